@@ -1,0 +1,1 @@
+"""MiniVess: a compliance-first framework for AI segmentation devices."""

@@ -1,0 +1,32 @@
+"""Digests as text, `sha256:` and 64 lower-case hexadecimal digits."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+"""The SHA-256 of some bytes, written `sha256:<hex>` (FIPS 180-4)."""
+
+_CHUNK = 1 << 20
+
+
+def digest_bytes(data: bytes) -> str:
+    """The `sha256:` digest of bytes in memory."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def digest_file(path: Path) -> str:
+    """The `sha256:` digest of a file, read in chunks of one MiB.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    state = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            state.update(chunk)
+    return f"sha256:{state.hexdigest()}"

@@ -1,0 +1,73 @@
+"""One tree of errors, branching by who must act.
+
+    MinivessError
+    ├── UsageError          exit 2   the caller asked for something that cannot be asked
+    ├── InputError          exit 2   a file or record handed to us is malformed: what, where, and how to mend it
+    ├── RefusedError        exit 1   the answer is no: a rule, a gate, a signature or a policy says so
+    │   └── VerificationError        evidence does not hold
+    └── CouldNotCheckError  exit 3   nothing can be said: a store, a key or a disk is out of reach
+
+Every error carries one line for the person and, where there is one, a hint that mends it. Doors render them; libraries
+never print and never exit.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class MinivessError(Exception):
+    """Base of every error this package raises on purpose.
+
+    Args:
+        message: one line, naming what is wrong; never holds a secret.
+        hint: one line, naming what would mend it.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(MinivessError):
+    """The caller asked for something that does not exist or does not fit together."""
+
+    exit_code = 2
+
+
+class InputError(MinivessError):
+    """A file or a record is malformed.
+
+    Args:
+        message: what is wrong, in one line.
+        path: the file at fault, when there is one.
+        line: its line (from 1), when it is text.
+        hint: what would mend it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, path: Path | str | None = None, line: int | None = None, hint: str = "") -> None:
+        where = "" if path is None else f"{path}{f':{line}' if line else ''}: "
+        super().__init__(f"{where}{message}", hint=hint)
+        self.path = None if path is None else Path(path)
+        self.line = line
+
+
+class RefusedError(MinivessError):
+    """A rule, a policy or a gate says no."""
+
+    exit_code = 1
+
+
+class VerificationError(RefusedError):
+    """Evidence does not hold: a digest, a proof or a signature is wrong."""
+
+
+class CouldNotCheckError(MinivessError):
+    """Neither yes nor no can be said: a store, a key or a disk is out of reach."""
+
+    exit_code = 3

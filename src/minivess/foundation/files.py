@@ -1,0 +1,67 @@
+"""Files that are either whole or absent: write beside, flush to the disk, rename."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from minivess.foundation.errors import CouldNotCheckError, InputError
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write `data` to `path` so that a reader sees the old file or the new one, never a part.
+
+    The bytes and the directory entry are flushed to the disk before this returns.
+
+    Raises:
+        CouldNotCheckError: the disk is full, read-only or out of reach; the old file is untouched.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(mode)
+        temporary.replace(path)
+        _flush_directory(path.parent)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise CouldNotCheckError(
+            f"cannot write {path}: {error.strerror or error}", hint="free some space or choose a writable folder"
+        ) from error
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """`write_atomic` for UTF-8 text."""
+    write_atomic(path, text.encode("utf-8"))
+
+
+def read_limited(path: Path, *, limit: int) -> bytes:
+    """Read a whole file that somebody else wrote, refusing one larger than `limit` bytes before reading it.
+
+    Raises:
+        InputError: the file is missing, is not a plain file, or is too large.
+    """
+    try:
+        if not path.is_file():
+            raise InputError("no such file", path=path)
+        size = path.stat().st_size
+        if size > limit:
+            raise InputError(f"{size} bytes is more than the {limit} allowed here", path=path)
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
+
+
+def _flush_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,82 @@
+"""What a person's signature says (21 CFR 11.50, 11.70), and the policies that ask for signatures."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from minivess.foundation.digests import Digest
+from minivess.records.artifact import Artifact
+from minivess.records.base import Moment, Record, ShortText, Slug
+from minivess.records.identity import Meaning, Role
+
+
+class Manifestation(Record):
+    """The content a person signs: who, when, in what role and meaning, under which policy, about what, shown as what."""
+
+    signer: Slug
+    printed_name: ShortText
+    time: Moment
+    meaning: Meaning
+    role: Role
+    policy: Slug
+    subjects: Annotated[tuple[Artifact, ...], Field(min_length=1)]
+    shown: Digest
+    """Digest of what was displayed to the signer."""
+    head: Annotated[int, Field(ge=0)]
+    """Number of entries in the log the signature was based on."""
+    demo: bool = False
+
+
+class EnvelopeSignature(Record):
+    """One signature of a DSSE envelope: key id and base64 signature."""
+
+    keyid: str
+    sig: str
+
+
+class Envelope(Record):
+    """A DSSE v1 envelope (secure-systems-lab/dsse): base64 payload, its type, and signatures over its PAE encoding."""
+
+    payloadType: str  # noqa: N815  the name is the specification's
+    payload: str
+    signatures: Annotated[tuple[EnvelopeSignature, ...], Field(min_length=1)]
+
+
+class PolicyRule(Record):
+    """One signature a policy asks for."""
+
+    role: Role
+    meaning: Meaning
+
+
+class Policy(Record):
+    """Which signatures something needs. Each rule must be met by another person; a policy without rules refuses everything."""
+
+    name: Slug
+    rules: tuple[PolicyRule, ...]
+
+
+class UnsealRequest(Record):
+    """A wish to open the sealed test set once, with everything that will be judged fixed beforehand."""
+
+    id: Slug
+    requester: Slug
+    purpose: ShortText
+    model: Digest
+    configuration: Digest
+    criteria: Digest
+    data: Digest
+    expires: Moment
+    ephemeral_key: str
+    """Raw X25519 public key of this one run, base64: the data key is released to it alone."""
+
+
+class UnsealGrant(Record):
+    """A second person's answer: the data key wrapped to the run's ephemeral key, and the signed approval."""
+
+    request: Slug
+    approver: Slug
+    wrapped_key: str
+    envelope: Envelope

@@ -1,0 +1,35 @@
+"""What all records have in common: frozen, closed to unknown fields, and free of NaN and infinity."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, StringConstraints
+
+from minivess.foundation.clock import timestamp
+
+
+class Record(BaseModel):
+    """A fact. Records are values: equal when their fields are equal, never changed after they were made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("a time needs a time zone")
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_aware), PlainSerializer(timestamp, return_type=str, when_used="json")]
+"""A timezone-aware moment, kept in UTC and written as RFC 3339 with microseconds."""
+
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+"""One line for a person: a name, a title, a reason in brief."""
+
+Statement = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+"""A paragraph for a person."""
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""An identifier that is safe in a file name: letters, digits, dot, underscore, hyphen."""

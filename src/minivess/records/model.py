@@ -1,0 +1,78 @@
+"""What a network is, how it was trained, how it was calibrated and exported."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from minivess.foundation.digests import Digest
+from minivess.records.base import Record
+
+Triple = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+
+
+class ModelSpec(Record):
+    """A segmentation network for single-channel volumes with one foreground class."""
+
+    architecture: Literal["segresnet", "unet", "dynunet"] = "segresnet"
+    filters: Annotated[int, Field(ge=2, le=128)] = 8
+    """Filters of the first level; each level doubles them."""
+    patch: Triple = (32, 64, 64)
+    """Input size in voxels (z, y, x) for training, sliding windows and export."""
+
+
+class TrainingSpec(Record):
+    """How members are trained. Bounded by steps, never by time, so that the same seed gives the same network."""
+
+    members: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1)
+    """One seed a member."""
+    steps: Annotated[int, Field(ge=1)] = 150
+    batch: Annotated[int, Field(ge=1)] = 2
+    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+
+
+class RunRecord(Record):
+    """One trained member."""
+
+    seed: int
+    model: ModelSpec
+    training: TrainingSpec
+    weights: Digest
+    steps: int
+    final_loss: float
+    device: str
+    seconds: float
+    mlflow_run: str | None = None
+
+
+class CalibrationRecord(Record):
+    """Temperature and conformal threshold, fitted on the calibration part."""
+
+    temperature: Annotated[float, Field(gt=0)]
+    ece_before: float
+    ece_after: float
+    band_ece_before: float
+    """ECE among voxels within two voxels of the reference border."""
+    band_ece_after: float
+    threshold: Annotated[float, Field(ge=0, le=1)] | None
+    """Voxels with at least this probability are in the conformal mask; None when no guarantee can be given."""
+    target_recall: Annotated[float, Field(gt=0, lt=1)]
+    achieved_recall: float | None
+    cases: tuple[str, ...]
+    method: str
+    note: str
+
+
+class ExportRecord(Record):
+    """An ONNX graph and how closely it repeats the PyTorch ensemble it came from."""
+
+    onnx: Digest
+    opset: int
+    input_shape: tuple[int, ...]
+    max_abs_difference: float
+    tolerance: float
+    flipped_voxels: int
+    tested_patches: int
+    seconds_torch: float
+    seconds_onnx: float

@@ -1,0 +1,230 @@
+"""What each action may say in its entry: one closed model an action, so that nothing undeclared (and no PHI) slips in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from minivess.foundation.digests import Digest
+from minivess.foundation.errors import UsageError
+from minivess.records.approval import Envelope, UnsealGrant, UnsealRequest
+from minivess.records.base import Record, ShortText, Slug
+from minivess.records.evaluation import Criterion, Interval
+from minivess.records.identity import Identity, PublicKey
+
+
+class LogCreated(Record):
+    """The first entry: what device the log is for, which key signs its checkpoints, and who its roots are."""
+
+    device: Slug
+    log_key: PublicKey
+    roots: Annotated[tuple[Identity, ...], Field(min_length=1)]
+    threshold: Annotated[int, Field(ge=1)]
+
+
+class IdentityEnrolled(Record):
+    """Somebody may act from this index on."""
+
+    identity: Identity
+
+
+class IdentityRevoked(Record):
+    """A key no longer counts from this index on."""
+
+    identity: Slug
+    reason: ShortText
+
+
+class DataIngested(Record):
+    """Cases were read and normalised."""
+
+    dataset: Slug
+    cases: int
+
+
+class DataValidated(Record):
+    """Rules were run over the cases."""
+
+    rules: int
+    notes: int
+    warnings: int
+    blocking: int
+
+
+class DataSplit(Record):
+    """Cases were assigned to parts by subject."""
+
+    train: int
+    calibration: int
+    test: int
+
+
+class DataSealed(Record):
+    """The test part was encrypted and its plain files removed."""
+
+    files: int
+    approvers: tuple[Slug, ...]
+
+
+class Training(Record):
+    """One member was trained."""
+
+    architecture: Slug
+    steps: int
+    final_loss: float | None = None
+
+
+class Ensembling(Record):
+    """Members were combined."""
+
+    members: int
+    rule: ShortText
+
+
+class Disposition(Record):
+    """What became of a finished run that no ensemble uses."""
+
+    run: Annotated[int, Field(ge=0)]
+    """Index of the entry of the run."""
+    verdict: ShortText
+    reason: ShortText
+
+
+class Calibrated(Record):
+    """Temperature and threshold were fitted on the calibration part."""
+
+    temperature: float
+    threshold: float | None
+    target_recall: float
+    cases: int
+
+
+class CriteriaRegistered(Record):
+    """Acceptance criteria, fixed before the test set is opened."""
+
+    criteria: tuple[Criterion, ...]
+
+
+class TestSetRequested(Record):
+    """Somebody asks to open the test set once."""
+
+    __test__ = False
+    request: UnsealRequest
+
+
+class TestSetApproved(Record):
+    """Somebody else lets them."""
+
+    __test__ = False
+    grant: UnsealGrant
+
+
+class TestSetOpened(Record):
+    """The grant was used. This entry stands before the first plain byte."""
+
+    __test__ = False
+    request: Slug
+
+
+class Evaluated(Record):
+    """The result of one opening."""
+
+    request: Slug
+    cases: int
+    aggregates: dict[str, Interval]
+    baseline_dice: float
+
+
+class ModelExported(Record):
+    """An ONNX graph was made and compared with its source."""
+
+    opset: int
+    max_abs_difference: float
+    tolerance: float
+
+
+class Inference(Record):
+    """One answer of the service."""
+
+    decision: ShortText
+    """`answered` or `refused`, with the reason in a few words."""
+    foreground_fraction: float | None = None
+    conformal: bool = False
+
+
+class ScenariosRun(Record):
+    """Verification was run and its results recorded."""
+
+    passed: int
+    failed: int
+    skipped: int
+    tree: Digest
+    """Digest of the source tree the results are for."""
+
+
+class ReleaseBuilt(Record):
+    """A pack was made; `tag_manifest` is what people sign."""
+
+    version: Slug
+    tag_manifest: Digest
+    gates: int
+    files: int
+
+
+class ReleaseSigned(Record):
+    """A person signed a pack."""
+
+    version: Slug
+    tag_manifest: Digest
+    envelope: Envelope
+
+
+PAYLOADS: dict[str, type[Record]] = {
+    "log.created": LogCreated,
+    "identity.enrolled": IdentityEnrolled,
+    "identity.revoked": IdentityRevoked,
+    "data.ingest": DataIngested,
+    "data.validate": DataValidated,
+    "data.split": DataSplit,
+    "data.seal": DataSealed,
+    "training": Training,
+    "ensemble": Ensembling,
+    "run.disposition": Disposition,
+    "calibration": Calibrated,
+    "criteria.register": CriteriaRegistered,
+    "test-set.request": TestSetRequested,
+    "test-set.approve": TestSetApproved,
+    "test-set.open": TestSetOpened,
+    "evaluation": Evaluated,
+    "model.export": ModelExported,
+    "inference": Inference,
+    "scenarios": ScenariosRun,
+    "release.build": ReleaseBuilt,
+    "release.sign": ReleaseSigned,
+}
+"""The payload model of every action that can be recorded."""
+
+
+def check_payload(action: str, payload: dict[str, Any], *, complete: bool) -> None:
+    """Check a payload against its action's model.
+
+    Args:
+        action: a key of `PAYLOADS`.
+        payload: JSON-ready fields.
+        complete: False for started, failed and refused actions, whose payload may be empty.
+
+    Raises:
+        UsageError: the action is unknown, or the payload has missing, wrong or undeclared fields.
+    """
+    model = PAYLOADS.get(action)
+    if model is None:
+        raise UsageError(f"unknown action {action!r}", hint=f"known actions: {', '.join(sorted(PAYLOADS))}")
+    if not payload and not complete:
+        return
+    try:
+        model.model_validate(payload)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "payload"
+        raise UsageError(f"the payload of {action!r} is refused: {field}: {first['msg']}") from None

@@ -50,7 +50,9 @@ class InputError(MinivessError):
 
     exit_code = 2
 
-    def __init__(self, message: str, *, path: Path | str | None = None, line: int | None = None, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, path: Path | str | None = None, line: int | None = None, hint: str = ""
+    ) -> None:
         where = "" if path is None else f"{path}{f':{line}' if line else ''}: "
         super().__init__(f"{where}{message}", hint=hint)
         self.path = None if path is None else Path(path)

@@ -53,6 +53,7 @@ class Conventions(Record):
     foreground_connectivity: Literal[6, 18, 26] = 26
     both_empty: ShortText = "dice, clDice and NSD are 1; HD95 is 0"
     one_empty: ShortText = "dice, clDice and NSD are 0; HD95 is undefined and listed as such"
+    border: ShortText = "foreground with background among its six face neighbours; outside the volume is background"
     skeleton: ShortText = "scikit-image skeletonize, Lee's method"
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     bootstrap_unit: ShortText = "subject"

@@ -38,6 +38,8 @@ class RunRecord(Record):
     seed: int
     model: ModelSpec
     training: TrainingSpec
+    data: Digest
+    """Digest of the images and masks it was trained on, as arrays in order."""
     weights: Digest
     steps: int
     final_loss: float

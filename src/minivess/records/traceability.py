@@ -99,6 +99,10 @@ class Risk(Record):
     controls: tuple[ItemId, ...]
     severity_reason: Statement | None = None
     """Needed when the residual severity is lower than the initial one."""
+    information_reason: Statement | None = None
+    """Needed when information for safety is the only kind of control (ISO 14971 7.1)."""
+    verdict: Literal["acceptable", "unacceptable"] | None = None
+    """Never the source of truth: when typed, it must equal what the plan's matrix gives."""
     source: Source
 
 
@@ -138,6 +142,8 @@ class TestResult(Record):
     outcome: Literal["passed", "failed", "skipped"]
     seconds: float
     message: str = ""
+    scenario: Source | None = None
+    """Where the Gherkin scenario that was run is written; None for a plain test."""
 
 
 class TestReport(Record):

@@ -1,0 +1,38 @@
+Feature: Calibrated probabilities and a threshold that controls recall
+  Probabilities are calibrated, and the recall threshold is derived, on the calibration part of the split alone. Where no
+  guarantee can be given, none is claimed.
+
+  @REQ-019 @RC-09
+  Scenario: Temperature scaling makes an underconfident ensemble's probabilities truer
+    Given an ensemble whose logits are half as large as they should be
+    When it is calibrated on 12 calibration cases
+    Then the temperature is within 0.05 of 0.5
+    And the negative log-likelihood on 6 further cases is lower with that temperature than without
+    And the calibration error is lower after than before
+
+  @REQ-019 @RC-09
+  Scenario: Nothing outside the calibration part may be fitted on
+    Given an ensemble whose logits are half as large as they should be
+    When it is calibrated on 12 calibration cases and one test case
+    Then calibration is refused and the message names the test case
+
+  @REQ-020 @RC-01
+  Scenario: The conformal threshold reaches the target recall on cases it has never seen
+    Given 8 draws of 20 calibration cases whose vessels are faint by chance
+    When a threshold for recall 0.9 is derived from each draw
+    Then the mean recall on 100 further cases is at least 0.9 over the draws
+    And a threshold of 0.5 would have missed it
+
+  @REQ-020 @RC-01
+  Scenario Outline: Without enough evidence there is no threshold, and the reason is given
+    Given <cases> calibration cases <kind>
+    When a threshold for recall 0.9 is derived
+    Then there is no threshold
+    And the note says "<reason>"
+
+    Examples:
+      | cases | kind                                   | reason            |
+      | 2     | whose vessels are faint by chance      | n too small       |
+      | 9     | whose vessels are faint by chance      | n too small       |
+      | 20    | without foreground                     | n too small       |
+      | 20    | whose vessels get probability 0        | no threshold      |

@@ -1,0 +1,49 @@
+Feature: Measured performance can be trusted
+  A number in a report is worth what its definition, its uncertainty and its rival are worth. So each case is measured by
+  stated conventions, means carry intervals that respect subjects, and the best intensity threshold stands beside the network.
+
+  @REQ-024
+  Scenario: Every case is measured by the same stated conventions
+    Given a predictor and four labelled cases of two animals
+    When the predictor is evaluated
+    Then every case has Dice, clDice, NSD and HD95
+    And the record states tolerance, connectivity, skeleton and the rules for empty masks
+
+  @REQ-024
+  Scenario: A predictor that finds nothing is not flattered
+    Given a predictor that finds nothing in one of four labelled cases
+    When the predictor is evaluated
+    Then that case scores 0 in Dice, clDice and NSD, and its HD95 is listed as undefined
+    And a criterion on HD95 is not met, however loose
+
+  @REQ-024
+  Scenario: A prediction beside the vessel scores zero, never "not a number"
+    Given a prediction that lies entirely beside the vessel
+    When both are compared
+    Then Dice and clDice are 0
+
+  @REQ-024
+  Scenario: More cases of the same animals do not feign certainty
+    Given the scores of three animals
+    When each score is repeated ten times for the same animal
+    Then the interval is as wide as before
+
+  @REQ-024
+  Scenario: No label is within reach while a prediction is made
+    Given a predictor and four labelled cases of two animals
+    When the predictor is evaluated
+    Then each label was fetched only after the prediction of its case
+
+  @REQ-025
+  Scenario: The best intensity threshold stands beside the network
+    Given a predictor and four labelled cases of two animals
+    When the predictor is evaluated
+    Then every case also has the Dice of the tuned threshold
+    And the gain over the threshold is reported with an interval
+
+  @REQ-024 @REQ-025
+  Scenario: Criteria are judged with their margin
+    Given a predictor and four labelled cases of two animals
+    When the predictor is evaluated
+    And it is judged by a mean Dice of at least 0.5 and of at least 0.999
+    Then the first criterion is met and the second is missed by what the margin says

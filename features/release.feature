@@ -1,0 +1,45 @@
+Feature: A release is built when every gate holds, and signed by two people
+
+  Background:
+    Given a project that has everything a release needs
+
+  @REQ-035
+  Scenario: A gate that fails stops the build
+    Given a release policy that asks for a Dice of at least 0.999
+    When the release is built
+    Then it is refused, naming the gate "dice", by how much it fails and what would mend it
+    And there is no pack
+    And the refusal is an entry of the log
+
+  @REQ-035 @REQ-036
+  Scenario: All gates hold
+    When the release is built
+    Then there is a pack, and the log names its digest
+
+  @REQ-037 @RC-08
+  Scenario: One signature is not enough
+    Given the release is built
+    And Rosa has signed it
+    When the pack is verified
+    Then it does not hold because of its signatures
+
+  @REQ-037 @RC-08 @RC-13
+  Scenario: Two people sign
+    Given the release is built
+    And Rosa has signed it
+    And Max has signed it
+    When the pack is verified
+    Then it holds
+
+  @REQ-037 @RC-08
+  Scenario: The same person does not sign twice
+    Given the release is built
+    And Rosa has signed it
+    When Rosa signs it again
+    Then it is refused because "already"
+
+  @REQ-036 @RC-06
+  Scenario: A run that nobody accounts for stops the build
+    Given a member was trained that no ensemble uses
+    When the release is built
+    Then it is refused, naming the gate "runs", by how much it fails and what would mend it

@@ -1,0 +1,42 @@
+Feature: Risk management
+  Levels and verdicts are computed from the plan's matrix. What somebody types beside a risk is compared, never believed.
+
+  Background:
+    Given a plan with two severities, two probabilities and one unacceptable corner
+
+  @REQ-034
+  Scenario Outline: The level follows from the matrix
+    Given a risk of severity <severity>, P1 <p1> and P2 <p2> after control
+    When the risk file is read
+    Then its residual level is <level> and it is <verdict>
+
+    Examples:
+      | severity | p1 | p2 | level | verdict      |
+      | 1        | 2  | 2  | low   | acceptable   |
+      | 2        | 1  | 2  | low   | acceptable   |
+      | 2        | 2  | 2  | high  | unacceptable |
+
+  @REQ-034
+  Scenario: A probability on the border of two steps falls where the plan says
+    Given the plan's steps end at 0.01, 0.1 and 1, and the upper limit belongs to the step
+    Then 0.1 times 0.1 is in step 1
+    But if the lower limit belongs to the step, it is in step 2
+
+  @REQ-034 @RC-11
+  Scenario: A verdict that is typed against the matrix is refused
+    Given a risk of severity 2, P1 2 and P2 2 after control
+    And somebody typed the verdict "acceptable" beside it
+    When the risk file is read
+    Then it is refused at "risk/risks.yaml:2" because the matrix gives unacceptable
+
+  @REQ-034 @RC-11
+  Scenario: A risk that stays unacceptable is reported
+    Given a risk of severity 2, P1 2 and P2 2 after control
+    When the risk file is read
+    Then the gap "unacceptable-risk" is reported at "risk/risks.yaml:2"
+
+  @REQ-034
+  Scenario: Severity that drops needs a reason
+    Given a risk of severity 1, P1 1 and P2 2 after control
+    When the risk file is read
+    Then the gap "missing-link" is reported at "risk/risks.yaml:2"

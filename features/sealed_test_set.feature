@@ -1,0 +1,51 @@
+Feature: Sealed test set
+  The test part is encrypted when the data are split, so that nobody trains on it, tunes on it or looks at it before two
+  people have agreed to open it.
+
+  Background:
+    Given a data set of 4 subjects that was split into train, calibration and test
+
+  @REQ-014 @RC-03
+  Scenario: Sealing leaves no plain test file behind
+    When the test part is sealed
+    Then no file in the workspace holds a plain image or mask of the test part
+    And a test case cannot be loaded as training data
+    And ingesting again does not bring its plain files back
+
+  @REQ-014
+  Scenario: The data key opens exactly what was sealed
+    When the test part is sealed
+    Then the data key gives back every image and every mask
+    And another key gives back nothing
+
+  @REQ-014 @RC-03
+  Scenario: Sealing that was interrupted is finished later and loses nothing
+    When sealing is interrupted before the plain files are removed
+    And the test part is sealed
+    Then no file in the workspace holds a plain image or mask of the test part
+    And the data key gives back every image and every mask
+
+  @REQ-015 @RC-03
+  Scenario Outline: A sealed file that was tampered with is refused and named
+    When the test part is sealed
+    And a sealed file is <change>
+    Then opening the test part is refused and the file is named
+
+    Examples:
+      | change                    |
+      | changed in one byte       |
+      | cut short                 |
+      | replaced by another case's |
+      | removed                   |
+
+  @REQ-015
+  Scenario: A consistent forgery of file and manifest is still refused
+    When the test part is sealed
+    And a sealed file and its digest in the manifest are both changed
+    Then opening the test part is refused
+
+  @REQ-016 @RC-03
+  Scenario: A forgotten plain copy keeps the data from being versioned
+    When somebody has copied a test image within the workspace
+    And the test part is sealed
+    Then the copy is found, and versioning the data is refused and names it

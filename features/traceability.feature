@@ -1,0 +1,76 @@
+Feature: Traceability
+  An auditor follows each hazard to its control, requirement, test and result. Where the chain is broken, the check says
+  so, with the file and the line to mend.
+
+  Background:
+    Given a source tree whose chain from risk to result is whole
+
+  @REQ-031
+  Scenario: A whole chain has no gap
+    When the trace check runs with results in which everything passed
+    Then there is no gap
+
+  @REQ-030
+  Scenario Outline: A mistyped item is refused where it stands
+    Given in "<file>" the text "<old>" becomes "<new>"
+    When the trace check runs
+    Then it refuses at "<place>" and hints "<hint>"
+
+    Examples:
+      | file                  | old        | new       | place                    | hint       |
+      | requirements/all.yaml | rationale: | rational: | requirements/all.yaml:9  | rationale  |
+      | requirements/all.yaml | functional | functionl | requirements/all.yaml:10 | functional |
+      | risk/controls.yaml    | kind:      | knd:      | risk/controls.yaml:5     | kind       |
+
+  @REQ-031 @RC-11
+  Scenario Outline: Each break of the chain is reported with file and line
+    Given in "<file>" the text "<old>" becomes "<new>"
+    When the trace check runs
+    Then it reports "<gap>" of "<item>" at "<place>"
+
+    Examples:
+      | file                  | old            | new       | gap                       | item    | place                   |
+      | requirements/all.yaml | [UN-01, RC-01] | [RC-01]   | missing-link              | UN-01   | requirements/all.yaml:2 |
+      | risk/controls.yaml    | [REQ-001]      | [REQ-010] | unknown-id                | REQ-010 | risk/controls.yaml:2    |
+      | features/sum.feature  | @REQ-001       | @REQ-010  | unknown-id                | REQ-010 | features/sum.feature:2  |
+      | features/sum.feature  | @REQ-001       | @slow     | untested-requirement      | REQ-001 | requirements/all.yaml:6 |
+      | features/sum.feature  | @RC-01         | @slow     | unverified-control        | RC-01   | risk/controls.yaml:2    |
+      | src/thing/sums.py     | REQ-001        | RC-01     | unimplemented-requirement | REQ-001 | requirements/all.yaml:6 |
+
+  @REQ-032
+  Scenario: Links are read from code that cannot be run
+    Given the code begins by importing a library that is not installed and by writing a file
+    When the trace check runs
+    Then the requirement "REQ-001" is linked to "thing.sums.add"
+    And the code was not run
+
+  @REQ-033 @RC-11
+  Scenario Outline: Only a passed result verifies
+    When the trace check runs with a result that <outcome>
+    Then the requirement "REQ-001" counts as <verdict>
+    And it reports "<gap>" of "REQ-001" at "requirements/all.yaml:6"
+    And it reports "unverified-control" of "RC-01" at "risk/controls.yaml:2"
+
+    Examples:
+      | outcome | verdict  | gap                  |
+      | failed  | failed   | failed-requirement   |
+      | skipped | untested | untested-requirement |
+
+  @REQ-033 @RC-11
+  Scenario: Results of another tree do not count
+    Given results in which everything passed were recorded
+    And in "src/thing/sums.py" the text "a + b" becomes "a - b"
+    When the trace check runs with those results
+    Then the requirement "REQ-001" counts as stale
+    And it reports "untested-requirement" of "REQ-001" at "requirements/all.yaml:6"
+
+  @REQ-033
+  Scenario: A test session records what it ran, on what, and by whom
+    When "Ada" runs a session with one passing, one failing and one skipped test
+    Then the results name "Ada", the digest of the tree and that of the lock file
+    And the results hold one passed, one failed and one skipped test of "REQ-001"
+
+  @REQ-031
+  Scenario: A scenario that no test ran is reported
+    When the trace check runs with results in which the scenario is missing
+    Then it reports "unbound-scenario" of "Two and two" at "features/sum.feature:3"

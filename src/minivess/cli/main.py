@@ -1,0 +1,116 @@
+"""`minivess`: nouns first, verbs second. Commands load when they are used, so that help answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from minivess.foundation.errors import CouldNotCheckError, MinivessError
+from minivess.foundation.implements import implements
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("minivess.cli.demo:demo", "Tell the whole story in a folder of its own, from volumes to a verified pack."),
+    "init": ("minivess.cli.project:init", "Start a project folder with a project file to fill in."),
+    "identity": ("minivess.cli.identity:identity", "People, services and their keys."),
+    "data": ("minivess.cli.data:data", "Ingest, validate, split and seal cases."),
+    "train": ("minivess.cli.model:train", "Train every member the project names."),
+    "ensemble": ("minivess.cli.model:ensemble", "Combine the trained members by the mean of their probabilities."),
+    "calibrate": ("minivess.cli.model:calibrate", "Fit temperature and conformal threshold on the calibration part."),
+    "model": ("minivess.cli.model:model", "Export the calibrated ensemble."),
+    "test-set": ("minivess.cli.test_set:test_set", "Criteria, requests, approvals and the count of openings."),
+    "evaluate": ("minivess.cli.test_set:evaluate", "Open the sealed test set once, under a grant, and measure."),
+    "serve": ("minivess.cli.serve:serve", "Answer inference requests on loopback, each with a receipt."),
+    "trace": ("minivess.cli.trace:trace", "Requirements, risks, scenarios, results and code, linked and checked."),
+    "risk": ("minivess.cli.trace:risk", "The risk file, computed from its plan."),
+    "audit": ("minivess.cli.audit:audit", "Read, prove and verify the log."),
+    "release": ("minivess.cli.release:release", "Build, sign and verify evidence packs."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and one-line helps, and imports a command only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}:{attribute} is not a command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "-C",
+    "--project",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    envvar="MINIVESS_PROJECT",
+    help="The project folder (where minivess.yaml lies). Default: this folder.",
+)
+@click.version_option(package_name="minivess", message="%(prog)s %(version)s")
+@click.pass_context
+def app(context: click.Context, project: Path) -> None:
+    """Segmentation devices with their evidence: train, evaluate under seal, serve, and release what a stranger can verify.
+
+    Results go to stdout (--json where it matters), progress to stderr. Exit codes: 0 done, 1 the answer is no,
+    2 usage or malformed input, 3 could not check.
+    """
+    context.obj = project
+
+
+@implements("REQ-043")
+def main() -> None:
+    """Run the command line; every expected error becomes one line, a hint and its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(_say("interrupted", "start the same command again: finished work is kept", 130))
+    except KeyboardInterrupt:
+        sys.exit(_say("interrupted", "start the same command again: finished work is kept", 130))
+    except click.ClickException as error:
+        hint = "" if error.ctx is None else f"`{error.ctx.command_path} --help` shows what it takes"  # type: ignore[attr-defined]
+        sys.exit(_say(error.format_message(), hint, 2))
+    except MinivessError as error:
+        sys.exit(_say(error.message, error.hint, error.exit_code))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except OSError as error:
+        sys.exit(
+            _say(
+                f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}",
+                "check the disk's space and permissions, then start again",
+                CouldNotCheckError.exit_code,
+            )
+        )
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("minivess"):
+            raise
+        sys.exit(_say(f"{error.name} is not installed", "pip install 'minivess[ml,serving]'", 3))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, hint: str, code: int) -> int:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

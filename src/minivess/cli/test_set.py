@@ -1,0 +1,85 @@
+"""`minivess test-set` and `minivess evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from minivess.cli.rendering import emit_json, emit_table, say
+from minivess.cli.session import actor_option, services_of, signer_of
+from minivess.records.identity import Role
+
+
+@click.group("test-set")
+def test_set() -> None:
+    """Criteria, requests, approvals and the count of openings."""
+
+
+@test_set.command()
+@actor_option
+@click.pass_obj
+def criteria(project: Path, actor: str | None) -> None:
+    """Register the project's acceptance criteria in the log, before the test set is opened."""
+    from minivess.workflows import test_set as workflow
+
+    with services_of(project) as services:
+        receipt = workflow.register_criteria(services, signer_of(project, actor, Role.DEVELOPER))
+    click.echo(f"entry {receipt.index}")
+
+
+@test_set.command()
+@click.option("--purpose", required=True, help="Why it should be opened, in one line.")
+@actor_option
+@click.pass_obj
+def request(project: Path, actor: str | None, purpose: str) -> None:
+    """Ask to open the sealed test set once for the exported model."""
+    from minivess.workflows import test_set as workflow
+
+    with services_of(project) as services:
+        made = workflow.request(services, signer_of(project, actor, Role.DEVELOPER), purpose=purpose)
+    emit_json(made)
+    say(f"now somebody else: minivess test-set approve {made.id} --as …")
+
+
+@test_set.command()
+@click.argument("request_id", metavar="REQUEST")
+@actor_option
+@click.pass_obj
+def approve(project: Path, actor: str | None, request_id: str) -> None:
+    """Let REQUEST open the test set once (an independent reviewer who is not the requester)."""
+    from minivess.workflows import test_set as workflow
+
+    with services_of(project) as services:
+        grant = workflow.approve(services, signer_of(project, actor, Role.REVIEWER), request_id)
+    click.echo(f"{grant.request} approved by {grant.approver}")
+
+
+@test_set.command()
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_obj
+def status(project: Path, as_json: bool) -> None:
+    """How often the test set was opened, by whom, for what."""
+    from minivess.workflows import test_set as workflow
+
+    with services_of(project) as services:
+        odometer = workflow.status(services)
+    if as_json:
+        emit_json(odometer)
+        return
+    click.echo(f"opened {odometer['openings']} time(s)")
+    rows = [(o["index"], o["request"], o["requester"], o["approver"], o["purpose"]) for o in odometer["opened"]]
+    emit_table(("entry", "request", "by", "approved by", "purpose"), rows)
+
+
+@click.command()
+@click.option("--test-set", "request_id", required=True, metavar="REQUEST", help="The approved request to use up.")
+@actor_option
+@click.pass_obj
+def evaluate(project: Path, actor: str | None, request_id: str) -> None:
+    """Open the sealed test set once, under a grant, and measure the exported model on it."""
+    from minivess.workflows import final_evaluation
+
+    with services_of(project) as services:
+        record = final_evaluation.run(services, signer_of(project, actor, Role.DEVELOPER), request_id)
+    emit_json(record)

@@ -1,0 +1,127 @@
+"""The documents of a pack: each a page of its own, rendered from a template and from nothing but the dossier."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from minivess.compliance.evidence.dossier import Dossier
+from minivess.compliance.evidence.rendering import Renderer
+from minivess.foundation.implements import implements
+from minivess.records.dataset import Part
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document: its file name (and template, with `.j2`), its title, and what it is for in one sentence."""
+
+    name: str
+    title: str
+    about: str
+
+
+DOCUMENTS = (
+    Document(
+        "release-notes.html",
+        "Release notes and signatures",
+        "What is released, what it is known not to do, and who signs for it.",
+    ),
+    Document(
+        "requirements.html",
+        "Software requirements specification",
+        "What the software shall do, why, and what shows that it does.",
+    ),
+    Document(
+        "risk-management.html",
+        "Risk management file",
+        "Hazards, their estimated risks before and after control, and whether what remains is acceptable.",
+    ),
+    Document(
+        "traceability.html",
+        "Traceability matrix",
+        "Every chain from risk over control and requirement to scenario, result and code.",
+    ),
+    Document(
+        "verification-report.html",
+        "Software verification report",
+        "Which scenarios were run, on what, by whom, and how they ended.",
+    ),
+    Document(
+        "model-card.html",
+        "Model card",
+        "What the model is, how it was trained and calibrated, and how well it did on unseen subjects.",
+    ),
+    Document(
+        "data-card.html",
+        "Data card",
+        "Where the data come from, how they were checked and split, and how the test part was sealed.",
+    ),
+    Document(
+        "soup.html",
+        "SOUP list",
+        "Third-party software in the device and in its making, with version, purpose and licence.",
+    ),
+)
+
+
+@implements("REQ-041")
+def documents(renderer: Renderer, dossier: Dossier) -> dict[str, str]:
+    """Render every document, by file name.
+
+    Raises:
+        InputError: a template is missing or malformed.
+    """
+    facts = common_facts(dossier) | _facts(dossier)
+    return {item.name: renderer.render(f"{item.name}.j2", {**facts, "document": item}) for item in DOCUMENTS}
+
+
+def common_facts(dossier: Dossier) -> dict[str, Any]:
+    """What every page may name."""
+    return {
+        "device": dossier.project.device,
+        "project": dossier.project,
+        "demo": dossier.demo,
+        "time": dossier.inputs.time,
+        "commit": dossier.inputs.commit,
+        "dirty": dossier.inputs.dirty,
+        "all_documents": DOCUMENTS,
+        "head": dossier.log.checkpoint,
+    }
+
+
+def _facts(dossier: Dossier) -> dict[str, Any]:
+    parts = {part.value: _part(dossier, part) for part in (Part.TRAIN, Part.CALIBRATION, Part.TEST)}
+    outcomes = Counter(result.outcome for result in dossier.report.results)
+    return {
+        "dossier": dossier,
+        "matrix": dossier.matrix,
+        "evaluation": dossier.evaluation,
+        "calibration": dossier.calibration,
+        "export": dossier.export,
+        "runs": dossier.runs,
+        "manifest": dossier.manifest,
+        "validation": dossier.validation,
+        "sealed": dossier.sealed,
+        "split": dossier.split,
+        "parts": parts,
+        "report": dossier.report,
+        "outcomes": {name: outcomes[name] for name in ("passed", "failed", "skipped")},
+        "risk_file": dossier.risks,
+        "risk_matrix": dossier.risks.matrix(),
+        "soup": dossier.soup,
+        "soup_uses": Counter(item.use.value for item in dossier.soup),
+        "gates": dossier.inputs.gates,
+        "policy": dossier.inputs.policy,
+        "history": dossier.log.history,
+        "entries": dossier.log.entries,
+        "people": dossier.log.people,
+        "results_entry": dossier.log.last("scenarios"),
+        "evaluation_entry": dossier.log.last("evaluation"),
+    }
+
+
+def _part(dossier: Dossier, part: Part) -> dict[str, int]:
+    names = set(dossier.split.part(part))
+    cases = [case for case in dossier.manifest.cases if case.id in names]
+    return {"cases": len(cases), "subjects": len({case.subject for case in cases})}

@@ -1,0 +1,204 @@
+"""The start page of a pack: the verdict first, then what it rests on, down to a line of code. Works from `file://`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from minivess.compliance.evidence.documents import DOCUMENTS, common_facts
+from minivess.compliance.evidence.dossier import Dossier
+from minivess.compliance.evidence.gates import MEASURE_NAMES
+from minivess.compliance.evidence.rendering import Renderer
+from minivess.compliance.evidence.trace_view import KINDS, STATUSES, as_json, trace_items
+from minivess.foundation.implements import implements
+from minivess.records.evaluation import HIGHER_IS_BETTER, MEASURES
+from minivess.records.identity import Identity
+from minivess.records.release import MetricGate
+
+_FIGURES = {
+    "overlay": "Best and worst case: the mask over the image, with what it misses and what it adds.",
+    "reliability": "Reliability: how often voxels of a given probability are vessel. On the diagonal, probabilities mean what they say.",
+    "measures": "Every case of the sealed test set, with the tuned intensity threshold beside it.",
+}
+_WORDS = ("never", "once", "twice", "three times", "four times", "five times")
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """A measure as the page draws it: figures, and places on a scale in per cent of its width."""
+
+    name: str
+    mean: float
+    lower: float
+    upper: float
+    digits: int
+    better: str
+    place: float
+    span: tuple[float, float]
+    limit: float | None = None
+    limit_place: float | None = None
+    baseline: float | None = None
+    baseline_place: float | None = None
+    ends: tuple[str, str] = ("0", "1")
+
+
+@dataclass(frozen=True)
+class Signatory:
+    """A signature the policy asks for, and who may give it."""
+
+    role: str
+    meaning: str
+    people: tuple[Identity, ...]
+
+
+@implements("REQ-041")
+def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str]) -> str:
+    """Render `index.html`.
+
+    Args:
+        renderer: the templates.
+        dossier: the release.
+        files: names under `data/` that the page may link to.
+
+    Raises:
+        InputError: a template is missing or malformed.
+    """
+    results_entry = dossier.log.last("scenarios")
+    items = trace_items(dossier.matrix, None if results_entry is None else results_entry.body.index)
+    script, policy = renderer.script("explorer.js")
+    facts: dict[str, Any] = {
+        **common_facts(dossier),
+        "gates": dossier.inputs.gates,
+        "failing": dossier.failing,
+        "key_figures": key_figures(dossier),
+        "evaluation": dossier.evaluation,
+        "calibration": dossier.calibration,
+        "openings": dossier.log.history.opened,
+        "odometer": odometer_sentence(dossier),
+        "signatories": signatories(dossier),
+        "figures": _figures(files),
+        "documents": DOCUMENTS,
+        "files": [name for name in files if not name.startswith("audit/proofs/")],
+        "folders": _folders(files),
+        "items": items,
+        "kinds": KINDS,
+        "statuses": STATUSES,
+        "status_counts": {word: sum(item.status == word for item in items) for word in STATUSES},
+        "summary": dossier.matrix["summary"],
+        "entries": len(dossier.log.entries),
+        "data": {"items": as_json(items), "kinds": KINDS, "statuses": STATUSES, "entries": _entry_lines(dossier)},
+        "script": script,
+        "script_policy": policy,
+    }
+    return renderer.render("index.html.j2", facts)
+
+
+def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
+    """Dice, clDice, NSD and HD95 with their intervals, limits and, for Dice, the baseline."""
+    limits = {
+        gate.measure: gate.at_least if gate.at_least is not None else gate.at_most
+        for gate in dossier.inputs.policy.gates
+        if isinstance(gate, MetricGate) and gate.statistic == "mean"
+    }
+    found = []
+    for measure in MEASURES:
+        interval = dossier.evaluation.aggregates.get(measure)
+        if interval is None:
+            continue
+        top = 1.0 if HIGHER_IS_BETTER[measure] else max(interval.upper, limits.get(measure) or 0.0, 1e-9) * 1.15
+        limit = limits.get(measure)
+        baseline = dossier.evaluation.baseline.mean if measure == "dice" else None
+        found.append(
+            KeyFigure(
+                name=MEASURE_NAMES[measure],
+                mean=interval.mean,
+                lower=interval.lower,
+                upper=interval.upper,
+                digits=3 if HIGHER_IS_BETTER[measure] else 1,
+                better="higher is better" if HIGHER_IS_BETTER[measure] else "lower is better",
+                place=_place(interval.mean, top),
+                span=(_place(interval.lower, top), _place(interval.upper, top)),
+                limit=limit,
+                limit_place=None if limit is None else _place(limit, top),
+                baseline=baseline,
+                baseline_place=None if baseline is None else _place(baseline, top),
+                ends=("0", "1" if HIGHER_IS_BETTER[measure] else f"{top:.0f}"),
+            )
+        )
+    return tuple(found)
+
+
+def odometer_sentence(dossier: Dossier) -> str:
+    """How often the sealed test set was opened, by whom, for what, and what had been fixed before."""
+    history = dossier.log.history
+    count = history.openings
+    often = _WORDS[count] if count < len(_WORDS) else f"{count} times"
+    if not count:
+        return "The sealed test set was never opened."
+    names = {tenure.identity.id: tenure.identity.name for tenure in dossier.log.register.tenures.values()}
+    parts = []
+    for opening in history.opened:
+        asked, granted = history.requests.get(opening.request), history.grants.get(opening.request)
+        when = dossier.log.entries[opening.index].body.time
+        words = f"on {when:%Y-%m-%d at %H:%M} UTC by {names.get(opening.actor, opening.actor)} (entry {opening.index})"
+        if asked is not None:
+            words += f", for “{asked.request.purpose}”"
+        if granted is not None:
+            words += f", with the approval of {names.get(granted.grant.approver, granted.grant.approver)} (entry {granted.index})"
+        parts.append(words)
+    exact = "exactly " if count < len(_WORDS) else ""
+    sentence = f"The sealed test set was opened {exact}{often}: {'; '.join(parts)}."
+    first = history.opened[0]
+    registered = [index for index in history.criteria.values() if index < first.index]
+    if registered:
+        sentence += (
+            f" The acceptance criteria stood in the log before (entry {min(registered)}), and each request names the "
+            "digest of the one model it may judge."
+        )
+    return sentence
+
+
+def signatories(dossier: Dossier) -> tuple[Signatory, ...]:
+    """The signatures the policy asks for."""
+    return tuple(
+        Signatory(
+            role=rule.role.value.replace("-", " "),
+            meaning=rule.meaning.value,
+            people=tuple(person for person in dossier.log.people if rule.role in person.roles),
+        )
+        for rule in dossier.inputs.policy.signatures.rules
+    )
+
+
+def _place(value: float, top: float) -> float:
+    return round(100 * min(max(value / top, 0.0), 1.0), 2)
+
+
+def _figures(files: Sequence[str]) -> list[dict[str, str]]:
+    pictures = [name for name in files if name.startswith("evaluation/figures/")]
+    found = []
+    for name in pictures:
+        stem = name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        found.append({"path": name, "caption": _FIGURES.get(stem, stem.replace("_", " ").replace("-", " "))})
+    return sorted(
+        found,
+        key=lambda item: list(_FIGURES.values()).index(item["caption"]) if item["caption"] in _FIGURES.values() else 9,
+    )
+
+
+def _folders(files: Sequence[str]) -> dict[str, list[str]]:
+    folders: dict[str, list[str]] = {}
+    for name in files:
+        folder = name.rsplit("/", 1)[0] if "/" in name else ""
+        folders.setdefault(folder, []).append(name)
+    return {name: folders[name] for name in sorted(folders)}
+
+
+def _entry_lines(dossier: Dossier) -> dict[str, str]:
+    """A line about each entry that the page names."""
+    last = dossier.log.last("scenarios")
+    if last is None:
+        return {}
+    body = last.body
+    return {str(body.index): f"{body.action} by {body.actor}, {body.time:%Y-%m-%d %H:%M} UTC"}

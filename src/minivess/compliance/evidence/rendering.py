@@ -1,0 +1,119 @@
+"""Rendering documents from templates: sandboxed, escaping everything, strict about names; data go in, a page comes out."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
+
+from minivess.compliance.evidence.gates import number
+from minivess.foundation.errors import InputError
+from minivess.foundation.implements import implements
+
+
+class Renderer:
+    """Templates of one folder.
+
+    Args:
+        folder: the folder that holds `documents/`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._environment = ImmutableSandboxedEnvironment(
+            loader=FileSystemLoader(folder / "documents", encoding="utf-8"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        self._environment.filters.update(
+            figure=figure,
+            percent=percent,
+            moment=moment,
+            day=day,
+            short=short,
+            plural=plural,
+            embed=embed,
+            number=number,
+        )
+
+    @implements("REQ-041")
+    def render(self, name: str, facts: Mapping[str, Any]) -> str:
+        """Render one template.
+
+        Args:
+            name: the template, relative to `documents/`.
+            facts: what it may name; anything else is an error, never an empty word.
+
+        Raises:
+            InputError: the template is missing or malformed, or names something that is not there.
+        """
+        try:
+            return self._environment.get_template(name).render(facts)
+        except TemplateError as error:
+            raise InputError(
+                f"cannot be rendered: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+                path=f"templates/documents/{getattr(error, 'name', None) or name}",
+                line=getattr(error, "lineno", None),
+                hint="mend the template",
+            ) from error
+
+    def script(self, name: str) -> tuple[Markup, str]:
+        """A script to inline, and its source expression for a content security policy (`sha256-…`).
+
+        Raises:
+            InputError: the script is missing.
+        """
+        try:
+            text, _, _ = self._environment.loader.get_source(self._environment, name)  # type: ignore[union-attr]
+        except TemplateError as error:
+            raise InputError("is missing", path=f"templates/documents/{name}") from error
+        digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+        return Markup(text), f"sha256-{digest}"  # noqa: S704  our own file, named by its digest in the page's policy
+
+
+def embed(value: Any) -> Markup:
+    """JSON to stand inside a `<script type="application/json">`: no text in it can end the element."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704  everything that could be markup was escaped above
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """A measured number; an en dash where it is undefined."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A share as per cent."""
+    return f"{100 * value:.{digits}f} %"
+
+
+def moment(value: datetime) -> str:
+    """A moment to the minute, in UTC."""
+    return f"{value:%Y-%m-%d %H:%M} UTC"
+
+
+def day(value: datetime) -> str:
+    """A date as people read it."""
+    return f"{value.day} {value:%B %Y}"
+
+
+def short(value: str) -> str:
+    """The first twelve digits of a digest or commit, to be recognised by."""
+    return value.removeprefix("sha256:")[:12]
+
+
+def plural(count: int, word: str, words: str = "") -> str:
+    """A count with its noun."""
+    return f"{count} {word if count == 1 else words or word + 's'}"

@@ -1,0 +1,225 @@
+"""Typed keys: Ed25519 (RFC 8032), ECDSA P-256 with SHA-256 (FIPS 186-5) and X25519 (RFC 7748), on `cryptography`.
+
+A P-256 signature is DER with the smaller of the two possible `s` values, and nothing else is accepted: a signature that
+was made cannot be written in another way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from minivess.compliance.proofs.encoding import from_base64, to_base64
+from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
+from minivess.records.identity import KeyAlgorithm, PublicKey
+
+_PrivateKeys = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | X25519PrivateKey
+_PublicKeys = Ed25519PublicKey | ec.EllipticCurvePublicKey | X25519PublicKey
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_WRAP_INFO = b"minivess-wrap/1\x00"
+_RAW = 32
+_NONCE = 12
+
+
+class PrivateKey:
+    """A private key that never shows itself: `repr` names the public half alone."""
+
+    def __init__(self, algorithm: KeyAlgorithm, key: _PrivateKeys) -> None:
+        self.algorithm = algorithm
+        self._key = key
+        self._public = _describe(algorithm, key.public_key())
+
+    @classmethod
+    def from_secret(cls, algorithm: KeyAlgorithm, secret: bytes) -> PrivateKey:
+        """Rebuild a key from its 32 secret bytes (a big-endian scalar for P-256).
+
+        Raises:
+            InputError: the bytes are no such key.
+        """
+        if len(secret) != _RAW:
+            raise InputError("a private key has 32 bytes")
+        try:
+            if algorithm is KeyAlgorithm.ED25519:
+                return cls(algorithm, Ed25519PrivateKey.from_private_bytes(secret))
+            if algorithm is KeyAlgorithm.X25519:
+                return cls(algorithm, X25519PrivateKey.from_private_bytes(secret))
+            return cls(algorithm, ec.derive_private_key(int.from_bytes(secret, "big"), ec.SECP256R1()))
+        except ValueError:
+            raise InputError("the private key is damaged") from None
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half."""
+        return self._public
+
+    @property
+    def key_id(self) -> str:
+        """Id of the public half."""
+        return self._public.key_id
+
+    def secret(self) -> bytes:
+        """The 32 secret bytes: for a keystore to wrap, never for a log, a message or an entry."""
+        if isinstance(self._key, ec.EllipticCurvePrivateKey):
+            return self._key.private_numbers().private_value.to_bytes(_RAW, "big")
+        return self._key.private_bytes_raw()
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign bytes: 64 raw bytes for Ed25519, DER with low `s` for P-256.
+
+        Raises:
+            UsageError: this is an encryption key.
+        """
+        if isinstance(self._key, Ed25519PrivateKey):
+            return self._key.sign(data)
+        if isinstance(self._key, ec.EllipticCurvePrivateKey):
+            r, s = decode_dss_signature(self._key.sign(data, ec.ECDSA(hashes.SHA256())))
+            return encode_dss_signature(r, min(s, _P256_ORDER - s))
+        raise UsageError("an X25519 key wraps, it does not sign")
+
+    def unwrap(self, text: str, context: bytes) -> bytes:
+        """Open what `wrap_for` closed for this key.
+
+        Args:
+            text: what `wrap_for` returned.
+            context: the very bytes it was given.
+
+        Raises:
+            UsageError: this is a signing key.
+            InputError: the text is malformed.
+            RefusedError: it was wrapped for another key or another context, or was changed.
+        """
+        if not isinstance(self._key, X25519PrivateKey):
+            raise UsageError("only an X25519 key unwraps")
+        blob = from_base64(text)
+        if len(blob) < _RAW + _NONCE + 16:
+            raise InputError("the wrapped data is too short")
+        ephemeral, nonce, sealed = blob[:_RAW], blob[_RAW : _RAW + _NONCE], blob[_RAW + _NONCE :]
+        try:
+            shared = self._key.exchange(X25519PublicKey.from_public_bytes(ephemeral))
+            key = _wrapping_key(shared, ephemeral, self._key.public_key().public_bytes_raw(), context)
+            return AESGCM(key).decrypt(nonce, sealed, context)
+        except (InvalidTag, ValueError):
+            raise RefusedError(
+                "the wrapped data cannot be opened: it is for another key or purpose, or was changed"
+            ) from None
+
+    def __repr__(self) -> str:
+        return f"<PrivateKey {self.algorithm.value} {self.key_id[:12]}>"
+
+
+def generate(algorithm: KeyAlgorithm) -> PrivateKey:
+    """A fresh key from the operating system's randomness."""
+    if algorithm is KeyAlgorithm.ED25519:
+        return PrivateKey(algorithm, Ed25519PrivateKey.generate())
+    if algorithm is KeyAlgorithm.X25519:
+        return PrivateKey(algorithm, X25519PrivateKey.generate())
+    return PrivateKey(algorithm, ec.generate_private_key(ec.SECP256R1()))
+
+
+def verify(public_key: PublicKey, data: bytes, signature: bytes) -> None:
+    """Check a signature with the algorithm the key states.
+
+    Raises:
+        InputError: the key record is malformed, or its id is not that of its bytes.
+        VerificationError: the signature is wrong, or not in its one canonical form.
+    """
+    key = load_public(public_key)
+    try:
+        if isinstance(key, Ed25519PublicKey):
+            key.verify(signature, data)
+            return
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            r, s = decode_dss_signature(signature)
+            if encode_dss_signature(r, s) == signature and s <= _P256_ORDER // 2:
+                key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+                return
+    except (InvalidSignature, ValueError):
+        pass
+    raise VerificationError(f"the signature by key {public_key.key_id[:12]} is wrong")
+
+
+def load_public(public_key: PublicKey) -> _PublicKeys:
+    """The usable key of a record.
+
+    Raises:
+        InputError: malformed, of another algorithm than stated, or with an id that is not its own.
+    """
+    der = from_base64(public_key.spki)
+    if hashlib.sha256(der).hexdigest() != public_key.key_id:
+        raise InputError(f"the key {public_key.key_id[:12]} does not have the id it claims")
+    try:
+        key = serialization.load_der_public_key(der)
+    except Exception:
+        raise InputError(f"the key {public_key.key_id[:12]} is malformed") from None
+    if isinstance(key, Ed25519PublicKey | X25519PublicKey | ec.EllipticCurvePublicKey):
+        fits = {
+            KeyAlgorithm.ED25519: isinstance(key, Ed25519PublicKey),
+            KeyAlgorithm.X25519: isinstance(key, X25519PublicKey),
+            KeyAlgorithm.P256: isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1),
+        }
+        if fits[public_key.algorithm] and _spki(key) == der:
+            return key
+    raise InputError(f"the key {public_key.key_id[:12]} is not the {public_key.algorithm.value} key it claims to be")
+
+
+def raw_x25519(public_key: PublicKey) -> str:
+    """The raw 32 bytes of an X25519 public key in base64, as `UnsealRequest.ephemeral_key` holds them.
+
+    Raises:
+        InputError: another kind of key.
+    """
+    key = load_public(public_key)
+    if not isinstance(key, X25519PublicKey):
+        raise InputError("not an X25519 key")
+    return to_base64(key.public_bytes_raw())
+
+
+def wrap_for(recipient: PublicKey | str, data: bytes, *, context: bytes) -> str:
+    """Encrypt a small secret so that one recipient alone can open it.
+
+    Ephemeral X25519 (RFC 7748), HKDF-SHA256 over both public keys (RFC 5869), AES-256-GCM (NIST SP 800-38D).
+
+    Args:
+        recipient: an X25519 public key record, or its raw 32 bytes in base64.
+        data: the secret.
+        context: what it is for; the same bytes are needed to unwrap.
+
+    Returns:
+        Base64 of ephemeral key (32 bytes), nonce (12) and sealed data.
+
+    Raises:
+        InputError: the recipient's key cannot be used.
+    """
+    raw = from_base64(recipient if isinstance(recipient, str) else raw_x25519(recipient))
+    ephemeral = X25519PrivateKey.generate()
+    try:
+        shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(raw))
+    except ValueError:
+        raise InputError("the recipient's key is not a usable X25519 public key") from None
+    public = ephemeral.public_key().public_bytes_raw()
+    nonce = os.urandom(_NONCE)
+    sealed = AESGCM(_wrapping_key(shared, public, raw, context)).encrypt(nonce, data, context)
+    return to_base64(public + nonce + sealed)
+
+
+def _wrapping_key(shared: bytes, ephemeral: bytes, recipient: bytes, context: bytes) -> bytes:
+    derivation = HKDF(algorithm=hashes.SHA256(), length=32, salt=ephemeral + recipient, info=_WRAP_INFO + context)
+    return derivation.derive(shared)
+
+
+def _spki(key: _PublicKeys) -> bytes:
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _describe(algorithm: KeyAlgorithm, key: _PublicKeys) -> PublicKey:
+    der = _spki(key)
+    return PublicKey(key_id=hashlib.sha256(der).hexdigest(), algorithm=algorithm, spki=to_base64(der))

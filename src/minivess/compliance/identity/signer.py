@@ -1,0 +1,55 @@
+"""An unlocked identity: it signs and unwraps, and shows nothing of its secrets."""
+
+from __future__ import annotations
+
+from minivess.compliance.identity.keys import PrivateKey
+from minivess.foundation.errors import UsageError
+from minivess.records.identity import Identity, PublicKey
+
+
+class Signer:
+    """A person or service whose keys are unlocked in this process.
+
+    Args:
+        identity: who this is.
+        signing: the private half of `identity.signing_key`.
+        encryption: the private half of `identity.encryption_key`, where there is one.
+
+    Raises:
+        UsageError: the keys are not those of the identity.
+    """
+
+    def __init__(self, identity: Identity, signing: PrivateKey, encryption: PrivateKey | None = None) -> None:
+        if signing.public != identity.signing_key or (encryption and encryption.public) != identity.encryption_key:
+            raise UsageError(f"these keys do not belong to {identity.id}")
+        self.identity = identity
+        self._signing = signing
+        self._encryption = encryption
+
+    @property
+    def key_id(self) -> str:
+        """Id of the signing key."""
+        return self.identity.signing_key.key_id
+
+    @property
+    def public(self) -> PublicKey:
+        """The public signing key."""
+        return self.identity.signing_key
+
+    def sign(self, data: bytes) -> bytes:
+        """A signature over bytes, in the form `identity.keys.verify` accepts."""
+        return self._signing.sign(data)
+
+    def unwrap(self, text: str, context: bytes) -> bytes:
+        """Open data that was wrapped for this identity's encryption key.
+
+        Raises:
+            UsageError: the identity has no encryption key.
+            InputError, RefusedError: as `PrivateKey.unwrap`.
+        """
+        if self._encryption is None:
+            raise UsageError(f"{self.identity.id} has no encryption key")
+        return self._encryption.unwrap(text, context)
+
+    def __repr__(self) -> str:
+        return f"<Signer {self.identity.id} {self.key_id[:12]}>"

@@ -1,0 +1,108 @@
+"""Canonical JSON (RFC 8785, JCS): one value, one sequence of bytes, so that bytes can be signed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import rfc8785
+
+from minivess.foundation.digests import digest_bytes
+from minivess.foundation.errors import InputError
+from minivess.records.base import Record
+
+MAX_DEPTH = 32
+"""How deep arrays and objects may nest in anything that is parsed."""
+
+
+def canonical(value: Record | Any) -> bytes:
+    """The RFC 8785 bytes of a record or of a plain JSON value.
+
+    Args:
+        value: a record (dumped with `mode="json"`), or None, bool, int, float, str, list, tuple or dict of these.
+
+    Raises:
+        InputError: the value holds NaN, infinity, an integer beyond 2^53-1, a lone surrogate, a key that is no text,
+            or something that is not JSON.
+    """
+    plain = value.model_dump(mode="json") if isinstance(value, Record) else value
+    try:
+        return rfc8785.dumps(plain)
+    except (rfc8785.CanonicalizationError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"this value has no canonical JSON form: {_first_line(error)}") from None
+
+
+def digest_of(value: Record | Any) -> str:
+    """The `sha256:` digest of a value's canonical JSON.
+
+    Raises:
+        InputError: as `canonical`.
+    """
+    return digest_bytes(canonical(value))
+
+
+def parse_json(data: bytes, *, limit: int) -> Any:
+    """Parse JSON that somebody else wrote: bounded in size and depth, UTF-8, no duplicate key, no NaN.
+
+    Raises:
+        InputError: the bytes are anything else.
+    """
+    if len(data) > limit:
+        raise InputError(f"{len(data)} bytes of JSON is more than the {limit} allowed here")
+    try:
+        value = json.loads(
+            data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_integer
+        )
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not valid JSON: {_first_line(error)}") from None
+    _check_depth(value)
+    return value
+
+
+def parse_canonical(data: bytes, *, limit: int) -> Any:
+    """Parse bytes that must already be in canonical form (RFC 8785).
+
+    Raises:
+        InputError: not JSON, too large, too deep, a duplicate key, or the same value written differently.
+    """
+    value = parse_json(data, limit=limit)
+    if canonical(value) != data:
+        raise InputError("the JSON is not in canonical form (RFC 8785)")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return result
+
+
+def _integer(text: str) -> int | float:
+    """A JSON number without fraction; beyond 2^53 it is the double that JCS takes it for."""
+    if len(text) < 16:
+        return int(text)
+    number = float(text)
+    return int(text) if abs(number) < 2**53 else number
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return
+    raise InputError(f"the JSON nests deeper than {MAX_DEPTH} levels")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,173 @@
+"""Signed heads of the log: C2SP `tlog-checkpoint` in a C2SP `signed-note` with Ed25519 (c2sp.org)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from minivess.compliance.proofs.encoding import from_base64, to_base64
+from minivess.compliance.proofs.merkle import HASH_SIZE
+from minivess.foundation.errors import InputError, UsageError, VerificationError
+from minivess.foundation.implements import implements
+from minivess.records.identity import KeyAlgorithm, PublicKey
+
+_LIMIT = 64 * 1024
+_MAX_SIGNATURES = 16
+_ED25519_TYPE = b"\x01"
+_ED25519_SPKI_PREFIX = bytes.fromhex("302a300506032b6570032100")
+"""RFC 8410: SubjectPublicKeyInfo of Ed25519 up to the 32 key bytes."""
+_SIGNATURE_LINE = re.compile(r"— (\S+) (\S+)", re.ASCII)
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
+
+
+class NoteSigner(Protocol):
+    """Whatever can sign with Ed25519 and names its key: `identity.keys.PrivateKey` or `identity.signer.Signer`."""
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half."""
+
+    def sign(self, data: bytes) -> bytes:
+        """A 64-byte Ed25519 signature."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The head of a log: its origin, number of entries and 32-byte Merkle root."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def body(self) -> str:
+        """The note text: three lines, each ended by a newline."""
+        return f"{self.origin}\n{self.size}\n{to_base64(self.root)}\n"
+
+
+@dataclass(frozen=True)
+class NoteSignature:
+    """One signature line: key name, 4-byte key hash and the signature proper."""
+
+    name: str
+    key_hash: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class SignedCheckpoint:
+    """A parsed note. Nothing in it may be believed before `verify` returned."""
+
+    checkpoint: Checkpoint
+    signatures: tuple[NoteSignature, ...]
+
+    @implements("REQ-002")
+    def verify(self, name: str, public_key: PublicKey) -> Checkpoint:
+        """Check the signature of the key called `name`; signatures of unknown keys are ignored, as the spec asks.
+
+        Returns:
+            The checkpoint, now known to be signed.
+
+        Raises:
+            VerificationError: that key did not sign this, or its signature is wrong.
+        """
+        raw = raw_ed25519(public_key)
+        expected = key_hash(name, raw)
+        found = [item for item in self.signatures if item.name == name and item.key_hash == expected]
+        if not found:
+            raise VerificationError(f"the checkpoint carries no signature by the log key of {name}")
+        for item in found:
+            try:
+                Ed25519PublicKey.from_public_bytes(raw).verify(item.signature, self.checkpoint.body().encode("utf-8"))
+            except (InvalidSignature, ValueError):
+                raise VerificationError(f"the signature of {name} on the checkpoint is wrong") from None
+        return self.checkpoint
+
+
+def key_hash(name: str, raw_public_key: bytes) -> bytes:
+    """The C2SP key id: SHA-256(name || 0x0A || 0x01 || 32-byte public key), first 4 bytes."""
+    return hashlib.sha256(name.encode("utf-8") + b"\n" + _ED25519_TYPE + raw_public_key).digest()[:4]
+
+
+def raw_ed25519(public_key: PublicKey) -> bytes:
+    """The 32 raw bytes of an Ed25519 public key record.
+
+    Raises:
+        InputError: the key is of another kind or malformed.
+    """
+    der = from_base64(public_key.spki)
+    prefix = _ED25519_SPKI_PREFIX
+    if public_key.algorithm is not KeyAlgorithm.ED25519 or der[:12] != prefix or len(der) != len(prefix) + 32:
+        raise InputError("the key is not an Ed25519 public key")
+    return der[len(prefix) :]
+
+
+@implements("REQ-002")
+def sign_note(checkpoint: Checkpoint, private_key_signer: NoteSigner) -> str:
+    """Sign a checkpoint under the log's origin as key name.
+
+    Raises:
+        UsageError: the origin cannot be a key name, or the head is no head.
+        InputError: the key is not Ed25519.
+    """
+    if not valid_origin(checkpoint.origin):
+        raise UsageError(f"{checkpoint.origin!r} cannot name a log: no spaces, no plus sign, no control characters")
+    if checkpoint.size < 0 or len(checkpoint.root) != HASH_SIZE:
+        raise UsageError("a checkpoint needs a size of 0 or more and a 32-byte root")
+    hashed = key_hash(checkpoint.origin, raw_ed25519(private_key_signer.public))
+    signature = private_key_signer.sign(checkpoint.body().encode("utf-8"))
+    return f"{checkpoint.body()}\n— {checkpoint.origin} {to_base64(hashed + signature)}\n"
+
+
+def parse_note(text: str) -> SignedCheckpoint:
+    """Parse a signed checkpoint, strictly: one spelling of each number and hash, no extension lines.
+
+    Raises:
+        InputError: the text is not such a note.
+    """
+    if len(text) > _LIMIT:
+        raise InputError("the checkpoint is longer than 64 KiB")
+    if any((ord(char) < 0x20 and char != "\n") or 0xD800 <= ord(char) <= 0xDFFF for char in text):
+        raise InputError("the checkpoint holds control characters")
+    body, separator, tail = text.rpartition("\n\n")
+    if not separator or not tail.endswith("\n"):
+        raise InputError("the checkpoint is not a signed note: text, an empty line, signature lines")
+    lines = body.split("\n")
+    if len(lines) != 3:
+        raise InputError("a checkpoint has three lines: origin, size and root hash")
+    origin, size, root_text = lines
+    if not valid_origin(origin):
+        raise InputError("the origin of the checkpoint is malformed")
+    if not _DECIMAL.fullmatch(size):
+        raise InputError("the size in the checkpoint is not a plain decimal number")
+    root = from_base64(root_text)
+    if len(root) != HASH_SIZE:
+        raise InputError("the root hash of the checkpoint is not 32 bytes")
+    signature_lines = tail[:-1].split("\n")
+    if len(signature_lines) > _MAX_SIGNATURES:
+        raise InputError(f"the checkpoint has more than {_MAX_SIGNATURES} signatures")
+    return SignedCheckpoint(
+        Checkpoint(origin, int(size), root), tuple(_parse_signature(line) for line in signature_lines)
+    )
+
+
+def valid_origin(origin: str) -> bool:
+    """Whether a text can be both the origin of a log and a C2SP key name."""
+    return 0 < len(origin) <= 200 and not any(
+        char == "+" or char.isspace() or unicodedata.category(char) in {"Cc", "Cs", "Zs"} for char in origin
+    )
+
+
+def _parse_signature(line: str) -> NoteSignature:
+    match = _SIGNATURE_LINE.fullmatch(line)
+    if match is None or not valid_origin(match[1]):
+        raise InputError("a signature line of the checkpoint is malformed")
+    blob = from_base64(match[2])
+    if len(blob) <= 4:
+        raise InputError("a signature of the checkpoint is too short")
+    return NoteSignature(match[1], blob[:4], blob[4:])

@@ -1,0 +1,82 @@
+"""Offline proof that one entry stands in the log: the C2SP `tlog-proof` text (c2sp.org/tlog-proof@v1)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
+from minivess.compliance.proofs.encoding import from_base64, to_base64
+from minivess.compliance.proofs.merkle import HASH_SIZE, leaf_hash, verify_inclusion
+from minivess.foundation.errors import InputError
+from minivess.foundation.implements import implements
+from minivess.records.identity import PublicKey
+from minivess.records.receipt import Receipt
+
+_HEADER = "c2sp.org/tlog-proof@v1"
+_LIMIT = 128 * 1024
+_MAX_HASHES = 63
+_INDEX = re.compile(r"index (0|[1-9][0-9]{0,15})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class TlogProof:
+    """An index, the audit path of its leaf, the signed checkpoint verbatim, and optional unauthenticated data."""
+
+    index: int
+    hashes: tuple[bytes, ...]
+    checkpoint: str
+    extra: bytes | None = None
+
+    def text(self) -> str:
+        """The `.tlog-proof` file."""
+        lines = [_HEADER]
+        if self.extra is not None:
+            lines.append(f"extra {to_base64(self.extra)}")
+        lines.append(f"index {self.index}")
+        lines.extend(to_base64(item) for item in self.hashes)
+        return "\n".join(lines) + "\n\n" + self.checkpoint
+
+    @implements("REQ-002", "REQ-028")
+    def verify(self, entry: bytes, origin: str, log_key: PublicKey) -> Checkpoint:
+        """Check that `entry` (its canonical bytes) is in the tree that the log key signed.
+
+        Raises:
+            InputError: the checkpoint is malformed.
+            VerificationError: signature or audit path do not hold.
+        """
+        checkpoint = parse_note(self.checkpoint).verify(origin, log_key)
+        verify_inclusion(leaf_hash(entry), self.index, checkpoint.size, self.hashes, checkpoint.root)
+        return checkpoint
+
+
+def write_tlog_proof(receipt: Receipt) -> str:
+    """The `.tlog-proof` text of a receipt.
+
+    Raises:
+        InputError: the receipt's proof is malformed.
+    """
+    return TlogProof(receipt.index, tuple(from_base64(item) for item in receipt.proof), receipt.checkpoint).text()
+
+
+def parse_proof(text: str) -> TlogProof:
+    """Parse a `.tlog-proof` text, strictly.
+
+    Raises:
+        InputError: the text has another form.
+    """
+    if len(text) > _LIMIT:
+        raise InputError("the proof is longer than 128 KiB")
+    head, separator, checkpoint = text.partition("\n\n")
+    lines = head.split("\n")
+    if not separator or lines.pop(0) != _HEADER:
+        raise InputError(f"not a {_HEADER} text")
+    extra = from_base64(lines.pop(0).removeprefix("extra ")) if lines and lines[0].startswith("extra ") else None
+    match = _INDEX.fullmatch(lines.pop(0)) if lines else None
+    if match is None:
+        raise InputError("the proof does not say which entry it is for")
+    hashes = tuple(from_base64(line) for line in lines)
+    if len(hashes) > _MAX_HASHES or any(len(item) != HASH_SIZE for item in hashes):
+        raise InputError("the proof's audit path is malformed")
+    parse_note(checkpoint)
+    return TlogProof(int(match[1]), hashes, checkpoint, extra)

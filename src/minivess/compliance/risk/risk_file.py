@@ -1,0 +1,157 @@
+"""The risk management file: plan, risks and controls, every level and verdict computed (ISO 14971 clauses 4 to 7)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from minivess.foundation.errors import InputError
+from minivess.foundation.implements import implements
+from minivess.foundation.strict_yaml import read_items, read_record
+from minivess.records.base import Record
+from minivess.records.risk_plan import RiskPlan, Verdict, missing_reasons
+from minivess.records.traceability import Estimate, Gap, Risk, RiskControl
+
+
+class Judgement(Record):
+    """What the plan makes of one risk."""
+
+    risk: str
+    initial_probability: int
+    initial_level: str
+    residual_probability: int
+    residual_level: str
+    verdict: Verdict
+    """Whether the residual risk is acceptable."""
+
+
+class Cell(Record):
+    """One cell of the risk matrix: a severity, a probability of harm, the level, and the risks that are in it."""
+
+    severity: int
+    probability: int
+    level: str
+    acceptable: bool
+    initial: tuple[str, ...]
+    residual: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RiskFile:
+    """Plan, risks and controls of one source tree, in the order of the files."""
+
+    plan: RiskPlan
+    risks: tuple[Risk, ...]
+    controls: tuple[RiskControl, ...]
+
+    @classmethod
+    @implements("REQ-034")
+    def load(cls, source: Path) -> Self:
+        """Read `risk/plan.yaml`, `risk/risks.yaml` and `risk/controls.yaml`.
+
+        Raises:
+            InputError: a file is missing or malformed, an estimate is off the plan's scales, or a typed verdict differs
+                from what the matrix gives; with file and line.
+        """
+        folder = source / "risk"
+        plan = read_record(folder / "plan.yaml", RiskPlan, shown="risk/plan.yaml")
+        risks: list[Risk] = read_items(folder / "risks.yaml", {"risks": Risk}, shown="risk/risks.yaml")["risks"]
+        controls: list[RiskControl] = read_items(
+            folder / "controls.yaml", {"controls": RiskControl}, shown="risk/controls.yaml"
+        )["controls"]
+        for risk in risks:
+            problem = plan.contradiction(risk)
+            if problem is not None:
+                raise InputError(
+                    problem, path=risk.source.path, line=risk.source.line, hint="remove `verdict` or mend the estimate"
+                )
+        return cls(plan, tuple(risks), tuple(controls))
+
+    def level(self, estimate: Estimate) -> str:
+        """The name of the level the matrix gives an estimate.
+
+        Raises:
+            InputError: the estimate is off the plan's scales.
+        """
+        problem = self.plan.outside(estimate)
+        if problem is not None:
+            raise InputError(problem)
+        return self.plan.level(estimate).name
+
+    def verdict(self, risk: Risk) -> Judgement:
+        """Levels before and after control, and whether what remains is acceptable.
+
+        Raises:
+            InputError: an estimate is off the plan's scales.
+        """
+        return Judgement(
+            risk=risk.id,
+            initial_level=self.level(risk.initial),
+            initial_probability=self.plan.probability_of(risk.initial),
+            residual_level=self.level(risk.residual),
+            residual_probability=self.plan.probability_of(risk.residual),
+            verdict=self.plan.verdict(risk.residual),
+        )
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether every residual risk is acceptable and no reason is owed."""
+        return not self.gaps()
+
+    def rows(self) -> tuple[tuple[str, str, str, str, str, str], ...]:
+        """The risks for a terminal: id, title, initial level, residual level, controls, verdict."""
+        judged = ((risk, self.verdict(risk)) for risk in self.risks)
+        return tuple(
+            (risk.id, risk.title, made.initial_level, made.residual_level, ", ".join(risk.controls), made.verdict)
+            for risk, made in judged
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plan, risks with what the plan makes of them, controls, matrix and gaps as JSON-ready data."""
+        return {
+            "plan": self.plan.model_dump(mode="json"),
+            "risks": [
+                {**risk.model_dump(mode="json"), "judgement": self.verdict(risk).model_dump()} for risk in self.risks
+            ],
+            "controls": [control.model_dump(mode="json") for control in self.controls],
+            "matrix": [[cell.model_dump(mode="json") for cell in row] for row in self.matrix()],
+            "gaps": [gap.model_dump(mode="json") for gap in self.gaps()],
+            "acceptable": self.acceptable,
+        }
+
+    def matrix(self) -> tuple[tuple[Cell, ...], ...]:
+        """The risk matrix, worst severity first, least probability first, with each risk in its two cells."""
+        initial: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
+        residual: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
+        for risk in self.risks:
+            initial[risk.initial.severity, self.plan.probability_of(risk.initial)].append(risk.id)
+            residual[risk.residual.severity, self.plan.probability_of(risk.residual)].append(risk.id)
+        acceptable = {level.name: level.acceptable for level in self.plan.levels}
+        return tuple(
+            tuple(
+                Cell(
+                    severity=severity,
+                    probability=probability,
+                    level=level,
+                    acceptable=acceptable[level],
+                    initial=tuple(initial[severity, probability]),
+                    residual=tuple(residual[severity, probability]),
+                )
+                for probability, level in enumerate(row, start=1)
+            )
+            for severity, row in reversed(tuple(enumerate(self.plan.matrix, start=1)))
+        )
+
+    def gaps(self) -> tuple[Gap, ...]:
+        """Reasons that are owed (ISO 14971 7.1, 7.3) and residual risks that are not acceptable, in file order."""
+        kinds = {control.id: control.kind for control in self.controls}
+        found: list[Gap] = []
+        for risk in self.risks:
+            owed = missing_reasons(risk, tuple(kinds[name] for name in risk.controls if name in kinds))
+            found += [Gap(kind="missing-link", item=risk.id, message=message, source=risk.source) for message in owed]
+            if self.plan.verdict(risk.residual) == "unacceptable":
+                message = f"{risk.id} remains {self.plan.level(risk.residual).name} with its controls"
+                found.append(Gap(kind="unacceptable-risk", item=risk.id, message=message, source=risk.source))
+        return tuple(found)

@@ -1,0 +1,1 @@
+"""Clause catalogues as dated data, and which named evidence meets which clause."""

@@ -1,0 +1,76 @@
+"""The graph of traceability: hazard, risk, control, requirement, scenario and test, result, and code (IEC 62304 7.3.3).
+
+Everything here is derived from the source tree and, when there is one, from one report of results. A report that was
+recorded on another tree or lock file is stale: none of its results count (IEC 62304 5.7.3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from minivess.compliance.traceability.code_links import code_links, test_links
+from minivess.compliance.traceability.features import read_features
+from minivess.compliance.traceability.gaps import find_gaps
+from minivess.compliance.traceability.items import load_items
+from minivess.compliance.traceability.links import Links
+from minivess.compliance.traceability.matrix import matrix
+from minivess.foundation.implements import implements
+from minivess.foundation.provenance import environment_digest, tree_digest
+from minivess.records.traceability import Gap, TestReport
+
+
+@dataclass(frozen=True)
+class TraceGraph(Links):
+    """Items, links and results of one source tree."""
+
+    @classmethod
+    @implements("REQ-033")
+    def load(cls, source: Path, report: TestReport | None = None) -> Self:
+        """Read a source tree.
+
+        Args:
+            source: the folder with requirements/, risk/, features/, src/ and tests/.
+            report: results to join; those of another tree or lock file are kept but do not count.
+
+        Raises:
+            InputError: a file is missing or malformed, with file and line.
+            CouldNotCheckError: a file of the tree cannot be read.
+        """
+        features = read_features(source)
+        stale = report is not None and (
+            report.tree != tree_digest(source) or report.environment != environment_digest(source)
+        )
+        return cls(
+            items=load_items(source),
+            scenarios=features.scenarios,
+            tags=features.tags,
+            tests=tuple(test_links(source)),
+            code=tuple(code_links(source)),
+            report=report,
+            stale=stale,
+        )
+
+    def gaps(self) -> tuple[Gap, ...]:
+        """Everything that is missing or wrong, in order of file and line."""
+        return find_gaps(self)
+
+    def rows(self) -> tuple[tuple[str, str, str, str, str], ...]:
+        """The matrix for a terminal: requirement, title, what it derives from, scenarios and tests, code."""
+        return tuple(
+            (
+                item.id,
+                item.title,
+                ", ".join(item.derives_from),
+                ", ".join(
+                    link.name for found in (self.scenarios_for(item.id), self.tests_for(item.id)) for link in found
+                ),
+                ", ".join(link.name for link in self.code_for(item.id)),
+            )
+            for item in self.items.requirements.values()
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole matrix as JSON-ready data (see `matrix`)."""
+        return matrix(self)

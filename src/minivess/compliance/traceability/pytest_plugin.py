@@ -1,0 +1,233 @@
+"""Pytest plugin: records what was run, for which requirements and risk controls, on which tree (IEC 62304 5.7.3-5.7.5).
+
+`pytest --evidence-results PATH --evidence-tester NAME` writes one `TestReport` at the end of the session. Only a test
+whose setup, call and teardown all passed is passed; skipped, expected-to-fail and unexpectedly-passing tests are not.
+The file is removed at the start and written only by a session that ran to its end on a tree that did not change.
+
+Loaded by every pytest run in this environment, so it imports the standard library and pytest alone until it has to
+write. Under pytest-xdist workers attach what they know to their reports and the controller writes.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_ID = re.compile(r"(UN|REQ|RISK|RC|HAZ|SI)-[0-9]{2,5}\Z")
+_TAG = re.compile(r"@(\S+)")
+_ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/'\":,]+/)+")
+_ATTRIBUTE = "minivess_evidence"
+_MESSAGE_LENGTH = 200
+_COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("minivess evidence")
+    group.addoption("--evidence-results", metavar="PATH", help="write test results with ids, tree and environment")
+    group.addoption("--evidence-tester", metavar="NAME", help="who runs the tests (IEC 62304 5.7.5)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register markers (ids used as tags become markers, and `--strict-markers` asks for them); begin recording."""
+    config.addinivalue_line("markers", "verifies(*ids): the requirements and risk controls this test verifies")
+    for tag in _feature_tags(config):
+        config.addinivalue_line("markers", f"{tag}: tag of a scenario")
+    target = config.getoption("--evidence-results")
+    if target is None:
+        return
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(Observer(config.rootpath), "minivess-evidence-observer")
+        return
+    tester = config.getoption("--evidence-tester")
+    if not tester or len(tester) > _MESSAGE_LENGTH:
+        raise pytest.UsageError("--evidence-results needs --evidence-tester NAME (one line)")
+    config.pluginmanager.register(Observer(config.rootpath), "minivess-evidence-observer")
+    recorder = Recorder(config.invocation_params.dir / target, tester, config.rootpath)
+    config.pluginmanager.register(recorder, "minivess-evidence-recorder")
+
+
+def _feature_tags(config: pytest.Config) -> list[str]:
+    """Tags of all features that look like ids or plain words; the graph judges whether the ids exist."""
+    base = ""
+    try:
+        base = str(config.getini("bdd_features_base_dir") or "")
+    except (KeyError, ValueError):  # pytest-bdd is not installed
+        return []
+    tags: set[str] = set()
+    for path in sorted((config.rootpath / (base or "features")).rglob("*.feature")):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.lstrip().startswith("@"):
+                tags.update(tag for tag in _TAG.findall(line) if _ID.match(tag))
+    return sorted(tags)
+
+
+class Observer:
+    """Attaches to each report the ids and the scenario of its test. Runs where tests run."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Add what is known about the test to its report, as plain data that xdist can carry."""
+        report = yield
+        scenario = _scenario(item)
+        about: dict[str, Any] = {"ids": _ids(item, scenario), "name": item.name, "scenario": None}
+        if scenario is not None:
+            about["name"] = f"{scenario.feature.name}: {scenario.name}"
+            about["scenario"] = {
+                "path": _relative(scenario.feature.filename, self.root),
+                "line": scenario.line_number,
+            }
+        setattr(report, _ATTRIBUTE, about)
+        return report
+
+
+class Recorder:
+    """Gathers reports and writes the results. Runs once a session, on the controller."""
+
+    def __init__(self, path: Path, tester: str, root: Path) -> None:
+        self.path = path
+        self.tester = tester
+        self.root = root
+        self.tests: dict[str, dict[str, Any]] = {}
+        self.tree: str | None = None
+
+    def pytest_sessionstart(self) -> None:
+        """Forget earlier results and note what tree is about to be tested."""
+        self.path.unlink(missing_ok=True)
+        self.tree = _tree(self.root)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in one phase of one test."""
+        about = getattr(report, _ATTRIBUTE, None) or {"ids": [], "name": report.nodeid, "scenario": None}
+        test = self.tests.setdefault(
+            report.nodeid, {**about, "node": report.nodeid, "outcomes": [], "seconds": 0.0, "message": ""}
+        )
+        test["outcomes"].append((report.when, _outcome(report)))
+        test["seconds"] += report.duration
+        if not test["message"] and _outcome(report) != "passed":
+            test["message"] = _message(report, self.root)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Write the results, whole or not at all."""
+        if exitstatus not in _COMPLETE:
+            return
+        from minivess.foundation.clock import utc_now
+        from minivess.foundation.errors import MinivessError
+        from minivess.foundation.files import write_text_atomic
+        from minivess.foundation.provenance import environment_digest, source_state
+        from minivess.records.traceability import TestReport
+
+        tree = _tree(self.root)
+        if tree != self.tree:
+            pytest.exit("the source tree changed while the tests ran: their results are of no tree", returncode=3)
+        try:
+            commit, dirty = source_state(self.root)
+            record = TestReport.model_validate(
+                {
+                    "commit": commit,
+                    "dirty": dirty,
+                    "tree": tree,
+                    "environment": environment_digest(self.root),
+                    "platform": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+                    "time": utc_now(),
+                    "tester": self.tester,
+                    "results": [_result(test) for test in self.tests.values()],
+                }
+            )
+            write_text_atomic(self.path, record.model_dump_json(indent=1) + "\n")
+        except MinivessError as error:
+            pytest.exit(f"the results could not be recorded: {error.message}", returncode=error.exit_code)
+
+
+def _tree(root: Path) -> str:
+    from minivess.foundation.errors import MinivessError
+    from minivess.foundation.provenance import tree_digest
+
+    try:
+        return tree_digest(root)
+    except MinivessError as error:
+        pytest.exit(f"the source tree cannot be read: {error.message}", returncode=error.exit_code)
+
+
+def _scenario(item: pytest.Item) -> Any | None:
+    """The scenario template pytest-bdd bound to a test; None for a plain test."""
+    module = sys.modules.get("pytest_bdd.scenario")
+    function = getattr(item, "obj", None)
+    if module is None or function is None:
+        return None
+    try:
+        return module.scenario_wrapper_template_registry.get(function)
+    except TypeError:  # not every callable can be weakly referred to
+        return None
+
+
+def _ids(item: pytest.Item, scenario: Any | None) -> list[str]:
+    """Ids from `verifies` marks and from tags; tags of Examples are markers of the one example they belong to."""
+    found: list[str] = []
+    for marker in item.iter_markers():
+        if marker.name == "verifies":
+            found += [str(argument) for argument in marker.args]
+        elif _ID.match(marker.name):
+            found.append(marker.name)
+    if scenario is not None:
+        rule: Iterable[str] = scenario.rule.tags if getattr(scenario, "rule", None) else ()
+        found += [tag for tag in (*scenario.tags, *scenario.feature.tags, *rule) if _ID.match(tag)]
+    return sorted(set(found))
+
+
+def _outcome(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return "skipped" if report.outcome != "failed" else "failed"
+    return report.outcome if report.outcome in {"passed", "skipped"} else "failed"
+
+
+def _result(test: dict[str, Any]) -> dict[str, Any]:
+    outcomes = [outcome for _, outcome in test["outcomes"]]
+    phases = {phase for phase, _ in test["outcomes"]}
+    if "failed" in outcomes:
+        outcome = "failed"
+    elif "skipped" in outcomes:
+        outcome = "skipped"
+    else:
+        outcome = "passed" if phases == {"setup", "call", "teardown"} else "failed"
+    return {
+        "name": test["name"],
+        "node": test["node"],
+        "ids": test["ids"],
+        "outcome": outcome,
+        "seconds": round(test["seconds"], 6),
+        "message": test["message"],
+        "scenario": test["scenario"],
+    }
+
+
+def _message(report: pytest.TestReport, root: Path) -> str:
+    """The first line of why a test did not pass, without folders of this machine."""
+    reason = getattr(report, "wasxfail", "")
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if reason:
+        text = f"expected to fail: {reason}"
+    elif isinstance(report.longrepr, tuple):
+        text = str(report.longrepr[2])
+    elif crash is not None:
+        text = str(crash.message)
+    else:
+        text = str(report.longrepr or "")
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    return _ABSOLUTE.sub("", line.replace(f"{root}/", ""))[:_MESSAGE_LENGTH]
+
+
+def _relative(filename: str, root: Path) -> str:
+    path = Path(filename)
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name

@@ -1,0 +1,104 @@
+"""Reading a pack and judging it as a BagIt bag (RFC 8493): every file named once, every digest right, nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from minivess.compliance.proofs.archive import MAX_BYTES, MAX_FILES, check_names, read_archive
+from minivess.foundation.errors import InputError, VerificationError
+from minivess.foundation.files import read_limited
+from minivess.foundation.implements import implements
+
+BAGIT, INFO, MANIFEST, TAG_MANIFEST = "bagit.txt", "bag-info.txt", "manifest-sha512.txt", "tagmanifest-sha512.txt"
+DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.dsse\.json", re.ASCII)
+_LINE = re.compile(r"([0-9a-f]{128})  ([^\n]+)", re.ASCII)
+_OXUM = re.compile(r"^Payload-Oxum: (.*)$", re.MULTILINE)
+
+
+def read_pack(path: Path) -> tuple[dict[str, bytes], str]:
+    """All files of a pack: from its zip, which must be in canonical form, or from a folder it was unpacked to.
+
+    Returns:
+        Content by name, and in words what was found out about the container.
+
+    Raises:
+        InputError: nothing there, no zip, beyond the limits, or a folder with links in it.
+        VerificationError: the archive's bytes were changed.
+    """
+    if path.is_dir():
+        return _read_folder(path), "an unpacked folder; only its files are judged, not an archive"
+    files = read_archive(read_limited(path, limit=MAX_BYTES + (1 << 26)))
+    return files, f"{len(files)} files, and every byte of the archive is what they demand"
+
+
+@implements("REQ-038", "RC-13")
+def check_bag(files: Mapping[str, bytes]) -> str:
+    """Judge the bag; returns in words what holds.
+
+    Raises:
+        VerificationError: names the first file that is changed, missing or unexpected.
+    """
+    for name in (BAGIT, INFO, MANIFEST, TAG_MANIFEST):
+        if name not in files:
+            raise VerificationError(f"{name} is missing")
+    _compare(TAG_MANIFEST, _manifest(files, TAG_MANIFEST), {BAGIT, INFO, MANIFEST}, files)
+    payload = {name for name in files if name.startswith("data/")}
+    _compare(MANIFEST, _manifest(files, MANIFEST), payload, files)
+    for name in sorted(files):
+        if name not in payload and name not in {BAGIT, INFO, MANIFEST, TAG_MANIFEST} and not SIGNATURE.fullmatch(name):
+            raise VerificationError(f"{name} is unexpected: no manifest names it")
+    if files[BAGIT] != DECLARATION:
+        raise VerificationError(f"{BAGIT} does not declare BagIt 1.0 in UTF-8")
+    octets = sum(len(files[name]) for name in payload)
+    info = files[INFO].decode("utf-8", errors="replace")
+    if any(found != f"{octets}.{len(payload)}" for found in _OXUM.findall(info)):
+        raise VerificationError(f"{INFO} states another Payload-Oxum than {octets}.{len(payload)}")
+    return f"{len(payload)} payload files, each with the SHA-512 its manifest names, none missing, none added"
+
+
+def _manifest(files: Mapping[str, bytes], name: str) -> dict[str, str]:
+    try:
+        lines = files[name].decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        raise VerificationError(f"{name} is changed: it is not plain ASCII") from None
+    found: dict[str, str] = {}
+    if lines.pop() != "":
+        raise VerificationError(f"{name} is changed: its last line is cut off")
+    for number, line in enumerate(lines, start=1):
+        match = _LINE.fullmatch(line)
+        if match is None or match[2] in found:
+            raise VerificationError(f"{name}:{number} is changed: not a digest and a file name, or one named twice")
+        found[match[2]] = match[1]
+    return found
+
+
+def _compare(manifest: str, named: Mapping[str, str], present: set[str], files: Mapping[str, bytes]) -> None:
+    for name in sorted(named):
+        if name not in present:
+            raise VerificationError(f"{name} is missing: {manifest} names it")
+        if hashlib.sha512(files[name]).hexdigest() != named[name]:
+            raise VerificationError(f"{name} is changed: its SHA-512 is not the one in {manifest}")
+    for name in sorted(present):
+        if name not in named:
+            raise VerificationError(f"{name} is unexpected: {manifest} does not name it")
+
+
+def _read_folder(path: Path) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    total = 0
+    for item in sorted(path.rglob("*")):
+        name = item.relative_to(path).as_posix()
+        if item.is_symlink():
+            raise InputError(f"{name} is a link; a pack holds plain files alone")
+        if item.is_dir():
+            continue
+        files[name] = read_limited(item, limit=MAX_BYTES - total)
+        total += len(files[name])
+        if len(files) > MAX_FILES:
+            raise InputError(f"more than {MAX_FILES} files in one pack")
+    check_names(list(files))
+    return files

@@ -1,0 +1,145 @@
+"""Judging what was done: where the pack's files come from, and how the sealed test set was used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from minivess.compliance.identity.approvals import open_approval
+from minivess.compliance.identity.register import Register
+from minivess.compliance.proofs.canonical import digest_of, parse_json
+from minivess.foundation.digests import digest_bytes
+from minivess.foundation.errors import InputError, VerificationError
+from minivess.foundation.implements import implements
+from minivess.records.entry import Entry, EntryBody, Outcome
+from minivess.records.payloads import Evaluated, TestSetApproved, TestSetOpened, TestSetRequested
+
+ODOMETER = "data/evaluation/odometer.json"
+EVENTS = "data/lineage/events.jsonl"
+MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
+"""Folders whose every file must be the recorded output of an action; `ODOMETER` and `EVENTS` are derived instead."""
+_LIMIT = 64 << 20
+
+
+@implements("REQ-038", "RC-13")
+def check_provenance(files: Mapping[str, bytes], entries: Sequence[Entry]) -> str:
+    """Every result in the pack was recorded when it was made, and every recorded run has its lineage event.
+
+    Returns:
+        In words what holds.
+
+    Raises:
+        VerificationError: names the first file that no entry made, or the first entry without an event.
+    """
+    made = {item.digest for body in _completed(entries) for item in body.outputs}
+    results = [name for name in sorted(files) if name.startswith(MADE) and name not in {ODOMETER, EVENTS}]
+    for name in results:
+        if digest_bytes(files[name]) not in made:
+            raise VerificationError(f"{name} has no entry in the log: no completed action names it as its output")
+    runs = _event_runs(files)
+    for entry in entries:
+        run = entry.body.context.openlineage_run
+        if run is not None and str(run) not in runs:
+            raise VerificationError(f"entry {entry.body.index} has no event in {EVENTS}")
+    return f"{len(results)} results, each the recorded output of an action"
+
+
+@implements("REQ-038", "RC-13")
+def check_openings(entries: Sequence[Entry], register: Register) -> int:
+    """Judge each opening of the test set; returns how many there were.
+
+    An opening needs, all before it: acceptance criteria, a request written by the requester, and an approval signed by
+    another person over the digest of that very request. A request serves once, before it expires, for its model; an
+    evaluation needs an opening.
+
+    Raises:
+        VerificationError: names the first entry that breaks a rule.
+    """
+    criteria = False
+    requests: dict[str, TestSetRequested] = {}
+    approved: set[str] = set()
+    opened: set[str] = set()
+    for body in _completed(entries):
+        where = f"entry {body.index}"
+        if body.action == "criteria.register":
+            criteria = True
+        elif body.action == "test-set.request":
+            asked = TestSetRequested.model_validate(body.payload)
+            if asked.request.id in requests:
+                raise VerificationError(f"{where} asks a second time under the name {asked.request.id}")
+            if asked.request.requester != body.actor:
+                raise VerificationError(f"{where} asks in the name of {asked.request.requester} but is by {body.actor}")
+            requests[asked.request.id] = asked
+        elif body.action == "test-set.approve":
+            approved.add(_check_grant(body, requests, register))
+        elif body.action == "test-set.open":
+            request = TestSetOpened.model_validate(body.payload).request
+            _check_opening(body, requests.get(request), approved=request in approved, again=request in opened)
+            if not criteria:
+                raise VerificationError(f"{where} opens the test set before acceptance criteria were registered")
+            opened.add(request)
+        elif body.action == "evaluation" and Evaluated.model_validate(body.payload).request not in opened:
+            raise VerificationError(f"{where} evaluates on the test set without having opened it")
+    return len(opened)
+
+
+def check_odometer(files: Mapping[str, bytes], openings: int) -> str:
+    """The pack states as many openings as the log holds; returns that in words.
+
+    Raises:
+        VerificationError: it states something else.
+    """
+    if ODOMETER not in files:
+        raise VerificationError(f"{ODOMETER} is missing")
+    try:
+        stated = parse_json(files[ODOMETER], limit=_LIMIT)
+    except InputError as error:
+        raise VerificationError(f"{ODOMETER}: {error.message}") from None
+    if stated != {"openings": openings} or isinstance(stated["openings"], bool):
+        raise VerificationError(
+            f"{ODOMETER} does not state the {openings} opening(s) of the test set that the log holds"
+        )
+    return f"opened {openings} time(s), each after criteria, request and another person's approval"
+
+
+def _check_grant(body: EntryBody, requests: Mapping[str, TestSetRequested], register: Register) -> str:
+    grant = TestSetApproved.model_validate(body.payload).grant
+    asked = requests.get(grant.request)
+    if asked is None:
+        raise VerificationError(f"entry {body.index} approves {grant.request}, which nobody asked for before")
+    manifestation = open_approval(grant.envelope, register, index=body.index)
+    if manifestation.signer != grant.approver:
+        raise VerificationError(f"entry {body.index}: {grant.approver} did not sign this approval")
+    if grant.approver == asked.request.requester:
+        raise VerificationError(f"entry {body.index}: {grant.approver} approved their own request")
+    if digest_of(asked.request) not in {subject.digest for subject in manifestation.subjects}:
+        raise VerificationError(f"entry {body.index}: the approval is for another request than {grant.request}")
+    return grant.request
+
+
+def _check_opening(body: EntryBody, asked: TestSetRequested | None, *, approved: bool, again: bool) -> None:
+    where = f"entry {body.index} opens the test set"
+    if asked is None:
+        raise VerificationError(f"{where} without a request")
+    if not approved:
+        raise VerificationError(f"{where} without another person's approval")
+    if again:
+        raise VerificationError(f"{where} a second time on one approval")
+    if body.time > asked.request.expires:
+        raise VerificationError(f"{where} after the request had expired")
+    if body.context.model not in {None, asked.request.model}:
+        raise VerificationError(f"{where} for another model than was approved")
+
+
+def _completed(entries: Sequence[Entry]) -> list[EntryBody]:
+    return [entry.body for entry in entries if entry.body.outcome is Outcome.COMPLETED]
+
+
+def _event_runs(files: Mapping[str, bytes]) -> set[str]:
+    runs: set[str] = set()
+    for number, line in enumerate(files.get(EVENTS, b"").splitlines(), start=1):
+        try:
+            runs.add(str(json.loads(line)["run"]["runId"]))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise VerificationError(f"{EVENTS}:{number} is not an OpenLineage event") from None
+    return runs

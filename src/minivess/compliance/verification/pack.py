@@ -1,0 +1,187 @@
+"""Judging an evidence pack, offline: archive, bag, log, proofs, provenance, test-set conduct and release signatures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from minivess.compliance.identity.approvals import check_policy
+from minivess.compliance.identity.register import Register
+from minivess.compliance.proofs.canonical import parse_json
+from minivess.compliance.proofs.envelope import parse_envelope
+from minivess.compliance.proofs.tlog_proof import parse_proof
+from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST, check_bag, read_pack
+from minivess.compliance.verification.conduct import check_odometer, check_openings, check_provenance
+from minivess.compliance.verification.log import verify_entries
+from minivess.compliance.verification.trust import TrustedKeys, read_trust
+from minivess.foundation.digests import digest_bytes
+from minivess.foundation.errors import InputError, MinivessError, VerificationError
+from minivess.foundation.implements import implements
+from minivess.records.approval import Manifestation, Policy
+from minivess.records.artifact import Artifact
+from minivess.records.entry import Entry
+from minivess.records.verdict import Check, Verdict
+
+ENTRIES, CHECKPOINT, POLICY = "data/audit/entries.jsonl", "data/audit/checkpoint.txt", "data/release/policy.json"
+_PROOF = re.compile(r"data/audit/proofs/(0|[1-9][0-9]{0,15})\.tlog-proof", re.ASCII)
+_PROOFS = "data/audit/proofs/"
+_POLICY_LIMIT = 1 << 20
+SIGNATURES_CHECK = "release signatures"
+"""Name of the check that fails on a pack that waits for its signatures."""
+
+
+@implements("REQ-038", "RC-13")
+def verify_pack(path: Path, *, trust: Path | None = None) -> Verdict:
+    """Judge a pack.
+
+    Args:
+        path: the zip, or a folder it was unpacked to.
+        trust: a JSON file `{"log_key": PublicKey, "people": [Identity, ...]}`. Without it the pack is judged against
+            its own keys alone, and the verdict says `trusted=False`.
+
+    Returns:
+        The checks in order. It holds when none failed; the first failure names what is wrong.
+
+    Raises:
+        InputError: the path is no zip and no folder, is too large, or the trust file is malformed.
+    """
+    trusted = None if trust is None else read_trust(trust)
+    try:
+        files, container = read_pack(path)
+    except VerificationError as error:
+        return Verdict(subject=path.name, checks=(_failed("archive", error),), trusted=False)
+    return judge_files(files, subject=path.name, container=container, trusted=trusted)
+
+
+def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, trusted: TrustedKeys | None) -> Verdict:
+    """Judge the files of a pack that was read already.
+
+    Args:
+        files: content by name.
+        subject: what to call the pack.
+        container: what reading it found out, in words.
+        trusted: the verifier's own keys.
+    """
+    checks = [
+        Check(name="archive", passed=True, detail=container),
+        _check("bag", lambda: check_bag(files)),
+    ]
+    try:
+        lines = _lines(files)
+        checkpoint = _text(files, CHECKPOINT)
+    except VerificationError as error:
+        return Verdict(subject=subject, checks=(*checks, _failed("log entries", error)), trusted=False)
+    log_checks, register, entries = verify_entries(
+        lines, checkpoint, trusted_log_key=trusted.log_key if trusted else None
+    )
+    checks += log_checks
+    if all(check.passed for check in log_checks):
+        checks += [
+            _check("proofs", lambda: _check_proofs(files, lines, entries, register)),
+            _check("provenance", lambda: check_provenance(files, entries)),
+            _check("test-set odometer", lambda: check_odometer(files, check_openings(entries, register))),
+            _check(SIGNATURES_CHECK, lambda: _check_signatures(files, register, len(entries), trusted)),
+        ]
+    holds = all(check.passed for check in checks)
+    return Verdict(subject=subject, checks=tuple(checks), trusted=trusted is not None and holds)
+
+
+def _check_proofs(files: Mapping[str, bytes], lines: list[bytes], entries: list[Entry], register: Register) -> str:
+    names = [name for name in sorted(files) if name.startswith(_PROOFS)]
+    if not names:
+        raise VerificationError(f"no inclusion proof in {_PROOFS}")
+    origin = entries[0].body.log
+    for name in names:
+        match = _PROOF.fullmatch(name)
+        index = int(match[1]) if match else len(lines)
+        if index >= len(lines):
+            raise VerificationError(f"{name} is a proof of no entry of this log")
+        try:
+            proof = parse_proof(_text(files, name))
+            if proof.index != index or proof.extra is not None:
+                raise VerificationError("it is for another entry than its name says, or carries extra data")
+            proof.verify(lines[index], origin, register.log_key)
+        except MinivessError as error:
+            raise VerificationError(f"{name}: {error.message}") from None
+    return f"{len(names)} inclusion proofs lead to a signed checkpoint"
+
+
+def _check_signatures(files: Mapping[str, bytes], register: Register, entries: int, trusted: TrustedKeys | None) -> str:
+    names = {match[1]: name for name in sorted(files) if (match := SIGNATURE.fullmatch(name))}
+    if not names:
+        raise VerificationError("the pack is not signed by anybody")
+    if TAG_MANIFEST not in files:
+        raise VerificationError(f"{TAG_MANIFEST} is missing, and it is what people sign")
+    policy = _policy(files)
+    if len(policy.rules) < 2:
+        raise VerificationError(f"{POLICY} asks for fewer than two signatures; a release needs two people")
+    envelopes = []
+    for name in names.values():
+        try:
+            envelopes.append(parse_envelope(files[name]))
+        except InputError as error:
+            raise VerificationError(f"{name}: {error.message}") from None
+    subject = Artifact(name=TAG_MANIFEST, digest=digest_bytes(files[TAG_MANIFEST]))
+    signed = check_policy(policy, envelopes, (subject,), register)
+    for (id_, name), manifestation in zip(names.items(), signed, strict=True):
+        if manifestation.signer != id_:
+            raise VerificationError(f"{name} holds the signature of {manifestation.signer}")
+        if manifestation.head < entries:
+            raise VerificationError(
+                f"{id_} signed on a log of {manifestation.head} entries, older than the one in the pack"
+            )
+        if trusted is not None and register.person(id_) not in trusted.people:
+            raise VerificationError(
+                f"{id_} signed, but is not among the people you trust with this key and these roles"
+            )
+    words = "; ".join(_words(item) for item in signed)
+    return f"{words}{'. DEMO KEYS: this proves nothing about a real device' if register.demo else ''}"
+
+
+def _policy(files: Mapping[str, bytes]) -> Policy:
+    try:
+        value: Any = parse_json(files[POLICY], limit=_POLICY_LIMIT)
+        if set(value) != {"policy", "gates"} or not isinstance(value["gates"], list):
+            raise VerificationError(f"{POLICY} is not a policy with its gates")
+        return Policy.model_validate(value["policy"])
+    except KeyError:
+        raise VerificationError(f"{POLICY} is missing") from None
+    except (InputError, ValidationError, TypeError):
+        raise VerificationError(f"{POLICY} is not a policy with its gates") from None
+
+
+def _words(item: Manifestation) -> str:
+    return f"{item.printed_name} ({item.role.value}, {item.meaning.value}, {item.time:%Y-%m-%d %H:%M} UTC)"
+
+
+def _lines(files: Mapping[str, bytes]) -> list[bytes]:
+    if ENTRIES not in files:
+        raise VerificationError(f"{ENTRIES} is missing")
+    lines = files[ENTRIES].split(b"\n")
+    if lines.pop() != b"":
+        raise VerificationError(f"{ENTRIES} is cut off: its last line has no end")
+    return lines
+
+
+def _text(files: Mapping[str, bytes], name: str) -> str:
+    if name not in files:
+        raise VerificationError(f"{name} is missing")
+    try:
+        return files[name].decode("utf-8")
+    except UnicodeDecodeError:
+        raise VerificationError(f"{name} is not UTF-8 text") from None
+
+
+def _check(name: str, judge: Callable[[], str]) -> Check:
+    try:
+        return Check(name=name, passed=True, detail=judge())
+    except MinivessError as error:
+        return _failed(name, error)
+
+
+def _failed(name: str, error: MinivessError) -> Check:
+    return Check(name=name, passed=False, detail=error.message)

@@ -1,0 +1,114 @@
+"""Where things lie in a workspace, and where the templates lie that the package brings along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from minivess.foundation.errors import CouldNotCheckError, UsageError
+
+PROJECT_FILE = "minivess.yaml"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A project folder: the project file, the keys, the data, the models, the working evidence and the releases."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, folder: Path) -> Workspace:
+        """The workspace whose project file lies in `folder`.
+
+        Raises:
+            UsageError: there is no project file.
+        """
+        if not (folder / PROJECT_FILE).is_file():
+            raise UsageError(
+                f"no {PROJECT_FILE} in {folder}",
+                hint="`minivess init FOLDER` starts a project; `minivess -C FOLDER …` names another folder",
+            )
+        return cls(folder.resolve())
+
+    @property
+    def project_file(self) -> Path:
+        """The project file."""
+        return self.root / PROJECT_FILE
+
+    @property
+    def keystore(self) -> Path:
+        """Wrapped private keys."""
+        return self.root / "keystore"
+
+    @property
+    def data(self) -> Path:
+        """Manifest, validation, split, version and the cases."""
+        return self.root / "data"
+
+    @property
+    def prepared(self) -> Path:
+        """Normalised plain cases."""
+        return self.data / "prepared"
+
+    @property
+    def sealed(self) -> Path:
+        """The encrypted test part."""
+        return self.data / "sealed"
+
+    @property
+    def models(self) -> Path:
+        """Members, ensemble, calibration, ONNX."""
+        return self.root / "models"
+
+    @property
+    def onnx(self) -> Path:
+        """The graph that is evaluated, served and released."""
+        return self.models / "model.onnx"
+
+    @property
+    def evidence(self) -> Path:
+        """The working evidence store."""
+        return self.root / "evidence"
+
+    @property
+    def test_set(self) -> Path:
+        """Keys of single openings, wrapped to those who asked."""
+        return self.evidence / "test-set"
+
+    @property
+    def evaluation(self) -> Path:
+        """The evaluation record and its figures."""
+        return self.evidence / "evaluation"
+
+    @property
+    def results(self) -> Path:
+        """Results of the scenarios."""
+        return self.evidence / "verification" / "results.json"
+
+    def release(self, version: str) -> Path:
+        """The folder of one release."""
+        return self.root / "release" / version
+
+    def name(self, path: Path) -> str:
+        """The name of a file in entries: relative to the workspace, with slashes."""
+        return path.resolve().relative_to(self.root.resolve()).as_posix()
+
+
+def templates_folder() -> Path:
+    """The templates of documents: beside the package in a wheel, at the top of the tree in a clone.
+
+    Raises:
+        CouldNotCheckError: the installation is incomplete.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "templates", package.parents[1] / "templates"):
+        if (folder / "verify" / "verify.py").is_file():
+            return folder
+    raise CouldNotCheckError("the templates are missing from this installation", hint="install minivess again")
+
+
+def release_policy() -> Path:
+    """The release gates this package starts projects with: beside the templates in a wheel, `release/` in a clone."""
+    templates = templates_folder()
+    shipped = templates / "project" / "policy.yaml"
+    return shipped if shipped.is_file() else templates.parent / "release" / "policy.yaml"

@@ -1,0 +1,358 @@
+"""YAML read strictly: every value knows its line, and whatever could surprise is refused.
+
+A subset of YAML 1.2 (core schema, so `no` and `2026-11-20` are text): no aliases (a few bytes could stand for a
+billion), no tags, no second document, no duplicate keys, and limits on size, depth and number of values. The events
+come from libyaml; the tree is built here with a stack of its own, so depth never reaches the interpreter's.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from minivess.foundation.errors import InputError
+from minivess.foundation.files import read_limited
+
+Plain = None | bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a YAML file may cost."""
+
+    size: int = 4 << 20
+    """Bytes."""
+    depth: int = 32
+    """Lists and mappings inside one another."""
+    values: int = 400_000
+    """Scalars, lists and mappings together."""
+
+
+LIMITS = Limits()
+
+
+@dataclass(slots=True)
+class Node:
+    """A value and the line it starts on (from 1). `value` is a scalar, a list of nodes, or a mapping of nodes."""
+
+    value: Plain | list[Node] | dict[str, Node]
+    line: int
+    key_lines: dict[str, int] = field(default_factory=dict)
+    """For a mapping: the line of each key."""
+
+    def plain(self) -> Any:
+        """The value without lines: scalars, lists and dictionaries."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+    def line_at(self, steps: Sequence[str | int]) -> int:
+        """The line of what `steps` (keys and indices) leads to, or of the nearest thing above that exists."""
+        node, line = self, self.line
+        for step in steps:
+            if isinstance(node.value, dict) and isinstance(step, str) and step in node.value:
+                line = node.key_lines[step]
+                node = node.value[step]
+            elif isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
+                node = node.value[step]
+                line = node.line
+        return line
+
+
+@dataclass(slots=True)
+class _Open:
+    """A list or mapping whose end has not been met."""
+
+    node: Node
+    key: str | None = None
+
+
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_WORDS: dict[str, Plain] = {
+    "": None,
+    "~": None,
+    **dict.fromkeys(("null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_LONGEST_NUMBER = 40
+
+
+def _resolve(text: str) -> Plain:
+    """Give a plain scalar its YAML 1.2 core-schema type (section 10.3.2)."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] in "+-.0123456789" and len(text) <= _LONGEST_NUMBER:
+        if _INTEGER.match(text):
+            return int(text)
+        if _FLOAT.match(text):
+            return float(text)
+    return text
+
+
+def load_yaml(path: Path, *, limits: Limits = LIMITS, shown: str | None = None) -> Node:
+    """Read one YAML document.
+
+    Args:
+        path: the file.
+        limits: what it may cost.
+        shown: how errors call the file; defaults to `path`.
+
+    Raises:
+        InputError: the file is missing, too large, not UTF-8, not YAML, or uses something refused here; with its line.
+    """
+    name = shown or str(path)
+    try:
+        data = read_limited(path, limit=limits.size)
+    except InputError as error:
+        raise InputError(error.message.removeprefix(f"{path}: "), path=name, hint=error.hint) from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "is not UTF-8 text", path=name, line=data.count(b"\n", 0, error.start) + 1, hint="save it as UTF-8"
+        ) from None
+    return parse_yaml(text, limits=limits, shown=name)
+
+
+def parse_yaml(text: str, *, limits: Limits = LIMITS, shown: str = "text") -> Node:
+    """`load_yaml` for text in memory.
+
+    Raises:
+        InputError: as `load_yaml`.
+    """
+    try:
+        root = _build(yaml.parse(text, Loader=yaml.CSafeLoader), limits, shown)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise InputError(
+            f"is not YAML: {error.problem or error.context}", path=shown, line=mark.line + 1 if mark else None
+        ) from None
+    except yaml.YAMLError as error:
+        raise InputError(f"is not YAML: {str(error).splitlines()[0]}", path=shown) from None
+    if root is None:
+        raise InputError("is empty", path=shown, line=1)
+    return root
+
+
+def _build(events: Iterator[yaml.Event], limits: Limits, shown: str) -> Node | None:
+    root: Node | None = None
+    stack: list[_Open] = []
+    count = documents = 0
+    for event in events:
+        kind = type(event)
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        if kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+            stack.pop()
+            continue
+        if kind is yaml.AliasEvent or getattr(event, "anchor", None) is not None:
+            raise InputError("anchors and aliases are refused", path=shown, line=line, hint="write the value out")
+        if kind is yaml.DocumentStartEvent:
+            documents += 1
+            if documents > 1:
+                raise InputError("holds more than one document", path=shown, line=line, hint="keep one document a file")
+        node = _open(event, line, shown)
+        if node is None:
+            continue
+        count += 1
+        if count > limits.values:
+            raise InputError(f"holds more than {limits.values} values", path=shown, line=line)
+        if stack:
+            _place(stack[-1], node, event, shown)
+        else:
+            root = node
+        if not isinstance(event, yaml.ScalarEvent):
+            stack.append(_Open(node))
+            if len(stack) > limits.depth:
+                raise InputError(f"is nested more than {limits.depth} deep", path=shown, line=line)
+    return root
+
+
+def _open(event: yaml.Event, line: int, shown: str) -> Node | None:
+    """The node an event begins; None for the events around documents."""
+    if isinstance(event, yaml.ScalarEvent):
+        if event.tag is not None and event.tag != "!":
+            raise InputError(f"the tag {event.tag} is refused", path=shown, line=line, hint="remove the tag")
+        return Node(_resolve(event.value) if event.implicit[0] else event.value, line)
+    if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+        if event.tag is not None and event.tag != "!":
+            raise InputError(f"the tag {event.tag} is refused", path=shown, line=line, hint="remove the tag")
+        return Node({} if isinstance(event, yaml.MappingStartEvent) else [], line)
+    return None
+
+
+def _place(parent: _Open, node: Node, event: yaml.Event, shown: str) -> None:
+    """Put a node where it belongs in its parent: list element, key, or value of the key just met."""
+    value = parent.node.value
+    if isinstance(value, list):
+        value.append(node)
+        return
+    if not isinstance(value, dict):  # a scalar is never open
+        return
+    if parent.key is None:
+        if not isinstance(event, yaml.ScalarEvent):
+            raise InputError("a key must be a word", path=shown, line=node.line)
+        key = str(event.value)
+        if key in value:
+            raise InputError(
+                f"`{key}` is written twice (first on line {parent.node.key_lines[key]})",
+                path=shown,
+                line=node.line,
+                hint="keep one of them",
+            )
+        parent.key = key
+        parent.node.key_lines[key] = node.line
+        return
+    value[parent.key] = node
+    parent.key = None
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """A hint that names the nearest of what is known, or all of it when nothing is near (at most twelve)."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    return f"known here: {', '.join(sorted(known)[:12])}" if known else ""
+
+
+def read_record[R: BaseModel](path: Path, record: type[R], *, limits: Limits = LIMITS, shown: str | None = None) -> R:
+    """Read a YAML file that holds one record.
+
+    Raises:
+        InputError: as `load_yaml`, or a field is missing, unknown or wrong; with file, line and a hint.
+    """
+    name = shown or str(path)
+    return validate_node(load_yaml(path, limits=limits, shown=name), record, shown=name)
+
+
+def validate_node[R: BaseModel](
+    node: Node, record: type[R], *, shown: str, given: Mapping[str, Any] | None = None
+) -> R:
+    """Make a record of a node.
+
+    Args:
+        node: a mapping.
+        record: the model.
+        shown: how errors call the file.
+        given: fields that come from here and not from the file (the source of an item, say).
+
+    Raises:
+        InputError: a field is missing, unknown or wrong; with file, line and a hint.
+    """
+    given = given or {}
+    if not isinstance(node.value, dict):
+        raise InputError(f"a {record.__name__} is a mapping of fields", path=shown, line=node.line)
+    known = [name for name in record.model_fields if name not in given]
+    for key in node.value:
+        if key in given:
+            raise InputError(
+                f"unknown field `{key}`", path=shown, line=node.key_lines[key], hint=f"known here: {', '.join(known)}"
+            )
+    try:
+        return record.model_validate({**node.plain(), **given})
+    except ValidationError as error:
+        problem = _first(error, node)
+        raise _explain(problem, node, record, shown, known) from None
+
+
+def _first(error: ValidationError, node: Node) -> ErrorDetails:
+    """The problem to name: an unknown field before the missing one it was probably meant to be, else by line."""
+    problems = error.errors(include_url=False, include_input=False, include_context=True)
+    unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
+    return min(unknown or problems, key=lambda problem: node.line_at(problem["loc"]))
+
+
+def _explain(problem: ErrorDetails, node: Node, record: type[BaseModel], shown: str, known: list[str]) -> InputError:
+    steps = problem["loc"]
+    line = node.line_at(steps)
+    name = ".".join(str(step) for step in steps)
+    last = str(steps[-1]) if steps else ""
+    inside = _model_at(record, steps[:-1])
+    fields = known if inside is record else list(inside.model_fields) if inside else []
+    if problem["type"] == "extra_forbidden":
+        return InputError(f"unknown field `{name}`", path=shown, line=line, hint=nearest(last, fields))
+    if problem["type"] == "missing":
+        return InputError(f"the field `{name}` is missing", path=shown, line=line, hint=f"add `{last}:`")
+    message = problem["msg"].removeprefix("Value error, ")
+    hint = ""
+    if problem["type"] in {"enum", "literal_error"}:
+        allowed = re.findall(r"'([^']*)'", str(problem.get("ctx", {}).get("expected", "")))
+        hint = nearest(str(_value_at(node, steps)), allowed)
+    elif problem["type"] == "string_pattern_mismatch":
+        message = f"{_value_at(node, steps)!r} has the wrong form"
+        hint = f"it must match {problem['ctx']['pattern']}"
+    return InputError(f"`{name}`: {message}" if name else message, path=shown, line=line, hint=hint)
+
+
+def _value_at(node: Node, steps: Sequence[str | int]) -> object:
+    """The scalar that steps lead to, shortened for a message; empty when there is none."""
+    value = node.plain()
+    for step in steps:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            break
+    return "" if isinstance(value, dict | list) else str(value)[:60]
+
+
+def _model_at(record: type[BaseModel], steps: Sequence[str | int]) -> type[BaseModel] | None:
+    """The model whose fields stand at `steps`, following field annotations."""
+    current: type[BaseModel] | None = record
+    for step in steps:
+        if isinstance(step, int):
+            continue
+        entry = current.model_fields.get(step) if current else None
+        current = _model_in(entry.annotation) if entry else None
+    return current
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)
+
+
+def read_items(
+    path: Path, kinds: Mapping[str, type[BaseModel]], *, shown: str, limits: Limits = LIMITS
+) -> dict[str, list[Any]]:
+    """Read a YAML file of named lists of records, each with the `source` (path as shown, line) it is written on.
+
+    Args:
+        path: the file.
+        kinds: record type by name of the list; every type has a field `source`.
+        shown: the path relative to the source tree, as kept in the records.
+        limits: what the file may cost.
+
+    Returns:
+        The records by name of list, in the order of the file; an absent list is empty.
+
+    Raises:
+        InputError: as `load_yaml`, or an unknown list or malformed item; with file, line and a hint.
+    """
+    root = load_yaml(path, limits=limits, shown=shown)
+    if not isinstance(root.value, dict):
+        raise InputError("must be a mapping", path=shown, line=root.line, hint=f"begin with `{next(iter(kinds))}:`")
+    items: dict[str, list[Any]] = {name: [] for name in kinds}
+    for name, listed in root.value.items():
+        if name not in kinds:
+            raise InputError(
+                f"unknown list `{name}`", path=shown, line=root.key_lines[name], hint=nearest(name, list(kinds))
+            )
+        if not isinstance(listed.value, list):
+            line = root.key_lines[name]
+            raise InputError(f"`{name}` must be a list", path=shown, line=line, hint="begin items with `- id:`")
+        for node in listed.value:
+            source = {"path": shown, "line": node.line}
+            items[name].append(validate_node(node, kinds[name], shown=shown, given={"source": source}))
+    return items

@@ -1,0 +1,1 @@
+"""The machine-learning wing: data sets, models, inference, training, uncertainty, evaluation, export."""

@@ -1,0 +1,263 @@
+"""Prepared cases: every case as two `.npy` arrays and one JSON file, whatever it came from.
+
+`data/prepared/<case>/image.npy` is little-endian float32 (z, y, x) in the units of the source, `label.npy` uint8 0/1
+of the same shape. `case.json` is written last: a case without it does not exist, so an interrupted ingest goes on
+where it stopped.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from minivess.foundation.digests import Digest, digest_bytes, digest_file, digest_json
+from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
+from minivess.foundation.files import write_atomic
+from minivess.foundation.implements import implements
+from minivess.ml.datasets.manifests import cases_root, read_record, write_record
+from minivess.ml.datasets.readers import Case, read_case, read_npy
+from minivess.ml.datasets.synthetic import SPACING_UM, generate_volume
+from minivess.ml.datasets.volume import LIMITS, first_line
+from minivess.records.base import Record
+from minivess.records.dataset import CaseRecord, DatasetManifest
+from minivess.records.project import CaseSource, Data, Synthetic
+from minivess.records.sinks import Progress
+
+IMAGE, LABEL, CASE = "image.npy", "label.npy", "case.json"
+_GENERATOR = "minivess-synthetic/1"
+"""Raised with every change to the generator that changes its bytes, so that old cases are made again."""
+
+
+class PreparedCase(Record):
+    """What `case.json` says: the record, what the case was made from, and whether its arrays have been sealed away."""
+
+    record: CaseRecord
+    made_from: Digest
+    sealed: bool = False
+
+
+@dataclass(frozen=True)
+class LoadedCase:
+    """A prepared case in memory, or mapped from the disk.
+
+    Attributes:
+        image: float32 (z, y, x).
+        label: uint8 (z, y, x), 0 or 1.
+        record: what is known about it.
+    """
+
+    image: npt.NDArray[np.float32]
+    label: npt.NDArray[np.uint8]
+    record: CaseRecord
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """One case to be prepared: what it is made from, as a digest, and how."""
+
+    id: str
+    subject: str
+    acquisition: str
+    made_from: str
+    make: Callable[[], Case]
+
+
+@implements("REQ-010", "REQ-011", "REQ-012")
+def ingest(data: Data, base: Path, out: Path, *, progress: Progress | None = None) -> DatasetManifest:
+    """Prepare every case of a project. Cases that are done and unchanged are left alone.
+
+    Args:
+        data: the project's list of files, or its generator.
+        base: folder of the project file; `data.root` is relative to it.
+        out: the folder `data/prepared`.
+        progress: hears about each case.
+
+    Raises:
+        InputError: a file is missing or malformed, or shapes or spacings disagree.
+        UsageError: two cases have the same id.
+        RefusedError: the source of a sealed case was changed.
+        CouldNotCheckError: the disk refuses.
+    """
+    recipes = sorted(_recipes(data, base), key=lambda recipe: recipe.id)
+    ids = [recipe.id for recipe in recipes]
+    if twice := sorted({name for name in ids if ids.count(name) > 1}):
+        raise UsageError(f"two cases are called {twice[0]}", hint="give each case an id of its own")
+    records = []
+    for done, recipe in enumerate(recipes):
+        if progress is not None:
+            progress(f"ingest {recipe.id}", done, len(recipes))
+        records.append(_prepare(recipe, out / recipe.id))
+    if progress is not None:
+        progress("ingest", len(recipes), len(recipes))
+    return DatasetManifest(
+        name=data.name, licence=data.licence, source=data.source, cases=tuple(records), root=cases_root(records)
+    )
+
+
+def load_case(folder: Path, case_id: str, *, memory_map: bool = True, verify: bool = False) -> LoadedCase:
+    """Load a prepared case.
+
+    Args:
+        folder: the folder `data/prepared`.
+        case_id: which case.
+        memory_map: map the arrays from the disk, read-only, instead of reading them.
+        verify: check both arrays against the digests in `case.json` first.
+
+    Raises:
+        InputError: there is no such case, or an array does not fit its record.
+        RefusedError: the case has been sealed.
+        VerificationError: an array was changed.
+    """
+    prepared = _state(folder / case_id)
+    if prepared.sealed:
+        raise RefusedError(f"case {case_id} is sealed: it belongs to the test part", hint="see minivess test-set")
+    image_path, label_path = folder / case_id / IMAGE, folder / case_id / LABEL
+    if verify:
+        for path, digest in ((image_path, prepared.record.image), (label_path, prepared.record.label)):
+            if not path.is_file() or digest_file(path) != digest:
+                raise VerificationError(f"{case_id}/{path.name} was changed", hint="run minivess data ingest again")
+    if memory_map:
+        image, label = _mapped(image_path), _mapped(label_path)
+    else:
+        image, label = read_npy(image_path, LIMITS).array, read_npy(label_path, LIMITS).array
+    return fit(image, label, prepared.record)
+
+
+def fit(image: npt.NDArray[np.generic], label: npt.NDArray[np.generic], record: CaseRecord) -> LoadedCase:
+    """Check that arrays are what a record says.
+
+    Raises:
+        InputError: another shape or type.
+    """
+    for array, dtype, name in ((image, np.float32, IMAGE), (label, np.uint8, LABEL)):
+        if array.shape != record.shape or array.dtype != dtype:
+            raise InputError(
+                f"{array.dtype} {array.shape} where {np.dtype(dtype)} {record.shape} was expected",
+                path=f"{record.id}/{name}",
+                hint="run minivess data ingest again",
+            )
+    return LoadedCase(image.astype(np.float32, copy=False), label.astype(np.uint8, copy=False), record)
+
+
+def mark_sealed(folder: Path, case_id: str) -> None:
+    """Note in `case.json` that the arrays have been sealed away, so that ingest does not bring them back.
+
+    Raises:
+        InputError: there is no such case.
+    """
+    prepared = _state(folder / case_id)
+    if not prepared.sealed:
+        write_record(folder / case_id / CASE, prepared.model_copy(update={"sealed": True}))
+
+
+def npy_bytes(array: npt.NDArray[np.generic]) -> bytes:
+    """An array as the bytes of a `.npy` file (NumPy format 1.0)."""
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, array, version=(1, 0), allow_pickle=False)
+    return stream.getvalue()
+
+
+def _recipes(data: Data, base: Path) -> Iterator[_Recipe]:
+    if data.synthetic is not None:
+        width = max(2, len(str(data.synthetic.subjects)))
+        for number in range(1, data.synthetic.subjects + 1):
+            yield _synthetic_recipe(data, data.synthetic, number, f"mouse-{number:0{width}d}")
+        return
+    root = base / (data.root or ".")
+    if not root.is_dir():
+        raise InputError("no such folder", path=data.root, hint="data.root is relative to minivess.yaml")
+    for source in data.cases:
+        yield _file_recipe(data, source, root)
+
+
+def _synthetic_recipe(data: Data, plan: Synthetic, number: int, name: str) -> _Recipe:
+    def make() -> Case:
+        made = generate_volume(
+            (plan.seed, number), shape=plan.shape, photons=plan.photons, psf_sigma_z_um=plan.psf_sigma_z_um
+        )
+        return Case(made.image.astype("<f4"), made.label, SPACING_UM, data.modality, "uint16", (0, 1))
+
+    facts = plan.model_dump(mode="json", exclude={"subjects"})
+    made_from = digest_json([_GENERATOR, facts, number, data.modality])
+    return _Recipe(name, name, name, made_from, make)
+
+
+def _file_recipe(data: Data, source: CaseSource, root: Path) -> _Recipe:
+    files = [path for path in (source.image, source.label, source.metadata) if path is not None]
+    try:
+        digests = [digest_file(root / path) for path in files]
+    except OSError as error:
+        raise InputError(
+            first_line(error),
+            path=Path(str(error.filename or "")).name or None,
+            hint=f"check the paths of case {source.id} in minivess.yaml",
+        ) from None
+    made_from = digest_json(["minivess-files/1", source.model_dump(mode="json"), digests, data.modality])
+    return _Recipe(
+        source.id,
+        source.subject,
+        source.acquisition or source.id,
+        made_from,
+        lambda: read_case(source, root, data.modality),
+    )
+
+
+def _prepare(recipe: _Recipe, folder: Path) -> CaseRecord:
+    if (folder / CASE).is_file():
+        before = _state(folder)
+        same = before.made_from == recipe.made_from
+        if before.sealed and not same:
+            raise RefusedError(
+                f"case {recipe.id} is sealed, and its source was changed since",
+                hint="put the source back, or start a new workspace for the new data",
+            )
+        if same and (before.sealed or _whole(folder, before.record)):
+            return before.record
+    case = recipe.make()
+    image, label = npy_bytes(case.image), npy_bytes(case.label)
+    record = CaseRecord(
+        id=recipe.id,
+        subject=recipe.subject,
+        acquisition=recipe.acquisition,
+        shape=(case.image.shape[0], case.image.shape[1], case.image.shape[2]),
+        spacing_um=case.spacing_um,
+        modality=case.modality,
+        image=digest_bytes(image),
+        label=digest_bytes(label),
+        source_dtype=case.source_dtype,
+        label_values=case.label_values,
+        foreground_fraction=float(case.label.mean()),
+    )
+    write_atomic(folder / IMAGE, image)
+    write_atomic(folder / LABEL, label)
+    write_record(folder / CASE, PreparedCase(record=record, made_from=recipe.made_from))
+    return record
+
+
+def _whole(folder: Path, record: CaseRecord) -> bool:
+    files = ((folder / IMAGE, record.image), (folder / LABEL, record.label))
+    return all(path.is_file() and digest_file(path) == digest for path, digest in files)
+
+
+def _state(folder: Path) -> PreparedCase:
+    if not (folder / CASE).is_file():
+        raise InputError("no such case", path=folder.name, hint="run minivess data ingest")
+    return read_record(folder / CASE, PreparedCase)
+
+
+def _mapped(path: Path) -> npt.NDArray[np.generic]:
+    try:
+        array: npt.NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        # NumPy parses the header as Python source; a damaged one fails in many ways
+        raise InputError(
+            f"cannot be read: {first_line(error)}",
+            path=f"{path.parent.name}/{path.name}",
+            hint="run minivess data ingest again",
+        ) from None
+    return array

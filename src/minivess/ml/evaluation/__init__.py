@@ -1,0 +1,1 @@
+"""How good a segmentation is: overlap, topology, surfaces, calibration, intervals, baseline, criteria and figures."""

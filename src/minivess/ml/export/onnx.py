@@ -1,0 +1,204 @@
+"""Export of the whole calibrated ensemble as one ONNX graph, certified by parity with PyTorch on real patches.
+
+The graph takes one normalised patch (1, 1, z, y, x) and returns calibrated probabilities: the mean of the members'
+sigmoids, its logit over the temperature, and a last sigmoid. Normalisation and tiling stay outside (`ml.inference`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minivess.foundation.errors import InputError, RefusedError, UsageError
+from minivess.foundation.files import write_atomic
+from minivess.foundation.implements import implements
+from minivess.ml.inference.onnx_predictor import OnnxPredictor
+from minivess.ml.inference.predictor import (
+    EPSILON,
+    CalibratedPredictor,
+    EnsemblePredictor,
+    NetworkPredictor,
+    PatchPredictor,
+)
+from minivess.records.model import ExportRecord, ModelSpec
+
+OPSET = 20
+"""ONNX operator set of the exported graph."""
+TOLERANCE = 1e-4
+MASK_THRESHOLD = 0.5
+"""Threshold at which flipped voxels are counted."""
+
+
+@implements("REQ-026", "RC-05")
+def to_onnx(
+    ensemble: EnsemblePredictor,
+    temperature: float,
+    spec: ModelSpec,
+    path: Path,
+    *,
+    patches: Sequence[NDArray[np.float32]],
+    tolerance: float = TOLERANCE,
+) -> ExportRecord:
+    """Export by the dynamo exporter at a static shape, check the graph, compare it with PyTorch, only then write it.
+
+    Args:
+        ensemble: an ensemble of `NetworkPredictor`s; copies of its networks are compared on the CPU.
+        temperature: of the calibration.
+        spec: the members' specification.
+        path: where the graph goes; a file already there is removed when the new graph is refused.
+        patches: normalised real patches (z, y, x) of `spec.patch`.
+        tolerance: greatest allowed absolute difference of probabilities.
+
+    Raises:
+        UsageError: a member is no PyTorch network, or there are no patches of the right shape.
+        RefusedError: the graph differs from PyTorch by more than the tolerance, or is malformed.
+        CouldNotCheckError: the disk is full or out of reach.
+    """
+    members = []
+    for member in ensemble.members:
+        if not isinstance(member, NetworkPredictor):
+            raise UsageError("only ensembles of PyTorch networks can be exported")
+        members.append(NetworkPredictor(copy.deepcopy(member.network), spec, "cpu"))
+    reference = CalibratedPredictor(EnsemblePredictor(members), temperature)
+    graph = _graph([member.network for member in members], temperature, spec)
+    return certify(graph, reference, spec, path, patches=patches, tolerance=tolerance)
+
+
+@implements("REQ-026", "RC-05")
+def certify(
+    graph: bytes,
+    reference: PatchPredictor,
+    spec: ModelSpec,
+    path: Path,
+    *,
+    patches: Sequence[NDArray[np.float32]],
+    tolerance: float = TOLERANCE,
+) -> ExportRecord:
+    """Compare a graph with the predictor it came from on real patches, and write it only when they agree.
+
+    Args:
+        graph: ONNX bytes.
+        reference: what the graph must repeat, patch by patch.
+        spec: shape of the patches.
+        path: where the graph goes; a file already there is removed when the graph is refused.
+        patches: normalised real patches (z, y, x) of `spec.patch`; both sides see one at a time.
+        tolerance: greatest allowed absolute difference of probabilities; NaN anywhere is refused.
+
+    Raises:
+        UsageError: there are no patches, or one has another shape.
+        RefusedError: the graph is malformed or differs by more than the tolerance; the message says by how much.
+        CouldNotCheckError: the disk is full or out of reach.
+    """
+    if not patches or any(patch.shape != spec.patch for patch in patches):
+        raise UsageError(f"parity needs at least one patch, each of {spec.patch} voxels")
+    try:
+        opset = _checked_opset(graph)
+        candidate = OnnxPredictor(graph, spec)
+    except InputError as error:
+        path.unlink(missing_ok=True)
+        raise RefusedError(f"the exported graph is refused: {error.message}") from error
+
+    inputs = [np.ascontiguousarray(patch, dtype=np.float32)[np.newaxis, np.newaxis] for patch in patches]
+    for predictor in (reference, candidate):
+        predictor.forward(inputs[0])
+    expected, seconds_torch = _timed(reference, inputs)
+    answered, seconds_onnx = _timed(candidate, inputs)
+    difference = float(np.abs(expected - answered).max())
+    flipped = int(np.count_nonzero((expected >= MASK_THRESHOLD) != (answered >= MASK_THRESHOLD)))
+    if not difference <= tolerance:
+        path.unlink(missing_ok=True)
+        raise RefusedError(
+            f"the ONNX graph differs from PyTorch by {difference:.3g} (tolerance {tolerance:.3g}), "
+            f"{flipped} of {expected.size} voxels flip",
+            hint="export again from the recorded members, or choose another architecture; do not raise the tolerance",
+        )
+    write_atomic(path, graph)
+    return ExportRecord(
+        onnx=candidate.digest,
+        opset=opset,
+        input_shape=(1, 1, *spec.patch),
+        max_abs_difference=difference,
+        tolerance=tolerance,
+        flipped_voxels=flipped,
+        tested_patches=len(inputs),
+        seconds_torch=seconds_torch,
+        seconds_onnx=seconds_onnx,
+    )
+
+
+def _timed(predictor: PatchPredictor, inputs: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], float]:
+    """What a predictor answers, and its mean seconds a patch."""
+    begun = time.perf_counter()
+    answers = [predictor.forward(patch) for patch in inputs]
+    return np.stack(answers), (time.perf_counter() - begun) / len(inputs)
+
+
+def _checked_opset(graph: bytes) -> int:
+    """The default-domain operator set of a graph that onnx.checker accepts."""
+    import onnx
+
+    try:
+        model = onnx.load_model_from_string(graph)
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # the checker and protobuf raise unrelated types
+        raise InputError("onnx.checker finds it malformed") from error
+    return next((int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+
+
+def _graph(networks: Sequence[Any], temperature: float, spec: ModelSpec) -> bytes:
+    """The bytes of the exported graph of PyTorch networks on the CPU, weights inside."""
+    import torch
+
+    class Calibrated(torch.nn.Module):  # type: ignore[misc]
+        """The members, their mean, and the temperature."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.members = torch.nn.ModuleList(networks)
+
+        def forward(self, patch: Any) -> Any:
+            mean = torch.stack([torch.sigmoid(member(patch)) for member in self.members]).mean(dim=0)
+            mean = mean.clamp(EPSILON, 1 - EPSILON)
+            return torch.sigmoid((torch.log(mean) - torch.log1p(-mean)) / temperature)
+
+    example = torch.zeros((1, 1, *spec.patch), dtype=torch.float32)
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            Calibrated().eval(),
+            (example,),
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=["patch"],
+            output_names=["probability"],
+            external_data=False,
+        )
+    data: bytes = program.model_proto.SerializeToString()
+    return data
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's prints, warnings and log lines to itself: libraries never print."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

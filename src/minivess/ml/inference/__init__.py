@@ -1,0 +1,1 @@
+"""From a volume to probabilities: normalisation, tiling, and predictors made of networks, ensembles or ONNX graphs."""

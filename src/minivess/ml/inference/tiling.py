@@ -1,0 +1,104 @@
+"""Sliding windows outside the graph: NumPy alone, so that serving needs no PyTorch.
+
+Overlapping tiles are blended with a Gaussian weight (sigma an eighth of the patch) as in nnU-Net (Isensee et al. 2021).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minivess.foundation.errors import UsageError
+
+Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Maps a batch (n, 1, z, y, x) of patches to values of the same shape."""
+
+Shape = tuple[int, int, int]
+
+_FLOOR = 1e-3
+OVERLAP = 0.25
+
+
+def tile_starts(size: int, patch: int, overlap: float = OVERLAP) -> tuple[int, ...]:
+    """Where tiles begin along one axis of `size >= patch`: evenly spread, the first at 0 and the last at the end."""
+    step = max(1, int(patch * (1 - overlap)))
+    count = math.ceil((size - patch) / step) + 1
+    return tuple(round(position) for position in np.linspace(0, size - patch, count))
+
+
+def gaussian_weight(patch: Shape) -> NDArray[np.float32]:
+    """Weights of a tile's voxels: a Gaussian about its centre, at most 1 and never below 0.001."""
+    weight = np.ones(patch, dtype=np.float64)
+    for axis, side in enumerate(patch):
+        offsets = (np.arange(side) - (side - 1) / 2) / (side / 8)
+        shape = [1, 1, 1]
+        shape[axis] = side
+        weight *= np.exp(-0.5 * offsets**2).reshape(shape)
+    return np.maximum(weight / weight.max(), _FLOOR).astype(np.float32)
+
+
+def pad_to(volume: NDArray[np.float32], patch: Shape) -> tuple[NDArray[np.float32], tuple[slice, slice, slice]]:
+    """Reflect a volume at its faces until no side is smaller than the patch; also say where the original lies."""
+    widths = []
+    inner = []
+    for size, side in zip(volume.shape, patch, strict=True):
+        missing = max(0, side - size)
+        before = missing // 2
+        widths.append((before, missing - before))
+        inner.append(slice(before, before + size))
+    padded = np.pad(volume, widths, mode="reflect") if any(sum(width) for width in widths) else volume
+    return padded, (inner[0], inner[1], inner[2])
+
+
+def sliding_window(
+    volume: NDArray[np.float32], patch: Shape, forward: Forward, *, overlap: float = OVERLAP, batch: int = 4
+) -> NDArray[np.float32]:
+    """Apply `forward` to overlapping patches and blend what it returns into one volume.
+
+    Args:
+        volume: (z, y, x), already normalised; volumes smaller than the patch are reflected at their faces.
+        patch: size of a tile in voxels.
+        forward: gets (n, 1, z, y, x) with n up to `batch` and returns the same shape.
+        overlap: share of a patch that neighbours share, from 0 up to but not including 1.
+        batch: tiles a call.
+
+    Returns:
+        The weighted mean of the tiles, float32, of the volume's shape.
+
+    Raises:
+        UsageError: the overlap or the batch is out of range, or `forward` returned another shape.
+    """
+    if not 0 <= overlap < 1 or batch < 1:
+        raise UsageError(f"overlap {overlap} must lie in [0, 1) and batch {batch} be at least 1")
+    padded, inner = pad_to(volume, patch)
+    weight = gaussian_weight(patch)
+    total = np.zeros(padded.shape, dtype=np.float32)
+    weights = np.zeros(padded.shape, dtype=np.float32)
+    for places in _batches(padded.shape, patch, overlap, batch):
+        tiles = np.stack([padded[place] for place in places])[:, np.newaxis]
+        values = forward(np.ascontiguousarray(tiles, dtype=np.float32))
+        if values.shape != tiles.shape:
+            raise UsageError(f"the network returned shape {values.shape} for patches of shape {tiles.shape}")
+        for place, value in zip(places, values[:, 0], strict=True):
+            total[place] += weight * value
+            weights[place] += weight
+    blended: NDArray[np.float32] = (total / weights)[inner]
+    return blended
+
+
+def _batches(
+    shape: tuple[int, ...], patch: Shape, overlap: float, batch: int
+) -> Iterator[list[tuple[slice, slice, slice]]]:
+    starts = [tile_starts(size, side, overlap) for size, side in zip(shape, patch, strict=True)]
+    places: list[tuple[slice, slice, slice]] = []
+    for z, y, x in product(*starts):
+        places.append((slice(z, z + patch[0]), slice(y, y + patch[1]), slice(x, x + patch[2])))
+        if len(places) == batch:
+            yield places
+            places = []
+    if places:
+        yield places

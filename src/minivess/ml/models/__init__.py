@@ -1,0 +1,1 @@
+"""Networks: MONAI architectures built from a specification, and their weights as files and digests."""

@@ -1,0 +1,196 @@
+"""Train one ensemble member with Lightning Fabric: bounded by steps, repeatable by seed, whole or absent.
+
+Dice + binary cross-entropy, AdamW with a one-cycle schedule (Smith & Topin 2017, arXiv 1708.07120), channels last.
+A member without a whole earlier run (`runs.py`) is trained from its first step.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from minivess.foundation.errors import RefusedError
+from minivess.foundation.files import write_text_atomic
+from minivess.foundation.implements import implements
+from minivess.ml.models.networks import build_network, save_weights
+from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
+from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
+from minivess.records.model import ModelSpec, RunRecord, TrainingSpec
+from minivess.records.sinks import Progress, RunListener
+
+
+class Fitted(NamedTuple):
+    """What a fit leaves besides the changed network: the mean loss of the last tenth of its steps, and the device."""
+
+    final_loss: float
+    device: str
+
+
+@implements("REQ-048")
+def train_member(
+    cases: Sequence[TrainingCase],
+    spec: ModelSpec,
+    training: TrainingSpec,
+    *,
+    seed: int,
+    out: Path,
+    listener: RunListener | None = None,
+    progress: Progress | None = None,
+) -> RunRecord:
+    """Train the member of one seed, or return the record of an earlier run of exactly this training.
+
+    Args:
+        cases: raw images and masks of the training part.
+        spec: the network.
+        training: steps, batch and learning rate; its other members do not matter.
+        seed: draws the initial weights and the patches. The same seed gives the same network on the same machine, with
+            the same number of PyTorch threads.
+        out: the member's folder.
+        listener: told about the run; hears nothing when an earlier run is returned.
+        progress: told after each step.
+
+    Raises:
+        UsageError: there are no cases, or the patch does not fit the network.
+        InputError: a case is malformed, or none has foreground.
+        RefusedError: the loss became NaN or infinite.
+        CouldNotCheckError: the disk is full or out of reach.
+    """
+    data = cases_digest(cases)
+    earlier = completed_run(out, spec, training, seed=seed, data=data)
+    if earlier is not None:
+        return earlier
+    (out / RUN).unlink(missing_ok=True)
+    mlflow_run = None
+    if listener is not None:
+        mlflow_run = listener.started(
+            f"member-{seed}",
+            {
+                "architecture": spec.architecture,
+                "filters": spec.filters,
+                "patch": "x".join(map(str, spec.patch)),
+                "seed": seed,
+                "steps": training.steps,
+                "batch": training.batch,
+                "learning_rate": training.learning_rate,
+                "cases": len(cases),
+            },
+        )
+    try:
+        begun = time.perf_counter()
+        network = build_network(spec, seed=seed)
+        sampler = PatchSampler(cases, spec.patch, seed=seed)
+        fitted = fit(network, sampler, training, seed=seed, listener=listener, progress=progress)
+        weights = save_weights(out / WEIGHTS, network.state_dict())
+        record = RunRecord(
+            seed=seed,
+            model=spec,
+            training=training,
+            data=data,
+            weights=weights,
+            steps=training.steps,
+            final_loss=fitted.final_loss,
+            device=fitted.device,
+            seconds=round(time.perf_counter() - begun, 3),
+            mlflow_run=mlflow_run,
+        )
+        write_text_atomic(out / RUN, record.model_dump_json(indent=2) + "\n")
+    except BaseException:
+        if listener is not None:
+            listener.failed()
+        raise
+    if listener is not None:
+        listener.finished({"final_loss": record.final_loss, "seconds": record.seconds})
+    return record
+
+
+def fit(
+    network: torch.nn.Module,
+    sampler: PatchSampler,
+    training: TrainingSpec,
+    *,
+    seed: int,
+    listener: RunListener | None = None,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Change a network's weights in `training.steps` optimiser steps, on a GPU if there is one.
+
+    The network ends on the CPU, in evaluation mode. Lightning Fabric is imported here (it takes many seconds).
+
+    Raises:
+        RefusedError: the loss became NaN or infinite.
+    """
+    from lightning_fabric import Fabric
+
+    steps = training.steps
+    losses: list[float] = []
+    with _deterministic(seed):
+        fabric = Fabric(accelerator="auto", devices=1)
+        network.to(memory_format=torch.channels_last_3d).train()
+        optimiser = torch.optim.AdamW(network.parameters(), lr=training.learning_rate)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, max_lr=training.learning_rate, total_steps=max(steps, 10)
+        )
+        module, optimiser = fabric.setup(network, optimiser)
+        for step in range(1, steps + 1):
+            images, labels = (torch.from_numpy(array).to(fabric.device) for array in sampler.batch(training.batch))
+            rate = float(schedule.get_last_lr()[0])
+            loss = dice_and_cross_entropy(module(images.to(memory_format=torch.channels_last_3d)), labels)
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise RefusedError(
+                    f"training with seed {seed} diverged: the loss is {value} at step {step}",
+                    hint="lower training.learning_rate",
+                )
+            fabric.backward(loss)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            schedule.step()
+            losses.append(value)
+            if listener is not None:
+                listener.step(step, value, rate)
+            if progress is not None:
+                progress(f"training member {seed}", step, steps)
+        device = _device_name(fabric.device)
+    network.to("cpu").eval()
+    last = losses[-max(1, steps // 10) :]
+    return Fitted(final_loss=math.fsum(last) / len(last), device=device)
+
+
+def dice_and_cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Soft Dice loss over the whole batch (Milletari et al. 2016, with plain sums) plus mean binary cross-entropy.
+
+    Args:
+        logits: (n, 1, z, y, x).
+        labels: 0 or 1, same shape, floating point.
+    """
+    probability = torch.sigmoid(logits)
+    overlap = (probability * labels).sum()
+    dice = (2 * overlap + 1) / (probability.sum() + labels.sum() + 1)
+    return 1 - dice + binary_cross_entropy_with_logits(logits, labels)
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device.type)
+
+
+@contextmanager
+def _deterministic(seed: int) -> Iterator[None]:
+    """Deterministic kernels and a seeded PyTorch, for a while; afterwards everything is as before."""
+    before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before, warn_only=warned)
+            torch.backends.cudnn.benchmark = benchmark

@@ -1,0 +1,42 @@
+"""Finished members on disk: a folder with `weights.pt` and, written after it, `run.json`.
+
+Without a `run.json` that fits what was asked, and weights that fit it, there is no member. PyTorch is imported only to
+read weights.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from minivess.foundation.digests import Digest
+from minivess.foundation.errors import InputError, VerificationError
+from minivess.foundation.files import read_limited
+from minivess.foundation.implements import implements
+from minivess.records.model import ModelSpec, RunRecord, TrainingSpec
+
+WEIGHTS = "weights.pt"
+RUN = "run.json"
+
+
+@implements("REQ-048")
+def completed_run(out: Path, spec: ModelSpec, training: TrainingSpec, *, seed: int, data: Digest) -> RunRecord | None:
+    """The record of a whole earlier run of exactly this training, or None when there is none.
+
+    A missing, malformed or half-written record, another specification, other cases, or weights that are not the
+    recorded ones all mean None.
+    """
+    try:
+        record = RunRecord.model_validate_json(read_limited(out / RUN, limit=1 << 20))
+        wanted = training.model_copy(update={"members": record.training.members})
+        if (record.seed, record.model, record.training) != (seed, spec, wanted) or record.data != data:
+            return None
+        if not (out / WEIGHTS).is_file():
+            return None
+        from minivess.ml.models.networks import load_weights
+
+        load_weights(out / WEIGHTS, expected=record.weights)
+    except (InputError, VerificationError, ValidationError):
+        return None
+    return record

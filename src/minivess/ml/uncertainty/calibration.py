@@ -1,0 +1,122 @@
+"""Calibrate a predictor on the calibration part: temperature, its effect on reliability, and the conformal threshold.
+
+Cases stream through: of each, only a seeded sample of voxels and the thinned foreground scores stay in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minivess.foundation.errors import InputError, RefusedError, UsageError
+from minivess.foundation.implements import implements
+from minivess.ml.inference.predictor import PatchPredictor, to_probability
+from minivess.ml.uncertainty.conformal import foreground_scores, threshold_from_scores
+from minivess.ml.uncertainty.reliability import border_band, expected_calibration_error
+from minivess.ml.uncertainty.temperature import fit_temperature
+from minivess.records.dataset import SplitManifest
+from minivess.records.model import CalibrationRecord
+from minivess.records.sinks import Progress
+
+VOXELS = 100_000
+"""Voxels sampled of each case, and again of each case's border band."""
+
+CalibrationCase = tuple[str, NDArray[Any], NDArray[Any]]
+"""Id, raw image (z, y, x) and mask (z, y, x, 0 or 1) of one case."""
+
+
+@implements("REQ-019", "REQ-020", "RC-01", "RC-09")
+def calibrate(
+    predictor: PatchPredictor,
+    cases: Iterable[CalibrationCase],
+    *,
+    split: SplitManifest,
+    target_recall: float,
+    confidence: float,
+    seed: int,
+    progress: Progress | None = None,
+) -> CalibrationRecord:
+    """Fit temperature and conformal threshold on cases of the calibration part, and on no others.
+
+    The conformal threshold is on **calibrated** probabilities. Reliability before and after is measured on the very
+    voxels the temperature was fitted on; the evaluation measures it again on the test part.
+
+    Args:
+        predictor: the uncalibrated ensemble.
+        cases: the calibration cases; each is looked at once and then let go.
+        split: says which cases are the calibration part.
+        target_recall: recall the conformal threshold must reach, in (0, 1).
+        confidence: confidence of the stronger conformal statement, in (0, 1).
+        seed: draws the voxels that are kept.
+        progress: told after each case.
+
+    Raises:
+        RefusedError: a case is not in the calibration part; nothing is fitted then.
+        UsageError: there are no cases, or a case comes twice.
+        InputError: image and mask differ in shape, or the masks hold no foreground.
+    """
+    seen: list[str] = []
+    inside: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = []
+    band: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = []
+    foreground: list[NDArray[np.float64] | None] = []
+    for identifier, image, label in cases:
+        if identifier not in split.calibration:
+            raise RefusedError(
+                f"case {identifier!r} is not in the calibration part, so nothing may be fitted on it",
+                hint="pass the cases of the calibration part of the split alone",
+            )
+        if identifier in seen:
+            raise UsageError(f"case {identifier!r} comes twice")
+        if image.shape != label.shape:
+            raise InputError(f"case {identifier!r} has an image of {image.shape} and a mask of {label.shape} voxels")
+        rng = np.random.default_rng([seed, len(seen)])
+        seen.append(identifier)
+        logit, mask = predictor.logit(image), np.asarray(label) > 0
+        inside.append(_sample(rng, logit.ravel(), mask.ravel()))
+        near = border_band(mask)
+        band.append(_sample(rng, logit[near], mask[near]))
+        foreground.append(foreground_scores(logit, mask))
+        if progress is not None:
+            progress("calibrating", len(seen), len(split.calibration))
+    if not seen:
+        raise UsageError("calibration needs cases", hint="give `split.calibration` at least one subject")
+
+    logits, labels = (np.concatenate(parts) for parts in zip(*inside, strict=True))
+    band_logits, band_labels = (np.concatenate(parts) for parts in zip(*band, strict=True))
+    temperature = fit_temperature(logits, labels)
+    conformal = threshold_from_scores(
+        [None if case is None else _calibrated(case, temperature) for case in foreground],
+        target_recall=target_recall,
+        confidence=confidence,
+    )
+    return CalibrationRecord(
+        temperature=temperature,
+        ece_before=expected_calibration_error(_calibrated(logits, 1.0), labels),
+        ece_after=expected_calibration_error(_calibrated(logits, temperature), labels),
+        band_ece_before=expected_calibration_error(_calibrated(band_logits, 1.0), band_labels),
+        band_ece_after=expected_calibration_error(_calibrated(band_logits, temperature), band_labels),
+        threshold=conformal.threshold,
+        target_recall=target_recall,
+        achieved_recall=conformal.achieved,
+        cases=tuple(seen),
+        method=f"temperature scaling; {conformal.method}",
+        note=conformal.note,
+    )
+
+
+def _calibrated(logits: NDArray[Any], temperature: float) -> NDArray[np.float64]:
+    """Probabilities exactly as the calibrated predictor makes them (single precision), widened."""
+    return to_probability(logits.astype(np.float32) / np.float32(temperature)).astype(np.float64)
+
+
+def _sample(
+    rng: np.random.Generator, logits: NDArray[np.float32], labels: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """At most `VOXELS` voxels, drawn without replacement."""
+    if logits.size <= VOXELS:
+        return logits, labels
+    kept = rng.choice(logits.size, VOXELS, replace=False, shuffle=False)
+    return logits[kept], labels[kept]

@@ -1,0 +1,92 @@
+"""Reliability of probabilities: binned confidence against frequency, and the expected calibration error.
+
+Naeini, Cooper & Hauskrecht 2015 (ECE); Guo et al. 2017 (reliability diagrams). Most voxels of a volume are easy
+background, which hides miscalibration where it matters, so a band along the reference's border is looked at too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+BINS = 15
+"""Bins of equal width over the foreground probability."""
+BAND_VOXELS = 2
+"""Half-width of the border band, in face steps."""
+
+
+def border_band(reference: NDArray[Any], width: int = BAND_VOXELS) -> NDArray[np.bool_]:
+    """Voxels (z, y, x) within `width` face steps of the reference's border voxels; empty when the reference is.
+
+    Border voxels are foreground voxels with background behind one of their faces; beyond the volume is background.
+    """
+    mask = np.asarray(reference, dtype=np.bool_)
+    edge: NDArray[np.bool_] = mask & ~ndimage.binary_erosion(mask)
+    if not edge.any():
+        return edge
+    band: NDArray[np.bool_] = ndimage.binary_dilation(edge, iterations=width)
+    return band
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """A bin of a reliability diagram: probabilities from `lower` to `upper`, their mean, and the share come true."""
+
+    lower: float
+    upper: float
+    count: int
+    confidence: float
+    frequency: float
+
+
+@dataclass
+class Reliability:
+    """Bins of equal width over the foreground probability, filled case by case.
+
+    `counts`, `confidence` and `positives` hold, for each bin, the voxels, the sum of their probabilities and how many
+    of them are foreground in the reference.
+    """
+
+    counts: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
+    confidence: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
+    positives: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
+
+    def add(self, probabilities: NDArray[Any], reference: NDArray[Any]) -> None:
+        """Count voxels: foreground probabilities in 0..1 and their reference (0 or 1), of one shape."""
+        values = probabilities.ravel().astype(np.float64)
+        bins = np.minimum((values * BINS).astype(np.intp), BINS - 1)
+        self.counts += np.bincount(bins, minlength=BINS)
+        self.confidence += np.bincount(bins, weights=values, minlength=BINS)
+        self.positives += np.bincount(bins, weights=reference.ravel().astype(np.float64), minlength=BINS)
+
+    @property
+    def ece(self) -> float:
+        """Expected calibration error: the gap between confidence and frequency, averaged over voxels; 0 if empty."""
+        total = self.counts.sum()
+        return float(np.abs(self.confidence - self.positives).sum() / total) if total else 0.0
+
+    @property
+    def bins(self) -> tuple[ReliabilityBin, ...]:
+        """The bins that hold voxels, in order of probability."""
+        return tuple(
+            ReliabilityBin(
+                lower=index / BINS,
+                upper=(index + 1) / BINS,
+                count=int(count),
+                confidence=float(self.confidence[index] / count),
+                frequency=float(self.positives[index] / count),
+            )
+            for index, count in enumerate(self.counts)
+            if count
+        )
+
+
+def expected_calibration_error(probabilities: NDArray[Any], reference: NDArray[Any]) -> float:
+    """ECE of one set of voxels, see `Reliability`."""
+    reliability = Reliability()
+    reliability.add(probabilities, reference)
+    return reliability.ece

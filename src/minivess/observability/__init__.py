@@ -1,0 +1,1 @@
+"""What watches from outside: MLflow tracking and OpenLineage events. Sinks, never sources; strangers to each other."""

@@ -1,0 +1,1 @@
+"""MLflow: training runs as somebody who trains networks wants to see them."""

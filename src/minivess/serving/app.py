@@ -1,0 +1,226 @@
+"""The HTTP interface: one volume in; mask, decision and receipt out.
+
+Each request for a segmentation is judged and recorded before it is answered, refusals included. Image bytes stay in
+memory; neither file names nor anything else the client wrote reaches the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from typing import Annotated, Any
+from uuid import uuid4
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import FastAPI, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from minivess.foundation.digests import digest_bytes
+from minivess.foundation.errors import InputError, UsageError
+from minivess.foundation.implements import implements
+from minivess.records.receipt import Receipt
+from minivess.serving import problems
+from minivess.serving.messages import Health, Model, Problem, Segmentation
+from minivess.serving.volumes import Limits, pack_mask, parse_npy, parse_spacing
+from minivess.workflows.inference import Answer, InferenceService, mask_digest
+
+_FORM_HINT = "send multipart/form-data with a file part `volume` (.npy) and a text part `spacing_um` (z,y,x)"
+_SPACING_BYTES = 1024
+_REQUEST_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["volume", "spacing_um"],
+                "properties": {
+                    "volume": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "NumPy `.npy` file, three axes (z, y, x), whole or real numbers in any unit.",
+                    },
+                    "spacing_um": {
+                        "type": "string",
+                        "description": "Voxel size in micrometres as z,y,x.",
+                        "example": "5,1,1",
+                    },
+                },
+            }
+        }
+    },
+}
+_PROBLEM: dict[str, Any] = {"content": {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "Malformed: no multipart form, no .npy file, no spacing. Recorded.", **_PROBLEM},
+    413: {"description": "More bytes than are taken. Recorded.", **_PROBLEM},
+    422: {"description": "Outside the intended use, with all reasons. Recorded.", **_PROBLEM},
+    503: {"description": "The log cannot be written, so there is no answer.", **_PROBLEM},
+}
+_DESCRIPTION = """Segments vessels in two-photon volumes.
+
+Every answer and every refusal is an entry of a signed, append-only audit log **before** it is given; the `receipt`
+proves it offline. Inputs outside the model's intended use are refused with reasons, never answered with a guess."""
+
+
+class _TooLargeError(Exception):
+    """More bytes came than are taken."""
+
+
+@implements("REQ-027", "REQ-029")
+def create_app(engine: InferenceService, *, limits: Limits | None = None, workers: int = 2) -> FastAPI:
+    """The service as an ASGI application.
+
+    Args:
+        engine: answers volumes on the record.
+        limits: how much is taken in.
+        workers: volumes segmented at the same time; others wait.
+    """
+    bounds = limits or Limits()
+    app = FastAPI(title="MiniVess inference", version=engine.model.version, description=_DESCRIPTION)
+    places = CapacityLimiter(workers)
+    problems.install(app)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_request: Request, _error: RequestValidationError) -> Response:
+        return problems.problem_response("malformed-request", 400, "a part of the address is malformed")
+
+    async def in_thread[T](work: Callable[[], T]) -> T:
+        return await to_thread.run_sync(work, limiter=places)
+
+    @app.post(
+        "/v1/segment",
+        response_model=Segmentation,
+        responses=_REFUSALS,
+        openapi_extra={"requestBody": _REQUEST_BODY},
+        summary="Segment one volume",
+        tags=["inference"],
+    )
+    async def segment(request: Request) -> Response | Segmentation:
+        """Answer a mask with the decision and its receipt, or refuse with reasons and a receipt."""
+        name = uuid4().hex
+        try:
+            form = await _read_form(request, bounds.body_bytes)
+        except _TooLargeError:
+            reason = f"the request is larger than the {bounds.body_bytes} bytes taken"
+            answer = await in_thread(lambda: engine.refuse((reason,), name))
+            return _refusal("too-large", 413, answer, name, hint="send the volume in blocks")
+        except MultiPartException:
+            answer = await in_thread(lambda: engine.refuse(("the request is no well-formed multipart form",), name))
+            return _refusal("malformed-request", 400, answer, name, hint=_FORM_HINT)
+        try:
+            data, spacing = await _parts(form)
+        finally:
+            await form.close()
+        return await in_thread(lambda: _respond(engine, bounds, name, data, spacing))
+
+    @app.get("/v1/health", summary="Is the service up?", tags=["service"])
+    def health() -> Health:
+        """The service is up and its model is loaded."""
+        return Health(model=engine.model.digest)
+
+    @app.get("/v1/model", summary="What is served, and for what use?", tags=["service"])
+    def model() -> Model:
+        """Digest, threshold and the bounds of the intended use."""
+        served = engine.model
+        return Model(
+            device=served.device,
+            version=served.version,
+            intended_use=served.statement,
+            digest=served.digest,
+            threshold=served.threshold,
+            conformal=served.conformal,
+            bounds=served.intended_use,
+        )
+
+    @app.get(
+        "/v1/receipts/{index}",
+        summary="The receipt of an earlier answer",
+        tags=["inference"],
+        response_model=Receipt,
+        responses={404: {"description": "There is no such answer.", **_PROBLEM}},
+    )
+    def receipt(
+        index: Annotated[int, Path(ge=0, lt=1 << 53, description="Index of the entry.")],
+    ) -> Response | Receipt:
+        """Entry, inclusion proof and signed checkpoint, as of now."""
+        try:
+            return engine.receipt(index)
+        except UsageError as error:
+            return problems.problem_response("not-found", 404, error.message, hint=error.hint)
+
+    return app
+
+
+def _respond(
+    engine: InferenceService, limits: Limits, name: str, data: bytes | None, spacing: str | None
+) -> Response | Segmentation:
+    """Judge one request (blocking)."""
+    source = None if data is None else digest_bytes(data)
+    try:
+        if data is None or spacing is None:
+            raise InputError("the form lacks `volume` or `spacing_um`", hint=_FORM_HINT)
+        spacing_um = parse_spacing(spacing)
+        volume = parse_npy(data, limits)
+    except InputError as error:
+        refused = engine.refuse((error.message,), name, source=source)
+        return _refusal("malformed-request", 400, refused, name, hint=error.hint)
+    answer = engine.answer(volume, spacing_um, name, source=source)
+    if answer.mask is None or answer.foreground_fraction is None:
+        hint = "GET /v1/model lists the bounds of the intended use"
+        return _refusal("outside-intended-use", 422, answer, name, hint=hint)
+    z, y, x = answer.mask.shape
+    return Segmentation(
+        decision="answered",
+        reasons=(),
+        mask=pack_mask(answer.mask),
+        mask_digest=mask_digest(answer.mask),
+        shape=(z, y, x),
+        foreground_fraction=answer.foreground_fraction,
+        threshold=engine.model.threshold,
+        conformal=engine.model.conformal,
+        model=engine.model.digest,
+        request=name,
+        receipt=answer.receipt,
+    )
+
+
+def _refusal(kind: str, status: int, answer: Answer, name: str, *, hint: str) -> Response:
+    return problems.problem_response(
+        kind,
+        status,
+        answer.reasons[0],
+        hint=hint,
+        request=name,
+        reasons=answer.reasons,
+        receipt=answer.receipt,
+    )
+
+
+async def _read_form(request: Request, limit: int) -> FormData:
+    """The multipart form of a request, in memory; stops reading as soon as more than `limit` bytes came."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise MultiPartException("not a multipart form")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise _TooLargeError
+    parser = MultiPartParser(
+        request.headers, _bounded(request, limit), max_files=1, max_fields=4, max_part_size=_SPACING_BYTES
+    )
+    parser.spool_max_size = limit
+    return await parser.parse()
+
+
+async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    taken = 0
+    async for chunk in request.stream():
+        taken += len(chunk)
+        if taken > limit:
+            raise _TooLargeError
+        yield chunk
+
+
+async def _parts(form: FormData) -> tuple[bytes | None, str | None]:
+    volume, spacing = form.get("volume"), form.get("spacing_um")
+    data = await volume.read() if isinstance(volume, UploadFile) else None
+    return data, spacing if isinstance(spacing, str) else None

@@ -1,0 +1,1 @@
+"""The only place where wings meet: one use case, one file."""

@@ -1,0 +1,251 @@
+"""Answer one volume: check it against the intended use, segment it, and record the answer before it is given.
+
+Every answer and every refusal is one entry of the log, signed by the service; what could not be recorded is not
+answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from minivess.compliance.identity.signer import Signer
+from minivess.foundation.digests import digest_bytes, digest_file, digest_json
+from minivess.foundation.errors import UsageError, VerificationError
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.ml.inference.envelope import Spacing, derive_envelope, outside_reasons
+from minivess.ml.inference.onnx_predictor import OnnxPredictor
+from minivess.ml.inference.predictor import Predictor
+from minivess.records.artifact import Artifact
+from minivess.records.dataset import Part
+from minivess.records.entry import Context, Entry, Outcome
+from minivess.records.intended_use import IntendedUse
+from minivess.records.receipt import Receipt
+from minivess.workflows.data import split_of, version_of
+from minivess.workflows.modelling import calibration_of
+from minivess.workflows.recording import recorded
+from minivess.workflows.services import Services
+
+ACTION = "inference"
+DEFAULT_THRESHOLD = 0.5
+_DECISION_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the service says about one request, and the proof that it stands in the log.
+
+    Attributes:
+        decision: whether there is a mask.
+        reasons: why not, one sentence each; empty when answered.
+        mask: uint8 (z, y, x), 1 is vessel; None when refused.
+        foreground_fraction: share of vessel voxels; None when refused.
+        receipt: of the entry this answer is.
+    """
+
+    decision: Literal["answered", "refused"]
+    reasons: tuple[str, ...]
+    mask: NDArray[np.uint8] | None
+    foreground_fraction: float | None
+    receipt: Receipt
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """What is served: the model's digest, from which probability a voxel is vessel, and the intended use.
+
+    `conformal` says whether the threshold carries the recall guarantee of the calibration.
+    """
+
+    digest: str
+    threshold: float
+    conformal: bool
+    intended_use: IntendedUse
+    device: str
+    version: str
+    statement: str
+
+
+@implements("REQ-027", "REQ-029", "RC-12")
+class InferenceService:
+    """Answers volumes on the record. Safe to call from several threads.
+
+    Args:
+        services: the workspace.
+        signer: the service identity that signs the entries.
+        predictor: volume (z, y, x) -> calibrated foreground probabilities (z, y, x).
+        model: what is served.
+        context: circumstances of every answer, found once.
+    """
+
+    def __init__(
+        self, services: Services, signer: Signer, predictor: Predictor, *, model: ServedModel, context: Context
+    ) -> None:
+        self.model = model
+        self._services = services
+        self._signer = signer
+        self._predictor = predictor
+        self._context = context
+        self._inputs = (
+            Artifact(name="models/model.onnx", digest=model.digest),
+            Artifact(name="service/intended-use", digest=digest_json(model.intended_use.model_dump(mode="json"))),
+        )
+
+    def answer(
+        self, volume: NDArray[np.generic], spacing_um: Spacing, request_id: str, *, source: str | None = None
+    ) -> Answer:
+        """Segment a volume, or refuse it, and record which.
+
+        Args:
+            volume: image (z, y, x) in any intensity unit.
+            spacing_um: voxel size (z, y, x) in micrometres.
+            request_id: names the request in the log; made by the service, never by the client.
+            source: digest of the bytes the volume came from; by default of the array's own bytes.
+
+        Raises:
+            CouldNotCheckError: the log cannot be written, so there is no answer.
+        """
+        digest = digest_bytes(np.ascontiguousarray(volume).tobytes()) if source is None else source
+        reasons = outside_reasons(self.model.intended_use, volume, spacing_um)
+        if reasons:
+            return self.refuse(reasons, request_id, source=digest)
+        with recorded(
+            self._services,
+            ACTION,
+            self._signer,
+            inputs=(*self._inputs, _request(request_id, digest)),
+            context=self._context,
+            instant=True,
+        ) as record:
+            mask = (self._predictor.predict(volume) >= self.model.threshold).astype(np.uint8)
+            fraction = float(mask.mean())
+            record.output(f"masks/{request_id}", mask_digest(mask))
+            record.payload(decision="answered", foreground_fraction=fraction, conformal=self.model.conformal)
+        return Answer("answered", (), mask, fraction, record.receipt)
+
+    def refuse(self, reasons: tuple[str, ...], request_id: str, *, source: str | None = None) -> Answer:
+        """Record that a request is not answered, and why.
+
+        Args:
+            reasons: one sentence each; nothing the client wrote belongs in them.
+            request_id: names the request in the log.
+            source: digest of what was sent, when all of it was received.
+
+        Raises:
+            UsageError: there is no reason.
+            CouldNotCheckError: the log cannot be written.
+        """
+        if not reasons:
+            raise UsageError("a refusal needs a reason")
+        sent = () if source is None else (_request(request_id, source),)
+        with recorded(
+            self._services,
+            ACTION,
+            self._signer,
+            inputs=(*self._inputs, *sent),
+            context=self._context,
+            instant=True,
+        ) as record:
+            decision = f"refused: {'; '.join(reasons)}"
+            if len(decision) > _DECISION_LENGTH:
+                decision = f"{decision[: _DECISION_LENGTH - 1]}…"
+            record.payload(decision=decision)
+            record.refuse(reasons[0])
+        return Answer("refused", reasons, None, None, record.receipt)
+
+    def receipt(self, index: int) -> Receipt:
+        """The receipt of an answer given earlier, with its proof in the log as it is now.
+
+        Raises:
+            UsageError: there is no such entry, or it is no answer of this service.
+        """
+        unknown = UsageError(f"entry {index} is no answer of this service", hint="use the index of a receipt")
+        try:
+            receipt = self._services.log.prove(index)
+        except UsageError:
+            raise unknown from None
+        try:
+            entry = Entry.model_validate_json(receipt.entry)
+        except ValidationError:
+            raise VerificationError(f"entry {index} of the log is malformed") from None
+        if entry.body.action != ACTION:
+            raise unknown
+        return receipt
+
+
+def mask_digest(mask: NDArray[np.uint8]) -> str:
+    """The digest by which the log knows a mask: of its voxels' bytes in C order (z, y, x), one byte a voxel."""
+    return digest_bytes(np.ascontiguousarray(mask, dtype=np.uint8).tobytes())
+
+
+@implements("RC-04")
+def open_inference(services: Services, signer: Signer) -> InferenceService:
+    """Start the service on the workspace's exported model, if it is the one the log says was exported last.
+
+    Model file and calibration are compared with the newest completed `model.export` and `calibration` entries. The
+    file is read once: what was digested is what runs.
+
+    Raises:
+        VerificationError: a file is not the one in the log, or nothing was ever exported.
+        UsageError: a step before is missing.
+    """
+    workspace = Workspace(services.workspace)
+    outputs = _newest_outputs(services)
+    predictor = OnnxPredictor(
+        workspace.onnx, services.project.model, expected=_recorded(outputs, "model.export", "models/model.onnx")
+    )
+    calibration = calibration_of(workspace)
+    fixed = _recorded(outputs, "calibration", "models/calibration.json")
+    if digest_file(workspace.models / "calibration.json") != fixed:
+        raise VerificationError(
+            "models/calibration.json is not the one the log says was made", hint="restore it, or calibrate again"
+        )
+    threshold = DEFAULT_THRESHOLD if calibration.threshold is None else calibration.threshold
+    device = services.project.device
+    model = ServedModel(
+        digest=predictor.digest,
+        threshold=threshold,
+        conformal=calibration.threshold is not None,
+        intended_use=derive_envelope(_known_cases(workspace)),
+        device=device.name,
+        version=device.version,
+        statement=device.intended_use,
+    )
+    context = services.context(model=predictor.digest, device="cpu, ONNX Runtime", **version_of(workspace))
+    return InferenceService(services, signer, predictor, model=model, context=context)
+
+
+def _request(request_id: str, digest: str) -> Artifact:
+    return Artifact(name=f"requests/{request_id}", digest=digest)
+
+
+def _newest_outputs(services: Services) -> dict[str, dict[str, str]]:
+    """For each action, the outputs (name -> digest) of its newest completed entry."""
+    return {
+        entry.body.action: {output.name: output.digest for output in entry.body.outputs}
+        for entry in services.log.entries()
+        if entry.body.outcome is Outcome.COMPLETED
+    }
+
+
+def _recorded(outputs: dict[str, dict[str, str]], action: str, name: str) -> str:
+    digest = outputs.get(action, {}).get(name)
+    if digest is None:
+        raise VerificationError(f"the log knows no {name}", hint="minivess calibrate, then minivess model export")
+    return digest
+
+
+def _known_cases(workspace: Workspace) -> Iterator[tuple[NDArray[np.generic], Spacing]]:
+    """Image and spacing of the cases the model was made from, one at a time."""
+    from minivess.ml.datasets.prepared import load_case
+
+    split = split_of(workspace)
+    for identifier in (*split.part(Part.TRAIN), *split.part(Part.CALIBRATION)):
+        case = load_case(workspace.prepared, identifier)
+        yield np.asarray(case.image), case.record.spacing_um

@@ -1,0 +1,252 @@
+"""Train members, combine them, calibrate the ensemble, and export what will be evaluated, served and released."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.proofs.canonical import digest_of
+from minivess.foundation.digests import digest_file
+from minivess.foundation.errors import InputError, UsageError
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.records.artifact import Artifact
+from minivess.records.base import Record
+from minivess.records.dataset import Part
+from minivess.records.entry import Entry, Outcome
+from minivess.records.model import CalibrationRecord, ExportRecord, ModelSpec, RunRecord
+from minivess.records.receipt import Receipt
+from minivess.workflows.data import read_json, split_of, version_of, write_json
+from minivess.workflows.recording import recorded
+from minivess.workflows.services import Services
+
+Array = np.ndarray[Any, np.dtype[Any]]
+PARITY_TOLERANCE = 1e-4
+PARITY_PATCHES = 4
+
+
+class EnsembleMember(Record):
+    """One member as the ensemble uses it."""
+
+    seed: int
+    weights: str
+
+
+class EnsembleRecord(Record):
+    """Which members are combined, and how."""
+
+    model: ModelSpec
+    rule: str = "mean of the members' probabilities"
+    members: tuple[EnsembleMember, ...]
+
+
+def cases_of(services: Services, part: Part) -> list[tuple[str, Array, Array]]:
+    """Id, image and mask of every case of a part, in order of id. The test part lies sealed and is never among them.
+
+    Raises:
+        UsageError: the test part was asked for.
+    """
+    from minivess.ml.datasets.prepared import load_case
+
+    if part is Part.TEST:
+        raise UsageError("the test part is sealed", hint="minivess test-set request")
+    workspace = Workspace(services.workspace)
+    loaded = (load_case(workspace.prepared, case) for case in split_of(workspace).part(part))
+    return [(case.record.id, np.asarray(case.image, np.float32), np.asarray(case.label, np.uint8)) for case in loaded]
+
+
+@implements("REQ-017")
+def train(services: Services, signer: Signer) -> list[RunRecord]:
+    """Train every member; each is one recorded action, one MLflow run and one folder under models/members."""
+    from minivess.ml.training.loop import train_member
+    from minivess.observability.tracking.mlflow_listener import MlflowListener
+
+    workspace, project = Workspace(services.workspace), services.project
+    version = version_of(workspace)
+    cases = [(image, label) for _, image, label in cases_of(services, Part.TRAIN)]
+    finished = {
+        (entry.body.context.seed, entry.body.context.data, output.digest)
+        for entry in services.log.entries()
+        if entry.body.action == "training" and entry.body.outcome is Outcome.COMPLETED
+        for output in entry.body.outputs
+    }
+    runs = []
+    for seed in project.training.members:
+        folder = workspace.models / "members" / f"seed-{seed}"
+        kept = folder / "run.json"
+        if kept.is_file() and (seed, version["data"], digest_file(kept)) in finished:
+            runs.append(read_json(workspace, workspace.name(kept), RunRecord, hint="minivess train"))
+            continue
+        with recorded(services, "training", signer, context=services.context(seed=seed, **version)) as record:
+            listener = MlflowListener(services.settings.mlflow_uri, experiment=project.device.name)
+            run = train_member(
+                cases,
+                project.model,
+                project.training,
+                seed=seed,
+                out=folder,
+                listener=listener,
+                progress=services.progress,
+            )
+            record.context(model=run.weights, device=run.device, mlflow_run=run.mlflow_run)
+            record.output(f"models/members/seed-{seed}/weights.pt", folder / "weights.pt")
+            record.output(f"models/members/seed-{seed}/run.json", folder / "run.json")
+            record.payload(architecture=project.model.architecture, steps=run.steps, final_loss=run.final_loss)
+        runs.append(run)
+    return runs
+
+
+@implements("REQ-018")
+def combine(services: Services, signer: Signer) -> str:
+    """Fix which members the ensemble is made of; returns the digest that identifies it."""
+    workspace, project = Workspace(services.workspace), services.project
+    runs = [
+        read_json(workspace, f"models/members/seed-{seed}/run.json", RunRecord, hint="minivess train")
+        for seed in project.training.members
+    ]
+    made = EnsembleRecord(
+        model=project.model, members=tuple(EnsembleMember(seed=run.seed, weights=run.weights) for run in runs)
+    )
+    inputs = [Artifact(name=f"models/members/seed-{run.seed}/weights", digest=run.weights) for run in runs]
+    context = services.context(model=digest_of(made), **version_of(workspace))
+    with recorded(services, "ensemble", signer, inputs=inputs, context=context) as record:
+        write_json(workspace, "models/ensemble.json", made)
+        record.output("models/ensemble.json", workspace.models / "ensemble.json")
+        record.payload(members=len(runs), rule=made.rule)
+    return digest_of(made)
+
+
+def _ensemble(services: Services) -> Any:
+    """The PyTorch ensemble, each member's weights checked against the digest the ensemble was fixed with."""
+    from minivess.ml.inference.predictor import EnsemblePredictor, NetworkPredictor
+    from minivess.ml.models.networks import build_network, load_weights, weights_digest
+
+    workspace = Workspace(services.workspace)
+    fixed = read_json(workspace, "models/ensemble.json", EnsembleRecord, hint="minivess ensemble")
+    members = []
+    for member in fixed.members:
+        path = workspace.models / "members" / f"seed-{member.seed}" / "weights.pt"
+        weights = load_weights(path)
+        if weights_digest(weights) != member.weights:
+            raise InputError(
+                "these are not the weights the ensemble was made of", path=path, hint="minivess train, ensemble"
+            )
+        network = build_network(fixed.model, seed=member.seed)
+        network.load_state_dict(weights)
+        members.append(NetworkPredictor(network, fixed.model))
+    return EnsemblePredictor(members), digest_of(fixed)
+
+
+@implements("REQ-019", "REQ-020")
+def calibrate(services: Services, signer: Signer) -> CalibrationRecord:
+    """Fit temperature and conformal threshold on the calibration part alone."""
+    from minivess.ml.uncertainty.calibration import calibrate as fit
+
+    workspace, wanted = Workspace(services.workspace), services.project.calibration
+    predictor, digest = _ensemble(services)
+    context = services.context(model=digest, **version_of(workspace))
+    with recorded(services, "calibration", signer, context=context) as record:
+        made = fit(
+            predictor,
+            cases_of(services, Part.CALIBRATION),
+            split=split_of(workspace),
+            target_recall=wanted.target_recall,
+            confidence=wanted.confidence,
+            seed=services.project.split.seed,
+            progress=services.progress,
+        )
+        write_json(workspace, "models/calibration.json", made)
+        record.output("models/calibration.json", workspace.models / "calibration.json")
+        record.payload(
+            temperature=made.temperature,
+            threshold=made.threshold,
+            target_recall=made.target_recall,
+            cases=len(made.cases),
+        )
+    return made
+
+
+@implements("REQ-026")
+def export(services: Services, signer: Signer) -> ExportRecord:
+    """Write the calibrated ensemble as one ONNX graph; refused, and the file removed, when it differs from PyTorch."""
+    from minivess.ml.export.onnx import to_onnx
+    from minivess.ml.inference.normalisation import normalise
+
+    workspace = Workspace(services.workspace)
+    predictor, digest = _ensemble(services)
+    calibration = calibration_of(workspace)
+    spec = services.project.model
+    patches = [_centre(normalise(image), spec.patch) for _, image, _ in cases_of(services, Part.CALIBRATION)]
+    inputs = [Artifact(name="models/ensemble", digest=digest)]
+    with recorded(
+        services, "model.export", signer, inputs=inputs, context=services.context(**version_of(workspace))
+    ) as record:
+        made = to_onnx(
+            predictor,
+            calibration.temperature,
+            spec,
+            workspace.onnx,
+            patches=patches[:PARITY_PATCHES],
+            tolerance=PARITY_TOLERANCE,
+        )
+        write_json(workspace, "models/export.json", made)
+        record.context(model=made.onnx)
+        record.output("models/model.onnx", workspace.onnx)
+        record.output("models/export.json", workspace.models / "export.json")
+        record.payload(opset=made.opset, max_abs_difference=made.max_abs_difference, tolerance=made.tolerance)
+    return made
+
+
+def unaccounted_runs(entries: Iterable[Entry]) -> tuple[int, ...]:
+    """Indices of training runs that nobody accounts for: neither in the newest ensemble nor given a disposition.
+
+    Failed and killed runs count as well, by the entry that announced them: leaving one out needs a signed reason.
+    """
+    runs: dict[int, set[int]] = {}
+    weights: dict[int, str | None] = {}
+    used: set[str] = set()
+    disposed: set[int] = set()
+    for entry in entries:
+        body = entry.body
+        if body.action == "training":
+            run = body.index if body.started is None else body.started
+            runs.setdefault(run, {run}).add(body.index)
+            if body.outcome is Outcome.COMPLETED:
+                weights[run] = body.context.model
+        elif body.outcome is Outcome.COMPLETED and body.action == "ensemble":
+            used = {artifact.digest for artifact in body.inputs}
+        elif body.outcome is Outcome.COMPLETED and body.action == "run.disposition":
+            disposed.add(int(body.payload["run"]))
+    return tuple(run for run, indices in runs.items() if weights.get(run) not in used and not indices & disposed)
+
+
+def dispose(services: Services, signer: Signer, index: int, *, verdict: str, reason: str) -> Receipt:
+    """Say what became of a training run that no ensemble uses.
+
+    Raises:
+        UsageError: there is no such run, or it needs no disposition.
+    """
+    if index not in unaccounted_runs(services.log.entries()):
+        raise UsageError(
+            f"entry {index} is no run without a disposition", hint="`minivess audit log --action training`"
+        )
+    with recorded(services, "run.disposition", signer, instant=True) as record:
+        record.payload(run=index, verdict=verdict, reason=reason)
+    return record.receipt
+
+
+def calibration_of(workspace: Workspace) -> CalibrationRecord:
+    """The calibration of the ensemble."""
+    return read_json(workspace, "models/calibration.json", CalibrationRecord, hint="minivess calibrate")
+
+
+def _centre(volume: Array, patch: tuple[int, int, int]) -> Array:
+    """The middle of a volume, padded with its edge where the volume is smaller than the patch."""
+    pads = [(0, max(0, want - have)) for have, want in zip(volume.shape, patch, strict=True)]
+    padded = np.pad(volume, pads, mode="edge")
+    starts = [(have - want) // 2 for have, want in zip(padded.shape, patch, strict=True)]
+    z, y, x = (slice(start, start + want) for start, want in zip(starts, patch, strict=True))
+    return np.ascontiguousarray(padded[z, y, x])

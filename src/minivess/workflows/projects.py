@@ -1,0 +1,28 @@
+"""Start a project folder, and read the project file of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from minivess.foundation.errors import UsageError
+from minivess.foundation.files import read_limited, write_atomic
+from minivess.foundation.paths import PROJECT_FILE, release_policy, templates_folder
+
+
+def start_project(folder: Path) -> list[Path]:
+    """Write a project file to fill in, the release gates and a `.gitignore` into `folder`; returns what was written.
+
+    Raises:
+        UsageError: a project file is there already; nothing is changed.
+    """
+    if (folder / PROJECT_FILE).exists():
+        raise UsageError(f"{folder / PROJECT_FILE} is there already", hint="choose another folder")
+    templates = templates_folder() / "project"
+    made = {
+        folder / PROJECT_FILE: templates / PROJECT_FILE,
+        folder / ".gitignore": templates / "gitignore",
+        folder / "release" / "policy.yaml": release_policy(),
+    }
+    for target, source in made.items():
+        write_atomic(target, read_limited(source, limit=1 << 20))
+    return list(made)

@@ -1,0 +1,181 @@
+"""Judge the gates, build the evidence pack, and let people sign it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from minivess.compliance.audit.test_set import TestSetHistory
+from minivess.compliance.evidence.dossier import PackInputs
+from minivess.compliance.evidence.gates import judge, load_policy
+from minivess.compliance.evidence.pack import BuiltPack, add_signature, build_pack
+from minivess.compliance.identity.approvals import approve, open_approval
+from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.proofs.archive import read_archive
+from minivess.compliance.proofs.envelope import parse_envelope
+from minivess.compliance.risk.risk_file import RiskFile
+from minivess.compliance.traceability.graph import TraceGraph
+from minivess.compliance.traceability.reports import read_report
+from minivess.compliance.verification.bag import TAG_MANIFEST
+from minivess.compliance.verification.pack import SIGNATURES_CHECK, verify_pack
+from minivess.foundation.digests import digest_bytes
+from minivess.foundation.errors import RefusedError, UsageError
+from minivess.foundation.files import read_limited
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace, templates_folder
+from minivess.foundation.provenance import source_state
+from minivess.records.approval import Manifestation, Policy, PolicyRule
+from minivess.records.artifact import Artifact
+from minivess.records.base import Record
+from minivess.records.evaluation import EvaluationRecord
+from minivess.records.model import CalibrationRecord, ExportRecord
+from minivess.records.release import GateFacts, GateResult, ReleasePolicy, RiskJudgement
+from minivess.workflows.data import read_json
+from minivess.workflows.modelling import unaccounted_runs
+from minivess.workflows.recording import recorded
+from minivess.workflows.services import Services
+
+PACK_LIMIT = 4 << 30
+
+
+def policy_of(services: Services) -> ReleasePolicy:
+    """The release policy: the project's own, else that of the source tree.
+
+    Raises:
+        UsageError: there is none.
+        InputError: it is malformed, with file and line.
+    """
+    for folder in (services.workspace, services.source):
+        path = folder / "release" / "policy.yaml"
+        if path.is_file():
+            return load_policy(path)
+    raise UsageError("there is no release/policy.yaml", hint="`minivess init` writes one to start from")
+
+
+@implements("REQ-035")
+def judge_gates(services: Services) -> tuple[GateResult, ...]:
+    """Judge every gate of the policy on the facts as they are now. A fact that is missing fails its gates."""
+    workspace = Workspace(services.workspace)
+    report = read_report(workspace.results) if workspace.results.is_file() else None
+    risks = RiskFile.load(services.source)
+    verdicts = (risks.verdict(risk) for risk in risks.risks)
+    facts = GateFacts(
+        evaluation=_made(workspace, "evidence/evaluation/evaluation.json", EvaluationRecord),
+        calibration=_made(workspace, "models/calibration.json", CalibrationRecord),
+        export=_made(workspace, "models/export.json", ExportRecord),
+        gaps=TraceGraph.load(services.source, report).gaps(),
+        risks=tuple(
+            RiskJudgement(id=made.risk, level=made.residual_level, acceptable=made.verdict == "acceptable")
+            for made in verdicts
+        ),
+        openings=TestSetHistory.fold(services.log.entries()).openings,
+        undisposed=unaccounted_runs(services.log.entries()),
+        undelivered=len(services.log.pending_events()),
+        report=report,
+    )
+    return judge(policy_of(services), facts)
+
+
+@implements("REQ-035", "REQ-036", "RC-11")
+def build(services: Services, signer: Signer) -> BuiltPack:
+    """Write the evidence pack, if every gate holds.
+
+    Raises:
+        RefusedError: a gate fails (which, by how much, what would mend it), or evidence is missing or not in the log.
+            Nothing is written but the refusal in the log.
+    """
+    workspace, project = Workspace(services.workspace), services.project
+    device = project.device
+    out = workspace.release(device.version) / f"{device.name}-{device.version}-evidence.zip"
+    with recorded(services, "release.build", signer) as record:
+        if out.exists():
+            raise RefusedError(
+                f"release {device.version} was built already",
+                hint="give the device a new version, or remove the old pack",
+            )
+        gates = judge_gates(services)
+        failing = [gate for gate in gates if not gate.passed]
+        if failing:
+            raise RefusedError(
+                f"{len(failing)} of {len(gates)} gates fail: {'; '.join(f'{gate.id}: {gate.message}' for gate in failing)}",
+                hint="; ".join(dict.fromkeys(gate.mend for gate in failing)),
+            )
+        entries = tuple(services.log.entries())
+        commit, dirty = source_state(services.source)
+        inputs = PackInputs(
+            project=project,
+            workspace=workspace,
+            source=services.source,
+            lines=tuple(services.log.lines()),
+            checkpoint=services.log.checkpoint(),
+            policy=policy_of(services),
+            gates=gates,
+            time=entries[-1].body.time,
+            templates=templates_folder(),
+            commit=commit,
+            dirty=dirty,
+        )
+        built = build_pack(inputs, out)
+        record.output(f"release/{device.version}/{out.name}", built.path)
+        record.payload(
+            version=device.version, tag_manifest=built.tag_manifest_digest, gates=len(gates), files=built.files
+        )
+    return built
+
+
+@implements("REQ-037", "RC-08")
+def sign(services: Services, signer: Signer, pack: Path) -> Manifestation:
+    """Add a person's signature to a pack, in the role and meaning the policy asks them for.
+
+    Raises:
+        RefusedError: the pack does not hold, the person signed it already, or the policy does not ask for them.
+    """
+    with recorded(services, "release.sign", signer, instant=True) as record:
+        failure = next(
+            (check for check in verify_pack(pack).checks if not check.passed and check.name != SIGNATURES_CHECK), None
+        )
+        if failure is not None:
+            raise RefusedError(f"the pack does not hold, so there is nothing to sign: {failure.name}: {failure.detail}")
+        files = read_archive(read_limited(pack, limit=PACK_LIMIT))
+        signatures = {name: parse_envelope(data) for name, data in files.items() if name.startswith("signatures/")}
+        if f"signatures/{signer.identity.id}.dsse.json" in signatures:
+            raise RefusedError(f"{signer.identity.id} has signed this pack already", hint="another person must sign it")
+        policy = policy_of(services).signatures
+        register = Register.fold(services.log.entries())
+        rule = _open_rule(policy, [open_approval(envelope, register) for envelope in signatures.values()], signer)
+        envelope = approve(
+            signer,
+            role=rule.role,
+            meaning=rule.meaning,
+            policy=policy,
+            subjects=(Artifact(name=TAG_MANIFEST, digest=digest_bytes(files[TAG_MANIFEST])),),
+            shown=digest_bytes(files["data/index.html"]),
+            head=services.log.size,
+            now=services.clock(),
+        )
+        record.payload(
+            version=services.project.device.version,
+            tag_manifest=digest_bytes(files[TAG_MANIFEST]),
+            envelope=envelope.model_dump(mode="json"),
+        )
+        add_signature(pack, signer.identity.id, envelope)
+    return open_approval(envelope, Register.fold(services.log.entries()))
+
+
+def _open_rule(policy: Policy, signed: list[Manifestation], signer: Signer) -> PolicyRule:
+    """The first rule of the policy that nobody has met yet and that this person may meet."""
+    met = [(item.role, item.meaning) for item in signed]
+    for rule in policy.rules:
+        if (rule.role, rule.meaning) in met:
+            met.remove((rule.role, rule.meaning))
+        elif rule.role in signer.identity.roles:
+            return rule
+    raise RefusedError(
+        f"the policy {policy.name} asks {signer.identity.id} for no further signature",
+        hint="it asks for " + ", ".join(f"{rule.meaning.value} by {rule.role.value}" for rule in policy.rules),
+    )
+
+
+def _made[R: Record](workspace: Workspace, name: str, kind: type[R]) -> R | None:
+    """A record of the workspace, or None while it is not made."""
+    return read_json(workspace, name, kind, hint="") if (workspace.root / name).is_file() else None

@@ -1,0 +1,134 @@
+"""What every use case is handed: the project, the log, the relay, and where progress goes.
+
+Opening the services is the one place where settings, keystore and stores are put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.proofs.canonical import digest_of
+from minivess.foundation.clock import Clock, utc_now
+from minivess.foundation.errors import UsageError
+from minivess.foundation.paths import PROJECT_FILE
+from minivess.foundation.provenance import environment_digest, source_state
+from minivess.foundation.settings import Settings, load_settings
+from minivess.foundation.strict_yaml import read_record
+from minivess.observability.lineage.relay import FileTransport, Relay
+from minivess.records.entry import Context
+from minivess.records.project import Project
+from minivess.records.sinks import Progress
+
+LOG_IDENTITY = "log"
+"""Id of the service key that signs the log's checkpoints, in the workspace's keystore."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """The services of one workspace."""
+
+    workspace: Path
+    project: Project
+    settings: Settings
+    log: AuditLog
+    relay: Relay
+    source: Path
+    """Folder with requirements/, risk/, features/, templates/ and uv.lock."""
+    progress: Progress
+    clock: Clock = utc_now
+
+    def context(self, **known: Any) -> Context:
+        """The circumstances of an action: git state, environment and configuration are found, the rest is given.
+
+        Args:
+            known: further fields of `Context`, for example `data`, `model`, `seed`.
+
+        Raises:
+            UsageError: a field does not exist or has a wrong value.
+        """
+        commit, dirty = source_state(self.source)
+        found: dict[str, Any] = {
+            "git_commit": commit,
+            "git_dirty": dirty,
+            "environment": environment_digest(self.source),
+            "configuration": digest_of(self.project),
+        }
+        try:
+            return Context.model_validate({**found, **known})
+        except ValidationError as error:
+            raise UsageError(f"the context is refused: {first_error(error)}") from None
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.log.close()
+
+    def __enter__(self) -> Services:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def silent(label: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def load_project(workspace: Path) -> Project:
+    """Read a workspace's `minivess.yaml`.
+
+    Raises:
+        InputError: it is missing, too large, no YAML, or says something a project file may not say.
+    """
+    return read_record(workspace / PROJECT_FILE, Project)
+
+
+def open_services(
+    workspace: Path,
+    *,
+    log_passphrase: str | Callable[[], str],
+    progress: Progress = silent,
+    clock: Clock = utc_now,
+) -> Services:
+    """Open a workspace whose log exists.
+
+    Args:
+        workspace: the project folder.
+        log_passphrase: opens the log's own key (identity `log` of the keystore), or a function that asks for it.
+        progress: hears how far long work has come.
+        clock: tells the time.
+
+    Raises:
+        InputError: project file, settings or log are missing or malformed.
+        RefusedError: the passphrase is wrong, or the key is not this log's.
+        CouldNotCheckError: the log is out of reach.
+    """
+    root = workspace.absolute()
+    project = load_project(root)
+    settings = load_settings(root)
+    passphrase = log_passphrase if isinstance(log_passphrase, str) else log_passphrase()
+    log_signer = Keystore(root / "keystore").unlock(LOG_IDENTITY, passphrase)
+    log = AuditLog.open(settings.database_url, log_signer=log_signer, clock=clock)
+    return Services(
+        workspace=root,
+        project=project,
+        settings=settings,
+        log=log,
+        relay=Relay(log, FileTransport(settings.lineage_file)),
+        source=(root / project.source).resolve(),
+        progress=progress,
+        clock=clock,
+    )
+
+
+def first_error(error: ValidationError) -> str:
+    """The first complaint of a validation error in one line, without the value that caused it."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else str(first["msg"])

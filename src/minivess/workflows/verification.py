@@ -1,0 +1,69 @@
+"""Run the scenarios of the source tree in a process of their own and record what came out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.traceability.reports import read_report
+from minivess.foundation.errors import CouldNotCheckError, UsageError
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.records.traceability import TestReport
+from minivess.workflows.recording import recorded
+from minivess.workflows.services import Services
+
+TIME_LIMIT_S = 900
+ENDED_WITH_RESULTS = (0, 1)
+"""pytest's exit codes for all passed and some failed; any other means that it could not run."""
+
+
+def start_scenarios(source: Path, results: Path, *, tester: str) -> subprocess.Popen[bytes]:
+    """Start pytest on the tree's scenarios; their results will be in `results`. Changes no tracked file.
+
+    Raises:
+        UsageError: the tree has no scenarios.
+    """
+    if not (source / "tests" / "features").is_dir():
+        raise UsageError(f"no tests/features in {source}", hint="`source` in the project file names the source tree")
+    results.parent.mkdir(parents=True, exist_ok=True)
+    results.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "tests/features", "-q", "-p", "no:cacheprovider"]
+    command += ["--evidence-results", str(results), "--evidence-tester", tester]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MINIVESS_", "PYTEST_"))}
+    return subprocess.Popen(command, cwd=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+
+
+@implements("REQ-033")
+def run_scenarios(services: Services, signer: Signer, *, running: subprocess.Popen[bytes] | None = None) -> TestReport:
+    """Run the scenarios (or wait for those already running) and record their results.
+
+    Raises:
+        CouldNotCheckError: pytest could not run; failed scenarios are results, not errors.
+    """
+    workspace = Workspace(services.workspace)
+    with recorded(services, "scenarios", signer) as record:
+        process = running or start_scenarios(services.source, workspace.results, tester=signer.identity.id)
+        try:
+            output, _ = process.communicate(timeout=TIME_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise CouldNotCheckError(f"the scenarios took more than {TIME_LIMIT_S} s") from None
+        if process.returncode not in ENDED_WITH_RESULTS or not workspace.results.is_file():
+            last = output.decode("utf-8", "replace").strip().splitlines()[-1:]
+            raise CouldNotCheckError(
+                f"the scenarios could not be run: {' '.join(last)}", hint="`uv run pytest tests/features` shows why"
+            )
+        report = read_report(workspace.results)
+        outcomes = [result.outcome for result in report.results]
+        record.output("verification/results.json", workspace.results)
+        record.payload(
+            passed=outcomes.count("passed"),
+            failed=outcomes.count("failed"),
+            skipped=outcomes.count("skipped"),
+            tree=report.tree,
+        )
+    return report

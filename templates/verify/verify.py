@@ -1,0 +1,748 @@
+#!/usr/bin/env python3
+"""Verify a MiniVess evidence pack with nothing but Python (3.9 or newer) and this file.
+
+    python verify.py PACK.zip [--trust keys.json]
+    python verify.py FOLDER   [--trust keys.json]
+    python verify.py                              from inside an unpacked pack
+
+It shares no code with the program that made the pack. It prints one line a check and ends with exit code 0 if the
+pack holds, 1 if it does not, 2 if it could not be asked that way. Without `--trust` the pack is measured against keys
+that it brings along itself: that shows that it is consistent, not who made it. Take `keys.json`, and best this file
+too, from somewhere else than the pack. VERIFY.md says how to do the same by hand.
+
+Standards: BagIt (RFC 8493), canonical JSON (RFC 8785), Merkle trees (RFC 6962), C2SP signed notes, checkpoints and
+tlog-proofs, Ed25519 (RFC 8032), ECDSA P-256 (FIPS 186-5), DSSE v1 and in-toto Statement v1. The models of each action's
+payload are beyond this file; `minivess release verify` checks those as well.
+"""
+
+# ruff: noqa: UP031  percent formatting reads the same in every Python this must run on
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+LIMIT_BYTES = 1 << 30
+LIMIT_FILES = 20000
+TAG = "tagmanifest-sha512.txt"
+TAGGED = ("bag-info.txt", "bagit.txt", "manifest-sha512.txt")
+ODOMETER = "data/evaluation/odometer.json"
+EVENTS = "data/lineage/events.jsonl"
+POLICY = "data/release/policy.json"
+MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", re.ASCII)
+SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.dsse\.json", re.ASCII)
+COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
+APPROVAL = "urn:minivess:approval:1"
+
+
+class WrongError(Exception):
+    """Something does not hold; the message says what, in words."""
+
+
+def need(condition, message):
+    """Fail with a message unless the condition holds."""
+    if not condition:
+        raise WrongError(message)
+
+
+def unbase64(text):
+    """Decode base64, accepting one spelling only."""
+    data = base64.b64decode(text.encode("ascii"), validate=True)
+    need(base64.b64encode(data).decode("ascii") == text, "base64 with stray bits")
+    return data
+
+
+# ---------------------------------------------------------------- the container
+
+
+def good_name(name):
+    """Whether a name is relative, plain ASCII and free of steps upwards."""
+    return len(name) <= 240 and all(
+        COMPONENT.fullmatch(part) and part not in {".", ".."} and part[-1] not in ". " and part[0] != " "
+        for part in name.split("/")
+    )
+
+
+def local_header(name, crc, size):
+    """A zip local file header: stored, 1980-01-01, no extra field."""
+    return struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 33, crc, size, size, len(name), 0) + name.encode("ascii")
+
+
+def central_header(name, crc, size, offset):
+    """The matching record of the central directory."""
+    fields = (b"PK\1\2", 788, 20, 0, 0, 0, 33, crc, size, size, len(name), 0, 0, 0, 0, 0o100644 << 16, offset)
+    return struct.pack("<4s6H3L5H2L", *fields) + name.encode("ascii")
+
+
+def read_zip(data):
+    """Files of a zip whose every byte must be what its files demand."""
+    need(data[:4] == b"PK\3\4", "this is not a zip archive")
+    files, directory, offset, previous = {}, [], 0, ""
+    while data[offset : offset + 4] == b"PK\3\4":
+        near = "after " + previous if previous else "at its start"
+        need(offset + 30 <= len(data), "the archive is cut off " + near)
+        method, size, length = struct.unpack_from("<8xH8xL4xH", data, offset)
+        raw = data[offset + 30 : offset + 30 + length]
+        need(raw.isascii() and good_name(raw.decode("ascii")), "the archive is changed " + near)
+        name, start = raw.decode("ascii"), offset + 30 + length
+        need(method == 0, name + " is compressed or encrypted; a pack stores files as they are")
+        need(name > previous, "the archive is changed: " + name + " stands twice or out of order")
+        need(start + size <= len(data), "the archive is changed or cut off in " + name)
+        content = data[start : start + size]
+        crc = zlib.crc32(content)
+        need(data[offset:start] == local_header(name, crc, size), name + " is changed: bytes or header differ")
+        files[name] = content
+        need(len(files) <= LIMIT_FILES, "too many files")
+        directory.append(central_header(name, crc, size, offset))
+        offset, previous = start + size, name
+    joined = b"".join(directory)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, len(files), len(files), len(joined), offset, 0)
+    need(data[offset:] == joined + end, "the archive is changed: its directory is not what its files demand")
+    return files
+
+
+def read_folder(folder):
+    """Files of an unpacked pack."""
+    files, total = {}, 0
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        need(not path.is_symlink(), name + " is a link; a pack holds plain files alone")
+        if path.is_dir():
+            continue
+        need(path.is_file(), name + " is not a plain file")
+        total += path.stat().st_size
+        need(total <= LIMIT_BYTES and len(files) < LIMIT_FILES, "the folder is larger than a pack may be")
+        need(good_name(name), repr(name) + " cannot be the name of a file in a pack")
+        files[name] = path.read_bytes()
+    return files
+
+
+def read_manifest(files, name):
+    """Digest by file name."""
+    lines = files[name].decode("ascii").split("\n")
+    need(lines.pop() == "", name + " is changed: its last line is cut off")
+    found = {}
+    for number, line in enumerate(lines, start=1):
+        match = re.fullmatch(r"([0-9a-f]{128})  (.+)", line)
+        need(match and match[2] not in found, "%s:%d is changed" % (name, number))
+        found[match[2]] = match[1]
+    return found
+
+
+def check_bag(files):
+    """BagIt: every file is named once with its SHA-512, and nothing else is there."""
+    for name in (TAG, *TAGGED):
+        need(name in files, name + " is missing")
+    payload = {name for name in files if name.startswith("data/")}
+    for manifest, present in ((TAG, set(TAGGED)), ("manifest-sha512.txt", payload)):
+        named = read_manifest(files, manifest)
+        for name in sorted(named):
+            need(name in present, name + " is missing: " + manifest + " names it")
+            same = hashlib.sha512(files[name]).hexdigest() == named[name]
+            need(same, name + " is changed: its SHA-512 is not the one in " + manifest)
+        for name in sorted(present):
+            need(name in named, name + " is unexpected: " + manifest + " does not name it")
+    for name in sorted(set(files) - payload - {TAG, *TAGGED}):
+        need(SIGNATURE.fullmatch(name), name + " is unexpected: no manifest names it")
+    declared = files["bagit.txt"] == b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+    need(declared, "bagit.txt does not declare BagIt 1.0 in UTF-8")
+    return "%d payload files with the right SHA-512, none missing, none added" % len(payload)
+
+
+# ---------------------------------------------------------------- canonical JSON (RFC 8785)
+
+
+def number_text(value):
+    """A number as ECMAScript writes it (RFC 8785 section 3.2.2.3)."""
+    if isinstance(value, int):
+        need(abs(value) < 1 << 53, "an integer beyond 2^53")
+        return str(value)
+    need(value == value and abs(value) != float("inf"), "a number that is not finite")  # noqa: PLR0124
+    if value == 0:
+        return "0"
+    mantissa, _, power = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + int(power or 0) - (len(whole + fraction) - len(digits))
+    digits = digits.rstrip("0")
+    sign = "-" if value < 0 else ""
+    if len(digits) <= point <= 21:
+        return sign + digits + "0" * (point - len(digits))
+    if 0 < point <= 21:
+        return sign + digits[:point] + "." + digits[point:]
+    if -6 < point <= 0:
+        return sign + "0." + "0" * -point + digits
+    tail = "." + digits[1:] if len(digits) > 1 else ""
+    return "%s%s%se%+d" % (sign, digits[0], tail, point - 1)
+
+
+def canonical_text(value):
+    """Canonical JSON text of a parsed value."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (int, float)):
+        return number_text(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return "[" + ",".join(map(canonical_text, value)) + "]"
+    keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
+    return "{" + ",".join(canonical_text(key) + ":" + canonical_text(value[key]) for key in keys) + "}"
+
+
+def canonical(value):
+    """Canonical JSON bytes (RFC 8785)."""
+    return canonical_text(value).encode("utf-8")
+
+
+def whole_number(text):
+    """An integer; beyond 2^53 the double that RFC 8785 takes it for."""
+    number = float(text)
+    return int(text) if abs(number) < 1 << 53 else number
+
+
+def no_constant(name):
+    """NaN and Infinity are not JSON."""
+    raise WrongError(name + " is not JSON")
+
+
+def parse(data, what):
+    """Parse bytes that must be canonical JSON already. (A key given twice cannot be: it would not come back.)"""
+    try:
+        value = json.loads(data.decode("utf-8"), parse_int=whole_number, parse_constant=no_constant)
+        same = canonical(value) == data
+    except (ValueError, RecursionError):
+        raise WrongError(what + " is not JSON") from None
+    need(same, what + " is not in canonical form")
+    return value
+
+
+# ---------------------------------------------------------------- signatures
+
+
+P25519 = 2**255 - 19
+L25519 = 2**252 + 27742317777372353535851937790883648493
+D25519 = -121665 * pow(121666, -1, P25519) % P25519
+BASE_Y = 4 * pow(5, -1, P25519) % P25519
+
+
+def edwards_add(p, q):
+    """Sum of two points in extended coordinates (complete: doubles too)."""
+    a = (p[1] - p[0]) * (q[1] - q[0]) % P25519
+    b = (p[1] + p[0]) * (q[1] + q[0]) % P25519
+    c = 2 * p[3] * q[3] * D25519 % P25519
+    d = 2 * p[2] * q[2] % P25519
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return (e * f % P25519, g * h % P25519, f * g % P25519, e * h % P25519)
+
+
+def edwards_point(data):
+    """Decode 32 bytes to a point (RFC 8032 section 5.1.3)."""
+    y = int.from_bytes(data, "little")
+    sign, y = y >> 255, y & ((1 << 255) - 1)
+    need(y < P25519, "a malformed Ed25519 key")
+    square = (y * y - 1) * pow(D25519 * y * y + 1, -1, P25519) % P25519
+    x = pow(square, (P25519 + 3) // 8, P25519)
+    if (x * x - square) % P25519:
+        x = x * pow(2, (P25519 - 1) // 4, P25519) % P25519
+    need((x * x - square) % P25519 == 0 and (x or not sign), "a malformed Ed25519 key")
+    x = P25519 - x if x & 1 != sign else x
+    return (x, y, 1, x * y % P25519)
+
+
+def both(a, p, b, q, zero, add):  # noqa: PLR0917
+    """a*p + b*q with one run of doublings (Shamir's trick)."""
+    table = (None, p, q, add(p, q))
+    result = zero
+    for bit in range(max(a.bit_length(), b.bit_length()) - 1, -1, -1):
+        result = add(result, result)
+        pick = (a >> bit & 1) | (b >> bit & 1) << 1
+        if pick:
+            result = add(result, table[pick])
+    return result
+
+
+def ed25519_holds(key, data, signature):
+    """RFC 8032 section 5.1.7, without cofactor, as OpenSSL does it."""
+    scalar = int.from_bytes(signature[32:], "little")
+    if len(signature) != 64 or scalar >= L25519:
+        return False
+    point = edwards_point(key)
+    minus = (P25519 - point[0], point[1], 1, P25519 - point[3])
+    challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + data).digest(), "little") % L25519
+    base = edwards_point(BASE_Y.to_bytes(32, "little"))
+    x, y, z, _ = both(scalar, base, challenge, minus, (0, 1, 1, 0), edwards_add)
+    inverse = pow(z, -1, P25519)
+    x, y = x * inverse % P25519, y * inverse % P25519
+    return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
+
+
+P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
+N256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+B256 = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+G256 = (
+    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+    1,
+)
+
+
+def jacobian_double(p):
+    """Twice a P-256 point in Jacobian coordinates (a = -3)."""
+    x, y, z = p
+    if not z or not y:
+        return (1, 1, 0)
+    d, g = z * z % P256, y * y % P256
+    b = x * g % P256
+    a = 3 * (x - d) * (x + d) % P256
+    x3 = (a * a - 8 * b) % P256
+    return (x3, (a * (4 * b - x3) - 8 * g * g) % P256, 2 * y * z % P256)
+
+
+def jacobian_add(p, q):
+    """Sum of two P-256 points in Jacobian coordinates."""
+    if not p[2]:
+        return q
+    if not q[2]:
+        return p
+    z1, z2 = p[2] * p[2] % P256, q[2] * q[2] % P256
+    u1, u2 = p[0] * z2 % P256, q[0] * z1 % P256
+    s1, s2 = p[1] * q[2] * z2 % P256, q[1] * p[2] * z1 % P256
+    h, r = (u2 - u1) % P256, (s2 - s1) % P256
+    if not h:
+        return jacobian_double(p) if not r else (1, 1, 0)
+    h2 = h * h % P256
+    h3, v = h * h2 % P256, u1 * h2 % P256
+    x = (r * r - h3 - 2 * v) % P256
+    return (x, (r * (v - x) - s1 * h3) % P256, h * p[2] * q[2] % P256)
+
+
+def der_integers(signature):
+    """The r and s of a DER signature in its one canonical spelling, or None."""
+    values, rest = [], signature[2:]
+    while rest and len(values) < 2:
+        need(len(rest) > 2, "a malformed signature")
+        values.append(int.from_bytes(rest[2 : 2 + rest[1]], "big"))
+        rest = rest[2 + rest[1] :]
+    parts = [value.to_bytes(value.bit_length() // 8 + 1, "big") for value in values]
+    body = b"".join(bytes((2, len(part))) + part for part in parts)
+    return values if len(values) == 2 and bytes((48, len(body))) + body == signature else None
+
+
+def p256_holds(key, data, signature):
+    """FIPS 186-5 section 6.4.2 with SHA-256; the larger of the two possible s values is refused."""
+    x, y = int.from_bytes(key[:32], "big"), int.from_bytes(key[32:], "big")
+    need(x < P256 and y < P256 and (y * y - x * x * x + 3 * x - B256) % P256 == 0, "a key that is not on P-256")
+    values = der_integers(signature)
+    if not values or not 0 < values[0] < N256 or not 0 < values[1] <= N256 // 2:
+        return False
+    r, s = values
+    inverse = pow(s, -1, N256)
+    digest = int.from_bytes(hashlib.sha256(data).digest(), "big")
+    table = both(digest * inverse % N256, G256, r * inverse % N256, (x, y, 1), (1, 1, 0), jacobian_add)
+    if not table[2]:
+        return False
+    return table[0] * pow(table[2], -2, P256) % P256 % N256 == r
+
+
+PREFIXES = {
+    "ed25519": (bytes.fromhex("302a300506032b6570032100"), 44, ed25519_holds),
+    "ecdsa-p256-sha256": (bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004"), 91, p256_holds),
+}
+
+
+def raw_key(public):
+    """Raw bytes of a public key record, whose id must be the SHA-256 of its SubjectPublicKeyInfo."""
+    der = unbase64(public["spki"])
+    need(hashlib.sha256(der).hexdigest() == public["key_id"], "a key without the id it claims")
+    prefix, length, _ = PREFIXES[public["algorithm"]]
+    need(der.startswith(prefix) and len(der) == length, "a key of another kind than it claims")
+    return der[len(prefix) :]
+
+
+def signed_by(public, data, signature):
+    """Whether a base64 signature is that of a public key record over data."""
+    return PREFIXES[public["algorithm"]][2](raw_key(public), data, unbase64(signature))
+
+
+# ---------------------------------------------------------------- the log
+
+
+def node(left, right):
+    """RFC 6962 inner node."""
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def leaf(data):
+    """RFC 6962 leaf."""
+    return hashlib.sha256(b"\0" + data).digest()
+
+
+def merkle_root(level):
+    """RFC 6962 root: pair level by level, an odd last node goes up as it is."""
+    while len(level) > 1:
+        pairs = [node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        level = pairs + level[len(pairs) * 2 :]
+    return level[0]
+
+
+def check_note(text, log_key):
+    """Origin, size and root of a C2SP checkpoint signed by the log key."""
+    body, _, tail = text.rpartition("\n\n")
+    lines = body.split("\n")
+    need(len(lines) == 3 and re.fullmatch("0|[1-9][0-9]{0,15}", lines[1]), "the checkpoint is malformed")
+    origin, size, root = lines[0], int(lines[1]), unbase64(lines[2])
+    key = raw_key(log_key)
+    need(log_key["algorithm"] == "ed25519" and tail.endswith("\n"), "the checkpoint is malformed")
+    key_hash = hashlib.sha256(origin.encode("utf-8") + b"\n\1" + key).digest()[:4]
+    found = 0
+    for line in tail[:-1].split("\n"):
+        match = re.fullmatch("\u2014 (\\S+) (\\S+)", line)
+        need(match, "a signature line of the checkpoint is malformed")
+        blob = unbase64(match[2])
+        if match[1] == origin and blob[:4] == key_hash:
+            holds = ed25519_holds(key, (body + "\n").encode("utf-8"), blob[4:])
+            need(holds, "the signature on the checkpoint is wrong")
+            found += 1
+    need(found, "the checkpoint is not signed by the log key")
+    return origin, size, root
+
+
+class People:
+    """Who held which key when: folded from the log."""
+
+    def __init__(self):
+        self.by_key, self.log_key, self.roots, self.demo, self.size = {}, None, (), False, 0
+
+    def key(self, key_id, index):
+        """The identity whose key counts at an index."""
+        known = self.by_key.get(key_id)
+        need(known, "key %s is not enrolled in the log" % key_id[:12])
+        identity, start, end = known
+        need(start <= index, "the key of %s was enrolled after entry %d" % (identity["id"], index))
+        need(end is None or index < end, "the key of %s was revoked at entry %s" % (identity["id"], end))
+        return identity
+
+    def add(self, identity, start):
+        """Enrol; no key and no id twice."""
+        key_id = identity["signing_key"]["key_id"]
+        raw_key(identity["signing_key"])
+        service = identity["kind"] == "service"
+        need(service == (identity["roles"] == ["service"]), "roles that do not fit " + identity["id"])
+        current = [item[0]["id"] for item in self.by_key.values() if item[2] is None]
+        need(key_id not in self.by_key and identity["id"] not in current, identity["id"] + " is enrolled twice")
+        need(start == 0 or self.demo or not identity["demo"], "demo keys in a real log")
+        self.by_key[key_id] = (identity, start, None)
+
+    def follow(self, body):
+        """Take in one entry whose signature is already known to hold (entry 0 excepted)."""
+        self.size = body["index"] + 1
+        action, payload = body["action"], body["payload"]
+        if body["outcome"] != "completed" or action not in {"log.created", "identity.enrolled", "identity.revoked"}:
+            return
+        if action == "log.created":
+            need(body["index"] == 0, "the log is created a second time")
+            self.log_key, self.roots = payload["log_key"], payload["roots"]
+            self.demo = all(identity["demo"] for identity in self.roots)
+            for identity in self.roots:
+                self.add(identity, 0)
+            return
+        actor = self.key(body["key"], body["index"])
+        manager = actor["kind"] == "person" and "release-manager" in actor["roles"]
+        need(actor in self.roots or manager, actor["id"] + " may neither enrol nor revoke")
+        if action == "identity.enrolled":
+            self.add(payload["identity"], body["index"] + 1)
+            return
+        gone = payload["identity"]
+        held = [key for key, item in self.by_key.items() if item[0]["id"] == gone and item[2] is None]
+        need(held and actor["id"] != gone, gone + " is not there, or revokes their own key")
+        self.by_key[held[0]] = (*self.by_key[held[0]][:2], body["index"])
+
+
+def read_log(files, trusted):
+    """Judge entries and checkpoint; returns bodies, lines, people and words."""
+    lines = files["data/audit/entries.jsonl"].split(b"\n")
+    need(lines.pop() == b"" and lines, "data/audit/entries.jsonl is empty or cut off")
+    text = files["data/audit/checkpoint.txt"].decode("utf-8")
+    origin, bodies, people = text.split("\n")[0], [], People()
+    for index, line in enumerate(lines):
+        entry = parse(line, "entry %d" % index)
+        try:
+            check_entry(entry, bodies, people, origin)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            raise WrongError("entry %d is malformed" % index) from None
+        except WrongError as error:
+            raise WrongError("entry %d: %s" % (index, error)) from None
+        bodies.append(entry["body"])
+    need(not trusted or trusted["log_key"] == people.log_key, "the log names another log key than the one you trust")
+    _, size, root = check_note(text, people.log_key)
+    need(
+        size == len(lines),
+        "the checkpoint covers %d entries, %d are here: one is missing or added" % (size, len(lines)),
+    )
+    need(root == merkle_root([leaf(line) for line in lines]), "the Merkle root is not the one in the checkpoint")
+    return (
+        bodies,
+        lines,
+        people,
+        "%d entries of %s, in order, each signed; the Merkle root is the signed one"
+        % (
+            size,
+            origin,
+        ),
+    )
+
+
+def check_entry(entry, bodies, people, origin):
+    """One entry at its place."""
+    body, index = entry["body"], len(bodies)
+    need(set(entry) == {"body", "signature"} and body["format"] == "minivess-entry/1", "not an audit entry")
+    need(body["index"] == index, "missing: entry %s stands in its place" % body["index"])
+    need(body["log"] == origin, "belongs to another log")
+    need(TIME.fullmatch(body["time"]), "its time is malformed")
+    need(not bodies or body["time"] >= bodies[-1]["time"], "dated before the entry that precedes it")
+    if index == 0:
+        need(body["action"] == "log.created" and body["outcome"] == "completed", "does not create the log")
+        people.follow(body)
+    actor = people.key(body["key"], index)
+    need(actor["id"] == body["actor"], "the key is that of %s, not of %s" % (actor["id"], body["actor"]))
+    holds = signed_by(actor["signing_key"], canonical(body), entry["signature"])
+    need(holds, "changed, or not signed by " + body["actor"])
+    if index:
+        people.follow(body)
+
+
+def check_proofs(files, lines, people):
+    """Each .tlog-proof leads from its entry to a signed checkpoint (RFC 9162 section 2.1.3.2)."""
+    names = [name for name in sorted(files) if name.startswith("data/audit/proofs/")]
+    need(names, "there are no inclusion proofs")
+    for name in names:
+        head, _, note = files[name].decode("utf-8").partition("\n\n")
+        first, second, *path = head.split("\n")
+        index = int(second.replace("index ", "", 1))
+        expected = "data/audit/proofs/%d.tlog-proof" % index
+        need(
+            first == "c2sp.org/tlog-proof@v1" and second == "index %d" % index and name == expected,
+            name + " is malformed",
+        )
+        _, size, root = check_note(note, people.log_key)
+        need(0 <= index < min(size, len(lines)), name + " is for no entry of this log")
+        place, last, value = index, size - 1, leaf(lines[index])
+        for item in path:
+            sibling = unbase64(item)
+            need(last, name + " is too long")
+            if place & 1 or place == last:
+                value = node(sibling, value)
+                while not place & 1 and place:
+                    place, last = place >> 1, last >> 1
+            else:
+                value = node(value, sibling)
+            place, last = place >> 1, last >> 1
+        need(last == 0 and value == root, name + " does not hold")
+    return "%d inclusion proofs lead to a signed checkpoint" % len(names)
+
+
+# ---------------------------------------------------------------- what was done
+
+
+def check_provenance(files, bodies):
+    """Every result is the recorded output of a completed action; every recorded run has its lineage event."""
+    made = {item["digest"] for body in bodies if body["outcome"] == "completed" for item in body["outputs"]}
+    results = [name for name in sorted(files) if name.startswith(MADE) and name not in {ODOMETER, EVENTS}]
+    for name in results:
+        need("sha256:" + hashlib.sha256(files[name]).hexdigest() in made, name + " has no entry in the log")
+    runs = {json.loads(line)["run"]["runId"] for line in files.get(EVENTS, b"").splitlines()}
+    for body in bodies:
+        run = body["context"]["openlineage_run"]
+        need(run is None or run in runs, "entry %d has no event in %s" % (body["index"], EVENTS))
+    return "%d results, each the recorded output of an action" % len(results)
+
+
+def check_openings(files, bodies, people):
+    """Criteria, request and another person's approval stand before each opening; the odometer counts them."""
+    criteria, requests, approved, opened = False, {}, set(), set()
+    for body in bodies:
+        action, payload, where = body["action"], body["payload"], "entry %d: " % body["index"]
+        if body["outcome"] != "completed":
+            continue
+        if action == "criteria.register":
+            criteria = True
+        elif action == "test-set.request":
+            asked = payload["request"]
+            fine = asked["id"] not in requests and asked["requester"] == body["actor"]
+            need(fine, where + "asks a second time or for somebody else")
+            requests[asked["id"]] = asked
+        elif action == "test-set.approve":
+            approved.add(check_grant(payload["grant"], requests, people, body["index"]))
+        elif action == "test-set.open":
+            name = payload["request"]
+            need(name in requests and name in approved, where + "opens the test set without another person's approval")
+            need(name not in opened, where + "opens the test set a second time on one approval")
+            need(criteria, where + "opens the test set before acceptance criteria were registered")
+            need(body["time"] <= requests[name]["expires"], where + "opens the test set after the request had expired")
+            fits = body["context"]["model"] in {None, requests[name]["model"]}
+            need(fits, where + "opens the test set for another model")
+            opened.add(name)
+        elif action == "evaluation":
+            need(payload["request"] in opened, where + "evaluates on the test set without having opened it")
+    stated = json.loads(files[ODOMETER])
+    fine = stated == {"openings": len(opened)} and not isinstance(stated["openings"], bool)
+    need(fine, "%s does not state the %d opening(s) that the log holds" % (ODOMETER, len(opened)))
+    return "the test set was opened %d time(s), each after criteria, request and another person's approval" % len(
+        opened
+    )
+
+
+def check_grant(grant, requests, people, index):
+    """An approval by somebody else over the digest of the very request."""
+    where = "entry %d: " % index
+    asked = requests.get(grant["request"])
+    need(asked, where + "approves what nobody asked for before")
+    said = open_envelope(grant["envelope"], people, index)
+    need(said["signer"] == grant["approver"] != asked["requester"], where + "not approved by another person")
+    digest = "sha256:" + hashlib.sha256(canonical(asked)).hexdigest()
+    need(digest in [item["digest"] for item in said["subjects"]], where + "approves another request")
+    return grant["request"]
+
+
+def open_envelope(envelope, people, index):
+    """What a person signed: DSSE v1 around an in-toto Statement v1 around their manifestation."""
+    need(len(envelope["signatures"]) == 1, "an envelope without exactly one signature")
+    kind, payload, seal = envelope["payloadType"], unbase64(envelope["payload"]), envelope["signatures"][0]
+    need(kind == "application/vnd.in-toto+json", "an envelope of another type")
+    identity = people.key(seal["keyid"], index)
+    encoded = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode("ascii"), len(payload), payload)
+    need(signed_by(identity["signing_key"], encoded, seal["sig"]), "the signature of %s is wrong" % identity["id"])
+    statement = parse(payload, "the statement of " + identity["id"])
+    said = statement["predicate"]
+    subjects = [{"name": item["name"], "digest": "sha256:" + item["digest"]["sha256"]} for item in statement["subject"]]
+    stated = (statement["_type"], statement["predicateType"], subjects)
+    need(
+        stated == ("https://in-toto.io/Statement/v1", APPROVAL, said["subjects"]), "a statement that contradicts itself"
+    )
+    same = [said["signer"], said["printed_name"], said["demo"]] == [identity["id"], identity["name"], identity["demo"]]
+    need(same, "an approval in somebody else's name")
+    need(identity["kind"] == "person" and said["role"] in identity["roles"], identity["id"] + " does not hold the role")
+    return said
+
+
+def check_signatures(files, people, trusted):
+    """The release policy is met by distinct people who signed this very tag manifest."""
+    names = [name for name in sorted(files) if name.startswith("signatures/")]
+    need(names, "the pack is not signed by anybody")
+    policy = json.loads(files[POLICY])["policy"]
+    need(len(policy["rules"]) >= 2, POLICY + " asks for fewer than two signatures; a release needs two people")
+    subject = [{"name": TAG, "digest": "sha256:" + hashlib.sha256(files[TAG]).hexdigest()}]
+    signers, offered, words = set(), [], []
+    for name in names:
+        said = open_envelope(parse(files[name], name), people, people.size)
+        who = said["signer"]
+        need(who not in signers, who + " signed twice; each signature needs another person")
+        need(name == "signatures/%s.dsse.json" % who, name + " holds the signature of " + who)
+        need(said["policy"] == policy["name"] and said["subjects"] == subject, who + " signed something else")
+        need(said["head"] >= people.size, who + " signed on an older log than the one in the pack")
+        need(people.demo or not said["demo"], who + " signed with demo keys")
+        identity = people.key(parse(files[name], name)["signatures"][0]["keyid"], people.size)
+        need(not trusted or identity in trusted["people"], who + " is not among the people you trust")
+        signers.add(who)
+        offered.append((said["role"], said["meaning"]))
+        words.append("%s (%s, %s)" % (said["printed_name"], said["role"], said["meaning"]))
+    for rule in policy["rules"]:
+        wanted = (rule["role"], rule["meaning"])
+        need(wanted in offered, "a signature is missing: %s by %s" % (rule["meaning"], rule["role"]))
+        offered.remove(wanted)
+    note = ". DEMO KEYS: this proves nothing about a real device" if people.demo else ""
+    return "signed by " + " and ".join(words) + note
+
+
+# ---------------------------------------------------------------- the door
+
+
+def say(passed, name, words):
+    """One line a check; nothing from the pack can steer the terminal."""
+    clean = "".join(char if char.isprintable() else "?" for char in words)
+    print("%-4s  %-18s  %s" % ("ok" if passed else "FAIL", name, clean))
+
+
+def judge(target, trusted):
+    """All checks in order; returns whether all hold."""
+    state = {}
+    held = True
+
+    def run(name, check):
+        nonlocal held
+        try:
+            say(True, name, check())
+        except WrongError as error:
+            held = False
+            say(False, name, str(error))
+        except KeyError as error:
+            held = False
+            say(False, name, "%s is missing" % error)
+        except Exception as error:
+            held = False
+            say(False, name, "something is malformed (%s)" % type(error).__name__)
+
+    def container():
+        if target.is_dir():
+            state["files"] = read_folder(target)
+            return "an unpacked folder; only its files are judged, not an archive"
+        need(target.stat().st_size <= LIMIT_BYTES + (1 << 26), "the archive is larger than 1 GiB")
+        state["files"] = read_zip(target.read_bytes())
+        return "%d files, and every byte of the archive is what they demand" % len(state["files"])
+
+    def log():
+        state["bodies"], state["lines"], state["people"], words = read_log(state["files"], trusted)
+        return words
+
+    run("archive", container)
+    if "files" in state:
+        files = state["files"]
+        run("bag", lambda: check_bag(files))
+        run("log", log)
+        if "people" in state:
+            bodies, lines, people = state["bodies"], state["lines"], state["people"]
+            run("proofs", lambda: check_proofs(files, lines, people))
+            run("provenance", lambda: check_provenance(files, bodies))
+            run("test-set odometer", lambda: check_openings(files, bodies, people))
+            run("release signatures", lambda: check_signatures(files, people, trusted))
+    return held
+
+
+def main(arguments):
+    """Parse the command line, judge, and say the verdict."""
+    sys.stdout.reconfigure(errors="backslashreplace")
+    parser = argparse.ArgumentParser(description="Verify an evidence pack.")
+    parser.add_argument("pack", nargs="?", type=Path, default=Path(__file__).resolve().parents[2])
+    parser.add_argument("--trust", type=Path, help="JSON file with the log key and the people you trust")
+    options = parser.parse_args(arguments)
+    if not options.pack.exists():
+        parser.error("%s does not exist" % options.pack)
+    if (
+        options.pack.is_dir()
+        and not (options.pack / "bagit.txt").is_file()
+        and options.pack == parser.get_default("pack")
+    ):
+        parser.error("name the pack: this file does not lie in an unpacked one")
+    trusted = None
+    if options.trust:
+        try:
+            trusted = json.loads(options.trust.read_bytes())
+            need(set(trusted) == {"log_key", "people"}, "")
+        except (OSError, ValueError, TypeError, WrongError):
+            parser.error("%s is not a file of trusted keys" % options.trust)
+    held = judge(options.pack, trusted)
+    source = "against keys you trust" if trusted else "against its own keys alone: give --trust to know who signed"
+    print("VERDICT: the pack " + ("HOLDS " + source if held else "DOES NOT HOLD"))
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,46 @@
+"""What each door loads, asked of a fresh interpreter: lint sees imports, this sees what really happened."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "monai", "mlflow", "sqlalchemy", "sqlmodel", "alembic", "numpy", "openlineage", "dvc", "matplotlib")
+
+PROBE = """
+import sys
+sys.argv = {argv!r}
+from minivess.cli.main import main
+try:
+    main()
+except SystemExit:
+    pass
+print("LOADED", ",".join(name for name in {heavy!r} if name in sys.modules))
+"""
+
+
+def loaded_by(*arguments: str, cwd: Path) -> str:
+    """The heavy libraries a command loaded, in a fresh interpreter."""
+    script = PROBE.format(argv=["minivess", *arguments], heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=cwd)
+    return next(line for line in done.stdout.splitlines() if line.startswith("LOADED")).removeprefix("LOADED").strip()
+
+
+@pytest.mark.verifies("REQ-042")
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("release", "--help"), ("release", "verify", "--help"), ("trace", "check", "--help")],
+    ids=" ".join,
+)
+def test_help_loads_no_heavy_library(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    assert loaded_by(*arguments, cwd=tmp_path) == ""
+
+
+@pytest.mark.verifies("REQ-042")
+def test_release_verify_loads_no_heavy_library_while_it_judges(tmp_path: Path) -> None:
+    pack = tmp_path / "no-pack.zip"
+    pack.write_bytes(b"this is no zip")
+    assert loaded_by("release", "verify", str(pack), cwd=tmp_path) == ""

@@ -1,0 +1,140 @@
+"""The plan's arithmetic: exact products, an explicit bin convention, a matrix that cannot be bent."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from minivess.records.risk_plan import ProbabilityScale, RiskPlan, missing_reasons
+from minivess.records.traceability import ControlKind, Estimate, Risk
+
+_UPPERS = ("0.00001", "0.001", "0.01", "0.1", "1")
+
+
+def _scale(inclusive: str = "upper", uppers: tuple[str, ...] = _UPPERS) -> ProbabilityScale:
+    steps = [{"word": "w", "meaning": "m", "upper": upper} for upper in uppers]
+    return ProbabilityScale.model_validate(
+        {"inclusive": inclusive, "combine": "product-of-upper-limits", "steps": steps}
+    )
+
+
+def _plan(**changes: Any) -> RiskPlan:
+    fields: dict[str, Any] = {
+        "scope": "s",
+        "severity": [{"word": "minor", "meaning": "m"}, {"word": "critical", "meaning": "m"}],
+        "probability": _scale(uppers=("0.01", "1")),
+        "software_p1": "s",
+        "levels": [
+            {"name": "low", "acceptable": True, "meaning": "m"},
+            {"name": "high", "acceptable": False, "meaning": "m"},
+        ],
+        "matrix": [["low", "low"], ["low", "high"]],
+        "overall": "o",
+        "review": "r",
+    }
+    return RiskPlan.model_validate(fields | changes)
+
+
+def _risk(**changes: Any) -> Risk:
+    fields: dict[str, Any] = {
+        "id": "RISK-01",
+        "title": "t",
+        "hazard": "h",
+        "sequence_of_events": "s",
+        "hazardous_situation": "s",
+        "harm": "h",
+        "initial": {"severity": 2, "p1": 2, "p2": 2},
+        "residual": {"severity": 2, "p1": 1, "p2": 2},
+        "controls": ["RC-01"],
+        "source": {"path": "risk/risks.yaml", "line": 1},
+    }
+    return Risk.model_validate(fields | changes)
+
+
+@pytest.mark.verifies("REQ-034")
+@pytest.mark.parametrize(("inclusive", "step"), [("upper", 3), ("lower", 4)])
+def test_the_inclusive_limit_decides_a_product_on_the_border(inclusive: str, step: int) -> None:
+    scale = _scale(inclusive)
+    assert scale.step_of(Decimal("0.01")) == step
+    assert scale.combined(4, 4) == step  # 0.1 times 0.1, which binary floating point puts above 0.01
+
+
+@given(st.integers(1, 5), st.integers(1, 5))
+def test_a_product_is_never_more_probable_than_its_factors(p1: int, p2: int) -> None:
+    scale = _scale()
+    assert scale.combined(p1, p2) == scale.combined(p2, p1) <= min(p1, p2)
+    assert scale.combined(p1, 5) == p1
+
+
+def test_certainty_is_on_the_scale_under_both_conventions() -> None:
+    assert _scale("upper").step_of(Decimal(1)) == _scale("lower").step_of(Decimal(1)) == 5
+
+
+@pytest.mark.verifies("REQ-034")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"matrix": [["low", "low"]]}, "1 rows for 2 severities"),
+        ({"matrix": [["low", "low"], ["low"]]}, "1 levels for 2 probabilities"),
+        ({"matrix": [["low", "low"], ["low", "hihg"]]}, "`hihg`, which is no level"),
+        ({"matrix": [["low", "high"], ["low", "low"]]}, "may not give a better level"),
+        ({"matrix": [["high", "low"], ["high", "high"]]}, "may not give a better level"),
+        (
+            {
+                "levels": [
+                    {"name": "low", "acceptable": False, "meaning": "m"},
+                    {"name": "high", "acceptable": True, "meaning": "m"},
+                ]
+            },
+            "best to worst",
+        ),
+    ],
+)
+def test_a_matrix_with_a_hole_or_a_bend_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        _plan(**changes)
+
+
+@pytest.mark.parametrize("uppers", [("0.1", "0.01", "1"), ("0.1", "0.5"), ("0.1", "0.1", "1")])
+def test_a_scale_must_rise_and_reach_one(uppers: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError):
+        _scale(uppers=uppers)
+
+
+@pytest.mark.verifies("REQ-034")
+def test_a_typed_verdict_is_compared_with_the_computed_one() -> None:
+    plan = _plan()
+    assert plan.contradiction(_risk()) is None
+    assert plan.contradiction(_risk(verdict="acceptable")) is None
+    worst = {"severity": 2, "p1": 2, "p2": 2}
+    problem = plan.contradiction(_risk(residual=worst, verdict="acceptable"))
+    assert problem is not None
+    assert "typed for RISK-01 is acceptable, but the plan's matrix gives unacceptable" in problem
+    off = plan.contradiction(_risk(initial={"severity": 2, "p1": 3, "p2": 1}))
+    assert off == "initial: p1 3 is not on the plan's scale of 1 to 2"
+
+
+@pytest.mark.parametrize(
+    ("changes", "kinds", "owed"),
+    [
+        ({}, (ControlKind.PROTECTIVE,), 0),
+        ({"residual": {"severity": 1, "p1": 1, "p2": 1}}, (ControlKind.PROTECTIVE,), 1),
+        ({"residual": {"severity": 1, "p1": 1, "p2": 1}, "severity_reason": "r"}, (ControlKind.PROTECTIVE,), 0),
+        ({}, (ControlKind.INFORMATION,), 1),
+        ({"information_reason": "r"}, (ControlKind.INFORMATION,), 0),
+        ({}, (ControlKind.INFORMATION, ControlKind.INHERENT), 0),
+        ({}, (), 1),
+    ],
+)
+def test_reasons_that_are_owed(changes: dict[str, Any], kinds: tuple[ControlKind, ...], owed: int) -> None:
+    assert len(missing_reasons(_risk(**changes), kinds)) == owed
+
+
+def test_estimates_are_made_of_steps() -> None:
+    with pytest.raises(ValidationError):
+        Estimate(severity=0, p1=1, p2=1)

@@ -1,0 +1,55 @@
+"""Gherkin features: tags from everywhere, errors with a line."""
+
+from __future__ import annotations
+
+import pytest
+
+from minivess.compliance.traceability.features import parse_feature
+from minivess.foundation.errors import InputError
+
+_TEXT = b"""\
+@REQ-001
+Feature: Sums
+  @REQ-002
+  Rule: Small numbers
+    @REQ-003
+    Scenario Outline: Add <a>
+      Given <a>
+      @RC-01
+      Examples:
+        | a |
+        | 1 |
+  Rule: Text
+    Scenario: Not a tag
+      Given text
+        \"\"\"
+        @REQ-009
+        \"\"\"
+"""
+
+
+def test_tags_of_feature_rule_scenario_and_examples_are_gathered() -> None:
+    features = parse_feature(_TEXT, "features/sums.feature")
+    assert [(item.name, item.tags, item.source.line) for item in features.scenarios] == [
+        ("Add <a>", ("REQ-001", "REQ-002", "REQ-003", "RC-01"), 6),
+        ("Not a tag", ("REQ-001",), 13),
+    ]
+    assert [(tag.name, tag.source.line) for tag in features.tags] == [
+        ("REQ-001", 1),
+        ("REQ-002", 3),
+        ("REQ-003", 5),
+        ("RC-01", 8),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"Feature: a\n  Scenario: b\n    Given c\n    bogus\n", r"^f\.feature:4: is not Gherkin"),
+        (b"", r"^f\.feature:1: holds no feature"),
+        (b"Feature: \xff\n", r"^f\.feature: is not UTF-8"),
+    ],
+)
+def test_a_malformed_feature_is_refused(data: bytes, error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        parse_feature(data, "f.feature")

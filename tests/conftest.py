@@ -1,0 +1,25 @@
+"""Projects that several scenarios start from, made once a session and copied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests import projects
+
+SOURCE = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def started_project(tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolder:
+    """A project with people and a log; copy it before changing it."""
+    return projects.start(tmp_path_factory.mktemp("started") / "project", source=SOURCE)
+
+
+@pytest.fixture(scope="session")
+def sealed_project(tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolder:
+    """A project whose test part is sealed and whose toy model is exported; copy it before changing it."""
+    project = projects.start(tmp_path_factory.mktemp("sealed") / "project", source=SOURCE)
+    projects.seal(project)
+    projects.export_toy_model(project)
+    return project

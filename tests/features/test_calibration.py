@@ -1,0 +1,168 @@
+"""Steps of features/calibration.feature."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.foundation.errors import RefusedError
+from minivess.ml.inference.predictor import PatchPredictor, to_probability
+from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
+from minivess.ml.uncertainty.conformal import ConformalThreshold, conformal_threshold
+from minivess.ml.uncertainty.temperature import negative_log_likelihood
+from minivess.records.dataset import SplitManifest
+from minivess.records.model import CalibrationRecord, ModelSpec
+
+scenarios("calibration.feature")
+
+DIGEST = "sha256:" + "0" * 64
+SHAPE = (8, 16, 16)
+Volumes = list[NDArray[Any]]
+
+
+class HalfLogits(PatchPredictor):
+    """Takes the image for the true logit and reports half of it."""
+
+    def __init__(self) -> None:
+        super().__init__(ModelSpec(patch=SHAPE))
+
+    def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        return to_probability(patches / 2)
+
+    def logit(self, volume: NDArray[np.generic]) -> NDArray[np.float32]:
+        return np.asarray(volume, dtype=np.float32) / 2
+
+
+def _case(name: str, seed: int) -> CalibrationCase:
+    rng = np.random.default_rng(seed)
+    logit = rng.normal(-1, 3, SHAPE).astype(np.float32)
+    return name, logit, (rng.random(SHAPE) < to_probability(logit)).astype(np.uint8)
+
+
+@given("an ensemble whose logits are half as large as they should be", target_fixture="ensemble")
+def ensemble() -> PatchPredictor:
+    return HalfLogits()
+
+
+def _calibrate(ensemble: PatchPredictor, cases: list[CalibrationCase]) -> CalibrationRecord:
+    split = SplitManifest(
+        dataset=DIGEST, seed=0, train=("t",), calibration=tuple(f"c{i}" for i in range(12)), test=("x0",), root=DIGEST
+    )
+    return calibrate(ensemble, cases, split=split, target_recall=0.8, confidence=0.9, seed=0)
+
+
+@when(parsers.parse("it is calibrated on {count:d} calibration cases"), target_fixture="record")
+def calibrated(ensemble: PatchPredictor, count: int) -> CalibrationRecord:
+    return _calibrate(ensemble, [_case(f"c{i}", i) for i in range(count)])
+
+
+@then(parsers.parse("the temperature is within {margin:f} of {value:f}"))
+def temperature_is(record: CalibrationRecord, margin: float, value: float) -> None:
+    assert abs(record.temperature - value) < margin
+
+
+@then(
+    parsers.parse("the negative log-likelihood on {count:d} further cases is lower with that temperature than without")
+)
+def likelier(ensemble: PatchPredictor, record: CalibrationRecord, count: int) -> None:
+    further = [_case(f"f{i}", 100 + i) for i in range(count)]
+    logits = np.stack([ensemble.logit(image) for _, image, _ in further])
+    labels = np.stack([label for _, _, label in further])
+    assert negative_log_likelihood(logits, labels, record.temperature) < negative_log_likelihood(logits, labels)
+
+
+@then("the calibration error is lower after than before")
+def lower_error(record: CalibrationRecord) -> None:
+    assert record.ece_after < record.ece_before
+    assert record.band_ece_after < record.band_ece_before
+
+
+@when("it is calibrated on 12 calibration cases and one test case", target_fixture="refusal")
+def calibrated_on_too_much(ensemble: PatchPredictor) -> RefusedError | None:
+    try:
+        _calibrate(ensemble, [*(_case(f"c{i}", i) for i in range(12)), _case("x0", 50)])
+    except RefusedError as error:
+        return error
+    return None
+
+
+@then("calibration is refused and the message names the test case")
+def refused(refusal: RefusedError | None) -> None:
+    assert refusal is not None
+    assert "x0" in refusal.message
+
+
+def _volumes(seed: int, count: int, *, kind: str = "whose vessels are faint by chance") -> tuple[Volumes, Volumes]:
+    rng = np.random.default_rng(seed)
+    probabilities: Volumes = []
+    labels: Volumes = []
+    for _ in range(count):
+        label = rng.random(SHAPE) < (0.0 if kind == "without foreground" else 0.15)
+        brightness = rng.normal(0.8, 0.6)
+        logit = rng.normal(np.where(label, brightness, -2.0), 1.0)
+        probability = to_probability(logit.astype(np.float32))
+        if kind == "whose vessels get probability 0":
+            probability = np.where(label, np.float32(0), probability)
+        probabilities.append(probability)
+        labels.append(label.astype(np.uint8))
+    return probabilities, labels
+
+
+@given("8 draws of 20 calibration cases whose vessels are faint by chance", target_fixture="draws")
+def many_draws() -> list[tuple[Volumes, Volumes]]:
+    return [_volumes(seed, 20) for seed in range(8)]
+
+
+@when("a threshold for recall 0.9 is derived from each draw", target_fixture="thresholds")
+def derive_each(draws: list[tuple[Volumes, Volumes]]) -> list[ConformalThreshold]:
+    return [conformal_threshold(*draw, target_recall=0.9, confidence=0.9) for draw in draws]
+
+
+def _mean_recall(thresholds: list[float]) -> float:
+    probabilities, labels = _volumes(1000, 100)
+    return float(
+        np.mean(
+            [
+                np.mean(probability[label > 0] >= threshold)
+                for threshold in thresholds
+                for probability, label in zip(probabilities, labels, strict=True)
+            ]
+        )
+    )
+
+
+@then("the mean recall on 100 further cases is at least 0.9 over the draws")
+def recall_reached(thresholds: list[ConformalThreshold]) -> None:
+    found = [threshold.threshold for threshold in thresholds if threshold.threshold is not None]
+    assert len(found) == len(thresholds)
+    assert _mean_recall(found) >= 0.9
+
+
+@then("a threshold of 0.5 would have missed it")
+def plain_threshold_misses() -> None:
+    assert _mean_recall([0.5]) < 0.9
+
+
+@given(parsers.re(r"(?P<count>\d+) calibration cases (?P<kind>.+)"), target_fixture="cases")
+def some_cases(count: str, kind: str) -> tuple[Volumes, Volumes]:
+    return _volumes(0, int(count), kind=kind)
+
+
+@when("a threshold for recall 0.9 is derived", target_fixture="outcome")
+def derive(cases: tuple[Volumes, Volumes]) -> ConformalThreshold:
+    return conformal_threshold(*cases, target_recall=0.9, confidence=0.9)
+
+
+@then("there is no threshold")
+def no_threshold(outcome: ConformalThreshold) -> None:
+    assert outcome.threshold is None
+    assert outcome.achieved is None
+
+
+@then(parsers.parse('the note says "{reason}"'))
+def note_says(outcome: ConformalThreshold, reason: str) -> None:
+    assert "no guarantee" in outcome.note
+    assert reason in outcome.note

@@ -1,0 +1,209 @@
+"""Steps of evaluation.feature: real measures on small synthetic vessels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from pytest_bdd import given, scenarios, then, when
+from scipy import ndimage
+
+from minivess.ml.evaluation.baseline import tune_threshold
+from minivess.ml.evaluation.bootstrap import bootstrap_mean
+from minivess.ml.evaluation.criteria import Judgement, judge
+from minivess.ml.evaluation.evaluate import evaluate
+from minivess.ml.evaluation.overlap import dice
+from minivess.ml.evaluation.topology import cldice
+from minivess.records.dataset import CaseRecord
+from minivess.records.evaluation import MEASURES, Conventions, Criterion, EvaluationRecord, Interval
+
+scenarios("evaluation.feature")
+
+DIGEST = f"sha256:{'4' * 64}"
+SHAPE = (10, 32, 32)
+
+
+def vessel(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Image and mask of one straight vessel."""
+    rng = np.random.default_rng(seed)
+    line = np.zeros(SHAPE, np.bool_)
+    line[5, 8 + seed, 3:29] = True
+    mask = ndimage.binary_dilation(line, iterations=2)
+    return (mask * 6.0 + rng.normal(0, 3.0, SHAPE)).astype(np.float32), mask
+
+
+@dataclass
+class Story:
+    cases: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    blind_to: str = ""
+    events: list[str] = field(default_factory=list)
+    record: EvaluationRecord | None = None
+    judgements: list[Judgement] = field(default_factory=list)
+    pair: tuple[np.ndarray, np.ndarray] | None = None
+    scores: tuple[float, float] | None = None
+    intervals: list[Interval] = field(default_factory=list)
+
+    def predict(self, image: np.ndarray) -> np.ndarray:
+        case = next(name for name, (known, _) in self.cases.items() if known is image)
+        self.events.append(f"predict {case}")
+        if case == self.blind_to:
+            return np.zeros(SHAPE, np.float32)
+        smooth = ndimage.gaussian_filter(image, 0.8)
+        return (1 / (1 + np.exp(-2 * (smooth - 3)))).astype(np.float32)
+
+    def label(self, case: str) -> np.ndarray:
+        self.events.append(f"label {case}")
+        return self.cases[case][1]
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+@given("a predictor and four labelled cases of two animals")
+def _(story: Story) -> None:
+    story.cases = {f"case-{seed}": vessel(seed) for seed in range(4)}
+
+
+@given("a predictor that finds nothing in one of four labelled cases")
+def _(story: Story) -> None:
+    story.cases = {f"case-{seed}": vessel(seed) for seed in range(4)}
+    story.blind_to = "case-2"
+
+
+@when("the predictor is evaluated")
+def _(story: Story) -> None:
+    records = [
+        CaseRecord(
+            id=name,
+            subject=f"mouse-{place // 2}",
+            acquisition=name,
+            shape=SHAPE,
+            spacing_um=(2.0, 1.0, 1.0),
+            modality="two-photon microscopy",
+            image=DIGEST,
+            label=DIGEST,
+            source_dtype="float32",
+            label_values=(0, 1),
+            foreground_fraction=0.1,
+        )
+        for place, name in enumerate(story.cases)
+    ]
+    story.record, _ = evaluate(
+        ((record, story.cases[record.id][0]) for record in records),
+        story.predict,
+        story.label,
+        threshold=0.5,
+        baseline_threshold=tune_threshold([vessel(9)]),
+        conventions=Conventions(tolerance_um=2.0, bootstrap=200),
+        model=DIGEST,
+        data=DIGEST,
+        request="scenario",
+        seed=0,
+    )
+
+
+@then("every case has Dice, clDice, NSD and HD95")
+def _(story: Story) -> None:
+    assert story.record is not None
+    assert len(story.record.cases) == 4
+    for case in story.record.cases:
+        assert 0.5 < case.dice <= 1
+        assert 0.5 < case.cldice <= 1
+        assert 0.5 < case.nsd <= 1
+        assert case.hd95_um is not None
+    assert set(MEASURES) <= set(story.record.aggregates)
+
+
+@then("the record states tolerance, connectivity, skeleton and the rules for empty masks")
+def _(story: Story) -> None:
+    assert story.record is not None
+    stated = story.record.conventions
+    assert stated.tolerance_um == 2.0
+    assert stated.bootstrap_unit == "subject"
+    assert all((stated.foreground_connectivity, stated.border, stated.skeleton, stated.both_empty, stated.one_empty))
+
+
+@then("that case scores 0 in Dice, clDice and NSD, and its HD95 is listed as undefined")
+def _(story: Story) -> None:
+    assert story.record is not None
+    row = next(case for case in story.record.cases if case.case == story.blind_to)
+    assert (row.dice, row.cldice, row.nsd, row.hd95_um) == (0, 0, 0, None)
+    assert story.record.worst == story.blind_to
+
+
+@then("a criterion on HD95 is not met, however loose")
+def _(story: Story) -> None:
+    assert story.record is not None
+    assert not judge(story.record, [Criterion(measure="hd95_um", at_most=1e9)])[0].met
+
+
+@given("a prediction that lies entirely beside the vessel")
+def _(story: Story) -> None:
+    _, mask = vessel(0)
+    story.pair = (np.roll(mask, 12, axis=1), mask)
+
+
+@when("both are compared")
+def _(story: Story) -> None:
+    assert story.pair is not None
+    story.scores = (dice(*story.pair), cldice(*story.pair))
+
+
+@then("Dice and clDice are 0")
+def _(story: Story) -> None:
+    assert story.scores == (0.0, 0.0)
+
+
+@given("the scores of three animals")
+def _(story: Story) -> None:
+    story.intervals = [bootstrap_mean([0.6, 0.8, 0.9], ["a", "b", "c"], resamples=3000, seed=1)]
+
+
+@when("each score is repeated ten times for the same animal")
+def _(story: Story) -> None:
+    story.intervals.append(bootstrap_mean([0.6, 0.8, 0.9] * 10, ["a", "b", "c"] * 10, resamples=3000, seed=1))
+
+
+@then("the interval is as wide as before")
+def _(story: Story) -> None:
+    once, repeated = (interval.upper - interval.lower for interval in story.intervals)
+    assert repeated == pytest.approx(once, rel=0.02)
+
+
+@then("each label was fetched only after the prediction of its case")
+def _(story: Story) -> None:
+    assert len(story.events) == 8
+    for name in story.cases:
+        assert story.events.index(f"label {name}") > story.events.index(f"predict {name}")
+
+
+@then("every case also has the Dice of the tuned threshold")
+def _(story: Story) -> None:
+    assert story.record is not None
+    assert all(0 < case.baseline_dice < case.dice for case in story.record.cases)
+
+
+@then("the gain over the threshold is reported with an interval")
+def _(story: Story) -> None:
+    assert story.record is not None
+    gain = story.record.aggregates["dice_over_baseline"]
+    assert 0 < gain.lower <= gain.mean <= gain.upper
+
+
+@when("it is judged by a mean Dice of at least 0.5 and of at least 0.999")
+def _(story: Story) -> None:
+    assert story.record is not None
+    criteria = [Criterion(measure="dice", at_least=bound) for bound in (0.5, 0.999)]
+    story.judgements = judge(story.record, criteria)
+
+
+@then("the first criterion is met and the second is missed by what the margin says")
+def _(story: Story) -> None:
+    first, second = story.judgements
+    assert first.met
+    assert not second.met
+    assert second.value is not None
+    assert second.margin == pytest.approx(second.value - 0.999)

@@ -1,0 +1,153 @@
+"""Steps of release.feature: gates, pack and signatures on a small project with everything a release needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pytest_bdd import given, parsers, scenarios, then, when
+from tests import projects
+
+from minivess.compliance.verification.pack import verify_pack
+from minivess.foundation.digests import digest_bytes
+from minivess.foundation.errors import MinivessError
+from minivess.records.entry import Outcome
+from minivess.records.verdict import Verdict
+from minivess.workflows import release
+from minivess.workflows.recording import recorded
+
+scenarios("release.feature")
+
+
+@dataclass
+class Story:
+    project: projects.ProjectFolder
+    pack: Path | None = None
+    error: MinivessError | None = None
+    verdict: Verdict | None = None
+
+    def build(self) -> None:
+        with self.project.services() as services:
+            self.pack = release.build(services, self.project.signers["max"]).path
+
+    def sign(self, who: str) -> None:
+        assert self.pack is not None
+        with self.project.services() as services:
+            release.sign(services, self.project.signers[who], self.pack)
+
+
+@pytest.fixture
+def story(releasable_project: projects.ProjectFolder, tmp_path: Path) -> Story:
+    return Story(releasable_project.copy_to(tmp_path / "project"))
+
+
+@given("a project that has everything a release needs")
+def _(story: Story) -> None:
+    with story.project.services() as services:
+        assert all(result.passed for result in release.judge_gates(services))
+
+
+@given("a release policy that asks for a Dice of at least 0.999")
+def _(story: Story) -> None:
+    file = story.project.workspace.root / "release" / "policy.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("at_least: 0.01", "at_least: 0.999"), encoding="utf-8")
+
+
+@given("a member was trained that no ensemble uses")
+def _(story: Story) -> None:
+    with (
+        story.project.services() as services,
+        recorded(services, "training", story.project.signers["ada"], context=services.context(seed=99)) as record,
+    ):
+        record.context(model=digest_bytes(b"weights of a discarded seed"))
+        record.payload(architecture="segresnet", steps=1, final_loss=0.5)
+
+
+@given("the release is built")
+def _(story: Story) -> None:
+    story.build()
+
+
+@given(parsers.parse("{who} has signed it"))
+def _(story: Story, who: str) -> None:
+    story.sign(who.lower())
+
+
+@when("the release is built")
+def _(story: Story) -> None:
+    try:
+        story.build()
+    except MinivessError as error:
+        story.error = error
+
+
+@when("Rosa signs it again")
+def _(story: Story) -> None:
+    with pytest.raises(MinivessError) as caught:
+        story.sign("rosa")
+    story.error = caught.value
+
+
+@when("the pack is verified")
+def _(story: Story) -> None:
+    assert story.pack is not None
+    story.verdict = verify_pack(story.pack)
+
+
+@then(parsers.parse('it is refused, naming the gate "{gate}", by how much it fails and what would mend it'))
+def _(story: Story, gate: str) -> None:
+    assert story.error is not None
+    assert story.error.exit_code == 1
+    with story.project.services() as services:
+        failed = {result.id: result for result in release.judge_gates(services) if not result.passed}
+    assert set(failed) == {gate}
+    assert gate in story.error.message
+    assert failed[gate].message in story.error.message
+    assert failed[gate].margin is not None
+    assert failed[gate].margin < 0
+    assert failed[gate].mend
+    assert failed[gate].mend in story.error.hint
+
+
+@then("there is no pack")
+def _(story: Story) -> None:
+    assert not list((story.project.workspace.root / "release").rglob("*.zip"))
+
+
+@then("the refusal is an entry of the log")
+def _(story: Story) -> None:
+    with story.project.services() as services:
+        last = list(services.log.entries())[-1].body
+    assert (last.action, last.outcome) == ("release.build", Outcome.REFUSED)
+
+
+@then("there is a pack, and the log names its digest")
+def _(story: Story) -> None:
+    assert story.error is None
+    assert story.pack is not None
+    with story.project.services() as services:
+        last = list(services.log.entries())[-1].body
+    assert digest_bytes(story.pack.read_bytes()) in {artifact.digest for artifact in last.outputs}
+
+
+@then("it does not hold because of its signatures")
+def _(story: Story) -> None:
+    assert story.verdict is not None
+    assert story.verdict.first_failure is not None
+    assert story.verdict.first_failure.name == "release signatures"
+
+
+@then("it holds")
+def _(story: Story) -> None:
+    assert story.verdict is not None
+    assert story.verdict.first_failure is None
+    assert story.verdict.holds
+
+
+@then(parsers.parse('it is refused because "{reason}"'))
+def _(story: Story, reason: str) -> None:
+    assert story.error is not None
+    assert story.error.exit_code == 1
+    assert reason in story.error.message

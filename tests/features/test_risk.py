@@ -1,0 +1,129 @@
+"""Steps of features/risk.feature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.compliance.risk.risk_file import RiskFile
+from minivess.foundation.errors import InputError
+from minivess.records.risk_plan import ProbabilityScale
+
+scenarios("risk.feature")
+
+_PLAN = """\
+scope: Everything.
+severity: [{word: minor, meaning: little}, {word: critical, meaning: much}]
+probability:
+  inclusive: upper
+  combine: product-of-upper-limits
+  steps: [{word: rare, upper: 0.01, meaning: rare}, {word: often, upper: 1, meaning: often}]
+software_p1: The last step.
+levels: [{name: low, acceptable: true, meaning: fine}, {name: high, acceptable: false, meaning: not fine}]
+matrix: [[low, low], [low, high]]
+overall: All of them.
+review: Before each release.
+"""
+
+_RISK = """\
+risks:
+  - id: RISK-01
+    title: Wrong sum
+    hazard: A wrong number.
+    sequence_of_events: Adding goes wrong.
+    hazardous_situation: The number is used.
+    harm: Harm.
+    initial: {severity: 2, p1: 2, p2: 2}
+    residual: {severity: %s, p1: %s, p2: %s}
+    controls: [RC-01]
+"""
+
+_CONTROLS = """\
+controls:
+  - id: RC-01
+    title: Second sum
+    statement: Sums are added twice.
+    kind: protective-measure
+    implemented_by: [REQ-001]
+"""
+
+
+@dataclass
+class Reading:
+    """A folder with a risk file, and what came of reading it."""
+
+    source: Path
+    file: RiskFile | None = None
+    error: InputError | None = None
+
+
+@given("a plan with two severities, two probabilities and one unacceptable corner", target_fixture="reading")
+def _plan(tmp_path: Path) -> Reading:
+    (tmp_path / "risk").mkdir()
+    (tmp_path / "risk/plan.yaml").write_text(_PLAN, encoding="utf-8")
+    (tmp_path / "risk/controls.yaml").write_text(_CONTROLS, encoding="utf-8")
+    return Reading(tmp_path)
+
+
+@given(parsers.parse("a risk of severity {severity:d}, P1 {p1:d} and P2 {p2:d} after control"))
+def _risk(reading: Reading, severity: int, p1: int, p2: int) -> None:
+    (reading.source / "risk/risks.yaml").write_text(_RISK % (severity, p1, p2), encoding="utf-8")
+
+
+@given(parsers.parse('somebody typed the verdict "{verdict}" beside it'))
+def _typed(reading: Reading, verdict: str) -> None:
+    path = reading.source / "risk/risks.yaml"
+    path.write_text(f"{path.read_text(encoding='utf-8')}    verdict: {verdict}\n", encoding="utf-8")
+
+
+@given("the plan's steps end at 0.01, 0.1 and 1, and the upper limit belongs to the step", target_fixture="scale")
+def _scale() -> ProbabilityScale:
+    return ProbabilityScale.model_validate(
+        {
+            "inclusive": "upper",
+            "combine": "product-of-upper-limits",
+            "steps": [{"word": "w", "meaning": "m", "upper": upper} for upper in ("0.01", "0.1", "1")],
+        }
+    )
+
+
+@when("the risk file is read")
+def _read(reading: Reading) -> None:
+    try:
+        reading.file = RiskFile.load(reading.source)
+    except InputError as error:
+        reading.error = error
+
+
+@then(parsers.parse("its residual level is {level} and it is {verdict}"))
+def _level(reading: Reading, level: str, verdict: str) -> None:
+    assert reading.file is not None
+    judged = reading.file.verdict(reading.file.risks[0])
+    assert (judged.residual_level, judged.verdict) == (level, verdict)
+
+
+@then(parsers.parse("0.1 times 0.1 is in step {step:d}"))
+def _upper(scale: ProbabilityScale, step: int) -> None:
+    assert scale.combined(2, 2) == scale.step_of(Decimal("0.01")) == step
+
+
+@then(parsers.parse("if the lower limit belongs to the step, it is in step {step:d}"))
+def _lower(scale: ProbabilityScale, step: int) -> None:
+    assert scale.model_copy(update={"inclusive": "lower"}).combined(2, 2) == step
+
+
+@then(parsers.parse('it is refused at "{place}" because the matrix gives {verdict}'))
+def _refused(reading: Reading, place: str, verdict: str) -> None:
+    assert reading.error is not None
+    assert str(reading.error).startswith(f"{place}: ")
+    assert f"matrix gives {verdict}" in str(reading.error)
+
+
+@then(parsers.parse('the gap "{kind}" is reported at "{place}"'))
+def _gap(reading: Reading, kind: str, place: str) -> None:
+    assert reading.file is not None
+    found = {(gap.kind, f"{gap.source.path}:{gap.source.line}") for gap in reading.file.gaps()}
+    assert (kind, place) in found

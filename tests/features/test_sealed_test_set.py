@@ -1,0 +1,155 @@
+"""Steps of features/sealed_test_set.feature."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.foundation.digests import digest_file
+from minivess.foundation.errors import RefusedError, VerificationError
+from minivess.ml.datasets import sealing
+from minivess.ml.datasets.manifests import root_of, write_record
+from minivess.ml.datasets.prepared import ingest, load_case
+from minivess.ml.datasets.sealed import open_image, open_label, open_sealed
+from minivess.ml.datasets.sealing import plain_copies, seal
+from minivess.ml.datasets.splits import split
+from minivess.records.project import Data, Split, Synthetic
+
+scenarios("sealed_test_set.feature")
+
+KEY = bytes(range(32))
+
+
+@pytest.fixture
+def facts() -> dict[str, Any]:
+    """What the steps of one scenario tell each other."""
+    return {}
+
+
+@given("a data set of 4 subjects that was split into train, calibration and test")
+def _data(facts: dict, tmp_path: Path) -> None:
+    plan = Synthetic(subjects=4, seed=5, shape=(8, 24, 24))
+    facts["data"] = Data(name="small", licence="CC0", source="generator", synthetic=plan)
+    facts["prepared"], facts["sealed"] = tmp_path / "data" / "prepared", tmp_path / "data" / "sealed"
+    manifest = ingest(facts["data"], tmp_path, facts["prepared"])
+    write_record(tmp_path / "data" / "manifest.json", manifest)
+    facts["split"] = split(manifest, Split(calibration=1, test=2))
+    facts["cases"] = {case: load_case(facts["prepared"], case, memory_map=False) for case in facts["split"].test}
+    facts["plain"] = [path.read_bytes() for case in facts["cases"] for path in (facts["prepared"] / case).glob("*.npy")]
+
+
+@when("the test part is sealed")
+def _seal(facts: dict) -> None:
+    facts["manifest"] = seal(facts["prepared"], facts["split"], KEY, facts["sealed"], wrap={"reviewer": "d3JhcA=="})
+
+
+@then("no file in the workspace holds a plain image or mask of the test part")
+def _no_plain(facts: dict, tmp_path: Path) -> None:
+    assert len(facts["plain"]) == 4
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert not any(plain in content for plain in facts["plain"])
+    assert plain_copies(tmp_path, facts["manifest"]) == ()
+
+
+@then("a test case cannot be loaded as training data")
+def _no_load(facts: dict) -> None:
+    for case in facts["cases"]:
+        with pytest.raises(RefusedError, match="sealed"):
+            load_case(facts["prepared"], case)
+
+
+@then("ingesting again does not bring its plain files back")
+def _no_return(facts: dict, tmp_path: Path) -> None:
+    ingest(facts["data"], tmp_path, facts["prepared"])
+    _no_plain(facts, tmp_path)
+
+
+@then("the data key gives back every image and every mask")
+def _opens(facts: dict) -> None:
+    opened = list(open_sealed(facts["sealed"], facts["manifest"], KEY))
+    assert [case.id for case in opened] == list(facts["cases"])
+    for case in opened:
+        assert np.array_equal(open_image(case), facts["cases"][case.id].image)
+        assert np.array_equal(open_label(case), facts["cases"][case.id].label)
+
+
+@then("another key gives back nothing")
+def _other_key(facts: dict) -> None:
+    for case in open_sealed(facts["sealed"], facts["manifest"], bytes(32)):
+        for attempt in (open_image, open_label):
+            with pytest.raises(VerificationError):
+                attempt(case)
+
+
+@when("sealing is interrupted before the plain files are removed")
+def _interrupted(facts: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sealing, "mark_sealed", stop)
+        with pytest.raises(KeyboardInterrupt):
+            _seal(facts)
+
+
+@when(parsers.parse("a sealed file is {change}"))
+def _tamper(facts: dict, change: str) -> None:
+    first, second = (facts["sealed"] / f"{case}.image.sealed" for case in facts["cases"])
+    content = bytearray(first.read_bytes())
+    if change == "changed in one byte":
+        content[-100] ^= 1
+        first.write_bytes(bytes(content))
+    elif change == "cut short":
+        first.write_bytes(bytes(content[:-20]))
+    elif change == "removed":
+        first.unlink()
+    else:
+        shutil.copyfile(second, first)
+    facts["tampered"] = first.name
+
+
+@then("opening the test part is refused and the file is named")
+def _refused(facts: dict) -> None:
+    with pytest.raises(VerificationError) as caught:
+        open_sealed(facts["sealed"], facts["manifest"], KEY)
+    assert facts["tampered"] in caught.value.message
+
+
+@when("a sealed file and its digest in the manifest are both changed")
+def _forge(facts: dict) -> None:
+    _tamper(facts, "changed in one byte")
+    manifest = facts["manifest"]
+    digest = digest_file(facts["sealed"] / facts["tampered"])
+    files = (manifest.files[0].model_copy(update={"sealed": digest}), *manifest.files[1:])
+    forged = manifest.model_copy(update={"files": files})
+    facts["manifest"] = forged.model_copy(update={"root": root_of(forged)})
+
+
+@then("opening the test part is refused")
+def _refused_inside(facts: dict) -> None:
+    case = next(open_sealed(facts["sealed"], facts["manifest"], KEY))
+    with pytest.raises(VerificationError, match=facts["tampered"]):
+        open_image(case)
+
+
+@when("somebody has copied a test image within the workspace")
+def _copy(facts: dict, tmp_path: Path) -> None:
+    facts["copy"] = tmp_path / "notes" / "nice-example.npy"
+    facts["copy"].parent.mkdir()
+    shutil.copyfile(facts["prepared"] / next(iter(facts["cases"])) / "image.npy", facts["copy"])
+
+
+@then("the copy is found, and versioning the data is refused and names it")
+def _found(facts: dict, tmp_path: Path) -> None:
+    from minivess.ml.datasets.versioning import version
+
+    assert plain_copies(tmp_path, facts["manifest"]) == (facts["copy"],)
+    with pytest.raises(RefusedError, match=r"notes/nice-example\.npy"):
+        version(tmp_path, [facts["prepared"], facts["sealed"]])

@@ -1,0 +1,265 @@
+"""Steps of features/traceability.feature."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.compliance.traceability.graph import TraceGraph
+from minivess.compliance.traceability.reports import read_report
+from minivess.foundation.errors import InputError
+from minivess.foundation.provenance import environment_digest, tree_digest
+from minivess.records.traceability import TestReport
+
+scenarios("traceability.feature")
+
+_FILES = {
+    "requirements/all.yaml": """\
+user_needs:
+  - id: UN-01
+    title: Trust
+    statement: Somebody needs trust.
+requirements:
+  - id: REQ-001
+    title: Sum
+    statement: The software shall add.
+    rationale: Because.
+    category: functional
+    safety_class: B
+    verification: test
+    derives_from: [UN-01, RC-01]
+""",
+    "risk/plan.yaml": """\
+scope: Everything.
+severity: [{word: minor, meaning: little}, {word: critical, meaning: much}]
+probability:
+  inclusive: upper
+  combine: product-of-upper-limits
+  steps: [{word: rare, upper: 0.01, meaning: rare}, {word: often, upper: 1, meaning: often}]
+software_p1: The last step.
+levels: [{name: low, acceptable: true, meaning: fine}, {name: high, acceptable: false, meaning: not fine}]
+matrix: [[low, low], [low, high]]
+overall: All of them.
+review: Before each release.
+""",
+    "risk/risks.yaml": """\
+risks:
+  - id: RISK-01
+    title: Wrong sum
+    hazard: A wrong number.
+    sequence_of_events: Adding goes wrong.
+    hazardous_situation: The number is used.
+    harm: Harm.
+    initial: {severity: 2, p1: 2, p2: 2}
+    residual: {severity: 2, p1: 1, p2: 2}
+    controls: [RC-01]
+""",
+    "risk/controls.yaml": """\
+controls:
+  - id: RC-01
+    title: Second sum
+    statement: Sums are added twice.
+    kind: protective-measure
+    implemented_by: [REQ-001]
+""",
+    "features/sum.feature": """\
+Feature: Sums
+  @REQ-001 @RC-01
+  Scenario: Two and two
+    Given two numbers
+""",
+    "src/thing/sums.py": """\
+from minivess.foundation.implements import implements
+
+@implements("REQ-001")
+def add(a, b):
+    return a + b
+""",
+    "uv.lock": "version = 1\n",
+}
+
+_SESSION = """\
+import pytest
+
+pytestmark = pytest.mark.verifies("REQ-001")
+
+def test_passes(): ...
+
+def test_fails(): raise ValueError
+
+@pytest.mark.skip
+def test_skips(): ...
+"""
+
+
+@dataclass
+class Check:
+    """A source tree, and what the check made of it."""
+
+    tree: Path
+    report: TestReport | None = None
+    graph: TraceGraph | None = None
+    error: InputError | None = None
+    gaps: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def run(self, report: TestReport | None = None) -> None:
+        """Load the graph and note its gaps, or why it was refused."""
+        try:
+            self.graph = TraceGraph.load(self.tree, report)
+        except InputError as error:
+            self.error = error
+            return
+        self.gaps = {(gap.kind, gap.item, f"{gap.source.path}:{gap.source.line}") for gap in self.graph.gaps()}
+
+    def results(self, outcome: str, line: int = 3) -> TestReport:
+        """A report on this tree with one result of the scenario."""
+        result = {
+            "name": "Two and two",
+            "node": "test_sums.py::test_two_and_two",
+            "ids": ["RC-01", "REQ-001"],
+            "outcome": outcome,
+            "seconds": 0.1,
+            "scenario": {"path": "features/sum.feature", "line": line},
+        }
+        return TestReport.model_validate(
+            {
+                "commit": None,
+                "dirty": None,
+                "tree": tree_digest(self.tree),
+                "environment": environment_digest(self.tree),
+                "platform": "here",
+                "time": datetime(2026, 11, 20, tzinfo=UTC),
+                "tester": "Ada",
+                "results": [result],
+            }
+        )
+
+
+@given("a source tree whose chain from risk to result is whole", target_fixture="check")
+def _whole(tmp_path: Path) -> Check:
+    for name, text in _FILES.items():
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return Check(tmp_path / "tree")
+
+
+@given(parsers.parse('in "{file}" the text "{old}" becomes "{new}"'))
+def _edited(check: Check, file: str, old: str, new: str) -> None:
+    path = check.tree / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@given("the code begins by importing a library that is not installed and by writing a file")
+def _poisoned(check: Check) -> None:
+    path = check.tree / "src/thing/sums.py"
+    witness = str(check.tree / "ran")
+    path.write_text(f"import no_such_library\nopen({witness!r}, 'w')\n{path.read_text()}", encoding="utf-8")
+
+
+@given("results in which everything passed were recorded")
+def _recorded(check: Check) -> None:
+    check.report = check.results("passed")
+
+
+@when("the trace check runs")
+def _run(check: Check) -> None:
+    check.run()
+
+
+@when("the trace check runs with results in which everything passed")
+def _run_passed(check: Check) -> None:
+    check.run(check.results("passed"))
+
+
+@when(parsers.parse("the trace check runs with a result that {outcome}"))
+def _run_with(check: Check, outcome: str) -> None:
+    check.run(check.results(outcome))
+
+
+@when("the trace check runs with those results")
+def _run_recorded(check: Check) -> None:
+    check.run(check.report)
+
+
+@when("the trace check runs with results in which the scenario is missing")
+def _run_missing(check: Check) -> None:
+    check.run(check.results("passed", line=99))
+
+
+@when(parsers.parse('"{tester}" runs a session with one passing, one failing and one skipped test'))
+def _session(check: Check, tester: str) -> None:
+    (check.tree / "tests").mkdir()
+    (check.tree / "tests/test_sums.py").write_text(_SESSION, encoding="utf-8")
+    (check.tree / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    plugin = "minivess.compliance.traceability.pytest_plugin"
+    options = ["-p", "no:cacheprovider", "-p", plugin, "--evidence-results", "r.json", "--evidence-tester", tester]
+    subprocess.run(
+        [sys.executable, "-B", "-m", "pytest", *options],
+        cwd=check.tree,
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
+    )
+    check.report = read_report(check.tree / "r.json")
+
+
+@then("there is no gap")
+def _no_gap(check: Check) -> None:
+    assert check.error is None
+    assert check.gaps == set()
+
+
+@then(parsers.parse('it refuses at "{place}" and hints "{hint}"'))
+def _refused(check: Check, place: str, hint: str) -> None:
+    assert check.error is not None
+    assert str(check.error).startswith(f"{place}: ")
+    assert hint in check.error.hint
+
+
+@then(parsers.parse('it reports "{gap}" of "{item}" at "{place}"'))
+def _reported(check: Check, gap: str, item: str, place: str) -> None:
+    assert check.error is None
+    assert (gap, item, place) in check.gaps
+
+
+@then(parsers.parse('the requirement "{requirement}" is linked to "{name}"'))
+def _linked(check: Check, requirement: str, name: str) -> None:
+    assert check.graph is not None
+    assert [link.name for link in check.graph.code_for(requirement)] == [name]
+
+
+@then("the code was not run")
+def _not_run(check: Check) -> None:
+    assert not (check.tree / "ran").exists()
+
+
+@then(parsers.parse('the requirement "{requirement}" counts as {verdict}'))
+def _counts(check: Check, requirement: str, verdict: str) -> None:
+    assert check.graph is not None
+    assert check.graph.verdict_for(requirement) == verdict
+
+
+@then(parsers.parse('the results name "{tester}", the digest of the tree and that of the lock file'))
+def _named(check: Check, tester: str) -> None:
+    assert check.report is not None
+    assert check.report.tester == tester
+    assert check.report.tree == tree_digest(check.tree)
+    assert check.report.environment == environment_digest(check.tree) is not None
+
+
+@then(parsers.parse('the results hold one passed, one failed and one skipped test of "{requirement}"'))
+def _held(check: Check, requirement: str) -> None:
+    assert check.report is not None
+    outcomes = Counter(result.outcome for result in check.report.results if requirement in result.ids)
+    assert outcomes == {"passed": 1, "failed": 1, "skipped": 1}

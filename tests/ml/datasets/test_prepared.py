@@ -1,0 +1,133 @@
+"""Ingest: whole cases or none, done once, and nothing brought back that was sealed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minivess.foundation.digests import digest_file
+from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
+from minivess.ml.datasets.manifests import cases_root, read_manifest, write_record
+from minivess.ml.datasets.prepared import ingest, load_case, mark_sealed
+from minivess.records.dataset import DatasetManifest
+
+IMAGE = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
+LABEL = (IMAGE > 40).astype(np.uint16) * 254
+
+
+@pytest.mark.verifies("REQ-010")
+def test_synthetic_cases_are_named_measured_and_repeatable(workspace, tmp_path: Path) -> None:
+    assert [case.id for case in workspace.manifest.cases] == ["mouse-01", "mouse-02", "mouse-03", "mouse-04"]
+    assert len({case.subject for case in workspace.manifest.cases}) == 4
+    case = workspace.manifest.cases[0]
+    assert case.shape == (12, 40, 40)
+    assert case.spacing_um == (2.0, 1.0, 1.0)
+    assert ingest(workspace.data, tmp_path, tmp_path / "elsewhere") == workspace.manifest
+
+
+@pytest.mark.verifies("REQ-011")
+def test_files_become_float32_and_binary_masks(from_arrays: Callable, tmp_path: Path) -> None:
+    data, base = from_arrays({"a": ("s", IMAGE, LABEL)})
+    manifest = ingest(data, base, tmp_path / "out")
+    record = manifest.cases[0]
+    assert record.label_values == (0, 254)
+    assert record.source_dtype == "uint16"
+    assert record.foreground_fraction == pytest.approx(19 / 60)
+    assert record.image == digest_file(tmp_path / "out" / "a" / "image.npy")
+    assert manifest.root == cases_root(manifest.cases)
+    for memory_map in (True, False):
+        case = load_case(tmp_path / "out", "a", memory_map=memory_map, verify=True)
+        assert case.image.dtype == np.float32
+        assert np.array_equal(case.image, IMAGE)
+        assert np.array_equal(case.label, LABEL > 0)
+
+
+def test_finished_cases_are_left_alone_and_unfinished_ones_made(workspace) -> None:
+    done, broken = workspace.prepared / "mouse-01", workspace.prepared / "mouse-02"
+    before = (done / "image.npy").stat().st_mtime_ns
+    (broken / "case.json").unlink()
+    (broken / "image.npy").write_bytes(b"half")
+    assert ingest(workspace.data, workspace.root, workspace.prepared) == workspace.manifest
+    assert (done / "image.npy").stat().st_mtime_ns == before
+    load_case(workspace.prepared, "mouse-02", verify=True)
+
+
+def test_a_changed_source_is_read_again(from_arrays: Callable, tmp_path: Path) -> None:
+    data, base = from_arrays({"a": ("s", IMAGE, LABEL)})
+    first = ingest(data, base, tmp_path / "out")
+    from_arrays({"a": ("s", IMAGE + 1, LABEL)})
+    assert ingest(data, base, tmp_path / "out").root != first.root
+
+
+@pytest.mark.verifies("REQ-012")
+def test_a_malformed_source_leaves_no_case_and_names_no_folder_of_the_machine(
+    from_arrays: Callable, tmp_path: Path
+) -> None:
+    data, base = from_arrays({"a": ("s", IMAGE, LABEL[:2])})
+    with pytest.raises(InputError) as caught:
+        ingest(data, base, tmp_path / "out")
+    assert str(tmp_path) not in caught.value.message
+    assert "a-label.npy" in caught.value.message
+    assert not (tmp_path / "out" / "a").exists()
+    (tmp_path / "files" / "a-label.npy").unlink()
+    with pytest.raises(InputError, match=r"a-label\.npy"):
+        ingest(data, base, tmp_path / "out")
+
+
+def test_two_cases_of_one_name_are_refused(from_arrays: Callable, tmp_path: Path) -> None:
+    data, base = from_arrays({"a": ("s", IMAGE, LABEL)})
+    with pytest.raises(UsageError, match="two cases"):
+        ingest(data.model_copy(update={"cases": data.cases * 2}), base, tmp_path / "out")
+
+
+def test_changed_arrays_are_noticed(workspace) -> None:
+    path = workspace.prepared / "mouse-01" / "image.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    load_case(workspace.prepared, "mouse-01")
+    with pytest.raises(VerificationError, match=r"mouse-01/image\.npy"):
+        load_case(workspace.prepared, "mouse-01", verify=True)
+    np.save(path, np.zeros((2, 2, 2), np.float32))
+    with pytest.raises(InputError, match="expected"):
+        load_case(workspace.prepared, "mouse-01")
+    path.write_bytes(b"\x93NUMPY\x01\x00\x10\x00\0\0\0\0")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_case(workspace.prepared, "mouse-01")
+    with pytest.raises(InputError, match="no such case"):
+        load_case(workspace.prepared, "mouse-99")
+
+
+@pytest.mark.verifies("REQ-014", "RC-03")
+def test_a_sealed_case_is_neither_loaded_nor_made_again(from_arrays: Callable, tmp_path: Path) -> None:
+    data, base = from_arrays({"a": ("s", IMAGE, LABEL)})
+    out = tmp_path / "out"
+    manifest = ingest(data, base, out)
+    mark_sealed(out, "a")
+    (out / "a" / "image.npy").unlink()
+    (out / "a" / "label.npy").unlink()
+    assert ingest(data, base, out) == manifest
+    assert not (out / "a" / "image.npy").exists()
+    with pytest.raises(RefusedError, match="sealed"):
+        load_case(out, "a")
+    from_arrays({"a": ("s", IMAGE + 1, LABEL)})
+    with pytest.raises(RefusedError, match="changed since"):
+        ingest(data, base, out)
+
+
+def test_a_manifest_reads_back_and_a_changed_one_is_refused(workspace, tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    write_record(path, workspace.manifest)
+    assert read_manifest(path, DatasetManifest) == workspace.manifest
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["cases"][0]["subject"] = "mouse-04"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(VerificationError, match=r"m\.json"):
+        read_manifest(path, DatasetManifest)
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match=r"m\.json"):
+        read_manifest(path, DatasetManifest)

@@ -1,0 +1,53 @@
+"""Figures: the same bytes for the same input, in the promised formats, for awkward cases too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from minivess.ml.evaluation.evaluate import Pictures, evaluate
+from minivess.ml.evaluation.figures import write_figures
+from minivess.records.dataset import CaseRecord
+from minivess.records.evaluation import Conventions, EvaluationRecord
+
+DIGEST = f"sha256:{'3' * 64}"
+Vessels = Callable[[int], tuple[np.ndarray, np.ndarray]]
+
+
+def evaluated(
+    vessels: Vessels, case_record: Callable[[str, str], CaseRecord], *, blind: bool
+) -> tuple[EvaluationRecord, Pictures]:
+    volumes = {f"case-{seed}": vessels(seed) for seed in range(2 if not blind else 1)}
+    return evaluate(
+        ((case_record(name, name), image) for name, (image, _) in volumes.items()),
+        np.zeros_like if blind else (lambda image: (image > 4).astype(np.float32)),
+        lambda case: volumes[case][1],
+        threshold=0.5,
+        baseline_threshold=1.0,
+        conventions=Conventions(tolerance_um=2.0, bootstrap=100),
+        model=DIGEST,
+        data=DIGEST,
+        request="r",
+        seed=0,
+    )
+
+
+@pytest.mark.verifies("REQ-024", "REQ-025", "REQ-040")
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("blind", [False, True])
+def test_figures_are_the_same_bytes_twice(
+    tmp_path: Path, vessels: Vessels, case_record: Callable[[str, str], CaseRecord], blind: bool
+) -> None:
+    record, pictures = evaluated(vessels, case_record, blind=blind)
+    first = write_figures(record, pictures, tmp_path / "one")
+    second = write_figures(record, pictures, tmp_path / "two")
+    assert [path.name for path in first] == ["overlay.png", "reliability.svg", "measures.svg"]
+    for before, after in zip(first, second, strict=True):
+        assert before.read_bytes() == after.read_bytes()
+    assert first[0].read_bytes().startswith(b"\x89PNG")
+    for svg in first[1:]:
+        assert ElementTree.fromstring(svg.read_bytes()).tag.endswith("svg")  # noqa: S314  our own bytes

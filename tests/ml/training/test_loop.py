@@ -1,0 +1,111 @@
+"""Training for real, on tiny networks and volumes; slow because Fabric and MONAI take long to import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from minivess.foundation.errors import RefusedError
+from minivess.ml.models.networks import load_weights
+from minivess.ml.training.loop import dice_and_cross_entropy, fit, train_member
+from minivess.ml.training.patches import PatchSampler, TrainingCase
+from minivess.ml.training.runs import RUN, WEIGHTS
+from minivess.records.model import ModelSpec, RunRecord, TrainingSpec
+
+SPEC = ModelSpec(architecture="unet", filters=2, patch=(8, 16, 16))
+TRAINING = TrainingSpec(members=(5,), steps=4)
+
+
+def _cases() -> list[TrainingCase]:
+    rng = np.random.default_rng(0)
+    label = (rng.random((10, 20, 20)) < 0.2).astype(np.uint8)
+    return [((label * 5 + rng.random(label.shape)).astype(np.float32), label)]
+
+
+class Diary:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def started(self, name: str, parameters: dict[str, str | int | float]) -> str:
+        self.events.append(f"started {name} seed {parameters['seed']}")
+        return "run-1"
+
+    def step(self, step: int, loss: float, learning_rate: float) -> None:
+        self.events.append(f"step {step}")
+
+    def finished(self, metrics: dict[str, float]) -> None:
+        self.events.append("finished")
+
+    def failed(self) -> None:
+        self.events.append("failed")
+
+
+def _train(out: Path, listener: Diary | None = None, *, seed: int = 5) -> RunRecord:
+    return train_member(_cases(), SPEC, TRAINING, seed=seed, out=out, listener=listener)
+
+
+def test_the_loss_is_small_for_the_truth_and_large_for_its_opposite() -> None:
+    labels = (torch.arange(64).reshape(1, 1, 4, 4, 4) % 3 == 0).float()
+    truth = 40 * labels - 20
+    assert float(dice_and_cross_entropy(truth, labels)) < 1e-3
+    assert float(dice_and_cross_entropy(-truth, labels)) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.verifies("REQ-048")
+def test_the_same_seed_gives_the_same_network(tmp_path: Path) -> None:
+    one, two, other = _train(tmp_path / "a"), _train(tmp_path / "b"), _train(tmp_path / "c", seed=6)
+    assert one.weights == two.weights != other.weights
+    assert one.final_loss == two.final_loss
+    assert one.steps == 4
+
+
+@pytest.mark.slow
+@pytest.mark.verifies("REQ-048")
+def test_a_finished_member_is_not_trained_again_and_a_damaged_one_is(tmp_path: Path) -> None:
+    first = Diary()
+    record = _train(tmp_path, first)
+    assert first.events == ["started member-5 seed 5", "step 1", "step 2", "step 3", "step 4", "finished"]
+    assert record.mlflow_run == "run-1"
+    assert record == RunRecord.model_validate_json((tmp_path / RUN).read_text(encoding="utf-8"))
+
+    again = Diary()
+    assert _train(tmp_path, again) == record
+    assert again.events == []
+
+    (tmp_path / WEIGHTS).write_bytes((tmp_path / WEIGHTS).read_bytes()[:100])
+    mended = Diary()
+    assert _train(tmp_path, mended).weights == record.weights
+    assert mended.events[-1] == "finished"
+    load_weights(tmp_path / WEIGHTS, expected=record.weights)
+
+
+@pytest.mark.slow
+@pytest.mark.verifies("REQ-048")
+def test_an_interrupted_training_leaves_no_finished_member(tmp_path: Path) -> None:
+    class Interrupting(Diary):
+        def step(self, step: int, loss: float, learning_rate: float) -> None:
+            super().step(step, loss, learning_rate)
+            if step == 2:
+                raise KeyboardInterrupt
+
+    diary = Interrupting()
+    with pytest.raises(KeyboardInterrupt):
+        _train(tmp_path, diary)
+    assert diary.events[-1] == "failed"
+    assert not (tmp_path / RUN).exists()
+    assert _train(tmp_path).weights == _train(tmp_path / "whole").weights
+
+
+@pytest.mark.slow
+def test_divergence_is_an_error_not_a_network() -> None:
+    network = torch.nn.Conv3d(1, 1, 1)
+    torch.nn.init.constant_(network.weight, float("nan"))
+    sampler = PatchSampler(_cases(), SPEC.patch, seed=0)
+    with pytest.raises(RefusedError, match="diverged"):
+        fit(network, sampler, TrainingSpec(steps=1), seed=0)

@@ -1,0 +1,74 @@
+"""Calibration of a predictor: what the record says, what is refused, and that it repeats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from minivess.foundation.errors import InputError, RefusedError, UsageError
+from minivess.ml.inference.predictor import PatchPredictor, to_probability
+from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
+from minivess.records.dataset import SplitManifest
+from minivess.records.model import CalibrationRecord, ModelSpec
+
+DIGEST = "sha256:" + "0" * 64
+SHAPE = (40, 60, 60)
+SPLIT = SplitManifest(dataset=DIGEST, seed=0, train=("t",), calibration=("a", "b", "c"), test=("x",), root=DIGEST)
+
+
+class Identity(PatchPredictor):
+    """Takes the image itself for logits."""
+
+    def __init__(self) -> None:
+        super().__init__(ModelSpec(patch=(8, 16, 16)))
+
+    def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        return to_probability(patches)
+
+    def logit(self, volume: NDArray[np.generic]) -> NDArray[np.float32]:
+        return np.asarray(volume, np.float32)
+
+
+def _case(name: str, seed: int) -> CalibrationCase:
+    rng = np.random.default_rng(seed)
+    logit = rng.normal(-1, 3, SHAPE).astype(np.float32)
+    return name, logit, (rng.random(SHAPE) < to_probability(logit)).astype(np.uint8)
+
+
+def _calibrate(cases: list[CalibrationCase], **changes: Any) -> CalibrationRecord:
+    arguments = {"split": SPLIT, "target_recall": 0.6, "confidence": 0.9, "seed": 0, **changes}
+    return calibrate(Identity(), cases, **arguments)
+
+
+def test_the_record_repeats_by_seed_and_names_its_cases() -> None:
+    cases = [_case("a", 0), _case("b", 1), _case("c", 2)]
+    one, two = _calibrate(cases), _calibrate(cases)
+    assert one == two
+    assert one.cases == ("a", "b", "c")
+    assert one.temperature == pytest.approx(1, abs=0.02)
+    assert one.threshold is not None
+    assert one.achieved_recall is not None
+    assert one.achieved_recall >= 0.6
+    assert _calibrate(cases, seed=1).temperature != one.temperature
+
+
+@pytest.mark.verifies("REQ-019")
+@pytest.mark.parametrize("foreign", ["t", "x", "unknown"])
+def test_cases_of_other_parts_are_refused(foreign: str) -> None:
+    with pytest.raises(RefusedError, match=foreign):
+        _calibrate([_case("a", 0), _case(foreign, 1)])
+
+
+def test_the_same_case_twice_no_case_and_disagreeing_shapes_are_refused() -> None:
+    with pytest.raises(UsageError, match="twice"):
+        _calibrate([_case("a", 0), _case("a", 0)])
+    with pytest.raises(UsageError):
+        _calibrate([])
+    name, image, label = _case("a", 0)
+    with pytest.raises(InputError, match="'a'"):
+        _calibrate([(name, image, label[1:])])
+    with pytest.raises(InputError, match="both classes"):
+        _calibrate([(name, image, np.zeros_like(label))])

@@ -1,0 +1,131 @@
+"""A project whose toy model is served: the real service, log and keys; only the network is a toy graph."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from fastapi.testclient import TestClient
+from httpx import Response
+from tests.projects import PASSPHRASE, ProjectFolder, export_toy_model
+
+from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.signer import Signer
+from minivess.ml.datasets.prepared import load_case
+from minivess.records.dataset import Part
+from minivess.records.entry import Entry
+from minivess.records.identity import IdentityKind, Role
+from minivess.records.model import CalibrationRecord
+from minivess.serving.app import create_app
+from minivess.serving.volumes import Limits
+from minivess.workflows import data, people
+from minivess.workflows.inference import InferenceService, open_inference
+from minivess.workflows.recording import recorded
+from minivess.workflows.services import Services
+
+LIMITS = Limits(body_bytes=1 << 20, voxels=100_000)
+
+
+def prepare(project: ProjectFolder, *, threshold: float | None = 0.6) -> None:
+    """Bring a started project to where it can be served: cases, split, toy model, calibration, enrolled service."""
+    ada = project.signers["ada"]
+    with project.services() as services:
+        data.ingest(services, ada)
+        data.validate(services, ada)
+        split = data.split(services, ada)
+    data.write_json(project.workspace, "data/version.json", data.DataVersion(dvc=f"md5:{'0' * 32}", split=split.root))
+    export_toy_model(project)
+    keystore = Keystore(project.workspace.keystore)
+    keystore.create(people.INFERENCE_IDENTITY, "Inference", IdentityKind.SERVICE, (Role.SERVICE,), PASSPHRASE)
+    signer = keystore.unlock(people.INFERENCE_IDENTITY, PASSPHRASE)
+    project.signers = {**project.signers, people.INFERENCE_IDENTITY: signer}
+    calibration = CalibrationRecord(
+        temperature=1.0,
+        ece_before=0.02,
+        ece_after=0.01,
+        band_ece_before=0.02,
+        band_ece_after=0.01,
+        threshold=threshold,
+        target_recall=0.9,
+        achieved_recall=None if threshold is None else 0.93,
+        cases=("case-0",),
+        method="a scenario's own",
+        note="",
+    )
+    with project.services() as services:
+        people.enrol(services, project.signers["max"], people.INFERENCE_IDENTITY)
+        with recorded(services, "calibration", ada, context=services.context()) as record:
+            data.write_json(project.workspace, "models/calibration.json", calibration)
+            record.output("models/calibration.json", project.workspace.models / "calibration.json")
+            record.payload(temperature=1.0, threshold=threshold, target_recall=0.9, cases=1)
+
+
+@dataclass
+class Service:
+    """The running service as a client sees it, with its log beside it."""
+
+    project: ProjectFolder
+    services: Services
+    engine: InferenceService
+    client: TestClient
+
+    @property
+    def signer(self) -> Signer:
+        return self.project.signers[people.INFERENCE_IDENTITY]
+
+    def volume(self) -> tuple[np.ndarray, tuple[float, float, float]]:
+        """Image and spacing of a case the model knows."""
+        workspace = self.project.workspace
+        case = load_case(workspace.prepared, data.split_of(workspace).part(Part.CALIBRATION)[0])
+        return np.asarray(case.image), case.record.spacing_um
+
+    def send(self, volume: bytes | np.ndarray, spacing: Any = (2.0, 1.0, 1.0), *, name: str = "scan.npy") -> Response:
+        body = volume if isinstance(volume, bytes) else npy(volume)
+        text = spacing if isinstance(spacing, str) else ",".join(str(step) for step in spacing)
+        return self.client.post("/v1/segment", files={"volume": (name, body)}, data={"spacing_um": text})
+
+    def entries(self) -> list[Entry]:
+        """The entries about inference, oldest first."""
+        return [entry for entry in self.services.log.entries() if entry.body.action == "inference"]
+
+    def break_log(self) -> None:
+        """Take the log's database away, as a lost disk would."""
+        self.services.log.close()
+        database = self.project.workspace.evidence / "audit.db"
+        database.rename(database.with_suffix(".gone"))
+        database.mkdir()
+
+    def mend_log(self) -> None:
+        """Bring the database back."""
+        database = self.project.workspace.evidence / "audit.db"
+        if database.is_dir():
+            database.rmdir()
+            database.with_suffix(".gone").rename(database)
+
+
+@contextmanager
+def running(project: ProjectFolder) -> Iterator[Service]:
+    """Serve a prepared project."""
+    with project.services() as services:
+        engine = open_inference(services, project.signers[people.INFERENCE_IDENTITY])
+        with TestClient(create_app(engine, limits=LIMITS), raise_server_exceptions=False) as client:
+            yield Service(project, services, engine, client)
+
+
+def npy(array: np.ndarray, *, allow_pickle: bool = False) -> bytes:
+    """The `.npy` bytes of an array."""
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=allow_pickle)
+    return stream.getvalue()
+
+
+def unpack_mask(text: str) -> np.ndarray:
+    """The mask of an answer."""
+    mask: np.ndarray = np.load(io.BytesIO(gzip.decompress(base64.b64decode(text))), allow_pickle=False)
+    return mask

@@ -46,13 +46,13 @@ Feature: Answers in use are safe and on the record
       | a volume with inverted intensities      | range    |
       | a volume without any contrast           | contrast |
 
-  @RC-04
+  @REQ-049 @RC-04
   Scenario: A model file that was exchanged is not served
     Given a project whose model was exported and recorded
     When the model file is exchanged for another valid one
     Then the service refuses to start and names the model file
 
-  @RC-04
+  @REQ-049 @RC-04
   Scenario: A model that nobody recorded is not served
     Given a project whose calibration was changed after it was recorded
     When the service is started

@@ -23,3 +23,18 @@ def sealed_project(tmp_path_factory: pytest.TempPathFactory) -> projects.Project
     projects.seal(project)
     projects.export_toy_model(project)
     return project
+
+
+@pytest.fixture(scope="session")
+def releasable_project(tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolder:
+    """A project on a tiny source tree that has everything a release needs; copy it before changing it."""
+    folder = tmp_path_factory.mktemp("releasable")
+    project = projects.start(folder / "project", source=projects.write_tiny_tree(folder / "source"))
+    policy = project.workspace.root / "release" / "policy.yaml"
+    policy.parent.mkdir()
+    policy.write_text(projects.POLICY, encoding="utf-8")
+    projects.seal(project)
+    projects.add_toy_training(project)
+    projects.export_toy_model(project)
+    projects.evaluate_and_verify(project)
+    return project

@@ -12,11 +12,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
+from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.paths import Workspace
 from minivess.records.identity import IdentityKind, Role
-from minivess.workflows import data, people
+from minivess.records.model import CalibrationRecord, ExportRecord, RunRecord
+from minivess.workflows import data, final_evaluation, modelling, people, test_set, verification
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services, open_services
+from tests.compliance.evidence.release_builder import write_source
 
 PASSPHRASE = "correct horse battery staple"
 PATCH = (16, 32, 32)
@@ -57,7 +60,7 @@ class ProjectFolder:
 
     def copy_to(self, root: Path) -> ProjectFolder:
         shutil.copytree(self.workspace.root, root)
-        return ProjectFolder(Workspace(root), self.signers)
+        return ProjectFolder(Workspace(root), dict(self.signers))
 
 
 def start(root: Path, *, source: Path) -> ProjectFolder:
@@ -107,10 +110,113 @@ def write_toy_graph(path: Path, *, bias: float = 0.0) -> None:
 
 def export_toy_model(project: ProjectFolder, *, bias: float = 0.0) -> None:
     """Put a toy graph where the export would, and record it as exported."""
-    write_toy_graph(project.workspace.onnx, bias=bias)
+    workspace = project.workspace
+    write_toy_graph(workspace.onnx, bias=bias)
+    made = ExportRecord(
+        onnx=digest_file(workspace.onnx),
+        opset=18,
+        input_shape=(1, 1, *PATCH),
+        max_abs_difference=0.0,
+        tolerance=1e-4,
+        flipped_voxels=0,
+        tested_patches=1,
+        seconds_torch=0.1,
+        seconds_onnx=0.1,
+    )
     with (
         project.services() as services,
         recorded(services, "model.export", project.signers["ada"], context=services.context()) as record,
     ):
-        record.output("models/model.onnx", project.workspace.onnx)
-        record.payload(opset=18, max_abs_difference=0.0, tolerance=1e-4)
+        data.write_json(workspace, "models/export.json", made)
+        record.context(model=made.onnx)
+        record.output("models/model.onnx", workspace.onnx)
+        record.output("models/export.json", workspace.models / "export.json")
+        record.payload(opset=made.opset, max_abs_difference=made.max_abs_difference, tolerance=made.tolerance)
+
+
+def add_toy_training(project: ProjectFolder) -> None:
+    """Record one member, its ensemble and a calibration, as the workflows do, without a network."""
+    workspace, ada = project.workspace, project.signers["ada"]
+    weights = digest_bytes(b"toy weights")
+    with project.services() as services:
+        plan = services.project
+        run = RunRecord(
+            seed=0,
+            model=plan.model,
+            training=plan.training,
+            data=digest_bytes(b"toy cases"),
+            weights=weights,
+            steps=1,
+            final_loss=0.5,
+            device="cpu",
+            seconds=0.1,
+        )
+        with recorded(services, "training", ada, context=services.context(seed=0, model=weights)) as record:
+            data.write_json(workspace, "models/members/seed-0/run.json", run)
+            record.output("models/members/seed-0/run.json", workspace.models / "members" / "seed-0" / "run.json")
+            record.payload(architecture=plan.model.architecture, steps=1, final_loss=0.5)
+        modelling.combine(services, ada)
+        calibration = CalibrationRecord(
+            temperature=1.0,
+            ece_before=0.1,
+            ece_after=0.1,
+            band_ece_before=0.1,
+            band_ece_after=0.1,
+            threshold=None,
+            target_recall=plan.calibration.target_recall,
+            achieved_recall=None,
+            cases=data.split_of(workspace).calibration,
+            method="toy",
+            note="no guarantee: a toy",
+        )
+        with recorded(services, "calibration", ada) as record:
+            data.write_json(workspace, "models/calibration.json", calibration)
+            record.output("models/calibration.json", workspace.models / "calibration.json")
+            record.payload(temperature=1.0, threshold=None, target_recall=calibration.target_recall, cases=1)
+
+
+def evaluate_and_verify(project: ProjectFolder) -> None:
+    """Open the test set once, properly, and run the scenarios of the source tree."""
+    ada, rosa = project.signers["ada"], project.signers["rosa"]
+    with project.services() as services:
+        test_set.register_criteria(services, ada)
+        asked = test_set.request(services, ada, purpose="a scenario")
+        test_set.approve(services, rosa, asked.id)
+        final_evaluation.run(services, ada, asked.id)
+        verification.run_scenarios(services, ada)
+
+
+POLICY = """\
+signatures:
+  name: release
+  rules:
+    - {role: independent-reviewer, meaning: review}
+    - {role: release-manager, meaning: approval}
+gates:
+  - {id: dice, kind: metric, measure: dice, at_least: 0.01}
+  - {id: parity, kind: parity, at_most: 1.0e-4}
+  - {id: trace, kind: trace}
+  - {id: risks, kind: risk}
+  - {id: test-set, kind: test-set, at_most: 1}
+  - {id: runs, kind: runs}
+  - {id: scenarios, kind: scenarios}
+"""
+
+TINY_TREE = {
+    "pyproject.toml": '[tool.pytest.ini_options]\nbdd_features_base_dir = "features"\n',
+    "tests/features/test_sum.py": (
+        "from pytest_bdd import given, scenarios\n\n"
+        'scenarios("sum.feature")\n\n\n'
+        '@given("two numbers")\ndef _() -> None:\n    assert 2 + 2 == 4\n'
+    ),
+}
+
+
+def write_tiny_tree(folder: Path) -> Path:
+    """A source tree without a gap whose one scenario can be run."""
+    write_source(folder)
+    for name, text in TINY_TREE.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder

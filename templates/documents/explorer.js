@@ -105,7 +105,7 @@
     var id = decodeURIComponent(location.hash.slice(1));
     if (!show(id)) { return; }
     if (rows.get(id).hidden) { search.value = ""; kind.value = ""; status.value = ""; filter(); }
-    if (event && window.matchMedia("(max-width: 61.99rem)").matches) {
+    if (window.matchMedia("(max-width: 61.99rem)").matches) {
       panel.scrollIntoView({ block: "start" });
     }
   }

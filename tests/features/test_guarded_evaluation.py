@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from minivess.foundation.errors import MinivessError
 from minivess.records.entry import Outcome
 from minivess.records.evaluation import EvaluationRecord
 from minivess.workflows import data, final_evaluation, test_set
+from minivess.workflows.services import Services, load_project
 
 scenarios("guarded_evaluation.feature")
 
@@ -21,32 +23,31 @@ scenarios("guarded_evaluation.feature")
 @dataclass
 class Story:
     project: projects.ProjectFolder
+    services: Services
     request: str = ""
     record: EvaluationRecord | None = None
     error: MinivessError | None = None
     status: dict[str, Any] = field(default_factory=dict)
 
     def register(self) -> None:
-        with self.project.services() as services:
-            test_set.register_criteria(services, self.project.signers["ada"])
+        test_set.register_criteria(self.services, self.project.signers["ada"])
 
     def ask(self, who: str) -> None:
-        with self.project.services() as services:
-            made = test_set.request(services, self.project.signers[who], purpose="a scenario")
+        made = test_set.request(self.services, self.project.signers[who], purpose="a scenario")
         self.request = made.id
 
     def approve(self) -> None:
-        with self.project.services() as services:
-            test_set.approve(services, self.project.signers["rosa"], self.request)
+        test_set.approve(self.services, self.project.signers["rosa"], self.request)
 
     def evaluate(self) -> None:
-        with self.project.services() as services:
-            self.record = final_evaluation.run(services, self.project.signers["ada"], self.request)
+        self.record = final_evaluation.run(self.services, self.project.signers["ada"], self.request)
 
 
 @pytest.fixture
-def story(sealed_project: projects.ProjectFolder, tmp_path: Path) -> Story:
-    return Story(sealed_project.copy_to(tmp_path / "project"))
+def story(sealed_project: projects.ProjectFolder, tmp_path: Path) -> Iterator[Story]:
+    project = sealed_project.copy_to(tmp_path / "project")
+    with project.services() as services:
+        yield Story(project, services)
 
 
 @given("a project whose test part is sealed for the reviewer Rosa")
@@ -56,8 +57,7 @@ def _(story: Story) -> None:
 
 @given("no acceptance criteria are registered")
 def _(story: Story) -> None:
-    with story.project.services() as services:
-        assert "criteria.register" not in {entry.body.action for entry in services.log.entries()}
+    assert "criteria.register" not in {entry.body.action for entry in story.services.log.entries()}
 
 
 @given("the acceptance criteria are registered")
@@ -104,6 +104,7 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     file = story.project.workspace.project_file
     file.write_text(file.read_text(encoding="utf-8").replace("steps: 1", "steps: 2"), encoding="utf-8")
+    story.services = replace(story.services, project=load_project(story.project.workspace.root))
 
 
 @given("one byte of a sealed file is changed")
@@ -138,8 +139,7 @@ def _(story: Story) -> None:
 
 @when("the count is asked for")
 def _(story: Story) -> None:
-    with story.project.services() as services:
-        story.status = test_set.status(services)
+    story.status = test_set.status(story.services)
 
 
 @then(parsers.parse('it is refused because "{reason}"'))
@@ -152,8 +152,7 @@ def _(story: Story, reason: str) -> None:
 @then("the refusal is an entry of the log")
 def _(story: Story) -> None:
     assert story.error is not None
-    with story.project.services() as services:
-        last = list(services.log.entries())[-1].body
+    last = list(story.services.log.entries())[-1].body
     assert last.outcome is Outcome.REFUSED
     assert last.error is not None
     assert story.error.message.split(",")[0] in last.error
@@ -169,19 +168,17 @@ def _(story: Story) -> None:
 @then("the log shows criteria, request, approval and opening in this order")
 def _(story: Story) -> None:
     wanted = ["criteria.register", "test-set.request", "test-set.approve", "test-set.open"]
-    with story.project.services() as services:
-        done = [
-            entry.body.action
-            for entry in services.log.entries()
-            if entry.body.action in wanted and entry.body.outcome is Outcome.COMPLETED
-        ]
+    done = [
+        entry.body.action
+        for entry in story.services.log.entries()
+        if entry.body.action in wanted and entry.body.outcome is Outcome.COMPLETED
+    ]
     assert done == wanted
 
 
 @then("the opening has been counted all the same")
 def _(story: Story) -> None:
-    with story.project.services() as services:
-        assert test_set.status(services)["openings"] == 1
+    assert test_set.status(story.services)["openings"] == 1
 
 
 @then("it says 2 openings, by whom, and who approved")

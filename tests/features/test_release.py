@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
+from minivess.workflows.services import Services
 from tests import projects
 
 from minivess.compliance.verification.pack import verify_pack
@@ -23,29 +25,29 @@ scenarios("release.feature")
 @dataclass
 class Story:
     project: projects.ProjectFolder
+    services: Services
     pack: Path | None = None
     error: MinivessError | None = None
     verdict: Verdict | None = None
 
     def build(self) -> None:
-        with self.project.services() as services:
-            self.pack = release.build(services, self.project.signers["max"]).path
+        self.pack = release.build(self.services, self.project.signers["max"]).path
 
     def sign(self, who: str) -> None:
         assert self.pack is not None
-        with self.project.services() as services:
-            release.sign(services, self.project.signers[who], self.pack)
+        release.sign(self.services, self.project.signers[who], self.pack)
 
 
 @pytest.fixture
-def story(releasable_project: projects.ProjectFolder, tmp_path: Path) -> Story:
-    return Story(releasable_project.copy_to(tmp_path / "project"))
+def story(releasable_project: projects.ProjectFolder, tmp_path: Path) -> Iterator[Story]:
+    project = releasable_project.copy_to(tmp_path / "project")
+    with project.services() as services:
+        yield Story(project, services)
 
 
 @given("a project that has everything a release needs")
 def _(story: Story) -> None:
-    with story.project.services() as services:
-        assert all(result.passed for result in release.judge_gates(services))
+    assert all(result.passed for result in release.judge_gates(story.services))
 
 
 @given("a release policy that asks for a Dice of at least 0.999")
@@ -57,10 +59,8 @@ def _(story: Story) -> None:
 
 @given("a member was trained that no ensemble uses")
 def _(story: Story) -> None:
-    with (
-        story.project.services() as services,
-        recorded(services, "training", story.project.signers["ada"], context=services.context(seed=99)) as record,
-    ):
+    services = story.services
+    with recorded(services, "training", story.project.signers["ada"], context=services.context(seed=99)) as record:
         record.context(model=digest_bytes(b"weights of a discarded seed"))
         record.payload(architecture="segresnet", steps=1, final_loss=0.5)
 
@@ -100,8 +100,7 @@ def _(story: Story) -> None:
 def _(story: Story, gate: str) -> None:
     assert story.error is not None
     assert story.error.exit_code == 1
-    with story.project.services() as services:
-        failed = {result.id: result for result in release.judge_gates(services) if not result.passed}
+    failed = {result.id: result for result in release.judge_gates(story.services) if not result.passed}
     assert set(failed) == {gate}
     assert gate in story.error.message
     assert failed[gate].message in story.error.message
@@ -118,8 +117,7 @@ def _(story: Story) -> None:
 
 @then("the refusal is an entry of the log")
 def _(story: Story) -> None:
-    with story.project.services() as services:
-        last = list(services.log.entries())[-1].body
+    last = list(story.services.log.entries())[-1].body
     assert (last.action, last.outcome) == ("release.build", Outcome.REFUSED)
 
 
@@ -127,8 +125,7 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     assert story.error is None
     assert story.pack is not None
-    with story.project.services() as services:
-        last = list(services.log.entries())[-1].body
+    last = list(story.services.log.entries())[-1].body
     assert digest_bytes(story.pack.read_bytes()) in {artifact.digest for artifact in last.outputs}
 
 

@@ -46,7 +46,7 @@ class Progress:
         """Say that `done` of `total` steps of `label` are made (`total` 0: unknown)."""
         finished = bool(total) and done >= total
         now = time.monotonic()
-        if not finished and label == self._label and now - self._said < (0.1 if self._terminal else 5.0):
+        if not finished and label == self._label and now - self._said < (0.1 if self._terminal else 10.0):
             return
         new_line = "\n" if self._terminal and self._label not in {"", label} else ""
         self._label, self._said = label, now

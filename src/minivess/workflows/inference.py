@@ -184,7 +184,7 @@ def mask_digest(mask: NDArray[np.uint8]) -> str:
     return digest_bytes(np.ascontiguousarray(mask, dtype=np.uint8).tobytes())
 
 
-@implements("RC-04")
+@implements("REQ-049", "RC-04")
 def open_inference(services: Services, signer: Signer) -> InferenceService:
     """Start the service on the workspace's exported model, if it is the one the log says was exported last.
 

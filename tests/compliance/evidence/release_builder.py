@@ -227,7 +227,7 @@ def make_release(folder: Path, *, source: Path | None = None, cases: int = 3, de
     evaluation = _evaluation(cases, request.model)
     report = _report(tree)
     _data(workspace, log, evaluation)
-    onnx, export = _models(workspace, log)
+    export = _models(workspace, log)
     logs.register_criteria(log)
     log.append(logs.ada(), "test-set.request", {"request": request.model_dump(mode="json")})
     reviewer = _reviewer(demo=demo)
@@ -403,7 +403,7 @@ def _data(workspace: Workspace, log: logs.LogBuilder, evaluation: EvaluationReco
         log.append(pipeline, action, payload, outputs=_put(workspace, {name: value}))
 
 
-def _models(workspace: Workspace, log: logs.LogBuilder) -> tuple[bytes, ExportRecord]:
+def _models(workspace: Workspace, log: logs.LogBuilder) -> ExportRecord:
     pipeline = logs.service("pipeline")
     for seed in (0, 1):
         run = RunRecord(
@@ -466,7 +466,7 @@ def _models(workspace: Workspace, log: logs.LogBuilder) -> tuple[bytes, ExportRe
     log.append(
         pipeline, "model.export", {"opset": 18, "max_abs_difference": 3.1e-6, "tolerance": 1e-4}, outputs=outputs
     )
-    return onnx, export
+    return export
 
 
 def _report(tree: Path) -> TestReport:

@@ -82,4 +82,6 @@ def test_networks_map_one_channel_to_one_logit_and_are_drawn_by_seed(architectur
     one, two, other = (build_network(spec, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), before)
     assert weights_digest(one.state_dict()) == weights_digest(two.state_dict()) != weights_digest(other.state_dict())
-    assert one(torch.zeros(2, 1, *spec.patch)).shape == (2, 1, *spec.patch)
+    answer = torch.sigmoid(one(torch.randn(2, 1, *spec.patch, generator=torch.Generator().manual_seed(0))))
+    assert answer.shape == (2, 1, *spec.patch)
+    assert 0.02 < float(answer.mean().detach()) < 0.35, "a new network expects little foreground"

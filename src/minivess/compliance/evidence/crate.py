@@ -1,7 +1,7 @@
 """The RO-Crate metadata: what the pack's files are and which recorded actions made them.
 
-RO-Crate 1.2 with the Process Run Crate profile 0.5 (researchobject.org): each completed entry that has outputs in the pack
-is a `CreateAction` with its agent, instrument, objects and results.
+RO-Crate 1.2 with the Process Run Crate profile 0.5 (researchobject.org): each completed entry that has outputs in the
+pack is a `CreateAction` with its agent, instrument, objects and results.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Everything a pack is written from, gathered once: records of the workspace, the source tree, and a fold over the log."""
+"""Everything a pack is written from, gathered once: workspace records, the source tree, and a fold over the log."""
 
 from __future__ import annotations
 
@@ -28,18 +28,13 @@ from minivess.records.entry import Entry, Outcome
 from minivess.records.evaluation import EvaluationRecord
 from minivess.records.identity import Identity, IdentityKind
 from minivess.records.model import CalibrationRecord, ExportRecord, RunRecord
+from minivess.records.payloads import PAYLOADS
 from minivess.records.project import Project
 from minivess.records.release import GateResult, ReleasePolicy
 from minivess.records.traceability import TestReport
 
 _LIMIT = 64 << 20
-KEY_ACTIONS = frozenset(
-    {
-        "log.created", "identity.enrolled", "identity.revoked", "data.ingest", "data.validate", "data.split", "data.seal",
-        "training", "ensemble", "run.disposition", "calibration", "criteria.register", "test-set.request",
-        "test-set.approve", "test-set.open", "evaluation", "model.export", "scenarios",
-    }
-)  # fmt: skip
+KEY_ACTIONS = frozenset(PAYLOADS) - {"inference", "release.build", "release.sign"}
 """Actions whose completed entries get an inclusion proof of their own in the pack."""
 
 

@@ -18,7 +18,10 @@ from minivess.records.release import MetricGate
 
 _FIGURES = {
     "overlay": "Best and worst case: the mask over the image, with what it misses and what it adds.",
-    "reliability": "Reliability: how often voxels of a given probability are vessel. On the diagonal, probabilities mean what they say.",
+    "reliability": (
+        "Reliability: how often voxels of a given probability are vessel. "
+        "On the diagonal, probabilities mean what they say."
+    ),
     "measures": "Every case of the sealed test set, with the tuned intensity threshold beside it.",
 }
 _WORDS = ("never", "once", "twice", "three times", "four times", "five times")
@@ -145,7 +148,8 @@ def odometer_sentence(dossier: Dossier) -> str:
         if asked is not None:
             words += f", for “{asked.request.purpose}”"
         if granted is not None:
-            words += f", with the approval of {names.get(granted.grant.approver, granted.grant.approver)} (entry {granted.index})"
+            who = granted.grant.approver
+            words += f", with the approval of {names.get(who, who)} (entry {granted.index})"
         parts.append(words)
     exact = "exactly " if count < len(_WORDS) else ""
     sentence = f"The sealed test set was opened {exact}{often}: {'; '.join(parts)}."

@@ -1,4 +1,4 @@
-"""The lock file (`uv.lock`) as facts: which packages at which version, their distributions' digests, and who needs whom."""
+"""The lock file (`uv.lock`) as facts: packages and versions, their distributions' digests, and who needs whom."""
 
 from __future__ import annotations
 

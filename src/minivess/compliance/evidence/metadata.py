@@ -53,12 +53,12 @@ def about(name: str, version: str) -> About:
         return About()
     if metadata["Version"] != version:
         return About()
-    fields = {key: metadata[key] if key in metadata else "" for key in ("License-Expression", "License", "Summary")}
+    fields = {key: _field(metadata, key) for key in ("License-Expression", "License", "Summary")}
     classifiers = [
         text.split("::")[-1].strip() for text in metadata.get_all("Classifier") or [] if text.startswith("License ::")
     ]
     links = dict(_link(text) for text in metadata.get_all("Project-URL") or [])
-    home = metadata["Home-page"] if "Home-page" in metadata else ""
+    home = _field(metadata, "Home-page")
     return About(
         licence=licence(fields["License-Expression"], fields["License"], classifiers),
         supplier=_supplier(metadata),
@@ -87,6 +87,10 @@ def licence(expression: str, text: str, classifiers: list[str]) -> str:
     return candidates[0] if candidates else ""
 
 
+def _field(metadata: importlib.metadata.PackageMetadata, name: str) -> str:
+    return next(iter(metadata.get_all(name) or []), "")
+
+
 def _link(text: str) -> tuple[str, str]:
     label, _, url = text.partition(",")
     return label.strip().lower(), url.strip()
@@ -98,10 +102,10 @@ def _web(url: str) -> str:
 
 def _supplier(metadata: importlib.metadata.PackageMetadata) -> str:
     for field in ("Author", "Maintainer"):
-        if field in metadata and metadata[field].strip():
-            return " ".join(metadata[field].split())[:100]
+        if name := " ".join(_field(metadata, field).split()):
+            return name[:100]
     for field in ("Author-email", "Maintainer-email"):
-        if field in metadata and metadata[field].strip():
-            first = metadata[field].split(",")[0]
-            return " ".join(first.split("<")[0].replace('"', "").split())[:100]
+        first = _field(metadata, field).split(",")[0]
+        if name := " ".join(first.split("<")[0].replace('"', "").split()):
+            return name[:100]
     return ""

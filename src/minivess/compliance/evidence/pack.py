@@ -93,13 +93,18 @@ def payload(dossier: Dossier) -> dict[str, bytes]:
     files = _results(inputs.workspace)
     check_recorded(files, dossier)
     files |= _derived(dossier)
-    for name in ("verify.py", "VERIFY.md"):
-        files[f"verify/{name}"] = _read(inputs.templates / "verify" / name)
+    files |= _verifier(inputs.templates)
     renderer = Renderer(inputs.templates)
     files |= {f"documents/{name}": page.encode("utf-8") for name, page in documents(renderer, dossier).items()}
     files[INDEX] = index_page(renderer, dossier, sorted(files)).encode("utf-8")
     files["ro-crate-metadata.json"] = _json(crate(dossier, files))
     return files
+
+
+@implements("REQ-039")
+def _verifier(templates: Path) -> dict[str, bytes]:
+    """The verifier that needs nothing but Python, and how to do the same by hand."""
+    return {f"verify/{name}": _read(templates / "verify" / name) for name in ("verify.py", "VERIFY.md")}
 
 
 @implements("REQ-036", "RC-06")

@@ -1,4 +1,4 @@
-"""Rendering documents from templates: sandboxed, escaping everything, strict about names; data go in, a page comes out."""
+"""Rendering documents from templates: sandboxed, escaping everything, strict about names; data in, a page out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +28,7 @@ class Renderer:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._environment = ImmutableSandboxedEnvironment(
-            loader=FileSystemLoader(folder / "documents", encoding="utf-8"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
-        self._environment.filters.update(
-            figure=figure,
-            percent=percent,
-            moment=moment,
-            day=day,
-            short=short,
-            plural=plural,
-            embed=embed,
-            number=number,
-        )
+        self._environment = _environment(folder)
 
     @implements("REQ-041")
     def render(self, name: str, facts: Mapping[str, Any]) -> str:
@@ -79,6 +63,22 @@ class Renderer:
             raise InputError("is missing", path=f"templates/documents/{name}") from error
         digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
         return Markup(text), f"sha256-{digest}"  # noqa: S704  our own file, named by its digest in the page's policy
+
+
+@cache
+def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
+    """One environment a folder, so that templates are compiled once; changed templates are read again."""
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folder / "documents", encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    filters = (figure, percent, moment, day, short, plural, embed, number)
+    environment.filters.update({function.__name__: function for function in filters})
+    return environment
 
 
 def embed(value: Any) -> Markup:

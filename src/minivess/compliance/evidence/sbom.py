@@ -24,7 +24,6 @@ from cyclonedx.model.contact import OrganizationalEntity
 from cyclonedx.model.dependency import Dependency
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
 from minivess.compliance.evidence.lock import LockedPackage, Use, read_lock
@@ -126,6 +125,8 @@ def _validate(document: dict[str, Any]) -> None:
     names thousands. So URLs and digests of links are checked here, against the narrower RFC 3986 and 64 hexadecimal
     digits, and links that are the same but for these go to the validator once.
     """
+    from cyclonedx.validation.json import JsonStrictValidator  # builds a large grammar when imported
+
     plain = copy.deepcopy(document)
     met: list[dict[str, Any]] = []
     for component in plain["components"]:

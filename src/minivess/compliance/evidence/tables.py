@@ -50,7 +50,8 @@ def junit_xml(report: TestReport) -> bytes:
             kind = "failure" if result.outcome == "failed" else "skipped"
             SubElement(case, kind, {"message": _printable(result.message)})
     indent(suite)
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suite, encoding="utf-8") + b"\n"
+    text: str = tostring(suite, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
 
 
 def _printable(text: str) -> str:

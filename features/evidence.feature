@@ -1,0 +1,67 @@
+Feature: The evidence pack says what is true, in the form auditors and tools expect
+
+  Background:
+    Given a release whose results are all in the log
+
+  @REQ-036
+  Scenario: The pack has the documented layout
+    When the pack is built
+    Then it holds the start page, the documents, the matrix, the log, the lineage, the model, the figures and verify.py
+    And its manifests name every file with its digest
+
+  @REQ-036
+  Scenario: The bill of materials carries the hashes of the lock file
+    When the pack is built
+    Then each package of the lock file is a component with the digests of its files
+    And the model is a component with the digest of the shipped graph
+
+  @REQ-036 @RC-06 @RC-13
+  Scenario: A result that nobody recorded does not get into a pack
+    Given the evaluation was changed by hand afterwards
+    When the pack is built
+    Then it is refused because "evaluation/evaluation.json has no entry in the log"
+    And no pack was written
+
+  @REQ-040
+  Scenario: The same inputs give the same bytes
+    When the pack is built
+    And the pack is built again in another folder
+    Then both packs are equal, byte for byte
+
+  @REQ-041
+  Scenario: The start page needs no network and shows the verdict
+    When the pack is built
+    Then its pages load nothing from elsewhere
+    And the start page says that all gates hold, how often the test set was opened, and who must sign
+    And every link of the start page leads to a file of the pack
+
+  @REQ-041
+  Scenario: Text from the source tree cannot become part of a page's code
+    Given a requirement whose text holds HTML
+    When the pack is built
+    Then that text stands in the pages as text
+
+  @REQ-041 @RC-08
+  Scenario: Demo keys are loud
+    Given the release was made with demo keys
+    When the pack is built
+    Then every page says that it is a demonstration
+
+  @REQ-035 @RC-11
+  Scenario: An untested requirement stops the release
+    Given a requirement without a passed test
+    When the gates are judged
+    Then the gate "trace" fails and names the requirement and where it is written
+    And building the pack is refused because "trace"
+
+  @REQ-035
+  Scenario: What was not measured does not pass
+    Given nothing was measured
+    When the gates are judged
+    Then every gate fails and says what would mend it
+
+  @REQ-036 @REQ-037 @RC-08 @RC-13
+  Scenario: A pack signed by two people holds
+    When the pack is built
+    And two people sign it
+    Then offline verification says that it holds

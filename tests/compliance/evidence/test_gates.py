@@ -1,0 +1,160 @@
+"""The gates: exact at their limits, closed on anything unknown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.compliance.evidence.release_builder import POLICY, make_release
+
+from minivess.compliance.evidence.gates import judge, load_policy
+from minivess.foundation.errors import InputError
+from minivess.records.evaluation import Interval
+from minivess.records.release import GateFacts, GateResult, ReleasePolicy
+from minivess.records.traceability import Gap, Source, TestResult
+
+SIGNATURES = {
+    "name": "release",
+    "rules": [
+        {"role": "independent-reviewer", "meaning": "review"},
+        {"role": "release-manager", "meaning": "approval"},
+    ],
+}
+
+
+@pytest.fixture
+def facts(tmp_path: Path) -> GateFacts:
+    return make_release(tmp_path).facts
+
+
+def _one(gate: dict[str, object], facts: GateFacts) -> GateResult:
+    [result] = judge(ReleasePolicy.model_validate({"signatures": SIGNATURES, "gates": [gate]}), facts)
+    return result
+
+
+@pytest.mark.verifies("REQ-035")
+def test_the_committed_policy_asks_for_what_the_plan_says() -> None:
+    gates = {gate.id: gate for gate in load_policy(POLICY).gates}
+    limits = {name: getattr(gate, "at_least", None) or getattr(gate, "at_most", None) for name, gate in gates.items()}
+    assert limits["dice"] == 0.85
+    assert limits["cldice"] == 0.80
+    assert limits["dice-over-baseline"] == 0.08
+    assert limits["parity"] == 1e-4
+    assert limits["test-set"] == 1
+    assert {"trace", "risks", "runs", "scenarios"} <= set(gates)
+
+
+@pytest.mark.verifies("REQ-035")
+@given(mean=st.floats(0, 1), limit=st.floats(0, 1))
+def test_a_bound_holds_exactly_when_the_value_reaches_it(mean: float, limit: float) -> None:
+    facts = _dice(mean)
+    least = _one({"kind": "metric", "id": "a", "measure": "dice", "at_least": limit}, facts)
+    most = _one({"kind": "metric", "id": "a", "measure": "dice", "at_most": limit}, facts)
+    assert least.passed == (mean >= limit)
+    assert most.passed == (mean <= limit)
+    assert least.margin is not None
+    assert (least.margin >= 0) == least.passed
+    assert bool(least.mend) == (not least.passed)
+
+
+@pytest.mark.verifies("REQ-035")
+def test_a_failing_gate_says_by_how_much_and_what_mends_it() -> None:
+    result = _one({"kind": "metric", "id": "dice", "measure": "dice", "at_least": 0.9}, _dice(0.85))
+    assert "0.850, at least 0.900 asked, missed by 0.050" in result.message
+    assert "train" in result.mend
+
+
+def test_an_interval_over_no_case_is_no_figure() -> None:
+    facts = _dice(1.0, n=0)
+    assert not _one({"kind": "metric", "id": "a", "measure": "dice", "at_least": 0.0}, facts).passed
+    assert not _one({"kind": "baseline", "id": "a", "at_least": -1.0}, facts).passed
+
+
+def test_a_measure_that_was_not_taken_fails(facts: GateFacts) -> None:
+    assert facts.evaluation is not None
+    without = facts.evaluation.model_copy(update={"aggregates": {}})
+    result = _one(
+        {"kind": "metric", "id": "a", "measure": "nsd", "at_least": 0.1},
+        facts.model_copy(update={"evaluation": without}),
+    )
+    assert not result.passed
+    assert result.value is None
+
+
+@pytest.mark.verifies("REQ-035", "RC-11")
+def test_gaps_are_named_with_their_place(facts: GateFacts) -> None:
+    gap = Gap(
+        kind="untested-requirement", item="REQ-9", message="REQ-9 is untested", source=Source(path="r.yaml", line=7)
+    )
+    result = _one({"kind": "trace", "id": "trace"}, facts.model_copy(update={"gaps": (gap,) * 5}))
+    assert not result.passed
+    assert "r.yaml:7 REQ-9 is untested" in result.message
+    assert "and 2 more" in result.message
+
+
+@pytest.mark.parametrize("outcome", ["failed", "skipped"])
+def test_only_passed_is_passed(facts: GateFacts, outcome: str) -> None:
+    assert facts.report is not None
+    bad = TestResult(name="x", node="n", ids=(), outcome=outcome, seconds=0.0)  # type: ignore[arg-type]
+    report = facts.report.model_copy(update={"results": (*facts.report.results, bad)})
+    assert not _one({"kind": "scenarios", "id": "s"}, facts.model_copy(update={"report": report})).passed
+    empty = facts.report.model_copy(update={"results": ()})
+    assert not _one({"kind": "scenarios", "id": "s"}, facts.model_copy(update={"report": empty})).passed
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [("test-set", {"openings": 2}), ("runs", {"undisposed": (4, 5)}), ("lineage", {"undelivered": 2})],
+)
+def test_counts_beyond_their_limit_fail(facts: GateFacts, kind: str, change: dict[str, object]) -> None:
+    gate = {"kind": kind, "id": "g", "at_most": 1}
+    assert _one(gate, facts).passed
+    assert not _one(gate, facts.model_copy(update=change)).passed
+
+
+@pytest.mark.parametrize(
+    "gates",
+    [
+        [],
+        [{"kind": "trace", "id": "a"}, {"kind": "risk", "id": "a"}],
+        [{"kind": "metric", "id": "a", "measure": "dice"}],
+        [{"kind": "metric", "id": "a", "measure": "dice", "at_least": 0.1, "at_most": 0.2}],
+        [{"kind": "charm", "id": "a"}],
+        [{"kind": "trace", "id": "a", "at_least": 1}],
+    ],
+)
+def test_a_policy_that_says_nothing_or_two_things_is_refused(gates: list[object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        ReleasePolicy.model_validate({"signatures": SIGNATURES, "gates": gates})
+
+
+def test_a_policy_of_one_signature_is_refused(tmp_path: Path) -> None:
+    text = POLICY.read_text(encoding="utf-8").replace("    - role: release-manager\n      meaning: approval\n", "")
+    (tmp_path / "policy.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="at least two people"):
+        load_policy(tmp_path / "policy.yaml")
+
+
+def _dice(mean: float, n: int = 4) -> GateFacts:
+    from minivess.records.evaluation import Conventions, EvaluationRecord
+
+    digest = "sha256:" + "0" * 64
+    interval = Interval(mean=mean, lower=0.0, upper=1.0, n=n)
+    return GateFacts(
+        evaluation=EvaluationRecord(
+            model=digest,
+            data=digest,
+            request="r",
+            threshold=0.5,
+            conventions=Conventions(tolerance_um=1.0),
+            cases=(),
+            aggregates={"dice": interval},
+            baseline=interval,
+            ece=0.0,
+            band_ece=0.0,
+            best="a",
+            worst="a",
+        )
+    )

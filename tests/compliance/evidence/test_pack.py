@@ -1,0 +1,178 @@
+"""Packing: whole or not at all, nothing unrecorded, signatures once a person."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from tests.compliance import pack_builder as logs
+from tests.compliance.evidence.release_builder import Release, make_release, sign_for
+
+from minivess.compliance.evidence.dossier import read_log
+from minivess.compliance.evidence.pack import BuiltPack, add_signature, build_pack
+from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.proofs.archive import read_archive
+from minivess.compliance.verification.pack import verify_pack
+from minivess.foundation.digests import digest_bytes
+from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, VerificationError
+from minivess.records.entry import Context
+from minivess.records.identity import IdentityKind, Meaning, Role
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Release:
+    return make_release(tmp_path / "release")
+
+
+def _sign(built: BuiltPack, release: Release, who: logs.Signer, meaning: Meaning) -> None:
+    page = digest_bytes(read_archive(built.path.read_bytes())["data/index.html"])
+    envelope = sign_for(built.tag_manifest_digest, page, who, meaning, len(release.log.entries))
+    add_signature(built.path, who.identity.id, envelope)
+
+
+@pytest.mark.verifies("REQ-036", "REQ-037", "REQ-038", "RC-08")
+def test_a_pack_signed_with_keystore_keys_holds_after_the_second_signature(tmp_path: Path) -> None:
+    release = make_release(tmp_path / "release")
+    keystore = Keystore(tmp_path / "keystore")
+    people = []
+    for name, role in (("rita", Role.REVIEWER), ("mona", Role.RELEASE_MANAGER)):
+        keystore.create(name, name.title(), IdentityKind.PERSON, (role,), "correct horse battery staple")
+        people.append(keystore.unlock(name, "correct horse battery staple"))
+        release.log.enrol(logs.cleo(), people[-1])
+    built = build_pack(release.inputs(), tmp_path / "pack.zip")
+    first = verify_pack(built.path).first_failure
+    assert first is not None
+    assert first.name == "release signatures"
+    _sign(built, release, people[0], Meaning.REVIEW)
+    assert not verify_pack(built.path).holds
+    _sign(built, release, people[1], Meaning.APPROVAL)
+    verdict = verify_pack(built.path)
+    assert verdict.holds, verdict.first_failure
+
+
+@pytest.mark.verifies("REQ-037", "RC-08")
+def test_nobody_signs_twice(release: Release, tmp_path: Path) -> None:
+    built = build_pack(release.inputs(), tmp_path / "pack.zip")
+    _sign(built, release, logs.ben(), Meaning.REVIEW)
+    before = built.path.read_bytes()
+    with pytest.raises(RefusedError, match="already signed"):
+        _sign(built, release, logs.ben(), Meaning.REVIEW)
+    assert built.path.read_bytes() == before
+
+
+def test_something_else_than_a_pack_is_not_signed(release: Release, tmp_path: Path) -> None:
+    (tmp_path / "no.zip").write_bytes(b"hello")
+    envelope = sign_for("sha256:" + "0" * 64, "sha256:" + "0" * 64, logs.ben(), Meaning.REVIEW, 1)
+    with pytest.raises(InputError):
+        add_signature(tmp_path / "no.zip", "ben", envelope)
+
+
+@pytest.mark.verifies("REQ-040")
+def test_the_pack_says_nothing_about_the_machine_or_its_folders(release: Release, tmp_path: Path) -> None:
+    built = build_pack(release.inputs(), tmp_path / "a" / "pack.zip")
+    assert str(tmp_path).encode() not in built.path.read_bytes()
+
+
+@pytest.mark.verifies("REQ-040")
+def test_releases_in_other_folders_give_the_same_bytes(tmp_path: Path) -> None:
+    first, second = (make_release(tmp_path / name) for name in ("one", "two-with-another-name"))
+    # signatures of people are randomised, so both are built from one log
+    second.log = first.log
+    packs = [
+        build_pack(item.inputs(), tmp_path / f"{n}.zip").path.read_bytes() for n, item in enumerate((first, second))
+    ]
+    assert packs[0] == packs[1]
+
+
+@pytest.mark.verifies("REQ-036", "RC-06")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("models/model.onnx", "models/model.onnx has no entry"),
+        ("data/split.json", "datasets/split.json has no entry"),
+        ("evidence/evaluation/figures/measures.svg", "evaluation/figures/measures.svg has no entry"),
+        ("evidence/evaluation/figures/added.png", "evaluation/figures/added.png has no entry"),
+        ("models/members/seed-7/run.json", "models/members/seed-7.json has no entry"),
+    ],
+)
+def test_what_no_entry_made_is_named_and_refused(release: Release, tmp_path: Path, name: str, words: str) -> None:
+    path = release.workspace.root / name
+    known = path if path.is_file() else release.workspace.root / "models/members/seed-0/run.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(known.read_bytes().replace(b"39.5", b"39.6") + b"\n")
+    with pytest.raises(RefusedError, match=words):
+        build_pack(release.inputs(), tmp_path / "pack.zip")
+    assert not (tmp_path / "pack.zip").exists()
+
+
+@pytest.mark.verifies("REQ-036")
+@pytest.mark.parametrize("name", ["models/export.json", "models/ensemble.json", "evidence/verification/results.json"])
+def test_what_is_missing_is_named(release: Release, tmp_path: Path, name: str) -> None:
+    (release.workspace.root / name).unlink()
+    with pytest.raises(RefusedError, match=name.rsplit("/", 1)[-1]):
+        build_pack(release.inputs(), tmp_path / "pack.zip")
+    assert not (tmp_path / "pack.zip").exists()
+
+
+def test_an_entry_without_its_lineage_event_is_named(release: Release, tmp_path: Path) -> None:
+    run = "01890000-0000-7000-8000-00000000ffff"
+    release.log.append(
+        logs.service("pipeline"), "inference", {"decision": "answered"}, context=Context(openlineage_run=run)
+    )
+    index = len(release.log.entries) - 1
+    with pytest.raises(RefusedError, match=f"entry {index} "):
+        build_pack(release.inputs(), tmp_path / "pack.zip")
+
+
+@pytest.mark.verifies("REQ-035", "RC-11")
+def test_a_gate_left_out_or_failing_stops_the_build(release: Release, tmp_path: Path) -> None:
+    inputs = release.inputs()
+    with pytest.raises(RefusedError, match="not every gate"):
+        build_pack(release.inputs(gates=inputs.gates[1:]), tmp_path / "pack.zip")
+    release.facts = release.facts.model_copy(update={"openings": 2})
+    with pytest.raises(RefusedError, match="'test-set' fails: Openings of the sealed test set: 2, at most 1"):
+        build_pack(release.inputs(), tmp_path / "pack.zip")
+    assert not (tmp_path / "pack.zip").exists()
+
+
+@pytest.mark.verifies("REQ-002", "RC-06")
+def test_a_checkpoint_of_other_entries_is_refused(release: Release) -> None:
+    lines = tuple(release.log.lines)
+    checkpoint = release.log.checkpoint
+    read_log(lines, checkpoint)
+    for wrong in (lines[:-1], (*lines, lines[-1]), (), (lines[0], *lines[2:], lines[-1]), (b"{}", *lines[1:])):
+        with pytest.raises(VerificationError):
+            read_log(wrong, checkpoint)
+
+
+def test_a_place_that_cannot_be_written_to_leaves_nothing(release: Release, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(CouldNotCheckError):
+        build_pack(release.inputs(), tmp_path / "file" / "pack.zip")
+
+
+@pytest.mark.verifies("REQ-036")
+def test_the_crate_names_each_file_and_the_actions_that_made_them(release: Release, tmp_path: Path) -> None:
+    files = read_archive(build_pack(release.inputs(), tmp_path / "pack.zip").path.read_bytes())
+    graph = {item["@id"]: item for item in json.loads(files["data/ro-crate-metadata.json"])["@graph"]}
+    data = {name.removeprefix("data/") for name in files if name.startswith("data/")} - {"ro-crate-metadata.json"}
+    assert {part["@id"] for part in graph["./"]["hasPart"]} == data
+    assert data <= set(graph)
+    references = json.dumps(list(graph.values()))
+    actions = [item for item in graph.values() if item["@type"] == "CreateAction"]
+    assert {"@id": "models/model.onnx"} in [result for action in actions for result in action["result"]]
+    assert all(action["agent"]["@id"] in graph and action["instrument"]["@id"] in graph for action in actions)
+    assert "MiniVess" in references
+
+
+@pytest.mark.verifies("REQ-036")
+def test_junit_and_cases_are_readable_by_other_tools(release: Release, tmp_path: Path) -> None:
+    files = read_archive(build_pack(release.inputs(), tmp_path / "pack.zip").path.read_bytes())
+    suite = ET.fromstring(files["data/traceability/junit.xml"])  # noqa: S314  our own bytes
+    assert suite.attrib["tests"] == "1"
+    assert [item.attrib["value"] for item in suite.iter("property")] == ["REQ-001", "RC-01"]
+    lines = files["data/release/cases.csv"].decode().splitlines()
+    assert len(lines) == 4
+    assert lines[2].split(",")[5] == ""

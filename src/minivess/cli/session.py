@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,18 @@ actor_option = click.option(
 
 
 def passphrase_for(identity: str) -> str:
-    """The passphrase of an identity: from MINIVESS_PASSPHRASE_<ID> or asked for without echo."""
+    """The passphrase of an identity: from MINIVESS_PASSPHRASE_<ID> or asked for without echo.
+
+    Raises:
+        UsageError: it is not in the environment and nobody sits at a terminal.
+    """
     variable = "MINIVESS_PASSPHRASE_" + identity.upper().replace("-", "_").replace(".", "_")
-    return os.environ.get(variable) or str(click.prompt(f"Passphrase of {identity}", hide_input=True, err=True))
+    held = os.environ.get(variable)
+    if held:
+        return held
+    if not sys.stdin.isatty():
+        raise UsageError(f"the passphrase of {identity} is needed, and there is nobody to ask", hint=f"set {variable}")
+    return str(click.prompt(f"Passphrase of {identity}", hide_input=True, err=True))
 
 
 def services_of(folder: Path) -> Services:
@@ -33,7 +43,7 @@ def services_of(folder: Path) -> Services:
     from minivess.workflows.services import open_services
 
     workspace = Workspace.find(folder)
-    return open_services(workspace.root, log_passphrase=passphrase_for("log"), progress=Progress())
+    return open_services(workspace.root, log_passphrase=lambda: passphrase_for("log"), progress=Progress())
 
 
 def signer_of(folder: Path, actor: str | None, *roles: Role) -> Signer:

@@ -137,7 +137,10 @@ def parse_yaml(text: str, *, limits: Limits = LIMITS, shown: str = "text") -> No
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise InputError(
-            f"is not YAML: {error.problem or error.context}", path=shown, line=mark.line + 1 if mark else None
+            f"is not YAML: {error.problem or error.context}",
+            path=shown,
+            line=mark.line + 1 if mark else None,
+            hint="look for an unclosed bracket or quote, or wrong indentation, at or above that line",
         ) from None
     except yaml.YAMLError as error:
         raise InputError(f"is not YAML: {str(error).splitlines()[0]}", path=shown) from None

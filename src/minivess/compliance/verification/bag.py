@@ -31,7 +31,11 @@ def read_pack(path: Path) -> tuple[dict[str, bytes], str]:
     """
     if path.is_dir():
         return _read_folder(path), "an unpacked folder; only its files are judged, not an archive"
-    files = read_archive(read_limited(path, limit=MAX_BYTES + (1 << 26)))
+    data = read_limited(path, limit=MAX_BYTES + (1 << 26))
+    try:
+        files = read_archive(data)
+    except InputError as error:
+        raise InputError(error.message, path=path, hint=error.hint) from None
     return files, f"{len(files)} files, and every byte of the archive is what they demand"
 
 

@@ -35,6 +35,13 @@ Feature: The command line is quick, clear and leaves nothing half-done
     When its log is read with a wrong passphrase
     Then it ends with exit code 1, one error line that names "passphrase", and a hint
 
+  @REQ-043 @RC-06
+  Scenario: A full disk
+    Given a project with a log
+    When "data ingest --as ada" is run on a disk that takes no volume
+    Then it ends with exit code 1, one error line that names "cannot write", and a hint
+    And no case is half-written, and the log says that the action failed
+
   @REQ-045
   Scenario: Results and progress do not mix
     Given a project with a log

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests import projects
 
 SOURCE = Path(__file__).resolve().parents[1]

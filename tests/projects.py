@@ -56,11 +56,16 @@ class ProjectFolder:
     signers: dict[str, Signer]
 
     def services(self) -> Services:
-        return open_services(self.workspace.root, log_passphrase=PASSPHRASE)
+        return reopen(self.workspace.root)
 
     def copy_to(self, root: Path) -> ProjectFolder:
         shutil.copytree(self.workspace.root, root)
         return ProjectFolder(Workspace(root), dict(self.signers))
+
+
+def reopen(root: Path) -> Services:
+    """Open a project folder as a fresh process would."""
+    return open_services(root, log_passphrase=PASSPHRASE)
 
 
 def start(root: Path, *, source: Path) -> ProjectFolder:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from fastapi.testclient import TestClient
 from httpx import Response
-from tests.projects import PASSPHRASE, ProjectFolder, export_toy_model
 
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
@@ -28,6 +27,7 @@ from minivess.workflows import data, people
 from minivess.workflows.inference import InferenceService, open_inference
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
+from tests.projects import PASSPHRASE, ProjectFolder, export_toy_model
 
 LIMITS = Limits(body_bytes=1 << 20, voxels=100_000)
 

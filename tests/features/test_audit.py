@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 from sqlalchemy import event as sql_event
-from tests import audit_logs
-from tests.audit_logs import VALIDATED, Desk, draft
 
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.verification.log import verify_entries
@@ -24,6 +22,8 @@ from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageEr
 from minivess.records.entry import EntryBody
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
+from tests import audit_logs
+from tests.audit_logs import VALIDATED, Desk, draft
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 

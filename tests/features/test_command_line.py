@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
-from tests import projects
 
 from minivess.foundation.errors import UsageError
 from minivess.foundation.paths import Workspace
+from minivess.records.entry import Outcome
 from minivess.workflows.demo import prepare_folder
+from tests import projects
 
 scenarios("command_line.feature")
 
@@ -33,7 +35,7 @@ class Run:
     loaded: str = ""
     refusal: UsageError | None = None
 
-    def command(self, *arguments: str) -> None:
+    def command(self, *arguments: str, largest_file: int | None = None) -> None:
         self.before = set(self.folder.rglob("*"))
         environment = {**os.environ, **self.environment}
         done = subprocess.run(
@@ -44,6 +46,9 @@ class Run:
             check=False,
             env=environment,
             stdin=subprocess.DEVNULL,
+            preexec_fn=None
+            if largest_file is None
+            else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file,) * 2),
         )
         self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
 
@@ -124,6 +129,13 @@ def _(run: Run, command: str) -> None:
     run.command(*command.split())
 
 
+@when(parsers.parse('"{command}" is run on a disk that takes no volume'))
+def _(run: Run, command: str) -> None:
+    """A limit on the size of files stands in for a full disk: writes beyond it fail in the middle."""
+    run.environment = {f"MINIVESS_PASSPHRASE_{who}": projects.PASSPHRASE for who in ("LOG", "ADA")}
+    run.command(*command.split(), largest_file=140_000)
+
+
 @when("the demo prepares that folder")
 def _(run: Run) -> None:
     try:
@@ -146,6 +158,14 @@ def _(run: Run, code: int, name: str) -> None:
 @then("nothing was written")
 def _(run: Run) -> None:
     assert set(run.folder.rglob("*")) == run.before
+
+
+@then("no case is half-written, and the log says that the action failed")
+def _(run: Run) -> None:
+    assert not [path for path in (run.folder / "data").rglob("*") if path.is_file()]
+    with projects.reopen(run.folder) as services:
+        last = list(services.log.entries())[-1].body
+    assert (last.action, last.outcome) == ("data.ingest", Outcome.FAILED)
 
 
 @then("progress went to stderr and the table alone to stdout")

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
-from tests.compliance import pack_builder as logs
-from tests.compliance.evidence.release_builder import POLICY, SHA, Release, make_release, sign_for
 
 from minivess.compliance.evidence.gates import judge, load_policy
 from minivess.compliance.evidence.pack import BuiltPack, add_signature, build_pack
@@ -22,6 +20,8 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
 from minivess.records.identity import Meaning
 from minivess.records.release import GateFacts, GateResult
+from tests.compliance import pack_builder as logs
+from tests.compliance.evidence.release_builder import POLICY, SHA, Release, make_release, sign_for
 
 scenarios("evidence.feature")
 

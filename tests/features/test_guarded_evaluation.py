@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
-from tests import projects
 
 from minivess.foundation.errors import MinivessError
 from minivess.records.entry import Outcome
 from minivess.records.evaluation import EvaluationRecord
 from minivess.workflows import data, final_evaluation, test_set
 from minivess.workflows.services import Services, load_project
+from tests import projects
 
 scenarios("guarded_evaluation.feature")
 

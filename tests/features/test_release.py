@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
-from minivess.workflows.services import Services
-from tests import projects
 
 from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_bytes
@@ -18,6 +16,8 @@ from minivess.records.entry import Outcome
 from minivess.records.verdict import Verdict
 from minivess.workflows import release
 from minivess.workflows.recording import recorded
+from minivess.workflows.services import Services
+from tests import projects
 
 scenarios("release.feature")
 

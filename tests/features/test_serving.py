@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from httpx import Response
 from pytest_bdd import given, parsers, scenarios, then, when
-from tests import projects, served
 
 from minivess.compliance.identity.register import Register
 from minivess.compliance.verification.receipt import verify_receipt
@@ -20,6 +19,7 @@ from minivess.records.entry import Outcome
 from minivess.records.receipt import Receipt
 from minivess.workflows import people
 from minivess.workflows.inference import mask_digest, open_inference
+from tests import projects, served
 
 scenarios("serving.feature")
 

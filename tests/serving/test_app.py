@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests import served
-from tests.projects import ProjectFolder
 
 from minivess.compliance.identity.register import Register
 from minivess.compliance.verification.receipt import verify_receipt
@@ -16,6 +14,8 @@ from minivess.foundation.digests import digest_bytes
 from minivess.records.entry import Outcome
 from minivess.records.receipt import Receipt
 from minivess.workflows.inference import mask_digest
+from tests import served
+from tests.projects import ProjectFolder
 
 PROBLEM = "application/problem+json"
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from tests.served import npy, unpack_mask
 
 from minivess.foundation.errors import InputError
 from minivess.serving.volumes import Limits, pack_mask, parse_npy, parse_spacing
+from tests.served import npy, unpack_mask
 
 LIMITS = Limits(body_bytes=1 << 20, voxels=10_000)
 GOOD = npy(np.arange(24, dtype="<f4").reshape(2, 3, 4))

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests import served
-from tests.projects import ProjectFolder, export_toy_model, write_toy_graph
 
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.records.entry import Outcome
@@ -15,6 +13,8 @@ from minivess.workflows import people
 from minivess.workflows.inference import InferenceService, open_inference
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
+from tests import served
+from tests.projects import ProjectFolder, export_toy_model, write_toy_graph
 
 
 @pytest.fixture(scope="module")

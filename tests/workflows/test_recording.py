@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import audit_logs
-from tests.audit_logs import VALIDATED, Desk
 
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.verification.log import verify_entries
@@ -21,6 +19,8 @@ from minivess.records.artifact import Artifact
 from minivess.records.entry import EntryBody, Outcome
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
+from tests import audit_logs
+from tests.audit_logs import VALIDATED, Desk
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests import projects
 
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.workflows.services import open_services
+from tests import projects
 
 
 def test_a_started_project_opens(started_project: projects.ProjectFolder) -> None:

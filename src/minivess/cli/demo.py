@@ -30,12 +30,9 @@ def demo(project: Path, folder: Path) -> None:
     click.echo()
     if summary.evaluation is not None:
         record = summary.evaluation
-        rows = [
-            (name, f"{interval.mean:.3f}", f"{interval.lower:.3f} - {interval.upper:.3f}")
-            for name, interval in record.aggregates.items()
-        ]
+        rows = [(name, f"{interval.mean:.3f}", interval.words()) for name, interval in record.aggregates.items()]
         base = record.baseline
-        rows.append(("dice of the best threshold", f"{base.mean:.3f}", f"{base.lower:.3f} - {base.upper:.3f}"))
+        rows.append(("dice of the best threshold", f"{base.mean:.3f}", base.words()))
         emit_table((f"{len(record.cases)} sealed test cases", "mean", "95 % interval"), rows)
     click.echo()
     for label, text in (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from minivess.foundation.errors import CouldNotCheckError, MinivessError
+from minivess.foundation.errors import CannotWriteError, MinivessError
 from minivess.foundation.implements import implements
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -95,7 +95,7 @@ def main() -> None:
             _say(
                 f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}",
                 "check the disk's space and permissions, then start again",
-                CouldNotCheckError.exit_code,
+                CannotWriteError.exit_code,
             )
         )
     except ModuleNotFoundError as error:

@@ -6,6 +6,7 @@
     ├── RefusedError        exit 1   the answer is no: a rule, a gate, a signature or a policy says so
     │   └── VerificationError        evidence does not hold
     └── CouldNotCheckError  exit 3   nothing can be said: a store, a key or a disk is out of reach
+        └── CannotWriteError exit 1  the disk is full or read-only, so the action is refused; nothing is half-written
 
 Every error carries one line for the person and, where there is one, a hint that mends it. Doors render them; libraries
 never print and never exit.
@@ -73,3 +74,9 @@ class CouldNotCheckError(MinivessError):
     """Neither yes nor no can be said: a store, a key or a disk is out of reach."""
 
     exit_code = 3
+
+
+class CannotWriteError(CouldNotCheckError):
+    """A disk or a store takes nothing more, so the action does not happen; what was there before is untouched."""
+
+    exit_code = 1

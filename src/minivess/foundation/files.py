@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from minivess.foundation.errors import CouldNotCheckError, InputError
+from minivess.foundation.errors import CannotWriteError, InputError
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -15,7 +15,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     The bytes and the directory entry are flushed to the disk before this returns.
 
     Raises:
-        CouldNotCheckError: the disk is full, read-only or out of reach; the old file is untouched.
+        CannotWriteError: the disk is full, read-only or out of reach; the old file is untouched.
     """
     temporary: Path | None = None
     try:
@@ -32,7 +32,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise CouldNotCheckError(
+        raise CannotWriteError(
             f"cannot write {path}: {error.strerror or error}", hint="free some space or choose a writable folder"
         ) from error
 

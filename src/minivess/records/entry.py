@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -12,7 +12,7 @@ from minivess.foundation.digests import Digest
 from minivess.records.artifact import Artifact
 from minivess.records.base import Moment, Record, ShortText, Slug
 
-ENTRY_FORMAT = "minivess-entry/1"
+ENTRY_FORMAT: Final = "minivess-entry/1"
 
 
 class Outcome(StrEnum):

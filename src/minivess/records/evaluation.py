@@ -28,12 +28,22 @@ class CaseMeasures(Record):
 
 
 class Interval(Record):
-    """A mean over cases with a 95 % percentile bootstrap interval, resampled by subject."""
+    """A mean over `n` cases with a 95 % percentile bootstrap interval, resampled by subject.
+
+    With cases of fewer than two subjects there is nothing to resample, so there is no interval: `lower` and `upper` are
+    None, and whatever asks for a bound is not met.
+    """
 
     mean: float
-    lower: float
-    upper: float
+    lower: float | None
+    upper: float | None
     n: int
+
+    def words(self, digits: int = 3) -> str:
+        """The interval for people, without the mean."""
+        if self.lower is None or self.upper is None:
+            return "no interval: one subject"
+        return f"{self.lower:.{digits}f} to {self.upper:.{digits}f}"
 
 
 class Criterion(Record):

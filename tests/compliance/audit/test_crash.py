@@ -10,11 +10,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
-from tests import audit_logs
-from tests.audit_logs import Desk, draft
 
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.verification.log import verify_entries
+from tests import audit_logs
+from tests.audit_logs import Desk, draft
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 

@@ -9,11 +9,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlmodel import SQLModel
-from tests import audit_logs
 
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.audit.store.database import Database
 from minivess.foundation.errors import CouldNotCheckError, InputError
+from tests import audit_logs
 
 
 def test_migrations_make_the_tables_the_code_expects(tmp_path: Path) -> None:

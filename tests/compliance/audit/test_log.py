@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event as sql_event
-from tests import audit_logs
-from tests.audit_logs import Desk, draft
 
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.register import Register
@@ -26,6 +24,8 @@ from minivess.foundation.errors import (
     VerificationError,
 )
 from minivess.records.entry import Outcome
+from tests import audit_logs
+from tests.audit_logs import Desk, draft
 
 
 @pytest.fixture

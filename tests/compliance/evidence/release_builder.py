@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.compliance import pack_builder as logs
-
 from minivess.compliance.evidence.dossier import PackInputs
 from minivess.compliance.evidence.gates import judge, load_policy
 from minivess.compliance.identity.approvals import approve
@@ -35,6 +33,7 @@ from minivess.records.model import CalibrationRecord, ExportRecord, ModelSpec, R
 from minivess.records.project import Project
 from minivess.records.release import GateFacts, RiskJudgement
 from minivess.records.traceability import TestReport, TestResult
+from tests.compliance import pack_builder as logs
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = ROOT / "templates"

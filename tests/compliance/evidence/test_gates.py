@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.compliance.evidence.release_builder import POLICY, make_release
 
 from minivess.compliance.evidence.gates import judge, load_policy
 from minivess.foundation.errors import InputError
-from minivess.records.evaluation import Interval
+from minivess.records.evaluation import CaseMeasures, Interval
 from minivess.records.release import GateFacts, GateResult, ReleasePolicy
 from minivess.records.traceability import Gap, Source, TestResult
+from tests.compliance.evidence.release_builder import POLICY, make_release
 
 SIGNATURES = {
     "name": "release",
@@ -158,3 +158,28 @@ def _dice(mean: float, n: int = 4) -> GateFacts:
             worst="a",
         )
     )
+
+
+def test_a_bound_that_nobody_can_know_is_not_met() -> None:
+    known = _dice(0.9)
+    assert known.evaluation is not None
+    interval = Interval(mean=0.9, lower=None, upper=None, n=4)
+    facts = GateFacts(evaluation=known.evaluation.model_copy(update={"aggregates": {"dice": interval}}))
+    result = _one({"id": "dice", "kind": "metric", "measure": "dice", "statistic": "lower", "at_least": 0.1}, facts)
+    assert not result.passed
+    assert "one subject" in result.message
+
+
+def test_a_measure_that_is_undefined_in_a_case_is_not_met_by_the_others() -> None:
+    known = _dice(0.9)
+    assert known.evaluation is not None
+    rows = tuple(
+        CaseMeasures(case=f"c{i}", subject=f"s{i}", dice=0.9, cldice=0.9, nsd=0.9, hd95_um=None, baseline_dice=0.5)
+        for i in range(5)
+    )
+    distance = Interval(mean=2.0, lower=1.0, upper=3.0, n=4)
+    changed = known.evaluation.model_copy(update={"aggregates": {"hd95_um": distance}, "cases": rows})
+    gate = {"id": "hd95", "kind": "metric", "measure": "hd95_um", "at_most": 5.0}
+    result = _one(gate, GateFacts(evaluation=changed))
+    assert not result.passed
+    assert "undefined in 1 of 5 cases" in result.message

@@ -7,8 +7,6 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests.compliance import pack_builder as logs
-from tests.compliance.evidence.release_builder import Release, make_release, sign_for
 
 from minivess.compliance.evidence.dossier import read_log
 from minivess.compliance.evidence.pack import BuiltPack, add_signature, build_pack
@@ -19,6 +17,8 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, VerificationError
 from minivess.records.entry import Context
 from minivess.records.identity import IdentityKind, Meaning, Role
+from tests.compliance import pack_builder as logs
+from tests.compliance.evidence.release_builder import Release, make_release, sign_for
 
 
 @pytest.fixture

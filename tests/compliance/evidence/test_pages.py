@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.compliance.evidence.release_builder import TEMPLATES, make_release
 
 from minivess.compliance.evidence.documents import DOCUMENTS, documents
 from minivess.compliance.evidence.dossier import Dossier, gather
@@ -18,6 +17,7 @@ from minivess.compliance.evidence.index import index_page, key_figures, odometer
 from minivess.compliance.evidence.rendering import Renderer, embed
 from minivess.compliance.evidence.trace_view import matrix_csv, trace_items
 from minivess.foundation.errors import InputError
+from tests.compliance.evidence.release_builder import TEMPLATES, make_release
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 

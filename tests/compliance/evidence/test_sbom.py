@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from tests.compliance.evidence.release_builder import LOCK, ROOT, SHA
 
 from minivess.compliance.evidence.lock import Use, read_lock
 from minivess.compliance.evidence.metadata import licence
 from minivess.compliance.evidence.sbom import sbom
 from minivess.compliance.evidence.soup import soup, soup_csv
 from minivess.foundation.errors import InputError, RefusedError
+from tests.compliance.evidence.release_builder import LOCK, ROOT, SHA
 
 TIME = datetime(2026, 11, 20, tzinfo=UTC)
 DIGEST = "sha256:" + "ab" * 32

@@ -40,3 +40,11 @@ def test_one_subject_alone_has_an_interval_without_width() -> None:
 def test_what_cannot_be_averaged_is_refused(values: list[float], subjects: list[str]) -> None:
     with pytest.raises(UsageError):
         bootstrap_mean(values, subjects, resamples=100, seed=0)
+
+
+@pytest.mark.verifies("REQ-024")
+def test_one_subject_has_a_mean_but_no_interval() -> None:
+    alone = bootstrap_mean([0.7, 0.75], ["a", "a"], resamples=500, seed=0)
+    assert alone.mean == pytest.approx(0.725)
+    assert (alone.lower, alone.upper) == (None, None)
+    assert alone.words() == "no interval: one subject"

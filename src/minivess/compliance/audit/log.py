@@ -32,7 +32,14 @@ from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note, valid_o
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.merkle import Frontier, inclusion_proof, leaf_hash
 from minivess.foundation.clock import Clock, timestamp, utc_now
-from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, UsageError, VerificationError
+from minivess.foundation.errors import (
+    CannotWriteError,
+    CouldNotCheckError,
+    InputError,
+    RefusedError,
+    UsageError,
+    VerificationError,
+)
 from minivess.foundation.implements import implements
 from minivess.records.entry import Draft, Entry, EntryBody, Outcome
 from minivess.records.identity import Identity, KeyAlgorithm
@@ -144,13 +151,13 @@ class AuditLog:
         """
         database = Database(database_url, wait=wait)
         if database.missing():
-            raise InputError("there is no audit log here", hint="make one with `minivess init`")
+            raise InputError("there is no audit log here", hint="start one with `minivess audit start`")
         try:
             _bring_up_to_date(database, writable=log_signer is not None)
             log = cls(database, origin="", log_signer=log_signer, clock=clock)
             with database.reading() as connection:
                 if size_of(connection) == 0:
-                    raise InputError("there is no audit log here", hint="make one with `minivess init`")
+                    raise InputError("there is no audit log here", hint="start one with `minivess audit start`")
                 created = _created(content_of(connection, 0))
                 log._origin = created.body.log
                 log._head = catch_up(connection, log._head, origin=log._origin)
@@ -187,7 +194,7 @@ class AuditLog:
             InputError: the payload has no canonical form.
             RefusedError: the signer is not enrolled in this log, is revoked, or may not enrol or revoke.
             VerificationError: the database does not agree with its last checkpoint.
-            CouldNotCheckError: the log cannot be written; nothing was.
+            CannotWriteError: the log cannot be written; nothing was.
         """
         check_payload(draft.action, draft.payload, complete=draft.outcome is Outcome.COMPLETED)
         if draft.action == "log.created":
@@ -203,7 +210,7 @@ class AuditLog:
         """Make sure that an entry could be appended now: take the write lock, write, and take the write back.
 
         Raises:
-            CouldNotCheckError: the log cannot be written.
+            CannotWriteError: the log cannot be written.
             VerificationError: the database does not agree with its last checkpoint.
         """
         self._signs()
@@ -300,7 +307,7 @@ class AuditLog:
 
     def _signs(self) -> Signer:
         if self._log_signer is None:
-            raise CouldNotCheckError("the log cannot be written: it was opened for reading", hint="give the log's key")
+            raise CannotWriteError("the log cannot be written: it was opened for reading", hint="give the log's key")
         return self._log_signer
 
     def _write(
@@ -355,7 +362,7 @@ class AuditLog:
 def _bring_up_to_date(database: Database, *, writable: bool) -> None:
     with database.reading() as connection:
         if database.revision(connection) is None:
-            raise InputError("there is no audit log here", hint="make one with `minivess init`")
+            raise InputError("there is no audit log here", hint="start one with `minivess audit start`")
         outdated = database.outdated(connection)
     if not outdated:
         return

@@ -91,10 +91,18 @@ def _metric(gate: MetricGate, evaluation: EvaluationRecord | None) -> GateResult
     title = f"{MEASURE_NAMES[gate.measure]}, {_STATISTIC_NAMES[gate.statistic]}"
     interval = None if evaluation is None else evaluation.aggregates.get(gate.measure)
     value: float | None = None
-    if interval is not None and interval.n > 0:
+    why = None
+    if evaluation is not None and interval is not None and interval.n > 0:
         value = {"mean": interval.mean, "lower": interval.lower, "upper": interval.upper}[gate.statistic]
+        if interval.n < len(evaluation.cases):
+            value, why = (
+                None,
+                f"it is undefined in {len(evaluation.cases) - interval.n} of {len(evaluation.cases)} cases",
+            )
+        elif value is None:
+            why = "the cases of one subject give no interval"
     mend = "train longer or on more subjects, then ask for a new opening of the test set; or narrow the intended use"
-    return _bound(gate, title, value, at_least=gate.at_least, at_most=gate.at_most, mend=mend)
+    return _bound(gate, title, value, at_least=gate.at_least, at_most=gate.at_most, mend=mend, why=why)
 
 
 def _over_baseline(evaluation: EvaluationRecord) -> float | None:
@@ -110,12 +118,13 @@ def _bound(
     mend: str,
     at_least: float | None = None,
     at_most: float | None = None,
+    why: str | None = None,
 ) -> GateResult:
     limit = at_most if at_least is None else at_least
     limit = math.nan if limit is None else limit
     comparison = "at most" if at_least is None else "at least"
     if value is None or not math.isfinite(value):
-        why, unknown_mend = _UNKNOWN[gate.kind]
+        unknown, unknown_mend = (why, mend) if why else _UNKNOWN[gate.kind]
         return GateResult(
             id=gate.id,
             kind=gate.kind,
@@ -125,7 +134,7 @@ def _bound(
             comparison="at most" if at_least is None else "at least",
             limit=limit,
             margin=None,
-            message=f"{title}: not known, because {why}; {comparison} {number(limit)} is asked",
+            message=f"{title}: not known, because {unknown}; {comparison} {number(limit)} is asked",
             mend=unknown_mend,
         )
     margin = value - limit if at_least is not None else limit - value

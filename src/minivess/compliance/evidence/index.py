@@ -33,8 +33,7 @@ class KeyFigure:
 
     name: str
     mean: float
-    lower: float
-    upper: float
+    interval: str
     digits: int
     better: str
     place: float
@@ -109,19 +108,20 @@ def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
         interval = dossier.evaluation.aggregates.get(measure)
         if interval is None:
             continue
-        top = 1.0 if HIGHER_IS_BETTER[measure] else max(interval.upper, limits.get(measure) or 0.0, 1e-9) * 1.15
+        digits = 3 if HIGHER_IS_BETTER[measure] else 1
+        ends = [end for end in (interval.lower, interval.upper) if end is not None] or [interval.mean]
+        top = 1.0 if HIGHER_IS_BETTER[measure] else max(*ends, interval.mean, limits.get(measure) or 0.0, 1e-9) * 1.15
         limit = limits.get(measure)
         baseline = dossier.evaluation.baseline.mean if measure == "dice" else None
         found.append(
             KeyFigure(
                 name=MEASURE_NAMES[measure],
                 mean=interval.mean,
-                lower=interval.lower,
-                upper=interval.upper,
-                digits=3 if HIGHER_IS_BETTER[measure] else 1,
+                interval=interval.words(digits),
+                digits=digits,
                 better="higher is better" if HIGHER_IS_BETTER[measure] else "lower is better",
                 place=_place(interval.mean, top),
-                span=(_place(interval.lower, top), _place(interval.upper, top)),
+                span=(_place(min(ends), top), _place(max(ends), top)),
                 limit=limit,
                 limit_place=None if limit is None else _place(limit, top),
                 baseline=baseline,

@@ -32,7 +32,7 @@ from minivess.foundation.clock import timestamp as rfc3339
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
-from minivess.records.evaluation import EvaluationRecord
+from minivess.records.evaluation import EvaluationRecord, Interval
 from minivess.records.model import ModelSpec
 
 _URL = re.compile(r"(?:https?://|urn:)(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=\[\]-]|%[0-9A-Fa-f]{2})+", re.ASCII)
@@ -215,10 +215,7 @@ def _card(model: ModelSpec | None, evaluation: EvaluationRecord | None, intended
                     "type": name,
                     "value": f"{interval.mean:.4f}",
                     "slice": "sealed test set",
-                    "confidenceInterval": {
-                        "lowerBound": f"{interval.lower:.4f}",
-                        "upperBound": f"{interval.upper:.4f}",
-                    },
+                    **_confidence(interval),
                 }
                 for name, interval in sorted(evaluation.aggregates.items())
             ]
@@ -226,3 +223,9 @@ def _card(model: ModelSpec | None, evaluation: EvaluationRecord | None, intended
     if intended_use:
         card["considerations"] = {"useCases": [intended_use]}
     return card
+
+
+def _confidence(interval: Interval) -> dict[str, Any]:
+    if interval.lower is None or interval.upper is None:
+        return {}
+    return {"confidenceInterval": {"lowerBound": f"{interval.lower:.4f}", "upperBound": f"{interval.upper:.4f}"}}

@@ -17,7 +17,7 @@ from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical, digest_of, parse_json
 from minivess.compliance.proofs.encoding import from_base64, to_base64
 from minivess.foundation.digests import Digest
-from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, UsageError
+from minivess.foundation.errors import CannotWriteError, InputError, RefusedError, UsageError
 from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
@@ -91,7 +91,7 @@ class Keystore:
         Raises:
             UsageError: id, name or roles are not allowed, or the passphrase is shorter than 8 characters.
             RefusedError: an identity of that id is there already.
-            CouldNotCheckError: the folder cannot be written.
+            CannotWriteError: the folder cannot be written.
         """
         if len(_normal(passphrase)) < MIN_PASSPHRASE:
             raise UsageError(
@@ -168,7 +168,7 @@ class Keystore:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise CouldNotCheckError(f"cannot make the keystore folder: {error.strerror or error}") from error
+            raise CannotWriteError(f"cannot make the keystore folder: {error.strerror or error}") from error
         if demo:
             write_text_atomic(self.folder / DEMO_NOTICE, _NOTICE_TEXT)
 

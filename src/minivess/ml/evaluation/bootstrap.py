@@ -15,13 +15,16 @@ from minivess.foundation.implements import implements
 from minivess.records.evaluation import Interval
 
 _TAIL = 2.5
+_FEWEST = 2
+"""Subjects below which an interval would claim what nobody knows."""
 
 
 @implements("REQ-024")
 def bootstrap_mean(values: Sequence[float], subjects: Sequence[str], *, resamples: int, seed: int) -> Interval:
     """The mean over cases with its 95 % percentile interval from a cluster bootstrap.
 
-    Each resample draws as many subjects as there are, with replacement, and averages all cases of those drawn.
+    Each resample draws as many subjects as there are, with replacement, and averages all cases of those drawn. Cases of
+    a single subject get no interval.
 
     Args:
         values: one finite value a case.
@@ -37,10 +40,13 @@ def bootstrap_mean(values: Sequence[float], subjects: Sequence[str], *, resample
     data = np.asarray(values, dtype=np.float64)
     if not np.isfinite(data).all():
         raise UsageError("a value that is not finite has no place in a mean", hint="list undefined values apart")
+    mean = float(data.mean())
     names, group = np.unique(np.asarray(subjects), return_inverse=True)
+    if len(names) < _FEWEST:
+        return Interval(mean=mean, lower=None, upper=None, n=len(values))
     sums = np.bincount(group, weights=data, minlength=len(names))
     counts = np.bincount(group, minlength=len(names))
     drawn = np.random.default_rng(seed).integers(len(names), size=(resamples, len(names)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     lower, upper = np.percentile(means, (_TAIL, 100 - _TAIL))
-    return Interval(mean=float(data.mean()), lower=float(lower), upper=float(upper), n=len(values))
+    return Interval(mean=mean, lower=float(lower), upper=float(upper), n=len(values))

@@ -196,10 +196,11 @@ def _measure_panel(
     defined = [(value, place) for place, value in enumerate(values) if value is not None]
     heading = title
     if interval is not None:
-        axis.axvspan(interval.lower, interval.upper, color=BLUE, alpha=0.13, linewidth=0)
+        if interval.lower is not None and interval.upper is not None:
+            axis.axvspan(interval.lower, interval.upper, color=BLUE, alpha=0.13, linewidth=0)
         axis.axvline(interval.mean, color=BLUE, linewidth=1)
         digits = 1 if measure == "hd95_um" else 3
-        heading += f"\n{interval.mean:.{digits}f} [{interval.lower:.{digits}f}, {interval.upper:.{digits}f}]"
+        heading += f"\n{interval.mean:.{digits}f} ({interval.words(digits)})"
         if interval.n < len(cases):
             heading += f", {interval.n} of {len(cases)}"
     axis.set_title(heading)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from minivess.foundation.errors import CouldNotCheckError
+from minivess.foundation.errors import CannotWriteError
 from minivess.foundation.implements import implements
 
 _BATCH = 200
@@ -88,7 +88,7 @@ class FileTransport:
         """Append events and flush them.
 
         Raises:
-            CouldNotCheckError: the file cannot be written; what was begun is taken back.
+            CannotWriteError: the file cannot be written; what was begun is taken back.
         """
         data = "".join(
             json.dumps(event, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
@@ -106,7 +106,7 @@ class FileTransport:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise CouldNotCheckError(
+            raise CannotWriteError(
                 f"cannot write lineage events: {error.strerror or type(error).__name__}",
                 hint="events wait in the outbox; free some space or make the file writable",
             ) from error

@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from minivess.foundation.errors import CouldNotCheckError, InputError, UsageError
+from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, InputError, UsageError
 
 _WRITES = "minivess_writes"
 _ADVISORY_LOCK = 0x6D696E6976657373
@@ -162,7 +162,8 @@ def _unreachable(error: Exception, what: str) -> CouldNotCheckError:
         reason = error.strerror or type(error).__name__
     else:
         reason = type(error).__name__
-    return CouldNotCheckError(
+    kind = CannotWriteError if what == "be written" else CouldNotCheckError
+    return kind(
         f"the log cannot {what}: {reason}",
         hint="check that its disk has space, that it may be written, and that no other process holds it",
     )

@@ -16,7 +16,7 @@ from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.paths import Workspace
 from minivess.records.identity import IdentityKind, Role
 from minivess.records.model import CalibrationRecord, ExportRecord, RunRecord
-from minivess.workflows import data, final_evaluation, modelling, people, test_set, verification
+from minivess.workflows import data, modelling, people, test_set, verification
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services, open_services
 from tests.compliance.evidence.release_builder import write_source
@@ -182,6 +182,8 @@ def add_toy_training(project: ProjectFolder) -> None:
 
 def evaluate_and_verify(project: ProjectFolder) -> None:
     """Open the test set once, properly, and run the scenarios of the source tree."""
+    from minivess.workflows import final_evaluation
+
     ada, rosa = project.signers["ada"], project.signers["rosa"]
     with project.services() as services:
         test_set.register_criteria(services, ada)

@@ -11,10 +11,12 @@ from pydantic import ValidationError
 from minivess.compliance.identity.keys import wrap_for
 from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
+from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.files import read_limited, write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
+from minivess.records.artifact import Artifact
 from minivess.records.base import Record
 from minivess.records.dataset import DatasetManifest, SealManifest, SplitManifest, ValidationReport
 from minivess.records.identity import Role
@@ -67,6 +69,11 @@ def seal_of(workspace: Workspace) -> SealManifest:
     return read_json(workspace, "data/sealed/manifest.json", SealManifest, hint="minivess data seal")
 
 
+def made_of(workspace: Workspace, *names: str) -> list[Artifact]:
+    """Files of the workspace as inputs of an action, by name and digest."""
+    return [Artifact(name=name, digest=digest_file(workspace.root / name)) for name in names]
+
+
 class DataVersion(Record):
     """Which version of the data everything after the sealing worked with."""
 
@@ -102,8 +109,14 @@ def validate(services: Services, signer: Signer) -> ValidationReport:
 
     workspace = Workspace(services.workspace)
     manifest = manifest_of(workspace)
-    with recorded(services, "data.validate", signer, context=services.context(data=manifest.root)) as record:
-        report = validation.validate(manifest, workspace.prepared)
+    with recorded(
+        services,
+        "data.validate",
+        signer,
+        inputs=made_of(workspace, "data/manifest.json"),
+        context=services.context(data=manifest.root),
+    ) as record:
+        report = validation.validate(manifest, workspace.prepared, progress=services.progress)
         write_json(workspace, "data/validation.json", report)
         record.output("data/validation.json", workspace.data / "validation.json")
         severities = [finding.severity.value for finding in report.findings]
@@ -126,7 +139,13 @@ def split(services: Services, signer: Signer) -> SplitManifest:
         raise RefusedError(
             "the test part is sealed: the split stands", hint="start another project folder for other data"
         )
-    with recorded(services, "data.split", signer, context=services.context(data=manifest.root)) as record:
+    with recorded(
+        services,
+        "data.split",
+        signer,
+        inputs=made_of(workspace, "data/manifest.json"),
+        context=services.context(data=manifest.root),
+    ) as record:
         report = read_json(workspace, "data/validation.json", ValidationReport, hint="minivess data validate")
         if report.blocked or report.dataset != manifest.root:
             raise RefusedError(
@@ -152,7 +171,13 @@ def seal(services: Services, signer: Signer) -> SealManifest:
 
     workspace = Workspace(services.workspace)
     made = split_of(workspace)
-    with recorded(services, "data.seal", signer, context=services.context(data=made.root)) as record:
+    with recorded(
+        services,
+        "data.seal",
+        signer,
+        inputs=made_of(workspace, "data/split.json"),
+        context=services.context(data=made.root),
+    ) as record:
         register = Register.fold(services.log.entries())
         approvers = {
             one.id: one.encryption_key

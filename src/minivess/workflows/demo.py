@@ -34,7 +34,7 @@ from minivess.records.evaluation import EvaluationRecord
 from minivess.records.identity import IdentityKind, Role
 from minivess.records.sinks import Progress
 from minivess.workflows import data, final_evaluation, modelling, people, release, test_set, verification
-from minivess.workflows.services import Services, open_services
+from minivess.workflows.services import LOG_IDENTITY, Services, open_services
 
 MARKER = "DEMO"
 PEOPLE = {
@@ -160,7 +160,7 @@ class _Story:
         self.say(f"[{self.step:2d}/{STEPS} {time.monotonic() - self.begun:4.0f} s] {what}")
 
     def _people(self) -> dict[str, Signer]:
-        everybody = [*PEOPLE, people.LOG_IDENTITY, people.INFERENCE_IDENTITY]
+        everybody = [*PEOPLE, LOG_IDENTITY, people.INFERENCE_IDENTITY]
         self.passphrases = {who: "-".join(secrets.token_hex(3) for _ in range(3)) for who in everybody}
         lines = [
             "# Passphrases of made-up people, for trying commands in this demo. Real ones are never written down.\n"
@@ -179,7 +179,7 @@ class _Story:
             demo=True,
         )
         signers = {who: keystore.unlock(who, self.passphrases[who]) for who in PEOPLE}
-        people.start_log(self.workspace, signers["max"], log_passphrase=self.passphrases[people.LOG_IDENTITY])
+        people.start_log(self.workspace, signers["max"], log_passphrase=self.passphrases[LOG_IDENTITY])
         return signers
 
     def _data(self, services: Services, ada: Signer) -> None:
@@ -262,7 +262,7 @@ def _server(workspace: Path, passphrases: dict[str, str], *, log: Path) -> Itera
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = dict(os.environ)
-    for who in (people.LOG_IDENTITY, people.INFERENCE_IDENTITY):
+    for who in (LOG_IDENTITY, people.INFERENCE_IDENTITY):
         environment[_variable(who)] = passphrases[who]
     command = [sys.executable, "-m", "minivess.cli.main", "-C", str(workspace), "serve", "--port", str(port)]
     address = f"http://127.0.0.1:{port}"

@@ -19,7 +19,7 @@ from minivess.records.dataset import Part
 from minivess.records.entry import Entry, Outcome
 from minivess.records.model import CalibrationRecord, ExportRecord, ModelSpec, RunRecord
 from minivess.records.receipt import Receipt
-from minivess.workflows.data import read_json, split_of, version_of, write_json
+from minivess.workflows.data import made_of, read_json, split_of, version_of, write_json
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 
@@ -80,7 +80,13 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
         if kept.is_file() and (seed, version["data"], digest_file(kept)) in finished:
             runs.append(read_json(workspace, workspace.name(kept), RunRecord, hint="minivess train"))
             continue
-        with recorded(services, "training", signer, context=services.context(seed=seed, **version)) as record:
+        with recorded(
+            services,
+            "training",
+            signer,
+            inputs=made_of(workspace, "data/split.json"),
+            context=services.context(seed=seed, **version),
+        ) as record:
             listener = MlflowListener(services.settings.mlflow_uri, experiment=project.device.name)
             run = train_member(
                 cases,
@@ -148,7 +154,8 @@ def calibrate(services: Services, signer: Signer) -> CalibrationRecord:
     workspace, wanted = Workspace(services.workspace), services.project.calibration
     predictor, digest = _ensemble(services)
     context = services.context(model=digest, **version_of(workspace))
-    with recorded(services, "calibration", signer, context=context) as record:
+    inputs = made_of(workspace, "models/ensemble.json", "data/split.json")
+    with recorded(services, "calibration", signer, inputs=inputs, context=context) as record:
         made = fit(
             predictor,
             cases_of(services, Part.CALIBRATION),
@@ -176,11 +183,11 @@ def export(services: Services, signer: Signer) -> ExportRecord:
     from minivess.ml.inference.normalisation import normalise
 
     workspace = Workspace(services.workspace)
-    predictor, digest = _ensemble(services)
+    predictor, _ = _ensemble(services)
     calibration = calibration_of(workspace)
     spec = services.project.model
     patches = [_centre(normalise(image), spec.patch) for _, image, _ in cases_of(services, Part.CALIBRATION)]
-    inputs = [Artifact(name="models/ensemble", digest=digest)]
+    inputs = made_of(workspace, "models/ensemble.json", "models/calibration.json")
     with recorded(
         services, "model.export", signer, inputs=inputs, context=services.context(**version_of(workspace))
     ) as record:

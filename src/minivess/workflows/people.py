@@ -17,9 +17,8 @@ from minivess.records.identity import IdentityKind, Role
 from minivess.records.project import Project
 from minivess.records.receipt import Receipt
 from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
+from minivess.workflows.services import LOG_IDENTITY, Services
 
-LOG_IDENTITY = "log"
 INFERENCE_IDENTITY = "inference"
 
 

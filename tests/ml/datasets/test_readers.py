@@ -13,6 +13,7 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from minivess.foundation.errors import InputError
 from minivess.ml.datasets.ome import read_ome_spacing
@@ -86,10 +87,9 @@ def test_tiled_tiff_reads_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", ["tiff_lzw", "packbits", "tiff_adobe_deflate"])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_tiff_written_by_libtiff_reads_back(tmp_path: Path, method: str, dtype: str) -> None:
-    image = pytest.importorskip("PIL.Image")
     noise = RNG.integers(0, 200, (2, 90, 110)).astype(dtype)
     noise[0, :, :50] = 7
-    first, *rest = (image.fromarray(plane) for plane in noise)
+    first, *rest = (Image.fromarray(plane) for plane in noise)
     first.save(tmp_path / "v.tif", compression=method, save_all=True, append_images=rest)
     assert np.array_equal(read_volume(tmp_path / "v.tif").array, noise)
 

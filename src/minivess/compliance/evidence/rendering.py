@@ -15,7 +15,7 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
-from minivess.compliance.evidence.gates import number
+from minivess.compliance.evidence.gates import MEASURE_NAMES, number
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 
@@ -76,7 +76,7 @@ def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters = (figure, percent, moment, day, short, plural, embed, number)
+    filters = (figure, percent, moment, day, short, plural, embed, number, sentence, measure)
     environment.filters.update({function.__name__: function for function in filters})
     return environment
 
@@ -92,6 +92,17 @@ def embed(value: Any) -> Markup:
 def figure(value: float | None, digits: int = 3) -> str:
     """A measured number; an en dash where it is undefined."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def sentence(value: str) -> str:
+    """A note as a sentence: with a capital and a full stop."""
+    text = value.strip()
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def measure(name: str) -> str:
+    """The proper name of a measure or aggregate."""
+    return {**MEASURE_NAMES, "dice_over_baseline": "Dice over the tuned intensity threshold"}.get(name, name)
 
 
 def percent(value: float, digits: int = 1) -> str:

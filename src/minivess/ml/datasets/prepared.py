@@ -90,7 +90,7 @@ def ingest(data: Data, base: Path, out: Path, *, progress: Progress | None = Non
     records = []
     for done, recipe in enumerate(recipes):
         if progress is not None:
-            progress(f"ingest {recipe.id}", done, len(recipes))
+            progress("ingest", done, len(recipes))
         records.append(_prepare(recipe, out / recipe.id))
     if progress is not None:
         progress("ingest", len(recipes), len(recipes))

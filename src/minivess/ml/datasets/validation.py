@@ -136,7 +136,7 @@ def validate(manifest: DatasetManifest, folder: Path, *, progress: Progress | No
     findings = list(_duplicates(manifest))
     for done, record in enumerate(manifest.cases):
         if progress is not None:
-            progress(f"validate {record.id}", done, len(manifest.cases))
+            progress("validate", done, len(manifest.cases))
         findings.extend(_case(record, folder))
     if progress is not None:
         progress("validate", len(manifest.cases), len(manifest.cases))

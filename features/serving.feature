@@ -2,11 +2,12 @@ Feature: Answers in use are safe and on the record
   A mask that nobody can trace, or that was made for an image the model knows nothing about, is a hazard. So the service
   answers only what lies within the intended use, and only what it has recorded.
 
-  @REQ-027
+  @REQ-027 @RC-01
   Scenario: An answer carries a mask, a decision and a receipt that verifies
     Given a running service
     When a volume like those the model was made from is sent
     Then the answer holds a mask of the volume's shape and the decision "answered"
+    And a wider mask shows where vessels may be that the first one misses
     And its receipt verifies with the log's public key alone
     And the entry in the log names the model, the request and the mask by their digests
 

@@ -22,6 +22,7 @@ def sealed_project(tmp_path_factory: pytest.TempPathFactory) -> projects.Project
     """A project whose test part is sealed and whose toy model is exported; copy it before changing it."""
     project = projects.start(tmp_path_factory.mktemp("sealed") / "project", source=SOURCE)
     projects.seal(project)
+    projects.add_toy_training(project)
     projects.export_toy_model(project)
     return project
 

@@ -167,17 +167,17 @@ def add_toy_training(project: ProjectFolder) -> None:
             ece_after=0.1,
             band_ece_before=0.1,
             band_ece_after=0.1,
-            threshold=None,
+            threshold=0.2,
             target_recall=plan.calibration.target_recall,
-            achieved_recall=None,
+            achieved_recall=0.95,
             cases=data.split_of(workspace).calibration,
             method="toy",
-            note="no guarantee: a toy",
+            note="a toy",
         )
         with recorded(services, "calibration", ada) as record:
             data.write_json(workspace, "models/calibration.json", calibration)
             record.output("models/calibration.json", workspace.models / "calibration.json")
-            record.payload(temperature=1.0, threshold=None, target_recall=calibration.target_recall, cases=1)
+            record.payload(temperature=1.0, threshold=0.2, target_recall=calibration.target_recall, cases=1)
 
 
 def evaluate_and_verify(project: ProjectFolder) -> None:

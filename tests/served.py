@@ -32,7 +32,7 @@ from tests.projects import PASSPHRASE, ProjectFolder, export_toy_model
 LIMITS = Limits(body_bytes=1 << 20, voxels=100_000)
 
 
-def prepare(project: ProjectFolder, *, threshold: float | None = 0.6) -> None:
+def prepare(project: ProjectFolder, *, threshold: float | None = 0.3) -> None:
     """Bring a started project to where it can be served: cases, split, toy model, calibration, enrolled service."""
     ada = project.signers["ada"]
     with project.services() as services:

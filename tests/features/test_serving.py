@@ -149,13 +149,23 @@ def _(story: Story) -> None:
     assert not verify_receipt(changed, log_key=register.log_key, actor=signer).holds
 
 
+@then("a wider mask shows where vessels may be that the first one misses")
+def _(story: Story) -> None:
+    body = story.answered.json()
+    mask, wide = (served.unpack_mask(body[name]) for name in ("mask", "conformal_mask"))
+    assert (wide[mask == 1] == 1).all()
+    assert wide.sum() > mask.sum()
+
+
 @then("the entry in the log names the model, the request and the mask by their digests")
 def _(story: Story) -> None:
     body = story.answered.json()
     entry = story.running.entries()[-1].body
     assert entry.context.model == body["model"]
     assert digest_bytes(story.sent) in {item.digest for item in entry.inputs}
-    assert [item.digest for item in entry.outputs] == [mask_digest(served.unpack_mask(body["mask"]))]
+    assert [item.digest for item in entry.outputs] == [
+        mask_digest(served.unpack_mask(body[name])) for name in ("mask", "conformal_mask")
+    ]
 
 
 @then("the service answers that it is unavailable, without a mask")
@@ -202,7 +212,7 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     story.project = story.copy()
     path = story.project.workspace.models / "calibration.json"
-    changed = path.read_text(encoding="utf-8").replace('"threshold": 0.6', '"threshold": 0.1')
+    changed = path.read_text(encoding="utf-8").replace('"threshold": 0.3', '"threshold": 0.1')
     path.unlink()
     path.write_text(changed, encoding="utf-8")
 

@@ -25,7 +25,7 @@ def test_an_answer_carries_mask_decision_and_a_receipt_that_verifies(service: se
     image, spacing = service.volume()
     body = service.send(image, spacing).json()
     mask = served.unpack_mask(body["mask"])
-    assert (body["decision"], body["reasons"], body["conformal"]) == ("answered", [], True)
+    assert (body["decision"], body["reasons"], body["threshold"]) == ("answered", [], 0.5)
     assert mask.shape == image.shape
     assert set(np.unique(mask)) == {0, 1}
     assert body["foreground_fraction"] == pytest.approx(mask.mean())
@@ -35,15 +35,19 @@ def test_an_answer_carries_mask_decision_and_a_receipt_that_verifies(service: se
     entry = service.entries()[-1]
     assert entry.body.index == receipt.index
     assert entry.body.outcome is Outcome.COMPLETED
-    assert [output.digest for output in entry.body.outputs] == [mask_digest(mask)] == [body["mask_digest"]]
+    wide = served.unpack_mask(body["conformal_mask"])
+    assert [output.digest for output in entry.body.outputs] == [mask_digest(mask), mask_digest(wide)]
+    assert body["mask_digest"] == mask_digest(mask)
     assert digest_bytes(served.npy(image)) in {item.digest for item in entry.body.inputs}
     assert entry.body.context.model == body["model"]
 
 
 def test_the_mask_is_the_model_at_the_threshold(service: served.Service) -> None:
     image, spacing = service.volume()
-    mask = served.unpack_mask(service.send(image, spacing).json()["mask"])
-    assert 0 < mask.mean() < 0.5
+    body = service.send(image, spacing).json()
+    mask, wide = served.unpack_mask(body["mask"]), served.unpack_mask(body["conformal_mask"])
+    assert 0 < mask.mean() < wide.mean() < 1
+    assert np.all(wide[mask == 1] == 1)
     assert image[mask == 1].mean() > image[mask == 0].mean()
 
 
@@ -202,7 +206,7 @@ def test_a_receipt_needs_a_number(service: served.Service) -> None:
 def test_health_and_model_say_what_is_served(service: served.Service) -> None:
     model = service.client.get("/v1/model").json()
     assert service.client.get("/v1/health").json() == {"status": "ok", "model": model["digest"]}
-    assert model["threshold"] == 0.6
+    assert (model["threshold"], model["conformal_threshold"]) == (0.5, 0.3)
     assert model["bounds"]["spacing_um"][0][0] == pytest.approx(1.8)
 
 

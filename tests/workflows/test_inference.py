@@ -63,15 +63,13 @@ def test_an_export_that_failed_does_not_count(project: ProjectFolder) -> None:
         start(project)
 
 
-def test_without_a_guarantee_the_default_threshold_serves_and_says_so(
-    started_project: ProjectFolder, tmp_path: Path
-) -> None:
+def test_without_a_guarantee_there_is_no_conformal_mask(started_project: ProjectFolder, tmp_path: Path) -> None:
     project = started_project.copy_to(tmp_path / "project")
     served.prepare(project, threshold=None)
     with served.running(project) as service:
-        assert (service.engine.model.threshold, service.engine.model.conformal) == (0.5, False)
+        assert (service.engine.model.threshold, service.engine.model.conformal_threshold) == (0.5, None)
         image, spacing = service.volume()
-        assert service.send(image, spacing).json()["conformal"] is False
+        assert service.send(image, spacing).json()["conformal_mask"] is None
 
 
 @pytest.mark.verifies("REQ-027")

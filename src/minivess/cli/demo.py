@@ -33,6 +33,9 @@ def demo(project: Path, folder: Path) -> None:
         rows = [(name, f"{interval.mean:.3f}", interval.words()) for name, interval in record.aggregates.items()]
         base = record.baseline
         rows.append(("dice of the best threshold", f"{base.mean:.3f}", base.words()))
+        recall = record.conformal_recall
+        if recall is not None:
+            rows.append(("recall of the conformal mask", f"{recall.mean:.3f}", recall.words()))
         emit_table((f"{len(record.cases)} sealed test cases", "mean", "95 % interval"), rows)
     click.echo()
     for label, text in (

@@ -80,6 +80,8 @@ class EvaluationRecord(Record):
     cases: tuple[CaseMeasures, ...]
     aggregates: dict[str, Interval]
     baseline: Interval
+    conformal_recall: Interval | None = None
+    """Recall of the conformal mask; None when calibration could give no guarantee, so that there is no such mask."""
     ece: float
     band_ece: float
     best: Slug

@@ -12,6 +12,10 @@ from minivess.records.base import Record
 Triple = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 
 
+MASK_THRESHOLD = 0.5
+"""Voxels with at least this calibrated probability are the mask: the one that is evaluated, released and served."""
+
+
 class ModelSpec(Record):
     """A segmentation network for single-channel volumes with one foreground class."""
 

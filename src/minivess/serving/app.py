@@ -129,7 +129,7 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
             intended_use=served.statement,
             digest=served.digest,
             threshold=served.threshold,
-            conformal=served.conformal,
+            conformal_threshold=served.conformal_threshold,
             bounds=served.intended_use,
         )
 
@@ -178,7 +178,8 @@ def _respond(
         shape=(z, y, x),
         foreground_fraction=answer.foreground_fraction,
         threshold=engine.model.threshold,
-        conformal=engine.model.conformal,
+        conformal_mask=None if answer.conformal_mask is None else pack_mask(answer.conformal_mask),
+        conformal_threshold=engine.model.conformal_threshold,
         model=engine.model.digest,
         request=name,
         receipt=answer.receipt,

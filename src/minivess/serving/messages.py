@@ -38,10 +38,17 @@ class Segmentation(Message):
     shape: Annotated[tuple[int, int, int], Field(description="Voxels along z, y, x.", examples=[[48, 96, 96]])]
     foreground_fraction: Annotated[float, Field(ge=0, le=1, description="Share of vessel voxels.", examples=[0.041])]
     threshold: Annotated[
-        float, Field(ge=0, le=1, description="Probability from which a voxel is vessel.", examples=[0.5])
+        float, Field(ge=0, le=1, description="Probability from which a voxel is vessel, as evaluated.", examples=[0.5])
     ]
-    conformal: Annotated[
-        bool, Field(description="Whether the threshold carries the recall guarantee of the calibration.")
+    conformal_mask: Annotated[
+        str | None,
+        Field(
+            description="A second, wider mask in the same form: where vessels may be that the mask misses, at the "
+            "threshold whose recall calibration guarantees. None when it could give no guarantee."
+        ),
+    ]
+    conformal_threshold: Annotated[
+        float | None, Field(ge=0, le=1, description="Probability from which a voxel is in the conformal mask.")
     ]
     model: Annotated[Digest, Field(description="SHA-256 of the ONNX file that answered.")]
     request: Annotated[str, Field(description="Name of this request in the log.", examples=["5f0c1f6e2f4b4c0f"])]
@@ -74,8 +81,15 @@ class Model(Message):
     version: Annotated[str, Field(description="Its version.", examples=["0.1.0"])]
     intended_use: Annotated[str, Field(description="The intended use in words.")]
     digest: Annotated[Digest, Field(description="SHA-256 of the ONNX file, equal to the newest export in the log.")]
-    threshold: Annotated[float, Field(ge=0, le=1, description="Probability from which a voxel is vessel.")]
-    conformal: Annotated[bool, Field(description="Whether the threshold carries a recall guarantee.")]
+    threshold: Annotated[
+        float, Field(ge=0, le=1, description="Probability from which a voxel is vessel, as evaluated.")
+    ]
+    conformal_threshold: Annotated[
+        float | None,
+        Field(
+            ge=0, le=1, description="Probability from which a voxel is in the conformal mask; None without a guarantee."
+        ),
+    ]
     bounds: Annotated[IntendedUse, Field(description="What is answered; anything else is refused with reasons.")]
 
 

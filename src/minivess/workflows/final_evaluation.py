@@ -19,13 +19,12 @@ from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.records.artifact import Artifact
 from minivess.records.dataset import Part
 from minivess.records.evaluation import Conventions, EvaluationRecord
+from minivess.records.model import MASK_THRESHOLD
 from minivess.workflows.data import manifest_of, seal_of, version_of, write_json
-from minivess.workflows.modelling import cases_of
+from minivess.workflows.modelling import calibration_of, cases_of
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 from minivess.workflows.test_set import OPENING_POLICY, configuration_digest, release_data_key
-
-MASK_THRESHOLD = 0.5
 
 
 @implements("REQ-022", "REQ-023", "REQ-024", "REQ-025", "RC-03")
@@ -45,6 +44,7 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
     predictor = OnnxPredictor(workspace.onnx, project.model)
     model = predictor.digest
     conventions = Conventions(tolerance_um=project.evaluation.tolerance_um, bootstrap=project.evaluation.bootstrap)
+    conformal = calibration_of(workspace).threshold
     baseline = tune_threshold([(image, label) for _, image, label in cases_of(services, Part.CALIBRATION)])
 
     context = services.context(model=model, **version)
@@ -82,6 +82,7 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
             predictor.predict,
             lambda name: open_label(sealed[name]),
             threshold=MASK_THRESHOLD,
+            conformal_threshold=conformal,
             baseline_threshold=baseline,
             conventions=conventions,
             model=model,

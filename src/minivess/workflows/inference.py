@@ -26,6 +26,7 @@ from minivess.records.artifact import Artifact
 from minivess.records.dataset import Part
 from minivess.records.entry import Context, Entry, Outcome
 from minivess.records.intended_use import IntendedUse
+from minivess.records.model import MASK_THRESHOLD
 from minivess.records.receipt import Receipt
 from minivess.workflows.data import split_of, version_of
 from minivess.workflows.modelling import calibration_of
@@ -33,7 +34,6 @@ from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 
 ACTION = "inference"
-DEFAULT_THRESHOLD = 0.5
 _DECISION_LENGTH = 200
 
 
@@ -45,6 +45,8 @@ class Answer:
         decision: whether there is a mask.
         reasons: why not, one sentence each; empty when answered.
         mask: uint8 (z, y, x), 1 is vessel; None when refused.
+        conformal_mask: uint8 (z, y, x), 1 where vessels may be that the mask misses, with the recall that calibration
+            guarantees; None when refused or when there is no guarantee.
         foreground_fraction: share of vessel voxels; None when refused.
         receipt: of the entry this answer is.
     """
@@ -52,27 +54,29 @@ class Answer:
     decision: Literal["answered", "refused"]
     reasons: tuple[str, ...]
     mask: NDArray[np.uint8] | None
+    conformal_mask: NDArray[np.uint8] | None
     foreground_fraction: float | None
     receipt: Receipt
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """What is served: the model's digest, from which probability a voxel is vessel, and the intended use.
+    """What is served: the model's digest, its two thresholds, and the intended use.
 
-    `conformal` says whether the threshold carries the recall guarantee of the calibration.
+    `threshold` makes the mask that was evaluated, `conformal_threshold` the wider one that carries the recall guarantee
+    of the calibration (None when there is none).
     """
 
     digest: str
     threshold: float
-    conformal: bool
+    conformal_threshold: float | None
     intended_use: IntendedUse
     device: str
     version: str
     statement: str
 
 
-@implements("REQ-027", "REQ-029", "RC-12")
+@implements("REQ-027", "REQ-029", "RC-01", "RC-12")
 class InferenceService:
     """Answers volumes on the record. Safe to call from several threads.
 
@@ -123,11 +127,16 @@ class InferenceService:
             context=self._context,
             instant=True,
         ) as record:
-            mask = (self._predictor.predict(volume) >= self.model.threshold).astype(np.uint8)
+            probabilities = self._predictor.predict(volume)
+            mask = (probabilities >= self.model.threshold).astype(np.uint8)
             fraction = float(mask.mean())
             record.output(f"masks/{request_id}", mask_digest(mask))
-            record.payload(decision="answered", foreground_fraction=fraction, conformal=self.model.conformal)
-        return Answer("answered", (), mask, fraction, record.receipt)
+            wide = None
+            if self.model.conformal_threshold is not None:
+                wide = (probabilities >= self.model.conformal_threshold).astype(np.uint8)
+                record.output(f"conformal-masks/{request_id}", mask_digest(wide))
+            record.payload(decision="answered", foreground_fraction=fraction, conformal=wide is not None)
+        return Answer("answered", (), mask, wide, fraction, record.receipt)
 
     def refuse(self, reasons: tuple[str, ...], request_id: str, *, source: str | None = None) -> Answer:
         """Record that a request is not answered, and why.
@@ -157,7 +166,7 @@ class InferenceService:
                 decision = f"{decision[: _DECISION_LENGTH - 1]}…"
             record.payload(decision=decision)
             record.refuse(reasons[0])
-        return Answer("refused", reasons, None, None, record.receipt)
+        return Answer("refused", reasons, None, None, None, record.receipt)
 
     def receipt(self, index: int) -> Receipt:
         """The receipt of an answer given earlier, with its proof in the log as it is now.
@@ -206,12 +215,11 @@ def open_inference(services: Services, signer: Signer) -> InferenceService:
         raise VerificationError(
             "models/calibration.json is not the one the log says was made", hint="restore it, or calibrate again"
         )
-    threshold = DEFAULT_THRESHOLD if calibration.threshold is None else calibration.threshold
     device = services.project.device
     model = ServedModel(
         digest=predictor.digest,
-        threshold=threshold,
-        conformal=calibration.threshold is not None,
+        threshold=MASK_THRESHOLD,
+        conformal_threshold=calibration.threshold,
         intended_use=derive_envelope(_known_cases(workspace)),
         device=device.name,
         version=device.version,

@@ -61,6 +61,7 @@ def evaluate(
     labels: Labels,
     *,
     threshold: float,
+    conformal_threshold: float | None = None,
     baseline_threshold: float,
     conventions: Conventions,
     model: str,
@@ -76,6 +77,7 @@ def evaluate(
         predict: image (z, y, x) -> calibrated foreground probabilities float32 (z, y, x) in 0..1.
         labels: case id -> binary reference (z, y, x); called after the prediction of that case is complete.
         threshold: probability from which a voxel is foreground.
+        conformal_threshold: probability from which a voxel is in the conformal mask, when there is one.
         baseline_threshold: `baseline.tune_threshold` of the calibration part.
         conventions: tolerances and counts that change numbers.
         model: digest of the model judged.
@@ -99,6 +101,7 @@ def evaluate(
     best: CaseArrays | None = None
     worst: CaseArrays | None = None
     everywhere, band = Reliability(), Reliability()
+    recalls: list[tuple[str, float]] = []
     for record, image in cases:
         if record.id in seen:
             raise UsageError(f"case {record.id!r} comes twice")
@@ -107,6 +110,8 @@ def evaluate(
         reference = _reference(labels, record.id, image)
         prediction = probabilities >= threshold
         everywhere.add(probabilities, reference)
+        if conformal_threshold is not None and reference.any():
+            recalls.append((record.subject, float((probabilities[reference] >= conformal_threshold).mean())))
         near = border_band(reference)
         band.add(probabilities[near], reference[near])
         row = _measure(record, image, prediction, reference, baseline=baseline_threshold, conventions=conventions)
@@ -129,6 +134,7 @@ def evaluate(
         cases=tuple(rows),
         aggregates=_aggregates(rows, conventions, seed),
         baseline=_interval(rows, [row.baseline_dice for row in rows], conventions, seed),
+        conformal_recall=_recall(recalls, conventions, seed),
         ece=everywhere.ece,
         band_ece=band.ece,
         best=best.case,
@@ -190,6 +196,13 @@ def _aggregates(rows: list[CaseMeasures], conventions: Conventions, seed: int) -
     gains = [row.dice - row.baseline_dice for row in rows]
     aggregates["dice_over_baseline"] = _interval(rows, gains, conventions, seed)
     return aggregates
+
+
+def _recall(recalls: list[tuple[str, float]], conventions: Conventions, seed: int) -> Interval | None:
+    if not recalls:
+        return None
+    subjects, values = zip(*recalls, strict=True)
+    return bootstrap_mean(values, subjects, resamples=conventions.bootstrap, seed=seed)
 
 
 def _interval(rows: list[CaseMeasures], values: list[float], conventions: Conventions, seed: int) -> Interval:

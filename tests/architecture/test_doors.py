@@ -44,3 +44,37 @@ def test_release_verify_loads_no_heavy_library_while_it_judges(tmp_path: Path) -
     pack = tmp_path / "no-pack.zip"
     pack.write_bytes(b"this is no zip")
     assert loaded_by("release", "verify", str(pack), cwd=tmp_path) == ""
+
+
+WITHOUT_ML = """
+import importlib, importlib.abc, pkgutil, sys
+
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import minivess
+light = ("minivess.foundation", "minivess.records", "minivess.compliance", "minivess.observability.lineage", "minivess.cli")
+for module in pkgutil.walk_packages(minivess.__path__, "minivess."):
+    if module.name.startswith(light) and not module.name.endswith((".env", ".pytest_plugin")):
+        importlib.import_module(module.name)
+print("OK")
+"""
+EXTRAS = (
+    "torch", "monai", "lightning", "mlflow", "dvc", "numpy", "scipy", "sklearn", "skimage", "mapie", "matplotlib", "onnx",
+    "onnxruntime", "onnxscript", "nibabel", "tifffile", "fastapi", "uvicorn", "pytest",
+)  # fmt: skip
+
+
+@pytest.mark.verifies("REQ-042")
+def test_the_core_imports_without_the_extras(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ML.format(names=set(EXTRAS))],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.stdout.strip() == "OK", done.stderr

@@ -157,3 +157,15 @@ def test_a_record_that_does_not_fit_points_to_its_line(
 def test_a_record_is_read(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("name: a\ninner: {severity: 1}\n")
     assert read_record(tmp_path / "r.yaml", _Outer) == _Outer(name="a", inner=_Inner(severity=1))
+
+
+class _Volume(BaseModel):
+    spacing: tuple[float, float, float]
+
+
+def test_a_list_that_is_too_short_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "volume.yaml"
+    path.write_text("\nspacing: [5.0, 1.0]\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r":2: `spacing` has only 2 values") as caught:
+        read_record(path, _Volume)
+    assert caught.value.hint

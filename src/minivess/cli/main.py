@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from minivess.foundation.errors import CannotWriteError, MinivessError
+from minivess.foundation.errors import CannotWriteError, InputError, MinivessError
 from minivess.foundation.implements import implements
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -85,6 +85,9 @@ def main() -> None:
     except click.ClickException as error:
         hint = "" if error.ctx is None else f"`{error.ctx.command_path} --help` shows what it takes"  # type: ignore[attr-defined]
         sys.exit(_say(error.format_message(), hint, 2))
+    except InputError as error:
+        hint = error.hint or "mend or replace the file and start again; nothing was written"
+        sys.exit(_say(error.message, hint, error.exit_code))
     except MinivessError as error:
         sys.exit(_say(error.message, error.hint, error.exit_code))
     except BrokenPipeError:

@@ -285,6 +285,9 @@ def _explain(problem: ErrorDetails, node: Node, record: type[BaseModel], shown: 
     fields = known if inside is record else list(inside.model_fields) if inside else []
     if problem["type"] == "extra_forbidden":
         return InputError(f"unknown field `{name}`", path=shown, line=line, hint=nearest(last, fields))
+    if problem["type"] == "missing" and steps and isinstance(steps[-1], int):
+        whole = ".".join(str(step) for step in steps[:-1])
+        return InputError(f"`{whole}` has only {steps[-1]} values", path=shown, line=line, hint="give it more")
     if problem["type"] == "missing":
         return InputError(f"the field `{name}` is missing", path=shown, line=line, hint=f"add `{last}:`")
     message = problem["msg"].removeprefix("Value error, ")

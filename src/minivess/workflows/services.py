@@ -112,8 +112,11 @@ def open_services(
     root = workspace.absolute()
     project = load_project(root)
     settings = load_settings(root)
+    keystore = Keystore(root / "keystore")
+    if LOG_IDENTITY not in {identity.id for identity in keystore.identities()}:
+        raise UsageError("the log of this project was not started", hint="`minivess audit start` starts it")
     passphrase = log_passphrase if isinstance(log_passphrase, str) else log_passphrase()
-    log_signer = Keystore(root / "keystore").unlock(LOG_IDENTITY, passphrase)
+    log_signer = keystore.unlock(LOG_IDENTITY, passphrase)
     log = AuditLog.open(settings.database_url, log_signer=log_signer, clock=clock)
     return Services(
         workspace=root,

@@ -11,6 +11,18 @@ Feature: A release is built when every gate holds, and signed by two people
     And there is no pack
     And the refusal is an entry of the log
 
+  @REQ-021 @RC-03
+  Scenario: What was registered cannot be undercut by a laxer policy
+    Given the evaluation misses a registered criterion that the policy does not ask for
+    When the release is built
+    Then it is refused, naming the gate "criteria", by how much it fails and what would mend it
+
+  @REQ-021 @RC-03
+  Scenario: A policy cannot leave the registered criteria out
+    Given a release policy without the gate "criteria"
+    When the release is built
+    Then it is refused as a policy that does not judge the registered criteria
+
   @REQ-035 @REQ-036
   Scenario: All gates hold
     When the release is built

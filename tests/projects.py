@@ -200,6 +200,7 @@ signatures:
     - {role: independent-reviewer, meaning: review}
     - {role: release-manager, meaning: approval}
 gates:
+  - {id: criteria, kind: criteria}
   - {id: dice, kind: metric, measure: dice, at_least: 0.01}
   - {id: parity, kind: parity, at_most: 1.0e-4}
   - {id: trace, kind: trace}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,9 @@ from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
 from minivess.records.entry import Outcome
+from minivess.records.evaluation import Criterion
 from minivess.records.verdict import Verdict
-from minivess.workflows import release
+from minivess.workflows import final_evaluation, release, test_set
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 from tests import projects
@@ -55,6 +56,37 @@ def _(story: Story) -> None:
     file = story.project.workspace.root / "release" / "policy.yaml"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("at_least: 0.01", "at_least: 0.999"), encoding="utf-8")
+
+
+@given("the evaluation misses a registered criterion that the policy does not ask for")
+def _(story: Story) -> None:
+    """Register what the toy model cannot reach, then evaluate once more under it; the policy is lax about openings."""
+    project, services = story.project, story.services
+    criterion = Criterion(measure="cldice", statistic="mean", at_least=0.999)
+    plan = services.project.evaluation.model_copy(update={"criteria": (criterion,)})
+    story.services = services = replace(services, project=services.project.model_copy(update={"evaluation": plan}))
+    test_set.register_criteria(services, project.signers["ada"])
+    asked = test_set.request(services, project.signers["ada"], purpose="under stricter criteria")
+    test_set.approve(services, project.signers["rosa"], asked.id)
+    final_evaluation.run(services, project.signers["ada"], asked.id)
+    file = project.workspace.root / "release" / "policy.yaml"
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("test-set, at_most: 1", "test-set, at_most: 2"), encoding="utf-8"
+    )
+
+
+@given('a release policy without the gate "criteria"')
+def _(story: Story) -> None:
+    file = story.project.workspace.root / "release" / "policy.yaml"
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if "criteria" not in line), encoding="utf-8")
+
+
+@then("it is refused as a policy that does not judge the registered criteria")
+def _(story: Story) -> None:
+    assert story.error is not None
+    assert "does not judge the registered acceptance criteria" in story.error.message
+    assert not list((story.project.workspace.root / "release").rglob("*.zip"))
 
 
 @given("a member was trained that no ensemble uses")

@@ -59,10 +59,11 @@ class CountGate(Record):
 
     `trace`: gaps of the traceability check; `risk`: residual risks that are not acceptable; `test-set`: openings of the
     sealed test set; `runs`: finished training runs without a disposition; `scenarios`: scenarios and linked tests that
-    did not pass; `lineage`: lineage events not delivered.
+    did not pass; `lineage`: lineage events not delivered; `criteria`: acceptance criteria, as registered in the log before
+    the test set was opened, that the evaluation does not meet.
     """
 
-    kind: Literal["trace", "risk", "test-set", "runs", "scenarios", "lineage"]
+    kind: Literal["criteria", "trace", "risk", "test-set", "runs", "scenarios", "lineage"]
     id: Slug
     at_most: Annotated[int, Field(ge=0)] = 0
 
@@ -99,6 +100,8 @@ class GateFacts(Record):
     """What the gates judge. A fact that is not known is None, and every gate that needs it fails."""
 
     evaluation: EvaluationRecord | None = None
+    unmet: tuple[str, ...] | None = None
+    """Registered acceptance criteria the evaluation does not meet, in words."""
     calibration: CalibrationRecord | None = None
     export: ExportRecord | None = None
     gaps: tuple[Gap, ...] | None = None

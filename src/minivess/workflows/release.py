@@ -19,16 +19,18 @@ from minivess.compliance.traceability.reports import read_report
 from minivess.compliance.verification.bag import TAG_MANIFEST
 from minivess.compliance.verification.pack import SIGNATURES_CHECK, verify_pack
 from minivess.foundation.digests import digest_bytes
-from minivess.foundation.errors import RefusedError, UsageError
+from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace, templates_folder
 from minivess.foundation.provenance import source_state
+from minivess.ml.evaluation.criteria import judge as judge_criteria
 from minivess.records.approval import Manifestation, Policy, PolicyRule
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
 from minivess.records.evaluation import EvaluationRecord
 from minivess.records.model import CalibrationRecord, ExportRecord
+from minivess.records.payloads import CriteriaRegistered
 from minivess.records.release import GateFacts, GateResult, ReleasePolicy, RiskJudgement
 from minivess.workflows.data import read_json
 from minivess.workflows.modelling import unaccounted_runs
@@ -48,19 +50,28 @@ def policy_of(services: Services) -> ReleasePolicy:
     for folder in (services.workspace, services.source):
         path = folder / "release" / "policy.yaml"
         if path.is_file():
-            return load_policy(path)
+            policy = load_policy(path)
+            if not any(gate.kind == "criteria" and gate.at_most == 0 for gate in policy.gates):
+                raise InputError(
+                    "the policy does not judge the registered acceptance criteria",
+                    path="release/policy.yaml",
+                    hint="add the gate `- {id: criteria, kind: criteria}`",
+                )
+            return policy
     raise UsageError("there is no release/policy.yaml", hint="`minivess init` writes one to start from")
 
 
-@implements("REQ-035")
+@implements("REQ-021", "REQ-035")
 def judge_gates(services: Services) -> tuple[GateResult, ...]:
     """Judge every gate of the policy on the facts as they are now. A fact that is missing fails its gates."""
     workspace = Workspace(services.workspace)
     report = read_report(workspace.results) if workspace.results.is_file() else None
+    evaluation = _made(workspace, "evidence/evaluation/evaluation.json", EvaluationRecord)
     risks = RiskFile.load(services.source)
     verdicts = (risks.verdict(risk) for risk in risks.risks)
     facts = GateFacts(
-        evaluation=_made(workspace, "evidence/evaluation/evaluation.json", EvaluationRecord),
+        evaluation=evaluation,
+        unmet=None if evaluation is None else _unmet(services, evaluation),
         calibration=_made(workspace, "models/calibration.json", CalibrationRecord),
         export=_made(workspace, "models/export.json", ExportRecord),
         gaps=TraceGraph.load(services.source, report).gaps(),
@@ -160,6 +171,26 @@ def sign(services: Services, signer: Signer, pack: Path) -> Manifestation:
         )
         add_signature(pack, signer.identity.id, envelope)
     return open_approval(envelope, Register.fold(services.log.entries()))
+
+
+def _unmet(services: Services, evaluation: EvaluationRecord) -> tuple[str, ...] | None:
+    """The criteria that stood in the log when the test set was opened and that the evaluation does not meet."""
+    history = TestSetHistory.fold(services.log.entries())
+    requested = history.requests.get(evaluation.request)
+    if requested is None:
+        return None
+    index = history.criteria[requested.request.criteria]
+    registered = CriteriaRegistered.model_validate(next(services.log.entries(index)).body.payload)
+    return tuple(
+        f"{item.criterion.measure}, {item.criterion.statistic}: "
+        + (
+            "undefined"
+            if item.value is None or item.margin is None
+            else f"{item.value:.3f}, missed by {-item.margin:.3f}"
+        )
+        for item in judge_criteria(evaluation, registered.criteria)
+        if not item.met
+    )
 
 
 def _open_rule(policy: Policy, signed: list[Manifestation], signer: Signer) -> PolicyRule:

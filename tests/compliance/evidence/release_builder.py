@@ -263,6 +263,7 @@ def make_release(folder: Path, *, source: Path | None = None, cases: int = 3, de
     _put(workspace, {"evidence/lineage/events.jsonl": event})
     facts = GateFacts(
         evaluation=evaluation,
+        unmet=(),
         export=export,
         gaps=TraceGraph.load(tree, report).gaps() if source is None else (),
         risks=(RiskJudgement(id="RISK-01", level="low", acceptable=True),),

@@ -42,6 +42,10 @@ _UNKNOWN = {
         "evaluate the exported model: `minivess evaluate`",
     ),
     "parity": ("the model was not exported", "export it: `minivess model export`"),
+    "criteria": (
+        "there is no evaluation under registered criteria",
+        "`minivess test-set criteria`, then `minivess evaluate`",
+    ),
     "trace": ("the traceability check was not run", "run `minivess trace check`"),
     "risk": ("the risk file was not judged", "write risk/plan.yaml and risk/risks.yaml"),
     "test-set": ("the openings of the test set are not known", "seal the test part: `minivess data seal`"),
@@ -157,6 +161,11 @@ def _bound(
 
 def _count(gate: CountGate, facts: GateFacts) -> GateResult:
     title, offenders, mend = {
+        "criteria": (
+            "Registered acceptance criteria not met",
+            None if facts.unmet is None else list(facts.unmet),
+            "train longer or on more subjects, then register criteria and ask for a new opening of the test set",
+        ),
         "trace": (
             "Gaps in traceability",
             None

@@ -218,3 +218,12 @@ def test_the_description_of_the_interface_is_complete(service: served.Service) -
     assert set(segment["requestBody"]["content"]) == {"multipart/form-data"}
     described = document["components"]["schemas"]["Segmentation"]["properties"]
     assert all(field.get("description") for field in described.values())
+
+
+def test_the_front_page_says_what_is_served_and_needs_no_other_host(service: served.Service) -> None:
+    page = service.client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert service.engine.model.digest in page.text
+    assert "/v1/segment" in page.text
+    assert "src=" not in page.text
+    assert "https://" not in page.text

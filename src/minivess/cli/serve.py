@@ -27,5 +27,5 @@ def serve(project: Path, host: str, port: int) -> None:
 
     with services_of(project) as services:
         signer = Keystore(Workspace.find(project).keystore).unlock("inference", passphrase_for("inference"))
-        say(f"http://{host}:{port}/docs describes the interface; Ctrl-C ends it")
+        say(f"http://{host}:{port}/ says what is served and how to ask; Ctrl-C ends it")
         run_server(create_app(open_inference(services, signer)), host=host, port=port)

@@ -13,6 +13,7 @@ from uuid import uuid4
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -22,6 +23,7 @@ from minivess.foundation.implements import implements
 from minivess.records.receipt import Receipt
 from minivess.serving import problems
 from minivess.serving.messages import Health, Model, Problem, Segmentation
+from minivess.serving.page import front_page
 from minivess.serving.volumes import Limits, pack_mask, parse_npy, parse_spacing
 from minivess.workflows.inference import Answer, InferenceService, mask_digest
 
@@ -77,7 +79,13 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
         workers: volumes segmented at the same time; others wait.
     """
     bounds = limits or Limits()
-    app = FastAPI(title="MiniVess inference", version=engine.model.version, description=_DESCRIPTION)
+    app = FastAPI(
+        title="MiniVess inference",
+        version=engine.model.version,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+    )
     places = CapacityLimiter(workers)
     problems.install(app)
 
@@ -113,6 +121,11 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
         finally:
             await form.close()
         return await in_thread(lambda: _respond(engine, bounds, name, data, spacing))
+
+    @app.get("/", include_in_schema=False, response_class=HTMLResponse)
+    def page() -> str:
+        """What is served and how to ask, for a browser."""
+        return front_page(engine.model)
 
     @app.get("/v1/health", summary="Is the service up?", tags=["service"])
     def health() -> Health:

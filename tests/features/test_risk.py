@@ -11,44 +11,13 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.compliance.risk.risk_file import RiskFile
 from minivess.foundation.errors import InputError
 from minivess.records.risk_plan import ProbabilityScale
+from tests.tiny_tree import FILES
 
 scenarios("risk.feature")
 
-_PLAN = """\
-scope: Everything.
-severity: [{word: minor, meaning: little}, {word: critical, meaning: much}]
-probability:
-  inclusive: upper
-  combine: product-of-upper-limits
-  steps: [{word: rare, upper: 0.01, meaning: rare}, {word: often, upper: 1, meaning: often}]
-software_p1: The last step.
-levels: [{name: low, acceptable: true, meaning: fine}, {name: high, acceptable: false, meaning: not fine}]
-matrix: [[low, low], [low, high]]
-overall: All of them.
-review: Before each release.
-"""
-
-_RISK = """\
-risks:
-  - id: RISK-01
-    title: Wrong sum
-    hazard: A wrong number.
-    sequence_of_events: Adding goes wrong.
-    hazardous_situation: The number is used.
-    harm: Harm.
-    initial: {severity: 2, p1: 2, p2: 2}
-    residual: {severity: %s, p1: %s, p2: %s}
-    controls: [RC-01]
-"""
-
-_CONTROLS = """\
-controls:
-  - id: RC-01
-    title: Second sum
-    statement: Sums are added twice.
-    kind: protective-measure
-    implemented_by: [REQ-001]
-"""
+_RISK = FILES["risk/risks.yaml"].replace(
+    "residual: {severity: 2, p1: 1, p2: 2}", "residual: {severity: %s, p1: %s, p2: %s}"
+)
 
 
 @dataclass
@@ -63,8 +32,8 @@ class Reading:
 @given("a plan with two severities, two probabilities and one unacceptable corner", target_fixture="reading")
 def _plan(tmp_path: Path) -> Reading:
     (tmp_path / "risk").mkdir()
-    (tmp_path / "risk/plan.yaml").write_text(_PLAN, encoding="utf-8")
-    (tmp_path / "risk/controls.yaml").write_text(_CONTROLS, encoding="utf-8")
+    (tmp_path / "risk/plan.yaml").write_text(FILES["risk/plan.yaml"], encoding="utf-8")
+    (tmp_path / "risk/controls.yaml").write_text(FILES["risk/controls.yaml"], encoding="utf-8")
     return Reading(tmp_path)
 
 

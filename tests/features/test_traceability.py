@@ -17,73 +17,10 @@ from minivess.compliance.traceability.reports import read_report
 from minivess.foundation.errors import InputError
 from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.traceability import TestReport
+from tests.tiny_tree import write_tree
 
 scenarios("traceability.feature")
 
-_FILES = {
-    "requirements/all.yaml": """\
-user_needs:
-  - id: UN-01
-    title: Trust
-    statement: Somebody needs trust.
-requirements:
-  - id: REQ-001
-    title: Sum
-    statement: The software shall add.
-    rationale: Because.
-    category: functional
-    safety_class: B
-    verification: test
-    derives_from: [UN-01, RC-01]
-""",
-    "risk/plan.yaml": """\
-scope: Everything.
-severity: [{word: minor, meaning: little}, {word: critical, meaning: much}]
-probability:
-  inclusive: upper
-  combine: product-of-upper-limits
-  steps: [{word: rare, upper: 0.01, meaning: rare}, {word: often, upper: 1, meaning: often}]
-software_p1: The last step.
-levels: [{name: low, acceptable: true, meaning: fine}, {name: high, acceptable: false, meaning: not fine}]
-matrix: [[low, low], [low, high]]
-overall: All of them.
-review: Before each release.
-""",
-    "risk/risks.yaml": """\
-risks:
-  - id: RISK-01
-    title: Wrong sum
-    hazard: A wrong number.
-    sequence_of_events: Adding goes wrong.
-    hazardous_situation: The number is used.
-    harm: Harm.
-    initial: {severity: 2, p1: 2, p2: 2}
-    residual: {severity: 2, p1: 1, p2: 2}
-    controls: [RC-01]
-""",
-    "risk/controls.yaml": """\
-controls:
-  - id: RC-01
-    title: Second sum
-    statement: Sums are added twice.
-    kind: protective-measure
-    implemented_by: [REQ-001]
-""",
-    "features/sum.feature": """\
-Feature: Sums
-  @REQ-001 @RC-01
-  Scenario: Two and two
-    Given two numbers
-""",
-    "src/thing/sums.py": """\
-from minivess.foundation.implements import implements
-
-@implements("REQ-001")
-def add(a, b):
-    return a + b
-""",
-    "uv.lock": "version = 1\n",
-}
 
 _SESSION = """\
 import pytest
@@ -144,11 +81,7 @@ class Check:
 
 @given("a source tree whose chain from risk to result is whole", target_fixture="check")
 def _whole(tmp_path: Path) -> Check:
-    for name, text in _FILES.items():
-        path = tmp_path / "tree" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return Check(tmp_path / "tree")
+    return Check(write_tree(tmp_path / "tree"))
 
 
 @given(parsers.parse('in "{file}" the text "{old}" becomes "{new}"'))

@@ -34,6 +34,7 @@ from minivess.records.project import Project
 from minivess.records.release import GateFacts, RiskJudgement
 from minivess.records.traceability import TestReport, TestResult
 from tests.compliance import pack_builder as logs
+from tests.tiny_tree import FILES, write_tree
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = ROOT / "templates"
@@ -85,74 +86,9 @@ ml = [{{ name = "torch" }}]
 dev = [{{ name = "pytest" }}, {{ name = "thing", extra = ["ml"] }}]
 """
 
-SOURCE = {
-    "uv.lock": LOCK,
-    "requirements/all.yaml": """\
-user_needs:
-  - {id: UN-01, title: Trust, statement: Somebody needs trust.}
-requirements:
-  - id: REQ-001
-    title: Sum
-    statement: The software shall add </script><b>numbers</b> & nothing else.
-    rationale: Because.
-    category: functional
-    safety_class: B
-    verification: test
-    derives_from: [UN-01, RC-01]
-""",
-    "risk/plan.yaml": """\
-scope: Everything.
-severity:
-  - {word: minor, meaning: little}
-  - {word: critical, meaning: much}
-probability:
-  inclusive: upper
-  combine: product-of-upper-limits
-  steps:
-    - {word: rare, upper: 0.01, meaning: rare}
-    - {word: often, upper: 1, meaning: often}
-software_p1: The last step.
-levels:
-  - {name: low, acceptable: true, meaning: fine}
-  - {name: high, acceptable: false, meaning: not fine}
-matrix: [[low, low], [low, high]]
-overall: All of them.
-review: Before each release.
-""",
-    "risk/risks.yaml": """\
-risks:
-  - id: RISK-01
-    title: Wrong sum
-    hazard: A wrong number.
-    sequence_of_events: Adding goes wrong.
-    hazardous_situation: The number is used.
-    harm: Harm.
-    initial: {severity: 2, p1: 2, p2: 2}
-    residual: {severity: 2, p1: 1, p2: 2}
-    controls: [RC-01]
-""",
-    "risk/controls.yaml": """\
-controls:
-  - id: RC-01
-    title: Second sum
-    statement: Sums are added twice.
-    kind: protective-measure
-    implemented_by: [REQ-001]
-""",
-    "features/sum.feature": """\
-Feature: Sums
-  @REQ-001 @RC-01
-  Scenario: Two and two
-    Given two numbers
-""",
-    "src/thing/sums.py": """\
-from minivess.foundation.implements import implements
-
-@implements("REQ-001")
-def add(a, b):
-    return a + b
-""",
-}
+REQUIREMENTS = FILES["requirements/all.yaml"].replace(
+    "The software shall add.", "The software shall add </script><b>numbers</b> & nothing else."
+)
 
 PROJECT = {
     "device": {
@@ -202,11 +138,7 @@ class Release:
 
 def write_source(folder: Path) -> Path:
     """A source tree without a gap."""
-    for name, text in SOURCE.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return folder
+    return write_tree(folder, {"uv.lock": LOCK, "requirements/all.yaml": REQUIREMENTS})
 
 
 def make_release(folder: Path, *, source: Path | None = None, cases: int = 3, demo: bool = False) -> Release:

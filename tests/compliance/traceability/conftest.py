@@ -6,93 +6,18 @@ from pathlib import Path
 
 import pytest
 
-PLAN = """\
-scope: Everything.
-severity:
-  - {word: minor, meaning: little}
-  - {word: critical, meaning: much}
-probability:
-  inclusive: upper
-  combine: product-of-upper-limits
-  steps:
-    - {word: rare, upper: 0.01, meaning: rare}
-    - {word: often, upper: 1, meaning: often}
-software_p1: The last step.
-levels:
-  - {name: low, acceptable: true, meaning: fine}
-  - {name: high, acceptable: false, meaning: not fine}
-matrix:
-  - [low, low]
-  - [low, high]
-overall: All of them.
-review: Before each release.
-"""
+from tests.tiny_tree import write_tree
 
-FILES = {
-    "requirements/all.yaml": """\
-user_needs:
-  - id: UN-01
-    title: Trust
-    statement: Somebody needs trust.
-requirements:
-  - id: REQ-001
-    title: Sum
-    statement: The software shall add.
-    rationale: Because.
-    category: functional
-    safety_class: B
-    verification: test
-    derives_from: [UN-01, RC-01]
-""",
-    "risk/plan.yaml": PLAN,
-    "risk/risks.yaml": """\
-risks:
-  - id: RISK-01
-    title: Wrong sum
-    hazard: A wrong number.
-    sequence_of_events: Adding goes wrong.
-    hazardous_situation: The number is used.
-    harm: Harm.
-    initial: {severity: 2, p1: 2, p2: 2}
-    residual: {severity: 2, p1: 1, p2: 2}
-    controls: [RC-01]
-""",
-    "risk/controls.yaml": """\
-controls:
-  - id: RC-01
-    title: Second sum
-    statement: Sums are added twice.
-    kind: protective-measure
-    implemented_by: [REQ-001]
-""",
-    "features/sum.feature": """\
-Feature: Sums
-  @REQ-001 @RC-01
-  Scenario: Two and two
-    Given two numbers
-""",
-    "src/thing/sums.py": """\
-from minivess.foundation.implements import implements
-
-@implements("REQ-001")
-def add(a, b):
-    return a + b
-""",
-    "tests/test_sums.py": """\
+TESTS = """\
 import pytest
 
 @pytest.mark.verifies("REQ-001")
 def test_add():
     assert 1 + 1 == 2
-""",
-}
+"""
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A source tree without a gap."""
-    for name, text in FILES.items():
-        path = tmp_path / "tree" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return tmp_path / "tree"
+    return write_tree(tmp_path / "tree", {"tests/test_sums.py": TESTS})

@@ -43,7 +43,7 @@ def test_items_know_where_they_are_written(tree: Path) -> None:
         ("requirements/all.yaml", "[UN-01, RC-01]", "[]", (":13: `derives_from`", "")),
         ("risk/risks.yaml", "p1: 1", "p3: 1", (":9: unknown field `residual.p3`", "p1")),
         ("risk/risks.yaml", "severity: 2, p1: 1", "severity: 3, p1: 1", (":2: residual: severity 3 is not on", "")),
-        ("risk/plan.yaml", "- [low, high]", "- [low]", (":1: a matrix row has 1 levels", "")),
+        ("risk/plan.yaml", ", [low, high]]", ", [low]]", (":1: a matrix row has 1 levels", "")),
     ],
 )
 def test_a_malformed_item_is_refused_with_file_line_and_hint(

@@ -102,7 +102,7 @@
   }
 
   function follow(event) {
-    var id = decodeURIComponent(location.hash.slice(1));
+    var id = location.hash.slice(1);
     if (!show(id)) { return; }
     if (rows.get(id).hidden) { search.value = ""; kind.value = ""; status.value = ""; filter(); }
     if (window.matchMedia("(max-width: 61.99rem)").matches) {
@@ -131,6 +131,8 @@
     panel.focus({ preventScroll: true });
   });
   window.addEventListener("popstate", follow);
+  // After loading, the browser scrolls to the row of the hash by itself; where the panel stands below, it is what was meant.
+  window.addEventListener("load", function () { window.setTimeout(function () { follow(null); }, 0); });
   filter();
   follow(null);
   if (!chosen && data.items.length) {

@@ -69,6 +69,11 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
         )
         record.payload(request=asked.id)
 
+    opened = TestSetHistory.fold(services.log.entries()).opened
+    first = next(opening for opening in opened if opening.request == asked.id)
+    if first.index != record.receipt.index:
+        raise RefusedError(f"the grant of request {asked.id!r} was used by another process, at entry {first.index}")
+
     inputs = [Artifact(name="models/model.onnx", digest=model), Artifact(name="data/sealed", digest=manifest.root)]
     with recorded(
         services, "evaluation", signer, inputs=inputs, context=services.context(model=model, **version)

@@ -138,6 +138,8 @@ def build(services: Services, signer: Signer) -> BuiltPack:
 def sign(services: Services, signer: Signer, pack: Path) -> Manifestation:
     """Add a person's signature to a pack, in the role and meaning the policy asks them for.
 
+    The signature is in the log before it is in the pack, so no pack carries one the log does not know.
+
     Raises:
         RefusedError: the pack does not hold, the person signed it already, or the policy does not ask for them.
     """
@@ -169,7 +171,7 @@ def sign(services: Services, signer: Signer, pack: Path) -> Manifestation:
             tag_manifest=digest_bytes(files[TAG_MANIFEST]),
             envelope=envelope.model_dump(mode="json"),
         )
-        add_signature(pack, signer.identity.id, envelope)
+    add_signature(pack, signer.identity.id, envelope)
     return open_approval(envelope, Register.fold(services.log.entries()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,22 @@ def test_demo_keys_are_loud(tmp_path: Path) -> None:
     identity = keystore.create("ada", "Ada", IdentityKind.PERSON, (Role.DEVELOPER,), PASSPHRASE, demo=True)
     assert identity.demo
     assert "DO NOT TRUST" in (tmp_path / DEMO_NOTICE).read_text(encoding="utf-8")
+
+
+@pytest.mark.verifies("REQ-006")
+def test_keys_are_unlocked_in_several_threads_at_once(tmp_path: Path) -> None:
+    """OpenSSL's Argon2 can deadlock with itself when two threads derive at once; ours must not let it."""
+    keystore = Keystore(tmp_path)
+    keystore.create("ada", "Ada", IdentityKind.PERSON, (Role.DEVELOPER,), "correct horse battery")
+    unlocked: list[str] = []
+
+    def unlock() -> None:
+        for _ in range(8):
+            unlocked.append(keystore.unlock("ada", "correct horse battery").key_id)
+
+    threads = [threading.Thread(target=unlock, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert len(unlocked) == 16

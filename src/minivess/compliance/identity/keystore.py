@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import unicodedata
 from pathlib import Path
 from typing import Annotated, Literal
@@ -191,6 +192,11 @@ def _normal(passphrase: str) -> str:
     return unicodedata.normalize("NFKC", passphrase)
 
 
+_ONE_DERIVATION = threading.Lock()
+"""OpenSSL runs the lanes of Argon2 in one pool of threads for the whole process; two derivations at once can wait for each
+other in it for ever."""
+
+
 def _derive(derivation: _Derivation, passphrase: str) -> bytes:
     function = Argon2id(
         salt=from_base64(derivation.salt),
@@ -199,7 +205,8 @@ def _derive(derivation: _Derivation, passphrase: str) -> bytes:
         lanes=derivation.lanes,
         memory_cost=derivation.memory_kib,
     )
-    return function.derive(_normal(passphrase).encode("utf-8"))
+    with _ONE_DERIVATION:
+        return function.derive(_normal(passphrase).encode("utf-8"))
 
 
 def _seal(identity: Identity, signing: PrivateKey, encryption: PrivateKey | None, passphrase: str) -> _KeyFile:

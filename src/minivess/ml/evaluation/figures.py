@@ -139,7 +139,7 @@ def _overlay_row(axes: NDArray[Any], name: str, case: CaseArrays) -> None:
         axis.set_title(title)
         for spine in axis.spines.values():
             spine.set(visible=True, linewidth=0.6, color=GREY)
-    axes[0].set_title(f"{name}: {case.case}, Dice {case.dice:.3f}")
+    axes[0].set_title(f"{name}, Dice {case.dice:.3f}\n{case.case}")
     _scale_bar(axes[0], picture_width=case.image.shape[2], step_um=case.spacing_um[2], colour="white")
 
 

@@ -49,7 +49,7 @@ requires-python = ">=3.12"
 [[package]]
 name = "click"
 version = "8.3.0"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://index.example/simple" }}
 dependencies = [{{ name = "colorama", marker = "sys_platform == 'win32'" }}]
 sdist = {{ url = "https://files.example/click-8.3.0.tar.gz", hash = "sha256:{SHA}" }}
 wheels = [{{ url = "https://files.example/click-8.3.0-py3-none-any.whl", hash = "sha256:{SHA[::-1]}" }}]
@@ -57,19 +57,19 @@ wheels = [{{ url = "https://files.example/click-8.3.0-py3-none-any.whl", hash = 
 [[package]]
 name = "colorama"
 version = "0.4.6"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://index.example/simple" }}
 wheels = [{{ url = "https://files.example/colorama-0.4.6-py2.py3-none-any.whl", hash = "sha256:{SHA}" }}]
 
 [[package]]
 name = "torch"
 version = "2.11.0"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://index.example/simple" }}
 wheels = [{{ url = "https://files.example/torch-2.11.0.whl", hash = "sha256:{SHA}" }}]
 
 [[package]]
 name = "pytest"
 version = "9.0.0"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://index.example/simple" }}
 dependencies = [{{ name = "colorama" }}]
 wheels = [{{ url = "https://files.example/pytest-9.0.0.whl", hash = "sha256:{SHA}" }}]
 

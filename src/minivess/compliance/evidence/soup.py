@@ -55,7 +55,7 @@ def _row(package: LockedPackage, lock: Lock) -> SoupItem:
         use=package.use,
         purpose=_purpose(package, lock.root, known.summary),
         supplier=known.supplier or "not stated by the package",
-        home_page=known.home_page if known.home_page.startswith(("https://", "http://")) else "",
+        home_page=known.home_page,
         licence=known.licence or "not stated by the installed package",
         purl=package.purl,
     )

@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import projects
+
+# No test judges time: a noisy machine must not turn a property into a failure.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 SOURCE = Path(__file__).resolve().parents[1]
 

@@ -21,7 +21,7 @@ from minivess.records.base import Record
 from minivess.records.dataset import DatasetManifest, SealManifest, SplitManifest, ValidationReport
 from minivess.records.identity import Role
 from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
+from minivess.workflows.services import Services, first_error
 
 SEAL_CONTEXT = b"minivess/test-set/data-key/1"
 _LIMIT = 64 << 20
@@ -40,12 +40,7 @@ def read_json[R: Record](workspace: Workspace, name: str, kind: type[R], *, hint
     try:
         return kind.model_validate_json(read_limited(path, limit=_LIMIT))
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise InputError(
-            f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-            path=path,
-            hint="make it again with the step that wrote it",
-        ) from None
+        raise InputError(first_error(error), path=path, hint="make it again with the step that wrote it") from None
 
 
 def write_json(workspace: Workspace, name: str, value: Record | dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.digests import digest_file
-from minivess.foundation.errors import InputError, UsageError
+from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.artifact import Artifact
@@ -24,7 +24,6 @@ from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 
 Array = np.ndarray[Any, np.dtype[Any]]
-PARITY_TOLERANCE = 1e-4
 PARITY_PATCHES = 4
 
 
@@ -60,15 +59,21 @@ def cases_of(services: Services, part: Part) -> list[tuple[str, Array, Array]]:
 
 @implements("REQ-017")
 def train(services: Services, signer: Signer) -> list[RunRecord]:
-    """Train every member; each is one recorded action, one MLflow run and one folder under models/members."""
+    """Train every member; each is one recorded action, one MLflow run and one folder under models/members.
+
+    A member that was trained before in exactly this way, and whose training is in the log, is kept.
+    """
     from minivess.ml.training.loop import train_member
+    from minivess.ml.training.patches import cases_digest
+    from minivess.ml.training.runs import RUN, completed_run
     from minivess.observability.tracking.mlflow_listener import MlflowListener
 
     workspace, project = Workspace(services.workspace), services.project
     version = version_of(workspace)
     cases = [(image, label) for _, image, label in cases_of(services, Part.TRAIN)]
-    finished = {
-        (entry.body.context.seed, entry.body.context.data, output.digest)
+    digest = cases_digest(cases)
+    recorded_outputs = {
+        output.digest
         for entry in services.log.entries()
         if entry.body.action == "training" and entry.body.outcome is Outcome.COMPLETED
         for output in entry.body.outputs
@@ -76,9 +81,9 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
     runs = []
     for seed in project.training.members:
         folder = workspace.models / "members" / f"seed-{seed}"
-        kept = folder / "run.json"
-        if kept.is_file() and (seed, version["data"], digest_file(kept)) in finished:
-            runs.append(read_json(workspace, workspace.name(kept), RunRecord, hint="minivess train"))
+        kept = completed_run(folder, project.model, project.training, seed=seed, data=digest)
+        if kept is not None and digest_file(folder / RUN) in recorded_outputs:
+            runs.append(kept)
             continue
         with recorded(
             services,
@@ -107,12 +112,20 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
 
 @implements("REQ-018")
 def combine(services: Services, signer: Signer) -> str:
-    """Fix which members the ensemble is made of; returns the digest that identifies it."""
+    """Fix which members the ensemble is made of; returns the digest that identifies it.
+
+    Raises:
+        UsageError: a member is missing, or was trained under another configuration than the project states now.
+    """
     workspace, project = Workspace(services.workspace), services.project
     runs = [
         read_json(workspace, f"models/members/seed-{seed}/run.json", RunRecord, hint="minivess train")
         for seed in project.training.members
     ]
+    for run in runs:
+        training = run.training.model_copy(update={"members": project.training.members})
+        if (run.model, training) != (project.model, project.training):
+            raise UsageError(f"member {run.seed} was trained under another configuration", hint="minivess train")
     made = EnsembleRecord(
         model=project.model, members=tuple(EnsembleMember(seed=run.seed, weights=run.weights) for run in runs)
     )
@@ -128,20 +141,15 @@ def combine(services: Services, signer: Signer) -> str:
 def _ensemble(services: Services) -> Any:
     """The PyTorch ensemble, each member's weights checked against the digest the ensemble was fixed with."""
     from minivess.ml.inference.predictor import EnsemblePredictor, NetworkPredictor
-    from minivess.ml.models.networks import build_network, load_weights, weights_digest
+    from minivess.ml.models.networks import build_network, load_weights
 
     workspace = Workspace(services.workspace)
     fixed = read_json(workspace, "models/ensemble.json", EnsembleRecord, hint="minivess ensemble")
     members = []
     for member in fixed.members:
         path = workspace.models / "members" / f"seed-{member.seed}" / "weights.pt"
-        weights = load_weights(path)
-        if weights_digest(weights) != member.weights:
-            raise InputError(
-                "these are not the weights the ensemble was made of", path=path, hint="minivess train, ensemble"
-            )
         network = build_network(fixed.model, seed=member.seed)
-        network.load_state_dict(weights)
+        network.load_state_dict(load_weights(path, expected=member.weights))
         members.append(NetworkPredictor(network, fixed.model))
     return EnsemblePredictor(members), digest_of(fixed)
 
@@ -197,7 +205,6 @@ def export(services: Services, signer: Signer) -> ExportRecord:
             spec,
             workspace.onnx,
             patches=patches[:PARITY_PATCHES],
-            tolerance=PARITY_TOLERANCE,
         )
         write_json(workspace, "models/export.json", made)
         record.context(model=made.onnx)

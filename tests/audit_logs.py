@@ -12,7 +12,7 @@ from minivess.compliance.identity.signer import Signer
 from minivess.foundation.clock import Clock, utc_now
 from minivess.foundation.settings import load_settings
 from minivess.observability.lineage.relay import FileTransport, Relay
-from minivess.records.entry import Draft, Outcome
+from minivess.records.entry import Details, Draft, EntryBody, Outcome
 from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, Role
 from minivess.records.project import Project
 from minivess.workflows.services import Services, silent
@@ -59,6 +59,11 @@ def draft(outcome: Outcome = Outcome.COMPLETED, **changes: Any) -> Draft:
     """Something to append: by default a finished validation."""
     payload = VALIDATED if outcome is Outcome.COMPLETED else {}
     return Draft(**{"action": "data.validate", "outcome": outcome, "payload": payload, **changes})
+
+
+def told(log: AuditLog, body: EntryBody) -> Details:
+    """What an entry says, whether it stands in the entry or in its details."""
+    return log.details(body.index) or Details(salt=f"{'A' * 22}==", payload=body.payload, error=None)
 
 
 @dataclass

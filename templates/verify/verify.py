@@ -415,14 +415,25 @@ def check_note(text, log_key):
     return origin, size, root
 
 
+FOLDED = {"log.created", "identity.enrolled", "identity.rotated", "identity.revoked", "roots.changed", "entry.erased"}
+
+
+def digest_of(value):
+    """The digest of a value's canonical JSON."""
+    return "sha256:" + hashlib.sha256(canonical(value)).hexdigest()
+
+
 class People:
     """Who held which key when: folded from the log."""
 
     def __init__(self):
         self.by_key, self.log_key, self.roots, self.demo, self.size = {}, None, (), False, 0
+        self.threshold, self.erased = 1, set()
 
     def key(self, key_id, index):
         """The identity whose key counts at an index."""
+        if self.log_key and key_id == self.log_key["key_id"]:
+            return {"id": "log", "kind": "service", "roles": ["service"], "signing_key": self.log_key}
         known = self.by_key.get(key_id)
         need(known, "key %s is not enrolled in the log" % key_id[:12])
         identity, start, end = known
@@ -445,25 +456,73 @@ class People:
         """Take in one entry whose signature is already known to hold (entry 0 excepted)."""
         self.size = body["index"] + 1
         action, payload = body["action"], body["payload"]
-        if body["outcome"] != "completed" or action not in {"log.created", "identity.enrolled", "identity.revoked"}:
+        if body["outcome"] != "completed" or action not in FOLDED:
             return
         if action == "log.created":
             need(body["index"] == 0, "the log is created a second time")
-            self.log_key, self.roots = payload["log_key"], payload["roots"]
+            self.log_key, self.roots, self.threshold = payload["log_key"], payload["roots"], payload["threshold"]
             self.demo = all(identity["demo"] for identity in self.roots)
             for identity in self.roots:
                 self.add(identity, 0)
             return
-        actor = self.key(body["key"], body["index"])
-        manager = actor["kind"] == "person" and "release-manager" in actor["roles"]
-        need(actor in self.roots or manager, actor["id"] + " may neither enrol nor revoke")
-        if action == "identity.enrolled":
-            self.add(payload["identity"], body["index"] + 1)
+        actor, index = self.key(body["key"], body["index"]), body["index"]
+        if action == "identity.rotated":
+            self.rotate(body, actor)
             return
-        gone = payload["identity"]
-        held = [key for key, item in self.by_key.items() if item[0]["id"] == gone and item[2] is None]
-        need(held and actor["id"] != gone, gone + " is not there, or revokes their own key")
-        self.by_key[held[0]] = (*self.by_key[held[0]][:2], body["index"])
+        manager = actor["kind"] == "person" and "release-manager" in actor["roles"]
+        need(actor in self.roots or manager, "%s may not do %s" % (actor["id"], action))
+        if action == "identity.enrolled":
+            self.add(payload["identity"], index + 1)
+        elif action == "roots.changed":
+            self.change_roots(payload, index)
+        elif action == "entry.erased":
+            need(payload["entry"] < index and payload["entry"] not in self.erased, "erases what it cannot")
+            self.erased.add(payload["entry"])
+        else:
+            need(actor["id"] != payload["identity"], actor["id"] + " cannot revoke their own key")
+            self.end(payload["identity"], index)
+
+    def end(self, identity, index):
+        """The valid key of an id counts no longer from an index on."""
+        held = [key for key, item in self.by_key.items() if item[0]["id"] == identity and item[2] is None]
+        need(held, identity + " is not there")
+        self.by_key[held[0]] = (*self.by_key[held[0]][:2], index)
+
+    def rotate(self, body, actor):
+        """A new key, shown to be held by whoever rotates; nothing else changes. Roots do not rotate alone."""
+        new, index = body["payload"]["identity"], body["index"]
+        need(actor not in self.roots and dict(new, signing_key=actor["signing_key"]) == actor, "is no mere rotation")
+        keys = {"old_key": actor["signing_key"]["key_id"], "new_key": new["signing_key"]["key_id"]}
+        statement = dict(keys, purpose="minivess key rotation", log=body["log"], identity=actor["id"])
+        shown = signed_by(new["signing_key"], canonical(statement), body["payload"]["possession"])
+        need(shown, "nobody showed that they hold the new key")
+        self.end(actor["id"], index + 1)
+        self.add(new, index + 1)
+
+    def change_roots(self, payload, index):
+        """Other roots, agreed by a threshold of the old and of the new ones."""
+        new, threshold = payload["roots"], payload["threshold"]
+        need(1 <= threshold <= len({root["id"] for root in new}) == len(new), "a threshold that cannot be met")
+        old = {"roots": self.roots, "threshold": self.threshold}
+        digests = [digest_of(old), digest_of({"roots": new, "threshold": threshold})]
+        subject = {"name": "roots.json", "digest": digest_of({"replaces": digests[0], "roots": digests[1]})}
+        counting = [item for item in self.roots if self.by_key[item["signing_key"]["key_id"]][2] is None]
+        for group, least in ((counting, self.threshold), (new, threshold)):
+            known, agreed = People(), set()
+            known.by_key = {item["signing_key"]["key_id"]: (item, 0, None) for item in group}
+            for envelope in payload["envelopes"]:
+                if envelope["signatures"][0]["keyid"] in known.by_key:
+                    said = open_envelope(envelope, known, 0)
+                    need(said["subjects"] == [subject] and said["policy"] == "roots", "agrees to another change")
+                    agreed.add(said["signer"])
+            need(len(agreed) >= least, "too few roots agreed")
+        for item in new:
+            valid = [held[0] for held in self.by_key.values() if held[0]["id"] == item["id"] and held[2] is None]
+            if valid != [item]:
+                if valid:
+                    self.end(item["id"], index + 1)
+                self.add(item, index + 1)
+        self.roots, self.threshold = new, threshold
 
 
 def read_log(files, trusted):
@@ -481,6 +540,7 @@ def read_log(files, trusted):
         except WrongError as error:
             raise WrongError("entry %d: %s" % (index, error)) from None
         bodies.append(entry["body"])
+    check_details(files["data/audit/details.jsonl"].split(b"\n"), bodies, people.erased)
     need(not trusted or trusted["log_key"] == people.log_key, "the log names another log key than the one you trust")
     _, size, root = check_note(text, people.log_key)
     need(
@@ -503,7 +563,7 @@ def read_log(files, trusted):
 def check_entry(entry, bodies, people, origin):
     """One entry at its place."""
     body, index = entry["body"], len(bodies)
-    need(set(entry) == {"body", "signature"} and body["format"] == "minivess-entry/1", "not an audit entry")
+    need(set(entry) == {"body", "signature"} and body["format"] == "minivess-entry/2", "not an audit entry")
     need(body["index"] == index, "missing: entry %s stands in its place" % body["index"])
     need(body["log"] == origin, "belongs to another log")
     need(TIME.fullmatch(body["time"]), "its time is malformed")
@@ -512,11 +572,22 @@ def check_entry(entry, bodies, people, origin):
         need(body["action"] == "log.created" and body["outcome"] == "completed", "does not create the log")
         people.follow(body)
     actor = people.key(body["key"], index)
+    lawful = actor["id"] != "log" or body["action"] in {"identity.unlock-failed", "identity.locked"}
+    need(lawful, "the log itself may not sign this")
     need(actor["id"] == body["actor"], "the key is that of %s, not of %s" % (actor["id"], body["actor"]))
     holds = signed_by(actor["signing_key"], canonical(body), entry["signature"])
     need(holds, "changed, or not signed by " + body["actor"])
     if index:
         people.follow(body)
+
+
+def check_details(lines, bodies, erased):
+    """Each entry's details are those it commits to, or were erased by a later entry."""
+    need(lines.pop() == b"" and len(lines) == len(bodies), "data/audit/details.jsonl is cut off or too long")
+    for index, line in enumerate(lines):
+        found = None if line == b"null" else "sha256:" + hashlib.sha256(line).hexdigest()
+        gone = line == b"null" and index in erased
+        need(gone or found == bodies[index]["details"], "the details of entry %d are changed or missing" % index)
 
 
 def check_proofs(files, lines, people):

@@ -22,13 +22,14 @@ from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.envelope import envelope_bytes
-from minivess.compliance.proofs.merkle import inclusion_proof, leaf_hash, root
+from minivess.compliance.proofs.merkle import inclusion_proof, leaf_hash, root, tree_of
 from minivess.compliance.proofs.tlog_proof import TlogProof
 from minivess.foundation.digests import digest_bytes
 from minivess.records.approval import Envelope, Policy, PolicyRule, UnsealGrant, UnsealRequest
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Context, Entry, EntryBody, Outcome
 from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, Meaning, Role
+from minivess.records.payloads import observed
 from minivess.records.receipt import Receipt
 
 ORIGIN = "minivess.example/vessel-segmenter"
@@ -96,6 +97,7 @@ class LogBuilder:
 
     origin: str = ORIGIN
     entries: list[Entry] = field(default_factory=list)
+    details: list[bytes | None] = field(default_factory=list)
 
     def append(
         self,
@@ -105,18 +107,23 @@ class LogBuilder:
         /,
         *,
         outcome: Outcome = Outcome.COMPLETED,
+        error: str | None = None,
         outputs: Sequence[Artifact] = (),
         context: Context | None = None,
         **changes: Any,
     ) -> Entry:
         """One more entry; `changes` overrides any field of its body before it is signed."""
         index = len(self.entries)
+        apart = observed(action) and bool(payload)
+        details = {"error": error, "payload": payload if apart else {}, "salt": to_base64(bytes(16))}
+        line = canonical(details) if apart or error else None
         body = EntryBody(
             action=action,
             outcome=outcome,
             context=context or Context(),
             outputs=tuple(outputs),
-            payload=payload,
+            payload={} if apart else payload,
+            details=None if line is None else digest_bytes(line),
             log=self.origin,
             index=index,
             time=BEGIN + timedelta(seconds=index),
@@ -125,6 +132,7 @@ class LogBuilder:
         ).model_copy(update=changes)
         entry = Entry(body=body, signature=to_base64(signer.sign(canonical(body))))
         self.entries.append(entry)
+        self.details.append(line)
         return entry
 
     def create(self, *roots: Signer) -> Entry:
@@ -147,6 +155,11 @@ class LogBuilder:
         return [canonical(entry) for entry in self.entries]
 
     @property
+    def pairs(self) -> list[tuple[bytes, bytes | None]]:
+        """Entries and details, as verification wants them."""
+        return list(zip(self.lines, self.details, strict=True))
+
+    @property
     def head(self) -> Checkpoint:
         """The head of the log."""
         return Checkpoint(self.origin, len(self.entries), root([leaf_hash(line) for line in self.lines]))
@@ -159,7 +172,7 @@ class LogBuilder:
     def proof(self, index: int) -> TlogProof:
         """The proof of one entry under the present head."""
         hashes = [leaf_hash(line) for line in self.lines]
-        return TlogProof(index, inclusion_proof(hashes, index), self.checkpoint)
+        return TlogProof(index, inclusion_proof(tree_of(hashes), index, len(hashes)), self.checkpoint)
 
     def receipt(self, index: int) -> Receipt:
         """The receipt of one entry."""
@@ -169,6 +182,7 @@ class LogBuilder:
             entry=self.lines[index].decode("utf-8"),
             proof=tuple(to_base64(item) for item in proof.hashes),
             checkpoint=proof.checkpoint,
+            details=None if self.details[index] is None else self.details[index].decode("utf-8"),
         )
 
 
@@ -277,6 +291,7 @@ def payload(log: LogBuilder, *, openings: int = 1) -> dict[str, bytes]:
     files["data/evaluation/odometer.json"] = canonical({"openings": openings})
     files["data/lineage/events.jsonl"] = canonical({"run": {"runId": str(RUN)}}) + b"\n"
     files["data/audit/entries.jsonl"] = b"".join(line + b"\n" for line in log.lines)
+    files["data/audit/details.jsonl"] = b"".join((line or b"null") + b"\n" for line in log.details)
     files["data/audit/checkpoint.txt"] = log.checkpoint.encode("utf-8")
     for index in (0, len(log.entries) - 1):
         files[f"data/audit/proofs/{index}.tlog-proof"] = log.proof(index).text().encode("utf-8")

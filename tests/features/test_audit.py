@@ -91,7 +91,7 @@ def _(story: Story) -> None:
 
 @then("an independent verification of the log holds")
 def _(story: Story) -> None:
-    checks, _, _ = verify_entries(story.desk.log.lines(), story.desk.log.checkpoint())
+    checks, _, _ = verify_entries(story.desk.log.pairs(), story.desk.log.checkpoint())
     assert all(check.passed for check in checks), checks
 
 
@@ -204,7 +204,7 @@ def _(story: Story, end: str) -> None:
 
 @then(parsers.parse('the last entry says "{reason}"'))
 def _(story: Story, reason: str) -> None:
-    assert story.bodies()[-1].error == reason
+    assert audit_logs.told(story.desk.log, story.bodies()[-1]).error == reason
 
 
 @then(parsers.parse('the last lineage event is "{kind}"'))

@@ -12,7 +12,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.checkpoint import sign_note
-from minivess.compliance.proofs.merkle import consistency_proof, leaf_hash, root, verify_consistency
+from minivess.compliance.proofs.merkle import consistency_proof, leaf_hash, root, tree_of, verify_consistency
 from minivess.compliance.verification.log import verify_entries
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.foundation.errors import VerificationError
@@ -29,7 +29,7 @@ def state() -> dict[str, Any]:
 @given("a log of a whole development story with its signed checkpoint")
 def _(state: dict[str, Any]) -> None:
     log = story()
-    state.update(log=log, lines=log.lines, checkpoint=log.checkpoint)
+    state.update(log=log, lines=log.pairs, checkpoint=log.checkpoint)
 
 
 @when(parsers.parse("somebody removes entry {index:d}"))
@@ -55,17 +55,18 @@ def _(state: dict[str, Any], index: int) -> None:
 
 @when(parsers.parse("somebody rewrites the payload of entry {index:d}"))
 def _(state: dict[str, Any], index: int) -> None:
-    value = json.loads(state["lines"][index])
+    value = json.loads(state["lines"][index][0])
     value["body"]["payload"]["passed"] = 1000
-    state["lines"][index] = canonical(value)
+    state["lines"][index] = (canonical(value), None)
 
 
 @when("somebody lets the actor of the last entry sign another")
 def _(state: dict[str, Any]) -> None:
     log = state["log"]
     last = log.entries.pop()
+    log.details.pop()
     log.append(service("pipeline"), "scenarios", {**last.body.payload, "passed": 1000})
-    state["lines"] = log.lines
+    state["lines"] = log.pairs
 
 
 @when("somebody signs the checkpoint with another key")
@@ -104,13 +105,17 @@ def _(state: dict[str, Any], words: str) -> None:
 
 @then(parsers.parse("the log of {size:d} entries is proven to be its beginning"))
 def _(state: dict[str, Any], size: int) -> None:
-    hashes = [leaf_hash(line) for line in state["lines"]]
-    verify_consistency(size, len(hashes), consistency_proof(hashes, size), root(hashes[:size]), root(hashes))
+    hashes = [leaf_hash(line) for line, _ in state["lines"]]
+    verify_consistency(
+        size, len(hashes), consistency_proof(tree_of(hashes), size, len(hashes)), root(hashes[:size]), root(hashes)
+    )
 
 
 @then(parsers.parse("a log of {size:d} entries with other content is not"))
 def _(state: dict[str, Any], size: int) -> None:
-    hashes = [leaf_hash(line) for line in state["lines"]]
+    hashes = [leaf_hash(line) for line, _ in state["lines"]]
     other = root([leaf_hash(b"other")] * size)
     with pytest.raises(VerificationError):
-        verify_consistency(size, len(hashes), consistency_proof(hashes, size), other, root(hashes))
+        verify_consistency(
+            size, len(hashes), consistency_proof(tree_of(hashes), size, len(hashes)), other, root(hashes)
+        )

@@ -145,7 +145,7 @@ def _(story: Story) -> None:
     receipt = Receipt.model_validate(story.answered.json()["receipt"])
     signer = story.running.signer.identity.signing_key
     assert verify_receipt(receipt, log_key=register.log_key, actor=signer).holds
-    changed = receipt.model_copy(update={"entry": receipt.entry.replace("answered", "refused!")})
+    changed = receipt.model_copy(update={"details": (receipt.details or "").replace("answered", "refused!")})
     assert not verify_receipt(changed, log_key=register.log_key, actor=signer).holds
 
 

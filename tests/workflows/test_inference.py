@@ -13,7 +13,7 @@ from minivess.workflows import people
 from minivess.workflows.inference import InferenceService, open_inference
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
-from tests import served
+from tests import audit_logs, served
 from tests.projects import ProjectFolder, export_toy_model, write_toy_graph
 
 
@@ -103,13 +103,13 @@ def test_every_request_is_one_entry_pinned_to_model_and_intended_use(project: Pr
         names = {item.name for item in first.inputs}
         assert names == {"models/model.onnx", "service/intended-use", "requests/first"}
         assert first.actor == people.INFERENCE_IDENTITY
-        assert second.payload["decision"].startswith("refused: spacing 99")
+        assert audit_logs.told(service.services.log, second).payload["decision"].startswith("refused: spacing 99")
 
 
 def test_long_reasons_fit_into_the_entry(project: ProjectFolder) -> None:
     with served.running(project) as service:
         reasons = tuple(f"reason {number} is a rather long sentence about an axis" for number in range(9))
         assert service.engine.refuse(reasons, "request-1").reasons == reasons
-        assert len(service.entries()[-1].body.payload["decision"]) == 200
+        assert len(audit_logs.told(service.services.log, service.entries()[-1].body).payload["decision"]) == 200
         with pytest.raises(UsageError):
             service.engine.refuse((), "request-2")

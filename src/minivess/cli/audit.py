@@ -49,7 +49,7 @@ def log(project: Path, action: str | None, who: str | None, as_json: bool) -> No
             click.echo(entry.model_dump_json())
         return
     rows = [
-        (b.index, b.time.strftime("%Y-%m-%d %H:%M:%S"), b.actor, b.action, b.outcome.value, b.error or "")
+        (b.index, b.time.strftime("%Y-%m-%d %H:%M:%S"), b.actor, b.action, b.outcome.value, "")
         for b in (entry.body for entry in entries)
     ]
     emit_table(("entry", "time (UTC)", "who", "action", "outcome", ""), rows)
@@ -78,7 +78,7 @@ def verify(project: Path) -> None:
     from minivess.compliance.verification.log import verify_entries
 
     with services_of(project) as services:
-        checks, _, _ = verify_entries(services.log.lines(), services.log.checkpoint())
+        checks, _, _ = verify_entries(services.log.pairs(), services.log.checkpoint())
     for one in checks:
         click.echo(f"{'ok  ' if one.passed else 'FAIL'} {one.name}: {one.detail}")
     if not all(one.passed for one in checks):

@@ -12,7 +12,7 @@ from minivess.foundation.digests import Digest
 from minivess.records.artifact import Artifact
 from minivess.records.base import Moment, Record, ShortText, Slug
 
-ENTRY_FORMAT: Final = "minivess-entry/1"
+ENTRY_FORMAT: Final = "minivess-entry/2"
 
 
 class Outcome(StrEnum):
@@ -41,8 +41,8 @@ class Context(Record):
     openlineage_run: UUID | None = None
 
 
-class Draft(Record):
-    """What an action wants recorded; the log adds where it stands, when, and the signature."""
+class Act(Record):
+    """What was done, how it ended, and with what: the part of an entry that its author knows."""
 
     action: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$", max_length=64)]
     outcome: Outcome
@@ -53,19 +53,39 @@ class Draft(Record):
     """Index of the entry that announced this action."""
     payload: dict[str, Any] = Field(default_factory=dict)
     """Validated against the payload model of the action (`records.payloads`)."""
+
+
+class Draft(Act):
+    """What an action wants recorded; the log adds where it stands, when, and the signature."""
+
     error: ShortText | None = None
 
 
-class EntryBody(Draft):
+class Details(Record):
+    """What may be erased: the payload of an action nothing is derived from, and the words of an error.
+
+    An entry names the SHA-256 of this record's canonical JSON. The salt keeps anybody from guessing erased details by
+    trying values against that digest.
+    """
+
+    salt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{21}[AQgw]==$")]
+    """16 random bytes, base64."""
+    payload: dict[str, Any]
+    error: ShortText | None
+
+
+class EntryBody(Act):
     """The signed part of an entry. Its signature covers its canonical JSON, which fixes log, place, time and actor."""
 
-    format: Literal["minivess-entry/1"] = ENTRY_FORMAT
+    format: Literal["minivess-entry/2"] = ENTRY_FORMAT
     log: ShortText
     """Origin of the log, as in its checkpoints: an entry cannot be moved to another log."""
     index: Annotated[int, Field(ge=0)]
     time: Moment
     actor: Slug
     key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    details: Digest | None = None
+    """Commitment to the entry's details, which stand beside the log and can be erased; None when there are none."""
 
 
 class Entry(Record):

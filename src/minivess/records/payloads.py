@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -12,6 +12,10 @@ from minivess.records.approval import Envelope, UnsealGrant, UnsealRequest
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.evaluation import Criterion, Interval
 from minivess.records.identity import Identity, PublicKey
+
+
+class Observation(Record):
+    """A payload that nothing is derived from: it stands in the entry's details, and can be erased."""
 
 
 class LogCreated(Record):
@@ -36,14 +40,67 @@ class IdentityRevoked(Record):
     reason: ShortText
 
 
-class DataIngested(Record):
+class IdentityRotated(Record):
+    """Somebody goes on under a new signing key; the old one counts no longer."""
+
+    identity: Identity
+    """The same id, name, kind and roles with the new signing key."""
+    possession: str
+    """Base64 signature by the new key over `possession_statement`: whoever rotates holds it."""
+
+
+class UnlockFailed(Record):
+    """A wrong passphrase was given for an identity."""
+
+    identity: Slug
+    attempt: Annotated[int, Field(ge=1)]
+    """How many in a row."""
+
+
+class IdentityUnlocked(Record):
+    """The right passphrase was given after wrong ones, as this entry's signature shows."""
+
+    identity: Slug
+
+
+class IdentityLocked(Record):
+    """Too many wrong passphrases in a row: nobody unlocks this identity until it is reinstated."""
+
+    identity: Slug
+    attempts: Annotated[int, Field(ge=1)]
+
+
+class IdentityReinstated(Record):
+    """A locked identity may be unlocked again."""
+
+    identity: Slug
+    reason: ShortText
+
+
+class RootsChanged(Record):
+    """Other roots, as agreed by a threshold of the old ones and a threshold of the new ones."""
+
+    roots: Annotated[tuple[Identity, ...], Field(min_length=1)]
+    threshold: Annotated[int, Field(ge=1)]
+    envelopes: Annotated[tuple[Envelope, ...], Field(min_length=1, max_length=64)]
+    """One signed approval a root, of the digest of the new roots and threshold."""
+
+
+class EntryErased(Record):
+    """The details of an earlier entry were deleted; its commitment stays in the tree."""
+
+    entry: Annotated[int, Field(ge=0)]
+    reason: ShortText
+
+
+class DataIngested(Observation):
     """Cases were read and normalised."""
 
     dataset: Slug
     cases: int
 
 
-class DataValidated(Record):
+class DataValidated(Observation):
     """Rules were run over the cases."""
 
     rules: int
@@ -52,7 +109,7 @@ class DataValidated(Record):
     blocking: int
 
 
-class DataSplit(Record):
+class DataSplit(Observation):
     """Cases were assigned to parts by subject."""
 
     train: int
@@ -67,7 +124,7 @@ class DataSealed(Record):
     approvers: tuple[Slug, ...]
 
 
-class Training(Record):
+class Training(Observation):
     """One member was trained."""
 
     architecture: Slug
@@ -75,7 +132,7 @@ class Training(Record):
     final_loss: float | None = None
 
 
-class Ensembling(Record):
+class Ensembling(Observation):
     """Members were combined."""
 
     members: int
@@ -91,7 +148,7 @@ class Disposition(Record):
     reason: ShortText
 
 
-class Calibrated(Record):
+class Calibrated(Observation):
     """Temperature and threshold were fitted on the calibration part."""
 
     temperature: float
@@ -136,7 +193,7 @@ class Evaluated(Record):
     baseline_dice: float
 
 
-class ModelExported(Record):
+class ModelExported(Observation):
     """An ONNX graph was made and compared with its source."""
 
     opset: int
@@ -144,7 +201,15 @@ class ModelExported(Record):
     tolerance: float
 
 
-class Inference(Record):
+class ModelPromoted(Record):
+    """A model moves to another stage. One model at most is in production; the one before it is then retired."""
+
+    model: Digest
+    stage: Literal["candidate", "production", "retired"]
+    reason: ShortText
+
+
+class Inference(Observation):
     """One answer of the service."""
 
     decision: ShortText
@@ -184,6 +249,13 @@ PAYLOADS: dict[str, type[Record]] = {
     "log.created": LogCreated,
     "identity.enrolled": IdentityEnrolled,
     "identity.revoked": IdentityRevoked,
+    "identity.rotated": IdentityRotated,
+    "identity.unlock-failed": UnlockFailed,
+    "identity.unlocked": IdentityUnlocked,
+    "identity.locked": IdentityLocked,
+    "identity.reinstated": IdentityReinstated,
+    "roots.changed": RootsChanged,
+    "entry.erased": EntryErased,
     "data.ingest": DataIngested,
     "data.validate": DataValidated,
     "data.split": DataSplit,
@@ -198,12 +270,19 @@ PAYLOADS: dict[str, type[Record]] = {
     "test-set.open": TestSetOpened,
     "evaluation": Evaluated,
     "model.export": ModelExported,
+    "model.promote": ModelPromoted,
     "inference": Inference,
     "scenarios": ScenariosRun,
     "release.build": ReleaseBuilt,
     "release.sign": ReleaseSigned,
 }
 """The payload model of every action that can be recorded."""
+
+
+def observed(action: str) -> bool:
+    """Whether the payload of an action stands in the erasable details of its entry."""
+    model = PAYLOADS.get(action)
+    return model is not None and issubclass(model, Observation)
 
 
 def check_payload(action: str, payload: dict[str, Any], *, complete: bool) -> None:

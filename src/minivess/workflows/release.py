@@ -111,13 +111,14 @@ def build(services: Services, signer: Signer) -> BuiltPack:
                 f"{len(failing)} of {len(gates)} gates fail: {'; '.join(f'{gate.id}: {gate.message}' for gate in failing)}",
                 hint="; ".join(dict.fromkeys(gate.mend for gate in failing)),
             )
-        entries = tuple(services.log.entries())
+        entries, pairs = tuple(services.log.entries()), tuple(services.log.pairs())
         commit, dirty = source_state(services.source)
         inputs = PackInputs(
             project=project,
             workspace=workspace,
             source=services.source,
-            lines=tuple(services.log.lines()),
+            lines=tuple(line for line, _ in pairs),
+            details=tuple(details for _, details in pairs),
             checkpoint=services.log.checkpoint(),
             policy=policy_of(services),
             gates=gates,

@@ -68,7 +68,7 @@ def test_kill_9_loses_no_acknowledged_entry(desk: Desk) -> None:
         process.join()
 
         log = desk.reopened()
-        checks, _, entries = verify_entries(log.lines(), log.checkpoint())
+        checks, _, entries = verify_entries(log.pairs(), log.checkpoint())
         assert all(check.passed for check in checks)
         acknowledged = _acknowledged(desk, "victim")
         assert acknowledged == sorted(set(acknowledged))
@@ -85,12 +85,12 @@ def test_two_processes_interleave_without_a_gap(desk: Desk) -> None:
         process.join(timeout=120)
         assert process.exitcode == 0
 
-    checks, _, entries = verify_entries(desk.log.lines(), desk.log.checkpoint())
+    checks, _, entries = verify_entries(desk.log.pairs(), desk.log.checkpoint())
     assert all(check.passed for check in checks)
     assert len(entries) == 121
     indices = {name: _acknowledged(desk, name) for name in writers}
     assert sorted(indices["one"] + indices["two"]) == list(range(1, 121))
     for name, mine in indices.items():
-        assert [entries[index].body.payload for index in mine] == [
+        assert [told.payload for index in mine if (told := desk.log.details(index))] == [
             {"dataset": name, "cases": number} for number in range(60)
         ]

@@ -125,6 +125,7 @@ class Release:
             workspace=self.workspace,
             source=self.source,
             lines=tuple(self.log.lines),
+            details=tuple(self.log.details),
             checkpoint=self.log.checkpoint,
             policy=policy,
             gates=judge(policy, self.facts),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,10 +11,16 @@ from hypothesis import strategies as st
 from minivess.compliance.proofs.merkle import (
     EMPTY_ROOT,
     Frontier,
+    consistency_nodes,
     consistency_proof,
+    frontier_nodes,
+    inclusion_nodes,
     inclusion_proof,
     leaf_hash,
+    node_id,
+    nodes_in,
     root,
+    tree_of,
     verify_consistency,
     verify_inclusion,
 )
@@ -53,14 +61,14 @@ def test_the_empty_tree() -> None:
 def test_every_leaf_can_be_proven(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
     hashes = tree(size)
-    verify_inclusion(hashes[index], index, size, inclusion_proof(hashes, index), root(hashes))
+    verify_inclusion(hashes[index], index, size, inclusion_proof(tree_of(hashes), index, size), root(hashes))
 
 
 @given(SIZES, st.data())
 def test_a_proof_holds_for_nothing_else(size: int, data: st.DataObject) -> None:
     hashes = tree(size)
     index = data.draw(st.integers(0, size - 1))
-    proof, head = inclusion_proof(hashes, index), root(hashes)
+    proof, head = inclusion_proof(tree_of(hashes), index, size), root(hashes)
     lies = [
         (leaf_hash(b"other"), index, size, proof, head),
         (hashes[index], index, size, (*proof, head), head),
@@ -80,7 +88,7 @@ def test_a_proof_holds_for_nothing_else(size: int, data: st.DataObject) -> None:
 def test_growth_can_be_proven_and_rewriting_cannot(size: int, data: st.DataObject) -> None:
     hashes = tree(size)
     old = data.draw(st.integers(0, size))
-    proof = consistency_proof(hashes, old)
+    proof = consistency_proof(tree_of(hashes), old, size)
     verify_consistency(old, size, proof, root(hashes[:old]), root(hashes))
     rewritten = leaf_hash(b"rewritten")
     for old_root, new_root in ((rewritten, root(hashes)), (root(hashes[:old]), rewritten)):
@@ -93,21 +101,62 @@ def test_growth_can_be_proven_and_rewriting_cannot(size: int, data: st.DataObjec
         verify_consistency(size + 1, size, proof, root(hashes), root(hashes))
 
 
+def naive_root(hashes: list[bytes]) -> bytes:
+    """MTH as RFC 6962 section 2.1 writes it."""
+    if len(hashes) == 1:
+        return hashes[0]
+    split = max(2**power for power in range(8) if 2**power < len(hashes))
+    return hashlib.sha256(b"\1" + naive_root(hashes[:split]) + naive_root(hashes[split:])).digest()
+
+
+def naive_path(index: int, hashes: list[bytes]) -> tuple[bytes, ...]:
+    """PATH as RFC 6962 section 2.1.1 writes it."""
+    if len(hashes) == 1:
+        return ()
+    split = max(2**power for power in range(8) if 2**power < len(hashes))
+    if index < split:
+        return (*naive_path(index, hashes[:split]), naive_root(hashes[split:]))
+    return (*naive_path(index - split, hashes[split:]), naive_root(hashes[:split]))
+
+
+def naive_subproof(old: int, hashes: list[bytes], whole: bool) -> tuple[bytes, ...]:
+    """SUBPROOF as RFC 6962 section 2.1.2 writes it."""
+    if old == len(hashes):
+        return () if whole else (naive_root(hashes),)
+    split = max(2**power for power in range(8) if 2**power < len(hashes))
+    if old <= split:
+        return (*naive_subproof(old, hashes[:split], whole), naive_root(hashes[split:]))
+    return (*naive_subproof(old - split, hashes[split:], False), naive_root(hashes[:split]))
+
+
+@pytest.mark.verifies("REQ-050")
+@given(SIZES, st.data())
+def test_proofs_are_those_of_the_rfc_and_need_few_nodes(size: int, data: st.DataObject) -> None:
+    hashes = tree(size)
+    nodes, index, old = tree_of(hashes), data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size))
+    wanted = {node: nodes[node] for node in inclusion_nodes(index, size)}
+    assert inclusion_proof(wanted, index, size) == naive_path(index, hashes)
+    assert len(wanted) <= 2 * size.bit_length()
+    wanted = {node: nodes[node] for node in consistency_nodes(old, size)}
+    assert consistency_proof(wanted, old, size) == naive_subproof(old, hashes, whole=True)
+    assert len(wanted) <= 3 * size.bit_length()
+
+
 @settings(max_examples=30)
 @given(st.integers(0, 70))
 def test_a_frontier_agrees_with_the_whole_tree(size: int) -> None:
     frontier, hashes = Frontier(), tree(size)
-    for number, hashed in enumerate(hashes):
-        proof = frontier.append(hashed)
-        assert proof == inclusion_proof(hashes[: number + 1], number)
+    made = [node for hashed in hashes for node, _ in frontier.append(hashed)]
+    assert [node_id(*node) for node in made] == list(range(nodes_in(size)))
+    assert frontier.peaks == tuple(tree_of(hashes)[node] for node in frontier_nodes(size))
     again = Frontier(frontier.size, frontier.peaks)
     assert again.root() == frontier.root() == (root(hashes) if hashes else EMPTY_ROOT)
 
 
 def test_impossible_questions() -> None:
     for call in (
-        lambda: inclusion_proof(tree(3), 3),
-        lambda: consistency_proof(tree(3), 4),
+        lambda: inclusion_proof(tree_of(tree(3)), 3, 3),
+        lambda: consistency_proof(tree_of(tree(3)), 4, 3),
         lambda: Frontier(3, [b""]),
     ):
         with pytest.raises(UsageError):

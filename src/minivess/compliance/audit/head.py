@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,14 +10,15 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, func, select
 from sqlmodel import col
 
-from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow
-from minivess.compliance.identity.register import Register
+from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow, NodeRow
+from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
-from minivess.compliance.proofs.merkle import Frontier
+from minivess.compliance.proofs.merkle import Frontier, Node, frontier_nodes, node_id
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.records.entry import Entry
 
-_REGISTER_ACTIONS = ("log.created", "identity.enrolled", "identity.revoked")
+_NEWEST_ENTRY = select(func.max(col(EntryRow.index)))
+_NEWEST_CHECKPOINT = select(func.max(col(CheckpointRow.size)))
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,9 @@ class Head:
 
 
 def catch_up(connection: Connection, head: Head, *, origin: str) -> Head:
-    """The head as the database has it, from `head` on by the leaves others added; compared with its checkpoint.
+    """The head as the database has it, with what others added since `head`; compared with its checkpoint.
+
+    Reads O(log n) rows, and the entries about identities that are new.
 
     Args:
         connection: holds the write lock, or sees one state of the database.
@@ -38,44 +42,51 @@ def catch_up(connection: Connection, head: Head, *, origin: str) -> Head:
         origin: the log's name.
 
     Raises:
-        VerificationError: the entries do not agree with the last checkpoint, or there are fewer than before.
+        VerificationError: the tree does not agree with the last checkpoint, or does not continue `head`.
     """
     size = size_of(connection)
     if size == head.size:
         return head
     if size < head.size:
         raise VerificationError(f"the log has shrunk from {head.size} to {size} entries")
-    frontier = Frontier(head.size, head.peaks)
-    leaves = select(col(EntryRow.leaf)).where(col(EntryRow.index) >= head.size).order_by(col(EntryRow.index))
-    for leaf in connection.scalars(leaves, execution_options={"yield_per": 10_000}):
-        frontier.append(plain_bytes(frontier.size, leaf))
-    newest = connection.scalar(select(func.max(col(CheckpointRow.size))))
-    note = note_of(connection, size if newest is None else int(newest))
-    register = head.register
-    for index, content in connection.execute(
-        select(col(EntryRow.index), col(EntryRow.content))
-        .where(col(EntryRow.index) >= head.size, col(EntryRow.action).in_(_REGISTER_ACTIONS))
-        .order_by(col(EntryRow.index))
-    ):
-        register = register.extend(parse_entry(index, plain_bytes(index, content)))
     # Never sign on top of a head that the log's own key has not signed.
     disagreement = VerificationError(
         f"the log's {size} entries do not agree with its last signed checkpoint",
         hint="find the entry with `minivess audit verify`; restore the database from a backup",
     )
+    newest = connection.scalar(_NEWEST_CHECKPOINT)
+    if newest is None or int(newest) != size:
+        raise disagreement
+    nodes = nodes_of(connection, {*frontier_nodes(size), *frontier_nodes(head.size)})
+    if tuple(nodes.get(node) for node in frontier_nodes(head.size)) != head.peaks:
+        raise VerificationError(f"the log's first {head.size} entries are other entries than before")
+    peaks = tuple(nodes[node] for node in frontier_nodes(size) if node in nodes)
+    register = _later(connection, head)
     try:
-        signed = parse_note(note).verify(origin, register.log_key)
+        signed = parse_note(note_of(connection, size)).verify(origin, register.log_key)
     except (InputError, VerificationError):
         raise disagreement from None
-    if frontier.size != size or signed != Checkpoint(origin, size, frontier.root()):
+    if len(peaks) != size.bit_count() or signed != Checkpoint(origin, size, Frontier(size, peaks).root()):
         raise disagreement
     last = parse_entry(size - 1, content_of(connection, size - 1))
-    return Head(size, frontier.peaks, last.body.time, register)
+    return Head(size, peaks, last.body.time, register if register.size == size else register.advance(size - 1))
+
+
+def _later(connection: Connection, head: Head) -> Register:
+    register = head.register
+    rows = connection.execute(
+        select(col(EntryRow.index), col(EntryRow.content))
+        .where(col(EntryRow.index) >= head.size, col(EntryRow.action).in_(REGISTER_ACTIONS))
+        .order_by(col(EntryRow.index))
+    )
+    for index, content in rows:
+        register = register.extend(parse_entry(index, plain_bytes(index, content)))
+    return register
 
 
 def size_of(connection: Connection) -> int:
     """Number of entries."""
-    last = connection.scalar(select(func.max(col(EntryRow.index))))
+    last = connection.scalar(_NEWEST_ENTRY)
     return 0 if last is None else int(last) + 1
 
 
@@ -89,6 +100,13 @@ def content_of(connection: Connection, index: int) -> bytes:
     if content is None:
         raise VerificationError(f"entry {index} is missing from the log")
     return plain_bytes(index, content)
+
+
+def nodes_of(connection: Connection, nodes: Iterable[Node]) -> dict[Node, bytes]:
+    """The stored hashes of complete subtrees; those that are missing or malformed are left out."""
+    places = {node_id(*node): node for node in nodes}
+    rows = connection.execute(select(col(NodeRow.id), col(NodeRow.hash)).where(col(NodeRow.id).in_(list(places))))
+    return {places[place]: bytes(value) for place, value in rows if isinstance(value, bytes | memoryview)}
 
 
 def plain_bytes(index: int, value: object) -> bytes:
@@ -108,6 +126,18 @@ def note_of(connection: Connection, size: int) -> str:
     if note is None:
         raise VerificationError(f"the log has no checkpoint of {size} entries")
     return str(note)
+
+
+def in_order(rows: Iterable[tuple[int, object, object]], start: int) -> Iterator[tuple[bytes, bytes | None]]:
+    """Entry and details of rows (index, content, details) that must follow each other from index `start` on.
+
+    Raises:
+        VerificationError: an index is missing, or a row is malformed.
+    """
+    for expected, (index, content, details) in enumerate(rows, start):
+        if index != expected:
+            raise VerificationError(f"entry {expected} is missing from the log")
+        yield plain_bytes(index, content), None if details is None else plain_bytes(index, details)
 
 
 def parse_entry(index: int, content: bytes) -> Entry:

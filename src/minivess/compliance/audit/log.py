@@ -1,76 +1,95 @@
 """The append-only audit log.
 
-Each entry is signed by its actor and is a leaf of an RFC 6962 Merkle tree; each append commits, in one transaction, the
-entry, its OpenLineage event and a checkpoint (C2SP `tlog-checkpoint`) signed by the log. Writers of several threads and
-processes take turns by the database's write lock and carry on from whatever head they find there.
+Each entry is signed by its actor and is a leaf of an RFC 6962 Merkle tree; each commit holds, in one transaction, entries,
+their OpenLineage events and a checkpoint (C2SP `tlog-checkpoint`) signed by the log.
+
+Group commit: threads that append at the same time queue up, and whichever of them gets its turn commits for all that
+wait, with one flush to the disk. Processes take turns by the database's write lock and carry on from whatever head they
+find there (docs/decisions/0006-turns.md).
 """
 
 from __future__ import annotations
 
-import json
+import copy
+import os
 import threading
-from collections.abc import Iterator, Sequence
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlmodel import col
 
-from minivess.compliance.audit.head import (
-    Head,
-    catch_up,
-    content_of,
-    note_of,
-    parse_entry,
-    plain_bytes,
-    size_of,
-)
+from minivess.compliance.audit.batch import Act, Batch, prepare
+from minivess.compliance.audit.head import Head, catch_up, content_of, note_of, parse_entry, size_of
+from minivess.compliance.audit.reader import LogReader
 from minivess.compliance.audit.store.database import Database
 from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow, OutboxRow
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.proofs.canonical import canonical
-from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note, valid_origin
-from minivess.compliance.proofs.encoding import to_base64
-from minivess.compliance.proofs.merkle import Frontier, inclusion_proof, leaf_hash
+from minivess.compliance.proofs.checkpoint import parse_note, valid_origin
 from minivess.foundation.clock import Clock, timestamp, utc_now
 from minivess.foundation.errors import (
     CannotWriteError,
     CouldNotCheckError,
     InputError,
+    MinivessError,
     RefusedError,
     UsageError,
     VerificationError,
 )
 from minivess.foundation.implements import implements
-from minivess.records.entry import Draft, Entry, EntryBody, Outcome
+from minivess.records.entry import Draft, Entry, Outcome
 from minivess.records.identity import Identity, KeyAlgorithm
 from minivess.records.payloads import LogCreated, check_payload
 from minivess.records.receipt import Receipt
 
-_PAGE = 500
 _WAIT_SECONDS = 30.0
-_MAX_ENTRY = 1 << 20
-"""Bytes of one entry; verification refuses larger ones."""
+_MOST_ACTS = 4096
+"""Entries that wait longer than for one commit make room for others."""
 
 
 class _TakeBackError(Exception):
     """Ends a trial write, so that it is rolled back."""
 
 
-@implements("REQ-001", "REQ-003", "REQ-005", "REQ-046", "RC-14")
-class AuditLog:
-    """One log. Made by `create` or `open`; safe to share between threads.
+class _Call:
+    """Acts of one caller that are committed together, and what became of them."""
+
+    def __init__(self, acts: list[Act]) -> None:
+        self.acts = acts
+        self.batch: Batch | None = None
+        self.error: BaseException | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether it was committed or refused."""
+        return self.batch is not None or self.error is not None
+
+
+_LOGS: weakref.WeakSet[AuditLog] = weakref.WeakSet()
+
+
+@implements("REQ-001", "REQ-003", "REQ-005", "REQ-046", "REQ-061", "RC-14")
+class AuditLog(LogReader):
+    """One log. Made by `create` or `open`; safe to share between threads, and to go on with in a forked process.
 
     Every method that reaches for the database raises `CouldNotCheckError` when it is out of reach; nothing is ever
     half-written.
     """
 
     def __init__(self, database: Database, *, origin: str, log_signer: Signer | None, clock: Clock) -> None:
-        self._database = database
-        self._origin = origin
+        super().__init__(database, origin=origin)
         self._log_signer = log_signer
         self._clock = clock
         self._head = Head()
-        self._lock = threading.Lock()
+        self._reset()
+        _LOGS.add(self)
+
+    def _reset(self) -> None:
+        """Nobody waits and nobody has the turn, as after a fork."""
+        self._turn = threading.Lock()
+        self._waiting: deque[_Call] = deque()
 
     @classmethod
     def create(
@@ -120,11 +139,13 @@ class AuditLog:
                 database.migrate(connection)
                 if connection.scalar(select(func.count()).select_from(EntryRow)):
                     raise UsageError("there is an audit log already", hint="open it, or choose another folder")
-                _, head = log._write(connection, draft, root_signer, None)
+                batch = Batch(connection, log._head, origin=origin, log_signer=log_signer, clock=clock)
+                batch.add([prepare(draft, root_signer, origin=origin)])
+                batch.write()
         except BaseException:
             database.close()
             raise
-        log._head = head
+        log._head = batch.head
         return log
 
     @classmethod
@@ -172,17 +193,6 @@ class AuditLog:
             )
         return log
 
-    @property
-    def origin(self) -> str:
-        """The log's name, as in its checkpoints and entries."""
-        return self._origin
-
-    @property
-    def size(self) -> int:
-        """Number of entries at this moment."""
-        with self._database.reading() as connection:
-            return size_of(connection)
-
     def append(self, draft: Draft, signer: Signer, *, event: dict[str, Any] | None = None) -> Receipt:
         """Record something: when this returns, the entry is on the disk.
 
@@ -192,18 +202,66 @@ class AuditLog:
         Raises:
             UsageError: an unknown action, a payload that its action does not declare, or an event that is no JSON.
             InputError: the payload has no canonical form.
-            RefusedError: the signer is not enrolled in this log, is revoked, or may not enrol or revoke.
+            RefusedError: the signer is not enrolled in this log, is revoked, or may not do this.
             VerificationError: the database does not agree with its last checkpoint.
             CannotWriteError: the log cannot be written; nothing was.
         """
-        check_payload(draft.action, draft.payload, complete=draft.outcome is Outcome.COMPLETED)
-        if draft.action == "log.created":
+        return self.append_all([draft], signer, events=[event])[0]
+
+    def append_all(
+        self, drafts: Sequence[Draft], signer: Signer, *, events: Sequence[dict[str, Any] | None] | None = None
+    ) -> list[Receipt]:
+        """Record several things at once: one flush to the disk for all of them, and either all of them or none.
+
+        Args:
+            drafts: what happened, in order.
+            signer: who did it; signs each entry.
+            events: the event of each draft, by default none.
+
+        Returns:
+            One receipt an entry, in the order of the drafts.
+
+        Raises:
+            UsageError, InputError, RefusedError, VerificationError, CannotWriteError: as `append`.
+        """
+        queued = [None] * len(drafts) if events is None else events
+        if len(queued) != len(drafts) or len(drafts) > _MOST_ACTS:
+            raise UsageError(f"give one event a draft, and {_MOST_ACTS} drafts at most")
+        if any(draft.action == "entry.erased" for draft in drafts):
+            raise UsageError("details are erased by `AuditLog.erase`")
+        if any(draft.action == "log.created" for draft in drafts):
             raise UsageError("a log is created once, by `AuditLog.create`")
-        with self._lock:
-            with self._database.writing() as connection:
-                self._head = catch_up(connection, self._head, origin=self._origin)
-                receipt, head = self._write(connection, draft, signer, event)
-            self._head = head  # only now is it committed
+        pairs = zip(drafts, queued, strict=True)
+        return self._commit([prepare(draft, signer, origin=self._origin, event=event) for draft, event in pairs])
+
+    @implements("REQ-062", "RC-18")
+    def erase(
+        self,
+        draft: Draft,
+        signer: Signer,
+        *,
+        event: dict[str, Any] | None = None,
+        redact: Callable[[dict[str, Any]], dict[str, Any]],
+    ) -> Receipt:
+        """Delete the details of an entry, together with the entry that says so and why.
+
+        The commitment stays in the tree, so that every proof still holds. What was deleted is overwritten in an SQLite
+        file; on PostgreSQL it goes with the next VACUUM. Backups and what was delivered elsewhere are beyond the log.
+
+        Args:
+            draft: a completed `entry.erased`.
+            signer: a root or a release manager.
+            event: its own OpenLineage event.
+            redact: takes from the events of the erased entry what its details said.
+
+        Raises:
+            RefusedError: that entry has no details, or not any more.
+            UsageError, InputError, RefusedError, VerificationError, CannotWriteError: as `append`.
+        """
+        if draft.action != "entry.erased" or draft.outcome is not Outcome.COMPLETED:
+            raise UsageError("an erasure is a completed `entry.erased`")
+        receipt = self._commit([prepare(draft, signer, origin=self._origin, event=event, redact=redact)])[0]
+        self._database.scrub()
         return receipt
 
     def check_writable(self) -> None:
@@ -215,83 +273,12 @@ class AuditLog:
         """
         self._signs()
         try:
-            with self._lock, self._database.writing() as connection:
+            with self._turn, self._database.writing() as connection:
                 self._head = catch_up(connection, self._head, origin=self._origin)
                 connection.execute(insert(CheckpointRow).values(size=-1, note="trial"))
                 raise _TakeBackError
         except _TakeBackError:
             return
-
-    def entries(self, start: int = 0) -> Iterator[Entry]:
-        """The entries from index `start` on, in order, read in pages.
-
-        Raises:
-            VerificationError: the bytes of an entry are no entry.
-        """
-        for index, line in enumerate(self.lines(start), start):
-            yield parse_entry(index, line)
-
-    def lines(self, start: int = 0) -> Iterator[bytes]:
-        """The canonical bytes of the entries from index `start` on (each one a Merkle leaf), without newlines.
-
-        Raises:
-            VerificationError: an index is missing.
-        """
-        while True:
-            with self._database.reading() as connection:
-                rows = connection.execute(
-                    select(col(EntryRow.index), col(EntryRow.content))
-                    .where(col(EntryRow.index) >= start)
-                    .order_by(col(EntryRow.index))
-                    .limit(_PAGE)
-                ).all()
-            for index, content in rows:
-                if index != start:
-                    raise VerificationError(f"entry {start} is missing from the log")
-                start += 1
-                yield plain_bytes(index, content)
-            if len(rows) < _PAGE:
-                return
-
-    def checkpoint(self) -> str:
-        """The newest signed checkpoint, a C2SP signed note."""
-        with self._database.reading() as connection:
-            return note_of(connection, size_of(connection))
-
-    def prove(self, index: int, size: int | None = None) -> Receipt:
-        """An entry with its inclusion proof in the log of `size` entries (by default all of them).
-
-        Raises:
-            UsageError: there is no such entry, or the log never stood at that size.
-            VerificationError: the entry's bytes do not fit its leaf hash.
-        """
-        with self._database.reading() as connection:
-            within = size_of(connection) if size is None else size
-            if not 0 <= index < within or within > size_of(connection):
-                raise UsageError(f"the log has no entry {index} among its first {within}")
-            stored = select(col(EntryRow.leaf)).where(col(EntryRow.index) < within).order_by(col(EntryRow.index))
-            leaves = [plain_bytes(place, leaf) for place, leaf in enumerate(connection.scalars(stored))]
-            content = content_of(connection, index)
-            note = note_of(connection, within)
-        if len(leaves) != within or leaf_hash(content) != leaves[index]:
-            raise VerificationError(f"entry {index} of the log does not fit its leaf hash")
-        return Receipt(
-            index=index,
-            entry=content.decode("utf-8"),
-            proof=tuple(to_base64(node) for node in inclusion_proof(leaves, index)),
-            checkpoint=note,
-        )
-
-    def pending_events(self, limit: int = 1000) -> list[tuple[int, dict[str, Any]]]:
-        """The oldest OpenLineage events not delivered yet, in order, as (outbox id, event)."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                select(col(OutboxRow.id), col(OutboxRow.event))
-                .where(col(OutboxRow.delivered_at).is_(None))
-                .order_by(col(OutboxRow.id))
-                .limit(limit)
-            ).all()
-        return [(int(identifier), json.loads(event)) for identifier, event in rows if identifier is not None]
 
     def mark_delivered(self, ids: Sequence[int]) -> None:
         """Note that these events arrived."""
@@ -301,62 +288,87 @@ class AuditLog:
         with self._database.writing() as connection:
             connection.execute(update(OutboxRow).where(col(OutboxRow.id).in_(ids)).values(delivered_at=now))
 
-    def close(self) -> None:
-        """Let go of the database. A closed log can still be used; it connects again."""
-        self._database.close()
+    def keep_note(self, note: str) -> None:
+        """Keep more signatures (of witnesses) on a checkpoint that this log signed.
+
+        Raises:
+            VerificationError: the note is for another head than the log's of that size, or lacks the log's signature.
+        """
+        held = parse_note(note).verify(self._origin, self._head.register.log_key)
+        with self._database.writing() as connection:
+            if parse_note(note_of(connection, held.size)).checkpoint != held:
+                raise VerificationError(f"this is another checkpoint of {held.size} entries than the log's own")
+            connection.execute(update(CheckpointRow).where(col(CheckpointRow.size) == held.size).values(note=note))
+
+    def keep_timestamp(self, size: int, response: bytes) -> None:
+        """Keep an RFC 3161 response for the checkpoint of that size."""
+        with self._database.writing() as connection:
+            note_of(connection, size)
+            connection.execute(update(CheckpointRow).where(col(CheckpointRow.size) == size).values(timestamp=response))
 
     def _signs(self) -> Signer:
         if self._log_signer is None:
             raise CannotWriteError("the log cannot be written: it was opened for reading", hint="give the log's key")
         return self._log_signer
 
-    def _write(
-        self, connection: Connection, draft: Draft, signer: Signer, event: dict[str, Any] | None
-    ) -> tuple[Receipt, Head]:
-        """Add one entry to the open transaction; returns what will be true once it is committed."""
-        log_signer, head = self._signs(), self._head
-        _check_started(connection, draft)
-        moment = self._clock()
-        body = EntryBody(
-            **dict(draft),
-            log=self._origin,
-            index=head.size,
-            time=moment if head.time is None else max(moment, head.time),
-            actor=signer.identity.id,
-            key=signer.key_id,
-        )
-        entry = Entry(body=body, signature=to_base64(signer.sign(canonical(body))))
-        register = head.register.extend(entry)
-        if register.key(body.key, body.index).id != body.actor:
-            raise RefusedError(f"the key of {body.actor} is enrolled in this log under another name")
-        content = canonical(entry)
-        if len(content) > _MAX_ENTRY:
-            raise UsageError(f"an entry of {len(content)} bytes is too large", hint=f"at most {_MAX_ENTRY} bytes")
-        leaf = leaf_hash(content)
-        frontier = Frontier(head.size, head.peaks)
-        proof = frontier.append(leaf)
-        note = sign_note(Checkpoint(self._origin, frontier.size, frontier.root()), log_signer)
-        connection.execute(
-            insert(EntryRow).values(
-                index=body.index,
-                content=content,
-                leaf=leaf,
-                action=body.action,
-                outcome=body.outcome.value,
-                actor=body.actor,
-                time=timestamp(body.time),
-            )
-        )
-        connection.execute(insert(CheckpointRow).values(size=frontier.size, note=note))
-        if event is not None:
-            connection.execute(insert(OutboxRow).values(entry=body.index, event=_event_text(event)))
-        receipt = Receipt(
-            index=body.index,
-            entry=content.decode("utf-8"),
-            proof=tuple(to_base64(node) for node in proof),
-            checkpoint=note,
-        )
-        return receipt, Head(frontier.size, frontier.peaks, body.time, register)
+    def _commit(self, acts: list[Act]) -> list[Receipt]:
+        """Queue up, wait for the turn, and unless somebody has committed for us meanwhile, commit for all that wait."""
+        if not acts:
+            return []
+        self._signs()
+        call = _Call(acts)
+        self._waiting.append(call)
+        with self._turn:
+            while not call.over:
+                self._commit_waiting()
+        if call.error is not None:
+            raise call.error
+        assert call.batch is not None  # noqa: S101  for the type checker: a call without error was committed
+        return [call.batch.receipt(act) for act in acts]
+
+    def _commit_waiting(self) -> None:
+        calls: list[_Call] = []
+        while self._waiting and (not calls or sum(len(call.acts) for call in calls) < _MOST_ACTS):
+            calls.append(self._waiting.popleft())
+        try:
+            batch = self._write(calls)
+        except BaseException as error:
+            for call in calls:
+                call.error = call.error or _own(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for call in calls:
+            if call.error is None:
+                call.batch = batch
+
+    def _write(self, calls: list[_Call]) -> Batch:
+        with self._database.writing() as connection:
+            self._head = catch_up(connection, self._head, origin=self._origin)
+            batch = Batch(connection, self._head, origin=self._origin, log_signer=self._signs(), clock=self._clock)
+            for call in calls:
+                try:
+                    batch.add(call.acts)
+                except MinivessError as error:  # this caller's fault; the others go on
+                    call.error = error
+            batch.write()
+        self._head = batch.head  # only now is it committed
+        return batch
+
+
+def _own(error: BaseException) -> BaseException:
+    """An error for one of several callers."""
+    if isinstance(error, Exception):
+        return copy.copy(error).with_traceback(None)
+    return CannotWriteError("the entry was not acknowledged: the thread that wrote it was interrupted")
+
+
+def _in_child() -> None:
+    for log in _LOGS:
+        log._reset()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def _bring_up_to_date(database: Database, *, writable: bool) -> None:
@@ -374,17 +386,6 @@ def _bring_up_to_date(database: Database, *, writable: bool) -> None:
         database.migrate(connection)
 
 
-def _check_started(connection: Connection, draft: Draft) -> None:
-    """An entry that ends an action must name the entry that started it."""
-    if draft.started is None:
-        return
-    row = connection.execute(
-        select(col(EntryRow.action), col(EntryRow.outcome)).where(col(EntryRow.index) == draft.started)
-    ).one_or_none()
-    if row is None or tuple(row) != (draft.action, Outcome.STARTED.value):
-        raise UsageError(f"entry {draft.started} did not start an action {draft.action!r}")
-
-
 def _created(content: bytes) -> Entry:
     entry = parse_entry(0, content)
     try:
@@ -394,10 +395,3 @@ def _created(content: bytes) -> Entry:
     if entry.body.action != "log.created":
         raise VerificationError("entry 0 of the log does not say what the log is for")
     return entry
-
-
-def _event_text(event: dict[str, Any]) -> str:
-    try:
-        return json.dumps(event, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"the event of an entry cannot be written as JSON: {error}") from None

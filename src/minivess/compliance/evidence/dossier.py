@@ -15,7 +15,7 @@ from minivess.compliance.audit.test_set import TestSetHistory
 from minivess.compliance.evidence.soup import SoupItem, soup
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
-from minivess.compliance.proofs.merkle import inclusion_proof, leaf_hash, root
+from minivess.compliance.proofs.merkle import inclusion_proof, leaf_hash, root, tree_of
 from minivess.compliance.proofs.tlog_proof import TlogProof
 from minivess.compliance.risk.risk_file import RiskFile
 from minivess.compliance.traceability.graph import TraceGraph
@@ -47,6 +47,8 @@ class PackInputs:
     source: Path
     """The folder with requirements/, risk/, features/, src/, tests/ and uv.lock."""
     lines: tuple[bytes, ...]
+    details: tuple[bytes | None, ...]
+    """Of each entry; None where there are none or they were erased."""
     """Canonical entries of the log, from 0 to the checkpoint."""
     checkpoint: str
     """The signed note that covers exactly `lines`."""
@@ -170,9 +172,10 @@ def read_log(lines: tuple[bytes, ...], checkpoint: str) -> LogFacts:
     hashes = [leaf_hash(line) for line in lines]
     if head.size != len(lines) or root(hashes) != head.root:
         raise VerificationError(f"the checkpoint covers {head.size} entries, which are not the {len(lines)} given")
+    tree = tree_of(hashes)
     keys = [entry.body.index for entry in entries if _is_key(entry)]
     proofs = {
-        index: TlogProof(index, inclusion_proof(hashes, index), checkpoint).text()
+        index: TlogProof(index, inclusion_proof(tree, index, len(lines)), checkpoint).text()
         for index in sorted({0, *keys, len(lines) - 1})
     }
     return LogFacts(entries, head, register, TestSetHistory.fold(entries), proofs)

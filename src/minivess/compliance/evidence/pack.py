@@ -194,6 +194,7 @@ def _derived(dossier: Dossier) -> dict[str, bytes]:
         "traceability/gaps.json": _json(dossier.matrix["gaps"]),
         "traceability/junit.xml": junit_xml(dossier.report),
         "audit/entries.jsonl": b"".join(line + b"\n" for line in inputs.lines),
+        "audit/details.jsonl": b"".join((details or b"null") + b"\n" for details in inputs.details),
         "audit/checkpoint.txt": inputs.checkpoint.encode("utf-8"),
         "audit/identities.json": _json(_identities(dossier)),
         "bom/sbom.cdx.json": _json(

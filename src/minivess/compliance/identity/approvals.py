@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 
 from pydantic import ValidationError
 
 from minivess.compliance.identity.keys import verify
-from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.envelope import (
@@ -23,10 +23,25 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError, Ver
 from minivess.foundation.implements import implements
 from minivess.records.approval import Envelope, Manifestation, Policy, PolicyRule
 from minivess.records.artifact import Artifact
-from minivess.records.identity import IdentityKind, Meaning, Role
+from minivess.records.identity import Identity, IdentityKind, Meaning, Role
 
 PREDICATE_TYPE = "urn:minivess:approval:1"
 """What the predicate of an approval is: a `records.approval.Manifestation`."""
+
+
+class KnownKeys(Protocol):
+    """Who holds which key; `identity.register.Register` is one."""
+
+    @property
+    def size(self) -> int:
+        """Number of entries this is the state after."""
+
+    @property
+    def demo(self) -> bool:
+        """Whether these are the people of a demonstration."""
+
+    def key(self, key_id: str, index: int) -> Identity:
+        """Whose key this is at an index; raises `VerificationError` when it is nobody's."""
 
 
 @implements("REQ-007")
@@ -96,7 +111,7 @@ def approve(
 
 
 @implements("REQ-007")
-def open_approval(envelope: Envelope, register: Register, *, index: int | None = None) -> Manifestation:
+def open_approval(envelope: Envelope, register: KnownKeys, *, index: int | None = None) -> Manifestation:
     """Verify a person's signature against the log's register.
 
     Args:
@@ -142,7 +157,7 @@ def check_policy(
     policy: Policy,
     envelopes: Sequence[Envelope],
     subjects: Sequence[Artifact],
-    register: Register,
+    register: KnownKeys,
     *,
     index: int | None = None,
 ) -> tuple[Manifestation, ...]:

@@ -1,31 +1,62 @@
 """Who held which key and role at which index: a pure fold over the log.
 
-Rules, applied to completed entries of three actions:
+Rules, applied to completed entries:
 
-- `log.created` is entry 0. It names the log key and the roots; its actor is one of the roots. Roots count from index 0.
+- `log.created` is entry 0. It names the log key, the roots and their threshold; its actor is a root. Roots count from 0.
+- The log's own key acts as the service `log`, for the entries about passphrases alone.
 - `identity.enrolled` at index *e* counts from *e* + 1. Its actor is a root, or a person with the role release-manager.
-- `identity.revoked` at index *r*: the key counts for entries below *r* and never again. Its actor is a root or a
-  release manager, and somebody other than the one who is revoked. By index, not by date: a thief can backdate.
-- No key is ever enrolled twice, and an id has one valid key at a time: two people cannot share a key.
+- `identity.rotated` at *e*: the actor's old key counts below *e* + 1, the new one from there on. Both signed. Roots do not
+  rotate alone.
+- `identity.revoked` at *r*: the key counts for entries below *r* and never again. Its actor is a root or a release
+  manager, and somebody other than the one who is revoked. By index, not by date: a thief can backdate.
+- `roots.changed` takes a threshold of the old and a threshold of the new roots, and counts from the next index. A root
+  that is named again with another key has rotated.
+- `identity.unlock-failed` counts wrong passphrases in a row, `identity.unlocked` ends the row, `identity.locked` follows
+  the fifth, and `identity.reinstated`, by somebody else, lifts it. What a session signs that was unlocked before still counts.
+- `entry.erased` is by a root or a release manager, and names an earlier entry that was not erased before.
+- No key is ever enrolled twice, an id has one valid key at a time, and no two valid people have one printed name.
 - A service has the role `service` alone, a person never has it; demo identities live in demo logs only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from pydantic import ValidationError
 
-from minivess.compliance.identity.keys import load_public
+from minivess.compliance.identity.keys import load_public, verify
+from minivess.compliance.identity.roots import Roots, check_change
+from minivess.compliance.proofs.canonical import canonical
+from minivess.compliance.proofs.encoding import from_base64
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.entry import Entry, Outcome
 from minivess.records.identity import Identity, IdentityKind, PublicKey, Role
-from minivess.records.payloads import IdentityEnrolled, IdentityRevoked, LogCreated
+from minivess.records.payloads import (
+    PAYLOADS,
+    EntryErased,
+    IdentityEnrolled,
+    IdentityLocked,
+    IdentityReinstated,
+    IdentityRevoked,
+    IdentityRotated,
+    IdentityUnlocked,
+    LogCreated,
+    RootsChanged,
+    UnlockFailed,
+)
 
+LOG_IDENTITY = "log"
+"""Id of the service that holds the log's own key."""
+ATTEMPTS = 5
+"""Wrong passphrases in a row that lock an identity."""
+_LOG_ACTS = frozenset({"identity.unlock-failed", "identity.locked"})
 _NO_TENURES: Mapping[str, Tenure] = MappingProxyType({})
+_NO_FAILURES: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -51,6 +82,14 @@ class Register:
     created: LogCreated | None = None
     tenures: Mapping[str, Tenure] = field(default=_NO_TENURES)
     """By key id."""
+    failures: Mapping[str, int] = field(default=_NO_FAILURES)
+    """Wrong passphrases in a row, by id."""
+    locked: frozenset[str] = frozenset()
+    """Ids that nobody unlocks until they are reinstated."""
+    erased: frozenset[int] = frozenset()
+    """Entries whose details were erased."""
+    current: Roots | None = None
+    """The roots in force."""
 
     @classmethod
     def fold(cls, entries: Iterable[Entry]) -> Register:
@@ -71,21 +110,37 @@ class Register:
             VerificationError: the entry breaks a rule; the message names its index.
         """
         body = entry.body
-        if body.index < self.size:
-            raise VerificationError(f"entry {body.index} comes after entry {self.size - 1}")
-        later = replace(self, size=body.index + 1)
-        if body.outcome is not Outcome.COMPLETED:
+        later = self.advance(body.index)
+        fold = _FOLDS.get(body.action)
+        if fold is None or body.outcome is not Outcome.COMPLETED:
             return later
         try:
-            if body.action == "log.created":
-                return later._create(entry, LogCreated.model_validate(body.payload))
-            if body.action == "identity.enrolled":
-                return later._enrol(entry, IdentityEnrolled.model_validate(body.payload).identity)
-            if body.action == "identity.revoked":
-                return later._revoke(entry, IdentityRevoked.model_validate(body.payload).identity)
+            return fold(later, entry, PAYLOADS[body.action].model_validate(body.payload))
         except (ValidationError, InputError):
             raise VerificationError(f"entry {body.index} ({body.action}) has a malformed payload") from None
-        return later
+
+    def advance(self, index: int) -> Register:
+        """The state after an entry that is none of `REGISTER_ACTIONS`.
+
+        Raises:
+            VerificationError: the entry comes before one that was folded.
+        """
+        if index < self.size:
+            raise VerificationError(f"entry {index} comes after entry {self.size - 1}")
+        return Register(index + 1, self.created, self.tenures, self.failures, self.locked, self.erased, self.current)
+
+    def check_actor(self, key_id: str, actor: str, action: str, index: int) -> Identity:
+        """Who signs an entry of this action at this index.
+
+        Raises:
+            VerificationError: the key is nobody's at that index, somebody else's, or may not sign this.
+        """
+        identity = self.key(key_id, index)
+        if identity.id != actor:
+            raise VerificationError(f"the key is that of {identity.id}, not of {actor}")
+        if key_id == self.log_key.key_id and action not in _LOG_ACTS:
+            raise VerificationError(f"the log itself may not sign {action}")
+        return identity
 
     def key(self, key_id: str, index: int) -> Identity:
         """Whose key this is at an index.
@@ -94,6 +149,8 @@ class Register:
             VerificationError: nobody's, not yet, or no longer.
         """
         tenure = self.tenures.get(key_id)
+        if tenure is None and self.created is not None and key_id == self.created.log_key.key_id:
+            return self.log_identity
         if tenure is None:
             raise VerificationError(f"key {key_id[:12]} is not enrolled in the log")
         if index < tenure.start:
@@ -125,9 +182,46 @@ class Register:
         return self._creation.log_key
 
     @property
+    def log_identity(self) -> Identity:
+        """The service that the log's own key acts as."""
+        return Identity(
+            id=LOG_IDENTITY,
+            name="Audit log",
+            kind=IdentityKind.SERVICE,
+            roles=(Role.SERVICE,),
+            signing_key=self.log_key,
+            demo=self.demo,
+        )
+
+    @property
     def roots(self) -> tuple[Identity, ...]:
-        """The identities the log began with."""
-        return self._creation.roots
+        """The roots in force."""
+        return self._roots.members
+
+    @property
+    def threshold(self) -> int:
+        """How many of them must agree on who the roots are."""
+        return self._roots.threshold
+
+    @property
+    def valid_roots(self) -> tuple[Identity, ...]:
+        """Those roots whose key counts now."""
+        return tuple(one for one in self.roots if self.tenures[one.signing_key.key_id].covers(self.size))
+
+    def state(self, id: str) -> str:  # noqa: A002
+        """In a word how an id stands: `valid`, `locked`, `revoked` or `not enrolled`."""
+        known = [tenure for tenure in self.tenures.values() if tenure.identity.id == id]
+        if not known:
+            return "not enrolled"
+        if not any(tenure.covers(self.size) for tenure in known):
+            return "revoked"
+        return "locked" if id in self.locked else "valid"
+
+    @property
+    def _roots(self) -> Roots:
+        if self.current is None:
+            raise VerificationError("the log does not begin with log.created")
+        return self.current
 
     @property
     def device(self) -> str:
@@ -154,28 +248,116 @@ class Register:
         load_public(created.log_key)
         if len({item.demo for item in created.roots}) != 1:
             raise VerificationError("entry 0 mixes demo and real identities")
-        register = replace(self, created=created)
+        register = replace(self, created=created, current=Roots(created.roots, created.threshold))
         for item in created.roots:
             register = register._add(item, start=0, index=0)
         register._actor(entry)
         return register
 
-    def _enrol(self, entry: Entry, identity: Identity) -> Register:
+    def _enrol(self, entry: Entry, enrolled: IdentityEnrolled) -> Register:
         self._authority(entry)
+        identity = enrolled.identity
         if identity.demo and not self.demo:
             raise VerificationError(f"entry {entry.body.index} enrols demo keys of {identity.id} in a real log")
         return self._add(identity, start=entry.body.index + 1, index=entry.body.index)
 
-    def _revoke(self, entry: Entry, id: str) -> Register:  # noqa: A002
-        index = entry.body.index
+    @implements("REQ-052")
+    def _rotate(self, entry: Entry, rotated: IdentityRotated) -> Register:
+        index, old, new = entry.body.index, self._actor(entry), rotated.identity
+        if old in self.roots:
+            raise VerificationError(f"entry {index}: {old.id} is a root, and root keys change by `roots.changed`")
+        if new.model_copy(update={"signing_key": old.signing_key}) != old:
+            raise VerificationError(f"entry {index} rotates the key of {old.id} and changes something else as well")
+        statement = possession_statement(entry.body.log, old.id, old.signing_key.key_id, new.signing_key.key_id)
+        try:
+            verify(new.signing_key, statement, from_base64(rotated.possession))
+        except VerificationError:
+            raise VerificationError(f"entry {index}: nobody showed that {old.id} holds the new key") from None
+        return self._end(old, index + 1)._add(new, start=index + 1, index=index)
+
+    @implements("REQ-052")
+    def _revoke(self, entry: Entry, revoked: IdentityRevoked) -> Register:
+        index, id = entry.body.index, revoked.identity  # noqa: A001
         if self._authority(entry).id == id:
             raise VerificationError(f"entry {index}: {id} cannot revoke their own key; somebody else must")
         try:
             identity = self.person(id, index)
         except VerificationError as error:
             raise VerificationError(f"entry {index} revokes somebody who is not there: {error.message}") from None
+        later = self._end(identity, index)
+        if identity in self.roots and len(later.valid_roots) < later.threshold:
+            raise VerificationError(
+                f"entry {index}: without {id} fewer than {later.threshold} roots remain; change the roots instead"
+            )
+        return later
+
+    @implements("REQ-057")
+    def _change_roots(self, entry: Entry, changed: RootsChanged) -> Register:
+        index = entry.body.index
+        self._authority(entry)
+        new = Roots(changed.roots, changed.threshold)
+        try:
+            check_change(self._roots, self.valid_roots, new, changed.envelopes, demo=self.demo)
+        except VerificationError as error:
+            raise VerificationError(f"entry {index}: {error.message}") from None
+        register = replace(self, current=new)
+        for root in new.members:
+            if root.demo != self.demo:
+                raise VerificationError(f"entry {index} mixes demo and real identities")
+            held = register._valid(root.id)
+            if held == root:
+                continue
+            if held is not None:
+                register = register._end(held, index + 1)
+            register = register._add(root, start=index + 1, index=index)
+        return register
+
+    @implements("REQ-058", "RC-17")
+    def _fail(self, entry: Entry, failed: UnlockFailed) -> Register:
+        count = self.failures.get(failed.identity, 0) + 1
+        if failed.attempt != count:
+            raise VerificationError(
+                f"entry {entry.body.index} counts {failed.attempt} wrong passphrases of {failed.identity}; it is {count}"
+            )
+        return replace(self, failures={**self.failures, failed.identity: count})
+
+    @implements("REQ-058", "RC-17")
+    def _lock(self, entry: Entry, locked: IdentityLocked) -> Register:
+        if self.failures.get(locked.identity, 0) < ATTEMPTS:
+            raise VerificationError(
+                f"entry {entry.body.index} locks {locked.identity} before {ATTEMPTS} wrong passphrases"
+            )
+        return replace(self, locked=self.locked | {locked.identity})
+
+    def _unlocked(self, entry: Entry, unlocked: IdentityUnlocked) -> Register:
+        if self._actor(entry).id != unlocked.identity or unlocked.identity in self.locked:
+            raise VerificationError(f"entry {entry.body.index} unlocks {unlocked.identity}, which it cannot")
+        return self._forgive(unlocked.identity)
+
+    def _reinstate(self, entry: Entry, reinstated: IdentityReinstated) -> Register:
+        id = reinstated.identity  # noqa: A001
+        if self._authority(entry).id == id or id not in self.locked:
+            raise VerificationError(f"entry {entry.body.index} reinstates {id}, who is not locked or does it alone")
+        return replace(self._forgive(id), locked=self.locked - {id})
+
+    @implements("REQ-062")
+    def _erase(self, entry: Entry, erased: EntryErased) -> Register:
+        self._authority(entry)
+        if erased.entry >= entry.body.index or erased.entry in self.erased:
+            raise VerificationError(
+                f"entry {entry.body.index} erases entry {erased.entry} a second time, or beforehand"
+            )
+        return replace(self, erased=self.erased | {erased.entry})
+
+    def _forgive(self, id: str) -> Register:  # noqa: A002
+        return replace(self, failures={key: count for key, count in self.failures.items() if key != id})
+
+    def _end(self, identity: Identity, index: int) -> Register:
         key_id = identity.signing_key.key_id
         return replace(self, tenures={**self.tenures, key_id: replace(self.tenures[key_id], end=index)})
+
+    def _valid(self, id: str) -> Identity | None:  # noqa: A002
+        return next((one.identity for one in self.tenures.values() if one.identity.id == id and one.end is None), None)
 
     def _add(self, identity: Identity, *, start: int, index: int) -> Register:
         for public in filter(None, (identity.signing_key, identity.encryption_key)):
@@ -187,8 +369,19 @@ class Register:
         key_id = identity.signing_key.key_id
         if key_id in self.tenures:
             raise VerificationError(f"entry {index} enrols a key that {self.tenures[key_id].identity.id} has or had")
-        if any(item.identity.id == identity.id and item.end is None for item in self.tenures.values()):
+        if self._valid(identity.id) is not None or identity.id == LOG_IDENTITY:
             raise VerificationError(f"entry {index} enrols {identity.id} twice")
+        same = [
+            item.identity.id
+            for item in self.tenures.values()
+            if item.end is None
+            and identity.kind is item.identity.kind is IdentityKind.PERSON
+            and _plain(item.identity.name) == _plain(identity.name)
+        ]
+        if same:
+            raise VerificationError(
+                f"entry {index} enrols {identity.name} as {identity.id}, who is {same[0]} already: one person, one key"
+            )
         return replace(self, tenures={**self.tenures, key_id: Tenure(identity, start)})
 
     def _actor(self, entry: Entry) -> Identity:
@@ -208,3 +401,31 @@ class Register:
                 f"entry {entry.body.index}: {actor.id} may not enrol or revoke; a root or a release manager may"
             )
         return actor
+
+
+def possession_statement(log: str, id: str, old_key: str, new_key: str) -> bytes:  # noqa: A002
+    """What a new key signs to show that whoever rotates to it holds it."""
+    return canonical(
+        {"purpose": "minivess key rotation", "log": log, "identity": id, "old_key": old_key, "new_key": new_key}
+    )
+
+
+def _plain(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+_Fold = Callable[[Register, Entry, Any], Register]
+_FOLDS: dict[str, _Fold] = {
+    "log.created": Register._create,
+    "identity.enrolled": Register._enrol,
+    "identity.rotated": Register._rotate,
+    "identity.revoked": Register._revoke,
+    "identity.unlock-failed": Register._fail,
+    "identity.unlocked": Register._unlocked,
+    "identity.locked": Register._lock,
+    "identity.reinstated": Register._reinstate,
+    "roots.changed": Register._change_roots,
+    "entry.erased": Register._erase,
+}
+REGISTER_ACTIONS = frozenset(_FOLDS)
+"""The actions this fold looks at; entries of others only move it on."""

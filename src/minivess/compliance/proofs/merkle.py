@@ -1,9 +1,13 @@
-"""The Merkle hash tree of RFC 6962 section 2.1 and its proofs, verified as RFC 9162 section 2.1.3.2 and 2.1.4.2 say."""
+"""The Merkle hash tree of RFC 6962 section 2.1 and its proofs, verified as RFC 9162 section 2.1.3.2 and 2.1.4.2 say.
+
+A node is `(level, position)`: leaves are level 0, and node (l, p) is the root over leaves p * 2**l up to, and without,
+(p + 1) * 2**l. Such a complete subtree never changes again, so a store keeps its hash and any proof takes O(log n) of them.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.implements import implements
@@ -11,6 +15,9 @@ from minivess.foundation.implements import implements
 HASH_SIZE = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 """Root of the tree without leaves."""
+
+Node = tuple[int, int]
+"""Level and position of a complete subtree."""
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -21,6 +28,24 @@ def leaf_hash(data: bytes) -> bytes:
 def node_hash(left: bytes, right: bytes) -> bytes:
     """SHA-256(0x01 || left || right), 32 bytes."""
     return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def nodes_in(size: int) -> int:
+    """How many complete subtrees, leaves included, a tree of `size` leaves has."""
+    return 2 * size - size.bit_count()
+
+
+def node_id(level: int, position: int) -> int:
+    """The number of a node when nodes are counted from 0 in the order in which growing leaf by leaf completes them."""
+    leaves = (position + 1) << level
+    # When its last leaf has come, this node is complete, and above it as many more as the count of leaves allows.
+    above = (leaves & -leaves).bit_length() - 1 - level
+    return nodes_in(leaves) - 1 - above
+
+
+def frontier_nodes(size: int) -> tuple[Node, ...]:
+    """The largest complete subtrees of a tree of `size` leaves, from left to right."""
+    return tuple(_complete(0, size))
 
 
 @implements("REQ-002")
@@ -34,6 +59,8 @@ class Frontier:
     Raises:
         UsageError: the number of peaks does not fit the size.
     """
+
+    __slots__ = ("_peaks", "_size")
 
     def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
         if size < 0 or size.bit_count() != len(peaks):
@@ -51,25 +78,23 @@ class Frontier:
         """Roots of the complete subtrees, from left to right: all that is needed to go on later."""
         return tuple(self._peaks)
 
-    def append(self, hashed: bytes) -> tuple[bytes, ...]:
-        """Add a leaf hash; returns the new leaf's inclusion proof in the tree as it is now."""
-        proof = tuple(reversed(self._peaks))
-        node, carry = hashed, self._size
-        while carry & 1:
-            node = node_hash(self._peaks.pop(), node)
-            carry >>= 1
-        self._peaks.append(node)
+    def append(self, hashed: bytes) -> list[tuple[Node, bytes]]:
+        """Add a leaf hash; returns the complete subtrees it makes, itself first, each with its hash."""
+        position = self._size
+        made = [((0, position), hashed)]
+        level = 0
+        while position & 1:
+            hashed = hashlib.sha256(b"\x01" + self._peaks.pop() + hashed).digest()
+            position >>= 1
+            level += 1
+            made.append(((level, position), hashed))
+        self._peaks.append(hashed)
         self._size += 1
-        return proof
+        return made
 
     def root(self) -> bytes:
         """The root over all leaves so far."""
-        if not self._peaks:
-            return EMPTY_ROOT
-        node = self._peaks[-1]
-        for peak in reversed(self._peaks[:-1]):
-            node = node_hash(peak, node)
-        return node
+        return _joined(self._peaks)
 
 
 def root(leaf_hashes: Sequence[bytes]) -> bytes:
@@ -80,34 +105,58 @@ def root(leaf_hashes: Sequence[bytes]) -> bytes:
     return frontier.root()
 
 
-def inclusion_proof(leaf_hashes: Sequence[bytes], index: int) -> tuple[bytes, ...]:
-    """PATH of RFC 6962 section 2.1.1: sibling hashes from the leaf up to the root's child.
+def tree_of(leaf_hashes: Sequence[bytes]) -> dict[Node, bytes]:
+    """Every complete subtree over leaf hashes, for logs that fit in memory."""
+    frontier = Frontier()
+    return dict(made for hashed in leaf_hashes for made in frontier.append(hashed))
+
+
+def inclusion_nodes(index: int, size: int) -> tuple[Node, ...]:
+    """The complete subtrees that the inclusion proof of leaf `index` in a tree of `size` leaves is made of.
 
     Raises:
         UsageError: there is no leaf of that index.
     """
-    if not 0 <= index < len(leaf_hashes):
-        raise UsageError(f"no leaf {index} in a tree of {len(leaf_hashes)}")
-    if len(leaf_hashes) == 1:
-        return ()
-    split = _split(len(leaf_hashes))
-    left, right = leaf_hashes[:split], leaf_hashes[split:]
-    if index < split:
-        return (*inclusion_proof(left, index), root(right))
-    return (*inclusion_proof(right, index - split), root(left))
+    return tuple(node for part in _inclusion_parts(index, size) for node in _complete(*part))
 
 
-def consistency_proof(leaf_hashes: Sequence[bytes], old_size: int) -> tuple[bytes, ...]:
-    """PROOF of RFC 6962 section 2.1.2: that the first `old_size` leaves are a prefix of all of them.
+def inclusion_proof(nodes: Mapping[Node, bytes], index: int, size: int) -> tuple[bytes, ...]:
+    """PATH of RFC 6962 section 2.1.1: sibling hashes from the leaf up to the root's child.
+
+    Args:
+        nodes: hashes of complete subtrees; `inclusion_nodes` are needed.
+        index: the leaf's place.
+        size: number of leaves of the tree.
+
+    Raises:
+        UsageError: there is no leaf of that index.
+        KeyError: a node is missing.
+    """
+    return _hashes(nodes, _inclusion_parts(index, size))
+
+
+def consistency_nodes(old_size: int, new_size: int) -> tuple[Node, ...]:
+    """The complete subtrees that the consistency proof from `old_size` to `new_size` leaves is made of.
 
     Raises:
         UsageError: `old_size` is below 0 or beyond the tree.
     """
-    if not 0 <= old_size <= len(leaf_hashes):
-        raise UsageError(f"a tree of {len(leaf_hashes)} leaves has no past of {old_size}")
-    if old_size in (0, len(leaf_hashes)):
-        return ()
-    return _subproof(leaf_hashes, old_size, whole=True)
+    return tuple(node for part in _consistency_parts(old_size, new_size) for node in _complete(*part))
+
+
+def consistency_proof(nodes: Mapping[Node, bytes], old_size: int, new_size: int) -> tuple[bytes, ...]:
+    """PROOF of RFC 6962 section 2.1.2: that the first `old_size` leaves are a prefix of all `new_size`.
+
+    Args:
+        nodes: hashes of complete subtrees; `consistency_nodes` are needed.
+        old_size: number of leaves before.
+        new_size: number of leaves now.
+
+    Raises:
+        UsageError: `old_size` is below 0 or beyond the tree.
+        KeyError: a node is missing.
+    """
+    return _hashes(nodes, _consistency_parts(old_size, new_size))
 
 
 @implements("REQ-002", "REQ-028")
@@ -184,16 +233,64 @@ def verify_consistency(old_size: int, new_size: int, proof: Sequence[bytes], old
         raise failure
 
 
+def _inclusion_parts(index: int, size: int) -> list[tuple[int, int]]:
+    """The stretches of leaves whose roots are the inclusion proof, from the leaf upwards."""
+    if not 0 <= index < size:
+        raise UsageError(f"no leaf {index} in a tree of {size}")
+    start, end, parts = 0, size, []
+    while end - start > 1:
+        split = start + _split(end - start)
+        if index < split:
+            parts.append((split, end))
+            end = split
+        else:
+            parts.append((start, split))
+            start = split
+    return parts[::-1]
+
+
+def _consistency_parts(old_size: int, new_size: int) -> list[tuple[int, int]]:
+    """The stretches of leaves whose roots are the consistency proof, in its order."""
+    if not 0 <= old_size <= new_size:
+        raise UsageError(f"a tree of {new_size} leaves has no past of {old_size}")
+    if old_size in {0, new_size}:
+        return []
+    start, end, parts = 0, new_size, []
+    while old_size != end:
+        split = start + _split(end - start)
+        if old_size <= split:
+            parts.append((split, end))
+            end = split
+        else:
+            parts.append((start, split))
+            start = split
+    if start:  # the verifier knows the old root itself only when the old tree is one complete subtree from leaf 0
+        parts.append((start, end))
+    return parts[::-1]
+
+
+def _hashes(nodes: Mapping[Node, bytes], parts: Sequence[tuple[int, int]]) -> tuple[bytes, ...]:
+    return tuple(_joined([nodes[node] for node in _complete(*part)]) for part in parts)
+
+
+def _complete(start: int, end: int) -> Iterator[Node]:
+    """The largest complete subtrees over leaves from `start`, where one begins, up to `end`, from left to right."""
+    while start < end:
+        level = (end - start).bit_length() - 1
+        yield level, start >> level
+        start += 1 << level
+
+
+def _joined(hashes: Sequence[bytes]) -> bytes:
+    """The root over neighbouring complete subtrees of falling size."""
+    if not hashes:
+        return EMPTY_ROOT
+    node = hashes[-1]
+    for left in reversed(hashes[:-1]):
+        node = node_hash(left, node)
+    return node
+
+
 def _split(size: int) -> int:
     """The largest power of two below `size`."""
     return 1 << ((size - 1).bit_length() - 1)
-
-
-def _subproof(leaf_hashes: Sequence[bytes], old_size: int, *, whole: bool) -> tuple[bytes, ...]:
-    if old_size == len(leaf_hashes):
-        return () if whole else (root(leaf_hashes),)
-    split = _split(len(leaf_hashes))
-    left, right = leaf_hashes[:split], leaf_hashes[split:]
-    if old_size <= split:
-        return (*_subproof(left, old_size, whole=whole), root(right))
-    return (*_subproof(right, old_size - split, whole=False), root(left))

@@ -1,37 +1,66 @@
-"""Judging a log: form, order, payloads, signatures under the register at each index, and the signed Merkle root."""
+"""Judging a log: form, order, payloads, signatures under the register at each index, and the signed Merkle root.
+
+Two steps an entry. The first is cheap and goes in order: canonical form, place, who may act, the tree. The second, its
+signature and its fields against the records, depends on nothing but the entry and a key, and is spread over cores when
+the log is long. Memory does not grow with the log.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from itertools import islice
+from multiprocessing import get_context
+from os import sched_getaffinity
+from typing import Any
 
 from pydantic import ValidationError
 
 from minivess.compliance.identity.keys import verify
-from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.proofs.canonical import canonical, parse_canonical
 from minivess.compliance.proofs.checkpoint import SignedCheckpoint, parse_note
 from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import Frontier, leaf_hash
+from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.entry import Entry, Outcome
+from minivess.records.artifact import Artifact
+from minivess.records.entry import ENTRY_FORMAT, Context, Details, Entry, EntryBody, Outcome
 from minivess.records.identity import PublicKey
-from minivess.records.payloads import check_payload
+from minivess.records.payloads import PAYLOADS, check_payload, observed
 from minivess.records.verdict import Check
 
 MAX_ENTRY = 1 << 20
-"""Bytes of one entry."""
+"""Bytes of one entry, and of its details."""
 ENTRIES, SIGNATURES, CHECKPOINT, ROOT = "log entries", "log signatures", "log checkpoint", "log completeness"
+
+Pair = tuple[bytes, bytes | None]
+"""The canonical bytes of an entry and of its details; None when it has none, or they were erased."""
+
+_CHUNK = 1000
+_WORTH_A_POOL = 5000
+_AHEAD = 8
+"""Chunks that wait for a core before reading goes on."""
+_PREFIX = b'{"body":'
+_FIELDS, _CONTEXT, _ARTIFACT = (frozenset(record.model_fields) for record in (EntryBody, Context, Artifact))
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_NO_RUN = "00000000-0000-0000-0000-000000000000"
 
 
 @implements("REQ-002", "RC-06")
 def verify_entries(
-    lines: Iterable[bytes], checkpoint: str, *, trusted_log_key: PublicKey | None = None
+    pairs: Iterable[Pair], checkpoint: str, *, trusted_log_key: PublicKey | None = None
 ) -> tuple[list[Check], Register, list[Entry]]:
-    """Judge a whole log.
+    """Judge a log that fits in memory, and hand out what it says.
 
     Args:
-        lines: the canonical bytes of each entry, in order, without line ends.
+        pairs: each entry and its details, in order.
         checkpoint: the signed note that must cover exactly these entries.
         trusted_log_key: the key the verifier knows from elsewhere; without it the log's own first entry is believed.
 
@@ -39,38 +68,47 @@ def verify_entries(
         The checks in order (the first that fails names the first bad entry by its index), the register after the last
         good entry, and the good entries. Judgement stops at the first bad entry.
     """
-    register, entries, frontier = Register(), list[Entry](), Frontier()
-    try:
-        note = parse_note(checkpoint)
-    except InputError as error:
-        return [_no(CHECKPOINT, error)], register, entries
-    origin = note.checkpoint.origin
-    for line in lines:
-        try:
-            entry = read_entry(line, frontier.size)
-            _check_form(entry, entries, origin)
-        except MinivessError as error:
-            return [_no(ENTRIES, error)], register, entries
-        try:
-            register = _admit(entry, register)
-        except MinivessError as error:
-            return (
-                [Check(name=ENTRIES, passed=True, detail="well formed so far"), _no(SIGNATURES, error)],
-                register,
-                entries,
-            )
-        entries.append(entry)
-        frontier.append(leaf_hash(line))
-    if not entries:
-        return [Check(name=ENTRIES, passed=False, detail="the log is empty")], register, entries
-    count = len(entries)
-    checks = [
-        Check(
-            name=ENTRIES, passed=True, detail=f"{count} entries of {origin} in canonical form, in order, none missing"
-        ),
-        Check(name=SIGNATURES, passed=True, detail=f"{count} entries signed by keys that counted at their index"),
-    ]
-    return [*checks, *_check_head(note, register, frontier, trusted_log_key)], register, entries
+    entries: list[Entry] = []
+    run = _Run(checkpoint, trusted_log_key)
+
+    def judged() -> Iterator[None]:
+        for item in run.placed(pairs):
+            entries.append(_judge(item))
+            yield
+
+    return run.checks(judged()), run.register, entries
+
+
+@implements("REQ-002", "REQ-063", "RC-06")
+def verify_log(
+    pairs: Iterable[Pair],
+    checkpoint: str,
+    *,
+    trusted_log_key: PublicKey | None = None,
+    quick: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> tuple[list[Check], Register]:
+    """Judge a log of any length.
+
+    Args:
+        pairs: each entry and its details, in order.
+        checkpoint: the signed note that must cover exactly these entries.
+        trusted_log_key: as for `verify_entries`.
+        quick: believe the log's signature under the checkpoint instead of checking each actor's own. Entries about
+            identities are checked whole either way.
+        progress: hears how many entries were judged.
+
+    Returns:
+        The checks in order, as `verify_entries`, and the register after the last good entry.
+    """
+    run = _Run(checkpoint, trusted_log_key, quick=quick)
+    items = run.placed(pairs, progress)
+    if quick:
+        return run.checks(None for _ in items), run.register
+    long = run.announced > _WORTH_A_POOL
+    pool = ProcessPoolExecutor(len(sched_getaffinity(0)), get_context("spawn")) if long else None
+    with pool or nullcontext():
+        return run.checks(_in_chunks(items, pool)), run.register
 
 
 def read_entry(line: bytes, index: int) -> Entry:
@@ -79,16 +117,23 @@ def read_entry(line: bytes, index: int) -> Entry:
     Raises:
         VerificationError: not canonical, not an entry, or not what the record writes back.
     """
+    _parse(line, index)
+    return _entry(line, index)
+
+
+def read_details(details: bytes, entry: Entry) -> Details:
+    """The details of an entry, which must be what it commits to.
+
+    Raises:
+        VerificationError: they are others, or malformed.
+    """
+    index = entry.body.index
+    if digest_bytes(details) != entry.body.details:
+        raise VerificationError(f"the details of entry {index} were changed: they are not those that it names")
     try:
-        entry = Entry.model_validate(parse_canonical(line, limit=MAX_ENTRY))
-    except InputError as error:
-        raise VerificationError(f"entry {index}: {error.message}") from None
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
-        raise VerificationError(f"entry {index} is not an audit entry: see its {where or 'fields'}") from None
-    if canonical(entry) != line:
-        raise VerificationError(f"entry {index} is written in another way than the log writes entries")
-    return entry
+        return Details.model_validate(parse_canonical(details, limit=MAX_ENTRY))
+    except (InputError, ValidationError):
+        raise VerificationError(f"the details of entry {index} are malformed") from None
 
 
 def check_signature(entry: Entry, key: PublicKey) -> None:
@@ -100,49 +145,263 @@ def check_signature(entry: Entry, key: PublicKey) -> None:
     try:
         verify(key, canonical(entry.body), from_base64(entry.signature))
     except MinivessError:
-        body = entry.body
-        raise VerificationError(
-            f"entry {body.index} ({body.action}) was changed, or was not signed by {body.actor}"
-        ) from None
+        raise _changed(entry.body) from None
 
 
-def _check_form(entry: Entry, earlier: list[Entry], origin: str) -> None:
-    body, expected = entry.body, len(earlier)
-    if body.index != expected:
-        what = f"entry {expected} is missing: entry {body.index} stands in its place"
-        raise VerificationError(
-            what if body.index > expected else f"entry {body.index} stands a second time at {expected}"
-        )
-    if body.log != origin:
-        raise VerificationError(f"entry {expected} belongs to the log {body.log}, not to {origin}")
-    if earlier and body.time < earlier[-1].body.time:
-        raise VerificationError(f"entry {expected} is dated before the entry that precedes it")
-    if body.started is not None:
-        start = earlier[body.started].body if body.started < expected else None
-        if start is None or start.action != body.action or start.outcome is not Outcome.STARTED:
+def _changed(body: EntryBody) -> _SignatureError:
+    return _SignatureError(f"entry {body.index} ({body.action}) was changed, or was not signed by {body.actor}")
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """An entry whose place and actor are right; its signature and its fields are still to be judged."""
+
+    index: int
+    line: bytes
+    details: bytes | None
+    key: PublicKey
+
+
+class _SignatureError(VerificationError):
+    """An entry is not its actor's."""
+
+
+@dataclass
+class _Run:
+    """One judgement of one log: what has to be kept from entry to entry."""
+
+    checkpoint: str
+    trusted: PublicKey | None
+    quick: bool = False
+    register: Register = field(default_factory=Register)
+    frontier: Frontier = field(default_factory=Frontier)
+    origin: str = ""
+    announced: int = 0
+    """Number of entries that the checkpoint claims."""
+    _time: str = ""
+    _open: dict[int, str] = field(default_factory=dict)
+    """Actions that were started and have not ended, by index."""
+    _bare: set[int] = field(default_factory=set)
+    """Entries whose details are not there."""
+    _note: SignedCheckpoint | None = None
+    _fault: MinivessError | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            self._note = parse_note(self.checkpoint)
+        except InputError as error:
+            self._fault = error
+        else:
+            self.origin, self.announced = self._note.checkpoint.origin, self._note.checkpoint.size
+
+    def checks(self, judged: Iterable[None]) -> list[Check]:
+        """Judge to the end, or to the first thing that is wrong."""
+        if self._note is None or self._fault is not None:
+            return [Check(name=CHECKPOINT, passed=False, detail="" if self._fault is None else self._fault.message)]
+        try:
+            for _ in judged:
+                pass
+            self._check_erasures()
+        except _SignatureError as error:
+            return [Check(name=ENTRIES, passed=True, detail="well formed so far"), _no(SIGNATURES, error)]
+        except MinivessError as error:
+            return [_no(ENTRIES, error)]
+        count = self.frontier.size
+        if not count:
+            return [Check(name=ENTRIES, passed=False, detail="the log is empty")]
+        erased = f", the details of {len(self._bare)} erased" if self._bare else ""
+        form = f"{count} entries of {self.origin} in canonical form, in order, none missing{erased}"
+        keys = "vouched for by the checkpoint" if self.quick else "signed by keys that counted at their index"
+        return [
+            Check(name=ENTRIES, passed=True, detail=form),
+            Check(name=SIGNATURES, passed=True, detail=f"{count} entries {keys}"),
+            *_check_head(self._note, self.register, self.frontier, self.trusted),
+        ]
+
+    def placed(self, pairs: Iterable[Pair], progress: Callable[[int], None] = lambda _: None) -> Iterator[_Placed]:
+        """The entries in order, each once everything but its own signature and fields was found right.
+
+        Raises:
+            VerificationError: the first entry for which it was not.
+        """
+        if self._fault is not None:
+            return
+        for line, details in pairs:
+            index = self.frontier.size
+            item = self._place(index, line, details)
+            self.frontier.append(leaf_hash(line))
+            yield item
+            if not index % _CHUNK:
+                progress(index)
+
+    def _place(self, index: int, line: bytes, details: bytes | None) -> _Placed:
+        body = _parse(line, index)
+        self._check_place(index, body)
+        if details is None:
+            if body["details"] is not None:
+                self._bare.add(index)
+        elif digest_bytes(details) != body["details"]:
+            raise VerificationError(f"the details of entry {index} were changed: they are not those that it names")
+        action, after = body["action"], self.register
+        entry = _entry(line, index) if action in REGISTER_ACTIONS else None
+        try:
+            after = after.advance(index) if entry is None else after.extend(entry)
+            known = after if index == 0 else self.register
+            actor = known.check_actor(body["key"], body["actor"], action, index)
+            if entry is not None:
+                check_signature(entry, actor.signing_key)
+        except VerificationError as error:
+            where = "" if error.message.startswith(f"entry {index}") else f"entry {index} ({action}): "
+            raise _SignatureError(where + error.message) from None
+        self.register = after
+        return _Placed(index, line, details, actor.signing_key)
+
+    def _check_place(self, index: int, body: dict[str, Any]) -> None:
+        stands, action, outcome, time = body["index"], body["action"], body["outcome"], body["time"]
+        if stands != index:
+            what = f"entry {index} is missing: entry {stands} stands in its place"
+            raise VerificationError(what if stands > index else f"entry {stands} stands a second time at {index}")
+        if body["log"] != self.origin:
+            raise VerificationError(f"entry {index} belongs to the log {body['log']}, not to {self.origin}")
+        if time < self._time:
+            raise VerificationError(f"entry {index} is dated before the entry that precedes it")
+        if index == 0 and (action != "log.created" or outcome != Outcome.COMPLETED):
+            raise _SignatureError("entry 0 does not create the log")
+        started = body["started"]
+        if started is not None and (not isinstance(started, int) or self._open.pop(started, None) != action):
             raise VerificationError(
-                f"entry {expected} claims to end entry {body.started}, which started nothing of the kind"
+                f"entry {index} claims to end entry {started}, which started nothing of the kind, or was ended before"
             )
+        if outcome == Outcome.STARTED:
+            self._open[index] = action
+        self._time = time
+
+    def _check_erasures(self) -> None:
+        unexplained = self._bare - self.register.erased
+        if unexplained:
+            raise VerificationError(
+                f"the details of entry {min(unexplained)} are missing, and no later entry says that they were erased"
+            )
+
+
+def _judge(item: _Placed) -> Entry:
+    """The second step: the fields against the records, the payload against its declaration, the signature.
+
+    Raises:
+        VerificationError: names what is wrong.
+    """
+    entry = _entry(item.line, item.index)
     try:
-        check_payload(body.action, body.payload, complete=body.outcome is Outcome.COMPLETED)
+        _check_payload(entry, item.details)
     except MinivessError as error:
-        raise VerificationError(f"entry {expected}: {error.message}") from None
-
-
-def _admit(entry: Entry, register: Register) -> Register:
-    """Signature under the register as it was before (entry 0 brings its own), then the register after."""
-    body = entry.body
-    if body.index == 0 and (body.action != "log.created" or body.outcome is not Outcome.COMPLETED):
-        raise VerificationError("entry 0 does not create the log")
-    after = register.extend(entry)
+        raise VerificationError(f"entry {item.index}: {error.message}") from None
+    suffix = b',"signature":"%b"}' % entry.signature.encode("ascii", "replace")
     try:
-        actor = (after if body.index == 0 else register).key(body.key, body.index)
-    except VerificationError as error:
-        raise VerificationError(f"entry {body.index} ({body.action}): {error.message}") from None
-    if actor.id != body.actor:
-        raise VerificationError(f"entry {body.index}: the key is that of {actor.id}, not of {body.actor}")
-    check_signature(entry, actor.signing_key)
-    return after
+        verify(item.key, item.line[len(_PREFIX) : -len(suffix)], from_base64(entry.signature))
+    except MinivessError:
+        raise _changed(entry.body) from None
+    return entry
+
+
+def _check_payload(entry: Entry, details: bytes | None) -> None:
+    body = entry.body
+    told = None if details is None else read_details(details, entry)
+    payload = body.payload
+    if body.action not in PAYLOADS:
+        check_payload(body.action, payload, complete=False)
+    if observed(body.action):
+        if payload:
+            raise VerificationError("its payload belongs into its details")
+        if told is None and body.details is not None:
+            return  # erased
+        payload = {} if told is None else told.payload
+    elif told is not None and told.payload:
+        raise VerificationError("its payload belongs into the entry itself")
+    check_payload(body.action, payload, complete=body.outcome is Outcome.COMPLETED)
+
+
+def _parse(line: bytes, index: int) -> dict[str, Any]:
+    """The body of an entry that is canonical JSON with exactly an entry's fields, each written as the log writes it."""
+    try:
+        value = parse_canonical(line, limit=MAX_ENTRY)
+    except InputError as error:
+        raise VerificationError(f"entry {index}: {error.message}") from None
+    try:
+        body: dict[str, Any] = value["body"]
+        context, artifacts = body["context"], (*body["inputs"], *body["outputs"])
+        whole = (
+            len(value) == 2
+            and body.keys() == _FIELDS
+            and context.keys() == _CONTEXT
+            and all(item.keys() == _ARTIFACT for item in artifacts)
+            and type(body["index"]) is int
+            and type(body["action"]) is str
+            and _TIME.fullmatch(body["time"])
+            and _UUID.fullmatch(context["openlineage_run"] or _NO_RUN)
+            and type(value["signature"]) is str
+        )
+    except (KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise VerificationError(f"entry {index} is not an audit entry: see its fields")
+    if body["format"] != ENTRY_FORMAT:
+        raise VerificationError(f"entry {index} is of a format that this version does not know")
+    return body
+
+
+def _entry(line: bytes, index: int) -> Entry:
+    """The record of an entry that `_parse` accepted; strict, so that no field has a second spelling."""
+    try:
+        return Entry.model_validate_json(line, strict=True)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
+        raise VerificationError(f"entry {index} is not an audit entry: see its {where or 'fields'}") from None
+
+
+def _in_chunks(items: Iterable[_Placed], pool: ProcessPoolExecutor | None) -> Iterator[None]:
+    """The second step for all entries, in this process or in others; raises for the first that is wrong."""
+    if pool is None:
+        for item in items:
+            _judge(item)
+            yield
+        return
+    waiting: deque[Future[tuple[bool, str] | None]] = deque()
+    fault: MinivessError | None = None
+    source, chunk = iter(items), list[_Placed]()
+    while True:
+        try:
+            chunk = []
+            chunk.extend(islice(source, _CHUNK))
+        except MinivessError as error:  # entries before it may be wrong as well: those come first
+            fault = error
+        if chunk:
+            keys = list({item.key.key_id: item.key for item in chunk}.values())
+            places = {key.key_id: place for place, key in enumerate(keys)}
+            rows = [(item.line, item.details, places[item.key.key_id]) for item in chunk]
+            waiting.append(pool.submit(_judge_chunk, chunk[0].index, rows, keys))
+        done = fault is not None or not chunk
+        while waiting and (done or len(waiting) > _AHEAD):
+            found = waiting.popleft().result()
+            if found is not None:
+                pool.shutdown(cancel_futures=True)
+                raise (_SignatureError if found[0] else VerificationError)(found[1])
+            yield
+        if fault is not None:
+            raise fault
+        if done:
+            return
+
+
+def _judge_chunk(
+    start: int, rows: Sequence[tuple[bytes, bytes | None, int]], keys: Sequence[PublicKey]
+) -> tuple[bool, str] | None:
+    """Judge consecutive entries; None, or whether the signature was at fault and in words what is wrong."""
+    for index, (line, details, key) in enumerate(rows, start):
+        try:
+            _judge(_Placed(index, line, details, keys[key]))
+        except MinivessError as error:
+            return isinstance(error, _SignatureError), error.message
+    return None
 
 
 def _check_head(

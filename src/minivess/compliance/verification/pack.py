@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from minivess.records.artifact import Artifact
 from minivess.records.entry import Entry
 from minivess.records.verdict import Check, Verdict
 
-ENTRIES, CHECKPOINT, POLICY = "data/audit/entries.jsonl", "data/audit/checkpoint.txt", "data/release/policy.json"
+ENTRIES, DETAILS = "data/audit/entries.jsonl", "data/audit/details.jsonl"
+CHECKPOINT, POLICY = "data/audit/checkpoint.txt", "data/release/policy.json"
 _PROOF = re.compile(r"data/audit/proofs/(0|[1-9][0-9]{0,15})\.tlog-proof", re.ASCII)
 _PROOFS = "data/audit/proofs/"
 _POLICY_LIMIT = 1 << 20
@@ -71,14 +73,20 @@ def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, tru
         _check("bag", lambda: check_bag(files)),
     ]
     try:
-        lines = _lines(files)
+        lines = _lines(files, ENTRIES)
+        details = [None if line == b"null" else line for line in _lines(files, DETAILS)]
         checkpoint = _text(files, CHECKPOINT)
     except VerificationError as error:
         return Verdict(subject=subject, checks=(*checks, _failed("log entries", error)), trusted=False)
     log_checks, register, entries = verify_entries(
-        lines, checkpoint, trusted_log_key=trusted.log_key if trusted else None
+        zip(lines, chain(details, repeat(None)), strict=False),
+        checkpoint,
+        trusted_log_key=trusted.log_key if trusted else None,
     )
     checks += log_checks
+    if len(details) != len(lines):
+        words = f"{DETAILS} has {len(details)} lines for {len(lines)} entries"
+        checks.append(Check(name="log details", passed=False, detail=words))
     if all(check.passed for check in log_checks):
         checks += [
             _check("proofs", lambda: _check_proofs(files, lines, entries, register)),
@@ -158,12 +166,12 @@ def _words(item: Manifestation) -> str:
     return f"{item.printed_name} ({item.role.value}, {item.meaning.value}, {item.time:%Y-%m-%d %H:%M} UTC)"
 
 
-def _lines(files: Mapping[str, bytes]) -> list[bytes]:
-    if ENTRIES not in files:
-        raise VerificationError(f"{ENTRIES} is missing")
-    lines = files[ENTRIES].split(b"\n")
+def _lines(files: Mapping[str, bytes], name: str) -> list[bytes]:
+    if name not in files:
+        raise VerificationError(f"{name} is missing")
+    lines = files[name].split(b"\n")
     if lines.pop() != b"":
-        raise VerificationError(f"{ENTRIES} is cut off: its last line has no end")
+        raise VerificationError(f"{name} is cut off: its last line has no end")
     return lines
 
 

@@ -6,7 +6,7 @@ from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.tlog_proof import TlogProof
-from minivess.compliance.verification.log import check_signature, read_entry
+from minivess.compliance.verification.log import check_signature, read_details, read_entry
 from minivess.compliance.verification.trust import TrustedKeys
 from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.foundation.implements import implements
@@ -35,6 +35,8 @@ def verify_receipt(receipt: Receipt, *, log_key: PublicKey, actor: Register | Tr
         origin = parse_note(receipt.checkpoint).checkpoint.origin
         if entry.body.index != receipt.index or entry.body.log != origin:
             raise VerificationError("the receipt is for another entry or another log than its entry says")
+        if receipt.details is not None:
+            read_details(receipt.details.encode("utf-8", errors="surrogatepass"), entry)
         checks.append(Check(name=name, passed=True, detail=f"entry {receipt.index} ({entry.body.action}) of {origin}"))
         name = "receipt signature"
         key = (

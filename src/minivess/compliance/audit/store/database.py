@@ -1,12 +1,17 @@
 """How the log's database is opened: SQLite that keeps what it acknowledged, or PostgreSQL by its URL.
 
-SQLite runs in WAL mode with `synchronous=FULL` (NORMAL may lose acknowledged commits) and foreign keys on. A writer
-takes the write lock before it reads (`BEGIN IMMEDIATE`; on PostgreSQL a transaction-level advisory lock), so that two
-writers never build on the same head.
+SQLite runs in WAL mode with `synchronous=FULL` (NORMAL may lose acknowledged commits), foreign keys on, and overwrites
+what is deleted. A writer takes the write lock before it reads (`BEGIN IMMEDIATE`; on PostgreSQL a transaction-level
+advisory lock), so that two writers never build on the same head. Readers see one state of the database.
 """
 
 from __future__ import annotations
 
+import os
+import random
+import sqlite3
+import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +27,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, InputError, UsageError
 
 _WRITES = "minivess_writes"
+_CONNECTIONS = 32
+_TURN_SECONDS = (0.0003, 0.0015)
+"""How long a writer of SQLite sleeps between two tries to get its turn."""
 _ADVISORY_LOCK = 0x6D696E6976657373
 """`minivess` in ASCII: the key of the write lock on PostgreSQL."""
+
+
+_DATABASES: weakref.WeakSet[Database] = weakref.WeakSet()
 
 
 class Database:
@@ -35,19 +46,25 @@ class Database:
     """
 
     def __init__(self, url: str, *, wait: float) -> None:
+        self._wait = wait
         try:
             self._url = make_url(url)
             self._sqlite = self._url.get_backend_name() == "sqlite"
-            options: dict[str, Any] = {"connect_args": {"timeout": wait}} if self._sqlite else {}
+            options: dict[str, Any] = (
+                {"connect_args": {"timeout": wait}, "pool_size": _CONNECTIONS}
+                if self._sqlite
+                else {"pool_pre_ping": True, "pool_size": _CONNECTIONS, "isolation_level": "REPEATABLE READ"}
+            )
             self._engine: Engine = create_engine(self._url, **options)
         except (ArgumentError, ImportError) as error:
             raise UsageError(
                 f"the database URL cannot be used: {type(error).__name__}",
-                hint="use sqlite:///path/to/audit.db, or install the driver of your database",
+                hint="use sqlite:///path/to/audit.db, or postgresql+psycopg://… with `pip install 'minivess[postgres]'`",
             ) from error
         if self._sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
-            event.listen(self._engine, "begin", _begin_sqlite)
+            event.listen(self._engine, "begin", self._begin_sqlite)
+        _DATABASES.add(self)
 
     @property
     def engine(self) -> Engine:
@@ -84,7 +101,7 @@ class Database:
         try:
             with self._engine.connect() as connection, connection.begin():
                 yield connection
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise _unreachable(error, "be read") from error
 
     @contextmanager
@@ -94,15 +111,56 @@ class Database:
         Raises:
             CouldNotCheckError: the lock or the disk is out of reach.
         """
+        # READ COMMITTED: what the writer reads once it has the lock is what the one before it committed.
+        options = {_WRITES: True} if self._sqlite else {"isolation_level": "READ COMMITTED"}
         try:
             with self._engine.connect() as connection:
-                connection.execution_options(**{_WRITES: True})
+                connection.execution_options(**options)
                 with connection.begin():
                     if not self._sqlite:
+                        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, int(self._wait * 1000))}")
+                        connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
                         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
                     yield connection
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise _unreachable(error, "be written") from error
+
+    def scrub(self) -> None:
+        """Move what SQLite's write-ahead log holds into the database file and empty it, so that erased bytes are gone.
+
+        On PostgreSQL old row versions go with its next VACUUM. Another process that reads at this moment keeps the
+        write-ahead log a while longer; it goes with the next checkpoint.
+        """
+        if not self._sqlite:
+            return
+        try:
+            with self._engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            raise _unreachable(error, "be written") from error
+
+    def forget_connections(self) -> None:
+        """In a forked child: leave the parent's connections alone and make own ones."""
+        self._engine.dispose(close=False)
+
+    def _begin_sqlite(self, connection: Connection) -> None:
+        if not connection.get_execution_options().get(_WRITES, False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        cursor, give_up = connection.connection.cursor(), time.monotonic() + self._wait
+        cursor.execute(
+            "PRAGMA busy_timeout=0"
+        )  # SQLite's own wait sleeps ever longer, which starves a writer among many
+        while True:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                break
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+                if not busy or time.monotonic() >= give_up:
+                    raise
+            time.sleep(random.uniform(*_TURN_SECONDS))  # noqa: S311  spreads the writers, keeps nothing secret
+        cursor.execute(f"PRAGMA busy_timeout={int(self._wait * 1000)}")
 
     def revision(self, connection: Connection) -> str | None:
         """The revision the database stands at; None when it was never set up."""
@@ -145,19 +203,24 @@ def _alembic() -> Config:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by `_begin_sqlite`, never by the driver
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _in_child() -> None:
+    for database in _DATABASES:
+        database.forget_connections()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def _unreachable(error: Exception, what: str) -> CouldNotCheckError:
     if isinstance(error, DBAPIError) and error.orig is not None:
         lines = str(error.orig).splitlines()
         reason = lines[0] if lines else type(error.orig).__name__
+    elif isinstance(error, sqlite3.Error):
+        reason = str(error)
     elif isinstance(error, OSError):
         reason = error.strerror or type(error).__name__
     else:

@@ -1,0 +1,248 @@
+"""Entries that are committed together: placed, signed, hashed into the tree, and covered by one checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+from sqlmodel import col
+
+from minivess.compliance.audit.head import Head
+from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow, NodeRow, OutboxRow
+from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.proofs.canonical import canonical
+from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
+from minivess.compliance.proofs.encoding import to_base64
+from minivess.compliance.proofs.merkle import Frontier, Node, frontier_nodes, inclusion_proof, leaf_hash, node_id
+from minivess.foundation.clock import Clock, timestamp
+from minivess.foundation.digests import digest_bytes
+from minivess.foundation.errors import RefusedError, UsageError
+from minivess.records.entry import ENTRY_FORMAT, Draft, Entry, EntryBody, Outcome
+from minivess.records.payloads import check_payload, observed
+from minivess.records.receipt import Receipt
+
+MAX_ENTRY = 1 << 20
+"""Bytes of one entry; verification refuses larger ones."""
+_SALT = 16
+
+Redact = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(eq=False)
+class Act:
+    """A draft that was checked and made ready, so that little is left to do while the write lock is held."""
+
+    draft: Draft
+    signer: Signer
+    body: dict[str, Any]
+    """The body's fields as plain JSON, but for index and time."""
+    details: bytes | None
+    event: str | None
+    redact: Redact | None
+    index: int = -1
+    content: bytes = b""
+    """Its place and bytes, once `Batch.add` has given it them."""
+
+
+def prepare(
+    draft: Draft,
+    signer: Signer,
+    *,
+    origin: str,
+    event: dict[str, Any] | None = None,
+    redact: Redact | None = None,
+) -> Act:
+    """Check a draft and do all of its entry that does not depend on its place.
+
+    Raises:
+        UsageError: an unknown action, a payload that its action does not declare, or an event that is no JSON.
+        InputError: the payload has no canonical form.
+    """
+    check_payload(draft.action, draft.payload, complete=draft.outcome is Outcome.COMPLETED)
+    body = draft.model_dump(mode="json", exclude={"error"})
+    apart = observed(draft.action) and bool(draft.payload)
+    details: bytes | None = None
+    if apart or draft.error is not None:
+        salt = to_base64(os.urandom(_SALT))
+        details = canonical({"error": draft.error, "payload": draft.payload if apart else {}, "salt": salt})
+    body |= {
+        "actor": signer.identity.id,
+        "details": None if details is None else digest_bytes(details),
+        "format": ENTRY_FORMAT,
+        "key": signer.key_id,
+        "log": origin,
+        "payload": {} if apart else draft.payload,
+    }
+    size = len(canonical(body)) + len(details or b"")
+    if size > MAX_ENTRY - 1024:
+        raise UsageError(f"an entry of {size} bytes is too large", hint=f"at most {MAX_ENTRY} bytes")
+    return Act(draft, signer, body, details, None if event is None else _event_text(event), redact)
+
+
+class Batch:
+    """What one transaction adds to a log.
+
+    Args:
+        connection: holds the write lock.
+        head: where the log stands in the database.
+        origin: the log's name.
+        log_signer: signs the checkpoint.
+        clock: tells the time.
+    """
+
+    def __init__(self, connection: Connection, head: Head, *, origin: str, log_signer: Signer, clock: Clock) -> None:
+        self._connection = connection
+        self._origin = origin
+        self._log_signer = log_signer
+        self._clock = clock
+        self._frontier = Frontier(head.size, head.peaks)
+        self._register = head.register
+        self._time = head.time
+        self._nodes: dict[Node, bytes] = dict(zip(frontier_nodes(head.size), head.peaks, strict=True))
+        self._new_nodes: list[tuple[Node, bytes]] = []
+        self._acts: list[Act] = []
+        self._ended: set[int] = set()
+        self._erased: list[tuple[int, Redact]] = []
+        self._note = ""
+
+    @property
+    def head(self) -> Head:
+        """Where the log stands once this is committed."""
+        return Head(self._frontier.size, self._frontier.peaks, self._time, self._register)
+
+    def add(self, acts: list[Act]) -> None:
+        """Place acts at the end of the log, all of them or none.
+
+        Raises:
+            RefusedError, VerificationError: the signer may not do this.
+            UsageError: one ends an action that was not started, or was ended before.
+        """
+        frontier, register, time = Frontier(self._frontier.size, self._frontier.peaks), self._register, self._time
+        marks = len(self._new_nodes), len(self._acts), len(self._erased)
+        ended = set[int]()
+        try:
+            for act in acts:
+                self._place(act, ended)
+        except BaseException:
+            self._frontier, self._register, self._time = frontier, register, time
+            for node, _ in self._new_nodes[marks[0] :]:
+                del self._nodes[node]
+            del self._new_nodes[marks[0] :], self._acts[marks[1] :], self._erased[marks[2] :]
+            self._ended -= ended
+            raise
+
+    def write(self) -> None:
+        """Add the rows to the open transaction, with one checkpoint over all of them."""
+        if not self._acts:
+            return
+        self._note = sign_note(Checkpoint(self._origin, self._frontier.size, self._frontier.root()), self._log_signer)
+        execute = self._connection.execute
+        execute(insert(EntryRow), [_row(act) for act in self._acts])
+        execute(insert(NodeRow), [{"id": node_id(*node), "hash": value} for node, value in self._new_nodes])
+        execute(insert(CheckpointRow), [{"size": self._frontier.size, "note": self._note}])
+        events = [{"entry": act.index, "event": act.event} for act in self._acts if act.event is not None]
+        if events:
+            execute(insert(OutboxRow), events)
+        for index, redact in self._erased:
+            self._erase(index, redact)
+
+    def receipt(self, act: Act) -> Receipt:
+        """What the author of an act of this batch gets, once it is committed."""
+        proof = inclusion_proof(self._nodes, act.index, self._frontier.size)
+        return Receipt(
+            index=act.index,
+            entry=act.content.decode("utf-8"),
+            proof=tuple(to_base64(node) for node in proof),
+            checkpoint=self._note,
+            details=None if act.details is None else act.details.decode("utf-8"),
+        )
+
+    def _place(self, act: Act, ended: set[int]) -> None:
+        draft, index = act.draft, self._frontier.size
+        if draft.started is not None:
+            self._check_started(draft, draft.started)
+            self._ended.add(draft.started)
+            ended.add(draft.started)
+        now = self._clock()
+        moment = now if self._time is None else max(now, self._time)
+        body = canonical({**act.body, "index": index, "time": timestamp(moment)})
+        signature = to_base64(act.signer.sign(body))
+        self._register = self._admit(act, index, body, signature)
+        if act.redact is not None:
+            self._erased.append((self._erasable(draft), act.redact))
+        act.index = index
+        act.content = b'{"body":%b,"signature":"%b"}' % (body, signature.encode("ascii"))
+        made = self._frontier.append(leaf_hash(act.content))
+        self._nodes.update(made)
+        self._new_nodes += made
+        self._acts.append(act)
+        act.body["time"] = timestamp(moment)
+        self._time = moment
+
+    def _admit(self, act: Act, index: int, body: bytes, signature: str) -> Register:
+        """The register after an act, if its signer may do it now."""
+        action, identity = act.draft.action, act.signer.identity
+        register = self._register
+        if action in REGISTER_ACTIONS:
+            entry = Entry(body=EntryBody.model_validate_json(body), signature=signature)
+            later = register.extend(entry)
+            register = later if index == 0 else register
+        else:
+            later = register.advance(index)
+        register.check_actor(act.signer.key_id, identity.id, action, index)
+        return later
+
+    def _check_started(self, draft: Draft, started: int) -> None:
+        """An entry that ends an action must name the entry that started it, and nobody ends an action twice."""
+        row = self._connection.execute(
+            select(col(EntryRow.action), col(EntryRow.outcome)).where(col(EntryRow.index) == started)
+        ).one_or_none()
+        if row is None or tuple(row) != (draft.action, Outcome.STARTED.value):
+            raise UsageError(f"entry {started} did not start an action {draft.action!r}")
+        ended = select(col(EntryRow.index)).where(col(EntryRow.started) == started)
+        if started in self._ended or self._connection.execute(ended).first() is not None:
+            raise UsageError(f"the action that entry {started} started has ended already")
+
+    def _erasable(self, draft: Draft) -> int:
+        index = int(draft.payload["entry"])
+        row = self._connection.execute(select(col(EntryRow.details)).where(col(EntryRow.index) == index)).one_or_none()
+        if row is None or row[0] is None:
+            raise RefusedError(
+                f"entry {index} has no details to erase",
+                hint="what the log's state is derived from stands in the entry itself and stays",
+            )
+        return index
+
+    def _erase(self, index: int, redact: Redact) -> None:
+        self._connection.execute(update(EntryRow).where(col(EntryRow.index) == index).values(details=None))
+        events = self._connection.execute(
+            select(col(OutboxRow.id), col(OutboxRow.event)).where(col(OutboxRow.entry) == index)
+        ).all()
+        for identifier, event in events:
+            text = _event_text(redact(json.loads(event)))
+            self._connection.execute(update(OutboxRow).where(col(OutboxRow.id) == identifier).values(event=text))
+
+
+def _row(act: Act) -> dict[str, Any]:
+    return {
+        "index": act.index,
+        "content": act.content,
+        "details": act.details,
+        "action": act.draft.action,
+        "outcome": act.draft.outcome.value,
+        "actor": act.signer.identity.id,
+        "time": act.body["time"],
+        "started": act.draft.started,
+    }
+
+
+def _event_text(event: dict[str, Any]) -> str:
+    try:
+        return json.dumps(event, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"the event of an entry cannot be written as JSON: {error}") from None

@@ -75,10 +75,7 @@ class Desk:
     log_signer: Signer
     ada: Signer
     max: Signer
-
-    @property
-    def url(self) -> str:
-        return f"sqlite:///{self.folder / 'evidence' / 'audit.db'}"
+    url: str
 
     @property
     def events(self) -> Path:
@@ -100,19 +97,20 @@ class Desk:
         )
 
 
-def start(folder: Path, *, clock: Clock = utc_now) -> Desk:
-    """A log with two roots: Ada, a developer, and Max, the release manager who signs entry 0."""
+def start(folder: Path, *, clock: Clock = utc_now, url: str = "", threshold: int = 1) -> Desk:
+    """A log with two roots: Ada, a developer, and Max, the release manager who signs entry 0. By default in SQLite."""
+    url = url or f"sqlite:///{folder / 'evidence' / 'audit.db'}"
     folder.mkdir(parents=True, exist_ok=True)
     ada, manager, log_signer = person("ada"), person("max", Role.RELEASE_MANAGER), service("log")
     log = AuditLog.create(
-        f"sqlite:///{folder / 'evidence' / 'audit.db'}",
+        url,
         origin=ORIGIN,
         device="toy",
         log_signer=log_signer,
         roots=(ada.identity, manager.identity),
-        threshold=1,
+        threshold=threshold,
         root_signer=manager,
         clock=clock,
         wait=5.0,
     )
-    return Desk(folder, log, log_signer, ada, manager)
+    return Desk(folder, log, log_signer, ada, manager, url)

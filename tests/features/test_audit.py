@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
-from sqlalchemy import event as sql_event
 
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.verification.log import verify_entries
@@ -214,10 +213,9 @@ def _(story: Story, kind: str) -> None:
 
 @given("the disk fails when the lineage event is stored")
 def _(story: Story) -> None:
-    @sql_event.listens_for(story.desk.log._database.engine, "after_cursor_execute")
-    def fail(*arguments: object) -> None:
-        if str(arguments[2]).startswith("INSERT INTO outbox"):
-            raise OSError(5, "Input/output error")
+    with sqlite3.connect(story.desk.folder / "evidence" / "audit.db") as connection:
+        fault = "SELECT RAISE(ABORT, 'Input/output error')"
+        connection.execute(f"CREATE TRIGGER fault AFTER INSERT ON outbox BEGIN {fault}; END")
 
 
 @when("Ada tries to record a validation")

@@ -36,7 +36,7 @@ class Context(Record):
     environment: Digest | None = None
     """Digest of the lock file (`uv.lock`)."""
     device: ShortText | None = None
-    seed: int | None = None
+    seed: Annotated[int, Field(gt=-(2**53), lt=2**53)] | None = None
     mlflow_run: ShortText | None = None
     openlineage_run: UUID | None = None
 

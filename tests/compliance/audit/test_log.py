@@ -160,21 +160,19 @@ def test_a_full_disk_leaves_nothing_half_written(desk: Desk) -> None:
 
 
 @pytest.mark.verifies("REQ-005")
-@pytest.mark.parametrize("table", ["entry", "checkpoint", "outbox"])
+@pytest.mark.parametrize("table", ["entry", "node", "checkpoint", "outbox"])
 def test_entry_event_and_checkpoint_are_one_transaction(desk: Desk, table: str) -> None:
     desk.log.append(draft(), desk.ada, event={"n": 0})
-    failing = True
-
-    @sql_event.listens_for(desk.log._database.engine, "after_cursor_execute")
-    def fail(*arguments: object) -> None:
-        if failing and str(arguments[2]).startswith(f"INSERT INTO {table}"):
-            raise OSError(5, "Input/output error")
+    with sqlite3.connect(desk.folder / "evidence" / "audit.db") as connection:
+        fault = "SELECT RAISE(ABORT, 'Input/output error')"
+        connection.execute(f"CREATE TRIGGER fault AFTER INSERT ON {table} BEGIN {fault}; END")
 
     with pytest.raises(CouldNotCheckError, match="Input/output error"):
         desk.log.append(draft(), desk.ada, event={"n": 1})
     assert (desk.log.size, [event for _, event in desk.log.pending_events()]) == (2, [{"n": 0}])
 
-    failing = False
+    with sqlite3.connect(desk.folder / "evidence" / "audit.db") as connection:
+        connection.execute("DROP TRIGGER fault")
     desk.log.append(draft(), desk.ada, event={"n": 2})
     assert [event for _, event in desk.log.pending_events()] == [{"n": 0}, {"n": 2}]
     assert judged(desk.log)

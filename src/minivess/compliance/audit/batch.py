@@ -8,17 +8,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
-from sqlmodel import col
+from sqlalchemy import Connection, select, update
+from sqlmodel import SQLModel, col
 
 from minivess.compliance.audit.head import Head
+from minivess.compliance.audit.store.database import Database
 from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow, NodeRow, OutboxRow
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.encoding import to_base64
-from minivess.compliance.proofs.merkle import Frontier, Node, frontier_nodes, inclusion_proof, leaf_hash, node_id
+from minivess.compliance.proofs.merkle import (
+    Frontier,
+    Node,
+    Part,
+    frontier_nodes,
+    inclusion_parts,
+    leaf_hash,
+    node_id,
+    part_hash,
+)
 from minivess.foundation.clock import Clock, timestamp
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, UsageError
@@ -88,14 +98,18 @@ class Batch:
     """What one transaction adds to a log.
 
     Args:
-        connection: holds the write lock.
+        database: the log's.
+        connection: holds its write lock.
         head: where the log stands in the database.
         origin: the log's name.
         log_signer: signs the checkpoint.
         clock: tells the time.
     """
 
-    def __init__(self, connection: Connection, head: Head, *, origin: str, log_signer: Signer, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, connection: Connection, head: Head, *, origin: str, log_signer: Signer, clock: Clock
+    ) -> None:
+        self._database = database
         self._connection = connection
         self._origin = origin
         self._log_signer = log_signer
@@ -109,6 +123,8 @@ class Batch:
         self._ended: set[int] = set()
         self._erased: list[tuple[int, Redact]] = []
         self._note = ""
+        self._proven: dict[Part, str] = {}
+        """Hashes of proofs, as receipts write them: neighbours share most of theirs."""
 
     @property
     def head(self) -> Head:
@@ -141,23 +157,28 @@ class Batch:
         if not self._acts:
             return
         self._note = sign_note(Checkpoint(self._origin, self._frontier.size, self._frontier.root()), self._log_signer)
-        execute = self._connection.execute
-        execute(insert(EntryRow), [_row(act) for act in self._acts])
-        execute(insert(NodeRow), [{"id": node_id(*node), "hash": value} for node, value in self._new_nodes])
-        execute(insert(CheckpointRow), [{"size": self._frontier.size, "note": self._note}])
-        events = [{"entry": act.index, "event": act.event} for act in self._acts if act.event is not None]
-        if events:
-            execute(insert(OutboxRow), events)
+        rows: list[tuple[type[SQLModel], list[dict[str, Any]]]] = [
+            (EntryRow, [_row(act) for act in self._acts]),
+            (NodeRow, [{"id": node_id(*node), "hash": value} for node, value in self._new_nodes]),
+            (CheckpointRow, [{"size": self._frontier.size, "note": self._note}]),
+            (OutboxRow, [{"entry": act.index, "event": act.event} for act in self._acts if act.event is not None]),
+        ]
+        for table, values in rows:
+            if values:
+                self._database.insert(self._connection, table, values)
         for index, redact in self._erased:
             self._erase(index, redact)
 
     def receipt(self, act: Act) -> Receipt:
         """What the author of an act of this batch gets, once it is committed."""
-        proof = inclusion_proof(self._nodes, act.index, self._frontier.size)
+        known, nodes = self._proven, self._nodes
+        for part in (parts := inclusion_parts(act.index, self._frontier.size)):
+            if part not in known:
+                known[part] = to_base64(part_hash(nodes, part))
         return Receipt(
             index=act.index,
             entry=act.content.decode("utf-8"),
-            proof=tuple(to_base64(node) for node in proof),
+            proof=tuple(known[part] for part in parts),
             checkpoint=self._note,
             details=None if act.details is None else act.details.decode("utf-8"),
         )
@@ -170,7 +191,8 @@ class Batch:
             ended.add(draft.started)
         now = self._clock()
         moment = now if self._time is None else max(now, self._time)
-        body = canonical({**act.body, "index": index, "time": timestamp(moment)})
+        act.body |= {"index": index, "time": timestamp(moment)}
+        body = canonical(act.body)
         signature = to_base64(act.signer.sign(body))
         self._register = self._admit(act, index, body, signature)
         if act.redact is not None:
@@ -181,7 +203,6 @@ class Batch:
         self._nodes.update(made)
         self._new_nodes += made
         self._acts.append(act)
-        act.body["time"] = timestamp(moment)
         self._time = moment
 
     def _admit(self, act: Act, index: int, body: bytes, signature: str) -> Register:

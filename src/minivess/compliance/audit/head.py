@@ -17,7 +17,7 @@ from minivess.compliance.proofs.merkle import Frontier, Node, frontier_nodes, no
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.records.entry import Entry
 
-_NEWEST_ENTRY = select(func.max(col(EntryRow.index)))
+_NEWEST_ENTRY = 'SELECT max("index") FROM entry'
 _NEWEST_CHECKPOINT = select(func.max(col(CheckpointRow.size)))
 
 
@@ -86,7 +86,7 @@ def _later(connection: Connection, head: Head) -> Register:
 
 def size_of(connection: Connection) -> int:
     """Number of entries."""
-    last = connection.scalar(_NEWEST_ENTRY)
+    last = connection.exec_driver_sql(_NEWEST_ENTRY).scalar()
     return 0 if last is None else int(last) + 1
 
 

@@ -24,6 +24,7 @@ from sqlmodel import col
 from minivess.compliance.audit.batch import Act, Batch, prepare
 from minivess.compliance.audit.head import Head, catch_up, content_of, note_of, parse_entry, size_of
 from minivess.compliance.audit.reader import LogReader
+from minivess.compliance.audit.rebuild import Rebuilt, rebuild
 from minivess.compliance.audit.store.database import Database
 from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow, OutboxRow
 from minivess.compliance.identity.signer import Signer
@@ -139,7 +140,7 @@ class AuditLog(LogReader):
                 database.migrate(connection)
                 if connection.scalar(select(func.count()).select_from(EntryRow)):
                     raise UsageError("there is an audit log already", hint="open it, or choose another folder")
-                batch = Batch(connection, log._head, origin=origin, log_signer=log_signer, clock=clock)
+                batch = Batch(database, connection, log._head, origin=origin, log_signer=log_signer, clock=clock)
                 batch.add([prepare(draft, root_signer, origin=origin)])
                 batch.write()
         except BaseException:
@@ -280,6 +281,11 @@ class AuditLog(LogReader):
         except _TakeBackError:
             return
 
+    def rebuild(self, progress: Callable[[int], None] = lambda _: None) -> Rebuilt:
+        """Derive every table that repeats what the entries say again; see `audit.rebuild`."""
+        with self._turn:
+            return rebuild(self._database, self._origin, progress)
+
     def mark_delivered(self, ids: Sequence[int]) -> None:
         """Note that these events arrived."""
         if not ids:
@@ -345,7 +351,9 @@ class AuditLog(LogReader):
     def _write(self, calls: list[_Call]) -> Batch:
         with self._database.writing() as connection:
             self._head = catch_up(connection, self._head, origin=self._origin)
-            batch = Batch(connection, self._head, origin=self._origin, log_signer=self._signs(), clock=self._clock)
+            batch = Batch(
+                self._database, connection, self._head, origin=self._origin, log_signer=self._signs(), clock=self._clock
+            )
             for call in calls:
                 try:
                     batch.add(call.acts)

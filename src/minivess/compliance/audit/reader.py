@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlmodel import col
 
 from minivess.compliance.audit.head import (
@@ -29,12 +31,29 @@ from minivess.compliance.proofs.merkle import (
     inclusion_proof,
     leaf_hash,
 )
+from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.entry import Details, Entry
+from minivess.records.entry import Details, Entry, Outcome
 from minivess.records.receipt import Receipt
 
 _PAGE = 2000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which entries somebody looks for. None: any."""
+
+    action: str | None = None
+    """An action, or the word before the dot that several have in common."""
+    actor: str | None = None
+    outcome: Outcome | None = None
+    resource: str | None = None
+    """Part of the name of something read or made, or the beginning of its digest."""
+    since: datetime | None = None
+    until: datetime | None = None
+    span: tuple[int, int] | None = None
+    """From an index up to, and without, another."""
 
 
 class LogReader:
@@ -101,10 +120,48 @@ class LogReader:
                     .order_by(col(EntryRow.index))
                     .limit(_PAGE)
                 ).all()
-            yield from in_order(((index, content, details) for index, content, details in rows), start)
+            yield from in_order(((row[0], row[1], row[2]) for row in rows), start)
             start += len(rows)
             if len(rows) < _PAGE:
                 return
+
+    @implements("REQ-066")
+    def find(self, wanted: Wanted, *, before: int | None = None, limit: int = 50) -> list[tuple[Entry, Details | None]]:
+        """The newest entries that meet a wish, oldest of them first.
+
+        Args:
+            wanted: what they have in common.
+            before: only entries below this index: the page before.
+            limit: at most so many.
+        """
+        query = select(col(EntryRow.index), col(EntryRow.content), col(EntryRow.details))
+        if before is not None:
+            query = query.where(col(EntryRow.index) < before)
+        if wanted.action is not None:
+            action = col(EntryRow.action)
+            query = query.where(or_(action == wanted.action, action.startswith(f"{wanted.action}.", autoescape=True)))
+        if wanted.actor is not None:
+            query = query.where(col(EntryRow.actor) == wanted.actor)
+        if wanted.outcome is not None:
+            query = query.where(col(EntryRow.outcome) == wanted.outcome.value)
+        if wanted.since is not None:
+            query = query.where(col(EntryRow.time) >= timestamp(wanted.since))
+        if wanted.until is not None:
+            query = query.where(col(EntryRow.time) < timestamp(wanted.until))
+        if wanted.span is not None:
+            query = query.where(col(EntryRow.index) >= wanted.span[0], col(EntryRow.index) < wanted.span[1])
+        found: list[tuple[Entry, Details | None]] = []
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                query.order_by(col(EntryRow.index).desc()), execution_options={"yield_per": _PAGE}
+            )
+            for index, content, details in rows:
+                entry = parse_entry(index, plain_bytes(index, content))
+                if wanted.resource is None or _touches(entry, wanted.resource):
+                    found.append((entry, _details(index, details)))
+                if len(found) == limit:
+                    break
+        return found[::-1]
 
     def entry(self, index: int) -> Entry:
         """One entry.
@@ -125,10 +182,7 @@ class LogReader:
         """
         with self._database.reading() as connection:
             found = connection.scalar(select(col(EntryRow.details)).where(col(EntryRow.index) == index))
-        try:
-            return None if found is None else Details.model_validate_json(plain_bytes(index, found))
-        except ValidationError:
-            raise VerificationError(f"the details of entry {index} of the log are malformed") from None
+        return _details(index, found)
 
     def checkpoint(self, size: int | None = None) -> str:
         """The signed checkpoint of the first `size` entries (by default the newest), a C2SP signed note.
@@ -203,6 +257,25 @@ class LogReader:
     def close(self) -> None:
         """Let go of the database. A closed log can still be used; it connects again."""
         self._database.close()
+
+
+def _details(index: int, value: object) -> Details | None:
+    try:
+        return None if value is None else Details.model_validate_json(plain_bytes(index, value))
+    except ValidationError:
+        raise VerificationError(f"the details of entry {index} of the log are malformed") from None
+
+
+def _touches(entry: Entry, resource: str) -> bool:
+    """Whether an entry read, made or was about something, by a part of its name or the beginning of its digest."""
+    body = entry.body
+    context = body.context
+    digests = {item for item in (context.model, context.data, context.configuration, context.environment) if item}
+    artifacts = (*body.inputs, *body.outputs)
+    return any(resource in item.name for item in artifacts) or any(
+        digest.removeprefix("sha256:").startswith(resource.removeprefix("sha256:"))
+        for digest in (*digests, *(item.digest for item in artifacts))
+    )
 
 
 def _whole(prove: Any, nodes: dict[Any, bytes], first: int, second: int) -> tuple[bytes, ...]:

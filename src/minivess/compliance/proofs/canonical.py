@@ -19,6 +19,8 @@ from minivess.records.base import Record
 MAX_DEPTH = 32
 """How deep arrays and objects may nest in anything that is parsed."""
 _SAFE_INTEGER = 2**53
+_WORDS = frozenset({str, bool, type(None)})
+_CONTAINERS = frozenset({dict, list, tuple})
 
 
 def canonical(value: Record | Any) -> bytes:
@@ -45,24 +47,24 @@ def _alike(value: Any, depth: int = 0) -> bool:
     kind = type(value)
     if kind is dict:
         keys = "".join(value)  # a key that is no text raises TypeError
-        if not keys.isascii() and max(keys) >= "\ud800":  # keys beyond the BMP are sorted otherwise
-            return False
+        plain = keys.isascii() or max(keys) < "\ud800"  # keys beyond the BMP are sorted otherwise
         value = value.values()
-    elif kind is not list and kind is not tuple:
-        return False
-    for item in value:
-        kind = type(item)
-        if kind is str or kind is bool or item is None:
-            continue
-        if kind is int:
-            if not -_SAFE_INTEGER < item < _SAFE_INTEGER:
-                return False
-        elif kind is float:  # between these bounds neither writes an exponent; whole numbers differ by their `.0`
-            if not 1e-3 <= abs(item) < 1e15 or item.is_integer():
-                return False
-        elif depth >= MAX_DEPTH - 2 or not _alike(item, depth + 1):
-            return False
-    return True
+    else:
+        plain = kind is list or kind is tuple
+    if plain and not _WORDS.issuperset(map(type, value)):
+        for item in value:
+            kind = type(item)
+            if kind in _WORDS:
+                continue
+            if kind is int:
+                plain = -_SAFE_INTEGER < item < _SAFE_INTEGER
+            elif kind is float:  # between these bounds neither writes an exponent; whole numbers differ by their `.0`
+                plain = 1e-3 <= abs(item) < 1e15 and not item.is_integer()
+            elif item or kind not in _CONTAINERS:
+                plain = depth < MAX_DEPTH - 2 and _alike(item, depth + 1)
+            if not plain:
+                break
+    return plain
 
 
 def digest_of(value: Record | Any) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -156,6 +157,7 @@ def parse_note(text: str) -> SignedCheckpoint:
     )
 
 
+@lru_cache(maxsize=256)
 def valid_origin(origin: str) -> bool:
     """Whether a text can be both the origin of a log and a C2SP key name."""
     return 0 < len(origin) <= 200 and not any(

@@ -6,28 +6,30 @@ A node is `(level, position)`: leaves are level 0, and node (l, p) is the root o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.implements import implements
 
 HASH_SIZE = 32
-EMPTY_ROOT = hashlib.sha256(b"").digest()
+EMPTY_ROOT = sha256(b"").digest()
 """Root of the tree without leaves."""
 
 Node = tuple[int, int]
 """Level and position of a complete subtree."""
+Part = tuple[int, int]
+"""A stretch of leaves: from the first up to, and without, the second."""
 
 
 def leaf_hash(data: bytes) -> bytes:
     """SHA-256(0x00 || data), 32 bytes."""
-    return hashlib.sha256(b"\x00" + data).digest()
+    return sha256(b"\x00" + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """SHA-256(0x01 || left || right), 32 bytes."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return sha256(b"\x01" + left + right).digest()
 
 
 def nodes_in(size: int) -> int:
@@ -80,11 +82,10 @@ class Frontier:
 
     def append(self, hashed: bytes) -> list[tuple[Node, bytes]]:
         """Add a leaf hash; returns the complete subtrees it makes, itself first, each with its hash."""
-        position = self._size
+        position, level = self._size, 0
         made = [((0, position), hashed)]
-        level = 0
         while position & 1:
-            hashed = hashlib.sha256(b"\x01" + self._peaks.pop() + hashed).digest()
+            hashed = node_hash(self._peaks.pop(), hashed)
             position >>= 1
             level += 1
             made.append(((level, position), hashed))
@@ -111,13 +112,42 @@ def tree_of(leaf_hashes: Sequence[bytes]) -> dict[Node, bytes]:
     return dict(made for hashed in leaf_hashes for made in frontier.append(hashed))
 
 
+def inclusion_parts(index: int, size: int) -> list[Part]:
+    """The stretches of leaves whose roots are the inclusion proof of a leaf, from the leaf upwards.
+
+    Raises:
+        UsageError: there is no leaf of that index.
+    """
+    if not 0 <= index < size:
+        raise UsageError(f"no leaf {index} in a tree of {size}")
+    start, end, parts = 0, size, []
+    while end - start > 1:
+        split = start + _split(end - start)
+        if index < split:
+            parts.append((split, end))
+            end = split
+        else:
+            parts.append((start, split))
+            start = split
+    return parts[::-1]
+
+
+def part_hash(nodes: Mapping[Node, bytes], part: Part) -> bytes:
+    """The root over a stretch of leaves of a proof.
+
+    Raises:
+        KeyError: a node is missing.
+    """
+    return _joined([nodes[node] for node in _complete(*part)])
+
+
 def inclusion_nodes(index: int, size: int) -> tuple[Node, ...]:
     """The complete subtrees that the inclusion proof of leaf `index` in a tree of `size` leaves is made of.
 
     Raises:
         UsageError: there is no leaf of that index.
     """
-    return tuple(node for part in _inclusion_parts(index, size) for node in _complete(*part))
+    return tuple(node for part in inclusion_parts(index, size) for node in _complete(*part))
 
 
 def inclusion_proof(nodes: Mapping[Node, bytes], index: int, size: int) -> tuple[bytes, ...]:
@@ -132,7 +162,7 @@ def inclusion_proof(nodes: Mapping[Node, bytes], index: int, size: int) -> tuple
         UsageError: there is no leaf of that index.
         KeyError: a node is missing.
     """
-    return _hashes(nodes, _inclusion_parts(index, size))
+    return tuple(part_hash(nodes, part) for part in inclusion_parts(index, size))
 
 
 def consistency_nodes(old_size: int, new_size: int) -> tuple[Node, ...]:
@@ -156,7 +186,7 @@ def consistency_proof(nodes: Mapping[Node, bytes], old_size: int, new_size: int)
         UsageError: `old_size` is below 0 or beyond the tree.
         KeyError: a node is missing.
     """
-    return _hashes(nodes, _consistency_parts(old_size, new_size))
+    return tuple(part_hash(nodes, part) for part in _consistency_parts(old_size, new_size))
 
 
 @implements("REQ-002", "REQ-028")
@@ -233,23 +263,7 @@ def verify_consistency(old_size: int, new_size: int, proof: Sequence[bytes], old
         raise failure
 
 
-def _inclusion_parts(index: int, size: int) -> list[tuple[int, int]]:
-    """The stretches of leaves whose roots are the inclusion proof, from the leaf upwards."""
-    if not 0 <= index < size:
-        raise UsageError(f"no leaf {index} in a tree of {size}")
-    start, end, parts = 0, size, []
-    while end - start > 1:
-        split = start + _split(end - start)
-        if index < split:
-            parts.append((split, end))
-            end = split
-        else:
-            parts.append((start, split))
-            start = split
-    return parts[::-1]
-
-
-def _consistency_parts(old_size: int, new_size: int) -> list[tuple[int, int]]:
+def _consistency_parts(old_size: int, new_size: int) -> list[Part]:
     """The stretches of leaves whose roots are the consistency proof, in its order."""
     if not 0 <= old_size <= new_size:
         raise UsageError(f"a tree of {new_size} leaves has no past of {old_size}")
@@ -267,10 +281,6 @@ def _consistency_parts(old_size: int, new_size: int) -> list[tuple[int, int]]:
     if start:  # the verifier knows the old root itself only when the old tree is one complete subtree from leaf 0
         parts.append((start, end))
     return parts[::-1]
-
-
-def _hashes(nodes: Mapping[Node, bytes], parts: Sequence[tuple[int, int]]) -> tuple[bytes, ...]:
-    return tuple(_joined([nodes[node] for node in _complete(*part)]) for part in parts)
 
 
 def _complete(start: int, end: int) -> Iterator[Node]:

@@ -7,7 +7,6 @@ the log is long. Memory does not grow with the log.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -26,10 +25,10 @@ from minivess.compliance.proofs.canonical import canonical, parse_canonical
 from minivess.compliance.proofs.checkpoint import SignedCheckpoint, parse_note
 from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import Frontier, leaf_hash
+from minivess.foundation.clock import timestamp
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.artifact import Artifact
 from minivess.records.entry import ENTRY_FORMAT, Context, Details, Entry, EntryBody, Outcome
 from minivess.records.identity import PublicKey
 from minivess.records.payloads import PAYLOADS, check_payload, observed
@@ -47,10 +46,7 @@ _WORTH_A_POOL = 5000
 _AHEAD = 8
 """Chunks that wait for a core before reading goes on."""
 _PREFIX = b'{"body":'
-_FIELDS, _CONTEXT, _ARTIFACT = (frozenset(record.model_fields) for record in (EntryBody, Context, Artifact))
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", re.ASCII)
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-_NO_RUN = "00000000-0000-0000-0000-000000000000"
+_FIELDS, _CONTEXT = frozenset(EntryBody.model_fields), frozenset(Context.model_fields)
 
 
 @implements("REQ-002", "RC-06")
@@ -152,7 +148,7 @@ def _changed(body: EntryBody) -> _SignatureError:
     return _SignatureError(f"entry {body.index} ({body.action}) was changed, or was not signed by {body.actor}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Placed:
     """An entry whose place and actor are right; its signature and its fields are still to be judged."""
 
@@ -183,6 +179,8 @@ class _Run:
     """Actions that were started and have not ended, by index."""
     _bare: set[int] = field(default_factory=set)
     """Entries whose details are not there."""
+    _keys: dict[tuple[str, str], PublicKey] = field(default_factory=dict)
+    """Keys and actors that were found to go together since the last entry about identities."""
     _note: SignedCheckpoint | None = None
     _fault: MinivessError | None = None
 
@@ -226,35 +224,44 @@ class _Run:
         """
         if self._fault is not None:
             return
-        for line, details in pairs:
-            index = self.frontier.size
-            item = self._place(index, line, details)
+        index = -1
+        for index, (line, details) in enumerate(pairs):
+            body = _parse(line, index)
+            self._check_place(index, body)
+            named = body["details"]
+            if details is None:
+                if named is not None:
+                    self._bare.add(index)
+            elif digest_bytes(details) != named:
+                raise VerificationError(f"the details of entry {index} were changed: they are not those that it names")
+            key = self._key(index, line, body)
             self.frontier.append(leaf_hash(line))
-            yield item
+            yield _Placed(index, line, details, key)
             if not index % _CHUNK:
                 progress(index)
+        if index >= self.register.size:
+            self.register = self.register.advance(index)
 
-    def _place(self, index: int, line: bytes, details: bytes | None) -> _Placed:
-        body = _parse(line, index)
-        self._check_place(index, body)
-        if details is None:
-            if body["details"] is not None:
-                self._bare.add(index)
-        elif digest_bytes(details) != body["details"]:
-            raise VerificationError(f"the details of entry {index} were changed: they are not those that it names")
-        action, after = body["action"], self.register
+    def _key(self, index: int, line: bytes, body: dict[str, Any]) -> PublicKey:
+        """The key that must have signed an entry; takes in what the entry says about identities."""
+        action, key, actor = body["action"], body["key"], body["actor"]
+        known = self._keys.get((key, actor)) if action not in REGISTER_ACTIONS else None
+        if known is not None:
+            return known
         entry = _entry(line, index) if action in REGISTER_ACTIONS else None
         try:
-            after = after.advance(index) if entry is None else after.extend(entry)
-            known = after if index == 0 else self.register
-            actor = known.check_actor(body["key"], body["actor"], action, index)
+            after = self.register if entry is None else self.register.extend(entry)
+            identity = (after if index == 0 else self.register).check_actor(key, actor, action, index)
             if entry is not None:
-                check_signature(entry, actor.signing_key)
+                check_signature(entry, identity.signing_key)
         except VerificationError as error:
             where = "" if error.message.startswith(f"entry {index}") else f"entry {index} ({action}): "
             raise _SignatureError(where + error.message) from None
-        self.register = after
-        return _Placed(index, line, details, actor.signing_key)
+        if entry is None:
+            self._keys[key, actor] = identity.signing_key
+        else:  # whatever was known of keys may have changed
+            self.register, self._keys = after, {}
+        return identity.signing_key
 
     def _check_place(self, index: int, body: dict[str, Any]) -> None:
         stands, action, outcome, time = body["index"], body["action"], body["outcome"], body["time"]
@@ -321,28 +328,19 @@ def _check_payload(entry: Entry, details: bytes | None) -> None:
 
 
 def _parse(line: bytes, index: int) -> dict[str, Any]:
-    """The body of an entry that is canonical JSON with exactly an entry's fields, each written as the log writes it."""
+    """The body of an entry that is canonical JSON with an entry's fields: what order and tree need of it."""
     try:
         value = parse_canonical(line, limit=MAX_ENTRY)
     except InputError as error:
         raise VerificationError(f"entry {index}: {error.message}") from None
-    try:
-        body: dict[str, Any] = value["body"]
-        context, artifacts = body["context"], (*body["inputs"], *body["outputs"])
-        whole = (
-            len(value) == 2
-            and body.keys() == _FIELDS
-            and context.keys() == _CONTEXT
-            and all(item.keys() == _ARTIFACT for item in artifacts)
-            and type(body["index"]) is int
-            and type(body["action"]) is str
-            and _TIME.fullmatch(body["time"])
-            and _UUID.fullmatch(context["openlineage_run"] or _NO_RUN)
-            and type(value["signature"]) is str
-        )
-    except (KeyError, TypeError, AttributeError):
-        whole = False
-    if not whole:
+    body = value.get("body") if type(value) is dict and len(value) == 2 and "signature" in value else None
+    if (
+        type(body) is not dict
+        or body.keys() != _FIELDS
+        or type(body["index"]) is not int
+        or type(body["action"]) is not str
+        or type(body["time"]) is not str
+    ):
         raise VerificationError(f"entry {index} is not an audit entry: see its fields")
     if body["format"] != ENTRY_FORMAT:
         raise VerificationError(f"entry {index} is of a format that this version does not know")
@@ -350,12 +348,20 @@ def _parse(line: bytes, index: int) -> dict[str, Any]:
 
 
 def _entry(line: bytes, index: int) -> Entry:
-    """The record of an entry that `_parse` accepted; strict, so that no field has a second spelling."""
+    """The record of an entry that `_parse` accepted; no field may be missing, or spelled in another way."""
     try:
-        return Entry.model_validate_json(line, strict=True)
+        entry = Entry.model_validate_json(line, strict=True)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
         raise VerificationError(f"entry {index} is not an audit entry: see its {where or 'fields'}") from None
+    body, run = entry.body, entry.body.context.openlineage_run
+    if (
+        body.context.model_fields_set != _CONTEXT
+        or b'"time":"%b"' % timestamp(body.time).encode("ascii") not in line
+        or (run is not None and b'"openlineage_run":"%b"' % str(run).encode("ascii") not in line)
+    ):
+        raise VerificationError(f"entry {index} is written in another way than the log writes entries")
+    return entry
 
 
 def _in_chunks(items: Iterable[_Placed], pool: ProcessPoolExecutor | None) -> Iterator[None]:

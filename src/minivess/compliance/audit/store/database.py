@@ -12,7 +12,7 @@ import random
 import sqlite3
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlmodel import SQLModel
 
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, InputError, UsageError
 
@@ -64,6 +65,8 @@ class Database:
         if self._sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", self._begin_sqlite)
+        self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
+        self._statements: dict[tuple[type[SQLModel], tuple[str, ...]], tuple[str, tuple[str, ...]]] = {}
         _DATABASES.add(self)
 
     @property
@@ -101,7 +104,7 @@ class Database:
         try:
             with self._engine.connect() as connection, connection.begin():
                 yield connection
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        except (SQLAlchemyError, self._driver_error, OSError) as error:
             raise _unreachable(error, "be read") from error
 
     @contextmanager
@@ -122,8 +125,31 @@ class Database:
                         connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
                         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
                     yield connection
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        except (SQLAlchemyError, self._driver_error, OSError) as error:
             raise _unreachable(error, "be written") from error
+
+    def insert(self, connection: Connection, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows of plain values within `writing`, past the layers that a single statement spends its time in.
+
+        Args:
+            connection: from `writing`.
+            table: where to.
+            rows: values by column, every row with the same columns.
+        """
+        columns = tuple(rows[0])
+        statement = self._statements.get((table, columns))
+        if statement is None:
+            compiled = insert(table).compile(dialect=self._engine.dialect, column_keys=list(columns))
+            statement = self._statements[table, columns] = (
+                str(compiled),
+                tuple(getattr(compiled, "positiontup", None) or ()),
+            )
+        sql, order = statement
+        cursor = connection.connection.cursor()
+        try:
+            cursor.executemany(sql, [tuple(row[key] for key in order) for row in rows] if order else list(rows))
+        finally:
+            cursor.close()
 
     def scrub(self) -> None:
         """Move what SQLite's write-ahead log holds into the database file and empty it, so that erased bytes are gone.
@@ -136,7 +162,7 @@ class Database:
         try:
             with self._engine.connect() as connection:
                 connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        except (SQLAlchemyError, self._driver_error, OSError) as error:
             raise _unreachable(error, "be written") from error
 
     def forget_connections(self) -> None:
@@ -219,12 +245,12 @@ def _unreachable(error: Exception, what: str) -> CouldNotCheckError:
     if isinstance(error, DBAPIError) and error.orig is not None:
         lines = str(error.orig).splitlines()
         reason = lines[0] if lines else type(error.orig).__name__
-    elif isinstance(error, sqlite3.Error):
-        reason = str(error)
     elif isinstance(error, OSError):
         reason = error.strerror or type(error).__name__
-    else:
+    elif isinstance(error, SQLAlchemyError):
         reason = type(error).__name__
+    else:  # the driver's own
+        reason = (str(error) or type(error).__name__).splitlines()[0]
     kind = CannotWriteError if what == "be written" else CouldNotCheckError
     return kind(
         f"the log cannot {what}: {reason}",

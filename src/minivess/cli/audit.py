@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from minivess.cli.rendering import emit_json, emit_table, say
+from minivess.cli.rendering import Progress, emit_json, emit_table, say
 from minivess.cli.session import actor_option, passphrase_for, services_of, signer_of
 from minivess.foundation.files import read_limited, write_text_atomic
 from minivess.foundation.paths import Workspace
+from minivess.records.entry import Outcome
 from minivess.records.identity import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from minivess.compliance.verification.trust import TrustedKeys
+    from minivess.records.entry import Details, Entry
+    from minivess.records.receipt import Receipt
+    from minivess.records.verdict import Check
+    from minivess.workflows.log_book import Explained
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
 
 @click.group()
@@ -33,34 +48,89 @@ def start(project: Path, actor: str | None) -> None:
 @audit.command()
 @click.option("--action", help="Only this action, or those under it (`test-set`).")
 @click.option("--by", "who", help="Only this actor.")
+@click.option("--outcome", type=click.Choice([one.value for one in Outcome]), help="Only those that ended like this.")
+@click.option("--resource", help="Only those that read or made this: a part of its name, or of its digest.")
+@click.option("--since", type=_MOMENT, help="Only from this time on (UTC).")
+@click.option("--until", type=_MOMENT, help="Only before this time (UTC).")
+@click.option("--release", "version", help="Only those that this release rests on.")
+@click.option("--before", type=click.IntRange(0), help="The page before this entry.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Entries on a page.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON entry a line.")
 @click.pass_obj
-def log(project: Path, action: str | None, who: str | None, as_json: bool) -> None:
-    """What happened, oldest first."""
+def log(
+    project: Path,
+    *,
+    action: str | None,
+    who: str | None,
+    outcome: str | None,
+    resource: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    version: str | None,
+    before: int | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """What happened: the newest page, or the page before an entry."""
+    from datetime import UTC
+
+    from minivess.compliance.audit.reader import Wanted
+    from minivess.workflows.log_book import span_of_release
+
     with services_of(project) as services:
-        entries = [
-            entry
-            for entry in services.log.entries()
-            if (action is None or entry.body.action == action or entry.body.action.startswith(f"{action}."))
-            and who in (None, entry.body.actor)
-        ]
+        wanted = Wanted(
+            action=action,
+            actor=who,
+            outcome=None if outcome is None else Outcome(outcome),
+            resource=resource,
+            since=since and since.replace(tzinfo=UTC),
+            until=until and until.replace(tzinfo=UTC),
+            span=None if version is None else span_of_release(services, version),
+        )
+        page = services.log.find(wanted, before=before, limit=limit + 1)
+    more, page = len(page) > limit, page[-limit:]
     if as_json:
-        for entry in entries:
-            click.echo(entry.model_dump_json())
-        return
-    rows = [
-        (b.index, b.time.strftime("%Y-%m-%d %H:%M:%S"), b.actor, b.action, b.outcome.value, "")
-        for b in (entry.body for entry in entries)
-    ]
-    emit_table(("entry", "time (UTC)", "who", "action", "outcome", ""), rows)
+        for entry, details in page:
+            click.echo(_as_json(entry, details))
+    else:
+        emit_table(("entry", "time (UTC)", "who", "action", "outcome", "about", ""), [_row(*one) for one in page])
+    if more:
+        say(f"there are older ones: --before {page[0][0].body.index}")
 
 
 @audit.command()
 @click.argument("index", type=click.IntRange(0))
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write instead of stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Write the entry, its details and its receipt as JSON.")
+@click.pass_obj
+def show(project: Path, index: int, as_json: bool) -> None:
+    """Explain entry INDEX: who, what, on what authority, with which inputs and outputs, proven how."""
+    from minivess.workflows.log_book import explain
+
+    with services_of(project) as services:
+        found = explain(services, index)
+    if as_json:
+        details = None if found.details is None else found.details.model_dump(mode="json")
+        emit_json(
+            {
+                "entry": found.entry.model_dump(mode="json"),
+                "details": details,
+                "authority": list(found.authority),
+                "receipt": found.receipt.model_dump(mode="json"),
+                "holds": found.verdict.holds,
+            }
+        )
+    else:
+        _tell(found)
+    if not found.verdict.holds:
+        raise click.exceptions.Exit(1)
+
+
+@audit.command()
+@click.argument("index", type=click.IntRange(0))
+@click.option("--out", type=_FILE, help="File to write instead of stdout; by convention it ends in .tlog-proof.")
 @click.pass_obj
 def prove(project: Path, index: int, out: Path | None) -> None:
-    """Write the C2SP tlog-proof of entry INDEX."""
+    """Write the C2SP tlog-proof of entry INDEX, with the entry in it."""
     from minivess.compliance.proofs.tlog_proof import write_tlog_proof
 
     with services_of(project) as services:
@@ -72,47 +142,83 @@ def prove(project: Path, index: int, out: Path | None) -> None:
 
 
 @audit.command()
+@click.argument("file", type=_FILE, required=False)
+@click.option("--trust", type=_FILE, help="Keys you trust (`audit trust`); a FILE is checked against them alone.")
+@click.option("--known", type=_FILE, help="A checkpoint of this log from before (`audit checkpoint`), to be continued.")
+@click.option("--quick", is_flag=True, help="Believe the log's signature instead of checking each actor's own.")
 @click.pass_obj
-def verify(project: Path) -> None:
-    """Check the whole log: canonical form, order, every signature, the tree and its checkpoint."""
-    from minivess.compliance.verification.log import verify_entries
+def verify(project: Path, *, file: Path | None, trust: Path | None, known: Path | None, quick: bool) -> None:
+    """Check the whole log: canonical form, order, every signature, the tree and its checkpoint.
+
+    With FILE, a tlog-proof (`audit prove`) or a receipt, check that one entry offline.
+    """
+    from minivess.compliance.verification.log import verify_log
+    from minivess.compliance.verification.trust import read_trust
+    from minivess.foundation.errors import UsageError
+
+    keys = None if trust is None else read_trust(trust)
+    if file is not None:
+        if keys is None:
+            raise UsageError(
+                "a proof is checked against keys you trust", hint="pass --trust, from `minivess audit trust`"
+            )
+        _say_checks(_verify_file(file, keys))
+        return
+    with services_of(project) as services:
+        progress, size = Progress(), services.log.size
+        checks, _ = verify_log(
+            services.log.pairs(),
+            services.log.checkpoint(),
+            trusted_log_key=None if keys is None else keys.log_key,
+            known=None if known is None else read_limited(known, limit=1 << 16).decode("utf-8", "replace"),
+            quick=quick,
+            progress=lambda done: progress("entries", done, size),
+        )
+    _say_checks(checks)
+
+
+@audit.command()
+@click.option("--out", type=_FILE, help="File to write instead of stdout.")
+@click.pass_obj
+def checkpoint(project: Path, out: Path | None) -> None:
+    """Write the newest signed checkpoint (C2SP): keep it elsewhere, and the log cannot be rolled back unseen."""
+    with services_of(project) as services:
+        note = services.log.checkpoint()
+    if out is None:
+        click.echo(note, nl=False)
+    else:
+        write_text_atomic(out, note)
+
+
+@audit.command()
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_obj
+def drill(project: Path, as_json: bool) -> None:
+    """Tamper with a copy of the log in every way known here, and report whether verification named each."""
+    from minivess.workflows.log_book import drill as run_drill
 
     with services_of(project) as services:
-        checks, _, _ = verify_entries(services.log.pairs(), services.log.checkpoint())
-    for one in checks:
-        click.echo(f"{'ok  ' if one.passed else 'FAIL'} {one.name}: {one.detail}")
-    if not all(one.passed for one in checks):
+        cases = run_drill(services)
+    caught = sum(case.caught for case in cases)
+    if as_json:
+        emit_json({"caught": caught, "cases": [vars(case) for case in cases]})
+    else:
+        kinds: dict[str, list[bool]] = {}
+        for case in cases:
+            kinds.setdefault(case.kind, []).append(case.caught)
+        words = {case.kind: case.words for case in cases}
+        rows = [(kind, f"{sum(found)}/{len(found)}", words[kind]) for kind, found in kinds.items()]
+        emit_table(("what was done to a copy", "caught", "for example"), rows)
+        for case in cases:
+            if not case.caught:
+                click.echo(f"NOT CAUGHT: {case.kind}: {case.what}: {case.words}")
+        click.echo(f"{caught} of {len(cases)} caught and named")
+    if caught < len(cases):
         raise click.exceptions.Exit(1)
 
 
 @audit.command()
-@click.argument("receipt", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--trust", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Keys you trust (`audit trust`)."
-)
-def receipt(receipt: Path, trust: Path) -> None:
-    """Check a receipt offline against keys you trust."""
-    from pydantic import ValidationError
-
-    from minivess.compliance.verification.receipt import verify_receipt
-    from minivess.compliance.verification.trust import read_trust
-    from minivess.foundation.errors import InputError
-    from minivess.records.receipt import Receipt
-
-    try:
-        held = Receipt.model_validate_json(read_limited(receipt, limit=4 << 20))
-    except ValidationError:
-        raise InputError("is not a receipt", path=receipt, hint="pass the `receipt` object of an answer") from None
-    keys = read_trust(trust)
-    verdict = verify_receipt(held, log_key=keys.log_key, actor=keys)
-    for one in verdict.checks:
-        click.echo(f"{'ok  ' if one.passed else 'FAIL'} {one.name}: {one.detail}")
-    if not verdict.holds:
-        raise click.exceptions.Exit(1)
-
-
-@audit.command()
-@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("out", type=_FILE)
 @click.pass_obj
 def trust(project: Path, out: Path) -> None:
     """Write the log's and the people's public keys to OUT, to be handed to verifiers by another way than the pack."""
@@ -125,13 +231,120 @@ def trust(project: Path, out: Path) -> None:
 
 @audit.command()
 @click.argument("index", type=click.IntRange(0))
+@click.option("--reason", required=True, help="Why, in a line; it stays in the log.")
+@actor_option
 @click.pass_obj
-def show(project: Path, index: int) -> None:
-    """One entry, whole."""
-    from minivess.foundation.errors import UsageError
+def erase(project: Path, index: int, reason: str, actor: str | None) -> None:
+    """Delete the details (payload, error) of entry INDEX; every proof still holds. Signed by a release manager."""
+    from minivess.workflows.log_book import erase as erase_details
 
     with services_of(project) as services:
-        entry = next(services.log.entries(index), None)
-    if entry is None:
-        raise UsageError(f"there is no entry {index}")
-    emit_json(entry)
+        signer = signer_of(project, actor, Role.RELEASE_MANAGER)
+        click.echo(f"entry {erase_details(services, signer, index, reason).index}")
+    say("gone from the log and from its lineage events here; backups, packs and other receivers are yours to see to")
+
+
+@audit.command()
+@click.pass_obj
+def rebuild(project: Path) -> None:
+    """Derive every cached table from the entries again, and report each difference (exit code 1 if there was one)."""
+    with services_of(project) as services:
+        progress, size = Progress(), services.log.size
+        found = services.log.rebuild(lambda done: progress("entries", done, size))
+    for words in found.differences:
+        click.echo(f"mended: {words}")
+    if found.count > len(found.differences):
+        click.echo(f"mended: {found.count - len(found.differences)} more")
+    click.echo(f"{found.entries} entries and {found.nodes} nodes of the tree derived again, {found.count} differences")
+    if found.count:
+        raise click.exceptions.Exit(1)
+
+
+def _verify_file(file: Path, keys: TrustedKeys) -> Iterable[Check]:
+    from minivess.compliance.verification.receipt import verify_receipt
+
+    return verify_receipt(_receipt_in(file), log_key=keys.log_key, actor=keys).checks
+
+
+def _receipt_in(file: Path) -> Receipt:
+    """The receipt that a JSON receipt or a tlog-proof holds."""
+    from pydantic import ValidationError
+
+    from minivess.compliance.proofs.tlog_proof import parse_proof, receipt_of
+    from minivess.foundation.errors import InputError
+    from minivess.records.receipt import Receipt
+
+    data = read_limited(file, limit=4 << 20)
+    try:
+        if data.startswith(b"c2sp.org/"):
+            return receipt_of(parse_proof(data.decode("utf-8")))
+        return Receipt.model_validate_json(data)
+    except (ValidationError, UnicodeDecodeError):
+        hint = "pass a file of `minivess audit prove`, or the `receipt` object of an answer"
+        raise InputError("is neither a tlog-proof nor a receipt", path=file, hint=hint) from None
+
+
+def _say_checks(checks: Iterable[Check]) -> None:
+    held = True
+    for one in checks:
+        click.echo(f"{'ok  ' if one.passed else 'FAIL'} {one.name}: {one.detail}")
+        held = held and one.passed
+    if not held:
+        raise click.exceptions.Exit(1)
+
+
+def _as_json(entry: Entry, details: Details | None) -> str:
+    """An entry with its details, as one line."""
+    import json
+
+    told = None if details is None else details.model_dump(mode="json")
+    return json.dumps({**entry.model_dump(mode="json"), "details": told}, ensure_ascii=False)
+
+
+def _row(entry: Entry, details: Details | None) -> tuple[object, ...]:
+    body = entry.body
+    about = next((item.name for item in (*body.outputs, *body.inputs)), "")
+    words = "" if details is None else details.error or ""
+    if details is None and body.details is not None:
+        words = "(erased)"
+    when = body.time.strftime("%Y-%m-%d %H:%M:%S")
+    return body.index, when, body.actor, body.action, body.outcome.value, about, words
+
+
+def _tell(found: Explained) -> None:
+    """An entry in words."""
+    from minivess.foundation.clock import timestamp
+    from minivess.workflows.log_book import how_proven, what_became_of_details
+
+    body = found.entry.body
+    click.echo(f"Entry {body.index} of {body.log}: {body.action}, {body.outcome.value}\n")
+    lines = [("who", body.actor), ("when", f"{timestamp(body.time)} (by the log's clock)")]
+    lines += [("on what authority" if place == 0 else "", words) for place, words in enumerate(found.authority)]
+    for name, items in (("with", body.inputs), ("made", body.outputs)):
+        lines += [(name if place == 0 else "", f"{item.name}  {item.digest}") for place, item in enumerate(items)]
+    context = body.context.model_dump(mode="json", exclude_none=True)
+    lines += [
+        ("circumstances" if place == 0 else "", f"{key}: {value}") for place, (key, value) in enumerate(context.items())
+    ]
+    said = found.details.payload if found.details is not None and found.details.payload else body.payload
+    lines += [
+        ("what it says" if place == 0 else "", _short(key, value)) for place, (key, value) in enumerate(said.items())
+    ]
+    if found.details is not None and found.details.error:
+        lines.append(("reason", found.details.error))
+    gone = what_became_of_details(found)
+    if gone is not None:
+        lines.append(("erased", gone))
+    lines.append(("proven how", how_proven(found)))
+    for name, words in lines:
+        click.echo(f"{name:<18}{words}")
+    click.echo("")
+    for check in found.verdict.checks:
+        click.echo(f"{'ok  ' if check.passed else 'FAIL'} {check.name}: {check.detail}")
+
+
+def _short(key: str, value: object) -> str:
+    import json
+
+    text = json.dumps(value, ensure_ascii=False)
+    return f"{key}: {text if len(text) <= 160 else text[:157] + '…'}"

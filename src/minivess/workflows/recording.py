@@ -8,7 +8,7 @@ and can neither lose an event nor fail the action.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -46,17 +46,28 @@ _KINDS: dict[Outcome, EventKind] = {
 }
 
 
+Redact = Callable[[dict[str, Any]], dict[str, Any]]
+
+
 class Recording:
     """What an action says about itself while it runs. Yielded by `recorded`; makes no entry by itself."""
 
     def __init__(
-        self, services: Services, action: str, signer: Signer, inputs: tuple[Artifact, ...], context: Context
+        self,
+        services: Services,
+        action: str,
+        signer: Signer,
+        inputs: tuple[Artifact, ...],
+        context: Context,
+        *,
+        redact: Redact | None = None,
     ) -> None:
         self._services = services
         self._action = action
         self._signer = signer
         self._inputs = inputs
         self._context = context
+        self._redact = redact
         self._outputs: dict[str, Artifact] = {}
         self._payload: dict[str, Any] = {}
         self._refusal: str | None = None
@@ -202,7 +213,10 @@ class Recording:
             outputs=outputs,
             facets=facets,
         )
-        receipt = services.log.append(draft, self._signer, event=event)
+        if self._redact is not None and outcome is Outcome.COMPLETED:
+            receipt = services.log.erase(draft, self._signer, event=event, redact=self._redact)
+        else:
+            receipt = services.log.append(draft, self._signer, event=event)
         try:
             services.relay.deliver()
         except Exception as failure:  # the event waits in the outbox; the next delivery takes it
@@ -220,6 +234,7 @@ def recorded(
     inputs: Iterable[Artifact] = (),
     context: Context | None = None,
     instant: bool = False,
+    redact: Redact | None = None,
 ) -> Iterator[Recording]:
     """Do something on the record.
 
@@ -237,6 +252,7 @@ def recorded(
         inputs: what is known beforehand to be read.
         context: circumstances; by default what `Services.context` finds.
         instant: for single acts (an approval, one inference): no `started` entry.
+        redact: for `entry.erased` alone: takes from the events of the erased entry what its details said.
 
     Raises:
         CouldNotCheckError: the log cannot be written.
@@ -247,7 +263,7 @@ def recorded(
     circumstances = (services.context() if context is None else context).model_copy(
         update={"openlineage_run": new_run_id()}
     )
-    recording = Recording(services, action, signer, tuple(inputs), circumstances)
+    recording = Recording(services, action, signer, tuple(inputs), circumstances, redact=redact)
     if instant:
         services.log.check_writable()
     else:

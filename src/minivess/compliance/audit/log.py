@@ -194,6 +194,15 @@ class AuditLog(LogReader):
             )
         return log
 
+    @property
+    def signer(self) -> Signer:
+        """The log's own key.
+
+        Raises:
+            CannotWriteError: the log was opened for reading.
+        """
+        return self._signs()
+
     def append(self, draft: Draft, signer: Signer, *, event: dict[str, Any] | None = None) -> Receipt:
         """Record something: when this returns, the entry is on the disk.
 

@@ -14,7 +14,7 @@ from minivess.records.identity import PublicKey
 from minivess.records.receipt import Receipt
 
 _HEADER = "c2sp.org/tlog-proof@v1"
-_LIMIT = 128 * 1024
+_LIMIT = 4 << 20
 _MAX_HASHES = 63
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,15})", re.ASCII)
 
@@ -50,13 +50,41 @@ class TlogProof:
         return checkpoint
 
 
+@implements("REQ-050")
 def write_tlog_proof(receipt: Receipt) -> str:
     """The `.tlog-proof` text of a receipt.
+
+    Its `extra` data, which the format leaves to the application, holds the entry's canonical bytes, and after a newline
+    those of its details where there are any: the file needs nothing beside it but keys. (Canonical JSON has no newlines.)
 
     Raises:
         InputError: the receipt's proof is malformed.
     """
-    return TlogProof(receipt.index, tuple(from_base64(item) for item in receipt.proof), receipt.checkpoint).text()
+    held = receipt.entry if receipt.details is None else f"{receipt.entry}\n{receipt.details}"
+    hashes = tuple(from_base64(item) for item in receipt.proof)
+    return TlogProof(receipt.index, hashes, receipt.checkpoint, held.encode("utf-8")).text()
+
+
+@implements("REQ-050")
+def receipt_of(proof: TlogProof) -> Receipt:
+    """The receipt that `write_tlog_proof` wrote; nothing in it may be believed before it was verified.
+
+    Raises:
+        InputError: the proof does not hold the entry it is for.
+    """
+    if proof.extra is None:
+        raise InputError("the proof does not hold its entry", hint="`minivess audit prove` writes proofs that do")
+    try:
+        entry, newline, details = proof.extra.decode("utf-8").partition("\n")
+    except UnicodeDecodeError:
+        raise InputError("the extra data of the proof is no entry") from None
+    return Receipt(
+        index=proof.index,
+        entry=entry,
+        proof=tuple(to_base64(item) for item in proof.hashes),
+        checkpoint=proof.checkpoint,
+        details=details if newline else None,
+    )
 
 
 def parse_proof(text: str) -> TlogProof:
@@ -66,7 +94,7 @@ def parse_proof(text: str) -> TlogProof:
         InputError: the text has another form.
     """
     if len(text) > _LIMIT:
-        raise InputError("the proof is longer than 128 KiB")
+        raise InputError("the proof is longer than 4 MiB")
     head, separator, checkpoint = text.partition("\n\n")
     lines = head.split("\n")
     if not separator or lines.pop(0) != _HEADER:

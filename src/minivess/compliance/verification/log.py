@@ -37,6 +37,7 @@ from minivess.records.verdict import Check
 MAX_ENTRY = 1 << 20
 """Bytes of one entry, and of its details."""
 ENTRIES, SIGNATURES, CHECKPOINT, ROOT = "log entries", "log signatures", "log checkpoint", "log completeness"
+CONTINUED = "log continuity"
 
 Pair = tuple[bytes, bytes | None]
 """The canonical bytes of an entry and of its details; None when it has none, or they were erased."""
@@ -81,6 +82,7 @@ def verify_log(
     checkpoint: str,
     *,
     trusted_log_key: PublicKey | None = None,
+    known: str | None = None,
     quick: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[list[Check], Register]:
@@ -90,6 +92,7 @@ def verify_log(
         pairs: each entry and its details, in order.
         checkpoint: the signed note that must cover exactly these entries.
         trusted_log_key: as for `verify_entries`.
+        known: a checkpoint of this log that was seen before: the log must continue it.
         quick: believe the log's signature under the checkpoint instead of checking each actor's own. Entries about
             identities are checked whole either way.
         progress: hears how many entries were judged.
@@ -97,7 +100,7 @@ def verify_log(
     Returns:
         The checks in order, as `verify_entries`, and the register after the last good entry.
     """
-    run = _Run(checkpoint, trusted_log_key, quick=quick)
+    run = _Run(checkpoint, trusted_log_key, quick=quick, known=known)
     items = run.placed(pairs, progress)
     if quick:
         return run.checks(None for _ in items), run.register
@@ -169,6 +172,7 @@ class _Run:
     checkpoint: str
     trusted: PublicKey | None
     quick: bool = False
+    known: str | None = None
     register: Register = field(default_factory=Register)
     frontier: Frontier = field(default_factory=Frontier)
     origin: str = ""
@@ -182,10 +186,13 @@ class _Run:
     _keys: dict[tuple[str, str], PublicKey] = field(default_factory=dict)
     """Keys and actors that were found to go together since the last entry about identities."""
     _note: SignedCheckpoint | None = None
+    _seen: SignedCheckpoint | None = None
+    _seen_root: bytes | None = None
     _fault: MinivessError | None = None
 
     def __post_init__(self) -> None:
         try:
+            self._seen = None if self.known is None else parse_note(self.known)
             self._note = parse_note(self.checkpoint)
         except InputError as error:
             self._fault = error
@@ -214,7 +221,28 @@ class _Run:
             Check(name=ENTRIES, passed=True, detail=form),
             Check(name=SIGNATURES, passed=True, detail=f"{count} entries {keys}"),
             *_check_head(self._note, self.register, self.frontier, self.trusted),
+            *self._check_continued(),
         ]
+
+    def _check_continued(self) -> list[Check]:
+        """Whether the log continues the checkpoint that was seen before."""
+        if self._seen is None:
+            return []
+        seen = self._seen.checkpoint
+        try:
+            self._seen.verify(self.origin, self.register.log_key)
+            if seen.size > self.frontier.size:
+                raise VerificationError(
+                    f"the log was rolled back: {seen.size} entries were signed before, {self.frontier.size} are here: "
+                    f"entry {self.frontier.size} is missing"
+                )
+            if self._seen_root != seen.root:
+                raise VerificationError(
+                    f"two histories: the first {seen.size} entries are not those that were signed before"
+                )
+        except MinivessError as error:
+            return [_no(CONTINUED, error)]
+        return [Check(name=CONTINUED, passed=True, detail=f"continues the {seen.size} entries seen before")]
 
     def placed(self, pairs: Iterable[Pair], progress: Callable[[int], None] = lambda _: None) -> Iterator[_Placed]:
         """The entries in order, each once everything but its own signature and fields was found right.
@@ -236,6 +264,8 @@ class _Run:
                 raise VerificationError(f"the details of entry {index} were changed: they are not those that it names")
             key = self._key(index, line, body)
             self.frontier.append(leaf_hash(line))
+            if self._seen is not None and self._seen.checkpoint.size == index + 1:
+                self._seen_root = self.frontier.root()
             yield _Placed(index, line, details, key)
             if not index % _CHUNK:
                 progress(index)

@@ -27,6 +27,8 @@ NAMESPACE = "minivess"
 PRODUCER = "urn:minivess:producer:minivess"
 SCHEMAS = "urn:minivess:schema:lineage:"
 
+_KEPT_FACETS = frozenset({"minivess_audit", "minivess_provenance"})
+
 EventKind = Literal["START", "COMPLETE", "FAIL", "ABORT"]
 
 
@@ -50,6 +52,13 @@ def error_facet(message: str) -> dict[str, Any]:
     """The standard `errorMessage` run facet; `message` must already be free of paths and names."""
     facet = error_message_run.ErrorMessageRunFacet(message=message, programmingLanguage="python", producer=PRODUCER)
     return {"errorMessage": facet}
+
+
+def without_details(event: dict[str, Any]) -> dict[str, Any]:
+    """The event as it stays when the details of its entry are erased: who and where, and nothing of what was said."""
+    run = event["run"]
+    facets = {name: facet for name, facet in run.get("facets", {}).items() if name in _KEPT_FACETS}
+    return {**event, "run": {**run, "facets": facets}}
 
 
 def run_event(

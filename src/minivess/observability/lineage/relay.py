@@ -10,11 +10,12 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from minivess.foundation.errors import CannotWriteError
+from minivess.foundation.files import write_atomic
 from minivess.foundation.implements import implements
 
 _BATCH = 200
@@ -40,6 +41,9 @@ class Transport(Protocol):
         Raises:
             CouldNotCheckError: the far side is out of reach; some events may have arrived.
         """
+
+    def redact(self, run: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Change the events of a run that were sent, where that is possible."""
 
 
 @implements("REQ-005")
@@ -70,6 +74,15 @@ class Relay:
                 delivered += len(batch)
         return delivered
 
+    def redact(self, run: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Change the events of a run where they were delivered to, if that is in our hands.
+
+        Raises:
+            CannotWriteError: the file cannot be written.
+        """
+        with self._lock:
+            self._transport.redact(run, change)
+
 
 class FileTransport:
     """Appends events to a file, one JSON object a line, flushed to the disk.
@@ -90,10 +103,7 @@ class FileTransport:
         Raises:
             CannotWriteError: the file cannot be written; what was begun is taken back.
         """
-        data = "".join(
-            json.dumps(event, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
-            for event in events
-        ).encode("utf-8")
+        data = b"".join(_line(event) for event in events)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -110,6 +120,25 @@ class FileTransport:
                 f"cannot write lineage events: {error.strerror or type(error).__name__}",
                 hint="events wait in the outbox; free some space or make the file writable",
             ) from error
+
+    def redact(self, run: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Write the file anew with the events of a run changed; every other byte stays.
+
+        Raises:
+            CannotWriteError: the file cannot be written; it is as it was.
+        """
+        if not self._path.exists():
+            return
+        with self._path.open("r+b") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            lines = held.read().splitlines(keepends=True)
+            new = [_line(change(json.loads(line))) if run.encode("ascii") in line else line for line in lines]
+            write_atomic(self._path, b"".join(new))
+
+
+def _line(event: dict[str, Any]) -> bytes:
+    text = json.dumps(event, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8") + b"\n"
 
 
 def _whole_lines(descriptor: int) -> int:

@@ -1,0 +1,83 @@
+Feature: The log as a book that people read and auditors test
+  Every entry can be found, explained and proven on its own; what should never have been written can be erased without
+  breaking a proof; and tampering with a copy is named, whatever was done.
+
+  Background:
+    Given a log in which Ada validated data, a training failed and the service answered
+
+  @REQ-066
+  Scenario Outline: Entries are found by what people remember of them
+    When somebody looks for entries <wish>
+    Then they see <what>
+
+    Examples:
+      | wish                        | what                     |
+      | by ada                      | 4 entries                |
+      | of the action training      | 2 entries                |
+      | that failed                 | 1 entries                |
+      | about prepared/manifest     | 1 entries                |
+      | from tomorrow on            | 0 entries                |
+      | on pages of 2, first page   | the last 2 entries       |
+      | on pages of 2, second page  | the 2 entries before     |
+
+  @REQ-066
+  Scenario: One entry is explained
+    When somebody asks about the answer of the service
+    Then they read who did it, in which role, since when their key counts, what it says and how it is proven
+
+  @REQ-050
+  Scenario: The proof of one entry stands alone
+    When the proof of the failed training is written to a file
+    Then the file is a C2SP tlog-proof that verifies with the keys alone
+    And it does not verify with the keys of another log
+    And it does not verify when any byte of the entry in it is changed
+
+  @REQ-062 @RC-18
+  Scenario: A text that should never have been recorded is erased
+    When the release manager erases the details of the failed training
+    Then its reason is nowhere in the database nor in the delivered events
+    And the log verifies and says that the details of one entry were erased
+    And the proof of that entry from before still verifies
+    And the last entry says who erased it and why
+
+  @REQ-062
+  Scenario Outline: Erasure is refused where it would change what the log says
+    When <who> tries to erase <what>
+    Then it is refused because <why>
+    And no details are missing
+
+    Examples:
+      | who                 | what                  | why                     |
+      | the service         | the failed training   | may not                 |
+      | the release manager | the enrolment         | has no details to erase |
+      | the release manager | an entry that is not  | has no entry 99         |
+
+  @REQ-064
+  Scenario: Tables that were tampered with are derived again
+    Given somebody changes the actor of an entry and a node of the tree in the database
+    When the tables are rebuilt
+    Then both differences are reported and mended
+    And rebuilding again finds nothing
+
+  @REQ-064
+  Scenario: Nothing is derived from entries that nobody signed
+    Given somebody changes the bytes of an entry in the database
+    When the tables are rebuilt
+    Then it is refused because the entries are not those that the newest checkpoint signs
+
+  @REQ-065 @RC-06
+  Scenario: Every tampering in the drill is caught and named
+    When the drill is run
+    Then hundreds of changes of 20 kinds at least were tried and each was caught
+
+  @REQ-063
+  Scenario: A log that was rolled back does not continue what was seen before
+    Given an auditor kept a checkpoint
+    When the log is restored from an older copy and goes on differently
+    Then verification against the kept checkpoint says that there are two histories
+
+  @REQ-061
+  Scenario: Sixteen writers share the log
+    When sixteen threads record ten answers each
+    Then the log holds 160 more entries in an order that verifies
+    And fewer checkpoints were signed than entries written

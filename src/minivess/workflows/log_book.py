@@ -1,0 +1,157 @@
+"""Reading the log as a person does: one entry explained, the entries a release rests on; and erasing what must go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+
+from minivess.compliance.identity.approvals import open_approval
+from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.proofs.checkpoint import parse_note
+from minivess.compliance.verification.drill import DRILLED, Case, tamper
+from minivess.compliance.verification.receipt import verify_receipt
+from minivess.foundation.clock import timestamp
+from minivess.foundation.errors import RefusedError, UsageError, VerificationError
+from minivess.foundation.implements import implements
+from minivess.observability.lineage.events import without_details
+from minivess.records.approval import Envelope
+from minivess.records.entry import Details, Entry, Outcome
+from minivess.records.payloads import EntryErased, ReleaseBuilt, ReleaseSigned, TestSetApproved, observed
+from minivess.records.receipt import Receipt
+from minivess.records.verdict import Verdict
+from minivess.workflows.recording import recorded
+from minivess.workflows.services import Services
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One entry with everything that makes it understandable."""
+
+    entry: Entry
+    details: Details | None
+    receipt: Receipt
+    authority: tuple[str, ...]
+    """On what authority it was done, in sentences."""
+    verdict: Verdict
+    """Its form, signature and place in the log, judged now."""
+
+
+@implements("REQ-066")
+def explain(services: Services, index: int) -> Explained:
+    """Who did what, on what authority, with what, and how that is proven.
+
+    Raises:
+        UsageError: there is no such entry.
+    """
+    log = services.log
+    entry, receipt = log.entry(index), log.prove(index)
+    register = Register.fold(log.entries(actions=REGISTER_ACTIONS))
+    verdict = verify_receipt(receipt, log_key=register.log_key, actor=register)
+    return Explained(entry, log.details(index), receipt, _authority(services, entry, register), verdict)
+
+
+def span_of_release(services: Services, version: str) -> tuple[int, int]:
+    """The entries a release rests on: after those of the release before it, up to its own last signature.
+
+    Raises:
+        UsageError: no release of that version was built.
+    """
+    start, end, before = None, 0, 0
+    for entry in services.log.entries(actions={"release.build", "release.sign"}):
+        body = entry.body
+        if body.outcome is not Outcome.COMPLETED:
+            continue
+        model = ReleaseBuilt if body.action == "release.build" else ReleaseSigned
+        stated = model.model_validate(body.payload)
+        if stated.version == version:
+            start, end = (before if start is None else start), body.index + 1
+        elif start is None:
+            before = body.index + 1
+    if start is None:
+        raise UsageError(f"no release {version!r} was built", hint="`minivess audit log --action release` lists them")
+    return start, end
+
+
+@implements("REQ-062", "RC-18")
+def erase(services: Services, signer: Signer, index: int, reason: str) -> Receipt:
+    """Delete the details of an entry, and what lineage repeats of them; the entry that says so is signed by `signer`.
+
+    Raises:
+        UsageError: there is no such entry.
+        RefusedError: it has no details (any more), or the signer is neither a root nor a release manager.
+    """
+    entry = services.log.entry(index)
+    if entry.body.details is None:
+        what = "stands in the entry itself and the log's state is derived from it" if entry.body.payload else "is empty"
+        raise RefusedError(f"entry {index} has no details to erase: what it says {what}")
+    payload = EntryErased(entry=index, reason=reason)
+    with recorded(services, "entry.erased", signer, instant=True, redact=without_details) as record:
+        record.payload(**payload.model_dump(mode="json"))
+    services.relay.redact(str(entry.body.context.openlineage_run), without_details)
+    return record.receipt
+
+
+def _authority(services: Services, entry: Entry, register: Register) -> tuple[str, ...]:
+    body = entry.body
+    identity = register.key(body.key, body.index)
+    tenure = register.tenures.get(body.key)
+    since = "the log's own key" if tenure is None else f"whose key counts from entry {tenure.start}"
+    roles = ", ".join(role.value for role in identity.roles)
+    said = [f"{identity.name} ({identity.id}) acted as {roles}, {since}"]
+    if tenure is not None and tenure.end is not None:
+        said.append(f"this key counts no longer from entry {tenure.end} on")
+    if body.started is not None:
+        said.append(f"it ends what entry {body.started} announced")
+    if body.action == "test-set.open":
+        request = body.payload["request"]
+        for grant in services.log.entries(actions={"test-set.approve"}):
+            if grant.body.index < body.index and grant.body.payload.get("grant", {}).get("request") == request:
+                said.append(f"request {request} was approved by {grant.body.actor} at entry {grant.body.index}")
+    for envelope in _envelopes(entry):
+        try:
+            signed = open_approval(envelope, register, index=body.index)
+        except VerificationError as error:
+            said.append(f"a signature in it does not hold: {error.message}")
+            continue
+        said.append(
+            f"{signed.printed_name} signed {timestamp(signed.time)} as {signed.role.value}, meaning {signed.meaning.value}, "
+            f"under the policy {signed.policy}, on the log of {signed.head} entries"
+        )
+    return tuple(said)
+
+
+def _envelopes(entry: Entry) -> list[Envelope]:
+    body = entry.body
+    if body.outcome is not Outcome.COMPLETED:
+        return []
+    if body.action == "test-set.approve":
+        return [TestSetApproved.model_validate(body.payload).grant.envelope]
+    if body.action == "release.sign":
+        return [ReleaseSigned.model_validate(body.payload).envelope]
+    return []
+
+
+@implements("REQ-065")
+def drill(services: Services) -> list[Case]:
+    """Tamper with a copy of the beginning of the log, and judge each copy; nothing of the log itself is touched."""
+    pairs = tuple(islice(services.log.pairs(), DRILLED))
+    return tamper(pairs, services.log.origin, services.log.signer)
+
+
+def how_proven(explained: Explained) -> str:
+    """In a sentence how the entry is proven to stand in the log."""
+    head = parse_note(explained.receipt.checkpoint).checkpoint
+    count = len(explained.receipt.proof)
+    return (
+        f"its SHA-256 leaf and {count} further hashes give the root of the {head.size} entries of {head.origin}, "
+        "which the log's key signed"
+    )
+
+
+def what_became_of_details(explained: Explained) -> str | None:
+    """Why an entry's details are not shown, if they are not."""
+    body = explained.entry.body
+    if explained.details is not None or body.details is None:
+        return None
+    return "its payload and error were erased" if observed(body.action) else "its error text was erased"

@@ -1,0 +1,352 @@
+"""Steps of features/log_book.feature."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.audit.reader import Wanted
+from minivess.compliance.audit.rebuild import Rebuilt
+from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.proofs.tlog_proof import parse_proof, receipt_of, write_tlog_proof
+from minivess.compliance.verification.drill import Case
+from minivess.compliance.verification.log import verify_log
+from minivess.compliance.verification.receipt import verify_receipt
+from minivess.compliance.verification.trust import TrustedKeys
+from minivess.foundation.errors import MinivessError
+from minivess.records.entry import Draft, Entry, Outcome
+from minivess.records.receipt import Receipt
+from minivess.workflows.log_book import Explained, drill, erase, explain, how_proven
+from minivess.workflows.recording import recorded
+from minivess.workflows.services import Services
+from tests import audit_logs
+from tests.audit_logs import VALIDATED, Desk
+
+scenarios("log_book.feature")
+
+SECRET = "the volume of Jane Doe is cut off"
+ENROLMENT, FAILED, ANSWERED = 1, 5, 6
+
+
+@dataclass
+class Story:
+    """What a scenario is about."""
+
+    desk: Desk
+    services: Services
+    service: Signer
+    found: list[Entry] = field(default_factory=list)
+    explained: Explained | None = None
+    receipt: Receipt | None = None
+    proof: str = ""
+    error: MinivessError | None = None
+    rebuilt: Rebuilt | None = None
+    cases: list[Case] = field(default_factory=list)
+    kept: str = ""
+
+    @property
+    def database(self) -> Path:
+        return self.desk.folder / "evidence" / "audit.db"
+
+    def trusted(self) -> TrustedKeys:
+        register = Register.fold(self.desk.log.entries())
+        return TrustedKeys(log_key=register.log_key, people=register.identities)
+
+    def sql(self, statement: str) -> None:
+        with sqlite3.connect(self.database) as connection:
+            connection.execute(statement)
+
+
+@given("a log in which Ada validated data, a training failed and the service answered", target_fixture="story")
+def _(tmp_path: Path) -> Story:
+    desk = audit_logs.start(tmp_path / "desk")
+    service = audit_logs.service("inference")
+    payload = {"identity": service.identity.model_dump(mode="json")}
+    desk.log.append(Draft(action="identity.enrolled", outcome=Outcome.COMPLETED, payload=payload), desk.max)
+    services = desk.services()
+    with recorded(services, "data.validate", desk.ada) as record:
+        record.input("data/prepared/manifest.json", f"sha256:{'1' * 64}")
+        record.payload(**VALIDATED)
+
+    def fail() -> None:
+        with recorded(services, "training", desk.ada):
+            raise ValueError(SECRET)
+
+    with pytest.raises(ValueError, match="Jane"):
+        fail()
+    with recorded(services, "inference", service, instant=True) as record:
+        record.payload(decision="answered", foreground_fraction=0.25, conformal=True)
+    return Story(desk, services, service)
+
+
+def look(story: Story, limit: int = 50, before: int | None = None, **wish: Any) -> None:
+    story.found = [entry for entry, _ in story.desk.log.find(Wanted(**wish), before=before, limit=limit)]
+
+
+@when("somebody looks for entries by ada")
+def _(story: Story) -> None:
+    look(story, actor="ada")
+
+
+@when("somebody looks for entries of the action training")
+def _(story: Story) -> None:
+    look(story, action="training")
+
+
+@when("somebody looks for entries that failed")
+def _(story: Story) -> None:
+    look(story, outcome=Outcome.FAILED)
+
+
+@when("somebody looks for entries about prepared/manifest")
+def _(story: Story) -> None:
+    look(story, resource="prepared/manifest", outcome=Outcome.COMPLETED)
+
+
+@when("somebody looks for entries from tomorrow on")
+def _(story: Story) -> None:
+    look(story, since=datetime.now(UTC) + timedelta(days=1))
+
+
+@when(parsers.re(r"somebody looks for entries on pages of 2, (?P<page>first|second) page"))
+def _(story: Story, page: str) -> None:
+    look(story, limit=2, before=None if page == "first" else ANSWERED - 1)
+
+
+@then(parsers.parse("they see {count:d} entries"))
+def _(story: Story, count: int) -> None:
+    assert len(story.found) == count
+
+
+@then("they see the last 2 entries")
+def _(story: Story) -> None:
+    assert [entry.body.index for entry in story.found] == [ANSWERED - 1, ANSWERED]
+
+
+@then("they see the 2 entries before")
+def _(story: Story) -> None:
+    assert [entry.body.index for entry in story.found] == [ANSWERED - 3, ANSWERED - 2]
+
+
+@when("somebody asks about the answer of the service")
+def _(story: Story) -> None:
+    story.explained = explain(story.services, ANSWERED)
+
+
+@then("they read who did it, in which role, since when their key counts, what it says and how it is proven")
+def _(story: Story) -> None:
+    found = story.explained
+    assert found is not None
+    assert found.authority[0] == "Inference (inference) acted as service, whose key counts from entry 2"
+    assert found.details is not None
+    assert found.details.payload["decision"] == "answered"
+    assert "give the root of the 7 entries" in how_proven(found)
+    assert found.verdict.holds
+
+
+@when("the proof of the failed training is written to a file")
+def _(story: Story) -> None:
+    story.receipt = story.desk.log.prove(FAILED)
+    story.proof = write_tlog_proof(story.receipt)
+
+
+@then("the file is a C2SP tlog-proof that verifies with the keys alone")
+def _(story: Story) -> None:
+    lines = story.proof.split("\n")
+    assert lines[0] == "c2sp.org/tlog-proof@v1"
+    assert lines[1].startswith("extra ")
+    assert lines[2] == f"index {FAILED}"
+    trusted = story.trusted()
+    again = receipt_of(parse_proof(story.proof))
+    assert again == story.receipt
+    assert verify_receipt(again, log_key=trusted.log_key, actor=trusted).holds
+
+
+@then("it does not verify with the keys of another log")
+def _(story: Story, tmp_path: Path) -> None:
+    other = Story(audit_logs.start(tmp_path / "other"), story.services, story.service).trusted()
+    assert not verify_receipt(receipt_of(parse_proof(story.proof)), log_key=other.log_key, actor=story.trusted()).holds
+    assert not verify_receipt(receipt_of(parse_proof(story.proof)), log_key=story.trusted().log_key, actor=other).holds
+
+
+@then("it does not verify when any byte of the entry in it is changed")
+def _(story: Story) -> None:
+    assert story.receipt is not None
+    trusted = story.trusted()
+    for position in range(0, len(story.receipt.entry), 7):
+        text = story.receipt.entry
+        bent = text[:position] + chr(ord(text[position]) ^ 1) + text[position + 1 :]
+        changed = story.receipt.model_copy(update={"entry": bent})
+        assert not verify_receipt(changed, log_key=trusted.log_key, actor=trusted).holds
+
+
+@when("the release manager erases the details of the failed training")
+def _(story: Story) -> None:
+    story.receipt = story.desk.log.prove(FAILED)
+    assert SECRET.encode() in b"".join(path.read_bytes() for path in story.database.parent.glob("audit.db*"))
+    assert SECRET.encode() in story.desk.events.read_bytes()
+    erase(story.services, story.desk.max, FAILED, "a patient's name")
+
+
+@then("its reason is nowhere in the database nor in the delivered events")
+def _(story: Story) -> None:
+    for path in story.desk.folder.rglob("*"):
+        assert not path.is_file() or b"Jane" not in path.read_bytes(), path
+    assert story.desk.log.details(FAILED) is None
+    assert len(story.desk.events.read_bytes().splitlines()) == ANSWERED
+
+
+@then("the log verifies and says that the details of one entry were erased")
+def _(story: Story) -> None:
+    checks, _ = verify_log(story.desk.log.pairs(), story.desk.log.checkpoint())
+    assert all(check.passed for check in checks)
+    assert "the details of 1 erased" in checks[0].detail
+
+
+@then("the proof of that entry from before still verifies")
+def _(story: Story) -> None:
+    trusted = story.trusted()
+    assert story.receipt is not None
+    for receipt in (story.receipt, story.desk.log.prove(FAILED)):
+        assert verify_receipt(receipt, log_key=trusted.log_key, actor=trusted).holds
+
+
+@then("the last entry says who erased it and why")
+def _(story: Story) -> None:
+    last = list(story.desk.log.entries())[-1].body
+    assert (last.actor, last.payload) == ("max", {"entry": FAILED, "reason": "a patient's name"})
+
+
+@when(parsers.re("(?P<who>the service|the release manager) tries to erase (?P<what>.*)"))
+def _(story: Story, who: str, what: str) -> None:
+    index = {"the failed training": FAILED, "the enrolment": ENROLMENT, "an entry that is not": 99}[what]
+    try:
+        erase(story.services, story.service if who == "the service" else story.desk.max, index, "because")
+    except MinivessError as error:
+        story.error = error
+
+
+@then(parsers.parse("it is refused because {why}"))
+def _(story: Story, why: str) -> None:
+    assert story.error is not None
+    assert why in story.error.message
+
+
+@then("no details are missing")
+def _(story: Story) -> None:
+    checks, _ = verify_log(story.desk.log.pairs(), story.desk.log.checkpoint())
+    assert all(check.passed for check in checks)
+    assert story.desk.log.details(FAILED) is not None
+    assert "erased" not in checks[0].detail
+
+
+@given("somebody changes the actor of an entry and a node of the tree in the database")
+def _(story: Story) -> None:
+    story.sql("UPDATE entry SET actor = 'eve' WHERE \"index\" = 2")
+    story.sql("UPDATE node SET hash = zeroblob(32) WHERE id = 1")
+
+
+@given("somebody changes the bytes of an entry in the database")
+def _(story: Story) -> None:
+    story.sql("UPDATE entry SET content = CAST(replace(content, 'training', 'ensemble') AS BLOB) WHERE \"index\" = 4")
+
+
+@when("the tables are rebuilt")
+def _(story: Story) -> None:
+    try:
+        story.rebuilt = story.desk.log.rebuild()
+    except MinivessError as error:
+        story.error = error
+
+
+@then("both differences are reported and mended")
+def _(story: Story) -> None:
+    assert story.rebuilt is not None
+    assert story.rebuilt.differences == [
+        "node 1 of the tree is another",
+        "entry 2: the column actor says eve, the entry says ada",
+    ]
+
+
+@then("rebuilding again finds nothing")
+def _(story: Story) -> None:
+    again = story.desk.log.rebuild()
+    assert (again.count, again.entries) == (0, ANSWERED + 1)
+    assert story.desk.log.prove(2).index == 2
+
+
+@when("the drill is run")
+def _(story: Story) -> None:
+    story.cases = drill(story.services)
+
+
+@then("hundreds of changes of 20 kinds at least were tried and each was caught")
+def _(story: Story) -> None:
+    assert [case for case in story.cases if not case.caught] == []
+    assert len(story.cases) > 300
+    assert len({case.kind for case in story.cases}) >= 20
+
+
+@given("an auditor kept a checkpoint")
+def _(story: Story) -> None:
+    story.desk.log.close()
+    shutil.copy(story.database, story.desk.folder / "older.db")
+    story.desk.log.append(audit_logs.draft(), story.desk.ada)
+    story.kept = story.desk.log.checkpoint()
+
+
+@when("the log is restored from an older copy and goes on differently")
+def _(story: Story) -> None:
+    log = AuditLog.open(f"sqlite:///{story.desk.folder / 'older.db'}", log_signer=story.desk.log_signer)
+    for _ in range(2):
+        log.append(audit_logs.draft(), story.desk.max)
+    story.desk.log = log
+
+
+@then("verification against the kept checkpoint says that there are two histories")
+def _(story: Story) -> None:
+    log = story.desk.log
+    assert all(check.passed for check in verify_log(log.pairs(), log.checkpoint())[0])
+    checks, _ = verify_log(log.pairs(), log.checkpoint(), known=story.kept)
+    assert re.match("two histories: the first 8 entries", next(check.detail for check in checks if not check.passed))
+
+
+@when("sixteen threads record ten answers each")
+def _(story: Story) -> None:
+    payload = {"decision": "answered", "foreground_fraction": 0.5, "conformal": False}
+    answer = audit_logs.draft(action="inference", payload=payload)
+
+    def write() -> None:
+        for _ in range(10):
+            story.desk.log.append(answer, story.desk.ada)
+
+    threads = [threading.Thread(target=write) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@then("the log holds 160 more entries in an order that verifies")
+def _(story: Story) -> None:
+    assert story.desk.log.size == ANSWERED + 1 + 160
+    checks, _ = verify_log(story.desk.log.pairs(), story.desk.log.checkpoint())
+    assert all(check.passed for check in checks)
+
+
+@then("fewer checkpoints were signed than entries written")
+def _(story: Story) -> None:
+    with sqlite3.connect(story.database) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM checkpoint").fetchone()
+    assert count < story.desk.log.size

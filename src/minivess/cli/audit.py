@@ -260,6 +260,32 @@ def rebuild(project: Path) -> None:
         raise click.exceptions.Exit(1)
 
 
+@audit.command("blast-radius")
+@click.argument("key")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_obj
+def blast_radius(project: Path, key: str, as_json: bool) -> None:
+    """List every entry and release that relied on KEY (a key id, its first digits, or an identity's id), and why."""
+    from dataclasses import asdict
+
+    from minivess.workflows.log_book import reliance_on
+
+    with services_of(project) as services:
+        found = reliance_on(services, key)
+    if as_json:
+        emit_json(asdict(found))
+        return
+    ended = "still counts" if found.end is None else f"counts no longer from entry {found.end} on"
+    click.echo(f"key {found.key[:12]} of {found.identity}: counts from entry {found.start} on, {ended}\n")
+    emit_table(
+        ("entry", "who", "action", "why"), [(one.index, one.actor, one.action, one.why) for one in found.reliances]
+    )
+    click.echo("")
+    for version, why in found.releases:
+        click.echo(f"release {version} relied on it: {why}")
+    click.echo(f"{len(found.reliances)} entries and {len(found.releases)} releases relied on this key")
+
+
 def _verify_file(file: Path, keys: TrustedKeys) -> Iterable[Check]:
     from minivess.compliance.verification.receipt import verify_receipt
 

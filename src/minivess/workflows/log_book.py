@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice
 
+from minivess.compliance.audit.blast_radius import BlastRadius, blast_radius, envelopes_of, resolve_key
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.identity.signer import Signer
@@ -15,9 +16,8 @@ from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.observability.lineage.events import without_details
-from minivess.records.approval import Envelope
 from minivess.records.entry import Details, Entry, Outcome
-from minivess.records.payloads import EntryErased, ReleaseBuilt, ReleaseSigned, TestSetApproved, observed
+from minivess.records.payloads import EntryErased, ReleaseBuilt, ReleaseSigned, observed
 from minivess.records.receipt import Receipt
 from minivess.records.verdict import Verdict
 from minivess.workflows.recording import recorded
@@ -108,7 +108,7 @@ def _authority(services: Services, entry: Entry, register: Register) -> tuple[st
         for grant in services.log.entries(actions={"test-set.approve"}):
             if grant.body.index < body.index and grant.body.payload.get("grant", {}).get("request") == request:
                 said.append(f"request {request} was approved by {grant.body.actor} at entry {grant.body.index}")
-    for envelope in _envelopes(entry):
+    for envelope in envelopes_of(body) if body.outcome is Outcome.COMPLETED else ():
         try:
             signed = open_approval(envelope, register, index=body.index)
         except VerificationError as error:
@@ -121,22 +121,26 @@ def _authority(services: Services, entry: Entry, register: Register) -> tuple[st
     return tuple(said)
 
 
-def _envelopes(entry: Entry) -> list[Envelope]:
-    body = entry.body
-    if body.outcome is not Outcome.COMPLETED:
-        return []
-    if body.action == "test-set.approve":
-        return [TestSetApproved.model_validate(body.payload).grant.envelope]
-    if body.action == "release.sign":
-        return [ReleaseSigned.model_validate(body.payload).envelope]
-    return []
-
-
 @implements("REQ-065")
 def drill(services: Services) -> list[Case]:
     """Tamper with a copy of the beginning of the log, and judge each copy; nothing of the log itself is touched."""
     pairs = tuple(islice(services.log.pairs(), DRILLED))
     return tamper(pairs, services.log.origin, services.log.signer)
+
+
+@implements("REQ-059")
+def reliance_on(services: Services, key: str) -> BlastRadius:
+    """Every entry and release that relied on a key.
+
+    Args:
+        services: the workspace.
+        key: a key id, its beginning, or an identity's id.
+
+    Raises:
+        UsageError: no such key.
+    """
+    register = Register.fold(services.log.entries(actions=REGISTER_ACTIONS))
+    return blast_radius(services.log.entries(), resolve_key(register, key), register)
 
 
 def how_proven(explained: Explained) -> str:

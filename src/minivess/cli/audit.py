@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from minivess.cli.rendering import Progress, emit_json, emit_table, say
-from minivess.cli.session import actor_option, passphrase_for, services_of, signer_of
+from minivess.cli.session import actor_option, first_signer_of, passphrase_for, services_of, signer_of
 from minivess.foundation.files import read_limited, write_text_atomic
 from minivess.foundation.paths import Workspace
 from minivess.records.entry import Outcome
@@ -40,7 +40,7 @@ def start(project: Path, actor: str | None) -> None:
     """Start the log: everybody in the keystore becomes a root, and the log gets a key of its own."""
     from minivess.workflows.people import start_log
 
-    signer = signer_of(project, actor, Role.RELEASE_MANAGER)
+    signer = first_signer_of(project, actor, Role.RELEASE_MANAGER)
     receipt = start_log(Workspace.find(project), signer, log_passphrase=passphrase_for("log"))
     click.echo(f"entry {receipt.index}")
 
@@ -239,7 +239,7 @@ def erase(project: Path, index: int, reason: str, actor: str | None) -> None:
     from minivess.workflows.log_book import erase as erase_details
 
     with services_of(project) as services:
-        signer = signer_of(project, actor, Role.RELEASE_MANAGER)
+        signer = signer_of(services, actor, Role.RELEASE_MANAGER)
         click.echo(f"entry {erase_details(services, signer, index, reason).index}")
     say("gone from the log and from its lineage events here; backups, packs and other receivers are yours to see to")
 

@@ -24,7 +24,7 @@ def ingest(project: Path, actor: str | None) -> None:
     from minivess.workflows import data as workflow
 
     with services_of(project) as services:
-        manifest = workflow.ingest(services, signer_of(project, actor, Role.DEVELOPER))
+        manifest = workflow.ingest(services, signer_of(services, actor, Role.DEVELOPER))
     rows = [
         (case.id, case.subject, "×".join(map(str, case.shape)), case.spacing_um, f"{case.foreground_fraction:.3f}")
         for case in manifest.cases
@@ -41,7 +41,7 @@ def validate(project: Path, actor: str | None, as_json: bool) -> None:
     from minivess.workflows import data as workflow
 
     with services_of(project) as services:
-        report = workflow.validate(services, signer_of(project, actor, Role.DEVELOPER))
+        report = workflow.validate(services, signer_of(services, actor, Role.DEVELOPER))
     if as_json:
         emit_json(report)
     else:
@@ -60,7 +60,7 @@ def split(project: Path, actor: str | None) -> None:
     from minivess.workflows import data as workflow
 
     with services_of(project) as services:
-        made = workflow.split(services, signer_of(project, actor, Role.DEVELOPER))
+        made = workflow.split(services, signer_of(services, actor, Role.DEVELOPER))
     emit_json(made)
 
 
@@ -72,5 +72,5 @@ def seal(project: Path, actor: str | None) -> None:
     from minivess.workflows import data as workflow
 
     with services_of(project) as services:
-        manifest = workflow.seal(services, signer_of(project, actor, Role.DEVELOPER))
+        manifest = workflow.seal(services, signer_of(services, actor, Role.DEVELOPER))
     click.echo(f"{len(manifest.files)} files sealed for {', '.join(manifest.wrapped_keys)}")

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from minivess.cli.rendering import emit_json, emit_table
+from minivess.cli.rendering import emit_json, emit_table, say
 from minivess.cli.session import actor_option, passphrase_for, services_of, signer_of
+from minivess.foundation.files import read_limited, write_text_atomic
 from minivess.foundation.paths import Workspace
 from minivess.records.identity import IdentityKind, Role
+
+if TYPE_CHECKING:
+    from minivess.workflows.people import RootsProposal
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group()
@@ -28,14 +35,16 @@ def identity() -> None:
     type=click.Choice([role.value for role in Role]),
     help="Repeatable.",
 )
+@click.option("--token", help="The PKCS #11 URI of a signing key in a token (its module: MINIVESS_PKCS11_MODULE).")
 @click.pass_obj
-def create(project: Path, identifier: str, name: str, roles: tuple[str, ...]) -> None:
-    """Make keys for ID, wrapped with a passphrase."""
+def create(project: Path, identifier: str, name: str, roles: tuple[str, ...], token: str | None) -> None:
+    """Make keys for ID, wrapped with a passphrase; with --token, the passphrase is the token's PIN."""
     from minivess.compliance.identity.keystore import Keystore
 
     held = tuple(Role(role) for role in roles)
     kind = IdentityKind.SERVICE if held == (Role.SERVICE,) else IdentityKind.PERSON
-    made = Keystore(Workspace.find(project).keystore).create(identifier, name, kind, held, passphrase_for(identifier))
+    keystore = Keystore(Workspace.find(project).keystore)
+    made = keystore.create(identifier, name, kind, held, passphrase_for(identifier), token=token)
     emit_json(made)
 
 
@@ -48,8 +57,117 @@ def enrol(project: Path, identifier: str, actor: str | None) -> None:
     from minivess.workflows.people import enrol as enrol_identity
 
     with services_of(project) as services:
-        signer = signer_of(project, actor, Role.RELEASE_MANAGER)
+        signer = signer_of(services, actor, Role.RELEASE_MANAGER)
         click.echo(f"entry {enrol_identity(services, signer, identifier).index}")
+
+
+@identity.command()
+@click.argument("identifier", metavar="ID")
+@click.option("--token", help="The PKCS #11 URI of the new key, when it is in a token.")
+@click.option("--new-passphrase", is_flag=True, help="Ask for another passphrase (MINIVESS_PASSPHRASE_<ID>_NEW).")
+@click.pass_obj
+def rotate(project: Path, identifier: str, token: str | None, new_passphrase: bool) -> None:
+    """Go on under a new signing key, by an entry signed with the old one."""
+    from minivess.workflows.people import rotate as rotate_key
+
+    with services_of(project) as services:
+        old = passphrase_for(identifier)
+        new = passphrase_for(f"{identifier}_new") if new_passphrase else None
+        made = rotate_key(services, identifier, old, new_passphrase=new, token=token)
+    click.echo(f"{identifier} signs with key {made.signing_key.key_id[:12]} from now on")
+
+
+@identity.command()
+@click.argument("identifier", metavar="ID")
+@click.option("--reason", required=True, help="Why, in a line; it stays in the log.")
+@actor_option
+@click.pass_obj
+def revoke(project: Path, identifier: str, reason: str, actor: str | None) -> None:
+    """Let the key of ID count no longer from now on (signed by another root or release manager)."""
+    from minivess.workflows.people import revoke as revoke_key
+
+    with services_of(project) as services:
+        signer = signer_of(services, actor, Role.RELEASE_MANAGER)
+        click.echo(f"entry {revoke_key(services, signer, identifier, reason).index}")
+    say(f"`minivess audit blast-radius {identifier}` lists what relied on it")
+
+
+@identity.command()
+@click.argument("identifier", metavar="ID")
+@click.option("--reason", required=True, help="Why, in a line; it stays in the log.")
+@actor_option
+@click.pass_obj
+def reinstate(project: Path, identifier: str, reason: str, actor: str | None) -> None:
+    """Let ID be unlocked again after too many wrong passphrases (signed by another root or release manager)."""
+    from minivess.workflows.people import reinstate as lift
+
+    with services_of(project) as services:
+        signer = signer_of(services, actor, Role.RELEASE_MANAGER)
+        click.echo(f"entry {lift(services, signer, identifier, reason).index}")
+
+
+@identity.group()
+def roots() -> None:
+    """The roots of the log: shown, and changed by a threshold of the old and of the new ones."""
+
+
+@roots.command("show")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_obj
+def show_roots(project: Path, as_json: bool) -> None:
+    """Who the roots are, and how many must agree to change them."""
+    from minivess.workflows.people import register_of
+
+    with services_of(project) as services:
+        register = register_of(services)
+    if as_json:
+        emit_json({"roots": [one.model_dump(mode="json") for one in register.roots], "threshold": register.threshold})
+        return
+    rows = [(one.id, one.name, one.signing_key.key_id[:12], register.state(one.id)) for one in register.roots]
+    emit_table(("root", "name", "key", "state"), rows)
+    click.echo(f"{register.threshold} of them must agree to change them")
+
+
+@roots.command()
+@click.argument("identifiers", metavar="ID...", nargs=-1, required=True)
+@click.option(
+    "--threshold", required=True, type=click.IntRange(1), help="How many of the new roots must agree on changes."
+)
+@click.option("--out", required=True, type=_FILE, help="Where to write the proposal, for each root to sign.")
+@click.pass_obj
+def propose(project: Path, identifiers: tuple[str, ...], threshold: int, out: Path) -> None:
+    """Name the roots to be."""
+    from minivess.workflows.people import propose_roots
+
+    with services_of(project) as services:
+        _write(out, propose_roots(services, identifiers, threshold))
+    say(f"each root signs it: `minivess identity roots sign {out} --as ID`")
+
+
+@roots.command("sign")
+@click.argument("file", type=_FILE)
+@actor_option
+@click.pass_obj
+def sign_proposal(project: Path, file: Path, actor: str | None) -> None:
+    """Agree to a proposal, as an old or a new root."""
+    from minivess.workflows.people import sign_roots
+
+    with services_of(project) as services:
+        proposal = sign_roots(services, signer_of(services, actor), _read(file))
+        _write(file, proposal)
+    click.echo(f"{len(proposal.envelopes)} agreed")
+
+
+@roots.command("apply")
+@click.argument("file", type=_FILE)
+@actor_option
+@click.pass_obj
+def apply_proposal(project: Path, file: Path, actor: str | None) -> None:
+    """Put a proposal into force that enough old and new roots signed."""
+    from minivess.workflows.people import change_roots
+
+    with services_of(project) as services:
+        click.echo(f"entry {change_roots(services, signer_of(services, actor), _read(file)).index}")
 
 
 @identity.command("list")
@@ -65,3 +183,21 @@ def list_identities(project: Path, as_json: bool) -> None:
         return
     rows = [(one.id, one.name, one.kind.value, ", ".join(one.roles), "DEMO" if one.demo else "") for one in known]
     emit_table(("id", "name", "kind", "roles", ""), rows)
+
+
+def _write(file: Path, proposal: RootsProposal) -> None:
+    write_text_atomic(file, proposal.model_dump_json(indent=2) + "\n")
+
+
+def _read(file: Path) -> RootsProposal:
+    from pydantic import ValidationError
+
+    from minivess.foundation.errors import InputError
+    from minivess.workflows.people import RootsProposal
+
+    try:
+        return RootsProposal.model_validate_json(read_limited(file, limit=1 << 20))
+    except ValidationError:
+        raise InputError(
+            "is no proposal of roots", path=file, hint="`minivess identity roots propose` writes one"
+        ) from None

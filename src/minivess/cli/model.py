@@ -19,7 +19,7 @@ def train(project: Path, actor: str | None) -> None:
     from minivess.workflows import modelling
 
     with services_of(project) as services:
-        emit_json(modelling.train(services, signer_of(project, actor, Role.DEVELOPER)))
+        emit_json(modelling.train(services, signer_of(services, actor, Role.DEVELOPER)))
 
 
 @click.command()
@@ -30,7 +30,7 @@ def ensemble(project: Path, actor: str | None) -> None:
     from minivess.workflows import modelling
 
     with services_of(project) as services:
-        click.echo(modelling.combine(services, signer_of(project, actor, Role.DEVELOPER)))
+        click.echo(modelling.combine(services, signer_of(services, actor, Role.DEVELOPER)))
 
 
 @click.command()
@@ -41,7 +41,7 @@ def calibrate(project: Path, actor: str | None) -> None:
     from minivess.workflows import modelling
 
     with services_of(project) as services:
-        emit_json(modelling.calibrate(services, signer_of(project, actor, Role.DEVELOPER)))
+        emit_json(modelling.calibrate(services, signer_of(services, actor, Role.DEVELOPER)))
 
 
 @click.group()
@@ -60,7 +60,7 @@ def dispose(project: Path, actor: str | None, entry: int, verdict: str, reason: 
     from minivess.workflows import modelling
 
     with services_of(project) as services:
-        signer = signer_of(project, actor, Role.DEVELOPER)
+        signer = signer_of(services, actor, Role.DEVELOPER)
         click.echo(f"entry {modelling.dispose(services, signer, entry, verdict=verdict, reason=reason).index}")
 
 
@@ -72,4 +72,4 @@ def export(project: Path, actor: str | None) -> None:
     from minivess.workflows import modelling
 
     with services_of(project) as services:
-        emit_json(modelling.export(services, signer_of(project, actor, Role.DEVELOPER)))
+        emit_json(modelling.export(services, signer_of(services, actor, Role.DEVELOPER)))

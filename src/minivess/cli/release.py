@@ -25,7 +25,7 @@ def build(project: Path, actor: str | None) -> None:
     from minivess.workflows import release as workflow
 
     with services_of(project) as services:
-        signer = signer_of(project, actor, Role.RELEASE_MANAGER)
+        signer = signer_of(services, actor, Role.RELEASE_MANAGER)
         results = workflow.judge_gates(services)
         rows = [("ok" if result.passed else "FAIL", result.id, result.message) for result in results]
         emit_table(("", "gate", "found"), rows)
@@ -44,7 +44,7 @@ def sign(project: Path, pack: Path, actor: str) -> None:
     from minivess.workflows import release as workflow
 
     with services_of(project) as services:
-        manifestation = workflow.sign(services, signer_of(project, actor), pack)
+        manifestation = workflow.sign(services, signer_of(services, actor), pack)
     emit_json(manifestation)
 
 

@@ -8,7 +8,6 @@ import click
 
 from minivess.cli.rendering import say
 from minivess.cli.session import passphrase_for, services_of
-from minivess.foundation.paths import Workspace
 
 
 @click.command()
@@ -20,12 +19,12 @@ def serve(project: Path, host: str, port: int) -> None:
 
     Acts as the service identity `inference`, which must be enrolled in the log.
     """
-    from minivess.compliance.identity.keystore import Keystore
     from minivess.serving.app import create_app
     from minivess.serving.server import serve as run_server
     from minivess.workflows.inference import open_inference
+    from minivess.workflows.people import INFERENCE_IDENTITY, unlock
 
     with services_of(project) as services:
-        signer = Keystore(Workspace.find(project).keystore).unlock("inference", passphrase_for("inference"))
+        signer = unlock(services, INFERENCE_IDENTITY, passphrase_for(INFERENCE_IDENTITY))
         say(f"http://{host}:{port}/ says what is served and how to ask; Ctrl-C ends it")
         run_server(create_app(open_inference(services, signer)), host=host, port=port)

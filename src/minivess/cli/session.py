@@ -46,26 +46,42 @@ def services_of(folder: Path) -> Services:
     return open_services(workspace.root, log_passphrase=lambda: passphrase_for("log"), progress=Progress())
 
 
-def signer_of(folder: Path, actor: str | None, *roles: Role) -> Signer:
+def signer_of(services: Services, actor: str | None, *roles: Role) -> Signer:
     """Unlock whoever acts: the one named, or the only person in the keystore who holds one of the roles.
 
     Raises:
         UsageError: nobody or several could act and none was named.
+        RefusedError: the passphrase is wrong, or the identity is locked.
     """
+    from minivess.workflows.people import unlock
+
+    who = _actor(services.workspace, actor, roles)
+    return unlock(services, who, passphrase_for(who))
+
+
+def first_signer_of(folder: Path, actor: str | None, *roles: Role) -> Signer:
+    """As `signer_of`, before there is a log that could count wrong passphrases."""
     from minivess.compliance.identity.keystore import Keystore
 
-    keystore = Keystore(Workspace.find(folder).keystore)
-    if actor is None:
-        able = [
-            person.id
-            for person in keystore.identities()
-            if person.kind is IdentityKind.PERSON and (not roles or set(roles) & set(person.roles))
-        ]
-        if len(able) != 1:
-            wanted = " or ".join(role.value for role in roles) or "person"
-            raise UsageError(
-                f"{'no' if not able else 'more than one'} {wanted} in the keystore",
-                hint=f"name one with --as: {', '.join(able)}" if able else "`minivess identity create` makes one",
-            )
-        actor = able[0]
-    return keystore.unlock(actor, passphrase_for(actor))
+    workspace = Workspace.find(folder)
+    who = _actor(workspace.root, actor, roles)
+    return Keystore(workspace.keystore).unlock(who, passphrase_for(who))
+
+
+def _actor(workspace: Path, actor: str | None, roles: tuple[Role, ...]) -> str:
+    from minivess.compliance.identity.keystore import Keystore
+
+    if actor is not None:
+        return actor
+    able = [
+        person.id
+        for person in Keystore(Workspace(workspace).keystore).identities()
+        if person.kind is IdentityKind.PERSON and (not roles or set(roles) & set(person.roles))
+    ]
+    if len(able) != 1:
+        wanted = " or ".join(role.value for role in roles) or "person"
+        raise UsageError(
+            f"{'no' if not able else 'more than one'} {wanted} in the keystore",
+            hint=f"name one with --as: {', '.join(able)}" if able else "`minivess identity create` makes one",
+        )
+    return able[0]

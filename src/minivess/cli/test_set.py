@@ -24,7 +24,7 @@ def criteria(project: Path, actor: str | None) -> None:
     from minivess.workflows import test_set as workflow
 
     with services_of(project) as services:
-        receipt = workflow.register_criteria(services, signer_of(project, actor, Role.DEVELOPER))
+        receipt = workflow.register_criteria(services, signer_of(services, actor, Role.DEVELOPER))
     click.echo(f"entry {receipt.index}")
 
 
@@ -37,7 +37,7 @@ def request(project: Path, actor: str | None, purpose: str) -> None:
     from minivess.workflows import test_set as workflow
 
     with services_of(project) as services:
-        made = workflow.request(services, signer_of(project, actor, Role.DEVELOPER), purpose=purpose)
+        made = workflow.request(services, signer_of(services, actor, Role.DEVELOPER), purpose=purpose)
     emit_json(made)
     say(f"now somebody else: minivess test-set approve {made.id} --as …")
 
@@ -51,7 +51,7 @@ def approve(project: Path, actor: str | None, request_id: str) -> None:
     from minivess.workflows import test_set as workflow
 
     with services_of(project) as services:
-        grant = workflow.approve(services, signer_of(project, actor, Role.REVIEWER), request_id)
+        grant = workflow.approve(services, signer_of(services, actor, Role.REVIEWER), request_id)
     click.echo(f"{grant.request} approved by {grant.approver}")
 
 
@@ -81,5 +81,5 @@ def evaluate(project: Path, actor: str | None, request_id: str) -> None:
     from minivess.workflows import final_evaluation
 
     with services_of(project) as services:
-        record = final_evaluation.run(services, signer_of(project, actor, Role.DEVELOPER), request_id)
+        record = final_evaluation.run(services, signer_of(services, actor, Role.DEVELOPER), request_id)
     emit_json(record)

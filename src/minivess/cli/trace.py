@@ -86,7 +86,7 @@ def run(project: Path, actor: str | None) -> None:
     from minivess.workflows import verification
 
     with services_of(project) as services:
-        report = verification.run_scenarios(services, signer_of(project, actor, Role.DEVELOPER))
+        report = verification.run_scenarios(services, signer_of(services, actor, Role.DEVELOPER))
     failed = [result for result in report.results if result.outcome != "passed"]
     click.echo(f"{len(report.results) - len(failed)} of {len(report.results)} passed")
     for result in failed:

@@ -17,6 +17,8 @@ class KeyAlgorithm(StrEnum):
     """Signatures of services and checkpoints (RFC 8032)."""
     P256 = "ecdsa-p256-sha256"
     """Signatures of people (FIPS 186-5, P-256 with SHA-256, DER-encoded)."""
+    ML_DSA_44 = "ml-dsa-44"
+    """Signatures that a quantum computer does not forge (FIPS 204); `verify.py` of a pack does not know them."""
     X25519 = "x25519"
     """Wrapping of data keys (RFC 7748)."""
 
@@ -29,7 +31,7 @@ class PublicKey(Record):
 
     key_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     algorithm: KeyAlgorithm
-    spki: Annotated[str, StringConstraints(max_length=1000)]
+    spki: Annotated[str, StringConstraints(max_length=2000)]
 
 
 class IdentityKind(StrEnum):

@@ -1,19 +1,27 @@
-"""Who may act: the start of the log, later enrolments, and the keys a verifier is given."""
+"""Who may act: the start of the log, enrolments, passphrases, rotations, revocations, roots, and the keys a verifier is given."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.keystore import Keystore
-from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.register import ATTEMPTS, REGISTER_ACTIONS, Register, possession_statement
+from minivess.compliance.identity.roots import Roots, sign_change
 from minivess.compliance.identity.signer import Signer
-from minivess.foundation.errors import UsageError
+from minivess.compliance.proofs.encoding import to_base64
+from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.foundation.settings import load_settings
 from minivess.foundation.strict_yaml import read_record
-from minivess.records.identity import IdentityKind, Role
+from minivess.records.approval import Envelope
+from minivess.records.base import Record
+from minivess.records.identity import Identity, IdentityKind, Role
 from minivess.records.project import Project
 from minivess.records.receipt import Receipt
 from minivess.workflows.recording import recorded
@@ -23,8 +31,14 @@ INFERENCE_IDENTITY = "inference"
 
 
 @implements("REQ-009")
-def start_log(workspace: Workspace, signer: Signer, *, log_passphrase: str) -> Receipt:
+def start_log(workspace: Workspace, signer: Signer, *, log_passphrase: str, threshold: int | None = None) -> Receipt:
     """Write the first entry: the device, the log's own key and the roots (everybody in the keystore now).
+
+    Args:
+        workspace: the project folder.
+        signer: the root who signs.
+        log_passphrase: for the log's own key.
+        threshold: how many roots must agree on who the roots are; by default more than half of them.
 
     Raises:
         UsageError: the log was started before, or nobody is in the keystore.
@@ -46,7 +60,7 @@ def start_log(workspace: Workspace, signer: Signer, *, log_passphrase: str) -> R
         device=project.device.name,
         log_signer=keystore.unlock(LOG_IDENTITY, log_passphrase),
         roots=people,
-        threshold=1,
+        threshold=len(people) // 2 + 1 if threshold is None else threshold,
         root_signer=signer,
     )
     try:
@@ -64,11 +78,194 @@ def enrol(services: Services, signer: Signer, identifier: str) -> Receipt:
     return record.receipt
 
 
+@implements("REQ-058", "RC-17")
+def unlock(services: Services, identifier: str, passphrase: str) -> Signer:
+    """Unwrap the keys of an identity; wrong passphrases are entries, and the fifth in a row locks the identity.
+
+    Attempts on one identity go one after the other. They cannot be counted for an identity that is not enrolled yet, and for
+    the log's own key, without which nothing can be written.
+
+    Raises:
+        RefusedError: the passphrase is wrong, or the identity is locked.
+        CannotWriteError: the log cannot be written, so nothing is unlocked.
+        UsageError, InputError, CouldNotCheckError: as `Keystore.unlock`.
+    """
+    return _attempt(
+        services, identifier, lambda keystore: keystore.unlock(identifier, passphrase), lambda signer: signer
+    )
+
+
+@implements("REQ-052")
+def rotate(
+    services: Services,
+    identifier: str,
+    passphrase: str,
+    *,
+    new_passphrase: str | None = None,
+    token: str | None = None,
+) -> Identity:
+    """Go on under a new signing key, by an entry signed with the old one; goes on where it was interrupted.
+
+    Args:
+        services: the workspace.
+        identifier: whose key.
+        passphrase: the one of the key in use.
+        new_passphrase: the one of the new key; without it, it stays the same.
+        token: the PKCS #11 URI of the new key, when it is in a token.
+
+    Raises:
+        RefusedError: the passphrase is wrong, or the identity is locked, or a root, whose key changes with `change_roots`.
+    """
+    keystore = _keystore(services)
+    if keystore.identity(identifier) in register_of(services).roots:
+        raise RefusedError(
+            f"{identifier} is a root, and roots do not rotate alone",
+            hint="`minivess identity roots propose` names the new key, and a threshold of the roots signs it",
+        )
+    old, new = _attempt(
+        services,
+        identifier,
+        lambda store: store.prepare_rotation(identifier, passphrase, new_passphrase=new_passphrase, token=token),
+        lambda pair: pair[0],
+    )
+    try:
+        if not _counts(register_of(services), new.identity):
+            statement = possession_statement(services.log.origin, identifier, old.key_id, new.key_id)
+            with recorded(services, "identity.rotated", old, instant=True) as record:
+                record.payload(identity=new.identity, possession=to_base64(new.sign(statement)))
+    finally:
+        old.close()
+        new.close()
+    return keystore.finish_rotation(identifier)
+
+
+@implements("REQ-052")
+def revoke(services: Services, signer: Signer, identifier: str, reason: str) -> Receipt:
+    """Let the key of an identity count no longer, from this entry's index on; signed by a root or a release manager."""
+    with recorded(services, "identity.revoked", signer, instant=True) as record:
+        record.payload(identity=identifier, reason=reason)
+    return record.receipt
+
+
+@implements("REQ-058", "RC-17")
+def reinstate(services: Services, signer: Signer, identifier: str, reason: str) -> Receipt:
+    """Let a locked identity be unlocked again; signed by another root or release manager."""
+    with recorded(services, "identity.reinstated", signer, instant=True) as record:
+        record.payload(identity=identifier, reason=reason)
+    return record.receipt
+
+
+class RootsProposal(Record):
+    """Roots to be, and who agreed so far."""
+
+    roots: Annotated[tuple[Identity, ...], Field(min_length=1)]
+    threshold: Annotated[int, Field(ge=1)]
+    envelopes: Annotated[tuple[Envelope, ...], Field(max_length=64)] = ()
+
+
+@implements("REQ-057")
+def propose_roots(services: Services, members: Sequence[str], threshold: int) -> RootsProposal:
+    """Name the roots to be, by their ids in the keystore; a rotation that was prepared there is what counts.
+
+    Raises:
+        UsageError: somebody has no keys in the keystore, or the threshold cannot be met.
+    """
+    keystore = _keystore(services)
+    roots = tuple(keystore.pending_rotation(one) or keystore.identity(one) for one in members)
+    try:
+        Roots(roots, threshold).check()
+    except VerificationError as error:
+        raise UsageError(error.message) from None
+    return RootsProposal(roots=roots, threshold=threshold)
+
+
+@implements("REQ-057")
+def sign_roots(services: Services, signer: Signer, proposal: RootsProposal) -> RootsProposal:
+    """The proposal with one more agreement.
+
+    Raises:
+        RefusedError: the signer is neither an old nor a new root.
+    """
+    register = register_of(services)
+    old, new = Roots(register.roots, register.threshold), Roots(proposal.roots, proposal.threshold)
+    envelope = sign_change(signer, old, new, head=services.log.size, now=services.clock())
+    return proposal.model_copy(update={"envelopes": (*proposal.envelopes, envelope)})
+
+
+@implements("REQ-057")
+def change_roots(services: Services, signer: Signer, proposal: RootsProposal) -> Receipt:
+    """Put the proposal into force, once a threshold of the old and of the new roots agreed.
+
+    Raises:
+        RefusedError: too few agreed, or a signature does not hold.
+    """
+    with recorded(services, "roots.changed", signer, instant=True) as record:
+        record.payload(**proposal.model_dump(mode="json"))
+    keystore = _keystore(services)
+    for root in proposal.roots:
+        if keystore.pending_rotation(root.id) == root:
+            keystore.finish_rotation(root.id)
+    return record.receipt
+
+
 def trusted_keys(services: Services) -> str:
     """The public keys of the log and of everybody enrolled, as the JSON that `--trust` reads."""
-    register = Register.fold(services.log.entries())
+    register = register_of(services)
     trust = {
         "log_key": register.log_key.model_dump(mode="json"),
         "people": [one.model_dump(mode="json") for one in register.identities],
     }
     return json.dumps(trust, indent=2, ensure_ascii=False) + "\n"
+
+
+def _keystore(services: Services) -> Keystore:
+    return Keystore(Workspace(services.workspace).keystore)
+
+
+def register_of(services: Services) -> Register:
+    """Who may act now, as the log says."""
+    return Register.fold(services.log.entries(actions=REGISTER_ACTIONS))
+
+
+def _counts(register: Register, identity: Identity) -> bool:
+    tenure = register.tenures.get(identity.signing_key.key_id)
+    return tenure is not None and tenure.end is None
+
+
+def _attempt[T](
+    services: Services, identifier: str, act: Callable[[Keystore], T], signer_in: Callable[[T], Signer]
+) -> T:
+    """Try a passphrase once, on the record."""
+    keystore = _keystore(services)
+    keystore.identity(identifier)
+    if register_of(services).state(identifier) == "not enrolled":
+        return act(keystore)
+    with keystore.attempts_lock(identifier):
+        register = register_of(services)
+        if identifier in register.locked:
+            raise RefusedError(
+                f"{identifier} is locked after {ATTEMPTS} wrong passphrases",
+                hint="another root or release manager reinstates them with `minivess identity reinstate`",
+            )
+        services.log.check_writable()
+        failures = register.failures.get(identifier, 0)
+        try:
+            opened = act(keystore)
+        except RefusedError as wrong:
+            left = _count_failure(services, identifier, failures + 1)
+            words = f"{left} attempts are left" if left else f"{identifier} is now locked"
+            raise RefusedError(f"{wrong.message}; {words}", hint=wrong.hint) from None
+        if failures:
+            with recorded(services, "identity.unlocked", signer_in(opened), instant=True) as record:
+                record.payload(identity=identifier)
+    return opened
+
+
+def _count_failure(services: Services, identifier: str, count: int) -> int:
+    log_signer = services.log.signer
+    with recorded(services, "identity.unlock-failed", log_signer, instant=True) as record:
+        record.payload(identity=identifier, attempt=count)
+    if count >= ATTEMPTS:
+        with recorded(services, "identity.locked", log_signer, instant=True) as record:
+            record.payload(identity=identifier, attempts=count)
+    return max(0, ATTEMPTS - count)

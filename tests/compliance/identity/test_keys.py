@@ -23,6 +23,8 @@ RFC8032_SIGNATURE = bytes.fromhex(
     "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24"
     "655141438e7a100b"
 )
+RFC9881_KEY_ID = "837832708c5236d951581f1fddf2b79991b3424a0486d16da1ddad0fd69701be"
+"""SHA-256 of the ML-DSA-44 public key in RFC 9881 appendix C.1.1.2, whose seed is the bytes 0 to 31."""
 
 
 def test_ed25519_of_rfc_8032() -> None:
@@ -38,7 +40,20 @@ def test_p256_of_rfc_6979_in_its_low_form_alone() -> None:
         verify(key.public, b"sample", encode_dss_signature(RFC6979_R, RFC6979_S))
 
 
-@pytest.mark.parametrize("algorithm", [KeyAlgorithm.ED25519, KeyAlgorithm.P256])
+def test_ml_dsa_44_key_of_rfc_9881() -> None:
+    key = PrivateKey.from_secret(KeyAlgorithm.ML_DSA_44, bytes(range(32)))
+    assert key.key_id == RFC9881_KEY_ID
+    signature = key.sign(b"data")
+    assert len(signature) == 2420
+    verify(key.public, b"data", signature)
+    for position in range(0, 2420, 11):
+        changed = bytearray(signature)
+        changed[position] ^= 1
+        with pytest.raises(VerificationError):
+            verify(key.public, b"data", bytes(changed))
+
+
+@pytest.mark.parametrize("algorithm", [KeyAlgorithm.ED25519, KeyAlgorithm.P256, KeyAlgorithm.ML_DSA_44])
 def test_signatures_hold_for_their_data_alone(algorithm: KeyAlgorithm) -> None:
     key = generate(algorithm)
     signature = key.sign(b"data")
@@ -66,6 +81,8 @@ def test_a_key_survives_its_secret_bytes_and_never_shows_them(algorithm: KeyAlgo
 def test_a_key_record_that_lies_is_refused() -> None:
     ed, p256 = generate(KeyAlgorithm.ED25519), generate(KeyAlgorithm.P256)
     lies = [
+        generate(KeyAlgorithm.ML_DSA_44).public.model_copy(update={"algorithm": KeyAlgorithm.ED25519}),
+        ed.public.model_copy(update={"algorithm": KeyAlgorithm.ML_DSA_44}),
         ed.public.model_copy(update={"key_id": p256.public.key_id}),
         ed.public.model_copy(update={"algorithm": KeyAlgorithm.P256}),
         PublicKey(
@@ -108,5 +125,7 @@ def test_keys_do_only_what_they_are_for() -> None:
         generate(KeyAlgorithm.X25519).sign(b"")
     with pytest.raises(UsageError):
         generate(KeyAlgorithm.P256).unwrap("", b"")
+    with pytest.raises(UsageError):
+        generate(KeyAlgorithm.ML_DSA_44).unwrap("", b"")
     with pytest.raises(InputError):
         wrap_for(base64.b64encode(bytes(32)).decode(), b"x", context=b"")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -71,6 +74,8 @@ def test_a_wrong_passphrase_is_refused_in_one_line(shared: tuple[Keystore, Ident
         shared[0].unlock("ada", PASSPHRASE + "!")
     assert caught.value.hint
     assert PASSPHRASE not in str(caught.value)
+    with pytest.raises(RefusedError, match="the passphrase for ada is wrong"):
+        shared[0].unlock("ada", "no text \udce9\udce9")
 
 
 def test_the_file_is_private_and_holds_no_plain_secret(shared: tuple[Keystore, Identity, Identity]) -> None:
@@ -130,6 +135,7 @@ def test_nothing_is_overwritten_and_bad_requests_are_refused(shared: tuple[Keyst
         keystore.create("ada", "Eve", IdentityKind.PERSON, (Role.DEVELOPER,), PASSPHRASE)
     for arguments in (
         ("eve", "Eve", IdentityKind.PERSON, (Role.DEVELOPER,), "short"),
+        ("eve", "Eve", IdentityKind.PERSON, (Role.DEVELOPER,), "no text \udce9\udce9"),
         ("eve", "Eve", IdentityKind.PERSON, (Role.SERVICE,), PASSPHRASE),
         ("eve", "Eve", IdentityKind.SERVICE, (Role.DEVELOPER,), PASSPHRASE),
         ("../eve", "Eve", IdentityKind.PERSON, (Role.DEVELOPER,), PASSPHRASE),
@@ -165,3 +171,53 @@ def test_keys_are_unlocked_in_several_threads_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(timeout=120)
     assert len(unlocked) == 16
+
+
+ATTEMPTS = """
+import os, sys, threading, time
+from pathlib import Path
+from minivess.compliance.identity.keystore import Keystore
+
+folder, go, alone = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+keystore, overlaps = Keystore(folder), []
+go.with_name(f"ready-{os.getpid()}").touch()
+while not go.exists():
+    time.sleep(0.005)
+
+def attempt():
+    for _ in range(40):
+        with keystore.attempts_lock("ada"):
+            try:
+                os.close(os.open(alone, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                overlaps.append(1)
+                return
+            time.sleep(0.001)
+            alone.unlink()
+
+threads = [threading.Thread(target=attempt) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+sys.exit(len(overlaps))
+"""
+
+
+@pytest.mark.verifies("REQ-058", "RC-17")
+def test_attempts_go_one_after_the_other_in_all_threads_and_processes(copy: Path, tmp_path: Path) -> None:
+    room = tmp_path / "room"
+    room.mkdir()
+    command = [sys.executable, "-c", ATTEMPTS, str(copy.parent), str(room / "go"), str(room / "alone")]
+    processes = [subprocess.Popen(command) for _ in range(2)]
+    while len(list(room.glob("ready-*"))) < 2:
+        assert all(process.poll() is None for process in processes)
+        time.sleep(0.01)
+    (room / "go").touch()
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+
+
+def test_attempts_on_nobody_leave_no_lock_behind(copy: Path) -> None:
+    with pytest.raises(UsageError, match="nobody"), Keystore(copy.parent).attempts_lock("nobody"):
+        pass
+    assert [path.name for path in copy.parent.iterdir()] == ["ada.json"]

@@ -31,7 +31,7 @@ from minivess.compliance.proofs.merkle import (
 )
 from minivess.foundation.clock import Clock, timestamp
 from minivess.foundation.digests import digest_bytes
-from minivess.foundation.errors import RefusedError, UsageError
+from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.records.entry import ENTRY_FORMAT, Draft, Entry, EntryBody, Outcome
 from minivess.records.payloads import check_payload, observed
 from minivess.records.receipt import Receipt
@@ -135,7 +135,7 @@ class Batch:
         """Place acts at the end of the log, all of them or none.
 
         Raises:
-            RefusedError, VerificationError: the signer may not do this.
+            RefusedError: the signer may not do this.
             UsageError: one ends an action that was not started, or was ended before.
         """
         frontier, register, time = Frontier(self._frontier.size, self._frontier.peaks), self._register, self._time
@@ -194,7 +194,10 @@ class Batch:
         act.body |= {"index": index, "time": timestamp(moment)}
         body = canonical(act.body)
         signature = to_base64(act.signer.sign(body))
-        self._register = self._admit(act, index, body, signature)
+        try:
+            self._register = self._admit(act, index, body, signature)
+        except VerificationError as error:
+            raise RefusedError(error.message.removeprefix(f"entry {index}: "), hint=error.hint) from None
         if act.redact is not None:
             self._erased.append((self._erasable(draft), act.redact))
         act.index = index

@@ -1,7 +1,8 @@
-"""Typed keys: Ed25519 (RFC 8032), ECDSA P-256 with SHA-256 (FIPS 186-5) and X25519 (RFC 7748), on `cryptography`.
+"""Typed keys: Ed25519 (RFC 8032), ECDSA P-256 with SHA-256 (FIPS 186-5), ML-DSA-44 (FIPS 204) and X25519 (RFC 7748).
 
 A P-256 signature is DER with the smaller of the two possible `s` values, and nothing else is accepted: a signature that
-was made cannot be written in another way.
+was made cannot be written in another way. ML-DSA-44 is pure, with an empty context; its signatures have 2420 bytes and
+one form by the standard.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,8 +24,8 @@ from minivess.compliance.proofs.encoding import from_base64, to_base64
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
 from minivess.records.identity import KeyAlgorithm, PublicKey
 
-_PrivateKeys = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | X25519PrivateKey
-_PublicKeys = Ed25519PublicKey | ec.EllipticCurvePublicKey | X25519PublicKey
+_PrivateKeys = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | MLDSA44PrivateKey | X25519PrivateKey
+_PublicKeys = Ed25519PublicKey | ec.EllipticCurvePublicKey | MLDSA44PublicKey | X25519PublicKey
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _WRAP_INFO = b"minivess-wrap/1\x00"
 _RAW = 32
@@ -36,11 +38,11 @@ class PrivateKey:
     def __init__(self, algorithm: KeyAlgorithm, key: _PrivateKeys) -> None:
         self.algorithm = algorithm
         self._key = key
-        self._public = _describe(algorithm, key.public_key())
+        self._public = describe(algorithm, key.public_key())
 
     @classmethod
     def from_secret(cls, algorithm: KeyAlgorithm, secret: bytes) -> PrivateKey:
-        """Rebuild a key from its 32 secret bytes (a big-endian scalar for P-256).
+        """Rebuild a key from its 32 secret bytes (a big-endian scalar for P-256, the seed for ML-DSA-44).
 
         Raises:
             InputError: the bytes are no such key.
@@ -52,6 +54,8 @@ class PrivateKey:
                 return cls(algorithm, Ed25519PrivateKey.from_private_bytes(secret))
             if algorithm is KeyAlgorithm.X25519:
                 return cls(algorithm, X25519PrivateKey.from_private_bytes(secret))
+            if algorithm is KeyAlgorithm.ML_DSA_44:
+                return cls(algorithm, MLDSA44PrivateKey.from_seed_bytes(secret))
             return cls(algorithm, ec.derive_private_key(int.from_bytes(secret, "big"), ec.SECP256R1()))
         except ValueError:
             raise InputError("the private key is damaged") from None
@@ -73,16 +77,15 @@ class PrivateKey:
         return self._key.private_bytes_raw()
 
     def sign(self, data: bytes) -> bytes:
-        """Sign bytes: 64 raw bytes for Ed25519, DER with low `s` for P-256.
+        """Sign bytes: 64 raw bytes for Ed25519, DER with low `s` for P-256, 2420 raw bytes for ML-DSA-44.
 
         Raises:
             UsageError: this is an encryption key.
         """
-        if isinstance(self._key, Ed25519PrivateKey):
+        if isinstance(self._key, Ed25519PrivateKey | MLDSA44PrivateKey):
             return self._key.sign(data)
         if isinstance(self._key, ec.EllipticCurvePrivateKey):
-            r, s = decode_dss_signature(self._key.sign(data, ec.ECDSA(hashes.SHA256())))
-            return encode_dss_signature(r, min(s, _P256_ORDER - s))
+            return p256_signature(*decode_dss_signature(self._key.sign(data, ec.ECDSA(hashes.SHA256()))))
         raise UsageError("an X25519 key wraps, it does not sign")
 
     def unwrap(self, text: str, context: bytes) -> bytes:
@@ -112,6 +115,9 @@ class PrivateKey:
                 "the wrapped data cannot be opened: it is for another key or purpose, or was changed"
             ) from None
 
+    def close(self) -> None:
+        """Nothing to give back: the key lies in the memory of this process alone."""
+
     def __repr__(self) -> str:
         return f"<PrivateKey {self.algorithm.value} {self.key_id[:12]}>"
 
@@ -122,7 +128,14 @@ def generate(algorithm: KeyAlgorithm) -> PrivateKey:
         return PrivateKey(algorithm, Ed25519PrivateKey.generate())
     if algorithm is KeyAlgorithm.X25519:
         return PrivateKey(algorithm, X25519PrivateKey.generate())
+    if algorithm is KeyAlgorithm.ML_DSA_44:
+        return PrivateKey(algorithm, MLDSA44PrivateKey.generate())
     return PrivateKey(algorithm, ec.generate_private_key(ec.SECP256R1()))
+
+
+def p256_signature(r: int, s: int) -> bytes:
+    """The one form of a P-256 signature: DER (RFC 3279 section 2.2.3) with the smaller of `s` and its negative."""
+    return encode_dss_signature(r, min(s, _P256_ORDER - s))
 
 
 def verify(public_key: PublicKey, data: bytes, signature: bytes) -> None:
@@ -134,7 +147,7 @@ def verify(public_key: PublicKey, data: bytes, signature: bytes) -> None:
     """
     key = load_public(public_key)
     try:
-        if isinstance(key, Ed25519PublicKey):
+        if isinstance(key, Ed25519PublicKey | MLDSA44PublicKey):
             key.verify(signature, data)
             return
         if isinstance(key, ec.EllipticCurvePublicKey):
@@ -159,16 +172,25 @@ def load_public(public_key: PublicKey) -> _PublicKeys:
     try:
         key = serialization.load_der_public_key(der)
     except Exception:
-        raise InputError(f"the key {public_key.key_id[:12]} is malformed") from None
-    if isinstance(key, Ed25519PublicKey | X25519PublicKey | ec.EllipticCurvePublicKey):
+        raise InputError(
+            f"the key {public_key.key_id[:12]} is malformed, or of a kind that is not known here"
+        ) from None
+    if isinstance(key, Ed25519PublicKey | X25519PublicKey | MLDSA44PublicKey | ec.EllipticCurvePublicKey):
         fits = {
             KeyAlgorithm.ED25519: isinstance(key, Ed25519PublicKey),
             KeyAlgorithm.X25519: isinstance(key, X25519PublicKey),
+            KeyAlgorithm.ML_DSA_44: isinstance(key, MLDSA44PublicKey),
             KeyAlgorithm.P256: isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1),
         }
         if fits[public_key.algorithm] and _spki(key) == der:
             return key
     raise InputError(f"the key {public_key.key_id[:12]} is not the {public_key.algorithm.value} key it claims to be")
+
+
+def describe(algorithm: KeyAlgorithm, key: _PublicKeys) -> PublicKey:
+    """The record of a public key."""
+    der = _spki(key)
+    return PublicKey(key_id=hashlib.sha256(der).hexdigest(), algorithm=algorithm, spki=to_base64(der))
 
 
 def raw_x25519(public_key: PublicKey) -> str:
@@ -218,8 +240,3 @@ def _wrapping_key(shared: bytes, ephemeral: bytes, recipient: bytes, context: by
 
 def _spki(key: _PublicKeys) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def _describe(algorithm: KeyAlgorithm, key: _PublicKeys) -> PublicKey:
-    der = _spki(key)
-    return PublicKey(key_id=hashlib.sha256(der).hexdigest(), algorithm=algorithm, spki=to_base64(der))

@@ -1,67 +1,43 @@
-"""Private keys at rest: one JSON file an identity, wrapped with Argon2id (RFC 9106) and AES-256-GCM, mode 0600."""
+"""Keys at rest: a folder with one file for each identity (`keyfile`), mode 0600, in which keys are made, opened and changed.
+
+Files of the identity `ada`: `ada.json` are the keys in use; `ada.next` the keys of a rotation that was prepared and not
+yet finished; `.ada.lock` and `.ada.rotation` are empty and serve as locks between processes.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
-import threading
-import unicodedata
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from minivess.compliance.identity.keys import PrivateKey, generate
+from minivess.compliance.identity.keyfile import (
+    MIN_PASSPHRASE,
+    check_passphrase,
+    new_signing_key,
+    open_key_file,
+    read_key_file,
+    seal,
+)
+from minivess.compliance.identity.keys import generate
+from minivess.compliance.identity.rotation import next_keys
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.proofs.canonical import canonical, digest_of, parse_json
-from minivess.compliance.proofs.encoding import from_base64, to_base64
-from minivess.foundation.digests import Digest
-from minivess.foundation.errors import CannotWriteError, InputError, RefusedError, UsageError
-from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
+from minivess.foundation.errors import CannotWriteError, RefusedError, UsageError
+from minivess.foundation.files import write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.records.base import Record
 from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, Role
 
-MIN_PASSPHRASE = 8
-"""Characters a passphrase has at least (NIST SP 800-63B section 5.1.1.2)."""
+__all__ = ["DEMO_NOTICE", "MIN_PASSPHRASE", "Keystore"]
+
 DEMO_NOTICE = "DEMO-KEYS-DO-NOT-TRUST.txt"
-_LIMIT = 64 * 1024
-_KEY = 32
 _NOTICE_TEXT = """DEMO KEYS - DO NOT TRUST
 
 The keys in this folder were made by a demonstration. Their passphrases are public. Whatever they sign proves nothing
 about any real device, person or release. Never enrol them in a real audit log; `minivess` refuses them there.
 """
-
-
-class _Derivation(Record):
-    """Argon2id parameters: the floor is what is written here, the ceiling keeps a hostile file from eating memory."""
-
-    name: Literal["argon2id"] = "argon2id"
-    memory_kib: Annotated[int, Field(ge=64 * 1024, le=1024 * 1024)] = 64 * 1024
-    iterations: Annotated[int, Field(ge=3, le=16)] = 3
-    lanes: Annotated[int, Field(ge=1, le=16)] = 4
-    salt: str
-
-
-class _Header(Record):
-    """Everything in a key file that is not secret: the associated data of the encryption."""
-
-    format: Literal["minivess-key/1"] = "minivess-key/1"
-    identity: Identity
-    derivation: _Derivation
-    cipher: Literal["aes-256-gcm"] = "aes-256-gcm"
-
-
-class _KeyFile(Record):
-    """The file: header, encrypted secrets, and a digest that tells damage from a wrong passphrase."""
-
-    header: _Header
-    nonce: str
-    sealed: str
-    digest: Digest
 
 
 @implements("REQ-006", "RC-07")
@@ -75,6 +51,7 @@ class Keystore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @implements("REQ-006", "REQ-053")
     def create(  # noqa: PLR0917
         self,
         id: str,  # noqa: A002  the word of the record
@@ -83,49 +60,60 @@ class Keystore:
         roles: tuple[Role, ...],
         passphrase: str,
         demo: bool = False,
+        token: str | None = None,
     ) -> Identity:
         """Make an identity with fresh keys: P-256 and X25519 for a person, Ed25519 for a service.
+
+        Args:
+            id: how files and entries call it.
+            name: the printed name beside each signature.
+            kind: person or service.
+            roles: what they may sign for.
+            passphrase: wraps the keys; with `token`, it is the PIN of the token.
+            demo: keys of a demonstration.
+            token: the PKCS #11 URI of a signing key that a token holds already; it is used in place of a fresh one.
 
         Returns:
             The public identity, to be enrolled in the log.
 
         Raises:
-            UsageError: id, name or roles are not allowed, or the passphrase is shorter than 8 characters.
-            RefusedError: an identity of that id is there already.
+            UsageError: id, name or roles are not allowed, the passphrase is shorter than 8 characters, or the key in the
+                token is not fit.
+            InputError: the URI is malformed.
+            RefusedError: an identity of that id is there already, or the token refuses the PIN.
+            CouldNotCheckError: the token is not there or does not answer.
             CannotWriteError: the folder cannot be written.
         """
-        if len(_normal(passphrase)) < MIN_PASSPHRASE:
-            raise UsageError(
-                f"the passphrase for {id} is too short",
-                hint=f"use {MIN_PASSPHRASE} characters or more; a sentence is best",
-            )
+        check_passphrase(id, passphrase)
         if (kind is IdentityKind.SERVICE) != (tuple(roles) == (Role.SERVICE,)):
             raise UsageError("a service has the role `service` and no other; a person has any other roles")
-        person = kind is IdentityKind.PERSON
-        signing = generate(KeyAlgorithm.P256 if person else KeyAlgorithm.ED25519)
-        encryption = generate(KeyAlgorithm.X25519) if person else None
-        try:
-            identity = Identity(
-                id=id,
-                name=name,
-                kind=kind,
-                roles=tuple(roles),
-                signing_key=signing.public,
-                encryption_key=encryption.public if encryption else None,
-                demo=demo,
-            )
-        except ValidationError:
-            raise UsageError(
-                f"{id!r} cannot be an identity",
-                hint="id: letters, digits, . _ - (64 at most); name: 200 characters at most",
-            ) from None
         path = self._path(id)
         if path.exists():
             raise RefusedError(
                 f"{id} has keys in this keystore already", hint="choose another id, or revoke the old keys"
             )
-        self._make_folder(demo=demo)
-        write_atomic(path, canonical(_seal(identity, signing, encryption, passphrase)) + b"\n", mode=0o600)
+        person = kind is IdentityKind.PERSON
+        encryption = generate(KeyAlgorithm.X25519) if person else None
+        with closing(
+            new_signing_key(KeyAlgorithm.P256 if person else KeyAlgorithm.ED25519, token, passphrase)
+        ) as signing:
+            try:
+                identity = Identity(
+                    id=id,
+                    name=name,
+                    kind=kind,
+                    roles=tuple(roles),
+                    signing_key=signing.public,
+                    encryption_key=encryption.public if encryption else None,
+                    demo=demo,
+                )
+            except ValidationError:
+                raise UsageError(
+                    f"{id!r} cannot be an identity",
+                    hint="id: letters, digits, . _ - (64 at most); name: 200 characters at most",
+                ) from None
+            self._make_folder(demo=demo)
+            write_atomic(path, seal(identity, signing, encryption, passphrase), mode=0o600)
         return identity
 
     def identities(self) -> list[Identity]:
@@ -134,7 +122,7 @@ class Keystore:
         Raises:
             InputError: a key file is damaged.
         """
-        return [self._read(path).header.identity for path in sorted(self.folder.glob("*.json"))]
+        return [read_key_file(path).header.identity for path in sorted(self.folder.glob("*.json"))]
 
     def identity(self, id: str) -> Identity:  # noqa: A002
         """One identity.
@@ -143,27 +131,132 @@ class Keystore:
             UsageError: there is none of that id.
             InputError: the key file is damaged.
         """
-        path = self._path(id)
-        if not path.is_file():
-            known = ", ".join(sorted(item.stem for item in self.folder.glob("*.json"))) or "nobody yet"
-            raise UsageError(f"{id!r} has no keys in this keystore", hint=f"known here: {known}")
-        return self._read(path).header.identity
+        return read_key_file(self._existing(id)).header.identity
 
     def unlock(self, id: str, passphrase: str) -> Signer:  # noqa: A002
-        """Unwrap the keys of an identity.
+        """Open the keys of an identity; a signing key in a token stays there, and `Signer.close` ends the session with it.
+
+        Raises:
+            UsageError: there is none of that id; or, for a key in a token, the token's library is not set.
+            InputError: the key file is damaged, or asks for parameters beyond the bounds.
+            RefusedError: the passphrase or PIN is wrong; for no other reason.
+            CouldNotCheckError: the token is not there, has locked its PIN, or does not answer.
+        """
+        path = self._existing(id)
+        return open_key_file(read_key_file(path), passphrase, path).signer()
+
+    @contextmanager
+    def attempts_lock(self, id: str) -> Iterator[None]:  # noqa: A002
+        """Let one thread of one process at a time try passphrases of an identity, so that wrong ones can be counted.
+
+        Held with `flock` on a file of its own; taking it twice in one thread waits for ever.
 
         Raises:
             UsageError: there is none of that id.
-            InputError: the key file is damaged, or asks for parameters beyond the bounds.
-            RefusedError: the passphrase is wrong.
+            CannotWriteError: the lock cannot be made.
         """
-        self.identity(id)
-        return _open(self._read(self._path(id)), passphrase, self._path(id))
+        self._existing(id)
+        with self._exclusive(f".{id}.lock"):
+            yield
+
+    @implements("REQ-052", "REQ-053")
+    def prepare_rotation(
+        self,
+        id: str,  # noqa: A002
+        passphrase: str,
+        *,
+        new_passphrase: str | None = None,
+        token: str | None = None,
+    ) -> tuple[Signer, Signer]:
+        """Make the next signing key of an identity and put it beside the one in use, which stays in use.
+
+        The encryption key stays the same, for data keys are wrapped to it. When a rotation was prepared before, that one
+        is given again, so a caller that was interrupted goes on with the same key. A key in a token is followed by a key in
+        a token.
+
+        Args:
+            id: whose key.
+            passphrase: the one of the key in use.
+            new_passphrase: the one of the new key, or the PIN of its token; without it, it stays the same.
+            token: the PKCS #11 URI of the new key.
+
+        Returns:
+            The signers of the key in use and of the new one; close both.
+
+        Raises:
+            RefusedError: `passphrase` is wrong; for no other reason.
+            UsageError: there is none of that id; the new passphrase is too short or wrong for its token; the key in the
+                token is not fit, or is the one in use; or another rotation was prepared than is asked for.
+            InputError: a key file is damaged, or the URI is malformed.
+            CouldNotCheckError: a token is not there or does not answer.
+            CannotWriteError: the folder cannot be written; nothing is prepared.
+        """
+        path = self._existing(id)
+        with self._exclusive(f".{id}.rotation"):
+            old = open_key_file(read_key_file(path), passphrase, path)
+            try:
+                new = next_keys(old, self._next(id), passphrase if new_passphrase is None else new_passphrase, token)
+            except BaseException:
+                old.signing.close()
+                raise
+            return old.signer(), new.signer()
+
+    def pending_rotation(self, id: str) -> Identity | None:  # noqa: A002
+        """The identity with the new key, when a rotation was prepared and neither finished nor abandoned.
+
+        Raises:
+            InputError: its file is damaged.
+        """
+        path = self._next(id)
+        return read_key_file(path).header.identity if path.is_file() else None
+
+    @implements("REQ-052")
+    def finish_rotation(self, id: str) -> Identity:  # noqa: A002
+        """Put the prepared key in the place of the one in use; the old private key is gone.
+
+        To be called once the log holds the entry that enrols the new key.
+
+        Raises:
+            UsageError: no rotation was prepared.
+            InputError: the prepared file is damaged; the key in use is untouched.
+            CannotWriteError: the folder cannot be written; the key in use is untouched.
+        """
+        path = self._next(id)
+        with self._exclusive(f".{id}.rotation"):
+            if not path.is_file():
+                raise UsageError(f"no rotation of {id} was prepared")
+            identity = read_key_file(path).header.identity
+            with self._changes():
+                path.replace(self._path(id))
+        return identity
+
+    @implements("REQ-052")
+    def abandon_rotation(self, id: str) -> None:  # noqa: A002
+        """Throw a prepared key away, if there is one; the key in use stays.
+
+        Only when the log does not hold the new key: it would have nobody who can sign with it.
+
+        Raises:
+            CannotWriteError: the folder cannot be written.
+        """
+        path = self._next(id)
+        with self._exclusive(f".{id}.rotation"), self._changes():
+            path.unlink(missing_ok=True)
 
     def _path(self, id: str) -> Path:  # noqa: A002
         if not id or any(char in id for char in "/\\:\x00") or id.startswith("."):
             raise UsageError(f"{id!r} cannot be an identity")
         return self.folder / f"{id}.json"
+
+    def _next(self, id: str) -> Path:  # noqa: A002
+        return self._path(id).with_name(f"{id}.next")
+
+    def _existing(self, id: str) -> Path:  # noqa: A002
+        path = self._path(id)
+        if not path.is_file():
+            known = ", ".join(sorted(item.stem for item in self.folder.glob("*.json"))) or "nobody yet"
+            raise UsageError(f"{id!r} has no keys in this keystore", hint=f"known here: {known}")
+        return path
 
     def _make_folder(self, *, demo: bool) -> None:
         try:
@@ -173,65 +266,27 @@ class Keystore:
         if demo:
             write_text_atomic(self.folder / DEMO_NOTICE, _NOTICE_TEXT)
 
-    def _read(self, path: Path) -> _KeyFile:
-        damaged = InputError("the key file is damaged", path=path.name, hint="restore it from a backup")
+    @contextmanager
+    def _exclusive(self, name: str) -> Iterator[None]:
         try:
-            file = _KeyFile.model_validate(parse_json(read_limited(path, limit=_LIMIT), limit=_LIMIT))
-        except (ValidationError, InputError):
-            raise damaged from None
-        if digest_of(_covered(file)) != file.digest or file.header.identity.id != path.stem:
-            raise damaged
-        return file
+            descriptor = os.open(self.folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise CannotWriteError(f"cannot lock the keystore: {error.strerror or error}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
-
-def _covered(file: _KeyFile) -> dict[str, object]:
-    return file.model_dump(mode="json", exclude={"digest"})
-
-
-def _normal(passphrase: str) -> str:
-    return unicodedata.normalize("NFKC", passphrase)
-
-
-_ONE_DERIVATION = threading.Lock()
-"""OpenSSL runs the lanes of Argon2 in one pool of threads for the whole process; two derivations at once can wait for each
-other in it for ever."""
-
-
-def _derive(derivation: _Derivation, passphrase: str) -> bytes:
-    function = Argon2id(
-        salt=from_base64(derivation.salt),
-        length=_KEY,
-        iterations=derivation.iterations,
-        lanes=derivation.lanes,
-        memory_cost=derivation.memory_kib,
-    )
-    with _ONE_DERIVATION:
-        return function.derive(_normal(passphrase).encode("utf-8"))
-
-
-def _seal(identity: Identity, signing: PrivateKey, encryption: PrivateKey | None, passphrase: str) -> _KeyFile:
-    header = _Header(identity=identity, derivation=_Derivation(salt=to_base64(os.urandom(16))))
-    secrets = signing.secret() + (encryption.secret() if encryption else b"")
-    nonce = os.urandom(12)
-    sealed = AESGCM(_derive(header.derivation, passphrase)).encrypt(nonce, secrets, canonical(header))
-    file = _KeyFile(header=header, nonce=to_base64(nonce), sealed=to_base64(sealed), digest=f"sha256:{'0' * 64}")
-    return file.model_copy(update={"digest": digest_of(_covered(file))})
-
-
-def _open(file: _KeyFile, passphrase: str, path: Path) -> Signer:
-    identity = file.header.identity
-    try:
-        key = _derive(file.header.derivation, passphrase)
-        secrets = AESGCM(key).decrypt(from_base64(file.nonce), from_base64(file.sealed), canonical(file.header))
-    except InvalidTag:
-        raise RefusedError(
-            f"the passphrase for {identity.id} is wrong", hint="try again; nothing was unlocked and nothing was changed"
-        ) from None
-    except (ValueError, InputError, UnicodeEncodeError):
-        raise InputError("the key file is damaged", path=path.name, hint="restore it from a backup") from None
-    try:
-        signing = PrivateKey.from_secret(identity.signing_key.algorithm, secrets[:_KEY])
-        encryption = PrivateKey.from_secret(KeyAlgorithm.X25519, secrets[_KEY:]) if secrets[_KEY:] else None
-        return Signer(identity, signing, encryption)
-    except (InputError, UsageError):
-        raise InputError("the key file holds other keys than it says", path=path.name) from None
+    @contextmanager
+    def _changes(self) -> Iterator[None]:
+        """Names in the folder change here; they are on the disk when this ends."""
+        try:
+            yield
+            descriptor = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise CannotWriteError(f"cannot change the keystore: {error.strerror or error}") from error

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from minivess.compliance.identity.keys import PrivateKey
 from minivess.foundation.errors import UsageError
 from minivess.records.identity import Identity, PublicKey
+
+
+class SigningKey(Protocol):
+    """The private half of a signing key, in memory (`keys.PrivateKey`) or in a token (`pkcs11.TokenPrivateKey`)."""
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half."""
+
+    def sign(self, data: bytes) -> bytes:
+        """A signature over bytes, in the form `identity.keys.verify` accepts; safe to call from several threads."""
+
+    def close(self) -> None:
+        """Give back what the key holds outside this process; may be called again."""
 
 
 class Signer:
@@ -19,7 +35,7 @@ class Signer:
         UsageError: the keys are not those of the identity.
     """
 
-    def __init__(self, identity: Identity, signing: PrivateKey, encryption: PrivateKey | None = None) -> None:
+    def __init__(self, identity: Identity, signing: SigningKey, encryption: PrivateKey | None = None) -> None:
         if signing.public != identity.signing_key or (encryption and encryption.public) != identity.encryption_key:
             raise UsageError(f"these keys do not belong to {identity.id}")
         self.identity = identity
@@ -37,7 +53,11 @@ class Signer:
         return self.identity.signing_key
 
     def sign(self, data: bytes) -> bytes:
-        """A signature over bytes, in the form `identity.keys.verify` accepts."""
+        """A signature over bytes, in the form `identity.keys.verify` accepts.
+
+        Raises:
+            CouldNotCheckError: the key is in a token that does not answer, or was closed.
+        """
         return self._signing.sign(data)
 
     def unwrap(self, text: str, context: bytes) -> bytes:
@@ -50,6 +70,10 @@ class Signer:
         if self._encryption is None:
             raise UsageError(f"{self.identity.id} has no encryption key")
         return self._encryption.unwrap(text, context)
+
+    def close(self) -> None:
+        """End the session with the token that holds the signing key, if there is one; may be called again."""
+        self._signing.close()
 
     def __repr__(self) -> str:
         return f"<Signer {self.identity.id} {self.key_id[:12]}>"

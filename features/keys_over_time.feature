@@ -1,0 +1,78 @@
+Feature: Keys age, are lost and are stolen
+  Who may sign is what the log says at an index. Keys rotate, are revoked and are locked by entries; the roots change only
+  when enough of the old and of the new ones agree; and what relied on a stolen key can be listed.
+
+  Background:
+    Given a project whose roots are Ada, Rosa and Max, and Eve, who was enrolled later
+
+  @REQ-052
+  Scenario: A person goes on under a new key
+    When Eve rotates her key
+    Then she signs with the new key, and her old key counts before that entry alone
+    And the log verifies, with the old and the new key in it
+
+  @REQ-052
+  Scenario Outline: A rotation that was interrupted goes on with the same key
+    Given Eve's rotation was interrupted after <moment>
+    When Eve rotates her key
+    Then she signs with the key that was prepared, and the log has one rotation
+
+    Examples:
+      | moment                     |
+      | the key was made           |
+      | the entry was written      |
+
+  @REQ-052
+  Scenario: A stolen key counts no longer from the index of its revocation
+    When Max revokes Eve because her laptop was stolen
+    Then what Eve signed before still counts and what she signs now is refused
+
+  @REQ-059
+  Scenario: What relied on a stolen key is listed with the reason
+    Given Eve let a service in that recorded an answer
+    When somebody asks for the blast radius of Eve's key
+    Then the enrolment and the answer are listed, each with its reason
+
+  @REQ-057
+  Scenario: Roots change when enough old and new roots agree
+    When Ada proposes Eve and Max as roots with a threshold of 2
+    And Ada, Max and Eve agree
+    Then the roots are Eve and Max, who must both agree from now on
+    And the log verifies, with the old and the new key in it
+
+  @REQ-057
+  Scenario Outline: Roots do not change without enough of either
+    When Ada proposes Eve and Max as roots with a threshold of 2
+    And <who> agree
+    Then the change is refused because <why>
+
+    Examples:
+      | who           | why                     |
+      | Max, Eve      | 1 of the old roots      |
+      | Ada, Max      | 1 of the new roots      |
+      | Ada, Rosa     | 0 of the new roots      |
+
+  @REQ-057
+  Scenario: An agreement cannot be used for another change
+    Given Ada, Max and Eve agreed to Eve and Max as roots with a threshold of 2
+    When the threshold of the proposal is changed to 1
+    Then the change is refused because agreed to another change
+
+  @REQ-058 @RC-17
+  Scenario: Five wrong passphrases lock an identity, and all of it is on the record
+    When somebody gives a wrong passphrase for Rosa 5 times
+    Then the log has 5 failed attempts and one lock, signed by the log
+    And Rosa's right passphrase is refused too
+    And Rosa cannot reinstate herself, but Max can
+
+  @REQ-058 @RC-17
+  Scenario: The right passphrase ends the row
+    When somebody gives a wrong passphrase for Rosa 4 times
+    And Rosa gives the right one
+    And somebody gives a wrong passphrase for Rosa 4 times
+    Then Rosa's right passphrase is accepted
+
+  @REQ-058
+  Scenario: Nothing is unlocked when the attempt cannot be recorded
+    Given the log is on a medium that cannot be written
+    Then Rosa's right passphrase is refused because the log cannot be written

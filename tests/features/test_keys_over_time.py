@@ -1,0 +1,251 @@
+"""Steps of features/keys_over_time.feature."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.compliance.audit.blast_radius import BlastRadius
+from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.register import possession_statement
+from minivess.compliance.proofs.encoding import to_base64
+from minivess.compliance.verification.log import verify_log
+from minivess.foundation.errors import CouldNotCheckError, RefusedError, VerificationError
+from minivess.records.entry import EntryBody, Outcome
+from minivess.records.identity import Identity, IdentityKind, Role
+from minivess.workflows import people
+from minivess.workflows.log_book import reliance_on
+from minivess.workflows.recording import recorded
+from minivess.workflows.services import Services
+from tests.audit_logs import draft
+from tests.projects import PASSPHRASE, ProjectFolder, reopen
+
+scenarios("keys_over_time.feature")
+
+
+@dataclass
+class Story:
+    """What a scenario is about."""
+
+    services: Services
+    before: Identity
+    after: Identity | None = None
+    proposal: people.RootsProposal | None = None
+    found: BlastRadius | None = None
+    error: Exception | None = None
+
+    @property
+    def keystore(self) -> Keystore:
+        return Keystore(self.services.workspace / "keystore")
+
+    def signer(self, who: str):  # type: ignore[no-untyped-def]
+        return people.unlock(self.services, who.lower(), PASSPHRASE)
+
+    def bodies(self, action: str) -> list[EntryBody]:
+        entries = self.services.log.entries(actions={action})
+        return [entry.body for entry in entries if entry.body.outcome is Outcome.COMPLETED]
+
+
+@given("a project whose roots are Ada, Rosa and Max, and Eve, who was enrolled later", target_fixture="story")
+def _(started_project: ProjectFolder, tmp_path: Path) -> Iterator[Story]:
+    project = started_project.copy_to(tmp_path / "project")
+    services = reopen(project.workspace.root)
+    roles = (Role.RELEASE_MANAGER,)
+    eve = Keystore(project.workspace.keystore).create("eve", "Eve", IdentityKind.PERSON, roles, PASSPHRASE)
+    people.enrol(services, project.signers["max"], "eve")
+    yield Story(services, eve)
+    services.close()
+
+
+@given(parsers.parse("Eve's rotation was interrupted after {moment}"))
+def _(story: Story, moment: str) -> None:
+    old, new = story.keystore.prepare_rotation("eve", PASSPHRASE)
+    story.after = new.identity
+    if moment == "the entry was written":
+        statement = possession_statement(story.services.log.origin, "eve", old.key_id, new.key_id)
+        with recorded(story.services, "identity.rotated", old, instant=True) as record:
+            record.payload(identity=new.identity, possession=to_base64(new.sign(statement)))
+
+
+@given("Eve let a service in that recorded an answer")
+def _(story: Story) -> None:
+    story.keystore.create("bot", "Bot", IdentityKind.SERVICE, (Role.SERVICE,), PASSPHRASE)
+    people.enrol(story.services, story.signer("eve"), "bot")
+    with recorded(story.services, "inference", story.signer("bot"), instant=True) as record:
+        record.payload(decision="answered")
+
+
+@given("the log is on a medium that cannot be written")
+def _(story: Story) -> None:
+    with sqlite3.connect(story.services.workspace / "evidence" / "audit.db") as connection:
+        fault = "SELECT RAISE(ABORT, 'attempt to write a readonly database')"
+        connection.execute(f"CREATE TRIGGER fault BEFORE INSERT ON checkpoint BEGIN {fault}; END")
+
+
+@when("Eve rotates her key")
+def _(story: Story) -> None:
+    made = people.rotate(story.services, "eve", PASSPHRASE)
+    assert story.after in {None, made}
+    story.after = made
+
+
+@when("Max revokes Eve because her laptop was stolen")
+def _(story: Story) -> None:
+    story.services.log.append(draft(), story.signer("eve"))
+    people.revoke(story.services, story.signer("max"), "eve", "her laptop was stolen")
+
+
+@when("somebody asks for the blast radius of Eve's key")
+def _(story: Story) -> None:
+    story.found = reliance_on(story.services, "eve")
+
+
+@when(parsers.parse("Ada proposes Eve and Max as roots with a threshold of {threshold:d}"))
+def _(story: Story, threshold: int) -> None:
+    story.proposal = people.propose_roots(story.services, ["eve", "max"], threshold)
+
+
+@given("Ada, Max and Eve agreed to Eve and Max as roots with a threshold of 2")
+def _(story: Story) -> None:
+    story.proposal = people.propose_roots(story.services, ["eve", "max"], 2)
+    agree(story, ["ada", "max", "eve"])
+
+
+def agree(story: Story, names: list[str]) -> None:
+    assert story.proposal is not None
+    for name in names:
+        try:
+            story.proposal = people.sign_roots(story.services, story.signer(name), story.proposal)
+        except RefusedError as error:
+            story.error = error
+
+
+@when(parsers.re("(?P<names>[A-Z][A-Za-z, ]*) agree"))
+def _(story: Story, names: str) -> None:
+    agree(story, names.replace(" and ", ", ").split(", "))
+
+
+@when("the threshold of the proposal is changed to 1")
+def _(story: Story) -> None:
+    assert story.proposal is not None
+    story.proposal = story.proposal.model_copy(update={"threshold": 1})
+
+
+@when(parsers.parse("somebody gives a wrong passphrase for Rosa {times:d} times"))
+def _(story: Story, times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(RefusedError, match="wrong"):
+            people.unlock(story.services, "rosa", "not the passphrase at all")
+
+
+@when("Rosa gives the right one")
+def _(story: Story) -> None:
+    story.signer("rosa")
+
+
+@then("she signs with the new key, and her old key counts before that entry alone")
+def _(story: Story) -> None:
+    assert story.after is not None
+    receipt = story.services.log.append(draft(), story.signer("eve"))
+    register = people.register_of(story.services)
+    (rotated,) = story.bodies("identity.rotated")
+    old, new = story.before.signing_key.key_id, story.after.signing_key.key_id
+    assert old != new
+    assert rotated.key == old
+    assert register.key(old, rotated.index).id == "eve"
+    with pytest.raises(VerificationError, match="revoked"):
+        register.key(old, rotated.index + 1)
+    assert register.key(new, receipt.index) == story.after
+
+
+@then("she signs with the key that was prepared, and the log has one rotation")
+def _(story: Story) -> None:
+    assert len(story.bodies("identity.rotated")) == 1
+    assert story.signer("eve").identity == story.after
+    story.services.log.append(draft(), story.signer("eve"))
+
+
+@then("the log verifies, with the old and the new key in it")
+def _(story: Story) -> None:
+    checks, _ = verify_log(story.services.log.pairs(), story.services.log.checkpoint())
+    assert all(check.passed for check in checks), checks
+
+
+@then("what Eve signed before still counts and what she signs now is refused")
+def _(story: Story) -> None:
+    checks, register = verify_log(story.services.log.pairs(), story.services.log.checkpoint())
+    assert all(check.passed for check in checks)
+    (revoked,) = story.bodies("identity.revoked")
+    assert register.key(story.before.signing_key.key_id, revoked.index - 1).id == "eve"
+    with pytest.raises(RefusedError, match=f"revoked at entry {revoked.index}"):
+        story.services.log.append(draft(), story.signer("eve"))
+
+
+@then("the enrolment and the answer are listed, each with its reason")
+def _(story: Story) -> None:
+    assert story.found is not None
+    assert [(one.action, one.why) for one in story.found.reliances] == [
+        ("identity.enrolled", "signed with this key"),
+        ("inference", f"signed with a key that entry {story.bodies('identity.enrolled')[-1].index} let in"),
+    ]
+
+
+@then("the roots are Eve and Max, who must both agree from now on")
+def _(story: Story) -> None:
+    assert story.proposal is not None
+    people.change_roots(story.services, story.signer("max"), story.proposal)
+    register = people.register_of(story.services)
+    assert ([root.id for root in register.roots], register.threshold) == (["eve", "max"], 2)
+    with pytest.raises(RefusedError, match="may not"):
+        people.revoke(story.services, story.signer("ada"), "rosa", "she is no root any more, and neither am I")
+
+
+@then(parsers.parse("the change is refused because {why}"))
+def _(story: Story, why: str) -> None:
+    assert story.proposal is not None
+    with pytest.raises(RefusedError, match=why):
+        people.change_roots(story.services, story.signer("max"), story.proposal)
+    assert [root.id for root in people.register_of(story.services).roots] == ["ada", "max", "rosa"]
+
+
+@then("the log has 5 failed attempts and one lock, signed by the log")
+def _(story: Story) -> None:
+    failed, locked = story.bodies("identity.unlock-failed"), story.bodies("identity.locked")
+    assert [body.payload["attempt"] for body in failed] == [1, 2, 3, 4, 5]
+    assert [body.payload for body in locked] == [{"identity": "rosa", "attempts": 5}]
+    assert {body.actor for body in (*failed, *locked)} == {"log"}
+    assert b"not the passphrase" not in b"".join(part or b"" for pair in story.services.log.pairs() for part in pair)
+    checks, _ = verify_log(story.services.log.pairs(), story.services.log.checkpoint())
+    assert all(check.passed for check in checks)
+
+
+@then("Rosa's right passphrase is refused too")
+def _(story: Story) -> None:
+    with pytest.raises(RefusedError, match="locked after 5"):
+        story.signer("rosa")
+
+
+@then("Rosa cannot reinstate herself, but Max can")
+def _(story: Story) -> None:
+    rosa = story.keystore.unlock("rosa", PASSPHRASE)
+    with pytest.raises(RefusedError, match="does it alone"):
+        people.reinstate(story.services, rosa, "rosa", "it was me")
+    people.reinstate(story.services, story.signer("max"), "rosa", "it was her, we spoke")
+    assert story.signer("rosa").identity.id == "rosa"
+
+
+@then("Rosa's right passphrase is accepted")
+def _(story: Story) -> None:
+    assert story.signer("rosa").identity.id == "rosa"
+    assert people.register_of(story.services).failures == {}
+
+
+@then("Rosa's right passphrase is refused because the log cannot be written")
+def _(story: Story) -> None:
+    with pytest.raises(CouldNotCheckError, match="cannot be written"):
+        story.signer("rosa")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.clock import Clock, utc_now
 from minivess.foundation.settings import load_settings
-from minivess.observability.lineage.relay import FileTransport, Relay
+from minivess.observability.lineage.relay import Relay
+from minivess.observability.lineage.transports import FileTransport
 from minivess.records.entry import Details, Draft, EntryBody, Outcome
 from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, Role
 from minivess.records.project import Project
@@ -59,6 +61,20 @@ def draft(outcome: Outcome = Outcome.COMPLETED, **changes: Any) -> Draft:
     """Something to append: by default a finished validation."""
     payload = VALIDATED if outcome is Outcome.COMPLETED else {}
     return Draft(**{"action": "data.validate", "outcome": outcome, "payload": payload, **changes})
+
+
+def lineage_event(number: int, **more: Any) -> dict[str, Any]:
+    """The least that is a valid OpenLineage run event, with a number to know it by."""
+    return {
+        "eventTime": "2026-11-21T00:00:00Z",
+        "eventType": "OTHER",
+        "job": {"name": "test", "namespace": "minivess"},
+        "n": number,
+        "producer": "urn:minivess:producer:test",
+        "run": {"runId": str(UUID(int=number))},
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json",
+        **more,
+    }
 
 
 def told(log: AuditLog, body: EntryBody) -> Details:

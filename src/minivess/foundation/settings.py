@@ -1,6 +1,7 @@
 """Where the embedded stores of a workspace live, read once.
 
-Three values, from the environment (`MINIVESS_DATABASE_URL`, `MINIVESS_LINEAGE_FILE`, `MINIVESS_MLFLOW_URI`), else from
+Four values, from the environment (`MINIVESS_DATABASE_URL`, `MINIVESS_LINEAGE_FILE`, `MINIVESS_LINEAGE_URL`,
+`MINIVESS_MLFLOW_URI`), else from
 `minivess.settings.toml` in the workspace, else the embedded defaults under `evidence/`. Settings hold no secret: a
 database URL with a password in it is refused.
 """
@@ -17,7 +18,7 @@ from minivess.foundation.files import read_limited
 
 SETTINGS_FILE = "minivess.settings.toml"
 _LIMIT = 64 * 1024
-_KEYS = ("database_url", "lineage_file", "mlflow_uri")
+_KEYS = ("database_url", "lineage_file", "lineage_url", "mlflow_uri")
 
 
 class Settings(BaseModel):
@@ -29,6 +30,8 @@ class Settings(BaseModel):
     """SQLAlchemy URL of the audit log's database."""
     lineage_file: Path
     """JSON-lines file that OpenLineage events are delivered to."""
+    lineage_url: str
+    """OpenLineage endpoint that events are delivered to instead; empty: to the file."""
     mlflow_uri: str
     """MLflow tracking URI."""
 
@@ -58,17 +61,19 @@ def load_settings(workspace: Path) -> Settings:
         core_loaders=["TOML"],
         database_url=f"sqlite:///{evidence / 'audit.db'}",
         lineage_file="evidence/lineage/events.jsonl",
+        lineage_url="",
         mlflow_uri=f"sqlite:///{evidence / 'mlflow.db'}",
     )
     values = {key: source.get(key) for key in _KEYS}
     for key, value in values.items():
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str) or not (value.strip() or key == "lineage_url"):
             raise InputError(f"setting {key!r} must be a non-empty text", path=SETTINGS_FILE)
-    for key in ("database_url", "mlflow_uri"):
+    for key in ("database_url", "lineage_url", "mlflow_uri"):
         _refuse_password(key, str(values[key]))
     return Settings(
         database_url=str(values["database_url"]),
         lineage_file=root / str(values["lineage_file"]),
+        lineage_url=str(values["lineage_url"]),
         mlflow_uri=str(values["mlflow_uri"]),
     )
 

@@ -29,6 +29,7 @@ from minivess.observability.lineage.events import (
     provenance_facet,
     run_event,
 )
+from minivess.observability.lineage.facets import facets_of
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Context, Draft, Outcome
 from minivess.records.payloads import PAYLOADS
@@ -203,6 +204,7 @@ class Recording:
             ),
             **provenance_facet(self._context),
             **(error_facet(error) if error else {}),
+            **(facets_of(self._action, payload, self._context) if outcome is Outcome.COMPLETED else {}),
         }
         event = run_event(
             _KINDS[outcome],

@@ -21,9 +21,10 @@ from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.merkle import verify_consistency
 from minivess.compliance.verification.log import verify_log
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError
-from minivess.observability.lineage.relay import FileTransport, Relay
+from minivess.observability.lineage.relay import Relay
+from minivess.observability.lineage.transports import FileTransport
 from tests import audit_logs
-from tests.audit_logs import Desk, draft
+from tests.audit_logs import Desk, draft, lineage_event
 from tests.postgres import Server
 
 pytestmark = [
@@ -62,7 +63,7 @@ class Writer:
         self.file = os.open(self.notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def work(self) -> None:
-        events = [{"run": number} for number in range(4)]
+        events = [lineage_event(number) for number in range(4)]
         receipts = [self.log.append(draft(), self.desk.ada, event=events[0])]
         self.note(receipts)
         receipts = self.log.append_all([draft() for _ in range(3)], self.desk.max, events=events[1:])
@@ -220,7 +221,7 @@ def test_what_is_acknowledged_does_not_need_the_memory_of_the_process(tmp_path: 
 def test_a_full_disk_refuses_and_forks_nothing(tmp_path: Path, room: int) -> None:
     desk = audit_logs.start(tmp_path / "desk")
     for _ in range(5):
-        desk.log.append(draft(), desk.ada, event={"n": 1})
+        desk.log.append(draft(), desk.ada, event=lineage_event(1))
     before = desk.log.checkpoint()
     desk.log.close()
 
@@ -258,7 +259,7 @@ def test_a_read_only_disk_refuses_and_forks_nothing(tmp_path: Path) -> None:
     modes = [path.stat().st_mode for path in paths]
     for path in reversed(paths):
         path.chmod(0o555 if path.is_dir() else 0o444)
-    for parent in desk.folder.parents[:3]:
+    for parent in desk.folder.parents[:5]:
         parent.chmod(parent.stat().st_mode | 0o011)
     try:
 

@@ -1,13 +1,12 @@
 """OpenLineage run events of recorded actions, as JSON-ready dictionaries.
 
 Built with openlineage-python's own classes and serialisation (OpenLineage 2-0-2). Datasets carry their digest in the
-standard `version` facet, failures their message in the standard `errorMessage` facet. Two facets are this project's;
-their `_schemaURL` is a URN that ends in the name of a JSON Schema file.
+standard `version` facet, failures their message in the standard `errorMessage` facet. The other facets are this project's
+(`facets`). Every event is validated as it is made.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
@@ -19,13 +18,12 @@ from openlineage.client.serde import Serde
 from openlineage.client.uuid import generate_new_uuid
 
 from minivess.foundation.clock import timestamp
-from minivess.foundation.errors import UsageError
+from minivess.observability.lineage.facets import PRODUCER, facet
+from minivess.observability.lineage.validation import validate_event
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Context
 
 NAMESPACE = "minivess"
-PRODUCER = "urn:minivess:producer:minivess"
-SCHEMAS = "urn:minivess:schema:lineage:"
 
 _KEPT_FACETS = frozenset({"minivess_audit", "minivess_provenance"})
 
@@ -38,14 +36,13 @@ def new_run_id() -> UUID:
 
 
 def audit_facet(*, log: str, actor: str, action: str, started: int | None) -> dict[str, Any]:
-    """The run facet that leads to the audit entry: which log speaks, who acted, which entry announced the action."""
-    return _own_facet("minivess_audit", "AuditRunFacet-1", log=log, actor=actor, action=action, started=started)
+    """The run facet that leads to the audit entry."""
+    return facet("minivess_audit", log=log, actor=actor, action=action, started=started)
 
 
 def provenance_facet(context: Context) -> dict[str, Any]:
     """The run facet with the provenance context of the entry; fields that do not apply are absent."""
-    fields = context.model_dump(mode="json", exclude_none=True)
-    return _own_facet("minivess_provenance", "ProvenanceRunFacet-1", **fields)
+    return facet("minivess_provenance", **context.model_dump())
 
 
 def error_facet(message: str) -> dict[str, Any]:
@@ -83,7 +80,7 @@ def run_event(
         facets: run facets by name.
 
     Raises:
-        UsageError: the event cannot be written as JSON (NaN or infinity in a facet).
+        UsageError: the event is not valid OpenLineage, or cannot be written as JSON.
     """
     event = RunEvent(
         eventType=RunState[kind],
@@ -95,17 +92,10 @@ def run_event(
         producer=PRODUCER,
     )
     ready: dict[str, Any] = Serde.to_dict(event)
-    try:
-        json.dumps(ready, allow_nan=False)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"the OpenLineage event of {job!r} cannot be written as JSON: {error}") from error
+    validate_event(ready)
     return ready
 
 
 def _version(artifact: Artifact) -> dict[str, Any]:
     facet = dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=artifact.digest, producer=PRODUCER)
     return {"version": facet}
-
-
-def _own_facet(name: str, schema: str, **fields: Any) -> dict[str, Any]:
-    return {name: {"_producer": PRODUCER, "_schemaURL": f"{SCHEMAS}{schema}.json", **fields}}

@@ -1,0 +1,172 @@
+"""This project's own OpenLineage facets: what they say, their JSON Schemas, and which fit an action.
+
+They hold digests, counts, measurements and ids, never a free text. The schemas are published in `docs/schemas/lineage/`;
+`_schemaURL` is a URN that ends in the name of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
+from minivess.foundation.digests import Digest
+from minivess.foundation.implements import implements
+from minivess.records.approval import Envelope
+from minivess.records.artifact import Artifact
+from minivess.records.base import Moment, Record, ShortText, Slug
+from minivess.records.entry import Context
+from minivess.records.evaluation import Interval
+from minivess.records.identity import Meaning, Role
+
+PRODUCER = "urn:minivess:producer:minivess"
+SCHEMAS = "urn:minivess:schema:lineage:"
+
+
+class AuditRunFacet(Record):
+    """The way to the audit entry: which log speaks, who acted, which entry announced the action."""
+
+    log: ShortText
+    actor: Slug
+    action: ShortText
+    started: Annotated[int, Field(ge=0)] | None = None
+
+
+class ProvenanceRunFacet(Record):
+    """Under what circumstances something was done; fields that do not apply are absent."""
+
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    data: Digest | None = None
+    dvc: str | None = None
+    model: Digest | None = None
+    configuration: Digest | None = None
+    environment: Digest | None = None
+    device: ShortText | None = None
+    seed: int | None = None
+    mlflow_run: ShortText | None = None
+    openlineage_run: UUID | None = None
+
+
+class DatasetSealRunFacet(Record):
+    """The test part was sealed: how many files, and who may let them be opened."""
+
+    files: Annotated[int, Field(ge=0)]
+    approvers: tuple[Slug, ...]
+
+
+class ModelDigestRunFacet(Record):
+    """The model a run made or was about."""
+
+    digest: Digest
+
+
+class TrainingRunFacet(Record):
+    """How a member was trained."""
+
+    architecture: Slug
+    steps: Annotated[int, Field(ge=0)]
+    final_loss: float | None = None
+
+
+class EvaluationRunFacet(Record):
+    """The result of one opening of the test set."""
+
+    request: Slug
+    cases: Annotated[int, Field(ge=0)]
+    aggregates: dict[str, Interval]
+
+
+class ApprovalRunFacet(Record):
+    """What a person signed: who, in what role and meaning, under which policy, about which digests."""
+
+    signer: Slug
+    time: Moment
+    role: Role
+    meaning: Meaning
+    policy: Slug
+    subjects: tuple[Artifact, ...]
+
+
+FACETS: dict[str, type[Record]] = {
+    "minivess_audit": AuditRunFacet,
+    "minivess_provenance": ProvenanceRunFacet,
+    "minivess_datasetSeal": DatasetSealRunFacet,
+    "minivess_modelDigest": ModelDigestRunFacet,
+    "minivess_training": TrainingRunFacet,
+    "minivess_evaluation": EvaluationRunFacet,
+    "minivess_approval": ApprovalRunFacet,
+}
+"""The record of each facet, by the name it has in an event."""
+
+
+def facet(name: str, **fields: Any) -> dict[str, Any]:
+    """One facet by its name, ready to be put among the facets of a run."""
+    kind = FACETS[name]
+    said = kind.model_validate(fields).model_dump(mode="json", exclude_none=True)
+    return {name: {"_producer": PRODUCER, "_schemaURL": f"{SCHEMAS}{file_of(kind)}", **said}}
+
+
+def file_of(kind: type[Record]) -> str:
+    """The name of the file of a facet's schema; the number rises when its meaning changes."""
+    return f"{kind.__name__}-1.json"
+
+
+@implements("REQ-051")
+def facets_of(action: str, payload: dict[str, Any], context: Context) -> dict[str, Any]:
+    """The facets of a completed action, from what its entry says."""
+    made: dict[str, Any] = {}
+    if context.model is not None:
+        made |= facet("minivess_modelDigest", digest=context.model)
+    said = _SAID.get(action)
+    return made if said is None or not payload else made | said(payload)
+
+
+def lineage_schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of every facet, by file name."""
+    return {file_of(kind): _schema(kind) for kind in FACETS.values()}
+
+
+def _schema(kind: type[Record]) -> dict[str, Any]:
+    described = kind.model_json_schema(mode="serialization")
+    described.pop("title", None)
+    properties = {
+        "_producer": {"type": "string", "format": "uri"},
+        "_schemaURL": {"type": "string", "format": "uri", "const": f"{SCHEMAS}{file_of(kind)}"},
+        **described.pop("properties", {}),
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{SCHEMAS}{file_of(kind)}",
+        "title": kind.__name__,
+        **described,
+        "properties": properties,
+        "required": [
+            "_producer",
+            "_schemaURL",
+            *(name for name, one in kind.model_fields.items() if one.is_required()),
+        ],
+    }
+
+
+def _approval(envelope: dict[str, Any]) -> dict[str, Any]:
+    import base64
+    import json
+
+    held = Envelope.model_validate(envelope)
+    said = json.loads(base64.b64decode(held.payload))["predicate"]
+    names = ("signer", "time", "role", "meaning", "policy", "subjects")
+    return facet("minivess_approval", **{name: said[name] for name in names})
+
+
+_SAID: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "data.seal": lambda said: facet("minivess_datasetSeal", **said),
+    "training": lambda said: facet("minivess_training", **said),
+    "evaluation": lambda said: facet(
+        "minivess_evaluation", **{name: said[name] for name in ("request", "cases", "aggregates")}
+    ),
+    "test-set.approve": lambda said: _approval(said["grant"]["envelope"]),
+    "release.sign": lambda said: _approval(said["envelope"]),
+}

@@ -1,0 +1,83 @@
+"""This project's own facets: published schemas, and facets that meet them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from minivess.foundation.errors import UsageError
+from minivess.observability.lineage.events import audit_facet, new_run_id, provenance_facet, run_event
+from minivess.observability.lineage.facets import FACETS, facet, facets_of, lineage_schemas
+from minivess.observability.lineage.validation import validate_event
+from minivess.records.entry import Context
+from tests.compliance.pack_builder import ben, opening_grant, opening_request
+
+pytestmark = pytest.mark.verifies("REQ-051")
+
+PUBLISHED = Path(__file__).parents[3] / "docs" / "schemas" / "lineage"
+DIGEST = f"sha256:{'a' * 64}"
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+INTERVAL = {"mean": 0.9, "lower": 0.8, "upper": 1.0, "n": 4}
+
+
+def test_the_published_schemas_are_those_of_the_code() -> None:
+    published = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in PUBLISHED.iterdir()}
+    assert published == lineage_schemas()
+    assert len(published) == len(FACETS)
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "name"),
+    [
+        ("data.seal", {"files": 3, "approvers": ["rosa"]}, "minivess_datasetSeal"),
+        ("training", {"architecture": "unet", "steps": 5, "final_loss": 0.25}, "minivess_training"),
+        (
+            "evaluation",
+            {"request": "r", "cases": 4, "aggregates": {"dice": INTERVAL}, "baseline_dice": 0.5},
+            "minivess_evaluation",
+        ),
+        (
+            "test-set.approve",
+            {"grant": opening_grant(opening_request(), ben()).model_dump(mode="json")},
+            "minivess_approval",
+        ),
+        ("model.export", {}, "minivess_modelDigest"),
+    ],
+)
+def test_an_action_carries_the_facet_that_fits_it(action: str, payload: dict[str, object], name: str) -> None:
+    context = Context(model=DIGEST) if action == "model.export" else Context()
+    made = facets_of(action, payload, context)
+    assert list(made) == [name]
+    event = run_event("COMPLETE", new_run_id(), action, NOW, facets=made)
+    assert event["run"]["facets"][name]["_schemaURL"].removeprefix("urn:minivess:schema:lineage:") in lineage_schemas()
+    schema = lineage_schemas()[f"{FACETS[name].__name__}-1.json"]
+    assert set(event["run"]["facets"][name]) <= set(schema["properties"])
+
+
+def test_an_approval_says_who_signed_what_and_nothing_else() -> None:
+    payload = {"grant": opening_grant(opening_request(), ben()).model_dump(mode="json")}
+    said = facets_of("test-set.approve", payload, Context())["minivess_approval"]
+    assert (said["signer"], said["role"], said["meaning"]) == ("ben", "independent-reviewer", "approval")
+    assert "wrapped" not in json.dumps(said)
+    assert "Müller" not in json.dumps(said, ensure_ascii=False)
+
+
+def test_a_facet_that_breaks_its_schema_is_refused() -> None:
+    for change in ({"steps": -1}, {"patient": "Jane"}, {"_schemaURL": "urn:minivess:schema:lineage:Other-1.json"}):
+        made = facet("minivess_training", architecture="unet", steps=1)
+        made["minivess_training"] |= change
+        with pytest.raises(UsageError, match="minivess_training"):
+            run_event("COMPLETE", new_run_id(), "training", NOW, facets=made)
+
+
+def test_provenance_leaves_out_what_does_not_apply() -> None:
+    run = UUID("01890000-0000-7000-8000-000000000001")
+    made = provenance_facet(Context(seed=3, openlineage_run=run)) | audit_facet(
+        log="l", actor="a", action="x", started=None
+    )
+    assert set(made["minivess_provenance"]) == {"_producer", "_schemaURL", "seed", "openlineage_run"}
+    validate_event(run_event("START", run, "x", NOW, facets=made))

@@ -415,6 +415,27 @@ def check_note(text, log_key):
     return origin, size, root
 
 
+def check_witnesses(text, policy):
+    """Enough of the witnesses that are trusted vouch for the checkpoint (C2SP cosignature/v1)."""
+    if not policy:
+        return
+    body, _, tail = text.rpartition("\n\n")
+    vouched = set()
+    for witness in policy["witnesses"]:
+        name, digits, blob = witness["key"].split("+", 2)
+        kind, key = unbase64(blob)[:1], unbase64(blob)[1:]
+        key_hash = hashlib.sha256(name.encode("utf-8") + b"\n" + kind + key).digest()[:4]
+        need(kind == b"\4" and len(key) == 32 and key_hash.hex() == digits, "the key of a witness is malformed")
+        for line in tail[:-1].split("\n"):
+            _, signer, seal = line.split(" ")
+            seal = unbase64(seal)
+            if signer == name and seal[:4] == key_hash:
+                message = "cosignature/v1\ntime %d\n%s\n" % (int.from_bytes(seal[4:12], "big"), body)
+                need(ed25519_holds(key, message.encode("utf-8"), seal[12:]), "the signature of %s is wrong" % name)
+                vouched.add(name)
+    need(len(vouched) >= policy["quorum"], "too few witnesses vouch for the checkpoint")
+
+
 FOLDED = {"log.created", "identity.enrolled", "identity.rotated", "identity.revoked", "roots.changed", "entry.erased"}
 
 
@@ -547,6 +568,7 @@ def read_log(files, trusted):
         size == len(lines),
         "the checkpoint covers %d entries, %d are here: one is missing or added" % (size, len(lines)),
     )
+    check_witnesses(text, (trusted or {}).get("witnesses"))
     need(root == merkle_root([leaf(line) for line in lines]), "the Merkle root is not the one in the checkpoint")
     return (
         bodies,
@@ -806,7 +828,7 @@ def main(arguments):
     if options.trust:
         try:
             trusted = json.loads(options.trust.read_bytes())
-            need(set(trusted) == {"log_key", "people"}, "")
+            need({"log_key", "people"} <= set(trusted) <= {"log_key", "people", "witnesses"}, "")
         except (OSError, ValueError, TypeError, WrongError):
             parser.error("%s is not a file of trusted keys" % options.trust)
     held = judge(options.pack, trusted)

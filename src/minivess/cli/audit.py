@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,8 +72,6 @@ def log(
     as_json: bool,
 ) -> None:
     """What happened: the newest page, or the page before an entry."""
-    from datetime import UTC
-
     from minivess.compliance.audit.reader import Wanted
     from minivess.workflows.log_book import span_of_release
 
@@ -170,6 +168,7 @@ def verify(project: Path, *, file: Path | None, trust: Path | None, known: Path 
             services.log.pairs(),
             services.log.checkpoint(),
             trusted_log_key=None if keys is None else keys.log_key,
+            witnesses=None if keys is None else keys.witnesses,
             known=None if known is None else read_limited(known, limit=1 << 16).decode("utf-8", "replace"),
             quick=quick,
             progress=lambda done: progress("entries", done, size),
@@ -180,14 +179,48 @@ def verify(project: Path, *, file: Path | None, trust: Path | None, known: Path 
 @audit.command()
 @click.option("--out", type=_FILE, help="File to write instead of stdout.")
 @click.pass_obj
-def checkpoint(project: Path, out: Path | None) -> None:
+@click.option("--vkey", is_flag=True, help="Write the log's C2SP verifier key instead, for a witness.")
+def checkpoint(project: Path, out: Path | None, vkey: bool) -> None:
     """Write the newest signed checkpoint (C2SP): keep it elsewhere, and the log cannot be rolled back unseen."""
+    from minivess.compliance.proofs.cosignature import LOG, verifier_key
+
     with services_of(project) as services:
-        note = services.log.checkpoint()
+        key = verifier_key(services.log.origin, services.log.signer.public, LOG)
+        note = f"{key.text()}\n" if vkey else services.log.checkpoint()
     if out is None:
         click.echo(note, nl=False)
     else:
         write_text_atomic(out, note)
+
+
+@audit.command()
+@click.pass_obj
+def witness(project: Path) -> None:
+    """Have the newest checkpoint vouched for by the witnesses that the project file names."""
+    from minivess.foundation.errors import UsageError
+    from minivess.workflows.witnessing import cosign_checkpoint
+
+    with services_of(project) as services:
+        if services.project.witnesses is None:
+            raise UsageError(
+                "the project file names no witnesses", hint="witnesses: {quorum: 2, witnesses: [{url, key}, …]}"
+            )
+        _, vouched = cosign_checkpoint(services.log, services.project.witnesses)
+    for one in vouched:
+        click.echo(f"{one.name} vouches since {datetime.fromtimestamp(one.time, UTC):%Y-%m-%d %H:%M:%S} UTC")
+
+
+@audit.command()
+@click.argument("first", type=_FILE)
+@click.argument("second", type=_FILE)
+@click.option("--trust", required=True, type=_FILE, help="Keys you trust (`audit trust`).")
+def compare(first: Path, second: Path, trust: Path) -> None:
+    """Whether two checkpoints of one log can both be its history; two of one size that differ prove a split view."""
+    from minivess.compliance.verification.trust import read_trust
+    from minivess.compliance.verification.witness import compare_views
+
+    one, other = (read_limited(path, limit=1 << 16).decode("utf-8", "replace") for path in (first, second))
+    click.echo(compare_views(one, other, read_trust(trust).log_key))
 
 
 @audit.command()

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from minivess.records.base import Record, ShortText, Slug, Statement
 from minivess.records.evaluation import Criterion
 from minivess.records.model import ModelSpec, TrainingSpec, Triple
+from minivess.records.witness import WitnessPolicy
 
 
 class Device(Record):
@@ -103,3 +104,5 @@ class Project(Record):
     training: TrainingSpec = TrainingSpec()
     calibration: Calibration = Calibration()
     evaluation: Evaluation
+    witnesses: WitnessPolicy | None = None
+    """Who must vouch for the log's checkpoints before they are released."""

@@ -215,6 +215,8 @@ def trusted_keys(services: Services) -> str:
         "log_key": register.log_key.model_dump(mode="json"),
         "people": [one.model_dump(mode="json") for one in register.identities],
     }
+    if services.project.witnesses is not None:
+        trust["witnesses"] = services.project.witnesses.model_dump(mode="json")
     return json.dumps(trust, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 from minivess.compliance.audit.test_set import TestSetHistory
@@ -12,6 +13,7 @@ from minivess.compliance.identity.approvals import approve, open_approval
 from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.archive import read_archive
+from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.envelope import parse_envelope
 from minivess.compliance.risk.risk_file import RiskFile
 from minivess.compliance.traceability.graph import TraceGraph
@@ -36,6 +38,7 @@ from minivess.workflows.data import read_json
 from minivess.workflows.modelling import unaccounted_runs
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
+from minivess.workflows.witnessing import cosign_checkpoint
 
 PACK_LIMIT = 4 << 30
 
@@ -111,7 +114,12 @@ def build(services: Services, signer: Signer) -> BuiltPack:
                 f"{len(failing)} of {len(gates)} gates fail: {'; '.join(f'{gate.id}: {gate.message}' for gate in failing)}",
                 hint="; ".join(dict.fromkeys(gate.mend for gate in failing)),
             )
-        entries, pairs = tuple(services.log.entries()), tuple(services.log.pairs())
+        checkpoint = services.log.checkpoint()
+        if project.witnesses is not None:
+            checkpoint, _ = cosign_checkpoint(services.log, project.witnesses)
+        size = parse_note(checkpoint).checkpoint.size
+        pairs = tuple(islice(services.log.pairs(), size))
+        entries = tuple(islice(services.log.entries(), size))
         commit, dirty = source_state(services.source)
         inputs = PackInputs(
             project=project,
@@ -119,7 +127,7 @@ def build(services: Services, signer: Signer) -> BuiltPack:
             source=services.source,
             lines=tuple(line for line, _ in pairs),
             details=tuple(details for _, details in pairs),
-            checkpoint=services.log.checkpoint(),
+            checkpoint=checkpoint,
             policy=policy_of(services),
             gates=gates,
             time=entries[-1].body.time,

@@ -77,7 +77,14 @@ class SignedCheckpoint:
         Raises:
             VerificationError: that key did not sign this, or its signature is wrong.
         """
-        raw = raw_ed25519(public_key)
+        return self.verify_raw(name, raw_ed25519(public_key))
+
+    def verify_raw(self, name: str, raw: bytes) -> Checkpoint:
+        """As `verify`, with the 32 raw bytes of an Ed25519 public key.
+
+        Raises:
+            VerificationError: that key did not sign this, or its signature is wrong.
+        """
         expected = key_hash(name, raw)
         found = [item for item in self.signatures if item.name == name and item.key_hash == expected]
         if not found:

@@ -23,6 +23,7 @@ from minivess.compliance.identity.keys import verify
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.proofs.canonical import canonical, parse_canonical
 from minivess.compliance.proofs.checkpoint import SignedCheckpoint, parse_note
+from minivess.compliance.proofs.cosignature import parse_verifier_key, verify_cosignatures
 from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import Frontier, leaf_hash
 from minivess.foundation.clock import timestamp
@@ -33,11 +34,12 @@ from minivess.records.entry import ENTRY_FORMAT, Context, Details, Entry, EntryB
 from minivess.records.identity import PublicKey
 from minivess.records.payloads import PAYLOADS, check_payload, observed
 from minivess.records.verdict import Check
+from minivess.records.witness import WitnessPolicy
 
 MAX_ENTRY = 1 << 20
 """Bytes of one entry, and of its details."""
 ENTRIES, SIGNATURES, CHECKPOINT, ROOT = "log entries", "log signatures", "log checkpoint", "log completeness"
-CONTINUED = "log continuity"
+CONTINUED, WITNESSED = "log continuity", "log witnesses"
 
 Pair = tuple[bytes, bytes | None]
 """The canonical bytes of an entry and of its details; None when it has none, or they were erased."""
@@ -52,7 +54,11 @@ _FIELDS, _CONTEXT = frozenset(EntryBody.model_fields), frozenset(Context.model_f
 
 @implements("REQ-002", "RC-06")
 def verify_entries(
-    pairs: Iterable[Pair], checkpoint: str, *, trusted_log_key: PublicKey | None = None
+    pairs: Iterable[Pair],
+    checkpoint: str,
+    *,
+    trusted_log_key: PublicKey | None = None,
+    witnesses: WitnessPolicy | None = None,
 ) -> tuple[list[Check], Register, list[Entry]]:
     """Judge a log that fits in memory, and hand out what it says.
 
@@ -60,13 +66,14 @@ def verify_entries(
         pairs: each entry and its details, in order.
         checkpoint: the signed note that must cover exactly these entries.
         trusted_log_key: the key the verifier knows from elsewhere; without it the log's own first entry is believed.
+        witnesses: who must vouch for the checkpoint.
 
     Returns:
         The checks in order (the first that fails names the first bad entry by its index), the register after the last
         good entry, and the good entries. Judgement stops at the first bad entry.
     """
     entries: list[Entry] = []
-    run = _Run(checkpoint, trusted_log_key)
+    run = _Run(checkpoint, trusted_log_key, witnesses=witnesses)
 
     def judged() -> Iterator[None]:
         for item in run.placed(pairs):
@@ -83,6 +90,7 @@ def verify_log(
     *,
     trusted_log_key: PublicKey | None = None,
     known: str | None = None,
+    witnesses: WitnessPolicy | None = None,
     quick: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[list[Check], Register]:
@@ -93,6 +101,7 @@ def verify_log(
         checkpoint: the signed note that must cover exactly these entries.
         trusted_log_key: as for `verify_entries`.
         known: a checkpoint of this log that was seen before: the log must continue it.
+        witnesses: who must vouch for the checkpoint.
         quick: believe the log's signature under the checkpoint instead of checking each actor's own. Entries about
             identities are checked whole either way.
         progress: hears how many entries were judged.
@@ -100,7 +109,7 @@ def verify_log(
     Returns:
         The checks in order, as `verify_entries`, and the register after the last good entry.
     """
-    run = _Run(checkpoint, trusted_log_key, quick=quick, known=known)
+    run = _Run(checkpoint, trusted_log_key, quick=quick, known=known, witnesses=witnesses)
     items = run.placed(pairs, progress)
     if quick:
         return run.checks(None for _ in items), run.register
@@ -173,6 +182,7 @@ class _Run:
     trusted: PublicKey | None
     quick: bool = False
     known: str | None = None
+    witnesses: WitnessPolicy | None = None
     register: Register = field(default_factory=Register)
     frontier: Frontier = field(default_factory=Frontier)
     origin: str = ""
@@ -222,7 +232,19 @@ class _Run:
             Check(name=SIGNATURES, passed=True, detail=f"{count} entries {keys}"),
             *_check_head(self._note, self.register, self.frontier, self.trusted),
             *self._check_continued(),
+            *self._check_witnesses(),
         ]
+
+    def _check_witnesses(self) -> list[Check]:
+        if self.witnesses is None:
+            return []
+        keys = [parse_verifier_key(witness.key) for witness in self.witnesses.witnesses]
+        try:
+            vouched = verify_cosignatures(self.checkpoint, keys, self.witnesses.quorum)
+        except MinivessError as error:
+            return [_no(WITNESSED, error)]
+        names = ", ".join(one.name for one in vouched)
+        return [Check(name=WITNESSED, passed=True, detail=f"vouched for by {names} ({self.witnesses.quorum} needed)")]
 
     def _check_continued(self) -> list[Check]:
         """Whether the log continues the checkpoint that was seen before."""

@@ -82,6 +82,7 @@ def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, tru
         zip(lines, chain(details, repeat(None)), strict=False),
         checkpoint,
         trusted_log_key=trusted.log_key if trusted else None,
+        witnesses=trusted.witnesses if trusted else None,
     )
     checks += log_checks
     if len(details) != len(lines):

@@ -11,6 +11,7 @@ from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.records.base import Record
 from minivess.records.identity import Identity, PublicKey
+from minivess.records.witness import WitnessPolicy
 
 _LIMIT = 1 << 20
 _HINT = 'it holds {"log_key": ..., "people": [...]}'
@@ -21,6 +22,8 @@ class TrustedKeys(Record):
 
     log_key: PublicKey
     people: tuple[Identity, ...]
+    witnesses: WitnessPolicy | None = None
+    """Who must vouch for a checkpoint before it is believed."""
 
 
 def parse_trust(text: str) -> TrustedKeys:

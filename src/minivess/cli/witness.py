@@ -1,0 +1,60 @@
+"""`minivess witness`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from minivess.cli.rendering import say
+from minivess.cli.session import passphrase_for
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.group()
+def witness() -> None:
+    """A witness of other people's logs: it signs only what continues what it signed before."""
+
+
+@witness.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--name", required=True, help="The witness's name in its signatures, for example witness.example.")
+def init(folder: Path, name: str) -> None:
+    """Make a witness in FOLDER; prints its verifier key."""
+    from minivess.compliance.identity.keystore import Keystore
+    from minivess.compliance.proofs.cosignature import WITNESS, verifier_key
+    from minivess.records.identity import IdentityKind, Role
+    from minivess.records.witness import WitnessState
+    from minivess.serving.witness import write_state
+
+    keystore = Keystore(folder / "keystore")
+    made = keystore.create("witness", name, IdentityKind.SERVICE, (Role.SERVICE,), passphrase_for("witness"))
+    key = verifier_key(name, made.signing_key, WITNESS)
+    write_state(folder, WitnessState(name=name))
+    click.echo(key.text())
+
+
+@witness.command("serve-log")
+@click.argument("folder", type=_FOLDER)
+@click.argument("vkey")
+def serve_log(folder: Path, vkey: str) -> None:
+    """Serve the log with the verifier key VKEY (`minivess audit checkpoint --vkey`)."""
+    from minivess.serving.witness import serve_log as add
+
+    click.echo(f"serves {add(folder, vkey).origin}")
+
+
+@witness.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=7380, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+def serve(folder: Path, host: str, port: int) -> None:
+    """Answer requests to vouch for checkpoints (C2SP tlog-witness)."""
+    from minivess.compliance.identity.keystore import Keystore
+    from minivess.serving.witness import Witness, WitnessServer
+
+    held = Witness(folder, Keystore(folder / "keystore").unlock("witness", passphrase_for("witness")))
+    with WitnessServer(held, host=host, port=port) as server:
+        say(f"{held.vkey}\n{server.url}/add-checkpoint; Ctrl-C ends it")
+        server.serve_forever()

@@ -1,0 +1,177 @@
+"""Witnesses: C2SP `tlog-cosignature` (cosignature/v1 with Ed25519), verifier keys, and `tlog-witness` requests (c2sp.org).
+
+A witness signs that the checkpoint it saw continues every one it saw before. It sees an origin, a size, a root and a
+consistency proof, and no entry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from minivess.compliance.proofs.checkpoint import NoteSigner, parse_note, raw_ed25519, valid_origin
+from minivess.compliance.proofs.encoding import from_base64, to_base64
+from minivess.compliance.proofs.merkle import HASH_SIZE
+from minivess.foundation.errors import InputError, UsageError, VerificationError
+from minivess.foundation.implements import implements
+from minivess.records.identity import PublicKey
+
+LOG, WITNESS = 0x01, 0x04
+"""Types of keys: Ed25519 over a note, and Ed25519 over a cosignature/v1 message."""
+_VKEY = re.compile(r"([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]{44}=*)", re.ASCII)
+_OLD = re.compile(r"old (0|[1-9][0-9]{0,15})", re.ASCII)
+_MAX_PROOF = 63
+_REQUEST_LIMIT = 64 * 1024
+_STAMP = 8
+
+
+@dataclass(frozen=True)
+class VerifierKey:
+    """A C2SP verifier key: whose, of which type, and its 32 raw bytes."""
+
+    name: str
+    kind: int
+    raw: bytes
+
+    @property
+    def key_hash(self) -> bytes:
+        """SHA-256(name || 0x0A || type || key), first 4 bytes."""
+        return hashlib.sha256(self.name.encode("utf-8") + b"\n" + bytes([self.kind]) + self.raw).digest()[:4]
+
+    def text(self) -> str:
+        """`<name>+<8 hex digits>+<base64 of type and key>`."""
+        return f"{self.name}+{self.key_hash.hex()}+{to_base64(bytes([self.kind]) + self.raw)}"
+
+
+@dataclass(frozen=True)
+class Cosigned:
+    """A witness that vouches for a checkpoint, and since when (Unix seconds)."""
+
+    name: str
+    time: int
+
+
+def verifier_key(name: str, key: PublicKey, kind: int) -> VerifierKey:
+    """The verifier key of a log (`LOG`) or a witness (`WITNESS`).
+
+    Raises:
+        UsageError: the name cannot name a key.
+        InputError: the key is not Ed25519.
+    """
+    if not valid_origin(name):
+        raise UsageError(f"{name!r} cannot name a key: no spaces, no plus sign, no control characters")
+    return VerifierKey(name, kind, raw_ed25519(key))
+
+
+def parse_verifier_key(text: str) -> VerifierKey:
+    """Read a verifier key, strictly.
+
+    Raises:
+        InputError: it is malformed, of an unknown type, or its hash is not its own.
+    """
+    match = _VKEY.fullmatch(text)
+    blob = from_base64(match[3]) if match else b""
+    if match is None or not valid_origin(match[1]) or len(blob) != 33 or blob[0] not in {LOG, WITNESS}:
+        raise InputError("this is no verifier key", hint="it reads <name>+<8 hex digits>+<base64>")
+    key = VerifierKey(match[1], blob[0], blob[1:])
+    if key.key_hash.hex() != match[2]:
+        raise InputError(f"the verifier key of {key.name} has a hash that is not its own")
+    return key
+
+
+@implements("REQ-054")
+def cosign(note: str, name: str, signer: NoteSigner, time: int) -> str:
+    """A witness's signature line for a checkpoint, with its newline.
+
+    Args:
+        note: the signed checkpoint.
+        name: of the witness.
+        signer: its key.
+        time: Unix seconds.
+    """
+    stamp = time.to_bytes(_STAMP, "big")
+    key = verifier_key(name, signer.public, WITNESS)
+    return f"— {name} {to_base64(key.key_hash + stamp + signer.sign(_message(note, time)))}\n"
+
+
+@implements("REQ-054")
+def verify_cosignatures(note: str, witnesses: Sequence[VerifierKey], quorum: int) -> tuple[Cosigned, ...]:
+    """The witnesses among those given that vouch for a checkpoint.
+
+    Raises:
+        InputError: the note is malformed.
+        VerificationError: fewer than `quorum` do, or a signature in the name of one is wrong.
+    """
+    signed = parse_note(note)
+    found: dict[str, Cosigned] = {}
+    for witness in witnesses:
+        for item in signed.signatures:
+            if (item.name, item.key_hash) != (witness.name, witness.key_hash):
+                continue
+            time = int.from_bytes(item.signature[:_STAMP], "big")
+            try:
+                Ed25519PublicKey.from_public_bytes(witness.raw).verify(item.signature[_STAMP:], _message(note, time))
+            except (InvalidSignature, ValueError):
+                raise VerificationError(f"the signature of the witness {witness.name} is wrong") from None
+            found[witness.name] = Cosigned(witness.name, time)
+    if len(found) < quorum:
+        raise VerificationError(
+            f"{len(found)} of {len(witnesses)} witnesses vouch for this checkpoint, and it takes {quorum}"
+        )
+    return tuple(found.values())
+
+
+def add_signatures(note: str, lines: str) -> str:
+    """A note with more signature lines, none of them twice.
+
+    Raises:
+        InputError: a line is malformed, or there would be too many.
+    """
+    present = set(note.rpartition("\n\n")[2].splitlines())
+    fresh = [line for line in dict.fromkeys(lines.splitlines()) if line not in present]
+    more = note + "".join(f"{line}\n" for line in fresh)
+    parse_note(more)
+    return more
+
+
+@dataclass(frozen=True)
+class AddCheckpoint:
+    """What a witness is asked: to vouch for a checkpoint that continues the size it saw last."""
+
+    old: int
+    proof: tuple[bytes, ...]
+    note: str
+
+    def text(self) -> str:
+        """The body of the request."""
+        return f"old {self.old}\n" + "".join(f"{to_base64(item)}\n" for item in self.proof) + f"\n{self.note}"
+
+
+def parse_request(data: bytes) -> AddCheckpoint:
+    """Read the body of an `add-checkpoint` request, strictly.
+
+    Raises:
+        InputError: it is malformed or too large.
+    """
+    if len(data) > _REQUEST_LIMIT:
+        raise InputError("the request is longer than 64 KiB")
+    try:
+        head, separator, note = data.decode("utf-8").partition("\n\n")
+    except UnicodeDecodeError:
+        raise InputError("the request is not UTF-8") from None
+    first, *proof = head.split("\n")
+    match = _OLD.fullmatch(first)
+    hashes = tuple(from_base64(line) for line in proof)
+    if not separator or match is None or len(hashes) > _MAX_PROOF or any(len(item) != HASH_SIZE for item in hashes):
+        raise InputError("the request is malformed: old size, proof, an empty line, a checkpoint")
+    parse_note(note)
+    return AddCheckpoint(int(match[1]), hashes, note)
+
+
+def _message(note: str, time: int) -> bytes:
+    return f"cosignature/v1\ntime {time}\n{parse_note(note).checkpoint.body()}".encode()

@@ -1,0 +1,101 @@
+"""How a witness judges what it is asked (C2SP tlog-witness), and how anybody judges two views of one log. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
+from minivess.compliance.proofs.cosignature import AddCheckpoint, VerifierKey
+from minivess.compliance.proofs.merkle import EMPTY_ROOT, verify_consistency
+from minivess.foundation.errors import VerificationError
+from minivess.foundation.implements import implements
+from minivess.records.identity import PublicKey
+
+OK, FORBIDDEN, UNKNOWN, CONFLICT, UNPROVEN, MALFORMED = 200, 403, 404, 409, 422, 400
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The newest head a witness vouched for."""
+
+    size: int = 0
+    root: bytes = EMPTY_ROOT
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An HTTP status, and the head that is seen from now on when it is 200."""
+
+    status: int
+    seen: Seen
+    why: str = ""
+
+
+@implements("REQ-054", "REQ-055", "RC-16")
+def judge_request(request: AddCheckpoint, logs: Mapping[str, VerifierKey], seen: Mapping[str, Seen]) -> Decision:
+    """Decide whether to vouch for a checkpoint.
+
+    Args:
+        request: what is asked.
+        logs: verifier keys of the logs that are served, by origin.
+        seen: what was vouched for, by origin.
+    """
+    signed = parse_note(request.note)
+    head = signed.checkpoint
+    known = seen.get(head.origin, Seen())
+    log = logs.get(head.origin)
+    if log is None:
+        return Decision(UNKNOWN, known, "this witness does not serve that log")
+    try:
+        signed.verify_raw(log.name, log.raw)
+    except VerificationError as error:
+        return Decision(FORBIDDEN, known, error.message)
+    if request.old > head.size:
+        return Decision(MALFORMED, known, "the old size lies beyond the checkpoint")
+    if request.old != known.size or (head.size == known.size and head.root != known.root):
+        return Decision(CONFLICT, known, "another head was seen last")
+    try:
+        verify_consistency(known.size, head.size, request.proof, known.root, head.root)
+    except VerificationError as error:
+        return Decision(UNPROVEN, known, error.message)
+    return Decision(OK, Seen(head.size, head.root))
+
+
+@implements("REQ-055", "RC-16")
+def compare_views(first: str, second: str, log_key: PublicKey, proof: Sequence[bytes] = ()) -> str:
+    """Whether two signed checkpoints of one log can both be its history; returns in words that they can.
+
+    Args:
+        first: a checkpoint.
+        second: another of the same log.
+        log_key: the key that must have signed both.
+        proof: the consistency proof from the smaller to the larger, which only the log can give.
+
+    Raises:
+        VerificationError: they cannot, and both notes together prove it; or one is not the log's.
+    """
+    one, other = (_held(note, log_key) for note in (first, second))
+    if one.origin != other.origin:
+        raise VerificationError(f"these are checkpoints of two logs, {one.origin} and {other.origin}")
+    if one.size == other.size:
+        if one.root != other.root:
+            raise VerificationError(
+                f"split view: the log's key signed two different histories of {one.size} entries; "
+                "both checkpoints together prove it"
+            )
+        return f"both are the same {one.size} entries"
+    old, new = sorted((one, other), key=lambda head: head.size)
+    try:
+        verify_consistency(old.size, new.size, proof, old.root, new.root)
+    except VerificationError:
+        raise VerificationError(
+            f"no proof shows that the history of {new.size} entries continues that of {old.size}: "
+            "ask the log for one; if it has none, this is a split view"
+        ) from None
+    return f"the history of {new.size} entries continues that of {old.size}"
+
+
+def _held(note: str, log_key: PublicKey) -> Checkpoint:
+    signed = parse_note(note)
+    return signed.verify(signed.checkpoint.origin, log_key)

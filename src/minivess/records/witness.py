@@ -1,0 +1,53 @@
+"""Which witnesses a project asks to vouch for its log's checkpoints."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, model_validator
+
+from minivess.records.base import Record, Slug
+
+
+class WitnessAddress(Record):
+    """A witness: where it is asked, and by which C2SP verifier key its signatures are known."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S{1,200}$")]
+    key: Annotated[str, StringConstraints(pattern=r"^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44}$")]
+
+    @property
+    def name(self) -> str:
+        """The name in its verifier key."""
+        return self.key.partition("+")[0]
+
+
+class WitnessPolicy(Record):
+    """How many of which witnesses must vouch for a checkpoint."""
+
+    quorum: Annotated[int, Field(ge=1)]
+    witnesses: Annotated[tuple[WitnessAddress, ...], Field(min_length=1, max_length=15)]
+
+    @model_validator(mode="after")
+    def _sound(self) -> WitnessPolicy:
+        names = {witness.name for witness in self.witnesses}
+        if len(names) != len(self.witnesses):
+            raise ValueError("a witness is named twice")
+        if self.quorum > len(self.witnesses):
+            raise ValueError(f"{self.quorum} of {len(self.witnesses)} witnesses can never vouch")
+        return self
+
+
+class ServedLog(Record):
+    """A log that a witness serves, and the newest head it vouched for."""
+
+    origin: str
+    key: str
+    size: Annotated[int, Field(ge=0)] = 0
+    root: str
+
+
+class WitnessState(Record):
+    """Everything a witness remembers."""
+
+    name: Slug
+    logs: tuple[ServedLog, ...] = ()

@@ -10,7 +10,7 @@ import click
 
 from minivess.cli.rendering import Progress, emit_json, emit_table, say
 from minivess.cli.session import actor_option, first_signer_of, passphrase_for, services_of, signer_of
-from minivess.foundation.files import read_limited, write_text_atomic
+from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
 from minivess.foundation.paths import Workspace
 from minivess.records.entry import Outcome
 from minivess.records.identity import Role
@@ -208,6 +208,36 @@ def witness(project: Path) -> None:
         _, vouched = cosign_checkpoint(services.log, services.project.witnesses)
     for one in vouched:
         click.echo(f"{one.name} vouches since {datetime.fromtimestamp(one.time, UTC):%Y-%m-%d %H:%M:%S} UTC")
+
+
+@audit.group()
+def timestamp() -> None:
+    """Trusted time for checkpoints (RFC 3161); request and response are files, so the authority may be far away."""
+
+
+@timestamp.command()
+@click.argument("out", type=_FILE)
+@click.pass_obj
+def request(project: Path, out: Path) -> None:
+    """Write a request for the newest checkpoint to OUT (send it as application/timestamp-query)."""
+    from minivess.compliance.proofs.timestamp import timestamp_request
+
+    with services_of(project) as services:
+        write_atomic(out, timestamp_request(services.log.checkpoint()))
+
+
+@timestamp.command()
+@click.argument("response", type=_FILE)
+@click.option("--roots", required=True, type=_FILE, help="PEM certificates of the authorities you trust.")
+@click.pass_obj
+def accept(project: Path, response: Path, roots: Path) -> None:
+    """Verify an authority's RESPONSE and keep it with the checkpoint it is for."""
+    from minivess.workflows.log_book import accept_timestamp
+
+    with services_of(project) as services:
+        data, trusted = (read_limited(path, limit=1 << 20) for path in (response, roots))
+        size, stamped = accept_timestamp(services, data, trusted)
+    click.echo(f"the checkpoint of {size} entries existed at {stamped.time:%Y-%m-%d %H:%M:%S} UTC")
 
 
 @audit.command()

@@ -73,3 +73,20 @@ def export(project: Path, actor: str | None) -> None:
 
     with services_of(project) as services:
         emit_json(modelling.export(services, signer_of(services, actor, Role.DEVELOPER)))
+
+
+@model.command()
+@click.argument("digest")
+@click.option(
+    "--stage", required=True, type=click.Choice(["candidate", "production", "retired"]), help="Where it moves."
+)
+@click.option("--reason", required=True, help="Why, in one line. It is signed and stays in the log.")
+@actor_option
+@click.pass_obj
+def promote(project: Path, actor: str | None, digest: str, stage: str, reason: str) -> None:
+    """Move the exported model DIGEST to another stage; one model at most is in production."""
+    from minivess.workflows import modelling
+
+    with services_of(project) as services:
+        signer = signer_of(services, actor, Role.RELEASE_MANAGER)
+        click.echo(f"entry {modelling.promote(services, signer, digest, stage=stage, reason=reason).index}")

@@ -10,6 +10,7 @@ from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.checkpoint import parse_note
+from minivess.compliance.proofs.timestamp import Timestamped, imprint_of, stamped_imprint, verify_timestamp
 from minivess.compliance.verification.drill import DRILLED, Case, tamper
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.foundation.clock import timestamp
@@ -141,6 +142,23 @@ def reliance_on(services: Services, key: str) -> BlastRadius:
     """
     register = Register.fold(services.log.entries(actions=REGISTER_ACTIONS))
     return blast_radius(services.log.entries(), resolve_key(register, key), register)
+
+
+@implements("REQ-056")
+def accept_timestamp(services: Services, response: bytes, roots: bytes) -> tuple[int, Timestamped]:
+    """Verify an authority's response and keep it with the checkpoint it is for; returns that checkpoint's size.
+
+    Raises:
+        InputError, VerificationError, UsageError: as `verify_timestamp`, or it is for no checkpoint of this log.
+    """
+    imprint = stamped_imprint(response)
+    found = next(((size, note) for size, note in services.log.notes() if imprint_of(note) == imprint), None)
+    if found is None:
+        raise VerificationError("the timestamp is for no checkpoint of this log")
+    size, note = found
+    stamped = verify_timestamp(note, response, roots)
+    services.log.keep_timestamp(size, response)
+    return size, stamped
 
 
 def how_proven(explained: Explained) -> str:

@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from minivess.compliance.audit.promotions import Promotions
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.digests import digest_file
-from minivess.foundation.errors import UsageError
+from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
 from minivess.records.dataset import Part
 from minivess.records.entry import Entry, Outcome
+from minivess.records.identity import Role
 from minivess.records.model import CalibrationRecord, ExportRecord, ModelSpec, RunRecord
 from minivess.records.receipt import Receipt
 from minivess.workflows.data import made_of, read_json, split_of, version_of, write_json
@@ -249,6 +251,37 @@ def dispose(services: Services, signer: Signer, index: int, *, verdict: str, rea
         )
     with recorded(services, "run.disposition", signer, instant=True) as record:
         record.payload(run=index, verdict=verdict, reason=reason)
+    return record.receipt
+
+
+@implements("REQ-060")
+def promote(services: Services, signer: Signer, model: str, *, stage: str, reason: str) -> Receipt:
+    """Move a model to another stage, on the record; a model in production makes way for the next.
+
+    Args:
+        services: the workspace.
+        signer: a release manager.
+        model: digest of the model.
+        stage: `candidate`, `production` or `retired`.
+        reason: why.
+
+    Raises:
+        RefusedError: the signer is no release manager.
+        UsageError: no completed entry made such a model, or it is in that stage already.
+    """
+    if Role.RELEASE_MANAGER not in signer.identity.roles:
+        raise RefusedError(
+            f"{signer.identity.id} is no release manager", hint="models are promoted by a release manager"
+        )
+    standing = Promotions.fold(services.log.entries(actions={"model.export", "model.promote"}))
+    if model not in standing.known:
+        raise UsageError(
+            "no completed export made a model of that digest", hint="`minivess audit log --action model.export`"
+        )
+    if standing.stages.get(model) == stage:
+        raise UsageError(f"this model is {stage} already")
+    with recorded(services, "model.promote", signer, instant=True) as record:
+        record.payload(model=model, stage=stage, reason=reason)
     return record.receipt
 
 

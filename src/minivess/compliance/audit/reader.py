@@ -193,6 +193,21 @@ class LogReader:
         with self._database.reading() as connection:
             return note_of(connection, size_of(connection) if size is None else size)
 
+    def notes(self) -> Iterator[tuple[int, str]]:
+        """Every signed checkpoint with its size, newest first."""
+        before: int | None = None
+        while True:
+            query = select(col(CheckpointRow.size), col(CheckpointRow.note)).order_by(col(CheckpointRow.size).desc())
+            if before is not None:
+                query = query.where(col(CheckpointRow.size) < before)
+            with self._database.reading() as connection:
+                rows = connection.execute(query.limit(_PAGE)).all()
+            for size, note in rows:
+                before = int(size)
+                yield before, str(note)
+            if len(rows) < _PAGE:
+                return
+
     @implements("REQ-002", "REQ-050")
     def prove(self, index: int, size: int | None = None) -> Receipt:
         """An entry with its inclusion proof in the log of `size` entries (by default all of them); O(log n) rows.

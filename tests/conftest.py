@@ -55,28 +55,3 @@ def releasable_project(tmp_path_factory: pytest.TempPathFactory) -> projects.Pro
     projects.export_toy_model(project)
     projects.evaluate_and_verify(project)
     return project
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """A running PostgreSQL server."""
-    if os.environ.get("MINIVESS_TESTS_WITHOUT_POSTGRES") == "1":
-        pytest.skip("MINIVESS_TESTS_WITHOUT_POSTGRES leaves out what needs PostgreSQL")
-    server = PostgresServer()
-    yield server
-    server.remove()
-
-
-@pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> str:
-    """SQLAlchemy URL of an empty database on PostgreSQL."""
-    return postgres_server.new_database()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """SQLAlchemy URL of an empty database, on SQLite and on PostgreSQL."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'audit.db'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlmodel import col
 
 from minivess.compliance.audit.head import (
@@ -38,6 +38,7 @@ from minivess.records.entry import Details, Entry, Outcome
 from minivess.records.receipt import Receipt
 
 _PAGE = 2000
+_PAIR = select(col(EntryRow.content), col(EntryRow.details)).where(col(EntryRow.index) == bindparam("place"))
 
 
 @dataclass(frozen=True)
@@ -221,9 +222,7 @@ class LogReader:
             within = newest if size is None else size
             if not 0 <= index < within <= newest:
                 raise UsageError(f"the log has no entry {index} among its first {within}")
-            row = connection.execute(
-                select(col(EntryRow.content), col(EntryRow.details)).where(col(EntryRow.index) == index)
-            ).one_or_none()
+            row = connection.execute(_PAIR, {"place": index}).one_or_none()
             nodes = nodes_of(connection, {(0, index), *inclusion_nodes(index, within)})
             note = note_of(connection, within)
         content = None if row is None else plain_bytes(index, row[0])

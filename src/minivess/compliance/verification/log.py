@@ -291,6 +291,7 @@ class _Run:
             yield _Placed(index, line, details, key)
             if not index % _CHUNK:
                 progress(index)
+        progress(index + 1)
         if index >= self.register.size:
             self.register = self.register.advance(index)
 

@@ -19,7 +19,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """
     temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as stream:
@@ -35,6 +35,18 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         raise CannotWriteError(
             f"cannot write {path}: {error.strerror or error}", hint="free some space or choose a writable folder"
         ) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those it lies in, each flushed to the disk, so that a power cut takes none of them back.
+
+    Raises:
+        OSError: one cannot be made.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        _flush_directory(folder.parent)
 
 
 def write_text_atomic(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, UsageError
-from minivess.foundation.files import write_atomic
+from minivess.foundation.files import make_folder, write_atomic
 from minivess.foundation.implements import implements
 
 TOKEN_VARIABLE = "MINIVESS_LINEAGE_TOKEN"  # noqa: S105  the name of a variable, not a token
@@ -63,7 +63,7 @@ class FileTransport:
         """
         data = b"".join(_line(event) for event in events)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -26,6 +26,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlmodel import SQLModel
 
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, InputError, UsageError
+from minivess.foundation.files import make_folder
 
 _WRITES = "minivess_writes"
 _CONNECTIONS = 32
@@ -90,7 +91,7 @@ class Database:
         name = self._url.database
         if self._sqlite and name and name != ":memory:" and not name.startswith("file:"):
             try:
-                Path(name).parent.mkdir(parents=True, exist_ok=True)
+                make_folder(Path(name).parent)
             except OSError as error:
                 raise _unreachable(error, "be made") from error
 

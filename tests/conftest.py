@@ -19,11 +19,11 @@ SOURCE = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A PostgreSQL server."""
-    server = Server(tmp_path_factory.mktemp("postgres") / "data")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server. Without one the tests fail."""
+    server = Server()
     yield server
-    server.stop()
+    server.remove()
 
 
 @pytest.fixture(scope="session")

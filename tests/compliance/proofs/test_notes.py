@@ -22,7 +22,7 @@ from minivess.compliance.proofs.envelope import (
     payload_of,
     seal_envelope,
 )
-from minivess.compliance.proofs.tlog_proof import TlogProof, parse_proof, write_tlog_proof
+from minivess.compliance.proofs.tlog_proof import TlogProof, parse_proof, receipt_of, write_tlog_proof
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.records.artifact import Artifact
 from minivess.records.identity import KeyAlgorithm
@@ -107,7 +107,11 @@ def test_a_proof_file_proves_its_entry_and_no_other() -> None:
     text = proof.text()
     assert text.startswith("c2sp.org/tlog-proof@v1\nindex 4\n")
     assert parse_proof(text) == proof
-    assert write_tlog_proof(log.receipt(4)) == text
+    whole = parse_proof(write_tlog_proof(log.receipt(4)))
+    assert (whole.index, whole.hashes, whole.checkpoint) == (proof.index, proof.hashes, proof.checkpoint)
+    assert receipt_of(whole) == log.receipt(4)
+    with pytest.raises(InputError, match="does not hold its entry"):
+        receipt_of(proof)
     assert proof.verify(log.lines[4], ORIGIN, log_key().public).size == len(log.entries)
     with pytest.raises(VerificationError):
         proof.verify(log.lines[5], ORIGIN, log_key().public)

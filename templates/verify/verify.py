@@ -432,7 +432,7 @@ def check_witnesses(text, policy):
             if signer == name and seal[:4] == key_hash:
                 message = "cosignature/v1\ntime %d\n%s\n" % (int.from_bytes(seal[4:12], "big"), body)
                 need(ed25519_holds(key, message.encode("utf-8"), seal[12:]), "the signature of %s is wrong" % name)
-                vouched.add(name)
+                vouched.add(key)  # not the name: the message names nobody, so one key is one witness
     need(len(vouched) >= policy["quorum"], "too few witnesses vouch for the checkpoint")
 
 

@@ -23,11 +23,15 @@ def witness() -> None:
 def init(folder: Path, name: str) -> None:
     """Make a witness in FOLDER; prints its verifier key."""
     from minivess.compliance.identity.keystore import Keystore
+    from minivess.compliance.proofs.checkpoint import valid_origin
     from minivess.compliance.proofs.cosignature import WITNESS, verifier_key
+    from minivess.foundation.errors import UsageError
     from minivess.records.identity import IdentityKind, Role
     from minivess.records.witness import WitnessState
     from minivess.serving.witness import write_state
 
+    if not valid_origin(name):
+        raise UsageError(f"{name!r} cannot name a witness: no spaces, no plus sign, no control characters")
     keystore = Keystore(folder / "keystore")
     made = keystore.create("witness", name, IdentityKind.SERVICE, (Role.SERVICE,), passphrase_for("witness"))
     key = verifier_key(name, made.signing_key, WITNESS)
@@ -38,11 +42,12 @@ def init(folder: Path, name: str) -> None:
 @witness.command("serve-log")
 @click.argument("folder", type=_FOLDER)
 @click.argument("vkey")
-def serve_log(folder: Path, vkey: str) -> None:
+@click.option("--origin", help="The first line of its checkpoints, where that is not the name of its key.")
+def serve_log(folder: Path, vkey: str, origin: str | None) -> None:
     """Serve the log with the verifier key VKEY (`minivess audit checkpoint --vkey`)."""
     from minivess.serving.witness import serve_log as add
 
-    click.echo(f"serves {add(folder, vkey).origin}")
+    click.echo(f"serves {add(folder, vkey, origin).origin}")
 
 
 @witness.command()

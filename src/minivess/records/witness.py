@@ -6,7 +6,10 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
-from minivess.records.base import Record, Slug
+from minivess.records.base import Record
+
+_TYPE_4 = tuple(f"B{second}" for second in "ABCDEFGHIJKLMNOP")
+"""How base64 begins when the first byte is 4."""
 
 
 class WitnessAddress(Record):
@@ -30,8 +33,11 @@ class WitnessPolicy(Record):
     @model_validator(mode="after")
     def _sound(self) -> WitnessPolicy:
         names = {witness.name for witness in self.witnesses}
-        if len(names) != len(self.witnesses):
+        keys = {witness.key.split("+", 2)[2] for witness in self.witnesses}
+        if len(names) != len(self.witnesses) or len(keys) != len(self.witnesses):
             raise ValueError("a witness is named twice")
+        if any(not key.startswith(_TYPE_4) for key in keys):
+            raise ValueError("the key of a witness begins with B (C2SP type 4); this one is of another type")
         if self.quorum > len(self.witnesses):
             raise ValueError(f"{self.quorum} of {len(self.witnesses)} witnesses can never vouch")
         return self
@@ -49,5 +55,5 @@ class ServedLog(Record):
 class WitnessState(Record):
     """Everything a witness remembers."""
 
-    name: Slug
+    name: Annotated[str, StringConstraints(pattern=r"^[^\s+]{1,200}$")]
     logs: tuple[ServedLog, ...] = ()

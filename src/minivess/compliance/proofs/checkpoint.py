@@ -19,7 +19,8 @@ from minivess.foundation.implements import implements
 from minivess.records.identity import KeyAlgorithm, PublicKey
 
 _LIMIT = 64 * 1024
-_MAX_SIGNATURES = 16
+_MAX_SIGNATURES = 64
+_FOREIGN_ORIGIN = 1000
 _ED25519_TYPE = b"\x01"
 _ED25519_SPKI_PREFIX = bytes.fromhex("302a300506032b6570032100")
 """RFC 8410: SubjectPublicKeyInfo of Ed25519 up to the 32 key bytes."""
@@ -45,10 +46,12 @@ class Checkpoint:
     origin: str
     size: int
     root: bytes
+    extensions: tuple[str, ...] = ()
+    """Further lines, which the format leaves to the log; this project's logs write none."""
 
     def body(self) -> str:
-        """The note text: three lines, each ended by a newline."""
-        return f"{self.origin}\n{self.size}\n{to_base64(self.root)}\n"
+        """The note text: three lines and the extension lines, each ended by a newline."""
+        return "".join(f"{line}\n" for line in (self.origin, self.size, to_base64(self.root), *self.extensions))
 
 
 @dataclass(frozen=True)
@@ -132,8 +135,13 @@ def sign_note(checkpoint: Checkpoint, private_key_signer: NoteSigner) -> str:
     return f"{checkpoint.body()}\n— {checkpoint.origin} {to_base64(hashed + signature)}\n"
 
 
-def parse_note(text: str) -> SignedCheckpoint:
-    """Parse a signed checkpoint, strictly: one spelling of each number and hash, no extension lines.
+def parse_note(text: str, *, foreign: bool = False) -> SignedCheckpoint:
+    """Parse a signed checkpoint, strictly: one spelling of each number and hash.
+
+    Args:
+        text: the note.
+        foreign: whether it may be another implementation's: then its origin need not be a key name, and extension lines
+            may follow the root (c2sp.org/tlog-checkpoint); they are kept, for they are signed.
 
     Raises:
         InputError: the text is not such a note.
@@ -146,10 +154,12 @@ def parse_note(text: str) -> SignedCheckpoint:
     if not separator or not tail.endswith("\n"):
         raise InputError("the checkpoint is not a signed note: text, an empty line, signature lines")
     lines = body.split("\n")
-    if len(lines) != 3:
+    if len(lines) < 3 or (len(lines) > 3 and not foreign):
         raise InputError("a checkpoint has three lines: origin, size and root hash")
-    origin, size, root_text = lines
-    if not valid_origin(origin):
+    origin, size, root_text, *extensions = lines
+    if not all(extensions):
+        raise InputError("an extension line of the checkpoint is empty")
+    if not (0 < len(origin) <= _FOREIGN_ORIGIN if foreign else valid_origin(origin)):
         raise InputError("the origin of the checkpoint is malformed")
     if not _DECIMAL.fullmatch(size):
         raise InputError("the size in the checkpoint is not a plain decimal number")
@@ -160,7 +170,8 @@ def parse_note(text: str) -> SignedCheckpoint:
     if len(signature_lines) > _MAX_SIGNATURES:
         raise InputError(f"the checkpoint has more than {_MAX_SIGNATURES} signatures")
     return SignedCheckpoint(
-        Checkpoint(origin, int(size), root), tuple(_parse_signature(line) for line in signature_lines)
+        Checkpoint(origin, int(size), root, tuple(extensions)),
+        tuple(parse_signature(line) for line in signature_lines),
     )
 
 
@@ -172,7 +183,12 @@ def valid_origin(origin: str) -> bool:
     )
 
 
-def _parse_signature(line: str) -> NoteSignature:
+def parse_signature(line: str) -> NoteSignature:
+    """Read one signature line, without its newline.
+
+    Raises:
+        InputError: it is malformed.
+    """
     match = _SIGNATURE_LINE.fullmatch(line)
     if match is None or not valid_origin(match[1]):
         raise InputError("a signature line of the checkpoint is malformed")

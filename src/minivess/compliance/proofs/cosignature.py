@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from minivess.compliance.proofs.checkpoint import NoteSigner, parse_note, raw_ed25519, valid_origin
+from minivess.compliance.proofs.checkpoint import NoteSigner, parse_note, parse_signature, raw_ed25519, valid_origin
 from minivess.compliance.proofs.encoding import from_base64, to_base64
 from minivess.compliance.proofs.merkle import HASH_SIZE
 from minivess.foundation.errors import InputError, UsageError, VerificationError
@@ -28,6 +28,10 @@ _OLD = re.compile(r"old (0|[1-9][0-9]{0,15})", re.ASCII)
 _MAX_PROOF = 63
 _REQUEST_LIMIT = 64 * 1024
 _STAMP = 8
+_SIGNATURE = 64
+_LAST_TIME = (1 << 63) - 1
+_AHEAD = 600
+"""Seconds by which the clock of a witness may be ahead of one's own."""
 
 
 @dataclass(frozen=True)
@@ -100,24 +104,43 @@ def cosign(note: str, name: str, signer: NoteSigner, time: int) -> str:
 
 
 @implements("REQ-054")
-def verify_cosignatures(note: str, witnesses: Sequence[VerifierKey], quorum: int) -> tuple[Cosigned, ...]:
+def verify_cosignatures(
+    note: str, witnesses: Sequence[VerifierKey], quorum: int, *, now: float | None = None
+) -> tuple[Cosigned, ...]:
     """The witnesses among those given that vouch for a checkpoint.
 
+    Args:
+        note: the signed checkpoint, of any log: a cosignature covers all of its text.
+        witnesses: whose signatures count. The signed message names nobody, so one key under two names would be one witness
+            counted twice.
+        quorum: how many it takes.
+        now: Unix seconds of one's own clock; a signature from more than ten minutes after it is refused.
+
     Raises:
+        UsageError: a key is not that of a witness, or one name or key is given twice.
         InputError: the note is malformed.
         VerificationError: fewer than `quorum` do, or a signature in the name of one is wrong.
     """
-    signed = parse_note(note)
+    if any(witness.kind != WITNESS for witness in witnesses):
+        raise UsageError("only the keys of witnesses (type 4) vouch for a checkpoint")
+    if len({one.name for one in witnesses}) < len(witnesses) or len({one.raw for one in witnesses}) < len(witnesses):
+        raise UsageError("a witness is given twice")
+    signed = parse_note(note, foreign=True)
     found: dict[str, Cosigned] = {}
     for witness in witnesses:
         for item in signed.signatures:
             if (item.name, item.key_hash) != (witness.name, witness.key_hash):
                 continue
             time = int.from_bytes(item.signature[:_STAMP], "big")
+            wrong = VerificationError(f"the signature of the witness {witness.name} is wrong")
+            if len(item.signature) != _STAMP + _SIGNATURE or not 0 < time <= _LAST_TIME:
+                raise wrong
             try:
                 Ed25519PublicKey.from_public_bytes(witness.raw).verify(item.signature[_STAMP:], _message(note, time))
             except (InvalidSignature, ValueError):
-                raise VerificationError(f"the signature of the witness {witness.name} is wrong") from None
+                raise wrong from None
+            if now is not None and time > now + _AHEAD:
+                raise VerificationError(f"the signature of the witness {witness.name} is from the future")
             found[witness.name] = Cosigned(witness.name, time)
     if len(found) < quorum:
         raise VerificationError(
@@ -127,16 +150,25 @@ def verify_cosignatures(note: str, witnesses: Sequence[VerifierKey], quorum: int
 
 
 def add_signatures(note: str, lines: str) -> str:
-    """A note with more signature lines, none of them twice.
+    """A note with more signature lines: one for each key, the newest given.
 
     Raises:
         InputError: a line is malformed, or there would be too many.
     """
-    present = set(note.rpartition("\n\n")[2].splitlines())
-    fresh = [line for line in dict.fromkeys(lines.splitlines()) if line not in present]
-    more = note + "".join(f"{line}\n" for line in fresh)
-    parse_note(more)
+    text, _, present = note.rpartition("\n\n")
+    held = {_key_of(line): line for line in (*present[:-1].split("\n"), *_lines(lines))}
+    more = f"{text}\n\n" + "".join(f"{line}\n" for line in held.values())
+    parse_note(more, foreign=True)
     return more
+
+
+def signatures_of(key: VerifierKey, lines: str) -> str:
+    """The lines that claim to be by one key; those of unknown keys are ignored, as the spec asks.
+
+    Raises:
+        InputError: a line is malformed.
+    """
+    return "".join(f"{line}\n" for line in _lines(lines) if _key_of(line) == (key.name, key.key_hash))
 
 
 @dataclass(frozen=True)
@@ -169,9 +201,20 @@ def parse_request(data: bytes) -> AddCheckpoint:
     hashes = tuple(from_base64(line) for line in proof)
     if not separator or match is None or len(hashes) > _MAX_PROOF or any(len(item) != HASH_SIZE for item in hashes):
         raise InputError("the request is malformed: old size, proof, an empty line, a checkpoint")
-    parse_note(note)
+    parse_note(note, foreign=True)
     return AddCheckpoint(int(match[1]), hashes, note)
 
 
 def _message(note: str, time: int) -> bytes:
-    return f"cosignature/v1\ntime {time}\n{parse_note(note).checkpoint.body()}".encode()
+    return f"cosignature/v1\ntime {time}\n{parse_note(note, foreign=True).checkpoint.body()}".encode()
+
+
+def _lines(text: str) -> list[str]:
+    if not text.endswith("\n"):
+        raise InputError("a signature line does not end with a newline")
+    return text[:-1].split("\n")
+
+
+def _key_of(line: str) -> tuple[str, bytes]:
+    signature = parse_signature(line)
+    return signature.name, signature.key_hash

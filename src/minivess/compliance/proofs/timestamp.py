@@ -80,7 +80,7 @@ def verify_timestamp(note: str, response: bytes, roots: bytes) -> Timestamped:
             "the certificates of the timestamp authorities are malformed", hint="give a PEM file"
         ) from None
     builder = library.VerifierBuilder()
-    for authority in authorities:
+    for authority in dict.fromkeys(authorities):
         builder = builder.add_root_certificate(authority)
     try:
         builder.build().verify(parsed, imprint_of(note))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.cosignature import AddCheckpoint, VerifierKey
 from minivess.compliance.proofs.merkle import EMPTY_ROOT, verify_consistency
-from minivess.foundation.errors import VerificationError
+from minivess.foundation.errors import CouldNotCheckError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.identity import PublicKey
 
@@ -41,7 +41,7 @@ def judge_request(request: AddCheckpoint, logs: Mapping[str, VerifierKey], seen:
         logs: verifier keys of the logs that are served, by origin.
         seen: what was vouched for, by origin.
     """
-    signed = parse_note(request.note)
+    signed = parse_note(request.note, foreign=True)
     head = signed.checkpoint
     known = seen.get(head.origin, Seen())
     log = logs.get(head.origin)
@@ -63,7 +63,7 @@ def judge_request(request: AddCheckpoint, logs: Mapping[str, VerifierKey], seen:
 
 
 @implements("REQ-055", "RC-16")
-def compare_views(first: str, second: str, log_key: PublicKey, proof: Sequence[bytes] = ()) -> str:
+def compare_views(first: str, second: str, log_key: PublicKey, proof: Sequence[bytes] | None = None) -> str:
     """Whether two signed checkpoints of one log can both be its history; returns in words that they can.
 
     Args:
@@ -73,7 +73,9 @@ def compare_views(first: str, second: str, log_key: PublicKey, proof: Sequence[b
         proof: the consistency proof from the smaller to the larger, which only the log can give.
 
     Raises:
-        VerificationError: they cannot, and both notes together prove it; or one is not the log's.
+        VerificationError: they cannot, and both notes together prove it; or the proof does not hold; or one is not the
+            log's.
+        CouldNotCheckError: they are of two sizes, and no proof was given.
     """
     one, other = (_held(note, log_key) for note in (first, second))
     if one.origin != other.origin:
@@ -86,12 +88,17 @@ def compare_views(first: str, second: str, log_key: PublicKey, proof: Sequence[b
             )
         return f"both are the same {one.size} entries"
     old, new = sorted((one, other), key=lambda head: head.size)
+    if proof is None:
+        raise CouldNotCheckError(
+            f"without a proof nobody can tell whether the history of {new.size} entries continues that of {old.size}",
+            hint="ask the log for a consistency proof; if it has none, this is a split view",
+        )
     try:
         verify_consistency(old.size, new.size, proof, old.root, new.root)
     except VerificationError:
         raise VerificationError(
-            f"no proof shows that the history of {new.size} entries continues that of {old.size}: "
-            "ask the log for one; if it has none, this is a split view"
+            f"the proof does not show that the history of {new.size} entries continues that of {old.size}: "
+            "if the log has no other, this is a split view"
         ) from None
     return f"the history of {new.size} entries continues that of {old.size}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,9 @@ SOURCE = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
-    """A PostgreSQL server. Without one the tests fail."""
+    """A PostgreSQL server. Without one the tests fail, unless somebody chose to leave them out."""
+    if os.environ.get("MINIVESS_TESTS_WITHOUT_POSTGRES") == "1":
+        pytest.skip("MINIVESS_TESTS_WITHOUT_POSTGRES leaves out what needs PostgreSQL")
     server = Server()
     yield server
     server.remove()
@@ -55,3 +58,18 @@ def releasable_project(tmp_path_factory: pytest.TempPathFactory) -> projects.Pro
     projects.export_toy_model(project)
     projects.evaluate_and_verify(project)
     return project
+
+
+@pytest.fixture
+def postgres_url(postgres: Server) -> str:
+    """SQLAlchemy URL of an empty database on PostgreSQL."""
+    return postgres.new_database()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """SQLAlchemy URL of an empty database, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'audit.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,10 @@ class Server:
 
     def remove(self) -> None:
         """Stop the server and delete its folder."""
-        self._guard.communicate()
+        with suppress(RuntimeError):
+            self.stop()
+        self._guard.kill()
+        self._guard.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def connect(self, database: str) -> psycopg.Connection[tuple[Any, ...]]:
@@ -99,14 +103,19 @@ class Server:
 
     def backends(self, url: str) -> list[int]:
         """The ids of the processes that serve a database."""
-        rows = self.query(f"SELECT pid FROM pg_stat_activity WHERE datname = '{name_in(url)}'")
+        with self.connect("postgres") as connection:
+            rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", (name_in(url),)).fetchall()
         return [int(pid) for (pid,) in rows]
 
     def kill_backends(self, url: str) -> int:
         """SIGKILL to the server processes that serve a database: the server restarts all and recovers."""
         pids = self.backends(url)
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # the server ends them itself when one was killed
+                os.kill(pid, signal.SIGKILL)
+        for pid in pids:
+            while _alive(pid):  # until the server has noticed, it lets others in
+                time.sleep(0.001)
         return len(pids)
 
     def wait_until_up(self) -> None:
@@ -157,6 +166,14 @@ class Server:
 def name_in(url: str) -> str:
     """The database a URL of `Server.new_database` names."""
     return url.partition("@/")[2].partition("?")[0]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _candidates() -> Iterator[Path]:

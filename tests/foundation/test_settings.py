@@ -1,4 +1,4 @@
-"""Settings: three values, no secrets."""
+"""Settings: four values, no secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minivess.foundation.settings import load_settings
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DATABASE_URL", "LINEAGE_FILE", "MLFLOW_URI"):
+    for name in ("DATABASE_URL", "LINEAGE_FILE", "LINEAGE_URL", "LINEAGE_TOKEN", "MLFLOW_URI"):
         monkeypatch.delenv(f"MINIVESS_{name}", raising=False)
 
 
@@ -21,26 +21,42 @@ def test_without_a_file_everything_lies_in_the_workspace(tmp_path: Path) -> None
 
     assert settings.database_url == f"sqlite:///{tmp_path}/evidence/audit.db"
     assert settings.lineage_file == tmp_path / "evidence" / "lineage" / "events.jsonl"
+    assert settings.lineage_url == ""
     assert settings.mlflow_uri == f"sqlite:///{tmp_path}/evidence/mlflow.db"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_file_counts_and_the_environment_counts_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "minivess.settings.toml").write_text(
-        'database_url = "sqlite:////srv/a.db"\nlineage_file = "here/events.jsonl"\n', encoding="utf-8"
+        'database_url = "sqlite:////srv/a.db"\nlineage_file = "here/events.jsonl"\n'
+        'lineage_url = "https://marquez.example"\n',
+        encoding="utf-8",
     )
     monkeypatch.setenv("MINIVESS_DATABASE_URL", "sqlite:////srv/b.db")
     monkeypatch.setenv("MINIVESS_PASSPHRASE_ADA", "not a setting")
+    monkeypatch.setenv("MINIVESS_LINEAGE_TOKEN", "not a setting")
 
     settings = load_settings(tmp_path)
 
     assert settings.database_url == "sqlite:////srv/b.db"
     assert settings.lineage_file == tmp_path / "here" / "events.jsonl"
+    assert settings.lineage_url == "https://marquez.example"
     assert "not a setting" not in repr(settings)
+
+    monkeypatch.setenv("MINIVESS_LINEAGE_URL", "http://localhost:5000")
+    assert load_settings(tmp_path).lineage_url == "http://localhost:5000"
 
 
 @pytest.mark.parametrize(
-    "text", ['database_url = "sqlite:////a.db', 'database = "sqlite:////a.db"', "database_url = 7", "\xff\xfe"]
+    "text",
+    [
+        'database_url = "sqlite:////a.db',
+        'database = "sqlite:////a.db"',
+        'lineage_token = "abc"',
+        "database_url = 7",
+        "lineage_url = 7",
+        "\xff\xfe",
+    ],
 )
 def test_a_malformed_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "minivess.settings.toml").write_bytes(text.encode("latin-1"))
@@ -48,8 +64,24 @@ def test_a_malformed_file_is_refused(tmp_path: Path, text: str) -> None:
         load_settings(tmp_path)
 
 
-def test_a_password_is_refused_and_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MINIVESS_DATABASE_URL", "postgresql://ada:hunter2@db/minivess")
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("DATABASE_URL", "postgresql://ada:hunter2@db/minivess"),
+        ("LINEAGE_URL", "https://ada:hunter2@marquez.example"),
+        ("LINEAGE_URL", "https://hunter2@marquez.example"),
+        ("MLFLOW_URI", "https://ada:hunter2@mlflow.example"),
+    ],
+)
+def test_a_password_is_refused_and_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, url: str
+) -> None:
+    monkeypatch.setenv(f"MINIVESS_{name}", url)
     with pytest.raises(UsageError, match="password") as caught:
         load_settings(tmp_path)
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_database_may_name_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIVESS_DATABASE_URL", "postgresql://ada@db/minivess")
+    assert load_settings(tmp_path).database_url == "postgresql://ada@db/minivess"

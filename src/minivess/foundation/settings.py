@@ -1,9 +1,8 @@
 """Where the embedded stores of a workspace live, read once.
 
 Four values, from the environment (`MINIVESS_DATABASE_URL`, `MINIVESS_LINEAGE_FILE`, `MINIVESS_LINEAGE_URL`,
-`MINIVESS_MLFLOW_URI`), else from
-`minivess.settings.toml` in the workspace, else the embedded defaults under `evidence/`. Settings hold no secret: a
-database URL with a password in it is refused.
+`MINIVESS_MLFLOW_URI`), else from `minivess.settings.toml` in the workspace, else the embedded defaults under `evidence/`.
+Settings hold no secret: a URL with a password in it is refused.
 """
 
 from __future__ import annotations
@@ -18,6 +17,11 @@ from minivess.foundation.files import read_limited
 
 SETTINGS_FILE = "minivess.settings.toml"
 _LIMIT = 64 * 1024
+_INSTEAD = {
+    "database_url": "leave it out of the URL; use a password file (PGPASSFILE) instead",
+    "lineage_url": "leave it out of the URL; put a token into the environment variable MINIVESS_LINEAGE_TOKEN instead",
+    "mlflow_uri": "leave it out of the URL; MLflow reads MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+}
 _KEYS = ("database_url", "lineage_file", "lineage_url", "mlflow_uri")
 
 
@@ -41,7 +45,7 @@ def load_settings(workspace: Path) -> Settings:
 
     Raises:
         InputError: the settings file is malformed, too large, or holds a name that is no setting.
-        UsageError: a database URL carries a password.
+        UsageError: a URL carries a password, or the lineage URL a name.
     """
     from dynaconf import Dynaconf
 
@@ -92,11 +96,8 @@ def _check_file(file: Path) -> None:
 
 def _refuse_password(key: str, url: str) -> None:
     try:
-        password = urlsplit(url).password
+        parts = urlsplit(url)
     except ValueError as error:
         raise UsageError(f"setting {key!r} is no URL") from error
-    if password is not None:
-        raise UsageError(
-            f"setting {key!r} carries a password, and settings hold no secrets",
-            hint="leave it out of the URL; use a password file (PGPASSFILE) instead",
-        )
+    if parts.password is not None or (key == "lineage_url" and parts.username is not None):
+        raise UsageError(f"setting {key!r} carries a password, and settings hold no secrets", hint=_INSTEAD[key])

@@ -28,8 +28,9 @@ from minivess.foundation.errors import UsageError, VerificationError
 
 pytestmark = pytest.mark.verifies("REQ-002", "RC-06")
 
+# Leaves, roots and proofs are those of certificate-transparency's reference tree as transparency-dev/merkle publishes
+# them in proof/verify_test.go (Apache-2.0); indexes count from 0 here.
 LEAVES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
-"""The leaves of certificate-transparency's reference tree."""
 ROOTS = [
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
     "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
@@ -40,7 +41,69 @@ ROOTS = [
     "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
     "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 ]
+INCLUSIONS = [
+    (0, 1, []),
+    (
+        0,
+        8,
+        [
+            "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+            "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+            "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+        ],
+    ),
+    (
+        5,
+        8,
+        [
+            "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+            "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+            "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+        ],
+    ),
+    (2, 3, ["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"]),
+    (
+        1,
+        5,
+        [
+            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+            "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+            "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+        ],
+    ),
+]
+CONSISTENCIES = [
+    (1, 1, []),
+    (1, 8, INCLUSIONS[1][2]),
+    (
+        6,
+        8,
+        [
+            "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
+            "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+            "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+        ],
+    ),
+    (
+        2,
+        5,
+        [
+            "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+            "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+        ],
+    ),
+    (
+        6,
+        7,
+        [
+            "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
+            "b08693ec2e721597130641e8211e7eedccb4c26413963eee6c1e2ed16ffb1a5f",
+            "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+        ],
+    ),
+]
 SIZES = st.integers(1, 70)
+HUGE = st.integers(1, 10**15)
 
 
 def tree(size: int) -> list[bytes]:
@@ -51,6 +114,21 @@ def tree(size: int) -> list[bytes]:
 def test_the_reference_roots(size: int) -> None:
     hashes = [leaf_hash(bytes.fromhex(text)) for text in LEAVES[:size]]
     assert root(hashes).hex() == ROOTS[size - 1]
+
+
+@pytest.mark.parametrize(("index", "size", "expected"), INCLUSIONS)
+def test_the_reference_inclusion_proofs(index: int, size: int, expected: list[str]) -> None:
+    hashes = [leaf_hash(bytes.fromhex(text)) for text in LEAVES]
+    proof = inclusion_proof(tree_of(hashes), index, size)
+    assert [item.hex() for item in proof] == expected
+    verify_inclusion(hashes[index], index, size, proof, bytes.fromhex(ROOTS[size - 1]))
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), CONSISTENCIES)
+def test_the_reference_consistency_proofs(old: int, new: int, expected: list[str]) -> None:
+    proof = consistency_proof(tree_of([leaf_hash(bytes.fromhex(text)) for text in LEAVES]), old, new)
+    assert [item.hex() for item in proof] == expected
+    verify_consistency(old, new, proof, bytes.fromhex(ROOTS[old - 1]), bytes.fromhex(ROOTS[new - 1]))
 
 
 def test_the_empty_tree() -> None:
@@ -153,11 +231,74 @@ def test_a_frontier_agrees_with_the_whole_tree(size: int) -> None:
     assert again.root() == frontier.root() == (root(hashes) if hashes else EMPTY_ROOT)
 
 
+class Uniform(dict[tuple[int, int], bytes]):
+    """The complete subtrees over leaves that are all alike, of which a level has but one: a tree of any size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.levels = [leaf_hash(b"")]
+        for _ in range(60):
+            self.levels.append(hashlib.sha256(b"\1" + self.levels[-1] * 2).digest())
+
+    def __missing__(self, node: tuple[int, int]) -> bytes:
+        self[node] = self.levels[node[0]]
+        return self[node]
+
+
+@pytest.mark.verifies("REQ-050")
+@given(HUGE, st.data())
+def test_proofs_of_huge_logs_hold_and_need_few_nodes(size: int, data: st.DataObject) -> None:
+    index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size))
+    roots = {at: Frontier(at, [Uniform()[node] for node in frontier_nodes(at)]).root() for at in (old, size)}
+    read = Uniform()
+    verify_inclusion(leaf_hash(b""), index, size, inclusion_proof(read, index, size), roots[size])
+    assert set(read) == set(inclusion_nodes(index, size))
+    assert len(read) <= 2 * size.bit_length()
+    read = Uniform()
+    verify_consistency(old, size, consistency_proof(read, old, size), roots[old], roots[size])
+    assert set(read) == set(consistency_nodes(old, size))
+    assert len(read) <= 3 * size.bit_length()
+    for level, position in read:
+        assert (position + 1) << level <= size
+
+
+@given(HUGE)
+def test_nodes_are_numbered_without_gaps_in_the_order_they_become_complete(size: int) -> None:
+    made = (size & -size).bit_length()
+    numbers = [node_id(level, ((size - 1) >> level)) for level in range(made)]
+    assert numbers == list(range(nodes_in(size - 1), nodes_in(size)))
+    assert [node_id(*node) + 1 for node in frontier_nodes(size)][-1] == nodes_in(size)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 70), st.data())
+def test_a_frontier_goes_on_from_its_peaks(size: int, data: st.DataObject) -> None:
+    hashes, cut = tree(size), data.draw(st.integers(0, size))
+    first = Frontier()
+    for hashed in hashes[:cut]:
+        first.append(hashed)
+    second = Frontier(first.size, first.peaks)
+    nodes = tree_of(hashes[:cut]) | dict(node for hashed in hashes[cut:] for node in second.append(hashed))
+    assert nodes == tree_of(hashes)
+    assert second.root() == root(hashes)
+    assert first.root() == root(hashes[:cut])
+
+
+def test_a_proof_without_its_nodes_is_no_proof() -> None:
+    nodes = tree_of(tree(7))
+    for node in inclusion_nodes(3, 7):
+        with pytest.raises(KeyError):
+            inclusion_proof({key: value for key, value in nodes.items() if key != node}, 3, 7)
+
+
 def test_impossible_questions() -> None:
     for call in (
         lambda: inclusion_proof(tree_of(tree(3)), 3, 3),
+        lambda: inclusion_nodes(-1, 3),
+        lambda: consistency_nodes(-1, 3),
         lambda: consistency_proof(tree_of(tree(3)), 4, 3),
         lambda: Frontier(3, [b""]),
+        lambda: Frontier(-1),
     ):
         with pytest.raises(UsageError):
             call()

@@ -45,6 +45,25 @@ def test_the_published_schemas_are_those_of_the_code() -> None:
             {"grant": opening_grant(opening_request(), ben()).model_dump(mode="json")},
             "minivess_approval",
         ),
+        (
+            "evaluation",  # of one subject: nothing to resample, so no interval
+            {
+                "request": "r",
+                "cases": 1,
+                "aggregates": {"dice": {"mean": 0.9, "lower": None, "upper": None, "n": 1}},
+                "baseline_dice": 0.5,
+            },
+            "minivess_evaluation",
+        ),
+        (
+            "release.sign",
+            {
+                "version": "1.0.0",
+                "tag_manifest": DIGEST,
+                "envelope": opening_grant(opening_request(), ben()).envelope.model_dump(mode="json"),
+            },
+            "minivess_approval",
+        ),
         ("model.export", {}, "minivess_modelDigest"),
     ],
 )
@@ -64,6 +83,49 @@ def test_an_approval_says_who_signed_what_and_nothing_else() -> None:
     assert (said["signer"], said["role"], said["meaning"]) == ("ben", "independent-reviewer", "approval")
     assert "wrapped" not in json.dumps(said)
     assert "Müller" not in json.dumps(said, ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "more"),
+    [
+        ("training", {"architecture": "unet", "steps": 5}, {"architecture": "unet"}),
+        ("ensemble", {"members": 3, "rule": "mean"}, {"members": 3}),
+        ("calibration", {"temperature": 1.0, "threshold": None, "target_recall": 0.9, "cases": 2}, {}),
+        ("model.promote", {"model": DIGEST, "stage": "production", "reason": "Jane Doe asked for it"}, {}),
+    ],
+)
+def test_a_model_is_named_by_its_digest_and_what_it_is_made_of(
+    action: str, payload: dict[str, object], more: dict[str, object]
+) -> None:
+    made = facets_of(action, payload, Context(model=DIGEST))
+    said = {name: value for name, value in made["minivess_modelDigest"].items() if not name.startswith("_")}
+    assert said == {"digest": DIGEST, **more}
+    assert "Jane" not in json.dumps(made)
+    run_event("COMPLETE", new_run_id(), action, NOW, facets=made)
+
+
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        ("training", {"architecture": "unet", "steps": "Jane"}),
+        ("training", {"architecture": "unet", "steps": 1, "patient": "Jane"}),
+        ("training", {"architecture": "unet", "steps": 1, "final_loss": float("nan")}),
+        ("evaluation", {"request": "Jane"}),
+        ("evaluation", {"request": "r", "cases": 1, "aggregates": ["Jane"]}),
+        ("test-set.approve", {"grant": {"Jane": 1}}),
+        ("test-set.approve", {"grant": "Jane"}),
+        (
+            "release.sign",
+            {"envelope": {"payloadType": "x", "payload": "Jane", "signatures": [{"keyid": "", "sig": ""}]}},
+        ),
+    ],
+)
+def test_a_payload_that_does_not_fit_is_a_usage_error_that_repeats_nothing(
+    action: str, payload: dict[str, object]
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        facets_of(action, payload, Context())
+    assert "Jane" not in f"{caught.value.message} {caught.value.hint}"
 
 
 def test_a_facet_that_breaks_its_schema_is_refused() -> None:

@@ -214,7 +214,8 @@ class AuditLog(LogReader):
             InputError: the payload has no canonical form.
             RefusedError: the signer is not enrolled in this log, is revoked, or may not do this.
             VerificationError: the database does not agree with its last checkpoint.
-            CannotWriteError: the log cannot be written; nothing was.
+            CannotWriteError: the log cannot be written, and the entry is not acknowledged. Nothing was written, unless
+                a database server was lost between its commit and its answer: then the whole entry stands.
         """
         return self.append_all([draft], signer, events=[event])[0]
 

@@ -7,6 +7,7 @@ numbers and keys. `canonical` and `parse_canonical` use it where a quick and exa
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import orjson
@@ -37,6 +38,9 @@ def canonical(value: Record | Any) -> bytes:
     try:
         if _alike(plain):
             return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        pass  # orjson takes no key of a subclass of str, and no lone surrogate: rfc8785 judges them
+    try:
         return rfc8785.dumps(plain)
     except (rfc8785.CanonicalizationError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"this value has no canonical JSON form: {_first_line(error)}") from None
@@ -60,7 +64,7 @@ def _alike(value: Any, depth: int = 0) -> bool:
                 plain = -_SAFE_INTEGER < item < _SAFE_INTEGER
             elif kind is float:  # between these bounds neither writes an exponent; whole numbers differ by their `.0`
                 plain = 1e-3 <= abs(item) < 1e15 and not item.is_integer()
-            elif item or kind not in _CONTAINERS:
+            elif kind not in _CONTAINERS or item:
                 plain = depth < MAX_DEPTH - 2 and _alike(item, depth + 1)
             if not plain:
                 break
@@ -77,20 +81,26 @@ def digest_of(value: Record | Any) -> str:
 
 
 def parse_json(data: bytes, *, limit: int) -> Any:
-    """Parse JSON that somebody else wrote: bounded in size and depth, UTF-8, no duplicate key, no NaN.
+    """Parse JSON that somebody else wrote: bounded in size and depth, UTF-8, no duplicate key, nothing beyond a double.
 
     Raises:
-        InputError: the bytes are anything else.
+        InputError: the bytes are anything else, or hold half of a surrogate pair.
     """
     if len(data) > limit:
         raise InputError(f"{len(data)} bytes of JSON is more than the {limit} allowed here")
     try:
         value = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_integer
+            data.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_int=_integer,
+            parse_float=_double,
         )
     except (ValueError, RecursionError) as error:
         raise InputError(f"not valid JSON: {_first_line(error)}") from None
     _check_depth(value)
+    if b"\\u" in data:
+        _check_text(value)
     return value
 
 
@@ -105,7 +115,7 @@ def parse_canonical(data: bytes, *, limit: int) -> Any:
             value = orjson.loads(data)
             if _alike(value) and orjson.dumps(value, option=orjson.OPT_SORT_KEYS) == data:
                 return value
-        except (orjson.JSONDecodeError, ValueError):
+        except orjson.JSONDecodeError:
             pass  # the careful way below says what is wrong
     value = parse_json(data, limit=limit)
     if canonical(value) != data:
@@ -124,8 +134,15 @@ def _integer(text: str) -> int | float:
     """A JSON number without fraction; beyond 2^53 it is the double that JCS takes it for."""
     if len(text) < 16:
         return int(text)
+    number = _double(text)
+    return int(text) if abs(number) < _SAFE_INTEGER else number
+
+
+def _double(text: str) -> float:
     number = float(text)
-    return int(text) if abs(number) < 2**53 else number
+    if math.isinf(number):
+        raise ValueError("a number is larger than any double")
+    return number
 
 
 def _no_constant(name: str) -> Any:
@@ -144,6 +161,13 @@ def _check_depth(value: Any) -> None:
         if not level:
             return
     raise InputError(f"the JSON nests deeper than {MAX_DEPTH} levels")
+
+
+def _check_text(value: Any) -> None:
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        raise InputError("the JSON holds text with half of a surrogate pair") from None
 
 
 def _first_line(error: BaseException) -> str:

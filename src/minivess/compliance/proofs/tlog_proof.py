@@ -21,7 +21,11 @@ _INDEX = re.compile(r"index (0|[1-9][0-9]{0,15})", re.ASCII)
 
 @dataclass(frozen=True)
 class TlogProof:
-    """An index, the audit path of its leaf, the signed checkpoint verbatim, and optional unauthenticated data."""
+    """An index, the audit path of its leaf, the signed checkpoint verbatim, and optional unauthenticated data.
+
+    MiniVess puts the canonical bytes of the entry into `extra`, and after a newline those of its details where there are
+    any (canonical JSON has no newline). `verify` is what binds the entry to the log.
+    """
 
     index: int
     hashes: tuple[bytes, ...]
@@ -36,6 +40,31 @@ class TlogProof:
         lines.append(f"index {self.index}")
         lines.extend(to_base64(item) for item in self.hashes)
         return "\n".join(lines) + "\n\n" + self.checkpoint
+
+    def entry(self) -> bytes:
+        """The entry that the proof says it is for; not to be believed before it was verified.
+
+        Raises:
+            InputError: the extra data is missing or has another form.
+        """
+        return self._held()[0]
+
+    def details(self) -> bytes | None:
+        """What the entry commits to, or None; not to be believed before it was compared with the entry's commitment.
+
+        Raises:
+            InputError: the extra data is missing or has another form.
+        """
+        held = self._held()
+        return held[1] if len(held) > 1 else None
+
+    def _held(self) -> list[bytes]:
+        if self.extra is None:
+            raise InputError("the proof does not hold its entry", hint="`minivess audit prove` writes proofs that do")
+        held = self.extra.split(b"\n", 2)
+        if len(held) > 2 or not all(held):
+            raise InputError("the extra data of the proof is not an entry with or without its details")
+        return held
 
     @implements("REQ-002", "REQ-028")
     def verify(self, entry: bytes, origin: str, log_key: PublicKey) -> Checkpoint:
@@ -52,17 +81,17 @@ class TlogProof:
 
 @implements("REQ-050")
 def write_tlog_proof(receipt: Receipt) -> str:
-    """The `.tlog-proof` text of a receipt.
-
-    Its `extra` data, which the format leaves to the application, holds the entry's canonical bytes, and after a newline
-    those of its details where there are any: the file needs nothing beside it but keys. (Canonical JSON has no newlines.)
+    """The `.tlog-proof` text of a receipt, with entry and details in its `extra` data: it needs nothing beside it but keys.
 
     Raises:
-        InputError: the receipt's proof is malformed.
+        InputError: the receipt is malformed, so that its proof could not be read back.
     """
     held = receipt.entry if receipt.details is None else f"{receipt.entry}\n{receipt.details}"
     hashes = tuple(from_base64(item) for item in receipt.proof)
-    return TlogProof(receipt.index, hashes, receipt.checkpoint, held.encode("utf-8")).text()
+    text = TlogProof(receipt.index, hashes, receipt.checkpoint, held.encode("utf-8", errors="surrogatepass")).text()
+    if receipt_of(parse_proof(text)) != receipt:
+        raise InputError("the receipt holds an entry that is not one line")
+    return text
 
 
 @implements("REQ-050")
@@ -72,19 +101,17 @@ def receipt_of(proof: TlogProof) -> Receipt:
     Raises:
         InputError: the proof does not hold the entry it is for.
     """
-    if proof.extra is None:
-        raise InputError("the proof does not hold its entry", hint="`minivess audit prove` writes proofs that do")
+    details = proof.details()
     try:
-        entry, newline, details = proof.extra.decode("utf-8").partition("\n")
+        return Receipt(
+            index=proof.index,
+            entry=proof.entry().decode("utf-8"),
+            proof=tuple(to_base64(item) for item in proof.hashes),
+            checkpoint=proof.checkpoint,
+            details=None if details is None else details.decode("utf-8"),
+        )
     except UnicodeDecodeError:
-        raise InputError("the extra data of the proof is no entry") from None
-    return Receipt(
-        index=proof.index,
-        entry=entry,
-        proof=tuple(to_base64(item) for item in proof.hashes),
-        checkpoint=proof.checkpoint,
-        details=details if newline else None,
-    )
+        raise InputError("the extra data of the proof is not UTF-8 text") from None
 
 
 def parse_proof(text: str) -> TlogProof:
@@ -103,8 +130,10 @@ def parse_proof(text: str) -> TlogProof:
     match = _INDEX.fullmatch(lines.pop(0)) if lines else None
     if match is None:
         raise InputError("the proof does not say which entry it is for")
+    if len(lines) > _MAX_HASHES:
+        raise InputError(f"the audit path of the proof has more than {_MAX_HASHES} hashes")
     hashes = tuple(from_base64(line) for line in lines)
-    if len(hashes) > _MAX_HASHES or any(len(item) != HASH_SIZE for item in hashes):
-        raise InputError("the proof's audit path is malformed")
+    if any(len(item) != HASH_SIZE for item in hashes):
+        raise InputError("a hash in the audit path of the proof is not 32 bytes")
     parse_note(checkpoint)
     return TlogProof(int(match[1]), hashes, checkpoint, extra)

@@ -6,19 +6,21 @@ They hold digests, counts, measurements and ids, never a free text. The schemas 
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from minivess.foundation.digests import Digest
+from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.approval import Envelope
 from minivess.records.artifact import Artifact
 from minivess.records.base import Moment, Record, ShortText, Slug
 from minivess.records.entry import Context
-from minivess.records.evaluation import Interval
 from minivess.records.identity import Meaning, Role
 
 PRODUCER = "urn:minivess:producer:minivess"
@@ -58,9 +60,11 @@ class DatasetSealRunFacet(Record):
 
 
 class ModelDigestRunFacet(Record):
-    """The model a run made or was about."""
+    """The model a run made or was about: a member with its architecture, or an ensemble of so many members."""
 
     digest: Digest
+    architecture: Slug | None = None
+    members: Annotated[int, Field(ge=1)] | None = None
 
 
 class TrainingRunFacet(Record):
@@ -71,12 +75,21 @@ class TrainingRunFacet(Record):
     final_loss: float | None = None
 
 
+class Aggregate(Record):
+    """A mean over `n` cases, with its interval where there is one (`records.evaluation.Interval`)."""
+
+    mean: float
+    lower: float | None = None
+    upper: float | None = None
+    n: Annotated[int, Field(ge=0)]
+
+
 class EvaluationRunFacet(Record):
     """The result of one opening of the test set."""
 
     request: Slug
     cases: Annotated[int, Field(ge=0)]
-    aggregates: dict[str, Interval]
+    aggregates: dict[str, Aggregate]
 
 
 class ApprovalRunFacet(Record):
@@ -103,9 +116,18 @@ FACETS: dict[str, type[Record]] = {
 
 
 def facet(name: str, **fields: Any) -> dict[str, Any]:
-    """One facet by its name, ready to be put among the facets of a run."""
+    """One facet by its name, ready to be put among the facets of a run.
+
+    Raises:
+        UsageError: its fields are not what its record asks for.
+    """
     kind = FACETS[name]
-    said = kind.model_validate(fields).model_dump(mode="json", exclude_none=True)
+    try:
+        said = kind.model_validate(fields).model_dump(mode="json", exclude_none=True)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"the facet {name!r} of a lineage event is refused: {where}: {first['msg']}") from None
     return {name: {"_producer": PRODUCER, "_schemaURL": f"{SCHEMAS}{file_of(kind)}", **said}}
 
 
@@ -116,12 +138,27 @@ def file_of(kind: type[Record]) -> str:
 
 @implements("REQ-051")
 def facets_of(action: str, payload: dict[str, Any], context: Context) -> dict[str, Any]:
-    """The facets of a completed action, from what its entry says."""
+    """The facets of a completed action, from what its entry says.
+
+    Args:
+        action: the name of the action.
+        payload: its payload as plain JSON; empty where nothing was said.
+        context: its circumstances; the model they name gets a facet.
+
+    Raises:
+        UsageError: the payload is not what the action says.
+    """
     made: dict[str, Any] = {}
     if context.model is not None:
-        made |= facet("minivess_modelDigest", digest=context.model)
+        known = {name: payload.get(name) for name in _MODEL.get(action, ())}
+        made |= facet("minivess_modelDigest", digest=context.model, **known)
     said = _SAID.get(action)
-    return made if said is None or not payload else made | said(payload)
+    if said is None or not payload:
+        return made
+    try:
+        return made | said(payload)
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(f"the payload of {action!r} does not fit its lineage facet") from None
 
 
 def lineage_schemas() -> dict[str, dict[str, Any]]:
@@ -152,14 +189,14 @@ def _schema(kind: type[Record]) -> dict[str, Any]:
 
 
 def _approval(envelope: dict[str, Any]) -> dict[str, Any]:
-    import base64
-    import json
-
     held = Envelope.model_validate(envelope)
-    said = json.loads(base64.b64decode(held.payload))["predicate"]
+    said = json.loads(base64.b64decode(held.payload, validate=True))["predicate"]
     names = ("signer", "time", "role", "meaning", "policy", "subjects")
     return facet("minivess_approval", **{name: said[name] for name in names})
 
+
+_MODEL: dict[str, tuple[str, ...]] = {"training": ("architecture",), "ensemble": ("members",)}
+"""What the payload of an action says about the model it made."""
 
 _SAID: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "data.seal": lambda said: facet("minivess_datasetSeal", **said),

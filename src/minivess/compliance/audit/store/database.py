@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
@@ -68,6 +69,9 @@ class Database:
             event.listen(self._engine, "begin", self._begin_sqlite)
         self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         self._statements: dict[tuple[type[SQLModel], tuple[str, ...]], tuple[str, tuple[str, ...]]] = {}
+        self._own = threading.local()
+        self._crossed = False
+        self._let_in()
         _DATABASES.add(self)
 
     @property
@@ -103,7 +107,7 @@ class Database:
             CouldNotCheckError: the database is out of reach.
         """
         try:
-            with self._engine.connect() as connection, connection.begin():
+            with self._connected() as connection, connection.begin():
                 yield connection
         except (SQLAlchemyError, self._driver_error, OSError) as error:
             raise _unreachable(error, "be read") from error
@@ -118,7 +122,7 @@ class Database:
         # READ COMMITTED: what the writer reads once it has the lock is what the one before it committed.
         options = {_WRITES: True} if self._sqlite else {"isolation_level": "READ COMMITTED"}
         try:
-            with self._engine.connect() as connection:
+            with self._connected() as connection:
                 connection.execution_options(**options)
                 with connection.begin():
                     if not self._sqlite:
@@ -127,6 +131,8 @@ class Database:
                         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
                     yield connection
         except (SQLAlchemyError, self._driver_error, OSError) as error:
+            if getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
+                self._engine.dispose()  # a connection that found the file read-only stays so when it is not any more
             raise _unreachable(error, "be written") from error
 
     def insert(self, connection: Connection, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
@@ -161,14 +167,58 @@ class Database:
         if not self._sqlite:
             return
         try:
-            with self._engine.connect() as connection:
+            with self._connected() as connection:
                 connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except (SQLAlchemyError, self._driver_error, OSError) as error:
             raise _unreachable(error, "be written") from error
 
-    def forget_connections(self) -> None:
-        """In a forked child: leave the parent's connections alone and make own ones."""
+    def before_fork(self) -> None:
+        """Close every connection to SQLite, and let nobody in until the fork is over.
+
+        A connection that crosses a fork makes SQLite believe, in the child, that locks are held which the parent holds
+        alone (https://www.sqlite.org/howtocorrupt.html, 2.6): another process may then delete the write-ahead log that
+        the child writes to.
+        """
+        if self._sqlite:
+            self._idle.acquire()
+            self._idle.wait_for(lambda: self._in_use == self._depth, timeout=self._wait)
+            self._engine.dispose()
+
+    def after_fork_in_parent(self) -> None:
+        """Let everybody in again."""
+        if self._sqlite:
+            self._idle.release()
+
+    def after_fork_in_child(self) -> None:
+        """Make own connections; when the process was forked in the midst of using the database, none at all."""
+        self._crossed = self._sqlite and self._in_use > 0
+        self._let_in()
         self._engine.dispose(close=False)
+
+    def _let_in(self) -> None:
+        self._idle = threading.Condition()
+        self._in_use = 0
+
+    @property
+    def _depth(self) -> int:
+        """How many connections this thread has in use."""
+        return getattr(self._own, "depth", 0)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        with self._idle:
+            if self._crossed:
+                raise OSError(0, "this process was forked in the midst of using the log")
+            self._in_use += 1
+        self._own.depth = self._depth + 1
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        finally:
+            self._own.depth = self._depth - 1
+            with self._idle:
+                self._in_use -= 1
+                self._idle.notify_all()
 
     def _begin_sqlite(self, connection: Connection) -> None:
         if not connection.get_execution_options().get(_WRITES, False):
@@ -234,12 +284,33 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _in_child() -> None:
-    for database in _DATABASES:
-        database.forget_connections()
+_forking = threading.RLock()
+_held: list[Database] = []
+"""The databases that a fork under way has closed."""
 
 
-os.register_at_fork(after_in_child=_in_child)
+def _before_fork() -> None:
+    _forking.acquire()
+    _held.extend(_DATABASES)
+    for database in _held:
+        database.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for database in _held:
+        database.after_fork_in_parent()
+    _held.clear()
+    _forking.release()
+
+
+def _after_fork_in_child() -> None:
+    for database in _held:
+        database.after_fork_in_child()
+    _held.clear()
+    _forking.release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 def _unreachable(error: Exception, what: str) -> CouldNotCheckError:

@@ -71,7 +71,7 @@ def prepare(
 
     Raises:
         UsageError: an unknown action, a payload that its action does not declare, or an event that is no JSON.
-        InputError: the payload has no canonical form.
+        InputError: the details have no canonical form.
     """
     check_payload(draft.action, draft.payload, complete=draft.outcome is Outcome.COMPLETED)
     body = draft.model_dump(mode="json", exclude={"error"})
@@ -88,9 +88,6 @@ def prepare(
         "log": origin,
         "payload": {} if apart else draft.payload,
     }
-    size = len(canonical(body)) + len(details or b"")
-    if size > MAX_ENTRY - 1024:
-        raise UsageError(f"an entry of {size} bytes is too large", hint=f"at most {MAX_ENTRY} bytes")
     return Act(draft, signer, body, details, None if event is None else _event_text(event), redact)
 
 
@@ -129,14 +126,17 @@ class Batch:
     @property
     def head(self) -> Head:
         """Where the log stands once this is committed."""
-        return Head(self._frontier.size, self._frontier.peaks, self._time, self._register)
+        size = self._frontier.size
+        register = self._register if self._register.size == size else self._register.advance(size - 1)
+        return Head(size, self._frontier.peaks, self._time, register)
 
     def add(self, acts: list[Act]) -> None:
         """Place acts at the end of the log, all of them or none.
 
         Raises:
             RefusedError: the signer may not do this.
-            UsageError: one ends an action that was not started, or was ended before.
+            UsageError: one ends an action that was not started, or was ended before, or is too large.
+            InputError: one has no canonical form.
         """
         frontier, register, time = Frontier(self._frontier.size, self._frontier.peaks), self._register, self._time
         marks = len(self._new_nodes), len(self._acts), len(self._erased)
@@ -193,6 +193,8 @@ class Batch:
         moment = now if self._time is None else max(now, self._time)
         act.body |= {"index": index, "time": timestamp(moment)}
         body = canonical(act.body)
+        if len(body) + len(act.details or b"") > MAX_ENTRY - 1024:
+            raise UsageError(f"an entry of more than {MAX_ENTRY - 1024} bytes is too large")
         signature = to_base64(act.signer.sign(body))
         try:
             self._register = self._admit(act, index, body, signature)
@@ -211,13 +213,11 @@ class Batch:
     def _admit(self, act: Act, index: int, body: bytes, signature: str) -> Register:
         """The register after an act, if its signer may do it now."""
         action, identity = act.draft.action, act.signer.identity
-        register = self._register
+        register = later = self._register
         if action in REGISTER_ACTIONS:
             entry = Entry(body=EntryBody.model_validate_json(body), signature=signature)
             later = register.extend(entry)
             register = later if index == 0 else register
-        else:
-            later = register.advance(index)
         register.check_actor(act.signer.key_id, identity.id, action, index)
         return later
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import or_, select
 from sqlmodel import col
 
 from minivess.compliance.audit.head import (
@@ -19,6 +19,7 @@ from minivess.compliance.audit.head import (
     note_of,
     parse_entry,
     plain_bytes,
+    rows_of,
     size_of,
 )
 from minivess.compliance.audit.store.database import Database
@@ -38,7 +39,7 @@ from minivess.records.entry import Details, Entry, Outcome
 from minivess.records.receipt import Receipt
 
 _PAGE = 2000
-_PAIR = select(col(EntryRow.content), col(EntryRow.details)).where(col(EntryRow.index) == bindparam("place"))
+_PAIRS = 'SELECT "index", content, details FROM entry WHERE "index" >= {:d} ORDER BY "index" LIMIT {:d}'
 
 
 @dataclass(frozen=True)
@@ -115,13 +116,8 @@ class LogReader:
         """
         while True:
             with self._database.reading() as connection:
-                rows = connection.execute(
-                    select(col(EntryRow.index), col(EntryRow.content), col(EntryRow.details))
-                    .where(col(EntryRow.index) >= start)
-                    .order_by(col(EntryRow.index))
-                    .limit(_PAGE)
-                ).all()
-            yield from in_order(((row[0], row[1], row[2]) for row in rows), start)
+                rows = rows_of(connection, _PAIRS.format(start, _PAGE))
+            yield from in_order(rows, start)
             start += len(rows)
             if len(rows) < _PAGE:
                 return
@@ -222,18 +218,18 @@ class LogReader:
             within = newest if size is None else size
             if not 0 <= index < within <= newest:
                 raise UsageError(f"the log has no entry {index} among its first {within}")
-            row = connection.execute(_PAIR, {"place": index}).one_or_none()
+            pairs = list(in_order(rows_of(connection, _PAIRS.format(index, 1)), index))
             nodes = nodes_of(connection, {(0, index), *inclusion_nodes(index, within)})
             note = note_of(connection, within)
-        content = None if row is None else plain_bytes(index, row[0])
-        if content is None or nodes.get((0, index)) != leaf_hash(content):
+        content, details = pairs[0] if pairs else (b"", None)
+        if nodes.get((0, index)) != leaf_hash(content):
             raise VerificationError(f"entry {index} of the log does not fit its leaf hash")
         return Receipt(
             index=index,
             entry=content.decode("utf-8"),
             proof=tuple(to_base64(node) for node in _whole(inclusion_proof, nodes, index, within)),
             checkpoint=note,
-            details=None if row is None or row[1] is None else plain_bytes(index, row[1]).decode("utf-8"),
+            details=None if details is None else details.decode("utf-8"),
         )
 
     @implements("REQ-002", "REQ-050")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
@@ -166,15 +167,18 @@ def load_public(public_key: PublicKey) -> _PublicKeys:
     Raises:
         InputError: malformed, of another algorithm than stated, or with an id that is not its own.
     """
-    der = from_base64(public_key.spki)
-    if hashlib.sha256(der).hexdigest() != public_key.key_id:
-        raise InputError(f"the key {public_key.key_id[:12]} does not have the id it claims")
+    return _loaded(public_key.key_id, public_key.algorithm, public_key.spki)
+
+
+@lru_cache(maxsize=1024)
+def _loaded(key_id: str, algorithm: KeyAlgorithm, spki: str) -> _PublicKeys:
+    der = from_base64(spki)
+    if hashlib.sha256(der).hexdigest() != key_id:
+        raise InputError(f"the key {key_id[:12]} does not have the id it claims")
     try:
         key = serialization.load_der_public_key(der)
     except Exception:
-        raise InputError(
-            f"the key {public_key.key_id[:12]} is malformed, or of a kind that is not known here"
-        ) from None
+        raise InputError(f"the key {key_id[:12]} is malformed, or of a kind that is not known here") from None
     if isinstance(key, Ed25519PublicKey | X25519PublicKey | MLDSA44PublicKey | ec.EllipticCurvePublicKey):
         fits = {
             KeyAlgorithm.ED25519: isinstance(key, Ed25519PublicKey),
@@ -182,9 +186,9 @@ def load_public(public_key: PublicKey) -> _PublicKeys:
             KeyAlgorithm.ML_DSA_44: isinstance(key, MLDSA44PublicKey),
             KeyAlgorithm.P256: isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1),
         }
-        if fits[public_key.algorithm] and _spki(key) == der:
+        if fits[algorithm] and _spki(key) == der:
             return key
-    raise InputError(f"the key {public_key.key_id[:12]} is not the {public_key.algorithm.value} key it claims to be")
+    raise InputError(f"the key {key_id[:12]} is not the {algorithm.value} key it claims to be")
 
 
 def describe(algorithm: KeyAlgorithm, key: _PublicKeys) -> PublicKey:

@@ -19,7 +19,7 @@ from minivess.records.base import Record
 
 MAX_DEPTH = 32
 """How deep arrays and objects may nest in anything that is parsed."""
-_SAFE_INTEGER = 2**53
+SAFE_INTEGER = 2**53
 _WORDS = frozenset({str, bool, type(None)})
 _CONTAINERS = frozenset({dict, list, tuple})
 
@@ -36,7 +36,7 @@ def canonical(value: Record | Any) -> bytes:
     """
     plain = value.model_dump(mode="json") if isinstance(value, Record) else value
     try:
-        if _alike(plain):
+        if is_plain(plain):
             return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         pass  # orjson takes no key of a subclass of str, and no lone surrogate: rfc8785 judges them
@@ -46,8 +46,8 @@ def canonical(value: Record | Any) -> bytes:
         raise InputError(f"this value has no canonical JSON form: {_first_line(error)}") from None
 
 
-def _alike(value: Any, depth: int = 0) -> bool:
-    """Whether orjson certainly writes this array or object as RFC 8785 does."""
+def is_plain(value: Any, depth: int = 0) -> bool:
+    """Whether quick encoders (orjson, msgspec) certainly write this array or object as RFC 8785 does."""
     kind = type(value)
     if kind is dict:
         keys = "".join(value)  # a key that is no text raises TypeError
@@ -61,11 +61,11 @@ def _alike(value: Any, depth: int = 0) -> bool:
             if kind in _WORDS:
                 continue
             if kind is int:
-                plain = -_SAFE_INTEGER < item < _SAFE_INTEGER
+                plain = -SAFE_INTEGER < item < SAFE_INTEGER
             elif kind is float:  # between these bounds neither writes an exponent; whole numbers differ by their `.0`
                 plain = 1e-3 <= abs(item) < 1e15 and not item.is_integer()
             elif kind not in _CONTAINERS or item:
-                plain = depth < MAX_DEPTH - 2 and _alike(item, depth + 1)
+                plain = depth < MAX_DEPTH - 2 and is_plain(item, depth + 1)
             if not plain:
                 break
     return plain
@@ -113,7 +113,7 @@ def parse_canonical(data: bytes, *, limit: int) -> Any:
     if len(data) <= limit:
         try:
             value = orjson.loads(data)
-            if _alike(value) and orjson.dumps(value, option=orjson.OPT_SORT_KEYS) == data:
+            if is_plain(value) and orjson.dumps(value, option=orjson.OPT_SORT_KEYS) == data:
                 return value
         except orjson.JSONDecodeError:
             pass  # the careful way below says what is wrong
@@ -135,7 +135,7 @@ def _integer(text: str) -> int | float:
     if len(text) < 16:
         return int(text)
     number = _double(text)
-    return int(text) if abs(number) < _SAFE_INTEGER else number
+    return int(text) if abs(number) < SAFE_INTEGER else number
 
 
 def _double(text: str) -> float:

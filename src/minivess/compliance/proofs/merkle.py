@@ -82,15 +82,15 @@ class Frontier:
 
     def append(self, hashed: bytes) -> list[tuple[Node, bytes]]:
         """Add a leaf hash; returns the complete subtrees it makes, itself first, each with its hash."""
-        position, level = self._size, 0
+        position, level, peaks = self._size, 0, self._peaks
+        self._size = position + 1
         made = [((0, position), hashed)]
         while position & 1:
-            hashed = node_hash(self._peaks.pop(), hashed)
+            hashed = node_hash(peaks.pop(), hashed)
             position >>= 1
             level += 1
             made.append(((level, position), hashed))
-        self._peaks.append(hashed)
-        self._size += 1
+        peaks.append(hashed)
         return made
 
     def root(self) -> bytes:

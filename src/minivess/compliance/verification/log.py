@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from multiprocessing import get_context
 from os import sched_getaffinity
@@ -21,16 +22,16 @@ from pydantic import ValidationError
 
 from minivess.compliance.identity.keys import verify
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
-from minivess.compliance.proofs.canonical import canonical, parse_canonical
+from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.checkpoint import SignedCheckpoint, parse_note
 from minivess.compliance.proofs.cosignature import parse_verifier_key, verify_cosignatures
 from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import Frontier, leaf_hash
-from minivess.foundation.clock import timestamp
+from minivess.compliance.proofs.shape import parser_of
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.entry import ENTRY_FORMAT, Context, Details, Entry, EntryBody, Outcome
+from minivess.records.entry import ENTRY_FORMAT, Details, Entry, Outcome
 from minivess.records.identity import PublicKey
 from minivess.records.payloads import PAYLOADS, check_payload, observed
 from minivess.records.verdict import Check
@@ -44,12 +45,17 @@ CONTINUED, WITNESSED = "log continuity", "log witnesses"
 Pair = tuple[bytes, bytes | None]
 """The canonical bytes of an entry and of its details; None when it has none, or they were erased."""
 
+_Placed = tuple[int, bytes, bytes | None, PublicKey]
+"""Index, bytes, details and key of an entry whose place and actor are right; its signature is still to be judged."""
+
 _CHUNK = 1000
 _WORTH_A_POOL = 5000
 _AHEAD = 8
 """Chunks that wait for a core before reading goes on."""
-_PREFIX = b'{"body":'
-_FIELDS, _CONTEXT = frozenset(EntryBody.model_fields), frozenset(Context.model_fields)
+_PREFIX, _SUFFIX = b'{"body":', b',"signature":""}'
+_loosely = parser_of(Entry, free="body.payload", limit=MAX_ENTRY)
+_exactly = parser_of(Entry, free="body.payload", limit=MAX_ENTRY, exact=True)
+_details = parser_of(Details, free="payload", limit=MAX_ENTRY, exact=True)
 
 
 @implements("REQ-002", "RC-06")
@@ -77,7 +83,8 @@ def verify_entries(
 
     def judged() -> Iterator[None]:
         for item in run.placed(pairs):
-            entries.append(_judge(item))
+            _judge(item)
+            entries.append(Entry.model_validate_json(item[1]))
             yield
 
     return run.checks(judged()), run.register, entries
@@ -139,8 +146,9 @@ def read_details(details: bytes, entry: Entry) -> Details:
     if digest_bytes(details) != entry.body.details:
         raise VerificationError(f"the details of entry {index} were changed: they are not those that it names")
     try:
-        return Details.model_validate(parse_canonical(details, limit=MAX_ENTRY))
-    except (InputError, ValidationError):
+        _told(details, index)
+        return Details.model_validate_json(details)
+    except ValidationError:
         raise VerificationError(f"the details of entry {index} are malformed") from None
 
 
@@ -156,18 +164,8 @@ def check_signature(entry: Entry, key: PublicKey) -> None:
         raise _changed(entry.body) from None
 
 
-def _changed(body: EntryBody) -> _SignatureError:
+def _changed(body: Any) -> _SignatureError:
     return _SignatureError(f"entry {body.index} ({body.action}) was changed, or was not signed by {body.actor}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """An entry whose place and actor are right; its signature and its fields are still to be judged."""
-
-    index: int
-    line: bytes
-    details: bytes | None
-    key: PublicKey
 
 
 class _SignatureError(VerificationError):
@@ -274,30 +272,30 @@ class _Run:
         """
         if self._fault is not None:
             return
-        index = -1
+        index, append = -1, self.frontier.append
+        seen = -1 if self._seen is None else self._seen.checkpoint.size
         for index, (line, details) in enumerate(pairs):
             body = _parse(line, index)
             self._check_place(index, body)
-            named = body["details"]
             if details is None:
-                if named is not None:
+                if body.details is not None:
                     self._bare.add(index)
-            elif digest_bytes(details) != named:
+            elif digest_bytes(details) != body.details:
                 raise VerificationError(f"the details of entry {index} were changed: they are not those that it names")
             key = self._key(index, line, body)
-            self.frontier.append(leaf_hash(line))
-            if self._seen is not None and self._seen.checkpoint.size == index + 1:
+            append(leaf_hash(line))
+            if index + 1 == seen:
                 self._seen_root = self.frontier.root()
-            yield _Placed(index, line, details, key)
+            yield index, line, details, key
             if not index % _CHUNK:
                 progress(index)
         progress(index + 1)
         if index >= self.register.size:
             self.register = self.register.advance(index)
 
-    def _key(self, index: int, line: bytes, body: dict[str, Any]) -> PublicKey:
+    def _key(self, index: int, line: bytes, body: Any) -> PublicKey:
         """The key that must have signed an entry; takes in what the entry says about identities."""
-        action, key, actor = body["action"], body["key"], body["actor"]
+        action, key, actor = body.action, body.key, body.actor
         known = self._keys.get((key, actor)) if action not in REGISTER_ACTIONS else None
         if known is not None:
             return known
@@ -316,19 +314,19 @@ class _Run:
             self.register, self._keys = after, {}
         return identity.signing_key
 
-    def _check_place(self, index: int, body: dict[str, Any]) -> None:
-        stands, action, outcome, time = body["index"], body["action"], body["outcome"], body["time"]
+    def _check_place(self, index: int, body: Any) -> None:
+        stands, action, outcome, time = body.index, body.action, body.outcome, body.time
         if stands != index:
             what = f"entry {index} is missing: entry {stands} stands in its place"
             raise VerificationError(what if stands > index else f"entry {stands} stands a second time at {index}")
-        if body["log"] != self.origin:
-            raise VerificationError(f"entry {index} belongs to the log {body['log']}, not to {self.origin}")
+        if body.log != self.origin:
+            raise VerificationError(f"entry {index} belongs to the log {body.log}, not to {self.origin}")
         if time < self._time:
             raise VerificationError(f"entry {index} is dated before the entry that precedes it")
         if index == 0 and (action != "log.created" or outcome != Outcome.COMPLETED):
             raise _SignatureError("entry 0 does not create the log")
-        started = body["started"]
-        if started is not None and (not isinstance(started, int) or self._open.pop(started, None) != action):
+        started = body.started
+        if started is not None and self._open.pop(started, None) != action:
             raise VerificationError(
                 f"entry {index} claims to end entry {started}, which started nothing of the kind, or was ended before"
             )
@@ -344,28 +342,28 @@ class _Run:
             )
 
 
-def _judge(item: _Placed) -> Entry:
+def _judge(item: _Placed) -> None:
     """The second step: the fields against the records, the payload against its declaration, the signature.
 
     Raises:
         VerificationError: names what is wrong.
     """
-    entry = _entry(item.line, item.index)
+    index, line, details, key = item
+    entry = _fields(line, index)
+    body, signature = entry.body, entry.signature
     try:
-        _check_payload(entry, item.details)
+        _check_payload(body, details)
     except MinivessError as error:
-        raise VerificationError(f"entry {item.index}: {error.message}") from None
-    suffix = b',"signature":"%b"}' % entry.signature.encode("ascii", "replace")
+        raise VerificationError(f"entry {index}: {error.message}") from None
+    signed = line[len(_PREFIX) : -len(_SUFFIX) - len(signature.encode("utf-8"))]
     try:
-        verify(item.key, item.line[len(_PREFIX) : -len(suffix)], from_base64(entry.signature))
+        verify(key, signed, from_base64(signature))
     except MinivessError:
-        raise _changed(entry.body) from None
-    return entry
+        raise _changed(body) from None
 
 
-def _check_payload(entry: Entry, details: bytes | None) -> None:
-    body = entry.body
-    told = None if details is None else read_details(details, entry)
+def _check_payload(body: Any, details: bytes | None) -> None:
+    told = None if details is None else _told(details, body.index)
     payload = body.payload
     if body.action not in PAYLOADS:
         check_payload(body.action, payload, complete=False)
@@ -377,44 +375,53 @@ def _check_payload(entry: Entry, details: bytes | None) -> None:
         payload = {} if told is None else told.payload
     elif told is not None and told.payload:
         raise VerificationError("its payload belongs into the entry itself")
-    check_payload(body.action, payload, complete=body.outcome is Outcome.COMPLETED)
+    check_payload(body.action, payload, complete=body.outcome == Outcome.COMPLETED)
 
 
-def _parse(line: bytes, index: int) -> dict[str, Any]:
-    """The body of an entry that is canonical JSON with an entry's fields: what order and tree need of it."""
+def _parse(line: bytes, index: int) -> Any:
+    """The body of an entry that is canonical JSON with an entry's fields: what order and tree need of it.
+
+    Quicker than the record and laxer: what texts must look like is left to `_entry`.
+    """
     try:
-        value = parse_canonical(line, limit=MAX_ENTRY)
+        body = _loosely(line).body
     except InputError as error:
-        raise VerificationError(f"entry {index}: {error.message}") from None
-    body = value.get("body") if type(value) is dict and len(value) == 2 and "signature" in value else None
-    if (
-        type(body) is not dict
-        or body.keys() != _FIELDS
-        or type(body["index"]) is not int
-        or type(body["action"]) is not str
-        or type(body["time"]) is not str
-    ):
-        raise VerificationError(f"entry {index} is not an audit entry: see its fields")
-    if body["format"] != ENTRY_FORMAT:
+        raise _malformed(index, error) from None
+    if body.format != ENTRY_FORMAT:
         raise VerificationError(f"entry {index} is of a format that this version does not know")
     return body
 
 
-def _entry(line: bytes, index: int) -> Entry:
-    """The record of an entry that `_parse` accepted; no field may be missing, or spelled in another way."""
+def _fields(line: bytes, index: int) -> Any:
+    """An entry as its record declares it, no field missing or spelled in another way."""
     try:
-        entry = Entry.model_validate_json(line, strict=True)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
-        raise VerificationError(f"entry {index} is not an audit entry: see its {where or 'fields'}") from None
-    body, run = entry.body, entry.body.context.openlineage_run
-    if (
-        body.context.model_fields_set != _CONTEXT
-        or b'"time":"%b"' % timestamp(body.time).encode("ascii") not in line
-        or (run is not None and b'"openlineage_run":"%b"' % str(run).encode("ascii") not in line)
-    ):
-        raise VerificationError(f"entry {index} is written in another way than the log writes entries")
+        entry = _exactly(line)
+        datetime.fromisoformat(entry.body.time)
+    except InputError as error:
+        raise _malformed(index, error) from None
+    except ValueError:
+        raise _malformed(index, InputError("see its body.time")) from None
     return entry
+
+
+def _told(details: bytes, index: int) -> Any:
+    try:
+        return _details(details)
+    except InputError:
+        raise VerificationError(f"the details of entry {index} are malformed") from None
+
+
+def _entry(line: bytes, index: int) -> Entry:
+    """The record of an entry."""
+    _fields(line, index)
+    try:
+        return Entry.model_validate_json(line, strict=True)
+    except ValidationError:
+        raise _malformed(index, InputError("see its fields")) from None
+
+
+def _malformed(index: int, error: InputError) -> VerificationError:
+    return VerificationError(f"entry {index} is not an audit entry: {error.message}")
 
 
 def _in_chunks(items: Iterable[_Placed], pool: ProcessPoolExecutor | None) -> Iterator[None]:
@@ -434,10 +441,10 @@ def _in_chunks(items: Iterable[_Placed], pool: ProcessPoolExecutor | None) -> It
         except MinivessError as error:  # entries before it may be wrong as well: those come first
             fault = error
         if chunk:
-            keys = list({item.key.key_id: item.key for item in chunk}.values())
+            keys = list({key.key_id: key for *_, key in chunk}.values())
             places = {key.key_id: place for place, key in enumerate(keys)}
-            rows = [(item.line, item.details, places[item.key.key_id]) for item in chunk]
-            waiting.append(pool.submit(_judge_chunk, chunk[0].index, rows, keys))
+            rows = [(line, details, places[key.key_id]) for _, line, details, key in chunk]
+            waiting.append(pool.submit(_judge_chunk, chunk[0][0], rows, keys))
         done = fault is not None or not chunk
         while waiting and (done or len(waiting) > _AHEAD):
             found = waiting.popleft().result()
@@ -457,7 +464,7 @@ def _judge_chunk(
     """Judge consecutive entries; None, or whether the signature was at fault and in words what is wrong."""
     for index, (line, details, key) in enumerate(rows, start):
         try:
-            _judge(_Placed(index, line, details, keys[key]))
+            _judge((index, line, details, keys[key]))
         except MinivessError as error:
             return isinstance(error, _SignatureError), error.message
     return None

@@ -51,24 +51,22 @@ def is_plain(value: Any, depth: int = 0) -> bool:
     kind = type(value)
     if kind is dict:
         keys = "".join(value)  # a key that is no text raises TypeError
-        plain = keys.isascii() or max(keys) < "\ud800"  # keys beyond the BMP are sorted otherwise
+        if not keys.isascii() and max(keys) >= "\ud800":  # keys beyond the BMP are sorted otherwise
+            return False
         value = value.values()
-    else:
-        plain = kind is list or kind is tuple
-    if plain and not _WORDS.issuperset(map(type, value)):
-        for item in value:
-            kind = type(item)
-            if kind in _WORDS:
-                continue
-            if kind is int:
-                plain = -SAFE_INTEGER < item < SAFE_INTEGER
-            elif kind is float:  # between these bounds neither writes an exponent; whole numbers differ by their `.0`
-                plain = 1e-3 <= abs(item) < 1e15 and not item.is_integer()
-            elif kind not in _CONTAINERS or item:
-                plain = depth < MAX_DEPTH - 2 and is_plain(item, depth + 1)
-            if not plain:
-                break
-    return plain
+    elif kind is not list and kind is not tuple:
+        return False
+    for item in [item for item in value if type(item) not in _WORDS]:
+        kind = type(item)
+        if kind is int:
+            plain = -SAFE_INTEGER < item < SAFE_INTEGER
+        elif kind is float:  # between these bounds neither writes an exponent; whole numbers differ by their `.0`
+            plain = 1e-3 <= abs(item) < 1e15 and not item.is_integer()
+        else:
+            plain = kind in _CONTAINERS and (not item or (depth < MAX_DEPTH - 2 and is_plain(item, depth + 1)))
+        if not plain:
+            return False
+    return True
 
 
 def digest_of(value: Record | Any) -> str:

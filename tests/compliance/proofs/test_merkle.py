@@ -302,3 +302,15 @@ def test_impossible_questions() -> None:
     ):
         with pytest.raises(UsageError):
             call()
+
+
+@given(sizes=st.lists(st.integers(0, 40), max_size=5))
+def test_many_leaves_at_once_make_the_tree_that_they_make_one_by_one(sizes: list[int]) -> None:
+    hashes = [leaf_hash(str(number).encode()) for number in range(sum(sizes))]
+    at_once, one_by_one = Frontier(), Frontier()
+    for size in sizes:
+        part = hashes[at_once.size : at_once.size + size]
+        at_once.extend(part)
+        for hashed in part:
+            one_by_one.append(hashed)
+        assert (at_once.size, at_once.peaks) == (one_by_one.size, one_by_one.peaks)

@@ -93,6 +93,19 @@ class Frontier:
         peaks.append(hashed)
         return made
 
+    def extend(self, hashes: Sequence[bytes]) -> None:
+        """Add many leaf hashes, level by level: the same tree as `append` makes of them, in less time."""
+        position, row, left_over = self._size, list(hashes), list[bytes]()
+        while row:
+            if position & 1:
+                row.insert(0, self._peaks.pop())
+            if len(row) & 1:
+                left_over.append(row.pop())
+            row = [sha256(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=True)]
+            position >>= 1
+        self._peaks += reversed(left_over)
+        self._size += len(hashes)
+
     def root(self) -> bytes:
         """The root over all leaves so far."""
         return _joined(self._peaks)

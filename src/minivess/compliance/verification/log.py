@@ -272,7 +272,7 @@ class _Run:
         """
         if self._fault is not None:
             return
-        index, append = -1, self.frontier.append
+        index, leaves = -1, list[bytes]()
         seen = -1 if self._seen is None else self._seen.checkpoint.size
         for index, (line, details) in enumerate(pairs):
             body = _parse(line, index)
@@ -283,12 +283,15 @@ class _Run:
             elif digest_bytes(details) != body.details:
                 raise VerificationError(f"the details of entry {index} were changed: they are not those that it names")
             key = self._key(index, line, body)
-            append(leaf_hash(line))
+            leaves.append(leaf_hash(line))
+            if index + 1 == seen or len(leaves) == _CHUNK:
+                self.frontier.extend(leaves)
+                leaves = []
+                progress(index + 1)
             if index + 1 == seen:
                 self._seen_root = self.frontier.root()
             yield index, line, details, key
-            if not index % _CHUNK:
-                progress(index)
+        self.frontier.extend(leaves)
         progress(index + 1)
         if index >= self.register.size:
             self.register = self.register.advance(index)

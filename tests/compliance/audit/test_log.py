@@ -138,7 +138,7 @@ def test_a_full_disk_leaves_nothing_half_written(desk: Desk) -> None:
     engine = desk.log._database.engine
     with engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-    engine.dispose()
+    desk.log.close()
 
     @sql_event.listens_for(engine, "connect")
     def full(connection: sqlite3.Connection, _: object) -> None:

@@ -100,13 +100,15 @@ def changed(draw: st.DrawFn) -> bytes:
 
 
 def by_the_record(data: bytes) -> Entry | None:
-    """What the record makes of the bytes, unless it would write others."""
+    """What the record makes of the bytes, unless it would write other values."""
     try:
-        parse_canonical(data, limit=LIMIT)
+        value = parse_canonical(data, limit=LIMIT)
         entry = Entry.model_validate_json(data, strict=True)
-        return entry if canonical(entry) == data else None
     except (InputError, ValidationError):
         return None
+    written = entry.model_dump(mode="json")
+    written["body"]["payload"] = value["body"].get("payload")  # JCS writes large doubles as whole numbers
+    return entry if written == value else None
 
 
 @settings(max_examples=600)
@@ -116,13 +118,14 @@ def test_what_is_accepted_is_what_the_record_accepts_and_writes(data: bytes) -> 
     try:
         found = exactly(data)
     except InputError:
-        # a day that is not in the calendar, or a form of UUID, is the only thing a pattern does not tell
-        assert expected is None
+        beyond = expected is not None and max(expected.body.started or 0, expected.body.index) >= 2**53
+        assert expected is None or beyond
     else:
-        if expected is None:
+        if expected is None:  # a day that is not in the calendar is the only thing that no pattern tells
             assert b"2026-02-30" in data
         else:
-            assert (found.body.index, found.body.payload) == (expected.body.index, expected.body.payload)
+            payload = parse_canonical(data, limit=LIMIT)["body"]["payload"]
+            assert (found.body.index, found.body.payload) == (expected.body.index, payload)
             assert found.body.context.git_dirty == expected.body.context.git_dirty
 
 

@@ -111,9 +111,12 @@ def raw_ed25519(public_key: PublicKey) -> bytes:
     Raises:
         InputError: the key is of another kind or malformed.
     """
-    der = from_base64(public_key.spki)
-    prefix = _ED25519_SPKI_PREFIX
-    if public_key.algorithm is not KeyAlgorithm.ED25519 or der[:12] != prefix or len(der) != len(prefix) + 32:
+    return _raw_ed25519(public_key.algorithm, public_key.spki)
+
+
+def _raw_ed25519(algorithm: KeyAlgorithm, spki: str) -> bytes:
+    der, prefix = from_base64(spki), _ED25519_SPKI_PREFIX
+    if algorithm is not KeyAlgorithm.ED25519 or der[:12] != prefix or len(der) != len(prefix) + 32:
         raise InputError("the key is not an Ed25519 public key")
     return der[len(prefix) :]
 
@@ -126,13 +129,20 @@ def sign_note(checkpoint: Checkpoint, private_key_signer: NoteSigner) -> str:
         UsageError: the origin cannot be a key name, or the head is no head.
         InputError: the key is not Ed25519.
     """
-    if not valid_origin(checkpoint.origin):
-        raise UsageError(f"{checkpoint.origin!r} cannot name a log: no spaces, no plus sign, no control characters")
     if checkpoint.size < 0 or len(checkpoint.root) != HASH_SIZE:
         raise UsageError("a checkpoint needs a size of 0 or more and a 32-byte root")
-    hashed = key_hash(checkpoint.origin, raw_ed25519(private_key_signer.public))
-    signature = private_key_signer.sign(checkpoint.body().encode("utf-8"))
-    return f"{checkpoint.body()}\n— {checkpoint.origin} {to_base64(hashed + signature)}\n"
+    public = private_key_signer.public
+    hashed, body = _hash_of(checkpoint.origin, public.algorithm, public.spki), checkpoint.body()
+    signature = private_key_signer.sign(body.encode("utf-8"))
+    return f"{body}\n— {checkpoint.origin} {to_base64(hashed + signature)}\n"
+
+
+@lru_cache(maxsize=64)
+def _hash_of(origin: str, algorithm: KeyAlgorithm, spki: str) -> bytes:
+    """The hash of the key that signs as `origin`."""
+    if not valid_origin(origin):
+        raise UsageError(f"{origin!r} cannot name a log: no spaces, no plus sign, no control characters")
+    return key_hash(origin, _raw_ed25519(algorithm, spki))
 
 
 def parse_note(text: str, *, foreign: bool = False) -> SignedCheckpoint:

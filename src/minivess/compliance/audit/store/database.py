@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from alembic import command
 from alembic.config import Config
@@ -70,6 +70,7 @@ class Database:
         self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         self._statements: dict[tuple[type[SQLModel], tuple[str, ...]], tuple[str, tuple[str, ...]]] = {}
         self._own = threading.local()
+        self._kept: Connection | None = None
         self._crossed = False
         self._let_in()
         _DATABASES.add(self)
@@ -119,20 +120,12 @@ class Database:
         Raises:
             CouldNotCheckError: the lock or the disk is out of reach.
         """
-        # READ COMMITTED: what the writer reads once it has the lock is what the one before it committed.
-        options = {_WRITES: True} if self._sqlite else {"isolation_level": "READ COMMITTED"}
         try:
-            with self._connected() as connection:
-                connection.execution_options(**options)
-                with connection.begin():
-                    if not self._sqlite:
-                        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, int(self._wait * 1000))}")
-                        connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
-                        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-                    yield connection
+            with self._use(), self._sqlite_writer() if self._sqlite else self._postgresql_writer() as connection:
+                yield connection
         except (SQLAlchemyError, self._driver_error, OSError) as error:
             if getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
-                self._engine.dispose()  # a connection that found the file read-only stays so when it is not any more
+                self._let_go()  # a connection that found the file read-only stays so when it is not any more
             raise _unreachable(error, "be written") from error
 
     def insert(self, connection: Connection, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
@@ -182,7 +175,7 @@ class Database:
         if self._sqlite:
             self._idle.acquire()
             self._idle.wait_for(lambda: self._in_use == self._depth, timeout=self._wait)
-            self._engine.dispose()
+            self._let_go()
 
     def after_fork_in_parent(self) -> None:
         """Let everybody in again."""
@@ -193,6 +186,7 @@ class Database:
         """Make own connections; when the process was forked in the midst of using the database, none at all."""
         self._crossed = self._sqlite and self._in_use > 0
         self._let_in()
+        self._kept = None
         self._engine.dispose(close=False)
 
     def _let_in(self) -> None:
@@ -206,38 +200,89 @@ class Database:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
+        with self._use(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _use(self) -> Iterator[None]:
+        """Keeps the process from forking while a connection is in use."""
         with self._idle:
             if self._crossed:
                 raise OSError(0, "this process was forked in the midst of using the log")
             self._in_use += 1
         self._own.depth = self._depth + 1
         try:
-            with self._engine.connect() as connection:
-                yield connection
+            yield
         finally:
             self._own.depth = self._depth - 1
             with self._idle:
                 self._in_use -= 1
                 self._idle.notify_all()
 
-    def _begin_sqlite(self, connection: Connection) -> None:
-        if not connection.get_execution_options().get(_WRITES, False):
-            connection.exec_driver_sql("BEGIN")
-            return
-        cursor, give_up = connection.connection.cursor(), time.monotonic() + self._wait
-        cursor.execute(
-            "PRAGMA busy_timeout=0"
-        )  # SQLite's own wait sleeps ever longer, which starves a writer among many
+    @contextmanager
+    def _postgresql_writer(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
+            # What the writer reads once it has the lock is what the one before it committed.
+            connection.execution_options(isolation_level="READ COMMITTED")
+            with connection.begin():
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, int(self._wait * 1000))}")
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+                yield connection
+
+    @contextmanager
+    def _sqlite_writer(self) -> Iterator[Connection]:
+        """A connection is kept for this, and told to begin and commit directly: all that SQLAlchemy does around a
+        transaction takes longer than a signature."""
+        with self._idle:
+            connection, self._kept = self._kept or self._new_writer(), None
+        driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+        try:
+            self._begin_immediate(driver)
+            yield connection
+            if connection.in_transaction():  # as SQLAlchemy sees it, when it was asked anything
+                connection.commit()
+            driver.commit()
+        except BaseException:
+            connection.close()  # which rolls back
+            raise
+        self._keep(connection)
+
+    def _keep(self, connection: Connection) -> None:
+        with self._idle:
+            spare, self._kept = self._kept, connection
+        if spare is not None:
+            spare.close()
+
+    def _new_writer(self) -> Connection:
+        connection = self._engine.connect()
+        connection.execution_options(**{_WRITES: True})
+        # SQLite's own wait sleeps ever longer, which starves a writer among many
+        connection.connection.cursor().execute("PRAGMA busy_timeout=0")
+        return connection
+
+    def _begin_immediate(self, driver: sqlite3.Connection) -> None:
+        give_up = time.monotonic() + self._wait
         while True:
             try:
-                cursor.execute("BEGIN IMMEDIATE")
-                break
+                driver.execute("BEGIN IMMEDIATE")
+                return
             except sqlite3.OperationalError as error:
                 busy = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
                 if not busy or time.monotonic() >= give_up:
                     raise
             time.sleep(random.uniform(*_TURN_SECONDS))  # noqa: S311  spreads the writers, keeps nothing secret
-        cursor.execute(f"PRAGMA busy_timeout={int(self._wait * 1000)}")
+
+    def _let_go(self) -> None:
+        """Close every connection that is not in use."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
+        self._engine.dispose()
+
+    def _begin_sqlite(self, connection: Connection) -> None:
+        if not connection.get_execution_options().get(_WRITES, False):  # a writer has begun
+            connection.exec_driver_sql("BEGIN")
 
     def revision(self, connection: Connection) -> str | None:
         """The revision the database stands at; None when it was never set up."""
@@ -268,7 +313,7 @@ class Database:
 
     def close(self) -> None:
         """Let go of all connections."""
-        self._engine.dispose()
+        self._let_go()
 
 
 def _alembic() -> Config:

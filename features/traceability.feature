@@ -30,7 +30,7 @@ Feature: Traceability
 
     Examples:
       | file                  | old            | new       | gap                       | item    | place                   |
-      | requirements/all.yaml | [UN-01, RC-01] | [RC-01]   | missing-link              | UN-01   | requirements/all.yaml:2 |
+      | requirements/all.yaml | [UN-01]        | []        | missing-link              | UN-01   | requirements/all.yaml:2 |
       | risk/controls.yaml    | [REQ-001]      | [REQ-010] | unknown-id                | REQ-010 | risk/controls.yaml:2    |
       | features/sum.feature  | @REQ-001       | @REQ-010  | unknown-id                | REQ-010 | features/sum.feature:2  |
       | features/sum.feature  | @REQ-001       | @slow     | untested-requirement      | REQ-001 | requirements/all.yaml:6 |

@@ -19,7 +19,7 @@ requirements:
     category: functional
     safety_class: B
     verification: test
-    derives_from: [UN-01, RC-01]
+    derives_from: [UN-01]
 """,
     "risk/plan.yaml": """\
 scope: Everything.
@@ -34,14 +34,18 @@ matrix: [[low, low], [low, high]]
 overall: All of them.
 review: Before each release.
 """,
+    "risk/hazards.yaml": """\
+hazards: [{id: HAZ-01, title: Number, statement: A wrong number.}]
+sequences: [{id: SEQ-01, title: Adding, statement: Adding goes wrong., from_hazard: HAZ-01}]
+situations: [{id: HS-01, title: Use, statement: The number is used., follows: [SEQ-01]}]
+harms: [{id: HARM-01, title: Harm, statement: Harm.}]
+""",
     "risk/risks.yaml": """\
 risks:
   - id: RISK-01
     title: Wrong sum
-    hazard: A wrong number.
-    sequence_of_events: Adding goes wrong.
-    hazardous_situation: The number is used.
-    harm: Harm.
+    situation: HS-01
+    harm: HARM-01
     initial: {severity: 2, p1: 2, p2: 2}
     residual: {severity: 2, p1: 1, p2: 2}
     controls: [RC-01]

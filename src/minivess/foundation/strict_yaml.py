@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -362,3 +362,25 @@ def read_items(
             source = {"path": shown, "line": node.line}
             items[name].append(validate_node(node, kinds[name], shown=shown, given={"source": source}))
     return items
+
+
+def read_folder(
+    source: Path, name: str, kinds: Mapping[str, type[BaseModel]], *, without: Collection[str] = ()
+) -> list[Any]:
+    """Read all YAML files right inside a folder of a source tree, by name, as `read_items` reads one.
+
+    Args:
+        source: the tree.
+        name: the folder in it.
+        kinds: record type by name of the list.
+        without: files that hold something else.
+
+    Raises:
+        InputError: as `read_items`.
+    """
+    found: list[Any] = []
+    for path in sorted((source / name).glob("*.yaml")):
+        if path.name not in without:
+            lists = read_items(path, kinds, shown=f"{name}/{path.name}")
+            found += (item for listed in lists.values() for item in listed)
+    return found

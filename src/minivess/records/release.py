@@ -9,8 +9,9 @@ from pydantic import Field, model_validator
 from minivess.records.approval import Policy
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.evaluation import EvaluationRecord, Measure
+from minivess.records.items import ItemId
 from minivess.records.model import CalibrationRecord, ExportRecord
-from minivess.records.traceability import Gap, ItemId, TestReport
+from minivess.records.traceability import Gap, TestReport
 
 
 class MetricGate(Record):

@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from minivess.records.base import Record, ShortText, Slug, Statement
-from minivess.records.traceability import ControlKind, Estimate, Risk
+from minivess.records.items import ControlKind, Estimate, Risk
 
 Verdict = Literal["acceptable", "unacceptable"]
 
@@ -134,9 +134,12 @@ class RiskPlan(Record):
 
     def contradiction(self, risk: Risk) -> str | None:
         """What a risk says against the plan's arithmetic: a step off the scale, or a typed verdict that differs."""
-        for which, estimate in (("initial", risk.initial), ("residual", risk.residual)):
+        steps = [(f"after {name}", estimate) for name, estimate in zip(risk.controls, risk.after, strict=False)]
+        for which, estimate in (("initial", risk.initial), *steps, ("residual", risk.residual)):
             if (problem := self.outside(estimate)) is not None:
                 return f"{which}: {problem}"
+        if risk.after and (len(risk.after) != len(risk.controls) or risk.after[-1] != risk.residual):
+            return f"{risk.id}: `after` gives one estimate a control, and the last of them is the residual one"
         computed = self.verdict(risk.residual)
         if risk.verdict is not None and risk.verdict != computed:
             return (

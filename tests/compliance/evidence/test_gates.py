@@ -12,7 +12,8 @@ from minivess.compliance.evidence.gates import judge, load_policy
 from minivess.foundation.errors import InputError
 from minivess.records.evaluation import CaseMeasures, Interval
 from minivess.records.release import GateFacts, GateResult, ReleasePolicy
-from minivess.records.traceability import Gap, Source, TestResult
+from minivess.records.items import Source
+from minivess.records.traceability import Gap, TestResult
 from tests.compliance.evidence.release_builder import POLICY, make_release
 
 SIGNATURES = {

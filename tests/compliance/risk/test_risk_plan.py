@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from minivess.records.items import ControlKind, Estimate, Risk
 from minivess.records.risk_plan import ProbabilityScale, RiskPlan, missing_reasons
-from minivess.records.traceability import ControlKind, Estimate, Risk
 
 _UPPERS = ("0.00001", "0.001", "0.01", "0.1", "1")
 
@@ -44,10 +44,8 @@ def _risk(**changes: Any) -> Risk:
     fields: dict[str, Any] = {
         "id": "RISK-01",
         "title": "t",
-        "hazard": "h",
-        "sequence_of_events": "s",
-        "hazardous_situation": "s",
-        "harm": "h",
+        "situation": "HS-01",
+        "harm": "HARM-01",
         "initial": {"severity": 2, "p1": 2, "p2": 2},
         "residual": {"severity": 2, "p1": 1, "p2": 2},
         "controls": ["RC-01"],

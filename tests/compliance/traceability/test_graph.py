@@ -59,7 +59,7 @@ def test_a_whole_chain_has_no_gap(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "edit", "gap"),
     [
-        ("requirements/all.yaml", ("[UN-01, RC-01]", "[UN-01, RC-02]"), ("6", "unknown-id", "RC-02")),
+        ("requirements/all.yaml", ("[UN-01]", "[UN-01, UN-02]"), ("6", "unknown-id", "UN-02")),
         ("risk/controls.yaml", ("[REQ-001]", "[REQ-001, REQ-009]"), ("2", "unknown-id", "REQ-009")),
         ("risk/risks.yaml", ("[RC-01]", "[RC-01, RC-09]"), ("2", "unknown-id", "RC-09")),
         ("features/sum.feature", ("@RC-01", "@RC-01 @REQ-010"), ("2", "unknown-id", "REQ-010")),
@@ -99,12 +99,55 @@ def test_a_requirement_without_scenario_and_test_is_untested(tree: Path) -> None
 
 @pytest.mark.verifies("REQ-031")
 def test_needs_controls_and_risks_without_their_partner_are_missing_links(tree: Path) -> None:
-    _edit(tree / "requirements/all.yaml", "[UN-01, RC-01]", "[RC-01]")
+    _edit(tree / "requirements/all.yaml", "[UN-01]", "[]")
     _edit(tree / "risk/risks.yaml", "controls: [RC-01]", "controls: []")
     gaps = _gaps(tree)
     assert ("requirements/all.yaml:2", "missing-link", "UN-01") in gaps
     assert ("risk/controls.yaml:2", "missing-link", "RC-01") in gaps
     assert ("risk/risks.yaml:2", "missing-link", "RISK-01") in gaps
+
+
+@pytest.mark.verifies("REQ-031")
+@pytest.mark.parametrize(
+    ("name", "old", "new", "gap"),
+    [
+        ("requirements/all.yaml", "[UN-01]", "[UN-01, RC-01]", ("requirements/all.yaml:6", "wrong-target", "REQ-001")),
+        ("risk/risks.yaml", "harm: HARM-01", "harm: HAZ-01", ("risk/risks.yaml:2", "wrong-target", "RISK-01")),
+        (
+            "requirements/all.yaml",
+            "[UN-01]",
+            "[UN-01, REQ-001]",
+            ("requirements/all.yaml:6", "circular-link", "REQ-001"),
+        ),
+    ],
+)
+def test_links_lead_to_the_right_kind_and_never_back(
+    tree: Path, name: str, old: str, new: str, gap: tuple[str, str, str]
+) -> None:
+    _edit(tree / name, old, new)
+    assert gap in _gaps(tree)
+
+
+@pytest.mark.verifies("REQ-031")
+def test_a_longer_circle_is_told_whole_and_once(tree: Path) -> None:
+    text = "".join(
+        f"  - {{id: SI-0{number}, title: t, statement: s, safety_class: B, part_of: SI-0{number % 3 + 1}}}\n"
+        for number in (1, 2, 3)
+    )
+    (tree / "requirements/architecture.yaml").write_text(f"software_items:\n{text}", encoding="utf-8")
+    circles = [gap for gap in TraceGraph.load(tree).gaps() if gap.kind == "circular-link"]
+    assert [gap.message for gap in circles] == ["links go in a circle: SI-01 → SI-02 → SI-03 → SI-01"]
+
+
+@pytest.mark.verifies("REQ-031")
+def test_a_part_of_a_lower_class_needs_a_reason(tree: Path) -> None:
+    whole = "  - {id: SI-01, title: t, statement: s, safety_class: B}\n"
+    part = "  - {id: SI-02, title: t, statement: s, safety_class: A, part_of: SI-01"
+    path = tree / "requirements/architecture.yaml"
+    path.write_text(f"software_items:\n{whole}{part}}}\n", encoding="utf-8")
+    assert _gaps(tree) == [("requirements/architecture.yaml:3", "missing-link", "SI-02")]
+    path.write_text(f"software_items:\n{whole}{part}, segregation: another process}}\n", encoding="utf-8")
+    assert _gaps(tree) == []
 
 
 def test_the_message_of_an_unknown_id_names_the_nearest(tree: Path) -> None:

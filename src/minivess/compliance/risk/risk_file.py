@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
-from minivess.foundation.strict_yaml import read_items, read_record
+from minivess.foundation.strict_yaml import read_folder, read_record
 from minivess.records.base import Record
+from minivess.records.items import KINDS, Estimate, Item, Risk, RiskControl, story
 from minivess.records.risk_plan import RiskPlan, Verdict, missing_reasons
-from minivess.records.traceability import Estimate, Gap, Risk, RiskControl
+from minivess.records.traceability import Gap
 
 
 class Judgement(Record):
@@ -45,11 +47,13 @@ class RiskFile:
     plan: RiskPlan
     risks: tuple[Risk, ...]
     controls: tuple[RiskControl, ...]
+    items: Mapping[str, Item]
+    """Everything in the folder by id: hazards, sequences of events, situations and harms as well."""
 
     @classmethod
     @implements("REQ-034")
     def load(cls, source: Path) -> Self:
-        """Read `risk/plan.yaml`, `risk/risks.yaml` and `risk/controls.yaml`.
+        """Read `risk/plan.yaml` and the lists of items in the other files of `risk/`.
 
         Raises:
             InputError: a file is missing or malformed, an estimate is off the plan's scales, or a typed verdict differs
@@ -57,17 +61,17 @@ class RiskFile:
         """
         folder = source / "risk"
         plan = read_record(folder / "plan.yaml", RiskPlan, shown="risk/plan.yaml")
-        risks: list[Risk] = read_items(folder / "risks.yaml", {"risks": Risk}, shown="risk/risks.yaml")["risks"]
-        controls: list[RiskControl] = read_items(
-            folder / "controls.yaml", {"controls": RiskControl}, shown="risk/controls.yaml"
-        )["controls"]
+        lists = {kind.list: kind.record for kind in KINDS if kind.folder == "risk"}
+        items: list[Item] = read_folder(source, "risk", lists, without={"plan.yaml"})
+        risks = [item for item in items if isinstance(item, Risk)]
+        controls = [item for item in items if isinstance(item, RiskControl)]
         for risk in risks:
             problem = plan.contradiction(risk)
             if problem is not None:
                 raise InputError(
                     problem, path=risk.source.path, line=risk.source.line, hint="remove `verdict` or mend the estimate"
                 )
-        return cls(plan, tuple(risks), tuple(controls))
+        return cls(plan, tuple(risks), tuple(controls), {item.id: item for item in items})
 
     def level(self, estimate: Estimate) -> str:
         """The name of the level the matrix gives an estimate.
@@ -113,7 +117,12 @@ class RiskFile:
         return {
             "plan": self.plan.model_dump(mode="json"),
             "risks": [
-                {**risk.model_dump(mode="json"), "judgement": self.verdict(risk).model_dump()} for risk in self.risks
+                {
+                    **risk.model_dump(mode="json"),
+                    **story(risk, self.items),
+                    "judgement": self.verdict(risk).model_dump(),
+                }
+                for risk in self.risks
             ],
             "controls": [control.model_dump(mode="json") for control in self.controls],
             "matrix": [[cell.model_dump(mode="json") for cell in row] for row in self.matrix()],

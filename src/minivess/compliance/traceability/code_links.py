@@ -15,7 +15,8 @@ from pathlib import Path
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.records.traceability import CodeLink, Source, TestLink
+from minivess.records.items import Source
+from minivess.records.traceability import CodeLink, TestLink
 
 _LIMIT = 4 << 20
 _DECLARATION = "minivess.foundation.implements"

@@ -15,7 +15,8 @@ from gherkin.parser import Parser
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
-from minivess.records.traceability import Scenario, Source
+from minivess.records.items import Source
+from minivess.records.traceability import Scenario
 
 _LIMIT = 1 << 20
 

@@ -9,10 +9,22 @@ from typing import Literal
 from minivess.compliance.traceability.links import Links
 from minivess.foundation.implements import implements
 from minivess.foundation.strict_yaml import nearest
+from minivess.records.items import (
+    KINDS,
+    Requirement,
+    Risk,
+    RiskControl,
+    SoftwareItem,
+    Source,
+    Threat,
+    kind_of,
+    link_fields,
+    links_of,
+)
 from minivess.records.risk_plan import missing_reasons
-from minivess.records.traceability import Gap, Requirement, RiskControl, Source
+from minivess.records.traceability import Gap
 
-_MEANT_AS_ID = re.compile(r"(un|req|risk|rc|haz|si)[-_ ]?[0-9]+\Z", re.IGNORECASE)
+_MEANT_AS_ID = re.compile(rf"({'|'.join(kind.prefix for kind in KINDS)})[-_ ]?[0-9]+\Z", re.IGNORECASE)
 
 
 @implements("REQ-031", "RC-11")
@@ -22,6 +34,9 @@ def find_gaps(graph: Links) -> tuple[Gap, ...]:
         *graph.items.duplicates,
         *_duplicate_scenarios(graph),
         *_unknown_ids(graph),
+        *_wrong_targets(graph),
+        *_circles(graph),
+        *_lower_classes(graph),
         *_missing_links(graph),
         *_unimplemented(graph),
         *_untested(graph),
@@ -45,8 +60,8 @@ def _duplicate_scenarios(graph: Links) -> Iterator[Gap]:
 
 def _unknown_ids(graph: Links) -> Iterator[Gap]:
     items = graph.items
-    known = [item.id for item in items.all()]
-    ids = frozenset(known)
+    known = list(items.by_id)
+    ids = items.by_id
     for identifier, named_by, source in _references(graph):
         if identifier not in ids:
             hint = _hint(identifier, known)
@@ -67,16 +82,9 @@ def _hint(identifier: str, known: list[str]) -> str:
 
 def _references(graph: Links) -> Iterator[tuple[str, str, Source]]:
     """Every mention of an id: (id, what mentions it, where)."""
-    items = graph.items
-    for requirement in items.requirements.values():
-        for identifier in requirement.derives_from:
-            yield identifier, f"{requirement.id} (derives_from)", requirement.source
-    for control in items.controls.values():
-        for identifier in control.implemented_by:
-            yield identifier, f"{control.id} (implemented_by)", control.source
-    for risk in items.risks.values():
-        for identifier in risk.controls:
-            yield identifier, f"{risk.id} (controls)", risk.source
+    for item in graph.items.all():
+        for field, identifier in links_of(item):
+            yield identifier, f"{item.id} ({field})", item.source
     for tag in graph.tags:
         if _MEANT_AS_ID.match(tag.name):
             yield tag.name, "a tag", tag.source
@@ -88,23 +96,78 @@ def _references(graph: Links) -> Iterator[tuple[str, str, Source]]:
             yield identifier, f"the code {code.name}", code.source
 
 
+def _wrong_targets(graph: Links) -> Iterator[Gap]:
+    """Links to items of a kind that cannot stand there."""
+    for item in graph.items.all():
+        allowed = link_fields(type(item))
+        for field, identifier in links_of(item):
+            prefixes = allowed[field]
+            if prefixes and identifier in graph.items.by_id and identifier.partition("-")[0] not in prefixes:
+                names = " or ".join(kind_of(prefix).title.lower() for prefix in prefixes)
+                message = f"{item.id} ({field}) names {identifier}, where only a {names} can stand"
+                yield Gap(kind="wrong-target", item=item.id, message=message, source=item.source)
+
+
+def _circles(graph: Links) -> Iterator[Gap]:
+    """Links that lead back to where they began, each circle once, at its first item."""
+    known = graph.items.by_id
+    done: set[str] = set()
+    for start in known:
+        path: list[str] = []
+        standing: set[str] = set()
+        stack: list[tuple[str, Iterator[tuple[str, str]]]] = []
+        if start not in done:
+            stack.append((start, links_of(known[start])))
+            path.append(start)
+            standing.add(start)
+        while stack:
+            here, links = stack[-1]
+            target = next((name for _, name in links if name in known and name not in done), None)
+            if target is None:
+                stack.pop()
+                path.pop()
+                standing.discard(here)
+                done.add(here)
+            elif target in standing:
+                circle = [*path[path.index(target) :], target]
+                message = f"links go in a circle: {' → '.join(circle)}"
+                yield Gap(kind="circular-link", item=target, message=message, source=known[target].source)
+            else:
+                stack.append((target, links_of(known[target])))
+                path.append(target)
+                standing.add(target)
+
+
+def _lower_classes(graph: Links) -> Iterator[Gap]:
+    """Parts of a lower safety class than the whole, without a reason (IEC 62304 4.3 d)."""
+    parts = graph.items.of(SoftwareItem)
+    for part in parts.values():
+        whole = parts.get(part.part_of or "")
+        if whole is not None and part.safety_class < whole.safety_class and part.segregation is None:
+            message = (
+                f"{part.id} is of class {part.safety_class}, {whole.id}, of which it is a part, of class "
+                f"{whole.safety_class}: say in `segregation` how it is kept apart"
+            )
+            yield Gap(kind="missing-link", item=part.id, message=message, source=part.source)
+
+
 def _missing_links(graph: Links) -> Iterator[Gap]:
     items = graph.items
-    derived = set[str]()
+    wanted = {name for item in items.all() if not isinstance(item, Requirement) for _, name in links_of(item)}
     for requirement in items.requirements.values():
-        derived.update(requirement.derives_from)
-        if not any(name in items.user_needs or name in items.controls for name in requirement.derives_from):
-            yield _gap("missing-link", requirement, "derives from no user need and no risk control")
-    used = {name for risk in items.risks.values() for name in risk.controls}
-    for control in items.controls.values():
-        if not any(name in items.requirements for name in control.implemented_by):
-            yield _gap("missing-link", control, "is implemented by no requirement")
-        if control.id not in used:
-            yield _gap("missing-link", control, "controls no risk")
+        if not requirement.derives_from and requirement.id not in wanted:
+            yield _gap(
+                "missing-link", requirement, "derives from no need, implements no risk control, counters no threat"
+            )
+    derived = {name for item in items.all() for field, name in links_of(item) if field == "derives_from"}
     for need in items.user_needs.values():
         if need.id not in derived:
             message = f"{need.id} is met by no requirement"
             yield Gap(kind="missing-link", item=need.id, message=message, source=need.source)
+    used = {name for item in items.all() if isinstance(item, Risk | Threat) for _, name in links_of(item)}
+    for control in items.controls.values():
+        if control.id not in used:
+            yield _gap("missing-link", control, "controls no risk")
 
 
 def _unimplemented(graph: Links) -> Iterator[Gap]:

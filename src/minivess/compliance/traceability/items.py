@@ -1,53 +1,72 @@
-"""Items of a source tree: user needs, requirements, risks, risk controls and the risk plan, each with file and line.
+"""Items of a source tree, each with file and line, and the risk plan.
 
-`requirements/*.yaml` hold lists `user_needs` and `requirements`; `risk/risks.yaml` a list `risks`, `risk/controls.yaml`
-a list `controls`, and `risk/plan.yaml` the plan (IEC 62304 5.2, 7.1-7.3; ISO 14971 4.4, 5.4, 7).
+`requirements/*.yaml` and `risk/*.yaml` hold lists of items (`records.items.KINDS` says which), several to a file;
+`risk/plan.yaml` is the plan (IEC 62304 5.2, 5.3, 7.1-7.3; ISO 14971 4.4, 5.4, 7).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-
-from pydantic import BaseModel
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
-from minivess.foundation.strict_yaml import read_items, read_record
+from minivess.foundation.strict_yaml import read_folder, read_record
+from minivess.records.items import KINDS, Item, Requirement, Risk, RiskControl, Source, UserNeed
 from minivess.records.risk_plan import RiskPlan
-from minivess.records.traceability import Gap, Requirement, Risk, RiskControl, Source, UserNeed
+from minivess.records.traceability import Gap
 
-Item = UserNeed | Requirement | Risk | RiskControl
-
-FILES: dict[str, dict[str, type[BaseModel]]] = {
-    "requirements": {"user_needs": UserNeed, "requirements": Requirement},
-    "risks": {"risks": Risk},
-    "controls": {"controls": RiskControl},
+FOLDERS: dict[str, dict[str, type[Item]]] = {
+    folder: {kind.list: kind.record for kind in KINDS if kind.folder == folder} for folder in ("requirements", "risk")
 }
-"""Lists a file may hold and the records in them, by kind of file."""
+"""Lists a file may hold and the records in them, by folder."""
+OTHER_FILES: dict[str, frozenset[str]] = {
+    "requirements": frozenset({"justifications.yaml", "reviews.yaml"}),
+    "risk": frozenset({"plan.yaml"}),
+}
+"""Files of these folders that hold no items."""
 
-_PREFIX: dict[type[BaseModel], str] = {UserNeed: "UN", Requirement: "REQ", Risk: "RISK", RiskControl: "RC"}
+_PREFIX = {kind.record: kind.prefix for kind in KINDS}
 
 
 @dataclass(frozen=True)
 class Items:
     """Everything typed in `requirements/` and `risk/`, by id, in the order of the files."""
 
-    user_needs: dict[str, UserNeed]
-    requirements: dict[str, Requirement]
-    risks: dict[str, Risk]
-    controls: dict[str, RiskControl]
+    by_id: Mapping[str, Item]
     plan: RiskPlan | None
     """None when there is no risk at all and no plan."""
-    duplicates: tuple[Gap, ...]
+    duplicates: tuple[Gap, ...] = ()
 
     def all(self) -> Iterator[Item]:
         """Every item."""
-        yield from self.user_needs.values()
-        yield from self.requirements.values()
-        yield from self.risks.values()
-        yield from self.controls.values()
+        yield from self.by_id.values()
+
+    def of[R: Item](self, record: type[R]) -> dict[str, R]:
+        """The items of one kind, by id."""
+        return {item.id: item for item in self.by_id.values() if isinstance(item, record)}
+
+    @cached_property
+    def user_needs(self) -> dict[str, UserNeed]:
+        """What people need."""
+        return self.of(UserNeed)
+
+    @cached_property
+    def requirements(self) -> dict[str, Requirement]:
+        """The software requirements."""
+        return self.of(Requirement)
+
+    @cached_property
+    def risks(self) -> dict[str, Risk]:
+        """The risks."""
+        return self.of(Risk)
+
+    @cached_property
+    def controls(self) -> dict[str, RiskControl]:
+        """The risk control measures."""
+        return self.of(RiskControl)
 
 
 @implements("REQ-030", "REQ-034")
@@ -61,46 +80,31 @@ def load_items(source: Path) -> Items:
         InputError: a file is missing or malformed, an id has the wrong prefix, or a risk contradicts the plan's matrix;
             with file and line.
     """
-    folder = source / "requirements"
-    if not folder.is_dir():
+    if not (source / "requirements").is_dir():
         raise InputError("no such folder", path="requirements", hint="name a source tree that has requirements/")
-    listed: list[Item] = []
-    for path in sorted(folder.glob("*.yaml")):
-        listed += _read(path, "requirements", source)
-    for kind in ("risks", "controls"):
-        if (source / "risk" / f"{kind}.yaml").exists():
-            listed += _read(source / "risk" / f"{kind}.yaml", kind, source)
     known: dict[str, Item] = {}
     duplicates: list[Gap] = []
-    for item in listed:
-        first = known.setdefault(item.id, item)
-        if first is not item:
-            duplicates.append(_duplicate(item, first.source))
-    items = Items(
-        user_needs={item.id: item for item in known.values() if isinstance(item, UserNeed)},
-        requirements={item.id: item for item in known.values() if isinstance(item, Requirement)},
-        risks={item.id: item for item in known.values() if isinstance(item, Risk)},
-        controls={item.id: item for item in known.values() if isinstance(item, RiskControl)},
-        plan=_read_plan(source, risks=any(isinstance(item, Risk) for item in listed)),
-        duplicates=tuple(duplicates),
-    )
-    _refuse_contradictions(items.plan, items.risks.values())
-    return items
+    for folder, lists in FOLDERS.items():
+        for item in read_folder(source, folder, lists, without=OTHER_FILES[folder]):
+            _check_prefix(item)
+            first = known.setdefault(item.id, item)
+            if first is not item:
+                duplicates.append(_duplicate(item, first.source))
+    risks = [item for item in known.values() if isinstance(item, Risk)]
+    plan = _read_plan(source, risks=bool(risks))
+    _refuse_contradictions(plan, risks)
+    return Items(known, plan, tuple(duplicates))
 
 
-def _read(path: Path, kind: str, source: Path) -> list[Item]:
-    shown = path.relative_to(source).as_posix()
-    items: list[Item] = [item for found in read_items(path, FILES[kind], shown=shown).values() for item in found]
-    for item in items:
-        prefix = _PREFIX[type(item)]
-        if not item.id.startswith(f"{prefix}-"):
-            raise InputError(
-                f"`{item.id}` is no id for a {type(item).__name__}",
-                path=shown,
-                line=item.source.line,
-                hint=f"its id begins with {prefix}-",
-            )
-    return items
+def _check_prefix(item: Item) -> None:
+    prefix = _PREFIX[type(item)]
+    if not item.id.startswith(f"{prefix}-"):
+        raise InputError(
+            f"`{item.id}` is no id for a {type(item).__name__}",
+            path=item.source.path,
+            line=item.source.line,
+            hint=f"its id begins with {prefix}-",
+        )
 
 
 def _read_plan(source: Path, *, risks: bool) -> RiskPlan | None:

@@ -10,7 +10,8 @@ from functools import cached_property
 from minivess.compliance.traceability.features import Tag
 from minivess.compliance.traceability.items import Items
 from minivess.compliance.traceability.reports import Verdict, judge
-from minivess.records.traceability import CodeLink, Scenario, Source, TestLink, TestReport, TestResult
+from minivess.records.items import Source
+from minivess.records.traceability import CodeLink, Scenario, TestLink, TestReport, TestResult
 
 
 @dataclass(frozen=True)

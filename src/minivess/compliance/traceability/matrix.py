@@ -13,8 +13,9 @@ from typing import Any
 from minivess.compliance.traceability.gaps import find_gaps
 from minivess.compliance.traceability.links import Links
 from minivess.compliance.traceability.reports import judge
+from minivess.records.items import Estimate, story
 from minivess.records.risk_plan import RiskPlan
-from minivess.records.traceability import CodeLink, Estimate, Scenario, TestLink, TestResult
+from minivess.records.traceability import CodeLink, Scenario, TestLink, TestResult
 
 FORMAT = "minivess-matrix/1"
 
@@ -53,6 +54,7 @@ def matrix(graph: Links) -> dict[str, Any]:
         "risks": [
             {
                 **item.model_dump(mode="json"),
+                **story(item, items.by_id),
                 "initial": _estimate(items.plan, item.initial),
                 "residual": _estimate(items.plan, item.residual),
                 "verdict": items.plan.verdict(item.residual) if items.plan else None,
@@ -86,7 +88,7 @@ def _row(graph: Links, risk: str | None, control: str | None, requirement: str |
     found = graph.items.risks.get(risk or "")
     return {
         "risk": risk,
-        "hazard": found.hazard if found else None,
+        "hazard": story(found, graph.items.by_id)["hazard"] if found else None,
         "control": control,
         "control_verdict": graph.verdict_for(control) if control else None,
         "requirement": requirement,

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-_ID = re.compile(r"(UN|REQ|RISK|RC|HAZ|SI)-[0-9]{2,5}\Z")
+_ID = re.compile(r"[A-Z]{2,4}-[0-9]{2,5}\Z")
 _TAG = re.compile(r"@(\S+)")
 _ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/'\":,]+/)+")
 _ATTRIBUTE = "minivess_evidence"

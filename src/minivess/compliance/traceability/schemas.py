@@ -7,13 +7,14 @@ checks it.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from minivess.compliance.traceability.items import FILES
+from minivess.compliance.traceability.items import FOLDERS
 from minivess.foundation.files import write_text_atomic
 from minivess.records.project import Project
 from minivess.records.risk_plan import RiskPlan
@@ -23,7 +24,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def schemas() -> dict[str, dict[str, Any]]:
     """The schemas by file name."""
-    made = {f"{kind}.json": _list_schema(kind, lists) for kind, lists in FILES.items()}
+    made = {f"{folder}.json": _list_schema(folder, lists) for folder, lists in FOLDERS.items()}
     made["risk-plan.json"] = {"$schema": _DIALECT, **RiskPlan.model_json_schema()}
     made["project.json"] = {"$schema": _DIALECT, **Project.model_json_schema()}
     return made
@@ -43,7 +44,7 @@ def write_schemas(folder: Path) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def _list_schema(kind: str, lists: dict[str, type[BaseModel]]) -> dict[str, Any]:
+def _list_schema(folder: str, lists: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
     references, definitions = models_json_schema([(model, "validation") for model in lists.values()])
     parts: dict[str, Any] = definitions["$defs"]
     for model in lists.values():  # where an item is written comes from the reader, never from the file
@@ -53,7 +54,7 @@ def _list_schema(kind: str, lists: dict[str, type[BaseModel]]) -> dict[str, Any]
     del parts["Source"]
     return {
         "$schema": _DIALECT,
-        "title": kind,
+        "title": folder,
         "type": "object",
         "additionalProperties": False,
         "properties": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
@@ -228,6 +228,30 @@ class ScenariosRun(Record):
     """Digest of the source tree the results are for."""
 
 
+class ReviewedLink(Record):
+    """A link of the trace graph as a person saw it."""
+
+    link: Annotated[str, StringConstraints(pattern=r"^[A-Z]+-[0-9]+ [a-z_]+ [A-Za-z0-9._-]+$", max_length=120)]
+    """The item, its field, and what it names."""
+    digest: Digest
+    """Of what it names."""
+
+
+class LinksReviewed(Record):
+    """A person looked at what links lead to and found that they still hold (IEC 62304 5.2.6, 7.3.3)."""
+
+    links: Annotated[tuple[ReviewedLink, ...], Field(min_length=1)]
+
+
+class BaselineTaken(Record):
+    """All items as they stand, under a name (IEC 62304 8.1.3); the commit is in the context."""
+
+    name: Slug
+    items: Annotated[int, Field(ge=1)]
+    digest: Digest
+    """Of the canonical JSON of every item's digest by id."""
+
+
 class ReleaseBuilt(Record):
     """A pack was made; `tag_manifest` is what people sign."""
 
@@ -273,6 +297,8 @@ PAYLOADS: dict[str, type[Record]] = {
     "model.promote": ModelPromoted,
     "inference": Inference,
     "scenarios": ScenariosRun,
+    "trace.review": LinksReviewed,
+    "trace.baseline": BaselineTaken,
     "release.build": ReleaseBuilt,
     "release.sign": ReleaseSigned,
 }

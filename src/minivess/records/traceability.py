@@ -78,6 +78,7 @@ class Gap(Record):
         "unbound-scenario",
         "wrong-target",
         "circular-link",
+        "suspect-link",
     ]
     item: str
     message: str

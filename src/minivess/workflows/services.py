@@ -5,7 +5,6 @@ Opening the services is the one place where settings, keystore and stores are pu
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from minivess.foundation.provenance import environment_digest, source_state
 from minivess.foundation.settings import Settings, load_settings
 from minivess.foundation.strict_yaml import read_record
 from minivess.observability.lineage.relay import Relay
-from minivess.observability.lineage.transports import TOKEN_VARIABLE, FileTransport, HttpTransport, Transport
+from minivess.observability.lineage.transports import transport_for
 from minivess.records.entry import Context
 from minivess.records.project import Project
 from minivess.records.sinks import Progress
@@ -125,17 +124,11 @@ def open_services(
         project=project,
         settings=settings,
         log=log,
-        relay=Relay(log, _transport(settings)),
+        relay=Relay(log, transport_for(settings)),
         source=(root / project.source).resolve(),
         progress=progress,
         clock=clock,
     )
-
-
-def _transport(settings: Settings) -> Transport:
-    if settings.lineage_url:
-        return HttpTransport(settings.lineage_url, token=os.environ.get(TOKEN_VARIABLE))
-    return FileTransport(settings.lineage_file)
 
 
 def first_error(error: ValidationError) -> str:

@@ -37,6 +37,7 @@ def find_gaps(graph: Links) -> tuple[Gap, ...]:
         *_wrong_targets(graph),
         *_circles(graph),
         *_lower_classes(graph),
+        *_suspects(graph),
         *_missing_links(graph),
         *_unimplemented(graph),
         *_untested(graph),
@@ -149,6 +150,13 @@ def _lower_classes(graph: Links) -> Iterator[Gap]:
                 f"{whole.safety_class}: say in `segregation` how it is kept apart"
             )
             yield Gap(kind="missing-link", item=part.id, message=message, source=part.source)
+
+
+def _suspects(graph: Links) -> Iterator[Gap]:
+    for key in graph.suspects:
+        item = graph.items.by_id[key.item]
+        message = f"{key.item} ({key.field}) names {key.target}, which has changed since the link was reviewed"
+        yield Gap(kind="suspect-link", item=key.item, message=message, source=item.source)
 
 
 def _missing_links(graph: Links) -> Iterator[Gap]:

@@ -6,6 +6,7 @@ recorded on another tree or lock file is stale: none of its results count (IEC 6
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,7 @@ from minivess.compliance.traceability.gaps import find_gaps
 from minivess.compliance.traceability.items import load_items
 from minivess.compliance.traceability.links import Links
 from minivess.compliance.traceability.matrix import matrix
+from minivess.compliance.traceability.reviews import read_reviews
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.traceability import Gap, TestReport
@@ -27,12 +29,13 @@ class TraceGraph(Links):
 
     @classmethod
     @implements("REQ-033")
-    def load(cls, source: Path, report: TestReport | None = None) -> Self:
+    def load(cls, source: Path, report: TestReport | None = None, *, things: Mapping[str, str] | None = None) -> Self:
         """Read a source tree.
 
         Args:
             source: the folder with requirements/, risk/, features/, src/ and tests/.
             report: results to join; those of another tree or lock file are kept but do not count.
+            things: digests of what items rest on beside text, as far as the caller knows them.
 
         Raises:
             InputError: a file is missing or malformed, with file and line.
@@ -50,6 +53,8 @@ class TraceGraph(Links):
             code=tuple(code_links(source)),
             report=report,
             stale=stale,
+            reviews=read_reviews(source),
+            things=things or {},
         )
 
     def gaps(self) -> tuple[Gap, ...]:

@@ -23,7 +23,7 @@ FOLDERS: dict[str, dict[str, type[Item]]] = {
 }
 """Lists a file may hold and the records in them, by folder."""
 OTHER_FILES: dict[str, frozenset[str]] = {
-    "requirements": frozenset({"justifications.yaml", "reviews.yaml"}),
+    "requirements": frozenset({"justifications.yaml"}),
     "risk": frozenset({"plan.yaml"}),
 }
 """Files of these folders that hold no items."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from minivess.compliance.traceability.features import Tag
 from minivess.compliance.traceability.items import Items
 from minivess.compliance.traceability.reports import Verdict, judge
+from minivess.compliance.traceability.reviews import LinkKey, State, link_digests, states
 from minivess.records.items import Source
 from minivess.records.traceability import CodeLink, Scenario, TestLink, TestReport, TestResult
 
@@ -26,6 +27,10 @@ class Links:
     report: TestReport | None = None
     stale: bool = False
     """Whether the report is of another tree or environment: its results then count for nothing."""
+    reviews: Mapping[LinkKey, str] = field(default_factory=dict)
+    """What links pointed to when they were reviewed."""
+    things: Mapping[str, str] = field(default_factory=dict)
+    """Digests of what items rest on beside text."""
 
     def results_for(self, identifier: str) -> tuple[TestResult, ...]:
         """The results that count for an id; none when there is no report or it is stale."""
@@ -58,6 +63,16 @@ class Links:
     def code_for(self, identifier: str) -> tuple[CodeLink, ...]:
         """The code that declares an id."""
         return self._code.get(identifier, ())
+
+    @cached_property
+    def link_states(self) -> dict[LinkKey, State]:
+        """How every link stands; without any review of any link nothing is looked at."""
+        return states(link_digests(self.items, self.things), self.reviews) if self.reviews else {}
+
+    @property
+    def suspects(self) -> tuple[LinkKey, ...]:
+        """Links whose target has changed since they were reviewed."""
+        return tuple(key for key, state in self.link_states.items() if state == "suspect")
 
     @property
     def counted(self) -> tuple[TestResult, ...]:

@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("minivess evidence")
     group.addoption("--evidence-results", metavar="PATH", help="write test results with ids, tree and environment")
+    group.addoption("--verifies", metavar="IDS", help="run only what verifies these ids (comma-separated)")
     group.addoption("--evidence-tester", metavar="NAME", help="who runs the tests (IEC 62304 5.7.5)")
 
 
@@ -51,6 +52,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Observer(config.rootpath), "minivess-evidence-observer")
     recorder = Recorder(config.invocation_params.dir / target, tester, config.rootpath)
     config.pluginmanager.register(recorder, "minivess-evidence-recorder")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what verifies none of the ids of `--verifies`."""
+    wanted = config.getoption("--verifies")
+    if wanted is None:
+        return
+    ids = set(wanted.split(","))
+    kept = [item for item in items if ids.intersection(_ids(item, _scenario(item)))]
+    chosen = set(kept)
+    left_out = [item for item in items if item not in chosen]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
 
 
 def _feature_tags(config: pytest.Config) -> list[str]:

@@ -1,0 +1,51 @@
+Feature: Changes
+  A link remembers what it pointed to when a person reviewed it. When that changes, the link is suspect until somebody
+  looks again; and before anything is changed, everybody can ask what the change will reach.
+
+  Background:
+    Given a project whose links were all reviewed by "ada"
+
+  @REQ-067
+  Scenario: A review is a signed entry
+    Then no link waits for a review
+    And the log says that "ada" reviewed "REQ-001 derives_from UN-01"
+
+  @REQ-067 @RC-11
+  Scenario: A changed target makes the links to it suspect
+    When the statement of "UN-01" changes
+    Then the check reports the suspect link "REQ-001 derives_from UN-01"
+    When "rosa" reviews the links of "UN-01"
+    Then no link waits for a review
+
+  @REQ-067 @RC-11
+  Scenario: Suspicion reaches beyond text
+    Given "RC-01" rests on the policy of releases and was reviewed so
+    When the policy of releases changes
+    Then the link "RC-01 rests_on policy" is suspect
+
+  @REQ-067 @RC-11
+  Scenario: A review that nobody signed is told from a signed one
+    When the statement of "UN-01" changes
+    And somebody writes the new digest into the file of reviews by hand
+    Then the review of "REQ-001 derives_from UN-01" counts as unsigned
+
+  @REQ-067
+  Scenario: A service reviews nothing
+    When the statement of "UN-01" changes
+    Then the service is refused to review links
+
+  @REQ-068
+  Scenario: What a change reaches
+    When "ada" asks what a change of "REQ-001" reaches
+    Then "RC-01", "RISK-01" and "UN-01" are affected
+    And the scenario "Two and two" is to be run again
+    And pytest, given the selection, runs that scenario alone
+
+  @REQ-068
+  Scenario: A baseline is found again
+    Given the tree is committed
+    And "max" takes the baseline "v1"
+    When the statement of "UN-01" changes
+    Then the difference from the baseline "v1" is the statement of "UN-01"
+    And the baseline "v1" cannot be taken again
+    And no baseline is taken of a tree that differs from its commit

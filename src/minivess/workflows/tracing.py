@@ -1,0 +1,174 @@
+"""Reviews of links and baselines of items: looked at by a person, and on the record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.traceability.items import Items, load_items
+from minivess.compliance.traceability.reviews import (
+    LinkKey,
+    State,
+    item_digest,
+    link_digests,
+    read_reviews,
+    states,
+    write_reviews,
+)
+from minivess.foundation.digests import digest_file, digest_json
+from minivess.foundation.errors import RefusedError, UsageError
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import release_policy
+from minivess.records.entry import Outcome
+from minivess.records.identity import IdentityKind
+from minivess.records.payloads import BaselineTaken
+from minivess.records.receipt import Receipt
+from minivess.workflows.recording import recorded
+from minivess.workflows.services import Services
+
+_MOST = 4000
+"""Links an entry can hold."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A baseline as the log has it."""
+
+    name: str
+    entry: int
+    commit: str | None
+    digest: str
+    items: int
+    actor: str
+    time: datetime
+
+
+def things_of(services: Services) -> dict[str, str]:
+    """Digests of what items may rest on: `data-set`, `weights`, `policy`, `configuration`, as far as they exist."""
+    found: dict[str, str] = {"configuration": digest_json(services.project.model_dump(mode="json"))}
+    policy = services.workspace / "release" / "policy.yaml"
+    found["policy"] = digest_file(policy if policy.is_file() else release_policy())
+    made = {"data.split": "data", "data.validate": "data", "model.export": "model"}
+    for entry in services.log.entries(actions=set(made)):
+        if entry.body.outcome is Outcome.COMPLETED:
+            context = entry.body.context
+            found |= {"data-set": context.data} if context.data else {}
+            found |= {"weights": context.model} if context.model and entry.body.action == "model.export" else {}
+    return found
+
+
+def link_states(services: Services) -> dict[LinkKey, State]:
+    """How every link of the source tree stands."""
+    current = link_digests(load_items(services.source), things_of(services))
+    return states(current, read_reviews(services.source))
+
+
+@implements("REQ-067")
+def review(services: Services, signer: Signer, *, only: Collection[str] = ()) -> list[LinkKey]:
+    """Say that links hold as they are: those that are suspect or were never reviewed.
+
+    The entries come first; when the file cannot be written afterwards, the same review can be repeated.
+
+    Args:
+        services: the workspace.
+        signer: the person who looked.
+        only: ids; then only links of these items and to them.
+
+    Returns:
+        The links that were reviewed.
+
+    Raises:
+        RefusedError: the signer is no person.
+        UsageError: nothing is left to review, or an id is not known.
+        CannotWriteError: the log or `requirements/reviews.txt` cannot be written.
+    """
+    if signer.identity.kind is not IdentityKind.PERSON:
+        raise RefusedError(f"{signer.identity.id} is a service", hint="links are reviewed by a person")
+    items = load_items(services.source)
+    for name in only:
+        if name not in items.by_id:
+            raise UsageError(f"there is no item {name}")
+    current = link_digests(items, things_of(services))
+    known = read_reviews(services.source)
+    open_links = [
+        key
+        for key, state in states(current, known).items()
+        if state != "reviewed" and (not only or key.item in only or key.target in only)
+    ]
+    if not open_links:
+        raise UsageError("every link is reviewed as it is")
+    for start in range(0, len(open_links), _MOST):
+        part = open_links[start : start + _MOST]
+        with recorded(services, "trace.review", signer, instant=True) as record:
+            record.payload(links=[{"link": str(key), "digest": current[key]} for key in part])
+    kept = {key: digest for key, digest in known.items() if key in current}
+    write_reviews(services.source, kept | {key: current[key] for key in open_links})
+    return open_links
+
+
+@implements("REQ-068")
+def take_baseline(services: Services, signer: Signer, name: str) -> Receipt:
+    """Sign the digest of all items under a name, for the commit that is checked out.
+
+    Raises:
+        RefusedError: the tree differs from its commit, so that nobody could find these items again.
+        UsageError: the name is taken.
+    """
+    context = services.context()
+    if context.git_commit is None or context.git_dirty:
+        raise RefusedError("a baseline is taken of a commit", hint="commit the changes first")
+    if name in baselines(services):
+        raise UsageError(f"there is a baseline {name} already", hint="baselines are never moved; choose another name")
+    items = load_items(services.source)
+    with recorded(services, "trace.baseline", signer, instant=True, context=context) as record:
+        record.payload(name=name, items=len(items.by_id), digest=items_digest(items))
+    return record.receipt
+
+
+def baselines(services: Services) -> Mapping[str, Baseline]:
+    """Every baseline by its name, oldest first."""
+    found: dict[str, Baseline] = {}
+    for entry in services.log.entries(actions={"trace.baseline"}):
+        body = entry.body
+        if body.outcome is Outcome.COMPLETED:
+            taken = BaselineTaken.model_validate(body.payload)
+            found.setdefault(
+                taken.name,
+                Baseline(
+                    name=taken.name,
+                    entry=body.index,
+                    commit=body.context.git_commit,
+                    digest=taken.digest,
+                    items=taken.items,
+                    actor=body.actor,
+                    time=body.time,
+                ),
+            )
+    return found
+
+
+def items_digest(items: Items) -> str:
+    """One digest over all items: of the JSON object of their digests by id."""
+    return digest_json({identifier: item_digest(item) for identifier, item in items.by_id.items()})
+
+
+def reviewers(services: Services) -> dict[tuple[str, str], tuple[int, str, datetime]]:
+    """Who reviewed a link as it was: entry, actor and time of the latest review, by link and digest.
+
+    A line of `requirements/reviews.txt` that is not here was not signed by anybody.
+    """
+    found: dict[tuple[str, str], tuple[int, str, datetime]] = {}
+    for entry in services.log.entries(actions={"trace.review"}):
+        body = entry.body
+        if body.outcome is Outcome.COMPLETED:
+            for one in body.payload["links"]:
+                found[one["link"], one["digest"]] = (body.index, body.actor, body.time)
+    return found
+
+
+def unsigned_reviews(services: Services) -> list[LinkKey]:
+    """Lines of the file of reviews that no entry of the log holds."""
+    signed = reviewers(services)
+    return [key for key, digest in read_reviews(services.source).items() if (str(key), digest) not in signed]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -133,7 +133,7 @@ def parse_yaml(text: str, *, limits: Limits = LIMITS, shown: str = "text") -> No
         InputError: as `load_yaml`.
     """
     try:
-        root = _build(yaml.parse(text, Loader=yaml.CSafeLoader), limits, shown)
+        root = _build(yaml.CSafeLoader(text).get_event, limits, shown)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise InputError(
@@ -149,53 +149,59 @@ def parse_yaml(text: str, *, limits: Limits = LIMITS, shown: str = "text") -> No
     return root
 
 
-def _build(events: Iterator[yaml.Event], limits: Limits, shown: str) -> Node | None:
+def _build(next_event: Callable[[], Any], limits: Limits, shown: str) -> Node | None:
     root: Node | None = None
     stack: list[_Open] = []
     count = documents = 0
-    for event in events:
+    while (event := next_event()) is not None:
         kind = type(event)
-        line = event.start_mark.line + 1 if event.start_mark else 1
         if kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
             stack.pop()
             continue
-        if kind is yaml.AliasEvent or getattr(event, "anchor", None) is not None:
-            raise InputError("anchors and aliases are refused", path=shown, line=line, hint="write the value out")
-        if kind is yaml.DocumentStartEvent:
+        if kind is yaml.ScalarEvent or kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            line = event.start_mark.line + 1
+            node = _open(event, kind, line, shown)
+        elif kind is yaml.DocumentStartEvent:
             documents += 1
             if documents > 1:
+                line = event.start_mark.line + 1
                 raise InputError("holds more than one document", path=shown, line=line, hint="keep one document a file")
-        node = _open(event, line, shown)
-        if node is None:
+            continue
+        elif kind is yaml.AliasEvent:
+            raise _aliased(event, shown)
+        else:
             continue
         count += 1
         if count > limits.values:
             raise InputError(f"holds more than {limits.values} values", path=shown, line=line)
         if stack:
-            _place(stack[-1], node, event, shown)
+            _place(stack[-1], node, event.value if kind is yaml.ScalarEvent else None, shown)
         else:
             root = node
-        if not isinstance(event, yaml.ScalarEvent):
+        if kind is not yaml.ScalarEvent:
             stack.append(_Open(node))
             if len(stack) > limits.depth:
                 raise InputError(f"is nested more than {limits.depth} deep", path=shown, line=line)
     return root
 
 
-def _open(event: yaml.Event, line: int, shown: str) -> Node | None:
-    """The node an event begins; None for the events around documents."""
-    if isinstance(event, yaml.ScalarEvent):
-        if event.tag is not None and event.tag != "!":
-            raise InputError(f"the tag {event.tag} is refused", path=shown, line=line, hint="remove the tag")
+def _open(event: Any, kind: type, line: int, shown: str) -> Node:
+    """The node an event begins."""
+    if event.anchor is not None:
+        raise _aliased(event, shown)
+    if event.tag is not None and event.tag != "!":
+        raise InputError(f"the tag {event.tag} is refused", path=shown, line=line, hint="remove the tag")
+    if kind is yaml.ScalarEvent:
         return Node(_resolve(event.value) if event.implicit[0] else event.value, line)
-    if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
-        if event.tag is not None and event.tag != "!":
-            raise InputError(f"the tag {event.tag} is refused", path=shown, line=line, hint="remove the tag")
-        return Node({} if isinstance(event, yaml.MappingStartEvent) else [], line)
-    return None
+    return Node({} if kind is yaml.MappingStartEvent else [], line)
 
 
-def _place(parent: _Open, node: Node, event: yaml.Event, shown: str) -> None:
+def _aliased(event: Any, shown: str) -> InputError:
+    line = event.start_mark.line + 1
+    return InputError("anchors and aliases are refused", path=shown, line=line, hint="write the value out")
+
+
+def _place(parent: _Open, node: Node, text: str | None, shown: str) -> None:
     """Put a node where it belongs in its parent: list element, key, or value of the key just met."""
     value = parent.node.value
     if isinstance(value, list):
@@ -204,18 +210,17 @@ def _place(parent: _Open, node: Node, event: yaml.Event, shown: str) -> None:
     if not isinstance(value, dict):  # a scalar is never open
         return
     if parent.key is None:
-        if not isinstance(event, yaml.ScalarEvent):
+        if text is None:
             raise InputError("a key must be a word", path=shown, line=node.line)
-        key = str(event.value)
-        if key in value:
+        if text in value:
             raise InputError(
-                f"`{key}` is written twice (first on line {parent.node.key_lines[key]})",
+                f"`{text}` is written twice (first on line {parent.node.key_lines[text]})",
                 path=shown,
                 line=node.line,
                 hint="keep one of them",
             )
-        parent.key = key
-        parent.node.key_lines[key] = node.line
+        parent.key = text
+        parent.node.key_lines[text] = node.line
         return
     value[parent.key] = node
     parent.key = None

@@ -8,7 +8,9 @@ be string literals, because what cannot be read cannot be traced.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -70,14 +72,16 @@ def _links(root: Path, folder: str, word: str, matches: _Matcher) -> Iterator[_F
             raise InputError("is not Python that can be read", path=shown, line=line) from None
         module = path.relative_to(top).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
         names = _declared_names(tree) if word == "implements" else frozenset()
-        yield from sorted(_walk(tree, module, shown, partial(matches, names)), key=lambda found: found[2].line)
+        wanted = re.compile("|".join({word, *names}).encode("utf-8"))
+        lines = [number for number, line in enumerate(data.split(b"\n"), 1) if wanted.search(line)]
+        yield from sorted(_walk(tree, module, shown, partial(matches, names), lines), key=lambda found: found[2].line)
 
 
 def _declared_names(tree: ast.Module) -> frozenset[str]:
     """What `implements` is called in this module, after its imports."""
     return frozenset(
         alias.asname or alias.name
-        for node in ast.walk(tree)
+        for node in tree.body
         if isinstance(node, ast.ImportFrom) and node.module == _DECLARATION
         for alias in node.names
         if alias.name == "implements"
@@ -101,16 +105,36 @@ def _is_verifies(_names: frozenset[str], call: ast.Call) -> bool:
     return False
 
 
-def _walk(tree: ast.AST, module: str, shown: str, matches: Callable[[ast.Call], bool]) -> Iterator[_Found]:
-    """Matching calls in a module; a decorator's call bears the name of what it decorates."""
+def _walk(
+    tree: ast.Module, module: str, shown: str, matches: Callable[[ast.Call], bool], lines: list[int]
+) -> Iterator[_Found]:
+    """Matching calls in a module; a decorator's call bears the name of what it decorates.
+
+    Only what stands on one of `lines` is looked into: most of a file has nothing to find.
+    """
     pending: list[tuple[ast.AST, str]] = [(tree, module)]
     while pending:
         node, scope = pending.pop()
         if isinstance(node, _Scoped):
             scope = f"{scope}.{node.name}"
+            children: Iterable[ast.AST] = (*node.decorator_list, *node.body)
         elif isinstance(node, ast.Call) and matches(node):
             yield scope, _literals(node, shown), Source(path=shown, line=node.lineno)
-        pending.extend((child, scope) for child in ast.iter_child_nodes(node))
+            continue
+        else:
+            children = ast.iter_child_nodes(node)
+        pending.extend((child, scope) for child in children if _spans(child, lines))
+
+
+def _spans(node: ast.AST, lines: list[int]) -> bool:
+    """Whether a node stands on one of these lines; a definition begins with its decorators."""
+    start, end = getattr(node, "lineno", None), getattr(node, "end_lineno", None)
+    if start is None or end is None:
+        return True
+    if isinstance(node, _Scoped) and node.decorator_list:
+        start = node.decorator_list[0].lineno
+    place = bisect_left(lines, start)
+    return place < len(lines) and lines[place] <= end
 
 
 def _literals(call: ast.Call, shown: str) -> tuple[str, ...]:

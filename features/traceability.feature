@@ -36,6 +36,8 @@ Feature: Traceability
       | features/sum.feature  | @REQ-001       | @slow     | untested-requirement      | REQ-001 | requirements/all.yaml:6 |
       | features/sum.feature  | @RC-01         | @slow     | unverified-control        | RC-01   | risk/controls.yaml:2    |
       | src/thing/sums.py     | REQ-001        | RC-01     | unimplemented-requirement | REQ-001 | requirements/all.yaml:6 |
+      | risk/risks.yaml       | harm: HARM-01  | harm: HS-01 | wrong-target            | RISK-01 | risk/risks.yaml:2       |
+      | requirements/all.yaml | [UN-01]        | [UN-01, REQ-001] | circular-link      | REQ-001 | requirements/all.yaml:6 |
 
   @REQ-032
   Scenario: Links are read from code that cannot be run
@@ -55,6 +57,11 @@ Feature: Traceability
       | outcome | verdict  | gap                  |
       | failed  | failed   | failed-requirement   |
       | skipped | untested | untested-requirement |
+
+  @REQ-033 @RC-11
+  Scenario: A failure shows wherever it is relied on
+    When the trace check runs with a result that failed
+    Then "UN-01", "RC-01" and "RISK-01" count as failed too
 
   @REQ-033 @RC-11
   Scenario: Results of another tree do not count

@@ -14,6 +14,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.reports import read_report
+from minivess.compliance.traceability.view import view
 from minivess.foundation.errors import InputError
 from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.traceability import TestReport
@@ -196,3 +197,10 @@ def _held(check: Check, requirement: str) -> None:
     assert check.report is not None
     outcomes = Counter(result.outcome for result in check.report.results if requirement in result.ids)
     assert outcomes == {"passed": 1, "failed": 1, "skipped": 1}
+
+
+@then(parsers.parse('"{first}", "{second}" and "{third}" count as failed too'))
+def _(check: Check, first: str, second: str, third: str) -> None:
+    assert check.graph is not None
+    statuses = {item["id"]: item["status"] for item in view(check.graph)["items"]}
+    assert [statuses[name] for name in (first, second, third)] == ["failed"] * 3

@@ -1,0 +1,110 @@
+"""The graph as data: every item once, every link named, and the status of what relies on something else."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minivess.compliance.traceability.graph import TraceGraph
+from minivess.compliance.traceability.reviews import link_digests, write_reviews
+from minivess.compliance.traceability.view import RELATIONS, view
+from minivess.foundation.provenance import environment_digest, tree_digest
+from minivess.records.items import KINDS, link_fields
+from minivess.records.traceability import TestReport
+
+pytestmark = pytest.mark.verifies("REQ-033")
+
+
+def loaded(tree: Path, outcome: str | None) -> TraceGraph:
+    """The graph with one result of the tree's one scenario."""
+    if outcome is None:
+        return TraceGraph.load(tree)
+    scenario = {"path": "features/sum.feature", "line": 3}
+    results = [
+        {
+            "name": "s",
+            "node": "t::s",
+            "ids": ["REQ-001", "RC-01"],
+            "outcome": outcome,
+            "seconds": 0.1,
+            "scenario": scenario,
+        }
+    ]
+    report = TestReport.model_validate(
+        {
+            "commit": None,
+            "dirty": None,
+            "tree": tree_digest(tree),
+            "environment": environment_digest(tree),
+            "platform": "p",
+            "time": datetime.now(UTC),
+            "tester": "ada",
+            "results": results,
+        }
+    )
+    return TraceGraph.load(tree, report)
+
+
+def statuses(tree: Path, outcome: str | None) -> dict[str, str]:
+    return {item["id"]: item["status"] for item in view(loaded(tree, outcome))["items"]}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "word", "risk"),
+    [
+        ("passed", "passed", "acceptable"),
+        ("failed", "failed", "failed"),
+        ("skipped", "untested", "untested"),
+        (None, "untested", "untested"),
+    ],
+)
+def test_a_requirement_shows_at_its_need_and_at_the_risk_it_controls(
+    tree: Path, outcome: str | None, word: str, risk: str
+) -> None:
+    found = statuses(tree, outcome)
+    assert {name: found[name] for name in ("UN-01", "REQ-001", "RC-01", "RISK-01")} == {
+        "UN-01": word,
+        "REQ-001": word,
+        "RC-01": word,
+        "RISK-01": risk,
+    }
+    assert found["HAZ-01"] == "none"
+
+
+def test_every_item_is_there_with_what_links_to_it(tree: Path) -> None:
+    graph = loaded(tree, "passed")
+    shown: dict[str, Any] = json.loads(json.dumps(view(graph)))
+    items = {item["id"]: item for item in shown["items"]}
+    assert list(items) == list(graph.items.by_id)
+    assert items["REQ-001"]["links"] == [
+        {"relation": "derives-from", "target": "UN-01", "suspect": False, "reviewed": None}
+    ]
+    assert [one["name"] for one in items["REQ-001"]["code"]] == ["thing.sums.add"]
+    assert items["REQ-001"]["scenarios"][0]["outcome"] == "passed"
+    assert {"label": "Rationale", "value": "Because."} in items["REQ-001"]["text"]
+    assert {"label": "Safety class", "value": "B"} in items["REQ-001"]["facts"]
+    assert [level["level"] for level in items["RISK-01"]["levels"]] == ["high", "low"]
+    assert [cell["initial"] for cell in shown["risk"]["cells"] if cell["initial"]] == [["RISK-01"]]
+    assert shown["verdict"] == {"holds": True, "gaps": 0, "justified": 0, "suspects": 0}
+
+
+def test_a_suspect_link_shows_at_its_item(tree: Path) -> None:
+    graph = TraceGraph.load(tree)
+    write_reviews(tree, link_digests(graph.items, {}))
+    path = tree / "requirements/all.yaml"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("Somebody needs trust.", "Everybody does."), encoding="utf-8"
+    )
+    shown = view(TraceGraph.load(tree))
+    assert [item["id"] for item in shown["items"] if item["suspect"]] == ["REQ-001"]
+    assert shown["verdict"]["suspects"] == 1
+    assert [gap["kind"] for gap in shown["gaps"]] == ["suspect-link"]
+
+
+def test_every_link_that_can_be_declared_has_words() -> None:
+    declared = {field.replace("_", "-") for kind in KINDS for field in link_fields(kind.record)}
+    assert declared == set(RELATIONS)

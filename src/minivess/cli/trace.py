@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -43,15 +44,26 @@ def trace() -> None:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="Results of `trace run`: with them, untested means not passed.",
 )
+@click.option(
+    "--cases",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Results of cases (evaluation.json or a CSV): judge the statistical criteria by them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_obj
 @implements("REQ-031")
-def check(project: Path, source: Path | None, results: Path | None, as_json: bool) -> None:
+def check(project: Path, source: Path | None, results: Path | None, cases: Path | None, as_json: bool) -> None:
     """Name every gap with its file and line; exit 1 when there is one."""
     from minivess.compliance.traceability.graph import TraceGraph
     from minivess.compliance.traceability.reports import read_report
 
-    graph = TraceGraph.load(_source(project, source), None if results is None else read_report(results))
+    judge = None
+    if cases is not None:
+        from minivess.workflows.criteria import judge_all, read_cases
+
+        judge = partial(judge_all, cases=read_cases(cases))
+    report = None if results is None else read_report(results)
+    graph = TraceGraph.load(_source(project, source), report, judge=judge)
     gaps = graph.gaps()
     if as_json:
         emit_json(gaps)

@@ -79,6 +79,7 @@ class Gap(Record):
         "wrong-target",
         "circular-link",
         "suspect-link",
+        "unmet-criterion",
     ]
     item: str
     message: str

@@ -38,6 +38,7 @@ def find_gaps(graph: Links) -> tuple[Gap, ...]:
         *_circles(graph),
         *_lower_classes(graph),
         *_suspects(graph),
+        *_unmet(graph),
         *_missing_links(graph),
         *_unimplemented(graph),
         *_untested(graph),
@@ -157,6 +158,16 @@ def _suspects(graph: Links) -> Iterator[Gap]:
         item = graph.items.by_id[key.item]
         message = f"{key.item} ({key.field}) names {key.target}, which has changed since the link was reviewed"
         yield Gap(kind="suspect-link", item=key.item, message=message, source=item.source)
+
+
+def _unmet(graph: Links) -> Iterator[Gap]:
+    """Statistical criteria that the results of cases do not meet."""
+    for name, judged in (graph.criteria or {}).items():
+        for one in judged.strata:
+            if not one.met:
+                where = ", ".join(f"{key} {value}" for key, value in one.stratum.items())
+                message = f"{name} is not met{f' for {where}' if where else ''}: {one.why}"
+                yield Gap(kind="unmet-criterion", item=name, message=message, source=graph.items.by_id[name].source)
 
 
 def _missing_links(graph: Links) -> Iterator[Gap]:

@@ -6,7 +6,7 @@ recorded on another tree or lock file is stale: none of its results count (IEC 6
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,12 +14,13 @@ from typing import Any, Self
 from minivess.compliance.traceability.code_links import code_links, test_links
 from minivess.compliance.traceability.features import read_features
 from minivess.compliance.traceability.gaps import find_gaps
-from minivess.compliance.traceability.items import load_items
+from minivess.compliance.traceability.items import Items, load_items
 from minivess.compliance.traceability.links import Links
 from minivess.compliance.traceability.matrix import matrix
 from minivess.compliance.traceability.reviews import read_reviews
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import environment_digest, tree_digest
+from minivess.records.cases import CriterionVerdict
 from minivess.records.traceability import Gap, TestReport
 
 
@@ -29,13 +30,21 @@ class TraceGraph(Links):
 
     @classmethod
     @implements("REQ-033")
-    def load(cls, source: Path, report: TestReport | None = None, *, things: Mapping[str, str] | None = None) -> Self:
+    def load(
+        cls,
+        source: Path,
+        report: TestReport | None = None,
+        *,
+        things: Mapping[str, str] | None = None,
+        judge: Callable[[Items], Mapping[str, CriterionVerdict]] | None = None,
+    ) -> Self:
         """Read a source tree.
 
         Args:
             source: the folder with requirements/, risk/, features/, src/ and tests/.
             report: results to join; those of another tree or lock file are kept but do not count.
             things: digests of what items rest on beside text, as far as the caller knows them.
+            judge: computes the verdicts of the statistical criteria; without it nothing is said about them.
 
         Raises:
             InputError: a file is missing or malformed, with file and line.
@@ -45,8 +54,9 @@ class TraceGraph(Links):
         stale = report is not None and (
             report.tree != tree_digest(source) or report.environment != environment_digest(source)
         )
+        items = load_items(source)
         return cls(
-            items=load_items(source),
+            items=items,
             scenarios=features.scenarios,
             tags=features.tags,
             tests=tuple(test_links(source)),
@@ -55,6 +65,7 @@ class TraceGraph(Links):
             stale=stale,
             reviews=read_reviews(source),
             things=things or {},
+            criteria=None if judge is None else judge(items),
         )
 
     def gaps(self) -> tuple[Gap, ...]:

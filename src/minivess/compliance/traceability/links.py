@@ -11,6 +11,7 @@ from minivess.compliance.traceability.features import Tag
 from minivess.compliance.traceability.items import Items
 from minivess.compliance.traceability.reports import Verdict, judge
 from minivess.compliance.traceability.reviews import LinkKey, State, link_digests, states
+from minivess.records.cases import CriterionVerdict
 from minivess.records.items import Source
 from minivess.records.traceability import CodeLink, Scenario, TestLink, TestReport, TestResult
 
@@ -31,6 +32,8 @@ class Links:
     """What links pointed to when they were reviewed."""
     things: Mapping[str, str] = field(default_factory=dict)
     """Digests of what items rest on beside text."""
+    criteria: Mapping[str, CriterionVerdict] | None = None
+    """Verdicts of statistical criteria, computed from the results of cases; None without such results."""
 
     def results_for(self, identifier: str) -> tuple[TestResult, ...]:
         """The results that count for an id; none when there is no report or it is stale."""

@@ -17,6 +17,7 @@ from minivess.compliance.traceability.reports import judge
 from minivess.compliance.traceability.reviews import LinkKey
 from minivess.records.items import (
     KINDS,
+    Criterion,
     Estimate,
     Item,
     Requirement,
@@ -72,7 +73,12 @@ def view(graph: Links, *, project: Mapping[str, Any] | None = None) -> dict[str,
     return {
         "format": FORMAT,
         "project": {"name": "", "version": None, "commit": None, "tree": None, "time": None, **(project or {})},
-        "verdict": {"holds": not gaps, "gaps": len(gaps), "justified": 0, "suspects": len(graph.suspects)},
+        "verdict": {
+            "holds": not gaps,
+            "gaps": len(gaps),
+            "justified": 0,
+            "suspects": len({key.item for key in graph.suspects}),
+        },
         "kinds": [_kind(kind.prefix, kind.title, kind.plural) for kind in KINDS],
         "relations": [{"name": name, "forward": one, "backward": other} for name, (one, other) in RELATIONS.items()],
         "items": [_item(graph, item, status[item.id], by_item[item.id]) for item in graph.items.all()],
@@ -204,6 +210,8 @@ def _own_status(graph: Links, item: Item) -> str:
         return graph.verdict_for(item.id) if graph.report is not None else "untested"
     if isinstance(item, Risk) and graph.items.plan is not None:
         return graph.items.plan.verdict(item.residual)
+    if isinstance(item, Criterion):
+        return "untested" if graph.criteria is None else graph.criteria[item.id].verdict
     if isinstance(item, UserNeed | SystemRequirement):
         return "none"
     results = graph.results_for(item.id)

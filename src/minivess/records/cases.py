@@ -1,0 +1,38 @@
+"""Results of single cases, as statistical acceptance criteria are judged by."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from minivess.records.base import Record, ShortText, Slug
+
+
+class CaseResult(Record):
+    """One case: whose it is, what was measured, and the attributes that strata are made of (scanner, site, ...)."""
+
+    case: ShortText
+    subject: ShortText
+    values: dict[Slug, float | None]
+    """None where a measure is undefined."""
+    attributes: dict[Slug, str]
+
+
+class StratumVerdict(Record):
+    """What came out in one stratum."""
+
+    stratum: dict[str, str]
+    cases: int
+    subjects: int
+    value: float | None
+    """The statistic, or its bound; None when it is undefined."""
+    met: bool
+    why: str
+    """Why it is not met; empty when it is."""
+
+
+class CriterionVerdict(Record):
+    """What came out of a criterion: met only when it is in every stratum."""
+
+    criterion: str
+    verdict: Literal["passed", "failed"]
+    strata: tuple[StratumVerdict, ...]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,6 +20,13 @@ source_option = click.option(
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     default=None,
     help="Tree with requirements/, risk/, features/ and src/. Default: the project's `source`, or this folder.",
+)
+
+
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Results of `trace run`: with them, untested means not passed.",
 )
 
 
@@ -39,11 +48,7 @@ def trace() -> None:
 
 @trace.command()
 @source_option
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Results of `trace run`: with them, untested means not passed.",
-)
+@results_option
 @click.option(
     "--cases",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -77,17 +82,76 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
 
 @trace.command()
 @source_option
+@results_option
+@click.option("--kind", help="Only items of a kind: `requirement`, or the beginning of its ids, `REQ`.")
+@click.option("--status", help="Only items of a status, for example `failed`.")
+@click.option("--suspect", is_flag=True, help="Only items with a suspect link.")
+@click.option("--search", default="", help="Only items in which these words stand.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the whole matrix to a .csv, .xlsx or .json file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_obj
-def matrix(project: Path, source: Path | None, as_json: bool) -> None:
-    """The traceability matrix in the terminal."""
-    from minivess.compliance.traceability.graph import TraceGraph
+@implements("REQ-070")
+def matrix(project: Path, **wishes: Any) -> None:
+    """The traceability matrix: in the terminal, or to a file."""
+    from minivess.compliance.evidence.site.tables import terminal_view
 
-    graph = TraceGraph.load(_source(project, source))
-    if as_json:
-        emit_json(graph.to_json())
-        return
-    emit_table(("requirement", "title", "needs", "scenarios and tests", "code"), graph.rows())
+    source, results, out, as_json = (wishes.pop(name) for name in ("source", "results", "out", "as_json"))
+    seen = _view(project, source, results)
+    if out is not None:
+        _write_matrix(seen, out)
+    elif as_json:
+        emit_json(seen)
+    else:
+        shown = terminal_view(seen, **wishes)
+        emit_table(shown.header, shown.rows)
+        say(f"{len(shown.rows)} of {shown.total} items")
+
+
+@trace.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@source_option
+@results_option
+@click.pass_obj
+@implements("REQ-070")
+def site(project: Path, folder: Path, source: Path | None, results: Path | None) -> None:
+    """Write the matrix as pages into FOLDER, for any browser, without a server."""
+    from minivess.compliance.evidence.site.writer import write_site
+
+    pages = write_site(_view(project, source, results), folder)
+    say(f"{len(pages)} files; open {pages[0]}")
+
+
+def _view(project: Path, source: Path | None, results: Path | None) -> dict[str, Any]:
+    """Everything the trace graph of a tree knows, with what the tree is."""
+    from minivess.compliance.traceability.graph import TraceGraph
+    from minivess.compliance.traceability.reports import read_report
+    from minivess.compliance.traceability.view import view
+    from minivess.foundation.provenance import project_name, source_state, tree_digest
+
+    tree = _source(project, source)
+    graph = TraceGraph.load(tree, None if results is None else read_report(results))
+    name, version = project_name(tree)
+    commit = source_state(tree)[0]
+    return view(graph, project={"name": name, "version": version, "commit": commit, "tree": tree_digest(tree)})
+
+
+def _write_matrix(seen: dict[str, Any], out: Path) -> None:
+    from minivess.compliance.evidence.site.tables import write_csv, write_xlsx
+    from minivess.foundation.files import write_text_atomic
+
+    if out.suffix == ".csv":
+        write_csv(seen, out)
+    elif out.suffix == ".xlsx":
+        write_xlsx(seen, out)
+    elif out.suffix == ".json":
+        write_text_atomic(out, json.dumps(seen, ensure_ascii=False, indent=1) + "\n")
+    else:
+        raise click.UsageError("the matrix can be written to .csv, .xlsx and .json")
+    say(f"wrote {out}")
 
 
 @trace.command()

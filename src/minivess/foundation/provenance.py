@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,17 @@ def environment_digest(folder: Path) -> str | None:
         return digest_file(lock)
     except OSError as error:
         raise CouldNotCheckError(f"cannot read uv.lock: {error.strerror or error}") from error
+
+
+def project_name(folder: Path) -> tuple[str, str | None]:
+    """Name and version of a source tree, from its `pyproject.toml`; else the name of its folder."""
+    try:
+        with (folder / "pyproject.toml").open("rb") as stream:
+            said = tomllib.load(stream).get("project", {})
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        said = {}
+    name, version = (said.get(key) if isinstance(said, dict) else None for key in ("name", "version"))
+    return str(name or folder.resolve().name), str(version) if version is not None else None
 
 
 def _tree_files(folder: Path) -> set[str]:

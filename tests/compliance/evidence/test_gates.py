@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from minivess.compliance.evidence.gates import judge, load_policy
 from minivess.foundation.errors import InputError
 from minivess.records.evaluation import CaseMeasures, Interval
-from minivess.records.release import GateFacts, GateResult, ReleasePolicy
 from minivess.records.items import Source
+from minivess.records.release import GateFacts, GateResult, ReleasePolicy
 from minivess.records.traceability import Gap, TestResult
 from tests.compliance.evidence.release_builder import POLICY, make_release
 

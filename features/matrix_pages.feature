@@ -1,0 +1,40 @@
+Feature: Pages of the matrix
+  An auditor browses the whole graph as files, without a server and without the network, and reads it as a table as well.
+
+  Background:
+    Given a source tree whose chain from risk to result is whole
+
+  @REQ-070
+  Scenario: The matrix as pages
+    When the pages are written
+    Then the start page tells the verdict and leads to every kind of item
+    And the page of "REQ-001" names its need, its code and its scenario
+    And no page refers to anything outside the folder
+
+  @REQ-070 @RC-11
+  Scenario: What is broken stands on the start page
+    Given in "features/sum.feature" the text "@RC-01" becomes "@slow"
+    When the pages are written
+    Then the start page says that "RC-01" is not verified
+
+  @REQ-070
+  Scenario: Only our own pages are replaced
+    Given a folder with a file of somebody else
+    When the pages are written into it
+    Then they are refused and the file is still there
+
+  @REQ-070
+  Scenario Outline: The matrix as a table
+    When the matrix is written as <form>
+    Then the table holds every item once
+
+    Examples:
+      | form |
+      | csv  |
+      | xlsx |
+      | json |
+
+  @REQ-070
+  Scenario: The matrix in the terminal
+    When the matrix is shown for the kind "REQ"
+    Then only "REQ-001" is shown

@@ -1,0 +1,152 @@
+"""The trace as its readers ask it: items by id, links both ways, and where on the site each item stands."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from minivess.foundation.errors import InputError
+
+FORMAT = "minivess-trace/2"
+ITEMS_A_PAGE = 50
+"""Items stand in pages of this many numbers. A page an item was measured too: creating and removing 5,500 files takes longer
+than writing what is in them, and an address that follows from the id alone outlives every other item."""
+
+STATUSES = {
+    "passed": "passed",
+    "failed": "failed",
+    "untested": "untested",
+    "stale": "stale",
+    "acceptable": "acceptable",
+    "unacceptable": "not acceptable",
+    "none": "stated",
+}
+"""Every status in the order in which it is counted, with the word people read."""
+
+_DOWNWARD = frozenset({"implemented-by", "controls", "controlled-by", "allocated-to", "uses", "new-risks"})
+"""Relations whose target shows how an item is met. Every other relation names what an item stems from."""
+_REGULAR = re.compile(r"([A-Z]{1,12})-([0-9]{1,9})", re.ASCII)
+
+
+class Edge(NamedTuple):
+    """One link, seen from one of its ends."""
+
+    words: str
+    """The relation in the direction in which it is read here."""
+    other: str
+    """The id at the other end, which may be of no item."""
+    suspect: bool
+    reviewed: Mapping[str, Any] | None
+
+
+class Place(NamedTuple):
+    """Where an item stands on the site: the page in `items/`, and the anchor on it."""
+
+    page: str
+    anchor: str
+
+    @property
+    def address(self) -> str:
+        """The address as seen from another page in `items/`."""
+        return f"{self.page}#{self.anchor}"
+
+
+class TraceView:
+    """A trace with its links followed both ways.
+
+    Args:
+        trace: what `traceability.view.view` gives, in the format `minivess-trace/2`.
+
+    Raises:
+        InputError: the trace has another format, or an id stands twice.
+    """
+
+    def __init__(self, trace: Mapping[str, Any]) -> None:
+        if trace.get("format") != FORMAT:
+            raise InputError(
+                f"{trace.get('format')!r} is not a format of traces this version can show",
+                hint=f"make it again, so that it says {FORMAT}",
+            )
+        self.trace = trace
+        self.items: list[dict[str, Any]] = trace["items"]
+        self.by_id: dict[str, dict[str, Any]] = {item["id"]: item for item in self.items}
+        if len(self.by_id) != len(self.items):
+            raise InputError("an id stands twice in the trace", hint="`minivess trace check` names both places")
+        self.kinds = _kinds(trace["kinds"], self.items)
+        self.up: dict[str, list[Edge]] = {identifier: [] for identifier in self.by_id}
+        self.down: dict[str, list[Edge]] = {identifier: [] for identifier in self.by_id}
+        self._follow({row["name"]: (row["forward"], row["backward"]) for row in trace["relations"]})
+
+    def _follow(self, words: Mapping[str, tuple[str, str]]) -> None:
+        for item in self.items:
+            for declared in item["links"]:
+                relation, target = declared["relation"], declared["target"]
+                forward, backward = words.get(relation) or (relation.replace("-", " "), f"{relation} of")
+                near, far = (self.down, self.up) if relation in _DOWNWARD else (self.up, self.down)
+                state = (declared["suspect"], declared["reviewed"])
+                near[item["id"]].append(Edge(forward, target, *state))
+                if target in far:
+                    far[target].append(Edge(backward, item["id"], *state))
+
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """Where each item stands."""
+        return {identifier: place(identifier) for identifier in self.by_id}
+
+    @cached_property
+    def pages(self) -> dict[str, list[dict[str, Any]]]:
+        """The items of each page in `items/`, both in the order of the trace."""
+        pages: dict[str, list[dict[str, Any]]] = {}
+        for item in self.items:
+            pages.setdefault(self.places[item["id"]].page, []).append(item)
+        return pages
+
+    @cached_property
+    def standards(self) -> dict[str, int]:
+        """Every clause that an item names, with the number of items, clauses in the order of their numbers."""
+        counts: dict[str, int] = {}
+        for item in self.items:
+            for clause in item["standards"]:
+                counts[clause] = counts.get(clause, 0) + 1
+        return dict(sorted(counts.items(), key=lambda pair: _natural(pair[0])))
+
+
+def place(identifier: str) -> Place:
+    """Where the item of this id stands: a matter of the id alone, so that an address stays good when others come and go."""
+    regular = _REGULAR.fullmatch(identifier)
+    if regular:
+        first = int(regular[2]) // ITEMS_A_PAGE * ITEMS_A_PAGE
+        return Place(f"{regular[1]}-{first}.html", identifier)
+    digest = hashlib.sha256(identifier.encode("utf-8", "surrogatepass")).hexdigest()
+    return Place(f"other-{digest[:2]}.html", f"x-{digest[:16]}")
+
+
+def status_word(status: str) -> str:
+    """The word people read for a status."""
+    return STATUSES.get(status, status)
+
+
+def open_gaps(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The gaps of an item that nobody has justified."""
+    return [gap for gap in item["gaps"] if gap["justified"] is None]
+
+
+def others(edges: Iterable[Edge]) -> list[str]:
+    """The ids at the other ends, each once, in order."""
+    return list(dict.fromkeys(edge.other for edge in edges))
+
+
+def _kinds(declared: list[dict[str, Any]], items: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    """Title and plural of each kind that an item has: as declared and in that order, then by its own name."""
+    present = dict.fromkeys(item["kind"] for item in items)
+    known = {row["kind"]: (row["title"], row["plural"]) for row in declared if row["kind"] in present}
+    return known | {kind: (kind, kind) for kind in present if kind not in known}
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """A key by which 5.10 comes after 5.9."""
+    parts = re.split(r"([0-9]+)", text)
+    return [(1, int(part), "") if index % 2 else (0, 0, part) for index, part in enumerate(parts)]

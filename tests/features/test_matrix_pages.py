@@ -1,0 +1,137 @@
+"""Steps of features/matrix_pages.feature."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import openpyxl
+import pytest
+from click.testing import CliRunner, Result
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.cli.main import app
+from minivess.compliance.traceability.items import load_items
+from tests.tiny_tree import write_tree
+
+scenarios("matrix_pages.feature")
+
+
+@dataclass
+class Desk:
+    """A tree, and where things are written."""
+
+    tree: Path
+    out: Path
+    done: Result | None = None
+
+    def run(self, *words: str) -> None:
+        """Run `minivess trace` on the tree."""
+        self.done = CliRunner().invoke(app, ["trace", *words, "--source", str(self.tree)])
+
+    def page(self, name: str) -> str:
+        """A page that was written."""
+        return (self.out / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(write_tree(tmp_path / "tree"), tmp_path / "out")
+
+
+@given("a source tree whose chain from risk to result is whole")
+def _(desk: Desk) -> None:
+    assert (desk.tree / "requirements").is_dir()
+
+
+@given(parsers.parse('in "{name}" the text "{old}" becomes "{new}"'))
+def _(desk: Desk, name: str, old: str, new: str) -> None:
+    path = desk.tree / name
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+
+@given("a folder with a file of somebody else")
+def _(desk: Desk) -> None:
+    desk.out.mkdir()
+    (desk.out / "thesis.txt").write_text("mine", encoding="utf-8")
+
+
+@when("the pages are written")
+@when("the pages are written into it")
+def _(desk: Desk) -> None:
+    desk.run("site", str(desk.out))
+
+
+@then("the start page tells the verdict and leads to every kind of item")
+def _(desk: Desk) -> None:
+    assert desk.done is not None
+    assert desk.done.exit_code == 0, desk.done.output
+    start = desk.page("index.html")
+    assert "The trace holds." in start
+    for kind in ("software-requirement", "user-need", "risk", "risk-control", "hazard"):
+        assert f"matrix.html#kind={kind}\"" in start
+
+
+@then(parsers.parse('the page of "{item}" names its need, its code and its scenario'))
+def _(desk: Desk, item: str) -> None:
+    [page] = [path for path in desk.out.glob("items/*.html") if f'id="{item}"' in path.read_text(encoding="utf-8")]
+    text = page.read_text(encoding="utf-8")
+    for wanted in ("UN-01", "thing.sums.add", "Two and two"):
+        assert wanted in text
+
+
+@then("no page refers to anything outside the folder")
+def _(desk: Desk) -> None:
+    for path in desk.out.rglob("*.html"):
+        for target in re.findall(r'(?:href|src)="([^"]*)"', path.read_text(encoding="utf-8")):
+            file = target.partition("#")[0]
+            assert "://" not in target
+            assert not file or (path.parent / file).resolve().is_relative_to(desk.out.resolve())
+            assert not file or (path.parent / file).is_file(), target
+
+
+@then(parsers.parse('the start page says that "{item}" is not verified'))
+def _(desk: Desk, item: str) -> None:
+    assert f"{item} (Second sum) has no scenario that shows its effect" in desk.page("index.html")
+
+
+@then("they are refused and the file is still there")
+def _(desk: Desk) -> None:
+    assert desk.done is not None
+    assert desk.done.exception is not None
+    assert [path.name for path in desk.out.iterdir()] == ["thesis.txt"]
+
+
+@when(parsers.parse("the matrix is written as {form}"))
+def _(desk: Desk, form: str) -> None:
+    desk.out = desk.out.with_suffix(f".{form}")
+    desk.run("matrix", "--out", str(desk.out))
+
+
+@then("the table holds every item once")
+def _(desk: Desk) -> None:
+    assert desk.done is not None
+    assert desk.done.exit_code == 0, desk.done.output
+    if desk.out.suffix == ".csv":
+        with desk.out.open(encoding="utf-8-sig", newline="") as stream:
+            found = [row[0] for row in csv.reader(stream)][1:]
+    elif desk.out.suffix == ".xlsx":
+        sheet = openpyxl.load_workbook(desk.out, read_only=True).worksheets[0]
+        found = [str(row[0]) for row in sheet.iter_rows(values_only=True)][1:]
+    else:
+        found = [item["id"] for item in json.loads(desk.out.read_text(encoding="utf-8"))["items"]]
+    assert sorted(found) == sorted(load_items(desk.tree).by_id)
+
+
+@when(parsers.parse('the matrix is shown for the kind "{kind}"'))
+def _(desk: Desk, kind: str) -> None:
+    desk.run("matrix", "--kind", kind)
+
+
+@then(parsers.parse('only "{item}" is shown'))
+def _(desk: Desk, item: str) -> None:
+    assert desk.done is not None
+    assert re.findall(r"^[A-Z]+-\d+", desk.done.output, re.MULTILINE) == [item]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from functools import partial
 from pathlib import Path
@@ -62,6 +63,7 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
     from minivess.compliance.traceability.graph import TraceGraph
     from minivess.compliance.traceability.reports import read_report
 
+    gc.disable()  # a short process that makes many small things and no circles of them
     judge = None
     if cases is not None:
         from minivess.workflows.criteria import judge_all, read_cases
@@ -95,7 +97,7 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_obj
 @implements("REQ-070")
-def matrix(project: Path, **wishes: Any) -> None:
+def matrix(project: Path, /, **wishes: Any) -> None:
     """The traceability matrix: in the terminal, or to a file."""
     from minivess.compliance.evidence.site.tables import terminal_view
 

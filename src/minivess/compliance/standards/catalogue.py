@@ -1,4 +1,4 @@
-"""Catalogues of clauses as data: committed CSV files with the source and the review date of every row.
+"""Catalogues as data: clauses, checks and hazards of machine learning, every row with its source and date of review.
 
 They hold paraphrases in few words, compiled from secondary sources; the standards' own sentences are copyrighted. A new
 edition of a standard is another file, not another program.
@@ -6,131 +6,169 @@ edition of a standard is another file, not another program.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from datetime import date
-from importlib.resources import files
-from typing import Literal, cast
+from functools import cache
+from typing import Literal, cast, get_args
 
-from minivess.foundation.errors import CouldNotCheckError, UsageError
+from minivess.compliance.standards.tables import damaged, parse, read_text
+from minivess.foundation.errors import UsageError
 
 SafetyClass = Literal["A", "B", "C"]
-Automation = Literal["auto", "partial", "attest"]
+"""Of IEC 62304 4.3."""
+DocumentationLevel = Literal["basic", "enhanced"]
+"""Of the FDA's guidance on device software functions (2023)."""
+Mode = Literal["auto", "partial", "attest", "item"]
 
-_CLAUSE_COLUMNS = ("clause", "classes", "paraphrase", "automation", "evidence", "source", "reviewed")
-_CHECK_COLUMNS = ("id", "standard_clause", "classes", "check", "mode", "source", "reviewed")
-_FOLDER = "catalogues"
+_IEC62304 = "iec62304-2006-a1-2015.csv"
+_CHECKS = "checks.csv"
+_ML_HAZARDS = "ml-hazards.csv"
+_COLUMNS = (
+    "id", "standard", "clauses", "classes", "levels", "paraphrase", "mode", "evidence", "source", "reviewed",
+)  # fmt: skip
+_HAZARD_COLUMNS = ("id", "group", "paraphrase", "source", "reviewed")
+_CLASSES = frozenset[SafetyClass](get_args(SafetyClass))
+_LEVELS = frozenset[DocumentationLevel](get_args(DocumentationLevel))
 
 
 @dataclass(frozen=True)
 class Clause:
-    """One clause: the safety classes it binds, what it asks in a few words, and which named evidence would meet it."""
-
-    number: str
-    classes: frozenset[SafetyClass]
-    paraphrase: str
-    automation: Automation
-    evidence: tuple[str, ...]
-    """All of these must be present; empty where no evidence of this project is claimed for it."""
-    source: str
-    reviewed: date
-
-
-@dataclass(frozen=True)
-class StandardCheck:
-    """One check of the list over all standards this project looks at."""
+    """One row of a catalogue: a clause of a standard, a check of clauses, or a hazard that has to be considered."""
 
     id: str
-    standard_clause: str
+    """How attestations and justifications name it: `IEC 62304 5.2.1`, `R04`, `MLH-07`."""
+    standard: str
+    numbers: tuple[str, ...]
+    """The clauses of the standard that it is about."""
     classes: frozenset[SafetyClass]
-    check: str
-    mode: Automation
+    """The safety classes it binds."""
+    levels: frozenset[DocumentationLevel]
+    """The documentation levels it is asked for."""
+    paraphrase: str
+    mode: Mode
+    """How far a tool can tell: all of it (`auto`), a part (`partial`), nothing, a person must attest (`attest`); or an
+    item of the risk file has to name it (`item`)."""
+    evidence: tuple[str, ...]
+    """Names that must all be present; empty where nothing in this project shows it."""
     source: str
     reviewed: date
+
+    @property
+    def label(self) -> str:
+        """How tables show it beside its standard: `5.2.1`, `R04: 5.4`, `MLH-07`."""
+        numbers = ", ".join(self.numbers)
+        return numbers if self.id.endswith(f" {numbers}") else f"{self.id}: {numbers}" if numbers else self.id
+
+    @property
+    def subjects(self) -> tuple[tuple[str, ...], ...]:
+        """What an attestation or a justification may name: the row itself, or all the clauses it is about."""
+        clauses = tuple(f"{self.standard} {number}" for number in self.numbers)
+        return ((self.id,), clauses) if clauses else ((self.id,),)
+
+    def binds(self, safety_class: SafetyClass, level: DocumentationLevel) -> bool:
+        """Whether it is asked of software of a class, documented at a level."""
+        return safety_class in self.classes and level in self.levels
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The clauses of one edition of a standard."""
+    """The rows of one table."""
 
     name: str
     clauses: tuple[Clause, ...]
 
-    def binding(self, safety_class: SafetyClass) -> tuple[Clause, ...]:
-        """The clauses that bind software of a class."""
-        return tuple(clause for clause in self.clauses if safety_class in clause.classes)
+    def binding(self, safety_class: SafetyClass, level: DocumentationLevel = "basic") -> tuple[Clause, ...]:
+        """The rows that are asked of software of a class, documented at a level."""
+        return tuple(clause for clause in self.clauses if clause.binds(safety_class, level))
 
 
+@cache
 def iec62304() -> Catalogue:
-    """IEC 62304:2006 with its amendment of 2015.
+    """IEC 62304:2006 with its amendment of 2015, clause by clause.
 
     Raises:
         CouldNotCheckError: the catalogue in this installation is damaged.
     """
-    rows = _rows("iec62304-2006-a1-2015.csv", _CLAUSE_COLUMNS)
-    clauses = tuple(
-        Clause(
-            number=row["clause"],
-            classes=_classes(row["classes"]),
-            paraphrase=row["paraphrase"],
-            automation=_automation(row["automation"]),
-            evidence=tuple(row["evidence"].split()),
-            source=row["source"],
-            reviewed=date.fromisoformat(row["reviewed"]),
-        )
-        for row in rows
-    )
-    return Catalogue("IEC 62304:2006+A1:2015", clauses)
+    return Catalogue("IEC 62304:2006+A1:2015", _read(_IEC62304))
 
 
-def checks() -> tuple[StandardCheck, ...]:
-    """The checks over all standards (IEC 62304, ISO 14971, FDA guidance, 21 CFR Part 11, EU AI Act, IMDRF N88).
+@cache
+def checks() -> Catalogue:
+    """Checks over all standards (IEC 62304, ISO 14971, FDA guidance, 21 CFR Part 11, EU AI Act, IMDRF N88).
 
     Raises:
         CouldNotCheckError: the catalogue in this installation is damaged.
     """
-    return tuple(
-        StandardCheck(
-            id=row["id"],
-            standard_clause=row["standard_clause"],
-            classes=_classes(row["classes"].partition(" ")[0].replace("-", "")),
-            check=row["check"],
-            mode=_automation(row["mode"]),
-            source=row["source"],
-            reviewed=date.fromisoformat(row["reviewed"]),
-        )
-        for row in _rows("checks.csv", _CHECK_COLUMNS)
-    )
+    return Catalogue("Checks over all standards", _read(_CHECKS))
 
 
-def clause(catalogue: Catalogue, number: str) -> Clause:
-    """One clause by its number.
+@cache
+def ml_hazards() -> Catalogue:
+    """Hazards of machine learning that a risk file has to consider or justify (BS/AAMI 34971, ISO/TS 24971-2).
 
     Raises:
-        UsageError: the catalogue has no such clause.
+        CouldNotCheckError: the catalogue in this installation is damaged.
     """
-    found = next((entry for entry in catalogue.clauses if entry.number == number), None)
-    if found is None:
-        raise UsageError(f"{catalogue.name} has no clause {number}")
-    return found
+    name = "Hazards of machine learning"
+    rows = parse(_ML_HAZARDS, read_text(_ML_HAZARDS), _HAZARD_COLUMNS, lambda row: _hazard(row, name))
+    return Catalogue(name, rows)
 
 
-def _rows(name: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    text = files("minivess.compliance.standards").joinpath(_FOLDER, name).read_text(encoding="utf-8")
-    reader = csv.DictReader(text.splitlines(), strict=True)
-    if tuple(reader.fieldnames or ()) != columns:
-        raise CouldNotCheckError(f"the catalogue {name} has other columns than expected", hint="install minivess again")
-    rows = list(reader)
-    if any(None in row or None in row.values() for row in rows):
-        raise CouldNotCheckError(f"the catalogue {name} has a row of the wrong length", hint="install minivess again")
+def catalogues() -> tuple[Catalogue, ...]:
+    """All catalogues: clauses of IEC 62304, checks over all standards, hazards of machine learning."""
+    return (iec62304(), checks(), ml_hazards())
+
+
+def clause(catalogue: Catalogue, name: str) -> Clause:
+    """One row by its id, or by its number where the catalogue is of one standard.
+
+    Raises:
+        UsageError: the catalogue has no such row.
+    """
+    for entry in catalogue.clauses:
+        if name in (entry.id, entry.label):
+            return entry
+    raise UsageError(f"{catalogue.name} has no clause {name}")
+
+
+def _read(name: str) -> tuple[Clause, ...]:
+    rows = parse(name, read_text(name), _COLUMNS, _clause)
+    if len({row.id for row in rows}) != len(rows):
+        raise damaged(name, "names an id twice")
     return rows
 
 
-def _classes(text: str) -> frozenset[SafetyClass]:
-    return frozenset(cast("list[SafetyClass]", list(text)))
+def _clause(row: dict[str, str]) -> Clause:
+    if row["mode"] not in ("auto", "partial", "attest"):
+        raise ValueError(f"unknown mode `{row['mode']}`")
+    classes = _CLASSES if row["classes"] == "-" else frozenset(row["classes"])
+    levels = _LEVELS if row["levels"] == "-" else frozenset(row["levels"].split())
+    if not classes or not levels or classes - _CLASSES or levels - _LEVELS:
+        raise ValueError(f"unknown class or level in `{row['classes']}`, `{row['levels']}`")
+    return Clause(
+        id=row["id"],
+        standard=row["standard"],
+        numbers=tuple(number for number in row["clauses"].split(";") if number),
+        classes=cast("frozenset[SafetyClass]", classes),
+        levels=cast("frozenset[DocumentationLevel]", levels),
+        paraphrase=row["paraphrase"],
+        mode=cast("Mode", row["mode"]),
+        evidence=tuple(row["evidence"].split()),
+        source=row["source"],
+        reviewed=date.fromisoformat(row["reviewed"]),
+    )
 
 
-def _automation(text: str) -> Automation:
-    if text not in {"auto", "partial", "attest"}:
-        raise CouldNotCheckError(f"a catalogue row has the unknown mode {text!r}", hint="install minivess again")
-    return cast("Automation", text)
+def _hazard(row: dict[str, str], standard: str) -> Clause:
+    return Clause(
+        id=row["id"],
+        standard=standard,
+        numbers=(),
+        classes=_CLASSES,
+        levels=_LEVELS,
+        paraphrase=f"{row['group']}: {row['paraphrase']}",
+        mode="item",
+        evidence=(),
+        source=row["source"],
+        reviewed=date.fromisoformat(row["reviewed"]),
+    )

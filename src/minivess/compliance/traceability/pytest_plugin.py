@@ -24,6 +24,7 @@ _TAG = re.compile(r"@(\S+)")
 _ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/'\":,]+/)+")
 _ATTRIBUTE = "minivess_evidence"
 _MESSAGE_LENGTH = 200
+_ABOUT = pytest.StashKey[dict[str, Any]]()
 _COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
@@ -92,6 +93,13 @@ class Observer:
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Add what is known about the test to its report, as plain data that xdist can carry."""
         report = yield
+        about = item.stash.get(_ABOUT, None)
+        if about is None:  # asked once a test, not for each of its phases
+            about = item.stash[_ABOUT] = self._about(item)
+        setattr(report, _ATTRIBUTE, about)
+        return report
+
+    def _about(self, item: pytest.Item) -> dict[str, Any]:
         scenario = _scenario(item)
         about: dict[str, Any] = {"ids": _ids(item, scenario), "name": item.name, "scenario": None}
         if scenario is not None:
@@ -100,8 +108,7 @@ class Observer:
                 "path": _relative(scenario.feature.filename, self.root),
                 "line": scenario.line_number,
             }
-        setattr(report, _ATTRIBUTE, about)
-        return report
+        return about
 
 
 class Recorder:

@@ -1,0 +1,56 @@
+"""The packaged tables of this room: CSV files with a fixed head, read whole or refused."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+
+from minivess.foundation.errors import CouldNotCheckError
+
+_FOLDER = "catalogues"
+
+
+@cache
+def read_text(name: str) -> str:
+    """A packaged table as text.
+
+    Raises:
+        CouldNotCheckError: this installation lacks it.
+    """
+    try:
+        return files("minivess.compliance.standards").joinpath(_FOLDER, name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise damaged(name, "cannot be read") from None
+
+
+def parse[T](name: str, text: str, columns: tuple[str, ...], make: Callable[[dict[str, str]], T]) -> tuple[T, ...]:
+    """Make something of every row of a table.
+
+    Args:
+        name: how errors call the table.
+        text: the table.
+        columns: its head.
+        make: what makes something of a row; a `ValueError` it raises is reported with the line.
+
+    Raises:
+        CouldNotCheckError: the table has another head, a row of the wrong length, or a row `make` cannot use.
+    """
+    reader = csv.DictReader(text.splitlines(), strict=True)
+    made = []
+    try:
+        if tuple(reader.fieldnames or ()) != columns:
+            raise damaged(name, "has other columns than expected")
+        for row in reader:
+            if None in row or None in row.values():
+                raise damaged(name, f"has a row of the wrong length on line {reader.line_num}")
+            made.append(make(row))
+    except (csv.Error, ValueError) as error:
+        raise damaged(name, f"is wrong on line {reader.line_num}: {error}") from None
+    return tuple(made)
+
+
+def damaged(name: str, what: str) -> CouldNotCheckError:
+    """The error for a table that this installation should have had whole."""
+    return CouldNotCheckError(f"the table {name} {what}", hint="install minivess again")

@@ -72,7 +72,7 @@ def _(desk: Desk) -> None:
     start = desk.page("index.html")
     assert "The trace holds." in start
     for kind in ("software-requirement", "user-need", "risk", "risk-control", "hazard"):
-        assert f"matrix.html#kind={kind}\"" in start
+        assert f'matrix.html#kind={kind}"' in start
 
 
 @then(parsers.parse('the page of "{item}" names its need, its code and its scenario'))

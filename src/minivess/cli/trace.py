@@ -6,7 +6,7 @@ import gc
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,10 @@ from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import PROJECT_FILE
 from minivess.records.identity import Role
+
+if TYPE_CHECKING:
+    from minivess.compliance.standards.catalogue import SafetyClass
+    from minivess.compliance.standards.coverage import Attested
 
 source_option = click.option(
     "--source",
@@ -61,7 +65,9 @@ def trace() -> None:
 def check(project: Path, source: Path | None, results: Path | None, cases: Path | None, as_json: bool) -> None:
     """Name every gap with its file and line; exit 1 when there is one."""
     from minivess.compliance.traceability.graph import TraceGraph
+    from minivess.compliance.traceability.justified import idle_justifications, judged
     from minivess.compliance.traceability.reports import read_report
+    from minivess.foundation.clock import utc_now
 
     gc.disable()  # a short process that makes many small things and no circles of them
     judge = None
@@ -71,14 +77,21 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
         judge = partial(judge_all, cases=read_cases(cases))
     report = None if results is None else read_report(results)
     graph = TraceGraph.load(_source(project, source), report, judge=judge)
-    gaps = graph.gaps()
+    gaps = judged(graph, graph.gaps(), utc_now().date())
     if as_json:
-        emit_json(gaps)
+        emit_json(
+            {"gaps": [{**one.gap.model_dump(mode="json"), "open": one.open, "remark": one.remark} for one in gaps]}
+        )
     else:
-        for gap in gaps:
-            click.echo(f"{gap.source.path}:{gap.source.line}: {gap.kind}: {gap.message}")
-    say(f"{len(gaps)} gap(s)" if gaps else "no gap: every link holds")
-    if gaps:
+        for one in gaps:
+            gap, remark = one.gap, f" ({one.remark})" if one.remark else ""
+            click.echo(f"{gap.source.path}:{gap.source.line}: {gap.kind}: {gap.message}{remark}")
+    for idle in idle_justifications(graph, [one.gap for one in gaps]):
+        say(f"{idle.source.path}:{idle.source.line}: there is no gap `{idle.subject}` to justify (any more)")
+    still_open = sum(one.open for one in gaps)
+    justified = f", {len(gaps) - still_open} justified" if len(gaps) > still_open else ""
+    say(f"{still_open} gap(s){justified}" if gaps else "no gap: every link holds")
+    if still_open:
         raise click.exceptions.Exit(1)
 
 
@@ -132,13 +145,32 @@ def _view(project: Path, source: Path | None, results: Path | None) -> dict[str,
     from minivess.compliance.traceability.graph import TraceGraph
     from minivess.compliance.traceability.reports import read_report
     from minivess.compliance.traceability.view import view
+    from minivess.foundation.clock import timestamp, utc_now
     from minivess.foundation.provenance import project_name, source_state, tree_digest
+    from minivess.workflows.standards import standards_of
 
-    tree = _source(project, source)
+    tree, now = _source(project, source), utc_now()
     graph = TraceGraph.load(tree, None if results is None else read_report(results))
     name, version = project_name(tree)
-    commit = source_state(tree)[0]
-    return view(graph, project={"name": name, "version": version, "commit": commit, "tree": tree_digest(tree)})
+    about = {
+        "name": name,
+        "version": version,
+        "commit": source_state(tree)[0],
+        "tree": tree_digest(tree),
+        "time": timestamp(now),
+    }
+    rows = standards_of(tree, graph, safety_class=_safety_class(project), today=now.date())
+    return view(graph, today=now.date(), project=about, coverage=[row.to_json() for row in rows])
+
+
+def _safety_class(project: Path) -> SafetyClass:
+    """Of the project's device; without a project that of this software itself."""
+    if (project / PROJECT_FILE).is_file():
+        from minivess.foundation.strict_yaml import read_record
+        from minivess.records.project import Project
+
+        return read_record(project / PROJECT_FILE, Project).device.safety_class
+    return "B"
 
 
 def _write_matrix(seen: dict[str, Any], out: Path) -> None:
@@ -299,6 +331,56 @@ def _revision(project: Path, name: str) -> str:
     with services_of(project) as services:
         known = tracing.baselines(services).get(name)
     return known.commit if known is not None and known.commit else name
+
+
+@trace.command()
+@source_option
+@results_option
+@click.option("--status", type=click.Choice(["met", "justified", "open"]), help="Only clauses that stand so.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_obj
+@implements("REQ-072")
+def standards(project: Path, source: Path | None, results: Path | None, status: str | None, as_json: bool) -> None:
+    """How every clause of the standards stands, and what has to be done next."""
+    from minivess.compliance.traceability.graph import TraceGraph
+    from minivess.compliance.traceability.reports import read_report
+    from minivess.foundation.clock import utc_now
+    from minivess.workflows.standards import attestations_of, standards_of
+
+    tree = _source(project, source)
+    graph = TraceGraph.load(tree, None if results is None else read_report(results))
+    attested: tuple[Attested, ...] = ()
+    if (project / PROJECT_FILE).is_file():
+        with services_of(project) as services:
+            attested = attestations_of(services)
+    found = standards_of(
+        tree, graph, safety_class=_safety_class(project), today=utc_now().date(), attestations=attested
+    )
+    rows = [row.to_json() for row in found]
+    shown = [row for row in rows if status is None or row["status"] == status]
+    if as_json:
+        emit_json({"coverage": shown})
+    else:
+        emit_table(
+            ("clause", "status", "asks for", "next"),
+            [(row["id"], row["status"], row["paraphrase"], row["next"]) for row in shown],
+        )
+    counts = {name: sum(row["status"] == name for row in rows) for name in ("met", "justified", "open")}
+    say(", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+@trace.command()
+@click.argument("item")
+@actor_option
+@click.pass_obj
+@implements("REQ-072")
+def attest(project: Path, item: str, actor: str | None) -> None:
+    """Sign the attestation ITEM, word for word as it stands in the source tree."""
+    from minivess.workflows import standards as standards_workflow
+
+    with services_of(project) as services:
+        receipt = standards_workflow.attest(services, signer_of(services, actor), item)
+    say(f"{item} is attested by entry {receipt.index}")
 
 
 @trace.command()

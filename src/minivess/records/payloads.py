@@ -252,6 +252,15 @@ class BaselineTaken(Record):
     """Of the canonical JSON of every item's digest by id."""
 
 
+class ClauseAttested(Record):
+    """A person states something that no tool can check, in the words of an attestation of the source tree."""
+
+    item: Annotated[str, StringConstraints(pattern=r"^ATT-[0-9]{2,5}$")]
+    clause: ShortText
+    digest: Digest
+    """Of the attestation's words: when they change, they are to be signed again."""
+
+
 class ReleaseBuilt(Record):
     """A pack was made; `tag_manifest` is what people sign."""
 
@@ -299,6 +308,7 @@ PAYLOADS: dict[str, type[Record]] = {
     "scenarios": ScenariosRun,
     "trace.review": LinksReviewed,
     "trace.baseline": BaselineTaken,
+    "trace.attest": ClauseAttested,
     "release.build": ReleaseBuilt,
     "release.sign": ReleaseSigned,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from minivess.compliance.traceability.view import RELATIONS, view
 from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.items import KINDS, link_fields
 from minivess.records.traceability import TestReport
+
+TODAY = date(2026, 11, 21)
 
 pytestmark = pytest.mark.verifies("REQ-033")
 
@@ -50,7 +52,7 @@ def loaded(tree: Path, outcome: str | None) -> TraceGraph:
 
 
 def statuses(tree: Path, outcome: str | None) -> dict[str, str]:
-    return {item["id"]: item["status"] for item in view(loaded(tree, outcome))["items"]}
+    return {item["id"]: item["status"] for item in view(loaded(tree, outcome), today=TODAY)["items"]}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_a_requirement_shows_at_its_need_and_at_the_risk_it_controls(
 
 def test_every_item_is_there_with_what_links_to_it(tree: Path) -> None:
     graph = loaded(tree, "passed")
-    shown: dict[str, Any] = json.loads(json.dumps(view(graph)))
+    shown: dict[str, Any] = json.loads(json.dumps(view(graph, today=TODAY)))
     items = {item["id"]: item for item in shown["items"]}
     assert list(items) == list(graph.items.by_id)
     assert items["REQ-001"]["links"] == [
@@ -99,7 +101,7 @@ def test_a_suspect_link_shows_at_its_item(tree: Path) -> None:
     path.write_text(
         path.read_text(encoding="utf-8").replace("Somebody needs trust.", "Everybody does."), encoding="utf-8"
     )
-    shown = view(TraceGraph.load(tree))
+    shown = view(TraceGraph.load(tree), today=TODAY)
     assert [item["id"] for item in shown["items"] if item["suspect"]] == ["REQ-001"]
     assert shown["verdict"]["suspects"] == 1
     assert [gap["kind"] for gap in shown["gaps"]] == ["suspect-link"]

@@ -14,7 +14,7 @@ from typing import Any, Self
 from minivess.compliance.traceability.code_links import code_links, test_links
 from minivess.compliance.traceability.features import read_features
 from minivess.compliance.traceability.gaps import find_gaps
-from minivess.compliance.traceability.items import Items, load_items
+from minivess.compliance.traceability.items import Items, load_items, read_justifications
 from minivess.compliance.traceability.links import Links
 from minivess.compliance.traceability.matrix import matrix
 from minivess.compliance.traceability.reviews import read_reviews
@@ -66,6 +66,7 @@ class TraceGraph(Links):
             reviews=read_reviews(source),
             things=things or {},
             criteria=None if judge is None else judge(items),
+            justifications=read_justifications(source),
         )
 
     def gaps(self) -> tuple[Gap, ...]:

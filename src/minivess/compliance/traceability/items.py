@@ -13,8 +13,9 @@ from pathlib import Path
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
-from minivess.foundation.strict_yaml import read_folder, read_record
+from minivess.foundation.strict_yaml import read_folder, read_items, read_record
 from minivess.records.items import KINDS, Item, Requirement, Risk, RiskControl, Source, UserNeed
+from minivess.records.justification import Justification, doubled
 from minivess.records.risk_plan import RiskPlan
 from minivess.records.traceability import Gap
 
@@ -22,8 +23,9 @@ FOLDERS: dict[str, dict[str, type[Item]]] = {
     folder: {kind.list: kind.record for kind in KINDS if kind.folder == folder} for folder in ("requirements", "risk")
 }
 """Lists a file may hold and the records in them, by folder."""
+JUSTIFICATIONS = "justifications.yaml"
 OTHER_FILES: dict[str, frozenset[str]] = {
-    "requirements": frozenset({"justifications.yaml"}),
+    "requirements": frozenset({JUSTIFICATIONS}),
     "risk": frozenset({"plan.yaml"}),
 }
 """Files of these folders that hold no items."""
@@ -94,6 +96,25 @@ def load_items(source: Path) -> Items:
     plan = _read_plan(source, risks=bool(risks))
     _refuse_contradictions(plan, risks)
     return Items(known, plan, tuple(duplicates))
+
+
+@implements("REQ-071")
+def read_justifications(source: Path) -> tuple[Justification, ...]:
+    """What `requirements/justifications.yaml` says, in its order; nothing when it does not exist.
+
+    Raises:
+        InputError: it is malformed, or one thing is justified twice; with file and line.
+    """
+    path = source / "requirements" / JUSTIFICATIONS
+    if not path.exists():
+        return ()
+    shown = f"requirements/{JUSTIFICATIONS}"
+    found: list[Justification] = read_items(path, {"justifications": Justification}, shown=shown)["justifications"]
+    for one in doubled(found):
+        raise InputError(
+            f"`{one.subject}` is justified already", path=shown, line=one.source.line, hint="keep one of them"
+        )
+    return tuple(found)
 
 
 def _check_prefix(item: Item) -> None:

@@ -13,6 +13,7 @@ from minivess.compliance.traceability.reports import Verdict, judge
 from minivess.compliance.traceability.reviews import LinkKey, State, link_digests, states
 from minivess.records.cases import CriterionVerdict
 from minivess.records.items import Source
+from minivess.records.justification import Justification
 from minivess.records.traceability import CodeLink, Scenario, TestLink, TestReport, TestResult
 
 
@@ -34,6 +35,8 @@ class Links:
     """Digests of what items rest on beside text."""
     criteria: Mapping[str, CriterionVerdict] | None = None
     """Verdicts of statistical criteria, computed from the results of cases; None without such results."""
+    justifications: tuple[Justification, ...] = ()
+    """Why something that is missing may be missing, expired ones too."""
 
     def results_for(self, identifier: str) -> tuple[TestResult, ...]:
         """The results that count for an id; none when there is no report or it is stale."""

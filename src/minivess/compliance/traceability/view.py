@@ -8,10 +8,12 @@ is not verified is not controlled.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from minivess.compliance.traceability.gaps import find_gaps
+from minivess.compliance.traceability.justified import JudgedGap, judged
 from minivess.compliance.traceability.links import Links
 from minivess.compliance.traceability.reports import judge
 from minivess.compliance.traceability.reviews import LinkKey
@@ -29,7 +31,7 @@ from minivess.records.items import (
     links_of,
 )
 from minivess.records.risk_plan import RiskPlan
-from minivess.records.traceability import Gap, Scenario
+from minivess.records.traceability import Scenario
 
 FORMAT = "minivess-trace/2"
 
@@ -58,34 +60,43 @@ _LONGER = (*_LONG, "information_reason", "benefit")
 _ORDER = ("failed", "unacceptable", "stale", "untested", "acceptable", "passed", "none")
 
 
-def view(graph: Links, *, project: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def view(
+    graph: Links,
+    *,
+    today: date,
+    project: Mapping[str, Any] | None = None,
+    coverage: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """The whole graph.
 
     Args:
         graph: the graph.
+        today: the day for which justifications are judged.
         project: name, version, commit, tree and time of what it is about, as far as known.
+        coverage: how the clauses of standards stand, as `standards.coverage` tells them.
     """
-    gaps = find_gaps(graph)
-    by_item: defaultdict[str, list[Gap]] = defaultdict(list)
-    for gap in gaps:
-        by_item[gap.item].append(gap)
+    gaps = judged(graph, find_gaps(graph), today)
+    by_item: defaultdict[str, list[JudgedGap]] = defaultdict(list)
+    for one in gaps:
+        by_item[one.gap.item].append(one)
+    still_open = sum(one.open for one in gaps)
     status = _statuses(graph)
     return {
         "format": FORMAT,
         "project": {"name": "", "version": None, "commit": None, "tree": None, "time": None, **(project or {})},
         "verdict": {
-            "holds": not gaps,
-            "gaps": len(gaps),
-            "justified": 0,
+            "holds": not still_open,
+            "gaps": still_open,
+            "justified": len(gaps) - still_open,
             "suspects": len({key.item for key in graph.suspects}),
         },
         "kinds": [_kind(kind.prefix, kind.title, kind.plural) for kind in KINDS],
         "relations": [{"name": name, "forward": one, "backward": other} for name, (one, other) in RELATIONS.items()],
         "items": [_item(graph, item, status[item.id], by_item[item.id]) for item in graph.items.all()],
         "risk": _risk_matrix(graph),
-        "coverage": [],
+        "coverage": [dict(row) for row in coverage],
         "report": _report(graph),
-        "gaps": [{**_gap(gap), "item": gap.item} for gap in gaps],
+        "gaps": [{**_gap(one), "item": one.gap.item} for one in gaps],
     }
 
 
@@ -100,7 +111,7 @@ def _word(title: str) -> str:
 _KIND = {kind.record: _word(kind.title) for kind in KINDS}
 
 
-def _item(graph: Links, item: Item, status: str, gaps: list[Gap]) -> dict[str, Any]:
+def _item(graph: Links, item: Item, status: str, gaps: list[JudgedGap]) -> dict[str, Any]:
     said = item.model_dump(mode="json", exclude={"id", "title", "source", *link_fields(type(item))})
     links = [_link(graph, item, field, target) for field, target in links_of(item)]
     links += [_link(graph, item, "rests_on", thing) for thing in item.rests_on if thing in graph.things]
@@ -122,7 +133,7 @@ def _item(graph: Links, item: Item, status: str, gaps: list[Gap]) -> dict[str, A
             one.model_dump(mode="json", include={"name", "node", "outcome", "seconds", "message"})
             for one in graph.results_for(item.id)
         ],
-        "gaps": [_gap(gap) for gap in gaps],
+        "gaps": [_gap(one) for one in gaps],
         "history": [],
         "signatures": [],
         "levels": _levels(graph.items.plan, item) if isinstance(item, Risk) else [],
@@ -165,8 +176,12 @@ def _scenario(graph: Links, scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def _gap(gap: Gap) -> dict[str, Any]:
-    return {"kind": gap.kind, "message": gap.message, **gap.source.model_dump(), "justified": None}
+def _gap(judged_gap: JudgedGap) -> dict[str, Any]:
+    gap, why = judged_gap.gap, judged_gap.justification
+    told = f" ({judged_gap.remark})" if judged_gap.open and why is not None else ""
+    said = {"reason": why.reason, "owner": why.owner, "expires": why.expires.isoformat()} if why is not None else None
+    shown = {"kind": gap.kind, "message": gap.message + told, **gap.source.model_dump()}
+    return {**shown, "justified": None if judged_gap.open else said}
 
 
 def _statuses(graph: Links) -> dict[str, str]:

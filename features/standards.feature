@@ -1,0 +1,40 @@
+Feature: Standards and justifications
+  Each clause that binds the device is met by evidence that has a name, is open, or is justified by somebody until a day.
+
+  Background:
+    Given a project on a source tree whose chain is whole
+
+  @REQ-072
+  Scenario: A clause is met by evidence and open without it
+    Given the tree has a development plan
+    Then the clause "IEC 62304 5.1.1" is not open for lack of "development-plan"
+    When the development plan is taken away
+    Then the clause "IEC 62304 5.1.1" is open and says what to do next
+
+  @REQ-072
+  Scenario: What only a person can state is met by a signature
+    Given the attestation "ATT-01" of the clause "IEC 62304 4.1" by "rosa"
+    Then the clause "IEC 62304 4.1" is open
+    When "rosa" signs the attestation "ATT-01"
+    Then the clause "IEC 62304 4.1" is met
+    When the words of the attestation "ATT-01" change
+    Then the clause "IEC 62304 4.1" is open
+
+  @REQ-072
+  Scenario: Nobody signs for somebody else
+    Given the attestation "ATT-01" of the clause "IEC 62304 4.1" by "rosa"
+    Then "max" is refused to sign the attestation "ATT-01"
+
+  @REQ-071 @RC-11
+  Scenario: A justified gap is shown as such, and open again after its last day
+    Given the risk control "RC-01" has no scenario
+    And that gap is justified by "rosa" until "2026-12-31"
+    When the trace check runs on "2026-12-31"
+    Then the gap is shown as justified by "rosa" and nothing is open
+    When the trace check runs on "2027-01-01"
+    Then the gap is open and says that its justification expired
+
+  @REQ-071 @RC-11
+  Scenario: A mistake cannot be justified away
+    Given the requirement "REQ-001" derives from "UN-09", which does not exist
+    Then a justification of "unknown-id UN-09" is refused with file and line

@@ -1,0 +1,157 @@
+"""How the clauses of standards stand for a source tree, and attestations of what only a person can state."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.standards.catalogue import SafetyClass, catalogues, ml_hazards
+from minivess.compliance.standards.coverage import Attested, Coverage, Facts, coverage, refuse_strangers, settled
+from minivess.compliance.standards.shown import considered, shown_by_items
+from minivess.compliance.traceability.graph import TraceGraph
+from minivess.compliance.traceability.items import load_items
+from minivess.compliance.traceability.justified import judged
+from minivess.compliance.traceability.reviews import item_digest
+from minivess.foundation.errors import RefusedError, UsageError
+from minivess.foundation.implements import implements
+from minivess.foundation.provenance import source_state
+from minivess.records.entry import Outcome
+from minivess.records.identity import IdentityKind
+from minivess.records.items import Attestation
+from minivess.records.payloads import ClauseAttested
+from minivess.records.receipt import Receipt
+from minivess.records.risk_plan import missing_reasons
+from minivess.workflows.recording import recorded
+from minivess.workflows.services import Services
+
+
+@implements("REQ-072")
+def standards_of(
+    source: Path,
+    graph: TraceGraph,
+    *,
+    safety_class: SafetyClass,
+    today: date,
+    more: Iterable[str] = (),
+    attestations: tuple[Attested, ...] = (),
+) -> tuple[Coverage, ...]:
+    """Every clause, check and hazard of machine learning that binds software of a class, and how it stands.
+
+    Args:
+        source: the source tree.
+        graph: its trace graph, with results where there are some.
+        safety_class: of the device.
+        today: the day for which justifications are judged.
+        more: names of evidence that the caller knows to be there (of the workspace, of the release).
+        attestations: those that were signed.
+
+    Raises:
+        InputError: a justification or a hazard's `covers` names nothing that is known, with file and line.
+    """
+    gaps = judged(graph, graph.gaps(), today)
+    excuses = tuple(one.justification for one in gaps if not one.open and one.justification is not None)
+    present = {
+        *more,
+        *_of_tree(source, graph),
+        *shown_by_items(graph.items.all(), safety_class=safety_class, dependencies=_dependencies(source)),
+    }
+    if graph.report is not None and not graph.stale:
+        present |= _of_results(graph)
+        present |= {"trace-complete"} if not any(one.open for one in gaps) else set()
+    facts = Facts(
+        present=frozenset(present),
+        attestations=attestations,
+        justifications=tuple(one for one in graph.justifications if not one.gap),
+        excused={"trace-complete": excuses} if excuses else {},
+        considered=considered(graph.items.all()),
+    )
+    refuse_strangers(facts, catalogues())
+    hazards = coverage(ml_hazards(), facts, safety_class=safety_class, today=today)
+    if settled(hazards):
+        facts = Facts(
+            facts.present | {"ml-hazards-considered"},
+            facts.attestations,
+            facts.justifications,
+            facts.excused,
+            facts.considered,
+        )
+    return tuple(row for one in catalogues() for row in coverage(one, facts, safety_class=safety_class, today=today))
+
+
+@implements("REQ-072")
+def attest(services: Services, signer: Signer, item: str) -> Receipt:
+    """Sign an attestation of the source tree, word for word as it stands.
+
+    Raises:
+        RefusedError: the signer is not its owner, or is no person.
+        UsageError: there is no such attestation.
+    """
+    found = load_items(services.source).of(Attestation).get(item)
+    if found is None:
+        raise UsageError(f"there is no attestation {item}", hint="write it into requirements/, list `attestations`")
+    if signer.identity.kind is not IdentityKind.PERSON or signer.identity.id != found.owner:
+        raise RefusedError(f"{item} is for {found.owner} to sign, not for {signer.identity.id}")
+    with recorded(services, "trace.attest", signer, instant=True) as record:
+        record.payload(item=item, clause=found.clause, digest=item_digest(found))
+    return record.receipt
+
+
+def attestations_of(services: Services) -> tuple[Attested, ...]:
+    """The attestations whose words are those that were signed; the latest signature of each."""
+    items = load_items(services.source).of(Attestation)
+    found: dict[str, Attested] = {}
+    for entry in services.log.entries(actions={"trace.attest"}):
+        body = entry.body
+        if body.outcome is not Outcome.COMPLETED:
+            continue
+        said = ClauseAttested.model_validate(body.payload)
+        item = items.get(said.item)
+        if item is not None and item.clause == said.clause and item_digest(item) == said.digest:
+            found[said.item] = Attested(said.clause, body.actor, body.index, body.time)
+    return tuple(found.values())
+
+
+def _of_tree(source: Path, graph: TraceGraph) -> set[str]:
+    """Evidence that the tree shows beside its items."""
+    found = {"development-plan"} if (source / "sdp.md").is_file() else set()
+    found |= {"lock-file"} if (source / "uv.lock").is_file() else set()
+    found |= {"version-control"} if source_state(source)[0] is not None else set()
+    plan, controls = graph.items.plan, graph.items.controls
+    if plan is not None and graph.items.risks:
+        owed = [
+            reason
+            for risk in graph.items.risks.values()
+            for reason in missing_reasons(
+                risk, tuple(controls[name].kind for name in risk.controls if name in controls)
+            )
+        ]
+        found |= {"risk-file"} if not owed else set()
+        if all(plan.level(risk.residual).acceptable for risk in graph.items.risks.values()):
+            found.add("risks-acceptable")
+    return found
+
+
+def _of_results(graph: TraceGraph) -> set[str]:
+    found = {"results"} if graph.counted else set()
+    if graph.counted and all(result.outcome == "passed" for result in graph.counted):
+        found.add("all-passed")
+    if graph.items.controls and all(graph.verdict_for(name) == "passed" for name in graph.items.controls):
+        found.add("controls-verified")
+    if graph.link_states and all(state == "reviewed" for state in graph.link_states.values()):
+        found.add("links-reviewed")
+    return found
+
+
+def _dependencies(source: Path) -> set[str]:
+    """Names of the packages the product depends on directly, from `pyproject.toml`."""
+    try:
+        with (source / "pyproject.toml").open("rb") as stream:
+            listed = tomllib.load(stream).get("project", {}).get("dependencies", [])
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return set()
+    names = (re.match(r"[A-Za-z0-9._-]+", str(one)) for one in listed)
+    return {match[0] for match in names if match}

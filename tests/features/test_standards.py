@@ -1,0 +1,165 @@
+"""Steps of features/standards.feature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.compliance.standards.coverage import Coverage
+from minivess.compliance.traceability.graph import TraceGraph
+from minivess.compliance.traceability.justified import JudgedGap, judged
+from minivess.foundation.errors import InputError, RefusedError
+from minivess.workflows import standards
+from tests import projects
+from tests.projects import ProjectFolder
+
+scenarios("standards.feature")
+
+TODAY = date(2026, 11, 21)
+JUSTIFIED = """\
+justifications:
+  - subject: {subject}
+    reason: The control is checked by hand until its scenario is written.
+    owner: rosa
+    expires: {day}
+"""
+
+
+@dataclass
+class Desk:
+    """A project with a tiny source tree of its own."""
+
+    project: ProjectFolder
+    tree: Path
+    gaps: tuple[JudgedGap, ...] = ()
+
+    def clause(self, name: str) -> Coverage:
+        """How a clause stands today."""
+        graph = TraceGraph.load(self.tree)
+        with self.project.services() as services:
+            attested = standards.attestations_of(services)
+        rows = standards.standards_of(self.tree, graph, safety_class="B", today=TODAY, attestations=attested)
+        [row] = [row for row in rows if row.clause.id == name]
+        return row
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the tree."""
+        (self.tree / name).write_text(text, encoding="utf-8")
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Change a file of the tree."""
+        text = (self.tree / name).read_text(encoding="utf-8")
+        assert old in text
+        self.write(name, text.replace(old, new))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    tree = projects.write_tiny_tree(tmp_path / "source")
+    return Desk(projects.start(tmp_path / "project", source=tree), tree)
+
+
+@given("a project on a source tree whose chain is whole")
+def _(desk: Desk) -> None:
+    assert TraceGraph.load(desk.tree).gaps() == ()
+
+
+@given("the tree has a development plan")
+def _(desk: Desk) -> None:
+    desk.write("sdp.md", "# Development plan\n")
+
+
+@when("the development plan is taken away")
+def _(desk: Desk) -> None:
+    (desk.tree / "sdp.md").unlink()
+
+
+@then(parsers.parse('the clause "{name}" is not open for lack of "{evidence}"'))
+def _(desk: Desk, name: str, evidence: str) -> None:
+    row = desk.clause(name)
+    assert evidence in row.evidence
+    assert evidence not in row.missing
+
+
+@then(parsers.parse('the clause "{name}" is open and says what to do next'))
+def _(desk: Desk, name: str) -> None:
+    row = desk.clause(name)
+    assert row.open
+    assert row.next
+
+
+@given(parsers.parse('the attestation "{item}" of the clause "{clause}" by "{who}"'))
+def _(desk: Desk, item: str, clause: str, who: str) -> None:
+    words = f"id: {item}, title: Quality system, clause: {clause}, statement: It is certified., owner: {who}"
+    desk.write("requirements/attestations.yaml", f"attestations:\n  - {{{words}}}\n")
+
+
+@then(parsers.parse('the clause "{name}" is {status:w}'))
+def _(desk: Desk, name: str, status: str) -> None:
+    assert desk.clause(name).status == status
+
+
+@when(parsers.parse('"{who}" signs the attestation "{item}"'))
+def _(desk: Desk, who: str, item: str) -> None:
+    with desk.project.services() as services:
+        standards.attest(services, desk.project.signers[who], item)
+
+
+@when(parsers.parse('the words of the attestation "{item}" change'))
+def _(desk: Desk, item: str) -> None:
+    assert item
+    desk.edit("requirements/attestations.yaml", "It is certified.", "It will be certified.")
+
+
+@then(parsers.parse('"{who}" is refused to sign the attestation "{item}"'))
+def _(desk: Desk, who: str, item: str) -> None:
+    with desk.project.services() as services, pytest.raises(RefusedError, match="rosa"):
+        standards.attest(services, desk.project.signers[who], item)
+
+
+@given(parsers.parse('the risk control "{item}" has no scenario'))
+def _(desk: Desk, item: str) -> None:
+    desk.edit("features/sum.feature", f"@{item}", "@slow")
+
+
+@given(parsers.parse('that gap is justified by "{who}" until "{day}"'))
+def _(desk: Desk, who: str, day: str) -> None:
+    assert who == "rosa"
+    desk.write("requirements/justifications.yaml", JUSTIFIED.format(subject="unverified-control RC-01", day=day))
+
+
+@when(parsers.parse('the trace check runs on "{day}"'))
+def _(desk: Desk, day: str) -> None:
+    graph = TraceGraph.load(desk.tree)
+    desk.gaps = judged(graph, graph.gaps(), date.fromisoformat(day))
+
+
+@then(parsers.parse('the gap is shown as justified by "{who}" and nothing is open'))
+def _(desk: Desk, who: str) -> None:
+    [one] = desk.gaps
+    assert not one.open
+    assert one.remark.startswith(f"justified by {who} until 2026-12-31: The control")
+
+
+@then("the gap is open and says that its justification expired")
+def _(desk: Desk) -> None:
+    [one] = desk.gaps
+    assert one.open
+    assert one.remark == "its justification by rosa expired on 2026-12-31"
+
+
+@given(parsers.parse('the requirement "{item}" derives from "{missing}", which does not exist'))
+def _(desk: Desk, item: str, missing: str) -> None:
+    assert item
+    desk.edit("requirements/all.yaml", "[UN-01]", f"[UN-01, {missing}]")
+
+
+@then(parsers.parse('a justification of "{subject}" is refused with file and line'))
+def _(desk: Desk, subject: str) -> None:
+    desk.write("requirements/justifications.yaml", JUSTIFIED.format(subject=subject, day="2027-12-31"))
+    with pytest.raises(InputError, match=r"requirements/justifications.yaml:2: `subject`: `unknown-id` cannot be"):
+        TraceGraph.load(desk.tree)

@@ -413,3 +413,25 @@ def report(project: Path, source: Path | None, as_json: bool) -> None:
         emit_table(("risk", "title", "initial", "residual", "controls", "verdict"), file.rows())
     if not file.acceptable:
         raise click.exceptions.Exit(1)
+
+
+@risk.command("drill")
+@click.argument("controls", nargs=-1)
+@source_option
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_obj
+@implements("REQ-073")
+def drill_controls(project: Path, controls: tuple[str, ...], source: Path | None, as_json: bool) -> None:
+    """Take risk controls away, one by one, and see whether their scenarios fail; exit 1 when one is not missed."""
+    from minivess.cli.rendering import Progress
+    from minivess.workflows.control_drill import drill
+
+    found = drill(_source(project, source), only=controls, progress=Progress())
+    if as_json:
+        emit_json({"controls": [one._asdict() for one in found]})
+    else:
+        emit_table(("control", "title", "outcome", "without", "what pytest said"), found)
+    missed = [one for one in found if one.outcome != "noticed"]
+    say(f"{len(found) - len(missed)} of {len(found)} controls are missed when they are away")
+    if missed:
+        raise click.exceptions.Exit(1)

@@ -246,6 +246,15 @@ class ControlKind(StrEnum):
     INFORMATION = "information-for-safety"
 
 
+class Switch(Record):
+    """How a drill takes a control away: which function does its work, and what it then gives instead of doing it."""
+
+    call: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$", max_length=200)]
+    """Dotted name of a function or method."""
+    gives: Literal["nothing", "empty", "first"]
+    """None, an empty tuple, or its own first argument."""
+
+
 class RiskControl(Item):
     """A risk control measure; implemented by requirements, its effectiveness shown by scenarios that carry its id."""
 
@@ -254,6 +263,8 @@ class RiskControl(Item):
     implemented_by: Annotated[tuple[ItemId, ...], Field(min_length=1), Link("REQ")]
     new_risks: Annotated[tuple[ItemId, ...], Link("RISK")] = ()
     """Risks that the measure itself brings (7.5)."""
+    switch: Switch | None = None
+    """For `minivess risk drill`: without the measure a scenario that carries its id must fail (7.2)."""
 
 
 class Threat(Item):

@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("minivess evidence")
     group.addoption("--evidence-results", metavar="PATH", help="write test results with ids, tree and environment")
     group.addoption("--verifies", metavar="IDS", help="run only what verifies these ids (comma-separated)")
+    group.addoption("--without", metavar="CALL=GIVES", help="take a risk control away (see `minivess risk drill`)")
     group.addoption("--evidence-tester", metavar="NAME", help="who runs the tests (IEC 62304 5.7.5)")
 
 
@@ -41,9 +42,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "verifies(*ids): the requirements and risk controls this test verifies")
     for tag in _feature_tags(config):
         config.addinivalue_line("markers", f"{tag}: tag of a scenario")
+    without = config.getoption("--without")
+    if without is not None:
+        from minivess.compliance.traceability.switching import switch_off
+
+        switch_off(*without.split("="))
     target = config.getoption("--evidence-results")
     if target is None:
         return
+    if without is not None:
+        raise pytest.UsageError("results without a risk control are no results")
     if hasattr(config, "workerinput"):
         config.pluginmanager.register(Observer(config.rootpath), "minivess-evidence-observer")
         return

@@ -1,0 +1,54 @@
+"""`minivess risk`: the risk file, computed; and the drill of its controls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from minivess.cli.rendering import Progress, emit_json, emit_table, say
+from minivess.cli.tree import source_of, source_option
+from minivess.foundation.implements import implements
+
+
+@click.group()
+def risk() -> None:
+    """The risk file, computed from its plan."""
+
+
+@risk.command()
+@source_option
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_obj
+def report(project: Path, source: Path | None, as_json: bool) -> None:
+    """Every risk with its levels before and after control, computed; exit 1 when one is not acceptable."""
+    from minivess.compliance.risk.risk_file import RiskFile
+
+    file = RiskFile.load(source_of(project, source))
+    if as_json:
+        emit_json(file.to_json())
+    else:
+        emit_table(("risk", "title", "initial", "residual", "controls", "verdict"), file.rows())
+    if not file.acceptable:
+        raise click.exceptions.Exit(1)
+
+
+@risk.command("drill")
+@click.argument("controls", nargs=-1)
+@source_option
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_obj
+@implements("REQ-073")
+def drill_controls(project: Path, controls: tuple[str, ...], source: Path | None, as_json: bool) -> None:
+    """Take risk controls away, one by one, and see whether their scenarios fail; exit 1 when one is not missed."""
+    from minivess.workflows.control_drill import drill
+
+    found = drill(source_of(project, source), only=controls, progress=Progress())
+    if as_json:
+        emit_json({"controls": [one._asdict() for one in found]})
+    else:
+        emit_table(("control", "title", "outcome", "without", "what pytest said"), found)
+    missed = [one for one in found if one.outcome != "noticed"]
+    say(f"{len(found) - len(missed)} of {len(found)} controls are missed when they are away")
+    if missed:
+        raise click.exceptions.Exit(1)

@@ -81,3 +81,20 @@ Feature: Traceability
   Scenario: A scenario that no test ran is reported
     When the trace check runs with results in which the scenario is missing
     Then it reports "unbound-scenario" of "Two and two" at "features/sum.feature:3"
+
+  @REQ-074 @RC-11
+  Scenario Outline: What is counted in use reopens a risk whose level rises
+    Given in <uses> uses the situation of "RISK-01" came about <situations> times and did no harm
+    When the trace check runs
+    Then the risk "RISK-01" is <state>
+
+    Examples:
+      | uses | situations | state    |
+      | 1000 | 3          | kept     |
+      | 1000 | 40         | reopened |
+
+  @REQ-074
+  Scenario: A hazard that leads to no risk is reported
+    Given a hazard "HAZ-02" that nobody followed to its end
+    When the trace check runs
+    Then it reports "missing-link" of "HAZ-02" at "risk/more.yaml:2"

@@ -206,3 +206,26 @@ def _(check: Check, first: str, second: str, third: str) -> None:
     assert check.graph is not None
     statuses = {item["id"]: item["status"] for item in view(check.graph, today=TODAY)["items"]}
     assert [statuses[name] for name in (first, second, third)] == ["failed"] * 3
+
+
+@given(parsers.parse('in {uses:d} uses the situation of "{risk}" came about {situations:d} times and did no harm'))
+def _(check: Check, uses: int, risk: str, situations: int) -> None:
+    counts = f"statement: A year at one site., risk: {risk}, exposures: {uses}, situations: {situations}, harms: 0"
+    path = check.tree / "risk" / "field.yaml"
+    path.write_text(f"field_counts:\n  - {{id: FC-01, title: A year, {counts}}}\n", encoding="utf-8")
+
+
+@then(parsers.parse('the risk "{risk}" is {state}'))
+def _(check: Check, risk: str, state: str) -> None:
+    reopened = {item for kind, item, _ in check.gaps if kind == "reopened-risk"}
+    assert reopened == ({risk} if state == "reopened" else set())
+    assert check.graph is not None
+    [item] = [one for one in view(check.graph, today=TODAY)["items"] if one["id"] == risk]
+    assert item["levels"][-1]["stage"] == "counted in use"
+    assert item["levels"][-1]["acceptable"] == (state == "kept")
+
+
+@given(parsers.parse('a hazard "{hazard}" that nobody followed to its end'))
+def _(check: Check, hazard: str) -> None:
+    text = f"hazards:\n  - {{id: {hazard}, title: Heat, statement: Something gets hot.}}\n"
+    (check.tree / "risk" / "more.yaml").write_text(text, encoding="utf-8")

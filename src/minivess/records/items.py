@@ -19,7 +19,7 @@ from minivess.records.base import Record, ShortText, Slug, Statement
 ItemId = Annotated[
     str,
     StringConstraints(
-        pattern=r"^(UN|SYS|REQ|SI|SU|SOUP|ANO|CR|SAC|ATT|HAZ|SEQ|HS|HARM|RISK|RC|THR)-[0-9]{2,5}$", max_length=12
+        pattern=r"^(UN|SYS|REQ|SI|SU|SOUP|ANO|CR|SAC|ATT|HAZ|SEQ|HS|HARM|RISK|RC|THR|FC)-[0-9]{2,5}$", max_length=12
     ),
 ]
 SafetyClass = Literal["A", "B", "C"]
@@ -238,6 +238,18 @@ class Risk(Item):
     """Never the source of truth: when typed, it must equal what the plan's matrix gives."""
 
 
+class FieldCount(Item):
+    """What was seen in use over some time (ISO 14971:2019 10.2): how often a situation came about, and how often it did harm."""
+
+    statement: Statement
+    """When and where it was counted, and how complete the count is."""
+    risk: Annotated[ItemId, Link("RISK")]
+    exposures: Annotated[int, Field(ge=1)]
+    """Uses of the device."""
+    situations: Annotated[int, Field(ge=0)]
+    harms: Annotated[int, Field(ge=0)]
+
+
 class ControlKind(StrEnum):
     """Options of risk control in their order of preference (ISO 14971 7.1)."""
 
@@ -307,6 +319,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(Harm, "HARM", "risk", "harms", "Harm", "Harms"),
     Kind(Risk, "RISK", "risk", "risks", "Risk", "Risks"),
     Kind(RiskControl, "RC", "risk", "controls", "Risk control", "Risk controls"),
+    Kind(FieldCount, "FC", "risk", "field_counts", "Field count", "Field counts"),
     Kind(Threat, "THR", "risk", "threats", "Threat", "Threats"),
 )
 

@@ -8,6 +8,7 @@ Products are exact (decimal): in binary, 0.1 times 0.1 is already more than 0.01
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Literal, Self
@@ -15,7 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from minivess.records.base import Record, ShortText, Slug, Statement
-from minivess.records.items import ControlKind, Estimate, Risk
+from minivess.records.items import ControlKind, Estimate, FieldCount, Risk
 
 Verdict = Literal["acceptable", "unacceptable"]
 
@@ -57,6 +58,17 @@ class ProbabilityScale(Record):
         uppers = [step.upper for step in self.steps]
         place = bisect_left(uppers, probability) if self.inclusive == "upper" else bisect_right(uppers, probability)
         return min(place, len(uppers) - 1) + 1
+
+    def updated(self, step: int, events: int, trials: int) -> int:
+        """The step of a probability that was estimated before and has been counted since.
+
+        The estimate counts as one event in as many trials as its upper limit makes it likely, which is a Beta(1, 1/u - 1)
+        prior; the new probability is the mean after the count, (1 + events) / (1/u + trials). Without trials the estimate
+        stands.
+        """
+        if not trials:
+            return step
+        return self.step_of((1 + events) / (1 / self.steps[step - 1].upper + trials))
 
     def combined(self, p1: int, p2: int) -> int:
         """The step of P1 times P2."""
@@ -127,6 +139,20 @@ class RiskPlan(Record):
         """The level the matrix gives. The estimate must be on the scales (`outside`)."""
         name = self.matrix[estimate.severity - 1][self.probability_of(estimate) - 1]
         return next(level for level in self.levels if level.name == name)
+
+    def counted(self, risk: Risk, counts: Iterable[FieldCount]) -> Estimate:
+        """The residual estimate after what was seen in use: P1 by situations among uses, P2 by harms among situations."""
+        mine = [count for count in counts if count.risk == risk.id]
+        uses, situations = sum(one.exposures for one in mine), sum(one.situations for one in mine)
+        return Estimate(
+            severity=risk.residual.severity,
+            p1=self.probability.updated(risk.residual.p1, situations, uses),
+            p2=self.probability.updated(risk.residual.p2, sum(one.harms for one in mine), situations),
+        )
+
+    def rank(self, estimate: Estimate) -> int:
+        """How bad the level of an estimate is: 0 for the best."""
+        return [level.name for level in self.levels].index(self.level(estimate).name)
 
     def verdict(self, estimate: Estimate) -> Verdict:
         """Whether a risk estimated so may remain."""

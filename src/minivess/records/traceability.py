@@ -80,6 +80,7 @@ class Gap(Record):
         "circular-link",
         "suspect-link",
         "unmet-criterion",
+        "reopened-risk",
     ]
     item: str
     message: str

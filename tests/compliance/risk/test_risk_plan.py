@@ -136,3 +136,17 @@ def test_reasons_that_are_owed(changes: dict[str, Any], kinds: tuple[ControlKind
 def test_estimates_are_made_of_steps() -> None:
     with pytest.raises(ValidationError):
         Estimate(severity=0, p1=1, p2=1)
+
+
+@pytest.mark.verifies("REQ-074")
+@given(step=st.integers(1, 5), trials=st.integers(0, 10**6), part=st.floats(0, 1))
+def test_counts_move_a_probability_towards_what_was_seen(step: int, trials: int, part: float) -> None:
+    scale = _plan().probability
+    step = min(step, len(scale.steps))
+    events = int(part * trials)
+    found = scale.updated(step, events, trials)
+    assert scale.updated(step, min(events + 1, trials), trials) >= found
+    if not trials:
+        assert found == step
+    if trials >= 10**5:  # much more than any estimate is worth
+        assert abs(found - scale.step_of(max(Decimal(events) / trials, Decimal("1e-9")))) <= 1

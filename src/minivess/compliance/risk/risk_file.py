@@ -160,7 +160,7 @@ class RiskFile:
         for risk in self.risks:
             owed = missing_reasons(risk, tuple(kinds[name] for name in risk.controls if name in kinds))
             found += [Gap(kind="missing-link", item=risk.id, message=message, source=risk.source) for message in owed]
-            if self.plan.verdict(risk.residual) == "unacceptable":
+            if self.plan.verdict(risk.residual) == "unacceptable" and risk.benefit is None:
                 message = f"{risk.id} remains {self.plan.level(risk.residual).name} with its controls"
                 found.append(Gap(kind="unacceptable-risk", item=risk.id, message=message, source=risk.source))
         return tuple(found)

@@ -11,9 +11,14 @@ from minivess.foundation.implements import implements
 from minivess.foundation.strict_yaml import nearest
 from minivess.records.items import (
     KINDS,
+    FieldCount,
+    Harm,
+    Hazard,
+    HazardousSituation,
     Requirement,
     Risk,
     RiskControl,
+    SequenceOfEvents,
     SoftwareItem,
     Source,
     Threat,
@@ -27,7 +32,7 @@ from minivess.records.traceability import Gap
 _MEANT_AS_ID = re.compile(rf"({'|'.join(kind.prefix for kind in KINDS)})[-_ ]?[0-9]+\Z", re.IGNORECASE)
 
 
-@implements("REQ-031", "RC-11")
+@implements("REQ-031", "REQ-074", "RC-11")
 def find_gaps(graph: Links) -> tuple[Gap, ...]:
     """All gaps of a graph, in order of file and line."""
     found = [
@@ -45,6 +50,7 @@ def find_gaps(graph: Links) -> tuple[Gap, ...]:
         *_unverified(graph),
         *_unbound(graph),
         *_risks(graph),
+        *_undisposed(graph),
     ]
     return tuple(sorted(found, key=lambda gap: (gap.source.path, gap.source.line, gap.kind, gap.item)))
 
@@ -246,6 +252,7 @@ def _risks(graph: Links) -> Iterator[Gap]:
     plan = items.plan
     if plan is None:
         return
+    counts = tuple(items.of(FieldCount).values())
     for risk in items.risks.values():
         kinds = tuple(items.controls[name].kind for name in risk.controls if name in items.controls)
         for message in missing_reasons(risk, kinds):
@@ -253,9 +260,26 @@ def _risks(graph: Links) -> Iterator[Gap]:
         if not kinds and not plan.level(risk.initial).acceptable:
             message = f"{risk.id} is {plan.level(risk.initial).name} and has no control"
             yield Gap(kind="missing-link", item=risk.id, message=message, source=risk.source)
-        if not plan.level(risk.residual).acceptable:
+        if not plan.level(risk.residual).acceptable and risk.benefit is None:
             message = f"{risk.id} remains {plan.level(risk.residual).name} with its controls"
             yield Gap(kind="unacceptable-risk", item=risk.id, message=message, source=risk.source)
+        seen = plan.counted(risk, counts)
+        if plan.rank(seen) > plan.rank(risk.residual):
+            message = (
+                f"{risk.id} was taken to be {plan.level(risk.residual).name}; what was counted in use makes it "
+                f"{plan.level(seen).name}"
+            )
+            yield Gap(kind="reopened-risk", item=risk.id, message=message, source=risk.source)
+
+
+def _undisposed(graph: Links) -> Iterator[Gap]:
+    """Hazards, sequences, situations and harms that lead to no risk: the analysis stopped half-way (ISO 14971 5.4, 7.6)."""
+    kinds = (Hazard, SequenceOfEvents, HazardousSituation, Harm)
+    named = {name for item in graph.items.all() for _, name in links_of(item)}
+    for item in graph.items.all():
+        if isinstance(item, kinds) and item.id not in named:
+            message = f"{item.id} ({item.title}) leads to no risk"
+            yield Gap(kind="missing-link", item=item.id, message=message, source=item.source)
 
 
 def _gap(

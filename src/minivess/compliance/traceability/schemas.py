@@ -16,6 +16,7 @@ from pydantic.json_schema import models_json_schema
 
 from minivess.compliance.traceability.items import FOLDERS
 from minivess.foundation.files import write_text_atomic
+from minivess.records.justification import Justification
 from minivess.records.project import Project
 from minivess.records.risk_plan import RiskPlan
 
@@ -25,6 +26,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def schemas() -> dict[str, dict[str, Any]]:
     """The schemas by file name."""
     made = {f"{folder}.json": _list_schema(folder, lists) for folder, lists in FOLDERS.items()}
+    made["justifications.json"] = _list_schema("justifications", {"justifications": Justification})
     made["risk-plan.json"] = {"$schema": _DIALECT, **RiskPlan.model_json_schema()}
     made["project.json"] = {"$schema": _DIALECT, **Project.model_json_schema()}
     return made

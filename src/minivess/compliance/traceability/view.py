@@ -21,6 +21,7 @@ from minivess.records.items import (
     KINDS,
     Criterion,
     Estimate,
+    FieldCount,
     Item,
     Requirement,
     Risk,
@@ -51,6 +52,7 @@ RELATIONS: dict[str, tuple[str, str]] = {
     "controls": ("is controlled by", "controls"),
     "implemented-by": ("is implemented by", "implements"),
     "new-risks": ("brings", "is brought by"),
+    "risk": ("counts", "was counted in"),
     "controlled-by": ("is countered by", "counters"),
 }
 """How a link reads from the item that declares it, and from the one it names."""
@@ -136,7 +138,7 @@ def _item(graph: Links, item: Item, status: str, gaps: list[JudgedGap]) -> dict[
         "gaps": [_gap(one) for one in gaps],
         "history": [],
         "signatures": [],
-        "levels": _levels(graph.items.plan, item) if isinstance(item, Risk) else [],
+        "levels": _levels(graph, item) if isinstance(item, Risk) else [],
     }
 
 
@@ -233,12 +235,17 @@ def _own_status(graph: Links, item: Item) -> str:
     return judge(results) if results else "none"
 
 
-def _levels(plan: RiskPlan | None, risk: Risk) -> list[dict[str, Any]]:
+def _levels(graph: Links, risk: Risk) -> list[dict[str, Any]]:
+    plan = graph.items.plan
     if plan is None:
         return []
     stages = [("initial", risk.initial)]
     stages += [(f"after {name}", one) for name, one in zip(risk.controls, risk.after, strict=False)]
-    return [_level(plan, stage, one) for stage, one in (*stages, ("residual", risk.residual))]
+    stages.append(("residual", risk.residual))
+    counts = [one for one in graph.items.of(FieldCount).values() if one.risk == risk.id]
+    if counts:
+        stages.append(("counted in use", plan.counted(risk, counts)))
+    return [_level(plan, stage, one) for stage, one in stages]
 
 
 def _level(plan: RiskPlan, stage: str, estimate: Estimate) -> dict[str, Any]:

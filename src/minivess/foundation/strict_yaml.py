@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -39,13 +39,17 @@ class Limits:
 LIMITS = Limits()
 
 
+_NO_KEYS: dict[str, int] = {}
+"""For all that is no mapping: nothing is ever put in."""
+
+
 @dataclass(slots=True)
 class Node:
     """A value and the line it starts on (from 1). `value` is a scalar, a list of nodes, or a mapping of nodes."""
 
     value: Plain | list[Node] | dict[str, Node]
     line: int
-    key_lines: dict[str, int] = field(default_factory=dict)
+    key_lines: dict[str, int]
     """For a mapping: the line of each key."""
 
     def plain(self) -> Any:
@@ -192,8 +196,8 @@ def _open(event: Any, kind: type, line: int, shown: str) -> Node:
     if event.tag is not None and event.tag != "!":
         raise InputError(f"the tag {event.tag} is refused", path=shown, line=line, hint="remove the tag")
     if kind is yaml.ScalarEvent:
-        return Node(_resolve(event.value) if event.implicit[0] else event.value, line)
-    return Node({} if kind is yaml.MappingStartEvent else [], line)
+        return Node(_resolve(event.value) if event.implicit[0] else event.value, line, _NO_KEYS)
+    return Node({}, line, {}) if kind is yaml.MappingStartEvent else Node([], line, _NO_KEYS)
 
 
 def _aliased(event: Any, shown: str) -> InputError:

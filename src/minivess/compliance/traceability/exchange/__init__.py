@@ -1,0 +1,1 @@
+"""Requirements and risks that come from other tools and go to them: nothing is dropped without a word."""

@@ -119,6 +119,7 @@ def site(project: Path, folder: Path, source: Path | None, results: Path | None)
 def _view(project: Path, source: Path | None, results: Path | None) -> dict[str, Any]:
     """Everything the trace graph of a tree knows, with what the tree is."""
     from minivess.compliance.traceability.graph import TraceGraph
+    from minivess.compliance.traceability.history import history_of
     from minivess.compliance.traceability.reports import read_report
     from minivess.compliance.traceability.view import view
     from minivess.foundation.clock import timestamp, utc_now
@@ -136,7 +137,13 @@ def _view(project: Path, source: Path | None, results: Path | None) -> dict[str,
         "time": timestamp(now),
     }
     rows = standards_of(tree, graph, safety_class=safety_class_of(project), today=now.date())
-    return view(graph, today=now.date(), project=about, coverage=[row.to_json() for row in rows])
+    return view(
+        graph,
+        today=now.date(),
+        project=about,
+        coverage=[row.to_json() for row in rows],
+        history=history_of(tree, graph.items.all()),
+    )
 
 
 def _write_matrix(seen: dict[str, Any], out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from minivess.compliance.traceability.graph import TraceGraph
+from minivess.compliance.traceability.history import history_of
 from minivess.compliance.traceability.reviews import link_digests, write_reviews
 from minivess.compliance.traceability.view import RELATIONS, view
 from minivess.foundation.provenance import environment_digest, tree_digest
@@ -110,3 +112,27 @@ def test_a_suspect_link_shows_at_its_item(tree: Path) -> None:
 def test_every_link_that_can_be_declared_has_words() -> None:
     declared = {field.replace("_", "-") for kind in KINDS for field in link_fields(kind.record)}
     assert declared == set(RELATIONS)
+
+
+def test_an_item_knows_the_commits_of_its_lines(tree: Path) -> None:
+    def git(*words: str) -> None:
+        person = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+        subprocess.run(["git", *person, *words], cwd=tree, check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "Begin")
+    path = tree / "requirements/all.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("Because.", "Because it must."), encoding="utf-8")
+    git("commit", "-qam", "Say why")
+    graph = TraceGraph.load(tree)
+    shown = view(graph, today=TODAY, history=history_of(tree, graph.items.all()))
+    subjects = {item["id"]: [one["subject"] for one in item["history"]] for item in shown["items"]}
+    assert subjects["UN-01"] == ["Begin"]
+    assert sorted(subjects["REQ-001"]) == ["Begin", "Say why"]
+    assert shown["items"][0]["history"][0]["author"] == "Ada"
+
+
+def test_without_git_there_is_no_history(tree: Path) -> None:
+    graph = TraceGraph.load(tree)
+    assert set(history_of(tree, graph.items.all()).values()) == {()}

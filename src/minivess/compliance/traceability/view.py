@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
 from minivess.compliance.traceability.gaps import find_gaps
+from minivess.compliance.traceability.history import Revision
 from minivess.compliance.traceability.justified import JudgedGap, judged
 from minivess.compliance.traceability.links import Links
 from minivess.compliance.traceability.reports import judge
@@ -68,6 +70,7 @@ def view(
     today: date,
     project: Mapping[str, Any] | None = None,
     coverage: Sequence[Mapping[str, Any]] = (),
+    history: Mapping[str, Sequence[Revision]] | None = None,
 ) -> dict[str, Any]:
     """The whole graph.
 
@@ -76,6 +79,7 @@ def view(
         today: the day for which justifications are judged.
         project: name, version, commit, tree and time of what it is about, as far as known.
         coverage: how the clauses of standards stand, as `standards.coverage` tells them.
+        history: the commits of each item, by id, newest first.
     """
     gaps = judged(graph, find_gaps(graph), today)
     by_item: defaultdict[str, list[JudgedGap]] = defaultdict(list)
@@ -94,7 +98,13 @@ def view(
         },
         "kinds": [_kind(kind.prefix, kind.title, kind.plural) for kind in KINDS],
         "relations": [{"name": name, "forward": one, "backward": other} for name, (one, other) in RELATIONS.items()],
-        "items": [_item(graph, item, status[item.id], by_item[item.id]) for item in graph.items.all()],
+        "items": [
+            {
+                **_item(graph, item, status[item.id], by_item[item.id]),
+                "history": [asdict(one) for one in (history or {}).get(item.id, ())],
+            }
+            for item in graph.items.all()
+        ],
         "risk": _risk_matrix(graph),
         "coverage": [dict(row) for row in coverage],
         "report": _report(graph),
@@ -136,7 +146,6 @@ def _item(graph: Links, item: Item, status: str, gaps: list[JudgedGap]) -> dict[
             for one in graph.results_for(item.id)
         ],
         "gaps": [_gap(one) for one in gaps],
-        "history": [],
         "signatures": [],
         "levels": _levels(graph, item) if isinstance(item, Risk) else [],
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from minivess.cli import change
+from minivess.cli import change, exchange
 from minivess.cli.rendering import emit_json, emit_table, say
 from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.cli.tree import results_option, safety_class_of, source_of, source_option
@@ -23,7 +23,10 @@ def trace() -> None:
     """Requirements, risks, scenarios, results and code, linked and checked."""
 
 
-for command in (change.review, change.baseline, change.diff, change.impact, change.standards, change.attest):
+for command in (
+    *(change.review, change.baseline, change.diff, change.impact, change.standards, change.attest),
+    *(exchange.import_items, exchange.export, exchange.results),
+):
     trace.add_command(command)
 
 

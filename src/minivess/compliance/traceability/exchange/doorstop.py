@@ -51,14 +51,13 @@ def read_tree(path: Path, mapping: ForeignMapping) -> Foreign:
         InputError: there is no such document, or too many items.
     """
     foreign = Foreign()
-    settings = sorted(found for name in _SETTINGS for found in path.rglob(name))
-    if not settings:
+    folders = {found.parent: found for name in _SETTINGS for found in path.rglob(name)}
+    if not folders:
         raise InputError("holds no .doorstop.yml and no .jamb.yml", path=path)
     rows: list[Row] = []
-    folders = {found.parent for found in settings}
-    for setting in settings:
+    for setting in sorted(folders.values()):
         prefix = _prefix(setting, path, foreign.remarks)
-        for file in sorted(_files(setting.parent, folders)):
+        for file in sorted(_files(setting.parent, set(folders))):
             check_count(len(rows), str(path))
             rows += _read(file, file.relative_to(path).as_posix(), prefix, foreign.remarks)
     recognise(rows, mapping, foreign)

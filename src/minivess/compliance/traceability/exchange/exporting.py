@@ -25,7 +25,7 @@ from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.files import write_atomic
 from minivess.records.items import KINDS, Item, link_fields, links_of
 
-SUFFIXES = (".csv", ".xlsx", ".reqif", ".json", ".md")
+SUFFIXES = (".csv", ".tsv", ".xlsx", ".reqif", ".json", ".md")
 _PREFIX = {kind.record: kind.prefix for kind in KINDS}
 
 

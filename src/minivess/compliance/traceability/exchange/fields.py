@@ -17,7 +17,7 @@ from minivess.compliance.traceability.exchange.words import our_word
 from minivess.records.items import Item, Kind, link_fields
 
 MAX_TITLE = 200
-_NOT_TYPED = frozenset({"id", "source", "title", "statement", "origin"})
+_NOT_TYPED = frozenset({"id", "source", "title", "statement"})
 _TRUE = frozenset({"true", "yes", "ja", "1", "x", "wahr"})
 _FALSE = frozenset({"false", "no", "nein", "0", "falsch"})
 

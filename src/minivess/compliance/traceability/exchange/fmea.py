@@ -27,6 +27,7 @@ from minivess.compliance.traceability.exchange.model import (
     Remark,
     Row,
     check_count,
+    free_name,
     lost,
     tidy_line,
     tidy_row,
@@ -103,7 +104,7 @@ def is_fmea(names: Iterable[str], mapping: ForeignMapping) -> bool:
     """Whether a table with these columns is an FMEA."""
     if mapping.format is not None:
         return mapping.format == "fmea"
-    found = set(_meanings(names, mapping).values())
+    found = set(fmea_columns(names, mapping).values())
     return "failure_mode" in found and bool(found & {"cause", "effect", "rpn"}) and bool(found & {"severity", "rpn"})
 
 
@@ -120,7 +121,7 @@ def fmea_rows(rows: Iterable[Row], mapping: ForeignMapping, remarks: list[Remark
     return list(table.items.values())
 
 
-def _meanings(names: Iterable[str], mapping: ForeignMapping) -> dict[str, str]:
+def fmea_columns(names: Iterable[str], mapping: ForeignMapping) -> dict[str, str]:
     """What each column of an FMEA means; a second column of ratings is the one after the measures."""
     listed = list(names)
     told = assign(listed, mapping, guess=False)
@@ -155,7 +156,7 @@ class _Table:
 
     def add(self, row: Row) -> None:
         """Take one row."""
-        meaning = _meanings(row.cells, self._mapping)
+        meaning = fmea_columns(row.cells, self._mapping)
         cells: dict[str, str] = {}
         for name, value in row.cells.items():
             target = meaning.get(name, "")
@@ -202,10 +203,7 @@ class _Table:
         links = {"situation": [situation], "harm": [harm], "controls": [control]}
         content = "\n".join(f"{name}: {value}" for name, value in sorted(cells.items()))
         name = tidy_line(cells.get("id", "")) or f"RISK {_digest(content)}"
-        number, free = 2, name
-        while free in self.items:
-            free = f"{name} ({number})"
-            number += 1
+        free = free_name(name, self.items)
         if free != name:
             self._remarks.append(Remark("note", place, f"the id `{name}` is there twice", item=name))
         title = mode or cells.get("hazard") or effect or cells.get("cause", "")

@@ -48,14 +48,14 @@ class Allocator:
     def __init__(self, taken: Collection[str], known: Mapping[str, str]) -> None:
         self._known = known
         self._taken = {*taken, *known.values()}
+        self._reserved: set[tuple[str, int]] = set()
         self._highest: defaultdict[str, int] = defaultdict(int)
         for identifier in self._taken:
             self._see(identifier)
 
     def reserve(self, wanted: Iterable[str]) -> None:
-        """Keep numbers of our form that the file itself uses, so that no new id meets them later."""
-        for identifier in wanted:
-            self._see(identifier)
+        """Keep ids of our form that the file itself uses, so that no new id meets them later."""
+        self._reserved |= {_number(found) for one in wanted if (found := _OURS.fullmatch(one))}
 
     def give(self, prefix: str, origin: str, written: str) -> tuple[str, bool]:
         """The id for an item.
@@ -79,6 +79,8 @@ class Allocator:
             self._taken.add(written)
             return written, False
         number = self._highest[prefix] + 1
+        while (prefix, number) in self._reserved:
+            number += 1
         if number > _MOST:
             raise InputError(f"there is no id left that begins with {prefix}-")
         self._highest[prefix] = number
@@ -94,4 +96,9 @@ class Allocator:
     def _see(self, identifier: str) -> None:
         found = _OURS.fullmatch(identifier)
         if found:
-            self._highest[found.group(1)] = max(self._highest[found.group(1)], int(found.group(2)))
+            prefix, number = _number(found)
+            self._highest[prefix] = max(self._highest[prefix], number)
+
+
+def _number(found: re.Match[str]) -> tuple[str, int]:
+    return found.group(1), int(found.group(2))

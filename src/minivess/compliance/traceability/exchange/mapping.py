@@ -79,6 +79,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
             "parents",
             "parent id",
             "parent ids",
+            "parent id s",
             "parent requirement",
             "derived from",
             "derives from",
@@ -102,6 +103,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }
 """Common names of columns, the likelier ones first."""
 _SEVERAL = frozenset({LINKS})
+_ID = re.compile(r"(?:^| )(?:id|uid|nr)$")
 _WORD = re.compile(r"[^\w#]+")
 
 
@@ -213,6 +215,10 @@ def assign(names: Iterable[str], mapping: ForeignMapping, *, guess: bool = True)
         free = [name for name in listed if name not in found and plain(name) in aliases]
         ranked = sorted(free, key=lambda name: aliases[plain(name)])
         found |= dict.fromkeys(ranked if target in _SEVERAL else ranked[:1], target)
+    if IDENTIFIER not in found.values():
+        found |= dict.fromkeys(
+            [name for name in listed if name not in found and _ID.search(plain(name))][:1], IDENTIFIER
+        )
     for name in listed:
         own = plain(name).replace(" ", "_")
         if name not in found and own in OUR_FIELDS and own not in found.values():
@@ -227,7 +233,8 @@ def _ranks() -> Mapping[str, Mapping[str, int]]:
 
 def known_names(names: Iterable[str]) -> int:
     """How many of these are common names of columns."""
-    return sum(plain(name) in _common() for name in names)
+    words = [plain(name) for name in names]
+    return sum(word in _common() or bool(_ID.search(word)) for word in words)
 
 
 @cache

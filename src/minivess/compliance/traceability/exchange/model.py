@@ -7,7 +7,7 @@ any of them fits into CSV, XLSX, XML and JSON alike. An empty value is no value.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -138,10 +138,19 @@ def tidy_row(row: Row, remarks: list[Remark]) -> Row:
     for name, value in row.cells.items():
         clean = cleaned(value, row.place, remarks, name=tidy_line(name))
         if clean:
-            cells[tidy_line(name)] = clean
+            cells[free_name(tidy_line(name), cells)] = clean
     links = (ForeignLink(tidy_line(link.relation), tidy_line(link.target)) for link in row.links)
     unique = dict.fromkeys(link for link in links if link.target)
     return replace(row, cells=cells, kind=tidy_line(row.kind), links=tuple(unique))
+
+
+def free_name(name: str, used: Container[str]) -> str:
+    """The name, with a number when it is used already."""
+    number, free = 2, name
+    while free in used:
+        free = f"{name} ({number})"
+        number += 1
+    return free
 
 
 def short(value: str) -> str:

@@ -23,6 +23,7 @@ from minivess.compliance.traceability.exchange.model import (
     Remark,
     Row,
     check_count,
+    free_name,
     short,
     tidy_line,
     tidy_row,
@@ -50,7 +51,7 @@ def recognise(rows: Iterable[Row], mapping: ForeignMapping, foreign: Foreign) ->
         if names not in known:
             known[names] = assign(names, mapping)
         item, cells = _item(row, known[names], foreign.remarks)
-        if not (item.id or item.title or item.text or item.attributes or cells):
+        if not (item.id or item.title or item.text or item.attributes or item.links or cells):
             continue
         foreign.items.append(item)
         pending.append(cells)
@@ -85,11 +86,7 @@ def _item(row: Row, meaning: dict[str, str], remarks: list[Remark]) -> tuple[For
 
 
 def _keep(attributes: dict[str, str], name: str, value: str) -> None:
-    number, free = 2, name
-    while free in attributes:
-        free = f"{name} ({number})"
-        number += 1
-    attributes[free] = value
+    attributes[free_name(name, attributes)] = value
 
 
 def _split_links(foreign: Foreign, begun: int, pending: list[list[tuple[str, str]]]) -> None:

@@ -19,6 +19,7 @@ from minivess.compliance.traceability.exchange.model import (
     Remark,
     Row,
     check_count,
+    free_name,
     lost,
     short,
     tidy_line,
@@ -194,11 +195,7 @@ class _Reader:
         for attribute in found.attributes:
             definition = kind.attribute_map.get(attribute.definition_ref) if kind else None
             name = (definition.long_name if definition else None) or attribute.definition_ref or "attribute"
-            number, free = 2, name
-            while free in cells:
-                free = f"{name} ({number})"
-                number += 1
-            cells[free] = self._value(attribute)
+            cells[free_name(name, cells)] = self._value(attribute)
             if attribute.xml_node is not None and attribute.attribute_type.name == "XHTML":
                 for data in embedded(attribute.xml_node):
                     self._remarks.append(lost(place, name, data, "holds a picture or file, which is not taken"))

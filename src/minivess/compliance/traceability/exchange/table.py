@@ -9,9 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from minivess.compliance.traceability.exchange.fmea import fmea_rows, is_fmea
-from minivess.compliance.traceability.exchange.mapping import OUR_FIELDS, OUR_LINKS, ForeignMapping, known_names, plain
+from minivess.compliance.traceability.exchange.fmea import fmea_columns, fmea_rows, is_fmea
+from minivess.compliance.traceability.exchange.mapping import (
+    OUR_FIELDS,
+    OUR_LINKS,
+    ForeignMapping,
+    assign,
+    known_names,
+    plain,
+)
 from minivess.compliance.traceability.exchange.model import (
     Foreign,
     ForeignItem,
@@ -21,6 +29,7 @@ from minivess.compliance.traceability.exchange.model import (
     Row,
     check_count,
     cleaned,
+    free_name,
     short,
     tidy_line,
 )
@@ -31,6 +40,7 @@ Cells = tuple[int, list[str]]
 _CORE = ["id", "kind", "title", "text"]
 _LINK, _FIELD = "link:", "field:"
 _HEADER_WITHIN = 40
+_MAX_MERGED = 10_000
 _FORMULA = re.compile("'*[=+\\-@\uff1d\uff0b\uff0d\uff20\t\r]")
 _PLAIN_FIELDS = OUR_FIELDS - OUR_LINKS - set(_CORE)
 
@@ -82,7 +92,12 @@ def read_grid(grid: Grid, mapping: ForeignMapping, foreign: Foreign) -> None:
         foreign.remarks.append(Remark("lost", grid.place(filled[at][0]), message, value=value))
     names = _unique(filled[at][1], max(len(row) for _, row in filled[at:]))
     rows = _rows(grid, names, filled[at + 1 :], foreign.remarks)
-    if is_fmea(names, mapping):
+    fmea = is_fmea(names, mapping)
+    meaning = fmea_columns(names, mapping) if fmea else assign(names, mapping)
+    said = ", ".join(f"`{name}` as {meaning[name]}" for name in names if name in meaning)
+    if said:
+        foreign.remarks.append(Remark("note", grid.place(filled[at][0]), f"columns are read so: {said}"))
+    if fmea:
         foreign.items += fmea_rows(rows, mapping, foreign.remarks)
     else:
         recognise(rows, mapping, foreign)
@@ -131,12 +146,7 @@ def _unique(row: Sequence[str], width: int) -> list[str]:
     names: list[str] = []
     for at in range(width):
         name = tidy_line(row[at]) if at < len(row) else ""
-        name = name or f"column {at + 1}"
-        number, free = 2, name
-        while free in names:
-            free = f"{name} ({number})"
-            number += 1
-        names.append(free)
+        names.append(free_name(name or f"column {at + 1}", names))
     return names
 
 
@@ -200,10 +210,11 @@ def filled_down(cells: Sequence[Cells], merged: Iterable[tuple[int, int, int, in
         merged: first row, first column, last row, last column of ranges, from 1.
     """
     by_line = {line: list(row) for line, row in cells}
-    for top, left, bottom, _ in merged:
+    last = max(by_line, default=0)
+    for top, left, bottom, _ in islice(merged, _MAX_MERGED):
         origin = by_line.get(top)
         if bottom > top and origin is not None and left <= len(origin):
-            for line in range(top + 1, bottom + 1):
+            for line in range(top + 1, min(bottom, last) + 1):
                 row = by_line.get(line)
                 if row is not None and left <= len(row) and not row[left - 1]:
                     row[left - 1] = origin[left - 1]

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from minivess.compliance.traceability.exchange.encodings import decode
 from minivess.compliance.traceability.exchange.mapping import ForeignMapping
-from minivess.compliance.traceability.exchange.model import Foreign, ForeignItem, Place, Remark, short
+from minivess.compliance.traceability.exchange.model import MAX_FILE, Foreign, ForeignItem, Place, Remark, short
 from minivess.compliance.traceability.exchange.table import Cells, Grid, own_table, read_grid
 
 _RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
@@ -271,6 +271,7 @@ def _listed(body: list[tuple[int, str]]) -> list[Cells]:
 
 
 def _separated(body: list[tuple[int, str]], options: dict[str, str], line: int) -> list[Cells]:
+    csv.field_size_limit(MAX_FILE)
     separator = {"tab": "\t", "space": " "}.get(options.get("delim", ","), options.get("delim", ",")[:1] or ",")
     cells: list[Cells] = []
     if "header" in options:

@@ -141,8 +141,13 @@ class _Translation:
         self._remarks.append(Remark("lost", item.place, message, item=item.id, value=value))
 
     def _keep_origin(self, draft: _Draft) -> None:
+        written = draft.data.pop("origin", None)
         if draft.origin == draft.id:
+            draft.data |= {"origin": written} if written else {}
             return
+        if written:
+            why = "is where it came from there; its id there is kept instead"
+            self._remarks.append(lost(draft.item.place, "origin", written, why, item=draft.item.id))
         if "origin" not in draft.kind.record.model_fields:
             message = f"a {draft.kind.title.lower()} has no field for the id it had: {short(draft.origin)}"
             self._remarks.append(Remark("note", draft.item.place, message, item=draft.id, value=draft.origin))

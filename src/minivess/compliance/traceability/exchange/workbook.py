@@ -65,7 +65,7 @@ def write_workbook(items: Sequence[ForeignItem]) -> bytes:
     """
     from openpyxl import Workbook  # type: ignore[import-untyped]
     from openpyxl.cell import WriteOnlyCell  # type: ignore[import-untyped]
-    from openpyxl.styles import Alignment, Font  # type: ignore[import-untyped]
+    from openpyxl.styles import Font  # type: ignore[import-untyped]
 
     table = own_table(items)
     for row in table:
@@ -75,6 +75,7 @@ def write_workbook(items: Sequence[ForeignItem]) -> bytes:
     workbook = Workbook(write_only=True)
     sheet = workbook.create_sheet("Items")
     sheet.freeze_panes = "A2"
+    bold = Font(bold=True)
     for at, row in enumerate(table):
         cells = []
         for value in row:
@@ -82,9 +83,8 @@ def write_workbook(items: Sequence[ForeignItem]) -> bytes:
             cell.value = _escape(value) if value else None
             if value:
                 cell.data_type = "s"
-            cell.alignment = Alignment(wrap_text=True, vertical="top")
             if not at:
-                cell.font = Font(bold=True)
+                cell.font = bold
             cells.append(cell)
         sheet.append(cells)
     stream = io.BytesIO()
@@ -105,7 +105,12 @@ def _cells(sheet: Any, written: Any, place: Place, remarks: list[Remark]) -> Ite
     try:
         sheet.reset_dimensions()
         written.reset_dimensions()
-        for count, (row, raw) in enumerate(zip(sheet.iter_rows(), written.iter_rows(), strict=True)):
+        both = (
+            ((row, row) for row in sheet.iter_rows())
+            if written is sheet
+            else zip(sheet.iter_rows(), written.iter_rows(), strict=True)
+        )
+        for count, (row, raw) in enumerate(both):
             check_count(count, place.file)
             line = next((cell.row for cell in row if getattr(cell, "row", None)), None)
             if line is not None:

@@ -1,0 +1,202 @@
+"""ReqIF as other tools write it, read through the `reqif` library."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from minivess.compliance.traceability.exchange.importing import import_file
+from minivess.compliance.traceability.exchange.mapping import ForeignMapping
+from minivess.compliance.traceability.exchange.model import ForeignLink
+from minivess.compliance.traceability.exchange.reqif_file import read_reqif
+from minivess.foundation.errors import InputError
+
+HEAD = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<REQ-IF xmlns="http://www.omg.org/spec/ReqIF/20110401/reqif.xsd" xmlns:xhtml="http://www.w3.org/1999/xhtml">
+<THE-HEADER><REQ-IF-HEADER IDENTIFIER="h"><CREATION-TIME>2025-01-01T00:00:00Z</CREATION-TIME>
+<SOURCE-TOOL-ID>DOORS</SOURCE-TOOL-ID><TITLE>Pumpe</TITLE></REQ-IF-HEADER></THE-HEADER>
+<CORE-CONTENT><REQ-IF-CONTENT>
+<DATATYPES>
+<DATATYPE-DEFINITION-STRING IDENTIFIER="dt-s" LAST-CHANGE="2025-01-01T00:00:00Z" LONG-NAME="T" MAX-LENGTH="255"/>
+<DATATYPE-DEFINITION-XHTML IDENTIFIER="dt-x" LAST-CHANGE="2025-01-01T00:00:00Z" LONG-NAME="X"/>
+<DATATYPE-DEFINITION-ENUMERATION IDENTIFIER="dt-e" LAST-CHANGE="2025-01-01T00:00:00Z" LONG-NAME="Class">
+<SPECIFIED-VALUES>
+<ENUM-VALUE IDENTIFIER="e-b" LAST-CHANGE="2025-01-01T00:00:00Z" LONG-NAME="Klasse B"><PROPERTIES>
+<EMBEDDED-VALUE KEY="1" OTHER-CONTENT=""/></PROPERTIES></ENUM-VALUE>
+</SPECIFIED-VALUES></DATATYPE-DEFINITION-ENUMERATION>
+</DATATYPES>
+<SPEC-TYPES>
+<SPEC-OBJECT-TYPE IDENTIFIER="t" LAST-CHANGE="2025-01-01T00:00:00Z" LONG-NAME="Anforderung"><SPEC-ATTRIBUTES>
+<ATTRIBUTE-DEFINITION-STRING IDENTIFIER="a-id" LAST-CHANGE="2025-01-01T00:00:00Z" LONG-NAME="ReqIF.ForeignID">
+<TYPE><DATATYPE-DEFINITION-STRING-REF>dt-s</DATATYPE-DEFINITION-STRING-REF></TYPE></ATTRIBUTE-DEFINITION-STRING>
+<ATTRIBUTE-DEFINITION-XHTML IDENTIFIER="a-text" LAST-CHANGE="2025-01-01T00:00:00Z" LONG-NAME="ReqIF.Text">
+<TYPE><DATATYPE-DEFINITION-XHTML-REF>dt-x</DATATYPE-DEFINITION-XHTML-REF></TYPE></ATTRIBUTE-DEFINITION-XHTML>
+<ATTRIBUTE-DEFINITION-ENUMERATION IDENTIFIER="a-class" LAST-CHANGE="2025-01-01T00:00:00Z"
+ LONG-NAME="Sicherheitsklasse" MULTI-VALUED="false">
+<TYPE><DATATYPE-DEFINITION-ENUMERATION-REF>dt-e</DATATYPE-DEFINITION-ENUMERATION-REF></TYPE>
+</ATTRIBUTE-DEFINITION-ENUMERATION>
+</SPEC-ATTRIBUTES></SPEC-OBJECT-TYPE>
+<SPEC-RELATION-TYPE IDENTIFIER="r" LAST-CHANGE="2025-01-01T00:00:00Z" LONG-NAME="satisfies"/>
+</SPEC-TYPES>
+"""
+TAIL = "</REQ-IF-CONTENT></CORE-CONTENT></REQ-IF>\n"
+
+
+def _object(identifier: str, *, foreign: str = "", xhtml: str = "", more: str = "") -> str:
+    values = more
+    if foreign:
+        values += (
+            f'<ATTRIBUTE-VALUE-STRING THE-VALUE="{foreign}"><DEFINITION><ATTRIBUTE-DEFINITION-STRING-REF>a-id'
+            "</ATTRIBUTE-DEFINITION-STRING-REF></DEFINITION></ATTRIBUTE-VALUE-STRING>\n"
+        )
+    if xhtml:
+        values += (
+            "<ATTRIBUTE-VALUE-XHTML><DEFINITION><ATTRIBUTE-DEFINITION-XHTML-REF>a-text"
+            f"</ATTRIBUTE-DEFINITION-XHTML-REF></DEFINITION><THE-VALUE>{xhtml}</THE-VALUE></ATTRIBUTE-VALUE-XHTML>\n"
+        )
+    return (
+        f'<SPEC-OBJECT IDENTIFIER="{identifier}" LAST-CHANGE="2025-01-01T00:00:00Z">\n<VALUES>{values}</VALUES>\n'
+        "<TYPE><SPEC-OBJECT-TYPE-REF>t</SPEC-OBJECT-TYPE-REF></TYPE></SPEC-OBJECT>\n"
+    )
+
+
+def _relation(identifier: str, source: str, target: str) -> str:
+    return (
+        f'<SPEC-RELATION IDENTIFIER="{identifier}" LAST-CHANGE="2025-01-01T00:00:00Z">'
+        f"<SOURCE><SPEC-OBJECT-REF>{source}</SPEC-OBJECT-REF></SOURCE>"
+        f"<TARGET><SPEC-OBJECT-REF>{target}</SPEC-OBJECT-REF></TARGET>"
+        "<TYPE><SPEC-RELATION-TYPE-REF>r</SPEC-RELATION-TYPE-REF></TYPE></SPEC-RELATION>\n"
+    )
+
+
+def _file(objects: str, relations: str = "") -> bytes:
+    text = f"{HEAD}<SPEC-OBJECTS>\n{objects}</SPEC-OBJECTS>\n<SPEC-RELATIONS>{relations}</SPEC-RELATIONS>\n{TAIL}"
+    return text.encode()
+
+
+CLASS_B = (
+    "<ATTRIBUTE-VALUE-ENUMERATION><VALUES><ENUM-VALUE-REF>e-b</ENUM-VALUE-REF></VALUES><DEFINITION>"
+    "<ATTRIBUTE-DEFINITION-ENUMERATION-REF>a-class</ATTRIBUTE-DEFINITION-ENUMERATION-REF></DEFINITION>"
+    "</ATTRIBUTE-VALUE-ENUMERATION>"
+)
+
+
+def test_objects_types_enumerations_and_relations_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.reqif"
+    path.write_bytes(
+        _file(
+            _object(
+                "_1", foreign="SW 1", xhtml="<xhtml:div>Die <xhtml:b>Software</xhtml:b> soll.</xhtml:div>", more=CLASS_B
+            )
+            + _object("_2", foreign="SW 2", xhtml="<xhtml:p>Ü &amp; ß</xhtml:p>"),
+            _relation("l1", "_1", "_2") + _relation("l2", "_1", "_9") + _relation("l3", "_8", "_1"),
+        )
+    )
+    imported = import_file(path, mapping=None, taken=(), known_origins={})
+    first, second = imported.items
+    assert first.fields["statement"] == "Die Software soll."
+    assert (first.fields["safety_class"], first.fields["origin"]) == ("B", "SW 1")
+    assert first.fields["derives_from"] == [second.id]
+    assert second.fields["statement"] == "Ü & ß"
+    said = "\n".join(map(str, imported.remarks))
+    assert "points to `_9`, which is nowhere" in said
+    assert "begins at an object that is not in the file: _8 -> _1" in said
+
+
+@pytest.mark.parametrize(
+    ("xhtml", "text"),
+    [
+        ("<xhtml:div>a\n      b<xhtml:br/>c</xhtml:div>", "a b\nc"),
+        ("<xhtml:ul><xhtml:li>one</xhtml:li><xhtml:li>two</xhtml:li></xhtml:ul>", "- one\n- two"),
+        ("<xhtml:p>one</xhtml:p>\n<xhtml:p>two</xhtml:p>", "one\ntwo"),
+        ("<xhtml:pre>a  b\n c</xhtml:pre>", "a  b\n c"),
+        ('<div xmlns="http://www.w3.org/1999/xhtml">own <i>name</i> space</div>', "own name space"),
+        ("plain", "plain"),
+        (
+            "<xhtml:table><xhtml:tr><xhtml:td>a</xhtml:td><xhtml:td>b</xhtml:td></xhtml:tr></xhtml:table>",
+            "a | b",
+        ),
+    ],
+)
+def test_rich_text_reads_as_it_looks(xhtml: str, text: str) -> None:
+    assert read_reqif(_file(_object("_1", xhtml=xhtml)), "a.reqif", ForeignMapping()).items[0].text == text
+
+
+def test_an_object_the_library_cannot_read_loses_no_other() -> None:
+    broken = '<SPEC-OBJECT IDENTIFIER="_b" LAST-CHANGE="x"><VALUES/><TYPE/></SPEC-OBJECT>\n'
+    odd = _object("_o", more="<ATTRIBUTE-VALUE-STRANGE THE-VALUE='hello'/>")
+    data = _file(
+        broken + _object("_1", foreign="A", xhtml="<xhtml:p>x</xhtml:p>") + odd + _object("_1", foreign="again")
+    )
+    foreign = read_reqif(data, "a.reqif", ForeignMapping())
+    assert [item.id for item in foreign.items] == ["A"]
+    said = [str(remark) for remark in foreign.remarks if remark.severity == "lost"]
+    assert len(said) == 3
+    assert "_b" in said[0]
+    assert "hello" in said[1]
+    assert "again" in said[2]
+    assert all(remark.place.line for remark in foreign.remarks if remark.severity == "lost")
+
+
+def test_pictures_and_other_tools_parts_are_named() -> None:
+    picture = '<xhtml:div>see <xhtml:object data="files/a.png" type="image/png"/></xhtml:div>'
+    text = _file(_object("_1", foreign="A", xhtml=picture)).decode()
+    text = text.replace("</CORE-CONTENT>", "</CORE-CONTENT><TOOL-EXTENSIONS><X>secret sauce</X></TOOL-EXTENSIONS>")
+    foreign = read_reqif(text.encode(), "a.reqif", ForeignMapping())
+    assert foreign.items[0].text == "see"
+    assert {remark.value for remark in foreign.remarks} == {"files/a.png", "secret sauce"}
+
+
+def test_utf_16_and_an_archive_with_attachments_are_read() -> None:
+    data = _file(_object("_1", foreign="Ä 1", xhtml="<xhtml:p>x</xhtml:p>"))
+    wide = data.decode().replace("UTF-8", "UTF-16").encode("utf-16")
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a.reqif", wide)
+        archive.writestr("a.png", b"picture")
+    foreign = read_reqif(stream.getvalue(), "a.reqifz", ForeignMapping())
+    assert [item.id for item in foreign.items] == ["Ä 1"]
+    assert [remark.value for remark in foreign.remarks] == ["a.png"]
+    assert foreign.items[0].place.file == "a.reqifz#a.reqif"
+
+
+def test_objects_without_an_id_of_their_own_keep_the_identifier() -> None:
+    data = _file(
+        _object("_1", xhtml="<xhtml:p>a</xhtml:p>") + _object("_2", xhtml="<xhtml:p>b</xhtml:p>"),
+        _relation("l", "_1", "_2"),
+    )
+    items = read_reqif(data, "a.reqif", ForeignMapping()).items
+    assert [item.id for item in items] == ["_1", "_2"]
+    assert items[0].links == (ForeignLink("satisfies", "_2"),)
+
+
+LAUGHS = '<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>'
+OUTSIDE = '<!DOCTYPE r [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("declared", [LAUGHS, OUTSIDE, '<!DOCTYPE r SYSTEM "http://127.0.0.1/x.dtd">'])
+def test_document_types_are_refused_before_the_library_sees_them(declared: str, encoding: str) -> None:
+    text = _file(_object("_1", foreign="A")).decode().replace("?>\n", f"?>\n{declared}\n", 1)
+    text = text.replace('encoding="UTF-8"', f'encoding="{encoding}"')
+    with pytest.raises(InputError, match="document type"):
+        read_reqif(text.encode(encoding), "a.reqif", ForeignMapping())
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"<REQ-IF/>", "no REQ-IF-CONTENT"),
+        (b"<other/>", "its root is <other>"),
+        (b"<REQ-IF>", "is not XML"),
+        (b"<a>" * 200 + b"</a>" * 200, "more than 100 deep"),
+        (b"PK\x03\x04broken", "zip"),
+    ],
+)
+def test_what_is_no_reqif_is_refused(data: bytes, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        read_reqif(data, "a.reqif", ForeignMapping())

@@ -1,0 +1,115 @@
+"""Tables of requirements in Markdown and reStructuredText."""
+
+from __future__ import annotations
+
+import pytest
+
+from minivess.compliance.traceability.exchange.mapping import ForeignMapping
+from minivess.compliance.traceability.exchange.model import Foreign
+from minivess.compliance.traceability.exchange.tables_in_text import read_text_tables
+
+
+def _read(text: str, *, rst: bool) -> Foreign:
+    return read_text_tables(text.encode(), "a.rst" if rst else "a.md", ForeignMapping(), rst=rst)
+
+
+def _items(text: str, *, rst: bool) -> list[tuple[str, str, int | None, str]]:
+    return [(item.id, item.text, item.place.line, item.place.within) for item in _read(text, rst=rst).items]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "# Alarms\n\n| ID | Text |\n|:--|--:|\n| R1 | a \\| `b`<br>c |\n| R2 | d |\n\nEnd.\n",
+            [("R1", "a | `b`\nc", 5, "Alarms"), ("R2", "d", 6, "Alarms")],
+        ),
+        ("ID | Text\n---|---\nR1 | without borders\n", [("R1", "without borders", 3, "")]),
+        ("| ID | Text |\n|---|---|\n| R1 |\n| R2 | b | beyond |\n", [("R1", "", 3, ""), ("R2", "b", 4, "")]),
+        ("| ID | Text |\n|---|---|\n| R1 | a &lt; b &amp;&amp; c |\n", [("R1", "a < b && c", 3, "")]),
+        ("```\n| ID | Text |\n|---|---|\n| R1 | in a fence |\n```\n", []),
+        ("a | b\n\n---\n", []),
+    ],
+)
+def test_tables_of_pipes(text: str, expected: list[tuple[str, str, int, str]]) -> None:
+    assert _items(text, rst=False) == expected
+
+
+GRID = """\
+Alarms
+======
+
++------+---------------+
+| ID   | Text          |
++======+===============+
+| R1   | The software  |
+|      | shall beep.   |
+|      |               |
+|      | - loud        |
+|      | - long        |
++------+---------------+
+| R2   | Überdruck     |
++------+---------------+
+"""
+SIMPLE = """\
+=====  ==================
+ID     Text
+=====  ==================
+R1     The software
+       shall beep.
+R2     Über alles, weiter als die Spalte
+=====  ==================
+
+after
+"""
+LISTED = """\
+.. list-table:: Listed
+   :header-rows: 1
+   :widths: 10 90
+
+   * - ID
+     - Text
+   * - R1
+     - The software
+       shall beep.
+   * - R2
+     -
+"""
+SEPARATED = """\
+.. csv-table:: Values
+   :header: "ID", "Text"
+   :widths: 10, 20
+
+   R1, "The software, it
+   shall beep."
+   R2, second
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            GRID,
+            [("R1", "The software shall beep.\n\n- loud\n- long", 7, "Alarms"), ("R2", "Überdruck", 13, "Alarms")],
+        ),
+        (SIMPLE, [("R1", "The software shall beep.", 4, ""), ("R2", "Über alles, weiter als die Spalte", 6, "")]),
+        (LISTED, [("R1", "The software shall beep.", 7, "Listed"), ("R2", "", 10, "Listed")]),
+        (SEPARATED, [("R1", "The software, it\nshall beep.", 5, "Values"), ("R2", "second", 7, "Values")]),
+    ],
+)
+def test_tables_of_restructured_text(text: str, expected: list[tuple[str, str, int, str]]) -> None:
+    assert _items(text, rst=True) == expected
+
+
+@pytest.mark.parametrize("text", ["=== ===\nID  Text\n", "+---+\n", ".. list-table::\n", "plain words\n", "|\n"])
+@pytest.mark.parametrize("rst", [True, False])
+def test_what_only_looks_like_a_table_is_named(text: str, rst: bool) -> None:
+    foreign = _read(text, rst=rst)
+    assert foreign.items == []
+    assert foreign.remarks
+
+
+def test_text_around_tables_is_named_by_its_lines() -> None:
+    remarks = _read("one\ntwo\n\nthree\n", rst=False).remarks
+    assert [(one.place.line, one.value) for one in remarks if one.severity == "lost"] == [(1, "one\ntwo"), (4, "three")]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
 
+from minivess.compliance.traceability.exchange import mapping
 from minivess.compliance.traceability.exchange.importing import Imported, import_file, to_yaml
 from minivess.compliance.traceability.exchange.mapping import read_mapping
 from minivess.compliance.traceability.items import load_items
@@ -161,6 +163,13 @@ def test_a_wrong_mapping_is_refused_with_its_line(tmp_path: Path, mapping: str, 
         read_mapping(path)
     assert said in str(caught.value)
     assert hint in caught.value.hint
+
+
+def test_the_mapping_that_is_shown_can_be_read(tmp_path: Path) -> None:
+    shown = (mapping.__doc__ or "").split("optional):\n", 1)[1]
+    path = tmp_path / "mapping.yaml"
+    path.write_text(textwrap.dedent(shown), encoding="utf-8")
+    assert read_mapping(path).fields == {"Anforderung": "text", "Wird abgeleitet aus": "derives_from"}
 
 
 def test_unknown_kinds_and_long_titles_are_taken_with_a_remark(tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ def test_results_of_pytest_are_read() -> None:
     assert found.results[0].ids == ("REQ-012", "REQ-013", "RC-02")
     assert found.results[1].message == "assert 1 == 2\ntrace\nback"
     assert [one.place.line for one in found.results] == [4, 6, 8, 9]
-    assert found.remarks == []
+    assert found.results[0].properties == {"requirement": "REQ-013, RC-02"}
+    assert [remark.value for remark in found.remarks] == ["timestamp: 2026-01-01T00:00:00; hostname: h"]
 
 
 @pytest.mark.parametrize(

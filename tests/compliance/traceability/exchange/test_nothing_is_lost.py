@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from minivess.compliance.traceability.exchange.importing import Imported, import_file
 from minivess.compliance.traceability.exchange.junit import parse_junit
@@ -264,3 +267,45 @@ def test_each_word_of_a_junit_file_is_in_a_result_or_a_remark() -> None:
     found = parse_junit(JUNIT.encode(), "j.xml")
     said = "\n".join(f"{one} {one.value}" for one in found.remarks) + "\n".join(map(str, found.results))
     assert set(re.findall(r"zq[0-9]+", JUNIT)) - set(re.findall(r"zq[0-9]+", said)) == set()
+
+
+_HEADERS = st.sampled_from(
+    [
+        *("ID", "Titel", "Beschreibung", "Text", "Requirement", "Anforderung", "Type", "Parent", "Children", "Links"),
+        *(
+            "Begründung",
+            "Rationale",
+            "Category",
+            "Sicherheitsklasse",
+            "Verification",
+            "Status",
+            "Owner",
+            "Priority",
+            "",
+        ),
+        *("Fehlerart", "Ursache", "Folge", "S", "A", "E", "RPZ", "Maßnahmen", "kind", "origin", "initial.severity"),
+        *("controls", "modules", "safety_related", "link:x", "field:y", "ID (2)"),
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), headers=st.lists(_HEADERS, min_size=1, max_size=8), count=st.integers(0, 4))
+def test_each_word_of_any_table_is_in_an_item_or_a_remark(
+    tmp_path: Path, data: st.DataObject, headers: list[str], count: int
+) -> None:
+    number = iter(range(1, 1000))
+    cell = st.sampled_from(["", "{}", "{}", "REQ {}", "a {};b {}", "{}\nand {}", "x" * 250 + " {}"])
+    rows = [
+        [re.sub(r"\{\}", lambda _: f"zq{next(number)}", data.draw(cell)) for _ in range(data.draw(st.integers(0, 9)))]
+        for _ in range(count)
+    ]
+    kinds = data.draw(
+        st.sampled_from(["Requirement", "User need", "Risk", "Hazard", "Software unit", "Anomaly", "Test"])
+    )
+    path = tmp_path / "a.csv"
+    stream = io.StringIO(newline="")
+    csv.writer(stream).writerows([[*headers, "Issue Type"], *([*row[: len(headers)], kinds] for row in rows)])
+    path.write_text(stream.getvalue(), encoding="utf-8")
+    imported = import_file(path, mapping=None, taken=(), known_origins={})
+    assert _missing(stream.getvalue(), imported) == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -200,3 +201,28 @@ def test_document_types_are_refused_before_the_library_sees_them(declared: str, 
 def test_what_is_no_reqif_is_refused(data: bytes, said: str) -> None:
     with pytest.raises(InputError, match=said):
         read_reqif(data, "a.reqif", ForeignMapping())
+
+
+def test_each_word_of_a_reqif_file_is_in_an_item_or_a_remark(tmp_path: Path) -> None:
+    valued = _relation("l9", "_1", "_2").replace(
+        "</SPEC-RELATION>",
+        '<VALUES><ATTRIBUTE-VALUE-STRING THE-VALUE="zq1"><DEFINITION><ATTRIBUTE-DEFINITION-STRING-REF>a-id'
+        "</ATTRIBUTE-DEFINITION-STRING-REF></DEFINITION></ATTRIBUTE-VALUE-STRING></VALUES></SPEC-RELATION>",
+    )
+    described = _object("_2", foreign="B zq2", xhtml="<xhtml:p>zq3</xhtml:p>").replace(
+        "LAST-CHANGE", 'DESC="zq4" LONG-NAME="zq5" LAST-CHANGE', 1
+    )
+    unknown = _object("_3 zq6", xhtml="<xhtml:p>zq7</xhtml:p>").replace(">a-text<", ">zq8<").replace(">t<", ">zq9<")
+    text = _file(_object("_1", foreign="A") + described + unknown, valued + _relation("l", "_1", "zq10")).decode()
+    text = text.replace(
+        TAIL,
+        '<SPECIFICATIONS><SPECIFICATION IDENTIFIER="s" LAST-CHANGE="x" LONG-NAME="zq11"><CHILDREN>'
+        '<SPEC-HIERARCHY IDENTIFIER="p" LAST-CHANGE="x"><OBJECT><SPEC-OBJECT-REF>zq12</SPEC-OBJECT-REF></OBJECT>'
+        "</SPEC-HIERARCHY></CHILDREN></SPECIFICATION></SPECIFICATIONS>"
+        f'<SPEC-RELATION-GROUPS><RELATION-GROUP IDENTIFIER="g" LONG-NAME="zq13"/></SPEC-RELATION-GROUPS>{TAIL}',
+    )
+    path = tmp_path / "a.reqif"
+    path.write_text(text, encoding="utf-8")
+    imported = import_file(path, mapping=None, taken=(), known_origins={})
+    said = "\n".join(imported.files.values()) + "\n".join(f"{one} {one.value} {one.field}" for one in imported.remarks)
+    assert set(re.findall(r"zq\d+", text)) - set(re.findall(r"zq\d+", said)) == set()

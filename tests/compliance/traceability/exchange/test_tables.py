@@ -124,13 +124,38 @@ def test_an_empty_file_is_refused(tmp_path: Path, name: str, data: bytes) -> Non
 
 
 def test_unknown_names_of_columns_need_a_mapping() -> None:
-    text = "Foo,Bar,Baz\n1,2,3\n"
+    text = "Foo,Bar,Baz\nx y z 1,2,3\n"
     guessed = _csv(text)
-    assert guessed.items[0].attributes == {"Foo": "1", "Bar": "2", "Baz": "3"}
+    assert guessed.items[0].attributes == {"Foo": "x y z 1", "Bar": "2", "Baz": "3"}
     assert any("no column is known" in remark.message for remark in guessed.remarks)
     told = _csv(text, ForeignMapping(fields={"foo": "id", "BAR": "text", "Baz": "derives_from"}))
-    assert told.items[0].content() == ("1", "", "", "2", (), told.items[0].links)
+    assert told.items[0].content() == ("x y z 1", "", "", "2", (), told.items[0].links)
     assert told.items[0].links[0].relation == "derives_from"
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("番号,要求,本文\nR1,a,ソフトウェアは警告する\nR2,b,x\n", ["R1", "R2"]),
+        ("Exigence;Texte\nEX-1;Le logiciel\nEX 2;Deux\n", ["EX-1", "EX 2"]),
+        ("Exigence;Texte\nEX-1;Le logiciel\nEX-1;Deux\n", ["", ""]),
+        ("Name,Text\nBeep 2 times,x\nBeep,y\n", ["", ""]),
+        ("SW Req. ID,Text\nA,x\n", ["A"]),
+    ],
+)
+def test_the_id_is_found_by_its_looks_where_no_name_tells(text: str, ids: list[str]) -> None:
+    assert [item.id for item in _csv(text).items] == ids
+
+
+def test_columns_of_jira_and_repeated_ones_are_known() -> None:
+    text = (
+        "Summary,Issue key,Issue Type,Inward issue link (Parent),Inward issue link (Parent),Custom field (Safety Class)\n"
+        "Login,MED-2,Story,MED-1,MED-3,B\n"
+    )
+    item = _csv(text).items[0]
+    assert item.content()[:3] == ("MED-2", "Story", "Login")
+    assert [link.target for link in item.links] == ["MED-1", "MED-3"]
+    assert item.attributes == {"safety_class": "B"}
 
 
 def test_the_header_row_can_be_told() -> None:
@@ -186,6 +211,16 @@ def _with_value(data: bytes, old: bytes, new: bytes) -> bytes:
             replaced = replaced or (name.startswith("xl/worksheets/") and old in content)
             target.writestr(name, content.replace(old, new) if name.startswith("xl/worksheets/") else content)
     return stream.getvalue() if replaced else b""
+
+
+def test_a_stray_cell_far_below_costs_nothing() -> None:
+    workbook = Workbook()
+    sheet = workbook.worksheets[0]
+    sheet.append(["ID", "Text"])
+    sheet.append(["R1", "a"])
+    sheet["B300000"] = "far"
+    items = read_workbook(_saved(workbook), "a.xlsx", ForeignMapping()).items
+    assert [(item.place.line, item.text) for item in items] == [(2, "a"), (300_000, "far")]
 
 
 def test_merged_cells_count_for_each_row() -> None:

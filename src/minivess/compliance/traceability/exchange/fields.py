@@ -52,7 +52,7 @@ def fields_of(
             else:
                 data[name] = found
         else:
-            why = f"has no field in a {kind.title.lower()} and is not taken"
+            why = f"has no field in {kind.prefix} and is not taken"
             remarks.append(lost(item.place, name, value, why, item=item.id))
     for name, default in mapping.defaults.items():
         if name in record.model_fields and name not in data and name not in links:

@@ -6,13 +6,22 @@ Only a case without failure, error, skip or a status that says so has passed (IE
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from minivess.compliance.traceability.exchange.mapping import PREFIXES
-from minivess.compliance.traceability.exchange.model import MAX_FILE, Place, Remark, lost, short, tidy, tidy_line
+from minivess.compliance.traceability.exchange.model import (
+    MAX_FILE,
+    Place,
+    Remark,
+    free_name,
+    lost,
+    short,
+    tidy,
+    tidy_line,
+)
 from minivess.compliance.traceability.exchange.xml_tree import Element, parse_xml
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
@@ -24,7 +33,8 @@ _BAD = frozenset({"failed", "failure", "error", "fail", "broken", "timedout", "a
 _GOOD = frozenset({"", "run", "completed", "passed", "pass", "success", "ok", "executed"})
 _RETRIED = frozenset({"rerunFailure", "rerunError", "flakyFailure", "flakyError"})
 _OUTPUT = frozenset({"system-out", "system-err"})
-_KNOWN = frozenset({"name", "classname", "class", "time", "duration", "status", "result", "file", "line", "id"})
+_TAKEN = frozenset({"name", "classname", "class", "time", "duration", "status", "result"})
+_COUNTED = frozenset({"name", "tests", "failures", "errors", "skipped", "disabled", "time", "assertions"})
 _LONGEST = 4000
 
 
@@ -39,6 +49,8 @@ class ForeignResult:
     message: str
     ids: tuple[str, ...]
     """Ids of ours in its name, class or properties, in the order met."""
+    properties: Mapping[str, str]
+    """Its properties and other attributes, as written."""
     place: Place
 
 
@@ -79,7 +91,7 @@ def parse_junit(data: bytes, file: str) -> ForeignResults:
             found.results.append(_case(element, inherited, suite, file, found.remarks))
             continue
         named = element.attributes.get("name", suite)
-        ids = tuple(dict.fromkeys((*inherited, *_ids(_properties(element)))))
+        ids = tuple(dict.fromkeys((*inherited, *_ids(text for pair in _properties(element) for text in pair))))
         inside = [child for child in element.children if child.tag in {"testsuite", "testcase"}]
         pending += ((child, ids, named) for child in reversed(inside))
         _suite(element, file, found.remarks)
@@ -92,23 +104,15 @@ def _case(element: Element, inherited: tuple[str, ...], suite: str, file: str, r
     classname = tidy_line(attributes.get("classname") or attributes.get("class") or suite)
     place = Place(file, element.line, name)
     outcome, message = _outcome(element, place, remarks)
-    for key, value in attributes.items():
-        if (
-            key not in _KNOWN
-            and not _ids([value])
-            and key not in {"assertions", "timestamp", "type_param", "value_param"}
-        ):
-            remarks.append(lost(place, key, value, "of a test case is not taken"))
-    for one in (one for child in element.children if child.tag == "properties" for one in child.children):
-        value = one.attributes.get("value") or one.text
-        if not _ids([value, one.attributes.get("name", "")]):
-            remarks.append(lost(place, one.attributes.get("name", one.tag), value, "of a test case is not taken"))
-    ids = dict.fromkeys((*_ids([name, classname, *attributes.values(), *_properties(element)]), *inherited))
+    others = {key: value for key, value in attributes.items() if key not in _TAKEN}
+    for key, value in _properties(element):
+        others[free_name(key, others)] = value
+    ids = dict.fromkeys((*_ids([name, classname, *attributes.values(), *others, *others.values()]), *inherited))
     time = attributes.get("time") or attributes.get("duration") or ""
     seconds = _seconds(time)
     if seconds is None:
         remarks.append(lost(place, "time", time, "is no time; 0 is taken"))
-    return ForeignResult(name, classname, outcome, seconds or 0.0, message, tuple(ids), place)
+    return ForeignResult(name, classname, outcome, seconds or 0.0, message, tuple(ids), others, place)
 
 
 def _outcome(
@@ -119,14 +123,10 @@ def _outcome(
     for child in element.children:
         if child.tag in _OUTCOMES:
             outcomes.append(_OUTCOMES[child.tag])
-            said = tidy(f"{child.attributes.get('message', '')}\n{child.text}") or tidy(
-                child.attributes.get("type", "")
-            )
-            messages.append(said)
+            messages.append(_said(child))
         elif child.tag in _RETRIED:
-            remarks.append(
-                Remark("note", place, f"the test failed before it was run again: {short(child.text.strip())}")
-            )
+            said = _said(child)
+            remarks.append(Remark("note", place, f"the test failed before it was run again: {short(said)}", value=said))
         elif child.tag in _OUTPUT:
             if child.text.strip():
                 message = f"the output of the test is not taken: {short(child.text.strip())}"
@@ -154,11 +154,25 @@ def _outcome(
     return ("skipped", message) if outcomes else ("passed", message)
 
 
+def _said(element: Element) -> str:
+    """Type, message and text of a failure."""
+    parts = (element.attributes.get("type", ""), element.attributes.get("message", ""), element.text)
+    return tidy("\n".join(part for part in parts if part.strip()))
+
+
 def _suite(element: Element, file: str, remarks: list[Remark]) -> None:
     """Remarks on what a suite holds beside its cases."""
     name = element.attributes.get("name", element.tag)
     place = Place(file, element.line, name)
     cases = sum(child.tag == "testcase" for child in element.all())
+    others = [
+        *((key, value) for key, value in element.attributes.items() if key not in _COUNTED),
+        *_properties(element),
+    ]
+    told = [(key, value) for key, value in others if not _ids([key, value])]
+    if told:
+        said = "; ".join(f"{key}: {value}" for key, value in told)
+        remarks.append(Remark("note", place, f"what the suite says of itself is not taken: {short(said)}", value=said))
     counted = element.attributes.get("tests", "")
     if counted.isdecimal() and int(counted) != cases:
         remarks.append(Remark("note", place, f"the suite counts {counted} tests and holds {cases}", value=counted))
@@ -166,23 +180,18 @@ def _suite(element: Element, file: str, remarks: list[Remark]) -> None:
         if child.tag in {"testsuite", "testcase"}:
             continue
         if child.tag == "properties":
-            for one in child.children:
-                value = one.attributes.get("value") or one.text
-                if not _ids([value, one.attributes.get("name", "")]):
-                    remarks.append(lost(place, one.attributes.get("name", one.tag), value, "of a suite is not taken"))
             continue
         text = f"{child.attributes.get('message', '')}{child.text}".strip()
         if text or child.tag not in _OUTPUT:
             remarks.append(lost(place, child.tag, text, "of a suite belongs to no test and is not taken"))
 
 
-def _properties(element: Element) -> list[str]:
+def _properties(element: Element) -> list[tuple[str, str]]:
     return [
-        text
+        (one.attributes.get("name", one.tag), one.attributes.get("value") or tidy(one.text))
         for child in element.children
         if child.tag == "properties"
         for one in child.children
-        for text in (one.attributes.get("name", ""), one.attributes.get("value", ""), one.text)
     ]
 
 

@@ -49,19 +49,41 @@ _NAMES: dict[str, tuple[str, ...]] = {
         *("id", "uid", "req id", "reqid", "requirement id", "reqif foreignid", "foreign id", "object identifier"),
         *("identifier", "item id", "issue key", "key", "requirement number", "req no", "req nr", "anforderungs id"),
         *("anforderungsid", "anforderungsnummer", "anforderungsnr", "anf id", "anf nr", "kennung", "kennzeichnung"),
-        *("identifikator", "nummer", "number", "nr", "no", "lfd nr", "pos", "#"),
+        *("identifikator", "nummer", "number", "nr", "no", "lfd nr", "pos", "identifiant", "#"),
     ),
     TEXT: (
-        *("text", "statement", "reqif text", "object text", "requirement text", "anforderungstext", "content"),
+        *("text", "texte", "statement", "reqif text", "object text", "requirement text", "anforderungstext", "content"),
         *("requirement description", "beschreibung", "description", "wortlaut", "inhalt", "body", "formulierung"),
-        *("requirement", "anforderung"),
+        *("requirement", "anforderung", "exigence"),
     ),
     TITLE: (
-        *("title", "titel", "header", "summary", "reqif name", "reqif chaptername", "heading", "object heading"),
+        *(
+            "title",
+            "titel",
+            "titre",
+            "libellé",
+            "header",
+            "summary",
+            "reqif name",
+            "reqif chaptername",
+            "heading",
+            "object heading",
+        ),
         *("kurztitel", "überschrift", "ueberschrift", "kurzbeschreibung", "zusammenfassung", "betreff", "bezeichnung"),
         *("object short text", "short name", "short description", "long name", "name", "requirement", "anforderung"),
     ),
-    KIND: ("type", "typ", "kind", "item type", "issue type", "artifact type", "art", "artefakttyp", "objekttyp"),
+    KIND: (
+        "type",
+        "typ",
+        "kind",
+        "object type",
+        "item type",
+        "issue type",
+        "artifact type",
+        "art",
+        "artefakttyp",
+        "objekttyp",
+    ),
     CONTROL_KIND: ("control kind", "control type", "type of control", "art der maßnahme", "maßnahmenart"),
     "rationale": ("rationale", "begründung", "begruendung", "justification", "reason", "motivation"),
     "category": ("category", "kategorie", "requirement category", "anforderungskategorie"),
@@ -74,36 +96,19 @@ _NAMES: dict[str, tuple[str, ...]] = {
         *("prüfmethode", "pruefmethode", "nachweismethode", "nachweis"),
     ),
     LINKS: (
-        *(
-            "parent",
-            "parents",
-            "parent id",
-            "parent ids",
-            "parent id s",
-            "parent requirement",
-            "derived from",
-            "derives from",
-            "links",
-        ),
-        *(
-            "link",
-            "refines",
-            "satisfies",
-            "implements",
-            "upstream",
-            "traces to",
-            "trace to",
-            "trace up",
-            "traceability",
-        ),
-        *("mitigates", "abgeleitet von", "abgeleitet aus", "übergeordnet", "übergeordnete anforderung", "verknüpfung"),
-        *("verknüpfungen", "eltern", "elternanforderung", "verweist auf", "verfeinert", "erfüllt", "setzt um"),
-        *("child", "children", "downstream", "untergeordnet", "refined by", "verfeinert durch", "implemented by"),
+        *("parent", "parents", "parent id", "parent ids", "parent id s", "parent requirement", "derived from"),
+        *("derives from", "links", "link", "refines", "satisfies", "implements", "upstream", "traces to"),
+        *("trace to", "trace up", "traceability", "mitigates", "abgeleitet von", "abgeleitet aus"),
+        *("übergeordnet", "übergeordnete anforderung", "verknüpfung", "verknüpfungen", "eltern"),
+        *("elternanforderung", "verweist auf", "verfeinert", "erfüllt", "setzt um", "child", "children"),
+        *("downstream", "untergeordnet", "refined by", "verfeinert durch", "implemented by", "out links"),
     ),
 }
 """Common names of columns, the likelier ones first."""
 _SEVERAL = frozenset({LINKS})
 _ID = re.compile(r"(?:^| )(?:id|uid|nr)$")
+_JIRA = re.compile(r"^(?:custom field|inward issue link|outward issue link) ")
+_REPEATED = re.compile(r" \([0-9]+\)$")
 _WORD = re.compile(r"[^\w#]+")
 
 
@@ -212,8 +217,8 @@ def assign(names: Iterable[str], mapping: ForeignMapping, *, guess: bool = True)
     for target, aliases in _ranks().items():
         if target in found.values() and target not in _SEVERAL:
             continue
-        free = [name for name in listed if name not in found and plain(name) in aliases]
-        ranked = sorted(free, key=lambda name: aliases[plain(name)])
+        free = [name for name in listed if name not in found and _alias(name) in aliases]
+        ranked = sorted(free, key=lambda name: aliases[_alias(name)])
         found |= dict.fromkeys(ranked if target in _SEVERAL else ranked[:1], target)
     if IDENTIFIER not in found.values():
         found |= dict.fromkeys(
@@ -226,6 +231,11 @@ def assign(names: Iterable[str], mapping: ForeignMapping, *, guess: bool = True)
     return found
 
 
+def _alias(name: str) -> str:
+    """A name without what Jira puts before it and without the number of a repeated column."""
+    return _JIRA.sub("", plain(_REPEATED.sub("", name)))
+
+
 @cache
 def _ranks() -> Mapping[str, Mapping[str, int]]:
     return {target: {plain(name): rank for rank, name in enumerate(names)} for target, names in _NAMES.items()}
@@ -233,7 +243,7 @@ def _ranks() -> Mapping[str, Mapping[str, int]]:
 
 def known_names(names: Iterable[str]) -> int:
     """How many of these are common names of columns."""
-    words = [plain(name) for name in names]
+    words = [_alias(name) for name in names]
     return sum(word in _common() or bool(_ID.search(word)) for word in words)
 
 

@@ -35,8 +35,6 @@ OWN_ID, OWN_TITLE, OWN_TEXT = "ReqIF.ForeignID", "ReqIF.Name", "ReqIF.Text"
 OWN_FIELD = "field:"
 NO_KIND, OUTSIDE = "(none)", "(outside)"
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
-_LARGEST_TEXT = 9 << 20
-"""libxml2 refuses a text of 10 million bytes."""
 
 
 def read_reqif(data: bytes, file: str, mapping: ForeignMapping) -> Foreign:

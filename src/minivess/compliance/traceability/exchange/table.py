@@ -13,8 +13,11 @@ from itertools import islice
 
 from minivess.compliance.traceability.exchange.fmea import fmea_columns, fmea_rows, is_fmea
 from minivess.compliance.traceability.exchange.mapping import (
+    IDENTIFIER,
     OUR_FIELDS,
     OUR_LINKS,
+    TEXT,
+    TITLE,
     ForeignMapping,
     assign,
     known_names,
@@ -42,6 +45,7 @@ _LINK, _FIELD = "link:", "field:"
 _HEADER_WITHIN = 40
 _MAX_MERGED = 10_000
 _FORMULA = re.compile("'*[=+\\-@\uff1d\uff0b\uff0d\uff20\t\r]")
+_LIKE_ID = re.compile(r"(?=.{1,30}$)[^\s]*[ ]?[^\s]*[0-9][^\s]*")
 _PLAIN_FIELDS = OUR_FIELDS - OUR_LINKS - set(_CORE)
 
 
@@ -93,6 +97,8 @@ def read_grid(grid: Grid, mapping: ForeignMapping, foreign: Foreign) -> None:
     names = _unique(filled[at][1], max(len(row) for _, row in filled[at:]))
     rows = _rows(grid, names, filled[at + 1 :], foreign.remarks)
     fmea = is_fmea(names, mapping)
+    if not fmea:
+        mapping = _with_id(names, rows, mapping)
     meaning = fmea_columns(names, mapping) if fmea else assign(names, mapping)
     said = ", ".join(f"`{name}` as {meaning[name]}" for name in names if name in meaning)
     if said:
@@ -114,6 +120,17 @@ def _rows(grid: Grid, names: list[str], filled: Iterable[Cells], remarks: list[R
             continue
         rows.append(Row({name: grid.value(cell) for name, cell in zip(names, row, strict=False)}, grid.place(line)))
     return rows
+
+
+def _with_id(names: Sequence[str], rows: Sequence[Row], mapping: ForeignMapping) -> ForeignMapping:
+    """The mapping, with the first column as id when no name says which it is and every value there looks like one."""
+    meaning = assign(names, mapping)
+    if IDENTIFIER in meaning.values() or meaning.get(names[0]) not in {None, TITLE, TEXT}:
+        return mapping
+    values = [tidy_line(row.cells.get(names[0], "")) for row in rows]
+    if not values or len(set(values)) < len(values) or not all(_LIKE_ID.fullmatch(value) for value in values):
+        return mapping
+    return mapping.model_copy(update={"fields": {**mapping.fields, names[0]: IDENTIFIER}})
 
 
 def _is_rule(row: Sequence[str]) -> bool:

@@ -149,7 +149,7 @@ class _Translation:
             why = "is where it came from there; its id there is kept instead"
             self._remarks.append(lost(draft.item.place, "origin", written, why, item=draft.item.id))
         if "origin" not in draft.kind.record.model_fields:
-            message = f"a {draft.kind.title.lower()} has no field for the id it had: {short(draft.origin)}"
+            message = f"{draft.kind.prefix} has no field for the id it had: {short(draft.origin)}"
             self._remarks.append(Remark("note", draft.item.place, message, item=draft.id, value=draft.origin))
         elif len(draft.origin) <= _LONGEST_ORIGIN:
             draft.data["origin"] = draft.origin
@@ -188,7 +188,7 @@ class _Translation:
             message = f"`{link.relation}` to {target} is written there, as `{back}`"
             self._remarks.append(Remark("changed", draft.item.place, message, item=draft.id, value=link.target))
         else:
-            kinds = f"from a {draft.kind.title.lower()} to {target}"
+            kinds = f"from {draft.kind.prefix} to {target}"
             self._lose_link(draft, link, f"has no field for a link {kinds}")
 
     def _target(self, written: str) -> tuple[str, _Draft | None]:

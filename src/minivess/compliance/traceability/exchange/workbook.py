@@ -110,10 +110,12 @@ def _cells(sheet: Any, written: Any, place: Place, remarks: list[Remark]) -> Ite
             if written is sheet
             else zip(sheet.iter_rows(), written.iter_rows(), strict=True)
         )
-        for count, (row, raw) in enumerate(both):
-            check_count(count, place.file)
-            line = next((cell.row for cell in row if getattr(cell, "row", None)), None)
+        filled = 0
+        for row, raw in both:
+            line = next((cell.row for cell in row if cell.value is not None), None)
             if line is not None:
+                check_count(filled, place.file)
+                filled += 1
                 here = Place(place.file, line, place.within)
                 wide = row[:_MAX_COLUMNS]
                 if any(cell.value is not None for cell in row[_MAX_COLUMNS:]):

@@ -9,7 +9,9 @@ from xml.parsers import expat
 from minivess.foundation.errors import InputError
 
 MAX_DEPTH = 100
-MAX_ELEMENTS = 3_000_000
+MAX_ELEMENTS = 10_000_000
+MAX_KEPT = 1_000_000
+"""Elements of a tree that is kept."""
 
 
 @dataclass(slots=True)
@@ -60,16 +62,15 @@ def _run(data: bytes, file: str, keep: list[Element] | None) -> None:
     parser = expat.ParserCreate(namespace_separator="}")
     parser.buffer_text = True
     depth = count = 0
+    most = MAX_ELEMENTS if keep is None else MAX_KEPT
     open_elements: list[Element] = []
 
     def begin(tag: str, attributes: dict[str, str]) -> None:
         nonlocal depth, count
         depth += 1
         count += 1
-        if depth > MAX_DEPTH or count > MAX_ELEMENTS:
-            limit = (
-                f"nested more than {MAX_DEPTH} deep" if depth > MAX_DEPTH else f"of more than {MAX_ELEMENTS} elements"
-            )
+        if depth > MAX_DEPTH or count > most:
+            limit = f"nested more than {MAX_DEPTH} deep" if depth > MAX_DEPTH else f"of more than {most} elements"
             raise InputError(f"is XML {limit}", path=file, line=parser.CurrentLineNumber)
         if keep is None:
             return

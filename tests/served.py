@@ -17,10 +17,10 @@ from httpx import Response
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.ml.datasets.prepared import load_case
-from minivess.records.dataset import Part
 from minivess.records.entry import Entry
 from minivess.records.identity import IdentityKind, Role
 from minivess.records.model import CalibrationRecord
+from minivess.records.split import Part
 from minivess.serving.app import create_app
 from minivess.serving.volumes import Limits
 from minivess.workflows import data, people

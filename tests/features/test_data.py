@@ -12,15 +12,17 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError
+from minivess.ml.datasets.checking.validation import validate
 from minivess.ml.datasets.manifests import cases_root
 from minivess.ml.datasets.prepared import ingest, load_case
-from minivess.ml.datasets.readers import read_volume
+from minivess.ml.datasets.reading.case import read_volume
+from minivess.ml.datasets.reading.volume import Limits
 from minivess.ml.datasets.splits import check_leakage, split
-from minivess.ml.datasets.validation import validate
-from minivess.ml.datasets.volume import Limits
-from minivess.records.dataset import CaseRecord, DatasetManifest, Part, Severity
+from minivess.records.data_source import CaseSource, Data, Synthetic
+from minivess.records.dataset import CaseRecord, DatasetManifest
 from minivess.records.entry import Context
-from minivess.records.project import CaseSource, Data, Split, Synthetic
+from minivess.records.split import Part, Split
+from minivess.records.validation import Severity
 
 scenarios("data.feature")
 
@@ -60,7 +62,7 @@ def record(number: int, subject: str, acquisition: str, image: str) -> CaseRecor
         subject=subject,
         acquisition=acquisition,
         shape=SHAPE,
-        spacing_um=(1, 1, 1),
+        spacing=(1, 1, 1),
         modality="m",
         image=digest_bytes(image.encode()),
         label=digest_bytes(b""),

@@ -81,7 +81,7 @@ def _(story: Story) -> None:
             subject=f"mouse-{place // 2}",
             acquisition=name,
             shape=SHAPE,
-            spacing_um=(2.0, 1.0, 1.0),
+            spacing=(2.0, 1.0, 1.0),
             modality="two-photon microscopy",
             image=DIGEST,
             label=DIGEST,

@@ -18,7 +18,8 @@ from minivess.ml.datasets.prepared import ingest, load_case
 from minivess.ml.datasets.sealed import open_image, open_label, open_sealed
 from minivess.ml.datasets.sealing import plain_copies, seal
 from minivess.ml.datasets.splits import split
-from minivess.records.project import Data, Split, Synthetic
+from minivess.records.data_source import Data, Synthetic
+from minivess.records.split import Split
 
 scenarios("sealed_test_set.feature")
 

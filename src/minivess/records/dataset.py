@@ -1,33 +1,90 @@
-"""Cases, data sets and splits: what the pictures are, never the pictures."""
+"""Cases and data sets: what the pictures are, never the pictures."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from minivess.foundation.digests import Digest
+from minivess.foundation.errors import UsageError
 from minivess.records.base import Record, ShortText, Slug
+
+Axes = Literal["zyx", "yx", "zyxc", "yxc"]
+"""The axes of an image array, in order; `c` is colour (red, green, blue)."""
+
+Unit = Literal["um", "px"]
+"""Unit of a spacing: micrometres, or pixels where no physical size is known (photographs)."""
+
+Row = tuple[float, float, float, float]
+
+
+class LabelClass(Record):
+    """What a value of the mask means."""
+
+    value: Annotated[int, Field(ge=1, le=255)]
+    name: ShortText
 
 
 class CaseRecord(Record):
-    """One volume with its mask. Axes are (z, y, x); spacing is in micrometres."""
+    """One image with its mask."""
 
     id: Slug
     subject: Slug
     acquisition: Slug
-    shape: tuple[int, int, int]
-    spacing_um: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+    axes: Axes = "zyx"
+    shape: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=4)]
+    """Sizes of the image array, in the order of `axes`."""
+    spacing: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=2, max_length=3)]
+    """Distance between neighbours along each spatial axis, in `unit`."""
+    unit: Unit = "um"
+    affine: tuple[Row, Row, Row, Row] | None = None
+    """From indices (z, y, x, 1) to the patient or the stage, right-anterior-superior, in micrometres; None: unknown."""
+    orientation: Annotated[str, Field(pattern=r"^[RLAPSI]{3}$")] | None = None
+    """Where each array axis points, for example `SPL`; None: unknown."""
     modality: ShortText
+    site: ShortText | None = None
+    """Where the image was taken."""
+    scanner: ShortText | None = None
+    """Maker and model of the device it was taken with."""
+    origin: ShortText | None = None
+    """The file or series the acquisition came from, as the image's own metadata say."""
     image: Digest
     """Digest of the normalised image array's `.npy` bytes."""
     label: Digest
-    """Digest of the binary mask array's `.npy` bytes."""
+    """Digest of the mask array's `.npy` bytes."""
+    source_format: ShortText = "unknown"
     source_dtype: str
     label_values: tuple[int, ...]
-    """Values met in the mask before it was made binary."""
+    """Values met in the mask before it was normalised."""
+    classes: tuple[LabelClass, ...] = (LabelClass(value=1, name="foreground"),)
+    """What the mask's values mean; 0 is background."""
     foreground_fraction: Annotated[float, Field(ge=0, le=1)]
+    reader_agreement: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Dice of the mask with a second reader's, where there is one."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        spatial = len(self.axes.removesuffix("c"))
+        if len(self.shape) != len(self.axes) or len(self.spacing) != spatial:
+            raise ValueError(f"axes {self.axes} need {len(self.axes)} sizes and {spatial} spacings")
+        return self
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Sizes along the spatial axes: the shape of the mask."""
+        return self.shape[: len(self.spacing)]
+
+    @property
+    def spacing_um(self) -> tuple[float, float, float]:
+        """Voxel size (z, y, x) of a volume in micrometres.
+
+        Raises:
+            UsageError: the case is flat, or its physical size is unknown.
+        """
+        if self.unit != "um" or len(self.spacing) != 3:
+            raise UsageError(f"case {self.id} is no volume with a known voxel size")
+        return self.spacing[0], self.spacing[1], self.spacing[2]
 
 
 class DatasetManifest(Record):
@@ -37,77 +94,4 @@ class DatasetManifest(Record):
     licence: ShortText
     source: ShortText
     cases: tuple[CaseRecord, ...]
-    root: Digest
-
-
-class Severity(StrEnum):
-    """What a validation finding does: `block` stops the pipeline."""
-
-    NOTE = "note"
-    WARNING = "warning"
-    BLOCK = "block"
-
-
-class Finding(Record):
-    """One thing validation noticed about a case (or, with `case` None, about the set)."""
-
-    rule: Slug
-    severity: Severity
-    case: Slug | None
-    message: ShortText
-
-
-class ValidationReport(Record):
-    """What was checked and found."""
-
-    dataset: Digest
-    rules: tuple[Slug, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def blocked(self) -> bool:
-        """Whether any finding stops the pipeline."""
-        return any(finding.severity is Severity.BLOCK for finding in self.findings)
-
-
-class Part(StrEnum):
-    """The parts of a split."""
-
-    TRAIN = "train"
-    CALIBRATION = "calibration"
-    TEST = "test"
-
-
-class SplitManifest(Record):
-    """Which case is in which part; subjects and acquisitions never straddle parts. `root` covers everything else."""
-
-    dataset: Digest
-    seed: int
-    train: tuple[Slug, ...]
-    calibration: tuple[Slug, ...]
-    test: tuple[Slug, ...]
-    root: Digest
-
-    def part(self, part: Part) -> tuple[str, ...]:
-        """The case ids of one part."""
-        return {Part.TRAIN: self.train, Part.CALIBRATION: self.calibration, Part.TEST: self.test}[part]
-
-
-class SealedFile(Record):
-    """One encrypted file: the salted commitment to its plain bytes, and the digest of its sealed bytes."""
-
-    case: Slug
-    kind: Annotated[str, Field(pattern="^(image|label)$")]
-    commitment: Digest
-    sealed: Digest
-    size: int
-
-
-class SealManifest(Record):
-    """The public face of a sealed test part. `root` is the digest of the rest in canonical JSON."""
-
-    split: Digest
-    files: tuple[SealedFile, ...]
-    wrapped_keys: dict[Slug, str]
-    """The data key, wrapped to each approver's encryption key (identity id -> base64)."""
     root: Digest

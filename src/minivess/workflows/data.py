@@ -18,8 +18,11 @@ from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
-from minivess.records.dataset import DatasetManifest, SealManifest, SplitManifest, ValidationReport
+from minivess.records.dataset import DatasetManifest
 from minivess.records.identity import Role
+from minivess.records.seal import SealManifest
+from minivess.records.split import SplitManifest
+from minivess.records.validation import ValidationReport
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services, first_error
 
@@ -100,7 +103,7 @@ def ingest(services: Services, signer: Signer) -> DatasetManifest:
 
 def validate(services: Services, signer: Signer) -> ValidationReport:
     """Run the rules over the cases and keep the report."""
-    from minivess.ml.datasets import validation
+    from minivess.ml.datasets.checking import validation
 
     workspace = Workspace(services.workspace)
     manifest = manifest_of(workspace)

@@ -17,9 +17,9 @@ from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.evaluation.figures import write_figures
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.records.artifact import Artifact
-from minivess.records.dataset import Part
 from minivess.records.evaluation import Conventions, EvaluationRecord
 from minivess.records.model import MASK_THRESHOLD
+from minivess.records.split import Part
 from minivess.workflows.data import manifest_of, seal_of, version_of, write_json
 from minivess.workflows.modelling import calibration_of, cases_of
 from minivess.workflows.recording import recorded

@@ -23,11 +23,11 @@ from minivess.ml.inference.envelope import Spacing, derive_envelope, outside_rea
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import Predictor
 from minivess.records.artifact import Artifact
-from minivess.records.dataset import Part
 from minivess.records.entry import Context, Entry, Outcome
 from minivess.records.intended_use import IntendedUse
 from minivess.records.model import MASK_THRESHOLD
 from minivess.records.receipt import Receipt
+from minivess.records.split import Part
 from minivess.workflows.data import split_of, version_of
 from minivess.workflows.modelling import calibration_of
 from minivess.workflows.recording import recorded

@@ -18,21 +18,17 @@ from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.approval import Envelope
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
-from minivess.records.dataset import (
-    CaseRecord,
-    DatasetManifest,
-    SealedFile,
-    SealManifest,
-    SplitManifest,
-    ValidationReport,
-)
+from minivess.records.dataset import CaseRecord, DatasetManifest
 from minivess.records.entry import Context
 from minivess.records.evaluation import CaseMeasures, Conventions, EvaluationRecord, Interval
 from minivess.records.identity import Meaning
 from minivess.records.model import CalibrationRecord, ExportRecord, ModelSpec, RunRecord, TrainingSpec
 from minivess.records.project import Project
 from minivess.records.release import GateFacts, RiskJudgement
+from minivess.records.seal import SealedFile, SealManifest
+from minivess.records.split import SplitManifest
 from minivess.records.traceability import TestReport, TestResult
+from minivess.records.validation import ValidationReport
 from tests.compliance import pack_builder as logs
 from tests.tiny_tree import FILES, write_tree
 
@@ -293,7 +289,7 @@ def _data(workspace: Workspace, log: logs.LogBuilder, evaluation: EvaluationReco
             subject=subject,
             acquisition=name,
             shape=(48, 96, 96),
-            spacing_um=(2.0, 1.0, 1.0),
+            spacing=(2.0, 1.0, 1.0),
             modality="two-photon microscopy",
             image=digest_bytes(name.encode()),
             label=digest_bytes(subject.encode()),

@@ -11,8 +11,8 @@ import pytest
 
 from minivess.ml.datasets.manifests import write_record
 from minivess.ml.datasets.prepared import ingest
+from minivess.records.data_source import CaseSource, Data, Synthetic
 from minivess.records.dataset import DatasetManifest
-from minivess.records.project import CaseSource, Data, Synthetic
 
 
 @dataclass

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from minivess.foundation.errors import InputError
-from minivess.ml.datasets.ome import read_ome_spacing
-from minivess.ml.datasets.readers import binarise, read_case, read_volume
-from minivess.ml.datasets.volume import Limits
-from minivess.records.project import CaseSource
+from minivess.ml.datasets.reading.case import binarise, read_case, read_volume
+from minivess.ml.datasets.reading.ome import read_ome_spacing
+from minivess.ml.datasets.reading.volume import Limits
+from minivess.records.data_source import CaseSource
 
 RNG = np.random.default_rng(0)
 ARRAY = RNG.integers(0, 60000, (3, 5, 7)).astype(np.uint16)

@@ -18,8 +18,8 @@ from minivess.ml.datasets.sealed_files import verify_sealed
 from minivess.ml.datasets.sealing import finish, plain_copies, seal
 from minivess.ml.datasets.splits import split
 from minivess.ml.datasets.stream_cipher import CHUNK, decrypt, encrypt
-from minivess.records.dataset import SealManifest, SplitManifest
-from minivess.records.project import Split
+from minivess.records.seal import SealManifest
+from minivess.records.split import Split, SplitManifest
 
 KEY = bytes(range(32))
 WRAP = {"bob": "d3JhcHBlZA=="}

@@ -10,8 +10,8 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.ml.datasets.manifests import cases_root, root_of
 from minivess.ml.datasets.splits import check_leakage, group, split
-from minivess.records.dataset import CaseRecord, DatasetManifest, Part
-from minivess.records.project import Split
+from minivess.records.dataset import CaseRecord, DatasetManifest
+from minivess.records.split import Part, Split
 
 
 def manifest(*cases: tuple[str, str, str]) -> DatasetManifest:
@@ -22,7 +22,7 @@ def manifest(*cases: tuple[str, str, str]) -> DatasetManifest:
             subject=subject,
             acquisition=acquisition,
             shape=(2, 2, 2),
-            spacing_um=(1, 1, 1),
+            spacing=(1, 1, 1),
             modality="m",
             image=digest_bytes(image.encode()),
             label=digest_bytes(b"label"),

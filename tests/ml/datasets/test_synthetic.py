@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from minivess.foundation.errors import UsageError
-from minivess.ml.datasets.synthetic import generate_volume
-from minivess.ml.datasets.vasculature import grow
+from minivess.ml.datasets.synthesis.vasculature import grow
+from minivess.ml.datasets.synthesis.volume import generate_volume
 
 SMALL = (12, 40, 40)
 

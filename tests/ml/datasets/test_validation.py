@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from minivess.ml.datasets.checking.validation import validate
 from minivess.ml.datasets.manifests import cases_root
 from minivess.ml.datasets.prepared import ingest
-from minivess.ml.datasets.validation import validate
-from minivess.records.dataset import Severity, ValidationReport
+from minivess.records.validation import Severity, ValidationReport
 
 RNG = np.random.default_rng(1)
 LABEL = np.zeros((6, 20, 20), np.uint8)
@@ -93,7 +93,7 @@ def test_files_that_no_longer_match_block(workspace) -> None:
 @pytest.mark.verifies("REQ-047", "RC-15")
 def test_impossible_and_unusual_spacing(workspace) -> None:
     for spacing, severity in (((2.0, 1e5, 1.0), Severity.BLOCK), ((2.0, 30.0, 30.0), Severity.WARNING)):
-        cases = tuple(case.model_copy(update={"spacing_um": spacing}) for case in workspace.manifest.cases)
+        cases = tuple(case.model_copy(update={"spacing": spacing}) for case in workspace.manifest.cases)
         changed = workspace.manifest.model_copy(update={"cases": cases})
         for record in cases:
             from minivess.ml.datasets.manifests import read_record, write_record

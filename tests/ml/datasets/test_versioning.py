@@ -12,7 +12,7 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.ml.datasets.sealing import seal
 from minivess.ml.datasets.splits import split
 from minivess.ml.datasets.versioning import version
-from minivess.records.project import Split
+from minivess.records.split import Split
 
 
 @pytest.mark.verifies("REQ-016")

@@ -44,7 +44,7 @@ def case_record() -> Callable[[str, str], CaseRecord]:
             subject=subject,
             acquisition=case,
             shape=(12, 40, 40),
-            spacing_um=(5.0, 1.0, 1.0),
+            spacing=(5.0, 1.0, 1.0),
             modality="two-photon microscopy",
             image=digest,
             label=digest,

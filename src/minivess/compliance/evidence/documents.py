@@ -9,7 +9,7 @@ from typing import Any
 from minivess.compliance.evidence.dossier import Dossier
 from minivess.compliance.evidence.rendering import Renderer
 from minivess.foundation.implements import implements
-from minivess.records.dataset import Part
+from minivess.records.split import Part
 
 
 @dataclass(frozen=True)

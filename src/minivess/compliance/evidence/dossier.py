@@ -23,7 +23,7 @@ from minivess.foundation.errors import InputError, RefusedError, VerificationErr
 from minivess.foundation.files import read_limited
 from minivess.foundation.paths import Workspace
 from minivess.records.base import Record
-from minivess.records.dataset import DatasetManifest, SealManifest, SplitManifest, ValidationReport
+from minivess.records.dataset import DatasetManifest
 from minivess.records.entry import Entry, Outcome
 from minivess.records.evaluation import EvaluationRecord
 from minivess.records.identity import Identity, IdentityKind
@@ -31,7 +31,10 @@ from minivess.records.model import CalibrationRecord, ExportRecord, RunRecord
 from minivess.records.payloads import PAYLOADS
 from minivess.records.project import Project
 from minivess.records.release import GateResult, ReleasePolicy
+from minivess.records.seal import SealManifest
+from minivess.records.split import SplitManifest
 from minivess.records.traceability import TestReport
+from minivess.records.validation import ValidationReport
 
 _LIMIT = 64 << 20
 KEY_ACTIONS = frozenset(PAYLOADS) - {"inference", "release.build", "release.sign"}

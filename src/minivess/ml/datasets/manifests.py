@@ -12,7 +12,9 @@ from minivess.foundation.digests import digest_json
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.files import read_limited, write_text_atomic
 from minivess.records.base import Record
-from minivess.records.dataset import CaseRecord, DatasetManifest, SealManifest, SplitManifest
+from minivess.records.dataset import CaseRecord, DatasetManifest
+from minivess.records.seal import SealManifest
+from minivess.records.split import SplitManifest
 
 _LARGEST = 64 * 1024**2
 

@@ -20,12 +20,12 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError, Ver
 from minivess.foundation.files import write_atomic
 from minivess.foundation.implements import implements
 from minivess.ml.datasets.manifests import cases_root, read_record, write_record
-from minivess.ml.datasets.readers import Case, read_case, read_npy
-from minivess.ml.datasets.synthetic import SPACING_UM, generate_volume
-from minivess.ml.datasets.volume import LIMITS, first_line
+from minivess.ml.datasets.reading.case import Case, read_case, read_npy
+from minivess.ml.datasets.reading.volume import LIMITS, first_line
+from minivess.ml.datasets.synthesis.volume import SPACING_UM, generate_volume
 from minivess.records.base import Record
+from minivess.records.data_source import CaseSource, Data, Synthetic
 from minivess.records.dataset import CaseRecord, DatasetManifest
-from minivess.records.project import CaseSource, Data, Synthetic
 from minivess.records.sinks import Progress
 
 IMAGE, LABEL, CASE = "image.npy", "label.npy", "case.json"
@@ -225,7 +225,7 @@ def _prepare(recipe: _Recipe, folder: Path) -> CaseRecord:
         subject=recipe.subject,
         acquisition=recipe.acquisition,
         shape=(case.image.shape[0], case.image.shape[1], case.image.shape[2]),
-        spacing_um=case.spacing_um,
+        spacing=case.spacing_um,
         modality=case.modality,
         image=digest_bytes(image),
         label=digest_bytes(label),

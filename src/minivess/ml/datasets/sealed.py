@@ -17,7 +17,7 @@ from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.ml.datasets import stream_cipher
 from minivess.ml.datasets.sealed_files import read_sealed, sealed_path, verify_sealed
-from minivess.records.dataset import SealedFile, SealManifest
+from minivess.records.seal import SealedFile, SealManifest
 
 
 @dataclass(frozen=True)

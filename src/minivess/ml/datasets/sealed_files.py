@@ -16,7 +16,7 @@ from minivess.foundation.files import write_atomic
 from minivess.foundation.implements import implements
 from minivess.ml.datasets import stream_cipher
 from minivess.ml.datasets.manifests import root_of
-from minivess.records.dataset import SealedFile, SealManifest
+from minivess.records.seal import SealedFile, SealManifest
 
 MANIFEST = "manifest.json"
 _SALT = 32

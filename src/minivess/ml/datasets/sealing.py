@@ -18,7 +18,9 @@ from minivess.ml.datasets import stream_cipher
 from minivess.ml.datasets.manifests import read_manifest, rooted, write_record
 from minivess.ml.datasets.prepared import IMAGE, LABEL, load_case, mark_sealed
 from minivess.ml.datasets.sealed_files import MANIFEST, verify_sealed, write_sealed
-from minivess.records.dataset import DatasetManifest, SealedFile, SealManifest, SplitManifest
+from minivess.records.dataset import DatasetManifest
+from minivess.records.seal import SealedFile, SealManifest
+from minivess.records.split import SplitManifest
 
 _KINDS = {"image": IMAGE, "label": LABEL}
 

@@ -11,8 +11,8 @@ import hashlib
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.datasets.manifests import rooted
-from minivess.records.dataset import CaseRecord, DatasetManifest, Part, SplitManifest
-from minivess.records.project import Split
+from minivess.records.dataset import CaseRecord, DatasetManifest
+from minivess.records.split import Part, Split, SplitManifest
 
 Groups = tuple[tuple[CaseRecord, ...], ...]
 

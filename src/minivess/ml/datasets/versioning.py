@@ -22,7 +22,7 @@ from minivess.foundation.implements import implements
 from minivess.ml.datasets.manifests import read_manifest
 from minivess.ml.datasets.sealed_files import MANIFEST
 from minivess.ml.datasets.sealing import plain_copies
-from minivess.records.dataset import SealManifest
+from minivess.records.seal import SealManifest
 
 
 @implements("REQ-016", "RC-03")

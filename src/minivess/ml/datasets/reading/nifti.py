@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
-from minivess.ml.datasets.volume import (
+from minivess.ml.datasets.reading.volume import (
     Limits,
     Spacing,
     Volume,

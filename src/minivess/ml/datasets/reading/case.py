@@ -17,11 +17,20 @@ import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
-from minivess.ml.datasets.nifti import read_nifti
-from minivess.ml.datasets.ome import read_ome_spacing
-from minivess.ml.datasets.tiff import read_tiff
-from minivess.ml.datasets.volume import LIMITS, Limits, Spacing, Volume, check_dtype, check_shape, file_size, first_line
-from minivess.records.project import CaseSource
+from minivess.ml.datasets.reading.nifti import read_nifti
+from minivess.ml.datasets.reading.ome import read_ome_spacing
+from minivess.ml.datasets.reading.tiff import read_tiff
+from minivess.ml.datasets.reading.volume import (
+    LIMITS,
+    Limits,
+    Spacing,
+    Volume,
+    check_dtype,
+    check_shape,
+    file_size,
+    first_line,
+)
+from minivess.records.data_source import CaseSource
 
 _AGREEMENT = 0.01
 _MOST_CLASSES = 8

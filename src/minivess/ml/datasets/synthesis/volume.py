@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.ml.datasets.vasculature import Centreline, Floats, grow
+from minivess.ml.datasets.synthesis.vasculature import Centreline, Floats, grow
 
 SPACING_UM = (2.0, 1.0, 1.0)
 _OFFSET = 100.0

@@ -18,9 +18,9 @@ from typing import IO, Any
 import numpy as np
 
 from minivess.foundation.errors import InputError
-from minivess.ml.datasets.ome import MICROMETRES, ome_pixels, ome_spacing
-from minivess.ml.datasets.tiff_planes import Plane, decode_plane
-from minivess.ml.datasets.volume import (
+from minivess.ml.datasets.reading.ome import MICROMETRES, ome_pixels, ome_spacing
+from minivess.ml.datasets.reading.tiff_planes import Plane, decode_plane
+from minivess.ml.datasets.reading.volume import (
     Limits,
     Spacing,
     Volume,

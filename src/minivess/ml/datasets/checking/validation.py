@@ -15,8 +15,9 @@ import numpy as np
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.ml.datasets.prepared import LoadedCase, load_case
-from minivess.records.dataset import CaseRecord, DatasetManifest, Finding, Severity, ValidationReport
+from minivess.records.dataset import CaseRecord, DatasetManifest
 from minivess.records.sinks import Progress
+from minivess.records.validation import Finding, Severity, ValidationReport
 
 Rule = Callable[[LoadedCase], Iterator[tuple[Severity, str]]]
 

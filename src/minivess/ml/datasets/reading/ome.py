@@ -14,7 +14,7 @@ from xml.parsers import expat
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.ml.datasets.volume import LIMITS, Limits, Spacing, check_spacing
+from minivess.ml.datasets.reading.volume import LIMITS, Limits, Spacing, check_spacing
 
 MICROMETRES = {
     "nm": 1e-3,

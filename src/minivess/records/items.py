@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from minivess.records.base import Record, ShortText, Slug, Statement
 
@@ -45,6 +45,8 @@ class Source(Record):
 
 class Item(Record):
     """What every item has."""
+
+    model_config = ConfigDict(defer_build=True)
 
     id: ItemId
     title: ShortText

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gherkin.errors import CompositeParserException, ParserError
-from gherkin.parser import Parser
-
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.records.items import Source
@@ -63,6 +60,9 @@ def parse_feature(data: bytes, shown: str) -> Features:
     Raises:
         InputError: it is not Gherkin; with file and line.
     """
+    from gherkin.errors import ParserError
+    from gherkin.parser import Parser
+
     try:
         document = Parser().parse(data.decode("utf-8"))
     except UnicodeDecodeError:
@@ -109,7 +109,7 @@ def _tags(node: Mapping[str, Any], shown: str, tags: list[Tag]) -> list[str]:
 
 
 def _explain(error: Exception, shown: str) -> InputError:
-    first: Any = error.errors[0] if isinstance(error, CompositeParserException) and error.errors else error
+    first: Any = next(iter(getattr(error, "errors", ())), error)
     line = (getattr(first, "location", None) or {}).get("line")
     text = str(first).splitlines()[0] if str(first) else "cannot be parsed"
     return InputError(f"is not Gherkin: {text[:160]}", path=shown, line=line)

@@ -18,6 +18,7 @@ from minivess.compliance.traceability.items import Items, load_items, read_justi
 from minivess.compliance.traceability.links import Links
 from minivess.compliance.traceability.matrix import matrix
 from minivess.compliance.traceability.reviews import read_reviews
+from minivess.foundation.beside import beside
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.cases import CriterionVerdict
@@ -50,23 +51,26 @@ class TraceGraph(Links):
             InputError: a file is missing or malformed, with file and line.
             CouldNotCheckError: a file of the tree cannot be read.
         """
-        features = read_features(source)
-        stale = report is not None and (
-            report.tree != tree_digest(source) or report.environment != environment_digest(source)
-        )
-        items = load_items(source)
+        with beside(lambda: (read_features(source), tuple(test_links(source)), tuple(code_links(source)))) as others:
+            stale = report is not None and (
+                report.tree != tree_digest(source) or report.environment != environment_digest(source)
+            )
+            items = load_items(source)
+            verdicts = None if judge is None else judge(items)
+            reviews, justifications = read_reviews(source), read_justifications(source)
+            features, tests, code = others()
         return cls(
             items=items,
             scenarios=features.scenarios,
             tags=features.tags,
-            tests=tuple(test_links(source)),
-            code=tuple(code_links(source)),
+            tests=tests,
+            code=code,
             report=report,
             stale=stale,
-            reviews=read_reviews(source),
+            reviews=reviews,
             things=things or {},
-            criteria=None if judge is None else judge(items),
-            justifications=read_justifications(source),
+            criteria=verdicts,
+            justifications=justifications,
         )
 
     def gaps(self) -> tuple[Gap, ...]:

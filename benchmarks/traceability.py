@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import other_tools
+
 RUNS = 3
 WORDS = ("mask", "vessel", "volume", "threshold", "calibration", "operator", "log", "entry", "split", "answer")
 
@@ -102,6 +104,18 @@ def measure(folder: Path, count: int) -> None:
     row(f"{count}: peak memory so far, MiB", f"{site[2]}", "< 300" if count == 5000 else "")
 
 
+def beside(folder: Path, count: int, tools: str | None) -> None:
+    """What other tools take for the same requirements."""
+    folder.mkdir()
+    for task in other_tools.tasks(tools, folder, count, _text):
+        name = Path(task.program).name
+        if not task.arguments:
+            row(f"{count}: {name}", task.what)
+            continue
+        taken = other_tools.seconds(task)
+        row(f"{count}: {name}, {task.what}, wall s", f"> {other_tools.LIMIT:g}" if taken is None else f"{taken:.1f}")
+
+
 def plugin(folder: Path) -> None:
     """What recording results adds to 5,000 trivial tests, in turns."""
     base = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
@@ -119,6 +133,7 @@ def main() -> None:
     """Generate, measure, print."""
     parser = argparse.ArgumentParser(description="Measure traceability.")
     parser.add_argument("--sizes", type=int, nargs="+", default=[5000, 20000])
+    parser.add_argument("--tools", help="folder with the programs of other tools; default: those on the path")
     parser.add_argument("--no-plugin", action="store_true", help="leave out the runs of pytest")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
@@ -126,8 +141,10 @@ def main() -> None:
             folder = Path(name) / str(count)
             generate(folder, count)
             measure(folder, count)
-            if count == 5000 and not arguments.no_plugin:
-                plugin(folder)
+            if count == 5000:
+                beside(Path(name) / "others", count, arguments.tools)
+                if not arguments.no_plugin:
+                    plugin(folder)
 
 
 if __name__ == "__main__":

@@ -58,10 +58,41 @@ Feature: Keys age, are lost and are stolen
     When the threshold of the proposal is changed to 1
     Then the change is refused because agreed to another change
 
+  @REQ-116
+  Scenario: The log goes on under a new key of its own
+    Given a receipt from before
+    When Ada proposes a new key for the log
+    And Ada and Max agree
+    Then the log goes on under the new key, also for whoever opens it later
+    And the receipt from before holds for whoever has the log's keys, and for nobody who has the new one alone
+    And a process that holds the old key alone cannot write any more
+    And the old key signs nothing that counts
+
+  @REQ-116
+  Scenario: The log's key does not change without enough roots
+    When Ada proposes a new key for the log
+    And Ada agree
+    Then the change is refused because 1 of the old roots
+
+  @REQ-116
+  Scenario: Nobody gives the log a key that they do not hold
+    When Ada proposes a new key for the log
+    And the proof that somebody holds it is that of another key
+    And Ada and Max agree
+    Then the change is refused because nobody showed
+
+  @REQ-116
+  Scenario: A change of the log's key that was interrupted is finished
+    When Ada proposes a new key for the log
+    And Ada and Max agree
+    And the change is interrupted after its entry was written
+    Then the log goes on under the new key, also for whoever opens it later
+
   @REQ-058 @RC-17
   Scenario: Five wrong passphrases lock an identity, and all of it is on the record
     When somebody gives a wrong passphrase for Rosa 5 times
     Then the log has 5 failed attempts and one lock, signed by the log
+    And whoever lists the identities sees that Rosa is locked
     And Rosa's right passphrase is refused too
     And Rosa cannot reinstate herself, but Max can
 

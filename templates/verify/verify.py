@@ -436,7 +436,9 @@ def check_witnesses(text, policy):
     need(len(vouched) >= policy["quorum"], "too few witnesses vouch for the checkpoint")
 
 
+ATTEMPTS = {"identity.unlock-failed", "identity.unlocked", "identity.locked", "identity.reinstated"}
 FOLDED = {"log.created", "identity.enrolled", "identity.rotated", "identity.revoked", "roots.changed", "entry.erased"}
+FOLDED |= ATTEMPTS
 
 
 def digest_of(value):
@@ -448,13 +450,18 @@ class People:
     """Who held which key when: folded from the log."""
 
     def __init__(self):
-        self.by_key, self.log_key, self.roots, self.demo, self.size = {}, None, (), False, 0
-        self.threshold, self.erased = 1, set()
+        self.by_key, self.log_keys, self.roots, self.demo, self.size = {}, [], (), False, 0
+        self.threshold, self.erased, self.failures, self.locked = 1, set(), {}, set()
+
+    def log_key(self, size):
+        """The key that signs the checkpoint of that many entries, and acts as the service `log` at that index."""
+        need(self.log_keys, "the log does not begin with log.created")
+        return [key for start, key in self.log_keys if start <= size][-1]
 
     def key(self, key_id, index):
         """The identity whose key counts at an index."""
-        if self.log_key and key_id == self.log_key["key_id"]:
-            return {"id": "log", "kind": "service", "roles": ["service"], "signing_key": self.log_key}
+        if self.log_keys and key_id == self.log_key(index)["key_id"]:
+            return {"id": "log", "kind": "service", "roles": ["service"], "signing_key": self.log_key(index)}
         known = self.by_key.get(key_id)
         need(known, "key %s is not enrolled in the log" % key_id[:12])
         identity, start, end = known
@@ -481,7 +488,8 @@ class People:
             return
         if action == "log.created":
             need(body["index"] == 0, "the log is created a second time")
-            self.log_key, self.roots, self.threshold = payload["log_key"], payload["roots"], payload["threshold"]
+            self.log_keys = [(0, payload["log_key"])]
+            self.roots, self.threshold = payload["roots"], payload["threshold"]
             self.demo = all(identity["demo"] for identity in self.roots)
             for identity in self.roots:
                 self.add(identity, 0)
@@ -490,18 +498,40 @@ class People:
         if action == "identity.rotated":
             self.rotate(body, actor)
             return
+        if action in ATTEMPTS and action != "identity.reinstated":
+            self.attempt(action, payload, actor)
+            return
         manager = actor["kind"] == "person" and "release-manager" in actor["roles"]
         need(actor in self.roots or manager, "%s may not do %s" % (actor["id"], action))
         if action == "identity.enrolled":
             self.add(payload["identity"], index + 1)
         elif action == "roots.changed":
-            self.change_roots(payload, index)
+            self.change_roots(payload, body)
+        elif action == "identity.reinstated":
+            who = payload["identity"]
+            need(actor["id"] != who and who in self.locked, "reinstates who is not locked, or does it alone")
+            self.locked.discard(who)
+            self.failures.pop(who, None)
         elif action == "entry.erased":
             need(payload["entry"] < index and payload["entry"] not in self.erased, "erases what it cannot")
             self.erased.add(payload["entry"])
         else:
             need(actor["id"] != payload["identity"], actor["id"] + " cannot revoke their own key")
             self.end(payload["identity"], index)
+
+    def attempt(self, action, payload, actor):
+        """Wrong passphrases in a row are counted, the fifth locks, the right one before that ends the row."""
+        who = payload["identity"]
+        count = self.failures.get(who, 0)
+        if action == "identity.unlock-failed":
+            need(payload["attempt"] == count + 1, "miscounts the wrong passphrases of " + who)
+            self.failures[who] = count + 1
+        elif action == "identity.locked":
+            need(count >= 5, "locks %s before five wrong passphrases" % who)
+            self.locked.add(who)
+        else:
+            need(actor["id"] == who and who not in self.locked, "unlocks who cannot be unlocked")
+            self.failures.pop(who, None)
 
     def end(self, identity, index):
         """The valid key of an id counts no longer from an index on."""
@@ -520,13 +550,17 @@ class People:
         self.end(actor["id"], index + 1)
         self.add(new, index + 1)
 
-    def change_roots(self, payload, index):
-        """Other roots, agreed by a threshold of the old and of the new ones."""
-        new, threshold = payload["roots"], payload["threshold"]
+    def change_roots(self, payload, body):
+        """Other roots, or another log key, agreed by a threshold of the old and of the new roots."""
+        new, threshold, index = payload["roots"], payload["threshold"], body["index"]
         need(1 <= threshold <= len({root["id"] for root in new}) == len(new), "a threshold that cannot be met")
         old = {"roots": self.roots, "threshold": self.threshold}
         digests = [digest_of(old), digest_of({"roots": new, "threshold": threshold})]
-        subject = {"name": "roots.json", "digest": digest_of({"replaces": digests[0], "roots": digests[1]})}
+        change = {"replaces": digests[0], "roots": digests[1]}
+        log_key = payload.get("log_key")
+        if log_key:
+            change["log_key"] = log_key
+        subject = {"name": "roots.json", "digest": digest_of(change)}
         counting = [item for item in self.roots if self.by_key[item["signing_key"]["key_id"]][2] is None]
         for group, least in ((counting, self.threshold), (new, threshold)):
             known, agreed = People(), set()
@@ -544,6 +578,14 @@ class People:
                     self.end(item["id"], index + 1)
                 self.add(item, index + 1)
         self.roots, self.threshold = new, threshold
+        if log_key:
+            used = {key["key_id"] for _, key in self.log_keys} | set(self.by_key)
+            need(log_key["key_id"] not in used, "gives the log a key that somebody has or had")
+            keys = {"old_key": self.log_key(index)["key_id"], "new_key": log_key["key_id"]}
+            statement = dict(keys, purpose="minivess key rotation", log=body["log"], identity="log")
+            shown = signed_by(log_key, canonical(statement), payload["possession"])
+            need(shown, "nobody showed that they hold the new key of the log")
+            self.log_keys.append((index + 1, log_key))
 
 
 def read_log(files, trusted):
@@ -562,8 +604,9 @@ def read_log(files, trusted):
             raise WrongError("entry %d: %s" % (index, error)) from None
         bodies.append(entry["body"])
     check_details(files["data/audit/details.jsonl"].split(b"\n"), bodies, people.erased)
-    need(not trusted or trusted["log_key"] == people.log_key, "the log names another log key than the one you trust")
-    _, size, root = check_note(text, people.log_key)
+    named = [key for _, key in people.log_keys]
+    need(not trusted or trusted["log_key"] in named, "the log names another log key than the one you trust")
+    _, size, root = check_note(text, people.log_key(len(lines)))
     need(
         size == len(lines),
         "the checkpoint covers %d entries, %d are here: one is missing or added" % (size, len(lines)),
@@ -594,7 +637,7 @@ def check_entry(entry, bodies, people, origin):
         need(body["action"] == "log.created" and body["outcome"] == "completed", "does not create the log")
         people.follow(body)
     actor = people.key(body["key"], index)
-    lawful = actor["id"] != "log" or body["action"] in {"identity.unlock-failed", "identity.locked"}
+    lawful = actor["id"] != "log" or body["action"] in {"identity.unlock-failed", "identity.locked", "identity.refused"}
     need(lawful, "the log itself may not sign this")
     need(actor["id"] == body["actor"], "the key is that of %s, not of %s" % (actor["id"], body["actor"]))
     holds = signed_by(actor["signing_key"], canonical(body), entry["signature"])
@@ -625,7 +668,7 @@ def check_proofs(files, lines, people):
             first == "c2sp.org/tlog-proof@v1" and second == "index %d" % index and name == expected,
             name + " is malformed",
         )
-        _, size, root = check_note(note, people.log_key)
+        _, size, root = check_note(note, people.log_key(int(note.split("\n")[1])))
         need(0 <= index < min(size, len(lines)), name + " is for no entry of this log")
         place, last, value = index, size - 1, leaf(lines[index])
         for item in path:
@@ -660,17 +703,19 @@ def check_provenance(files, bodies):
 
 def check_openings(files, bodies, people):
     """Criteria, request and another person's approval stand before each opening; the odometer counts them."""
-    criteria, requests, approved, opened = False, {}, set(), set()
+    plans, requests, approved, opened = {}, {}, set(), []
     for body in bodies:
         action, payload, where = body["action"], body["payload"], "entry %d: " % body["index"]
         if body["outcome"] != "completed":
             continue
         if action == "criteria.register":
-            criteria = True
+            if payload.get("plan"):
+                plans["sha256:" + hashlib.sha256(canonical(payload["plan"])).hexdigest()] = payload["plan"]["looks"]
         elif action == "test-set.request":
             asked = payload["request"]
             fine = asked["id"] not in requests and asked["requester"] == body["actor"]
             need(fine, where + "asks a second time or for somebody else")
+            need(asked["plan"] in plans, where + "asks under an analysis plan that was not registered before")
             requests[asked["id"]] = asked
         elif action == "test-set.approve":
             approved.add(check_grant(payload["grant"], requests, people, body["index"]))
@@ -678,11 +723,12 @@ def check_openings(files, bodies, people):
             name = payload["request"]
             need(name in requests and name in approved, where + "opens the test set without another person's approval")
             need(name not in opened, where + "opens the test set a second time on one approval")
-            need(criteria, where + "opens the test set before acceptance criteria were registered")
+            need(body["actor"] == requests[name]["requester"], where + "opens what was granted to somebody else")
             need(body["time"] <= requests[name]["expires"], where + "opens the test set after the request had expired")
             fits = body["context"]["model"] in {None, requests[name]["model"]}
             need(fits, where + "opens the test set for another model")
-            opened.add(name)
+            opened.append(name)
+            check_looks(where, requests[name], [requests[one] for one in opened], plans)
         elif action == "evaluation":
             need(payload["request"] in opened, where + "evaluates on the test set without having opened it")
     stated = json.loads(files[ODOMETER])
@@ -691,6 +737,14 @@ def check_openings(files, bodies, people):
     return "the test set was opened %d time(s), each after criteria, request and another person's approval" % len(
         opened
     )
+
+
+def check_looks(where, granted, opened, plans):
+    """No more looks at one test set than the plan of the newest allows."""
+    same = [one["release"] for one in opened if one["data"] == granted["data"]]
+    allowed = plans[granted["plan"]]
+    fine = same.count(granted["release"]) <= allowed["per_release"] and len(same) <= allowed["total"]
+    need(fine, where + "is one look at the test set more than its analysis plan allows")
 
 
 def check_grant(grant, requests, people, index):
@@ -828,7 +882,8 @@ def main(arguments):
     if options.trust:
         try:
             trusted = json.loads(options.trust.read_bytes())
-            need({"log_key", "people"} <= set(trusted) <= {"log_key", "people", "witnesses"}, "")
+            needed, known = {"log_key", "people"}, {"log_key", "people", "witnesses", "former_log_keys"}
+            need(needed <= set(trusted) <= known, "")
         except (OSError, ValueError, TypeError, WrongError):
             parser.error("%s is not a file of trusted keys" % options.trust)
     held = judge(options.pack, trusted)

@@ -11,13 +11,21 @@ import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.audit.blast_radius import BlastRadius
+from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.register import possession_statement
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.proofs.checkpoint import parse_note, sign_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.log import verify_log
-from minivess.foundation.errors import CouldNotCheckError, RefusedError, VerificationError
+from minivess.compliance.verification.receipt import verify_receipt
+from minivess.compliance.verification.trust import parse_trust
+from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, RefusedError, VerificationError
+from minivess.foundation.paths import Workspace
 from minivess.records.entry import EntryBody, Outcome
-from minivess.records.identity import Identity, IdentityKind, Role
+from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, Role
+from minivess.records.receipt import Receipt
 from minivess.workflows import people
 from minivess.workflows.log_book import reliance_on
 from minivess.workflows.recording import recorded
@@ -38,6 +46,10 @@ class Story:
     proposal: people.RootsProposal | None = None
     found: BlastRadius | None = None
     error: Exception | None = None
+    receipt: Receipt | None = None
+    former: Signer | None = None
+    stale: Services | None = None
+    """Another process that opened the log before."""
 
     @property
     def keystore(self) -> Keystore:
@@ -130,6 +142,40 @@ def _(story: Story, names: str) -> None:
     agree(story, names.replace(" and ", ", ").split(", "))
 
 
+@given("a receipt from before")
+def _(story: Story) -> None:
+    story.receipt = story.services.log.append(draft(), story.signer("max"))
+    story.stale = reopen(story.services.workspace)
+
+
+@when("Ada proposes a new key for the log")
+def _(story: Story) -> None:
+    story.former = story.services.log.signer
+    roots = [root.id for root in people.register_of(story.services).roots]
+    story.proposal = people.propose_roots(story.services, roots, 2, log_passphrase=PASSPHRASE)
+
+
+@when("the proof that somebody holds it is that of another key")
+def _(story: Story) -> None:
+    assert story.proposal is not None
+    assert story.proposal.log_key is not None
+    statement = possession_statement(
+        story.services.log.origin, "log", story.services.log.key.key_id, story.proposal.log_key.key_id
+    )
+    signature = to_base64(story.services.log.signer.sign(statement))
+    story.proposal = story.proposal.model_copy(update={"possession": signature})
+
+
+@when("the change is interrupted after its entry was written")
+def _(story: Story) -> None:
+    assert story.proposal is not None
+    max_ = story.signer("max")
+    _, new = story.keystore.prepare_rotation("log", PASSPHRASE)
+    story.services.log.hold_next_key(new)
+    with recorded(story.services, "roots.changed", max_, instant=True) as record:
+        record.payload(**story.proposal.model_dump(mode="json"))
+
+
 @when("the threshold of the proposal is changed to 1")
 def _(story: Story) -> None:
     assert story.proposal is not None
@@ -205,12 +251,65 @@ def _(story: Story) -> None:
         people.revoke(story.services, story.signer("ada"), "rosa", "she is no root any more, and neither am I")
 
 
+@then("the log goes on under the new key, also for whoever opens it later")
+def _(story: Story) -> None:
+    assert story.proposal is not None
+    assert story.proposal.log_key is not None
+    if not story.bodies("roots.changed"):
+        people.change_roots(story.services, story.signer("max"), story.proposal, log_passphrase=PASSPHRASE)
+    story.services.log.append(draft(), story.signer("max"))
+    with reopen(story.services.workspace) as later:
+        receipt = later.log.append(draft(), story.signer("max"))
+        assert later.log.key == story.proposal.log_key
+        checks, register = verify_log(later.log.pairs(), later.log.checkpoint())
+    assert all(check.passed for check in checks), checks
+    parse_note(receipt.checkpoint).verify(later.log.origin, story.proposal.log_key)
+    (changed,) = story.bodies("roots.changed")
+    assert register.log_key_at(changed.index) == story.former.public
+    assert register.log_key_at(changed.index + 1) == story.proposal.log_key
+    assert story.keystore.pending_rotation("log") is None
+
+
+@then("the receipt from before holds for whoever has the log's keys, and for nobody who has the new one alone")
+def _(story: Story) -> None:
+    assert story.receipt is not None
+    trust = parse_trust(people.trusted_keys(story.services))
+    assert verify_receipt(story.receipt, log_key=trust, actor=trust).holds
+    assert not verify_receipt(story.receipt, log_key=trust.log_key, actor=trust).holds
+    pairs, note = list(story.services.log.pairs()), story.services.log.checkpoint()
+    for known in (story.former.public, trust.log_key):
+        assert all(check.passed for check in verify_log(pairs, note, trusted_log_key=known)[0])
+    other = generate(KeyAlgorithm.ED25519).public
+    assert not all(check.passed for check in verify_log(pairs, note, trusted_log_key=other)[0])
+
+
+@then("a process that holds the old key alone cannot write any more")
+def _(story: Story) -> None:
+    url = story.services.settings.database_url
+    with pytest.raises(RefusedError, match="does not sign"):
+        AuditLog.open(url, log_signer=story.former)
+    with pytest.raises(CannotWriteError, match="another key now"):
+        story.stale.log.append(draft(), story.signer("max"))
+    story.stale.close()
+
+
+@then("the old key signs nothing that counts")
+def _(story: Story) -> None:
+    log = story.services.log
+    note = sign_note(parse_note(log.checkpoint()).checkpoint, story.former)
+    checks, _ = verify_log(log.pairs(), note)
+    assert [check.name for check in checks if not check.passed] == ["log checkpoint"]
+
+
 @then(parsers.parse("the change is refused because {why}"))
 def _(story: Story, why: str) -> None:
     assert story.proposal is not None
+    key = story.services.log.key
     with pytest.raises(RefusedError, match=why):
-        people.change_roots(story.services, story.signer("max"), story.proposal)
+        people.change_roots(story.services, story.signer("max"), story.proposal, log_passphrase=PASSPHRASE)
     assert [root.id for root in people.register_of(story.services).roots] == ["ada", "max", "rosa"]
+    assert story.services.log.key == key
+    story.services.log.append(draft(), story.signer("max"))
 
 
 @then("the log has 5 failed attempts and one lock, signed by the log")
@@ -222,6 +321,13 @@ def _(story: Story) -> None:
     assert b"not the passphrase" not in b"".join(part or b"" for pair in story.services.log.pairs() for part in pair)
     checks, _ = verify_log(story.services.log.pairs(), story.services.log.checkpoint())
     assert all(check.passed for check in checks)
+
+
+@then("whoever lists the identities sees that Rosa is locked")
+def _(story: Story) -> None:
+    workspace = Workspace(story.services.workspace)
+    states = people.states_of(workspace, story.keystore.identities())
+    assert states == {"ada": "valid", "eve": "valid", "log": "valid", "max": "valid", "rosa": "locked"}
 
 
 @then("Rosa's right passphrase is refused too")

@@ -250,7 +250,7 @@ def compare(first: Path, second: Path, trust: Path) -> None:
     from minivess.compliance.verification.witness import compare_views
 
     one, other = (read_limited(path, limit=1 << 16).decode("utf-8", "replace") for path in (first, second))
-    click.echo(compare_views(one, other, read_trust(trust).log_key))
+    click.echo(compare_views(one, other, read_trust(trust)))
 
 
 @audit.command()
@@ -352,7 +352,7 @@ def blast_radius(project: Path, key: str, as_json: bool) -> None:
 def _verify_file(file: Path, keys: TrustedKeys) -> Iterable[Check]:
     from minivess.compliance.verification.receipt import verify_receipt
 
-    return verify_receipt(_receipt_in(file), log_key=keys.log_key, actor=keys).checks
+    return verify_receipt(_receipt_in(file), log_key=keys, actor=keys).checks
 
 
 def _receipt_in(file: Path) -> Receipt:

@@ -133,14 +133,16 @@ def show_roots(project: Path, as_json: bool) -> None:
 @click.option(
     "--threshold", required=True, type=click.IntRange(1), help="How many of the new roots must agree on changes."
 )
+@click.option("--log-key", "new_log_key", is_flag=True, help="Give the log itself a new key as well.")
 @click.option("--out", required=True, type=_FILE, help="Where to write the proposal, for each root to sign.")
 @click.pass_obj
-def propose(project: Path, identifiers: tuple[str, ...], threshold: int, out: Path) -> None:
-    """Name the roots to be."""
+def propose(project: Path, identifiers: tuple[str, ...], threshold: int, new_log_key: bool, out: Path) -> None:
+    """Name the roots to be, and whether the log gets a new key."""
     from minivess.workflows.people import propose_roots
 
     with services_of(project) as services:
-        _write(out, propose_roots(services, identifiers, threshold))
+        passphrase = passphrase_for("log") if new_log_key else None
+        _write(out, propose_roots(services, identifiers, threshold, log_passphrase=passphrase))
     say(f"each root signs it: `minivess identity roots sign {out} --as ID`")
 
 
@@ -166,23 +168,35 @@ def apply_proposal(project: Path, file: Path, actor: str | None) -> None:
     """Put a proposal into force that enough old and new roots signed."""
     from minivess.workflows.people import change_roots
 
+    proposal = _read(file)
     with services_of(project) as services:
-        click.echo(f"entry {change_roots(services, signer_of(services, actor), _read(file)).index}")
+        passphrase = None if proposal.log_key is None else passphrase_for("log")
+        receipt = change_roots(services, signer_of(services, actor), proposal, log_passphrase=passphrase)
+    click.echo(f"entry {receipt.index}")
+    if proposal.log_key is not None:
+        say(f"checkpoints are signed by key {proposal.log_key.key_id[:12]} from now on: start services again")
+        say("`minivess audit trust` writes the keys that verifiers and witnesses need now")
 
 
 @identity.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_obj
 def list_identities(project: Path, as_json: bool) -> None:
-    """Who has keys here."""
+    """Who has keys here, and how each of them stands in the log."""
     from minivess.compliance.identity.keystore import Keystore
+    from minivess.workflows.people import states_of
 
-    known = Keystore(Workspace.find(project).keystore).identities()
+    workspace = Workspace.find(project)
+    known = Keystore(workspace.keystore).identities()
+    states = states_of(workspace, known)
     if as_json:
-        emit_json(known)
+        emit_json([{**one.model_dump(mode="json"), "state": states[one.id]} for one in known])
         return
-    rows = [(one.id, one.name, one.kind.value, ", ".join(one.roles), "DEMO" if one.demo else "") for one in known]
-    emit_table(("id", "name", "kind", "roles", ""), rows)
+    rows = [
+        (one.id, one.name, one.kind.value, ", ".join(one.roles), states[one.id], "DEMO" if one.demo else "")
+        for one in known
+    ]
+    emit_table(("id", "name", "kind", "roles", "in the log", ""), rows)
 
 
 def _write(file: Path, proposal: RootsProposal) -> None:

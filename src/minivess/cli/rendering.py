@@ -14,14 +14,14 @@ from minivess.foundation.implements import implements
 from minivess.records.base import Record
 
 
-def emit_json(value: Record | Sequence[Record] | dict[str, Any]) -> None:
+def emit_json(value: Record | Sequence[Record | dict[str, Any]] | dict[str, Any]) -> None:
     """Write one JSON document to stdout."""
     if isinstance(value, Record):
         plain: Any = value.model_dump(mode="json")
     elif isinstance(value, dict):
         plain = value
     else:
-        plain = [item.model_dump(mode="json") for item in value]
+        plain = [item.model_dump(mode="json") if isinstance(item, Record) else item for item in value]
     click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
 
 

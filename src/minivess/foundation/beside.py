@@ -33,11 +33,11 @@ def beside[T](work: Callable[[], T]) -> Iterator[Callable[[], T]]:
             os._exit(1)
     os.close(writing)
     ended = False
-    stream = os.fdopen(reading, "rb")
+    answer = os.fdopen(reading, "rb")
 
     def result() -> T:
         nonlocal ended
-        data = stream.read()
+        data = answer.read()
         _, status = os.waitpid(child, 0)
         ended = True
         if status != 0:
@@ -48,6 +48,6 @@ def beside[T](work: Callable[[], T]) -> Iterator[Callable[[], T]]:
     try:
         yield result
     finally:
-        stream.close()  # a copy nobody asked finds its pipe broken, and ends
+        answer.close()  # a copy nobody asked finds its pipe broken, and ends
         if not ended:
             os.waitpid(child, 0)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
 from minivess.records.approval import Envelope, UnsealGrant, UnsealRequest
 from minivess.records.base import Record, ShortText, Slug
-from minivess.records.evaluation import Criterion, Interval
+from minivess.records.evaluation import AnalysisPlan, Criterion, CriterionOutcome, Interval
 from minivess.records.identity import Identity, PublicKey
 
 
@@ -70,6 +70,16 @@ class IdentityLocked(Record):
     attempts: Annotated[int, Field(ge=1)]
 
 
+class IdentityRefused(Record):
+    """Somebody acted whose key does not count (any more), so that no entry of their own could say so."""
+
+    identity: Slug
+    """Who they said they are."""
+    key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    attempted: ShortText
+    """The action."""
+
+
 class IdentityReinstated(Record):
     """A locked identity may be unlocked again."""
 
@@ -78,12 +88,22 @@ class IdentityReinstated(Record):
 
 
 class RootsChanged(Record):
-    """Other roots, as agreed by a threshold of the old ones and a threshold of the new ones."""
+    """Other roots or another log key, as agreed by a threshold of the old roots and a threshold of the new ones."""
 
     roots: Annotated[tuple[Identity, ...], Field(min_length=1)]
     threshold: Annotated[int, Field(ge=1)]
     envelopes: Annotated[tuple[Envelope, ...], Field(min_length=1, max_length=64)]
-    """One signed approval a root, of the digest of the new roots and threshold."""
+    """One signed approval a root, of the digest of the new roots and threshold, and of the new log key."""
+    log_key: PublicKey | None = None
+    """The key that signs checkpoints from this entry on; None: the one in use."""
+    possession: str | None = None
+    """Base64 signature by the new log key over `possession_statement`: whoever changes to it holds it."""
+
+    @model_validator(mode="after")
+    def _shown(self) -> Self:
+        if (self.log_key is None) != (self.possession is None):
+            raise ValueError("a new log key comes with the proof that somebody holds it")
+        return self
 
 
 class EntryErased(Record):
@@ -98,6 +118,10 @@ class DataIngested(Observation):
 
     dataset: Slug
     cases: int
+    accept_identifiers: ShortText | None = None
+    """Why files that may say who is in the image were accepted."""
+    identifiers: Annotated[tuple[ShortText, ...], Field(max_length=64)] = ()
+    """The places that may say so, over all cases."""
 
 
 class DataValidated(Observation):
@@ -107,6 +131,15 @@ class DataValidated(Observation):
     notes: int
     warnings: int
     blocking: int
+    changed: int = 0
+    """Rules whose severity the project changed."""
+
+
+class DataProfiled(Observation):
+    """What the images are like was put into figures."""
+
+    cases: int
+    groups: int
 
 
 class DataSplit(Observation):
@@ -115,6 +148,16 @@ class DataSplit(Observation):
     train: int
     calibration: int
     test: int
+
+
+class DataCardWritten(Observation):
+    """The data card was written, as a page and as a Croissant file."""
+
+    cases: int
+    missing: int
+    """Questions that nobody answered."""
+    findings: int
+    openings: int
 
 
 class DataSealed(Record):
@@ -158,9 +201,11 @@ class Calibrated(Observation):
 
 
 class CriteriaRegistered(Record):
-    """Acceptance criteria, fixed before the test set is opened."""
+    """Acceptance criteria and the plan of the analysis, fixed before the test set is opened."""
 
     criteria: tuple[Criterion, ...]
+    plan: AnalysisPlan | None = None
+    """None: criteria alone, under which nothing opens."""
 
 
 class TestSetRequested(Record):
@@ -191,6 +236,9 @@ class Evaluated(Record):
     cases: int
     aggregates: dict[str, Interval]
     baseline_dice: float
+    look: Annotated[int, Field(ge=1)] = 1
+    """Which look at this test set it was."""
+    criteria: tuple[CriterionOutcome, ...] = ()
 
 
 class ModelExported(Observation):
@@ -287,11 +335,14 @@ PAYLOADS: dict[str, type[Record]] = {
     "identity.unlocked": IdentityUnlocked,
     "identity.locked": IdentityLocked,
     "identity.reinstated": IdentityReinstated,
+    "identity.refused": IdentityRefused,
     "roots.changed": RootsChanged,
     "entry.erased": EntryErased,
     "data.ingest": DataIngested,
     "data.validate": DataValidated,
+    "data.profile": DataProfiled,
     "data.split": DataSplit,
+    "data.card": DataCardWritten,
     "data.seal": DataSealed,
     "training": Training,
     "ensemble": Ensembling,

@@ -48,7 +48,7 @@ def explain(services: Services, index: int) -> Explained:
     log = services.log
     entry, receipt = log.entry(index), log.prove(index)
     register = Register.fold(log.entries(actions=REGISTER_ACTIONS))
-    verdict = verify_receipt(receipt, log_key=register.log_key, actor=register)
+    verdict = verify_receipt(receipt, log_key=register, actor=register)
     return Explained(entry, log.details(index), receipt, _authority(services, entry, register), verdict)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
 from typing import Annotated
 
 from pydantic import Field
@@ -14,14 +14,15 @@ from minivess.compliance.identity.register import ATTEMPTS, REGISTER_ACTIONS, Re
 from minivess.compliance.identity.roots import Roots, sign_change
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.encoding import to_base64
-from minivess.foundation.errors import RefusedError, UsageError, VerificationError
+from minivess.compliance.verification.trust import TrustedKeys
+from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.foundation.settings import load_settings
 from minivess.foundation.strict_yaml import read_record
 from minivess.records.approval import Envelope
 from minivess.records.base import Record
-from minivess.records.identity import Identity, IdentityKind, Role
+from minivess.records.identity import Identity, IdentityKind, PublicKey, Role
 from minivess.records.project import Project
 from minivess.records.receipt import Receipt
 from minivess.workflows.recording import recorded
@@ -156,18 +157,30 @@ def reinstate(services: Services, signer: Signer, identifier: str, reason: str) 
 
 
 class RootsProposal(Record):
-    """Roots to be, and who agreed so far."""
+    """Roots and log key to be, and who agreed so far."""
 
     roots: Annotated[tuple[Identity, ...], Field(min_length=1)]
     threshold: Annotated[int, Field(ge=1)]
     envelopes: Annotated[tuple[Envelope, ...], Field(max_length=64)] = ()
+    log_key: PublicKey | None = None
+    """None: it stays."""
+    possession: str | None = None
 
 
-@implements("REQ-057")
-def propose_roots(services: Services, members: Sequence[str], threshold: int) -> RootsProposal:
+@implements("REQ-057", "REQ-116")
+def propose_roots(
+    services: Services, members: Sequence[str], threshold: int, *, log_passphrase: str | None = None
+) -> RootsProposal:
     """Name the roots to be, by their ids in the keystore; a rotation that was prepared there is what counts.
 
+    Args:
+        services: the workspace.
+        members: the roots to be.
+        threshold: how many of them must agree on changes.
+        log_passphrase: with it the log gets a new key as well, which rests under the same passphrase.
+
     Raises:
+        RefusedError: the passphrase is wrong.
         UsageError: somebody has no keys in the keystore, or the threshold cannot be met.
     """
     keystore = _keystore(services)
@@ -176,7 +189,16 @@ def propose_roots(services: Services, members: Sequence[str], threshold: int) ->
         Roots(roots, threshold).check()
     except VerificationError as error:
         raise UsageError(error.message) from None
-    return RootsProposal(roots=roots, threshold=threshold)
+    if log_passphrase is None:
+        return RootsProposal(roots=roots, threshold=threshold)
+    old, new = keystore.prepare_rotation(LOG_IDENTITY, log_passphrase)
+    try:
+        statement = possession_statement(services.log.origin, LOG_IDENTITY, old.key_id, new.key_id)
+        possession = to_base64(new.sign(statement))
+        return RootsProposal(roots=roots, threshold=threshold, log_key=new.public, possession=possession)
+    finally:
+        old.close()
+        new.close()
 
 
 @implements("REQ-057")
@@ -188,36 +210,68 @@ def sign_roots(services: Services, signer: Signer, proposal: RootsProposal) -> R
     """
     register = register_of(services)
     old, new = Roots(register.roots, register.threshold), Roots(proposal.roots, proposal.threshold)
-    envelope = sign_change(signer, old, new, head=services.log.size, now=services.clock())
+    envelope = sign_change(signer, old, new, log_key=proposal.log_key, head=services.log.size, now=services.clock())
     return proposal.model_copy(update={"envelopes": (*proposal.envelopes, envelope)})
 
 
-@implements("REQ-057")
-def change_roots(services: Services, signer: Signer, proposal: RootsProposal) -> Receipt:
+@implements("REQ-057", "REQ-116")
+def change_roots(
+    services: Services, signer: Signer, proposal: RootsProposal, *, log_passphrase: str | None = None
+) -> Receipt:
     """Put the proposal into force, once a threshold of the old and of the new roots agreed.
 
+    Args:
+        services: the workspace.
+        signer: a root or a release manager.
+        proposal: what was agreed.
+        log_passphrase: opens the log's new key, when the proposal names one.
+
     Raises:
-        RefusedError: too few agreed, or a signature does not hold.
+        RefusedError: too few agreed, a signature does not hold, or the log's new key is not in this keystore.
     """
-    with recorded(services, "roots.changed", signer, instant=True) as record:
-        record.payload(**proposal.model_dump(mode="json"))
     keystore = _keystore(services)
+    if proposal.log_key is not None:
+        pending = keystore.pending_rotation(LOG_IDENTITY)
+        if log_passphrase is None or pending is None or pending.signing_key != proposal.log_key:
+            raise RefusedError(
+                "the new key of the log is not here", hint="apply the proposal where it was made, with its passphrase"
+            )
+        old, new = keystore.prepare_rotation(LOG_IDENTITY, log_passphrase)
+        old.close()
+        services.log.hold_next_key(new)
+    with recorded(services, "roots.changed", signer, instant=True) as record:
+        record.payload(**proposal.model_dump(mode="json", exclude_none=True))
+    if proposal.log_key is not None:
+        keystore.finish_rotation(LOG_IDENTITY)
     for root in proposal.roots:
         if keystore.pending_rotation(root.id) == root:
             keystore.finish_rotation(root.id)
     return record.receipt
 
 
+def states_of(workspace: Workspace, identities: Iterable[Identity]) -> dict[str, str]:
+    """How identities stand in the log, by id: `valid`, `locked`, `revoked`, `not enrolled`, or `another key`.
+
+    No passphrase is needed. Where no log was started, everybody is `not enrolled`.
+    """
+    register = Register()
+    if workspace.project_file.is_file():
+        url = load_settings(workspace.root).database_url
+        with suppress(InputError), closing(AuditLog.open(url, log_signer=None)) as log:
+            register = Register.fold(log.entries(actions=REGISTER_ACTIONS))
+    return {one.id: _state(register, one) for one in identities}
+
+
+def _state(register: Register, identity: Identity) -> str:
+    if identity.id == LOG_IDENTITY and register.log_keys:
+        return "valid" if register.log_key == identity.signing_key else "another key"
+    state = register.state(identity.id)
+    return "another key" if state == "valid" and not _counts(register, identity) else state
+
+
 def trusted_keys(services: Services) -> str:
     """The public keys of the log and of everybody enrolled, as the JSON that `--trust` reads."""
-    register = register_of(services)
-    trust = {
-        "log_key": register.log_key.model_dump(mode="json"),
-        "people": [one.model_dump(mode="json") for one in register.identities],
-    }
-    if services.project.witnesses is not None:
-        trust["witnesses"] = services.project.witnesses.model_dump(mode="json")
-    return json.dumps(trust, indent=2, ensure_ascii=False) + "\n"
+    return TrustedKeys.of(register_of(services), services.project.witnesses).text()
 
 
 def _keystore(services: Services) -> Keystore:

@@ -6,6 +6,7 @@ Opening the services is the one place where settings, keystore and stores are pu
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.clock import Clock, utc_now
-from minivess.foundation.errors import UsageError
+from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.paths import PROJECT_FILE
 from minivess.foundation.provenance import environment_digest, source_state
 from minivess.foundation.settings import Settings, load_settings
@@ -117,8 +118,7 @@ def open_services(
     if LOG_IDENTITY not in {identity.id for identity in keystore.identities()}:
         raise UsageError("the log of this project was not started", hint="`minivess audit start` starts it")
     passphrase = log_passphrase if isinstance(log_passphrase, str) else log_passphrase()
-    log_signer = keystore.unlock(LOG_IDENTITY, passphrase)
-    log = AuditLog.open(settings.database_url, log_signer=log_signer, clock=clock)
+    log = _open_log(keystore, settings.database_url, passphrase, clock)
     return Services(
         workspace=root,
         project=project,
@@ -129,6 +129,20 @@ def open_services(
         progress=progress,
         clock=clock,
     )
+
+
+def _open_log(keystore: Keystore, database_url: str, passphrase: str, clock: Clock) -> AuditLog:
+    """The log under its own key; a change of that key that was interrupted after its entry is finished here."""
+    log_signer = keystore.unlock(LOG_IDENTITY, passphrase)
+    try:
+        return AuditLog.open(database_url, log_signer=log_signer, clock=clock)
+    except RefusedError:
+        pending = keystore.pending_rotation(LOG_IDENTITY)
+        with closing(AuditLog.open(database_url, log_signer=None)) as log:
+            if pending is None or pending.signing_key != log.key:
+                raise
+    keystore.finish_rotation(LOG_IDENTITY)
+    return AuditLog.open(database_url, log_signer=keystore.unlock(LOG_IDENTITY, passphrase), clock=clock)
 
 
 def first_error(error: ValidationError) -> str:

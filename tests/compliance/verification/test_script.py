@@ -7,16 +7,23 @@ import contextlib
 import importlib.util
 import json
 from types import ModuleType
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pack_builder import TEMPLATES
+from pack_builder import BEGIN, ORIGIN, TEMPLATES, LogBuilder, ada, cleo, log_key
 
-from minivess.compliance.identity.keys import generate
+from minivess.compliance.identity.keys import PrivateKey, generate
+from minivess.compliance.identity.register import Register, possession_statement
+from minivess.compliance.identity.roots import Roots, sign_change
+from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical
+from minivess.compliance.proofs.checkpoint import sign_note
+from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.merkle import leaf_hash, root
+from minivess.compliance.verification.log import verify_entries
 from minivess.records.identity import KeyAlgorithm
 
 pytestmark = pytest.mark.verifies("REQ-039", "RC-13")
@@ -98,3 +105,87 @@ def test_p256_addition_of_a_point_to_itself_and_to_its_negative() -> None:
     assert verify.jacobian_add(generator, negative)[2] == 0
     assert verify.jacobian_add(generator, generator) == verify.jacobian_double(generator)
     assert verify.jacobian_add(generator, (1, 1, 0)) == generator
+
+
+def log_files(log: LogBuilder, key: PrivateKey) -> dict[str, bytes]:
+    return {
+        "data/audit/entries.jsonl": b"".join(line + b"\n" for line in log.lines),
+        "data/audit/details.jsonl": b"".join((b"null" if line is None else line) + b"\n" for line in log.details),
+        "data/audit/checkpoint.txt": sign_note(log.head, key).encode(),
+    }
+
+
+def rekeyed(old: PrivateKey, new: PrivateKey, possession: str) -> tuple[LogBuilder, dict[str, Any]]:
+    """A log with a lock-out, and the payload of a change of its key that its root agreed to."""
+    log = LogBuilder()
+    log.create(cleo())
+    log.enrol(cleo(), ada())
+    register = Register.fold(log.entries)
+    itself = Signer(register.log_keys[0].identity, old)
+    for attempt in range(1, 6):
+        log.append(itself, "identity.unlock-failed", {"identity": "ada", "attempt": attempt})
+    log.append(itself, "identity.locked", {"identity": "ada", "attempts": 5})
+    log.append(cleo(), "identity.reinstated", {"identity": "ada", "reason": "it was her"})
+    roots = Roots(register.roots, 1)
+    envelope = sign_change(cleo(), roots, roots, log_key=new.public, head=len(log.entries), now=BEGIN)
+    payload = {
+        "roots": [one.model_dump(mode="json") for one in roots.members],
+        "threshold": 1,
+        "envelopes": [envelope.model_dump(mode="json", by_alias=True)],
+        "log_key": new.public.model_dump(mode="json"),
+        "possession": possession,
+    }
+    return log, payload
+
+
+@pytest.mark.verifies("REQ-058", "REQ-116")
+def test_lock_outs_and_a_changed_log_key_are_followed() -> None:
+    new = generate(KeyAlgorithm.ED25519)
+    statement = possession_statement(ORIGIN, "log", log_key().public.key_id, new.public.key_id)
+    log, payload = rekeyed(log_key(), new, to_base64(new.sign(statement)))
+    log.append(cleo(), "roots.changed", payload)
+    log.append(ada(), "ensemble", {"members": 2, "rule": "mean"})
+    trust = {"log_key": json.loads(canonical(log_key().public)), "people": []}
+    _, _, people, words = verify.read_log(log_files(log, new), trust)
+    assert words.startswith(f"{len(log.entries)} entries")
+    assert people.log_key(len(log.entries)) == json.loads(canonical(new.public))
+    assert all(check.passed for check in verify_entries(log.pairs, sign_note(log.head, new))[0])
+    with pytest.raises(verify.WrongError):
+        verify.read_log(log_files(log, log_key()), trust)
+
+
+@pytest.mark.verifies("REQ-116")
+def test_a_key_nobody_showed_to_hold_is_refused_by_both() -> None:
+    new = generate(KeyAlgorithm.ED25519)
+    log, payload = rekeyed(log_key(), new, to_base64(log_key().sign(b"something else")))
+    log.append(cleo(), "roots.changed", payload)
+    with pytest.raises(verify.WrongError, match="hold the new key"):
+        verify.read_log(log_files(log, new), None)
+    assert not all(check.passed for check in verify_entries(log.pairs, sign_note(log.head, new))[0])
+
+
+@pytest.mark.verifies("REQ-116")
+def test_another_key_than_the_roots_agreed_to_is_refused_by_both() -> None:
+    new, other = generate(KeyAlgorithm.ED25519), generate(KeyAlgorithm.ED25519)
+    statement = possession_statement(ORIGIN, "log", log_key().public.key_id, other.public.key_id)
+    log, payload = rekeyed(log_key(), new, to_base64(other.sign(statement)))
+    payload["log_key"] = other.public.model_dump(mode="json")
+    log.append(cleo(), "roots.changed", payload)
+    with pytest.raises(verify.WrongError, match="another change"):
+        verify.read_log(log_files(log, other), None)
+    assert not all(check.passed for check in verify_entries(log.pairs, sign_note(log.head, other))[0])
+
+
+@pytest.mark.verifies("REQ-058")
+@pytest.mark.parametrize("attempts", [4, 6])
+def test_a_lock_without_five_wrong_passphrases_is_refused_by_both(attempts: int) -> None:
+    log = LogBuilder()
+    log.create(cleo())
+    log.enrol(cleo(), ada())
+    itself = Signer(Register.fold(log.entries).log_keys[0].identity, log_key())
+    for attempt in range(1, attempts + 1):
+        log.append(itself, "identity.unlock-failed", {"identity": "ada", "attempt": min(attempt, 5)})
+    log.append(itself, "identity.locked", {"identity": "ada", "attempts": attempts})
+    with pytest.raises(verify.WrongError, match=r"five|miscounts"):
+        verify.read_log(log_files(log, log_key()), None)
+    assert not all(check.passed for check in verify_entries(log.pairs, sign_note(log.head, log_key()))[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ from minivess.compliance.proofs.merkle import (
 )
 from minivess.foundation.clock import Clock, timestamp
 from minivess.foundation.digests import digest_bytes
-from minivess.foundation.errors import RefusedError, UsageError, VerificationError
+from minivess.foundation.errors import CannotWriteError, RefusedError, UsageError, VerificationError
 from minivess.records.entry import ENTRY_FORMAT, Draft, Entry, EntryBody, Outcome
 from minivess.records.payloads import check_payload, observed
 from minivess.records.receipt import Receipt
@@ -99,17 +99,24 @@ class Batch:
         connection: holds its write lock.
         head: where the log stands in the database.
         origin: the log's name.
-        log_signer: signs the checkpoint.
+        log_signers: the log's own keys; the one that the register names signs the checkpoint.
         clock: tells the time.
     """
 
     def __init__(
-        self, database: Database, connection: Connection, head: Head, *, origin: str, log_signer: Signer, clock: Clock
+        self,
+        database: Database,
+        connection: Connection,
+        head: Head,
+        *,
+        origin: str,
+        log_signers: Sequence[Signer],
+        clock: Clock,
     ) -> None:
         self._database = database
         self._connection = connection
         self._origin = origin
-        self._log_signer = log_signer
+        self._log_signers = log_signers
         self._clock = clock
         self._frontier = Frontier(head.size, head.peaks)
         self._register = head.register
@@ -153,10 +160,15 @@ class Batch:
             raise
 
     def write(self) -> None:
-        """Add the rows to the open transaction, with one checkpoint over all of them."""
+        """Add the rows to the open transaction, with one checkpoint over all of them.
+
+        Raises:
+            CannotWriteError: the log's key was changed, and the new one is not at hand.
+        """
         if not self._acts:
             return
-        self._note = sign_note(Checkpoint(self._origin, self._frontier.size, self._frontier.root()), self._log_signer)
+        checkpoint = Checkpoint(self._origin, self._frontier.size, self._frontier.root())
+        self._note = sign_note(checkpoint, key_of_log(self._log_signers, self._register))
         rows: list[tuple[type[SQLModel], list[dict[str, Any]]]] = [
             (EntryRow, [_row(act) for act in self._acts]),
             (NodeRow, [{"id": node_id(*node), "hash": value} for node, value in self._new_nodes]),
@@ -250,6 +262,21 @@ class Batch:
         for identifier, event in events:
             text = _event_text(redact(json.loads(event)))
             self._connection.execute(update(OutboxRow).where(col(OutboxRow.id) == identifier).values(event=text))
+
+
+def key_of_log(signers: Sequence[Signer], register: Register) -> Signer:
+    """The key that signs the log's next checkpoint.
+
+    Raises:
+        CannotWriteError: it is none of these.
+    """
+    key_id = register.log_key.key_id
+    for signer in signers:
+        if signer.key_id == key_id:
+            return signer
+    raise CannotWriteError(
+        "the log has another key now, and this process does not hold it", hint="start again with the log's new key"
+    )
 
 
 def _row(act: Act) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.register import Register, Tenure
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.approval import Envelope
@@ -58,12 +58,13 @@ def resolve_key(register: Register, text: str) -> str:
     Raises:
         UsageError: nobody's, or several could be meant.
     """
-    named = [key for key, tenure in register.tenures.items() if tenure.identity.id == text]
+    tenures = _tenures(register)
+    named = [key for key, tenure in tenures.items() if tenure.identity.id == text]
     if named:
         return named[-1]
-    begun = [key for key in register.tenures if len(text) >= _LEAST_DIGITS and key.startswith(text.lower())]
+    begun = [key for key in tenures if len(text) >= _LEAST_DIGITS and key.startswith(text.lower())]
     if len(begun) != 1:
-        known = ", ".join(sorted({tenure.identity.id for tenure in register.tenures.values()}))
+        known = ", ".join(sorted({tenure.identity.id for tenure in tenures.values()}))
         raise UsageError(
             f"{text!r} names {'more than one key' if begun else 'no key'} of this log",
             hint=f"give a key id, its first {_LEAST_DIGITS} digits or more, or one of: {known}",
@@ -80,13 +81,18 @@ def blast_radius(entries: Iterable[Entry], key: str, register: Register) -> Blas
         key: a key id of the register.
         register: the state after the last entry.
     """
-    tenure = register.tenures[key]
+    tenure = _tenures(register)[key]
     search = _Search(key)
     for entry in entries:
         search.take(entry.body)
     return BlastRadius(
         key, tenure.identity.id, tenure.start, tenure.end, tuple(search.found), tuple(search.releases.items())
     )
+
+
+def _tenures(register: Register) -> dict[str, Tenure]:
+    """Everybody's, and those of the log's own keys."""
+    return {**register.tenures, **{one.identity.signing_key.key_id: one for one in register.log_keys}}
 
 
 @dataclass

@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 from sqlmodel import col
 
-from minivess.compliance.audit.batch import Act, Batch, prepare
+from minivess.compliance.audit.batch import Act, Batch, key_of_log, prepare
 from minivess.compliance.audit.head import Head, catch_up, content_of, note_of, parse_entry, size_of
 from minivess.compliance.audit.reader import LogReader
 from minivess.compliance.audit.rebuild import Rebuilt, rebuild
@@ -41,7 +41,7 @@ from minivess.foundation.errors import (
 )
 from minivess.foundation.implements import implements
 from minivess.records.entry import Draft, Entry, Outcome
-from minivess.records.identity import Identity, KeyAlgorithm
+from minivess.records.identity import Identity, KeyAlgorithm, PublicKey
 from minivess.records.payloads import LogCreated, check_payload
 from minivess.records.receipt import Receipt
 
@@ -81,7 +81,7 @@ class AuditLog(LogReader):
 
     def __init__(self, database: Database, *, origin: str, log_signer: Signer | None, clock: Clock) -> None:
         super().__init__(database, origin=origin)
-        self._log_signer = log_signer
+        self._log_signers: tuple[Signer, ...] = () if log_signer is None else (log_signer,)
         self._clock = clock
         self._head = Head()
         self._reset()
@@ -140,7 +140,7 @@ class AuditLog(LogReader):
                 database.migrate(connection)
                 if connection.scalar(select(func.count()).select_from(EntryRow)):
                     raise UsageError("there is an audit log already", hint="open it, or choose another folder")
-                batch = Batch(database, connection, log._head, origin=origin, log_signer=log_signer, clock=clock)
+                batch = Batch(database, connection, log._head, origin=origin, log_signers=[log_signer], clock=clock)
                 batch.add([prepare(draft, root_signer, origin=origin)])
                 batch.write()
         except BaseException:
@@ -186,13 +186,19 @@ class AuditLog(LogReader):
         except BaseException:
             database.close()
             raise
-        log_key = LogCreated.model_validate(created.body.payload).log_key
-        if log_signer is not None and log_signer.public != log_key:
+        if log_signer is not None and log_signer.public != log._head.register.log_key:
             database.close()
-            raise RefusedError(
-                "this key does not sign this log's checkpoints", hint="use the key the log was made with"
-            )
+            raise RefusedError("this key does not sign this log's checkpoints", hint="use the key that the log has now")
         return log
+
+    @property
+    def key(self) -> PublicKey:
+        """The key that signs this log's checkpoints, as far as the log was read."""
+        return self._head.register.log_key
+
+    def hold_next_key(self, log_signer: Signer) -> None:
+        """Keep the key at hand that a `roots.changed` is about to name, so that its checkpoint can be signed."""
+        self._log_signers = (self._signs(), log_signer)
 
     @property
     def signer(self) -> Signer:
@@ -310,7 +316,8 @@ class AuditLog(LogReader):
         Raises:
             VerificationError: the note is for another head than the log's of that size, or lacks the log's signature.
         """
-        held = parse_note(note).verify(self._origin, self._head.register.log_key)
+        signed = parse_note(note)
+        held = signed.verify(self._origin, self._head.register.log_key_at(signed.checkpoint.size))
         with self._database.writing() as connection:
             if parse_note(note_of(connection, held.size)).checkpoint != held:
                 raise VerificationError(f"this is another checkpoint of {held.size} entries than the log's own")
@@ -323,9 +330,9 @@ class AuditLog(LogReader):
             connection.execute(update(CheckpointRow).where(col(CheckpointRow.size) == size).values(timestamp=response))
 
     def _signs(self) -> Signer:
-        if self._log_signer is None:
+        if not self._log_signers:
             raise CannotWriteError("the log cannot be written: it was opened for reading", hint="give the log's key")
-        return self._log_signer
+        return key_of_log(self._log_signers, self._head.register)
 
     def _commit(self, acts: list[Act]) -> list[Receipt]:
         """Queue up, wait for the turn, and unless somebody has committed for us meanwhile, commit for all that wait."""
@@ -362,7 +369,12 @@ class AuditLog(LogReader):
         with self._database.writing() as connection:
             self._head = catch_up(connection, self._head, origin=self._origin)
             batch = Batch(
-                self._database, connection, self._head, origin=self._origin, log_signer=self._signs(), clock=self._clock
+                self._database,
+                connection,
+                self._head,
+                origin=self._origin,
+                log_signers=self._log_signers,
+                clock=self._clock,
             )
             for call in calls:
                 try:

@@ -3,14 +3,15 @@
 Rules, applied to completed entries:
 
 - `log.created` is entry 0. It names the log key, the roots and their threshold; its actor is a root. Roots count from 0.
-- The log's own key acts as the service `log`, for the entries about passphrases alone.
+- The log's own key acts as the service `log`, for the entries about passphrases and about who was turned away alone.
 - `identity.enrolled` at index *e* counts from *e* + 1. Its actor is a root, or a person with the role release-manager.
 - `identity.rotated` at *e*: the actor's old key counts below *e* + 1, the new one from there on. Both signed. Roots do not
   rotate alone.
 - `identity.revoked` at *r*: the key counts for entries below *r* and never again. Its actor is a root or a release
   manager, and somebody other than the one who is revoked. By index, not by date: a thief can backdate.
 - `roots.changed` takes a threshold of the old and a threshold of the new roots, and counts from the next index. A root
-  that is named again with another key has rotated.
+  that is named again with another key has rotated. It may name another log key, which then signs every checkpoint that
+  covers this entry; the old one still counts for smaller ones.
 - `identity.unlock-failed` counts wrong passphrases in a row, `identity.unlocked` ends the row, `identity.locked` follows
   the fifth, and `identity.reinstated`, by somebody else, lifts it. What a session signs that was unlocked before still counts.
 - `entry.erased` is by a root or a release manager, and names an earlier entry that was not erased before.
@@ -35,7 +36,7 @@ from minivess.compliance.proofs.encoding import from_base64
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.entry import Entry, Outcome
-from minivess.records.identity import Identity, IdentityKind, PublicKey, Role
+from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, PublicKey, Role
 from minivess.records.payloads import (
     PAYLOADS,
     EntryErased,
@@ -54,7 +55,7 @@ LOG_IDENTITY = "log"
 """Id of the service that holds the log's own key."""
 ATTEMPTS = 5
 """Wrong passphrases in a row that lock an identity."""
-_LOG_ACTS = frozenset({"identity.unlock-failed", "identity.locked"})
+_LOG_ACTS = frozenset({"identity.unlock-failed", "identity.locked", "identity.refused"})
 _NO_TENURES: Mapping[str, Tenure] = MappingProxyType({})
 _NO_FAILURES: Mapping[str, int] = MappingProxyType({})
 
@@ -90,6 +91,8 @@ class Register:
     """Entries whose details were erased."""
     current: Roots | None = None
     """The roots in force."""
+    log_keys: tuple[Tenure, ...] = ()
+    """The keys that signed checkpoints, in order: each for sizes, and as the service `log` for entries, from its start."""
 
     @classmethod
     def fold(cls, entries: Iterable[Entry]) -> Register:
@@ -127,7 +130,16 @@ class Register:
         """
         if index < self.size:
             raise VerificationError(f"entry {index} comes after entry {self.size - 1}")
-        return Register(index + 1, self.created, self.tenures, self.failures, self.locked, self.erased, self.current)
+        return Register(
+            index + 1,
+            self.created,
+            self.tenures,
+            self.failures,
+            self.locked,
+            self.erased,
+            self.current,
+            self.log_keys,
+        )
 
     def check_actor(self, key_id: str, actor: str, action: str, index: int) -> Identity:
         """Who signs an entry of this action at this index.
@@ -138,7 +150,7 @@ class Register:
         identity = self.key(key_id, index)
         if identity.id != actor:
             raise VerificationError(f"the key is that of {identity.id}, not of {actor}")
-        if key_id == self.log_key.key_id and action not in _LOG_ACTS:
+        if identity.id == LOG_IDENTITY and action not in _LOG_ACTS:
             raise VerificationError(f"the log itself may not sign {action}")
         return identity
 
@@ -149,8 +161,8 @@ class Register:
             VerificationError: nobody's, not yet, or no longer.
         """
         tenure = self.tenures.get(key_id)
-        if tenure is None and self.created is not None and key_id == self.created.log_key.key_id:
-            return self.log_identity
+        if tenure is None:
+            tenure = next((one for one in self.log_keys if one.identity.signing_key.key_id == key_id), None)
         if tenure is None:
             raise VerificationError(f"key {key_id[:12]} is not enrolled in the log")
         if index < tenure.start:
@@ -178,20 +190,14 @@ class Register:
 
     @property
     def log_key(self) -> PublicKey:
-        """The key that signs checkpoints."""
-        return self._creation.log_key
+        """The key that signs checkpoints now."""
+        if not self.log_keys:
+            raise VerificationError("the log does not begin with log.created")
+        return self.log_keys[-1].identity.signing_key
 
-    @property
-    def log_identity(self) -> Identity:
-        """The service that the log's own key acts as."""
-        return Identity(
-            id=LOG_IDENTITY,
-            name="Audit log",
-            kind=IdentityKind.SERVICE,
-            roles=(Role.SERVICE,),
-            signing_key=self.log_key,
-            demo=self.demo,
-        )
+    def log_key_at(self, size: int) -> PublicKey:
+        """The key that signs the checkpoint of `size` entries."""
+        return next((one.identity.signing_key for one in self.log_keys if one.covers(size)), self.log_key)
 
     @property
     def roots(self) -> tuple[Identity, ...]:
@@ -245,10 +251,10 @@ class Register:
             raise VerificationError(f"entry {body.index} creates the log a second time")
         if created.threshold > len(created.roots):
             raise VerificationError("entry 0 asks for more roots than it names")
-        load_public(created.log_key)
         if len({item.demo for item in created.roots}) != 1:
             raise VerificationError("entry 0 mixes demo and real identities")
         register = replace(self, created=created, current=Roots(created.roots, created.threshold))
+        register = register._sign_with(created.log_key, start=0)
         for item in created.roots:
             register = register._add(item, start=0, index=0)
         register._actor(entry)
@@ -297,10 +303,12 @@ class Register:
         self._authority(entry)
         new = Roots(changed.roots, changed.threshold)
         try:
-            check_change(self._roots, self.valid_roots, new, changed.envelopes, demo=self.demo)
+            check_change(self._roots, self.valid_roots, new, changed.envelopes, log_key=changed.log_key, demo=self.demo)
         except VerificationError as error:
             raise VerificationError(f"entry {index}: {error.message}") from None
         register = replace(self, current=new)
+        if changed.log_key is not None:
+            register = register._change_log_key(entry, changed.log_key, changed.possession or "")
         for root in new.members:
             if root.demo != self.demo:
                 raise VerificationError(f"entry {index} mixes demo and real identities")
@@ -311,6 +319,33 @@ class Register:
                 register = register._end(held, index + 1)
             register = register._add(root, start=index + 1, index=index)
         return register
+
+    @implements("REQ-116")
+    def _change_log_key(self, entry: Entry, new: PublicKey, possession: str) -> Register:
+        index = entry.body.index
+        if new.key_id in self.tenures or any(one.identity.signing_key.key_id == new.key_id for one in self.log_keys):
+            raise VerificationError(f"entry {index} gives the log a key that somebody has or had")
+        statement = possession_statement(entry.body.log, LOG_IDENTITY, self.log_key.key_id, new.key_id)
+        try:
+            verify(new, statement, from_base64(possession))
+        except VerificationError:
+            raise VerificationError(f"entry {index}: nobody showed that they hold the new key of the log") from None
+        return self._sign_with(new, start=index + 1)
+
+    def _sign_with(self, public: PublicKey, *, start: int) -> Register:
+        load_public(public)
+        if public.algorithm is not KeyAlgorithm.ED25519:
+            raise VerificationError("checkpoints are signed with an Ed25519 key")
+        identity = Identity(
+            id=LOG_IDENTITY,
+            name="Audit log",
+            kind=IdentityKind.SERVICE,
+            roles=(Role.SERVICE,),
+            signing_key=public,
+            demo=self.demo,
+        )
+        former = tuple(one if one.end is not None else replace(one, end=start) for one in self.log_keys)
+        return replace(self, log_keys=(*former, Tenure(identity, start)))
 
     @implements("REQ-058", "RC-17")
     def _fail(self, entry: Entry, failed: UnlockFailed) -> Register:
@@ -369,6 +404,8 @@ class Register:
         key_id = identity.signing_key.key_id
         if key_id in self.tenures:
             raise VerificationError(f"entry {index} enrols a key that {self.tenures[key_id].identity.id} has or had")
+        if any(one.identity.signing_key.key_id == key_id for one in self.log_keys):
+            raise VerificationError(f"entry {index} enrols a key of the log itself")
         if self._valid(identity.id) is not None or identity.id == LOG_IDENTITY:
             raise VerificationError(f"entry {index} enrols {identity.id} twice")
         same = [

@@ -1,7 +1,9 @@
-"""Changing who the roots of a log are: agreed by a threshold of the old roots and a threshold of the new ones.
+"""Changing what a log is trusted by, its roots and its own key: agreed by a threshold of the old roots and a threshold
+of the new ones.
 
 What each of them signs is an approval (`identity.approvals`) of one subject: the digest of the new roots, the new
-threshold, and the digest of the roots they replace, so that an agreement cannot be used a second time.
+threshold, the new log key if there is one, and the digest of the roots they replace, so that an agreement to other roots
+cannot be used a second time. An agreement to a log key cannot either, for no key is ever taken twice.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from minivess.compliance.identity.approvals import approve, open_approval
 from minivess.compliance.identity.signer import Signer
@@ -17,7 +20,7 @@ from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.approval import Envelope, Policy, PolicyRule
 from minivess.records.artifact import Artifact
-from minivess.records.identity import Identity, Meaning, Role
+from minivess.records.identity import Identity, Meaning, PublicKey, Role
 
 ROOTS_POLICY = Policy(
     name="roots",
@@ -47,12 +50,17 @@ class Roots:
             raise VerificationError("the same root is named twice")
 
 
-def subject_of(old: Roots, new: Roots) -> Artifact:
-    """What the roots sign to replace `old` by `new`."""
-    return Artifact(name="roots.json", digest=digest_of({"replaces": old.digest, "roots": new.digest}))
+def subject_of(old: Roots, new: Roots, log_key: PublicKey | None = None) -> Artifact:
+    """What the roots sign to replace `old` by `new`, and the log's key by `log_key`."""
+    change: dict[str, Any] = {"replaces": old.digest, "roots": new.digest}
+    if log_key is not None:
+        change["log_key"] = log_key.model_dump(mode="json")
+    return Artifact(name="roots.json", digest=digest_of(change))
 
 
-def sign_change(signer: Signer, old: Roots, new: Roots, *, head: int, now: datetime) -> Envelope:
+def sign_change(
+    signer: Signer, old: Roots, new: Roots, *, log_key: PublicKey | None = None, head: int, now: datetime
+) -> Envelope:
     """One root's agreement.
 
     Raises:
@@ -61,7 +69,7 @@ def sign_change(signer: Signer, old: Roots, new: Roots, *, head: int, now: datet
     identity = signer.identity
     if identity.signing_key.key_id not in {one.signing_key.key_id for one in (*old.members, *new.members)}:
         raise RefusedError(f"{identity.id} is neither a root now nor to be one")
-    subject = subject_of(old, new)
+    subject = subject_of(old, new, log_key)
     return approve(
         signer,
         role=identity.roles[0],
@@ -76,7 +84,13 @@ def sign_change(signer: Signer, old: Roots, new: Roots, *, head: int, now: datet
 
 @implements("REQ-057")
 def check_change(
-    old: Roots, valid: Sequence[Identity], new: Roots, envelopes: Sequence[Envelope], *, demo: bool
+    old: Roots,
+    valid: Sequence[Identity],
+    new: Roots,
+    envelopes: Sequence[Envelope],
+    *,
+    log_key: PublicKey | None = None,
+    demo: bool,
 ) -> None:
     """Whether enough old and enough new roots agreed.
 
@@ -85,13 +99,14 @@ def check_change(
         valid: those of them whose key still counts.
         new: the roots to be.
         envelopes: the agreements.
+        log_key: the log key to be; None when it stays.
         demo: whether this is the log of a demonstration.
 
     Raises:
         VerificationError: a signature is wrong, or too few agreed.
     """
     new.check()
-    subject = subject_of(old, new)
+    subject = subject_of(old, new, log_key)
     for group, threshold, which in ((tuple(valid), old.threshold, "old"), (new.members, new.threshold, "new")):
         known = _Group(group, demo)
         agreed = set[str]()

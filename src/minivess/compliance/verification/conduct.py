@@ -11,8 +11,16 @@ from minivess.compliance.proofs.canonical import digest_of, parse_json
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
+from minivess.records.approval import UnsealRequest
 from minivess.records.entry import Entry, EntryBody, Outcome
-from minivess.records.payloads import Evaluated, TestSetApproved, TestSetOpened, TestSetRequested
+from minivess.records.evaluation import Looks
+from minivess.records.payloads import (
+    CriteriaRegistered,
+    Evaluated,
+    TestSetApproved,
+    TestSetOpened,
+    TestSetRequested,
+)
 
 ODOMETER = "data/evaluation/odometer.json"
 EVENTS = "data/lineage/events.jsonl"
@@ -48,38 +56,44 @@ def check_provenance(files: Mapping[str, bytes], entries: Sequence[Entry]) -> st
 def check_openings(entries: Sequence[Entry], register: Register) -> int:
     """Judge each opening of the test set; returns how many there were.
 
-    An opening needs, all before it: acceptance criteria, a request written by the requester, and an approval signed by
-    another person over the digest of that very request. A request serves once, before it expires, for its model; an
-    evaluation needs an opening.
+    An opening needs, all before it: acceptance criteria and analysis plan, a request written by the requester, and an
+    approval signed by another person over the digest of that very request. A request serves its requester once, before it
+    expires, for its model, within the looks that its plan allows; an evaluation needs an opening.
 
     Raises:
         VerificationError: names the first entry that breaks a rule.
     """
-    criteria = False
+    plans: dict[str, Looks] = {}
     requests: dict[str, TestSetRequested] = {}
     approved: set[str] = set()
-    opened: set[str] = set()
+    opened: list[UnsealRequest] = []
     for body in _completed(entries):
         where = f"entry {body.index}"
         if body.action == "criteria.register":
-            criteria = True
+            plan = CriteriaRegistered.model_validate(body.payload).plan
+            if plan is not None:
+                plans[digest_of(plan)] = plan.looks
         elif body.action == "test-set.request":
             asked = TestSetRequested.model_validate(body.payload)
             if asked.request.id in requests:
                 raise VerificationError(f"{where} asks a second time under the name {asked.request.id}")
             if asked.request.requester != body.actor:
                 raise VerificationError(f"{where} asks in the name of {asked.request.requester} but is by {body.actor}")
+            if asked.request.plan not in plans:
+                raise VerificationError(f"{where} asks under an analysis plan that was not registered before")
             requests[asked.request.id] = asked
         elif body.action == "test-set.approve":
             approved.add(_check_grant(body, requests, register))
         elif body.action == "test-set.open":
             request = TestSetOpened.model_validate(body.payload).request
-            _check_opening(body, requests.get(request), approved=request in approved, again=request in opened)
-            if not criteria:
-                raise VerificationError(f"{where} opens the test set before acceptance criteria were registered")
-            opened.add(request)
-        elif body.action == "evaluation" and Evaluated.model_validate(body.payload).request not in opened:
-            raise VerificationError(f"{where} evaluates on the test set without having opened it")
+            again = any(one.id == request for one in opened)
+            granted = _check_opening(body, requests.get(request), approved=request in approved, again=again)
+            opened.append(granted)
+            _check_looks(where, granted, opened, plans[granted.plan])
+        elif body.action == "evaluation":
+            request = Evaluated.model_validate(body.payload).request
+            if not any(one.id == request for one in opened):
+                raise VerificationError(f"{where} evaluates on the test set without having opened it")
     return len(opened)
 
 
@@ -117,7 +131,14 @@ def _check_grant(body: EntryBody, requests: Mapping[str, TestSetRequested], regi
     return grant.request
 
 
-def _check_opening(body: EntryBody, asked: TestSetRequested | None, *, approved: bool, again: bool) -> None:
+def _check_looks(where: str, granted: UnsealRequest, opened: Sequence[UnsealRequest], allowed: Looks) -> None:
+    same = [one for one in opened if one.data == granted.data]
+    mine = [one for one in same if one.release == granted.release]
+    if len(mine) > allowed.per_release or len(same) > allowed.total:
+        raise VerificationError(f"{where} is one look at the test set more than its analysis plan allows")
+
+
+def _check_opening(body: EntryBody, asked: TestSetRequested | None, *, approved: bool, again: bool) -> UnsealRequest:
     where = f"entry {body.index} opens the test set"
     if asked is None:
         raise VerificationError(f"{where} without a request")
@@ -129,6 +150,9 @@ def _check_opening(body: EntryBody, asked: TestSetRequested | None, *, approved:
         raise VerificationError(f"{where} after the request had expired")
     if body.context.model not in {None, asked.request.model}:
         raise VerificationError(f"{where} for another model than was approved")
+    if body.actor != asked.request.requester:
+        raise VerificationError(f"{where} by {body.actor}, which was granted to {asked.request.requester}")
+    return asked.request
 
 
 def _completed(entries: Sequence[Entry]) -> list[EntryBody]:

@@ -250,7 +250,7 @@ class _Run:
             return []
         seen = self._seen.checkpoint
         try:
-            self._seen.verify(self.origin, self.register.log_key)
+            self._seen.verify(self.origin, self.register.log_key_at(seen.size))
             if seen.size > self.frontier.size:
                 raise VerificationError(
                     f"the log was rolled back: {seen.size} entries were signed before, {self.frontier.size} are here: "
@@ -478,9 +478,9 @@ def _check_head(
 ) -> list[Check]:
     checkpoint = note.checkpoint
     try:
-        if trusted is not None and trusted != register.log_key:
+        if trusted is not None and all(trusted != one.identity.signing_key for one in register.log_keys):
             raise VerificationError("the log names another log key than the one you trust")
-        note.verify(checkpoint.origin, register.log_key)
+        note.verify(checkpoint.origin, register.log_key_at(checkpoint.size))
     except MinivessError as error:
         return [_no(CHECKPOINT, error)]
     checks = [Check(name=CHECKPOINT, passed=True, detail=f"signed by the key of {checkpoint.origin}")]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from minivess.compliance.identity.approvals import check_policy
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.canonical import parse_json
+from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.envelope import parse_envelope
 from minivess.compliance.proofs.tlog_proof import parse_proof
 from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST, check_bag, read_pack
@@ -113,7 +114,8 @@ def _check_proofs(files: Mapping[str, bytes], lines: list[bytes], entries: list[
             proof = parse_proof(_text(files, name))
             if proof.index != index or proof.extra is not None:
                 raise VerificationError("it is for another entry than its name says, or carries extra data")
-            proof.verify(lines[index], origin, register.log_key)
+            head = parse_note(proof.checkpoint).checkpoint
+            proof.verify(lines[index], origin, register.log_key_at(head.size))
         except MinivessError as error:
             raise VerificationError(f"{name}: {error.message}") from None
     return f"{len(names)} inclusion proofs lead to a signed checkpoint"

@@ -16,12 +16,14 @@ from minivess.records.verdict import Check, Verdict
 
 
 @implements("REQ-028")
-def verify_receipt(receipt: Receipt, *, log_key: PublicKey, actor: Register | TrustedKeys | PublicKey) -> Verdict:
+def verify_receipt(
+    receipt: Receipt, *, log_key: Register | TrustedKeys | PublicKey, actor: Register | TrustedKeys | PublicKey
+) -> Verdict:
     """Judge a receipt offline.
 
     Args:
         receipt: what the log answered to whoever caused the entry.
-        log_key: the key that signs the log's checkpoints, known from elsewhere.
+        log_key: the key that signs the log's checkpoints, known from elsewhere, or what names it for each size.
         actor: the actor's signing key, or the register or trusted keys that name it.
 
     Returns:
@@ -32,7 +34,8 @@ def verify_receipt(receipt: Receipt, *, log_key: PublicKey, actor: Register | Tr
     try:
         line = receipt.entry.encode("utf-8", errors="surrogatepass")
         entry = read_entry(line, receipt.index)
-        origin = parse_note(receipt.checkpoint).checkpoint.origin
+        head = parse_note(receipt.checkpoint).checkpoint
+        origin = head.origin
         if entry.body.index != receipt.index or entry.body.log != origin:
             raise VerificationError("the receipt is for another entry or another log than its entry says")
         if receipt.details is not None:
@@ -50,7 +53,8 @@ def verify_receipt(receipt: Receipt, *, log_key: PublicKey, actor: Register | Tr
         checks.append(Check(name=name, passed=True, detail=f"signed by {entry.body.actor}"))
         name = "receipt proof"
         proof = TlogProof(receipt.index, tuple(from_base64(item) for item in receipt.proof), receipt.checkpoint)
-        size = proof.verify(line, origin, log_key).size
+        signed_by = log_key if isinstance(log_key, PublicKey) else log_key.log_key_at(head.size)
+        size = proof.verify(line, origin, signed_by).size
         checks.append(Check(name=name, passed=True, detail=f"stands in the log of {size} entries signed by {origin}"))
     except MinivessError as error:
         checks.append(Check(name=name, passed=False, detail=error.message))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.cosignature import AddCheckpoint, VerifierKey
 from minivess.compliance.proofs.merkle import EMPTY_ROOT, verify_consistency
+from minivess.compliance.verification.trust import TrustedKeys
 from minivess.foundation.errors import CouldNotCheckError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.identity import PublicKey
@@ -63,13 +64,15 @@ def judge_request(request: AddCheckpoint, logs: Mapping[str, VerifierKey], seen:
 
 
 @implements("REQ-055", "RC-16")
-def compare_views(first: str, second: str, log_key: PublicKey, proof: Sequence[bytes] | None = None) -> str:
+def compare_views(
+    first: str, second: str, log_key: TrustedKeys | PublicKey, proof: Sequence[bytes] | None = None
+) -> str:
     """Whether two signed checkpoints of one log can both be its history; returns in words that they can.
 
     Args:
         first: a checkpoint.
         second: another of the same log.
-        log_key: the key that must have signed both.
+        log_key: the key that must have signed both, or what names it for each size.
         proof: the consistency proof from the smaller to the larger, which only the log can give.
 
     Raises:
@@ -103,6 +106,7 @@ def compare_views(first: str, second: str, log_key: PublicKey, proof: Sequence[b
     return f"the history of {new.size} entries continues that of {old.size}"
 
 
-def _held(note: str, log_key: PublicKey) -> Checkpoint:
+def _held(note: str, log_key: TrustedKeys | PublicKey) -> Checkpoint:
     signed = parse_note(note)
-    return signed.verify(signed.checkpoint.origin, log_key)
+    key = log_key if isinstance(log_key, PublicKey) else log_key.log_key_at(signed.checkpoint.size)
+    return signed.verify(signed.checkpoint.origin, key)

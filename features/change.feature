@@ -18,10 +18,19 @@ Feature: Changes
     Then no link waits for a review
 
   @REQ-067 @RC-11
-  Scenario: Suspicion reaches beyond text
-    Given "RC-01" rests on the policy of releases and was reviewed so
-    When the policy of releases changes
-    Then the link "RC-01 rests_on policy" is suspect
+  Scenario Outline: Suspicion reaches beyond text
+    Given "RC-01" rests on the <thing> and was reviewed so
+    When the <thing> changes
+    Then the link "RC-01 rests_on <thing>" is suspect
+
+    Examples:
+      | thing          |
+      | policy         |
+      | data-set       |
+      | label-protocol |
+      | weights        |
+      | threshold      |
+      | configuration  |
 
   @REQ-067 @RC-11
   Scenario: A review that nobody signed is told from a signed one

@@ -35,6 +35,24 @@ Feature: The evidence pack says what is true, in the form auditors and tools exp
     And the start page says that all gates hold, how often the test set was opened, and who must sign
     And every link of the start page leads to a file of the pack
 
+  @REQ-107
+  Scenario: The pack carries the pages of the trace, down to model and entry
+    When the pack is built
+    Then every link of every page leads to a file of the pack
+    And the pages of the trace name the model and the entries that recorded results and model
+
+  @REQ-108
+  Scenario: A file that a result names is part of the pack
+    Given a result that names a picture as its evidence
+    When the pack is built
+    Then the picture lies in the pack, and the pages lead to it and name its digest
+
+  @REQ-108 @RC-11
+  Scenario: A result whose evidence was changed does not count
+    Given a result that names a picture as its evidence
+    And that picture was changed afterwards
+    Then the gates find that "REQ-001" is not verified
+
   @REQ-041
   Scenario: Text from the source tree cannot become part of a page's code
     Given a requirement whose text holds HTML

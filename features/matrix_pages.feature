@@ -38,3 +38,24 @@ Feature: Pages of the matrix
   Scenario: The matrix in the terminal
     When the matrix is shown for the kind "REQ"
     Then only "REQ-001" is shown
+
+  @REQ-106
+  Scenario: The pages of a project say who reviewed what, and when that no longer holds
+    Given a project of that tree whose links were all reviewed by "rosa"
+    When the pages of the project are written
+    Then the page of "REQ-001" says that the review "derives-from UN-01" by "rosa" holds, and at which entry
+    When in "requirements/all.yaml" the text "Somebody needs trust." becomes "Everybody needs trust."
+    And the pages of the project are written
+    Then the page of "REQ-001" says that the review "derives-from UN-01" by "rosa" is out of date because "UN-01 has changed"
+
+  @REQ-106
+  Scenario: A line in the file of reviews is no signature
+    Given a project of that tree whose links were all reviewed by "rosa"
+    And somebody writes a review of what "REQ-001" says now into the file of reviews
+    When the pages of the project are written
+    Then the page of signatures says that nobody signed for 1 link
+
+  @REQ-106
+  Scenario: Pages of a tree without a log say that none was read
+    When the pages are written
+    Then the page of signatures says that no log was read

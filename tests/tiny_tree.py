@@ -57,6 +57,7 @@ controls:
     statement: Sums are added twice.
     kind: protective-measure
     implemented_by: [REQ-001]
+    no_new_risks: It adds the same numbers once more.
 """,
     "features/sum.feature": """\
 Feature: Sums

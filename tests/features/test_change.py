@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.compliance.evidence.log_story import items_digest
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.impact import Impact, impact_of
@@ -18,12 +19,19 @@ from minivess.compliance.traceability.items import load_items
 from minivess.compliance.traceability.reviews import REVIEWS, item_digest, read_reviews, write_reviews
 from minivess.compliance.traceability.revisions import difference, items_at
 from minivess.foundation.errors import RefusedError, UsageError
+from minivess.records.artifact import Artifact
+from minivess.records.entry import Context, Draft, Outcome
 from minivess.workflows import tracing
 from tests import projects
 from tests.audit_logs import service
 from tests.projects import ProjectFolder
 
 scenarios("change.feature")
+
+PAYLOADS_OF = {
+    "model.export": {"opset": 20, "max_abs_difference": 0.0, "tolerance": 0.001},
+    "calibration": {"temperature": 1.0, "threshold": 0.5, "target_recall": 0.9, "cases": 1},
+}
 
 
 @dataclass
@@ -98,18 +106,50 @@ def _(desk: Desk, who: str, item: str) -> None:
     desk.review(desk.project.signers[who], item)
 
 
-@given(parsers.parse('"{item}" rests on the policy of releases and was reviewed so'))
-def _(desk: Desk, item: str) -> None:
-    desk.edit("risk/controls.yaml", f"id: {item}\n", f"id: {item}\n    rests_on: [policy]\n")
+def change(desk: Desk, thing: str, mark: str) -> None:
+    """Put another version of something beside text in force."""
+    digest = "sha256:" + mark * 64
+    file = desk.project.workspace.project_file
+    if thing == "policy":
+        policy = desk.project.workspace.root / "release" / "policy.yaml"
+        policy.parent.mkdir(exist_ok=True)
+        policy.write_text(f"gates: [{mark}]\n", encoding="utf-8")
+    elif thing == "label-protocol":
+        text = file.read_text(encoding="utf-8")
+        file.write_text(
+            text.replace("  name: toy\n", f"  name: toy\n  classes: {{1: vessel {mark}}}\n"), encoding="utf-8"
+        )
+    elif thing == "configuration":
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("bootstrap: 100", f"bootstrap: 10{mark}"), encoding="utf-8")
+    else:
+        action = {"data-set": "data.split", "weights": "model.export", "threshold": "calibration"}[thing]
+        known = {"data-set": {"data": digest}, "weights": {"model": digest}}.get(thing, {})
+        payload = {"train": 1, "calibration": 1, "test": 1} if thing == "data-set" else {}
+        outputs = (Artifact(name="models/calibration.json", digest=digest),)
+        with desk.project.services() as services:
+            draft = Draft(
+                action=action,
+                outcome=Outcome.COMPLETED,
+                context=Context.model_validate(known),
+                outputs=outputs,
+                payload=PAYLOADS_OF.get(action, payload),
+            )
+            services.log.append(draft, desk.project.signers["ada"])
+
+
+@given(parsers.parse('"{item}" rests on the {thing} and was reviewed so'))
+def _(desk: Desk, item: str, thing: str) -> None:
+    if thing in {"data-set", "weights", "threshold"}:
+        change(desk, thing, "1")
+    desk.edit("risk/controls.yaml", f"id: {item}\n", f"id: {item}\n    rests_on: [{thing}]\n")
     desk.review(desk.project.signers["ada"])
     assert desk.states() == {}
 
 
-@when("the policy of releases changes")
-def _(desk: Desk) -> None:
-    policy = desk.project.workspace.root / "release" / "policy.yaml"
-    policy.parent.mkdir(exist_ok=True)
-    policy.write_text("gates: []\n", encoding="utf-8")
+@when(parsers.re("the (?P<thing>policy|data-set|label-protocol|weights|threshold|configuration) changes"))
+def _(desk: Desk, thing: str) -> None:
+    change(desk, thing, "2")
 
 
 @then(parsers.parse('the link "{link}" is suspect'))
@@ -195,7 +235,7 @@ def _(desk: Desk, name: str, item: str) -> None:
         found = tracing.baselines(services)[name]
     assert found.commit is not None
     before = items_at(desk.tree, found.commit)
-    assert tracing.items_digest(before) == found.digest
+    assert items_digest(before) == found.digest
     [change] = difference(before, load_items(desk.tree))
     assert (change.item, change.how, list(change.fields)) == (item, "changed", ["statement"])
 

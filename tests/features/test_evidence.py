@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
+import posixpath
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
@@ -14,16 +17,20 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.compliance.evidence.gates import judge, load_policy
 from minivess.compliance.evidence.pack import BuiltPack, add_signature, build_pack
 from minivess.compliance.proofs.archive import read_archive
+from minivess.compliance.traceability.evidence_files import with_evidence
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
 from minivess.records.identity import Meaning
 from minivess.records.release import GateFacts, GateResult
+from minivess.records.traceability import EvidenceFile, TestResult
 from tests.compliance import pack_builder as logs
 from tests.compliance.evidence.release_builder import POLICY, SHA, Release, make_release, sign_for
 
 scenarios("evidence.feature")
+
+PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>\n'
 
 
 @dataclass
@@ -112,7 +119,9 @@ def _(story: Story) -> None:
         "index.html", "ro-crate-metadata.json", "documents/requirements.html", "documents/risk-management.html",
         "documents/traceability.html", "documents/verification-report.html", "documents/soup.html",
         "documents/model-card.html", "documents/data-card.html", "documents/release-notes.html",
-        "traceability/matrix.json", "traceability/matrix.csv", "traceability/gaps.json", "verification/results.json",
+        "traceability/index.html", "traceability/matrix.html", "traceability/items/REQ-0.html",
+        "traceability/signatures.html", "traceability/data/trace.json", "traceability/data/items.csv",
+        "traceability/chains.csv", "traceability/junit.xml", "verification/results.json",
         "audit/entries.jsonl", "audit/checkpoint.txt", "audit/identities.json", "audit/proofs/0.tlog-proof",
         "lineage/events.jsonl", "bom/sbom.cdx.json", "bom/soup.csv", "models/model.onnx", "models/export.json",
         "models/calibration.json", "models/ensemble.json", "models/members/seed-0.json", "datasets/manifest.json",
@@ -171,7 +180,9 @@ def _(story: Story) -> None:
 
 @then("its pages load nothing from elsewhere")
 def _(story: Story) -> None:
-    loading = re.compile(r"""(?:src|srcset|data|poster)\s*=\s*["']?([^"'\s>]+)|url\(([^)]*)\)|@import|<link\b""", re.I)
+    loading = re.compile(
+        r"""(?:src|srcset|data|poster|<link\b[^>]*\bhref)\s*=\s*["']?([^"'\s>]+)|url\(([^)]*)\)|@import""", re.I
+    )
     for name, page in story.pages.items():
         assert "default-src 'none'" in page
         for match in loading.finditer(page):
@@ -197,19 +208,82 @@ def _(story: Story) -> None:
         assert f"data/{path}" in files if path else anchor in ids, link
 
 
+@then("every link of every page leads to a file of the pack")
+def _(story: Story) -> None:
+    ids = {name: set(re.findall(r'\bid="([^"]+)"', page)) for name, page in story.pages.items()}
+    for name, page in story.pages.items():
+        for link in re.findall(r'(?:href|src)="([^"]+)"', page):
+            if link.startswith("https://"):  # home pages in the list of third-party software
+                continue
+            path, _, anchor = html.unescape(link).partition("#")
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(path))) if path else name
+            assert target in story.files, f"{name}: {link}"
+            assert not anchor or target.endswith("matrix.html") or anchor in ids[target], f"{name}: {link}"
+
+
+@given("a result that names a picture as its evidence")
+def _(story: Story) -> None:
+    picture = story.release.source / "evidence" / "sum.svg"
+    picture.parent.mkdir()
+    picture.write_bytes(PICTURE)
+    report = story.release.facts.report
+    assert report is not None
+    named = EvidenceFile(path="evidence/sum.svg", digest=digest_bytes(PICTURE))
+    story.release.record(report.model_copy(update={"results": (_named(report.results[0], named),)}))
+
+
+def _named(result: TestResult, file: EvidenceFile) -> TestResult:
+    return result.model_copy(update={"evidence": (file,)})
+
+
+@given("that picture was changed afterwards")
+def _(story: Story) -> None:
+    (story.release.source / "evidence" / "sum.svg").write_bytes(PICTURE + b" ")
+
+
+@then("the picture lies in the pack, and the pages lead to it and name its digest")
+def _(story: Story) -> None:
+    assert story.files["data/traceability/evidence/evidence/sum.svg"] == PICTURE
+    for name in ("data/traceability/items/REQ-0.html", "data/traceability/results.html"):
+        assert 'evidence/evidence/sum.svg">evidence/sum.svg</a>' in story.pages[name]
+        assert digest_bytes(PICTURE) in story.pages[name]
+    assert "evidence/sum.svg" in story.pages["data/documents/verification-report.html"]
+
+
+@then("the pages of the trace name the model and the entries that recorded results and model")
+def _(story: Story) -> None:
+    log = {entry.body.action: entry.body for entry in story.release.log.entries}
+    page = " ".join(re.sub(r"<[^>]+>", " ", story.pages["data/traceability/items/REQ-0.html"]).split())
+    results, export = log["scenarios"].index, log["model.export"].index
+    digest = "sha256:" + hashlib.sha256(story.files["data/models/model.onnx"]).hexdigest()
+    assert f"Recorded at log entry {results} ; the model models/model.onnx {digest} at log entry {export}" in page
+    for index in (results, export):
+        assert f'audit/proofs/{index}.tlog-proof">log entry {index}</a>' in story.pages["data/traceability/index.html"]
+    trace = json.loads(story.files["data/traceability/data/trace.json"])
+    assert (trace["format"], trace["report"]["entry"]) == ("minivess-trace/2", results)
+    assert {"HAZ-01", "RISK-01", "RC-01", "REQ-001"} <= {item["id"] for item in trace["items"]}
+
+
+@then(parsers.parse('the gates find that "{item}" is not verified'))
+def _(story: Story, item: str) -> None:
+    report = story.release.facts.report
+    assert report is not None
+    graph = TraceGraph.load(story.release.source, with_evidence(report, story.release.source))
+    assert item in {gap.item for gap in graph.gaps()}
+
+
 @then("that text stands in the pages as text")
 def _(story: Story) -> None:
     for name, page in story.pages.items():
         assert "<b>numbers" not in page, name
-    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', story.pages["data/index.html"], re.S)
-    assert data is not None
-    texts = [item["text"] for item in json.loads(data[1])["items"]]
+    trace = json.loads(story.files["data/traceability/data/trace.json"])
+    texts = [part["value"] for item in trace["items"] for part in item["text"]]
     assert "The software shall add </script><b>numbers</b> & nothing else." in texts
 
 
 @then("every page says that it is a demonstration")
 def _(story: Story) -> None:
-    assert len(story.pages) == 9
+    assert len(story.pages) > 30
     assert all('class="demo"' in page and "Demonstration." in page for page in story.pages.values())
 
 

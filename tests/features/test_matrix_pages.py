@@ -15,6 +15,10 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
 from minivess.compliance.traceability.items import load_items
+from minivess.compliance.traceability.reviews import LinkKey, link_digests, read_reviews, write_reviews
+from minivess.workflows import tracing
+from tests import projects
+from tests.projects import ProjectFolder
 from tests.tiny_tree import write_tree
 
 scenarios("matrix_pages.feature")
@@ -27,6 +31,16 @@ class Desk:
     tree: Path
     out: Path
     done: Result | None = None
+    project: ProjectFolder | None = None
+
+    def words(self, name: str) -> str:
+        """The text of a page that was written."""
+        return " ".join(re.sub(r"<[^>]+>", " ", self.page(name)).split())
+
+    def page_of(self, item: str) -> str:
+        """The page on which an item stands."""
+        [page] = [path for path in self.out.glob("items/*.html") if f'id="{item}"' in path.read_text(encoding="utf-8")]
+        return self.words(f"items/{page.name}")
 
     def run(self, *words: str) -> None:
         """Run `minivess trace` on the tree."""
@@ -135,3 +149,67 @@ def _(desk: Desk, kind: str) -> None:
 def _(desk: Desk, item: str) -> None:
     assert desk.done is not None
     assert re.findall(r"^[A-Z]+-\d+", desk.done.output, re.MULTILINE) == [item]
+
+
+@given(parsers.parse('a project of that tree whose links were all reviewed by "{who}"'))
+def _(desk: Desk, who: str, tmp_path: Path) -> None:
+    desk.project = projects.start(tmp_path / "project", source=desk.tree)
+    with desk.project.services() as services:
+        tracing.review(services, desk.project.signers[who])
+
+
+@when(parsers.parse('in "{name}" the text "{old}" becomes "{new}"'))
+def _(desk: Desk, name: str, old: str, new: str) -> None:
+    path = desk.tree / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@given(parsers.parse('somebody writes a review of what "{item}" says now into the file of reviews'))
+def _(desk: Desk, item: str) -> None:
+    path = desk.tree / "requirements/all.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("The software shall add.", "The software shall subtract."), encoding="utf-8")
+    items = load_items(desk.tree)
+    known = read_reviews(desk.tree)
+    changed = {key: digest for key, digest in link_digests(items, {}).items() if key.target == item}
+    assert len(changed) == 1
+    write_reviews(desk.tree, known | changed)
+
+
+@when("the pages of the project are written")
+def _(desk: Desk) -> None:
+    assert desk.project is not None
+    done = CliRunner().invoke(app, ["--project", str(desk.project.workspace.root), "trace", "site", str(desk.out)])
+    assert done.exit_code == 0, done.output
+
+
+@then(parsers.parse('the page of "{item}" says that the review "{link}" by "{who}" holds, and at which entry'))
+def _(desk: Desk, item: str, link: str, who: str) -> None:
+    assert desk.project is not None
+    with desk.project.services() as services:
+        [entry] = [one.body.index for one in services.log.entries(actions={"trace.review"})]
+    digest = link_digests(load_items(desk.tree), {})[LinkKey(item, *link.replace("-", "_", 1).split(" "))]
+    text = desk.page_of(item)
+    assert f"holds Reviewed by {who} : {link}" in text
+    assert f"log entry {entry} , shown as {digest}" in text.replace(f"log entry {entry},", f"log entry {entry} ,")
+
+
+@then(parsers.parse('the page of "{item}" says that the review "{link}" by "{who}" is out of date because "{why}"'))
+def _(desk: Desk, item: str, link: str, who: str, why: str) -> None:
+    text = desk.page_of(item)
+    assert f"out of date Reviewed by {who} : {link} ; {why}" in text.replace(f"{link};", f"{link} ;")
+    assert "of which 1 is out of date" in desk.words("index.html")
+
+
+@then("the page of signatures says that nobody signed for 1 link")
+def _(desk: Desk) -> None:
+    assert "1 link stands in requirements/reviews.txt as reviewed, and no entry of the log says by whom." in desk.words(
+        "signatures.html"
+    )
+
+
+@then("the page of signatures says that no log was read")
+def _(desk: Desk) -> None:
+    assert "without the log of a project" in desk.words("signatures.html")

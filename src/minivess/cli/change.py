@@ -145,12 +145,13 @@ def impact(project: Path, ids: tuple[str, ...], source: Path | None, since: str 
 def standards(project: Path, source: Path | None, results: Path | None, status: str | None, as_json: bool) -> None:
     """How every clause of the standards stands, and what has to be done next."""
     from minivess.compliance.traceability.graph import TraceGraph
+    from minivess.compliance.traceability.evidence_files import with_evidence
     from minivess.compliance.traceability.reports import read_report
     from minivess.foundation.clock import utc_now
     from minivess.workflows.standards import attestations_of, standards_of
 
     tree = source_of(project, source)
-    graph = TraceGraph.load(tree, None if results is None else read_report(results))
+    graph = TraceGraph.load(tree, None if results is None else with_evidence(read_report(results), tree))
     attested: tuple[Attested, ...] = ()
     if (project / PROJECT_FILE).is_file():
         with services_of(project) as services:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from minivess.cli.rendering import emit_json, emit_table, say
 from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.cli.tree import results_option, safety_class_of, source_of, source_option
 from minivess.foundation.implements import implements
+from minivess.foundation.paths import PROJECT_FILE
 from minivess.records.identity import Role
 
 
@@ -43,19 +43,20 @@ for command in (
 @implements("REQ-031")
 def check(project: Path, source: Path | None, results: Path | None, cases: Path | None, as_json: bool) -> None:
     """Name every gap with its file and line; exit 1 when there is one."""
+    from minivess.compliance.traceability.evidence_files import with_evidence
     from minivess.compliance.traceability.graph import TraceGraph
     from minivess.compliance.traceability.justified import idle_justifications, judged
     from minivess.compliance.traceability.reports import read_report
     from minivess.foundation.clock import utc_now
 
-    gc.disable()  # a short process that makes many small things and no circles of them
     judge = None
     if cases is not None:
         from minivess.workflows.criteria import judge_all, read_cases
 
         judge = partial(judge_all, cases=read_cases(cases))
-    report = None if results is None else read_report(results)
-    graph = TraceGraph.load(source_of(project, source), report, judge=judge)
+    tree = source_of(project, source)
+    report = None if results is None else with_evidence(read_report(results), tree)
+    graph = TraceGraph.load(tree, report, judge=judge)
     gaps = judged(graph, graph.gaps(), utc_now().date())
     if as_json:
         emit_json(
@@ -120,33 +121,20 @@ def site(project: Path, folder: Path, source: Path | None, results: Path | None)
 
 
 def _view(project: Path, source: Path | None, results: Path | None) -> dict[str, Any]:
-    """Everything the trace graph of a tree knows, with what the tree is."""
-    from minivess.compliance.traceability.graph import TraceGraph
-    from minivess.compliance.traceability.history import history_of
-    from minivess.compliance.traceability.reports import read_report
-    from minivess.compliance.traceability.view import view
-    from minivess.foundation.clock import timestamp, utc_now
-    from minivess.foundation.provenance import project_name, source_state, tree_digest
-    from minivess.workflows.standards import standards_of
+    """Everything that is known about a tree; of the project's own tree also what its log says."""
+    from minivess.foundation.clock import utc_now
+    from minivess.workflows.matrix import reading, trace_of
 
-    tree, now = source_of(project, source), utc_now()
-    graph = TraceGraph.load(tree, None if results is None else read_report(results))
-    name, version = project_name(tree)
-    about = {
-        "name": name,
-        "version": version,
-        "commit": source_state(tree)[0],
-        "tree": tree_digest(tree),
-        "time": timestamp(now),
-    }
-    rows = standards_of(tree, graph, safety_class=safety_class_of(project), today=now.date())
-    return view(
-        graph,
-        today=now.date(),
-        project=about,
-        coverage=[row.to_json() for row in rows],
-        history=history_of(tree, graph.items.all()),
-    )
+    tree = source_of(project, source)
+    known: dict[str, Any] = {"safety_class": safety_class_of(project), "now": utc_now()}
+    if not (project / PROJECT_FILE).is_file() or tree.resolve() != source_of(project, None).resolve():
+        return trace_of(tree, results=results, **known)
+    from minivess.workflows.services import load_project
+
+    with reading(project, load_project(project)) as told:
+        if told is not None and results is None and told.workspace.results.is_file():
+            results = told.workspace.results
+        return trace_of(tree, results=results, told=told, **known)
 
 
 def _write_matrix(seen: dict[str, Any], out: Path) -> None:

@@ -106,6 +106,9 @@ class GateFacts(Record):
     calibration: CalibrationRecord | None = None
     export: ExportRecord | None = None
     gaps: tuple[Gap, ...] | None = None
+    """Gaps that nobody justified, or no longer."""
+    justified: tuple[ShortText, ...] = ()
+    """Gaps that somebody justified, each with who and until when: they do not fail a gate, and are always told."""
     risks: tuple[RiskJudgement, ...] | None = None
     openings: Annotated[int, Field(ge=0)] | None = None
     undisposed: tuple[int, ...] | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
 
 from minivess.foundation.digests import Digest
-from minivess.records.base import Moment, Record, ShortText
+from minivess.records.base import Moment, Record, ShortText, Slug
 from minivess.records.items import Source
 
 
@@ -35,6 +37,15 @@ class CodeLink(Record):
     source: Source
 
 
+class EvidenceFile(Record):
+    """A file that a test made or looked at and that shows what it found: a picture, a table, a log."""
+
+    path: Annotated[str, StringConstraints(min_length=1, max_length=240)]
+    """Relative to the source tree; the name alone of a file outside it."""
+    digest: Digest | None
+    """None where there was no such file in the tree when the test ended."""
+
+
 class TestResult(Record):
     """What happened when a scenario or a linked test was run. Only `passed` is passed (IEC 62304 5.7.4)."""
 
@@ -47,6 +58,8 @@ class TestResult(Record):
     message: str = ""
     scenario: Source | None = None
     """Where the Gherkin scenario that was run is written; None for a plain test."""
+    evidence: tuple[EvidenceFile, ...] = ()
+    """What the test named. A passed test that named a file which is not there counts as skipped."""
 
 
 class TestReport(Record):
@@ -61,6 +74,49 @@ class TestReport(Record):
     time: Moment
     tester: ShortText
     results: tuple[TestResult, ...]
+
+
+class Signature(Record):
+    """Who signed what about items, at which entry of the log, and whether what they were shown still stands there."""
+
+    item: str
+    """The item it stands at; empty for all of them together."""
+    entry: Annotated[int, Field(ge=0)]
+    actor: Slug
+    time: Moment
+    meaning: ShortText
+    """`reviewed`, `attested`, `baseline`, or what the release policy calls it."""
+    about: str
+    """What was shown: a link, a clause, a baseline by its name, a release by its version."""
+    digest: Digest
+    """Of what was shown."""
+    out_of_date: str = ""
+    """Why it no longer holds; empty while it does."""
+
+
+class Made(Record):
+    """A file that an entry of the log made."""
+
+    name: str
+    digest: Digest
+    action: str
+    entry: Annotated[int, Field(ge=0)]
+    actor: Slug
+    time: Moment
+
+
+class LogStory(Record):
+    """What a log says about the items of a tree and about what was made with it."""
+
+    origin: str
+    size: Annotated[int, Field(ge=0)]
+    demo: bool
+    signatures: tuple[Signature, ...]
+    """In the order of the log."""
+    made: tuple[Made, ...]
+    """By the last completed entry of each action that makes something."""
+    results: int | None
+    """The entry that recorded the results that are shown; None when no entry did, or when none are shown."""
 
 
 class Gap(Record):
@@ -81,6 +137,9 @@ class Gap(Record):
         "suspect-link",
         "unmet-criterion",
         "reopened-risk",
+        "misallocated-requirement",
+        "unexamined-control",
+        "untold-risk",
     ]
     item: str
     message: str

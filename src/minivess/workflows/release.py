@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from minivess.compliance.audit.test_set import TestSetHistory
 from minivess.compliance.evidence.dossier import PackInputs
@@ -16,7 +17,10 @@ from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.envelope import parse_envelope
 from minivess.compliance.risk.risk_file import RiskFile
+from minivess.compliance.traceability.evidence_files import with_evidence
 from minivess.compliance.traceability.graph import TraceGraph
+from minivess.compliance.traceability.justified import judged
+from minivess.compliance.traceability.history import history_of
 from minivess.compliance.traceability.reports import read_report
 from minivess.compliance.verification.bag import TAG_MANIFEST
 from minivess.compliance.verification.pack import SIGNATURES_CHECK, verify_pack
@@ -38,6 +42,9 @@ from minivess.workflows.data import read_json
 from minivess.workflows.modelling import unaccounted_runs
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
+from minivess.workflows.stages import follows
+from minivess.workflows.standards import attestations_of, standards_of
+from minivess.workflows.tracing import things_of
 from minivess.workflows.witnessing import cosign_checkpoint
 
 PACK_LIMIT = 4 << 30
@@ -68,16 +75,19 @@ def policy_of(services: Services) -> ReleasePolicy:
 def judge_gates(services: Services) -> tuple[GateResult, ...]:
     """Judge every gate of the policy on the facts as they are now. A fact that is missing fails its gates."""
     workspace = Workspace(services.workspace)
-    report = read_report(workspace.results) if workspace.results.is_file() else None
+    report = with_evidence(read_report(workspace.results), services.source) if workspace.results.is_file() else None
     evaluation = _made(workspace, "evidence/evaluation/evaluation.json", EvaluationRecord)
     risks = RiskFile.load(services.source)
     verdicts = (risks.verdict(risk) for risk in risks.risks)
+    graph = TraceGraph.load(services.source, report, things=things_of(services))
+    gaps = judged(graph, graph.gaps(), services.clock().date())
     facts = GateFacts(
         evaluation=evaluation,
         unmet=None if evaluation is None else _unmet(services, evaluation),
         calibration=_made(workspace, "models/calibration.json", CalibrationRecord),
         export=_made(workspace, "models/export.json", ExportRecord),
-        gaps=TraceGraph.load(services.source, report).gaps(),
+        gaps=tuple(one.gap for one in gaps if one.open),
+        justified=tuple(f"{one.gap.message} ({one.remark})"[:200] for one in gaps if not one.open),
         risks=tuple(
             RiskJudgement(id=made.risk, level=made.residual_level, acceptable=made.verdict == "acceptable")
             for made in verdicts
@@ -91,6 +101,7 @@ def judge_gates(services: Services) -> tuple[GateResult, ...]:
 
 
 @implements("REQ-035", "REQ-036", "RC-11")
+@follows("release")
 def build(services: Services, signer: Signer) -> BuiltPack:
     """Write the evidence pack, if every gate holds.
 
@@ -134,6 +145,7 @@ def build(services: Services, signer: Signer) -> BuiltPack:
             templates=templates_folder(),
             commit=commit,
             dirty=dirty,
+            **_around(services),
         )
         built = build_pack(inputs, out)
         record.output(f"release/{device.version}/{out.name}", built.path)
@@ -182,6 +194,22 @@ def sign(services: Services, signer: Signer, pack: Path) -> Manifestation:
         )
     add_signature(pack, signer.identity.id, envelope)
     return open_approval(envelope, Register.fold(services.log.entries()))
+
+
+def _around(services: Services) -> dict[str, Any]:
+    """What the trace of a pack shows beside items and results: what they rest on, clauses of standards, commits."""
+    source, things = services.source, things_of(services)
+    report = with_evidence(read_report(Workspace(services.workspace).results), source)
+    graph = TraceGraph.load(source, report, things=things)
+    rows = standards_of(
+        source,
+        graph,
+        safety_class=services.project.device.safety_class,
+        today=services.clock().date(),
+        attestations=attestations_of(services),
+    )
+    coverage = tuple(row.to_json() for row in rows)
+    return {"things": things, "coverage": coverage, "history": history_of(source, graph.items.all())}
 
 
 def _unmet(services: Services, evaluation: EvaluationRecord) -> tuple[str, ...] | None:

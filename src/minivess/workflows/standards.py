@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from minivess.compliance.identity.signer import Signer
+from minivess.compliance.evidence.lock import read_lock
 from minivess.compliance.standards.catalogue import SafetyClass, catalogues, ml_hazards
 from minivess.compliance.standards.coverage import Attested, Coverage, Facts, coverage, refuse_strangers, settled
+from minivess.compliance.standards.documents import documents, shown_by_documents
 from minivess.compliance.standards.shown import considered, shown_by_items
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.items import load_items
 from minivess.compliance.traceability.justified import judged
 from minivess.compliance.traceability.reviews import item_digest
-from minivess.foundation.errors import RefusedError, UsageError
+from minivess.foundation.errors import MinivessError, RefusedError, UsageError
+from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import source_state
 from minivess.records.entry import Outcome
@@ -25,8 +29,12 @@ from minivess.records.items import Attestation
 from minivess.records.payloads import ClauseAttested
 from minivess.records.receipt import Receipt
 from minivess.records.risk_plan import missing_reasons
-from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
+
+if TYPE_CHECKING:
+    from minivess.compliance.identity.signer import Signer
+    from minivess.workflows.services import Services
+
+_TEXT_LIMIT = 4 << 20
 
 
 @implements("REQ-072")
@@ -57,7 +65,9 @@ def standards_of(
     present = {
         *more,
         *_of_tree(source, graph),
-        *shown_by_items(graph.items.all(), safety_class=safety_class, dependencies=_dependencies(source)),
+        *shown_by_items(
+            graph.items.all(), safety_class=safety_class, dependencies=_dependencies(source), locked=_locked(source)
+        ),
     }
     if graph.report is not None and not graph.stale:
         present |= _of_results(graph)
@@ -95,6 +105,8 @@ def attest(services: Services, signer: Signer, item: str) -> Receipt:
         raise UsageError(f"there is no attestation {item}", hint="write it into requirements/, list `attestations`")
     if signer.identity.kind is not IdentityKind.PERSON or signer.identity.id != found.owner:
         raise RefusedError(f"{item} is for {found.owner} to sign, not for {signer.identity.id}")
+    from minivess.workflows.recording import recorded  # a database, which the clauses of a tree do not need
+
     with recorded(services, "trace.attest", signer, instant=True) as record:
         record.payload(item=item, clause=found.clause, digest=item_digest(found))
     return record.receipt
@@ -115,10 +127,15 @@ def attestations_of(services: Services) -> tuple[Attested, ...]:
     return tuple(found.values())
 
 
+@implements("REQ-112")
 def _of_tree(source: Path, graph: TraceGraph) -> set[str]:
     """Evidence that the tree shows beside its items."""
     found = {"development-plan"} if (source / "sdp.md").is_file() else set()
     found |= {"lock-file"} if (source / "uv.lock").is_file() else set()
+    found |= {"soup-list"} if _locked(source) else set()
+    found |= {"architecture"} if _contracts(source) and _rooms_say_what_for(source) else set()
+    found |= {"version-history"} if re.search(r"(?m)^## \S", _text(source, "CHANGELOG.md")) else set()
+    found |= shown_by_documents({one.path: _text(source, one.path) for one in documents()})
     found |= {"version-control"} if source_state(source)[0] is not None else set()
     plan, controls = graph.items.plan, graph.items.controls
     if plan is not None and graph.items.risks:
@@ -132,7 +149,19 @@ def _of_tree(source: Path, graph: TraceGraph) -> set[str]:
         found |= {"risk-file"} if not owed else set()
         if all(plan.level(risk.residual).acceptable for risk in graph.items.risks.values()):
             found.add("risks-acceptable")
+        if _overall(graph):
+            found.add("overall-residual-risk")
+        serious = plan.serious_from
+        if serious is None or any(risk.initial.severity >= serious for risk in graph.items.risks.values()):
+            found.discard("documentation-level")
     return found
+
+
+def _overall(graph: TraceGraph) -> bool:
+    """Whether the plan says all that clause 8 asks, and nothing that it asks of single risks is owed."""
+    plan = graph.items.plan
+    owed = any(gap.kind in ("untold-risk", "unacceptable-risk") for gap in graph.gaps())
+    return plan is not None and plan.disclosure is not None and bool(plan.benefit_approvers) and not owed
 
 
 def _of_results(graph: TraceGraph) -> set[str]:
@@ -147,11 +176,47 @@ def _of_results(graph: TraceGraph) -> set[str]:
 
 
 def _dependencies(source: Path) -> set[str]:
-    """Names of the packages the product depends on directly, from `pyproject.toml`."""
+    """Names of the packages the product and its extras depend on directly, from `pyproject.toml`."""
+    project = _pyproject(source).get("project", {})
+    extras = (one for listed in project.get("optional-dependencies", {}).values() for one in listed)
+    names = (re.match(r"[A-Za-z0-9._-]+", str(one)) for one in (*project.get("dependencies", []), *extras))
+    return {match[0] for match in names if match} - {project.get("name")}
+
+
+def _locked(source: Path) -> dict[str, str]:
+    """Versions of packages by name, from `uv.lock`; none when there is no lock that can be read."""
     try:
-        with (source / "pyproject.toml").open("rb") as stream:
-            listed = tomllib.load(stream).get("project", {}).get("dependencies", [])
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return set()
-    names = (re.match(r"[A-Za-z0-9._-]+", str(one)) for one in listed)
-    return {match[0] for match in names if match}
+        return {one.name: one.version for one in read_lock(source / "uv.lock").packages}
+    except MinivessError:
+        return {}
+
+
+def _contracts(source: Path) -> bool:
+    """Whether import contracts say which room may use which."""
+    tools = _pyproject(source).get("tool", {})
+    return bool(tools.get("importlinter", {}).get("contracts"))
+
+
+def _rooms_say_what_for(source: Path) -> bool:
+    """Whether every package under `src/` has a docstring."""
+    rooms = sorted((source / "src").rglob("__init__.py"))
+    try:
+        return bool(rooms) and all(ast.get_docstring(ast.parse(read_limited(one, limit=_TEXT_LIMIT))) for one in rooms)
+    except (SyntaxError, ValueError):
+        return False
+
+
+def _pyproject(source: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(_text(source, "pyproject.toml"))
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def _text(source: Path, name: str) -> str:
+    """A text of the tree; empty when it is not there or no text."""
+    path = source / name
+    try:
+        return read_limited(path, limit=_TEXT_LIMIT).decode("utf-8") if path.is_file() else ""
+    except UnicodeDecodeError:
+        return ""

@@ -6,25 +6,24 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from minivess.compliance.evidence.log_story import items_digest
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.traceability.items import Items, load_items
+from minivess.compliance.traceability.items import load_items
 from minivess.compliance.traceability.reviews import (
     LinkKey,
     State,
-    item_digest,
     link_digests,
     read_reviews,
     states,
     write_reviews,
 )
-from minivess.foundation.digests import digest_file, digest_json
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import release_policy
 from minivess.records.entry import Outcome
 from minivess.records.identity import IdentityKind
 from minivess.records.payloads import BaselineTaken
 from minivess.records.receipt import Receipt
+from minivess.workflows.matrix import things_in
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 
@@ -46,17 +45,8 @@ class Baseline:
 
 
 def things_of(services: Services) -> dict[str, str]:
-    """Digests of what items may rest on: `data-set`, `weights`, `policy`, `configuration`, as far as they exist."""
-    found: dict[str, str] = {"configuration": digest_json(services.project.model_dump(mode="json"))}
-    policy = services.workspace / "release" / "policy.yaml"
-    found["policy"] = digest_file(policy if policy.is_file() else release_policy())
-    made = {"data.split": "data", "data.validate": "data", "model.export": "model"}
-    for entry in services.log.entries(actions=set(made)):
-        if entry.body.outcome is Outcome.COMPLETED:
-            context = entry.body.context
-            found |= {"data-set": context.data} if context.data else {}
-            found |= {"weights": context.model} if context.model and entry.body.action == "model.export" else {}
-    return found
+    """Digests of what items may rest on, as `things_in` names them."""
+    return things_in(services.workspace, services.project, services.log)
 
 
 def link_states(services: Services) -> dict[LinkKey, State]:
@@ -147,11 +137,6 @@ def baselines(services: Services) -> Mapping[str, Baseline]:
                 ),
             )
     return found
-
-
-def items_digest(items: Items) -> str:
-    """One digest over all items: of the JSON object of their digests by id."""
-    return digest_json({identifier: item_digest(item) for identifier, item in items.by_id.items()})
 
 
 def reviewers(services: Services) -> dict[tuple[str, str], tuple[int, str, datetime]]:

@@ -184,3 +184,10 @@ def test_a_measure_that_is_undefined_in_a_case_is_not_met_by_the_others() -> Non
     result = _one(gate, GateFacts(evaluation=changed))
     assert not result.passed
     assert "undefined in 1 of 5 cases" in result.message
+
+
+def test_a_justified_gap_does_not_fail_the_gate_and_is_always_told() -> None:
+    facts = GateFacts(gaps=(), justified=("REQ-001 has no scenario (justified by rosa until 2027-01-01: a reason)",))
+    result = _one({"id": "trace", "kind": "trace", "at_most": 0}, facts)
+    assert result.passed
+    assert "1 justified: REQ-001 has no scenario" in result.message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -205,30 +204,6 @@ def test_a_unit_test_alone_does_not_verify_a_control(tree: Path) -> None:
     graph = TraceGraph.load(tree, _report(tree, _result(scenario=None)))
     assert graph.verdict_for("RC-01") == "untested"
     assert graph.verdict_for("REQ-001") == "passed"
-
-
-def test_the_matrix_follows_the_chain(tree: Path) -> None:
-    data = json.loads(json.dumps(TraceGraph.load(tree, _report(tree, _result())).to_json()))
-    assert data["rows"] == [
-        {
-            "risk": "RISK-01",
-            "hazard": "A wrong number.",
-            "control": "RC-01",
-            "control_verdict": "passed",
-            "requirement": "REQ-001",
-            "title": "Sum",
-            "verdict": "passed",
-            "scenarios": ["Two and two"],
-            "tests": ["test_sums.test_add"],
-            "code": ["thing.sums.add"],
-        }
-    ]
-    assert data["risks"][0]["initial"] == {"severity": 2, "p1": 2, "p2": 2, "probability": 2, "level": "high"}
-    assert data["risks"][0]["verdict"] == "acceptable"
-    assert data["user_needs"][0]["requirements"] == ["REQ-001"]
-    assert data["scenarios"][0]["outcome"] == "passed"
-    assert data["report"]["stale"] is False
-    assert data["summary"]["gaps"] == 0
 
 
 def test_results_are_read_back_and_malformed_ones_refused(tree: Path, tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from minivess.compliance.traceability.evidence_files import with_evidence
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.reports import read_report
+from minivess.foundation.digests import digest_bytes
 from minivess.foundation.provenance import tree_digest
 from minivess.records.traceability import TestReport
 
@@ -184,3 +186,83 @@ def test_the_plugin_loads_light() -> None:
 def test_the_plugin_is_registered_with_pytest() -> None:
     (entry,) = (point for point in entry_points(group="pytest11") if point.name == "minivess-evidence")
     assert entry.value == "minivess.compliance.traceability.pytest_plugin"
+
+
+_EVIDENCE = """
+from pathlib import Path
+
+import pytest
+from pytest_bdd import given, scenarios
+
+scenarios("outline.feature")
+
+ROOT = Path(__file__).parents[1]
+
+@given("<a>")
+@given("1")
+@given("2")
+def number(record_property):
+    (ROOT / "evidence").mkdir(exist_ok=True)
+    (ROOT / "evidence/number.txt").write_text("a number")
+    record_property("evidence", ROOT / "evidence/number.txt")
+
+@pytest.fixture
+def late(record_property):
+    yield
+    (ROOT / "evidence").mkdir(exist_ok=True)
+    (ROOT / "evidence/late.txt").write_text("late")
+    record_property("evidence", "evidence/late.txt")
+
+@pytest.mark.verifies("REQ-001")
+def test_late(late): ...
+
+@pytest.mark.verifies("REQ-001")
+def test_forgets(record_property):
+    record_property("evidence", "evidence/never.png")
+
+@pytest.mark.verifies("REQ-001")
+def test_elsewhere(record_property, tmp_path):
+    (tmp_path / "away.txt").write_text("away")
+    record_property("evidence", tmp_path / "away.txt")
+
+@pytest.mark.verifies("REQ-001")
+def test_fails(record_property):
+    record_property("evidence", "evidence/never.png")
+    raise AssertionError("broken")
+"""
+
+
+@pytest.mark.verifies("REQ-108", "RC-11")
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_a_result_names_its_evidence_and_is_nothing_without_it(suite: Path, options: tuple[str, ...]) -> None:
+    (suite / "tests/test_sums.py").write_text(_EVIDENCE)
+    report = _record(suite, *options)
+    found = {result.node.partition("::")[2]: result for result in report.results}
+    number = found["test_number_a[1]"]
+    assert number.outcome == "passed"
+    assert [(file.path, file.digest) for file in number.evidence] == [
+        ("evidence/number.txt", digest_bytes(b"a number"))
+    ]
+    assert [file.path for file in found["test_late"].evidence] == ["evidence/late.txt"]
+    assert found["test_late"].outcome == "passed"
+    assert found["test_forgets"].outcome == "skipped"
+    assert found["test_forgets"].message == "its evidence file evidence/never.png is missing"
+    assert found["test_elsewhere"].outcome == "skipped"
+    assert [file.path for file in found["test_elsewhere"].evidence] == ["away.txt"]
+    assert (found["test_fails"].outcome, found["test_fails"].message) == ("failed", "AssertionError: broken")
+
+
+@pytest.mark.verifies("REQ-108", "RC-11")
+@pytest.mark.parametrize(
+    ("change", "words"), [(None, "is missing"), ("other", "has changed since")], ids=["removed", "changed"]
+)
+def test_evidence_that_goes_or_changes_takes_its_result_with_it(suite: Path, change: str | None, words: str) -> None:
+    (suite / "tests/test_sums.py").write_text(_EVIDENCE)
+    report = _record(suite, "-k", "number")
+    assert TraceGraph.load(suite, with_evidence(report, suite)).verdict_for("RC-01") == "passed"
+    file = suite / "evidence/number.txt"
+    file.unlink() if change is None else file.write_text(change)
+    graph = TraceGraph.load(suite, with_evidence(report, suite))
+    assert graph.verdict_for("RC-01") == "untested"
+    assert [gap.message for gap in graph.gaps() if gap.item == "RC-01"]
+    assert all(words in result.message for result in graph.results_for("RC-01"))

@@ -6,9 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from minivess.compliance.evidence.chains import chains
+from minivess.compliance.evidence.data_card import data_card
 from minivess.compliance.evidence.dossier import Dossier
 from minivess.compliance.evidence.rendering import Renderer
+from minivess.compliance.evidence.site.signatures import model_of
+from minivess.compliance.evidence.site.view import others
 from minivess.foundation.implements import implements
+from minivess.records.data_card import DataCard
+from minivess.records.items import story
 from minivess.records.split import Part
 
 
@@ -40,7 +46,7 @@ DOCUMENTS = (
     Document(
         "traceability.html",
         "Traceability matrix",
-        "Every chain from risk over control and requirement to scenario, result and code.",
+        "Every chain from hazard over risk, control and requirement to scenario, result, code, model and log entry.",
     ),
     Document(
         "verification-report.html",
@@ -95,7 +101,13 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
     outcomes = Counter(result.outcome for result in dossier.report.results)
     return {
         "dossier": dossier,
-        "matrix": dossier.matrix,
+        "trace": dossier.trace.trace,
+        "needs": _items(dossier, "user-need"),
+        "requirements": [*_items(dossier, "system-requirement"), *_items(dossier, "software-requirement")],
+        "controls": _items(dossier, "risk-control"),
+        "risks": _risks(dossier),
+        "chains": chains(dossier.trace),
+        "model": model_of(dossier.trace.trace),
         "evaluation": dossier.evaluation,
         "calibration": dossier.calibration,
         "export": dossier.export,
@@ -105,6 +117,9 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "sealed": dossier.sealed,
         "split": dossier.split,
         "parts": parts,
+        "card": card_of(dossier),
+        "pictures": (),
+        "standalone": False,
         "report": dossier.report,
         "outcomes": {name: outcomes[name] for name in ("passed", "failed", "skipped")},
         "risk_file": dossier.risks,
@@ -119,6 +134,44 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "results_entry": dossier.log.last("scenarios"),
         "evaluation_entry": dossier.log.last("evaluation"),
     }
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An item of the trace with its links both ways."""
+
+    item: dict[str, Any]
+    up: tuple[str, ...]
+    down: tuple[str, ...]
+
+
+def _items(dossier: Dossier, kind: str) -> list[Shown]:
+    view = dossier.trace
+    return [
+        Shown(item, tuple(others(view.up[item["id"]])), tuple(others(view.down[item["id"]])))
+        for item in view.items
+        if item["kind"] == kind
+    ]
+
+
+def _risks(dossier: Dossier) -> list[dict[str, Any]]:
+    """Each risk with its story and what the plan makes of its estimates."""
+    return [
+        {"risk": risk, "judged": dossier.risks.verdict(risk), **story(risk, dossier.risks.items)}
+        for risk in dossier.risks.risks
+    ]
+
+
+def card_of(dossier: Dossier) -> DataCard:
+    """The data card of the release, without pictures."""
+    return data_card(
+        dossier.project.data,
+        dossier.manifest,
+        dossier.validation,
+        dossier.split,
+        sealed=dossier.sealed,
+        history=dossier.log.history,
+    )
 
 
 def _part(dossier: Dossier, part: Part) -> dict[str, int]:

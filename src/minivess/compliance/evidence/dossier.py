@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,24 @@ from typing import Any
 from pydantic import ValidationError
 
 from minivess.compliance.audit.test_set import TestSetHistory
+from minivess.compliance.evidence.log_story import log_story
+from minivess.compliance.evidence.site.view import Beside, TraceView
 from minivess.compliance.evidence.soup import SoupItem, soup
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.merkle import inclusion_proof, leaf_hash, root, tree_of
 from minivess.compliance.proofs.tlog_proof import TlogProof
 from minivess.compliance.risk.risk_file import RiskFile
+from minivess.compliance.traceability.evidence_files import with_evidence
 from minivess.compliance.traceability.graph import TraceGraph
+from minivess.compliance.traceability.history import Revision
+from minivess.compliance.traceability.view import view
+from minivess.foundation.clock import timestamp
+from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.paths import Workspace
+from minivess.foundation.provenance import tree_digest
 from minivess.records.base import Record
 from minivess.records.dataset import DatasetManifest
 from minivess.records.entry import Entry, Outcome
@@ -37,6 +45,8 @@ from minivess.records.traceability import TestReport
 from minivess.records.validation import ValidationReport
 
 _LIMIT = 64 << 20
+EVIDENCE = "evidence"
+"""The folder in `traceability/` with the files that results name."""
 KEY_ACTIONS = frozenset(PAYLOADS) - {"inference", "release.build", "release.sign"}
 """Actions whose completed entries get an inclusion proof of their own in the pack."""
 
@@ -63,6 +73,12 @@ class PackInputs:
     """The folder with the document templates (`foundation.paths.templates_folder()`)."""
     commit: str | None = None
     dirty: bool | None = None
+    things: Mapping[str, str] = field(default_factory=dict)
+    """Digests of what items rest on beside text."""
+    coverage: Sequence[Mapping[str, Any]] = ()
+    """How the clauses of standards stand, as JSON-ready data."""
+    history: Mapping[str, Sequence[Revision]] = field(default_factory=dict)
+    """The commits of each item, by id, newest first."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +124,8 @@ class Dossier:
     split: SplitManifest
     sealed: SealManifest
     report: TestReport
-    matrix: dict[str, Any]
-    """`TraceGraph.to_json()`."""
+    trace: TraceView
+    """Items, evidence and signatures, as the pages of the trace show them."""
     risks: RiskFile
     soup: tuple[SoupItem, ...]
 
@@ -138,11 +154,12 @@ def gather(inputs: PackInputs) -> Dossier:
         VerificationError: the entries are not those the checkpoint covers.
     """
     workspace = inputs.workspace
-    report = _record(workspace.results, TestReport, "minivess trace run")
+    report = with_evidence(_record(workspace.results, TestReport, "minivess trace run"), inputs.source)
+    log = read_log(inputs.lines, inputs.checkpoint)
     runs = [path for path in sorted((workspace.models / "members").glob("*/run.json")) if path.is_file()]
     return Dossier(
         inputs=inputs,
-        log=read_log(inputs.lines, inputs.checkpoint),
+        log=log,
         evaluation=_record(workspace.evaluation / "evaluation.json", EvaluationRecord, "minivess evaluate"),
         calibration=_record(workspace.models / "calibration.json", CalibrationRecord, "minivess calibrate"),
         export=_record(workspace.models / "export.json", ExportRecord, "minivess model export"),
@@ -152,10 +169,32 @@ def gather(inputs: PackInputs) -> Dossier:
         split=_record(workspace.data / "split.json", SplitManifest, "minivess data split"),
         sealed=_record(workspace.sealed / "manifest.json", SealManifest, "minivess data seal"),
         report=report,
-        matrix=TraceGraph.load(inputs.source, report).to_json(),
+        trace=_trace(inputs, report, log),
         risks=RiskFile.load(inputs.source),
         soup=soup(inputs.source / "uv.lock"),
     )
+
+
+def _trace(inputs: PackInputs, report: TestReport, log: LogFacts) -> TraceView:
+    graph = TraceGraph.load(inputs.source, report, things=inputs.things)
+    results = digest_file(inputs.workspace.results)
+    story = log_story(log.entries, graph, size=len(log.entries), results=results)
+    device = inputs.project.device
+    shown = view(
+        graph,
+        today=inputs.time.date(),
+        project={
+            "name": device.name,
+            "version": device.version,
+            "commit": inputs.commit,
+            "tree": tree_digest(inputs.source),
+            "time": timestamp(inputs.time),
+        },
+        coverage=inputs.coverage,
+        history=inputs.history,
+        log=story,
+    )
+    return TraceView(shown, Beside("../index.html", "../audit/proofs", frozenset(log.proofs), EVIDENCE))
 
 
 def read_log(lines: tuple[bytes, ...], checkpoint: str) -> LogFacts:

@@ -31,8 +31,8 @@ MEASURE_NAMES = {
 }
 _STATISTIC_NAMES = {
     "mean": "mean",
-    "lower": "lower end of the 95 % interval",
-    "upper": "upper end of the 95 % interval",
+    "lower": "lower end of the interval",
+    "upper": "upper end of the interval",
 }
 _UNKNOWN = {
     "metric": ("there is no evaluation on the sealed test set", "evaluate the exported model: `minivess evaluate`"),
@@ -203,6 +203,9 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
     }[gate.kind]
     value = None if offenders is None else float(len(offenders))
     result = _bound(gate, title, value, at_most=float(gate.at_most), mend=mend)
+    if gate.kind == "trace" and facts.justified:
+        told = f"{result.message}; {len(facts.justified)} justified: {'; '.join(facts.justified)}"
+        result = result.model_copy(update={"message": told})
     if result.passed or not offenders or gate.kind in {"test-set", "lineage"}:
         return result
     more = f" and {len(offenders) - 3} more" if len(offenders) > 3 else ""

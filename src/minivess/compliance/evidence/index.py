@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from minivess.compliance.evidence.documents import DOCUMENTS, common_facts
 from minivess.compliance.evidence.dossier import Dossier
 from minivess.compliance.evidence.gates import MEASURE_NAMES
 from minivess.compliance.evidence.rendering import Renderer
-from minivess.compliance.evidence.trace_view import KINDS, STATUSES, as_json, trace_items
+from minivess.compliance.evidence.site.signatures import model_of
 from minivess.foundation.implements import implements
 from minivess.records.evaluation import HIGHER_IS_BETTER, MEASURES
 from minivess.records.identity import Identity
@@ -66,9 +67,7 @@ def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str]) -> st
     Raises:
         InputError: a template is missing or malformed.
     """
-    results_entry = dossier.log.last("scenarios")
-    items = trace_items(dossier.matrix, None if results_entry is None else results_entry.body.index)
-    script, policy = renderer.script("explorer.js")
+    counts = Counter(item["kind"] for item in dossier.trace.items)
     facts: dict[str, Any] = {
         **common_facts(dossier),
         "gates": dossier.inputs.gates,
@@ -81,17 +80,12 @@ def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str]) -> st
         "signatories": signatories(dossier),
         "figures": _figures(files),
         "documents": DOCUMENTS,
-        "files": [name for name in files if not name.startswith("audit/proofs/")],
         "folders": _folders(files),
-        "items": items,
-        "kinds": KINDS,
-        "statuses": STATUSES,
-        "status_counts": {word: sum(item.status == word for item in items) for word in STATUSES},
-        "summary": dossier.matrix["summary"],
+        "trace": dossier.trace.trace,
+        "counts": [(counts[kind], title, several) for kind, (title, several) in dossier.trace.kinds.items()],
+        "results_entry": dossier.log.last("scenarios"),
+        "model": model_of(dossier.trace.trace),
         "entries": len(dossier.log.entries),
-        "data": {"items": as_json(items), "kinds": KINDS, "statuses": STATUSES, "entries": _entry_lines(dossier)},
-        "script": script,
-        "script_policy": policy,
     }
     return renderer.render("index.html.j2", facts)
 
@@ -197,12 +191,3 @@ def _folders(files: Sequence[str]) -> dict[str, list[str]]:
         folder = name.rsplit("/", 1)[0] if "/" in name else ""
         folders.setdefault(folder, []).append(name)
     return {name: folders[name] for name in sorted(folders)}
-
-
-def _entry_lines(dossier: Dossier) -> dict[str, str]:
-    """A line about each entry that the page names."""
-    last = dossier.log.last("scenarios")
-    if last is None:
-        return {}
-    body = last.body
-    return {str(body.index): f"{body.action} by {body.actor}, {body.time:%Y-%m-%d %H:%M} UTC"}

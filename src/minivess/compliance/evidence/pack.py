@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from minivess.compliance.evidence.bag import TAG_MANIFEST, bag
+from minivess.compliance.evidence.chains import chains_csv
 from minivess.compliance.evidence.crate import crate
-from minivess.compliance.evidence.documents import documents
-from minivess.compliance.evidence.dossier import Dossier, PackInputs, gather
+from minivess.compliance.evidence.croissant import croissant
+from minivess.compliance.evidence.documents import card_of, documents
+from minivess.compliance.evidence.dossier import EVIDENCE, Dossier, PackInputs, gather
 from minivess.compliance.evidence.index import index_page
 from minivess.compliance.evidence.rendering import Renderer
 from minivess.compliance.evidence.sbom import sbom
+from minivess.compliance.evidence.site.writer import site_files
 from minivess.compliance.evidence.soup import soup_csv
 from minivess.compliance.evidence.tables import cases_csv, junit_xml
-from minivess.compliance.evidence.trace_view import matrix_csv
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.envelope import envelope_bytes
@@ -93,9 +95,12 @@ def payload(dossier: Dossier) -> dict[str, bytes]:
     files = _results(inputs.workspace)
     check_recorded(files, dossier)
     files |= _derived(dossier)
+    files |= {f"traceability/{name}": content for name, content in site_files(dossier.trace)}
+    files |= _evidence(dossier)
     files |= _verifier(inputs.templates)
     renderer = Renderer(inputs.templates)
     files |= {f"documents/{name}": page.encode("utf-8") for name, page in documents(renderer, dossier).items()}
+    files["documents/croissant.json"] = _json(croissant(card_of(dossier)))
     files[INDEX] = index_page(renderer, dossier, sorted(files)).encode("utf-8")
     files["ro-crate-metadata.json"] = _json(crate(dossier, files))
     return files
@@ -189,9 +194,7 @@ def _derived(dossier: Dossier) -> dict[str, bytes]:
     inputs, log, device = dossier.inputs, dossier.log, dossier.project.device
     files = {
         _ODOMETER: canonical({"openings": log.history.openings}),
-        "traceability/matrix.json": _json(dossier.matrix),
-        "traceability/matrix.csv": matrix_csv(dossier.matrix).encode("utf-8"),
-        "traceability/gaps.json": _json(dossier.matrix["gaps"]),
+        "traceability/chains.csv": chains_csv(dossier.trace).encode("utf-8", "replace"),
         "traceability/junit.xml": junit_xml(dossier.report),
         "audit/entries.jsonl": b"".join(line + b"\n" for line in inputs.lines),
         "audit/details.jsonl": b"".join((details or b"null") + b"\n" for details in inputs.details),
@@ -221,6 +224,21 @@ def _derived(dossier: Dossier) -> dict[str, bytes]:
         "release/cases.csv": cases_csv(dossier.evaluation).encode("utf-8"),
     }
     return files | {f"audit/proofs/{index}.tlog-proof": text.encode("utf-8") for index, text in log.proofs.items()}
+
+
+@implements("REQ-108")
+def _evidence(dossier: Dossier) -> dict[str, bytes]:
+    """The files that results name, which the recorded results tie to the log by their digests."""
+    named = {file for result in dossier.report.results for file in result.evidence if file.digest is not None}
+    found: dict[str, bytes] = {}
+    for file in sorted(named, key=lambda one: one.path):
+        content = _read(dossier.inputs.source / file.path)
+        if digest_bytes(content) != file.digest:
+            raise RefusedError(
+                f"the evidence file {file.path} is not the one that a result names", hint="run `minivess trace run`"
+            )
+        found[f"traceability/{EVIDENCE}/{file.path}"] = content
+    return found
 
 
 def _identities(dossier: Dossier) -> dict[str, Any]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -13,9 +10,9 @@ from typing import Any
 
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup
 
 from minivess.compliance.evidence.gates import MEASURE_NAMES, number
+from minivess.compliance.evidence.site.view import place
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 
@@ -51,19 +48,6 @@ class Renderer:
                 hint="mend the template",
             ) from error
 
-    def script(self, name: str) -> tuple[Markup, str]:
-        """A script to inline, and its source expression for a content security policy (`sha256-…`).
-
-        Raises:
-            InputError: the script is missing.
-        """
-        try:
-            text, _, _ = self._environment.loader.get_source(self._environment, name)  # type: ignore[union-attr]
-        except TemplateError as error:
-            raise InputError("is missing", path=f"templates/documents/{name}") from error
-        digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-        return Markup(text), f"sha256-{digest}"  # noqa: S704  our own file, named by its digest in the page's policy
-
 
 @cache
 def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
@@ -76,17 +60,14 @@ def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters = (figure, percent, moment, day, short, plural, embed, number, sentence, measure)
+    filters = (figure, percent, moment, day, short, plural, item_page, number, sentence, measure)
     environment.filters.update({function.__name__: function for function in filters})
     return environment
 
 
-def embed(value: Any) -> Markup:
-    """JSON to stand inside a `<script type="application/json">`: no text in it can end the element."""
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True, allow_nan=False)
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704  everything that could be markup was escaped above
+def item_page(identifier: str) -> str:
+    """Where an item stands in the pages of the trace, as seen from their folder."""
+    return place(identifier).address
 
 
 def figure(value: float | None, digits: int = 3) -> str:

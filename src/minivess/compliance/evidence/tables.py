@@ -46,6 +46,9 @@ def junit_xml(report: TestReport) -> bytes:
         properties = SubElement(case, "properties")
         for identifier in result.ids:
             SubElement(properties, "property", {"name": "verifies", "value": identifier})
+        for file in result.evidence:
+            value = f"{_printable(file.path)} {file.digest or 'missing'}"
+            SubElement(properties, "property", {"name": "evidence", "value": value})
         if result.outcome != "passed":
             kind = "failure" if result.outcome == "failed" else "skipped"
             SubElement(case, kind, {"message": _printable(result.message)})

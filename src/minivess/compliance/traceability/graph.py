@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from minivess.compliance.traceability.code_links import code_links, test_links
 from minivess.compliance.traceability.features import read_features
 from minivess.compliance.traceability.gaps import find_gaps
 from minivess.compliance.traceability.items import Items, load_items, read_justifications
 from minivess.compliance.traceability.links import Links
-from minivess.compliance.traceability.matrix import matrix
 from minivess.compliance.traceability.reviews import read_reviews
 from minivess.foundation.beside import beside
 from minivess.foundation.implements import implements
@@ -76,22 +75,3 @@ class TraceGraph(Links):
     def gaps(self) -> tuple[Gap, ...]:
         """Everything that is missing or wrong, in order of file and line."""
         return find_gaps(self)
-
-    def rows(self) -> tuple[tuple[str, str, str, str, str], ...]:
-        """The matrix for a terminal: requirement, title, what it derives from, scenarios and tests, code."""
-        return tuple(
-            (
-                item.id,
-                item.title,
-                ", ".join(item.derives_from),
-                ", ".join(
-                    link.name for found in (self.scenarios_for(item.id), self.tests_for(item.id)) for link in found
-                ),
-                ", ".join(link.name for link in self.code_for(item.id)),
-            )
-            for item in self.items.requirements.values()
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """The whole matrix as JSON-ready data (see `matrix`)."""
-        return matrix(self)

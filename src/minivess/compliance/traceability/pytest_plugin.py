@@ -4,12 +4,17 @@
 whose setup, call and teardown all passed is passed; skipped, expected-to-fail and unexpectedly-passing tests are not.
 The file is removed at the start and written only by a session that ran to its end on a tree that did not change.
 
+A test or step names a file that shows what it found with pytest's own `record_property("evidence", path)`. The file lies in
+the source tree, beside the parts that are tested (in `evidence/`, say); its digest is taken when the test has ended. A
+test that named a file which is not there, or which another test has changed, counts as skipped.
+
 Loaded by every pytest run in this environment, so it imports the standard library and pytest alone until it has to
 write. Under pytest-xdist workers attach what they know to their reports and the controller writes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import re
 import sys
@@ -23,7 +28,9 @@ _ID = re.compile(r"[A-Z]{2,4}-[0-9]{2,5}\Z")
 _TAG = re.compile(r"@(\S+)")
 _ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/'\":,]+/)+")
 _ATTRIBUTE = "minivess_evidence"
+_PROPERTY = "evidence"
 _MESSAGE_LENGTH = 200
+_LONGEST_PATH = 240
 _ABOUT = pytest.StashKey[dict[str, Any]]()
 _COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -104,6 +111,12 @@ class Observer:
         about = item.stash.get(_ABOUT, None)
         if about is None:  # asked once a test, not for each of its phases
             about = item.stash[_ABOUT] = self._about(item)
+        named = [value for name, value in report.user_properties if name == _PROPERTY]
+        if named:  # paths become text, which xdist can carry
+            others = [(name, value) for name, value in report.user_properties if name != _PROPERTY]
+            report.user_properties = [*others, *((_PROPERTY, str(value)) for value in named)]
+            if report.when == "teardown":
+                about = {**about, "evidence": [_file(value, self.root) for value in dict.fromkeys(map(str, named))]}
         setattr(report, _ATTRIBUTE, about)
         return report
 
@@ -141,6 +154,7 @@ class Recorder:
         test = self.tests.setdefault(
             report.nodeid, {**about, "node": report.nodeid, "outcomes": [], "seconds": 0.0, "message": ""}
         )
+        test["evidence"] = about.get("evidence", [])
         test["outcomes"].append((report.when, _outcome(report)))
         test["seconds"] += report.duration
         if not test["message"] and _outcome(report) != "passed":
@@ -151,6 +165,7 @@ class Recorder:
         """Write the results, whole or not at all."""
         if exitstatus not in _COMPLETE:
             return
+        from minivess.compliance.traceability.evidence_files import with_evidence
         from minivess.foundation.clock import utc_now
         from minivess.foundation.errors import MinivessError
         from minivess.foundation.files import write_text_atomic
@@ -174,6 +189,7 @@ class Recorder:
                     "results": [_result(test) for test in self.tests.values()],
                 }
             )
+            record = with_evidence(record, self.root)
             write_text_atomic(self.path, record.model_dump_json(indent=1) + "\n")
         except MinivessError as error:
             pytest.exit(f"the results could not be recorded: {error.message}", returncode=error.exit_code)
@@ -238,7 +254,26 @@ def _result(test: dict[str, Any]) -> dict[str, Any]:
         "seconds": round(test["seconds"], 6),
         "message": test["message"],
         "scenario": test["scenario"],
+        "evidence": test["evidence"],
     }
+
+
+def _file(named: str, root: Path) -> dict[str, str | None]:
+    """A file that a test named: where it lies in the tree, and its digest; none when it is not there."""
+    path, top = (root / named).resolve(), root.resolve()
+    if not path.is_relative_to(top):
+        return {"path": _plain(path.name), "digest": None}
+    relative = _plain(path.relative_to(top).as_posix())
+    try:
+        with path.open("rb") as stream:
+            return {"path": relative, "digest": f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"}
+    except OSError:
+        return {"path": relative, "digest": None}
+
+
+def _plain(name: str) -> str:
+    """A name as text that a record can hold."""
+    return name.encode("utf-8", "replace").decode("utf-8")[:_LONGEST_PATH] or "."
 
 
 def _message(report: pytest.TestReport, root: Path) -> str:

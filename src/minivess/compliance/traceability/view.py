@@ -18,7 +18,8 @@ from minivess.compliance.traceability.history import Revision
 from minivess.compliance.traceability.justified import JudgedGap, judged
 from minivess.compliance.traceability.links import Links
 from minivess.compliance.traceability.reports import judge
-from minivess.compliance.traceability.reviews import LinkKey
+from minivess.compliance.traceability.reviews import RESTS_ON, LinkKey
+from minivess.foundation.clock import timestamp
 from minivess.records.items import (
     KINDS,
     Criterion,
@@ -34,7 +35,7 @@ from minivess.records.items import (
     links_of,
 )
 from minivess.records.risk_plan import RiskPlan
-from minivess.records.traceability import Scenario
+from minivess.records.traceability import LogStory, Scenario, Signature
 
 FORMAT = "minivess-trace/2"
 
@@ -56,6 +57,7 @@ RELATIONS: dict[str, tuple[str, str]] = {
     "new-risks": ("brings", "is brought by"),
     "risk": ("counts", "was counted in"),
     "controlled-by": ("is countered by", "counters"),
+    "rests-on": ("rests on", "carries"),
 }
 """How a link reads from the item that declares it, and from the one it names."""
 
@@ -71,6 +73,7 @@ def view(
     project: Mapping[str, Any] | None = None,
     coverage: Sequence[Mapping[str, Any]] = (),
     history: Mapping[str, Sequence[Revision]] | None = None,
+    log: LogStory | None = None,
 ) -> dict[str, Any]:
     """The whole graph.
 
@@ -80,6 +83,7 @@ def view(
         project: name, version, commit, tree and time of what it is about, as far as known.
         coverage: how the clauses of standards stand, as `standards.coverage` tells them.
         history: the commits of each item, by id, newest first.
+        log: what the log of the project says; None where none was read.
     """
     gaps = judged(graph, find_gaps(graph), today)
     by_item: defaultdict[str, list[JudgedGap]] = defaultdict(list)
@@ -87,6 +91,10 @@ def view(
         by_item[one.gap.item].append(one)
     still_open = sum(one.open for one in gaps)
     status = _statuses(graph)
+    signed: defaultdict[str, list[Signature]] = defaultdict(list)
+    for signature in log.signatures if log is not None else ():
+        signed[signature.item].append(signature)
+    reviewed = _reviewed(graph, log)
     return {
         "format": FORMAT,
         "project": {"name": "", "version": None, "commit": None, "tree": None, "time": None, **(project or {})},
@@ -100,14 +108,18 @@ def view(
         "relations": [{"name": name, "forward": one, "backward": other} for name, (one, other) in RELATIONS.items()],
         "items": [
             {
-                **_item(graph, item, status[item.id], by_item[item.id]),
+                **_item(graph, item, status[item.id], by_item[item.id], reviewed),
+                "signatures": [_signature(one) for one in signed[item.id]],
                 "history": [asdict(one) for one in (history or {}).get(item.id, ())],
             }
             for item in graph.items.all()
         ],
         "risk": _risk_matrix(graph),
         "coverage": [dict(row) for row in coverage],
-        "report": _report(graph),
+        "report": _report(graph, log),
+        "log": None if log is None else log.model_dump(mode="json", include={"origin", "size", "demo"}),
+        "made": [one.model_dump(mode="json") for one in log.made] if log is not None else [],
+        "signatures": [_signature(one) for one in signed[""]],
         "gaps": [{**_gap(one), "item": one.gap.item} for one in gaps],
     }
 
@@ -123,10 +135,16 @@ def _word(title: str) -> str:
 _KIND = {kind.record: _word(kind.title) for kind in KINDS}
 
 
-def _item(graph: Links, item: Item, status: str, gaps: list[JudgedGap]) -> dict[str, Any]:
+def _signature(signature: Signature) -> dict[str, Any]:
+    return signature.model_dump(mode="json", exclude={"item"})
+
+
+def _item(
+    graph: Links, item: Item, status: str, gaps: list[JudgedGap], reviewed: Mapping[LinkKey, dict[str, Any]]
+) -> dict[str, Any]:
     said = item.model_dump(mode="json", exclude={"id", "title", "source", *link_fields(type(item))})
-    links = [_link(graph, item, field, target) for field, target in links_of(item)]
-    links += [_link(graph, item, "rests_on", thing) for thing in item.rests_on if thing in graph.things]
+    links = [_link(graph, item, field, target, reviewed) for field, target in links_of(item)]
+    links += [_link(graph, item, RESTS_ON, thing, reviewed) for thing in item.rests_on if thing in graph.things]
     return {
         "id": item.id,
         "kind": _KIND[type(item)],
@@ -142,11 +160,10 @@ def _item(graph: Links, item: Item, status: str, gaps: list[JudgedGap]) -> dict[
         "tests": [{"name": one.name, **one.source.model_dump()} for one in graph.tests_for(item.id)],
         "code": [{"name": one.name, **one.source.model_dump()} for one in graph.code_for(item.id)],
         "results": [
-            one.model_dump(mode="json", include={"name", "node", "outcome", "seconds", "message"})
+            one.model_dump(mode="json", include={"name", "node", "outcome", "seconds", "message", "evidence"})
             for one in graph.results_for(item.id)
         ],
         "gaps": [_gap(one) for one in gaps],
-        "signatures": [],
         "levels": _levels(graph, item) if isinstance(item, Risk) else [],
     }
 
@@ -169,9 +186,32 @@ def _label(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _link(graph: Links, item: Item, field: str, target: str) -> dict[str, Any]:
-    state = graph.link_states.get(LinkKey(item.id, field, target))
-    return {"relation": field.replace("_", "-"), "target": target, "suspect": state == "suspect", "reviewed": None}
+def _link(
+    graph: Links, item: Item, field: str, target: str, reviewed: Mapping[LinkKey, dict[str, Any]]
+) -> dict[str, Any]:
+    key = LinkKey(item.id, field, target)
+    return {
+        "relation": field.replace("_", "-"),
+        "target": target,
+        "suspect": graph.link_states.get(key) == "suspect",
+        "reviewed": reviewed.get(key),
+    }
+
+
+def _reviewed(graph: Links, log: LogStory | None) -> dict[LinkKey, dict[str, Any]]:
+    """Who reviewed each link last. A line of the file of reviews that no entry signs is by nobody."""
+    if log is None:
+        return {}
+    found: dict[LinkKey, dict[str, Any]] = {}
+    signed: set[tuple[LinkKey, str]] = set()
+    for one in log.signatures:
+        if one.meaning == "reviewed":
+            relation, _, target = one.about.partition(" ")
+            key = LinkKey(one.item, relation.replace("-", "_"), target)
+            found[key] = {"by": one.actor, "time": timestamp(one.time), "entry": one.entry}
+            signed.add((key, one.digest))
+    unsigned = [key for key, digest in graph.reviews.items() if (key, digest) not in signed]
+    return found | {key: {"by": None, "time": None, "entry": None} for key in unsigned}
 
 
 def _scenario(graph: Links, scenario: Scenario) -> dict[str, Any]:
@@ -262,6 +302,8 @@ def _level(plan: RiskPlan, stage: str, estimate: Estimate) -> dict[str, Any]:
     return {
         "stage": stage,
         "severity": estimate.severity,
+        "p1": estimate.p1,
+        "p2": estimate.p2,
         "probability": plan.probability_of(estimate),
         "level": level.name,
         "acceptable": level.acceptable,
@@ -296,13 +338,14 @@ def _risk_matrix(graph: Links) -> dict[str, Any] | None:
     }
 
 
-def _report(graph: Links) -> dict[str, Any] | None:
+def _report(graph: Links, log: LogStory | None) -> dict[str, Any] | None:
     report = graph.report
     if report is None:
         return None
     outcomes = [result.outcome for result in report.results]
     return {
         **report.model_dump(mode="json", exclude={"results", "dirty"}),
+        "entry": None if log is None else log.results,
         "stale": graph.stale,
         **{word: outcomes.count(word) for word in ("passed", "failed", "skipped")},
     }

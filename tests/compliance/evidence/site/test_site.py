@@ -13,11 +13,11 @@ from urllib.parse import unquote
 import pytest
 
 from minivess.compliance.evidence.site import folder as site_folder
-from minivess.compliance.evidence.site.view import ITEMS_A_PAGE, STATUSES, TraceView, place
-from minivess.compliance.evidence.site.writer import write_site
+from minivess.compliance.evidence.site.view import ITEMS_A_PAGE, STATUSES, Beside, TraceView, place
+from minivess.compliance.evidence.site.writer import site_files, write_site
 from minivess.foundation.errors import CannotWriteError, InputError, UsageError
 from tests.compliance.evidence.site.reading import Page, broken, pages
-from tests.compliance.evidence.site.trace_data import empty_trace, link, make_item, make_trace, text
+from tests.compliance.evidence.site.trace_data import empty_trace, link, make_item, make_trace, signature, text
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -60,7 +60,15 @@ def table_of(site: Path) -> dict[str, Any]:
 
 
 def test_every_link_of_every_page_leads_to_a_file_and_an_id(site: Path, found: dict[str, Page]) -> None:
-    assert {"index.html", "matrix.html", "risks.html", "standards.html", "points.html", "results.html"} <= set(found)
+    assert {
+        "index.html",
+        "matrix.html",
+        "risks.html",
+        "standards.html",
+        "points.html",
+        "results.html",
+        "signatures.html",
+    } <= set(found)
     assert broken(site, found) == []
 
 
@@ -84,6 +92,99 @@ def test_every_item_has_a_page_with_its_words_links_and_evidence(trace: dict[str
         assert all(row["commit"][:12] in page.text for row in item["history"])
         assert all(f"log entry {row['entry']}" in page.text for row in item["signatures"])
         assert all(place(target["target"]).address in page.links for target in item["links"])
+
+
+@pytest.mark.verifies("REQ-106")
+def test_a_signature_says_who_what_when_where_and_whether_it_still_holds(
+    trace: dict[str, Any], found: dict[str, Page]
+) -> None:
+    for item in trace["items"]:
+        words = " ".join(found[f"items/{place(item['id']).page}"].text.split())
+        for row in item["signatures"]:
+            said = f"{row['meaning'].capitalize()} by {row['actor']}: {row['about']}"
+            said += f"; {row['out_of_date']}" if row["out_of_date"] else ""
+            assert f"{'out of date' if row['out_of_date'] else 'holds'} {said}" in words
+            assert f"2026-10-02 09:11 UTC, log entry {row['entry']}, shown as {row['digest']}" in words
+        assert "As in the baseline v1.4, 64 items, by m.lindqvist" in words
+        assert "v1.3" not in words
+    page = " ".join(found["signatures.html"].text.split())
+    for row in trace["signatures"]:
+        assert f"{row['meaning'].capitalize()} by {row['actor']}: {row['about']}" in page
+    old = [item for item in trace["items"] if any(row["out_of_date"] for row in item["signatures"])]
+    assert old
+    for item in old:
+        assert f"items/{place(item['id']).address}" in found["signatures.html"].links
+    every = [*trace["signatures"], *(row for item in trace["items"] for row in item["signatures"])]
+    start = " ".join(found["index.html"].text.split())
+    assert f"{len(every)} signatures of people, of which {sum(bool(row['out_of_date']) for row in every)} are" in start
+
+
+@pytest.mark.verifies("REQ-106")
+def test_a_review_that_nobody_signed_is_called_so(tmp_path: Path) -> None:
+    nobody = {"by": None, "time": None, "entry": None}
+    items = [
+        make_item("UN-01", "user-need", "Need"),
+        make_item("REQ-001", "requirement", "One", links=[link("derives-from", "UN-01", reviewed=nobody)]),
+    ]
+    log = {"origin": "o", "size": 1, "demo": False}
+    write_site(empty_trace() | {"items": items, "log": log}, tmp_path / "site")
+    found = pages(tmp_path / "site")
+    assert "signed by nobody" in found[f"items/{place('REQ-001').page}"].text
+    assert "1 link stands in" in " ".join(found["signatures.html"].text.split())
+
+
+@pytest.mark.verifies("REQ-107")
+def test_results_name_the_entry_that_recorded_them_and_the_model(trace: dict[str, Any], found: dict[str, Page]) -> None:
+    digest = trace["made"][1]["digest"]
+    said = f"Recorded at log entry 131; the model models/model.onnx {digest} at log entry 99."
+    for name in ("index.html", "results.html", f"items/{place('REQ-001').page}"):
+        assert said in " ".join(found[name].text.split()), name
+    for row in trace["made"]:
+        assert row["name"] in found["index.html"].text
+        assert row["digest"] in found["index.html"].text
+
+
+@pytest.mark.verifies("REQ-108")
+def test_evidence_files_stand_where_their_result_stands(
+    trace: dict[str, Any], found: dict[str, Page], site: Path
+) -> None:
+    table = table_of(site)["items"]
+    for item, row in zip(trace["items"], table, strict=True):
+        files = [file for result in item["results"] for file in result["evidence"]]
+        assert row[16] == len(files)
+        for file in files:
+            for name in (f"items/{place(item['id']).page}", "results.html"):
+                assert f"{file['path']} {file['digest']}" in " ".join(found[name].text.split())
+            assert file["path"] in row[15]
+
+
+@pytest.mark.verifies("REQ-107")
+def test_beside_a_pack_entries_lead_to_their_proofs_and_files_to_themselves(tmp_path: Path) -> None:
+    beside = Beside("../index.html", "../audit/proofs", frozenset({99, 131}), "evidence")
+    for name, content in site_files(TraceView(make_trace(), beside)):
+        path = tmp_path / "pack" / "traceability" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    source = (tmp_path / "pack" / "traceability" / "items" / place("REQ-001").page).read_text(encoding="utf-8")
+    assert '<a href="../../index.html">' in source
+    assert '<a href="../../audit/proofs/131.tlog-proof">log entry 131</a>' in source
+    assert "proofs/41.tlog" not in source
+    assert re.search(r'<a href="\.\./evidence/evidence/[a-z_0-9-]+\.png">', source)
+
+
+def test_a_demonstration_says_so_on_every_page(tmp_path: Path) -> None:
+    log = {"origin": "o", "size": 1, "demo": True}
+    write_site(make_trace(4) | {"log": log}, tmp_path / "site")
+    assert all("Demonstration." in page.text for page in pages(tmp_path / "site").values())
+
+
+def test_what_an_item_rests_on_beside_text_is_no_item_that_is_missing(tmp_path: Path) -> None:
+    items = [make_item("REQ-001", "requirement", "One", links=[link("rests-on", "weights")])]
+    write_site(empty_trace() | {"items": items}, tmp_path / "site")
+    found = pages(tmp_path / "site")
+    assert "not found" not in found[f"items/{place('REQ-001').page}"].text
+    assert "weights" in found[f"items/{place('REQ-001').page}"].text
+    assert broken(tmp_path / "site", found) == []
 
 
 def test_every_item_stands_in_the_list_of_its_kind_and_in_what_the_matrix_searches(
@@ -252,6 +353,15 @@ def test_no_page_but_the_matrix_may_run_a_script_and_none_may_load_from_elsewher
         assert not [address for address in page.links if ":" in address.partition("#")[0] or address.startswith("//")]
 
 
+def test_every_control_is_reached_by_keys_in_the_order_of_the_page(found: dict[str, Page]) -> None:
+    for name, page in found.items():
+        controls = [(tag, element) for tag, element in page.elements if tag in {"a", "button", "input", "select"}]
+        first, attributes = controls[0]
+        assert (first, attributes.get("href")) == ("a", "#content"), name
+        assert all(tag != "a" or element.get("href") for tag, element in controls), name
+        assert all((element.get("tabindex") or "0") == "0" for _, element in page.elements), name
+
+
 def test_the_script_sets_every_text_as_text(site: Path) -> None:
     script = (site / "assets" / "matrix.js").read_text(encoding="utf-8")
     for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
@@ -279,7 +389,16 @@ def hostile_trace() -> dict[str, Any]:
                 ],
                 tests=[{"name": words, "path": words, "line": 1}],
                 code=[{"name": words, "path": words, "line": 1}],
-                results=[{"name": words, "node": words, "outcome": "failed", "seconds": 0.1, "message": words}],
+                results=[
+                    {
+                        "name": words,
+                        "node": words,
+                        "outcome": "failed",
+                        "seconds": 0.1,
+                        "message": words,
+                        "evidence": [{"path": words, "digest": words}],
+                    }
+                ],
                 gaps=[
                     {
                         "kind": words,
@@ -290,8 +409,18 @@ def hostile_trace() -> dict[str, Any]:
                     }
                 ],
                 history=[{"commit": words, "time": words, "author": words, "subject": words}],
-                signatures=[{"entry": 1, "actor": words, "time": words, "meaning": words}],
-                levels=[{"stage": words, "severity": 9, "probability": 0, "level": words, "acceptable": False}],
+                signatures=[signature(1, words, words, words, words), signature(number, words, words, words)],
+                levels=[
+                    {
+                        "stage": words,
+                        "severity": 9,
+                        "p1": 0,
+                        "p2": 99,
+                        "probability": 0,
+                        "level": words,
+                        "acceptable": False,
+                    }
+                ],
             )
         )
     items.append(make_item("../../evil\"'<b>-1", "<i>kind", "An id that is none"))
@@ -300,6 +429,13 @@ def hostile_trace() -> dict[str, Any]:
         "project": dict.fromkeys(("name", "version", "commit", "tree", "time"), HOSTILE[0]),
         "gaps": [{**gap, "item": item["id"]} for item in items for gap in item["gaps"]],
         "verdict": {"holds": False, "gaps": 7, "justified": 7, "suspects": len(items)},
+        "log": {"origin": HOSTILE[3], "size": 3, "demo": True},
+        "made": [
+            {"name": f"{words}.onnx", "digest": words, "action": words, "entry": 1, "actor": words, "time": words}
+            for words in HOSTILE
+        ],
+        "signatures": [signature(1, words, "baseline", words, words) for words in HOSTILE]
+        + [signature(2, words, "baseline", words) for words in HOSTILE],
         "coverage": [
             {
                 "standard": words,
@@ -404,7 +540,7 @@ def test_stale_results_are_called_stale(tmp_path: Path) -> None:
 
 
 def test_what_the_format_does_not_know_is_neither_hidden_nor_in_the_way(tmp_path: Path) -> None:
-    result = {"name": "t", "node": "n", "seconds": None, "message": ""}
+    result = {"name": "t", "node": "n", "seconds": None, "message": "", "evidence": []}
     items = [
         make_item("REQ-001", "a b", "One", results=[{**result, "outcome": "x y"}, {**result, "outcome": "x-y"}]),
         make_item("REQ-002", "a-b", "Two", status="strange"),

@@ -48,12 +48,14 @@ def test_the_workbook_reads_back_as_it_was_written(tmp_path: Path) -> None:
     trace = make_trace(60)
     write_xlsx(trace, tmp_path / "trace.xlsx")
     book = openpyxl.load_workbook(tmp_path / "trace.xlsx")
-    assert book.sheetnames == ["Items", "Links", "Results", "Gaps", "Standards"]
+    assert book.sheetnames == ["Items", "Links", "Results", "Signatures", "Gaps", "Standards"]
     rows = [["" if cell is None else cell for cell in row] for row in book["Items"].iter_rows(values_only=True)]
     assert rows[0] == list(COLUMNS)
     assert rows[1:] == list(item_rows(TraceView(trace)))
     assert book["Links"].max_row == 1 + sum(len(item["links"]) for item in trace["items"])
     assert book["Results"].max_row == 1 + sum(len(item["results"]) for item in trace["items"])
+    signed = len(trace["signatures"]) + sum(len(item["signatures"]) for item in trace["items"])
+    assert book["Signatures"].max_row == 1 + signed
     assert book["Gaps"].max_row == 1 + len(trace["gaps"])
     assert book["Standards"].max_row == 1 + len(trace["coverage"])
 

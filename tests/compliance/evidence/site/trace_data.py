@@ -114,7 +114,11 @@ def make_trace(requirements: int = 24, *, parents: int | None = None, holds: boo
             "passed": outcomes["passed"],
             "failed": outcomes["failed"],
             "skipped": outcomes["skipped"],
+            "entry": 131,
         },
+        "log": {"origin": "log.example/vesselight", "size": 140, "demo": False},
+        "made": _made(),
+        "signatures": _for_all(holds),
         "gaps": gaps,
     }
 
@@ -131,8 +135,51 @@ def empty_trace() -> dict[str, Any]:
         "risk": None,
         "coverage": [],
         "report": None,
+        "log": None,
+        "made": [],
+        "signatures": [],
         "gaps": [],
     }
+
+
+def signature(entry: int, actor: str, meaning: str, about: str, out_of_date: str = "") -> dict[str, Any]:
+    """What somebody signed."""
+    return {
+        "entry": entry,
+        "actor": actor,
+        "time": "2026-10-02T09:11:00Z",
+        "meaning": meaning,
+        "about": about,
+        "digest": f"sha256:{_digits(entry, 64)}",
+        "out_of_date": out_of_date,
+    }
+
+
+def _for_all(holds: bool) -> list[dict[str, Any]]:
+    return [
+        signature(60, "m.lindqvist", "baseline", "v1.3, 61 items", "" if holds else "items have changed"),
+        signature(90, "m.lindqvist", "baseline", "v1.4, 64 items"),
+        signature(138, "q.adeyemi", "approval", "release 1.4.0 as release-manager"),
+    ]
+
+
+def _made() -> list[dict[str, Any]]:
+    rows = (
+        ("data/split.json", "data.split", 12),
+        ("models/model.onnx", "model.export", 99),
+        ("r.json", "scenarios", 131),
+    )
+    return [
+        {
+            "name": name,
+            "digest": f"sha256:{_digits(entry, 64)}",
+            "action": action,
+            "entry": entry,
+            "actor": "pipeline",
+            "time": "2026-11-19T10:00:00Z",
+        }
+        for name, action, entry in rows
+    ]
 
 
 def make_item(identifier: str, kind: str, title: str, **fields: Any) -> dict[str, Any]:
@@ -261,12 +308,21 @@ def _requirement(number: int, systems: int, holds: bool) -> dict[str, Any]:
                 "outcome": outcome,
                 "seconds": 0.02 + number % 7 / 10,
                 "message": message,
+                "evidence": [{"path": f"evidence/{name}.png", "digest": f"sha256:{_digits(number, 64)}"}]
+                if number % 5 == 1
+                else [],
             }
         ],
         gaps=gaps,
         history=_history(number, 2),
         signatures=[
-            {"entry": 100 + number, "actor": "m.lindqvist", "time": "2026-10-02T09:11:00Z", "meaning": "reviewed"}
+            signature(
+                40 + number % 9,
+                "m.lindqvist",
+                "reviewed",
+                f"derives-from SYS-{number:02}",
+                "" if holds or number % 3 else f"SYS-{number:02} has changed",
+            )
         ]
         if number % 4
         else [],
@@ -354,7 +410,7 @@ def _quality() -> list[dict[str, Any]]:
             text=text(statement="The plan was read against the clause before this release."),
             facts=[{"label": "Clause", "value": "IEC 62304 5.1.2"}, {"label": "Owner", "value": "Quality"}],
             standards=["IEC 62304 5.1.2"],
-            signatures=[{"entry": 77, "actor": "q.adeyemi", "time": "2026-11-18T08:00:00Z", "meaning": "attested"}],
+            signatures=[signature(77, "q.adeyemi", "attested", "IEC 62304 5.1.2")],
         ),
     ]
 
@@ -437,6 +493,8 @@ def _level(stage: str, severity: int, probability: int) -> dict[str, Any]:
     return {
         "stage": stage,
         "severity": severity,
+        "p1": min(5, probability + 1),
+        "p2": probability,
         "probability": probability,
         "level": level,
         "acceptable": acceptable,

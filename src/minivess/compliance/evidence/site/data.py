@@ -16,8 +16,8 @@ def items_script(view: TraceView) -> bytes:
     """The items as one assignment.
 
     Each row holds id, address, kind, title, status, flags, standards, up, down, scenarios, tests, places in the code,
-    results by outcome (passed, failed, other), and the words it is found by. Kinds, statuses, standards and items are
-    named by their place in the lists.
+    results by outcome (passed, failed, other), the words it is found by, and the number of its evidence files. Kinds,
+    statuses, standards and items are named by their place in the lists.
     """
     numbers = {item["id"]: number for number, item in enumerate(view.items)}
     kinds = list(view.kinds)
@@ -49,6 +49,7 @@ def items_script(view: TraceView) -> bytes:
                 failed,
                 len(outcomes) - passed - failed,
                 _words(item),
+                sum(len(result["evidence"]) for result in item["results"]),
             ]
         )
     table = {
@@ -88,6 +89,7 @@ def _words(item: dict[str, Any]) -> str:
     for name in ("scenarios", "tests", "code"):
         for row in item[name]:
             parts += (row["name"], row["path"])
+    parts += [file["path"] for result in item["results"] for file in result["evidence"]]
     parts += [gap["message"] for gap in item["gaps"]]
     parts.append(item["source"]["path"])
     return " ".join(dict.fromkeys(parts)).lower()

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from minivess.compliance.evidence.site.picture import Pictures
 from minivess.compliance.evidence.site.references import Marks, References
+from minivess.compliance.evidence.site.signatures import baselines_that_hold, recorded
 from minivess.compliance.evidence.site.templating import common, moment, plural, template
 from minivess.compliance.evidence.site.view import Edge, TraceView
 
@@ -44,7 +45,8 @@ def item_pages(view: TraceView) -> Iterator[tuple[str, str]]:
     """Name and text of each page, one by one."""
     writer = _Writer(view)
     page = template("items")
-    facts = common(view.trace, "../") | {"marks": Marks(), "severity": [], "probability": []}
+    facts = common(view, "../") | {"marks": Marks(), "severity": [], "probability": []}
+    facts |= recorded(view.trace) | {"covering": baselines_that_hold(view.trace)}
     if view.trace["risk"]:
         facts |= {name: view.trace["risk"][name] for name in ("severity", "probability")}
     for name, items in view.pages.items():
@@ -112,9 +114,9 @@ def _reviewed(edge: Edge) -> str:
     """Who looked at a link last. A link of which nobody has to say anything says nothing."""
     if not edge.reviewed:
         return ""
-    entry = edge.reviewed["entry"]
-    where = "" if entry is None else f", log entry {entry}"
-    return f"reviewed by {edge.reviewed['by']}, {moment(edge.reviewed['time'])}{where}"
+    if edge.reviewed["entry"] is None:
+        return "in the file of reviews, signed by nobody"
+    return f"reviewed by {edge.reviewed['by']}, {moment(edge.reviewed['time'])}, log entry {edge.reviewed['entry']}"
 
 
 def _evidence(item: dict[str, Any]) -> str:

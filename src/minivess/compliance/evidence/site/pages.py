@@ -13,13 +13,14 @@ from markupsafe import Markup
 from minivess.compliance.evidence.site.coverage import coverage_rows
 from minivess.compliance.evidence.site.references import Marks, References, mark
 from minivess.compliance.evidence.site.risks import matrices, risk_rows
-from minivess.compliance.evidence.site.templating import anchor, common, grouped, plural, seconds, template
+from minivess.compliance.evidence.site.signatures import recorded, signed_items
+from minivess.compliance.evidence.site.templating import anchor, common, grouped, plural, template
 from minivess.compliance.evidence.site.view import STATUSES, TraceView, others
 
 _OUTCOMES = ("failed", "skipped", "passed")
 """Outcomes that the start page counts, in the order in which they are listed; others follow."""
-_FIRST_GAPS, _FIRST_JUSTIFIED, _FIRST_SUSPECTS = 6, 3, 12
-"""How many open points, justified gaps and suspect items the start page shows."""
+_FIRST_GAPS, _FIRST_JUSTIFIED, _FIRST_SUSPECTS, _LAST_SIGNED = 6, 3, 12, 3
+"""How many open points, justified gaps, suspect items and signatures for all items the start page shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Pages:
     def __init__(self, view: TraceView) -> None:
         self._view = view
         self._references = References(view, "items/")
-        self._facts = common(view.trace, "") | {"marks": Marks(), "refs": self._references}
+        self._facts = common(view, "") | recorded(view.trace) | {"marks": Marks(), "refs": self._references}
 
     def all(self) -> Iterator[tuple[str, str]]:
         """Name and text of each page, one by one."""
@@ -53,6 +54,7 @@ class Pages:
         yield "standards.html", self._standards()
         yield "points.html", self._points()
         yield "results.html", self._results()
+        yield "signatures.html", self._signatures()
         for kind in self._view.kinds:
             yield list_name(kind), self._list(kind)
 
@@ -74,6 +76,7 @@ class Pages:
             for kind, (_, words) in self._view.kinds.items()
         ]
         risks = [item for item in items if item["kind"] == "risk"]
+        signed = [*trace["signatures"], *(one for item in items for one in item["signatures"])]
         return self._render(
             "index",
             "Start",
@@ -90,6 +93,9 @@ class Pages:
             first_suspects=[item["id"] for item in items if item["suspect"]][:_FIRST_SUSPECTS],
             report=trace["report"],
             coverage=coverage_rows(trace["coverage"]),
+            last_signed=trace["signatures"][: -_LAST_SIGNED - 1 : -1],
+            signed=len(signed),
+            signed_out=sum(bool(one["out_of_date"]) for one in signed),
         )
 
     def _matrix(self) -> str:
@@ -150,15 +156,28 @@ class Pages:
     def _suspect_edges(self, identifier: str) -> list[Any]:
         return [edge for edge in (*self._view.up[identifier], *self._view.down[identifier]) if edge.suspect]
 
+    def _signatures(self) -> str:
+        view = self._view
+        unsigned = sum(
+            edge["reviewed"] is not None and edge["reviewed"]["entry"] is None
+            for item in view.items
+            for edge in item["links"]
+        )
+        return self._render(
+            "signatures",
+            "Signatures",
+            for_all=view.trace["signatures"],
+            for_items=signed_items(view, self._references),
+            unsigned=unsigned,
+        )
+
     def _results(self) -> str:
-        found: dict[str, dict[str, tuple[str, str, str, list[Markup]]]] = {name: {} for name in _OUTCOMES}
+        found: dict[str, dict[str, tuple[dict[str, Any], list[Markup]]]] = {name: {} for name in _OUTCOMES}
         for item in self._view.items:
             for result in item["results"]:
                 rows = found.setdefault(result["outcome"], {})
-                row = rows.setdefault(
-                    result["node"], (result["node"], seconds(result["seconds"]), result["message"], [])
-                )
-                row[3].append(self._references.short(item["id"]))
+                row = rows.setdefault(result["node"], (result, []))
+                row[1].append(self._references.short(item["id"]))
         groups = [
             (outcome if number < len(_OUTCOMES) else f"outcome-{number}", outcome, list(rows.values()))
             for number, (outcome, rows) in enumerate(found.items())

@@ -92,7 +92,7 @@ class Pictures:
     def _row(self, depth: int, edge: Edge) -> _Row:
         words = escape(_cut(edge.words, _LONGEST_LABEL))
         label = f"{words}, suspect" if edge.suspect else str(words)
-        absent = "" if edge.other in self._view.by_id else _ABSENT
+        absent = "" if edge.other in self._view.by_id or edge.other in self._view.things else _ABSENT
         return _Row(depth, self._box(edge.other), label, _SUSPECT if edge.suspect else absent)
 
     def _rest(self, identifier: str, side: str, count: int) -> _Row:
@@ -112,6 +112,8 @@ class Pictures:
         name = escape(identifier)
         if item is None:
             short = escape(_cut(identifier, _LONGEST_LABEL))
+            if identifier in self._view.things:
+                return f'{_FRAME}<text class="id" x="12" y="16">{short}</text>{_NAME}beside text</text>'
             return f'{_FRAME}<text class="id" x="12" y="16">? {short}</text>{_NAME}not in this project</text>'
         status = item["status"]
         whole = item["title"]

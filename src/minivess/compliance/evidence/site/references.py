@@ -99,6 +99,8 @@ class References:
     def _make(self, identifier: str, *, full: bool) -> Markup:
         item = self._view.by_id.get(identifier)
         name = escape(identifier)
+        if item is None and identifier in self._view.things:
+            return Markup(f'<span class="ref"><code>{name}</code></span>')  # noqa: S704
         if item is None:
             return Markup(f'<span class="ref absent">{name} <span class="mark bad">not found</span></span>')  # noqa: S704
         status = item["status"]

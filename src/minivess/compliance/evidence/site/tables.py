@@ -17,7 +17,7 @@ from minivess.foundation.files import write_atomic
 
 COLUMNS = (
     "id", "kind", "title", "status", "suspect", "standards", "up", "down", "scenarios", "tests", "code", "passed",
-    "failed", "open_gaps", "justified_gaps", "source",
+    "failed", "open_gaps", "justified_gaps", "evidence", "signed", "out_of_date", "source",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _LONGEST_CELL = 32_767
@@ -49,6 +49,9 @@ def item_rows(view: TraceView) -> Iterator[list[str | int]]:
             outcomes.count("failed"),
             still_open,
             len(item["gaps"]) - still_open,
+            "; ".join(dict.fromkeys(file["path"] for row in item["results"] for file in row["evidence"])),
+            len(item["signatures"]),
+            sum(bool(row["out_of_date"]) for row in item["signatures"]),
             f"{item['source']['path']}:{item['source']['line']}",
         ]
 
@@ -141,8 +144,25 @@ def _sheets(view: TraceView) -> Iterator[tuple[str, tuple[str, ...], Iterable[It
     results = ("name", "node", "outcome", "seconds", "message")
     yield (
         "Results",
-        ("item", *results),
-        ([item["id"], *(result[name] for name in results)] for item in view.items for result in item["results"]),
+        ("item", *results, "evidence"),
+        (
+            [item["id"], *(result[name] for name in results), _files(result["evidence"])]
+            for item in view.items
+            for result in item["results"]
+        ),
+    )
+    said = ("entry", "actor", "time", "meaning", "about", "digest", "out_of_date")
+    yield (
+        "Signatures",
+        ("item", *said),
+        (
+            [identifier, *(row[name] for name in said)]
+            for identifier, rows in (
+                ("", trace["signatures"]),
+                *((item["id"], item["signatures"]) for item in view.items),
+            )
+            for row in rows
+        ),
     )
     reasons = ("reason", "owner", "expires")
     yield (
@@ -162,6 +182,10 @@ def _sheets(view: TraceView) -> Iterator[tuple[str, tuple[str, ...], Iterable[It
         (*clauses, "evidence"),
         ([*(row[name] for name in clauses), "; ".join(row["evidence"])] for row in trace["coverage"]),
     )
+
+
+def _files(evidence: list[dict[str, Any]]) -> str:
+    return "; ".join(f"{file['path']} {file['digest'] or 'missing'}" for file in evidence)
 
 
 def _undated(workbook: bytes) -> bytes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from minivess.compliance.evidence.site.view import TraceView
 
 _FOLDER = Path(__file__).parent / "templates"
 _MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}(?:\.[0-9]+)?Z", re.ASCII)
@@ -39,6 +40,7 @@ def _environment() -> Environment:
     filters = (anchor, grouped, moment, plural, seconds, short, step, words)
     environment.filters.update({function.__name__: function for function in filters})
     environment.filters["hash"] = hash_part
+    environment.filters["address"] = address
     return environment
 
 
@@ -50,6 +52,11 @@ def anchor(text: str) -> str:
 def hash_part(text: str) -> str:
     """A text as a value in the part of an address after `#`."""
     return quote(text, safe="", errors="replace")
+
+
+def address(path: str) -> str:
+    """A path with slashes as part of an address."""
+    return quote(path, errors="replace")
 
 
 def grouped(number: int) -> str:
@@ -88,13 +95,14 @@ def words(name: str) -> str:
     return name.replace("-", " ").replace("_", " ")
 
 
-def common(trace: Mapping[str, Any], root: str) -> dict[str, Any]:
+def common(view: TraceView, root: str) -> dict[str, Any]:
     """What every page may name.
 
     Args:
-        trace: the trace.
+        view: the trace.
         root: the way from the page's folder to the top of the site.
     """
+    trace, beside = view.trace, view.beside
     project = trace["project"]
     return {
         "project": f"{project['name']} {project['version'] or ''}".strip(),
@@ -105,6 +113,8 @@ def common(trace: Mapping[str, Any], root: str) -> dict[str, Any]:
         "time": project["time"],
         "root": root,
         "here": "",
+        "log": trace["log"],
+        "beside": beside,
         "menu": (
             ("index.html", "Start"),
             ("matrix.html", "Matrix"),
@@ -112,5 +122,6 @@ def common(trace: Mapping[str, Any], root: str) -> dict[str, Any]:
             ("standards.html", "Standards"),
             ("points.html", "Open points"),
             ("results.html", "Results"),
+            ("signatures.html", "Signatures"),
         ),
     }

@@ -54,23 +54,37 @@ class Place(NamedTuple):
         return f"{self.page}#{self.anchor}"
 
 
+class Beside(NamedTuple):
+    """What lies beside the site, as seen from its top. A site on its own has nothing beside it."""
+
+    home: str = ""
+    """The page that leads to the site."""
+    proofs: str = ""
+    """The folder with a proof of each of the entries `proven`, by its index."""
+    proven: frozenset[int] = frozenset()
+    files: str = ""
+    """The folder with the evidence files that results name."""
+
+
 class TraceView:
     """A trace with its links followed both ways.
 
     Args:
         trace: what `traceability.view.view` gives, in the format `minivess-trace/2`.
+        beside: what lies beside the site.
 
     Raises:
         InputError: the trace has another format, or an id stands twice.
     """
 
-    def __init__(self, trace: Mapping[str, Any]) -> None:
+    def __init__(self, trace: Mapping[str, Any], beside: Beside = Beside()) -> None:  # noqa: B008  a value
         if trace.get("format") != FORMAT:
             raise InputError(
                 f"{trace.get('format')!r} is not a format of traces this version can show",
                 hint=f"make it again, so that it says {FORMAT}",
             )
         self.trace = trace
+        self.beside = beside
         self.items: list[dict[str, Any]] = trace["items"]
         self.by_id: dict[str, dict[str, Any]] = {item["id"]: item for item in self.items}
         if len(self.by_id) != len(self.items):
@@ -78,6 +92,10 @@ class TraceView:
         self.kinds = _kinds(trace["kinds"], self.items)
         self.up: dict[str, list[Edge]] = {identifier: [] for identifier in self.by_id}
         self.down: dict[str, list[Edge]] = {identifier: [] for identifier in self.by_id}
+        self.things = frozenset(
+            edge["target"] for item in self.items for edge in item["links"] if edge["relation"] == "rests-on"
+        )
+        """What items rest on beside text: named, and no items."""
         self._follow({row["name"]: (row["forward"], row["backward"]) for row in trace["relations"]})
 
     def _follow(self, words: Mapping[str, tuple[str, str]]) -> None:

@@ -33,10 +33,12 @@ def write_site(trace: dict[str, Any], folder: Path) -> list[Path]:
         CannotWriteError: the disk is full, read-only or out of reach; an older site still stands.
     """
     check_replaceable(folder)
-    return replace_folder(folder, _files(TraceView(trace)))
+    return replace_folder(folder, site_files(TraceView(trace)))
 
 
-def _files(view: TraceView) -> Iterator[tuple[str, bytes]]:
+@implements("REQ-070", "REQ-107")
+def site_files(view: TraceView) -> Iterator[tuple[str, bytes]]:
+    """Name and content of every file of the site, the start page first, made one by one."""
     for name, text in Pages(view).all():
         yield name, _encoded(text)
     for name, text in item_pages(view):

@@ -4,7 +4,7 @@
   var STEP = 40;
   var FIELDS = ["kind", "status", "standard", "point"];
   var ID = 0, ADDRESS = 1, KIND = 2, TITLE = 3, STATUS = 4, FLAGS = 5, STANDARDS = 6, UP = 7, DOWN = 8, SCENARIOS = 9,
-    TESTS = 10, CODE = 11, PASSED = 12, FAILED = 13, OTHER = 14, WORDS = 15;
+    TESTS = 10, CODE = 11, PASSED = 12, FAILED = 13, OTHER = 14, WORDS = 15, FILES = 16;
   var POINTS = { suspect: 1, gap: 2, justified: 4 };
   var SIGNS = { passed: "✓", failed: "✕", untested: "○", stale: "↻", acceptable: "✓", unacceptable: "✕" };
   var SHADES = { passed: "good", acceptable: "good", failed: "bad", unacceptable: "bad", untested: "warn", stale: "warn" };
@@ -58,7 +58,8 @@
       item[PASSED] ? item[PASSED] + " passed" : "",
       item[OTHER] ? item[OTHER] + " not run" : "",
       item[PASSED] + item[FAILED] + item[OTHER] ? "" : counted(item[TESTS] + item[SCENARIOS], "test", "tests"),
-      item[CODE] ? item[CODE] + " code" : ""
+      item[CODE] ? item[CODE] + " code" : "",
+      counted(item[FILES], "file", "files")
     ].filter(Boolean);
     cell.textContent = parts.join(", ");
     return cell;

@@ -1,0 +1,275 @@
+"""Print the figures of the data rooms, measured in this run on this machine.
+
+    uv run python benchmarks/data.py               (every part)
+    uv run python benchmarks/data.py synthesise    (one part)
+
+Times are CPU seconds where nothing else is said: single wall times on a shared machine are worth little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def row(what: str, found: str, limit: str = "") -> None:
+    """Print one figure."""
+    print(f"{what:<58} {found:>18}  {limit}")
+
+
+def synthesise() -> None:
+    """The generator: default volumes, and one with every effect."""
+    from minivess.ml.datasets.synthesis.parameters import parameters_of
+    from minivess.ml.datasets.synthesis.volume import generate_volume, synthesise
+
+    def cpu(make: Callable[[], object]) -> float:
+        begun = time.process_time()
+        make()
+        return time.process_time() - begun
+
+    generate_volume((7, 0))
+    times = [cpu(lambda n=number: generate_volume((7, n))) for number in range(1, 9)]
+    row("synthesise: 48 × 96 × 96, median of 8", f"{statistics.median(times):.3f} s CPU", "at most 0.6 s")
+    everything = parameters_of(tortuosity_um=4, stenoses=3, leaks=2, line_jitter_um=1, frame_shift_um=1)
+    row("synthesise: the same with every effect", f"{cpu(lambda: synthesise((7, 1), everything)):.3f} s CPU")
+    large = parameters_of(shape=(43, 512, 512), spacing_um=(5, 1, 1))
+    row("synthesise: 43 × 512 × 512", f"{cpu(lambda: synthesise((7, 1), large)):.2f} s CPU")
+
+
+def prepared(folder: Path, count: int, shape: tuple[int, ...]) -> Any:
+    """Prepared cases of a smooth random structure in noise, uint8, and their manifest."""
+    from scipy import ndimage
+
+    from minivess.foundation.digests import digest_bytes
+    from minivess.ml.datasets.manifests import cases_root, write_record
+    from minivess.ml.datasets.prepared import CASE, IMAGE, LABEL, PreparedCase, npy_bytes
+    from minivess.records.dataset import CaseRecord, DatasetManifest
+
+    rng = np.random.default_rng(0)
+    records = []
+    for number in range(count):
+        scene = ndimage.gaussian_filter(rng.normal(0, 1, shape).astype(np.float32), 3)
+        scene = (scene - scene.min()) / np.ptp(scene)
+        image = np.rint(np.clip(200 * scene + rng.normal(0, 8, shape), 0, 255)).astype("<f4")
+        label = (scene > 0.62).astype(np.uint8)
+        name = f"case-{number:03d}"
+        arrays = npy_bytes(image), npy_bytes(label)
+        facts: dict[str, Any] = {"axes": "zyx", "spacing": (5.0, 1.0, 1.0)} if len(shape) == 3 else {}
+        record = CaseRecord(
+            id=name,
+            subject=name,
+            acquisition=name,
+            shape=shape,
+            modality="benchmark",
+            image=digest_bytes(arrays[0]),
+            label=digest_bytes(arrays[1]),
+            source_dtype="uint8",
+            label_values=(0, 1),
+            foreground_fraction=float(label.mean()),
+            **(facts or {"axes": "yx", "spacing": (1.0, 1.0), "unit": "px"}),
+        )
+        (folder / name).mkdir(parents=True)
+        (folder / name / IMAGE).write_bytes(arrays[0])
+        (folder / name / LABEL).write_bytes(arrays[1])
+        write_record(folder / name / CASE, PreparedCase(record=record, made_from=record.image))
+        records.append(record)
+    return DatasetManifest(
+        name="benchmark", licence="CC0", source="noise", cases=tuple(records), root=cases_root(records)
+    )
+
+
+def validate() -> None:
+    """Validation of 300 flat images and of one volume: files and measures, rules, near duplicates, page. Wall seconds."""
+    from minivess.ml.datasets.checking import profile, report, survey, validation
+
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    row("validate: load of the machine", load, f"{os.cpu_count()} cores; what follows is wall time")
+    for what, count, shape, limit in (
+        ("300 × 320 × 320", 300, (320, 320), "< 15 s"),
+        ("43 × 512 × 512", 1, (43, 512, 512), "< 2 s"),
+    ):
+        with tempfile.TemporaryDirectory() as name:
+            folder, memory = Path(name) / "prepared", Path(name) / "measures.jsonl"
+            manifest = prepared(folder, count, shape)
+            watch = [time.perf_counter()]
+            surveyed = survey.survey(manifest, folder, memory=memory)
+            watch.append(time.perf_counter())
+            survey.survey(manifest, folder, memory=memory)
+            watch.append(time.perf_counter())
+            list(validation.lookalikes(surveyed))
+            watch.append(time.perf_counter())
+            found = validation.validate(manifest, folder, surveyed=surveyed)
+            watch.append(time.perf_counter())
+            page = report.page(found, profile.summarise(surveyed), surveyed, when=datetime.now(UTC))
+            watch.append(time.perf_counter())
+        measured, again, alike, judged, drawn = (later - sooner for sooner, later in itertools.pairwise(watch))
+        rules = max(0.0, judged - alike)
+        row(f"validate: {what}, files, measures and rules", f"{measured + rules:.2f} s", limit)
+        row(f"validate: {what}, files and remembered measures", f"{again:.2f} s")
+        row(f"validate: {what}, near duplicates", f"{alike:.2f} s", "< 30 s")
+        row(f"validate: {what}, page", f"{drawn:.2f} s", f"{len(found.findings)} findings, {len(page) / 1e6:.1f} MB")
+
+
+def read() -> None:
+    """Readers beside the libraries' own reading of the same files, in turns; every voxel is touched."""
+    with tempfile.TemporaryDirectory() as name:
+        for what, ours, theirs in _reading(Path(name)):
+            mine, library = [], []
+            for _ in range(3):
+                mine.append(_cpu(ours))
+                library.append(_cpu(theirs))
+            best, floor = min(mine), min(library)
+            row(f"read: {what}", f"{best:.3f} s CPU", f"the library alone {floor:.3f} s: {best / floor:.2f} times")
+
+
+def _cpu(make: Callable[[], object]) -> float:
+    begun = time.process_time()
+    make()
+    return time.process_time() - begun
+
+
+def _reading(folder: Path) -> Iterator[tuple[str, Callable[[], object], Callable[[], object]]]:
+    """What is read, by us and by a library."""
+    import nibabel
+    import nrrd
+    import pydicom
+    import tifffile
+    from PIL import Image
+
+    from minivess.ml.datasets.reading.case import read_case, read_image
+    from minivess.records.data_source import CaseSource
+
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # the slices are made as the tests make them
+    from tests.ml.datasets.specimens import dicom_bytes, slice_of
+
+    def ours(path: Path) -> Callable[[], object]:
+        return lambda: np.array(read_image(path).array)
+
+    noise = np.random.default_rng(0)
+    volume = noise.integers(0, 4000, (43, 512, 512)).astype(np.uint16)
+    size = "43 × 512 × 512 uint16,"
+    image = nibabel.Nifti1Image(volume.transpose(2, 1, 0), np.eye(4))
+    for name in ("v.nii", "v.nii.gz"):
+        nibabel.save(image, folder / name)
+        path = str(folder / name)
+        yield f"{size} {name[1:]}", ours(folder / name), lambda p=path: np.asanyarray(nibabel.load(p).dataobj).copy()
+    for name, encoding in (("raw.nrrd", "raw"), ("gz.nrrd", "gzip")):
+        path = str(folder / name)
+        nrrd.write(path, volume, {"encoding": encoding}, index_order="C")
+        yield f"{size} .nrrd {encoding}", ours(folder / name), lambda p=path: nrrd.read(p, index_order="C")
+    for name, method in (("raw.tif", None), ("zlib.tif", "zlib")):
+        tifffile.imwrite(folder / name, volume, photometric="minisblack", compression=method)
+        yield f"{size} .tif {method or 'stored'}", ours(folder / name), lambda p=folder / name: tifffile.imread(p)
+    (folder / "ct").mkdir()
+    for number, plane in enumerate(volume, start=1):
+        content = dicom_bytes(slice_of(2.0 * number, plane, number=number))
+        (folder / "ct" / f"{number:02d}.dcm").write_bytes(content)
+    files = sorted((folder / "ct").iterdir())
+    yield (
+        f"{size} DICOM, 43 files",
+        ours(folder / "ct"),
+        lambda: np.stack([pydicom.dcmread(file).pixel_array for file in files]),
+    )
+    for number in range(300):
+        flat = noise.integers(0, 256, (320, 320)).astype(np.uint8)
+        Image.fromarray(flat).save(folder / f"i{number}.png")
+        Image.fromarray((flat > 200).astype(np.uint8) * 255).save(folder / f"l{number}.png")
+    pictures = [folder / f"{kind}{number}.png" for number in range(300) for kind in "il"]
+
+    def cases() -> None:
+        for number in range(300):
+            pair = {"image": f"i{number}.png", "label": f"l{number}.png"}
+            read_case(CaseSource.model_validate({"id": "a", "subject": "s", **pair}), folder)
+
+    yield "300 cases of 320 × 320, PNG with mask", cases, lambda: [np.asarray(Image.open(path)) for path in pictures]
+
+
+def seal() -> None:
+    """Sealing and opening, in turns with the library's AES-256-GCM and SHA-256 and with a copy by the disk."""
+    with tempfile.TemporaryDirectory(prefix="minivess-seal-") as folder:
+        _sealing(Path(folder), size=128 << 20, rounds=5)
+
+
+def _sealing(folder: Path, *, size: int, rounds: int) -> None:
+    import hashlib
+
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    from minivess.foundation.files import writing_atomic
+    from minivess.ml.datasets import stream_cipher
+    from minivess.ml.datasets.sealed_files import kind_key, read_sealed, sealed_path, write_sealed
+
+    split, key, chunk = f"sha256:{'0' * 64}", os.urandom(32), stream_cipher.CHUNK
+    plain = folder / "image.npy"
+    content = os.urandom(size)
+    plain.write_bytes(content)
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    cipher, nonce = AESGCM(os.urandom(32)), os.urandom(12)
+    block, closed, opened = bytes(chunk), bytearray(chunk + 16), bytearray(chunk)
+    cipher.encrypt_into(nonce, block, b"", closed)
+
+    def each(act: Callable[[], object]) -> Callable[[], object]:
+        return lambda: [act() for _ in range(size // chunk)]
+
+    def disk() -> None:
+        with plain.open("rb") as source, writing_atomic(folder / "copy") as target:
+            while piece := source.read(chunk):
+                target.write(piece)
+
+    def encrypt() -> None:
+        with plain.open("rb", buffering=0) as source, Path(os.devnull).open("wb", buffering=0) as nowhere:
+            stream_cipher.encrypt(source, size, {"case": "a"}, key, nowhere)
+
+    file = write_sealed(plain, digest, ("a", "image", split, 0), key, folder)
+    acts: dict[str, Callable[[], object]] = {
+        "library: AES-256-GCM, encrypt": each(lambda: cipher.encrypt_into(nonce, block, b"", closed)),
+        "library: AES-256-GCM, decrypt": each(lambda: cipher.decrypt_into(nonce, closed, b"", opened)),
+        "library: SHA-256": each(lambda: hashlib.sha256(block)),
+        "disk: copy and flush": disk,
+        "seal: read, hash twice, encrypt": encrypt,
+        "seal: the same, write, flush, read back, decrypt, compare": lambda: write_sealed(
+            plain, digest, ("b", "image", split, 0), key, folder
+        ),
+        "open: read, decrypt, hash": lambda: read_sealed(
+            sealed_path(folder, file), file, split, kind_key(key, "image")
+        ),
+    }
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in acts}
+    for _ in range(rounds):
+        for name, act in acts.items():
+            cpu, wall = time.process_time(), time.perf_counter()
+            act()
+            times[name].append((time.process_time() - cpu, time.perf_counter() - wall))
+    for name, taken in times.items():
+        cpu, wall = (statistics.median(one[at] for one in taken) for at in (0, 1))
+        limit = "at least 300 MB/s" if name.startswith(("seal: read", "open")) else ""
+        row(name, f"{size / 1e6 / cpu:.0f} MB/s CPU", f"{size / 1e6 / wall:.0f} MB/s by the clock  {limit}")
+
+
+PARTS: dict[str, Callable[[], None]] = {"validate": validate, "synthesise": synthesise, "seal": seal, "read": read}
+
+
+def main() -> None:
+    """Run the parts named, or all."""
+    parser = argparse.ArgumentParser(description="Measure the data rooms.")
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all when none is named")
+    chosen = parser.parse_args().parts or list(PARTS)
+    if strange := set(chosen) - set(PARTS):
+        parser.error(f"no part is called {min(strange)}")
+    for name in chosen:
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Make the pictures of docs/synthesis.md: `python docs/pictures/synthesis.py`.
+
+Maximum projections from above (the last from the side), stretched from the 2nd to the 99.7th percentile.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from minivess.ml.datasets.synthesis.parameters import parameters_of
+from minivess.ml.datasets.synthesis.volume import synthesise
+
+CLEAR: dict[str, Any] = {
+    "shape": (24, 160, 160),
+    "attractor_volume_um3": 14000,
+    "photons": 40,
+    "psf_sigma_z_um": 2.5,
+}
+PICTURES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "clear": CLEAR,
+    "tortuous": {**CLEAR, "tortuosity_um": 6},
+    "stenosis": {**CLEAR, "stenoses": 8, "stenosis_degree": 0.8, "stenosis_length_um": 20},
+    "leak": {**CLEAR, "leaks": 3, "leak_radius_um": 14, "leak_brightness": 1},
+    "motion": {**CLEAR, "line_jitter_um": 2, "frame_shift_um": 0.5},
+    "deep": {**CLEAR, "shape": (80, 160, 160), "attenuation_um": 40},
+}
+SIZE = 320
+
+
+def main() -> None:
+    """Write every picture beside this file."""
+    for name, settings in PICTURES.items():
+        image = synthesise((7, 3), parameters_of(**settings)).image.astype(np.float64)
+        flat = np.repeat(image[:, 60:100].max(axis=1), 2, axis=0) if name == "deep" else image.max(axis=0)
+        low, high = np.percentile(flat, (2, 99.7))
+        grey = (np.clip((flat - low) / (high - low), 0, 1) * 31).astype(np.uint8) * 8
+        picture = Image.fromarray(grey).resize((SIZE, SIZE), Image.Resampling.NEAREST)
+        picture.save(Path(__file__).parent / f"synthesis-{name}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""What the generator can be told: one record, from which the command's help, the manifest and the docs are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from minivess.foundation.errors import UsageError
+from minivess.records.base import Record
+
+GENERATOR = "minivess-synthetic/2"
+"""Raised with every change that changes bytes."""
+LARGEST = 64 * 1024 * 1024
+"""Voxels."""
+
+
+def _is(default: Any, unit: str, low: float, high: float, effect: str, *, ranged: bool = True) -> Any:
+    facts: Any = {"unit": unit, "low": low, "high": high}
+    bounds: dict[str, Any] = {"ge": low, "le": high} if ranged else {}
+    return Field(default, description=effect, json_schema_extra=facts, **bounds)
+
+
+Size = Annotated[int, Field(ge=1, le=8192)]
+Spacing = Annotated[float, Field(ge=0.05, le=100)]
+
+
+class SynthesisParameters(Record):
+    """The settings of one volume. The defaults are the hard setting that the demonstration trains on."""
+
+    shape: tuple[Size, Size, Size] = _is((48, 96, 96), "voxels", 1, 8192, "Size of the volume (z, y, x).", ranged=False)
+    spacing_um: tuple[Spacing, Spacing, Spacing] = _is(
+        (2.0, 1.0, 1.0), "µm", 0.05, 100, "Distance between voxels (z, y, x).", ranged=False
+    )
+    attractor_volume_um3: float = _is(
+        9000.0,
+        "µm³",
+        1500,
+        1_000_000,
+        "Tissue that one attractor of growth stands for: smaller makes a denser network.",
+    )
+    roots: int = _is(0, "", 0, 12, "Vessels that enter the volume; 0 leaves it to the seed (two or three).")
+    loops: float = _is(0.8, "", 0, 1, "Share of the leaves joined to another branch; 0 makes plain trees.")
+    gamma: float = _is(3.0, "", 1.5, 4, "Murray's exponent: the sum of radius^gamma is conserved at every branching.")
+    leaf_radius_um: float = _is(
+        2.9, "µm", 0.5, 20, "Smallest radius of a capillary; each is up to 0.8 µm wider, by the seed."
+    )
+    largest_radius_um: float = _is(9.0, "µm", 1, 100, "Radius at which Murray's law is cut off.")
+    tortuosity_um: float = _is(
+        0.0, "µm", 0, 12, "How far vessels wander from their smooth course (root mean square), over about 20 µm."
+    )
+    stenoses: int = _is(0, "", 0, 100, "How many vessels are narrowed.")
+    stenosis_degree: float = _is(0.6, "", 0.05, 0.95, "Share of the diameter lost at the narrowest place.")
+    stenosis_length_um: float = _is(16.0, "µm", 8, 100, "Length of a narrowing, wall to wall.")
+    leaks: int = _is(0, "", 0, 100, "How many places leak dye into the tissue; the mask stays the lumen.")
+    leak_radius_um: float = _is(9.0, "µm", 1, 100, "Radius of a cloud of leaked dye.")
+    leak_brightness: float = _is(0.5, "", 0.01, 2, "Its brightness; the brightest vessel is 1.")
+    photons: float = _is(
+        4.0, "photons", 0.01, 10_000, "Expected photons in a voxel of the brightest vessel at the surface."
+    )
+    read_noise: float = _is(0.25, "photons", 0, 100, "Standard deviation of the detector's Gaussian noise.")
+    psf_sigma_xy_um: float = _is(0.5, "µm", 0.01, 50, "Lateral standard deviation of the point spread function.")
+    psf_sigma_z_um: float = _is(5.0, "µm", 0.01, 50, "Axial standard deviation of the point spread function.")
+    attenuation_um: float = _is(
+        240.0, "µm", 5, 1_000_000, "Depth at which the signal has fallen to 1/e; a fifth more or less, by the seed."
+    )
+    line_jitter_um: float = _is(
+        0.0, "µm", 0, 50, "Standard deviation of the sideways shift of each scanned line; the mask stays at rest."
+    )
+    frame_shift_um: float = _is(
+        0.0, "µm", 0, 50, "Standard deviation of the shift of each plane along y and x; the mask stays at rest."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> SynthesisParameters:
+        if self.shape[0] * self.shape[1] * self.shape[2] > LARGEST:
+            raise ValueError("at most 64 Mi voxels")
+        if self.largest_radius_um < self.leaf_radius_um:
+            raise ValueError("largest_radius_um is smaller than leaf_radius_um")
+        return self
+
+
+@dataclass(frozen=True)
+class Described:
+    """One parameter, for a person."""
+
+    name: str
+    unit: str
+    default: Any
+    low: float
+    high: float
+    effect: str
+
+    @property
+    def words(self) -> str:
+        """Effect, unit, range and default in one line."""
+        default = " ".join(map(str, self.default)) if isinstance(self.default, tuple) else str(self.default)
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{self.effect} {self.low:.9g} to {self.high:.9g}{unit}; default {default}."
+
+
+def described() -> tuple[Described, ...]:
+    """Every parameter, in order."""
+    fields = SynthesisParameters.model_fields
+    rows = []
+    for name, field in fields.items():
+        facts: Any = field.json_schema_extra
+        effect = field.description or ""
+        rows.append(Described(name, facts["unit"], field.default, facts["low"], facts["high"], effect))
+    return tuple(rows)
+
+
+def parameters_of(**values: Any) -> SynthesisParameters:
+    """Parameters from loose values.
+
+    Raises:
+        UsageError: one is out of its range, or they do not fit together; names it.
+    """
+    try:
+        return SynthesisParameters(**values)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = str(first["loc"][0]) if first["loc"] else "the parameters"
+        hint = next((row.words for row in described() if row.name == where), "make the volume smaller or the radii fit")
+        raise UsageError(f"{where}: {first['msg']}", hint=hint) from None

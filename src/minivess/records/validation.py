@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from minivess.foundation.digests import Digest
 from minivess.records.base import Record, ShortText, Slug
@@ -15,6 +18,28 @@ class Severity(StrEnum):
     WARNING = "warning"
     BLOCK = "block"
 
+    @property
+    def rank(self) -> int:
+        """Higher is worse."""
+        return list(Severity).index(self)
+
+
+class RuleChange(Record):
+    """What a project makes of a rule (`data.rules` in minivess.yaml). There is no way to silence one."""
+
+    severity: Severity
+    reason: ShortText | None = None
+    """Why; needed where a rule that blocks shall block no longer."""
+
+
+class ChangedRule(Record):
+    """A rule whose severity this project changed."""
+
+    rule: Slug
+    usual: Severity
+    severity: Severity
+    reason: ShortText | None = None
+
 
 class Finding(Record):
     """One thing validation noticed about a case (or, with `case` None, about the set)."""
@@ -23,6 +48,10 @@ class Finding(Record):
     severity: Severity
     case: Slug | None
     message: ShortText
+    plane: Annotated[int, Field(ge=0)] | None = None
+    """Index along z of the plane that shows it, where one does."""
+    others: tuple[Slug, ...] = ()
+    """Further cases it is about, for example the other one of a pair."""
 
 
 class ValidationReport(Record):
@@ -31,6 +60,8 @@ class ValidationReport(Record):
     dataset: Digest
     rules: tuple[Slug, ...]
     findings: tuple[Finding, ...]
+    changed: tuple[ChangedRule, ...] = ()
+    """Rules that do not have their usual severity here."""
 
     @property
     def blocked(self) -> bool:

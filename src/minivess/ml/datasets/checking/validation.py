@@ -1,177 +1,105 @@
 """Rules that prepared cases must meet before anything is learnt from them.
 
-Every rule looks at one case (or, for duplicates, at the set) and answers with findings; `block` stops the pipeline. A
-finding of a rule is a fact about the data, not an error of the software, so validation reports and never raises for
-it.
+Every case is measured once (`survey`); the rules judge the measures, the case table and the set, and answer with
+findings; `block` stops the pipeline. A finding of a rule is a fact about the data, not an error of the software, so
+validation reports and never raises for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.ml.datasets.prepared import LoadedCase, load_case
-from minivess.records.dataset import CaseRecord, DatasetManifest
+from minivess.ml.datasets.checking import case_rules, set_rules, table
+from minivess.ml.datasets.checking.catalogue import RULES
+from minivess.ml.datasets.checking.rules import Found, severities
+from minivess.ml.datasets.checking.survey import Survey, survey
+from minivess.ml.datasets.prepared import load_case
+from minivess.records.dataset import DatasetManifest
+from minivess.records.likeness import Likeness
 from minivess.records.sinks import Progress
-from minivess.records.validation import Finding, Severity, ValidationReport
+from minivess.records.validation import Finding, RuleChange, ValidationReport
 
-Rule = Callable[[LoadedCase], Iterator[tuple[Severity, str]]]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-_POSSIBLE_UM = (0.005, 20_000.0)
-_MICROSCOPY_UM = (0.05, 20.0)
-_FOREGROUND = (0.002, 0.40)
-_SATURATED = 0.01
-_SPECK = 8
-
-
-def _mask_filled(case: LoadedCase) -> Iterator[tuple[Severity, str]]:
-    fraction = float(np.mean(case.label))
-    if fraction in {0.0, 1.0}:
-        yield Severity.BLOCK, "the mask is empty" if fraction == 0 else "the mask covers every voxel"
-    elif not _FOREGROUND[0] <= fraction <= _FOREGROUND[1]:
-        yield Severity.WARNING, f"{100 * fraction:.2f} % of voxels are vessel; 0.2 % to 40 % is usual"
-    if not np.isclose(fraction, case.record.foreground_fraction, atol=1e-9):
-        yield Severity.BLOCK, "the record's foreground fraction is not the mask's"
-
-
-def _mask_binary(case: LoadedCase) -> Iterator[tuple[Severity, str]]:
-    if int(case.label.max()) > 1:
-        yield Severity.BLOCK, f"the prepared mask holds {int(case.label.max())}, not 0 and 1"
-    met = case.record.label_values
-    if len(met) > 2:
-        yield Severity.WARNING, f"the source mask held {len(met)} values ({', '.join(map(str, met[:6]))} …)"
-    elif met not in {(0, 1), (0,), (1,)}:
-        yield Severity.NOTE, f"the source mask held {' and '.join(map(str, met))}"
-
-
-def _mask_specks(case: LoadedCase) -> Iterator[tuple[Severity, str]]:
-    from scipy import ndimage
-
-    labels, _ = ndimage.label(case.label, structure=np.ones((3, 3, 3), dtype=bool))
-    sizes = np.bincount(labels.ravel())[1:]
-    small = int(np.count_nonzero(sizes < _SPECK))
-    if small:
-        yield Severity.NOTE, f"{small} of {len(sizes)} mask components have fewer than {_SPECK} voxels"
-
-
-def _spacing_range(case: LoadedCase) -> Iterator[tuple[Severity, str]]:
-    spacing = case.record.spacing_um
-    text = " × ".join(f"{value:g}" for value in spacing)
-    if not all(_POSSIBLE_UM[0] <= value <= _POSSIBLE_UM[1] for value in spacing):
-        yield Severity.BLOCK, f"a spacing of {text} µm is impossible"
-        return
-    usual = "microscop" not in case.record.modality or all(
-        _MICROSCOPY_UM[0] <= value <= _MICROSCOPY_UM[1] for value in spacing
-    )
-    if not usual:
-        yield Severity.WARNING, f"a spacing of {text} µm is unusual for {case.record.modality}"[:200]
-    if max(spacing) > 10 * min(spacing):
-        yield Severity.WARNING, f"voxels of {text} µm are more than ten times longer than wide"
-
-
-def _image_varies(case: LoadedCase) -> Iterator[tuple[Severity, str]]:
-    if not bool(np.isfinite(case.image).all()):
-        yield Severity.BLOCK, "the image holds NaN or infinite voxels"
-    elif float(case.image.min()) == float(case.image.max()):
-        yield Severity.BLOCK, "the image is constant"
-
-
-def _image_saturated(case: LoadedCase) -> Iterator[tuple[Severity, str]]:
-    dtype = np.dtype(case.record.source_dtype)
-    if dtype.kind in "ui" and dtype.itemsize <= 2:
-        full = float(np.mean(case.image >= np.iinfo(dtype).max))
-        if full > _SATURATED:
-            yield Severity.WARNING, f"{100 * full:.1f} % of voxels are saturated"
-
-
-def _planes_present(case: LoadedCase) -> Iterator[tuple[Severity, str]]:
-    flat = np.flatnonzero(case.image.min(axis=(1, 2)) == case.image.max(axis=(1, 2)))
-    if 0 < len(flat) < case.image.shape[0]:
-        first = int(flat[0])
-        yield Severity.WARNING, f"{len(flat)} planes are constant, the first at z = {first}: was the stack cut short?"
-    bare = np.flatnonzero(~case.label.any(axis=(1, 2)))
-    if 0 < len(bare) < case.label.shape[0]:
-        yield Severity.NOTE, f"{len(bare)} planes have no vessel in the mask, the first at z = {int(bare[0])}"
-
-
-def _contrast(case: LoadedCase) -> Iterator[tuple[Severity, str]]:
-    mask = case.label.astype(bool)
-    if mask.any() and not mask.all():
-        inside, outside = float(case.image[mask].mean()), float(case.image[~mask].mean())
-        if inside <= outside:
-            yield Severity.WARNING, f"vessels are not brighter than the rest (means {inside:.4g} and {outside:.4g})"
-
-
-CASE_RULES: dict[str, Rule] = {
-    "mask-filled": _mask_filled,
-    "mask-binary": _mask_binary,
-    "mask-specks": _mask_specks,
-    "spacing-range": _spacing_range,
-    "image-varies": _image_varies,
-    "image-saturated": _image_saturated,
-    "planes-present": _planes_present,
-    "contrast": _contrast,
-}
-"""Rules about one case, by name."""
-
-SET_RULES = ("arrays-match", "duplicate-image")
-"""Rules about the files and the set."""
+_LONGEST = 200
 
 
 @implements("REQ-047")
-def validate(manifest: DatasetManifest, folder: Path, *, progress: Progress | None = None) -> ValidationReport:
-    """Run every rule over every prepared case.
+def validate(
+    manifest: DatasetManifest,
+    folder: Path,
+    *,
+    changes: Mapping[str, RuleChange] | None = None,
+    surveyed: Survey | None = None,
+    progress: Progress | None = None,
+) -> ValidationReport:
+    """Run every rule over every prepared case: findings, gravest first, then by rule and case.
 
     Args:
         manifest: the data set.
         folder: the folder `data/prepared`.
+        changes: what the project makes of rules (`data.rules`).
+        surveyed: the cases as they were measured; None: they are measured now.
         progress: hears about each case.
 
     Raises:
         RefusedError: a case has been sealed already; validation comes before sealing.
+        UsageError: a change of a rule that does not exist, or that needs a reason and has none.
     """
-    findings = list(_duplicates(manifest))
-    for done, record in enumerate(manifest.cases):
-        if progress is not None:
-            progress("validate", done, len(manifest.cases))
-        findings.extend(_case(record, folder))
-    if progress is not None:
-        progress("validate", len(manifest.cases), len(manifest.cases))
+    grades, changed = severities(changes or {})
+    surveyed = surveyed or survey(manifest, folder, progress=progress)
+    order = {rule: place for place, rule in enumerate(RULES)}
+    findings = [
+        Finding(
+            rule=found.rule,
+            severity=grades[found.rule],
+            case=found.case,
+            message=found.message if len(found.message) <= _LONGEST else f"{found.message[: _LONGEST - 1]}…",
+            plane=found.plane,
+            others=found.others,
+        )
+        for found in _all(surveyed, progress)
+    ]
+    findings.sort(key=lambda one: (-one.severity.rank, order[one.rule], one.case or "", one.message))
     return ValidationReport(
-        dataset=manifest.root, rules=tuple(sorted((*CASE_RULES, *SET_RULES))), findings=tuple(findings)
+        dataset=manifest.root, rules=tuple(sorted(RULES)), findings=tuple(findings), changed=changed
     )
 
 
-def _case(record: CaseRecord, folder: Path) -> Iterator[Finding]:
-    try:
-        case = load_case(folder, record.id, verify=True)
-    except (InputError, VerificationError) as error:
-        yield Finding(rule="arrays-match", severity=Severity.BLOCK, case=record.id, message=error.message[:200])
-        return
-    if case.record != record:
-        yield Finding(
-            rule="arrays-match",
-            severity=Severity.BLOCK,
-            case=record.id,
-            message="case.json differs from the manifest: ingest again",
-        )
-    for rule, check in CASE_RULES.items():
-        for severity, message in check(case):
-            yield Finding(rule=rule, severity=severity, case=record.id, message=message)
+def _all(surveyed: Survey, progress: Progress | None) -> Iterator[Found]:
+    cases = surveyed.manifest.cases
+    yield from surveyed.faults
+    yield from set_rules.unlisted(cases, surveyed.folder)
+    yield from table.findings(cases)
+    yield from set_rules.findings(cases, surveyed.measures)
+    for record in cases:
+        if record.id in surveyed.measures:
+            yield from case_rules.findings(record, surveyed.measures[record.id])
+    yield from lookalikes(surveyed, progress)
 
 
-def _duplicates(manifest: DatasetManifest) -> Iterator[Finding]:
-    first: dict[str, CaseRecord] = {}
-    for case in manifest.cases:
-        other = first.setdefault(case.image, case)
-        if other is case:
+def lookalikes(surveyed: Survey, progress: Progress | None = None) -> Iterator[Found]:
+    """Pairs that look like copies; exact copies have a rule of their own."""
+    from minivess.ml.datasets.checking import near_duplicates
+
+    digests = {case.id: case.image for case in surveyed.manifest.cases}
+    for pair in near_duplicates.find(_images(surveyed), progress=progress):
+        first, second = pair.cases
+        if digests[first] != digests[second]:
+            rule = "similar-image" if pair.kind is Likeness.SIMILAR else "near-duplicate"
+            message = f"{pair.kind.value}, like {first} (fit {pair.score:.2f}): {pair.detail}"
+            yield Found(rule, second, message, others=(first,))
+
+
+def _images(surveyed: Survey) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+    for case_id in surveyed.measures:
+        try:
+            yield case_id, load_case(surveyed.folder, case_id).image
+        except (InputError, VerificationError):  # changed since it was measured: the next validation says so
             continue
-        if other.subject != case.subject:
-            severity, message = Severity.BLOCK, f"the same image as {other.id}, said to be of another subject"
-        else:
-            severity, message = Severity.WARNING, f"the same image as {other.id}"
-        yield Finding(rule="duplicate-image", severity=severity, case=case.id, message=message)

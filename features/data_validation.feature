@@ -1,0 +1,61 @@
+Feature: Validation of data
+  Cases are checked one by one and as a set before anything is learnt from them. What was found stands in a report that
+  a person reads, with a picture of every offender, and what the images are like is kept in figures.
+
+  @REQ-047 @RC-30
+  Scenario: Validation reports and blocks
+    Given a data set with an empty mask, a constant image and one image said to be of two subjects
+    When it is validated
+    Then the pipeline is blocked by the rules mask-empty, image-varies and duplicate-image
+    And every finding that blocks names its case
+
+  @REQ-081
+  Scenario Outline: The case table is checked as a whole
+    Given a data set in which <flaw>
+    When it is validated
+    Then the rule <rule> finds it with the severity <severity>
+
+    Examples:
+      | flaw                                   | rule              | severity |
+      | two ids differ only by case            | id-case           | warning  |
+      | two subjects are spelt almost alike    | subject-spelling  | warning  |
+      | spacings are mixed                     | mixed-spacing     | note     |
+      | units are mixed                        | mixed-units       | warning  |
+      | axes are mixed                         | mixed-axes        | warning  |
+      | scanners are mixed                     | mixed-scanners    | note     |
+      | a modality is alone                    | modality-alone    | warning  |
+      | orientations are mixed                 | mixed-orientation | warning  |
+      | an affine and its spacing disagree     | affine-agrees     | block    |
+
+  @REQ-082
+  Scenario: A project lowers a rule that blocks, with a reason that stays visible
+    Given a data set with an empty mask
+    And a project that lowers the rule mask-empty to a note because "healthy controls"
+    When it is validated
+    Then the pipeline is not blocked
+    And the finding is still reported, as a note
+    And the report shows the rule, its usual severity and "healthy controls"
+
+  @REQ-082
+  Scenario: A rule that blocks is not lowered without a reason
+    Given a data set with an empty mask
+    And a project that lowers the rule mask-empty to a note without a reason
+    When it is validated
+    Then it is refused with "without a reason"
+
+  @REQ-083
+  Scenario: The report shows every offender
+    Given a data set with a saturated volume, a picture with specks and a file that was changed
+    When it is validated and the report is made
+    Then the report has a picture of the volume's plane and projection, and of the picture
+    And each picture, rule and case is named, and says what it means and what to do
+    And the page loads nothing and runs nothing
+    And where a case is sealed its picture can be taken out while its findings stay
+
+  @REQ-084
+  Scenario: The profile describes the set and each scanner, the same every time
+    Given a data set from two scanners
+    When it is profiled twice
+    Then both profiles have the same bytes
+    And the set and each scanner have a histogram, noise, signal to noise and sharpness
+    And every voxel is in the histogram of the set, and the histograms of the scanners add up to it

@@ -1,0 +1,214 @@
+"""Laying one picture over another: turned by quarter turns, mirrored, scaled and shifted, and how well it then fits.
+
+Pictures are compared as frames: grey, at most 128 pixels a side, band-passed and divided by the local contrast, so
+that brightness, contrast, gamma, shading and mild noise or compression hardly count. Where one frame lies on another is
+found by correlation in the Fourier domain (Kuglin and Hines 1975), then refined by the simplex search of Nelder and
+Mead (1965). How well it fits is the median correlation over tiles: a common border, a logo or a burnt-in text fills a
+few tiles and does not move a median.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+
+SIDE = 128
+"""Pixels on the longer side of a frame."""
+FINE, COARSE = 1.0, 6.0
+"""The band of a frame: standard deviations of two Gaussians, in pixels."""
+_TILES = 6
+_FEWEST_TILES = 8
+_TEXTURED = 0.3
+_MARGIN = int(COARSE)
+_NARROWEST = 30
+_SMALLEST_OVERLAP = 0.5
+_HOPELESS = 0.2
+_FARTHEST = 0.25
+_SCALES = (0.7, 1.4)
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How a second frame lies on a first.
+
+    Attributes:
+        turn: what was done to the second frame: quarter turns against the clock (0 to 3), or the same after mirroring
+            left to right (4 to 7).
+        scale: size of the second's content on the first's grid.
+        shift: (rows, columns) from the first's centre to the second's, in pixels of the first.
+        overlap: common area as a share of the smaller frame's area.
+        score: median over tiles of the normalised cross-correlation, -1 to 1.
+        evidence: how many standard deviations the score is from chance, given how much there is to see.
+    """
+
+    turn: int
+    scale: float
+    shift: tuple[float, float]
+    overlap: float
+    score: float
+    evidence: float
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Roughly where a second frame lies on a first: its turn, scale and shift as in `Alignment`, and the correlation."""
+
+    turn: int
+    scale: float
+    shift: tuple[float, float]
+    correlation: float
+
+
+def place(first: Array, second: Array, turn: int, scale: float) -> Placement:
+    """Find roughly where the second frame, turned and scaled as given, lies on the first (both flattened)."""
+    moving = turned(second, turn)
+    shift = _place(first, moving, scale)
+    return Placement(turn, scale, shift, -_misfit(np.array([scale, *shift]), first, moving))
+
+
+def align(first: Array, second: Array, rough: Placement) -> Alignment | None:
+    """Refine scale and shift of a placement and judge how well the frames fit; None when they clearly do not."""
+    from scipy.optimize import minimize
+
+    if rough.correlation < _HOPELESS:
+        return None
+    moving = turned(second, rough.turn)
+    start = np.array([rough.scale, *rough.shift])
+    steps = np.array([[0, 0, 0], [0.02 * rough.scale, 0, 0], [0, 0.8, 0], [0, 0, 0.8]])
+    found = minimize(
+        _misfit,
+        start,
+        args=(first, moving),
+        method="Nelder-Mead",
+        options={"initial_simplex": start + steps, "maxfev": 60, "xatol": 2e-3, "fatol": 1e-4},
+    )
+    scale, down, across = (float(value) for value in found.x)
+    score, overlap, evidence = _judge(first, moving, scale, (down, across))
+    return Alignment(rough.turn, scale, (down, across), overlap, score, evidence)
+
+
+def turned(array: Array, turn: int) -> Array:
+    """A picture after one of the eight turns (see `Alignment.turn`)."""
+    return np.rot90(array if turn < 4 else array[:, ::-1], turn % 4)
+
+
+def flatten(picture: Array, fine: float, coarse: float) -> Array:
+    """Band-pass between two Gaussians (standard deviations in pixels), then divide by the local contrast."""
+    from scipy.ndimage import gaussian_filter
+
+    band = gaussian_filter(picture, fine, mode="nearest") - gaussian_filter(picture, coarse, mode="nearest")
+    power = band * band
+    floor = 0.2 * float(np.sqrt(power.mean())) + 1e-12
+    return np.asarray(band / (np.sqrt(gaussian_filter(power, coarse, mode="nearest")) + floor), np.float32)
+
+
+def resample(picture: Array, shape: tuple[int, int]) -> Array:
+    """A picture on another number of pixels, anti-aliased where they become fewer."""
+    down, across = (
+        _weights(size, wanted, 0.0, size / wanted)[0] for size, wanted in zip(picture.shape, shape, strict=True)
+    )
+    return np.asarray(down @ picture @ across.T, np.float32)
+
+
+def overlay(first: Array, moving: Array, scale: float, shift: tuple[float, float]) -> tuple[Array, Array] | None:
+    """The rectangle both have in common, from each, on the first's grid; None when it is narrower than 30 pixels."""
+    weights = []
+    for size, other, offset in zip(first.shape, moving.shape, shift, strict=True):
+        weights.append(_weights(other, size, other / 2 - (size / 2 + offset) / scale, 1 / scale))
+    (down, rows), (across, columns) = weights
+    if rows.sum() < _NARROWEST or columns.sum() < _NARROWEST:
+        return None
+    return first[np.ix_(rows, columns)], np.asarray(down[rows] @ moving @ across[columns].T, np.float32)
+
+
+def correlation(one: Array, other: Array) -> float:
+    """Normalised cross-correlation (Pearson's r) of two pictures of one shape; 0 when one of them is constant."""
+    a, b = one - one.mean(), other - other.mean()
+    norm = float(np.sqrt(np.vdot(a, a) * np.vdot(b, b)))
+    return float(np.vdot(a, b)) / norm if norm > 0 else 0.0
+
+
+@lru_cache(maxsize=256)
+def _taper(shape: tuple[int, int]) -> Array:
+    ramps = [np.minimum(1.0, 8.0 * (0.5 - np.abs((np.arange(n) + 0.5) / n - 0.5))) for n in shape]
+    return np.asarray(np.outer(ramps[0], ramps[1]), np.float32)
+
+
+def _weights(size: int, samples: int, start: float, step: float) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """Linear interpolation from `size` pixels to `samples`; a triangle as wide as the step when that is above one."""
+    centres = start + (np.arange(samples) + 0.5) * step - 0.5
+    weights = np.maximum(0.0, 1.0 - np.abs(np.arange(size)[None] - centres[:, None]) / max(step, 1.0))
+    inside = (centres >= -0.5) & (centres <= size - 0.5)
+    weights *= inside[:, None] / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+    return weights.astype(np.float32), inside
+
+
+def _place(first: Array, moving: Array, scale: float) -> tuple[float, float]:
+    """Offset of the centres (rows, columns) at which the correlation is highest."""
+    from scipy import fft
+
+    rows, columns = (max(8, round(size * scale)) for size in moving.shape)
+    small = resample(moving, (rows, columns))
+    side = fft.next_fast_len(round(1.2 * max(*first.shape, rows, columns)), real=True)
+    spectra = [fft.rfft2(array * _taper(array.shape), (side, side)) for array in (first, small)]
+    surface = fft.irfft2(spectra[0] * np.conj(spectra[1]), (side, side))
+    # corner offsets become centre offsets
+    offsets = [
+        np.fft.fftfreq(side, 1 / side) + (size - other) / 2
+        for other, size in zip(first.shape, (rows, columns), strict=True)
+    ]
+    for axis, offset in enumerate(offsets):
+        far = np.abs(offset) > _FARTHEST * SIDE
+        surface[(far, slice(None)) if axis == 0 else (slice(None), far)] = -np.inf
+    row, column = np.unravel_index(int(surface.argmax()), surface.shape)
+    return float(offsets[0][row]), float(offsets[1][column])
+
+
+def _misfit(guess: npt.NDArray[np.float64], first: Array, moving: Array) -> float:
+    """Minus the correlation of the overlap."""
+    if not _SCALES[0] < guess[0] < _SCALES[1]:
+        return 1.0
+    common = overlay(first, moving, float(guess[0]), (float(guess[1]), float(guess[2])))
+    return 1.0 if common is None else -correlation(*common)
+
+
+def _judge(first: Array, moving: Array, scale: float, shift: tuple[float, float]) -> tuple[float, float, float]:
+    """The median correlation over the textured tiles of the overlap, the overlap, and the evidence."""
+    common = overlay(first, moving, scale, shift)
+    if common is None:
+        return -1.0, 0.0, 0.0
+    overlap = min(1.0, common[0].size / min(first.size, moving.size * scale * scale))
+    # near a border the filters see only half of their surroundings, and all borders look alike
+    inner = [array[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] for array in common]
+    rows, columns = (np.linspace(0, size, _TILES + 1).astype(int) for size in inner[0].shape)
+    scores = []
+    for top, bottom in pairwise(rows):
+        for left, right in pairwise(columns):
+            one, other = (array[top:bottom, left:right] for array in inner)
+            if min(one.std(), other.std()) > _TEXTURED:
+                scores.append(correlation(one, other))
+    if len(scores) < _FEWEST_TILES or overlap < _SMALLEST_OVERLAP:
+        return -1.0, overlap, 0.0
+    score = float(np.median(scores))
+    return score, overlap, math.atanh(min(score, 0.999)) * math.sqrt(max(0.0, _independent(*inner) - 3))
+
+
+def _independent(one: Array, other: Array) -> float:
+    """How many independent pixels two pictures of one shape are worth (Clifford, Richardson and Hémon 1989).
+
+    The variance of the correlation of two unrelated stationary fields is the sum over all lags of the product of their
+    autocorrelations, divided by the number of pixels; Parseval's theorem gives that sum from the spectra.
+    """
+    from scipy import fft
+
+    shape = [fft.next_fast_len(2 * size, real=True) for size in one.shape]
+    powers = [np.abs(fft.fft2(array - array.mean(), shape)).astype(np.float64) ** 2 for array in (one, other)]
+    shared = float((powers[0] * powers[1]).mean())
+    return one.size * float(powers[0].mean()) * float(powers[1].mean()) / shared if shared > 0 else 0.0

@@ -257,7 +257,107 @@ def _sealing(folder: Path, *, size: int, rounds: int) -> None:
         row(name, f"{size / 1e6 / cpu:.0f} MB/s CPU", f"{size / 1e6 / wall:.0f} MB/s by the clock  {limit}")
 
 
-PARTS: dict[str, Callable[[], None]] = {"validate": validate, "synthesise": synthesise, "seal": seal, "read": read}
+def _scene(seed: int, side: int = 320) -> Any:
+    """A grey image with structure of several sizes, uint8."""
+    from scipy import ndimage
+
+    rng = np.random.default_rng(seed)
+    total = sum(ndimage.gaussian_filter(rng.normal(size=(side, side)), sigma) * sigma for sigma in (2.0, 4.0, 10.0))
+    return np.rint(255 * (total - total.min()) / np.ptp(total)).astype(np.uint8)
+
+
+def _copies() -> dict[str, Callable[[Any], Any]]:
+    """What is done to an image (uint8) to make a near duplicate of it."""
+    import io
+
+    from PIL import Image
+    from scipy import ndimage
+
+    rng = np.random.default_rng(1)
+
+    def jpeg(image: Any) -> Any:
+        stream = io.BytesIO()
+        Image.fromarray(image).save(stream, "JPEG", quality=50)
+        return np.array(Image.open(stream))
+
+    def resized(image: Any, rows: int, columns: int) -> Any:
+        return np.array(Image.fromarray(image).resize((columns, rows), Image.Resampling.BICUBIC))
+
+    def cut(image: Any, top: float, left: float, share: float = 0.8) -> Any:
+        rows, columns = image.shape
+        y, x = round(top * (1 - share) * rows), round(left * (1 - share) * columns)
+        return image[y : y + round(share * rows), x : x + round(share * columns)]
+
+    def shifted(image: Any, share: float) -> Any:
+        by = max(1, round(share * image.shape[1]))
+        return np.pad(image, ((0, by), (by, 0)))[by:, : image.shape[1]]
+
+    return {
+        "shifted by 1 %": lambda image: shifted(image, 0.01),
+        "shifted by 10 %": lambda image: shifted(image, 0.1),
+        "cropped to 80 %, centre": lambda image: cut(image, 0.5, 0.5),
+        "cropped to 80 %, corner": lambda image: cut(image, 0.0, 1.0),
+        "cropped to 90 %, corner, enlarged": lambda image: resized(cut(image, 1.0, 0.0, 0.9), *image.shape),
+        "cropped to 80 %, corner, enlarged": lambda image: resized(cut(image, 1.0, 1.0), *image.shape),
+        "resized to a half": lambda image: resized(image, image.shape[0] // 2, image.shape[1] // 2),
+        "JPEG of quality 50": jpeg,
+        "brighter by 30 %, clipped": lambda image: np.clip(1.3 * image + 20, 0, 255),
+        "gamma 2": lambda image: 255 * (image / 255.0) ** 2,
+        "gamma 0.5": lambda image: 255 * (image / 255.0) ** 0.5,
+        "noise of 10 greys": lambda image: image + rng.normal(0, 10, image.shape),
+        "smoothed by 1.5 pixels": lambda image: ndimage.gaussian_filter(image.astype(float), 1.5),
+        "turned by 90°": np.rot90,
+        "mirrored": lambda image: image[:, ::-1],
+        "cropped, enlarged, mirrored, brighter, noised, JPEG": lambda image: jpeg(
+            np.clip(
+                1.2 * resized(cut(image, 0.0, 0.0), *image.shape)[::-1].astype(float) + rng.normal(0, 6, image.shape),
+                0,
+                255,
+            ).astype(np.uint8)
+        ),
+        "tilted by 3° (beyond what is promised)": lambda image: np.array(
+            Image.fromarray(image).rotate(3, Image.Resampling.BICUBIC)
+        ),
+    }
+
+
+def near_duplicates() -> None:
+    """Recall by transformation and false alarms; the folder MINIVESS_IMAGES of PNG files instead of made images."""
+    from PIL import Image
+
+    from minivess.ml.datasets.checking.near_duplicates import find
+
+    folder = os.environ.get("MINIVESS_IMAGES")
+    paths = sorted(Path(folder).rglob("*.png")) if folder else []
+    originals = [np.array(Image.open(path).convert("L")) for path in paths] or [_scene(n) for n in range(60)]
+    named = [(f"{number}", image.astype(np.float32)) for number, image in enumerate(originals)]
+    row("near duplicates: pairs among the originals", f"{len(find(named))}", f"of {len(named)} images")
+    for what, change in _copies().items():
+        copies = [(f"{number}-copy", np.asarray(change(image), np.float32)) for number, image in enumerate(originals)]
+        right, wrong, scores = set(), 0, [1.0]
+        for pair in find([*named, *copies]):
+            one, other = (name.removesuffix("-copy") for name in pair.cases)
+            if one == other:
+                right.add(one)
+                scores.append(pair.score)
+            else:
+                wrong += 1
+        row(f"near duplicates: {what}", f"{len(right)} of {len(named)}", f"lowest fit {min(scores):.2f}, {wrong} false")
+    many = [(f"{number}", _scene(number).astype(np.float32)) for number in range(300)]
+    cpu, wall = time.process_time(), time.perf_counter()
+    found = find(many)
+    taken = time.process_time() - cpu, time.perf_counter() - wall
+    row("near duplicates: 300 different images of 320 × 320", f"{taken[0]:.1f} s CPU", f"{taken[1]:.1f} s by the clock")
+    row("near duplicates: false pairs among them", f"{len(found)}", "of 44850")
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "validate": validate,
+    "synthesise": synthesise,
+    "seal": seal,
+    "read": read,
+    "near-duplicates": near_duplicates,
+}
 
 
 def main() -> None:

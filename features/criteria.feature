@@ -10,7 +10,7 @@ Feature: Statistical acceptance criteria
     When the criterion is judged
     Then it is met in both strata
 
-  @REQ-069 @RC-11
+  @REQ-069 @RC-11 @RC-31
   Scenario: One stratum that falls short is not hidden by the others
     Given 24 cases a scanner with a clDice about 0.95 on "A" and 0.78 on "B"
     When the trace check judges the criterion

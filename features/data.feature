@@ -69,13 +69,6 @@ Feature: Data
     When a split puts one of them in train and the other in test
     Then the split is refused and both cases are named
 
-  @REQ-047
-  Scenario: Validation reports and blocks
-    Given a data set with an empty mask, a constant image and one image said to be of two subjects
-    When it is validated
-    Then the pipeline is blocked by the rules mask-filled, image-varies and duplicate-image
-    And every finding names its case
-
   @REQ-016
   Scenario: Every version of the data has a DVC digest
     Given a synthetic data set of 3 subjects made with seed 11

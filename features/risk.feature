@@ -35,6 +35,31 @@ Feature: Risk management
     When the risk file is read
     Then the gap "unacceptable-risk" is reported at "risk/risks.yaml:2"
 
+  @REQ-111 @RC-34
+  Scenario Outline: Users are told of every risk that remains above the level of the plan
+    Given a source tree whose plan has users told of risks from <level>
+    And the instructions for use say "<said>"
+    When the trace check runs
+    Then the gap "untold-risk" of "RISK-01" is <outcome>
+
+    Examples:
+      | level | said                         | outcome  |
+      | low   | It adds.                     | reported |
+      | low   | It may add wrongly (RISK-01) | absent   |
+      | high  | It adds.                     | absent   |
+
+  @REQ-111
+  Scenario: A control of which nobody asked what risks it brings is reported
+    Given a source tree whose risk control does not say which risks it brings
+    When the trace check runs
+    Then the gap "unexamined-control" of "RC-01" is reported
+
+  @REQ-111
+  Scenario: The overall residual risk is computed as far as it follows from the single ones
+    Given a risk of severity 2, P1 1 and P2 2 after control
+    When the risk file is read
+    Then before control 1 risk is high, and after it 1 is low and none is high
+
   @REQ-034
   Scenario: Severity that drops needs a reason
     Given a risk of severity 1, P1 1 and P2 2 after control

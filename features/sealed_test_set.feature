@@ -25,6 +25,13 @@ Feature: Sealed test set
     Then no file in the workspace holds a plain image or mask of the test part
     And the data key gives back every image and every mask
 
+  @REQ-090 @RC-03
+  Scenario: Sealing that breaks off goes on where it stopped, without a key that anybody kept
+    When sealing breaks off after the first case
+    And the test part is sealed with another key
+    Then the first case was not sealed again
+    And both keys together give back every image and every mask
+
   @REQ-015 @RC-03
   Scenario Outline: A sealed file that was tampered with is refused and named
     When the test part is sealed
@@ -43,6 +50,19 @@ Feature: Sealed test set
     When the test part is sealed
     And a sealed file and its digest in the manifest are both changed
     Then opening the test part is refused
+
+  @REQ-091 @RC-03
+  Scenario Outline: A plain copy is found whatever it is called and packed in
+    When somebody has kept a test image as <form>
+    And the test part is sealed
+    Then the search names that file, the case and its image
+
+    Examples:
+      | form                          |
+      | a file of DVC's cache         |
+      | a gzipped file                |
+      | a member of a zip archive     |
+      | a member of a gzipped archive |
 
   @REQ-016 @RC-03
   Scenario: A forgotten plain copy keeps the data from being versioned

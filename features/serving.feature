@@ -2,7 +2,7 @@ Feature: Answers in use are safe and on the record
   A mask that nobody can trace, or that was made for an image the model knows nothing about, is a hazard. So the service
   answers only what lies within the intended use, and only what it has recorded.
 
-  @REQ-027 @RC-01
+  @REQ-027 @RC-01 @RC-35
   Scenario: An answer carries a mask, a decision and a receipt that verifies
     Given a running service
     When a volume like those the model was made from is sent

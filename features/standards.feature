@@ -11,6 +11,26 @@ Feature: Standards and justifications
     When the development plan is taken away
     Then the clause "IEC 62304 5.1.1" is open and says what to do next
 
+  @REQ-112
+  Scenario: A plan of the right name that leaves a part out is no evidence
+    Given a plan of maintenance with every part but "End of support"
+    Then the clause "IEC 62304 6.1" is open
+    When the part "End of support" is written
+    Then the clause "IEC 62304 6.1" is met
+
+  @REQ-112
+  Scenario: A place where anomalies of a library could be read is no judgement of its locked version
+    Given a library locked at "1.1" whose anomalies somebody read for "1.0"
+    Then the clause "IEC 62304 7.1.3" is open
+    When somebody reads them for "1.1"
+    Then the clause "IEC 62304 7.1.3" is met
+
+  @REQ-110
+  Scenario: Code that stands elsewhere than the architecture says is reported
+    Given an architecture in which "REQ-001" is allocated to a unit without its code
+    When the trace check runs on "2026-11-21"
+    Then the gap "misallocated-requirement" of "REQ-001" is open
+
   @REQ-072
   Scenario: What only a person can state is met by a signature
     Given the attestation "ATT-01" of the clause "IEC 62304 4.1" by "rosa"

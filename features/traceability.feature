@@ -82,7 +82,7 @@ Feature: Traceability
     When the trace check runs with results in which the scenario is missing
     Then it reports "unbound-scenario" of "Two and two" at "features/sum.feature:3"
 
-  @REQ-074 @RC-11
+  @REQ-074 @RC-11 @RC-33
   Scenario Outline: What is counted in use reopens a risk whose level rises
     Given in <uses> uses the situation of "RISK-01" came about <situations> times and did no harm
     When the trace check runs

@@ -2,7 +2,7 @@ Feature: Training and combining members
   Members of an ensemble are trained from a seed, for a stated number of steps, and are whole or absent. The ensemble's
   answer is the mean of its members' probabilities.
 
-  @REQ-048
+  @REQ-048 @RC-32
   Scenario: The same seed draws the same training patches
     Given training volumes with vessels
     When 6 batches of patches are drawn with seed 3, and again with seed 3

@@ -20,7 +20,7 @@ from minivess.records.project import Project
 from minivess.workflows.services import Services, silent
 
 ORIGIN = "minivess.test/toy"
-VALIDATED = {"rules": 3, "notes": 0, "warnings": 1, "blocking": 0}
+VALIDATED = {"rules": 3, "notes": 0, "warnings": 1, "blocking": 0, "changed": 0}
 PROJECT = {
     "device": {
         "name": "toy",

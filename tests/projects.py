@@ -43,6 +43,7 @@ model: {{architecture: segresnet, filters: 8, patch: [16, 32, 32]}}
 training: {{members: [0], steps: 1}}
 evaluation:
   bootstrap: 100
+  looks: {{per_release: 2, total: 3}}
   criteria:
     - {{measure: dice, statistic: mean, at_least: 0.1}}
 """

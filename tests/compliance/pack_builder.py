@@ -28,6 +28,7 @@ from minivess.foundation.digests import digest_bytes
 from minivess.records.approval import Envelope, Policy, PolicyRule, UnsealGrant, UnsealRequest
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Context, Entry, EntryBody, Outcome
+from minivess.records.evaluation import AnalysisPlan, Conventions, Criterion, Looks
 from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, Meaning, Role
 from minivess.records.payloads import observed
 from minivess.records.receipt import Receipt
@@ -196,6 +197,15 @@ def results() -> dict[str, bytes]:
     }
 
 
+PLAN = AnalysisPlan(
+    mask_threshold=0.5,
+    conventions=Conventions(tolerance_um=2.0),
+    seed=0,
+    looks=Looks(per_release=2, total=2),
+    criteria=(Criterion(measure="dice", at_least=0.85),),
+)
+
+
 def opening_request(id: str = "opening-1", *, requester: str = "ada") -> UnsealRequest:  # noqa: A002
     """A request to open the test set."""
     digest = digest_bytes(b"fixed")
@@ -203,8 +213,11 @@ def opening_request(id: str = "opening-1", *, requester: str = "ada") -> UnsealR
         id=id,
         requester=requester,
         purpose="final evaluation",
+        release="1.0",
         model=digest,
+        calibration=digest,
         configuration=digest,
+        plan=digest_of(PLAN),
         criteria=digest,
         data=digest,
         expires=BEGIN + timedelta(days=1),
@@ -244,7 +257,8 @@ def begin() -> LogBuilder:
 
 def register_criteria(log: LogBuilder) -> None:
     """Acceptance criteria."""
-    log.append(ada(), "criteria.register", {"criteria": [{"measure": "dice", "at_least": 0.85}]})
+    plan = PLAN.model_dump(mode="json")
+    log.append(ada(), "criteria.register", {"criteria": plan["criteria"], "plan": plan})
 
 
 def open_test_set(log: LogBuilder, request: UnsealRequest, *, approver: Signer | None = None) -> None:

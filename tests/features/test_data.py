@@ -12,17 +12,15 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError
-from minivess.ml.datasets.checking.validation import validate
 from minivess.ml.datasets.manifests import cases_root
 from minivess.ml.datasets.prepared import ingest, load_case
-from minivess.ml.datasets.reading.case import read_volume
+from minivess.ml.datasets.reading.case import read_image
 from minivess.ml.datasets.reading.volume import Limits
 from minivess.ml.datasets.splits import check_leakage, split
 from minivess.records.data_source import CaseSource, Data, Synthetic
 from minivess.records.dataset import CaseRecord, DatasetManifest
 from minivess.records.entry import Context
 from minivess.records.split import Part, Split
-from minivess.records.validation import Severity
 
 scenarios("data.feature")
 
@@ -218,7 +216,7 @@ def _read(facts: dict, tmp_path: Path) -> None:
     facts["read"] = {}
     for name in ("over.nii.gz", "over.tif", "at.nii.gz", "at.tif"):
         try:
-            facts["read"][name] = read_volume(tmp_path / name, limits=limits).array.size
+            facts["read"][name] = read_image(tmp_path / name, limits=limits).array.size
         except InputError as error:
             facts["read"][name] = error.message
 
@@ -281,44 +279,6 @@ def _both_named(facts: dict) -> None:
         assert "case-0" in error.message
         assert "case-1" in error.message
         assert error.exit_code == 1
-
-
-@given("a data set with an empty mask, a constant image and one image said to be of two subjects")
-def _bad(facts: dict, tmp_path: Path) -> None:
-    rng = np.random.default_rng(2)
-    label = np.zeros(SHAPE, np.uint8)
-    label[:, 2:4, 2:5] = 1
-    image = rng.integers(0, 50, SHAPE).astype(np.uint8) + 100 * label
-    other = rng.integers(0, 50, SHAPE).astype(np.uint8) + 100 * label
-    flat = np.full(SHAPE, 9, np.uint8)
-    cases = {"empty": (image, label * 0), "flat": (flat, label), "one": (other, label), "two": (other, label)}
-    sources = []
-    for name, (picture, mask) in cases.items():
-        np.save(tmp_path / f"{name}.npy", picture)
-        np.save(tmp_path / f"{name}-mask.npy", mask)
-        fields = {"id": name, "subject": name, "image": f"{name}.npy", "label": f"{name}-mask.npy"}
-        sources.append(CaseSource.model_validate(fields | {"spacing_um": (2, 1, 1)}))
-    data = Data(name="d", licence="CC0", source="t", root=".", cases=tuple(sources))
-    facts["data"] = ingest(data, tmp_path, tmp_path / "out")
-
-
-@when("it is validated")
-def _validate(facts: dict, tmp_path: Path) -> None:
-    facts["report"] = validate(facts["data"], tmp_path / "out")
-
-
-@then("the pipeline is blocked by the rules mask-filled, image-varies and duplicate-image")
-def _blocked(facts: dict) -> None:
-    assert facts["report"].blocked
-    blocking = {
-        (finding.rule, finding.case) for finding in facts["report"].findings if finding.severity is Severity.BLOCK
-    }
-    assert blocking == {("mask-filled", "empty"), ("image-varies", "flat"), ("duplicate-image", "two")}
-
-
-@then("every finding names its case")
-def _names(facts: dict) -> None:
-    assert all(finding.case for finding in facts["report"].findings)
 
 
 @when("it is versioned with DVC")

@@ -2,45 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.foundation.errors import MinivessError
+from minivess.compliance.identity.keystore import Keystore
+from minivess.foundation.clock import utc_now
+from minivess.foundation.errors import MinivessError, RefusedError
+from minivess.ml.datasets.manifests import root_of, write_record
+from minivess.ml.datasets.sealed import open_image, open_label, open_sealed
 from minivess.records.entry import Outcome
-from minivess.records.evaluation import EvaluationRecord
-from minivess.workflows import data, final_evaluation, test_set
+from minivess.records.evaluation import EvaluationRecord, Looks
+from minivess.records.identity import IdentityKind, Role
+from minivess.records.payloads import IdentityRefused
+from minivess.workflows import data, final_evaluation, people, test_set
+from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services, load_project
 from tests import audit_logs, projects
 
 scenarios("guarded_evaluation.feature")
+
+WATCHED: list[set[str]] = []
+
+
+def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if WATCHED and event == "open":
+        path, mode, flags = arguments
+        writes = (
+            any(letter in mode for letter in "wax+") if isinstance(mode, str) else flags & (os.O_WRONLY | os.O_RDWR)
+        )
+        if writes and not isinstance(path, int):
+            WATCHED[-1].add(os.path.realpath(os.fsdecode(path)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hook() -> None:
+    sys.addaudithook(_watch)
 
 
 @dataclass
 class Story:
     project: projects.ProjectFolder
     services: Services
-    request: str = ""
-    record: EvaluationRecord | None = None
+    requests: list[str] = field(default_factory=list)
+    records: list[EvaluationRecord] = field(default_factory=list)
     error: MinivessError | None = None
     status: dict[str, Any] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
 
     def register(self) -> None:
         test_set.register_criteria(self.services, self.project.signers["ada"])
 
-    def ask(self, who: str) -> None:
+    def ask(self, who: str = "ada") -> None:
         made = test_set.request(self.services, self.project.signers[who], purpose="a scenario")
-        self.request = made.id
+        self.requests.append(made.id)
 
-    def approve(self) -> None:
-        test_set.approve(self.services, self.project.signers["rosa"], self.request)
+    def approve(self, number: int = -1) -> None:
+        test_set.approve(self.services, self.project.signers["rosa"], self.requests[number])
 
-    def evaluate(self) -> None:
-        self.record = final_evaluation.run(self.services, self.project.signers["ada"], self.request)
+    def evaluate(self, number: int = -1, who: str = "ada") -> None:
+        self.records.append(final_evaluation.run(self.services, self.project.signers[who], self.requests[number]))
+
+    def once(self) -> None:
+        self.ask()
+        self.approve()
+        self.evaluate()
+
+    def change_plan(self, **changes: Any) -> None:
+        plan = self.services.project.evaluation.model_copy(update=changes)
+        project = self.services.project.model_copy(update={"evaluation": plan})
+        self.services = replace(self.services, project=project)
+
+    def refused(self, act: Callable[[], None]) -> None:
+        with pytest.raises(MinivessError) as caught:
+            act()
+        self.error = caught.value
 
 
 @pytest.fixture
@@ -60,14 +104,25 @@ def _(story: Story) -> None:
     assert "criteria.register" not in {entry.body.action for entry in story.services.log.entries()}
 
 
-@given("the acceptance criteria are registered")
+@given("criteria and plan are registered")
 def _(story: Story) -> None:
     story.register()
 
 
-@given("Ada has asked to open the test set")
+@given("the project file changes the plan but not the criteria")
 def _(story: Story) -> None:
-    story.ask("ada")
+    story.change_plan(bootstrap=story.services.project.evaluation.bootstrap + 1)
+
+
+@given("the plan allows 1 look")
+def _(story: Story) -> None:
+    story.change_plan(looks=Looks(per_release=1, total=1))
+
+
+@given("Ada has asked to open the test set")
+@given("Ada has asked once more")
+def _(story: Story) -> None:
+    story.ask()
 
 
 @given("Rosa has asked to open the test set")
@@ -75,39 +130,86 @@ def _(story: Story) -> None:
     story.ask("rosa")
 
 
+@given("Ada has asked to open the test set twice")
+def _(story: Story) -> None:
+    story.register()
+    story.ask()
+    story.ask()
+
+
 @given("Rosa has approved it")
 def _(story: Story) -> None:
     story.approve()
 
 
+@given("Rosa has approved one")
+def _(story: Story) -> None:
+    story.approve(0)
+
+
+@given("Rosa has approved both")
+def _(story: Story) -> None:
+    story.approve(0)
+    story.approve(1)
+
+
+@given("nothing else happened")
+def _() -> None:
+    pass
+
+
+@given("Ada has used the first")
+def _(story: Story) -> None:
+    story.evaluate(0)
+
+
 @given("Ada has evaluated once under Rosa's approval")
 def _(story: Story) -> None:
     story.register()
-    story.ask("ada")
-    story.approve()
-    story.evaluate()
+    story.once()
 
 
 @given("Ada has evaluated once more under a new approval")
 def _(story: Story) -> None:
-    story.ask("ada")
-    story.approve()
-    story.evaluate()
+    story.once()
 
 
-@given("the exported model is replaced by another")
+@given("Rosa's signature is entered as her approval of that one")
+def _(story: Story) -> None:
+    from minivess.compliance.audit.test_set import TestSetHistory
+
+    first, second = story.requests
+    grant = TestSetHistory.fold(story.services.log.entries()).grants[first].grant
+    with recorded(story.services, "test-set.approve", story.project.signers["rosa"], instant=True) as record:
+        record.payload(grant=grant.model_copy(update={"request": second}))
+
+
+@given("the model is replaced by another")
 def _(story: Story) -> None:
     projects.write_toy_graph(story.project.workspace.onnx, bias=0.25)
 
 
-@given("the project file is changed afterwards")
+@given("the calibration is replaced by another")
+def _(story: Story) -> None:
+    file = story.project.workspace.models / "calibration.json"
+    file.write_text(file.read_text(encoding="utf-8").replace('"threshold": 0.2', '"threshold": 0.1'), encoding="utf-8")
+
+
+@given("the configuration is changed")
 def _(story: Story) -> None:
     file = story.project.workspace.project_file
     file.write_text(file.read_text(encoding="utf-8").replace("steps: 1", "steps: 2"), encoding="utf-8")
     story.services = replace(story.services, project=load_project(story.project.workspace.root))
 
 
-@given("one byte of a sealed file is changed")
+@given("the sealed part is sealed anew")
+def _(story: Story) -> None:
+    manifest = data.seal_of(story.project.workspace).model_copy(update={"salt": "00" * 16})
+    anew = manifest.model_copy(update={"root": root_of(manifest)})
+    write_record(story.project.workspace.sealed / "manifest.json", anew)
+
+
+@given("a sealed file is changed in one byte")
 def _(story: Story) -> None:
     file = sorted(story.project.workspace.sealed.glob("*.image.sealed"))[0]
     content = bytearray(file.read_bytes())
@@ -115,18 +217,30 @@ def _(story: Story) -> None:
     file.write_bytes(bytes(content))
 
 
+@given(parsers.parse("Rosa's {right} is taken away"))
+def _(story: Story, right: str, tmp_path: Path) -> None:
+    manager = story.project.signers["max"]
+    people.revoke(story.services, manager, "rosa", "left the project")
+    if right == "role":
+        store = Keystore(tmp_path / "other-keys")
+        again = store.create("rosa", "Rosa", IdentityKind.PERSON, (Role.DEVELOPER,), projects.PASSPHRASE)
+        with recorded(story.services, "identity.enrolled", manager, instant=True) as record:
+            record.payload(identity=again)
+
+
 @when("Ada asks to open the test set")
 def _(story: Story) -> None:
-    with pytest.raises(MinivessError) as caught:
-        story.ask("ada")
-    story.error = caught.value
+    story.refused(story.ask)
 
 
 @when("Rosa approves it")
 def _(story: Story) -> None:
-    with pytest.raises(MinivessError) as caught:
-        story.approve()
-    story.error = caught.value
+    story.refused(story.approve)
+
+
+@when("Rosa approves the second")
+def _(story: Story) -> None:
+    story.refused(lambda: story.approve(1))
 
 
 @when("Ada evaluates")
@@ -135,6 +249,60 @@ def _(story: Story) -> None:
         story.evaluate()
     except MinivessError as error:
         story.error = error
+
+
+@when("Ada uses the second")
+def _(story: Story) -> None:
+    story.refused(lambda: story.evaluate(1))
+
+
+@when("Max evaluates with Ada's key file in his hands")
+def _(story: Story) -> None:
+    story.refused(lambda: story.evaluate(who="max"))
+
+
+@when(parsers.parse("eight days pass and {what}"))
+def _(story: Story, what: str) -> None:
+    story.services = replace(story.services, clock=lambda: utc_now() + timedelta(days=8))
+    story.refused(story.evaluate if what == "Ada evaluates" else story.approve)
+
+
+@when("Max enrols a second identity in Ada's name as reviewer")
+def _(story: Story, tmp_path: Path) -> None:
+    store = Keystore(tmp_path / "other-keys")
+    second = store.create("ada-2", " ADA", IdentityKind.PERSON, (Role.REVIEWER,), projects.PASSPHRASE)
+
+    def enrol() -> None:
+        with recorded(story.services, "identity.enrolled", story.project.signers["max"], instant=True) as record:
+            record.payload(identity=second)
+
+    story.refused(enrol)
+
+
+@when("Ada evaluates under watch")
+def _(story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    WATCHED.append(story.written)
+    try:
+        story.evaluate()
+    finally:
+        WATCHED.clear()
+
+
+@when("Ada's evaluation breaks off after the first case")
+def _(story: Story) -> None:
+    def stop(label: str, done: int, total: int) -> None:
+        if label == "evaluating":
+            raise KeyboardInterrupt
+
+    services = story.services
+    story.services = replace(services, progress=stop)
+    with pytest.raises(KeyboardInterrupt):
+        story.evaluate()
+    story.services = services
 
 
 @when("the count is asked for")
@@ -149,21 +317,43 @@ def _(story: Story, reason: str) -> None:
     assert reason in story.error.message
 
 
-@then("the refusal is an entry of the log")
-def _(story: Story) -> None:
+@then(parsers.parse('the last entry says that "{person}" was refused "{action}"'))
+def _(story: Story, person: str, action: str) -> None:
     assert story.error is not None
     last = list(story.services.log.entries())[-1].body
-    assert last.outcome is Outcome.REFUSED
+    assert (last.outcome, last.actor, last.action) == (Outcome.REFUSED, person, action)
     error = audit_logs.told(story.services.log, last).error
-    assert error is not None
-    assert story.error.message.split(",")[0] in error
+    assert error == f"{type(story.error).__name__}: {story.error.message}"
+
+
+@then('the last entry, by the log, names Rosa and "test-set.approve"')
+def _(story: Story) -> None:
+    last = list(story.services.log.entries())[-1].body
+    assert (last.action, last.actor) == ("identity.refused", "log")
+    said = IdentityRefused.model_validate(last.payload)
+    assert (said.identity, said.attempted) == ("rosa", "test-set.approve")
+    assert said.key == story.project.signers["rosa"].key_id
+
+
+@then("the key file lies wrapped, and Max cannot open it")
+def _(story: Story) -> None:
+    file = test_set.key_file(story.project.workspace, story.requests[-1])
+    assert file.stat().st_mode & 0o077 == 0
+    with pytest.raises(RefusedError):
+        story.project.signers["max"].unwrap(file.read_text(encoding="ascii"), context=test_set.EPHEMERAL_CONTEXT)
+
+
+@then("the test set was never opened")
+def _(story: Story) -> None:
+    actions = [entry.body for entry in story.services.log.entries() if entry.body.outcome is Outcome.COMPLETED]
+    assert "test-set.open" not in {body.action for body in actions}
 
 
 @then("the evaluation has measures for every sealed case")
 def _(story: Story) -> None:
     assert story.error is None
-    assert story.record is not None
-    assert {row.case for row in story.record.cases} == set(data.split_of(story.project.workspace).test)
+    (record,) = story.records
+    assert {row.case for row in record.cases} == set(data.split_of(story.project.workspace).test)
 
 
 @then("the log shows criteria, request, approval and opening in this order")
@@ -177,12 +367,66 @@ def _(story: Story) -> None:
     assert done == wanted
 
 
-@then("the opening has been counted all the same")
+@then("no file that was written holds plain bytes of the test part")
+def _(story: Story, tmp_path: Path) -> None:
+    manifest = data.seal_of(story.project.workspace)
+    rosa = story.project.signers["rosa"]
+    keys = b"".join(rosa.unwrap(one, context=data.SEAL_CONTEXT) for one in manifest.wrapped_keys["rosa"])
+    plain = []
+    for case in open_sealed(story.project.workspace.sealed, manifest, keys):
+        image, label = open_image(case), open_label(case)
+        plain += [row.tobytes() for row in image[image.shape[0] // 2]]
+        plain += [label.tobytes(), *(layer.tobytes() for layer in label if layer.any() and not layer.all())]
+    files = [path for path in (*tmp_path.rglob("*"), *map(Path, story.written)) if path.is_file()]
+    assert len(files) > 20
+    for path in files:
+        content = path.read_bytes()
+        assert not [piece for piece in plain if piece in content], path.name
+
+
+@then("every file that was opened for writing lies in the workspace's evidence")
 def _(story: Story) -> None:
-    assert test_set.status(story.services)["openings"] == 1
+    evidence = os.path.realpath(story.project.workspace.evidence)
+    strangers = {name for name in story.written if not name.startswith(evidence) and name != os.devnull}
+    assert story.written
+    assert not strangers
 
 
-@then("it says 2 openings, by whom, and who approved")
+@then("it says 2 openings, by whom, why, who approved, for which release and with what result")
 def _(story: Story) -> None:
     assert story.status["openings"] == 2
-    assert [(row["requester"], row["approver"]) for row in story.status["opened"]] == [("ada", "rosa")] * 2
+    assert story.status["left"] == 1
+    said = [
+        (row["requester"], row["approver"], row["purpose"], row["release"], row["outcome"], row["criteria_met"])
+        for row in story.status["opened"]
+    ]
+    assert said == [("ada", "rosa", "a scenario", "0.1.0", "evaluated", True)] * 2
+    assert story.status["opened"][0]["aggregates"]["dice"]["n"] == 2
+
+
+@then("the second result has intervals of 97.5 % around the same means")
+def _(story: Story) -> None:
+    first, second = (record.aggregates["dice"] for record in story.records)
+    assert (first.level, second.level, first.mean) == (0.95, 0.975, second.mean)
+    assert None not in {first.lower, first.upper, second.lower, second.upper}
+    assert second.upper - second.lower >= first.upper - first.lower  # type: ignore[operator]
+
+
+@then("the second result says that it was look 2 and by which rule it was widened")
+def _(story: Story) -> None:
+    assert story.records[1].look == 2
+    assert "look 2" in story.records[1].reuse
+    assert "Bonferroni" in story.records[1].reuse
+
+
+@then("it says 1 opening that failed")
+def _(story: Story) -> None:
+    assert [(row["look"], row["outcome"], row["criteria_met"]) for row in story.status["opened"]] == [
+        (1, "failed", None)
+    ]
+
+
+@then("the next look would be the second")
+def _(story: Story) -> None:
+    story.once()
+    assert story.records[-1].look == 2

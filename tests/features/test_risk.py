@@ -9,9 +9,10 @@ from pathlib import Path
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.risk.risk_file import RiskFile
+from minivess.compliance.traceability.graph import TraceGraph
 from minivess.foundation.errors import InputError
 from minivess.records.risk_plan import ProbabilityScale
-from tests.tiny_tree import FILES
+from tests.tiny_tree import FILES, write_tree
 
 scenarios("risk.feature")
 
@@ -27,6 +28,7 @@ class Reading:
     source: Path
     file: RiskFile | None = None
     error: InputError | None = None
+    gaps: tuple[tuple[str, str], ...] = ()
 
 
 @given("a plan with two severities, two probabilities and one unacceptable corner", target_fixture="reading")
@@ -96,3 +98,39 @@ def _gap(reading: Reading, kind: str, place: str) -> None:
     assert reading.file is not None
     found = {(gap.kind, f"{gap.source.path}:{gap.source.line}") for gap in reading.file.gaps()}
     assert (kind, place) in found
+
+
+@given(parsers.parse("a source tree whose plan has users told of risks from {level}"), target_fixture="reading")
+def _told(tmp_path: Path, level: str) -> Reading:
+    disclosure = f"disclosure: {{from_level: {level}, document: docs/use.md}}\n"
+    return Reading(write_tree(tmp_path, {"risk/plan.yaml": FILES["risk/plan.yaml"] + disclosure}))
+
+
+@given(parsers.parse('the instructions for use say "{said}"'))
+def _says(reading: Reading, said: str) -> None:
+    write_tree(reading.source, {"docs/use.md": said, "risk/plan.yaml": (reading.source / "risk/plan.yaml").read_text()})
+
+
+@given("a source tree whose risk control does not say which risks it brings", target_fixture="reading")
+def _silent(tmp_path: Path) -> Reading:
+    controls = "".join(line for line in FILES["risk/controls.yaml"].splitlines(True) if "new_risks" not in line)
+    return Reading(write_tree(tmp_path, {"risk/controls.yaml": controls}))
+
+
+@when("the trace check runs")
+def _check(reading: Reading) -> None:
+    reading.gaps = tuple((gap.kind, gap.item) for gap in TraceGraph.load(reading.source).gaps())
+
+
+@then(parsers.parse('the gap "{kind}" of "{item}" is {outcome}'))
+def _of(reading: Reading, kind: str, item: str, outcome: str) -> None:
+    assert reading.gaps == (((kind, item),) if outcome == "reported" else ())
+
+
+@then("before control 1 risk is high, and after it 1 is low and none is high")
+def _overall(reading: Reading) -> None:
+    assert reading.file is not None
+    overall = reading.file.overall()
+    assert overall.initial == {"low": 0, "high": 1}
+    assert overall.residual == {"low": 1, "high": 0}
+    assert overall.method == reading.file.plan.overall

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
+import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.ml.datasets import sealing
+from minivess.ml.datasets.copies import search
 from minivess.ml.datasets.manifests import root_of, write_record
 from minivess.ml.datasets.prepared import ingest, load_case
 from minivess.ml.datasets.sealed import open_image, open_label, open_sealed
@@ -23,7 +27,7 @@ from minivess.records.split import Split
 
 scenarios("sealed_test_set.feature")
 
-KEY = bytes(range(32))
+KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
 
 
 @pytest.fixture
@@ -39,6 +43,7 @@ def _data(facts: dict, tmp_path: Path) -> None:
     facts["prepared"], facts["sealed"] = tmp_path / "data" / "prepared", tmp_path / "data" / "sealed"
     manifest = ingest(facts["data"], tmp_path, facts["prepared"])
     write_record(tmp_path / "data" / "manifest.json", manifest)
+    facts["dataset"] = manifest
     facts["split"] = split(manifest, Split(calibration=1, test=2))
     facts["cases"] = {case: load_case(facts["prepared"], case, memory_map=False) for case in facts["split"].test}
     facts["plain"] = [path.read_bytes() for case in facts["cases"] for path in (facts["prepared"] / case).glob("*.npy")]
@@ -98,6 +103,68 @@ def _interrupted(facts: dict, monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(sealing, "mark_sealed", stop)
         with pytest.raises(KeyboardInterrupt):
             _seal(facts)
+
+
+@when("sealing breaks off after the first case")
+def _breaks_off(facts: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    second = facts["split"].test[1]
+
+    def stop(folder: Path, case: str, **options: Any) -> Any:
+        if case == second:
+            raise KeyboardInterrupt
+        return load_case(folder, case, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sealing, "load_case", stop)
+        patch.setattr(sealing, "_TOGETHER", 1)
+        with pytest.raises(KeyboardInterrupt):
+            _seal(facts)
+    facts["first"] = (facts["sealed"] / f"{facts['split'].test[0]}.image.sealed").read_bytes()
+
+
+@when("the test part is sealed with another key")
+def _seal_on(facts: dict) -> None:
+    facts["manifest"] = seal(
+        facts["prepared"], facts["split"], OTHER, facts["sealed"], wrap={"reviewer": "YW5vdGhlcg=="}
+    )
+
+
+@then("the first case was not sealed again")
+def _kept(facts: dict) -> None:
+    assert (facts["sealed"] / f"{facts['split'].test[0]}.image.sealed").read_bytes() == facts["first"]
+
+
+@then("both keys together give back every image and every mask")
+def _opens_both(facts: dict) -> None:
+    for case in open_sealed(facts["sealed"], facts["manifest"], KEY + OTHER):
+        assert np.array_equal(open_image(case), facts["cases"][case.id].image)
+        assert np.array_equal(open_label(case), facts["cases"][case.id].label)
+
+
+@when(parsers.parse("somebody has kept a test image as {form}"))
+def _kept_copy(facts: dict, form: str, tmp_path: Path) -> None:
+    case = facts["split"].test[0]
+    source = facts["prepared"] / case / "image.npy"
+    names = {"a file of DVC's cache": ".dvc/cache/files/md5/ab/cd", "a gzipped file": "notes.gz"}
+    kept = tmp_path / names.get(form, "old.bin")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    if form == "a file of DVC's cache":
+        shutil.copyfile(source, kept)
+    elif form == "a gzipped file":
+        kept.write_bytes(gzip.compress(source.read_bytes()))
+    elif form == "a member of a zip archive":
+        with zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(source, "x/y")
+    else:
+        with tarfile.open(kept, "w:gz") as tape:
+            tape.add(source, "x/y")
+    facts["copy"], facts["copied"] = kept, case
+
+
+@then("the search names that file, the case and its image")
+def _named(facts: dict, tmp_path: Path) -> None:
+    (copy,) = search((tmp_path,), facts["manifest"], facts["dataset"]).copies
+    assert (copy.path, copy.case, copy.kind, copy.source) == (facts["copy"], facts["copied"], "image", False)
 
 
 @when(parsers.parse("a sealed file is {change}"))

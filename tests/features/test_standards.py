@@ -10,6 +10,7 @@ import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.standards.coverage import Coverage
+from minivess.compliance.standards.documents import documents
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.justified import JudgedGap, judged
 from minivess.foundation.errors import InputError, RefusedError
@@ -163,3 +164,54 @@ def _(desk: Desk, subject: str) -> None:
     desk.write("requirements/justifications.yaml", JUSTIFIED.format(subject=subject, day="2027-12-31"))
     with pytest.raises(InputError, match=r"requirements/justifications.yaml:2: `subject`: `unknown-id` cannot be"):
         TraceGraph.load(desk.tree)
+
+
+@given(parsers.parse('a plan of maintenance with every part but "{part}"'))
+def _(desk: Desk, part: str) -> None:
+    [plan] = [one for one in documents() if one.evidence == "maintenance-plan"]
+    said = "Whoever answers for it does so within five days of work."
+    (desk.tree / plan.path).parent.mkdir(parents=True)
+    desk.write(plan.path, "".join(f"## {one}\n{said}\n" for one in plan.parts if one != part))
+
+
+@when(parsers.parse('the part "{part}" is written'))
+def _(desk: Desk, part: str) -> None:
+    path = "docs/plans/maintenance.md"
+    text = (desk.tree / path).read_text(encoding="utf-8")
+    desk.write(path, f"{text}## {part}\nIt is announced half a year ahead to everybody who has it.\n")
+
+
+@given(parsers.parse('a library locked at "{locked}" whose anomalies somebody read for "{read}"'))
+def _(desk: Desk, locked: str, read: str) -> None:
+    desk.write("pyproject.toml", '[project]\nname = "thing"\ndependencies = ["adder>=1"]\n')
+    wheel = f'[{{ url = "https://example.org/adder.whl", hash = "sha256:{"0" * 64}" }}]'
+    root = (
+        '[[package]]\nname = "thing"\nversion = "1"\nsource = { editable = "." }\ndependencies = [{ name = "adder" }]\n'
+    )
+    source = 'source = { registry = "https://example.org" }'
+    desk.write("uv.lock", f'{root}[[package]]\nname = "adder"\nversion = "{locked}"\n{source}\nwheels = {wheel}\n')
+    seen = f"{{version: '{read}', day: 2026-11-20, by: rosa, found: Nothing that is in use.}}"
+    words = "title: Adder, package: adder, purpose: It adds., requirements: [It shall add.], anomalies: Its tracker."
+    desk.write("requirements/soup.yaml", f"soup:\n  - {{id: SOUP-01, {words}, anomalies_read: {seen}}}\n")
+
+
+@when(parsers.parse('somebody reads them for "{version}"'))
+def _(desk: Desk, version: str) -> None:
+    desk.edit("requirements/soup.yaml", "version: '1.0'", f"version: '{version}'")
+
+
+@given(parsers.parse('an architecture in which "{item}" is allocated to a unit without its code'))
+def _(desk: Desk, item: str) -> None:
+    assert item == "REQ-001"
+    units = (
+        "  - {id: SU-01, title: Sums, statement: s, part_of: SI-01, modules: [thing]}\n"
+        "  - {id: SU-02, title: Other, statement: s, part_of: SI-01, modules: [other]}\n"
+    )
+    whole = "  - {id: SI-01, title: Thing, statement: s, safety_class: B}\n"
+    desk.write("requirements/architecture.yaml", f"software_items:\n{whole}software_units:\n{units}")
+    desk.edit("requirements/all.yaml", "derives_from: [UN-01]", "derives_from: [UN-01]\n    allocated_to: [SU-02]")
+
+
+@then(parsers.parse('the gap "{kind}" of "{item}" is open'))
+def _(desk: Desk, kind: str, item: str) -> None:
+    assert {(one.gap.kind, one.gap.item, one.open) for one in desk.gaps} == {(kind, item, True)}

@@ -36,7 +36,7 @@ def demo(project: Path, folder: Path) -> None:
         recall = record.conformal_recall
         if recall is not None:
             rows.append(("recall of the conformal mask", f"{recall.mean:.3f}", recall.words()))
-        emit_table((f"{len(record.cases)} sealed test cases", "mean", "95 % interval"), rows)
+        emit_table((f"{len(record.cases)} sealed test cases", "mean", f"{record.certainty} interval"), rows)
     click.echo()
     for label, text in (
         ("Second opening", f"refused: {summary.refused}"),

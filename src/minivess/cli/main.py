@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("minivess.cli.test_set:evaluate", "Open the sealed test set once, under a grant, and measure."),
     "serve": ("minivess.cli.serve:serve", "Answer inference requests on loopback, each with a receipt."),
     "trace": ("minivess.cli.trace:trace", "Requirements, risks, scenarios, results and code, linked and checked."),
+    "doctor": ("minivess.cli.doctor:doctor", "Examine the workspace: plain copies, keys, log, disk, versions."),
     "risk": ("minivess.cli.risk:risk", "The risk file, computed from its plan."),
     "audit": ("minivess.cli.audit:audit", "Read, prove and verify the log."),
     "witness": ("minivess.cli.witness:witness", "Vouch for the checkpoints of other people's logs."),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from minivess.cli.rendering import Progress, emit_json, emit_table, say
 from minivess.cli.tree import source_of, source_option
 from minivess.foundation.implements import implements
+
+if TYPE_CHECKING:
+    from minivess.compliance.risk.risk_file import OverallRisk
 
 
 @click.group()
@@ -29,8 +33,23 @@ def report(project: Path, source: Path | None, as_json: bool) -> None:
         emit_json(file.to_json())
     else:
         emit_table(("risk", "title", "initial", "residual", "controls", "verdict"), file.rows())
+        for line in _overall(file.overall()):
+            say(line)
     if not file.acceptable:
         raise click.exceptions.Exit(1)
+
+
+def _overall(found: OverallRisk) -> list[str]:
+    """The overall residual risk in lines."""
+    counts = "; ".join(f"{name} {before} → {found.residual[name]}" for name, before in found.initial.items())
+    lines = [f"risks at each level, before → after control: {counts}"]
+    lines += [
+        f"{harm} can follow from {len(risks)} risks that remain: judge them together"
+        for harm, risks in found.together.items()
+    ]
+    if found.told:
+        lines.append(f"users are to be told of {len(found.told)} risks that remain")
+    return [*lines, f"overall: {found.method}"]
 
 
 @risk.command("drill")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,7 +21,7 @@ def test_set() -> None:
 @actor_option
 @click.pass_obj
 def criteria(project: Path, actor: str | None) -> None:
-    """Register the project's acceptance criteria in the log, before the test set is opened."""
+    """Register the project's acceptance criteria and analysis plan in the log, before the test set is opened."""
     from minivess.workflows import test_set as workflow
 
     with services_of(project) as services:
@@ -51,6 +52,8 @@ def approve(project: Path, actor: str | None, request_id: str) -> None:
     from minivess.workflows import test_set as workflow
 
     with services_of(project) as services:
+        for name, text in workflow.summary_of(services, request_id):
+            say(f"{name:>13}  {text}")
         grant = workflow.approve(services, signer_of(services, actor, Role.REVIEWER), request_id)
     click.echo(f"{grant.request} approved by {grant.approver}")
 
@@ -59,7 +62,7 @@ def approve(project: Path, actor: str | None, request_id: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_obj
 def status(project: Path, as_json: bool) -> None:
-    """How often the test set was opened, by whom, for what."""
+    """How often the test set was opened, by whom, for what, and with what result."""
     from minivess.workflows import test_set as workflow
 
     with services_of(project) as services:
@@ -67,9 +70,38 @@ def status(project: Path, as_json: bool) -> None:
     if as_json:
         emit_json(odometer)
         return
-    click.echo(f"opened {odometer['openings']} time(s)")
-    rows = [(o["index"], o["request"], o["requester"], o["approver"], o["purpose"]) for o in odometer["opened"]]
-    emit_table(("entry", "request", "by", "approved by", "purpose"), rows)
+    policy = odometer["policy"]
+    click.echo(
+        f"opened {odometer['openings']} time(s); the policy allows {policy['per_release']} a release and "
+        f"{policy['total']} in all: {odometer['left']} left"
+    )
+    rows = [
+        (
+            one["index"],
+            one["look"],
+            one["release"],
+            one["request"],
+            one["requester"],
+            one["approver"],
+            _result(one),
+            one["purpose"],
+        )
+        for one in odometer["opened"]
+    ]
+    if rows:
+        emit_table(("entry", "look", "release", "request", "by", "approved by", "result", "purpose"), rows)
+    for one in odometer["waiting"]:
+        word = "waits for approval" if one["approved_by"] is None else f"approved by {one['approved_by']}"
+        click.echo(f"{one['request']} by {one['requester']}: {word}, expires {one['expires']}")
+
+
+def _result(look: dict[str, Any]) -> str:
+    if look["criteria_met"] is None:
+        return str(look["outcome"])
+    dice = look["aggregates"].get("dice")
+    figure = "" if dice is None else f", Dice {dice['mean']:.3f}"
+    missed = [one["criterion"]["measure"] for one in look["criteria"] if not one["met"]]
+    return f"criteria met{figure}" if not missed else f"missed {', '.join(missed)}{figure}"
 
 
 @click.command()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from minivess.foundation.errors import CannotWriteError, InputError
 
@@ -17,21 +20,34 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     Raises:
         CannotWriteError: the disk is full, read-only or out of reach; the old file is untouched.
     """
+    with writing_atomic(path, mode=mode) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def writing_atomic(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """As `write_atomic`, for what is written piece by piece; an exception in the block leaves nothing behind.
+
+    Raises:
+        CannotWriteError: the disk is full, read-only or out of reach; the old file is untouched.
+    """
     temporary: Path | None = None
     try:
         make_folder(path.parent)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         temporary.chmod(mode)
         temporary.replace(path)
         _flush_directory(path.parent)
-    except OSError as error:
+    except BaseException as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise CannotWriteError(
             f"cannot write {path}: {error.strerror or error}", hint="free some space or choose a writable folder"
         ) from error

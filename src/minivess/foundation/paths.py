@@ -51,6 +51,11 @@ class Workspace:
         return self.data / "prepared"
 
     @property
+    def measures(self) -> Path:
+        """What validation measured of each case, remembered."""
+        return self.data / "measures.jsonl"
+
+    @property
     def sealed(self) -> Path:
         """The encrypted test part."""
         return self.data / "sealed"

@@ -58,16 +58,28 @@ class Policy(Record):
     rules: tuple[PolicyRule, ...]
 
 
-class UnsealRequest(Record):
+class Facts(Record):
+    """What is opened, judged, and by what: a request fixes it, and an opening must find it unchanged."""
+
+    model: Digest
+    calibration: Digest
+    """Of the record that holds temperature and conformal threshold."""
+    configuration: Digest
+    plan: Digest
+    """Of the analysis plan, as registered in the log beforehand."""
+    criteria: Digest
+    data: Digest
+    """Root of the sealed test part."""
+
+
+class UnsealRequest(Facts):
     """A wish to open the sealed test set once, with everything that will be judged fixed beforehand."""
 
     id: Slug
     requester: Slug
     purpose: ShortText
-    model: Digest
-    configuration: Digest
-    criteria: Digest
-    data: Digest
+    release: Slug
+    """Version of the device it is for."""
     expires: Moment
     ephemeral_key: str
     """Raw X25519 public key of this one run, base64: the data key is released to it alone."""

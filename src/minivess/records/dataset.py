@@ -62,6 +62,10 @@ class CaseRecord(Record):
     foreground_fraction: Annotated[float, Field(ge=0, le=1)]
     reader_agreement: Annotated[float, Field(ge=0, le=1)] | None = None
     """Dice of the mask with a second reader's, where there is one."""
+    identifiers: tuple[ShortText, ...] = ()
+    """Places in the sources that may say who is in the image, and were accepted (`data.accept_identifiers`)."""
+    notes: tuple[ShortText, ...] = ()
+    """What reading changed or could not settle, in words."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from minivess.foundation.digests import Digest
-from minivess.records.base import Record, ShortText, Slug
+from minivess.records.base import Record, ShortText, Slug, Statement
 
 Measure = Literal["dice", "cldice", "nsd", "hd95_um"]
 MEASURES: tuple[Measure, ...] = ("dice", "cldice", "nsd", "hd95_um")
 HIGHER_IS_BETTER: dict[Measure, bool] = {"dice": True, "cldice": True, "nsd": True, "hd95_um": False}
+
+
+CONFIDENCE = 0.95
+"""That the intervals of all looks at one test set are held to together."""
+
+
+def level_of_look(look: int) -> float:
+    """The level of each interval at the `look`-th look at one test set: 1 - 0.05/look (Bonferroni; Dunn 1961).
+
+    As many sets of intervals of this level as there were looks hold together with at least 95 %. What it does not correct
+    for: that what earlier looks showed may have guided the model (Dwork et al. 2015); docs/threat-model.md.
+    """
+    return 1 - (1 - CONFIDENCE) / look
+
+
+def percent(level: float) -> str:
+    """A level for people: `95 %`, `97.5 %`."""
+    return f"{100 * level:.4g} %"
+
+
+def reuse_in_words(look: int) -> str:
+    """What a reader of the figures must know of earlier looks at the same test set."""
+    if look == 1:
+        return "This was the first look at this test set."
+    return (
+        f"This was look {look} at the same test set: intervals are widened to {percent(level_of_look(look))}, at which "
+        f"those of {look} looks hold together with {percent(CONFIDENCE)} (Bonferroni; Dunn 1961). What earlier looks "
+        "showed may have guided this model, and no interval corrects for that (Dwork et al. 2015)."
+    )
 
 
 class CaseMeasures(Record):
@@ -28,7 +57,7 @@ class CaseMeasures(Record):
 
 
 class Interval(Record):
-    """A mean over `n` cases with a 95 % percentile bootstrap interval, resampled by subject.
+    """A mean over `n` cases with a percentile bootstrap interval of a stated level, resampled by subject.
 
     With cases of fewer than two subjects there is nothing to resample, so there is no interval: `lower` and `upper` are
     None, and whatever asks for a bound is not met.
@@ -38,6 +67,8 @@ class Interval(Record):
     lower: float | None
     upper: float | None
     n: int
+    level: Annotated[float, Field(gt=0, lt=1)] = CONFIDENCE
+    """How often such intervals contain the true mean: 0.95, and more when the test set was looked at before."""
 
     def words(self, digits: int = 3) -> str:
         """The interval for people, without the mean."""
@@ -69,6 +100,46 @@ class Conventions(Record):
     bootstrap_unit: ShortText = "subject"
 
 
+class CriterionOutcome(Record):
+    """How one criterion came out; an undefined value meets none."""
+
+    criterion: Criterion
+    value: float | None
+    met: bool
+
+
+class Looks(Record):
+    """How often the sealed test set may be opened for one release of the device, and in all."""
+
+    per_release: Annotated[int, Field(ge=1)] = 1
+    total: Annotated[int, Field(ge=1)] = 3
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if self.per_release > self.total:
+            raise ValueError("a release cannot have more looks than there are in all")
+        return self
+
+
+class AnalysisPlan(Record):
+    """How the test set will be judged. Made from the project file, and in the log before anybody asks to open it."""
+
+    measures: tuple[Measure, ...] = MEASURES
+    mask: ShortText = "voxels with a calibrated probability of at least `mask_threshold`"
+    mask_threshold: Annotated[float, Field(gt=0, lt=1)]
+    conventions: Conventions
+    intervals: ShortText = "percentile bootstrap of the mean over cases, resampled by subject"
+    confidence: float = CONFIDENCE
+    reuse: ShortText = "look k at one test set: intervals of level 1 - 0.05/k (Bonferroni; Dunn 1961)"
+    baseline: ShortText = "the best single intensity threshold, tuned on the calibration part"
+    published: ShortText = "measures of every case; pictures of the best and the worst case with their masks"
+    seed: int
+    looks: Looks
+    criteria: tuple[Criterion, ...]
+    notes: Statement | None = None
+    """What else was planned, in the words of the project file."""
+
+
 class EvaluationRecord(Record):
     """The outcome of one opening of the test set."""
 
@@ -86,3 +157,15 @@ class EvaluationRecord(Record):
     band_ece: float
     best: Slug
     worst: Slug
+    look: Annotated[int, Field(ge=1)] = 1
+    """Which look at this test set it was."""
+
+    @property
+    def certainty(self) -> str:
+        """The level of the intervals, for people."""
+        return percent(level_of_look(self.look))
+
+    @property
+    def reuse(self) -> str:
+        """What a reader must know of earlier looks at the same test set."""
+        return reuse_in_words(self.look)

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from minivess.records.base import Record, ShortText, Slug, Statement
+from minivess.records.item_parts import AnomaliesRead, Cause, Platform
 
 ItemId = Annotated[
     str,
@@ -51,7 +52,8 @@ class Item(Record):
     id: ItemId
     title: ShortText
     rests_on: tuple[Slug, ...] = ()
-    """Things beside text whose change makes everything that links here suspect: `data-set`, `weights`, `policy`, ..."""
+    """Things beside text whose change makes everything that links here suspect: `data-set`, `label-protocol`, `weights`,
+    `threshold`, `policy`, `configuration`."""
     source: Source
 
 
@@ -70,7 +72,7 @@ class SystemRequirement(Item):
 
 
 class RequirementCategory(StrEnum):
-    """The categories of IEC 62304 5.2.2 this project uses."""
+    """The categories of IEC 62304 5.2.2, a to l, and risk controls (5.2.3)."""
 
     FUNCTIONAL = "functional"
     INPUTS_OUTPUTS = "inputs-outputs"
@@ -82,6 +84,7 @@ class RequirementCategory(StrEnum):
     INSTALLATION = "installation"
     OPERATION = "operation-and-maintenance"
     NETWORK = "network"
+    USER_MAINTENANCE = "user-maintenance"
     REGULATORY = "regulatory"
     RISK_CONTROL = "risk-control"
 
@@ -133,8 +136,10 @@ class SoupItem(Item):
     maker: ShortText | None = None
     purpose: Statement
     requirements: Annotated[tuple[Statement, ...], Field(min_length=1)]
+    platform: Platform | None = None
     anomalies: Statement
-    """Where its published anomalies are listed, and what follows from them for this device."""
+    """Where its published anomalies are listed, and what would follow from which of them for this device."""
+    anomalies_read: AnomaliesRead | None = None
 
 
 class Anomaly(Item):
@@ -197,6 +202,8 @@ class SequenceOfEvents(Item):
 
     statement: Statement
     from_hazard: Annotated[ItemId, Link("HAZ")]
+    causes: tuple[Cause, ...] = ()
+    """What can set it going (IEC 62304 7.1.2)."""
 
 
 class HazardousSituation(Item):
@@ -229,13 +236,15 @@ class Risk(Item):
     after: tuple[Estimate, ...] = ()
     """The estimate after each control, in the order of `controls`; the last one is the residual one."""
     residual: Estimate
-    controls: Annotated[tuple[ItemId, ...], Link("RC")]
+    controls: Annotated[tuple[ItemId, ...], Link("RC")] = ()
     severity_reason: Statement | None = None
     """Needed when the residual severity is lower than the initial one."""
     information_reason: Statement | None = None
     """Needed when information for safety is the only kind of control (7.1)."""
     benefit: Statement | None = None
     """Why the benefit outweighs a residual risk that the plan does not accept (7.4)."""
+    benefit_by: Slug | None = None
+    """Who judged so: somebody whom the plan lets (`benefit_approvers`)."""
     verdict: Literal["acceptable", "unacceptable"] | None = None
     """Never the source of truth: when typed, it must equal what the plan's matrix gives."""
 
@@ -277,6 +286,8 @@ class RiskControl(Item):
     implemented_by: Annotated[tuple[ItemId, ...], Field(min_length=1), Link("REQ")]
     new_risks: Annotated[tuple[ItemId, ...], Link("RISK")] = ()
     """Risks that the measure itself brings (7.5)."""
+    no_new_risks: Statement | None = None
+    """Why the measure brings none; owed where `new_risks` names none."""
     switch: Switch | None = None
     """For `minivess risk drill`: without the measure a scenario that carries its id must fail (7.2)."""
 

@@ -9,7 +9,9 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
 from minivess.records.approval import Envelope, UnsealGrant, UnsealRequest
+from minivess.records.artifact import ArtifactName
 from minivess.records.base import Record, ShortText, Slug
+from minivess.records.data_version import DvcDigest
 from minivess.records.evaluation import AnalysisPlan, Criterion, CriterionOutcome, Interval
 from minivess.records.identity import Identity, PublicKey
 
@@ -143,11 +145,22 @@ class DataProfiled(Observation):
 
 
 class DataSplit(Observation):
-    """Cases were assigned to parts by subject."""
+    """Cases were assigned to parts and folds. The entry locks the split: its outputs name the digest."""
 
     train: int
     calibration: int
     test: int
+    folds: int = 0
+    near_duplicates: int = 0
+    """Pairs of images that show the same thing and stay together."""
+
+
+class LeakageChecked(Observation):
+    """The leakage guard looked at the split."""
+
+    across: int
+    """Pairs that belong together and are apart."""
+    within: int
 
 
 class DataCardWritten(Observation):
@@ -158,6 +171,29 @@ class DataCardWritten(Observation):
     """Questions that nobody answered."""
     findings: int
     openings: int
+
+
+class DataAdded(Record):
+    """Raw data were put under DVC."""
+
+    folder: ArtifactName
+    dvc: DvcDigest
+    files: int
+    size: int
+    """Bytes."""
+
+
+class DataTransferred(Observation):
+    """What is under DVC was sent to a remote, or brought back from it and checked."""
+
+    remote: ShortText
+    """The bucket, or `folder`."""
+    files: int
+    """Files that went over the line; the others were there already."""
+    size: int
+    """Their bytes."""
+    folders: dict[ArtifactName, DvcDigest]
+    """Everything under DVC."""
 
 
 class DataSealed(Record):
@@ -342,7 +378,11 @@ PAYLOADS: dict[str, type[Record]] = {
     "data.validate": DataValidated,
     "data.profile": DataProfiled,
     "data.split": DataSplit,
+    "data.leakage": LeakageChecked,
     "data.card": DataCardWritten,
+    "data.add": DataAdded,
+    "data.push": DataTransferred,
+    "data.pull": DataTransferred,
     "data.seal": DataSealed,
     "training": Training,
     "ensemble": Ensembling,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from minivess.records.base import Record, ShortText, Slug, Statement
 from minivess.records.data_source import Data
-from minivess.records.evaluation import Criterion
+from minivess.records.evaluation import Criterion, Looks
 from minivess.records.model import ModelSpec, TrainingSpec
 from minivess.records.split import Split
 from minivess.records.witness import WitnessPolicy
@@ -37,6 +37,9 @@ class Evaluation(Record):
     tolerance_um: Annotated[float, Field(gt=0)] = 2.0
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
+    looks: Looks = Looks()
+    notes: Statement | None = None
+    """What else the analysis plan says: a paragraph for the approver."""
 
 
 class Project(Record):

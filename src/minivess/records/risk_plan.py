@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from minivess.records.base import Record, ShortText, Slug, Statement
 from minivess.records.items import ControlKind, Estimate, FieldCount, Risk
@@ -83,6 +83,15 @@ class RiskLevel(Record):
     meaning: Statement
 
 
+class Disclosure(Record):
+    """Which residual risks users are told of, and in which document (ISO 14971:2019 clause 8)."""
+
+    from_level: Slug
+    """The best level that they are told of; worse ones too."""
+    document: Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*(/\w[\w.-]*)*$", max_length=200)]
+    """Path in the source tree; it names each such risk by its id."""
+
+
 class RiskPlan(Record):
     """Criteria for risk acceptability, fixed before any risk is estimated (ISO 14971 4.4)."""
 
@@ -96,6 +105,12 @@ class RiskPlan(Record):
     """One row a severity step (1 first), one column a probability step (1 first)."""
     overall: Statement
     """How the overall residual risk is judged (clause 8)."""
+    disclosure: Disclosure | None = None
+    """What users are told of residual risks."""
+    benefit_approvers: tuple[Slug, ...] = ()
+    """People or roles who may judge that a benefit outweighs a risk that is not acceptable (7.4)."""
+    serious_from: Annotated[int | None, Field(ge=1)] = None
+    """The first step of severity that is serious injury or death: software that can do so is of class C (IEC 62304 4.3)."""
     review: Statement
     """Who reviews the file, and when (clauses 9 and 10)."""
 
@@ -117,6 +132,10 @@ class RiskPlan(Record):
             above > below for upper, lower in pairwise(ranks) for above, below in zip(upper, lower, strict=True)
         ):
             raise ValueError("a higher severity or probability may not give a better level")
+        if self.disclosure is not None and self.disclosure.from_level not in order:
+            raise ValueError(f"`disclosure` names `{self.disclosure.from_level}`, which is no level of this plan")
+        if self.serious_from is not None and self.serious_from > len(self.severity):
+            raise ValueError(f"`serious_from` is not on the scale of 1 to {len(self.severity)}")
         accepted = [level.acceptable for level in self.levels]
         if accepted != sorted(accepted, reverse=True):
             raise ValueError("levels go from best to worst: none after an unacceptable one can be acceptable")
@@ -153,6 +172,11 @@ class RiskPlan(Record):
     def rank(self, estimate: Estimate) -> int:
         """How bad the level of an estimate is: 0 for the best."""
         return [level.name for level in self.levels].index(self.level(estimate).name)
+
+    def told(self, estimate: Estimate) -> bool:
+        """Whether users are told of a residual risk that is estimated so."""
+        names = [level.name for level in self.levels]
+        return self.disclosure is not None and self.rank(estimate) >= names.index(self.disclosure.from_level)
 
     def verdict(self, estimate: Estimate) -> Verdict:
         """Whether a risk estimated so may remain."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import uvicorn
 from fastapi import FastAPI
 
+from minivess.foundation.implements import implements
 
+
+@implements("REQ-114")
 def serve(app: FastAPI, host: str = "127.0.0.1", port: int = 8000) -> None:
     """Serve until interrupted.
 

@@ -154,6 +154,7 @@ def serve_log(folder: Path, vkey: str, origin: str | None = None) -> ServedLog:
     return log
 
 
+@implements("REQ-114")
 class WitnessServer(ThreadingHTTPServer):
     """HTTP in front of a witness.
 

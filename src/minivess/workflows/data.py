@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,23 +12,29 @@ from pydantic import ValidationError
 from minivess.compliance.identity.keys import wrap_for
 from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
-from minivess.foundation.digests import digest_file
+from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.files import read_limited, write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
+from minivess.records.data_version import DataVersion
 from minivess.records.dataset import DatasetManifest
+from minivess.records.entry import Outcome
 from minivess.records.identity import Role
+from minivess.records.leakage import LeakageReport
 from minivess.records.seal import SealManifest
 from minivess.records.split import SplitManifest
 from minivess.records.validation import ValidationReport
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services, first_error
+from minivess.workflows.stages import follows
 
 SEAL_CONTEXT = b"minivess/test-set/data-key/1"
+MANIFEST, SPLIT = "data/manifest.json", "data/split.json"
 _LIMIT = 64 << 20
+_PAGE_LIMIT = 1 << 30
 
 
 def read_json[R: Record](workspace: Workspace, name: str, kind: type[R], *, hint: str) -> R:
@@ -48,8 +55,13 @@ def read_json[R: Record](workspace: Workspace, name: str, kind: type[R], *, hint
 
 def write_json(workspace: Workspace, name: str, value: Record | dict[str, Any]) -> None:
     """Write one of the workspace's own JSON records, whole or not at all."""
+    write_text_atomic(workspace.root / name, json_text(value))
+
+
+def json_text(value: Record | dict[str, Any]) -> str:
+    """A record as `write_json` writes it."""
     plain = value.model_dump(mode="json") if isinstance(value, Record) else value
-    write_text_atomic(workspace.root / name, json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def manifest_of(workspace: Workspace) -> DatasetManifest:
@@ -72,19 +84,13 @@ def made_of(workspace: Workspace, *names: str) -> list[Artifact]:
     return [Artifact(name=name, digest=digest_file(workspace.root / name)) for name in names]
 
 
-class DataVersion(Record):
-    """Which version of the data everything after the sealing worked with."""
-
-    dvc: str
-    split: str
-
-
 def version_of(workspace: Workspace) -> dict[str, Any]:
     """The data digests every later entry carries: the split's root and DVC's digest."""
     version = read_json(workspace, "data/version.json", DataVersion, hint="minivess data seal")
     return {"data": version.split, "dvc": version.dvc}
 
 
+@follows("ingest")
 def ingest(services: Services, signer: Signer) -> DatasetManifest:
     """Read and normalise every case of the project."""
     from minivess.ml.datasets import prepared
@@ -97,16 +103,23 @@ def ingest(services: Services, signer: Signer) -> DatasetManifest:
         write_json(workspace, "data/manifest.json", manifest)
         record.context(data=manifest.root)
         record.output("data/manifest.json", workspace.data / "manifest.json")
-        record.payload(dataset=manifest.name, cases=len(manifest.cases))
+        places = sorted({place for case in manifest.cases for place in case.identifiers})
+        accepted = {"accept_identifiers": services.project.data.accept_identifiers, "identifiers": places[:64]}
+        record.payload(dataset=manifest.name, cases=len(manifest.cases), **(accepted if places else {}))
     return manifest
 
 
+@follows("validate")
 def validate(services: Services, signer: Signer) -> ValidationReport:
-    """Run the rules over the cases and keep the report."""
-    from minivess.ml.datasets.checking import validation
+    """Run the rules over the cases; keep the findings, the page a person reads, and the profile of the set.
+
+    What was measured is remembered case by case, so that an interrupted validation goes on where it stopped.
+    """
+    from minivess.ml.datasets.checking import profile, report, rules, survey, validation
 
     workspace = Workspace(services.workspace)
     manifest = manifest_of(workspace)
+    changes = services.project.data.rules
     with recorded(
         services,
         "data.validate",
@@ -114,23 +127,51 @@ def validate(services: Services, signer: Signer) -> ValidationReport:
         inputs=made_of(workspace, "data/manifest.json"),
         context=services.context(data=manifest.root),
     ) as record:
-        report = validation.validate(manifest, workspace.prepared, progress=services.progress)
-        write_json(workspace, "data/validation.json", report)
+        rules.severities(changes)
+        surveyed = survey.survey(manifest, workspace.prepared, memory=workspace.measures, progress=services.progress)
+        found = validation.validate(
+            manifest, workspace.prepared, changes=changes, surveyed=surveyed, progress=services.progress
+        )
+        figures = profile.summarise(surveyed) if surveyed.measures else None
+        page = report.page(found, figures, surveyed, when=services.clock(), progress=services.progress)
+        write_text_atomic(workspace.data / "validation.html", page)
+        if figures is None:
+            (workspace.data / "profile.json").unlink(missing_ok=True)
+        else:
+            write_json(workspace, "data/profile.json", figures)
+            record.output("data/profile.json", workspace.data / "profile.json")
+        write_json(workspace, "data/validation.json", found)
         record.output("data/validation.json", workspace.data / "validation.json")
-        severities = [finding.severity.value for finding in report.findings]
+        severities = [finding.severity.value for finding in found.findings]
         record.payload(
-            rules=len(report.rules),
+            rules=len(found.rules),
             notes=severities.count("note"),
             warnings=severities.count("warning"),
             blocking=severities.count("block"),
+            changed=len(found.changed),
         )
-    return report
+    return found
 
 
+def _withdraw_pictures(workspace: Workspace, cases: Iterable[str]) -> None:
+    """Take the pictures of cases that are being sealed out of the validation page; `data leakage` makes its page again."""
+    from minivess.ml.datasets.checking import report
+
+    (workspace.data / "leakage.html").unlink(missing_ok=True)
+    path = workspace.data / "validation.html"
+    if path.is_file():
+        page = read_limited(path, limit=_PAGE_LIMIT).decode("utf-8")
+        write_text_atomic(path, report.without_pictures(page, cases))
+
+
+@follows("split")
+@implements("REQ-089")
 def split(services: Services, signer: Signer) -> SplitManifest:
-    """Assign subjects to parts; refused while validation blocks."""
-    from minivess.ml.datasets import splits
+    """Assign cases to parts and folds, and lock that: the entry names the split's digest, and no other split of these
+    cases is taken any more. Refused while validation blocks, or where something leaks.
 
+    Splitting again by the same plan gives the locked split. Other cases (after another ingest) are split anew.
+    """
     workspace = Workspace(services.workspace)
     manifest = manifest_of(workspace)
     if (workspace.sealed / "manifest.json").is_file():
@@ -141,7 +182,7 @@ def split(services: Services, signer: Signer) -> SplitManifest:
         services,
         "data.split",
         signer,
-        inputs=made_of(workspace, "data/manifest.json"),
+        inputs=made_of(workspace, MANIFEST),
         context=services.context(data=manifest.root),
     ) as record:
         report = read_json(workspace, "data/validation.json", ValidationReport, hint="minivess data validate")
@@ -150,22 +191,99 @@ def split(services: Services, signer: Signer) -> SplitManifest:
                 "validation blocks these cases" if report.blocked else "validation was for other cases",
                 hint="mend what `minivess data validate` names, ingest and validate again",
             )
-        made = splits.split(manifest, services.project.split)
-        splits.check_leakage(manifest, made)
-        write_json(workspace, "data/split.json", made)
+        made = _locked_by_plan(services, manifest) or propose(services)
+        locked = locked_split(services)
+        if locked is not None and locked != digest_bytes(json_text(made).encode("utf-8")):
+            raise RefusedError(
+                "the split of these cases is locked, and this would be another one",
+                hint="put `split` in minivess.yaml back as it was; other cases can be split anew",
+            )
+        write_json(workspace, SPLIT, made)
         record.context(data=made.root)
-        record.output("data/split.json", workspace.data / "split.json")
-        record.payload(train=len(made.train), calibration=len(made.calibration), test=len(made.test))
+        record.output(SPLIT, workspace.root / SPLIT)
+        record.payload(
+            train=len(made.train),
+            calibration=len(made.calibration),
+            test=len(made.test),
+            folds=len(made.folds),
+            near_duplicates=len(made.near),
+        )
     return made
 
 
+def propose(services: Services) -> SplitManifest:
+    """The split as it would be; nothing is written or recorded, except the page about leaks when there are any.
+
+    Raises:
+        RefusedError: something leaks; data/leakage.html shows the pairs.
+    """
+    from minivess.ml.datasets import splits
+    from minivess.ml.datasets.checking import leakage
+    from minivess.ml.datasets.published import read_published
+
+    workspace = Workspace(services.workspace)
+    manifest, plan = manifest_of(workspace), services.project.split
+    published = None if plan.published is None else read_published(services.workspace, plan.published, manifest)
+    known = leakage.near(manifest, workspace.prepared, progress=services.progress)
+    made = splits.assign(manifest, plan, near=known, published=published)
+    keep_leakage(workspace, manifest, leakage.leaks(manifest, made))
+    splits.check_leakage(manifest, made)
+    return made
+
+
+def locked_split(services: Services) -> str | None:
+    """Digest of data/split.json as it was locked for the present cases; None while it is not.
+
+    Raises:
+        UsageError: there are no cases yet.
+    """
+    (cases,) = made_of(Workspace(services.workspace), MANIFEST)
+    for entry in services.log.entries():
+        body = entry.body
+        if body.action == "data.split" and body.outcome is Outcome.COMPLETED and cases in body.inputs:
+            for output in body.outputs:
+                if output.name == SPLIT:
+                    return output.digest
+    return None
+
+
+def _locked_by_plan(services: Services, manifest: DatasetManifest) -> SplitManifest | None:
+    """The locked split, when it lies there unchanged and was made by the present plan."""
+    from minivess.ml.datasets import splits
+    from minivess.ml.datasets.published import read_published
+
+    workspace, plan = Workspace(services.workspace), services.project.split
+    locked = locked_split(services)
+    if locked is None or not (workspace.root / SPLIT).is_file():
+        return None
+    (there,) = made_of(workspace, SPLIT)
+    if there.digest != locked:
+        return None
+    published = None if plan.published is None else read_published(services.workspace, plan.published, manifest)
+    made = split_of(workspace)
+    return made if made.plan == splits.plan_digest(plan, published) else None
+
+
+def keep_leakage(workspace: Workspace, manifest: DatasetManifest, report: LeakageReport) -> None:
+    """Write data/leakage.json and, with anything to show, data/leakage.html."""
+    from minivess.ml.datasets.checking.leakage_page import page
+
+    path = workspace.data / "leakage.html"
+    if report.across or report.within:
+        write_text_atomic(path, page(manifest, report, workspace.prepared))
+    else:
+        path.unlink(missing_ok=True)
+    write_json(workspace, "data/leakage.json", report)
+
+
 @implements("REQ-014", "REQ-016", "RC-03")
+@follows("seal")
 def seal(services: Services, signer: Signer) -> SealManifest:
     """Encrypt the test part for every enrolled independent reviewer, remove its plain files, version the data with DVC.
 
     Whoever seals does not keep the data key: from here on it exists only wrapped to the reviewers.
     """
-    from minivess.ml.datasets import sealing, versioning
+    from minivess.ml.datasets import copies, sealing, versioning
 
     workspace = Workspace(services.workspace)
     made = split_of(workspace)
@@ -176,6 +294,8 @@ def seal(services: Services, signer: Signer) -> SealManifest:
         inputs=made_of(workspace, "data/split.json"),
         context=services.context(data=made.root),
     ) as record:
+        if locked_split(services) != digest_file(workspace.root / SPLIT):
+            raise RefusedError("the split is not locked, or was changed since", hint="minivess data split locks it")
         register = Register.fold(services.log.entries())
         approvers = {
             one.id: one.encryption_key
@@ -192,8 +312,17 @@ def seal(services: Services, signer: Signer) -> SealManifest:
         else:
             data_key = os.urandom(32)
             wrapped = {who: wrap_for(key, data_key, context=SEAL_CONTEXT) for who, key in approvers.items()}
-            manifest = sealing.seal(workspace.prepared, made, data_key, workspace.sealed, wrap=wrapped)
+            manifest = sealing.seal(
+                workspace.prepared,
+                made,
+                data_key,
+                workspace.sealed,
+                wrap=wrapped,
+                sources=copies.sources_of(services.project.data, services.workspace, made.test),
+                progress=services.progress,
+            )
             del data_key
+        _withdraw_pictures(workspace, made.test)
         digest = versioning.version(services.workspace, [workspace.prepared, workspace.sealed])
         write_json(workspace, "data/version.json", DataVersion(dvc=digest, split=made.root))
         record.context(dvc=digest)

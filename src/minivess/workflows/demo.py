@@ -224,7 +224,7 @@ class _Story:
             answer = _post_volume(f"{address}/v1/segment", read_limited(image, limit=1 << 30), spacing)
         receipt = Receipt.model_validate(answer["receipt"])
         trust = parse_trust(people.trusted_keys(services))
-        verdict = verify_receipt(receipt, log_key=trust.log_key, actor=trust)
+        verdict = verify_receipt(receipt, log_key=trust, actor=trust)
         if not verdict.holds:
             raise VerificationError("the receipt of the service does not hold")
         return f"{answer['decision']}, receipt for entry {receipt.index} verified"

@@ -16,6 +16,7 @@ from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
+from minivess.records.data_version import TrainedOn
 from minivess.records.entry import Entry, Outcome
 from minivess.records.identity import Role
 from minivess.records.model import CalibrationRecord, ExportRecord, ModelSpec, RunRecord
@@ -24,6 +25,7 @@ from minivess.records.split import Part
 from minivess.workflows.data import made_of, read_json, split_of, version_of, write_json
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
+from minivess.workflows.stages import follows
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PARITY_PATCHES = 4
@@ -48,18 +50,25 @@ def cases_of(services: Services, part: Part) -> list[tuple[str, Array, Array]]:
     """Id, image and mask of every case of a part, in order of id. The test part lies sealed and is never among them.
 
     Raises:
-        UsageError: the test part was asked for.
+        UsageError: the test part was asked for, or a case is no grey volume of known size with one class.
     """
     from minivess.ml.datasets.prepared import load_case
 
     if part is Part.TEST:
         raise UsageError("the test part is sealed", hint="minivess test-set request")
     workspace = Workspace(services.workspace)
-    loaded = (load_case(workspace.prepared, case) for case in split_of(workspace).part(part))
+    loaded = [load_case(workspace.prepared, case) for case in split_of(workspace).part(part)]
+    for record in (case.record for case in loaded):
+        if record.axes != "zyx" or record.unit != "um" or [one.value for one in record.classes] != [1]:
+            raise UsageError(
+                f"case {record.id} has axes {record.axes}, unit {record.unit} and {len(record.classes)} classes",
+                hint="networks learn from grey volumes (zyx, µm) with one class of value 1 so far",
+            )
     return [(case.record.id, np.asarray(case.image, np.float32), np.asarray(case.label, np.uint8)) for case in loaded]
 
 
 @implements("REQ-017")
+@follows("train")
 def train(services: Services, signer: Signer) -> list[RunRecord]:
     """Train every member; each is one recorded action, one MLflow run and one folder under models/members.
 
@@ -94,7 +103,11 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
             inputs=made_of(workspace, "data/split.json"),
             context=services.context(seed=seed, **version),
         ) as record:
-            listener = MlflowListener(services.settings.mlflow_uri, experiment=project.device.name)
+            listener = MlflowListener(
+                services.settings.mlflow_uri,
+                experiment=project.device.name,
+                data=TrainedOn(name=project.data.name, dvc=version["dvc"], split=version["data"]),
+            )
             run = train_member(
                 cases,
                 project.model,
@@ -113,6 +126,7 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
 
 
 @implements("REQ-018")
+@follows("ensemble")
 def combine(services: Services, signer: Signer) -> str:
     """Fix which members the ensemble is made of; returns the digest that identifies it.
 
@@ -157,6 +171,7 @@ def _ensemble(services: Services) -> Any:
 
 
 @implements("REQ-019", "REQ-020")
+@follows("calibrate")
 def calibrate(services: Services, signer: Signer) -> CalibrationRecord:
     """Fit temperature and conformal threshold on the calibration part alone."""
     from minivess.ml.uncertainty.calibration import calibrate as fit
@@ -187,6 +202,7 @@ def calibrate(services: Services, signer: Signer) -> CalibrationRecord:
 
 
 @implements("REQ-026")
+@follows("export")
 def export(services: Services, signer: Signer) -> ExportRecord:
     """Write the calibrated ensemble as one ONNX graph; refused, and the file removed, when it differs from PyTorch."""
     from minivess.ml.export.onnx import to_onnx

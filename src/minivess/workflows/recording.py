@@ -32,7 +32,7 @@ from minivess.observability.lineage.events import (
 from minivess.observability.lineage.facets import facets_of
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Context, Draft, Outcome
-from minivess.records.payloads import PAYLOADS
+from minivess.records.payloads import PAYLOADS, IdentityRefused
 from minivess.records.receipt import Receipt
 from minivess.workflows.error_text import describe
 from minivess.workflows.services import Services, first_error
@@ -140,8 +140,16 @@ class Recording:
         self._refusal = describe(RefusedError(reason), self._services.workspace)
 
     def announce(self) -> None:
-        """Append the `started` entry."""
-        self._started = self._append(Outcome.STARTED, {}, None).index
+        """Append the `started` entry.
+
+        Raises:
+            RefusedError: the log takes nothing from this signer; an entry of the log's own says so.
+        """
+        try:
+            self._started = self._append(Outcome.STARTED, {}, None).index
+        except RefusedError as error:
+            self._turn_away(error)
+            raise
 
     def conclude(self) -> None:
         """Append the entry of an action that came to its end: completed, or refused by `refuse`.
@@ -166,9 +174,27 @@ class Recording:
                 self._receipt = self._append(outcome, self._ready_payload(), text)
             except (UsageError, InputError):  # a payload that cannot stand in the log is left out
                 self._receipt = self._append(outcome, {}, text)
+        except RefusedError:  # the log takes nothing from this signer
+            self._turn_away(error)
         except Exception as second:
             error.add_note(f"and this could not be recorded: {second}")
         raise error
+
+    @implements("REQ-092")
+    def _turn_away(self, error: BaseException) -> None:
+        """Append, in the name of the log, that somebody acted whose key does not count."""
+        who = self._signer.identity.id
+        payload = IdentityRefused(identity=who, key=self._signer.key_id, attempted=self._action)
+        draft = Draft(
+            action="identity.refused",
+            outcome=Outcome.COMPLETED,
+            context=self._context.model_copy(update={"openlineage_run": None}),
+            payload=payload.model_dump(mode="json"),
+        )
+        try:
+            self._services.log.append(draft, self._services.log.signer)
+        except Exception as second:
+            error.add_note(f"and this could not be recorded: {second}")
 
     def _ready_payload(self) -> dict[str, Any]:
         """The payload as plain JSON values, with the model's own spelling where it fits the model."""

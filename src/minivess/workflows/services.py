@@ -27,6 +27,7 @@ from minivess.observability.lineage.transports import transport_for
 from minivess.records.entry import Context
 from minivess.records.project import Project
 from minivess.records.sinks import Progress
+from minivess.workflows.cited import cited_version
 
 LOG_IDENTITY = "log"
 """Id of the service key that signs the log's checkpoints, in the workspace's keystore."""
@@ -47,7 +48,7 @@ class Services:
     clock: Clock = utc_now
 
     def context(self, **known: Any) -> Context:
-        """The circumstances of an action: git state, environment and configuration are found, the rest is given.
+        """The circumstances of an action: git state, environment, configuration and version of the data are found.
 
         Args:
             known: further fields of `Context`, for example `data`, `model`, `seed`.
@@ -61,6 +62,7 @@ class Services:
             "git_dirty": dirty,
             "environment": environment_digest(self.source),
             "configuration": digest_of(self.project),
+            **cited_version(self.workspace, self.project.data.root),
         }
         try:
             return Context.model_validate({**found, **known})

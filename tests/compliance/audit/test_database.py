@@ -16,6 +16,7 @@ from minivess.foundation.errors import CouldNotCheckError, InputError
 from tests import audit_logs
 
 
+@pytest.mark.verifies("REQ-113")
 def test_migrations_make_the_tables_the_code_expects(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'a.db'}", wait=1.0)
     with database.writing() as connection:
@@ -25,6 +26,7 @@ def test_migrations_make_the_tables_the_code_expects(tmp_path: Path) -> None:
         assert not database.outdated(connection)
 
 
+@pytest.mark.verifies("REQ-113")
 def test_a_migration_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'a.db'}", wait=1.0)
 
@@ -49,6 +51,7 @@ def test_commits_are_durable(tmp_path: Path) -> None:
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
+@pytest.mark.verifies("REQ-113")
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     desk = audit_logs.start(tmp_path)
     desk.log.close()

@@ -9,19 +9,32 @@ from typing import Any
 import pytest
 
 from minivess.compliance.audit.test_set import TestSetHistory, criteria_digest
+from minivess.compliance.identity.keys import generate
+from minivess.compliance.identity.register import Register, Tenure
+from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, VerificationError
-from minivess.records.approval import Envelope, EnvelopeSignature, UnsealGrant, UnsealRequest
+from minivess.records.approval import Envelope, EnvelopeSignature, Facts, UnsealGrant, UnsealRequest
 from minivess.records.base import Record
 from minivess.records.entry import Entry, EntryBody, Outcome
-from minivess.records.evaluation import Criterion
-from minivess.records.payloads import CriteriaRegistered, TestSetApproved, TestSetOpened, TestSetRequested
+from minivess.records.evaluation import AnalysisPlan, Conventions, Criterion, CriterionOutcome, Interval, Looks
+from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, Role
+from minivess.records.payloads import CriteriaRegistered, Evaluated, TestSetApproved, TestSetOpened, TestSetRequested
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CRITERIA = (Criterion(measure="dice", at_least=0.85), Criterion(measure="cldice", at_least=0.8))
+PLAN = AnalysisPlan(
+    mask_threshold=0.5,
+    conventions=Conventions(tolerance_um=2.0),
+    seed=0,
+    looks=Looks(per_release=2, total=3),
+    criteria=CRITERIA,
+)
 FACTS: dict[str, str] = {
     "model": digest_bytes(b"model"),
+    "calibration": digest_bytes(b"calibration"),
     "configuration": digest_bytes(b"configuration"),
+    "plan": digest_of(PLAN),
     "criteria": criteria_digest(CRITERIA),
     "data": digest_bytes(b"data"),
 }
@@ -40,15 +53,34 @@ def step(actor: str, action: str, payload: Record, outcome: Outcome = Outcome.CO
     return actor, action, payload, outcome
 
 
-REGISTERED = step("ada", "criteria.register", CriteriaRegistered(criteria=CRITERIA))
+def known(**people: str) -> Register:
+    """A register of people, valid ones, each with keys of their own: id and printed name."""
+    tenures = {}
+    for who, name in people.items():
+        signing, wrapping = generate(KeyAlgorithm.P256), generate(KeyAlgorithm.X25519)
+        identity = Identity(
+            id=who,
+            name=name,
+            kind=IdentityKind.PERSON,
+            roles=(Role.REVIEWER,),
+            signing_key=signing.public,
+            encryption_key=wrapping.public,
+        )
+        tenures[signing.key_id] = Tenure(identity, 0)
+    return Register(size=9, tenures=tenures)
+
+
+PEOPLE = known(ada="Ada", rosa="Rosa", eve="Eve", max="Max")
+REGISTERED = step("ada", "criteria.register", CriteriaRegistered(criteria=CRITERIA, plan=PLAN))
 OPENED = step("ada", "test-set.open", TestSetOpened(request="r1"))
 
 
-def asked(by: str = "ada", named: str = "ada", **changes: Any) -> Any:
+def asked(by: str = "ada", named: str = "ada", name: str = "r1", release: str = "0.1", **changes: Any) -> Any:
     request = UnsealRequest(
-        id="r1",
+        id=name,
         requester=named,
         purpose="release 0.1",
+        release=release,
         expires=NOW + timedelta(days=1),
         ephemeral_key="AA==",
         **{**FACTS, **changes},
@@ -56,14 +88,18 @@ def asked(by: str = "ada", named: str = "ada", **changes: Any) -> Any:
     return step(by, "test-set.request", TestSetRequested(request=request))
 
 
-def granted(by: str = "rosa", named: str = "rosa", outcome: Outcome = Outcome.COMPLETED) -> Any:
+def granted(by: str = "rosa", named: str = "rosa", outcome: Outcome = Outcome.COMPLETED, name: str = "r1") -> Any:
     envelope = Envelope(payloadType="t", payload="", signatures=(EnvelopeSignature(keyid="", sig=""),))
-    grant = UnsealGrant(request="r1", approver=named, wrapped_key="AA==", envelope=envelope)
+    grant = UnsealGrant(request=name, approver=named, wrapped_key="AA==", envelope=envelope)
     return step(by, "test-set.approve", TestSetApproved(grant=grant), outcome)
 
 
-def check(*steps: Any, now: datetime = NOW, **changes: str) -> UnsealGrant:
-    return TestSetHistory.fold(entries(*steps)).check_open("r1", now=now, **{**FACTS, **changes})
+def check(
+    *steps: Any, now: datetime = NOW, actor: str = "ada", register: Register = PEOPLE, **changes: str
+) -> UnsealGrant:
+    facts = Facts.model_validate({**FACTS, **changes})
+    history = TestSetHistory.fold(entries(*steps))
+    return history.check_open("r1", actor=actor, facts=facts, register=register, now=now).grant
 
 
 @pytest.mark.verifies("REQ-022")
@@ -128,16 +164,103 @@ def test_openings_are_counted() -> None:
 def test_who_may_answer_a_request() -> None:
     history = TestSetHistory.fold(entries(REGISTERED, asked()))
 
-    assert history.check_approve("r1", approver="rosa", now=NOW).id == "r1"
+    assert history.check_approve("r1", approver="rosa", register=PEOPLE, now=NOW).id == "r1"
     with pytest.raises(RefusedError, match="cannot approve it"):
-        history.check_approve("r1", approver="ada", now=NOW)
+        history.check_approve("r1", approver="ada", register=PEOPLE, now=NOW)
     with pytest.raises(RefusedError, match="expired"):
-        history.check_approve("r1", approver="rosa", now=NOW + timedelta(days=2))
+        history.check_approve("r1", approver="rosa", register=PEOPLE, now=NOW + timedelta(days=2))
     with pytest.raises(RefusedError, match="no request"):
-        history.check_approve("r2", approver="rosa", now=NOW)
+        history.check_approve("r2", approver="rosa", register=PEOPLE, now=NOW)
     answered = TestSetHistory.fold(entries(REGISTERED, asked(), granted()))
     with pytest.raises(RefusedError, match="approved already"):
-        answered.check_approve("r1", approver="max", now=NOW)
+        answered.check_approve("r1", approver="max", register=PEOPLE, now=NOW)
+
+
+@pytest.mark.verifies("REQ-022", "REQ-092", "RC-03")
+@pytest.mark.parametrize("other", [known(ada="Ada", rosa=" ADA "), "key"])
+def test_a_second_identity_of_the_requester_is_no_second_person(other: Register | str) -> None:
+    register = known(ada="Ada", rosa="Rosa") if isinstance(other, str) else other
+    if other == "key":
+        one, two = register.tenures.values()
+        shared = two.identity.model_copy(update={"encryption_key": one.identity.encryption_key})
+        register = Register(size=9, tenures={"a": one, "b": Tenure(shared, 0)})
+    history = TestSetHistory.fold(entries(REGISTERED, asked()))
+    with pytest.raises(RefusedError, match="as ada and cannot approve it"):
+        history.check_approve("r1", approver="rosa", register=register, now=NOW)
+    with pytest.raises(RefusedError, match="own requester"):
+        check(REGISTERED, asked(), granted(), register=register)
+
+
+@pytest.mark.verifies("REQ-092")
+def test_a_revoked_requester_gets_no_approval() -> None:
+    gone = Register(size=9, tenures={name: Tenure(one.identity, 0, 5) for name, one in PEOPLE.tenures.items()})
+    with pytest.raises(VerificationError, match="ada"):
+        TestSetHistory.fold(entries(REGISTERED, asked())).check_approve("r1", approver="rosa", register=gone, now=NOW)
+
+
+@pytest.mark.verifies("REQ-092", "RC-03")
+def test_who_holds_the_key_of_somebody_elses_run_does_not_open() -> None:
+    with pytest.raises(RefusedError, match="granted to ada, not to max"):
+        check(REGISTERED, asked(), granted(), actor="max")
+
+
+def look(name: str, release: str = "0.1", data: str = FACTS["data"]) -> tuple[Any, ...]:
+    opened = step("ada", "test-set.open", TestSetOpened(request=name))
+    return asked(name=name, release=release, data=data), granted(name=name), opened
+
+
+@pytest.mark.verifies("REQ-095", "RC-03")
+def test_the_policy_counts_looks_of_the_release_and_in_all() -> None:
+    policy = Looks(per_release=2, total=3)
+
+    def number(*looks: tuple[Any, ...], release: str = "0.1") -> int:
+        history = TestSetHistory.fold(entries(REGISTERED, *(one for several in looks for one in several)))
+        return history.check_looks(policy, release=release, data=FACTS["data"])
+
+    assert number() == 1
+    assert number(look("a"), look("b", data=digest_bytes(b"another test part"))) == 2
+    with pytest.raises(RefusedError, match=r"2 of 2 times for release 0\.1, at entry 3 and 6"):
+        number(look("a"), look("b"))
+    assert number(look("a"), look("b"), release="0.2") == 3
+    with pytest.raises(RefusedError, match="3 of 3 times in all"):
+        number(look("a"), look("b"), look("c", release="0.2"), release="0.2")
+
+
+@pytest.mark.verifies("REQ-095", "RC-03")
+def test_of_two_grants_that_open_together_one_is_a_look_too_many() -> None:
+    tight = PLAN.model_copy(update={"looks": Looks(per_release=1, total=1)})
+    registered = step("ada", "criteria.register", CriteriaRegistered(criteria=CRITERIA, plan=tight))
+    steps = [
+        *(asked(name=name, plan=digest_of(tight)) for name in ("r1", "r2")),
+        *(granted(name=name) for name in ("r1", "r2")),
+        *(step("ada", "test-set.open", TestSetOpened(request=name)) for name in ("r1", "r2")),
+    ]
+    history = TestSetHistory.fold(entries(registered, *steps))
+    assert history.check_opened("r1", 5) == 1
+    with pytest.raises(RefusedError, match="1 of 1 times"):
+        history.check_opened("r2", 6)
+    with pytest.raises(RefusedError, match="another process, at entry 5"):
+        history.check_opened("r1", 7)
+
+
+@pytest.mark.verifies("REQ-094")
+def test_each_look_has_its_result_its_number_and_its_level() -> None:
+    dice = Interval(mean=0.9, lower=0.8, upper=0.95, n=4)
+    outcome = CriterionOutcome(criterion=CRITERIA[0], value=0.9, met=True)
+    done = Evaluated(request="a", cases=4, aggregates={"dice": dice}, baseline_dice=0.5, criteria=(outcome,))
+    steps = [*look("a"), step("ada", "evaluation", done), *look("b"), *look("c", data=digest_bytes(b"fresh"))]
+    first, second, fresh = TestSetHistory.fold(entries(REGISTERED, *steps)).looks()
+
+    assert (first.number, first.level, first.outcome, first.met) == (1, 0.95, "evaluated", True)
+    assert (second.number, second.level, second.outcome, second.met) == (2, 0.975, "no result", None)
+    assert (fresh.number, fresh.level) == (1, 0.95)
+
+
+@pytest.mark.verifies("REQ-092")
+def test_a_plan_that_came_after_the_request_opens_nothing() -> None:
+    alone = step("ada", "criteria.register", CriteriaRegistered(criteria=CRITERIA))
+    with pytest.raises(RefusedError, match=r"analysis plan .* not registered before it"):
+        check(alone, asked(), REGISTERED, granted())
 
 
 def test_a_malformed_entry_is_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 import pytest
 
@@ -31,6 +32,7 @@ from minivess.records.items import (
 )
 
 SOURCE = Source(path="x.yaml", line=1)
+EVERY_KIND = ("specification", "defect", "soup", "hardware", "misuse")
 LOW = Estimate(severity=1, p1=1, p2=1)
 
 
@@ -49,6 +51,8 @@ def whole_device() -> dict[str, Item]:
         for number, category in enumerate(RequirementCategory, start=1)
     ]
     soup = {"package": "Num_Py", "maker": "NumFOCUS", "purpose": "p", "requirements": ["r"], "anomalies": "none known"}
+    soup |= {"platform": {"python": ">=3.12", "builds": ["any"]}}
+    soup |= {"anomalies_read": {"version": "2.5.5", "day": "2026-11-20", "by": "eva", "found": "Nothing in use."}}
     found: list[Item] = [
         UserNeed.model_validate(base("UN-01") | {"statement": "s"}),
         *requirements,
@@ -66,7 +70,9 @@ def whole_device() -> dict[str, Item]:
         ),
         Hazard.model_validate(base("HAZ-01") | {"statement": "s", "covers": ["MLH-22", "MLH-01"]}),
         Hazard.model_validate(base("HAZ-02") | {"statement": "s", "covers": ["MLH-22"]}),
-        SequenceOfEvents.model_validate(base("SEQ-01") | {"statement": "s", "from_hazard": "HAZ-01"}),
+        SequenceOfEvents.model_validate(
+            base("SEQ-01") | {"statement": "s", "from_hazard": "HAZ-01", "causes": EVERY_KIND}
+        ),
         HazardousSituation.model_validate(base("HS-01") | {"statement": "s", "follows": ["SEQ-01"]}),
         Harm.model_validate(base("HARM-01") | {"statement": "s"}),
         Risk.model_validate(
@@ -74,7 +80,9 @@ def whole_device() -> dict[str, Item]:
             | {"situation": "HS-01", "harm": "HARM-01", "initial": LOW, "residual": LOW, "controls": ["RC-01"]}
         ),
         RiskControl.model_validate(
-            base("RC-01") | {"statement": "s", "kind": ControlKind.PROTECTIVE, "implemented_by": ["REQ-001"]}
+            base("RC-01")
+            | {"statement": "s", "kind": ControlKind.PROTECTIVE, "implemented_by": ["REQ-001"]}
+            | {"no_new_risks": "n"}
         ),
         Threat.model_validate(
             base("THR-01") | {"statement": "s", "stride": "tampering", "affects": ["SU-01"], "controlled_by": ["RC-01"]}
@@ -84,16 +92,19 @@ def whole_device() -> dict[str, Item]:
 
 
 def shown(
-    items: Iterable[Item], safety_class: str = "B", dependencies: tuple[str, ...] = ("num.py",)
+    items: Iterable[Item],
+    safety_class: Literal["A", "B", "C"] = "B",
+    dependencies: tuple[str, ...] = ("num.py",),
+    locked: str = "2.5.5",
 ) -> frozenset[str]:
-    return shown_by_items(items, safety_class=safety_class, dependencies=dependencies)  # type: ignore[arg-type]
+    return shown_by_items(items, safety_class=safety_class, dependencies=dependencies, locked={"num-py": locked})
 
 
 ALL = shown(whole_device().values())
 
 
 def test_a_whole_device_shows_what_items_can_show() -> None:
-    assert len(ALL) == 17
+    assert len(ALL) == 20
     assert all(evidence()[name].told_by == "source" for name in ALL)
 
 
@@ -113,11 +124,18 @@ def test_nothing_is_shown_by_nothing() -> None:
         ("REQ-002", {"category": RequirementCategory.FUNCTIONAL}, {"requirement-categories"}),
         ("SU-01", {"part_of": "SI-01"}, {"units", "threat-model"}),
         ("SOUP-01", {"maker": None}, {"soup-makers"}),
-        ("SOUP-01", {"package": "other"}, {"soup-makers", "soup-needs", "soup-anomalies"}),
+        ("SOUP-01", {"package": "other"}, {"soup-makers", "soup-needs", "soup-anomalies", "soup-platform"}),
+        ("SOUP-01", {"platform": None}, {"soup-platform"}),
+        ("SOUP-01", {"anomalies_read": None}, {"soup-anomalies"}),
+        ("RC-01", {"no_new_risks": None}, {"new-risks-considered"}),
+        ("RC-01", {"new_risks": ("RISK-01",)}, {"new-risks-considered"}),
         ("RISK-01", {"situation": "HS-02"}, {"situations-disposed"}),
         ("RISK-01", {"controls": ()}, {"items-in-risk"}),
+        ("SEQ-01", {"causes": ()}, {"causes-considered"}),
+        ("SEQ-01", {"causes": EVERY_KIND[1:]}, {"causes-considered"}),
         ("THR-01", {"affects": ("SI-01",)}, {"threat-model"}),
         ("THR-01", {"affects": ()}, {"threat-model"}),
+        ("CR-01", {"status": "proposed"}, {"changes-verified", "problems-resolved"}),
         ("CR-01", {"status": "implemented"}, {"changes-verified", "problems-resolved"}),
         ("CR-01", {"resolves": ()}, {"problems-resolved"}),
         ("ANO-01", {"status": "open"}, {"problems-resolved"}),
@@ -139,6 +157,11 @@ def test_a_lower_class_needs_a_reason_and_a_higher_one_does_not() -> None:
 
 def test_a_dependency_without_soup_item_is_seen() -> None:
     assert "soup-needs" not in shown(whole_device().values(), dependencies=("numpy", "scipy"))
+
+
+@pytest.mark.verifies("REQ-112")
+def test_anomalies_that_were_read_for_another_version_were_not_read() -> None:
+    assert "soup-anomalies" not in shown(whole_device().values(), locked="2.5.6")
 
 
 def test_hazards_of_machine_learning_are_listed_with_what_considers_them() -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pack_builder import (
     RUN,
     TEMPLATES,
+    LogBuilder,
     ada,
     bag,
     begin,
@@ -320,6 +321,23 @@ def test_the_odometer_must_agree_with_the_log(tmp_path: Path) -> None:
     both_refuse(tmp_path, resign(payload(second)), "2 opening(s)")
 
 
+def open_wrongly(log: LogBuilder, step: str) -> None:
+    """An opening that was granted, and is another than was granted."""
+    request = opening_request()
+    if step == "expired":
+        request = request.model_copy(update={"expires": log.entries[0].body.time})
+    register_criteria(log)
+    if step == "a look too many":
+        for number in range(3):
+            open_test_set(log, opening_request(f"opening-{number}"))
+        return
+    log.append(ada(), "test-set.request", {"request": request.model_dump(mode="json")})
+    log.append(ben(), "test-set.approve", {"grant": opening_grant(request, ben()).model_dump(mode="json")})
+    model = digest_bytes(b"another model") if step == "model" else request.model
+    who = cleo() if step == "by another person" else ada()
+    log.append(who, "test-set.open", {"request": request.id}, context=Context(model=model, openlineage_run=RUN))
+
+
 def opening_without(step: str) -> Files:
     """A signed pack of insiders whose log breaks one rule of the test set."""
     log, request = begin(), opening_request()
@@ -352,18 +370,10 @@ def opening_without(step: str) -> Files:
         register_criteria(log)
         open_test_set(log, request)
         log.append(ada(), "test-set.open", {"request": request.id})
-    elif step == "model":
-        register_criteria(log)
-        log.append(ada(), "test-set.request", {"request": request.model_dump(mode="json")})
-        log.append(ben(), "test-set.approve", {"grant": opening_grant(request, ben()).model_dump(mode="json")})
-        other_model = Context(model=digest_bytes(b"another model"), openlineage_run=RUN)
-        log.append(ada(), "test-set.open", {"request": request.id}, context=other_model)
-    elif step == "expired":
-        request = request.model_copy(update={"expires": log.entries[0].body.time})
-        register_criteria(log)
-        open_test_set(log, request)
-    else:
+    elif step == "evaluation without opening":
         evaluate(log, request)
+    else:
+        open_wrongly(log, step)
     results = [
         Artifact(name=name, digest=digest_bytes(content))
         for name, content in payload(log).items()
@@ -385,6 +395,8 @@ def opening_without(step: str) -> Files:
         "another request",
         "once",
         "model",
+        "by another person",
+        "a look too many",
         "expired",
         "evaluation without opening",
     ],

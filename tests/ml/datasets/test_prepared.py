@@ -13,7 +13,9 @@ from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
 from minivess.ml.datasets.manifests import cases_root, read_manifest, write_record
 from minivess.ml.datasets.prepared import ingest, load_case, mark_sealed
+from minivess.records.data_source import Data
 from minivess.records.dataset import DatasetManifest
+from tests.ml.datasets import specimens
 
 IMAGE = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
 LABEL = (IMAGE > 40).astype(np.uint16) * 254
@@ -119,6 +121,24 @@ def test_a_sealed_case_is_neither_loaded_nor_made_again(from_arrays: Callable, t
         ingest(data, base, out)
 
 
+@pytest.mark.verifies("REQ-014")
+def test_a_sealed_case_stays_when_its_sources_went_into_custody(from_arrays: Callable, tmp_path: Path) -> None:
+    data, base = from_arrays({"a": ("s", IMAGE, LABEL), "b": ("t", IMAGE + 1, LABEL)})
+    out = tmp_path / "out"
+    manifest = ingest(data, base, out)
+    mark_sealed(out, "b")
+    (base / "files" / "b-image.npy").unlink()
+    with pytest.raises(InputError):
+        ingest(data, base, out)
+    (base / "files" / "b-label.npy").unlink()
+    assert ingest(data, base, out) == manifest
+    assert ingest(data.model_copy(update={"cases": data.cases[:1]}), base, out) == manifest
+    (base / "files" / "a-image.npy").unlink()
+    (base / "files" / "a-label.npy").unlink()
+    with pytest.raises(InputError):
+        ingest(data, base, out)
+
+
 def test_a_manifest_reads_back_and_a_changed_one_is_refused(workspace, tmp_path: Path) -> None:
     path = tmp_path / "m.json"
     write_record(path, workspace.manifest)
@@ -131,3 +151,55 @@ def test_a_manifest_reads_back_and_a_changed_one_is_refused(workspace, tmp_path:
     path.write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"m\.json"):
         read_manifest(path, DatasetManifest)
+
+
+@pytest.mark.verifies("REQ-076", "REQ-077")
+def test_pictures_colours_and_classes_pass_through(tmp_path: Path) -> None:
+    colour = np.arange(6 * 7 * 3, dtype=np.uint8).reshape(6, 7, 3)
+    values = (colour[..., 0] % 3).astype(np.uint8)
+    np.save(tmp_path / "i.npy", colour)
+    np.save(tmp_path / "l.npy", values)
+    plan = {
+        "name": "flat",
+        "licence": "CC0",
+        "source": "test",
+        "root": ".",
+        "modality": "photograph",
+        "classes": {1: "artery", 2: "vein"},
+        "cases": [{"id": "a", "subject": "s", "image": "i.npy", "label": "l.npy", "site": "Oslo", "scanner": "One"}],
+    }
+    manifest = ingest(Data.model_validate(plan), tmp_path, tmp_path / "out")
+    record = manifest.cases[0]
+    assert (record.axes, record.grid, record.unit, record.spacing) == ("yxc", (6, 7), "px", (1.0, 1.0))
+    assert (record.site, record.scanner, record.modality, record.source_format) == (
+        "Oslo",
+        "One",
+        "photograph",
+        "NumPy",
+    )
+    assert [one.name for one in record.classes] == ["artery", "vein"]
+    for memory_map in (True, False):
+        case = load_case(tmp_path / "out", "a", memory_map=memory_map, verify=True)
+        assert np.array_equal(case.image, colour)
+        assert np.array_equal(case.label, values)
+    again = ingest(Data.model_validate(plan | {"classes": {1: "artery", 2: "capillary"}}), tmp_path, tmp_path / "out")
+    assert again.cases[0].classes[1].name == "capillary"
+
+
+@pytest.mark.verifies("REQ-076")
+def test_a_series_says_its_modality_place_and_origin_and_a_new_slice_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "ct").mkdir()
+    for dataset in specimens.series():
+        (tmp_path / "ct" / f"{dataset.InstanceNumber}.dcm").write_bytes(specimens.dicom_bytes(dataset))
+    np.save(tmp_path / "l.npy", np.tile(np.arange(2, dtype=np.uint8), (4, 5, 4))[..., :7])
+    case = {"id": "a", "subject": "s", "image": "ct", "label": "l.npy"}
+    data = Data.model_validate({"name": "d", "licence": "x", "source": "y", "root": ".", "cases": [case]})
+    record = ingest(data, tmp_path, tmp_path / "out").cases[0]
+    assert (record.modality, record.scanner, record.orientation) == ("CT", "Maker One", "SPL")
+    assert record.acquisition.startswith("series-")
+    assert record.origin is not None
+    assert record.affine is not None
+    assert record.affine[2] == (2000.0, 0.0, 0.0, 0.0)
+    changed = specimens.slice_of(6.0, specimens.GREY[1], number=4)
+    (tmp_path / "ct" / "4.dcm").write_bytes(specimens.dicom_bytes(changed))
+    assert ingest(data, tmp_path, tmp_path / "out").cases[0].image != record.image

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageError, VerificationError
 from minivess.ml.datasets import sealed_files, sealing
 from minivess.ml.datasets.prepared import ingest, load_case
-from minivess.ml.datasets.sealed import open_image, open_label, open_sealed
+from minivess.ml.datasets.sealed import ClosedFile, SealedCase, open_image, open_label, open_sealed
 from minivess.ml.datasets.sealed_files import verify_sealed
 from minivess.ml.datasets.sealing import finish, plain_copies, seal
 from minivess.ml.datasets.splits import split
@@ -27,6 +31,13 @@ WRAP = {"bob": "d3JhcHBlZA=="}
 
 def parts(workspace) -> SplitManifest:
     return split(workspace.manifest, Split(calibration=1, test=2))
+
+
+def closed(plain: bytes, facts: dict[str, str | int]) -> bytes:
+    """A sealed stream in memory."""
+    out = io.BytesIO()
+    encrypt(io.BytesIO(plain), len(plain), facts, KEY, out)
+    return out.getvalue()
 
 
 def close(workspace) -> SealManifest:
@@ -113,14 +124,108 @@ def test_interrupted_sealing_loses_nothing_and_is_finished_by_calling_again(work
         assert np.array_equal(open_image(case), before[case.id])
 
 
+@pytest.mark.verifies("REQ-090", "RC-03")
+def test_sealing_goes_on_under_another_key_and_keeps_what_was_compared(workspace, monkeypatch) -> None:
+    plan, said = parts(workspace), []
+    other = bytes(range(1, 33))
+    before = {case: load_case(workspace.prepared, case, memory_map=False) for case in plan.test}
+    monkeypatch.setattr(sealing, "_TOGETHER", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(sealing, "load_case", stopping_at(plan.test[1]))
+        with pytest.raises(KeyboardInterrupt):
+            close(workspace)
+    first = (workspace.sealed / f"{plan.test[0]}.image.sealed").read_bytes()
+    manifest = seal(
+        workspace.prepared,
+        plan,
+        other,
+        workspace.sealed,
+        wrap={"bob": "bmV4dA=="},
+        progress=lambda *now: said.append(now),
+    )
+
+    assert said == [("sealing", 1, 2), ("sealing", 2, 2)]
+    assert (workspace.sealed / f"{plan.test[0]}.image.sealed").read_bytes() == first
+    assert [file.session for file in manifest.files] == [0, 0, 1, 1]
+    assert manifest.wrapped_keys == {"bob": (WRAP["bob"], "bmV4dA==")}
+    for case in open_sealed(workspace.sealed, manifest, KEY + other):
+        assert np.array_equal(open_image(case), before[case.id].image)
+        assert np.array_equal(open_label(case), before[case.id].label)
+    with pytest.raises(UsageError):
+        open_sealed(workspace.sealed, manifest, KEY)
+    assert not (workspace.sealed / "progress.json").exists()
+
+
+@pytest.mark.verifies("REQ-090", "RC-03")
+@pytest.mark.parametrize("change", ["another approver", "a damaged sealed file", "a damaged record"])
+def test_what_an_interrupted_sealing_left_counts_only_while_it_holds(workspace, monkeypatch, change: str) -> None:
+    plan = parts(workspace)
+    monkeypatch.setattr(sealing, "_TOGETHER", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(sealing, "load_case", stopping_at(plan.test[1]))
+        with pytest.raises(KeyboardInterrupt):
+            close(workspace)
+    wrap = WRAP
+    if change == "another approver":
+        wrap = {"eve": "x"}
+    elif change == "a damaged sealed file":
+        (workspace.sealed / f"{plan.test[0]}.image.sealed").write_bytes(b"")
+    else:
+        (workspace.sealed / "progress.json").write_text("{", encoding="utf-8")
+    manifest = seal(workspace.prepared, plan, KEY, workspace.sealed, wrap=wrap)
+    assert len({file.session for file in manifest.files}) == 1
+    assert set(manifest.wrapped_keys) == set(wrap)
+    keys = KEY * len(next(iter(manifest.wrapped_keys.values())))
+    assert len([open_image(case) for case in open_sealed(workspace.sealed, manifest, keys)]) == 2
+
+
+def stopping_at(stop: str):
+    """`load_case`, interrupted when a case's turn comes."""
+
+    def load(folder, case, **options):
+        if case == stop:
+            raise KeyboardInterrupt
+        return load_case(folder, case, **options)
+
+    return load
+
+
+@pytest.mark.verifies("REQ-093", "RC-03")
+def test_the_key_of_the_images_opens_no_label(workspace) -> None:
+    manifest = close(workspace)
+    case = next(open_sealed(workspace.sealed, manifest, KEY))
+    assert case.image.key != case.label.key != KEY
+    crossed = SealedCase(case.id, case.image, replace(case.label, key=case.image.key))
+    with pytest.raises(VerificationError, match=r"label\.sealed does not open"):
+        open_label(crossed)
+
+
+@pytest.mark.verifies("REQ-090")
+def test_flat_and_coloured_cases_are_sealed_byte_for_byte(tmp_path) -> None:
+    image = np.arange(5 * 7 * 3, dtype="<f4").reshape(5, 7, 3)
+    np.save(tmp_path / "image.npy", image)
+    split_root = "sha256:" + "0" * 64
+    file = sealed_files.write_sealed(
+        tmp_path / "image.npy", digest_file(tmp_path / "image.npy"), ("photo", "image", split_root, 0), KEY, tmp_path
+    )
+    closed_file = ClosedFile(tmp_path / "photo.image.sealed", file, split_root, sealed_files.kind_key(KEY, "image"))
+    assert np.array_equal(open_image(SealedCase("photo", closed_file, closed_file)), image)
+    with pytest.raises(VerificationError, match="changed after it was ingested"):
+        sealed_files.write_sealed(tmp_path / "image.npy", split_root, ("photo", "image", split_root, 0), KEY, tmp_path)
+
+
 @pytest.mark.verifies("REQ-014", "RC-03")
 def test_plain_files_stay_when_a_sealed_file_does_not_read_back(workspace, monkeypatch) -> None:
-    honest = sealed_files.write_atomic
+    honest = sealed_files.writing_atomic
 
-    def damaged(path, data: bytes) -> None:
-        honest(path, data[:-1] + bytes([data[-1] ^ 1]))
+    @contextmanager
+    def damaged(path):
+        with honest(path) as stream:
+            yield stream
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
-    monkeypatch.setattr(sealed_files, "write_atomic", damaged)
+    monkeypatch.setattr(sealed_files, "writing_atomic", damaged)
     with pytest.raises(VerificationError):
         close(workspace)
     for case in parts(workspace).test:
@@ -159,7 +264,7 @@ def test_copies_under_another_name_are_found(workspace) -> None:
 def test_any_damage_to_a_stream_is_noticed(tmp_path, data: st.DataObject) -> None:
     size = data.draw(st.sampled_from([0, 1, 1000, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 5]))
     plain, facts = os.urandom(size), {"case": "a", "size": size}
-    content = encrypt(plain, facts, KEY)
+    content = closed(plain, facts)
     path = tmp_path / "x.sealed"
     path.write_bytes(content)
     assert decrypt(path, facts, KEY) == plain
@@ -176,7 +281,7 @@ def test_any_damage_to_a_stream_is_noticed(tmp_path, data: st.DataObject) -> Non
 @pytest.mark.verifies("REQ-015")
 def test_dropped_and_reordered_chunks_are_noticed(tmp_path) -> None:
     plain, facts = os.urandom(3 * CHUNK), {"case": "a"}
-    content = encrypt(plain, facts, KEY)
+    content = closed(plain, facts)
     step = CHUNK + 16
     start, chunks = content[: -3 * step], [content[-3 * step :][at : at + step] for at in range(0, 3 * step, step)]
     path = tmp_path / "x.sealed"

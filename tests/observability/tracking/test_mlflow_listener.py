@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,14 +12,16 @@ import pytest
 
 from minivess.foundation.errors import CouldNotCheckError, UsageError
 from minivess.observability.tracking.mlflow_listener import MlflowListener
+from minivess.records.data_version import TrainedOn
 
 
 @pytest.mark.slow
-@pytest.mark.verifies("REQ-017")
+@pytest.mark.verifies("REQ-017", "REQ-096")
 def test_runs_are_tracked_on_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     uri = f"sqlite:///{tmp_path / 'evidence' / 'mlflow.db'}"
-    listener = MlflowListener(uri, experiment="toy", tags={"entry": "4"})
+    data = TrainedOn(name="volumes", dvc=f"md5:{'1' * 32}.dir", split=f"sha256:{'2' * 64}")
+    listener = MlflowListener(uri, experiment="toy", tags={"entry": "4"}, data=data)
 
     good = listener.started("seed-0", {"steps": 150, "learning_rate": 0.004, "architecture": "segresnet"})
     for step in range(150):
@@ -37,6 +40,11 @@ def test_runs_are_tracked_on_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert run.data.params == {"steps": "150", "learning_rate": "0.004", "architecture": "segresnet"}
     assert run.data.metrics["final_loss"] == 0.01
     assert run.data.tags["entry"] == "4"
+    assert (run.data.tags["dvc"], run.data.tags["data"]) == (data.dvc, data.split)
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.source_type) == ("volumes", "dvc")
+    assert used.dataset.digest == data.dvc.removeprefix("md5:")
+    assert json.loads(used.dataset.source) == {"dvc": data.dvc, "split": data.split}
     assert [metric.step for metric in client.get_metric_history(good, "loss")] == list(range(150))
     assert client.get_run(bad).info.status == "FAILED"
     experiment = client.get_experiment(run.info.experiment_id)

@@ -40,6 +40,23 @@ class Cell(Record):
     residual: tuple[str, ...]
 
 
+class OverallRisk(Record):
+    """What the single risks say about the overall residual risk (clause 8); a person judges it by the plan's method."""
+
+    method: str
+    """In the plan's words."""
+    initial: dict[str, int]
+    """How many risks are at each level before control, best level first."""
+    residual: dict[str, int]
+    unacceptable: tuple[str, ...]
+    """Risks that the matrix does not accept, whether somebody outweighed them or not."""
+    outweighed: tuple[str, ...]
+    together: dict[str, tuple[str, ...]]
+    """By harm: the risks above the best level that lead to it, where there are several."""
+    told: tuple[str, ...]
+    """Risks that users have to be told of."""
+
+
 @dataclass(frozen=True)
 class RiskFile:
     """Plan, risks and controls of one source tree, in the order of the files."""
@@ -99,6 +116,27 @@ class RiskFile:
             verdict=self.plan.verdict(risk.residual),
         )
 
+    @implements("REQ-111")
+    def overall(self) -> OverallRisk:
+        """The overall residual risk, as far as it follows from the single ones."""
+        harms: defaultdict[str, list[str]] = defaultdict(list)
+        initial, residual = ({level.name: 0 for level in self.plan.levels} for _ in range(2))
+        for risk in self.risks:
+            initial[self.plan.level(risk.initial).name] += 1
+            residual[self.plan.level(risk.residual).name] += 1
+            if self.plan.rank(risk.residual) > 0:
+                harms[risk.harm].append(risk.id)
+        refused = [risk for risk in self.risks if self.plan.verdict(risk.residual) == "unacceptable"]
+        return OverallRisk(
+            method=self.plan.overall,
+            initial=initial,
+            residual=residual,
+            unacceptable=tuple(risk.id for risk in refused),
+            outweighed=tuple(risk.id for risk in refused if risk.benefit is not None),
+            together={harm: tuple(risks) for harm, risks in harms.items() if len(risks) > 1},
+            told=tuple(risk.id for risk in self.risks if self.plan.told(risk.residual)),
+        )
+
     @property
     def acceptable(self) -> bool:
         """Whether every residual risk is acceptable and no reason is owed."""
@@ -126,6 +164,7 @@ class RiskFile:
             ],
             "controls": [control.model_dump(mode="json") for control in self.controls],
             "matrix": [[cell.model_dump(mode="json") for cell in row] for row in self.matrix()],
+            "overall": self.overall().model_dump(mode="json"),
             "gaps": [gap.model_dump(mode="json") for gap in self.gaps()],
             "acceptable": self.acceptable,
         }

@@ -18,6 +18,7 @@ from minivess.compliance.standards.catalogue import Catalogue, Clause, Documenta
 from minivess.compliance.standards.evidence import evidence
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import InputError, UsageError
+from minivess.foundation.implements import implements
 from minivess.foundation.strict_yaml import nearest
 from minivess.records.justification import Justification, applicable
 
@@ -102,6 +103,7 @@ class Coverage:
         }
 
 
+@implements("REQ-072", "REQ-112")
 def coverage(
     catalogue: Catalogue,
     facts: Facts,

@@ -10,8 +10,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from types import MappingProxyType
 
 from minivess.compliance.standards.catalogue import SafetyClass
+from minivess.foundation.implements import implements
+from minivess.records.item_parts import Cause
 from minivess.records.items import (
     Anomaly,
     ChangeRequest,
@@ -22,6 +25,7 @@ from minivess.records.items import (
     RequirementCategory,
     Risk,
     RiskControl,
+    SequenceOfEvents,
     SoftwareItem,
     SoftwareUnit,
     SoupItem,
@@ -29,22 +33,31 @@ from minivess.records.items import (
     UserNeed,
 )
 
+_KINDS_OF_CAUSE = frozenset({Cause.SPECIFICATION, Cause.DEFECT, Cause.SOUP, Cause.HARDWARE, Cause.MISUSE})
+"""Those of IEC 62304 7.1.2."""
+
 
 @dataclass(frozen=True)
 class _Shelves:
-    """Items by kind, with the class of the device and the names of the product's direct dependencies."""
+    """Items by kind, the class of the device, and the product's direct dependencies with the versions that are locked."""
 
     by_kind: Mapping[type[Item], list[Item]]
     safety_class: SafetyClass
     dependencies: frozenset[str]
+    locked: Mapping[str, str]
 
     def of[T: Item](self, kind: type[T]) -> list[T]:
         """The items of a kind."""
         return [one for one in self.by_kind.get(kind, ()) if isinstance(one, kind)]
 
 
+@implements("REQ-112")
 def shown_by_items(
-    items: Iterable[Item], *, safety_class: SafetyClass, dependencies: Collection[str]
+    items: Iterable[Item],
+    *,
+    safety_class: SafetyClass,
+    dependencies: Collection[str],
+    locked: Mapping[str, str] = MappingProxyType({}),
 ) -> frozenset[str]:
     """The evidence that items show by themselves, without results, workspace or release.
 
@@ -52,11 +65,17 @@ def shown_by_items(
         items: all items of requirements/ and risk/.
         safety_class: of the device (IEC 62304 4.3).
         dependencies: names of the packages the product depends on directly.
+        locked: versions of packages by name, as the lock file has them.
     """
     by_kind: defaultdict[type[Item], list[Item]] = defaultdict(list)
     for item in items:
         by_kind[type(item)].append(item)
-    shelves = _Shelves(by_kind, safety_class, frozenset(_package(name) for name in dependencies))
+    shelves = _Shelves(
+        by_kind,
+        safety_class,
+        frozenset(_package(name) for name in dependencies),
+        {_package(name): version for name, version in locked.items()},
+    )
     return frozenset(name for name, rule in _RULES.items() if rule(shelves))
 
 
@@ -124,6 +143,22 @@ def _soup(shelves: _Shelves) -> bool:
     )
 
 
+def _platforms(shelves: _Shelves) -> bool:
+    return _soup(shelves) and all(one.platform is not None for one in shelves.of(SoupItem))
+
+
+def _anomalies_read(shelves: _Shelves) -> bool:
+    """IEC 62304 7.1.3: a judgement is about one version; where another one is locked, it is none."""
+    return _soup(shelves) and all(
+        one.anomalies_read is not None and one.anomalies_read.version == shelves.locked.get(_package(one.package))
+        for one in shelves.of(SoupItem)
+    )
+
+
+def _new_risks(shelves: _Shelves) -> bool:
+    return _every(shelves.of(RiskControl), lambda one: bool(one.new_risks) != (one.no_new_risks is not None))
+
+
 def _makers(shelves: _Shelves) -> bool:
     return _soup(shelves) and all(one.maker is not None for one in shelves.of(SoupItem))
 
@@ -132,6 +167,15 @@ def _situations(shelves: _Shelves) -> bool:
     """ISO 14971:2019 7.6: no hazardous situation without a risk that is judged."""
     judged = {risk.situation for risk in shelves.of(Risk)}
     return _every(shelves.of(HazardousSituation), lambda one: one.id in judged)
+
+
+def _causes(shelves: _Shelves) -> bool:
+    """IEC 62304 7.1.2: every sequence of events says what sets it going, and every kind the clause names was found."""
+    sequences = shelves.of(SequenceOfEvents)
+    return (
+        _every(sequences, lambda one: bool(one.causes))
+        and {cause for one in sequences for cause in one.causes} >= _KINDS_OF_CAUSE
+    )
 
 
 def _items_in_risk(shelves: _Shelves) -> bool:
@@ -159,6 +203,12 @@ def _resolved(shelves: _Shelves) -> bool:
     return _every([one for one in shelves.of(Anomaly) if one.status == "closed"], lambda one: one.id in done)
 
 
+def _verified(shelves: _Shelves) -> bool:
+    """Requests that wait or were turned down show nothing."""
+    done = [one for one in shelves.of(ChangeRequest) if one.status in ("implemented", "verified")]
+    return _every(done, lambda one: one.status == "verified")
+
+
 _RULES: Mapping[str, Callable[[_Shelves], bool]] = {
     "requirements": _requirements,
     "safety-class": _safety_class,
@@ -167,15 +217,18 @@ _RULES: Mapping[str, Callable[[_Shelves], bool]] = {
     "interfaces": _interfaces,
     "units": _units,
     "soup-needs": _soup,
-    "soup-anomalies": _soup,
+    "soup-platform": _platforms,
+    "soup-anomalies": _anomalies_read,
     "soup-makers": _makers,
+    "new-risks-considered": _new_risks,
     "situations-disposed": _situations,
     "items-in-risk": _items_in_risk,
+    "causes-considered": _causes,
     "threat-model": _threats,
     "problem-reports": lambda shelves: bool(shelves.of(Anomaly)),
     "anomalies-evaluated": lambda shelves: bool(shelves.of(Anomaly)),
     "problems-resolved": _resolved,
     "change-requests": lambda shelves: bool(shelves.of(ChangeRequest)),
-    "changes-verified": lambda shelves: _every(shelves.of(ChangeRequest), lambda one: one.status != "implemented"),
+    "changes-verified": _verified,
 }
 """What must hold of the items for each name. SOUP items and problem reports carry the rest by their type."""

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from minivess.compliance.traceability.allocation import misallocated
 from minivess.compliance.traceability.links import Links
+from minivess.compliance.traceability.residual import residual, unexamined
 from minivess.foundation.implements import implements
 from minivess.foundation.strict_yaml import nearest
 from minivess.records.items import (
@@ -46,10 +48,13 @@ def find_gaps(graph: Links) -> tuple[Gap, ...]:
         *_unmet(graph),
         *_missing_links(graph),
         *_unimplemented(graph),
+        *misallocated(graph),
         *_untested(graph),
         *_unverified(graph),
         *_unbound(graph),
         *_risks(graph),
+        *unexamined(graph),
+        *residual(graph),
         *_undisposed(graph),
     ]
     return tuple(sorted(found, key=lambda gap: (gap.source.path, gap.source.line, gap.kind, gap.item)))
@@ -178,7 +183,7 @@ def _unmet(graph: Links) -> Iterator[Gap]:
 
 def _missing_links(graph: Links) -> Iterator[Gap]:
     items = graph.items
-    wanted = {name for item in items.all() if not isinstance(item, Requirement) for _, name in links_of(item)}
+    wanted = {name for item in items.all() if isinstance(item, RiskControl | Threat) for _, name in links_of(item)}
     for requirement in items.requirements.values():
         if not requirement.derives_from and requirement.id not in wanted:
             yield _gap(

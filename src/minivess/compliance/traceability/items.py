@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from minivess.foundation.errors import InputError
+from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.strict_yaml import read_folder, read_items, read_record
 from minivess.records.items import KINDS, Item, Requirement, Risk, RiskControl, Source, UserNeed
@@ -30,6 +32,8 @@ OTHER_FILES: dict[str, frozenset[str]] = {
 }
 """Files of these folders that hold no items."""
 
+_DOCUMENT_LIMIT = 1 << 20
+_RISK = re.compile(r"\bRISK-[0-9]{2,5}\b", re.ASCII)
 _PREFIX = {kind.record: kind.prefix for kind in KINDS}
 
 
@@ -41,6 +45,8 @@ class Items:
     plan: RiskPlan | None
     """None when there is no risk at all and no plan."""
     duplicates: tuple[Gap, ...] = ()
+    told: frozenset[str] = frozenset()
+    """Risks that the document for users names (`disclosure` of the plan)."""
 
     def all(self) -> Iterator[Item]:
         """Every item."""
@@ -95,7 +101,7 @@ def load_items(source: Path) -> Items:
     risks = [item for item in known.values() if isinstance(item, Risk)]
     plan = _read_plan(source, risks=bool(risks))
     _refuse_contradictions(plan, risks)
-    return Items(known, plan, tuple(duplicates))
+    return Items(known, plan, tuple(duplicates), _told(source, plan))
 
 
 @implements("REQ-071")
@@ -133,6 +139,13 @@ def _read_plan(source: Path, *, risks: bool) -> RiskPlan | None:
     if not path.exists() and not risks:
         return None
     return read_record(path, RiskPlan, shown="risk/plan.yaml")
+
+
+def _told(source: Path, plan: RiskPlan | None) -> frozenset[str]:
+    """Ids of risks in the document that the plan names; none when it is not there."""
+    if plan is None or plan.disclosure is None or not (path := source / plan.disclosure.document).is_file():
+        return frozenset()
+    return frozenset(_RISK.findall(read_limited(path, limit=_DOCUMENT_LIMIT).decode("utf-8", "replace")))
 
 
 def _duplicate(item: Item, first: Source) -> Gap:

@@ -1,16 +1,16 @@
 """Prepared cases: every case as two `.npy` arrays and one JSON file, whatever it came from.
 
-`data/prepared/<case>/image.npy` is little-endian float32 (z, y, x) in the units of the source, `label.npy` uint8 0/1
-of the same shape. `case.json` is written last: a case without it does not exist, so an interrupted ingest goes on
-where it stopped.
+`data/prepared/<case>/image.npy` is little-endian float32 in the order of the record's axes and the units of the source,
+`label.npy` uint8 on its grid, with the values of its classes. `case.json` is written last: a case without it does not
+exist, so an interrupted ingest goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,11 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError, Ver
 from minivess.foundation.files import write_atomic
 from minivess.foundation.implements import implements
 from minivess.ml.datasets.manifests import cases_root, read_record, write_record
-from minivess.ml.datasets.reading.case import Case, read_case, read_npy
+from minivess.ml.datasets.reading.case import Case, read_case
+from minivess.ml.datasets.reading.dicom_series import files_of
+from minivess.ml.datasets.reading.geometry import orientation_of, rows_of
+from minivess.ml.datasets.reading.numpy_array import map_npy
+from minivess.ml.datasets.reading.sources import case_sources
 from minivess.ml.datasets.reading.volume import LIMITS, first_line
 from minivess.ml.datasets.synthesis.volume import SPACING_UM, generate_volume
 from minivess.records.base import Record
@@ -29,8 +33,10 @@ from minivess.records.dataset import CaseRecord, DatasetManifest
 from minivess.records.sinks import Progress
 
 IMAGE, LABEL, CASE = "image.npy", "label.npy", "case.json"
-_GENERATOR = "minivess-synthetic/1"
+_GENERATOR = "minivess-synthetic/2"
 """Raised with every change to the generator that changes its bytes, so that old cases are made again."""
+_MODALITY = "two-photon microscopy"
+"""What images are where neither the project nor the file says."""
 
 
 class PreparedCase(Record):
@@ -46,8 +52,8 @@ class LoadedCase:
     """A prepared case in memory, or mapped from the disk.
 
     Attributes:
-        image: float32 (z, y, x).
-        label: uint8 (z, y, x), 0 or 1.
+        image: float32, in the order of `record.axes`.
+        label: uint8 on `record.grid`; values of `record.classes`, 0 is background.
         record: what is known about it.
     """
 
@@ -58,21 +64,27 @@ class LoadedCase:
 
 @dataclass(frozen=True)
 class _Recipe:
-    """One case to be prepared: what it is made from, as a digest, and how."""
+    """One case to be prepared: what is stated of it, what it is made from, as a digest, and how."""
 
-    id: str
-    subject: str
-    acquisition: str
+    source: CaseSource
+    modality: str | None
     made_from: str
     make: Callable[[], Case]
+
+    @property
+    def id(self) -> str:
+        """The case's id."""
+        return self.source.id
 
 
 @implements("REQ-010", "REQ-011", "REQ-012")
 def ingest(data: Data, base: Path, out: Path, *, progress: Progress | None = None) -> DatasetManifest:
     """Prepare every case of a project. Cases that are done and unchanged are left alone.
 
+    A sealed case stays as it is when its source files are gone, for whoever keeps them in custody moved them away.
+
     Args:
-        data: the project's list of files, or its generator.
+        data: the project's files, or its generator.
         base: folder of the project file; `data.root` is relative to it.
         out: the folder `data/prepared`.
         progress: hears about each case.
@@ -80,20 +92,22 @@ def ingest(data: Data, base: Path, out: Path, *, progress: Progress | None = Non
     Raises:
         InputError: a file is missing or malformed, or shapes or spacings disagree.
         UsageError: two cases have the same id.
-        RefusedError: the source of a sealed case was changed.
+        RefusedError: the source of a sealed case was changed, or a file may say who is in the image.
         CouldNotCheckError: the disk refuses.
     """
-    recipes = sorted(_recipes(data, base), key=lambda recipe: recipe.id)
+    sealed = _sealed(out)
+    recipes = sorted(_recipes(data, base, sealed), key=lambda recipe: recipe.id)
     ids = [recipe.id for recipe in recipes]
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
         raise UsageError(f"two cases are called {twice[0]}", hint="give each case an id of its own")
-    records = []
+    records = [record for name, record in sealed.items() if name not in ids]
     for done, recipe in enumerate(recipes):
         if progress is not None:
             progress("ingest", done, len(recipes))
         records.append(_prepare(recipe, out / recipe.id))
     if progress is not None:
         progress("ingest", len(recipes), len(recipes))
+    records.sort(key=lambda record: record.id)
     return DatasetManifest(
         name=data.name, licence=data.licence, source=data.source, cases=tuple(records), root=cases_root(records)
     )
@@ -124,7 +138,7 @@ def load_case(folder: Path, case_id: str, *, memory_map: bool = True, verify: bo
     if memory_map:
         image, label = _mapped(image_path), _mapped(label_path)
     else:
-        image, label = read_npy(image_path, LIMITS).array, read_npy(label_path, LIMITS).array
+        image, label = np.array(_mapped(image_path)), np.array(_mapped(label_path))
     return fit(image, label, prepared.record)
 
 
@@ -134,10 +148,13 @@ def fit(image: npt.NDArray[np.generic], label: npt.NDArray[np.generic], record: 
     Raises:
         InputError: another shape or type.
     """
-    for array, dtype, name in ((image, np.float32, IMAGE), (label, np.uint8, LABEL)):
-        if array.shape != record.shape or array.dtype != dtype:
+    for array, dtype, shape, name in (
+        (image, np.float32, record.shape, IMAGE),
+        (label, np.uint8, record.grid, LABEL),
+    ):
+        if array.shape != shape or array.dtype != dtype:
             raise InputError(
-                f"{array.dtype} {array.shape} where {np.dtype(dtype)} {record.shape} was expected",
+                f"{array.dtype} {array.shape} where {np.dtype(dtype)} {shape} was expected",
                 path=f"{record.id}/{name}",
                 hint="run minivess data ingest again",
             )
@@ -162,49 +179,57 @@ def npy_bytes(array: npt.NDArray[np.generic]) -> bytes:
     return stream.getvalue()
 
 
-def _recipes(data: Data, base: Path) -> Iterator[_Recipe]:
+def _sealed(out: Path) -> dict[str, CaseRecord]:
+    """Cases whose arrays have been sealed away, by id."""
+    states = (_state(path.parent) for path in sorted(out.glob(f"*/{CASE}")))
+    return {state.record.id: state.record for state in states if state.sealed}
+
+
+def _recipes(data: Data, base: Path, sealed: Collection[str]) -> Iterator[_Recipe]:
     if data.synthetic is not None:
         width = max(2, len(str(data.synthetic.subjects)))
         for number in range(1, data.synthetic.subjects + 1):
             yield _synthetic_recipe(data, data.synthetic, number, f"mouse-{number:0{width}d}")
         return
     root = base / (data.root or ".")
-    if not root.is_dir():
-        raise InputError("no such folder", path=data.root, hint="data.root is relative to minivess.yaml")
-    for source in data.cases:
-        yield _file_recipe(data, source, root)
+    for source in case_sources(data, base):
+        moved = not any((root / path).exists() for path in (source.image, source.label))
+        if not (moved and source.id in sealed):
+            yield _file_recipe(data, source, root)
 
 
 def _synthetic_recipe(data: Data, plan: Synthetic, number: int, name: str) -> _Recipe:
+    modality = data.modality or _MODALITY
+
     def make() -> Case:
         made = generate_volume(
             (plan.seed, number), shape=plan.shape, photons=plan.photons, psf_sigma_z_um=plan.psf_sigma_z_um
         )
-        return Case(made.image.astype("<f4"), made.label, SPACING_UM, data.modality, "uint16", (0, 1))
+        return Case(made.image.astype("<f4"), made.label, "zyx", SPACING_UM, "generator", "uint16", (0, 1))
 
     facts = plan.model_dump(mode="json", exclude={"subjects"})
-    made_from = digest_json([_GENERATOR, facts, number, data.modality])
-    return _Recipe(name, name, name, made_from, make)
+    made_from = digest_json([_GENERATOR, facts, number, modality])
+    source = CaseSource(id=name, subject=name, image=PurePosixPath(IMAGE), label=PurePosixPath(LABEL))
+    return _Recipe(source, modality, made_from, make)
 
 
 def _file_recipe(data: Data, source: CaseSource, root: Path) -> _Recipe:
-    files = [path for path in (source.image, source.label, source.metadata) if path is not None]
+    files = [path for path in (source.image, source.label, source.second_label, source.metadata) if path is not None]
     try:
-        digests = [digest_file(root / path) for path in files]
+        digests = [[digest_file(file) for file in files_of(root / path, LIMITS)] for path in files]
     except OSError as error:
         raise InputError(
             first_line(error),
             path=Path(str(error.filename or "")).name or None,
             hint=f"check the paths of case {source.id} in minivess.yaml",
         ) from None
-    made_from = digest_json(["minivess-files/1", source.model_dump(mode="json"), digests, data.modality])
-    return _Recipe(
-        source.id,
-        source.subject,
-        source.acquisition or source.id,
-        made_from,
-        lambda: read_case(source, root, data.modality),
-    )
+    stated = data.model_dump(mode="json", include={"modality", "classes", "accept_identifiers"})
+    made_from = digest_json(["minivess-files/2", source.model_dump(mode="json"), digests, stated])
+
+    def make() -> Case:
+        return read_case(source, root, classes=data.declared, accept_identifiers=data.accept_identifiers)
+
+    return _Recipe(source, data.modality, made_from, make)
 
 
 def _prepare(recipe: _Recipe, folder: Path) -> CaseRecord:
@@ -220,18 +245,31 @@ def _prepare(recipe: _Recipe, folder: Path) -> CaseRecord:
             return before.record
     case = recipe.make()
     image, label = npy_bytes(case.image), npy_bytes(case.label)
+    source, facts = recipe.source, case.facts
     record = CaseRecord(
-        id=recipe.id,
-        subject=recipe.subject,
-        acquisition=recipe.acquisition,
-        shape=(case.image.shape[0], case.image.shape[1], case.image.shape[2]),
-        spacing=case.spacing_um,
-        modality=case.modality,
+        id=source.id,
+        subject=source.subject,
+        acquisition=source.acquisition or facts.acquisition or source.id,
+        axes=case.axes,
+        shape=case.image.shape,
+        spacing=case.spacing,
+        unit=case.unit,
+        affine=None if case.affine is None else rows_of(case.affine),
+        orientation=None if case.affine is None else orientation_of(case.affine),
+        modality=recipe.modality or facts.modality or _MODALITY,
+        site=source.site,
+        scanner=source.scanner or facts.scanner,
+        origin=facts.origin,
         image=digest_bytes(image),
         label=digest_bytes(label),
+        source_format=case.source_format,
         source_dtype=case.source_dtype,
         label_values=case.label_values,
-        foreground_fraction=float(case.label.mean()),
+        classes=case.classes,
+        foreground_fraction=float(np.count_nonzero(case.label)) / case.label.size,
+        reader_agreement=case.reader_agreement,
+        identifiers=tuple(place[:200] for place in case.identifiers),
+        notes=tuple(note[:200] for note in case.notes),
     )
     write_atomic(folder / IMAGE, image)
     write_atomic(folder / LABEL, label)
@@ -252,12 +290,10 @@ def _state(folder: Path) -> PreparedCase:
 
 def _mapped(path: Path) -> npt.NDArray[np.generic]:
     try:
-        array: npt.NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:
-        # NumPy parses the header as Python source; a damaged one fails in many ways
+        return map_npy(path, LIMITS)
+    except InputError as error:
         raise InputError(
-            f"cannot be read: {first_line(error)}",
+            f"cannot be read: {error.message.removeprefix(f'{path}: ')}",
             path=f"{path.parent.name}/{path.name}",
             hint="run minivess data ingest again",
         ) from None
-    return array

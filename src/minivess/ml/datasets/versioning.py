@@ -1,28 +1,47 @@
 """The DVC version of the data: what an entry in the log cites, and what `dvc checkout` brings back.
 
-DVC (3.x) is driven in the workspace without git, without a remote and without its usage report. Seal first: whatever
-is versioned is copied to DVC's cache, and a plain test case must not be among it.
+DVC (3.x) is driven in the workspace without git and without its usage report. Seal first: whatever is versioned is
+copied to DVC's cache, and a plain test case must not be among it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import json
-import logging
 import os
-import warnings
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, UsageError
+from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
+from minivess.ml.datasets.dvc_folder import muted, opened
 from minivess.ml.datasets.manifests import read_manifest
 from minivess.ml.datasets.sealed_files import MANIFEST
+from minivess.ml.datasets.sealed_guard import refuse_sealed, sealed_among
 from minivess.ml.datasets.sealing import plain_copies
 from minivess.records.seal import SealManifest
+
+OWN = ("data/prepared", "data/sealed", "models", "keystore", "evidence", "release", ".dvc", ".git")
+"""Folders of the workspace that are versioned by their own steps, or never."""
+
+
+@dataclass(frozen=True)
+class TrackedFolder:
+    """A folder or file under DVC.
+
+    Attributes:
+        name: its name in the workspace, with slashes.
+        digest: `md5:<hex>.dir`, or `md5:<hex>` of a single file.
+        files: MD5 of every file by its name below the folder; of a single file by the empty name.
+        size: bytes of all files.
+    """
+
+    name: str
+    digest: str
+    files: Mapping[str, str]
+    size: int
 
 
 @implements("REQ-016", "RC-03")
@@ -52,27 +71,92 @@ def version(workspace: Path, folders: Sequence[Path]) -> str:
     for path in paths:
         if not path.is_dir():
             raise InputError("no such folder", path=path.name, hint="run minivess data ingest first")
-    _check_sealed(workspace)
-    with _quiet(root):
-        try:
-            trees = _add(root, [path.resolve() for path in paths])
-        except Exception as error:
-            # DVC and its storage layers have error classes of their own without a common base worth naming
-            raise CouldNotCheckError(
-                f"DVC could not version the data: {type(error).__name__}", hint="is the disk full or read-only?"
-            ) from error
-    if len(trees) == 1:
-        return f"md5:{trees[0][0]}"
-    common = Path(os.path.commonpath([path.resolve() for path in paths]))
-    files = [
-        {"md5": item["md5"], "relpath": f"{path.resolve().relative_to(common).as_posix()}/{item['relpath']}"}
-        for path, (_, listing) in zip(paths, trees, strict=True)
-        for item in listing
-    ]
-    return f"md5:{_listing_digest(files)}.dir"
+    check_sealed(workspace)
+    return combined(_added(root, [path.resolve() for path in paths]))
 
 
-def _check_sealed(workspace: Path) -> None:
+@implements("REQ-096", "REQ-097", "RC-03")
+def add(workspace: Path, folder: Path) -> TrackedFolder:
+    """Put raw data under DVC. What was sealed since the last time leaves the cache.
+
+    Args:
+        workspace: the project folder.
+        folder: a folder or file inside it; relative names start at the workspace.
+
+    Raises:
+        UsageError: it lies outside the workspace, or is one of the workspace's own folders.
+        InputError: it is missing.
+        RefusedError: plain files of the sealed test part are in it.
+        CouldNotCheckError: DVC fails or the disk refuses.
+    """
+    root = workspace.resolve()
+    path = (folder if folder.is_absolute() else root / folder).resolve()
+    if not path.is_relative_to(root) or path == root:
+        raise UsageError(
+            f"{folder.name or 'this folder'} is not inside the project folder",
+            hint="DVC versions what lies inside: move the data to data/raw and set data.root to it",
+        )
+    name = path.relative_to(root).as_posix()
+    if any(_overlap(name, own) for own in OWN):
+        raise UsageError(
+            f"{name} belongs to MiniVess", hint="cases are versioned by `minivess data seal`, models by their stages"
+        )
+    if not path.exists():
+        raise InputError("no such file or folder", path=name, hint="name a folder inside the project folder")
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    refuse_sealed(root, {file: file.relative_to(root).as_posix() for file in files})
+    return _added(root, [path])[0]
+
+
+def combined(folders: Sequence[TrackedFolder]) -> str:
+    """The digest of one folder, or the one DVC would give to the closest folder that holds exactly these."""
+    if len(folders) == 1:
+        return folders[0].digest
+    common = PurePosixPath(os.path.commonpath([folder.name for folder in folders]) or ".")
+    files = {
+        (PurePosixPath(folder.name).relative_to(common) / file).as_posix(): digest
+        for folder in folders
+        for file, digest in folder.files.items()
+    }
+    return f"md5:{hashlib.md5(write_listing(files), usedforsecurity=False).hexdigest()}.dir"
+
+
+def write_listing(files: Mapping[str, str]) -> bytes:
+    """A `.dir` listing as DVC 3 writes it: JSON with sorted keys, files in order of path."""
+    listed = [{"md5": digest, "relpath": name} for name, digest in sorted(files.items())]
+    return json.dumps(listed, sort_keys=True).encode("utf-8")
+
+
+def read_listing(data: bytes, digest: str, name: str) -> dict[str, str]:
+    """The files of a `.dir` listing, MD5 by name.
+
+    Args:
+        data: its bytes.
+        digest: `<hex>.dir`, what they must have.
+        name: the folder, for messages.
+
+    Raises:
+        VerificationError: the bytes are not those of the digest, or name a file outside the folder.
+    """
+    if hashlib.md5(data, usedforsecurity=False).hexdigest() != digest.removesuffix(".dir"):
+        raise VerificationError(f"the listing of {name} was changed", hint="fetch it from another copy")
+    try:
+        listed = {str(item["relpath"]): str(item["md5"]) for item in json.loads(data)}
+    except (ValueError, KeyError, TypeError):
+        raise VerificationError(f"the listing of {name} is no DVC listing") from None
+    for file in listed:
+        path = PurePosixPath(file)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise VerificationError(f"the listing of {name} names a file outside the folder")
+    return listed
+
+
+def check_sealed(workspace: Path) -> None:
+    """See to it that the sealed test part has no plain copies in the workspace.
+
+    Raises:
+        RefusedError: it has.
+    """
     manifest = workspace / "data" / "sealed" / MANIFEST
     if not manifest.is_file():
         return
@@ -85,57 +169,58 @@ def _check_sealed(workspace: Path) -> None:
         )
 
 
-def _add(root: Path, paths: list[Path]) -> list[tuple[str, list[dict[str, str]]]]:
-    from dvc.repo import Repo
-
-    repo = Repo(str(root)) if (root / ".dvc").is_dir() else Repo.init(str(root), no_scm=True)
-    with repo:
-        with repo.config.edit() as config:
-            config["core"]["analytics"] = False
-            config["core"]["check_update"] = False
-            config["core"]["no_scm"] = True
-        stages = repo.add([str(path) for path in paths])
-        found: dict[Path, tuple[str, list[dict[str, str]]]] = {}
-        for stage in stages:
-            for out in stage.outs:
-                found[Path(out.fs_path).resolve()] = (str(out.hash_info.value), _listing(out))
-    return [found[path] for path in paths]
+def folder_of(root: Path, out: Any, data: bytes | None) -> TrackedFolder:
+    """An output of DVC as a record; `data` are the bytes of its listing, None for a single file."""
+    digest = str(out.hash_info.value)
+    name = Path(out.fs_path).resolve().relative_to(root).as_posix()
+    files = {"": digest} if data is None else read_listing(data, digest, name)
+    return TrackedFolder(name, f"md5:{digest}", files, int(out.meta.size or 0))
 
 
-def _listing(out: Any) -> list[dict[str, str]]:
-    listing: list[dict[str, str]] = out.get_obj().as_list()
-    return [{"md5": item["md5"], "relpath": item["relpath"]} for item in listing]
+def kept_listing(cache: Any, out: Any) -> bytes | None:
+    """The bytes of an output's listing in DVC's cache; None for a single file.
+
+    Raises:
+        OSError: the cache lacks it.
+    """
+    return Path(cache.oid_to_path(str(out.hash_info.value))).read_bytes() if out.hash_info.isdir else None
 
 
-def _listing_digest(files: list[dict[str, str]]) -> str:
-    """MD5 of a `.dir` listing as DVC 3 writes it: JSON with sorted keys, files in order of path."""
-    ordered = sorted(files, key=lambda item: item["relpath"])
-    return hashlib.md5(json.dumps(ordered, sort_keys=True).encode("utf-8"), usedforsecurity=False).hexdigest()
-
-
-@contextlib.contextmanager
-def _quiet(root: Path) -> Iterator[None]:
-    """No usage report, no progress bars, no log lines, and DVC's own site folder inside the workspace."""
-    own = root / ".dvc" / "tmp"
-    settings = {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(own / "site")}
-    settings |= {"DVC_GLOBAL_CONFIG_DIR": str(own), "DVC_SYSTEM_CONFIG_DIR": str(own)}
-    before = {name: os.environ.get(name) for name in settings}
-    logger = logging.getLogger("dvc")
-    level = logger.level
-    os.environ.update(settings)
-    logger.setLevel(logging.CRITICAL)
+def _added(root: Path, paths: list[Path]) -> list[TrackedFolder]:
     try:
-        with (
-            contextlib.redirect_stderr(io.StringIO()),
-            contextlib.redirect_stdout(io.StringIO()),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        with opened(root) as repo:
+            before = _cached(repo, paths)
+            with muted():
+                stages = repo.add([str(path) for path in paths])
+            found = {Path(out.fs_path).resolve(): out for stage in stages for out in stage.outs}
+            made = [folder_of(root, found[path], kept_listing(repo.cache.local, found[path])) for path in paths]
+            kept = {digest for folder in made for digest in folder.files.values()}
+            left = (Path(repo.cache.local.oid_to_path(digest)) for digest in before - kept)
+            for path in sealed_among(root, left):
+                path.unlink()
+            return made
+    except (VerificationError, RefusedError):
+        raise
+    except Exception as error:
+        # DVC and its storage layers have error classes of their own without a common base worth naming
+        raise CouldNotCheckError(
+            f"DVC could not version the data: {type(error).__name__}", hint="is the disk full or read-only?"
+        ) from error
+
+
+def _cached(repo: Any, paths: list[Path]) -> set[str]:
+    """Digests of the files that the last version of these paths put into the cache."""
+    digests: set[str] = set()
+    for out in repo.index.outs:
+        if Path(out.fs_path).resolve() in paths and out.hash_info:
+            try:
+                listed = folder_of(Path(repo.root_dir).resolve(), out, kept_listing(repo.cache.local, out))
+            except OSError:
+                continue
+            digests |= set(listed.files.values())
+    return digests
+
+
+def _overlap(one: str, other: str) -> bool:
+    first, second = PurePosixPath(one), PurePosixPath(other)
+    return first.is_relative_to(second) or second.is_relative_to(first)

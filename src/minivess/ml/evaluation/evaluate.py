@@ -6,7 +6,7 @@ so no prediction code can reach a label.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,14 @@ from minivess.ml.evaluation.surface import Spacing, surface_measures
 from minivess.ml.evaluation.topology import cldice
 from minivess.ml.uncertainty.reliability import Reliability, border_band
 from minivess.records.dataset import CaseRecord
-from minivess.records.evaluation import MEASURES, CaseMeasures, Conventions, EvaluationRecord, Interval
+from minivess.records.evaluation import (
+    MEASURES,
+    CaseMeasures,
+    Conventions,
+    EvaluationRecord,
+    Interval,
+    level_of_look,
+)
 from minivess.records.sinks import Progress
 
 Image = NDArray[Any]
@@ -68,6 +75,7 @@ def evaluate(
     data: str,
     request: str,
     seed: int,
+    look: int = 1,
     progress: Progress | None = None,
 ) -> tuple[EvaluationRecord, Pictures]:
     """Measure a predictor against references, case by case; only the best and the worst case stay in memory.
@@ -84,6 +92,7 @@ def evaluate(
         data: digest of the data set manifest.
         request: id of the request under which the test set was opened.
         seed: of the bootstrap.
+        look: which look at this test set it is; later ones have wider intervals.
         progress: hears after each case.
 
     Returns:
@@ -125,6 +134,7 @@ def evaluate(
             progress("evaluating", len(rows), 0)
     if best is None or worst is None:
         raise UsageError("there are no cases to evaluate")
+    draws = _Draws(conventions.bootstrap, seed, level_of_look(look))
     evaluation = EvaluationRecord(
         model=model,
         data=data,
@@ -132,13 +142,14 @@ def evaluate(
         threshold=threshold,
         conventions=conventions,
         cases=tuple(rows),
-        aggregates=_aggregates(rows, conventions, seed),
-        baseline=_interval(rows, [row.baseline_dice for row in rows], conventions, seed),
-        conformal_recall=_recall(recalls, conventions, seed),
+        aggregates=_aggregates(rows, draws),
+        baseline=draws.interval(rows, [row.baseline_dice for row in rows]),
+        conformal_recall=_recall(recalls, draws),
         ece=everywhere.ece,
         band_ece=band.ece,
         best=best.case,
         worst=worst.case,
+        look=look,
     )
     return evaluation, Pictures(best, worst, everywhere, band)
 
@@ -187,23 +198,33 @@ def _measure(
     )
 
 
-def _aggregates(rows: list[CaseMeasures], conventions: Conventions, seed: int) -> dict[str, Interval]:
+@dataclass(frozen=True)
+class _Draws:
+    """How intervals are drawn."""
+
+    resamples: int
+    seed: int
+    level: float
+
+    def interval(self, rows: list[CaseMeasures], values: list[float]) -> Interval:
+        return self.mean(values, [row.subject for row in rows])
+
+    def mean(self, values: Sequence[float], subjects: Sequence[str]) -> Interval:
+        return bootstrap_mean(values, subjects, resamples=self.resamples, seed=self.seed, level=self.level)
+
+
+def _aggregates(rows: list[CaseMeasures], draws: _Draws) -> dict[str, Interval]:
     aggregates: dict[str, Interval] = {}
     for measure in MEASURES:
         defined = [row for row in rows if getattr(row, measure) is not None]
         if defined:
-            aggregates[measure] = _interval(defined, [getattr(row, measure) for row in defined], conventions, seed)
-    gains = [row.dice - row.baseline_dice for row in rows]
-    aggregates["dice_over_baseline"] = _interval(rows, gains, conventions, seed)
+            aggregates[measure] = draws.interval(defined, [getattr(row, measure) for row in defined])
+    aggregates["dice_over_baseline"] = draws.interval(rows, [row.dice - row.baseline_dice for row in rows])
     return aggregates
 
 
-def _recall(recalls: list[tuple[str, float]], conventions: Conventions, seed: int) -> Interval | None:
+def _recall(recalls: list[tuple[str, float]], draws: _Draws) -> Interval | None:
     if not recalls:
         return None
     subjects, values = zip(*recalls, strict=True)
-    return bootstrap_mean(values, subjects, resamples=conventions.bootstrap, seed=seed)
-
-
-def _interval(rows: list[CaseMeasures], values: list[float], conventions: Conventions, seed: int) -> Interval:
-    return bootstrap_mean(values, [row.subject for row in rows], resamples=conventions.bootstrap, seed=seed)
+    return draws.mean(values, subjects)

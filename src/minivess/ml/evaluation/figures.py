@@ -119,7 +119,7 @@ def measures_by_case(record: EvaluationRecord) -> bytes:
         size = 8 if len(cases) <= 40 else 5
         axes[0].set_yticks(range(len(cases)), [_label(row) for row in cases], fontsize=size)
         axes[0].set_ylim(-0.6, len(cases) - 0.4)
-        figure.legend(handles=_case_legend(), loc="outside lower center", ncols=3)
+        figure.legend(handles=_case_legend(record.certainty), loc="outside lower center", ncols=3)
         return _render(figure, "svg")
 
 
@@ -229,10 +229,10 @@ def _baseline_marks(axis: Axes, cases: list[CaseMeasures], baseline: Interval) -
     axis.set_xlim(min(*rival, *(row.dice for row in cases)) - 0.03, 1)
 
 
-def _case_legend() -> list[Any]:
+def _case_legend(certainty: str) -> list[Any]:
     return [
         Line2D([], [], color=BLUE, marker="o", linewidth=1, label="network, mean"),
-        Patch(color=BLUE, alpha=0.13, label="95 % interval, bootstrap by subject"),
+        Patch(color=BLUE, alpha=0.13, label=f"{certainty} interval, bootstrap by subject"),
         Line2D(
             [],
             [],

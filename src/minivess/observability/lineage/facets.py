@@ -82,6 +82,7 @@ class Aggregate(Record):
     lower: float | None = None
     upper: float | None = None
     n: Annotated[int, Field(ge=0)]
+    level: float | None = None
 
 
 class EvaluationRunFacet(Record):

@@ -6,6 +6,7 @@ as it was; nothing but the tracking URI is spoken to.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from minivess.foundation.errors import CouldNotCheckError, UsageError
 from minivess.foundation.implements import implements
+from minivess.records.data_version import TrainedOn
 
 if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput
     from mlflow.tracking import MlflowClient
 
 _FLUSH_AT = 100
@@ -25,7 +28,7 @@ _SQLITE = "sqlite:///"
 _OPT_OUT = "MLFLOW_DISABLE_TELEMETRY"
 
 
-@implements("REQ-017")
+@implements("REQ-017", "REQ-096")
 class MlflowListener:
     """A `records.sinks.RunListener` that writes to MLflow; it can hear several runs, one after another.
 
@@ -35,17 +38,25 @@ class MlflowListener:
         artifacts: folder for the artifacts of a new experiment; by default `mlflow/` beside the SQLite database,
             and for any other tracking URI what its server decides.
         tags: tags of every run, for example the index of its audit entry.
+        data: what every run is trained on: tags `data` and `dvc`, and MLflow's own record of a data set.
     """
 
     def __init__(
-        self, uri: str, *, experiment: str, artifacts: Path | None = None, tags: dict[str, str] | None = None
+        self,
+        uri: str,
+        *,
+        experiment: str,
+        artifacts: Path | None = None,
+        tags: dict[str, str] | None = None,
+        data: TrainedOn | None = None,
     ) -> None:
         self._uri = uri
         self._experiment = experiment
         database = Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
         self._database = database
         self._artifacts = database.parent / "mlflow" if artifacts is None and database is not None else artifacts
-        self._tags = dict(tags or {})
+        self._data = data
+        self._tags = dict(tags or {}) | ({} if data is None else {"data": data.split, "dvc": data.dvc})
         self._client: MlflowClient | None = None
         self._run: str | None = None
         self._metrics: list[Any] = []
@@ -62,6 +73,8 @@ class MlflowListener:
 
             run = client.create_run(self._experiment_id(client), run_name=name, tags=self._tags)
             identifier = str(run.info.run_id)
+            if self._data is not None:
+                client.log_inputs(identifier, datasets=[_dataset(self._data)])
             client.log_batch(identifier, params=[Param(key, str(value)) for key, value in parameters.items()])
         self._run, self._metrics = identifier, []
         return identifier
@@ -134,6 +147,16 @@ class MlflowListener:
             return str(known.experiment_id)
         location = None if self._artifacts is None else self._artifacts.absolute().as_uri()
         return str(client.create_experiment(self._experiment, artifact_location=location))
+
+
+def _dataset(data: TrainedOn) -> DatasetInput:
+    """The data set of a run as MLflow keeps it; a digest there has at most 36 characters, so `md5:` stands in the source."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = json.dumps({"dvc": data.dvc, "split": data.split}, sort_keys=True)
+    digest = data.dvc.removeprefix("md5:")
+    made = Dataset(name=data.name, digest=digest, source_type="dvc", source=source)
+    return DatasetInput(made, tags=[InputTag("mlflow.data.context", "training")])
 
 
 def _quiet_client(uri: str) -> MlflowClient:

@@ -28,6 +28,7 @@ from sqlmodel import SQLModel
 
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, InputError, UsageError
 from minivess.foundation.files import make_folder
+from minivess.foundation.implements import implements
 
 _WRITES = "minivess_writes"
 _CONNECTIONS = 32
@@ -288,6 +289,7 @@ class Database:
         """The revision the database stands at; None when it was never set up."""
         return MigrationContext.configure(connection).get_current_revision()
 
+    @implements("REQ-113")
     def migrate(self, connection: Connection) -> None:
         """Bring the tables to the newest revision, inside the caller's transaction.
 

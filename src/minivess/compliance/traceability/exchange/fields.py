@@ -42,7 +42,8 @@ def fields_of(
         head, _, rest = name.partition(".")
         nested = _model(record, head)
         if nested is not None and rest in nested.model_fields:
-            data.setdefault(head, {})[rest] = _number(value)
+            read = _value(nested, rest, value, mapping)
+            data.setdefault(head, {})[rest] = value if read is None else read
         elif name in record.model_fields and name not in _NOT_TYPED and name not in links:
             found = _value(record, name, value, mapping)
             if found is None:
@@ -135,18 +136,20 @@ def _shortened(text: str) -> str:
     return f"{cut.rsplit(' ', 1)[0] if ' ' in cut[100:] else cut}…"
 
 
-def _value(record: type[Item], name: str, value: str, mapping: ForeignMapping) -> Any:
+def _value(record: type[BaseModel], name: str, value: str, mapping: ForeignMapping) -> Any:
     """A text as the type its field has; None when it cannot be."""
     annotation = record.model_fields[name].annotation
     allowed = _allowed(annotation)
-    if allowed:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if allowed and origin is not tuple:
         return our_word(name, value, allowed, mapping)
     translated = mapping.values.get(name, {}).get(value, value)
-    origin, inner = get_origin(annotation), get_args(annotation)
     if origin is tuple and translated.startswith("["):
         return _listed(translated)
     if origin is tuple:
-        return [part.strip() for part in re.split(r"[\n;]+", translated) if part.strip()]
+        parts = [part.strip() for part in re.split(r"[\n;]+", translated) if part.strip()]
+        words = [our_word(name, part, allowed, mapping) if allowed else part for part in parts]
+        return None if None in words else words
     kinds: set[Any] = {annotation, *inner}
     readers: tuple[tuple[type, Callable[[str], Any]], ...] = ((bool, _truth), (int, _number), (float, _number))
     for kind, read in readers:
@@ -168,7 +171,8 @@ def _allowed(annotation: Any) -> list[str]:
 
 def _model(record: type[Item], name: str) -> type[BaseModel] | None:
     annotation = record.model_fields[name].annotation if name in record.model_fields else None
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    kinds = (annotation, *get_args(annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
 def _listed(value: str) -> list[Any] | None:

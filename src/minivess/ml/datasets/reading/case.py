@@ -1,40 +1,50 @@
-"""From a file, or an image with its mask, to arrays in (z, y, x) with known spacing in micrometres.
+"""From a file, or an image with its mask, to arrays with a known place and meaning.
 
-Three sources may state the spacing: the image (or mask) file, OME-XML beside it, and the project file. At least one
-must, and all that do must agree within 1 %. Masks become binary by one rule, `binarise`, and the values met are
-reported.
+Three sources may state the spacing: the image (or mask) file, OME-XML beside it, and the project. All that do must
+agree within 1 %. A volume needs one; a picture without one is measured in pixels. What may say who is in the picture is
+refused unless the project says why it is accepted.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from minivess.foundation.errors import InputError
+from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.implements import implements
+from minivess.ml.datasets.reading.dicom_file import is_dicom
+from minivess.ml.datasets.reading.dicom_seg import is_segmentation, read_segmentation
+from minivess.ml.datasets.reading.dicom_series import read_series
+from minivess.ml.datasets.reading.geometry import Affine, lay_on, same_place
+from minivess.ml.datasets.reading.masks import FOREGROUND, Mask, dice, normalise
 from minivess.ml.datasets.reading.nifti import read_nifti
-from minivess.ml.datasets.reading.ome import read_ome_spacing
+from minivess.ml.datasets.reading.nrrd import read_nrrd
+from minivess.ml.datasets.reading.numpy_array import read_npy
+from minivess.ml.datasets.reading.ome import read_ome
+from minivess.ml.datasets.reading.png_jpeg import read_picture
 from minivess.ml.datasets.reading.tiff import read_tiff
-from minivess.ml.datasets.reading.volume import (
-    LIMITS,
-    Limits,
-    Spacing,
-    Volume,
-    check_dtype,
-    check_shape,
-    file_size,
-    first_line,
-)
+from minivess.ml.datasets.reading.volume import LIMITS, Facts, Limits, Spacing, Volume
 from minivess.records.data_source import CaseSource
+from minivess.records.dataset import Axes, LabelClass, Unit
 
 _AGREEMENT = 0.01
-_MOST_CLASSES = 8
-_MOST_GREYS = 256
+_READERS = {
+    (".nii", ".nii.gz"): read_nifti,
+    (".tif", ".tiff"): read_tiff,
+    (".nrrd",): read_nrrd,
+    (".png", ".jpg", ".jpeg"): read_picture,
+    (".npy",): read_npy,
+    (".dcm", ".dicom", ".ima"): read_series,
+}
+FORMATS = "NIfTI, TIFF, NRRD, DICOM, PNG, JPEG and .npy"
+_NAMED = 6
 
 
 @dataclass(frozen=True)
@@ -42,151 +52,191 @@ class Case:
     """An image with its mask.
 
     Attributes:
-        image: float32 (z, y, x), finite, in the units of the source.
-        label: uint8 (z, y, x), 0 or 1.
-        spacing_um: voxel size (z, y, x) in micrometres.
-        modality: how the image was taken.
+        image: float32 in the order of `axes`, finite, in the units of the source.
+        label: uint8 on the spatial axes; values of `classes`, 0 is background.
+        axes: names of the image's axes.
+        spacing: distance between neighbours along each spatial axis, in `unit`.
+        unit: micrometres, or pixels where no physical size is known.
+        affine: from indices (z, y, x, 1) to right-anterior-superior micrometres, where known.
+        modality: how the image was taken, where the file says.
+        facts: what else the image's file says of how it was made.
+        source_format: name of the image's format.
         source_dtype: type of the voxels in the image's file.
-        label_values: values met in the mask before it was made binary.
+        label_values: values met in the mask before it was normalised.
+        classes: what the mask's values mean.
+        reader_agreement: Dice with the second reader's mask, where there is one.
+        identifiers: places in the sources that may say who is in it, accepted by the project.
+        notes: what was changed or is doubtful.
     """
 
     image: npt.NDArray[np.float32]
     label: npt.NDArray[np.uint8]
-    spacing_um: Spacing
-    modality: str
+    axes: Axes
+    spacing: Spacing
+    source_format: str
     source_dtype: str
     label_values: tuple[int, ...]
+    unit: Unit = "um"
+    affine: Affine | None = None
+    facts: Facts = field(default_factory=Facts)
+    classes: tuple[LabelClass, ...] = FOREGROUND
+    reader_agreement: float | None = None
+    identifiers: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-@implements("REQ-011", "REQ-012", "RC-10")
-def read_volume(path: Path, *, limits: Limits = LIMITS) -> Volume:
-    """Read a NIfTI (`.nii`, `.nii.gz`), TIFF or OME-TIFF (`.tif`, `.tiff`) or NumPy (`.npy`) volume.
+@implements("REQ-011", "REQ-012", "REQ-076", "REQ-078", "RC-10")
+def read_image(path: Path, *, limits: Limits = LIMITS) -> Volume:
+    """Read one picture or volume; `path` is a file, or the folder of a DICOM series.
 
     Raises:
         InputError: an unknown kind of file, or one that is malformed, truncated or beyond the limits.
     """
+    if path.is_dir():
+        return read_series(path, limits)
     name = path.name.lower()
-    if name.endswith((".nii", ".nii.gz")):
-        return read_nifti(path, limits)
-    if name.endswith((".tif", ".tiff")):
-        return read_tiff(path, limits)
-    if name.endswith(".npy"):
-        return read_npy(path, limits)
-    raise InputError("an unknown kind of volume", path=path, hint="NIfTI, TIFF and .npy are read")
+    for suffixes, read in _READERS.items():
+        if name.endswith(suffixes):
+            return read(path, limits)
+    if not path.suffix and is_dicom(path):
+        return read_series(path, limits)
+    raise InputError("an unknown kind of image", path=path, hint=f"{FORMATS} are read")
 
 
-def read_npy(path: Path, limits: Limits = LIMITS) -> Volume:
-    """Read a three-dimensional `.npy` array (NumPy format 1 to 3); pickled objects are refused.
-
-    Raises:
-        InputError: malformed, truncated, not three-dimensional, no grey values, or beyond the limits.
-    """
-    from numpy.lib import format as npy
-
-    size = file_size(path, limits)
-    try:
-        with path.open("rb") as stream:
-            version = npy.read_magic(stream)
-            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, fortran, dtype = read(stream)
-            shape = check_shape(shape, path, limits)
-            check_dtype(dtype, path)
-            needed = math.prod(shape) * dtype.itemsize
-            if size - stream.tell() < needed:
-                raise InputError("truncated", path=path, hint="copy the file again")
-            data = np.frombuffer(stream.read(needed), dtype=dtype)
-    except InputError:
-        raise
-    except Exception as error:
-        # the header is Python source, and a damaged one fails in the tokenizer, the parser or the type system
-        raise InputError(f"malformed .npy file: {first_line(error)}", path=path, hint="save the array again") from None
-    return Volume(data.reshape(shape, order="F" if fortran else "C"), None, dtype.name)
-
-
-@implements("REQ-011", "REQ-012", "RC-15")
-def read_case(source: CaseSource, root: Path, modality: str, *, limits: Limits = LIMITS) -> Case:
+@implements("REQ-011", "REQ-012", "REQ-076", "RC-15")
+def read_case(
+    source: CaseSource,
+    root: Path,
+    *,
+    classes: tuple[LabelClass, ...] = (),
+    accept_identifiers: str | None = None,
+    limits: Limits = LIMITS,
+) -> Case:
     """Read the image and the mask of one case.
 
     Args:
-        source: paths, relative to `root`, and the stated spacing.
+        source: paths, relative to `root`, and what is stated of the case.
         root: folder of the data; paths that leave it are refused.
-        modality: how the image was taken.
+        classes: what the project declares of the mask's values; none: what the file declares, or one class.
+        accept_identifiers: why data that may identify a person are accepted; None: they are not.
         limits: how much is taken in.
 
     Raises:
-        InputError: a file is malformed; shapes, orientations or spacings disagree; no spacing is known; the image is
-            not finite; or the mask is not one of classes.
+        InputError: a file is malformed; shapes, places or spacings disagree; no spacing is known; the image is not
+            finite; or the mask is not one of classes.
+        RefusedError: a file may say who is in the picture, and nothing states why that is accepted.
     """
+    with _below(root):
+        case = _read_case(source, root, classes, limits)
+    if case.identifiers and accept_identifiers is None:
+        more = f" and {len(case.identifiers) - _NAMED} more" if len(case.identifiers) > _NAMED else ""
+        raise RefusedError(
+            f"case {source.id} may identify a person: {', '.join(case.identifiers[:_NAMED])}{more}",
+            hint='remove them from the files, or state data.accept_identifiers: "why" in minivess.yaml',
+        )
+    return case
+
+
+@contextmanager
+def _below(root: Path) -> Iterator[None]:
+    """What is said may end in the log, where the folders of this machine have no place."""
     try:
-        return _read_case(source, root, modality, limits)
+        yield
     except InputError as error:
         if error.path is None or not error.path.is_relative_to(root):
             raise
-        # what is said may end in the log, where the folders of this machine have no place
         message = error.message.removeprefix(f"{error.path}{f':{error.line}' if error.line else ''}: ")
         raise InputError(message, path=error.path.relative_to(root), line=error.line, hint=error.hint) from None
 
 
-def binarise(array: npt.NDArray[Any], path: Path) -> tuple[npt.NDArray[np.uint8], tuple[int, ...]]:
-    """Make a mask binary by one stated rule.
-
-    1. Negative, broken or infinite values are refused.
-    2. With at most two distinct values, or with classes (at most eight distinct values, none above eight), every
-       voxel above 0 is foreground.
-    3. Any other mask must be grey from lossy compression: at most 256 distinct values, and at least 99 % of voxels
-       within a tenth of the range from 0 or from the largest value. Its foreground is what lies above half the
-       largest value.
-
-    Returns:
-        The mask (uint8, 0 or 1) and the values met.
-
-    Raises:
-        InputError: none of these holds.
-    """
-    values = np.unique(array)
-    if not np.isfinite(values.astype(np.float64)).all() or (values.astype(np.float64) % 1 != 0).any() or values[0] < 0:
-        raise InputError(
-            "the mask holds negative, broken or infinite values", path=path, hint="0 is background, 1 vessel"
-        )
-    if len(values) > _MOST_GREYS:
-        raise InputError(
-            f"{len(values)} distinct values are no mask", path=path, hint="is this the image? Masks hold 0 and 1"
-        )
-    met = tuple(int(value) for value in values)
-    if len(met) <= 2 or (len(met) <= _MOST_CLASSES and met[-1] <= _MOST_CLASSES):
-        return np.ascontiguousarray(array > 0, dtype=np.uint8), met
-    tenth = met[-1] / 10
-    clear = float(np.mean((array <= tenth) | (array >= met[-1] - tenth)))
-    if clear < 0.99:
-        raise InputError(
-            f"{len(met)} grey values, and {100 * (1 - clear):.1f} % of voxels lie between black and white",
-            path=path,
-            hint="threshold the mask to 0 and 1 before ingest",
-        )
-    return np.ascontiguousarray(array > met[-1] / 2, dtype=np.uint8), met
-
-
-def _read_case(source: CaseSource, root: Path, modality: str, limits: Limits) -> Case:
+def _read_case(source: CaseSource, root: Path, classes: tuple[LabelClass, ...], limits: Limits) -> Case:
     image_path, label_path = _inside(root, source.image.as_posix()), _inside(root, source.label.as_posix())
-    image, label = read_volume(image_path, limits=limits), read_volume(label_path, limits=limits)
-    if image.array.shape != label.array.shape:
-        raise InputError(
-            f"the mask's shape {label.array.shape} is not the image's {image.array.shape}",
-            path=label_path,
-            hint="image and mask must lie on one grid",
-        )
-    _check_orientation(image, label, label_path)
-    stated = [(image_path, image.spacing_um), (label_path, label.spacing_um)]
+    image = _colours(read_image(image_path, limits=limits), image_path)
+    label, mask = _read_mask(label_path, image, classes, limits)
+    notes, identifiers = [*image.notes, *mask.notes], [*image.identifiers, *label.identifiers]
+    stated = [(image_path.name, image_path, image.spacing), (label_path.name, label_path, label.spacing)]
+    facts = image.facts
     if source.metadata is not None:
         metadata = _inside(root, source.metadata.as_posix())
-        stated.insert(1, (metadata, read_ome_spacing(metadata, limits=limits)))
-    spacing = _agree(source, image_path, stated)
+        ome = read_ome(metadata, limits=limits)
+        found = ome.spacing("ZYX"[-len(image.grid) :], metadata)
+        if found is None and source.spacing_um is None:
+            raise InputError(
+                "no Pixels element states every PhysicalSize", path=metadata, hint="state spacing_um for the case"
+            )
+        stated.insert(1, (metadata.name, metadata, found))
+        facts = Facts(facts.modality, facts.scanner or ome.facts.scanner, facts.origin or ome.facts.origin)
+        identifiers += ome.traces.identifiers
+        notes += ome.traces.risks
+    spacing = _agree(source, image, image_path, stated)
+    agreement = None
+    if source.second_label is not None:
+        second_path = _inside(root, source.second_label.as_posix())
+        second, other = _read_mask(second_path, image, classes, limits)
+        agreement = dice(mask.array, other.array)
+        identifiers += second.identifiers
     with np.errstate(all="ignore"):
         grey = np.ascontiguousarray(image.array, dtype="<f4")
     if not np.isfinite(grey).all():
         raise InputError("the image holds NaN or infinite voxels", path=image_path, hint="replace them before ingest")
-    mask, values = binarise(label.array, label_path)
-    return Case(grey, mask, spacing, modality, image.dtype, values)
+    return Case(
+        grey,
+        mask.array,
+        image.axes,
+        spacing if spacing is not None else tuple(1.0 for _ in image.grid),
+        image.format,
+        image.dtype,
+        mask.values,
+        unit="px" if spacing is None else "um",
+        affine=_affine(image, spacing),
+        facts=facts,
+        classes=mask.classes,
+        reader_agreement=agreement,
+        identifiers=tuple(dict.fromkeys(identifiers)),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _read_mask(path: Path, image: Volume, classes: tuple[LabelClass, ...], limits: Limits) -> tuple[Volume, Mask]:
+    """The mask's file, and the mask on the image's grid."""
+    if path.is_file() and is_dicom(path) and is_segmentation(path, limits):
+        label = read_segmentation(path, limits)
+        label = dataclasses.replace(label, array=lay_on(label, image, path), affine=image.affine)
+    else:
+        label = read_image(path, limits=limits)
+    mask = normalise(label, path, classes)
+    array = mask.array
+    if array.shape != image.grid and _without_ones(array.shape) == _without_ones(image.grid):
+        array = array.reshape(image.grid)
+    if array.shape != image.grid:
+        raise InputError(
+            f"the mask's shape {array.shape} is not the image's {image.grid}",
+            path=path,
+            hint="image and mask must lie on one grid",
+        )
+    if not same_place(image, label):
+        raise InputError(
+            "the mask's orientation or origin is not the image's", path=path, hint="resample the mask to the image"
+        )
+    return label, dataclasses.replace(mask, array=array)
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[1:] if len(shape) == 3 and shape[0] == 1 else shape
+
+
+def _colours(image: Volume, path: Path) -> Volume:
+    """An indexed image in its colours, or in grey where its palette has no others."""
+    if image.palette is None:
+        return image
+    if int(image.array.max()) >= len(image.palette):
+        raise InputError("an index beyond the palette", path=path, hint="save the image as grey or colour")
+    colours = image.palette[image.array]
+    notes = (*image.notes, "the palette was resolved")
+    if (image.palette == image.palette[:, :1]).all():
+        return dataclasses.replace(image, array=colours[..., 0], palette=None, notes=notes)
+    axes: Axes = "yxc" if image.axes == "yx" else "zyxc"
+    return dataclasses.replace(image, array=colours, axes=axes, palette=None, notes=notes)
 
 
 def _inside(root: Path, relative: str) -> Path:
@@ -196,27 +246,44 @@ def _inside(root: Path, relative: str) -> Path:
     return path
 
 
-def _check_orientation(image: Volume, label: Volume, label_path: Path) -> None:
-    if image.affine is None or label.affine is None:
-        return
-    voxel = float(np.abs(image.affine[:3, :3]).max())
-    if float(np.abs(image.affine - label.affine).max()) > 0.05 * max(voxel, 1e-9):
-        raise InputError(
-            "the mask's orientation or origin is not the image's",
-            path=label_path,
-            hint="resample the mask to the image",
-        )
+def _affine(image: Volume, spacing: Spacing | None) -> Affine | None:
+    """The affine in micrometres; one in an unnamed unit is scaled by the stated spacing, where the two fit."""
+    if image.affine is None or image.spacing is not None:
+        return image.affine
+    if spacing is None:
+        return None
+    steps = np.linalg.norm(image.affine[:3, :3], axis=0)[-len(spacing) :]
+    scale = np.asarray(spacing) / steps
+    if scale.max() > (1 + _AGREEMENT) * scale.min():
+        return None
+    affine = np.array(image.affine)
+    affine[:3] *= float(scale.mean())
+    return affine
 
 
-def _agree(source: CaseSource, image_path: Path, stated: list[tuple[Path, Spacing | None]]) -> Spacing:
-    known: list[tuple[str, Path, Spacing]] = [(p.name, p, s) for p, s in stated if s is not None]
+def _agree(
+    source: CaseSource, image: Volume, image_path: Path, stated: list[tuple[str, Path, Spacing | None]]
+) -> Spacing | None:
+    """The spacing, or None for a picture nobody states it of."""
+    axes = len(image.grid)
+    known = [(name, path, spacing[-axes:]) for name, path, spacing in stated if spacing is not None]
     if source.spacing_um is not None:
-        if not all(math.isfinite(value) and value > 0 for value in source.spacing_um):
-            raise InputError(f"case {source.id}: spacing_um must be three positive numbers (z, y, x)")
+        if len(source.spacing_um) != axes or not all(math.isfinite(v) and v > 0 for v in source.spacing_um):
+            order = "z, y, x" if axes == 3 else "y, x"
+            raise InputError(f"case {source.id}: spacing_um must be {axes} positive numbers ({order})")
         known.append(("minivess.yaml", image_path, source.spacing_um))
+    known = [one for one in known if len(one[2]) == axes]
     if not known:
+        if axes == 2:
+            return None
+        guess = ""
+        if image.unitless is not None:
+            in_mm = ", ".join(f"{value * 1e3:g}" for value in image.unitless)
+            guess = f"; if the file's unit is mm, that is [{in_mm}]"
         raise InputError(
-            "the voxel size is unknown", path=image_path, hint=f"state spacing_um: [z, y, x] in µm for case {source.id}"
+            "the voxel size is unknown",
+            path=image_path,
+            hint=f"state spacing_um: [z, y, x] in µm for case {source.id}{guess}",
         )
     first, _, spacing = known[0]
     for name, path, other in known[1:]:

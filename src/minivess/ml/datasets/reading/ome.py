@@ -1,4 +1,4 @@
-"""Spacing from OME-XML (Open Microscopy Environment, schema 2016-06: `Pixels/@PhysicalSizeX` and its unit).
+"""Spacing and origin from OME-XML (Open Microscopy Environment, schema 2016-06: `Pixels/@PhysicalSizeX` and its unit).
 
 Real metadata is often cut short or lacks end tags (a text export of Bio-Formats, for one), so the start tags are read
 as a stream and what follows the last well-formed one is let be. Document types and entities are refused, so nothing
@@ -8,13 +8,15 @@ can expand or be fetched.
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from xml.parsers import expat
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.ml.datasets.reading.volume import LIMITS, Limits, Spacing, check_spacing
+from minivess.ml.datasets.reading.deidentification import Traces, ome_traces
+from minivess.ml.datasets.reading.volume import LIMITS, Facts, Limits, Spacing, check_spacing
 
 MICROMETRES = {
     "nm": 1e-3,
@@ -29,48 +31,60 @@ MICROMETRES = {
     "cm": 1e4,
     "m": 1e6,
 }
-"""Micrometres in one unit, by the names OME and ImageJ use."""
+"""Micrometres in one unit, by the names OME, NRRD and ImageJ use."""
+
+_MOST_ELEMENTS = 200_000
+
+
+@dataclass(frozen=True)
+class Ome:
+    """What OME-XML says.
+
+    Attributes:
+        pixels: attributes of every `Pixels` element, at least one.
+        facts: scanner and file of origin.
+        traces: people and dates in it.
+    """
+
+    pixels: tuple[dict[str, str], ...]
+    facts: Facts
+    traces: Traces
+
+    def spacing(self, axes: str, path: Path) -> Spacing | None:
+        """Spacing in micrometres along `axes` (`ZYX` or `YX`), or None when a physical size is left out.
+
+        Raises:
+            InputError: images that differ in spacing, an unknown unit, or an impossible size.
+        """
+        spacings = {_spacing(attributes, axes, path) for attributes in self.pixels}
+        if len(spacings) > 1:
+            raise InputError(
+                "its images differ in physical size", path=path, hint="keep the image that belongs to the volume"
+            )
+        return spacings.pop()
 
 
 @implements("REQ-011", "RC-10", "RC-15")
-def read_ome_spacing(xml_path: Path, *, limits: Limits = LIMITS) -> Spacing:
-    """Voxel size (z, y, x) in micrometres from a file with OME-XML.
+def read_ome(xml_path: Path, *, limits: Limits = LIMITS) -> Ome:
+    """Read a file with OME-XML.
 
     Raises:
-        InputError: no OME-XML, no physical size, an unknown unit, images that differ in spacing, or a file too large.
+        InputError: no OME-XML, a document type, or a file too large.
     """
-    found = ome_spacing(read_limited(xml_path, limit=limits.text_bytes), xml_path)
-    if found is None:
-        raise InputError(
-            "no Pixels element states PhysicalSizeX, Y and Z", path=xml_path, hint="state spacing_um for the case"
-        )
-    return found
+    return parse_ome(read_limited(xml_path, limit=limits.text_bytes), xml_path)
 
 
-def ome_spacing(data: bytes, path: Path) -> Spacing | None:
-    """Spacing stated in OME-XML bytes, or None when its `Pixels` element leaves a physical size out.
-
-    Raises:
-        InputError: not OME-XML, images that differ in spacing, an unknown unit, or a document type.
-    """
-    spacings = {_spacing(attributes, path) for attributes in ome_pixels(data, path)}
-    if len(spacings) > 1:
-        raise InputError(
-            "its images differ in physical size", path=path, hint="keep the image that belongs to the volume"
-        )
-    return spacings.pop()
-
-
-def ome_pixels(data: bytes, path: Path) -> list[dict[str, str]]:
-    """Attributes of every `Pixels` element, at least one.
+def parse_ome(data: bytes, path: Path) -> Ome:
+    """Read OME-XML.
 
     Raises:
         InputError: not OME-XML, or a document type.
     """
-    found = _pixels(_text(data), path)
-    if not found:
+    elements = _elements(_text(data), path)
+    pixels = tuple(attributes for name, attributes in elements if name == "Pixels")
+    if not pixels:
         raise InputError("no OME-XML: there is no Pixels element", path=path)
-    return found
+    return Ome(pixels, _facts(elements), ome_traces(elements))
 
 
 def _text(data: bytes) -> str:
@@ -83,13 +97,15 @@ def _text(data: bytes) -> str:
     return text
 
 
-def _pixels(text: str, path: Path) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = []
+def _elements(text: str, path: Path) -> list[tuple[str, dict[str, str]]]:
+    """Names, without their prefix, and attributes of the start tags in order."""
+    found: list[tuple[str, dict[str, str]]] = []
     parser = expat.ParserCreate(encoding="utf-8")
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        if name.rpartition(":")[2] == "Pixels":
-            found.append(attributes)
+        if len(found) >= _MOST_ELEMENTS:
+            raise InputError(f"more than {_MOST_ELEMENTS} elements of XML", path=path)
+        found.append((name.rpartition(":")[2], attributes))
 
     def refuse(*_: object) -> None:
         raise InputError("document types and entities are refused", path=path, hint="remove the DOCTYPE")
@@ -98,18 +114,37 @@ def _pixels(text: str, path: Path) -> list[dict[str, str]]:
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     try:
-        parser.Parse(text.encode("utf-8"), True)
+        parser.Parse(text.encode("utf-8", "replace"), True)
     except expat.ExpatError as error:
-        if not found:
+        if not any(name == "Pixels" for name, _ in found):
             raise InputError(
                 f"not readable as XML: {expat.ErrorString(error.code)}", path=path, line=error.lineno
             ) from None
     return found
 
 
-def _spacing(attributes: dict[str, str], path: Path) -> Spacing | None:
+def _facts(elements: list[tuple[str, dict[str, str]]]) -> Facts:
+    """The microscope, and the file the image was made from: the image's name, where that names a file."""
+    scanner = origin = None
+    for name, attributes in elements:
+        if name == "Microscope" and scanner is None:
+            words = (attributes.get("Manufacturer", ""), attributes.get("Model", ""))
+            scanner = one_line(" ".join(word for word in words if word))
+        elif name == "Image" and origin is None:
+            stated = attributes.get("Name", "")
+            file = PurePosixPath(PureWindowsPath(stated).name).name
+            origin = one_line(file) if "." in file[1:-1] else None
+    return Facts(scanner=scanner, origin=origin)
+
+
+def one_line(text: str) -> str | None:
+    """Text of a file as a short printable line, or None where there is none."""
+    return "".join(c if c.isprintable() else " " for c in text).strip()[:200] or None
+
+
+def _spacing(attributes: dict[str, str], axes: str, path: Path) -> Spacing | None:
     values = []
-    for axis in "ZYX":
+    for axis in axes:
         text = attributes.get(f"PhysicalSize{axis}")
         if text is None:
             return None
@@ -121,4 +156,4 @@ def _spacing(attributes: dict[str, str], path: Path) -> Spacing | None:
         except ValueError:
             value = math.nan
         values.append(value * MICROMETRES[unit])
-    return check_spacing((values[0], values[1], values[2]), path)
+    return check_spacing(tuple(values), path)

@@ -1,8 +1,9 @@
 """TIFF stacks (TIFF 6.0, BigTIFF), one page a z plane, with spacing from OME-XML or ImageJ where they state it.
 
-tifffile reads the tags; the chain of pages is walked beforehand (`_walk`) and planes are decoded in `tiff_planes.py`,
-both within limits. The baseline tags XResolution and YResolution are printing hints (72 dpi in most stacks) and are
-not taken as spacing, except beside ImageJ's own `unit` and `spacing`.
+A single page is a picture (y, x). tifffile reads the tags; the chain of pages is walked beforehand (`_walk`) and planes
+are decoded in `tiff_planes.py`, both within limits; stored pages that follow each other are mapped. The baseline tags
+XResolution and YResolution are printing hints (72 dpi in most stacks) and are not taken as spacing, except beside
+ImageJ's own `unit` and `spacing`.
 """
 
 from __future__ import annotations
@@ -12,36 +13,44 @@ import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
-from minivess.ml.datasets.reading.ome import MICROMETRES, ome_pixels, ome_spacing
-from minivess.ml.datasets.reading.tiff_planes import Plane, decode_plane
+from minivess.ml.datasets.reading.deidentification import Traces, tiff_traces
+from minivess.ml.datasets.reading.ome import MICROMETRES, one_line, parse_ome
+from minivess.ml.datasets.reading.tiff_planes import Plane, decode_plane, follow_each_other
 from minivess.ml.datasets.reading.volume import (
+    Facts,
     Limits,
     Spacing,
     Volume,
     check_dtype,
+    check_ratio,
     check_shape,
     check_spacing,
     file_size,
     first_line,
+    mapped,
 )
+from minivess.records.dataset import Axes
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of one value, by TIFF field type."""
 _MOST_TAGS = 512
+_RGB, _INDEXED = 2, 3
+_JUDGED = frozenset({271, 272, 306, 315, 316, 33432, 33723, 34853})
 
 
 def read_tiff(path: Path, limits: Limits) -> Volume:
-    """Read a stack whose pages have one shape and type.
+    """Read a picture or a stack whose pages have one shape and type, grey, indexed or red-green-blue.
 
     Raises:
-        InputError: malformed, truncated, colour, several channels or times, unsupported compression, or beyond the
-            limits.
+        InputError: malformed, truncated, several channels or times, unsupported compression, or beyond the limits.
     """
     import tifffile
 
@@ -52,21 +61,51 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
             with _quiet(), tifffile.TiffFile(stream) as tiff:
                 pages = [tiff.pages.get(index) for index in range(count)]
                 planes = [_plane(page, number, path) for number, page in enumerate(pages, start=1)]
+                first = planes[0]
                 for number, plane in enumerate(planes, start=1):
-                    if (plane.shape, plane.dtype) != (planes[0].shape, planes[0].dtype):
+                    if (plane.shape, plane.dtype, plane.samples) != (first.shape, first.dtype, first.samples):
                         raise InputError(f"page {number} differs from page 1 in shape or type", path=path)
-                shape = check_shape((count, *planes[0].shape), path, limits)
-                check_dtype(planes[0].dtype, path)
-                spacing = _spacing(pages[0], count, path)
-                array = np.empty(shape, dtype=planes[0].dtype.newbyteorder("="))
-                for index, plane in enumerate(planes):
-                    array[index] = decode_plane(stream, plane, path)
-        return Volume(array, spacing, array.dtype.name)
+                grid = first.shape if count == 1 else (count, *first.shape)
+                check_shape(grid, path, limits, colours=first.samples)
+                check_dtype(first.dtype, path)
+                check_ratio(math.prod(grid) * first.samples * first.dtype.itemsize, size, path, limits)
+                told = _told(pages[0], count, path)
+                palette = _palette(pages[0], first, path)
+                array = _voxels(stream, planes, grid, size, path)
     except InputError:
         raise
     except Exception as error:
         # tifffile and struct answer damaged tags with a dozen kinds of exception; for the person they are one
         raise InputError(f"malformed TIFF: {first_line(error)}", path=path, hint="save the stack again") from None
+    notes = told.traces.risks
+    if first.samples == 4:
+        array, notes = array[..., :3], (*notes, "the alpha channel was dropped")
+    flat: Axes = "yx" if first.samples == 1 else "yxc"
+    deep: Axes = "zyx" if first.samples == 1 else "zyxc"
+    return Volume(
+        array,
+        flat if count == 1 else deep,
+        array.dtype.name,
+        told.format,
+        spacing=told.spacing,
+        facts=told.facts,
+        palette=palette,
+        identifiers=told.traces.identifiers,
+        notes=notes,
+    )
+
+
+def _voxels(
+    stream: IO[bytes], planes: list[Plane], grid: tuple[int, ...], size: int, path: Path
+) -> npt.NDArray[np.generic]:
+    first = planes[0]
+    shape = grid if first.samples == 1 else (*grid, first.samples)
+    if follow_each_other(planes, size):
+        return mapped(path, first.dtype, first.offsets[0], shape)
+    array = np.empty(shape, dtype=first.dtype.newbyteorder("="))
+    for index, plane in enumerate(planes):
+        array[index if len(planes) > 1 else ...] = decode_plane(stream, plane, path)
+    return array
 
 
 @contextmanager
@@ -132,20 +171,25 @@ def _exactly(stream: IO[bytes], count: int, path: Path) -> bytes:
 def _plane(page: Any, number: int, path: Path) -> Plane:
     if page is None or page.dtype is None:
         raise InputError(f"page {number} holds no grey values of a known type", path=path, hint="save as 8 or 16 bit")
-    if page.samplesperpixel != 1 or page.imagedepth != 1:
+    samples, light = int(page.samplesperpixel), int(page.photometric)
+    coloured = light == _RGB and samples in (3, 4) and int(page.planarconfig) == 1
+    if page.imagedepth != 1 or not (coloured or (samples == 1 and light != _RGB)):
         raise InputError(
-            f"page {number} has {page.samplesperpixel} values a pixel", path=path, hint="keep one channel, as grey"
+            f"page {number} has {samples} values a pixel",
+            path=path,
+            hint="keep one channel, as grey, or red, green and blue side by side",
         )
     if page.dtype.itemsize * 8 != page.bitspersample:
         raise InputError(
             f"page {number} has {page.bitspersample} bits a pixel", path=path, hint="save as 8, 16 or 32 bit"
         )
-    if int(page.photometric) == 0:
+    if light == 0:
         raise InputError(f"page {number} counts from white to black", path=path, hint="save it with 0 as black")
     tile = (int(page.tilelength), int(page.tilewidth)) if page.is_tiled else None
     return Plane(
         number=number,
         shape=(int(page.imagelength), int(page.imagewidth)),
+        samples=samples,
         dtype=page.dtype.newbyteorder(page.parent.byteorder),
         compression=int(page.compression),
         predictor=int(page.predictor),
@@ -157,21 +201,47 @@ def _plane(page: Any, number: int, path: Path) -> Plane:
     )
 
 
-def _spacing(page: Any, count: int, path: Path) -> Spacing | None:
+def _palette(page: Any, plane: Plane, path: Path) -> npt.NDArray[np.uint8] | None:
+    """Colours of an indexed page (TIFF 6.0, section 5: all reds, then all greens, then all blues, 16 bit each)."""
+    if int(page.photometric) != _INDEXED:
+        return None
+    colours = page.colormap
+    if colours is None or colours.shape != (3, 2 ** (8 * plane.dtype.itemsize)):
+        raise InputError("an indexed page without its colours", path=path, hint="save it as grey or colour")
+    return np.ascontiguousarray(colours.T >> 8, dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What the tags of the first page say beside the voxels."""
+
+    format: str
+    spacing: Spacing | None
+    facts: Facts
+    traces: Traces
+
+
+def _told(page: Any, count: int, path: Path) -> _Told:
     text = page.description or ""
+    tags = {tag.code: tag.value for tag in page.tags if tag.code in _JUDGED}
+    maker = one_line(" ".join(str(tags[code]) for code in (271, 272) if isinstance(tags.get(code), str)))
     if "<OME" in text[:2000]:
-        data = text.encode("utf-8")
-        for pixels in ome_pixels(data, path):
+        data = text.encode("utf-8", "replace")
+        ome = parse_ome(data, path)
+        for pixels in ome.pixels:
             if pixels.get("SizeZ", str(count)) != str(count):
                 raise InputError(
                     f"{count} pages but {pixels['SizeZ'][:12]} planes in z",
                     path=path,
                     hint="keep one channel and one time",
                 )
-        return ome_spacing(data, path)
+        spacing = ome.spacing("ZYX" if count > 1 else "YX", path)
+        return _Told("OME-TIFF", spacing, ome.facts, ome.traces + tiff_traces(tags, ""))
     if text.startswith("ImageJ="):
-        return _imagej(text, page, count, path)
-    return None
+        spacing = _imagej(text, page, count, path)
+        return _Told("ImageJ TIFF", spacing, Facts(scanner=maker), tiff_traces(tags, ""))
+    free = "" if text.startswith('{"shape"') else text
+    return _Told("TIFF", None, Facts(scanner=maker), tiff_traces(tags, free))
 
 
 def _imagej(text: str, page: Any, count: int, path: Path) -> Spacing | None:
@@ -193,7 +263,8 @@ def _imagej(text: str, page: Any, count: int, path: Path) -> Spacing | None:
     y, x = (_pixel(tag.value) for tag in (vertical, horizontal))
     if not all(math.isfinite(value) for value in (z, y, x)):
         return None
-    return check_spacing((abs(z) * unit, y * unit, x * unit), path)
+    steps = (abs(z) * unit, y * unit, x * unit)
+    return check_spacing(steps if count > 1 else steps[1:], path)
 
 
 def _pixel(resolution: tuple[int, int]) -> float:

@@ -6,6 +6,9 @@ checked.
 
 from __future__ import annotations
 
+import io
+import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +20,18 @@ import numpy.typing as npt
 from minivess.foundation.errors import InputError
 
 _STORED, _LZW, _DEFLATE, _PACKBITS = 1, 5, (8, 32946), 32773
+_LZW_HEAD = 8 + 2 + 9 * 12 + 4
+"""Bytes before the packed data in the file made for libtiff: header, number of tags, nine tags, no next page."""
 
 
 @dataclass(frozen=True)
 class Plane:
-    """Where one plane lies in its file and how it is stored. `shape` is (y, x), `tile` likewise; `number` counts
-    from 1."""
+    """Where one plane lies in its file and how it is stored. `shape` is (y, x), `tile` likewise; `samples` are the
+    values of a pixel; `number` counts from 1."""
 
     number: int
     shape: tuple[int, int]
+    samples: int
     dtype: np.dtype[np.generic]
     compression: int
     predictor: int
@@ -36,8 +42,24 @@ class Plane:
     counts: tuple[int, ...]
 
 
+def follow_each_other(planes: list[Plane], size: int) -> bool:
+    """Whether all planes are stored as they are, whole, in order and without a gap, within a file of `size` bytes."""
+    at = planes[0].offsets[0] if planes[0].offsets else -1
+    for plane in planes:
+        whole = plane.shape[0] * plane.shape[1] * plane.samples * plane.dtype.itemsize
+        if (plane.compression, plane.predictor, plane.fill_order, plane.tile) != (_STORED, 1, 1, None):
+            return False
+        if len(plane.offsets) != len(plane.counts) or sum(plane.counts) != whole:
+            return False
+        for offset, count in zip(plane.offsets, plane.counts, strict=True):
+            if offset != at or count < 0:
+                return False
+            at += count
+    return 0 <= at <= size
+
+
 def decode_plane(stream: IO[bytes], plane: Plane, path: Path) -> npt.NDArray[np.generic]:
-    """The plane's voxels (y, x).
+    """The plane's voxels (y, x), or (y, x, colour).
 
     Raises:
         InputError: truncated, damaged, or stored in a way that is not read here.
@@ -57,19 +79,19 @@ def decode_plane(stream: IO[bytes], plane: Plane, path: Path) -> npt.NDArray[np.
     across, down = -(-width // block[1]), -(-height // block[0])
     if len(plane.offsets) != across * down or len(plane.counts) != across * down:
         raise InputError(f"page {plane.number} has {len(plane.offsets)} blocks, not {across * down}", path=path)
-    out = np.empty(plane.shape, dtype=plane.dtype)
+    out = np.empty((*plane.shape, plane.samples), dtype=plane.dtype)
     for index, (offset, count) in enumerate(zip(plane.offsets, plane.counts, strict=True)):
         y, x = index // across * block[0], index % across * block[1]
         rows = block[0] if plane.tile else min(block[0], height - y)
-        needed = rows * block[1] * plane.dtype.itemsize
+        needed = rows * block[1] * plane.samples * plane.dtype.itemsize
         data = _unpack(_stored(stream, (offset, count), needed, plane, path), needed, plane.compression)
         if len(data) < needed:
             raise InputError(f"page {plane.number} is truncated", path=path, hint="copy the file again")
-        part = np.frombuffer(data[:needed], dtype=plane.dtype).reshape(rows, block[1])
+        part = np.frombuffer(data[:needed], dtype=plane.dtype).reshape(rows, block[1], plane.samples)
         if plane.predictor == 2:
             part = np.cumsum(part, axis=1, dtype=plane.dtype.newbyteorder("="))
         out[y : y + rows, x : x + block[1]] = part[: height - y, : width - x]
-    return out
+    return out if plane.samples > 1 else out[..., 0]
 
 
 def _stored(stream: IO[bytes], place: tuple[int, int], needed: int, plane: Plane, path: Path) -> bytes:
@@ -107,38 +129,13 @@ def _packbits(data: bytes, needed: int) -> bytes:
 
 
 def _lzw(data: bytes, needed: int) -> bytes:
-    """TIFF's LZW: codes of 9 to 12 bits, most significant bit first, widened one code early (TIFF 6.0, section 13)."""
-    start = [bytes((value,)) for value in range(256)] + [b"", b""]
-    table, previous, width = list(start), b"", 9
-    out: list[bytes] = []
-    length = bits = held = 0
-    for byte in data:
-        held = held << 8 | byte
-        bits += 8
-        if bits < width:
-            continue
-        bits -= width
-        code = held >> bits
-        held &= (1 << bits) - 1
-        if code == 256:
-            table, previous, width = list(start), b"", 9
-            continue
-        if code == 257 or length >= needed:
-            break
-        if code < len(table):
-            piece = table[code]
-            if previous:
-                table.append(previous + piece[:1])
-        elif code == len(table) and previous:
-            piece = previous + previous[:1]
-            table.append(piece)
-        else:
-            raise ValueError("an LZW code that was never defined")
-        out.append(piece)
-        length += len(piece)
-        previous = piece
-        if len(table) >= (1 << width) - 1 and width < 12:
-            width += 1
-        if len(table) > 4096 + 1:
-            raise ValueError("an LZW table that overflows")
-    return b"".join(out)
+    """Unpack LZW (TIFF 6.0, section 13) by libtiff, to which it is handed as a picture of one row in a file of its own."""
+    from PIL import Image
+
+    tags = {256: needed, 257: 1, 258: 8, 259: _LZW, 262: 1, 273: _LZW_HEAD, 277: 1, 278: 1, 279: len(data)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(head + data), formats=("TIFF",)) as row:
+            return bytes(row.tobytes())

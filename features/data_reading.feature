@@ -1,0 +1,69 @@
+Feature: Reading
+  Pictures, volumes, series and segmentations of many makers become one kind of case. Nobody vouches for the files: a
+  damaged or hostile one ends in one clear message, and one that may say who is in it is refused.
+
+  @REQ-076
+  Scenario Outline: Every format becomes the same kind of case
+    Given an image in <image> and its mask in <mask>
+    When the case is read
+    Then its axes are "<axes>" and its spacing is "<spacing>"
+    And its voxels are float32 and its mask is the one that was drawn
+
+    Examples:
+      | image            | mask        | axes | spacing            |
+      | NRRD             | NRRD        | zyx  | 2000 × 500 × 250 um |
+      | a DICOM series   | DICOM-SEG   | zyx  | 2000 × 500 × 250 um |
+      | a DICOM series   | .npy        | zyx  | 2000 × 500 × 250 um |
+      | a grey PNG       | PNG         | yx   | 1 × 1 px           |
+      | a colour JPEG    | JPEG        | yxc  | 1 × 1 px           |
+
+  @REQ-076 @RC-15
+  Scenario: A series with a missing slice is no volume
+    Given a DICOM series of which the third slice is missing
+    When the case is read
+    Then it is refused with "1 slices are missing" and the slice beside the gap is named
+
+  @REQ-077
+  Scenario: Declared classes keep their values
+    Given a mask with the values 0, 7 and 14
+    When arteries are declared as 7 and veins as 14
+    Then the mask keeps its values and the case names both classes
+    When only arteries are declared as 7 and nerves as 9
+    Then the case is refused and the value 14 is named
+
+  @REQ-078 @RC-10
+  Scenario: Hundreds of damaged files end in a volume or in one clear error
+    Given a valid file of every kind that is read
+    When each is damaged in 20 ways and read
+    Then every one is read within the limits or refused by an error that names it
+    And nothing else is raised
+
+  @REQ-078 @RC-10
+  Scenario: What announces more than it could hold is refused before memory is taken
+    Given a picture of 144 million pixels in a few hundred bytes and a series of frames beyond the limit
+    When each is read within small limits
+    Then each is refused because of a limit
+
+  @REQ-079
+  Scenario: A file that may say who is in it is refused until somebody says why not
+    Given a DICOM series with the name of a patient
+    When the case is read
+    Then it is refused, the attribute is named, and the name of the patient is not
+    When the project states why identifiers are accepted
+    Then the case is read and keeps the place, not the name
+
+  @REQ-080
+  Scenario: Cases come from pairs of files and the one without a partner is named
+    Given three images of two animals and their masks, named by animal and day
+    When the files are paired by name
+    Then there are three cases of two subjects
+    When one mask is taken away
+    Then pairing is refused and names the image without a mask
+
+  @REQ-080
+  Scenario: Cases come from a table with a second reader
+    Given a table of one case with the masks of two readers who agree on half
+    When the table is ingested
+    Then the case states how far the readers agree
+    When the table gains an unknown column
+    Then the table is refused with its name and line

@@ -1,0 +1,195 @@
+"""Prediction in a process of its own, which is handed images and nothing else.
+
+The process has no data key, no passphrase and no label: it is started with a few harmless environment variables, gets the
+path of the exported graph and its digest, then one image after the other through a pipe, and answers probabilities. It
+cannot write a byte to any file (RLIMIT_FSIZE is 0) and leaves no core dump. It runs as the same user, so that the
+operating system, not this module, keeps it from other processes' memory; `keep_memory_private` asks for that.
+
+    to the process:   {"graph", "digest", "model"} then for each image {"shape", "dtype"} and its bytes
+    from the process: {"ready": true} then for each image {"shape"} and float32 bytes, or {"error", "message", "hint"}
+
+Messages are one line of JSON each.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError, RefusedError, VerificationError
+from minivess.foundation.implements import implements
+from minivess.ml.inference.onnx_predictor import OnnxPredictor
+from minivess.records.model import ModelSpec
+
+_INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "OMP_NUM_THREADS")
+_LONGEST_LINE = 1 << 20
+_ERRORS: dict[str, type[MinivessError]] = {
+    one.__name__: one for one in (InputError, RefusedError, VerificationError, CouldNotCheckError)
+}
+_PR_SET_DUMPABLE = 4
+
+
+@implements("REQ-093")
+class IsolatedPredictor:
+    """The exported graph in a process of its own.
+
+    Args:
+        graph: the `.onnx` file.
+        spec: the specification it was exported for.
+        digest: the digest the file must have.
+
+    Raises:
+        InputError, VerificationError: as `OnnxPredictor`.
+        CouldNotCheckError: the process does not start.
+    """
+
+    def __init__(self, graph: Path, spec: ModelSpec, *, digest: str) -> None:
+        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        if "PYTHONPATH" in environment:
+            places = environment["PYTHONPATH"].split(os.pathsep)
+            environment["PYTHONPATH"] = os.pathsep.join(str(Path(place).absolute()) for place in places)
+        self.digest = digest
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "minivess.ml.inference.isolated"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            cwd=graph.parent,
+            close_fds=True,
+        )
+        try:
+            plan = {"graph": graph.name, "digest": digest, "model": spec.model_dump(mode="json")}
+            self._ask(plan)
+        except BaseException:
+            self.close()
+            raise
+
+    def predict(self, volume: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Probabilities (z, y, x) of a raw volume (z, y, x).
+
+        Raises:
+            InputError, RefusedError: as the predictor.
+            CouldNotCheckError: the process ended.
+        """
+        plain = np.ascontiguousarray(volume)
+        answer = self._ask({"shape": plain.shape, "dtype": plain.dtype.str}, _bytes(plain))
+        shape = tuple(int(size) for size in answer["shape"])
+        if shape != plain.shape:
+            raise CouldNotCheckError("the prediction process answered another shape")
+        return _receive(self._pipe(self._process.stdout), shape, "<f4")
+
+    def close(self) -> None:
+        """End the process; may be called again."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except OSError:
+                    continue
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(self, message: dict[str, Any], body: memoryview | None = None) -> dict[str, Any]:
+        try:
+            stdin = self._pipe(self._process.stdin)
+            _tell(stdin, message)
+            if body is not None:
+                stdin.write(body)
+            stdin.flush()
+            answer = _hear(self._pipe(self._process.stdout))
+        except (OSError, ValueError):
+            answer = None
+        if answer is None:
+            raise CouldNotCheckError("the prediction process ended without an answer", hint="is memory short?")
+        if "error" in answer:
+            kind = _ERRORS.get(str(answer["error"]), CouldNotCheckError)
+            raise kind(str(answer["message"]), hint=str(answer["hint"]))
+        return answer
+
+    @staticmethod
+    def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+        if pipe is None:
+            raise ValueError("no pipe")
+        return pipe
+
+
+def keep_memory_private() -> None:
+    """Keep other processes of the same user from reading this one's memory and environment, and the system from dumping it.
+
+    For the rest of this process's life, on Linux (prctl(2), PR_SET_DUMPABLE); a superuser is not kept out.
+    """
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, *[ctypes.c_ulong(0)] * 4)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _tell(pipe: IO[bytes], message: dict[str, Any]) -> None:
+    pipe.write(json.dumps(message).encode("utf-8") + b"\n")
+
+
+def _hear(pipe: IO[bytes]) -> dict[str, Any] | None:
+    line = pipe.readline(_LONGEST_LINE)
+    return json.loads(line) if line.endswith(b"\n") else None
+
+
+def _bytes(array: NDArray[Any]) -> memoryview:
+    return memoryview(array.reshape(-1).view(np.uint8))
+
+
+def _receive(pipe: IO[bytes], shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    array = np.empty(shape, dtype)
+    view, at = _bytes(array), 0
+    while at < len(view):
+        read = pipe.readinto(view[at:])  # type: ignore[attr-defined]
+        if not read:
+            raise CouldNotCheckError("the prediction process ended in the middle of an answer")
+        at += read
+    return array
+
+
+def _serve(asked: IO[bytes], answers: IO[bytes]) -> None:
+    """What the process does: load the graph, then answer image after image until the pipe is closed."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        plan = _hear(asked)
+        if plan is None:
+            return
+        predictor = OnnxPredictor(Path(plan["graph"]), ModelSpec.model_validate(plan["model"]), expected=plan["digest"])
+        _tell(answers, {"ready": True})
+        answers.flush()
+        while (image := _hear(asked)) is not None:
+            volume = _receive(asked, tuple(image["shape"]), str(image["dtype"]))
+            probabilities = np.ascontiguousarray(predictor.predict(volume), dtype="<f4")
+            _tell(answers, {"shape": probabilities.shape})
+            answers.write(_bytes(probabilities))
+            answers.flush()
+    except MinivessError as error:
+        _tell(answers, {"error": type(error).__name__, "message": error.message, "hint": error.hint})
+        answers.flush()
+
+
+if __name__ == "__main__":
+    _serve(sys.stdin.buffer, sys.stdout.buffer)

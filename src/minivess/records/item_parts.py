@@ -1,0 +1,56 @@
+"""Parts of items that are no items: what SOUP needs, who read its anomalies, and what sets a sequence of events going."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from minivess.records.base import Record, ShortText, Slug, Statement
+
+
+class Platform(Record):
+    """Hardware and software that SOUP needs to run (IEC 62304 5.3.4)."""
+
+    python: Annotated[str, StringConstraints(pattern=r"^[<>=!~][0-9.*,<>=!~ ]*$", max_length=80)]
+    """The versions of Python that the package says it runs on (`Requires-Python`)."""
+    builds: Annotated[
+        tuple[Literal["any", "linux-arm64", "linux-x86-64", "macos-arm64", "macos-x86-64", "windows-x86-64"], ...],
+        Field(min_length=1),
+    ]
+    """Systems and processors for which the lock file names a built package; `any`: it is not built for one."""
+    also: Statement | None = None
+    """What it needs beside: a driver, a server, memory."""
+
+
+class AnomaliesRead(Record):
+    """That a person read what is published about one version of SOUP (IEC 62304 7.1.3)."""
+
+    version: ShortText
+    """The version that was judged; it counts for the locked version alone."""
+    day: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    by: Slug
+    found: Statement
+    """What was found, and what follows from it for this device."""
+
+
+class Cause(StrEnum):
+    """What sets a sequence of events going: the kinds of IEC 62304 7.1.2, and what data, people and organisation add."""
+
+    SPECIFICATION = "specification"
+    """Incorrect or incomplete specification of what the software does."""
+    DEFECT = "defect"
+    """A defect in a software item."""
+    SOUP = "soup"
+    """A failure or unexpected result of SOUP."""
+    HARDWARE = "hardware"
+    """A failure of hardware or other software that could give unpredictable operation."""
+    MISUSE = "misuse"
+    """Misuse that can reasonably be foreseen."""
+    DATA = "data"
+    """What the data are, or are not."""
+    ATTACK = "attack"
+    """Somebody who means it."""
+    ORGANISATION = "organisation"
+    """How those who build, judge and release work together."""

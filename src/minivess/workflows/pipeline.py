@@ -1,0 +1,98 @@
+"""The state of the project's pipeline, and whether people did what its last stages stand for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from minivess.foundation.digests import digest_file
+from minivess.foundation.errors import RefusedError, UsageError
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.records.entry import Entry, Outcome
+from minivess.records.evaluation import EvaluationRecord
+from minivess.records.project import Project
+from minivess.workflows.data import read_json
+from minivess.workflows.services import Services
+from minivess.workflows.stages import EVALUATION, stages_of, stated
+
+_PEOPLE = ("evaluate", "release")
+
+
+@implements("REQ-099")
+def state(root: Path, project: Project) -> list[dict[str, str]]:
+    """Every stage of the project in order: its name, its command, and why it is stale (empty: it is not).
+
+    A stage that takes what a stale stage makes is stale with it.
+
+    Raises:
+        CouldNotCheckError: DVC cannot tell.
+    """
+    from minivess.ml.datasets.stages import recorded_stages, stale_stages
+
+    reasons, known = stale_stages(root), recorded_stages(root)
+    rows: list[dict[str, str]] = []
+    makers: dict[str, str] = {}
+    for name, stage in stages_of(project, stated(root)).items():
+        stale = "; ".join(reasons.get(name, ())) if name in known else "not run yet"
+        before = next((makers[path] for path in stage.get("deps", []) if path in makers), None)
+        if not stale and before is not None:
+            stale = f"after {before}"
+        rows.append({"stage": name, "command": str(stage["cmd"]), "stale": stale})
+        if stale:
+            makers |= {path: name for out in stage.get("outs", []) for path in out} | (
+                {"data/prepared": name} if name == "seal" else {}
+            )
+    return rows
+
+
+@implements("REQ-099")
+def check_people(services: Services, stage: str) -> None:
+    """See whether people did what a stage stands for; nothing is done in their place.
+
+    Raises:
+        UsageError: the stage needs nobody.
+        RefusedError: they did not yet; the hint says what they do.
+    """
+    if stage not in _PEOPLE:
+        raise UsageError(f"{stage} needs no people", hint=f"stages that do: {', '.join(_PEOPLE)}")
+    entries = [
+        entry
+        for entry in services.log.entries(actions={"evaluation", "release.build"})
+        if entry.body.outcome is Outcome.COMPLETED
+    ]
+    evaluations = [entry for entry in entries if entry.body.action == "evaluation" and _is_current(services, entry)]
+    if not evaluations:
+        raise RefusedError(
+            "the test set was not opened for this model: that takes two people",
+            hint="minivess test-set request --purpose …; somebody else: minivess test-set approve REQUEST; "
+            "then minivess evaluate --test-set REQUEST",
+        )
+    if stage == "evaluate":
+        return
+    version = services.project.device.version
+    built = [
+        entry
+        for entry in entries
+        if entry.body.action == "release.build"
+        and entry.body.payload.get("version") == version
+        and entry.body.index > evaluations[-1].body.index
+    ]
+    if not built:
+        raise RefusedError(
+            f"release {version} was not built from this evaluation: that takes people",
+            hint="minivess release build, then two people: minivess release sign PACK --as …",
+        )
+
+
+def _is_current(services: Services, entry: Entry) -> bool:
+    workspace = Workspace(services.workspace)
+    path = services.workspace / EVALUATION
+    if not path.is_file() or not workspace.onnx.is_file():
+        return False
+    made = read_json(workspace, EVALUATION, EvaluationRecord, hint="minivess evaluate")
+    wanted = services.project.evaluation
+    return (
+        digest_file(path) in {output.digest for output in entry.body.outputs}
+        and made.model == digest_file(workspace.onnx)
+        and (made.conventions.tolerance_um, made.conventions.bootstrap) == (wanted.tolerance_um, wanted.bootstrap)
+    )

@@ -1,0 +1,161 @@
+"""Cases from a table, and cases paired by the names of their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from minivess.foundation.errors import InputError
+from minivess.ml.datasets.prepared import ingest
+from minivess.ml.datasets.reading import sources
+from minivess.ml.datasets.reading.sources import case_sources, read_table
+from minivess.records.data_source import Data
+
+pytestmark = [pytest.mark.verifies("REQ-080")]
+HEAD = "id,image,label,subject,acquisition,site,spacing_z_um,spacing_y_um,spacing_x_um,second_label\n"
+
+
+def data(**given) -> Data:
+    return Data.model_validate({"name": "d", "licence": "CC0", "source": "t", "root": "files", **given})
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / "files" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def table(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "cases.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
+    return path
+
+
+def test_a_table_gives_cases_and_empty_cells_say_nothing(tmp_path: Path) -> None:
+    path = table(
+        tmp_path, "\ufeff" + HEAD + 'a,i/a.tif,l/a.tif,s,,"Oslo, ward 3",5,1,1,\r\n\nb,b.png,c.png,s2,acq,,,,,d.png\n'
+    )
+    first, second = read_table(path, shown="cases.csv")
+    assert (first.site, first.spacing_um, first.acquisition) == ("Oslo, ward 3", (5.0, 1.0, 1.0), None)
+    assert (str(second.second_label), second.spacing_um, second.acquisition) == ("d.png", None, "acq")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("id,image,label\n", 1, "no column subject"),
+        ("id,image,label,subject,Spacing\n", 1, "unknown column 'Spacing'"),
+        ("id,image,label,subject,id\n", 1, "two columns"),
+        (HEAD, None, "without cases"),
+        (HEAD + "a,b\n", 2, "2 cells where the header has 10"),
+        (HEAD + "a,i,l,s,,,,,,\na,i,l,s,,,,,,\n", 3, "two cases are called a"),
+        (HEAD + "../a,i,l,s,,,,,,\n", 2, "id: "),
+        (HEAD + "a,i,l,s,,,0,1,1,\n", 2, "spacing_um: "),
+        (HEAD + "a,i,l,s,,,1,,,\n", 2, "spacing_um: "),
+        (HEAD + 'a,"i,l,s\n', 2, "malformed CSV"),
+        (b"\xff\xfe\x00", None, "UTF-8"),
+        (b"", 1, "no column id"),
+    ],
+)
+def test_a_bad_table_is_refused_with_its_line(tmp_path: Path, text: str | bytes, line: int | None, says: str) -> None:
+    with pytest.raises(InputError, match=says) as caught:
+        read_table(table(tmp_path, text), shown="cases.csv")
+    assert caught.value.line == line
+    assert caught.value.message.startswith("cases.csv")
+    assert str(tmp_path) not in caught.value.message
+
+
+@pytest.mark.verifies("REQ-078")
+def test_a_table_has_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f"c{n},i,l,s,,,,,,\n" for n in range(5))
+    monkeypatch.setattr(sources, "TABLE_ROWS", 5)
+    assert len(read_table(table(tmp_path, HEAD + rows), shown="cases.csv")) == 5
+    with pytest.raises(InputError, match="more than 5 cases"):
+        read_table(table(tmp_path, HEAD + rows + "z,i,l,s,,,,,,\n"), shown="cases.csv")
+    monkeypatch.setattr(sources, "TABLE_BYTES", 20)
+    with pytest.raises(InputError, match="allowed"):
+        read_table(table(tmp_path, HEAD + rows), shown="cases.csv")
+    with pytest.raises(InputError, match=r"cases\.csv: no such file"):
+        read_table(tmp_path / "elsewhere" / "cases.csv", shown="cases.csv")
+
+
+def test_a_table_is_ingested(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    image = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
+    for name, array in (("i", image), ("l", (image > 30).astype(np.uint8)), ("m", (image > 29).astype(np.uint8))):
+        np.save(tmp_path / "files" / f"{name}.npy", array)
+    table(tmp_path, HEAD + "a,i.npy,l.npy,s,,Oslo,2,1,1,m.npy\n")
+    record = ingest(data(table="cases.csv"), tmp_path, tmp_path / "out").cases[0]
+    assert (record.site, record.spacing_um) == ("Oslo", (2.0, 1.0, 1.0))
+    assert record.reader_agreement == pytest.approx(2 * 29 / (29 + 30))
+
+
+def test_files_are_paired_by_stem(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.nii.gz", "images/b 2.png", "images/.hidden.png", "labels/a.png", "labels/b 2.tif")
+    plan = {"images": "images/*", "labels": "labels/*", "spacing_um": (1, 1), "site": "Oslo"}
+    first, second = case_sources(data(pairs=plan), tmp_path)
+    assert (first.id, first.subject, str(first.label)) == ("a", "a", "labels/a.png")
+    assert (second.id, str(second.image), second.site) == ("b-2", "images/b 2.png", "Oslo")
+    assert first.spacing_um == (1.0, 1.0)
+
+
+def test_a_regular_expression_names_case_subject_and_acquisition(tmp_path: Path) -> None:
+    touch(tmp_path, "i/rat1_day2_raw.tif", "i/rat2_day1_raw.tif", "l/rat1_day2_mask.tif", "l/rat2_day1_mask.tif")
+    touch(tmp_path, "m/rat1_day2_meta.xml", "s/rat2_day1_second.tif")
+    plan = {
+        "images": "i/*.tif",
+        "labels": "l/*.tif",
+        "second_labels": "s/*.tif",
+        "metadata": "m/*.xml",
+        "name": r"^(?P<case>(?P<subject>rat\d)_(?P<acquisition>day\d))_",
+    }
+    first, second = case_sources(data(pairs=plan), tmp_path)
+    assert (first.id, first.subject, first.acquisition) == ("rat1_day2", "rat1", "day2")
+    assert str(first.metadata) == "m/rat1_day2_meta.xml"
+    assert first.second_label is None
+    assert str(second.second_label) == "s/rat2_day1_second.tif"
+
+
+@pytest.mark.parametrize(
+    ("names", "plan", "says"),
+    [
+        (("i/a.png", "i/b.png", "l/a.png"), {}, r"l/\*: 1 images without a mask: i/b.png"),
+        (("i/a.png", "l/a.png", "l/c.png"), {}, "1 masks without an image: l/c.png"),
+        (("l/a.png",), {}, "no file is called so"),
+        (("i/a.png", "i/a.tif", "l/a.png"), {}, "reads as 'a', and so does i/a.png"),
+        (("i/a 1.png", "i/a-1.png", "l/a 1.png", "l/a-1.png"), {}, "two cases are called a-1"),
+        (("i/a.png", "l/a.png"), {"name": r"\d"}, "does not fit"),
+        (("i/a.png", "l/a.png", "m/b.xml"), {"metadata": "m/*"}, "m/b.xml: belongs to no image"),
+        (("i/((.png", "l/((.png"), {}, "makes no id"),
+    ],
+)
+def test_files_that_do_not_pair_are_named(
+    tmp_path: Path, names: tuple[str, ...], plan: dict[str, str], says: str
+) -> None:
+    touch(tmp_path, *names)
+    with pytest.raises(InputError, match=says) as caught:
+        case_sources(data(pairs={"images": "i/*", "labels": "l/*"} | plan), tmp_path)
+    assert str(tmp_path) not in caught.value.message
+
+
+def test_the_project_file_says_one_source_and_patterns_stay_below_the_root(tmp_path: Path) -> None:
+    pairs = {"images": "i/*", "labels": "l/*"}
+    for given in (
+        {},
+        {"table": "t.csv", "pairs": pairs},
+        {"table": "t.csv", "root": None},
+        {"pairs": pairs | {"images": "../*"}},
+        {"pairs": pairs | {"labels": "/etc/*"}},
+        {"pairs": pairs | {"name": "("}},
+        {"pairs": pairs | {"name": "(?P<person>x)"}},
+        {"table": "t.csv", "classes": {"0": "background"}},
+    ):
+        with pytest.raises(ValidationError):
+            data(**given)
+    assert data(table="t.csv", classes={"2": "vein", "1": "artery"}).declared[0].name == "artery"
+    with pytest.raises(InputError, match="no such folder"):
+        case_sources(data(pairs=pairs), tmp_path)

@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 from PIL import Image
 from pytest_bdd import given, parsers, scenarios, then, when
 from scipy import ndimage
 
+from minivess.cli.main import app
 from minivess.foundation.errors import RefusedError
 from minivess.ml.datasets.checking.near_duplicates import find
 from minivess.records.entry import Outcome
 from minivess.records.split import Part, SplitManifest
-from minivess.workflows import data
-from tests.projects import ProjectFolder, start, write_tiny_tree
+from minivess.workflows import data, data_splits
+from tests.projects import PASSPHRASE, ProjectFolder, start, write_tiny_tree
 
 scenarios("data_splits.feature")
 
@@ -223,3 +225,64 @@ def _entry(facts: dict) -> None:
     with facts["project"].services() as services:
         last = list(services.log.entries())[-1].body
     assert (last.action, last.outcome) == ("data.split", Outcome.REFUSED)
+
+
+@when("`data split --preview` is run")
+def _preview(facts: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan(facts["project"], {"calibration": 1, "test": 1, "folds": 2, "stratify_by": ["foreground"]})
+    monkeypatch.setenv("MINIVESS_PASSPHRASE_LOG", PASSPHRASE)
+    root = str(facts["project"].workspace.root)
+    facts["done"] = CliRunner().invoke(app, ["--project", root, "data", "split", "--preview"])
+
+
+@then("a table says how many subjects and cases every part and fold holds")
+def _table(facts: dict) -> None:
+    done = facts["done"]
+    assert done.exit_code == 0, done.output
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert rows[0][:4] == ["part", "subjects", "cases", "foreground"]
+    assert [row[0] for row in rows[2:]] == ["train", "calibration", "test", "fold", "fold"]
+    assert sum(int(row[2]) for row in rows[2:5]) == 6
+    assert "stay together: cropped" in done.stderr
+
+
+@then("the log has no entry of a split")
+def _nothing(facts: dict) -> None:
+    with facts["project"].services() as services:
+        assert "data.split" not in {entry.body.action for entry in services.log.entries()}
+    assert not (facts["project"].workspace.root / data.SPLIT).exists()
+
+
+@given("a project whose split is locked and whose test part is sealed")
+def _sealed(facts: dict, ready: ProjectFolder, tmp_path: Path) -> None:
+    made = facts["project"] = ready.copy_to(tmp_path / "project")
+    plan(made, {"calibration": ["s-v4"], "test": ["s-original", "s-copy"]})
+    with made.services() as services:
+        data.split(services, made.signers["ada"])
+        assert (made.workspace.data / "leakage.html").is_file()
+        for name in ("original", "copy"):  # sealing refuses while plain sources lie in the workspace
+            for path in (made.workspace.root / "files").glob(f"{name}*"):
+                path.unlink()
+        data.seal(services, made.signers["ada"])
+    assert not (made.workspace.data / "leakage.html").exists()
+
+
+@when("the guard is run")
+def _guard(facts: dict) -> None:
+    made: ProjectFolder = facts["project"]
+    with made.services() as services:
+        facts["report"] = data_splits.leakage(services, made.signers["ada"])
+
+
+@then("it finds no leak, and the copies that stay together")
+def _no_leak(facts: dict) -> None:
+    report = facts["report"]
+    assert not report.blocked
+    assert [leak.cases for leak in report.within] == [("copy", "original")]
+
+
+@then("its page shows no picture of a sealed case")
+def _no_picture(facts: dict) -> None:
+    page = (facts["project"].workspace.data / "leakage.html").read_text(encoding="utf-8")
+    assert "original" in page
+    assert "data:image" not in page

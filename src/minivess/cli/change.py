@@ -144,8 +144,8 @@ def impact(project: Path, ids: tuple[str, ...], source: Path | None, since: str 
 @implements("REQ-072")
 def standards(project: Path, source: Path | None, results: Path | None, status: str | None, as_json: bool) -> None:
     """How every clause of the standards stands, and what has to be done next."""
-    from minivess.compliance.traceability.graph import TraceGraph
     from minivess.compliance.traceability.evidence_files import with_evidence
+    from minivess.compliance.traceability.graph import TraceGraph
     from minivess.compliance.traceability.reports import read_report
     from minivess.foundation.clock import utc_now
     from minivess.workflows.standards import attestations_of, standards_of

@@ -19,8 +19,8 @@ from minivess.compliance.proofs.envelope import parse_envelope
 from minivess.compliance.risk.risk_file import RiskFile
 from minivess.compliance.traceability.evidence_files import with_evidence
 from minivess.compliance.traceability.graph import TraceGraph
-from minivess.compliance.traceability.justified import judged
 from minivess.compliance.traceability.history import history_of
+from minivess.compliance.traceability.justified import judged
 from minivess.compliance.traceability.reports import read_report
 from minivess.compliance.verification.bag import TAG_MANIFEST
 from minivess.compliance.verification.pack import SIGNATURES_CHECK, verify_pack

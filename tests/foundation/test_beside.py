@@ -13,7 +13,6 @@ import pytest
 from minivess.foundation.beside import beside
 from minivess.foundation.errors import InputError
 
-
 ALONE = """
 import os
 from minivess.foundation.beside import beside

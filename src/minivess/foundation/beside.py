@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def beside[T](work: Callable[[], T]) -> Iterator[Callable[[], T]]:
     here when its result is asked for, so results and errors are those of calling `work` directly. It is only done here
     where forking is not safe: on other systems than Linux, and while other threads run.
     """
-    if sys.platform != "linux" or threading.active_count() > 1:
+    if sys.platform != "linux" or len(list(Path("/proc/self/task").iterdir())) > 1:
         yield work
         return
     reading, writing = os.pipe()

@@ -117,10 +117,11 @@ class _Story:
     def tell(self) -> Summary:
         summary = Summary()
         prepare_folder(self.source, self.workspace)
-        # The scenarios run beside the training and get a core of their own: spinning threads would starve both.
+        # The scenarios run beside everything else: spinning threads would starve both.
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
         scenarios: subprocess.Popen[bytes] | None = None
         try:
+            scenarios = verification.start_scenarios(self.source, self.workspace.results, tester="ada")
             self._next("three people make keys, and the log starts with them as its roots")
             signers = self._people()
             with open_services(
@@ -129,12 +130,11 @@ class _Story:
                 ada, rosa, manager = signers["ada"], signers["rosa"], signers["max"]
                 people.enrol(services, manager, people.INFERENCE_IDENTITY)
                 self._data(services, ada)
-                scenarios = verification.start_scenarios(self.source, self.workspace.results, tester="ada")
                 self._models(services, ada)
                 summary.evaluation, summary.refused = self._evaluation(services, ada, rosa)
                 self._next("the service answers one volume on loopback, with a receipt")
                 summary.service = self._service(services)
-                self._next("the software's own scenarios, run since training began, are recorded")
+                self._next("the software's own scenarios, run since the beginning, are recorded")
                 report = verification.run_scenarios(services, ada, running=scenarios)
                 passed = sum(result.outcome == "passed" for result in report.results)
                 summary.scenarios = f"{passed} of {len(report.results)} passed"

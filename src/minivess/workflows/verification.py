@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from minivess.compliance.identity.signer import Signer
@@ -24,6 +25,8 @@ ENDED_WITH_RESULTS = (0, 1)
 def start_scenarios(source: Path, results: Path, *, tester: str) -> subprocess.Popen[bytes]:
     """Start pytest on the tree's scenarios; their results will be in `results`. Changes no tracked file.
 
+    Where pytest-xdist is installed they run in as many processes as there are processors.
+
     Raises:
         UsageError: the tree has no scenarios.
     """
@@ -33,6 +36,8 @@ def start_scenarios(source: Path, results: Path, *, tester: str) -> subprocess.P
     results.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "tests/features", "-q", "-p", "no:cacheprovider"]
     command += ["--evidence-results", str(results), "--evidence-tester", tester]
+    if (processors := len(os.sched_getaffinity(0))) > 1 and find_spec("xdist") is not None:
+        command += ["-n", str(processors), "--dist", "loadfile"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MINIVESS_", "PYTEST_"))}
     return subprocess.Popen(command, cwd=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 

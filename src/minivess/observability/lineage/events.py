@@ -2,7 +2,8 @@
 
 Built with openlineage-python's own classes and serialisation (OpenLineage 2-0-2). Datasets carry their digest in the
 standard `version` facet, failures their message in the standard `errorMessage` facet. The other facets are this project's
-(`facets`). Every event is validated as it is made.
+(`facets`). Every event is validated as it is made. The classes come with HTTP clients that take half a second to load, so
+they are loaded where an event is made.
 """
 
 from __future__ import annotations
@@ -11,11 +12,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
-
-from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
-from openlineage.client.facet_v2 import dataset_version_dataset, error_message_run
-from openlineage.client.serde import Serde
-from openlineage.client.uuid import generate_new_uuid
 
 from minivess.foundation.clock import timestamp
 from minivess.observability.lineage.facets import PRODUCER, facet
@@ -32,6 +28,8 @@ EventKind = Literal["START", "COMPLETE", "FAIL", "ABORT"]
 
 def new_run_id() -> UUID:
     """A new run id: a UUID of version 7 (RFC 9562), so that ids sort by time."""
+    from openlineage.client.uuid import generate_new_uuid
+
     return UUID(str(generate_new_uuid()))
 
 
@@ -47,6 +45,8 @@ def provenance_facet(context: Context) -> dict[str, Any]:
 
 def error_facet(message: str) -> dict[str, Any]:
     """The standard `errorMessage` run facet; `message` must already be free of paths and names."""
+    from openlineage.client.facet_v2 import error_message_run
+
     facet = error_message_run.ErrorMessageRunFacet(message=message, programmingLanguage="python", producer=PRODUCER)
     return {"errorMessage": facet}
 
@@ -82,6 +82,9 @@ def run_event(
     Raises:
         UsageError: the event is not valid OpenLineage, or cannot be written as JSON.
     """
+    from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
+    from openlineage.client.serde import Serde
+
     event = RunEvent(
         eventType=RunState[kind],
         eventTime=timestamp(time),
@@ -97,5 +100,7 @@ def run_event(
 
 
 def _version(artifact: Artifact) -> dict[str, Any]:
+    from openlineage.client.facet_v2 import dataset_version_dataset
+
     facet = dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=artifact.digest, producer=PRODUCER)
     return {"version": facet}

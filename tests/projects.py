@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -70,16 +73,25 @@ def reopen(root: Path) -> Services:
 
 
 def start(root: Path, *, source: Path) -> ProjectFolder:
-    """A project with three people and a started log."""
-    root.mkdir(parents=True)
-    workspace = Workspace(root)
-    workspace.project_file.write_text(PROJECT.format(source=source), encoding="utf-8")
+    """A project with three people and a started log: a copy of one that is made once a process."""
+    workspace, signers = _template()
+    shutil.copytree(workspace.root, root)
+    Workspace(root).project_file.write_text(PROJECT.format(source=source), encoding="utf-8")
+    return ProjectFolder(Workspace(root), dict(signers))
+
+
+@cache
+def _template() -> tuple[Workspace, dict[str, Signer]]:
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    workspace = Workspace(Path(folder))
+    workspace.project_file.write_text(PROJECT.format(source="."), encoding="utf-8")
     keystore = Keystore(workspace.keystore)
     for who, role in PEOPLE.items():
         keystore.create(who, who.title(), IdentityKind.PERSON, (role,), PASSPHRASE)
     signers = {who: keystore.unlock(who, PASSPHRASE) for who in PEOPLE}
     people.start_log(workspace, signers["max"], log_passphrase=PASSPHRASE)
-    return ProjectFolder(workspace, signers)
+    return workspace, signers
 
 
 def seal(project: ProjectFolder) -> None:

@@ -11,7 +11,7 @@ from minivess.cli.rendering import emit_json, emit_table, say
 from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.cli.tree import results_option, safety_class_of, source_of, source_option
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import PROJECT_FILE
+from minivess.foundation.paths import PROJECT_FILE, Workspace
 from minivess.records.identity import Role
 
 if TYPE_CHECKING:
@@ -151,13 +151,18 @@ def standards(project: Path, source: Path | None, results: Path | None, status: 
     from minivess.workflows.standards import attestations_of, standards_of
 
     tree = source_of(project, source)
+    if results is None and Workspace(project).results.is_file():
+        results = Workspace(project).results
     graph = TraceGraph.load(tree, None if results is None else with_evidence(read_report(results), tree))
     attested: tuple[Attested, ...] = ()
+    told: frozenset[str] = frozenset()
     if (project / PROJECT_FILE).is_file():
+        from minivess.workflows.told_evidence import told_by_pack, told_by_workspace
+
         with services_of(project) as services:
-            attested = attestations_of(services)
+            attested, told = attestations_of(services), told_by_workspace(services) | told_by_pack(services)
     found = standards_of(
-        tree, graph, safety_class=safety_class_of(project), today=utc_now().date(), attestations=attested
+        tree, graph, safety_class=safety_class_of(project), today=utc_now().date(), more=told, attestations=attested
     )
     rows = [row.to_json() for row in found]
     shown = [row for row in rows if status is None or row["status"] == status]

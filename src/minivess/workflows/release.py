@@ -44,6 +44,7 @@ from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 from minivess.workflows.stages import follows
 from minivess.workflows.standards import attestations_of, standards_of
+from minivess.workflows.told_evidence import told_by_workspace
 from minivess.workflows.tracing import things_of
 from minivess.workflows.witnessing import cosign_checkpoint
 
@@ -206,6 +207,7 @@ def _around(services: Services) -> dict[str, Any]:
         graph,
         safety_class=services.project.device.safety_class,
         today=services.clock().date(),
+        more=told_by_workspace(services),
         attestations=attestations_of(services),
     )
     coverage = tuple(row.to_json() for row in rows)

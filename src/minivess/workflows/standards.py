@@ -168,6 +168,8 @@ def _of_results(graph: TraceGraph) -> set[str]:
     found = {"results"} if graph.counted else set()
     if graph.counted and all(result.outcome == "passed" for result in graph.counted):
         found.add("all-passed")
+    if graph.counted and not any(result.outcome == "failed" for result in graph.counted):
+        found.add("failures-reported")
     if graph.items.controls and all(graph.verdict_for(name) == "passed" for name in graph.items.controls):
         found.add("controls-verified")
     if graph.link_states and all(state == "reviewed" for state in graph.link_states.values()):

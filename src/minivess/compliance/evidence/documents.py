@@ -105,6 +105,7 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "needs": _items(dossier, "user-need"),
         "requirements": [*_items(dossier, "system-requirement"), *_items(dossier, "software-requirement")],
         "controls": _items(dossier, "risk-control"),
+        "anomalies": [one.item for one in _items(dossier, "anomaly") if _OPEN in one.item["facts"]],
         "risks": _risks(dossier),
         "chains": chains(dossier.trace),
         "model": model_of(dossier.trace.trace),
@@ -134,6 +135,9 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "results_entry": dossier.log.last("scenarios"),
         "evaluation_entry": dossier.log.last("evaluation"),
     }
+
+
+_OPEN = {"label": "Status", "value": "open"}
 
 
 @dataclass(frozen=True)

@@ -168,3 +168,43 @@ def ran(root: Path, module: str, *arguments: str) -> subprocess.CompletedProcess
         check=False,
         stdin=subprocess.DEVNULL,
     )
+
+
+@pytest.mark.verifies("REQ-099")
+def test_stages_that_were_run_before_there_was_a_pipeline_are_taken_over(
+    started_project: projects.ProjectFolder, tmp_path: Path
+) -> None:
+    made = started_project.copy_to(tmp_path / "project")
+    root, ada = made.workspace.root, made.signers["ada"]
+    with made.services() as services:
+        for step in (data.ingest, data.validate, data.split, data.seal):
+            step(services, ada)
+    plan = load_project(root)
+    assert stages.write_pipeline(root, plan)
+    assert pipeline.take_over(root, plan) == ["ingest", "validate", "split", "seal"]
+    assert [row["stage"] for row in pipeline.state(root, plan) if not row["stale"]] == [
+        "ingest",
+        "validate",
+        "split",
+        "seal",
+    ]
+    assert pipeline.take_over(root, plan) == []
+
+
+@pytest.mark.verifies("REQ-099")
+def test_nothing_is_taken_over_that_the_log_does_not_vouch_for(
+    started_project: projects.ProjectFolder, tmp_path: Path
+) -> None:
+    made = started_project.copy_to(tmp_path / "project")
+    root, ada = made.workspace.root, made.signers["ada"]
+    with made.services() as services:
+        for step in (data.ingest, data.validate, data.split):
+            step(services, ada)
+    report = root / "data" / "validation.json"
+    report.write_text(report.read_text(encoding="utf-8").replace("}", " }", 1), encoding="utf-8")
+    plan = load_project(root)
+    stages.write_pipeline(root, plan)
+    assert pipeline.take_over(root, plan) == ["ingest"]
+    other = plan.model_copy(update={"split": plan.split.model_copy(update={"seed": 5})})
+    (root / "dvc.lock").unlink()
+    assert pipeline.take_over(root, other) == []

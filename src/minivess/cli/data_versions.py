@@ -59,7 +59,7 @@ def pull(project: Path, actor: str | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_obj
 def pipeline(project: Path, stage: str | None, as_json: bool) -> None:
-    """Write dvc.yaml from the project file and show which stages are stale.
+    """Write dvc.yaml from the project file and show which stages are stale; those that were run before it are known.
 
     With STAGE: whether people did what that stage stands for; exit 1 and what they have to do, if not.
     """
@@ -75,7 +75,8 @@ def pipeline(project: Path, stage: str | None, as_json: bool) -> None:
         return
     root = Workspace.find(project).root
     plan = load_project(root)
-    write_pipeline(root, plan)
+    if write_pipeline(root, plan):
+        workflow.take_over(root, plan)
     rows = workflow.state(root, plan)
     if as_json:
         emit_json({"stages": rows})

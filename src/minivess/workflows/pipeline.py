@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
@@ -12,10 +13,22 @@ from minivess.records.entry import Entry, Outcome
 from minivess.records.evaluation import EvaluationRecord
 from minivess.records.project import Project
 from minivess.workflows.data import read_json
+from minivess.workflows.matrix import reading
 from minivess.workflows.services import Services
 from minivess.workflows.stages import EVALUATION, stages_of, stated
 
 _PEOPLE = ("evaluate", "release")
+_ACTIONS = {
+    "ingest": "data.ingest",
+    "validate": "data.validate",
+    "split": "data.split",
+    "seal": "data.seal",
+    "train": "training",
+    "ensemble": "ensemble",
+    "calibrate": "calibration",
+    "export": "model.export",
+}
+"""What the log calls the stages that need one person."""
 
 
 @implements("REQ-099")
@@ -43,6 +56,34 @@ def state(root: Path, project: Project) -> list[dict[str, str]]:
                 {"data/prepared": name} if name == "seal" else {}
             )
     return rows
+
+
+@implements("REQ-099")
+def take_over(root: Path, project: Project) -> list[str]:
+    """Note the stages that were run before there was a pipeline, as far as the log vouches for them; returns their names.
+
+    From the first stage on, each that was completed under the configuration as it is now, and whose files are those its
+    entries name. The first that is not ends it.
+    """
+    from minivess.ml.datasets.stages import record_stage, recorded_stages
+
+    known, taken = recorded_stages(root), list[str]()
+    with reading(root, project) as told:
+        if told is None:
+            return taken
+        for stage, action in _ACTIONS.items():
+            if stage in known:
+                continue
+            made: dict[str, str] = {}
+            for entry in told.log.entries(actions={action}):
+                if entry.body.outcome is Outcome.COMPLETED and entry.body.context.configuration == digest_of(project):
+                    made |= {output.name: output.digest for output in entry.body.outputs}
+            files = {root / name: digest for name, digest in made.items()}
+            if not files or any(not path.is_file() or digest_file(path) != files[path] for path in files):
+                break
+            record_stage(root, stage)
+            taken.append(stage)
+    return taken
 
 
 @implements("REQ-099")

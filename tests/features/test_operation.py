@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
+from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.audit.store.database import Database
 from minivess.foundation.errors import CouldNotCheckError, InputError
 from tests import audit_logs, projects
@@ -47,6 +48,8 @@ def dump(desk: Desk) -> list[str]:
 def _(desk: Desk, before: list[str]) -> None:
     with pytest.raises(InputError, match="9999"):
         desk.reopened()
+    with pytest.raises(CouldNotCheckError, match="version"):
+        AuditLog.open(desk.url, log_signer=None)
     assert dump(desk) == before
 
 

@@ -42,7 +42,7 @@ class Desk:
         """How a clause stands today."""
         graph = TraceGraph.load(self.tree)
         with self.project.services() as services:
-            attested = standards.attestations_of(services)
+            attested = standards.attestations_of(services, graph)
         rows = standards.standards_of(self.tree, graph, safety_class="B", today=TODAY, attestations=attested)
         [row] = [row for row in rows if row.clause.id == name]
         return row

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -170,15 +171,20 @@ def ran(root: Path, module: str, *arguments: str) -> subprocess.CompletedProcess
     )
 
 
+def run_steps(started: projects.ProjectFolder, root: Path, *steps: Callable) -> Path:
+    """A project in which these steps were run, and no pipeline was written."""
+    made = started.copy_to(root)
+    with made.services() as services:
+        for step in steps:
+            step(services, made.signers["ada"])
+    return made.workspace.root
+
+
 @pytest.mark.verifies("REQ-099")
 def test_stages_that_were_run_before_there_was_a_pipeline_are_taken_over(
     started_project: projects.ProjectFolder, tmp_path: Path
 ) -> None:
-    made = started_project.copy_to(tmp_path / "project")
-    root, ada = made.workspace.root, made.signers["ada"]
-    with made.services() as services:
-        for step in (data.ingest, data.validate, data.split, data.seal):
-            step(services, ada)
+    root = run_steps(started_project, tmp_path / "project", data.ingest, data.validate, data.split, data.seal)
     plan = load_project(root)
     assert stages.write_pipeline(root, plan)
     assert pipeline.take_over(root, plan) == ["ingest", "validate", "split", "seal"]
@@ -195,11 +201,7 @@ def test_stages_that_were_run_before_there_was_a_pipeline_are_taken_over(
 def test_nothing_is_taken_over_that_the_log_does_not_vouch_for(
     started_project: projects.ProjectFolder, tmp_path: Path
 ) -> None:
-    made = started_project.copy_to(tmp_path / "project")
-    root, ada = made.workspace.root, made.signers["ada"]
-    with made.services() as services:
-        for step in (data.ingest, data.validate, data.split):
-            step(services, ada)
+    root = run_steps(started_project, tmp_path / "project", data.ingest, data.validate, data.split)
     report = root / "data" / "validation.json"
     report.write_text(report.read_text(encoding="utf-8").replace("}", " }", 1), encoding="utf-8")
     plan = load_project(root)

@@ -144,23 +144,22 @@ def impact(project: Path, ids: tuple[str, ...], source: Path | None, since: str 
 @implements("REQ-072")
 def standards(project: Path, source: Path | None, results: Path | None, status: str | None, as_json: bool) -> None:
     """How every clause of the standards stands, and what has to be done next."""
-    from minivess.compliance.traceability.evidence_files import with_evidence
+    from minivess.compliance.traceability.evidence_files import read_results
     from minivess.compliance.traceability.graph import TraceGraph
-    from minivess.compliance.traceability.reports import read_report
     from minivess.foundation.clock import utc_now
     from minivess.workflows.standards import attestations_of, standards_of
 
     tree = source_of(project, source)
     if results is None and Workspace(project).results.is_file():
         results = Workspace(project).results
-    graph = TraceGraph.load(tree, None if results is None else with_evidence(read_report(results), tree))
+    graph = TraceGraph.load(tree, None if results is None else read_results(results, tree))
     attested: tuple[Attested, ...] = ()
     told: frozenset[str] = frozenset()
     if (project / PROJECT_FILE).is_file():
         from minivess.workflows.told_evidence import told_by_pack, told_by_workspace
 
         with services_of(project) as services:
-            attested, told = attestations_of(services), told_by_workspace(services) | told_by_pack(services)
+            attested, told = attestations_of(services, graph), told_by_workspace(services) | told_by_pack(services)
     found = standards_of(
         tree, graph, safety_class=safety_class_of(project), today=utc_now().date(), more=told, attestations=attested
     )

@@ -43,10 +43,9 @@ for command in (
 @implements("REQ-031")
 def check(project: Path, source: Path | None, results: Path | None, cases: Path | None, as_json: bool) -> None:
     """Name every gap with its file and line; exit 1 when there is one."""
-    from minivess.compliance.traceability.evidence_files import with_evidence
+    from minivess.compliance.traceability.evidence_files import read_results
     from minivess.compliance.traceability.graph import TraceGraph
     from minivess.compliance.traceability.justified import idle_justifications, judged
-    from minivess.compliance.traceability.reports import read_report
     from minivess.foundation.clock import utc_now
 
     judge = None
@@ -55,7 +54,7 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
 
         judge = partial(judge_all, cases=read_cases(cases))
     tree = source_of(project, source)
-    report = None if results is None else with_evidence(read_report(results), tree)
+    report = None if results is None else read_results(results, tree)
     graph = TraceGraph.load(tree, report, judge=judge)
     gaps = judged(graph, graph.gaps(), utc_now().date())
     if as_json:

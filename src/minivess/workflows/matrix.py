@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from minivess.compliance.standards.catalogue import SafetyClass
 from minivess.compliance.standards.coverage import Attested
-from minivess.compliance.traceability.evidence_files import with_evidence
+from minivess.compliance.traceability.evidence_files import read_results
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.history import history_of
-from minivess.compliance.traceability.reports import read_report
 from minivess.compliance.traceability.view import view
 from minivess.foundation.clock import timestamp
 from minivess.foundation.digests import digest_file, digest_json
@@ -23,7 +22,7 @@ from minivess.foundation.paths import Workspace, release_policy
 from minivess.foundation.provenance import project_name, source_state, tree_digest
 from minivess.records.entry import Outcome
 from minivess.records.traceability import LogStory
-from minivess.workflows.standards import standards_of
+from minivess.workflows.standards import attested_in, standards_of
 
 if TYPE_CHECKING:
     from minivess.compliance.audit.reader import LogReader
@@ -91,13 +90,6 @@ def things_in(workspace: Path, project: Project, log: LogReader) -> dict[str, st
     return found
 
 
-def attested_in(story: LogStory) -> tuple[Attested, ...]:
-    """The attestations whose words are those that were signed; the latest signature of each."""
-    signed = (one for one in story.signatures if one.meaning == "attested" and not one.out_of_date)
-    last = {one.item: Attested(one.about, one.actor, one.entry, one.time) for one in signed}
-    return tuple(last.values())
-
-
 @implements("REQ-070", "REQ-106")
 def trace_of(
     source: Path,
@@ -121,7 +113,7 @@ def trace_of(
         VerificationError: the log breaks a rule.
     """
     things: Mapping[str, str] = {} if told is None else things_in(told.workspace.root, told.project, told.log)
-    report = None if results is None else with_evidence(read_report(results), source)
+    report = None if results is None else read_results(results, source)
     graph = TraceGraph.load(source, report, things=things)
     story: LogStory | None = None
     attestations: tuple[Attested, ...] = ()

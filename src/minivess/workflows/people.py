@@ -131,9 +131,8 @@ def rotate(
     )
     try:
         if not _counts(register_of(services), new.identity):
-            statement = possession_statement(services.log.origin, identifier, old.key_id, new.key_id)
             with recorded(services, "identity.rotated", old, instant=True) as record:
-                record.payload(identity=new.identity, possession=to_base64(new.sign(statement)))
+                record.payload(identity=new.identity, possession=_possession(services, old, new))
     finally:
         old.close()
         new.close()
@@ -193,8 +192,7 @@ def propose_roots(
         return RootsProposal(roots=roots, threshold=threshold)
     old, new = keystore.prepare_rotation(LOG_IDENTITY, log_passphrase)
     try:
-        statement = possession_statement(services.log.origin, LOG_IDENTITY, old.key_id, new.key_id)
-        possession = to_base64(new.sign(statement))
+        possession = _possession(services, old, new)
         return RootsProposal(roots=roots, threshold=threshold, log_key=new.public, possession=possession)
     finally:
         old.close()
@@ -272,6 +270,11 @@ def _state(register: Register, identity: Identity) -> str:
 def trusted_keys(services: Services) -> str:
     """The public keys of the log and of everybody enrolled, as the JSON that `--trust` reads."""
     return TrustedKeys.of(register_of(services), services.project.witnesses).text()
+
+
+def _possession(services: Services, old: Signer, new: Signer) -> str:
+    """The new key's signature for going on with it in place of the old one."""
+    return to_base64(new.sign(possession_statement(services.log.origin, old.identity.id, old.key_id, new.key_id)))
 
 
 def _keystore(services: Services) -> Keystore:

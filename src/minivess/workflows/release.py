@@ -17,11 +17,10 @@ from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.envelope import parse_envelope
 from minivess.compliance.risk.risk_file import RiskFile
-from minivess.compliance.traceability.evidence_files import with_evidence
+from minivess.compliance.traceability.evidence_files import read_results
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.history import history_of
 from minivess.compliance.traceability.justified import judged
-from minivess.compliance.traceability.reports import read_report
 from minivess.compliance.verification.bag import TAG_MANIFEST
 from minivess.compliance.verification.pack import SIGNATURES_CHECK, verify_pack
 from minivess.foundation.digests import digest_bytes
@@ -76,11 +75,10 @@ def policy_of(services: Services) -> ReleasePolicy:
 def judge_gates(services: Services) -> tuple[GateResult, ...]:
     """Judge every gate of the policy on the facts as they are now. A fact that is missing fails its gates."""
     workspace = Workspace(services.workspace)
-    report = with_evidence(read_report(workspace.results), services.source) if workspace.results.is_file() else None
     evaluation = _made(workspace, "evidence/evaluation/evaluation.json", EvaluationRecord)
     risks = RiskFile.load(services.source)
     verdicts = (risks.verdict(risk) for risk in risks.risks)
-    graph = TraceGraph.load(services.source, report, things=things_of(services))
+    graph = _graph(services)
     gaps = judged(graph, graph.gaps(), services.clock().date())
     facts = GateFacts(
         evaluation=evaluation,
@@ -96,7 +94,7 @@ def judge_gates(services: Services) -> tuple[GateResult, ...]:
         openings=TestSetHistory.fold(services.log.entries()).openings,
         undisposed=unaccounted_runs(services.log.entries()),
         undelivered=len(services.log.pending_events()),
-        report=report,
+        report=graph.report,
     )
     return judge(policy_of(services), facts)
 
@@ -197,21 +195,26 @@ def sign(services: Services, signer: Signer, pack: Path) -> Manifestation:
     return open_approval(envelope, Register.fold(services.log.entries()))
 
 
+def _graph(services: Services) -> TraceGraph:
+    """The trace of the source tree with the recorded results, if there are some."""
+    results = Workspace(services.workspace).results
+    report = read_results(results, services.source) if results.is_file() else None
+    return TraceGraph.load(services.source, report, things=things_of(services))
+
+
 def _around(services: Services) -> dict[str, Any]:
     """What the trace of a pack shows beside items and results: what they rest on, clauses of standards, commits."""
-    source, things = services.source, things_of(services)
-    report = with_evidence(read_report(Workspace(services.workspace).results), source)
-    graph = TraceGraph.load(source, report, things=things)
+    source, graph = services.source, _graph(services)
     rows = standards_of(
         source,
         graph,
         safety_class=services.project.device.safety_class,
         today=services.clock().date(),
         more=told_by_workspace(services),
-        attestations=attestations_of(services),
+        attestations=attestations_of(services, graph),
     )
     coverage = tuple(row.to_json() for row in rows)
-    return {"things": things, "coverage": coverage, "history": history_of(source, graph.items.all())}
+    return {"things": graph.things, "coverage": coverage, "history": history_of(source, graph.items.all())}
 
 
 def _unmet(services: Services, evaluation: EvaluationRecord) -> tuple[str, ...] | None:

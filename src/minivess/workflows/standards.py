@@ -23,12 +23,11 @@ from minivess.foundation.errors import MinivessError, RefusedError, UsageError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import source_state
-from minivess.records.entry import Outcome
 from minivess.records.identity import IdentityKind
 from minivess.records.items import Attestation
-from minivess.records.payloads import ClauseAttested
 from minivess.records.receipt import Receipt
 from minivess.records.risk_plan import missing_reasons
+from minivess.records.traceability import LogStory
 
 if TYPE_CHECKING:
     from minivess.compliance.identity.signer import Signer
@@ -112,19 +111,18 @@ def attest(services: Services, signer: Signer, item: str) -> Receipt:
     return record.receipt
 
 
-def attestations_of(services: Services) -> tuple[Attested, ...]:
+def attestations_of(services: Services, graph: TraceGraph) -> tuple[Attested, ...]:
+    """The attestations of a tree that a project's log knows to be signed word for word, as `attested_in`."""
+    from minivess.compliance.evidence.log_story import ACTIONS, log_story  # cryptography
+
+    return attested_in(log_story(services.log.entries(actions=ACTIONS), graph, size=services.log.size))
+
+
+def attested_in(story: LogStory) -> tuple[Attested, ...]:
     """The attestations whose words are those that were signed; the latest signature of each."""
-    items = load_items(services.source).of(Attestation)
-    found: dict[str, Attested] = {}
-    for entry in services.log.entries(actions={"trace.attest"}):
-        body = entry.body
-        if body.outcome is not Outcome.COMPLETED:
-            continue
-        said = ClauseAttested.model_validate(body.payload)
-        item = items.get(said.item)
-        if item is not None and item.clause == said.clause and item_digest(item) == said.digest:
-            found[said.item] = Attested(said.clause, body.actor, body.index, body.time)
-    return tuple(found.values())
+    signed = (one for one in story.signatures if one.meaning == "attested" and not one.out_of_date)
+    last = {one.item: Attested(one.about, one.actor, one.entry, one.time) for one in signed}
+    return tuple(last.values())
 
 
 @implements("REQ-112")

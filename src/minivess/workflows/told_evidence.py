@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,10 +22,11 @@ from minivess.foundation.errors import MinivessError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.ml.datasets.splits import check_leakage
+from minivess.records.dataset import DatasetManifest
 from minivess.records.entry import Outcome
 from minivess.records.evaluation import EvaluationRecord
 from minivess.records.items import Anomaly
-from minivess.records.model import ExportRecord
+from minivess.records.model import CalibrationRecord, ExportRecord
 from minivess.records.validation import ValidationReport
 from minivess.workflows.data import manifest_of, read_json, seal_of, split_of
 from minivess.workflows.modelling import calibration_of
@@ -38,96 +40,110 @@ _WAIT_S = 600
 @implements("REQ-112")
 def told_by_workspace(services: Services) -> frozenset[str]:
     """The names of evidence that a project's workspace and log show."""
-    found = set()
+    project, found = _Project(services), set()
     for name, shows in _RULES.items():
         try:
-            if shows(services):
+            if shows(project):
                 found.add(name)
-        except (MinivessError, OSError, zipfile.BadZipFile):
+        except (MinivessError, OSError):
             continue
     return frozenset(found)
 
 
-def _log_verifies(services: Services) -> bool:
-    return all(check.passed for check in verify_log(services.log.pairs(), services.log.checkpoint())[0])
+class _Project:
+    """What the rules look at, read once and when it is asked for."""
+
+    def __init__(self, services: Services) -> None:
+        self.services, self.workspace, self.log = services, Workspace(services.workspace), services.log
+
+    @cached_property
+    def history(self) -> TestSetHistory:
+        """What the log says about the test set."""
+        return TestSetHistory.fold(self.log.entries())
+
+    @cached_property
+    def manifest(self) -> DatasetManifest:
+        """The cases."""
+        return manifest_of(self.workspace)
+
+    @cached_property
+    def evaluation(self) -> EvaluationRecord:
+        """The outcome of the last opening."""
+        return read_json(
+            self.workspace, "evidence/evaluation/evaluation.json", EvaluationRecord, hint="minivess evaluate"
+        )
+
+    @cached_property
+    def export(self) -> ExportRecord:
+        """What was exported."""
+        return read_json(self.workspace, "models/export.json", ExportRecord, hint="minivess model export")
+
+    @cached_property
+    def calibration(self) -> CalibrationRecord:
+        """How it was calibrated."""
+        return calibration_of(self.workspace)
+
+    def first(self, action: str) -> int | None:
+        """Index of the first completed entry of an action."""
+        entries = (one for one in self.log.entries(actions={action}) if one.body.outcome is Outcome.COMPLETED)
+        return next((one.body.index for one in entries), None)
 
 
-def _witnessed(services: Services) -> bool:
-    policy = services.project.witnesses
+def _log_verifies(project: _Project) -> bool:
+    return all(check.passed for check in verify_log(project.log.pairs(), project.log.checkpoint())[0])
+
+
+def _witnessed(project: _Project) -> bool:
+    policy = project.services.project.witnesses
     if policy is None:
         return False
-    checks, _ = verify_log(services.log.pairs(), services.log.checkpoint(), witnesses=policy, quick=True)
+    checks, _ = verify_log(project.log.pairs(), project.log.checkpoint(), witnesses=policy, quick=True)
     return all(check.passed for check in checks)
 
 
-def _validated(services: Services) -> bool:
-    workspace = Workspace(services.workspace)
-    report = read_json(workspace, "data/validation.json", ValidationReport, hint="minivess data validate")
-    return not report.blocked and report.dataset == manifest_of(workspace).root
+def _validated(project: _Project) -> bool:
+    report = read_json(project.workspace, "data/validation.json", ValidationReport, hint="minivess data validate")
+    return not report.blocked and report.dataset == project.manifest.root
 
 
-def _disjoint(services: Services) -> bool:
-    workspace = Workspace(services.workspace)
-    check_leakage(manifest_of(workspace), split_of(workspace))
+def _disjoint(project: _Project) -> bool:
+    check_leakage(project.manifest, split_of(project.workspace))
     return True
 
 
-def _sealed(services: Services) -> bool:
-    seal_of(Workspace(services.workspace))
-    sealed, trained = _first(services, "data.seal"), _first(services, "training")
-    openings = TestSetHistory.fold(services.log.entries()).openings
+def _sealed(project: _Project) -> bool:
+    seal_of(project.workspace)
+    sealed, trained = project.first("data.seal"), project.first("training")
     before = sealed is not None and (trained is None or sealed < trained)
-    return before and openings <= services.project.evaluation.looks.total
+    return before and project.history.openings <= project.services.project.evaluation.looks.total
 
 
-def _exported(services: Services) -> ExportRecord:
-    workspace = Workspace(services.workspace)
-    return read_json(workspace, "models/export.json", ExportRecord, hint="minivess model export")
+def _model_stated(project: _Project) -> bool:
+    return bool(project.calibration) and project.export.onnx == digest_file(project.workspace.onnx)
 
 
-def _model_stated(services: Services) -> bool:
-    workspace = Workspace(services.workspace)
-    calibration_of(workspace)
-    return _exported(services).onnx == digest_file(workspace.onnx)
+def _parity(project: _Project) -> bool:
+    return _model_stated(project) and project.export.max_abs_difference <= project.export.tolerance
 
 
-def _parity(services: Services) -> bool:
-    exported = _exported(services)
-    return _model_stated(services) and exported.max_abs_difference <= exported.tolerance
-
-
-def _registered(services: Services) -> bool:
-    history = TestSetHistory.fold(services.log.entries())
+def _registered(project: _Project) -> bool:
+    history = project.history
     return bool(history.criteria) and all(
         history.criteria[history.requests[opening.request].request.criteria] < opening.index
         for opening in history.opened
     )
 
 
-def _evaluated(services: Services) -> bool:
-    workspace = Workspace(services.workspace)
-    made = read_json(workspace, "evidence/evaluation/evaluation.json", EvaluationRecord, hint="minivess evaluate")
-    looks = TestSetHistory.fold(services.log.entries()).looks()
-    met = any(look.opening.request == made.request and look.met for look in looks)
-    return met and made.model == digest_file(workspace.onnx)
+def _evaluated(project: _Project) -> bool:
+    made = project.evaluation
+    met = any(look.opening.request == made.request and look.met for look in project.history.looks())
+    return met and made.model == digest_file(project.workspace.onnx)
 
 
-def _calibrated(services: Services) -> bool:
-    workspace = Workspace(services.workspace)
-    calibration_of(workspace)
-    read_json(workspace, "evidence/evaluation/evaluation.json", EvaluationRecord, hint="minivess evaluate")
-    return True
-
-
-def _first(services: Services, action: str) -> int | None:
-    entries = (one for one in services.log.entries(actions={action}) if one.body.outcome is Outcome.COMPLETED)
-    return next((one.body.index for one in entries), None)
-
-
-_RULES: dict[str, Callable[[Services], bool]] = {
+_RULES: dict[str, Callable[[_Project], bool]] = {
     "audit-log": _log_verifies,
     "log-witnessed": _witnessed,
-    "lineage-delivered": lambda services: not services.log.pending_events(),
+    "lineage-delivered": lambda project: not project.log.pending_events(),
     "data-record": _validated,
     "split-disjoint": _disjoint,
     "test-set-sealed": _sealed,
@@ -135,7 +151,7 @@ _RULES: dict[str, Callable[[Services], bool]] = {
     "export-parity": _parity,
     "criteria-registered": _registered,
     "evaluation": _evaluated,
-    "calibration": _calibrated,
+    "calibration": lambda project: bool(project.calibration and project.evaluation),
 }
 
 

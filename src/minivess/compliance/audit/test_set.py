@@ -6,7 +6,6 @@ are derived from them and from nothing else.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +13,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.register import Register, plain_name
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.implements import implements
@@ -376,7 +375,7 @@ def same_person(register: Register, first: str, second: str) -> bool:
 
     def known(identifier: str) -> set[str]:
         held = [one.identity for one in register.tenures.values() if one.identity.id == identifier]
-        names = {" ".join(unicodedata.normalize("NFKC", one.name).casefold().split()) for one in held}
+        names = {plain_name(one.name) for one in held}
         return names | {one.encryption_key.key_id for one in held if one.encryption_key is not None}
 
     return first == second or bool(known(first) & known(second))

@@ -160,9 +160,7 @@ class Register:
         Raises:
             VerificationError: nobody's, not yet, or no longer.
         """
-        tenure = self.tenures.get(key_id)
-        if tenure is None:
-            tenure = next((one for one in self.log_keys if one.identity.signing_key.key_id == key_id), None)
+        tenure = self.tenures.get(key_id) or self._log_tenure(key_id)
         if tenure is None:
             raise VerificationError(f"key {key_id[:12]} is not enrolled in the log")
         if index < tenure.start:
@@ -274,11 +272,8 @@ class Register:
             raise VerificationError(f"entry {index}: {old.id} is a root, and root keys change by `roots.changed`")
         if new.model_copy(update={"signing_key": old.signing_key}) != old:
             raise VerificationError(f"entry {index} rotates the key of {old.id} and changes something else as well")
-        statement = possession_statement(entry.body.log, old.id, old.signing_key.key_id, new.signing_key.key_id)
-        try:
-            verify(new.signing_key, statement, from_base64(rotated.possession))
-        except VerificationError:
-            raise VerificationError(f"entry {index}: nobody showed that {old.id} holds the new key") from None
+        if not _shown(entry, old.id, (old.signing_key, new.signing_key), rotated.possession):
+            raise VerificationError(f"entry {index}: nobody showed that {old.id} holds the new key")
         return self._end(old, index + 1)._add(new, start=index + 1, index=index)
 
     @implements("REQ-052")
@@ -323,14 +318,14 @@ class Register:
     @implements("REQ-116")
     def _change_log_key(self, entry: Entry, new: PublicKey, possession: str) -> Register:
         index = entry.body.index
-        if new.key_id in self.tenures or any(one.identity.signing_key.key_id == new.key_id for one in self.log_keys):
+        if new.key_id in self.tenures or self._log_tenure(new.key_id) is not None:
             raise VerificationError(f"entry {index} gives the log a key that somebody has or had")
-        statement = possession_statement(entry.body.log, LOG_IDENTITY, self.log_key.key_id, new.key_id)
-        try:
-            verify(new, statement, from_base64(possession))
-        except VerificationError:
-            raise VerificationError(f"entry {index}: nobody showed that they hold the new key of the log") from None
+        if not _shown(entry, LOG_IDENTITY, (self.log_key, new), possession):
+            raise VerificationError(f"entry {index}: nobody showed that they hold the new key of the log")
         return self._sign_with(new, start=index + 1)
+
+    def _log_tenure(self, key_id: str) -> Tenure | None:
+        return next((one for one in self.log_keys if one.identity.signing_key.key_id == key_id), None)
 
     def _sign_with(self, public: PublicKey, *, start: int) -> Register:
         load_public(public)
@@ -404,7 +399,7 @@ class Register:
         key_id = identity.signing_key.key_id
         if key_id in self.tenures:
             raise VerificationError(f"entry {index} enrols a key that {self.tenures[key_id].identity.id} has or had")
-        if any(one.identity.signing_key.key_id == key_id for one in self.log_keys):
+        if self._log_tenure(key_id) is not None:
             raise VerificationError(f"entry {index} enrols a key of the log itself")
         if self._valid(identity.id) is not None or identity.id == LOG_IDENTITY:
             raise VerificationError(f"entry {index} enrols {identity.id} twice")
@@ -413,7 +408,7 @@ class Register:
             for item in self.tenures.values()
             if item.end is None
             and identity.kind is item.identity.kind is IdentityKind.PERSON
-            and _plain(item.identity.name) == _plain(identity.name)
+            and plain_name(item.identity.name) == plain_name(identity.name)
         ]
         if same:
             raise VerificationError(
@@ -447,7 +442,18 @@ def possession_statement(log: str, id: str, old_key: str, new_key: str) -> bytes
     )
 
 
-def _plain(name: str) -> str:
+def _shown(entry: Entry, id: str, keys: tuple[PublicKey, PublicKey], possession: str) -> bool:  # noqa: A002
+    """Whether somebody who holds the new of two keys, old and new, signed for going on with it."""
+    old, new = keys
+    try:
+        verify(new, possession_statement(entry.body.log, id, old.key_id, new.key_id), from_base64(possession))
+    except VerificationError:
+        return False
+    return True
+
+
+def plain_name(name: str) -> str:
+    """A printed name without what two spellings of one name may differ in."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 

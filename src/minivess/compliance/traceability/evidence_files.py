@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from minivess.compliance.traceability.reports import read_report
 from minivess.foundation.digests import digest_file
 from minivess.foundation.implements import implements
 from minivess.records.traceability import EvidenceFile, TestReport, TestResult
+
+
+def read_results(path: Path, source: Path) -> TestReport:
+    """Recorded results of a tree, each with its evidence files judged.
+
+    Raises:
+        InputError: as `read_report`.
+    """
+    return with_evidence(read_report(path), source)
 
 
 @implements("REQ-108", "RC-11")

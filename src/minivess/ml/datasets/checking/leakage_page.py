@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import templates_folder
 from minivess.ml.datasets.checking.pictures import thumbnail
+from minivess.ml.datasets.checking.report import page_environment
 from minivess.ml.datasets.prepared import load_case
 from minivess.records.dataset import DatasetManifest
 from minivess.records.leakage import LeakageReport
@@ -28,21 +26,17 @@ def page(manifest: DatasetManifest, report: LeakageReport, folder: Path) -> str:
         report: what was found in its split.
         folder: the folder `data/prepared`; sealed cases have no picture.
     """
-    templates = templates_folder()
-    environment = Environment(
-        loader=FileSystemLoader([templates / "data", templates / "documents"], encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     shown = {case for leaks in (report.across, report.within) for leak in leaks[:_MOST] for case in leak.cases}
-    return environment.get_template("leakage.html.j2").render(
-        manifest=manifest,
-        report=report,
-        pictures=_pictures(sorted(shown), folder),
-        most=_MOST,
-        absent="sealed, or not to be read",
+    return (
+        page_environment()
+        .get_template("leakage.html.j2")
+        .render(
+            manifest=manifest,
+            report=report,
+            pictures=_pictures(sorted(shown), folder),
+            most=_MOST,
+            absent="sealed, or not to be read",
+        )
     )
 
 

@@ -101,7 +101,7 @@ def page(
     quiet = [(name, rule) for name, rule in RULES.items() if name not in {group.name for group in groups}]
     counts = {severity.value: sum(f.severity is severity for f in report.findings) for severity in Severity}
     return (
-        _environment()
+        page_environment()
         .get_template("validation.html.j2")
         .render(
             report=report,
@@ -203,7 +203,8 @@ def _groups(report: ValidationReport, album: _Album, progress: Progress | None) 
 
 
 @cache
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """What renders the pages about data: `templates/data`, with the style of the documents."""
     folder = templates_folder()
     environment = Environment(
         loader=FileSystemLoader([folder / "data", folder / "documents"], encoding="utf-8"),

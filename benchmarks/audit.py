@@ -29,7 +29,8 @@ from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import leaf_hash, verify_inclusion
 from minivess.compliance.verification.log import verify_log
 from minivess.records.entry import Context, Draft, Outcome
-from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, Role
+from minivess.records.identity import Identity, KeyAlgorithm
+from minivess.records.roles import IdentityKind, Role
 from minivess.records.verdict import Check
 
 DIGEST = f"sha256:{'5a' * 32}"

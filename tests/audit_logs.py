@@ -15,8 +15,9 @@ from minivess.foundation.settings import load_settings
 from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import FileTransport
 from minivess.records.entry import Details, Draft, EntryBody, Outcome
-from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, Role
+from minivess.records.identity import Identity, KeyAlgorithm
 from minivess.records.project import Project
+from minivess.records.roles import IdentityKind, Role
 from minivess.workflows.services import Services, silent
 
 ORIGIN = "minivess.test/toy"

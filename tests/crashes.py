@@ -30,8 +30,8 @@ from minivess.observability.lineage.events import run_event
 from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import FileTransport
 from minivess.records.entry import Draft
-from minivess.records.identity import Role
 from minivess.records.receipt import Receipt
+from minivess.records.roles import Role
 from tests import audit_logs
 from tests.postgres import NOBODY
 from tests.sqlite_disk import Access

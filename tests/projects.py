@@ -17,8 +17,8 @@ from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.paths import Workspace
-from minivess.records.identity import IdentityKind, Role
 from minivess.records.model import CalibrationRecord, ExportRecord, RunRecord
+from minivess.records.roles import IdentityKind, Role
 from minivess.workflows import data, modelling, people, test_set, verification
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services, open_services

@@ -18,8 +18,8 @@ from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.ml.datasets.prepared import load_case
 from minivess.records.entry import Entry
-from minivess.records.identity import IdentityKind, Role
 from minivess.records.model import CalibrationRecord
+from minivess.records.roles import IdentityKind, Role
 from minivess.records.split import Part
 from minivess.serving.app import create_app
 from minivess.serving.volumes import Limits

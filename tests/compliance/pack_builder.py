@@ -29,9 +29,10 @@ from minivess.records.approval import Envelope, Policy, PolicyRule, UnsealGrant,
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Context, Entry, EntryBody, Outcome
 from minivess.records.evaluation import AnalysisPlan, Conventions, Criterion, Looks
-from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, Meaning, Role
+from minivess.records.identity import Identity, KeyAlgorithm, Meaning
 from minivess.records.payloads import observed
 from minivess.records.receipt import Receipt
+from minivess.records.roles import IdentityKind, Role
 
 ORIGIN = "minivess.example/vessel-segmenter"
 BEGIN = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)

@@ -21,8 +21,8 @@ from minivess.ml.datasets.manifests import root_of, write_record
 from minivess.ml.datasets.sealed import open_image, open_label, open_sealed
 from minivess.records.entry import Outcome
 from minivess.records.evaluation import EvaluationRecord, Looks
-from minivess.records.identity import IdentityKind, Role
 from minivess.records.payloads import IdentityRefused
+from minivess.records.roles import IdentityKind, Role
 from minivess.workflows import data, final_evaluation, people, test_set
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services, load_project

@@ -18,7 +18,8 @@ from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
 from minivess.records.approval import Envelope, Policy
 from minivess.records.artifact import Artifact
-from minivess.records.identity import IdentityKind, Meaning, Role
+from minivess.records.identity import Meaning
+from minivess.records.roles import IdentityKind, Role
 
 scenarios("identity.feature")
 

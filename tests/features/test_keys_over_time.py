@@ -24,8 +24,9 @@ from minivess.compliance.verification.trust import parse_trust
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, RefusedError, VerificationError
 from minivess.foundation.paths import Workspace
 from minivess.records.entry import EntryBody, Outcome
-from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, Role
+from minivess.records.identity import Identity, KeyAlgorithm
 from minivess.records.receipt import Receipt
+from minivess.records.roles import IdentityKind, Role
 from minivess.workflows import people
 from minivess.workflows.log_book import reliance_on
 from minivess.workflows.recording import recorded

@@ -12,7 +12,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.proofs.timestamp import timestamp_request, verify_timestamp
 from minivess.foundation.errors import CouldNotCheckError, MinivessError
-from minivess.records.identity import IdentityKind, Role
+from minivess.records.roles import IdentityKind, Role
 from minivess.workflows.log_book import accept_timestamp
 from tests import audit_logs
 from tests.audit_logs import draft, lineage_event

@@ -13,7 +13,7 @@ from minivess.cli.session import actor_option, first_signer_of, passphrase_for, 
 from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
 from minivess.foundation.paths import Workspace
 from minivess.records.entry import Outcome
-from minivess.records.identity import Role
+from minivess.records.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

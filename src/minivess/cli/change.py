@@ -12,7 +12,7 @@ from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.cli.tree import results_option, safety_class_of, source_of, source_option
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import PROJECT_FILE, Workspace
-from minivess.records.identity import Role
+from minivess.records.roles import Role
 
 if TYPE_CHECKING:
     from minivess.compliance.standards.coverage import Attested

@@ -14,7 +14,7 @@ from minivess.cli.data_versions import add, pipeline, pull, push
 from minivess.cli.rendering import emit_json, emit_table, say
 from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.records.dataset import DatasetManifest
-from minivess.records.identity import Role
+from minivess.records.roles import Role
 
 
 @click.group()

@@ -8,7 +8,7 @@ import click
 
 from minivess.cli.rendering import emit_json, say
 from minivess.cli.session import actor_option, services_of, signer_of
-from minivess.records.identity import Role
+from minivess.records.roles import Role
 
 
 @click.command()

@@ -8,8 +8,8 @@ import click
 
 from minivess.cli.rendering import emit_json, emit_table, say
 from minivess.cli.session import actor_option, services_of, signer_of
-from minivess.records.identity import Role
 from minivess.records.profile import Spread
+from minivess.records.roles import Role
 
 
 @click.command()

@@ -9,7 +9,7 @@ import click
 
 from minivess.cli.rendering import emit_json, emit_table, say
 from minivess.cli.session import actor_option, services_of, signer_of
-from minivess.records.identity import Role
+from minivess.records.roles import Role
 from minivess.records.split import Share, SplitManifest
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from minivess.cli.rendering import emit_json, emit_table, say
 from minivess.cli.session import actor_option, passphrase_for, services_of, signer_of
 from minivess.foundation.files import read_limited, write_text_atomic
 from minivess.foundation.paths import Workspace
-from minivess.records.identity import IdentityKind, Role
+from minivess.records.roles import IdentityKind, Role
 
 if TYPE_CHECKING:
     from minivess.workflows.people import RootsProposal

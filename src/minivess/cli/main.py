@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -80,6 +81,14 @@ def app(context: click.Context, project: Path) -> None:
 def main() -> None:
     """Run the command line; every expected error becomes one line, a hint and its exit code."""
     gc.set_threshold(100_000, 20, 20)  # what a command reads it keeps: looking for circles among it is time lost
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # records are checked by pydantic and nobody else
+    try:
+        _run()
+    finally:
+        gc.freeze()  # nor is there anything to find at the end
+
+
+def _run() -> None:
     try:
         code = app(standalone_mode=False)
     except click.exceptions.Abort:

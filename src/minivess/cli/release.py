@@ -21,7 +21,7 @@ def release() -> None:
 def build(project: Path, actor: str | None) -> None:
     """Judge every gate and, when all hold, write the evidence pack; otherwise say why not and exit 1."""
     from minivess.cli.session import services_of, signer_of
-    from minivess.records.identity import Role
+    from minivess.records.roles import Role
     from minivess.workflows import release as workflow
 
     with services_of(project) as services:

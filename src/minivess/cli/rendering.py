@@ -6,16 +6,20 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from minivess.foundation.implements import implements
-from minivess.records.base import Record
+
+if TYPE_CHECKING:
+    from minivess.records.base import Record
 
 
 def emit_json(value: Record | Sequence[Record | dict[str, Any]] | dict[str, Any]) -> None:
     """Write one JSON document to stdout."""
+    from minivess.records.base import Record
+
     if isinstance(value, Record):
         plain: Any = value.model_dump(mode="json")
     elif isinstance(value, dict):

@@ -12,7 +12,7 @@ import click
 from minivess.cli.rendering import Progress
 from minivess.foundation.errors import UsageError
 from minivess.foundation.paths import Workspace
-from minivess.records.identity import IdentityKind, Role
+from minivess.records.roles import IdentityKind, Role
 
 if TYPE_CHECKING:
     from minivess.compliance.identity.signer import Signer

@@ -15,7 +15,7 @@ from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.cli.tree import results_option, safety_class_of, source_of, source_option
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import PROJECT_FILE
-from minivess.records.identity import Role
+from minivess.records.roles import Role
 
 
 @click.group()
@@ -43,19 +43,22 @@ for command in (
 @implements("REQ-031")
 def check(project: Path, source: Path | None, results: Path | None, cases: Path | None, as_json: bool) -> None:
     """Name every gap with its file and line; exit 1 when there is one."""
-    from minivess.compliance.traceability.evidence_files import read_results
-    from minivess.compliance.traceability.graph import TraceGraph
-    from minivess.compliance.traceability.justified import idle_justifications, judged
-    from minivess.foundation.clock import utc_now
+    from minivess.compliance.traceability.marks import reading_marks
 
-    judge = None
-    if cases is not None:
-        from minivess.workflows.criteria import judge_all, read_cases
-
-        judge = partial(judge_all, cases=read_cases(cases))
     tree = source_of(project, source)
-    report = None if results is None else read_results(results, tree)
-    graph = TraceGraph.load(tree, report, judge=judge)
+    with reading_marks(tree) as marks:  # begins while what makes a graph of them is imported
+        from minivess.compliance.traceability.evidence_files import read_results
+        from minivess.compliance.traceability.graph import TraceGraph
+        from minivess.compliance.traceability.justified import idle_justifications, judged
+        from minivess.foundation.clock import utc_now
+
+        judge = None
+        if cases is not None:
+            from minivess.workflows.criteria import judge_all, read_cases
+
+            judge = partial(judge_all, cases=read_cases(cases))
+        report = None if results is None else read_results(results, tree)
+        graph = TraceGraph.load(tree, report, judge=judge, marks=marks)
     gaps = judged(graph, graph.gaps(), utc_now().date())
     if as_json:
         emit_json(

@@ -26,7 +26,7 @@ def init(folder: Path, name: str) -> None:
     from minivess.compliance.proofs.checkpoint import valid_origin
     from minivess.compliance.proofs.cosignature import WITNESS, verifier_key
     from minivess.foundation.errors import UsageError
-    from minivess.records.identity import IdentityKind, Role
+    from minivess.records.roles import IdentityKind, Role
     from minivess.records.witness import WitnessState
     from minivess.serving.witness import write_state
 

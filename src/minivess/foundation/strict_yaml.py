@@ -39,46 +39,39 @@ class Limits:
 LIMITS = Limits()
 
 
-_NO_KEYS: dict[str, int] = {}
-"""For all that is no mapping: nothing is ever put in."""
+class YamlMap(dict[str, Any]):
+    """A mapping as it was read, with its line (from 1) and the line of each key."""
+
+    __slots__ = ("line", "lines")
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
+        self.lines: dict[str, int] = {}
 
 
-@dataclass(slots=True)
-class Node:
-    """A value and the line it starts on (from 1). `value` is a scalar, a list of nodes, or a mapping of nodes."""
+class YamlList(list[Any]):
+    """A list as it was read, with its line (from 1) and the line of each element."""
 
-    value: Plain | list[Node] | dict[str, Node]
-    line: int
-    key_lines: dict[str, int]
-    """For a mapping: the line of each key."""
+    __slots__ = ("line", "lines")
 
-    def plain(self) -> Any:
-        """The value without lines: scalars, lists and dictionaries."""
-        if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
-        if isinstance(self.value, list):
-            return [node.plain() for node in self.value]
-        return self.value
-
-    def line_at(self, steps: Sequence[str | int]) -> int:
-        """The line of what `steps` (keys and indices) leads to, or of the nearest thing above that exists."""
-        node, line = self, self.line
-        for step in steps:
-            if isinstance(node.value, dict) and isinstance(step, str) and step in node.value:
-                line = node.key_lines[step]
-                node = node.value[step]
-            elif isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
-                node = node.value[step]
-                line = node.line
-        return line
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
+        self.lines: list[int] = []
 
 
-@dataclass(slots=True)
-class _Open:
-    """A list or mapping whose end has not been met."""
-
-    node: Node
-    key: str | None = None
+def line_at(root: YamlMap | YamlList, steps: Sequence[str | int]) -> int:
+    """The line of what `steps` (keys and indices) leads to, or of the nearest thing above that exists."""
+    node: Any = root
+    line = root.line
+    for step in steps:
+        try:
+            line = node.lines[step]
+            node = node[step]
+        except (AttributeError, LookupError, TypeError):
+            break
+    return line
 
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
@@ -105,8 +98,8 @@ def _resolve(text: str) -> Plain:
     return text
 
 
-def load_yaml(path: Path, *, limits: Limits = LIMITS, shown: str | None = None) -> Node:
-    """Read one YAML document.
+def load_yaml(path: Path, *, limits: Limits = LIMITS, shown: str | None = None) -> Any:
+    """Read one YAML document: a scalar, or a `YamlMap` or `YamlList` of such.
 
     Args:
         path: the file.
@@ -130,14 +123,14 @@ def load_yaml(path: Path, *, limits: Limits = LIMITS, shown: str | None = None) 
     return parse_yaml(text, limits=limits, shown=name)
 
 
-def parse_yaml(text: str, *, limits: Limits = LIMITS, shown: str = "text") -> Node:
+def parse_yaml(text: str, *, limits: Limits = LIMITS, shown: str = "text") -> Any:
     """`load_yaml` for text in memory.
 
     Raises:
         InputError: as `load_yaml`.
     """
     try:
-        root = _build(yaml.CSafeLoader(text).get_event, limits, shown)
+        documents = _build(yaml.CSafeLoader(text).get_event, limits, shown)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise InputError(
@@ -148,86 +141,94 @@ def parse_yaml(text: str, *, limits: Limits = LIMITS, shown: str = "text") -> No
         ) from None
     except yaml.YAMLError as error:
         raise InputError(f"is not YAML: {str(error).splitlines()[0]}", path=shown) from None
-    if root is None:
+    if not documents:
         raise InputError("is empty", path=shown, line=1)
-    return root
+    return documents[0]
 
 
-def _build(next_event: Callable[[], Any], limits: Limits, shown: str) -> Node | None:
-    root: Node | None = None
-    stack: list[_Open] = []
-    count = documents = 0
+def _build(next_event: Callable[[], Any], limits: Limits, shown: str) -> YamlList:
+    """The list of the documents, of which there is at most one.
+
+    One loop with a stack of its own: what a value costs here is what a tree of thousands of items costs to read.
+    """
+    documents = YamlList(1)
+    here: Any = documents
+    key: str | None = None
+    above: list[tuple[Any, str | None]] = []
+    count = 0
     while (event := next_event()) is not None:
         kind = type(event)
-        if kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-            stack.pop()
+        if kind in _ENDS:
+            here, key = above.pop()
             continue
-        if kind is yaml.ScalarEvent or kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-            line = event.start_mark.line + 1
-            node = _open(event, kind, line, shown)
-        elif kind is yaml.DocumentStartEvent:
-            documents += 1
-            if documents > 1:
-                line = event.start_mark.line + 1
-                raise InputError("holds more than one document", path=shown, line=line, hint="keep one document a file")
+        if kind not in _VALUES:
+            _between(event, documents, shown)
             continue
-        elif kind is yaml.AliasEvent:
-            raise _aliased(event, shown)
-        else:
+        line = event.start_mark.line + 1
+        if event.anchor is not None or event.tag is not None:
+            _refuse_surprises(event, shown)
+        if type(here) is YamlMap and key is None:
+            key = _key(event, here, shown)
+            here.lines[key] = line
             continue
+        value = _begun(event, kind, line)
         count += 1
         if count > limits.values:
             raise InputError(f"holds more than {limits.values} values", path=shown, line=line)
-        if stack:
-            _place(stack[-1], node, event.value if kind is yaml.ScalarEvent else None, shown)
+        if key is None:
+            here.append(value)
+            here.lines.append(line)
         else:
-            root = node
-        if kind is not yaml.ScalarEvent:
-            stack.append(_Open(node))
-            if len(stack) > limits.depth:
-                raise InputError(f"is nested more than {limits.depth} deep", path=shown, line=line)
-    return root
+            here[key] = value
+        if kind is yaml.ScalarEvent:
+            key = None
+            continue
+        above.append((here, None))
+        here, key = value, None
+        if len(above) > limits.depth:
+            raise InputError(f"is nested more than {limits.depth} deep", path=shown, line=line)
+    return documents
 
 
-def _open(event: Any, kind: type, line: int, shown: str) -> Node:
-    """The node an event begins."""
+_VALUES = frozenset({yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent})
+_ENDS = frozenset({yaml.MappingEndEvent, yaml.SequenceEndEvent})
+
+
+def _begun(event: Any, kind: type, line: int) -> Any:
+    """The value an event is, or begins."""
+    if kind is yaml.ScalarEvent:
+        return _resolve(event.value) if event.implicit[0] else event.value
+    return YamlMap(line) if kind is yaml.MappingStartEvent else YamlList(line)
+
+
+def _key(event: Any, mapping: YamlMap, shown: str) -> str:
+    """The key an event is, which its mapping must not have yet."""
+    line = event.start_mark.line + 1
+    if type(event) is not yaml.ScalarEvent:
+        raise InputError("a key must be a word", path=shown, line=line)
+    key: str = event.value
+    if key in mapping.lines:
+        message = f"`{key}` is written twice (first on line {mapping.lines[key]})"
+        raise InputError(message, path=shown, line=line, hint="keep one of them")
+    return key
+
+
+def _between(event: Any, documents: YamlList, shown: str) -> None:
+    """Refuse an alias and a second document; what else begins or ends around values says nothing."""
+    kind = type(event)
+    if kind is yaml.AliasEvent:
+        _refuse_surprises(event, shown)
+    if kind is yaml.DocumentStartEvent and documents:
+        line = event.start_mark.line + 1
+        raise InputError("holds more than one document", path=shown, line=line, hint="keep one document a file")
+
+
+def _refuse_surprises(event: Any, shown: str) -> None:
+    line = event.start_mark.line + 1
     if event.anchor is not None:
-        raise _aliased(event, shown)
+        raise InputError("anchors and aliases are refused", path=shown, line=line, hint="write the value out")
     if event.tag is not None and event.tag != "!":
         raise InputError(f"the tag {event.tag} is refused", path=shown, line=line, hint="remove the tag")
-    if kind is yaml.ScalarEvent:
-        return Node(_resolve(event.value) if event.implicit[0] else event.value, line, _NO_KEYS)
-    return Node({}, line, {}) if kind is yaml.MappingStartEvent else Node([], line, _NO_KEYS)
-
-
-def _aliased(event: Any, shown: str) -> InputError:
-    line = event.start_mark.line + 1
-    return InputError("anchors and aliases are refused", path=shown, line=line, hint="write the value out")
-
-
-def _place(parent: _Open, node: Node, text: str | None, shown: str) -> None:
-    """Put a node where it belongs in its parent: list element, key, or value of the key just met."""
-    value = parent.node.value
-    if isinstance(value, list):
-        value.append(node)
-        return
-    if not isinstance(value, dict):  # a scalar is never open
-        return
-    if parent.key is None:
-        if text is None:
-            raise InputError("a key must be a word", path=shown, line=node.line)
-        if text in value:
-            raise InputError(
-                f"`{text}` is written twice (first on line {parent.node.key_lines[text]})",
-                path=shown,
-                line=node.line,
-                hint="keep one of them",
-            )
-        parent.key = text
-        parent.node.key_lines[text] = node.line
-        return
-    value[parent.key] = node
-    parent.key = None
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
@@ -249,45 +250,46 @@ def read_record[R: BaseModel](path: Path, record: type[R], *, limits: Limits = L
 
 
 def validate_node[R: BaseModel](
-    node: Node, record: type[R], *, shown: str, given: Mapping[str, Any] | None = None
+    node: Any, record: type[R], *, shown: str, line: int = 1, given: Mapping[str, Any] | None = None
 ) -> R:
-    """Make a record of a node.
+    """Make a record of a value that was read.
 
     Args:
-        node: a mapping.
+        node: it; only a `YamlMap` can be a record.
         record: the model.
         shown: how errors call the file.
+        line: where the value stands.
         given: fields that come from here and not from the file (the source of an item, say).
 
     Raises:
         InputError: a field is missing, unknown or wrong; with file, line and a hint.
     """
+    if not isinstance(node, YamlMap):
+        raise InputError(f"a {record.__name__} is a mapping of fields", path=shown, line=line)
     given = given or {}
-    if not isinstance(node.value, dict):
-        raise InputError(f"a {record.__name__} is a mapping of fields", path=shown, line=node.line)
-    known = [name for name in record.model_fields if name not in given]
-    for key in node.value:
-        if key in given:
-            raise InputError(
-                f"unknown field `{key}`", path=shown, line=node.key_lines[key], hint=f"known here: {', '.join(known)}"
-            )
+    for key in given.keys() & node.keys():
+        known = ", ".join(_fields(record, given))
+        raise InputError(f"unknown field `{key}`", path=shown, line=node.lines[key], hint=f"known here: {known}")
     try:
-        return record.model_validate({**node.plain(), **given})
+        return record.model_validate({**node, **given})
     except ValidationError as error:
-        problem = _first(error, node)
-        raise _explain(problem, node, record, shown, known) from None
+        raise _explain(_first(error, node), node, record, shown, _fields(record, given)) from None
 
 
-def _first(error: ValidationError, node: Node) -> ErrorDetails:
+def _fields(record: type[BaseModel], given: Mapping[str, Any]) -> list[str]:
+    return [name for name in record.model_fields if name not in given]
+
+
+def _first(error: ValidationError, node: YamlMap) -> ErrorDetails:
     """The problem to name: an unknown field before the missing one it was probably meant to be, else by line."""
     problems = error.errors(include_url=False, include_input=False, include_context=True)
     unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
-    return min(unknown or problems, key=lambda problem: node.line_at(problem["loc"]))
+    return min(unknown or problems, key=lambda problem: line_at(node, problem["loc"]))
 
 
-def _explain(problem: ErrorDetails, node: Node, record: type[BaseModel], shown: str, known: list[str]) -> InputError:
+def _explain(problem: ErrorDetails, node: YamlMap, record: type[BaseModel], shown: str, known: list[str]) -> InputError:
     steps = problem["loc"]
-    line = node.line_at(steps)
+    line = line_at(node, steps)
     name = ".".join(str(step) for step in steps)
     last = str(steps[-1]) if steps else ""
     inside = _model_at(record, steps[:-1])
@@ -310,9 +312,9 @@ def _explain(problem: ErrorDetails, node: Node, record: type[BaseModel], shown: 
     return InputError(f"`{name}`: {message}" if name else message, path=shown, line=line, hint=hint)
 
 
-def _value_at(node: Node, steps: Sequence[str | int]) -> object:
+def _value_at(node: YamlMap, steps: Sequence[str | int]) -> object:
     """The scalar that steps lead to, shortened for a message; empty when there is none."""
-    value = node.plain()
+    value: Any = node
     for step in steps:
         try:
             value = value[step]
@@ -356,20 +358,19 @@ def read_items(
         InputError: as `load_yaml`, or an unknown list or malformed item; with file, line and a hint.
     """
     root = load_yaml(path, limits=limits, shown=shown)
-    if not isinstance(root.value, dict):
-        raise InputError("must be a mapping", path=shown, line=root.line, hint=f"begin with `{next(iter(kinds))}:`")
+    if not isinstance(root, YamlMap):
+        line = root.line if isinstance(root, YamlList) else 1
+        raise InputError("must be a mapping", path=shown, line=line, hint=f"begin with `{next(iter(kinds))}:`")
     items: dict[str, list[Any]] = {name: [] for name in kinds}
-    for name, listed in root.value.items():
+    for name, listed in root.items():
+        line = root.lines[name]
         if name not in kinds:
-            raise InputError(
-                f"unknown list `{name}`", path=shown, line=root.key_lines[name], hint=nearest(name, list(kinds))
-            )
-        if not isinstance(listed.value, list):
-            line = root.key_lines[name]
+            raise InputError(f"unknown list `{name}`", path=shown, line=line, hint=nearest(name, list(kinds)))
+        if not isinstance(listed, YamlList):
             raise InputError(f"`{name}` must be a list", path=shown, line=line, hint="begin items with `- id:`")
-        for node in listed.value:
-            source = {"path": shown, "line": node.line}
-            items[name].append(validate_node(node, kinds[name], shown=shown, given={"source": source}))
+        for node, begins in zip(listed, listed.lines, strict=True):
+            source = {"path": shown, "line": begins}
+            items[name].append(validate_node(node, kinds[name], shown=shown, line=begins, given={"source": source}))
     return items
 
 

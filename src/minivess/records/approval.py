@@ -9,7 +9,8 @@ from pydantic import Field
 from minivess.foundation.digests import Digest
 from minivess.records.artifact import Artifact
 from minivess.records.base import Moment, Record, ShortText, Slug
-from minivess.records.identity import Meaning, Role
+from minivess.records.identity import Meaning
+from minivess.records.roles import Role
 
 
 class Manifestation(Record):

@@ -13,7 +13,7 @@ from minivess.foundation.clock import timestamp
 class Record(BaseModel):
     """A fact. Records are values: equal when their fields are equal, never changed after they were made."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 def _aware(moment: datetime) -> datetime:

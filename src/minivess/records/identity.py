@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from minivess.records.base import Record, ShortText, Slug
+from minivess.records.roles import IdentityKind, Role
 
 
 class KeyAlgorithm(StrEnum):
@@ -32,22 +33,6 @@ class PublicKey(Record):
     key_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     algorithm: KeyAlgorithm
     spki: Annotated[str, StringConstraints(max_length=2000)]
-
-
-class IdentityKind(StrEnum):
-    """A person signs what they mean; a service signs what it did."""
-
-    PERSON = "person"
-    SERVICE = "service"
-
-
-class Role(StrEnum):
-    """What somebody may sign for."""
-
-    DEVELOPER = "developer"
-    REVIEWER = "independent-reviewer"
-    RELEASE_MANAGER = "release-manager"
-    SERVICE = "service"
 
 
 class Meaning(StrEnum):

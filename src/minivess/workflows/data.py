@@ -22,8 +22,8 @@ from minivess.records.base import Record
 from minivess.records.data_version import DataVersion
 from minivess.records.dataset import DatasetManifest
 from minivess.records.entry import Outcome
-from minivess.records.identity import Role
 from minivess.records.leakage import LeakageReport
+from minivess.records.roles import Role
 from minivess.records.seal import SealManifest
 from minivess.records.split import SplitManifest
 from minivess.records.validation import ValidationReport

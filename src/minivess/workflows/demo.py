@@ -30,7 +30,7 @@ from minivess.foundation.files import read_limited, write_atomic, write_text_ato
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace, templates_folder
 from minivess.records.evaluation import EvaluationRecord
-from minivess.records.identity import IdentityKind, Role
+from minivess.records.roles import IdentityKind, Role
 from minivess.records.sinks import Progress
 from minivess.records.split import Part
 from minivess.workflows import data, final_evaluation, modelling, people, release, test_set, verification

@@ -18,9 +18,9 @@ from minivess.records.artifact import Artifact
 from minivess.records.base import Record
 from minivess.records.data_version import TrainedOn
 from minivess.records.entry import Entry, Outcome
-from minivess.records.identity import Role
 from minivess.records.model import CalibrationRecord, ExportRecord, ModelSpec, RunRecord
 from minivess.records.receipt import Receipt
+from minivess.records.roles import Role
 from minivess.records.split import Part
 from minivess.workflows.data import made_of, read_json, split_of, version_of, write_json
 from minivess.workflows.recording import recorded

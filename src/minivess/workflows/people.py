@@ -22,9 +22,10 @@ from minivess.foundation.settings import load_settings
 from minivess.foundation.strict_yaml import read_record
 from minivess.records.approval import Envelope
 from minivess.records.base import Record
-from minivess.records.identity import Identity, IdentityKind, PublicKey, Role
+from minivess.records.identity import Identity, PublicKey
 from minivess.records.project import Project
 from minivess.records.receipt import Receipt
+from minivess.records.roles import IdentityKind, Role
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import LOG_IDENTITY, Services
 

@@ -23,10 +23,10 @@ from minivess.foundation.errors import MinivessError, RefusedError, UsageError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import source_state
-from minivess.records.identity import IdentityKind
 from minivess.records.items import Attestation
 from minivess.records.receipt import Receipt
 from minivess.records.risk_plan import missing_reasons
+from minivess.records.roles import IdentityKind
 from minivess.records.traceability import LogStory
 
 if TYPE_CHECKING:

@@ -22,10 +22,11 @@ from minivess.foundation.paths import Workspace
 from minivess.records.approval import Facts, Policy, PolicyRule, UnsealGrant, UnsealRequest
 from minivess.records.artifact import Artifact
 from minivess.records.evaluation import AnalysisPlan, Conventions
-from minivess.records.identity import KeyAlgorithm, Meaning, Role
+from minivess.records.identity import KeyAlgorithm, Meaning
 from minivess.records.model import MASK_THRESHOLD
 from minivess.records.project import Project
 from minivess.records.receipt import Receipt
+from minivess.records.roles import Role
 from minivess.workflows.data import SEAL_CONTEXT, seal_of, version_of, write_json
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services

@@ -20,9 +20,9 @@ from minivess.compliance.traceability.reviews import (
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.records.entry import Outcome
-from minivess.records.identity import IdentityKind
 from minivess.records.payloads import BaselineTaken
 from minivess.records.receipt import Receipt
+from minivess.records.roles import IdentityKind
 from minivess.workflows.matrix import things_in
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services

@@ -18,8 +18,9 @@ from minivess.records.approval import Envelope, EnvelopeSignature, Facts, Unseal
 from minivess.records.base import Record
 from minivess.records.entry import Entry, EntryBody, Outcome
 from minivess.records.evaluation import AnalysisPlan, Conventions, Criterion, CriterionOutcome, Interval, Looks
-from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, Role
+from minivess.records.identity import Identity, KeyAlgorithm
 from minivess.records.payloads import CriteriaRegistered, Evaluated, TestSetApproved, TestSetOpened, TestSetRequested
+from minivess.records.roles import IdentityKind, Role
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CRITERIA = (Criterion(measure="dice", at_least=0.85), Criterion(measure="cldice", at_least=0.8))

@@ -14,7 +14,8 @@ from minivess.compliance.traceability.reviews import item_digest, link_digests
 from minivess.foundation.digests import digest_bytes
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Context, Outcome
-from minivess.records.identity import Meaning, Role
+from minivess.records.identity import Meaning
+from minivess.records.roles import Role
 from minivess.records.traceability import LogStory
 from tests.compliance import pack_builder as logs
 from tests.tiny_tree import write_tree

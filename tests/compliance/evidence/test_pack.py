@@ -16,7 +16,8 @@ from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, VerificationError
 from minivess.records.entry import Context
-from minivess.records.identity import IdentityKind, Meaning, Role
+from minivess.records.identity import Meaning
+from minivess.records.roles import IdentityKind, Role
 from tests.compliance import pack_builder as logs
 from tests.compliance.evidence.release_builder import Release, make_release, sign_for
 

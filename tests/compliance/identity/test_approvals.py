@@ -13,7 +13,8 @@ from minivess.compliance.proofs.envelope import make_statement, payload_of, seal
 from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.records.approval import Envelope, EnvelopeSignature, Policy
 from minivess.records.artifact import Artifact
-from minivess.records.identity import Meaning, Role
+from minivess.records.identity import Meaning
+from minivess.records.roles import Role
 
 PACK = Artifact(name="tagmanifest-sha512.txt", digest="sha256:" + "1" * 64)
 OTHER = Artifact(name="tagmanifest-sha512.txt", digest="sha256:" + "2" * 64)

@@ -23,7 +23,8 @@ from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.pkcs11 import _calls, adopt_token_key, parse_pkcs11_uri
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, UsageError
-from minivess.records.identity import IdentityKind, KeyAlgorithm, Role
+from minivess.records.identity import KeyAlgorithm
+from minivess.records.roles import IdentityKind, Role
 
 pytestmark = pytest.mark.verifies("REQ-053")
 

@@ -27,7 +27,7 @@ def test_each_file_names_its_schema_and_fits_it(path: Path) -> None:
     first = path.read_text(encoding="utf-8").splitlines()[0]
     schema = (path.parent / first.partition("$schema=")[2]).resolve()
     assert schema.parent == _ROOT / "docs" / "schemas"
-    jsonschema.validate(load_yaml(path).plain(), json.loads(schema.read_text(encoding="utf-8")))
+    jsonschema.validate(load_yaml(path), json.loads(schema.read_text(encoding="utf-8")))
 
 
 @pytest.mark.verifies("REQ-030")

@@ -46,7 +46,8 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Context
-from minivess.records.identity import Meaning, Role
+from minivess.records.identity import Meaning
+from minivess.records.roles import Role
 
 pytestmark = pytest.mark.verifies("REQ-038", "RC-13")
 

@@ -34,11 +34,12 @@ from minivess.records.base import Record
 from minivess.records.dataset import DatasetManifest
 from minivess.records.entry import Entry, Outcome
 from minivess.records.evaluation import EvaluationRecord
-from minivess.records.identity import Identity, IdentityKind
+from minivess.records.identity import Identity
 from minivess.records.model import CalibrationRecord, ExportRecord, RunRecord
 from minivess.records.payloads import PAYLOADS
 from minivess.records.project import Project
 from minivess.records.release import GateResult, ReleasePolicy
+from minivess.records.roles import IdentityKind
 from minivess.records.seal import SealManifest
 from minivess.records.split import SplitManifest
 from minivess.records.traceability import TestReport

@@ -23,7 +23,8 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError, Ver
 from minivess.foundation.implements import implements
 from minivess.records.approval import Envelope, Manifestation, Policy, PolicyRule
 from minivess.records.artifact import Artifact
-from minivess.records.identity import Identity, IdentityKind, Meaning, Role
+from minivess.records.identity import Identity, Meaning
+from minivess.records.roles import IdentityKind, Role
 
 PREDICATE_TYPE = "urn:minivess:approval:1"
 """What the predicate of an approval is: a `records.approval.Manifestation`."""

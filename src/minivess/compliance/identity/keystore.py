@@ -28,7 +28,8 @@ from minivess.compliance.identity.signer import Signer
 from minivess.foundation.errors import CannotWriteError, RefusedError, UsageError
 from minivess.foundation.files import write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, Role
+from minivess.records.identity import Identity, KeyAlgorithm
+from minivess.records.roles import IdentityKind, Role
 
 __all__ = ["DEMO_NOTICE", "MIN_PASSPHRASE", "Keystore"]
 

@@ -36,7 +36,7 @@ from minivess.compliance.proofs.encoding import from_base64
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.entry import Entry, Outcome
-from minivess.records.identity import Identity, IdentityKind, KeyAlgorithm, PublicKey, Role
+from minivess.records.identity import Identity, KeyAlgorithm, PublicKey
 from minivess.records.payloads import (
     PAYLOADS,
     EntryErased,
@@ -50,6 +50,7 @@ from minivess.records.payloads import (
     RootsChanged,
     UnlockFailed,
 )
+from minivess.records.roles import IdentityKind, Role
 
 LOG_IDENTITY = "log"
 """Id of the service that holds the log's own key."""

@@ -20,7 +20,8 @@ from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.approval import Envelope, Policy, PolicyRule
 from minivess.records.artifact import Artifact
-from minivess.records.identity import Identity, Meaning, PublicKey, Role
+from minivess.records.identity import Identity, Meaning, PublicKey
+from minivess.records.roles import Role
 
 ROOTS_POLICY = Policy(
     name="roots",

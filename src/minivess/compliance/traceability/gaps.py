@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from minivess.compliance.traceability.allocation import misallocated
+from minivess.compliance.traceability.items import Items
 from minivess.compliance.traceability.links import Links
 from minivess.compliance.traceability.residual import residual, unexamined
 from minivess.foundation.implements import implements
@@ -17,6 +18,7 @@ from minivess.records.items import (
     Harm,
     Hazard,
     HazardousSituation,
+    Item,
     Requirement,
     Risk,
     RiskControl,
@@ -26,7 +28,6 @@ from minivess.records.items import (
     Threat,
     kind_of,
     link_fields,
-    links_of,
 )
 from minivess.records.risk_plan import missing_reasons
 from minivess.records.traceability import Gap
@@ -72,18 +73,15 @@ def _duplicate_scenarios(graph: Links) -> Iterator[Gap]:
 
 
 def _unknown_ids(graph: Links) -> Iterator[Gap]:
-    items = graph.items
-    known = list(items.by_id)
-    ids = items.by_id
+    known = list(graph.items.by_id)
     for identifier, named_by, source in _references(graph):
-        if identifier not in ids:
-            hint = _hint(identifier, known)
-            yield Gap(
-                kind="unknown-id",
-                item=identifier,
-                message=f"{named_by} names {identifier}, which is not defined" + (f" ({hint})" if hint else ""),
-                source=source,
-            )
+        hint = _hint(identifier, known)
+        yield Gap(
+            kind="unknown-id",
+            item=identifier,
+            message=f"{named_by} names {identifier}, which is not defined" + (f" ({hint})" if hint else ""),
+            source=source,
+        )
 
 
 def _hint(identifier: str, known: list[str]) -> str:
@@ -94,48 +92,51 @@ def _hint(identifier: str, known: list[str]) -> str:
 
 
 def _references(graph: Links) -> Iterator[tuple[str, str, Source]]:
-    """Every mention of an id: (id, what mentions it, where)."""
-    for item in graph.items.all():
-        for field, identifier in links_of(item):
-            yield identifier, f"{item.id} ({field})", item.source
+    """Every mention of an id that is not defined: (id, what mentions it, where)."""
+    known = graph.items.by_id
+    for name, links in graph.items.links.items():
+        for field, identifier in links:
+            if identifier not in known:
+                yield identifier, f"{name} ({field})", known[name].source
     for tag in graph.tags:
-        if _MEANT_AS_ID.match(tag.name):
+        if tag.name not in known and _MEANT_AS_ID.match(tag.name):
             yield tag.name, "a tag", tag.source
-    for test in graph.tests:
-        for identifier in test.ids:
-            yield identifier, f"the test {test.name}", test.source
-    for code in graph.code:
-        for identifier in code.ids:
-            yield identifier, f"the code {code.name}", code.source
+    for what, marked in (("test", graph.tests), ("code", graph.code)):
+        for mark in marked:
+            for identifier in mark.ids:
+                if identifier not in known:
+                    yield identifier, f"the {what} {mark.name}", mark.source
 
 
 def _wrong_targets(graph: Links) -> Iterator[Gap]:
     """Links to items of a kind that cannot stand there."""
-    for item in graph.items.all():
+    known = graph.items.by_id
+    for name, links in graph.items.links.items():
+        item = known[name]
         allowed = link_fields(type(item))
-        for field, identifier in links_of(item):
+        for field, identifier in links:
             prefixes = allowed[field]
-            if prefixes and identifier in graph.items.by_id and identifier.partition("-")[0] not in prefixes:
+            if prefixes and identifier in known and identifier.partition("-")[0] not in prefixes:
                 names = " or ".join(kind_of(prefix).title.lower() for prefix in prefixes)
-                message = f"{item.id} ({field}) names {identifier}, where only a {names} can stand"
-                yield Gap(kind="wrong-target", item=item.id, message=message, source=item.source)
+                message = f"{name} ({field}) names {identifier}, where only a {names} can stand"
+                yield Gap(kind="wrong-target", item=name, message=message, source=item.source)
 
 
 def _circles(graph: Links) -> Iterator[Gap]:
     """Links that lead back to where they began, each circle once, at its first item."""
-    known = graph.items.by_id
+    known, named = graph.items.by_id, graph.items.links
     done: set[str] = set()
-    for start in known:
+    for start in named:
         path: list[str] = []
         standing: set[str] = set()
         stack: list[tuple[str, Iterator[tuple[str, str]]]] = []
         if start not in done:
-            stack.append((start, links_of(known[start])))
+            stack.append((start, iter(named[start])))
             path.append(start)
             standing.add(start)
         while stack:
             here, links = stack[-1]
-            target = next((name for _, name in links if name in known and name not in done), None)
+            target = next((name for _, name in links if name in named and name not in done), None)
             if target is None:
                 stack.pop()
                 path.pop()
@@ -146,7 +147,7 @@ def _circles(graph: Links) -> Iterator[Gap]:
                 message = f"links go in a circle: {' → '.join(circle)}"
                 yield Gap(kind="circular-link", item=target, message=message, source=known[target].source)
             else:
-                stack.append((target, links_of(known[target])))
+                stack.append((target, iter(named[target])))
                 path.append(target)
                 standing.add(target)
 
@@ -183,21 +184,26 @@ def _unmet(graph: Links) -> Iterator[Gap]:
 
 def _missing_links(graph: Links) -> Iterator[Gap]:
     items = graph.items
-    wanted = {name for item in items.all() if isinstance(item, RiskControl | Threat) for _, name in links_of(item)}
+    wanted = _named_by(items, RiskControl, Threat)
     for requirement in items.requirements.values():
         if not requirement.derives_from and requirement.id not in wanted:
             yield _gap(
                 "missing-link", requirement, "derives from no need, implements no risk control, counters no threat"
             )
-    derived = {name for item in items.all() for field, name in links_of(item) if field == "derives_from"}
+    derived = {name for links in items.links.values() for field, name in links if field == "derives_from"}
     for need in items.user_needs.values():
         if need.id not in derived:
             message = f"{need.id} is met by no requirement"
             yield Gap(kind="missing-link", item=need.id, message=message, source=need.source)
-    used = {name for item in items.all() if isinstance(item, Risk | Threat) for _, name in links_of(item)}
+    used = _named_by(items, Risk, Threat)
     for control in items.controls.values():
         if control.id not in used:
             yield _gap("missing-link", control, "controls no risk")
+
+
+def _named_by(items: Items, *kinds: type[Item]) -> set[str]:
+    """The ids that items of these kinds name."""
+    return {name for one, links in items.links.items() if isinstance(items.by_id[one], kinds) for _, name in links}
 
 
 def _unimplemented(graph: Links) -> Iterator[Gap]:
@@ -280,7 +286,7 @@ def _risks(graph: Links) -> Iterator[Gap]:
 def _undisposed(graph: Links) -> Iterator[Gap]:
     """Hazards, sequences, situations and harms that lead to no risk: the analysis stopped half-way (ISO 14971 5.4, 7.6)."""
     kinds = (Hazard, SequenceOfEvents, HazardousSituation, Harm)
-    named = {name for item in graph.items.all() for _, name in links_of(item)}
+    named = {name for links in graph.items.links.values() for _, name in links}
     for item in graph.items.all():
         if isinstance(item, kinds) and item.id not in named:
             message = f"{item.id} ({item.title}) leads to no risk"

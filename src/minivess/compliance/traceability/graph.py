@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from minivess.compliance.traceability.code_links import code_links, test_links
 from minivess.compliance.traceability.features import read_features
 from minivess.compliance.traceability.gaps import find_gaps
 from minivess.compliance.traceability.items import Items, load_items, read_justifications
 from minivess.compliance.traceability.links import Links
+from minivess.compliance.traceability.marks import Mark, Marks, reading_marks
 from minivess.compliance.traceability.reviews import read_reviews
-from minivess.foundation.beside import beside
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.cases import CriterionVerdict
-from minivess.records.traceability import Gap, TestReport
+from minivess.records.items import Source
+from minivess.records.traceability import CodeLink, Gap, TestLink, TestReport
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class TraceGraph(Links):
         *,
         things: Mapping[str, str] | None = None,
         judge: Callable[[Items], Mapping[str, CriterionVerdict]] | None = None,
+        marks: Callable[[], Marks] | None = None,
     ) -> Self:
         """Read a source tree.
 
@@ -45,25 +46,29 @@ class TraceGraph(Links):
             report: results to join; those of another tree or lock file are kept but do not count.
             things: digests of what items rest on beside text, as far as the caller knows them.
             judge: computes the verdicts of the statistical criteria; without it nothing is said about them.
+            marks: those of the tree, where somebody has begun to read them (`reading_marks`).
 
         Raises:
             InputError: a file is missing or malformed, with file and line.
             CouldNotCheckError: a file of the tree cannot be read.
         """
-        with beside(lambda: (read_features(source), tuple(test_links(source)), tuple(code_links(source)))) as others:
-            stale = report is not None and (
-                report.tree != tree_digest(source) or report.environment != environment_digest(source)
-            )
-            items = load_items(source)
-            verdicts = None if judge is None else judge(items)
-            reviews, justifications = read_reviews(source), read_justifications(source)
-            features, tests, code = others()
+        if marks is None:
+            with reading_marks(source) as begun:
+                return cls.load(source, report, things=things, judge=judge, marks=begun)
+        stale = report is not None and (
+            report.tree != tree_digest(source) or report.environment != environment_digest(source)
+        )
+        items = load_items(source)
+        verdicts = None if judge is None else judge(items)
+        features = read_features(source)
+        reviews, justifications = read_reviews(source), read_justifications(source)
+        code, tests = marks()
         return cls(
             items=items,
             scenarios=features.scenarios,
             tags=features.tags,
-            tests=tests,
-            code=code,
+            tests=_links(TestLink, tests),
+            code=_links(CodeLink, code),
             report=report,
             stale=stale,
             reviews=reviews,
@@ -75,3 +80,8 @@ class TraceGraph(Links):
     def gaps(self) -> tuple[Gap, ...]:
         """Everything that is missing or wrong, in order of file and line."""
         return find_gaps(self)
+
+
+def _links[L: (CodeLink, TestLink)](kind: type[L], marks: list[Mark]) -> tuple[L, ...]:
+    """Marks as records."""
+    return tuple(kind(name=name, ids=ids, source=Source(path=path, line=line)) for name, ids, path, line in marks)

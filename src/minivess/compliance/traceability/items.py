@@ -16,7 +16,7 @@ from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.strict_yaml import read_folder, read_items, read_record
-from minivess.records.items import KINDS, Item, Requirement, Risk, RiskControl, Source, UserNeed
+from minivess.records.items import KINDS, Item, Requirement, Risk, RiskControl, Source, UserNeed, links_of
 from minivess.records.justification import Justification, doubled
 from minivess.records.risk_plan import RiskPlan
 from minivess.records.traceability import Gap
@@ -55,6 +55,12 @@ class Items:
     def of[R: Item](self, record: type[R]) -> dict[str, R]:
         """The items of one kind, by id."""
         return {item.id: item for item in self.by_id.values() if isinstance(item, record)}
+
+    @cached_property
+    def links(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """By id: what an item names, as (field, id); items that name nothing are left out."""
+        found = ((item.id, tuple(links_of(item))) for item in self.by_id.values())
+        return {name: links for name, links in found if links}
 
     @cached_property
     def user_needs(self) -> dict[str, UserNeed]:

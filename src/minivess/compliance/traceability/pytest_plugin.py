@@ -31,7 +31,6 @@ _ATTRIBUTE = "minivess_evidence"
 _PROPERTY = "evidence"
 _MESSAGE_LENGTH = 200
 _LONGEST_PATH = 240
-_ABOUT = pytest.StashKey[dict[str, Any]]()
 _COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
@@ -106,23 +105,28 @@ class Observer:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Add what is known about the test to its report, as plain data that xdist can carry."""
+        """Add what is known about the test to the report of its setup, and its evidence to that of its teardown.
+
+        All is plain data that xdist can carry.
+        """
         report = yield
-        about = item.stash.get(_ABOUT, None)
-        if about is None:  # asked once a test, not for each of its phases
-            about = item.stash[_ABOUT] = self._about(item)
-        named = [value for name, value in report.user_properties if name == _PROPERTY]
-        if named:  # paths become text, which xdist can carry
-            others = [(name, value) for name, value in report.user_properties if name != _PROPERTY]
-            report.user_properties = [*others, *((_PROPERTY, str(value)) for value in named)]
-            if report.when == "teardown":
-                about = {**about, "evidence": [_file(value, self.root) for value in dict.fromkeys(map(str, named))]}
-        setattr(report, _ATTRIBUTE, about)
+        if report.user_properties:
+            self._name_files(report)
+        if report.when == "setup":
+            setattr(report, _ATTRIBUTE, self._about(item))
         return report
+
+    def _name_files(self, report: pytest.TestReport) -> None:
+        """Turn paths of files into text; when the test has ended, take their digests."""
+        named = [str(value) for name, value in report.user_properties if name == _PROPERTY]
+        others = [(name, value) for name, value in report.user_properties if name != _PROPERTY]
+        report.user_properties = [*others, *((_PROPERTY, value) for value in named)]
+        if report.when == "teardown" and named:
+            setattr(report, _ATTRIBUTE, {"evidence": [_file(value, self.root) for value in dict.fromkeys(named)]})
 
     def _about(self, item: pytest.Item) -> dict[str, Any]:
         scenario = _scenario(item)
-        about: dict[str, Any] = {"ids": _ids(item, scenario), "name": item.name, "scenario": None}
+        about: dict[str, Any] = {"ids": _ids(item, scenario), "name": item.name, "scenario": None, "evidence": []}
         if scenario is not None:
             about["name"] = f"{scenario.feature.name}: {scenario.name}"
             about["scenario"] = {
@@ -150,14 +154,14 @@ class Recorder:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in one phase of one test."""
-        about = getattr(report, _ATTRIBUTE, None) or {"ids": [], "name": report.nodeid, "scenario": None}
-        test = self.tests.setdefault(
-            report.nodeid, {**about, "node": report.nodeid, "outcomes": [], "seconds": 0.0, "message": ""}
-        )
-        test["evidence"] = about.get("evidence", [])
-        test["outcomes"].append((report.when, _outcome(report)))
+        test = self.tests.get(report.nodeid)
+        if test is None:
+            test = self.tests[report.nodeid] = _unknown(report.nodeid)
+        test.update(getattr(report, _ATTRIBUTE, {}))
+        outcome = _outcome(report)
+        test["outcomes"].append((report.when, outcome))
         test["seconds"] += report.duration
-        if not test["message"] and _outcome(report) != "passed":
+        if outcome != "passed" and not test["message"]:
             test["message"] = _message(report, self.root)
 
     @pytest.hookimpl(trylast=True)
@@ -229,6 +233,20 @@ def _ids(item: pytest.Item, scenario: Any | None) -> list[str]:
         rule: Iterable[str] = scenario.rule.tags if getattr(scenario, "rule", None) else ()
         found += [tag for tag in (*scenario.tags, *scenario.feature.tags, *rule) if _ID.match(tag)]
     return sorted(set(found))
+
+
+def _unknown(node: str) -> dict[str, Any]:
+    """A test of which no phase was reported yet."""
+    return {
+        "node": node,
+        "name": node,
+        "ids": [],
+        "scenario": None,
+        "evidence": [],
+        "outcomes": [],
+        "seconds": 0.0,
+        "message": "",
+    }
 
 
 def _outcome(report: pytest.TestReport) -> str:

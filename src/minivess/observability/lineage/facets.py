@@ -21,7 +21,8 @@ from minivess.records.approval import Envelope
 from minivess.records.artifact import Artifact
 from minivess.records.base import Moment, Record, ShortText, Slug
 from minivess.records.entry import Context
-from minivess.records.identity import Meaning, Role
+from minivess.records.identity import Meaning
+from minivess.records.roles import Role
 
 PRODUCER = "urn:minivess:producer:minivess"
 SCHEMAS = "urn:minivess:schema:lineage:"

@@ -23,7 +23,7 @@ from minivess.compliance.traceability.exchange.model import (
 from minivess.compliance.traceability.exchange.recognise import recognise
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
-from minivess.foundation.strict_yaml import Node, load_yaml, parse_yaml
+from minivess.foundation.strict_yaml import YamlList, YamlMap, load_yaml, parse_yaml
 
 _SETTINGS = (".doorstop.yml", ".jamb.yml")
 _PARENT = "parent"
@@ -76,7 +76,7 @@ def read_item_file(path: Path, mapping: ForeignMapping) -> Foreign:
     """
     foreign = Foreign()
     root = load_yaml(path, shown=path.name)
-    if isinstance(root.value, dict) and "items" in root.value:
+    if isinstance(root, YamlMap) and "items" in root:
         rows = list(_exported(root, path.name, foreign.remarks))
     else:
         rows = _read(path, path.name, "", foreign.remarks)
@@ -107,7 +107,7 @@ def _prefix(path: Path, root: Path, remarks: list[Remark]) -> str:
     """The prefix of a document, which says of what kind its items are."""
     shown = path.relative_to(root).as_posix()
     try:
-        settings = load_yaml(path, shown=shown).plain()
+        settings = load_yaml(path, shown=shown)
         return str(settings["settings"]["prefix"])
     except (InputError, KeyError, TypeError) as error:
         remarks.append(Remark("note", Place(shown), f"tells no prefix of its document: {error}"))
@@ -125,7 +125,7 @@ def _read(path: Path, shown: str, prefix: str, remarks: list[Remark]) -> list[Ro
         message = error.message.removeprefix(f"{shown}: ")
         remarks.append(Remark("lost", Place(shown, error.line), f"the file is not taken: {message}", value=shown))
         return []
-    if not isinstance(node.value, dict) or not ({"text", "header", "links", "active"} & set(node.value) or body):
+    if not isinstance(node, YamlMap) or not ({"text", "header", "links", "active"} & set(node) or body):
         remarks.append(Remark("lost", place, "the file is no item and is not taken", value=shown))
         return []
     named = {"text": body, "header": title} if body or title else {}
@@ -133,7 +133,7 @@ def _read(path: Path, shown: str, prefix: str, remarks: list[Remark]) -> list[Ro
     return _row(node, here, prefix or re.split(r"[-_.0-9]", path.stem)[0], named, remarks)
 
 
-def _front_matter(path: Path, shown: str) -> tuple[Node, str, str]:
+def _front_matter(path: Path, shown: str) -> tuple[Any, str, str]:
     """An item in Markdown: its YAML head, its text, and its title when the text begins with one."""
     data = read_limited(path, limit=MAX_FILE)
     try:
@@ -152,34 +152,32 @@ def _front_matter(path: Path, shown: str) -> tuple[Node, str, str]:
     )
 
 
-def _exported(root: Node, shown: str, remarks: list[Remark]) -> Iterator[Row]:
-    held = root.value if isinstance(root.value, dict) else {}
-    prefixes = sorted(_prefixes(held.get("documents")), key=len, reverse=True)
-    for name, node in held.items():
+def _exported(root: YamlMap, shown: str, remarks: list[Remark]) -> Iterator[Row]:
+    prefixes = sorted(_prefixes(root.get("documents")), key=len, reverse=True)
+    for name, node in root.items():
         if name not in {"documents", "items"}:
-            remarks.append(lost(Place(shown, root.key_lines[name]), name, str(node.plain()), "is not known here"))
-    items = held["items"].value
-    if not isinstance(items, list):
-        raise InputError("`items` must be a list", path=shown, line=held["items"].line)
-    for at, node in enumerate(items):
+            remarks.append(lost(Place(shown, root.lines[name]), name, str(node), "is not known here"))
+    items = root["items"]
+    if not isinstance(items, YamlList):
+        raise InputError("`items` must be a list", path=shown, line=root.lines["items"])
+    for at, (node, line) in enumerate(zip(items, items.lines, strict=True)):
         check_count(at, shown)
-        if not isinstance(node.value, dict):
-            remarks.append(lost(Place(shown, node.line), "items", str(node.plain()), "holds something that is no item"))
+        if not isinstance(node, YamlMap):
+            remarks.append(lost(Place(shown, line), "items", str(node), "holds something that is no item"))
             continue
-        uid = str(node.plain().get("uid") or "")
+        uid = str(node.get("uid") or "")
         prefix = next((one for one in prefixes if uid.startswith(one)), "")
         yield from _row(node, Place(shown, node.line, uid), prefix, {}, remarks)
 
 
-def _prefixes(documents: Node | None) -> set[str]:
-    listed = documents.plain() if documents is not None else None
-    entries = listed if isinstance(listed, list) else []
+def _prefixes(documents: Any) -> set[str]:
+    entries = documents if isinstance(documents, list) else []
     return {str(entry["prefix"]) for entry in entries if isinstance(entry, dict) and "prefix" in entry}
 
 
-def _row(node: Node, place: Place, prefix: str, named: Mapping[str, str], remarks: list[Remark]) -> list[Row]:
+def _row(node: YamlMap, place: Place, prefix: str, named: Mapping[str, str], remarks: list[Remark]) -> list[Row]:
     """The row of an item, whose id is `place.within`; none for one that is switched off or only a heading."""
-    values: dict[str, Any] = {**node.plain(), **{name: value for name, value in named.items() if value}}
+    values: dict[str, Any] = {**node, **{name: value for name, value in named.items() if value}}
     uid = place.within
     if values.pop("active", True) is False:
         message = f"the item is not active and is not taken: {short(str(values.get('text') or ''))}"

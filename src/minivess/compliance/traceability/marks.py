@@ -1,8 +1,11 @@
-"""Links from code and tests to ids, read from the syntax tree. Nothing that is read here is ever imported.
+"""Marks in code and tests that name ids, read from the syntax tree. Nothing that is read here is ever imported.
 
 In `src/**/*.py` every call of `implements("…")` counts (decorator of a function, class or method, or a call at module
 level); in `tests/**/*.py` every `pytest.mark.verifies("…")` (decorator, `pytestmark`, or mark of a parameter). Ids must
 be string literals, because what cannot be read cannot be traced.
+
+Marks are plain values and this module needs nothing but the standard library: thousands of them are read in another
+process while this one imports what makes records of them.
 """
 
 from __future__ import annotations
@@ -11,70 +14,84 @@ import ast
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
+from minivess.foundation.beside import shared
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.records.items import Source
-from minivess.records.traceability import CodeLink, TestLink
 
 _LIMIT = 4 << 20
 _DECLARATION = "minivess.foundation.implements"
+_WORDS = {"src": "implements", "tests": "verifies"}
+"""What is looked for, by folder of the tree."""
 
-_Matcher = Callable[[frozenset[str], ast.Call], bool]
-_Found = tuple[str, tuple[str, ...], Source]
+
+class Mark(NamedTuple):
+    """What names ids, and where."""
+
+    name: str
+    """Dotted from the module on, for example `minivess.compliance.audit.log.AuditLog.append`."""
+    ids: tuple[str, ...]
+    path: str
+    line: int
+
+
+class Marks(NamedTuple):
+    """The marks of a tree, in order of file and line."""
+
+    code: list[Mark]
+    """`implements(...)` under `src`."""
+    tests: list[Mark]
+    """`pytest.mark.verifies(...)` under `tests`."""
+
+
 _Scoped = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
+@contextmanager
 @implements("REQ-032")
-def code_links(root: Path) -> list[CodeLink]:
-    """The `implements(...)` declarations under `root/src`, in order of file and line.
-
-    Names are dotted from the module on, for example `minivess.compliance.audit.log.AuditLog.append`.
+def reading_marks(root: Path) -> Iterator[Callable[[], Marks]]:
+    """Begin to read the marks of a tree, and give what answers them; it is asked once.
 
     Raises:
-        InputError: a file is not Python, or an id is not a string literal; with file and line.
+        InputError: a file is not Python, or an id is not a string literal; with file and line. When asked.
     """
-    return [
-        CodeLink(name=name, ids=ids, source=source)
-        for name, ids, source in _links(root, "src", "implements", _is_implements)
-    ]
+    files = {folder: sorted((root / folder).rglob("*.py")) for folder in _WORDS}
+    with shared(
+        [(folder, path) for folder, paths in files.items() for path in paths], partial(_marks_in, root)
+    ) as all_:
+
+        def marks() -> Marks:
+            found = all_()
+            code = len(files["src"])
+            return Marks([mark for one in found[:code] for mark in one], [mark for one in found[code:] for mark in one])
+
+        yield marks
 
 
-def test_links(root: Path) -> list[TestLink]:
-    """The `pytest.mark.verifies(...)` marks under `root/tests`, in order of file and line.
-
-    Raises:
-        InputError: as `code_links`.
-    """
-    return [
-        TestLink(name=name, ids=ids, source=source)
-        for name, ids, source in _links(root, "tests", "verifies", _is_verifies)
-    ]
-
-
-test_links.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it wherever it is imported
-
-
-def _links(root: Path, folder: str, word: str, matches: _Matcher) -> Iterator[_Found]:
-    top = root / folder
-    for path in sorted(top.rglob("*.py")) if top.is_dir() else ():
-        shown = path.relative_to(root).as_posix()
-        data = read_limited(path, limit=_LIMIT)
-        if word.encode("ascii") not in data:
-            continue
-        try:
-            tree = ast.parse(data, filename=shown)
-        except (SyntaxError, ValueError, RecursionError) as error:
-            line = getattr(error, "lineno", None)
-            raise InputError("is not Python that can be read", path=shown, line=line) from None
-        module = path.relative_to(top).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
-        names = _declared_names(tree) if word == "implements" else frozenset()
-        wanted = re.compile("|".join({word, *names}).encode("utf-8"))
-        lines = [number for number, line in enumerate(data.split(b"\n"), 1) if wanted.search(line)]
-        yield from sorted(_walk(tree, module, shown, partial(matches, names), lines), key=lambda found: found[2].line)
+def _marks_in(root: Path, file: tuple[str, Path]) -> list[Mark]:
+    """The marks of one file, by line."""
+    folder, path = file
+    word = _WORDS[folder]
+    shown = path.relative_to(root).as_posix()
+    data = read_limited(path, limit=_LIMIT)
+    if word.encode("ascii") not in data:
+        return []
+    try:
+        tree = ast.parse(data, filename=shown)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", None)
+        raise InputError("is not Python that can be read", path=shown, line=line) from None
+    module = path.relative_to(root / folder).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+    names = _declared_names(tree)
+    matches = _is_verifies if folder == "tests" else partial(_is_implements, names)
+    wanted = re.compile("|".join({word, *names}).encode("utf-8"))
+    lines = [number for number, line in enumerate(data.split(b"\n"), 1) if wanted.search(line)]
+    return sorted(_walk(tree, module, shown, matches, lines), key=lambda mark: mark.line)
 
 
 def _declared_names(tree: ast.Module) -> frozenset[str]:
@@ -98,7 +115,7 @@ def _is_implements(names: frozenset[str], call: ast.Call) -> bool:
     )
 
 
-def _is_verifies(_names: frozenset[str], call: ast.Call) -> bool:
+def _is_verifies(call: ast.Call) -> bool:
     match call.func:
         case ast.Attribute(attr="verifies", value=ast.Attribute(attr="mark") | ast.Name(id="mark")):
             return True
@@ -107,7 +124,7 @@ def _is_verifies(_names: frozenset[str], call: ast.Call) -> bool:
 
 def _walk(
     tree: ast.Module, module: str, shown: str, matches: Callable[[ast.Call], bool], lines: list[int]
-) -> Iterator[_Found]:
+) -> Iterator[Mark]:
     """Matching calls in a module; a decorator's call bears the name of what it decorates.
 
     Only what stands on one of `lines` is looked into: most of a file has nothing to find.
@@ -119,7 +136,7 @@ def _walk(
             scope = f"{scope}.{node.name}"
             children: Iterable[ast.AST] = (*node.decorator_list, *node.body)
         elif isinstance(node, ast.Call) and matches(node):
-            yield scope, _literals(node, shown), Source(path=shown, line=node.lineno)
+            yield Mark(scope, _literals(node, shown), shown, node.lineno)
             continue
         else:
             children = ast.iter_child_nodes(node)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.traceability import code_links as links
+from minivess.compliance.traceability.marks import Marks, reading_marks
 from minivess.foundation.errors import InputError
 
 _IMPORT = "from minivess.foundation.implements import implements\n"
@@ -19,6 +19,11 @@ def _code(tmp_path: Path, text: str, name: str = "src/pkg/mod.py") -> Path:
     return tmp_path
 
 
+def _marks(root: Path) -> Marks:
+    with reading_marks(root) as marks:
+        return marks()
+
+
 @pytest.mark.verifies("REQ-032")
 def test_decorators_of_functions_classes_and_methods_and_module_level_calls_are_links(tmp_path: Path) -> None:
     root = _code(
@@ -27,7 +32,7 @@ def test_decorators_of_functions_classes_and_methods_and_module_level_calls_are_
         + 'implements("REQ-001")\n@implements("REQ-002", "RC-01")\ndef f(): ...\n@implements("REQ-003")\nclass C:\n'
         + '    @property\n    @implements("REQ-004")\n    async def m(self): ...\n',
     )
-    found = [(link.name, link.ids, link.source.line) for link in links.code_links(root)]
+    found = [(link.name, link.ids, link.line) for link in _marks(root).code]
     assert found == [
         ("pkg.mod", ("REQ-001",), 2),
         ("pkg.mod.f", ("REQ-002", "RC-01"), 3),
@@ -45,7 +50,7 @@ def test_reading_links_never_runs_the_code(tmp_path: Path) -> None:
         + _IMPORT
         + f'open({str(witness)!r}, "w")\n@implements("REQ-001")\ndef f(): ...\n',
     )
-    assert [link.ids for link in links.code_links(root)] == [("REQ-001",)]
+    assert [link.ids for link in _marks(root).code] == [("REQ-001",)]
     assert not witness.exists()
 
 
@@ -59,19 +64,19 @@ def test_reading_links_never_runs_the_code(tmp_path: Path) -> None:
     ],
 )
 def test_only_our_declaration_counts(tmp_path: Path, text: str, count: int) -> None:
-    assert len(links.code_links(_code(tmp_path, text))) == count
+    assert len(_marks(_code(tmp_path, text)).code) == count
 
 
 @pytest.mark.parametrize("argument", ["NAME", 'f"REQ-{1}"', "*IDS"])
 def test_an_id_that_cannot_be_read_is_refused(tmp_path: Path, argument: str) -> None:
     root = _code(tmp_path, f"{_IMPORT}@implements({argument})\ndef f(): ...\n")
     with pytest.raises(InputError, match=r"^src/pkg/mod\.py:2: an id here is not a string literal"):
-        links.code_links(root)
+        _marks(root)
 
 
 def test_code_that_is_not_python_is_refused_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^src/pkg/mod\.py:2: is not Python"):
-        links.code_links(_code(tmp_path, f"{_IMPORT}def f(:\n"))
+        _marks(_code(tmp_path, f"{_IMPORT}def f(:\n"))
 
 
 def test_marks_of_tests_are_links(tmp_path: Path) -> None:
@@ -82,7 +87,7 @@ def test_marks_of_tests_are_links(tmp_path: Path) -> None:
         "@pytest.mark.parametrize('x', [pytest.param(1, marks=pytest.mark.verifies('REQ-004'))])\ndef test_c(x): ...\n",
         "tests/test_x.py",
     )
-    assert [(link.name, link.ids) for link in links.test_links(root)] == [
+    assert [(link.name, link.ids) for link in _marks(root).tests] == [
         ("test_x", ("REQ-001",)),
         ("test_x.TestA", ("REQ-002",)),
         ("test_x.TestA.test_b", ("REQ-003",)),

@@ -25,6 +25,11 @@ Feature: Standards and justifications
     When somebody reads them for "1.1"
     Then the clause "IEC 62304 7.1.3" is met
 
+  @REQ-112
+  Scenario: What the log shows is the same in the list of clauses and on the pages, and takes no passphrase
+    Then the clause "P04" is met
+    And the list of clauses and the pages say the same of every clause
+
   @REQ-110
   Scenario: Code that stands elsewhere than the architecture says is reported
     Given an architecture in which "REQ-001" is allocated to a unit without its code

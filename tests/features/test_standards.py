@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.cli.main import app
 from minivess.compliance.standards.coverage import Coverage
 from minivess.compliance.standards.documents import documents
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.justified import JudgedGap, judged
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.workflows import standards
+from minivess.workflows.matrix import read_trace
+from minivess.workflows.told import Told
 from tests import projects
 from tests.projects import ProjectFolder
 
 scenarios("standards.feature")
 
-TODAY = date(2026, 11, 21)
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
 JUSTIFIED = """\
 justifications:
   - subject: {subject}
@@ -40,11 +46,9 @@ class Desk:
 
     def clause(self, name: str) -> Coverage:
         """How a clause stands today."""
-        graph = TraceGraph.load(self.tree)
         with self.project.services() as services:
-            attested = standards.attestations_of(services, graph)
-        rows = standards.standards_of(self.tree, graph, safety_class="B", today=TODAY, attestations=attested)
-        [row] = [row for row in rows if row.clause.id == name]
+            trace = read_trace(self.tree, safety_class="B", now=NOW, told=Told.by(services))
+        [row] = [row for row in trace.coverage if row.clause.id == name]
         return row
 
     def write(self, name: str, text: str) -> None:
@@ -102,6 +106,17 @@ def _(desk: Desk, item: str, clause: str, who: str) -> None:
 @then(parsers.parse('the clause "{name}" is {status:w}'))
 def _(desk: Desk, name: str, status: str) -> None:
     assert desk.clause(name).status == status
+
+
+@then("the list of clauses and the pages say the same of every clause")
+def _(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MINIVESS_PASSPHRASE_")]:
+        monkeypatch.delenv(name)
+    project = ["-C", str(desk.project.workspace.root), "trace"]
+    listed = CliRunner().invoke(app, [*project, "standards", "--json"], catch_exceptions=False)
+    whole = CliRunner().invoke(app, [*project, "matrix", "--json"], catch_exceptions=False)
+    assert json.loads(listed.stdout)["coverage"] == json.loads(whole.stdout)["coverage"]
+    assert "audit-log" in next(row["evidence"] for row in json.loads(listed.stdout)["coverage"] if row["id"] == "P04")
 
 
 @when(parsers.parse('"{who}" signs the attestation "{item}"'))

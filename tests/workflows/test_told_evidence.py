@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from minivess.compliance.standards.evidence import evidence
+from minivess.compliance.traceability.graph import TraceGraph
 from minivess.workflows import release
 from minivess.workflows.services import Services
+from minivess.workflows.told import Told
 from minivess.workflows.told_evidence import told_by_pack, told_by_workspace
 from tests import projects
 
@@ -41,14 +43,14 @@ def services(project: projects.ProjectFolder) -> Iterator[Services]:
 
 
 def test_a_finished_project_shows_all_but_witnesses_and_release(services: Services) -> None:
-    assert told_by_workspace(services) == WORKSPACE
-    assert told_by_pack(services) == set()
+    assert told_by_workspace(Told.by(services)) == WORKSPACE
+    assert told_by_pack(Told.by(services), TraceGraph.load(services.source)) == set()
     assert {name for name, one in evidence().items() if one.told_by == "workspace"} == WORKSPACE | {"log-witnessed"}
 
 
 def test_a_project_that_was_only_started_shows_its_log(started_project: projects.ProjectFolder) -> None:
     with started_project.services() as services:
-        assert told_by_workspace(services) == {"audit-log", "lineage-delivered"}
+        assert told_by_workspace(Told.by(services)) == {"audit-log", "lineage-delivered"}
 
 
 @pytest.mark.parametrize(
@@ -62,12 +64,12 @@ def test_a_project_that_was_only_started_shows_its_log(started_project: projects
 )
 def test_what_is_gone_shows_nothing(services: Services, file: str, gone: set[str]) -> None:
     (services.workspace / file).unlink()
-    assert told_by_workspace(services) == WORKSPACE - gone
+    assert told_by_workspace(Told.by(services)) == WORKSPACE - gone
 
 
 def test_another_model_than_the_evaluated_one_shows_nothing(services: Services) -> None:
     projects.write_toy_graph(services.workspace / "models" / "model.onnx", bias=9.0)
-    assert told_by_workspace(services) == WORKSPACE - {"model-record", "export-parity", "evaluation"}
+    assert told_by_workspace(Told.by(services)) == WORKSPACE - {"model-record", "export-parity", "evaluation"}
 
 
 def test_a_pack_shows_itself_and_with_its_signatures_that_it_verifies(
@@ -75,18 +77,21 @@ def test_a_pack_shows_itself_and_with_its_signatures_that_it_verifies(
 ) -> None:
     pack = release.build(services, project.signers["max"]).path
     built = {"release-record", "sbom", "anomalies-listed"}
-    assert told_by_pack(services) == built
+    assert told_by_pack(Told.by(services), TraceGraph.load(services.source)) == built
     for who in ("rosa", "max"):
         release.sign(services, project.signers[who], pack)
-    assert told_by_pack(services) == built | {"release-signed", "pack-verified"}
+    assert told_by_pack(Told.by(services), TraceGraph.load(services.source)) == built | {
+        "release-signed",
+        "pack-verified",
+    }
     anomaly = "anomalies:\n  - id: ANO-09\n    title: New\n    statement: Something.\n    status: open\n"
     file = services.source / "requirements" / "late.yaml"
     try:
         file.write_text(f"{anomaly}    safety_related: false\n    evaluation: Nothing follows.\n", encoding="utf-8")
-        assert "anomalies-listed" not in told_by_pack(services)
+        assert "anomalies-listed" not in told_by_pack(Told.by(services), TraceGraph.load(services.source))
     finally:
         file.unlink()
     data = bytearray(pack.read_bytes())
     data[len(data) // 2] ^= 1
     pack.write_bytes(bytes(data))
-    assert told_by_pack(services) == set()
+    assert told_by_pack(Told.by(services), TraceGraph.load(services.source)) == set()

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from minivess.cli.rendering import emit_json, emit_table, say
 from minivess.cli.session import actor_option, services_of, signer_of
-from minivess.cli.tree import results_option, safety_class_of, source_of, source_option
+from minivess.cli.tree import results_option, source_of, source_option, traced
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import PROJECT_FILE, Workspace
+from minivess.foundation.paths import PROJECT_FILE
 from minivess.records.roles import Role
-
-if TYPE_CHECKING:
-    from minivess.compliance.standards.coverage import Attested
 
 
 @click.command()
@@ -144,26 +140,10 @@ def impact(project: Path, ids: tuple[str, ...], source: Path | None, since: str 
 @implements("REQ-072")
 def standards(project: Path, source: Path | None, results: Path | None, status: str | None, as_json: bool) -> None:
     """How every clause of the standards stands, and what has to be done next."""
-    from minivess.compliance.traceability.evidence_files import read_results
-    from minivess.compliance.traceability.graph import TraceGraph
     from minivess.foundation.clock import utc_now
-    from minivess.workflows.standards import attestations_of, standards_of
 
-    tree = source_of(project, source)
-    if results is None and Workspace(project).results.is_file():
-        results = Workspace(project).results
-    graph = TraceGraph.load(tree, None if results is None else read_results(results, tree))
-    attested: tuple[Attested, ...] = ()
-    told: frozenset[str] = frozenset()
-    if (project / PROJECT_FILE).is_file():
-        from minivess.workflows.told_evidence import told_by_pack, told_by_workspace
-
-        with services_of(project) as services:
-            attested, told = attestations_of(services, graph), told_by_workspace(services) | told_by_pack(services)
-    found = standards_of(
-        tree, graph, safety_class=safety_class_of(project), today=utc_now().date(), more=told, attestations=attested
-    )
-    rows = [row.to_json() for row in found]
+    _, trace = traced(project, source, results, now=utc_now())
+    rows = [row.to_json() for row in trace.coverage]
     shown = [row for row in rows if status is None or row["status"] == status]
     if as_json:
         emit_json({"coverage": shown})

@@ -12,9 +12,8 @@ import click
 from minivess.cli import change, exchange
 from minivess.cli.rendering import emit_json, emit_table, say
 from minivess.cli.session import actor_option, services_of, signer_of
-from minivess.cli.tree import results_option, safety_class_of, source_of, source_option
+from minivess.cli.tree import results_option, source_of, source_option, traced
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import PROJECT_FILE
 from minivess.records.roles import Role
 
 
@@ -123,20 +122,13 @@ def site(project: Path, folder: Path, source: Path | None, results: Path | None)
 
 
 def _view(project: Path, source: Path | None, results: Path | None) -> dict[str, Any]:
-    """Everything that is known about a tree; of the project's own tree also what its log says."""
+    """Everything that is known about a tree, as pages show it."""
     from minivess.foundation.clock import utc_now
-    from minivess.workflows.matrix import reading, trace_of
+    from minivess.workflows.matrix import pages_of
 
-    tree = source_of(project, source)
-    known: dict[str, Any] = {"safety_class": safety_class_of(project), "now": utc_now()}
-    if not (project / PROJECT_FILE).is_file() or tree.resolve() != source_of(project, None).resolve():
-        return trace_of(tree, results=results, **known)
-    from minivess.workflows.services import load_project
-
-    with reading(project, load_project(project)) as told:
-        if told is not None and results is None and told.workspace.results.is_file():
-            results = told.workspace.results
-        return trace_of(tree, results=results, told=told, **known)
+    now = utc_now()
+    tree, trace = traced(project, source, results, now=now)
+    return pages_of(trace, tree, now=now)
 
 
 def _write_matrix(seen: dict[str, Any], out: Path) -> None:

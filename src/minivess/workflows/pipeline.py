@@ -13,9 +13,9 @@ from minivess.records.entry import Entry, Outcome
 from minivess.records.evaluation import EvaluationRecord
 from minivess.records.project import Project
 from minivess.workflows.data import read_json
-from minivess.workflows.matrix import reading
 from minivess.workflows.services import Services
 from minivess.workflows.stages import EVALUATION, stages_of, stated
+from minivess.workflows.told import reading
 
 _PEOPLE = ("evaluate", "release")
 _ACTIONS = {

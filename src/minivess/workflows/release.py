@@ -43,8 +43,8 @@ from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 from minivess.workflows.stages import follows
 from minivess.workflows.standards import attestations_of, standards_of
+from minivess.workflows.told import Told, things_in
 from minivess.workflows.told_evidence import told_by_workspace
-from minivess.workflows.tracing import things_of
 from minivess.workflows.witnessing import cosign_checkpoint
 
 PACK_LIMIT = 4 << 30
@@ -199,7 +199,7 @@ def _graph(services: Services) -> TraceGraph:
     """The trace of the source tree with the recorded results, if there are some."""
     results = Workspace(services.workspace).results
     report = read_results(results, services.source) if results.is_file() else None
-    return TraceGraph.load(services.source, report, things=things_of(services))
+    return TraceGraph.load(services.source, report, things=things_in(Told.by(services)))
 
 
 def _around(services: Services) -> dict[str, Any]:
@@ -210,8 +210,8 @@ def _around(services: Services) -> dict[str, Any]:
         graph,
         safety_class=services.project.device.safety_class,
         today=services.clock().date(),
-        more=told_by_workspace(services),
-        attestations=attestations_of(services, graph),
+        more=told_by_workspace(Told.by(services)),
+        attestations=attestations_of(services.log, graph),
     )
     coverage = tuple(row.to_json() for row in rows)
     return {"things": graph.things, "coverage": coverage, "history": history_of(source, graph.items.all())}

@@ -30,6 +30,7 @@ from minivess.records.roles import IdentityKind
 from minivess.records.traceability import LogStory
 
 if TYPE_CHECKING:
+    from minivess.compliance.audit.reader import LogReader
     from minivess.compliance.identity.signer import Signer
     from minivess.workflows.services import Services
 
@@ -111,11 +112,11 @@ def attest(services: Services, signer: Signer, item: str) -> Receipt:
     return record.receipt
 
 
-def attestations_of(services: Services, graph: TraceGraph) -> tuple[Attested, ...]:
-    """The attestations of a tree that a project's log knows to be signed word for word, as `attested_in`."""
+def attestations_of(log: LogReader, graph: TraceGraph) -> tuple[Attested, ...]:
+    """The attestations of a tree that a log knows to be signed word for word, as `attested_in`."""
     from minivess.compliance.evidence.log_story import ACTIONS, log_story  # cryptography
 
-    return attested_in(log_story(services.log.entries(actions=ACTIONS), graph, size=services.log.size))
+    return attested_in(log_story(log.entries(actions=ACTIONS), graph, size=log.size))
 
 
 def attested_in(story: LogStory) -> tuple[Attested, ...]:

@@ -14,13 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from minivess.compliance.audit.test_set import TestSetHistory
-from minivess.compliance.traceability.items import load_items
+from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.pack import SIGNATURES_CHECK, verify_pack
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import MinivessError
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import Workspace
 from minivess.ml.datasets.splits import check_leakage
 from minivess.records.dataset import DatasetManifest
 from minivess.records.entry import Outcome
@@ -30,7 +29,7 @@ from minivess.records.model import CalibrationRecord, ExportRecord
 from minivess.records.validation import ValidationReport
 from minivess.workflows.data import manifest_of, read_json, seal_of, split_of
 from minivess.workflows.modelling import calibration_of
-from minivess.workflows.services import Services
+from minivess.workflows.told import Told
 
 _NOTES = "data/documents/release-notes.html"
 _SCRIPT = "data/verify/verify.py"
@@ -38,9 +37,9 @@ _WAIT_S = 600
 
 
 @implements("REQ-112")
-def told_by_workspace(services: Services) -> frozenset[str]:
+def told_by_workspace(told: Told) -> frozenset[str]:
     """The names of evidence that a project's workspace and log show."""
-    project, found = _Project(services), set()
+    project, found = _Project(told), set()
     for name, shows in _RULES.items():
         try:
             if shows(project):
@@ -53,8 +52,8 @@ def told_by_workspace(services: Services) -> frozenset[str]:
 class _Project:
     """What the rules look at, read once and when it is asked for."""
 
-    def __init__(self, services: Services) -> None:
-        self.services, self.workspace, self.log = services, Workspace(services.workspace), services.log
+    def __init__(self, told: Told) -> None:
+        self.stated, self.workspace, self.log = told.project, told.workspace, told.log
 
     @cached_property
     def history(self) -> TestSetHistory:
@@ -94,7 +93,7 @@ def _log_verifies(project: _Project) -> bool:
 
 
 def _witnessed(project: _Project) -> bool:
-    policy = project.services.project.witnesses
+    policy = project.stated.witnesses
     if policy is None:
         return False
     checks, _ = verify_log(project.log.pairs(), project.log.checkpoint(), witnesses=policy, quick=True)
@@ -115,7 +114,7 @@ def _sealed(project: _Project) -> bool:
     seal_of(project.workspace)
     sealed, trained = project.first("data.seal"), project.first("training")
     before = sealed is not None and (trained is None or sealed < trained)
-    return before and project.history.openings <= project.services.project.evaluation.looks.total
+    return before and project.history.openings <= project.stated.evaluation.looks.total
 
 
 def _model_stated(project: _Project) -> bool:
@@ -156,10 +155,10 @@ _RULES: dict[str, Callable[[_Project], bool]] = {
 
 
 @implements("REQ-112")
-def told_by_pack(services: Services) -> frozenset[str]:
+def told_by_pack(told: Told, graph: TraceGraph) -> frozenset[str]:
     """The names of evidence that the pack of the project's version shows, if there is one."""
-    device = services.project.device
-    path = Workspace(services.workspace).release(device.version) / f"{device.name}-{device.version}-evidence.zip"
+    device = told.project.device
+    path = told.workspace.release(device.version) / f"{device.name}-{device.version}-evidence.zip"
     if not path.is_file():
         return frozenset()
     try:
@@ -172,7 +171,7 @@ def told_by_pack(services: Services) -> frozenset[str]:
             script = archive.read(_SCRIPT)
     except (MinivessError, OSError, KeyError, UnicodeDecodeError, zipfile.BadZipFile):
         return frozenset()
-    known = load_items(services.source).of(Anomaly).values()
+    known = graph.items.of(Anomaly).values()
     if all(one.id in notes for one in known if one.status == "open"):
         found.add("anomalies-listed")
     if not failed:

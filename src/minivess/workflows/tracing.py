@@ -23,9 +23,9 @@ from minivess.records.entry import Outcome
 from minivess.records.payloads import BaselineTaken
 from minivess.records.receipt import Receipt
 from minivess.records.roles import IdentityKind
-from minivess.workflows.matrix import things_in
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
+from minivess.workflows.told import Told, things_in
 
 _MOST = 4000
 """Links an entry can hold."""
@@ -44,14 +44,9 @@ class Baseline:
     time: datetime
 
 
-def things_of(services: Services) -> dict[str, str]:
-    """Digests of what items may rest on, as `things_in` names them."""
-    return things_in(services.workspace, services.project, services.log)
-
-
 def link_states(services: Services) -> dict[LinkKey, State]:
     """How every link of the source tree stands."""
-    current = link_digests(load_items(services.source), things_of(services))
+    current = link_digests(load_items(services.source), things_in(Told.by(services)))
     return states(current, read_reviews(services.source))
 
 
@@ -80,7 +75,7 @@ def review(services: Services, signer: Signer, *, only: Collection[str] = ()) ->
     for name in only:
         if name not in items.by_id:
             raise UsageError(f"there is no item {name}")
-    current = link_digests(items, things_of(services))
+    current = link_digests(items, things_in(Told.by(services)))
     known = read_reviews(services.source)
     open_links = [
         key

@@ -23,5 +23,19 @@ Feature: Drill of risk controls
     Then the drill says that it could not check
 
   @REQ-073
+  Scenario: What the drill found stands with the results of the tree, signed
+    Given the scenario of the control looks at nothing
+    And a project has recorded the results of that tree
+    When "max" drills the controls of the project
+    Then the control is a gap "is not missed when it is away"
+    And an entry of "max" names the results with what the drill found
+
+  @REQ-073
+  Scenario: A drill of a tree that was not tested is refused
+    Given a project has recorded the results of that tree
+    When the tree changes
+    Then "max" is refused to drill the controls of the project
+
+  @REQ-073
   Scenario: Results without a control are not recorded
     Then pytest refuses to record results while a control is away

@@ -13,6 +13,14 @@ from click.testing import CliRunner, Result
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
+from minivess.compliance.traceability.evidence_files import read_results
+from minivess.compliance.traceability.graph import TraceGraph
+from minivess.foundation.digests import digest_file
+from minivess.foundation.errors import UsageError
+from minivess.records.entry import Outcome
+from minivess.workflows import control_drill, verification
+from tests import projects
+from tests.projects import ProjectFolder
 from tests.tiny_tree import FILES, write_tree
 
 scenarios("control_drill.feature")
@@ -55,6 +63,7 @@ class Desk:
 
     tree: Path
     done: Result | None = None
+    project: ProjectFolder | None = None
 
 
 @pytest.fixture
@@ -77,6 +86,52 @@ def _(desk: Desk) -> None:
 @given(parsers.re("the scenario of the control (?P<what>expects a wrong sum to be refused|looks at nothing|fails)"))
 def _(desk: Desk, what: str) -> None:
     (desk.tree / "tests/features/test_sum.py").write_text(STEPS.format(body=BODIES[what]), encoding="utf-8")
+
+
+@given("a project has recorded the results of that tree")
+def _(desk: Desk, tmp_path: Path) -> None:
+    desk.project = projects.start(tmp_path / "project", source=desk.tree)
+    with desk.project.services() as services:
+        verification.run_scenarios(services, desk.project.signers["ada"])
+
+
+@when("the tree changes")
+def _(desk: Desk) -> None:
+    (desk.tree / "src/thing/sums.py").write_text(SUMS + "\n", encoding="utf-8")
+
+
+@when(parsers.parse('"{who}" drills the controls of the project'))
+def _(desk: Desk, who: str) -> None:
+    assert desk.project is not None
+    with desk.project.services() as services:
+        control_drill.record_drill(services, desk.project.signers[who])
+
+
+@then(parsers.parse('"{who}" is refused to drill the controls of the project'))
+def _(desk: Desk, who: str) -> None:
+    assert desk.project is not None
+    with desk.project.services() as services, pytest.raises(UsageError, match="no results of this source tree"):
+        control_drill.record_drill(services, desk.project.signers[who])
+
+
+@then(parsers.parse('the control is a gap "{lack}"'))
+def _(desk: Desk, lack: str) -> None:
+    assert desk.project is not None
+    report = read_results(desk.project.workspace.results, desk.tree)
+    [gap] = TraceGraph.load(desk.tree, report).gaps()
+    assert gap.kind == "unverified-control"
+    assert gap.item == "RC-01"
+    assert lack in gap.message
+
+
+@then(parsers.parse('an entry of "{who}" names the results with what the drill found'))
+def _(desk: Desk, who: str) -> None:
+    assert desk.project is not None
+    with desk.project.services() as services:
+        [entry] = [one for one in services.log.entries(actions={"risk.drill"}) if one.body.outcome is Outcome.COMPLETED]
+    assert entry.body.actor == who
+    assert entry.body.payload["unnoticed"] == 1
+    assert [one.digest for one in entry.body.outputs] == [digest_file(desk.project.workspace.results)]
 
 
 @when("the control is taken away")

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from minivess.cli.rendering import Progress, emit_json, emit_table, say
+from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.cli.tree import source_of, source_option
 from minivess.foundation.implements import implements
+from minivess.foundation.paths import PROJECT_FILE
+from minivess.records.roles import Role
 
 if TYPE_CHECKING:
     from minivess.compliance.risk.risk_file import OverallRisk
@@ -56,17 +59,29 @@ def _overall(found: OverallRisk) -> list[str]:
 @click.argument("controls", nargs=-1)
 @source_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@actor_option
 @click.pass_obj
 @implements("REQ-073")
-def drill_controls(project: Path, controls: tuple[str, ...], source: Path | None, as_json: bool) -> None:
-    """Take risk controls away, one by one, and see whether their scenarios fail; exit 1 when one is not missed."""
-    from minivess.workflows.control_drill import drill
+def drill_controls(
+    project: Path, controls: tuple[str, ...], source: Path | None, as_json: bool, actor: str | None
+) -> None:
+    """Take risk controls away, one by one, and see whether their scenarios fail; exit 1 when one is not missed.
 
-    found = drill(source_of(project, source), only=controls, progress=Progress())
-    if as_json:
-        emit_json({"controls": [one._asdict() for one in found]})
+    In a project what came out stands beside the results of `trace run`, with a signed entry; of another tree (--source) it
+    is only shown.
+    """
+    from minivess.workflows.control_drill import drill, record_drill
+
+    if source is None and (project / PROJECT_FILE).is_file():
+        with services_of(project) as services:
+            found = record_drill(services, signer_of(services, actor, Role.DEVELOPER), only=controls)
     else:
-        emit_table(("control", "title", "outcome", "without", "what pytest said"), found)
+        found = drill(source_of(project, source), only=controls, progress=Progress())
+    if as_json:
+        emit_json({"controls": [one.model_dump(mode="json") for one in found]})
+    else:
+        rows = [(one.control, one.outcome, one.switch, one.said) for one in found]
+        emit_table(("control", "outcome", "taken away by", "what pytest said"), rows)
     missed = [one for one in found if one.outcome != "noticed"]
     say(f"{len(found) - len(missed)} of {len(found)} controls are missed when they are away")
     if missed:

@@ -290,6 +290,8 @@ class RiskControl(Item):
     """Why the measure brings none; owed where `new_risks` names none."""
     switch: Switch | None = None
     """For `minivess risk drill`: without the measure a scenario that carries its id must fail (7.2)."""
+    no_switch: Statement | None = None
+    """Why the measure cannot be taken away by one call; its effectiveness then rests on its scenarios alone."""
 
 
 class Threat(Item):

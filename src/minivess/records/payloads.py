@@ -312,6 +312,14 @@ class ScenariosRun(Record):
     """Digest of the source tree the results are for."""
 
 
+class ControlsDrilled(Record):
+    """Risk controls were taken away one by one, and their scenarios run without them (ISO 14971:2019 7.2)."""
+
+    noticed: Annotated[int, Field(ge=0)]
+    unnoticed: Annotated[int, Field(ge=0)]
+    tree: Digest
+
+
 class ReviewedLink(Record):
     """A link of the trace graph as a person saw it."""
 
@@ -397,6 +405,7 @@ PAYLOADS: dict[str, type[Record]] = {
     "model.promote": ModelPromoted,
     "inference": Inference,
     "scenarios": ScenariosRun,
+    "risk.drill": ControlsDrilled,
     "trace.review": LinksReviewed,
     "trace.baseline": BaselineTaken,
     "trace.attest": ClauseAttested,

@@ -62,6 +62,17 @@ class TestResult(Record):
     """What the test named. A passed test that named a file which is not there counts as skipped."""
 
 
+class Drilled(Record):
+    """What the scenarios of a risk control did when it was taken away (ISO 14971:2019 7.2)."""
+
+    control: Annotated[str, StringConstraints(pattern=r"^RC-[0-9]{2,5}$")]
+    outcome: Literal["noticed", "unnoticed", "no scenario"]
+    switch: ShortText
+    """How it was taken away: a dotted function, and what it gave instead."""
+    said: ShortText
+    """The last line of the run without it."""
+
+
 class TestReport(Record):
     """All results of one run, valid for one source tree and environment (IEC 62304 5.7.3)."""
 
@@ -74,6 +85,8 @@ class TestReport(Record):
     time: Moment
     tester: ShortText
     results: tuple[TestResult, ...]
+    drilled: tuple[Drilled, ...] = ()
+    """Risk controls that were taken away on this tree, by id; none before the drill."""
 
 
 class Signature(Record):

@@ -5,39 +5,44 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Literal, NamedTuple
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Literal
 
 from minivess.compliance.traceability.items import Items, load_items
+from minivess.compliance.traceability.reports import judge, read_report
 from minivess.foundation.errors import CouldNotCheckError, UsageError
+from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.items import RiskControl
+from minivess.records.traceability import Drilled, TestReport
+from minivess.workflows.verification import ENDED_WITH_RESULTS, TIME_LIMIT_S, start_scenarios
 
-TIME_LIMIT_S = 600
-_PASSED, _FAILED, _NO_TESTS = 0, 1, 5
+if TYPE_CHECKING:
+    from minivess.compliance.identity.signer import Signer
+    from minivess.workflows.services import Services
+
+_PASSED, _FAILED = 0, 1
 """What pytest's exit status means."""
+_LINE = 200
 
-
-class Drilled(NamedTuple):
-    """What came of taking one control away."""
-
-    control: str
-    title: str
-    outcome: Literal["noticed", "unnoticed", "no scenario"]
-    switch: str
-    detail: str
+Progress = Callable[[str, int, int], None]
 
 
 @implements("REQ-073")
 def drill(
-    source: Path, *, only: Collection[str] = (), progress: Callable[[str, int, int], None] = lambda *_: None
-) -> list[Drilled]:
+    source: Path, *, only: Collection[str] = (), report: TestReport | None = None, progress: Progress = lambda *_: None
+) -> tuple[Drilled, ...]:
     """Take away each control that declares a switch, one after the other, and run the scenarios that carry its id.
 
     Args:
         source: the source tree.
         only: ids of controls; by default all that declare a switch.
+        report: results of this tree with the controls in place; without them the scenarios are run once for that.
         progress: hears which one is next, how many are done, and of how many.
 
     Raises:
@@ -45,12 +50,46 @@ def drill(
         CouldNotCheckError: pytest could not run, or the scenarios fail with the control in place.
     """
     chosen = _chosen(load_items(source), only)
+    if report is None:
+        progress("all in place", 0, len(chosen) + 1)
+        report = _in_place(source, [control.id for control in chosen])
     found = []
     for number, control in enumerate(chosen):
-        progress(control.id, number, len(chosen))
-        found.append(_drilled(source, control))
-    progress("", len(chosen), len(chosen))
+        progress(f"without {control.id}", number, len(chosen))
+        found.append(_drilled(source, control, report))
+    progress("drill", len(chosen), len(chosen))
+    return tuple(found)
+
+
+@implements("REQ-073")
+def record_drill(services: Services, signer: Signer, *, only: Collection[str] = ()) -> tuple[Drilled, ...]:
+    """`drill`, with what came out written beside the results of the tree and signed.
+
+    Raises:
+        UsageError: there are no recorded results of the tree as it stands; or as `drill`.
+        CouldNotCheckError: as `drill`, or the tree changed meanwhile.
+    """
+    from minivess.workflows.recording import recorded  # a database, which a tree alone does not need
+
+    path, source = Workspace(services.workspace).results, services.source
+    with recorded(services, "risk.drill", signer) as record:
+        report = read_report(path) if path.is_file() else None
+        if report is None or not _of(report, source):
+            raise UsageError("there are no results of this source tree", hint="`minivess trace run` records them")
+        found = drill(source, only=only, report=report, progress=services.progress)
+        if not _of(report, source):
+            raise CouldNotCheckError("the source tree changed while its controls were drilled")
+        all_ = {one.control: one for one in (*report.drilled, *found)}
+        made = report.model_copy(update={"drilled": tuple(all_[name] for name in sorted(all_))})
+        write_text_atomic(path, made.model_dump_json(indent=1) + "\n")
+        counts = Counter(one.outcome for one in found)
+        record.output("verification/results.json", path)
+        record.payload(noticed=counts["noticed"], unnoticed=len(found) - counts["noticed"], tree=report.tree)
     return found
+
+
+def _of(report: TestReport, source: Path) -> bool:
+    return report.tree == tree_digest(source) and report.environment == environment_digest(source)
 
 
 def _chosen(items: Items, only: Collection[str]) -> list[RiskControl]:
@@ -65,37 +104,47 @@ def _chosen(items: Items, only: Collection[str]) -> list[RiskControl]:
     return able
 
 
-def _drilled(source: Path, control: RiskControl) -> Drilled:
+def _in_place(source: Path, controls: Collection[str]) -> TestReport:
+    """The results of the scenarios of controls, with all of them in place."""
+    with TemporaryDirectory() as folder:
+        results = Path(folder) / "results.json"
+        process = start_scenarios(source, results, tester="risk drill", only=controls)
+        try:
+            output, _ = process.communicate(timeout=TIME_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise CouldNotCheckError(f"the scenarios took more than {TIME_LIMIT_S} s") from None
+        if process.returncode not in ENDED_WITH_RESULTS or not results.is_file():
+            raise CouldNotCheckError(f"the scenarios could not be run: {_last_line(output)}")
+        return read_report(results)
+
+
+def _drilled(source: Path, control: RiskControl, report: TestReport) -> Drilled:
     assert control.switch is not None  # noqa: S101  for the type checker: only those were chosen
     switch = f"{control.switch.call}={control.switch.gives}"
-    with_it, told = _run(source, control.id)
-    if with_it == _NO_TESTS:
-        return Drilled(control.id, control.title, "no scenario", switch, "no scenario carries its id")
-    if with_it != _PASSED:
-        raise CouldNotCheckError(f"the scenarios of {control.id} do not pass with the control in place: {told}")
-    without, told = _run(source, control.id, "--without", switch)
-    if without not in (_PASSED, _FAILED):
-        raise CouldNotCheckError(f"{control.id} cannot be taken away: {told}", hint="look at its `switch`")
-    outcome: Literal["noticed", "unnoticed"] = "noticed" if without == _FAILED else "unnoticed"
-    return Drilled(control.id, control.title, outcome, switch, told)
+    results = [one for one in report.results if one.scenario is not None and control.id in one.ids]
+    if not results:
+        return Drilled(control=control.id, outcome="no scenario", switch=switch, said="no scenario carries its id")
+    if judge(results) != "passed":
+        missing = next(one.name for one in results if one.outcome != "passed")
+        raise CouldNotCheckError(
+            f"the scenarios of {control.id} do not pass with the control in place: {missing}",
+            hint="mend them first; `minivess trace run` shows what they say",
+        )
+    status, said = _without(source, switch, [one.node for one in results])
+    if status not in (_PASSED, _FAILED):
+        raise CouldNotCheckError(f"{control.id} cannot be taken away: {said}", hint="look at its `switch`")
+    outcome: Literal["noticed", "unnoticed"] = "noticed" if status == _FAILED else "unnoticed"
+    return Drilled(control=control.id, outcome=outcome, switch=switch, said=said)
 
 
-def _run(source: Path, control: str, *more: str) -> tuple[int, str]:
-    """Exit status of the scenarios of a control, and the last line pytest said."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "tests/features",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        f"--verifies={control}",
-    ]
+def _without(source: Path, switch: str, nodes: list[str]) -> tuple[int, str]:
+    """Exit status of tests without a control, and the last line pytest said."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--without={switch}", *nodes]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MINIVESS_", "PYTEST_"))}
     try:
         done = subprocess.run(
-            [*command, *more],
+            command,
             cwd=source,
             env=environment,
             stdout=subprocess.PIPE,
@@ -104,6 +153,10 @@ def _run(source: Path, control: str, *more: str) -> tuple[int, str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise CouldNotCheckError(f"the scenarios of {control} took more than {TIME_LIMIT_S} s") from None
-    lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
-    return done.returncode, lines[-1] if lines else ""
+        raise CouldNotCheckError(f"the scenarios without {switch} took more than {TIME_LIMIT_S} s") from None
+    return done.returncode, _last_line(done.stdout)
+
+
+def _last_line(output: bytes) -> str:
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip("= ")[:_LINE] if lines else "nothing was said"

@@ -23,7 +23,7 @@ from minivess.foundation.errors import MinivessError, RefusedError, UsageError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import source_state
-from minivess.records.items import Attestation
+from minivess.records.items import Attestation, RiskControl
 from minivess.records.receipt import Receipt
 from minivess.records.risk_plan import missing_reasons
 from minivess.records.roles import IdentityKind
@@ -171,9 +171,18 @@ def _of_results(graph: TraceGraph) -> set[str]:
         found.add("failures-reported")
     if graph.items.controls and all(graph.verdict_for(name) == "passed" for name in graph.items.controls):
         found.add("controls-verified")
+    controls = graph.items.controls.values()
+    if graph.drilled and all(_effective(graph, one) for one in controls):
+        found.add("controls-effective")
     if graph.link_states and all(state == "reviewed" for state in graph.link_states.values()):
         found.add("links-reviewed")
     return found
+
+
+def _effective(graph: TraceGraph, control: RiskControl) -> bool:
+    """Whether a control was missed when it was away, or somebody said why it cannot be."""
+    drilled = graph.drilled.get(control.id)
+    return drilled is not None and drilled.outcome == "noticed" if control.switch else control.no_switch is not None
 
 
 def _dependencies(source: Path) -> set[str]:

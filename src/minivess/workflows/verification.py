@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,9 +23,10 @@ ENDED_WITH_RESULTS = (0, 1)
 """pytest's exit codes for all passed and some failed; any other means that it could not run."""
 
 
-def start_scenarios(source: Path, results: Path, *, tester: str) -> subprocess.Popen[bytes]:
+def start_scenarios(source: Path, results: Path, *, tester: str, only: Collection[str] = ()) -> subprocess.Popen[bytes]:
     """Start pytest on the tree's scenarios; their results will be in `results`. Changes no tracked file.
 
+    With `only`, those that carry one of these ids.
     Where pytest-xdist is installed they run in as many processes as there are processors.
 
     Raises:
@@ -36,6 +38,7 @@ def start_scenarios(source: Path, results: Path, *, tester: str) -> subprocess.P
     results.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "tests/features", "-q", "-p", "no:cacheprovider"]
     command += ["--evidence-results", str(results), "--evidence-tester", tester]
+    command += [f"--verifies={','.join(only)}"] if only else []
     if (processors := len(os.sched_getaffinity(0))) > 1 and find_spec("xdist") is not None:
         command += ["-n", str(processors), "--dist", "loadfile"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MINIVESS_", "PYTEST_"))}

@@ -132,7 +132,7 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "history": dossier.log.history,
         "entries": dossier.log.entries,
         "people": dossier.log.people,
-        "results_entry": dossier.log.last("scenarios"),
+        "results_entry": dossier.log.last("scenarios", "risk.drill"),
         "evaluation_entry": dossier.log.last("evaluation"),
     }
 

@@ -98,9 +98,9 @@ class LogFacts:
         """Everybody who may sign now."""
         return tuple(item for item in self.register.identities if item.kind is IdentityKind.PERSON)
 
-    def last(self, action: str) -> Entry | None:
-        """The last completed entry of an action."""
-        found = (entry for entry in reversed(self.entries) if entry.body.action == action)
+    def last(self, *actions: str) -> Entry | None:
+        """The last completed entry of one of these actions."""
+        found = (entry for entry in reversed(self.entries) if entry.body.action in actions)
         return next((entry for entry in found if entry.body.outcome is Outcome.COMPLETED), None)
 
     @property

@@ -83,7 +83,7 @@ def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str]) -> st
         "folders": _folders(files),
         "trace": dossier.trace.trace,
         "counts": [(counts[kind], title, several) for kind, (title, several) in dossier.trace.kinds.items()],
-        "results_entry": dossier.log.last("scenarios"),
+        "results_entry": dossier.log.last("scenarios", "risk.drill"),
         "model": model_of(dossier.trace.trace),
         "entries": len(dossier.log.entries),
     }

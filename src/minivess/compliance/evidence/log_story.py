@@ -21,7 +21,7 @@ from minivess.records.items import Attestation
 from minivess.records.payloads import BaselineTaken, ClauseAttested, LinksReviewed, ReleaseBuilt, ReleaseSigned
 from minivess.records.traceability import LogStory, Made, Signature
 
-MAKING = ("data.split", "data.seal", "ensemble", "calibration", "model.export", "evaluation", "scenarios")
+MAKING = ("data.split", "data.seal", "ensemble", "calibration", "model.export", "evaluation", "scenarios", "risk.drill")
 """Actions whose last outputs a trace names, in the order in which they are done."""
 ACTIONS = frozenset(
     {*MAKING, *REGISTER_ACTIONS, "trace.review", "trace.attest", "trace.baseline", "release.build", "release.sign"}
@@ -57,7 +57,12 @@ def log_story(entries: Iterable[Entry], graph: Links, *, size: int, results: str
         *(today.baseline(body) for body in completed["trace.baseline"]),
         *(today.release(body, register) for body in completed["release.sign"]),
     ]
-    recorded = (body.index for body in completed["scenarios"] if any(one.digest == results for one in body.outputs))
+    recorded = (
+        body.index
+        for action in ("scenarios", "risk.drill")
+        for body in completed[action]
+        if any(one.digest == results for one in body.outputs)
+    )
     return LogStory(
         origin=origin,
         size=size,

@@ -231,6 +231,8 @@ def _unverified(graph: Links) -> Iterator[Gap]:
             yield _gap("unverified-control", control, "has no scenario that shows its effect")
         elif graph.report is not None and (lack := _lack(graph, control.id)) is not None:
             yield _gap("unverified-control", control, lack)
+        elif (drilled := graph.drilled.get(control.id)) is not None and drilled.outcome != "noticed":
+            yield _gap("unverified-control", control, f"is not missed when it is away: {drilled.said}")
 
 
 def _lack(graph: Links, identifier: str) -> str | None:

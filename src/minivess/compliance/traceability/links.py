@@ -14,7 +14,7 @@ from minivess.compliance.traceability.reviews import LinkKey, State, link_digest
 from minivess.records.cases import CriterionVerdict
 from minivess.records.items import Source
 from minivess.records.justification import Justification
-from minivess.records.traceability import CodeLink, Scenario, TestLink, TestReport, TestResult
+from minivess.records.traceability import CodeLink, Drilled, Scenario, TestLink, TestReport, TestResult
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,11 @@ class Links:
     def suspects(self) -> tuple[LinkKey, ...]:
         """Links whose target has changed since they were reviewed."""
         return tuple(key for key, state in self.link_states.items() if state == "suspect")
+
+    @cached_property
+    def drilled(self) -> dict[str, Drilled]:
+        """What the drill of each control found, as far as the report counts."""
+        return {one.control: one for one in self.report.drilled} if self.report is not None and not self.stale else {}
 
     @property
     def counted(self) -> tuple[TestResult, ...]:

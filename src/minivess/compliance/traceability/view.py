@@ -152,7 +152,7 @@ def _item(
         "status": status,
         "suspect": any(link["suspect"] for link in links),
         "text": [{"label": _label(name), "value": said[name]} for name in _LONGER if said.get(name)],
-        "facts": _facts(said),
+        "facts": [*_facts(said), *_drill(graph, item.id)],
         "standards": [],
         "source": item.source.model_dump(),
         "links": links,
@@ -180,6 +180,14 @@ def _facts(said: Mapping[str, Any]) -> list[dict[str, str]]:
         shown = ("yes" if value else "no") if isinstance(value, bool) else str(value)
         facts.append({"label": _label(name), "value": shown})
     return facts
+
+
+def _drill(graph: Links, identifier: str) -> list[dict[str, str]]:
+    """What came of taking a control away."""
+    one = graph.drilled.get(identifier)
+    if one is None:
+        return []
+    return [{"label": "When it is away", "value": f"{one.outcome} ({one.switch}): {one.said}"}]
 
 
 def _label(name: str) -> str:

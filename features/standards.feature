@@ -45,6 +45,33 @@ Feature: Standards and justifications
     When the words of the attestation "ATT-01" change
     Then the clause "IEC 62304 4.1" is open
 
+  @REQ-117
+  Scenario: The risk file is approved as it stands, by an independent reviewer
+    Then the clause "R15" is open
+    And "ada" is refused to approve "risk"
+    When "rosa" approves "risk"
+    Then the clause "R15" is met
+    When a statement of the risk file changes
+    Then the clause "R15" is open
+
+  @REQ-117
+  Scenario: An approval of a change is of its words and not of how far it went
+    Given the change request "CR-01" that was implemented
+    Then the clause "IEC 62304 6.2.4" is open
+    When "max" approves "CR-01"
+    Then the clause "IEC 62304 6.2.4" is met
+    When the change request "CR-01" is verified
+    Then the clause "IEC 62304 6.2.4" is met
+    When the change request "CR-01" asks for something else
+    Then the clause "IEC 62304 6.2.4" is open
+
+  @REQ-117
+  Scenario: What waits for approval is listed, and why
+    Given "max" approves "sdp.md"
+    When the plan of development changes
+    Then the list of approvals says of "sdp.md" that "it has changed"
+    And the list of approvals says of "risk" that "waits"
+
   @REQ-072
   Scenario: Nobody signs for somebody else
     Given the attestation "ATT-01" of the clause "IEC 62304 4.1" by "rosa"

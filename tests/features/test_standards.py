@@ -18,7 +18,7 @@ from minivess.compliance.standards.documents import documents
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.justified import JudgedGap, judged
 from minivess.foundation.errors import InputError, RefusedError
-from minivess.workflows import standards
+from minivess.workflows import standards, tracing
 from minivess.workflows.matrix import read_trace
 from minivess.workflows.told import Told
 from tests import projects
@@ -129,6 +129,59 @@ def _(desk: Desk, who: str, item: str) -> None:
 def _(desk: Desk, item: str) -> None:
     assert item
     desk.edit("requirements/attestations.yaml", "It is certified.", "It will be certified.")
+
+
+@given(parsers.parse('"{who}" approves "{subject}"'))
+@when(parsers.parse('"{who}" approves "{subject}"'))
+def _(desk: Desk, who: str, subject: str) -> None:
+    if subject == "sdp.md":
+        desk.write("sdp.md", "# Development plan\n")
+    with desk.project.services() as services:
+        [receipt] = tracing.approve(services, desk.project.signers[who], [subject])
+        entry = next(services.log.entries(receipt.index)).body
+    assert (entry.action, entry.actor) == ("trace.approve", who)
+
+
+@then(parsers.parse('"{who}" is refused to approve "{subject}"'))
+def _(desk: Desk, who: str, subject: str) -> None:
+    with desk.project.services() as services, pytest.raises(RefusedError, match="cannot approve"):
+        tracing.approve(services, desk.project.signers[who], [subject])
+
+
+@when("a statement of the risk file changes")
+def _(desk: Desk) -> None:
+    desk.edit("risk/hazards.yaml", "A wrong number.", "A number that is wrong.")
+
+
+@given(parsers.parse('the change request "{item}" that was implemented'))
+def _(desk: Desk, item: str) -> None:
+    words = "title: Subtract, statement: It shall subtract., reason: Somebody asked., status: implemented"
+    desk.write("requirements/changes.yaml", f"change_requests: [{{id: {item}, {words}}}]\n")
+
+
+@when(parsers.parse('the change request "{item}" is verified'))
+def _(desk: Desk, item: str) -> None:
+    assert item
+    desk.edit("requirements/changes.yaml", "implemented", "verified")
+
+
+@when(parsers.parse('the change request "{item}" asks for something else'))
+def _(desk: Desk, item: str) -> None:
+    assert item
+    desk.edit("requirements/changes.yaml", "subtract.", "multiply.")
+
+
+@when("the plan of development changes")
+def _(desk: Desk) -> None:
+    desk.write("sdp.md", "# Another plan\n")
+
+
+@then(parsers.parse('the list of approvals says of "{subject}" that "{words}"'))
+def _(desk: Desk, subject: str, words: str) -> None:
+    command = ["-C", str(desk.project.workspace.root), "trace", "approve", "--json"]
+    listed = CliRunner().invoke(app, command, catch_exceptions=False)
+    [row] = [one for one in json.loads(listed.stdout)["subjects"] if one["subject"] == subject]
+    assert words in row["state"]
 
 
 @then(parsers.parse('"{who}" is refused to sign the attestation "{item}"'))

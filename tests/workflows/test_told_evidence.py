@@ -30,6 +30,9 @@ WORKSPACE = {
     "calibration",
 }
 
+APPROVALS = {"changes-approved", "plan-approved", "requirements-reviewed", "risk-reviewed"}
+"""Told by signatures, not by what lies in the workspace."""
+
 
 @pytest.fixture
 def project(releasable_project: projects.ProjectFolder, tmp_path: Path) -> projects.ProjectFolder:
@@ -45,7 +48,9 @@ def services(project: projects.ProjectFolder) -> Iterator[Services]:
 def test_a_finished_project_shows_all_but_witnesses_and_release(services: Services) -> None:
     assert told_by_workspace(Told.by(services)) == WORKSPACE
     assert told_by_pack(Told.by(services), TraceGraph.load(services.source)) == set()
-    assert {name for name, one in evidence().items() if one.told_by == "workspace"} == WORKSPACE | {"log-witnessed"}
+    assert {name for name, one in evidence().items() if one.told_by == "workspace"} == (
+        WORKSPACE | {"log-witnessed"} | APPROVALS
+    )
 
 
 def test_a_project_that_was_only_started_shows_its_log(started_project: projects.ProjectFolder) -> None:

@@ -1,8 +1,9 @@
-"""`minivess trace review|baseline|diff|impact|standards|attest`: what has changed, and what people say about it."""
+"""`minivess trace review|approve|baseline|diff|impact|standards|attest`: what has changed, and what people say about it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from minivess.cli.tree import results_option, source_of, source_option, traced
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import PROJECT_FILE
 from minivess.records.roles import Role
+
+if TYPE_CHECKING:
+    from minivess.records.traceability import Signature
 
 
 @click.command()
@@ -42,6 +46,45 @@ def review(project: Path, ids: tuple[str, ...], everything: bool, as_json: bool,
     else:
         emit_table(("link", "state"), waiting)
     say(f"{len(waiting)} of {len(states)} links wait for a review: `minivess trace review ID…` or `--all`")
+
+
+@click.command()
+@click.argument("subjects", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@actor_option
+@click.pass_obj
+@implements("REQ-117")
+def approve(project: Path, subjects: tuple[str, ...], as_json: bool, actor: str | None) -> None:
+    """Approve SUBJECTS as they stand: plans by their path, change requests, `requirements`, `risk`.
+
+    Without SUBJECTS: show what can be approved, and how each stands.
+    """
+    if subjects:
+        from minivess.workflows import tracing
+
+        with services_of(project) as services:
+            person = signer_of(services, actor, Role.REVIEWER, Role.RELEASE_MANAGER)
+            for subject, receipt in zip(subjects, tracing.approve(services, person, subjects), strict=False):
+                say(f"{subject} is approved by {person.identity.id}, entry {receipt.index}")
+        return
+    from minivess.compliance.standards.approvals import approvable, approved
+    from minivess.foundation.clock import utc_now
+
+    tree, trace = traced(project, None, None, now=utc_now())
+    signed = approved(trace.story.signatures) if trace.story is not None else {}
+    rows = [(name, *_standing(signed.get(name))) for name in approvable(tree, trace.graph.items)]
+    if as_json:
+        emit_json({"subjects": [dict(zip(("subject", "state", "by", "entry"), row, strict=True)) for row in rows]})
+    else:
+        emit_table(("subject", "state", "by", "entry"), rows)
+
+
+def _standing(signature: Signature | None) -> tuple[str, str, str]:
+    """How an approval stands, by whom it is, and at which entry."""
+    if signature is None:
+        return "waits", "", ""
+    state = f"waits: {signature.out_of_date}" if signature.out_of_date else "approved"
+    return state, signature.actor, str(signature.entry)
 
 
 @click.command()

@@ -23,7 +23,7 @@ def trace() -> None:
 
 
 for command in (
-    *(change.review, change.baseline, change.diff, change.impact, change.standards, change.attest),
+    *(change.review, change.approve, change.baseline, change.diff, change.impact, change.standards, change.attest),
     *(exchange.import_items, exchange.export, exchange.results),
 ):
     trace.add_command(command)

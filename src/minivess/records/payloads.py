@@ -353,6 +353,14 @@ class ClauseAttested(Record):
     """Of the attestation's words: when they change, they are to be signed again."""
 
 
+class SubjectApproved(Record):
+    """A person read a plan, a change request, the requirements or the risk file, and approves it as it stands."""
+
+    subject: ShortText
+    """The path of a document, the id of a change request, `requirements` or `risk`."""
+    digest: Digest
+
+
 class ReleaseBuilt(Record):
     """A pack was made; `tag_manifest` is what people sign."""
 
@@ -409,6 +417,7 @@ PAYLOADS: dict[str, type[Record]] = {
     "trace.review": LinksReviewed,
     "trace.baseline": BaselineTaken,
     "trace.attest": ClauseAttested,
+    "trace.approve": SubjectApproved,
     "release.build": ReleaseBuilt,
     "release.sign": ReleaseSigned,
 }

@@ -25,6 +25,8 @@ from typing import Any
 
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.standards.approvals import BY_REVIEWER, owed
+from minivess.compliance.traceability.items import load_items
 from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageError, VerificationError
 from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
@@ -33,7 +35,7 @@ from minivess.records.evaluation import EvaluationRecord
 from minivess.records.roles import IdentityKind, Role
 from minivess.records.sinks import Progress
 from minivess.records.split import Part
-from minivess.workflows import data, final_evaluation, modelling, people, release, test_set, verification
+from minivess.workflows import data, final_evaluation, modelling, people, release, test_set, tracing, verification
 from minivess.workflows.services import LOG_IDENTITY, Services, open_services
 
 MARKER = "DEMO"
@@ -42,7 +44,7 @@ PEOPLE = {
     "rosa": ("Rosa Demo", Role.REVIEWER),
     "max": ("Max Demo", Role.RELEASE_MANAGER),
 }
-STEPS = 11
+STEPS = 12
 SERVER_WAIT_S = 90
 
 
@@ -138,6 +140,8 @@ class _Story:
                 report = verification.run_scenarios(services, ada, running=scenarios)
                 passed = sum(result.outcome == "passed" for result in report.results)
                 summary.scenarios = f"{passed} of {len(report.results)} passed"
+                self._next("Rosa approves requirements and risk file as they stand, Max the plans and what was changed")
+                self._approvals(services, rosa, manager)
                 self._next("every gate is judged and the evidence pack is built")
                 built = release.build(services, manager)
                 self._next("two people look at the pack's start page and sign it")
@@ -211,6 +215,11 @@ class _Story:
         except RefusedError as refusal:
             return record, refusal.message
         raise VerificationError("the test set opened a second time under the same signature")
+
+    def _approvals(self, services: Services, rosa: Signer, manager: Signer) -> None:
+        subjects = sorted(frozenset().union(*owed(load_items(services.source)).values()))
+        tracing.approve(services, rosa, [one for one in subjects if one in BY_REVIEWER])
+        tracing.approve(services, manager, [one for one in subjects if one not in BY_REVIEWER])
 
     def _service(self, services: Services) -> str:
         from minivess.compliance.verification.receipt import verify_receipt

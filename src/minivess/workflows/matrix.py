@@ -18,7 +18,7 @@ from minivess.foundation.digests import digest_file
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import project_name, source_state, tree_digest
 from minivess.records.traceability import LogStory
-from minivess.workflows.standards import attested_in, standards_of
+from minivess.workflows.standards import standards_of, story_of
 from minivess.workflows.told import Told, things_in
 
 
@@ -59,21 +59,16 @@ def read_trace(
     graph = TraceGraph.load(source, report, things={} if told is None else things_in(told))
     if told is None:
         return Trace(graph, standards_of(source, graph, safety_class=safety_class, today=now.date()), None)
-    from minivess.compliance.evidence.log_story import (  # cryptography, which a tree alone does not need
-        ACTIONS,
-        log_story,
-    )
     from minivess.workflows.told_evidence import told_by_pack, told_by_workspace
 
-    digest = None if results is None else digest_file(results)
-    story = log_story(told.log.entries(actions=ACTIONS), graph, size=told.log.size, results=digest)
+    story = story_of(source, graph, told.log, results=None if results is None else digest_file(results))
     rows = standards_of(
         source,
         graph,
         safety_class=safety_class,
         today=now.date(),
         more=told_by_workspace(told) | told_by_pack(told, graph),
-        attestations=attested_in(story),
+        story=story,
     )
     return Trace(graph, rows, story)
 

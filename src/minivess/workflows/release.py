@@ -42,7 +42,7 @@ from minivess.workflows.modelling import unaccounted_runs
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 from minivess.workflows.stages import follows
-from minivess.workflows.standards import attestations_of, standards_of
+from minivess.workflows.standards import standards_of, story_of
 from minivess.workflows.told import Told, things_in
 from minivess.workflows.told_evidence import told_by_workspace
 from minivess.workflows.witnessing import cosign_checkpoint
@@ -211,7 +211,7 @@ def _around(services: Services) -> dict[str, Any]:
         safety_class=services.project.device.safety_class,
         today=services.clock().date(),
         more=told_by_workspace(Told.by(services)),
-        attestations=attestations_of(services.log, graph),
+        story=story_of(source, graph, services.log),
     )
     coverage = tuple(row.to_json() for row in rows)
     return {"things": graph.things, "coverage": coverage, "history": history_of(source, graph.items.all())}

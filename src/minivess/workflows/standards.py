@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minivess.compliance.evidence.lock import read_lock
+from minivess.compliance.standards.approvals import approvable, shown_by_approvals
 from minivess.compliance.standards.catalogue import SafetyClass, catalogues, ml_hazards
 from minivess.compliance.standards.coverage import Attested, Coverage, Facts, coverage, refuse_strangers, settled
 from minivess.compliance.standards.documents import documents, shown_by_documents
@@ -45,7 +46,7 @@ def standards_of(
     safety_class: SafetyClass,
     today: date,
     more: Iterable[str] = (),
-    attestations: tuple[Attested, ...] = (),
+    story: LogStory | None = None,
 ) -> tuple[Coverage, ...]:
     """Every clause, check and hazard of machine learning that binds software of a class, and how it stands.
 
@@ -55,7 +56,7 @@ def standards_of(
         safety_class: of the device.
         today: the day for which justifications are judged.
         more: names of evidence that the caller knows to be there (of the workspace, of the release).
-        attestations: those that were signed.
+        story: what the log says about the tree; without it nothing counts as signed.
 
     Raises:
         InputError: a justification or a hazard's `covers` names nothing that is known, with file and line.
@@ -65,6 +66,7 @@ def standards_of(
     present = {
         *more,
         *_of_tree(source, graph),
+        *(shown_by_approvals(story.signatures, graph.items) if story is not None else ()),
         *shown_by_items(
             graph.items.all(), safety_class=safety_class, dependencies=_dependencies(source), locked=_locked(source)
         ),
@@ -74,7 +76,7 @@ def standards_of(
         present |= {"trace-complete"} if not any(one.open for one in gaps) else set()
     facts = Facts(
         present=frozenset(present),
-        attestations=attestations,
+        attestations=attested_in(story) if story is not None else (),
         justifications=tuple(one for one in graph.justifications if not one.gap),
         excused={"trace-complete": excuses} if excuses else {},
         considered=considered(graph.items.all()),
@@ -112,11 +114,12 @@ def attest(services: Services, signer: Signer, item: str) -> Receipt:
     return record.receipt
 
 
-def attestations_of(log: LogReader, graph: TraceGraph) -> tuple[Attested, ...]:
-    """The attestations of a tree that a log knows to be signed word for word, as `attested_in`."""
+def story_of(source: Path, graph: TraceGraph, log: LogReader, *, results: str | None = None) -> LogStory:
+    """What a log says about a tree, as `log_story`."""
     from minivess.compliance.evidence.log_story import ACTIONS, log_story  # cryptography
 
-    return attested_in(log_story(log.entries(actions=ACTIONS), graph, size=log.size))
+    known = log.entries(actions=ACTIONS)
+    return log_story(known, graph, size=log.size, approvable=approvable(source, graph.items), results=results)
 
 
 def attested_in(story: LogStory) -> tuple[Attested, ...]:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from minivess.compliance.evidence.log_story import items_digest
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.standards.approvals import BY_REVIEWER, approvable
 from minivess.compliance.traceability.items import load_items
 from minivess.compliance.traceability.reviews import (
     LinkKey,
@@ -19,10 +20,11 @@ from minivess.compliance.traceability.reviews import (
 )
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
+from minivess.foundation.strict_yaml import nearest
 from minivess.records.entry import Outcome
 from minivess.records.payloads import BaselineTaken
 from minivess.records.receipt import Receipt
-from minivess.records.roles import IdentityKind
+from minivess.records.roles import IdentityKind, Role
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 from minivess.workflows.told import Told, things_in
@@ -91,6 +93,37 @@ def review(services: Services, signer: Signer, *, only: Collection[str] = ()) ->
     kept = {key: digest for key, digest in known.items() if key in current}
     write_reviews(services.source, kept | {key: current[key] for key in open_links})
     return open_links
+
+
+@implements("REQ-117")
+def approve(services: Services, signer: Signer, subjects: Collection[str]) -> list[Receipt]:
+    """Approve plans, change requests, the requirements or the risk file, as they stand; one entry each.
+
+    Args:
+        services: the workspace.
+        signer: the person who read them.
+        subjects: their names, as `approvable` gives them.
+
+    Raises:
+        RefusedError: the signer is no person, or no independent reviewer where one is needed.
+        UsageError: a subject is not known.
+    """
+    if signer.identity.kind is not IdentityKind.PERSON:
+        raise RefusedError(f"{signer.identity.id} is a service", hint="a person reads and approves")
+    known = approvable(services.source, load_items(services.source))
+    for subject in subjects:
+        if subject not in known:
+            raise UsageError(f"there is no {subject} to approve", hint=nearest(subject, sorted(known)))
+        if subject in BY_REVIEWER and Role.REVIEWER not in signer.identity.roles:
+            raise RefusedError(
+                f"{signer.identity.id} cannot approve {subject}", hint="an independent reviewer approves it"
+            )
+    receipts = []
+    for subject in dict.fromkeys(subjects):
+        with recorded(services, "trace.approve", signer, instant=True) as record:
+            record.payload(subject=subject, digest=known[subject])
+        receipts.append(record.receipt)
+    return receipts
 
 
 @implements("REQ-068")

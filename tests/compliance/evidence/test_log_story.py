@@ -9,6 +9,7 @@ import pytest
 
 from minivess.compliance.evidence.log_story import ACTIONS, items_digest, log_story
 from minivess.compliance.identity.approvals import approve
+from minivess.compliance.standards.approvals import approvable
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.reviews import item_digest, link_digests
 from minivess.foundation.digests import digest_bytes
@@ -52,7 +53,8 @@ def edit(tree: Path, name: str, old: str, new: str) -> None:
 
 def told(tree: Path, log: logs.LogBuilder, **more: Any) -> LogStory:
     entries = [entry for entry in log.entries if entry.body.action in ACTIONS]
-    return log_story(entries, TraceGraph.load(tree), size=len(log.entries), **more)
+    graph = TraceGraph.load(tree)
+    return log_story(entries, graph, size=len(log.entries), approvable=approvable(tree, graph.items), **more)
 
 
 def said(story: LogStory) -> list[tuple[str, str, str, str, str]]:
@@ -96,6 +98,26 @@ def test_an_attestation_holds_for_its_words(tree: Path, log: logs.LogBuilder) ->
     assert said(told(tree, log)) == [("ATT-01", "ben", "attested", "IEC 62304 5.1.2", "")]
     edit(tree, "requirements/attestations.yaml", "is kept", "is kept and read")
     assert said(told(tree, log))[0][4] == "its words have changed"
+
+
+def test_an_approval_holds_until_what_was_read_changes_or_goes(tree: Path, log: logs.LogBuilder) -> None:
+    (tree / "sdp.md").write_text("# Plan\n", encoding="utf-8")
+    known = approvable(tree, TraceGraph.load(tree).items)
+    for subject in ("sdp.md", "risk"):
+        log.append(logs.ben(), "trace.approve", {"subject": subject, "digest": known[subject]})
+    assert said(told(tree, log)) == [("", "ben", "approved", "sdp.md", ""), ("", "ben", "approved", "risk", "")]
+    (tree / "sdp.md").unlink()
+    edit(tree, "risk/plan.yaml", "Before each release.", "Once a year.")
+    assert [row[4] for row in said(told(tree, log))] == ["it is gone", "it has changed"]
+
+
+@pytest.mark.parametrize("subject", ["requirements", "risk"])
+def test_an_approval_that_only_a_reviewer_can_give_does_not_hold_from_anybody_else(
+    tree: Path, log: logs.LogBuilder, subject: str
+) -> None:
+    digest = approvable(tree, TraceGraph.load(tree).items)[subject]
+    log.append(logs.ada(), "trace.approve", {"subject": subject, "digest": digest})
+    assert said(told(tree, log)) == [("", "ada", "approved", subject, "an independent reviewer has to approve it")]
 
 
 def test_a_baseline_holds_while_no_item_changes(tree: Path, log: logs.LogBuilder) -> None:

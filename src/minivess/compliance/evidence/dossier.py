@@ -20,6 +20,7 @@ from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.merkle import inclusion_proof, leaf_hash, root, tree_of
 from minivess.compliance.proofs.tlog_proof import TlogProof
 from minivess.compliance.risk.risk_file import RiskFile
+from minivess.compliance.standards.approvals import approvable
 from minivess.compliance.traceability.evidence_files import with_evidence
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.history import Revision
@@ -179,7 +180,9 @@ def gather(inputs: PackInputs) -> Dossier:
 def _trace(inputs: PackInputs, report: TestReport, log: LogFacts) -> TraceView:
     graph = TraceGraph.load(inputs.source, report, things=inputs.things)
     results = digest_file(inputs.workspace.results)
-    story = log_story(log.entries, graph, size=len(log.entries), results=results)
+    story = log_story(
+        log.entries, graph, size=len(log.entries), approvable=approvable(inputs.source, graph.items), results=results
+    )
     device = inputs.project.device
     shown = view(
         graph,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
+from minivess.compliance.standards.approvals import APPROVED, BY_REVIEWER
 from minivess.compliance.traceability.items import Items
 from minivess.compliance.traceability.links import Links
 from minivess.compliance.traceability.reviews import LinkKey, item_digest, link_digests
@@ -18,26 +19,40 @@ from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.entry import Entry, EntryBody, Outcome
 from minivess.records.items import Attestation
-from minivess.records.payloads import BaselineTaken, ClauseAttested, LinksReviewed, ReleaseBuilt, ReleaseSigned
+from minivess.records.payloads import (
+    BaselineTaken,
+    ClauseAttested,
+    LinksReviewed,
+    ReleaseBuilt,
+    ReleaseSigned,
+    SubjectApproved,
+)
+from minivess.records.roles import Role
 from minivess.records.traceability import LogStory, Made, Signature
 
 MAKING = ("data.split", "data.seal", "ensemble", "calibration", "model.export", "evaluation", "scenarios", "risk.drill")
 """Actions whose last outputs a trace names, in the order in which they are done."""
 ACTIONS = frozenset(
-    {*MAKING, *REGISTER_ACTIONS, "trace.review", "trace.attest", "trace.baseline", "release.build", "release.sign"}
+    {
+        *(*MAKING, *REGISTER_ACTIONS, "release.build", "release.sign"),
+        *("trace.review", "trace.attest", "trace.approve", "trace.baseline"),
+    }
 )
 """Actions that have to be among the entries; others may be left out."""
 _PICTURES = (".png", ".svg")
 
 
 @implements("REQ-106")
-def log_story(entries: Iterable[Entry], graph: Links, *, size: int, results: str | None = None) -> LogStory:
+def log_story(
+    entries: Iterable[Entry], graph: Links, *, size: int, approvable: Mapping[str, str], results: str | None = None
+) -> LogStory:
     """Fold the log of a project.
 
     Args:
         entries: at least those of `ACTIONS`, in order.
         graph: the items as they are today.
         size: number of all entries of the log.
+        approvable: what can be approved of the tree, with its digest today.
         results: digest of the file of results that is shown; None when none is.
 
     Raises:
@@ -50,12 +65,13 @@ def log_story(entries: Iterable[Entry], graph: Links, *, size: int, results: str
         register, origin = register.extend(entry), body.log
         if body.outcome is Outcome.COMPLETED:
             completed[body.action].append(body)
-    today = _Today(graph, completed)
+    today = _Today(graph, completed, approvable, register)
     signatures = [
         *(one for body in completed["trace.review"] for one in today.reviews(body)),
         *(one for body in completed["trace.attest"] for one in today.attestations(body)),
+        *(today.approval(body) for body in completed["trace.approve"]),
         *(today.baseline(body) for body in completed["trace.baseline"]),
-        *(today.release(body, register) for body in completed["release.sign"]),
+        *(today.release(body) for body in completed["release.sign"]),
     ]
     recorded = (
         body.index
@@ -96,9 +112,16 @@ def _made(completed: Mapping[str, list[EntryBody]]) -> Iterator[Made]:
 class _Today:
     """What stands there today, computed when somebody signed for it."""
 
-    def __init__(self, graph: Links, completed: Mapping[str, list[EntryBody]]) -> None:
-        self._items = graph.items
+    def __init__(
+        self,
+        graph: Links,
+        completed: Mapping[str, list[EntryBody]],
+        approvable: Mapping[str, str],
+        register: Register,
+    ) -> None:
+        self._items, self._approvable, self._register = graph.items, approvable, register
         self._links = link_digests(graph.items, graph.things) if completed["trace.review"] else {}
+        self._reviewers = {one.id for one in register.identities if Role.REVIEWER in one.roles}
         self._packs: dict[str, str] = {}
         """The digest of the latest pack, by version."""
         for body in completed["release.build"]:
@@ -125,6 +148,18 @@ class _Today:
             changed = "" if item_digest(item) == said.digest else "its words have changed"
             yield _signature(body, said.item, ("attested", said.clause, said.digest), changed)
 
+    def approval(self, body: EntryBody) -> Signature:
+        """Of a document, a change request, the requirements or the risk file."""
+        said = SubjectApproved.model_validate(body.payload)
+        subject, now = said.subject, self._approvable.get(said.subject)
+        changed = "" if now == said.digest else "it is gone" if now is None else "it has changed"
+        if subject in BY_REVIEWER and body.actor not in self._reviewers:
+            changed = "an independent reviewer has to approve it"
+        item = subject if subject in self._items.by_id else ""
+        return _signature(
+            body, item, (APPROVED, "change, as it was asked for" if item else subject, said.digest), changed
+        )
+
     def baseline(self, body: EntryBody) -> Signature:
         """Of all items."""
         taken = BaselineTaken.model_validate(body.payload)
@@ -134,12 +169,12 @@ class _Today:
         )
         return _signature(body, "", ("baseline", about, taken.digest), changed)
 
-    def release(self, body: EntryBody, register: Register) -> Signature:
+    def release(self, body: EntryBody) -> Signature:
         """Of a pack. An envelope that cannot be verified is shown as one that does not hold."""
         signed = ReleaseSigned.model_validate(body.payload)
         about, latest = f"release {signed.version}", self._packs.get(signed.version)
         try:
-            said = open_approval(signed.envelope, register, index=body.index)
+            said = open_approval(signed.envelope, self._register, index=body.index)
         except VerificationError as error:
             return _signature(body, "", ("signed", about, signed.tag_manifest), f"does not verify: {error.message}")
         changed = "" if latest == signed.tag_manifest else "the pack was built again since"

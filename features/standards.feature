@@ -72,6 +72,17 @@ Feature: Standards and justifications
     Then the list of approvals says of "sdp.md" that "it has changed"
     And the list of approvals says of "risk" that "waits"
 
+  @REQ-112
+  Scenario: A unit is verified by tests of its own, and the architecture by those that name the whole
+    Given an architecture with the unit "SU-01" of the whole "SI-01"
+    And a test names the unit and a test names the whole
+    When every test of the tree was run and recorded
+    Then the clause "IEC 62304 5.5.5" is met
+    And the clause "C35" does not lack "architecture-checked"
+    When only the scenarios were run and recorded
+    Then the clause "IEC 62304 5.5.5" is open
+    And the clause "C35" lacks "architecture-checked"
+
   @REQ-072
   Scenario: Nobody signs for somebody else
     Given the attestation "ATT-01" of the clause "IEC 62304 4.1" by "rosa"

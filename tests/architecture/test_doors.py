@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.verifies("SU-45")
+
 HEAVY = ("torch", "monai", "mlflow", "sqlalchemy", "sqlmodel", "alembic", "numpy", "openlineage", "dvc", "matplotlib")
 
 PROBE = """

@@ -11,6 +11,8 @@ import pytest
 
 from minivess.cli.main import app
 
+pytestmark = pytest.mark.verifies("SU-45")
+
 README = Path(__file__).resolve().parents[2] / "README.md"
 BLOCK = re.compile(r"^```bash\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CALL = re.compile(r"(?:^|&& )(?:uv run )?minivess ((?:[^\n#&]|&(?!&))*)", re.MULTILINE)

@@ -18,7 +18,7 @@ from minivess.compliance.standards.documents import documents
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.justified import JudgedGap, judged
 from minivess.foundation.errors import InputError, RefusedError
-from minivess.workflows import standards, tracing
+from minivess.workflows import standards, tracing, verification
 from minivess.workflows.matrix import read_trace
 from minivess.workflows.told import Told
 from tests import projects
@@ -47,9 +47,15 @@ class Desk:
     def clause(self, name: str) -> Coverage:
         """How a clause stands today."""
         with self.project.services() as services:
-            trace = read_trace(self.tree, safety_class="B", now=NOW, told=Told.by(services))
+            results = self.project.workspace.results if self.project.workspace.results.is_file() else None
+            trace = read_trace(self.tree, safety_class="B", now=NOW, results=results, told=Told.by(services))
         [row] = [row for row in trace.coverage if row.clause.id == name]
         return row
+
+    def run(self, *, everything: bool) -> None:
+        """Run and record tests of the tree."""
+        with self.project.services() as services:
+            verification.run_scenarios(services, self.project.signers["ada"], everything=everything)
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the tree."""
@@ -278,6 +284,41 @@ def _(desk: Desk, item: str) -> None:
     whole = "  - {id: SI-01, title: Thing, statement: s, safety_class: B}\n"
     desk.write("requirements/architecture.yaml", f"software_items:\n{whole}software_units:\n{units}")
     desk.edit("requirements/all.yaml", "derives_from: [UN-01]", "derives_from: [UN-01]\n    allocated_to: [SU-02]")
+
+
+@given(parsers.parse('an architecture with the unit "{unit}" of the whole "{whole}"'))
+def _(desk: Desk, unit: str, whole: str) -> None:
+    units = f"  - {{id: {unit}, title: Sums, statement: s, part_of: {whole}, modules: [thing]}}\n"
+    items = f"  - {{id: {whole}, title: Thing, statement: s, safety_class: B}}\n"
+    desk.write("requirements/architecture.yaml", f"software_items:\n{items}software_units:\n{units}")
+    desk.edit("requirements/all.yaml", "derives_from: [UN-01]", f"derives_from: [UN-01]\n    allocated_to: [{unit}]")
+
+
+@given("a test names the unit and a test names the whole")
+def _(desk: Desk) -> None:
+    text = "import pytest\n\n\n@pytest.mark.verifies('{}')\ndef test_it() -> None:\n    assert 1 + 1 == 2\n"
+    desk.write("tests/test_unit.py", text.format("SU-01"))
+    desk.write("tests/test_whole.py", text.format("SI-01"))
+
+
+@when("every test of the tree was run and recorded")
+def _(desk: Desk) -> None:
+    desk.run(everything=True)
+
+
+@when("only the scenarios were run and recorded")
+def _(desk: Desk) -> None:
+    desk.run(everything=False)
+
+
+@then(parsers.parse('the clause "{name}" does not lack "{evidence}"'))
+def _(desk: Desk, name: str, evidence: str) -> None:
+    assert evidence in desk.clause(name).evidence
+
+
+@then(parsers.parse('the clause "{name}" lacks "{evidence}"'))
+def _(desk: Desk, name: str, evidence: str) -> None:
+    assert evidence in desk.clause(name).missing
 
 
 @then(parsers.parse('the gap "{kind}" of "{item}" is open'))

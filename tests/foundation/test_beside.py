@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from minivess.foundation.beside import shared
 from minivess.foundation.errors import InputError
 
+pytestmark = pytest.mark.verifies("SU-02")
+
 ALONE = """
 import os, time
 from minivess.foundation.beside import shared

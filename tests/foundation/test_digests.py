@@ -8,6 +8,8 @@ import pytest
 
 from minivess.foundation.digests import digest_json
 
+pytestmark = pytest.mark.verifies("SU-01")
+
 
 def test_the_digest_does_not_depend_on_the_order_of_keys() -> None:
     expected = "sha256:" + hashlib.sha256('{"a":[1,"µ"],"b":null}'.encode()).hexdigest()

@@ -9,6 +9,8 @@ import pytest
 
 from minivess.foundation.files import make_folder, write_atomic
 
+pytestmark = pytest.mark.verifies("SU-02")
+
 
 def test_every_folder_that_is_made_is_flushed_where_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[Path] = []

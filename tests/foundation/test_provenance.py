@@ -11,6 +11,8 @@ import pytest
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.provenance import environment_digest, source_state, tree_digest
 
+pytestmark = pytest.mark.verifies("SU-02")
+
 
 def git(folder: Path, *arguments: str) -> None:
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]

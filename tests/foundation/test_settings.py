@@ -9,6 +9,8 @@ import pytest
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.settings import load_settings
 
+pytestmark = pytest.mark.verifies("SU-02")
+
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from minivess.foundation.errors import InputError
 from minivess.foundation.strict_yaml import Limits, line_at, load_yaml, parse_yaml, read_record
 
+pytestmark = pytest.mark.verifies("SU-02")
+
 _json = st.recursive(
     st.none()
     | st.booleans()

@@ -17,6 +17,8 @@ from minivess.workflows.inference import mask_digest
 from tests import served
 from tests.projects import ProjectFolder
 
+pytestmark = pytest.mark.verifies("SU-43")
+
 PROBLEM = "application/problem+json"
 
 

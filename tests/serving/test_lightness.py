@@ -9,6 +9,8 @@ import pytest
 
 from tests import served
 
+pytestmark = pytest.mark.verifies("SU-43")
+
 PROGRAM = """
 import sys
 from tests import served

@@ -8,6 +8,8 @@ from fastapi import FastAPI
 
 from minivess.serving import server
 
+pytestmark = pytest.mark.verifies("SU-43")
+
 
 @pytest.mark.verifies("REQ-114")
 def test_the_service_listens_on_loopback_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

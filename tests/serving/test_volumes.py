@@ -14,6 +14,8 @@ from minivess.foundation.errors import InputError
 from minivess.serving.volumes import Limits, pack_mask, parse_npy, parse_spacing
 from tests.served import npy, unpack_mask
 
+pytestmark = pytest.mark.verifies("SU-43")
+
 LIMITS = Limits(body_bytes=1 << 20, voxels=10_000)
 GOOD = npy(np.arange(24, dtype="<f4").reshape(2, 3, 4))
 

@@ -31,7 +31,7 @@ from minivess.records.witness import WitnessState
 from minivess.serving.witness import STATE_FILE, Witness, WitnessServer, read_state, serve_log, write_state
 from tests import audit_logs
 
-pytestmark = pytest.mark.verifies("REQ-054", "RC-16")
+pytestmark = pytest.mark.verifies("REQ-054", "RC-16", "SU-44")
 
 ORIGIN = "log.example/x"
 LOG_SIGNER, WITNESS_SIGNER = audit_logs.service("log"), audit_logs.service("witness")

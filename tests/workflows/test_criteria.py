@@ -9,7 +9,7 @@ import pytest
 from minivess.foundation.errors import InputError
 from minivess.workflows.criteria import read_cases
 
-pytestmark = pytest.mark.verifies("REQ-069")
+pytestmark = pytest.mark.verifies("REQ-069", "SU-38")
 
 
 def test_numbers_are_measures_and_the_rest_are_attributes(tmp_path: Path) -> None:

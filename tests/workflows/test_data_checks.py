@@ -16,6 +16,8 @@ from minivess.records.validation import ValidationReport
 from minivess.workflows import data, data_profile
 from tests import projects
 
+pytestmark = pytest.mark.verifies("SU-38")
+
 
 @pytest.fixture
 def project(started_project: projects.ProjectFolder, tmp_path: Path) -> projects.ProjectFolder:

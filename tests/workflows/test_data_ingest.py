@@ -16,6 +16,8 @@ from minivess.workflows import data, modelling
 from tests import projects
 from tests.audit_logs import told
 
+pytestmark = pytest.mark.verifies("SU-38")
+
 
 def rewrite(project: projects.ProjectFolder, more: str = "") -> None:
     """Let the project's data be one picture with its mask."""

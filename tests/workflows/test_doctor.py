@@ -15,7 +15,7 @@ from minivess.workflows import data, test_set
 from minivess.workflows.doctor import Finding, examine
 from tests import projects
 
-pytestmark = pytest.mark.verifies("REQ-091")
+pytestmark = pytest.mark.verifies("REQ-091", "SU-39")
 
 
 def levels(found: tuple[Finding, ...]) -> dict[str, set[str]]:

@@ -9,6 +9,8 @@ import pytest
 from minivess.foundation.errors import InputError
 from minivess.workflows.error_text import describe
 
+pytestmark = pytest.mark.verifies("SU-37")
+
 WORKSPACE = Path("/home/ada/device")
 
 

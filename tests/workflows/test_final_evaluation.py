@@ -13,6 +13,8 @@ from minivess.records.evaluation import EvaluationRecord
 from minivess.workflows import final_evaluation, test_set
 from tests import projects
 
+pytestmark = pytest.mark.verifies("SU-39")
+
 
 @pytest.mark.verifies("REQ-022", "RC-03")
 def test_of_two_that_open_at_once_one_is_refused(sealed_project: projects.ProjectFolder, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from minivess.workflows.services import Services
 from tests import audit_logs, served
 from tests.projects import ProjectFolder, export_toy_model, write_toy_graph
 
+pytestmark = pytest.mark.verifies("SU-42")
+
 
 @pytest.fixture(scope="module")
 def servable(started_project: ProjectFolder, tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:

@@ -11,6 +11,8 @@ from minivess.foundation.errors import UsageError
 from minivess.workflows import modelling
 from tests import projects
 
+pytestmark = pytest.mark.verifies("SU-38")
+
 
 @pytest.mark.slow
 @pytest.mark.verifies("REQ-017", "REQ-048")

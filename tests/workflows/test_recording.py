@@ -22,6 +22,8 @@ from minivess.workflows.services import Services
 from tests import audit_logs
 from tests.audit_logs import VALIDATED, Desk, told
 
+pytestmark = pytest.mark.verifies("SU-37")
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:

@@ -11,6 +11,8 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.workflows.services import open_services
 from tests import projects
 
+pytestmark = pytest.mark.verifies("SU-37")
+
 
 def test_a_started_project_opens(started_project: projects.ProjectFolder) -> None:
     with started_project.services() as services:

@@ -20,6 +20,8 @@ from minivess.workflows.cited import cited_version
 from minivess.workflows.services import load_project
 from tests import projects
 
+pytestmark = pytest.mark.verifies("SU-38")
+
 
 @pytest.fixture
 def project(started_project: projects.ProjectFolder, tmp_path: Path) -> projects.ProjectFolder:

@@ -15,7 +15,7 @@ from minivess.workflows.told import Told
 from minivess.workflows.told_evidence import told_by_pack, told_by_workspace
 from tests import projects
 
-pytestmark = pytest.mark.verifies("REQ-112")
+pytestmark = pytest.mark.verifies("REQ-112", "SU-40")
 
 WORKSPACE = {
     "audit-log",

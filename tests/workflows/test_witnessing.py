@@ -23,7 +23,7 @@ from minivess.serving.witness import Witness, WitnessServer, serve_log, write_st
 from minivess.workflows.witnessing import cosign_checkpoint
 from tests import audit_logs
 
-pytestmark = pytest.mark.verifies("REQ-054", "RC-16")
+pytestmark = pytest.mark.verifies("REQ-054", "RC-16", "SU-41", "SU-15")
 
 ORIGIN = "log.example/x"
 KEY = audit_logs.service("log")

@@ -67,7 +67,7 @@ def approve(project: Path, subjects: tuple[str, ...], as_json: bool, actor: str 
             for subject, receipt in zip(subjects, tracing.approve(services, person, subjects), strict=False):
                 say(f"{subject} is approved by {person.identity.id}, entry {receipt.index}")
         return
-    from minivess.compliance.standards.approvals import approvable, approved
+    from minivess.compliance.evidence.approvals import approvable, approved
     from minivess.foundation.clock import utc_now
 
     tree, trace = traced(project, None, None, now=utc_now())

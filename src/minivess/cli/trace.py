@@ -147,14 +147,18 @@ def _write_matrix(seen: dict[str, Any], out: Path) -> None:
 
 
 @trace.command()
+@click.option(
+    "--all", "everything", is_flag=True, help="Run every test of the tree: those of units and integration too."
+)
 @actor_option
 @click.pass_obj
-def run(project: Path, actor: str | None) -> None:
+def run(project: Path, everything: bool, actor: str | None) -> None:
     """Run the scenarios of the source tree and record their results in the log."""
     from minivess.workflows import verification
 
     with services_of(project) as services:
-        report = verification.run_scenarios(services, signer_of(services, actor, Role.DEVELOPER))
+        developer = signer_of(services, actor, Role.DEVELOPER)
+        report = verification.run_scenarios(services, developer, everything=everything)
     failed = [result for result in report.results if result.outcome != "passed"]
     click.echo(f"{len(report.results) - len(failed)} of {len(report.results)} passed")
     for result in failed:

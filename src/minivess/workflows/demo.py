@@ -23,9 +23,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from minivess.compliance.evidence.approvals import BY_REVIEWER, owed
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.standards.approvals import BY_REVIEWER, owed
 from minivess.compliance.traceability.items import load_items
 from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageError, VerificationError
 from minivess.foundation.files import read_limited, write_atomic, write_text_atomic

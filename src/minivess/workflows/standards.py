@@ -10,8 +10,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minivess.compliance.evidence.approvals import approvable, shown_by_approvals
 from minivess.compliance.evidence.lock import read_lock
-from minivess.compliance.standards.approvals import approvable, shown_by_approvals
 from minivess.compliance.standards.catalogue import SafetyClass, catalogues, ml_hazards
 from minivess.compliance.standards.coverage import Attested, Coverage, Facts, coverage, refuse_strangers, settled
 from minivess.compliance.standards.documents import documents, shown_by_documents
@@ -24,7 +24,7 @@ from minivess.foundation.errors import MinivessError, RefusedError, UsageError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import source_state
-from minivess.records.items import Attestation, RiskControl
+from minivess.records.items import Attestation, RiskControl, SoftwareItem, SoftwareUnit
 from minivess.records.receipt import Receipt
 from minivess.records.risk_plan import missing_reasons
 from minivess.records.roles import IdentityKind
@@ -177,6 +177,14 @@ def _of_results(graph: TraceGraph) -> set[str]:
     controls = graph.items.controls.values()
     if graph.drilled and all(_effective(graph, one) for one in controls):
         found.add("controls-effective")
+    units, wholes = (
+        graph.items.of(SoftwareUnit),
+        [one for one in graph.items.of(SoftwareItem).values() if not one.part_of],
+    )
+    if units and all(graph.verdict_for(name) == "passed" for name in units):
+        found.add("unit-results")
+    if wholes and all(graph.verdict_for(one.id) == "passed" for one in wholes):
+        found.add("architecture-checked")
     if graph.link_states and all(state == "reviewed" for state in graph.link_states.values()):
         found.add("links-reviewed")
     return found

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from minivess.compliance.evidence.approvals import BY_REVIEWER, approvable
 from minivess.compliance.evidence.log_story import items_digest
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.standards.approvals import BY_REVIEWER, approvable
 from minivess.compliance.traceability.items import load_items
 from minivess.compliance.traceability.reviews import (
     LinkKey,

@@ -19,14 +19,17 @@ from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 
 TIME_LIMIT_S = 900
+TIME_LIMIT_ALL_S = 7200
 ENDED_WITH_RESULTS = (0, 1)
 """pytest's exit codes for all passed and some failed; any other means that it could not run."""
 
 
-def start_scenarios(source: Path, results: Path, *, tester: str, only: Collection[str] = ()) -> subprocess.Popen[bytes]:
+def start_scenarios(
+    source: Path, results: Path, *, tester: str, only: Collection[str] = (), everything: bool = False
+) -> subprocess.Popen[bytes]:
     """Start pytest on the tree's scenarios; their results will be in `results`. Changes no tracked file.
 
-    With `only`, those that carry one of these ids.
+    With `only`, those that carry one of these ids; with `everything`, all other tests too.
     Where pytest-xdist is installed they run in as many processes as there are processors.
 
     Raises:
@@ -36,7 +39,15 @@ def start_scenarios(source: Path, results: Path, *, tester: str, only: Collectio
         raise UsageError(f"no tests/features in {source}", hint="`source` in the project file names the source tree")
     results.parent.mkdir(parents=True, exist_ok=True)
     results.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "tests/features", "-q", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "tests" if everything else "tests/features",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
     command += ["--evidence-results", str(results), "--evidence-tester", tester]
     command += [f"--verifies={','.join(only)}"] if only else []
     if (processors := len(os.sched_getaffinity(0))) > 1 and find_spec("xdist") is not None:
@@ -46,20 +57,27 @@ def start_scenarios(source: Path, results: Path, *, tester: str, only: Collectio
 
 
 @implements("REQ-033")
-def run_scenarios(services: Services, signer: Signer, *, running: subprocess.Popen[bytes] | None = None) -> TestReport:
+def run_scenarios(
+    services: Services, signer: Signer, *, running: subprocess.Popen[bytes] | None = None, everything: bool = False
+) -> TestReport:
     """Run the scenarios (or wait for those already running) and record their results.
+
+    With `everything`, all tests of the tree, those of units and of integration too.
 
     Raises:
         CouldNotCheckError: pytest could not run; failed scenarios are results, not errors.
     """
     workspace = Workspace(services.workspace)
     with recorded(services, "scenarios", signer) as record:
-        process = running or start_scenarios(services.source, workspace.results, tester=signer.identity.id)
+        process = running or start_scenarios(
+            services.source, workspace.results, tester=signer.identity.id, everything=everything
+        )
+        limit = TIME_LIMIT_ALL_S if everything else TIME_LIMIT_S
         try:
-            output, _ = process.communicate(timeout=TIME_LIMIT_S)
+            output, _ = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             process.kill()
-            raise CouldNotCheckError(f"the scenarios took more than {TIME_LIMIT_S} s") from None
+            raise CouldNotCheckError(f"the tests took more than {limit} s") from None
         if process.returncode not in ENDED_WITH_RESULTS or not workspace.results.is_file():
             last = output.decode("utf-8", "replace").strip().splitlines()[-1:]
             raise CouldNotCheckError(

@@ -10,7 +10,7 @@ from minivess.compliance.identity.register import Register
 from minivess.foundation.errors import UsageError
 from minivess.records.roles import Role
 
-pytestmark = pytest.mark.verifies("REQ-059")
+pytestmark = pytest.mark.verifies("REQ-059", "SU-13")
 
 
 def test_what_an_approver_signed_reaches_the_evaluation_but_not_the_training() -> None:

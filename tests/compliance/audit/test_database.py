@@ -11,6 +11,8 @@ from sqlmodel import SQLModel
 
 from minivess.compliance.audit.store.database import Database
 
+pytestmark = pytest.mark.verifies("SU-12")
+
 
 @pytest.mark.verifies("REQ-113")
 def test_migrations_make_the_tables_the_code_expects(tmp_path: Path) -> None:

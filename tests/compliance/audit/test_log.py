@@ -27,6 +27,8 @@ from minivess.records.entry import Outcome
 from tests import audit_logs
 from tests.audit_logs import Desk, draft
 
+pytestmark = pytest.mark.verifies("SU-11")
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:

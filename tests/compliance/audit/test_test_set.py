@@ -22,6 +22,8 @@ from minivess.records.identity import Identity, KeyAlgorithm
 from minivess.records.payloads import CriteriaRegistered, Evaluated, TestSetApproved, TestSetOpened, TestSetRequested
 from minivess.records.roles import IdentityKind, Role
 
+pytestmark = pytest.mark.verifies("SU-13")
+
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CRITERIA = (Criterion(measure="dice", at_least=0.85), Criterion(measure="cldice", at_least=0.8))
 PLAN = AnalysisPlan(

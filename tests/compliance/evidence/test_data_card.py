@@ -19,6 +19,8 @@ from minivess.records.seal import SealedFile, SealManifest
 from minivess.records.split import SplitManifest
 from minivess.records.validation import Finding, Severity, ValidationReport
 
+pytestmark = pytest.mark.verifies("SU-24")
+
 ROOT = digest_bytes(b"cases")
 
 

@@ -16,6 +16,8 @@ from minivess.records.release import GateFacts, GateResult, ReleasePolicy
 from minivess.records.traceability import Gap, TestResult
 from tests.compliance.evidence.release_builder import POLICY, make_release
 
+pytestmark = pytest.mark.verifies("SU-22")
+
 SIGNATURES = {
     "name": "release",
     "rules": [

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from minivess.compliance.evidence.approvals import approvable
 from minivess.compliance.evidence.log_story import ACTIONS, items_digest, log_story
 from minivess.compliance.identity.approvals import approve
-from minivess.compliance.standards.approvals import approvable
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.reviews import item_digest, link_digests
 from minivess.foundation.digests import digest_bytes
@@ -31,7 +31,7 @@ attestations:
 """
 DIGEST = digest_bytes(b"something")
 
-pytestmark = pytest.mark.verifies("REQ-106")
+pytestmark = pytest.mark.verifies("REQ-106", "SU-22")
 
 
 @pytest.fixture

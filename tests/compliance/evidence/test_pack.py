@@ -21,6 +21,8 @@ from minivess.records.roles import IdentityKind, Role
 from tests.compliance import pack_builder as logs
 from tests.compliance.evidence.release_builder import Release, make_release, sign_for
 
+pytestmark = pytest.mark.verifies("SU-22")
+
 
 @pytest.fixture
 def release(tmp_path: Path) -> Release:

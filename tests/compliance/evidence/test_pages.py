@@ -18,6 +18,8 @@ from minivess.foundation.errors import InputError
 from tests.compliance.evidence.release_builder import TEMPLATES, make_release
 from tests.tiny_tree import FILES
 
+pytestmark = pytest.mark.verifies("SU-24")
+
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 

@@ -19,6 +19,8 @@ from minivess.compliance.evidence.soup import soup, soup_csv
 from minivess.foundation.errors import InputError, RefusedError
 from tests.compliance.evidence.release_builder import LOCK, ROOT, SHA
 
+pytestmark = pytest.mark.verifies("SU-23")
+
 TIME = datetime(2026, 11, 20, tzinfo=UTC)
 DIGEST = "sha256:" + "ab" * 32
 

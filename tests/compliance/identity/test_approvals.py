@@ -16,6 +16,8 @@ from minivess.records.artifact import Artifact
 from minivess.records.identity import Meaning
 from minivess.records.roles import Role
 
+pytestmark = pytest.mark.verifies("SU-10")
+
 PACK = Artifact(name="tagmanifest-sha512.txt", digest="sha256:" + "1" * 64)
 OTHER = Artifact(name="tagmanifest-sha512.txt", digest="sha256:" + "2" * 64)
 SHOWN = "sha256:" + "3" * 64

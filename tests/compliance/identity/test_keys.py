@@ -14,6 +14,8 @@ from minivess.compliance.identity.keys import PrivateKey, generate, raw_x25519, 
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
 from minivess.records.identity import KeyAlgorithm, PublicKey
 
+pytestmark = pytest.mark.verifies("SU-08")
+
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 RFC6979_SECRET = bytes.fromhex("C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721")
 RFC6979_R = 0xEFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716

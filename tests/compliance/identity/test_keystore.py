@@ -18,7 +18,7 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.records.identity import Identity, KeyAlgorithm
 from minivess.records.roles import IdentityKind, Role
 
-pytestmark = pytest.mark.verifies("REQ-006", "RC-07")
+pytestmark = pytest.mark.verifies("REQ-006", "RC-07", "SU-08")
 
 PASSPHRASE = "correct horse battery"
 

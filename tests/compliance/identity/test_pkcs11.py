@@ -26,7 +26,7 @@ from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedEr
 from minivess.records.identity import KeyAlgorithm
 from minivess.records.roles import IdentityKind, Role
 
-pytestmark = pytest.mark.verifies("REQ-053")
+pytestmark = pytest.mark.verifies("REQ-053", "SU-09")
 
 PIN = "letters-4711"
 MODULE = "MINIVESS_PKCS11_MODULE"

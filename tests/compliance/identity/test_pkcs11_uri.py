@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from minivess.compliance.identity.pkcs11 import TokenKey, parse_pkcs11_uri
 from minivess.foundation.errors import InputError
 
-pytestmark = pytest.mark.verifies("REQ-053")
+pytestmark = pytest.mark.verifies("REQ-053", "SU-09")
 
 
 def labels(limit: int) -> st.SearchStrategy[str]:

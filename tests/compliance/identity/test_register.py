@@ -10,7 +10,7 @@ from minivess.foundation.errors import VerificationError
 from minivess.records.entry import Outcome
 from minivess.records.roles import Role
 
-pytestmark = pytest.mark.verifies("REQ-009")
+pytestmark = pytest.mark.verifies("REQ-009", "SU-10")
 
 
 def revoke(log: LogBuilder, by: object, who: str) -> None:

@@ -17,7 +17,7 @@ from minivess.foundation.errors import CannotWriteError, InputError, RefusedErro
 from minivess.records.identity import Identity
 from minivess.records.roles import IdentityKind, Role
 
-pytestmark = pytest.mark.verifies("REQ-052", "REQ-006")
+pytestmark = pytest.mark.verifies("REQ-052", "REQ-006", "SU-08")
 
 OLD, NEW = "correct horse battery", "another horse entirely"
 

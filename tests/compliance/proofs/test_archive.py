@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.foundation.errors import InputError, VerificationError
 
-pytestmark = pytest.mark.verifies("REQ-038", "REQ-040", "RC-13")
+pytestmark = pytest.mark.verifies("REQ-038", "REQ-040", "RC-13", "SU-06")
 
 FILES = {"bagit.txt": b"x", "data/a.json": b"{}", "data/empty": b"", "data/models/m.onnx": bytes(range(256))}
 NAMES = st.lists(st.text("abcXYZ019_-", min_size=1, max_size=6), min_size=1, max_size=3).map("/".join)

@@ -18,7 +18,7 @@ from minivess.compliance.proofs.canonical import MAX_DEPTH, canonical, digest_of
 from minivess.foundation.errors import InputError
 from minivess.records.artifact import Artifact
 
-pytestmark = pytest.mark.verifies("REQ-002")
+pytestmark = pytest.mark.verifies("REQ-002", "SU-06")
 
 LIMIT = 1 << 20
 NUMBERS = (

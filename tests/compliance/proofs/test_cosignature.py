@@ -25,7 +25,7 @@ from minivess.compliance.verification.witness import CONFLICT, MALFORMED, OK, UN
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.records.identity import KeyAlgorithm
 
-pytestmark = pytest.mark.verifies("REQ-054")
+pytestmark = pytest.mark.verifies("REQ-054", "SU-07", "SU-15")
 
 KEY, WITNESS_KEY = generate(KeyAlgorithm.ED25519), generate(KeyAlgorithm.ED25519)
 ROOT = bytes(range(32))

@@ -27,7 +27,7 @@ from minivess.compliance.proofs.encoding import to_base64
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.records.identity import KeyAlgorithm
 
-pytestmark = pytest.mark.verifies("REQ-054")
+pytestmark = pytest.mark.verifies("REQ-054", "SU-07")
 
 CT_LOG = "arche2025h1.staging.ct.transparency.dev+ba2f06c0+AU0vHmlGCS/PdN8b2OaGmKprLI8HKM+dJ472xgFYh15f"
 CT_WITNESSES = (

@@ -26,7 +26,7 @@ from minivess.compliance.proofs.merkle import (
 )
 from minivess.foundation.errors import UsageError, VerificationError
 
-pytestmark = pytest.mark.verifies("REQ-002", "RC-06")
+pytestmark = pytest.mark.verifies("REQ-002", "RC-06", "SU-07")
 
 # Leaves, roots and proofs are those of certificate-transparency's reference tree as transparency-dev/merkle publishes
 # them in proof/verify_test.go (Apache-2.0); indexes count from 0 here.

@@ -27,7 +27,7 @@ from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.records.artifact import Artifact
 from minivess.records.identity import KeyAlgorithm
 
-pytestmark = pytest.mark.verifies("REQ-002", "RC-06")
+pytestmark = pytest.mark.verifies("REQ-002", "RC-06", "SU-07")
 
 NEUMANN = base64.b64decode("ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
 NEUMANN_TEXT = b"If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"

@@ -17,7 +17,7 @@ from minivess.foundation.errors import InputError
 from minivess.records.base import Record
 from minivess.records.entry import Entry
 
-pytestmark = pytest.mark.verifies("REQ-002", "RC-06")
+pytestmark = pytest.mark.verifies("REQ-002", "RC-06", "SU-06")
 
 LIMIT = 1 << 16
 DIGEST = f"sha256:{'5a' * 32}"

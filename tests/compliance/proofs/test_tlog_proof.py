@@ -21,7 +21,7 @@ from minivess.foundation.errors import InputError, VerificationError
 from minivess.records.identity import KeyAlgorithm
 from minivess.records.receipt import Receipt
 
-pytestmark = pytest.mark.verifies("REQ-050", "REQ-028", "RC-06")
+pytestmark = pytest.mark.verifies("REQ-050", "REQ-028", "RC-06", "SU-07")
 
 HASH = to_base64(b"\x07" * 32)
 ENTRY_WITH_DETAILS, ENTRY_WITHOUT = 6, 5

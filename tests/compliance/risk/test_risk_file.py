@@ -11,6 +11,8 @@ from minivess.compliance.risk.risk_file import RiskFile
 from minivess.foundation.errors import InputError
 from minivess.records.items import Estimate
 
+pytestmark = pytest.mark.verifies("SU-20")
+
 _ROOT = Path(__file__).parents[3]
 
 

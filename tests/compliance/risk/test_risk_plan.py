@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from minivess.records.items import ControlKind, Estimate, Risk
 from minivess.records.risk_plan import ProbabilityScale, RiskPlan, missing_reasons
 
+pytestmark = pytest.mark.verifies("SU-05")
+
 _UPPERS = ("0.00001", "0.001", "0.01", "0.1", "1")
 
 

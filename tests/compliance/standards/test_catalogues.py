@@ -14,6 +14,8 @@ from minivess.compliance.standards.evidence import evidence
 from minivess.compliance.standards.tables import parse
 from minivess.foundation.errors import CouldNotCheckError, UsageError
 
+pytestmark = pytest.mark.verifies("SU-21")
+
 ROWS = [row for catalogue in catalogues() for row in catalogue.clauses]
 FIRST = date(2026, 11, 20)
 

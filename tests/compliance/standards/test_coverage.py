@@ -23,6 +23,8 @@ from minivess.foundation.errors import InputError, UsageError
 from minivess.records.items import Source
 from minivess.records.justification import Justification
 
+pytestmark = pytest.mark.verifies("SU-21")
+
 TODAY = date(2026, 11, 21)
 EVERYTHING = frozenset(evidence())
 
@@ -93,11 +95,12 @@ def test_a_persons_word_does_not_replace_evidence_that_a_tool_can_look_at() -> N
 
 
 def test_a_persons_word_counts_where_no_tool_can_tell() -> None:
-    assert evidence()["unit-results"].told_by == "planned"
-    before = judge(Facts(), "5.5.5")
-    assert "have IEC 62304 5.5.5 attested" in before.next
-    row = judge(Facts(attestations=(attested("IEC 62304 5.5.5"),)), "5.5.5")
-    assert (row.status, row.reason) == ("met", "attested, as no tool can tell: unit-results")
+    assert evidence()["problem-trends"].told_by == "planned"
+    present = frozenset({"problem-reports"})
+    before = judge(Facts(present), "9.6")
+    assert "have IEC 62304 9.6 attested" in before.next
+    row = judge(Facts(present, attestations=(attested("IEC 62304 9.6"),)), "9.6")
+    assert (row.status, row.reason) == ("met", "attested, as no tool can tell: problem-trends")
     assert judge(Facts(attestations=(attested("IEC 62304 5.6.5"),)), "5.6.5").status == "met"
 
 

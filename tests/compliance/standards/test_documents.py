@@ -7,7 +7,7 @@ import pytest
 from minivess.compliance.standards.documents import documents, shown_by_documents, unanswered
 from minivess.compliance.standards.evidence import evidence
 
-pytestmark = pytest.mark.verifies("REQ-112")
+pytestmark = pytest.mark.verifies("REQ-112", "SU-21")
 
 PARTS = ("Feedback", "Problem reports")
 SAID = "Whoever reports something is answered within five days of work.\n"

@@ -26,6 +26,8 @@ from minivess.records.justification import (
 )
 from minivess.records.traceability import Gap
 
+pytestmark = pytest.mark.verifies("SU-05")
+
 TODAY = date(2026, 11, 21)
 WHOLE: dict[str, Any] = {
     "subject": "IEC 62304 4.4",

@@ -14,6 +14,8 @@ from minivess.compliance.traceability.exchange.importing import import_file
 from minivess.compliance.traceability.items import load_items
 from minivess.records.items import RequirementCategory, RiskControl, SoupItem
 
+pytestmark = pytest.mark.verifies("SU-21")
+
 ROOT = Path(__file__).parents[3]
 ITEMS = load_items(ROOT)
 SOUP = tuple(ITEMS.of(SoupItem).values())

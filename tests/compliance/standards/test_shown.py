@@ -31,6 +31,8 @@ from minivess.records.items import (
     UserNeed,
 )
 
+pytestmark = pytest.mark.verifies("SU-21")
+
 SOURCE = Source(path="x.yaml", line=1)
 EVERY_KIND = ("specification", "defect", "soup", "hardware", "misuse")
 LOW = Estimate(severity=1, p1=1, p2=1)

@@ -9,7 +9,7 @@ import pytest
 from minivess.compliance.traceability.graph import TraceGraph
 from tests.tiny_tree import FILES, write_tree
 
-pytestmark = pytest.mark.verifies("REQ-110")
+pytestmark = pytest.mark.verifies("REQ-110", "SU-16")
 
 ARCHITECTURE = """\
 software_items:

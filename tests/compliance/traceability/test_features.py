@@ -7,6 +7,8 @@ import pytest
 from minivess.compliance.traceability.features import parse_feature
 from minivess.foundation.errors import InputError
 
+pytestmark = pytest.mark.verifies("SU-16")
+
 _TEXT = b"""\
 @REQ-001
 Feature: Sums

@@ -14,6 +14,8 @@ from minivess.foundation.errors import InputError
 from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.traceability import TestReport, TestResult
 
+pytestmark = pytest.mark.verifies("SU-16")
+
 _SCENARIO = {"path": "features/sum.feature", "line": 3}
 
 

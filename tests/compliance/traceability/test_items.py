@@ -9,6 +9,8 @@ import pytest
 from minivess.compliance.traceability.items import load_items
 from minivess.foundation.errors import InputError
 
+pytestmark = pytest.mark.verifies("SU-16")
+
 
 def _edit(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")

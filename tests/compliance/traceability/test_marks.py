@@ -9,6 +9,8 @@ import pytest
 from minivess.compliance.traceability.marks import Marks, reading_marks
 from minivess.foundation.errors import InputError
 
+pytestmark = pytest.mark.verifies("SU-16")
+
 _IMPORT = "from minivess.foundation.implements import implements\n"
 
 

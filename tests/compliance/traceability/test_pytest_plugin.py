@@ -17,6 +17,8 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.provenance import tree_digest
 from minivess.records.traceability import TestReport
 
+pytestmark = pytest.mark.verifies("SU-17")
+
 _TESTS = """
 import pytest
 from pytest_bdd import given, scenarios

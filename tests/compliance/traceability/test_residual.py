@@ -11,7 +11,7 @@ from minivess.compliance.traceability.graph import TraceGraph
 from minivess.foundation.errors import InputError
 from tests.tiny_tree import FILES, write_tree
 
-pytestmark = pytest.mark.verifies("REQ-111")
+pytestmark = pytest.mark.verifies("REQ-111", "SU-16")
 
 PLAN, RISKS, CONTROLS = (FILES[f"risk/{name}.yaml"] for name in ("plan", "risks", "controls"))
 DISCLOSURE = "disclosure: {from_level: low, document: docs/use.md}\n"

@@ -11,6 +11,8 @@ import pytest
 from minivess.compliance.traceability.schemas import schemas, write_schemas
 from minivess.foundation.strict_yaml import load_yaml
 
+pytestmark = pytest.mark.verifies("SU-16")
+
 _ROOT = Path(__file__).parents[3]
 _EDITED = [*sorted((_ROOT / "requirements").glob("*.yaml")), *sorted((_ROOT / "risk").glob("*.yaml"))]
 

@@ -20,7 +20,7 @@ from minivess.records.traceability import TestReport
 
 TODAY = date(2026, 11, 21)
 
-pytestmark = pytest.mark.verifies("REQ-033")
+pytestmark = pytest.mark.verifies("REQ-033", "SU-16")
 
 
 def loaded(tree: Path, outcome: str | None) -> TraceGraph:

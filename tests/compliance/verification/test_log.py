@@ -18,7 +18,7 @@ from minivess.records.entry import Outcome
 from minivess.records.identity import KeyAlgorithm
 from minivess.records.roles import Role
 
-pytestmark = pytest.mark.verifies("REQ-002", "RC-06")
+pytestmark = pytest.mark.verifies("REQ-002", "RC-06", "SU-14")
 
 
 def failure(lines: list[tuple[bytes, bytes | None]], checkpoint: str, **trust: object) -> str:

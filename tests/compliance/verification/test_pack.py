@@ -49,7 +49,7 @@ from minivess.records.entry import Context
 from minivess.records.identity import Meaning
 from minivess.records.roles import Role
 
-pytestmark = pytest.mark.verifies("REQ-038", "RC-13")
+pytestmark = pytest.mark.verifies("REQ-038", "RC-13", "SU-14")
 
 Files = dict[str, bytes]
 TAG = "tagmanifest-sha512.txt"

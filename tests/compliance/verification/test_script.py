@@ -26,7 +26,7 @@ from minivess.compliance.proofs.merkle import leaf_hash, root
 from minivess.compliance.verification.log import verify_entries
 from minivess.records.identity import KeyAlgorithm
 
-pytestmark = pytest.mark.verifies("REQ-039", "RC-13")
+pytestmark = pytest.mark.verifies("REQ-039", "RC-13", "SU-14")
 
 JSON = st.recursive(
     st.none()

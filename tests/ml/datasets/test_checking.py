@@ -20,6 +20,8 @@ from minivess.ml.datasets.checking.table import affine_fault, alike
 from minivess.ml.datasets.prepared import load_case
 from tests.ml.datasets.prepared_sets import manifest, picture, put
 
+pytestmark = pytest.mark.verifies("SU-60")
+
 FLOATS = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=60)
 
 

@@ -21,7 +21,7 @@ from minivess.records.dataset import DatasetManifest
 from minivess.records.seal import SealManifest
 from minivess.records.split import Split
 
-pytestmark = pytest.mark.verifies("REQ-091", "RC-03")
+pytestmark = pytest.mark.verifies("REQ-091", "RC-03", "SU-27")
 KEY = bytes(range(32))
 
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from minivess.ml.datasets.synthesis import exact, optics
 from minivess.ml.datasets.synthesis.exact import Purpose, Stream
 
+pytestmark = pytest.mark.verifies("SU-28")
+
 
 @given(st.floats(-600, 600))
 def test_exp_is_exp(x: float) -> None:

@@ -23,7 +23,7 @@ from minivess.ml.datasets.reading.volume import Volume
 from tests.ml.datasets import specimens
 from tests.ml.datasets.specimens import KINDS, LIMITS, damage, read, valid
 
-pytestmark = [pytest.mark.verifies("REQ-078", "RC-10")]
+pytestmark = [pytest.mark.verifies("REQ-078", "RC-10", "SU-25")]
 QUIET = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

@@ -10,6 +10,8 @@ from minivess.foundation.errors import UsageError
 from minivess.ml.datasets.checking.near_duplicates import find
 from minivess.records.likeness import Likeness, NearDuplicate
 
+pytestmark = pytest.mark.verifies("SU-62")
+
 Array = np.ndarray
 
 

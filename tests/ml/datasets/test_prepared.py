@@ -17,6 +17,8 @@ from minivess.records.data_source import Data
 from minivess.records.dataset import DatasetManifest
 from tests.ml.datasets import specimens
 
+pytestmark = pytest.mark.verifies("SU-26")
+
 IMAGE = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
 LABEL = (IMAGE > 40).astype(np.uint16) * 254
 

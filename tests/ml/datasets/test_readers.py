@@ -20,6 +20,8 @@ from minivess.ml.datasets.reading.ome import read_ome
 from minivess.ml.datasets.reading.volume import Limits
 from minivess.records.data_source import CaseSource
 
+pytestmark = pytest.mark.verifies("SU-25")
+
 RNG = np.random.default_rng(0)
 ARRAY = RNG.integers(0, 60000, (3, 5, 7)).astype(np.uint16)
 OME = (

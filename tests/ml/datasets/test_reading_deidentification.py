@@ -22,7 +22,7 @@ from minivess.records.data_source import Data
 from tests.ml.datasets.specimens import slice_of
 
 GREY = np.arange(80, dtype=np.uint8).reshape(8, 10)
-pytestmark = [pytest.mark.verifies("REQ-079")]
+pytestmark = [pytest.mark.verifies("REQ-079", "SU-25")]
 
 
 def traces(**fields) -> Traces:

@@ -18,6 +18,8 @@ from minivess.ml.datasets.reading.volume import Limits
 from minivess.records.data_source import CaseSource
 from tests.ml.datasets.specimens import GREY, UID, dicom_bytes, segmentation, series, slice_of
 
+pytestmark = pytest.mark.verifies("SU-25")
+
 STACK = np.stack([GREY[0], GREY[1], GREY[2], GREY[0]])
 
 

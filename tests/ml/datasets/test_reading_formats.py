@@ -22,6 +22,8 @@ from minivess.ml.datasets.reading.volume import Limits
 from minivess.records.data_source import CaseSource
 from minivess.records.dataset import LabelClass
 
+pytestmark = pytest.mark.verifies("SU-25")
+
 RNG = np.random.default_rng(5)
 GREY = RNG.integers(0, 60000, (3, 5, 7)).astype(np.uint16)
 FLAT = RNG.integers(0, 256, (40, 50)).astype(np.uint8)

@@ -14,7 +14,7 @@ from minivess.ml.datasets.reading import sources
 from minivess.ml.datasets.reading.sources import case_sources, read_table
 from minivess.records.data_source import Data
 
-pytestmark = [pytest.mark.verifies("REQ-080")]
+pytestmark = [pytest.mark.verifies("REQ-080", "SU-26")]
 HEAD = "id,image,label,subject,acquisition,site,spacing_z_um,spacing_y_um,spacing_x_um,second_label\n"
 
 

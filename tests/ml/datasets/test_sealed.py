@@ -25,6 +25,8 @@ from minivess.ml.datasets.stream_cipher import CHUNK, decrypt, encrypt
 from minivess.records.seal import SealManifest
 from minivess.records.split import Split, SplitManifest
 
+pytestmark = pytest.mark.verifies("SU-27")
+
 KEY = bytes(range(32))
 WRAP = {"bob": "d3JhcHBlZA=="}
 

@@ -19,6 +19,8 @@ from minivess.records.leakage import Bond
 from minivess.records.likeness import Likeness, NearDuplicate
 from minivess.records.split import Part, Split, Stratum
 
+pytestmark = pytest.mark.verifies("SU-26")
+
 
 def manifest(*cases: tuple[str, str, str]) -> DatasetManifest:
     """Cases of (subject, acquisition, image)."""

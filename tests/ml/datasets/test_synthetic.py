@@ -21,6 +21,8 @@ from minivess.ml.datasets.synthesis.parameters import described, parameters_of
 from minivess.ml.datasets.synthesis.vasculature import Growth, grow
 from minivess.ml.datasets.synthesis.volume import SyntheticCase, generate_volume, synthesise
 
+pytestmark = pytest.mark.verifies("SU-28")
+
 SMALL = (12, 40, 40)
 EVERYTHING = {
     "shape": (20, 64, 64),

@@ -28,6 +28,8 @@ from minivess.records.data_version import DataRemote
 from minivess.records.split import Split
 from tests import s3
 
+pytestmark = pytest.mark.verifies("SU-61")
+
 Progress = list[tuple[str, int, int]]
 
 

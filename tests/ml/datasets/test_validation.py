@@ -17,6 +17,8 @@ from minivess.records.dataset import CaseRecord, LabelClass
 from minivess.records.validation import RuleChange, Severity, ValidationReport
 from tests.ml.datasets.prepared_sets import manifest, picture, put
 
+pytestmark = pytest.mark.verifies("SU-60")
+
 IMAGE, LABEL = picture(0)
 VOLUME, MASK = picture(1, (10, 48, 48))
 

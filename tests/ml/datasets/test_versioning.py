@@ -14,6 +14,8 @@ from minivess.ml.datasets.splits import split
 from minivess.ml.datasets.versioning import version
 from minivess.records.split import Split
 
+pytestmark = pytest.mark.verifies("SU-61")
+
 
 @pytest.mark.verifies("REQ-016")
 def test_one_folder_has_the_digest_of_its_dvc_file(workspace, capfd) -> None:

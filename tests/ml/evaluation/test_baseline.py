@@ -12,6 +12,8 @@ from minivess.ml.evaluation.baseline import threshold_mask, tune_threshold
 from minivess.ml.evaluation.overlap import dice
 from minivess.ml.inference.normalisation import normalise
 
+pytestmark = pytest.mark.verifies("SU-33")
+
 
 @pytest.mark.verifies("REQ-025")
 def test_no_other_threshold_does_better(vessels: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> None:

@@ -8,6 +8,8 @@ import pytest
 from minivess.foundation.errors import UsageError
 from minivess.ml.evaluation.bootstrap import bootstrap_mean
 
+pytestmark = pytest.mark.verifies("SU-33")
+
 
 @pytest.mark.verifies("REQ-024")
 def test_the_same_seed_gives_the_same_interval_around_the_mean() -> None:

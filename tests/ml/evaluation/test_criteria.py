@@ -8,6 +8,8 @@ from minivess.foundation.errors import UsageError
 from minivess.ml.evaluation.criteria import judge
 from minivess.records.evaluation import CaseMeasures, Conventions, Criterion, EvaluationRecord, Interval
 
+pytestmark = pytest.mark.verifies("SU-33")
+
 DIGEST = f"sha256:{'1' * 64}"
 
 

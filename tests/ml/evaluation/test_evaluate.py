@@ -16,6 +16,8 @@ from minivess.ml.evaluation.surface import hd95_um
 from minivess.records.dataset import CaseRecord
 from minivess.records.evaluation import Conventions, EvaluationRecord
 
+pytestmark = pytest.mark.verifies("SU-33")
+
 DIGEST = f"sha256:{'2' * 64}"
 Vessels = Callable[[int], tuple[np.ndarray, np.ndarray]]
 MakeRecord = Callable[[str, str], CaseRecord]

@@ -14,6 +14,8 @@ from minivess.ml.evaluation.figures import write_figures
 from minivess.records.dataset import CaseRecord
 from minivess.records.evaluation import Conventions, EvaluationRecord
 
+pytestmark = pytest.mark.verifies("SU-33")
+
 DIGEST = f"sha256:{'3' * 64}"
 Vessels = Callable[[int], tuple[np.ndarray, np.ndarray]]
 

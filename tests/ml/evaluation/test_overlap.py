@@ -11,6 +11,8 @@ from hypothesis.extra.numpy import arrays
 from minivess.foundation.errors import InputError
 from minivess.ml.evaluation.overlap import dice
 
+pytestmark = pytest.mark.verifies("SU-33")
+
 masks = arrays(np.bool_, (3, 4, 5))
 
 

@@ -14,6 +14,8 @@ from minivess.ml.evaluation.reference import reference_available, reference_meas
 from minivess.ml.evaluation.surface import hd95_um, nsd
 from minivess.ml.evaluation.topology import cldice
 
+pytestmark = pytest.mark.verifies("SU-33")
+
 Vessels = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 if reference_available():

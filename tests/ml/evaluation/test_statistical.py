@@ -15,7 +15,7 @@ from minivess.ml.evaluation.statistical import judge_criterion
 from minivess.records.cases import CaseResult
 from minivess.records.items import Criterion
 
-pytestmark = pytest.mark.verifies("REQ-069")
+pytestmark = pytest.mark.verifies("REQ-069", "SU-33")
 
 
 def criterion(**changes: Any) -> Criterion:

@@ -11,6 +11,8 @@ from hypothesis.extra.numpy import arrays
 from minivess.foundation.errors import InputError
 from minivess.ml.evaluation.surface import border, hd95_um, nsd, surface_distances
 
+pytestmark = pytest.mark.verifies("SU-33")
+
 masks = arrays(np.bool_, (4, 5, 6))
 spacings = st.tuples(*(st.floats(0.2, 6.0) for _ in range(3)))
 STEPS = [(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)]

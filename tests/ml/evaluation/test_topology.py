@@ -10,6 +10,8 @@ from hypothesis.extra.numpy import arrays
 from minivess.ml.evaluation.overlap import dice
 from minivess.ml.evaluation.topology import cldice, skeleton
 
+pytestmark = pytest.mark.verifies("SU-33")
+
 
 def tube(radius: int) -> np.ndarray:
     mask = np.zeros((15, 15, 40), np.bool_)

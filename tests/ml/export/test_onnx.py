@@ -15,6 +15,8 @@ from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import CalibratedPredictor, EnsemblePredictor, NetworkPredictor
 from minivess.records.model import ModelSpec
 
+pytestmark = pytest.mark.verifies("SU-34")
+
 SPEC = ModelSpec(patch=(8, 12, 12))
 
 

@@ -11,6 +11,8 @@ from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.inference.envelope import derive_envelope, outside_reasons, signal_measures
 from minivess.records.intended_use import IntendedUse
 
+pytestmark = pytest.mark.verifies("SU-30")
+
 SPACING = (5.0, 1.0, 1.0)
 
 

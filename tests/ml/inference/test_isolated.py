@@ -16,6 +16,8 @@ from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.records.model import ModelSpec
 from tests import projects
 
+pytestmark = pytest.mark.verifies("SU-30")
+
 SPEC = ModelSpec(architecture="segresnet", filters=8, patch=projects.PATCH)
 
 

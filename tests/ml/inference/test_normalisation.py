@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from minivess.foundation.errors import InputError
 from minivess.ml.inference.normalisation import normalise
 
+pytestmark = pytest.mark.verifies("SU-30")
+
 
 @given(gain=st.floats(0.1, 100), offset=st.floats(-50, 50), seed=st.integers(0, 100))
 def test_gain_and_offset_do_not_matter(gain: float, offset: float, seed: int) -> None:

@@ -22,6 +22,8 @@ from minivess.ml.inference.predictor import (
 )
 from minivess.records.model import ModelSpec
 
+pytestmark = pytest.mark.verifies("SU-30")
+
 SPEC = ModelSpec(patch=(4, 8, 8))
 
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import UsageError
 from minivess.ml.inference.tiling import gaussian_weight, sliding_window, tile_starts
 
+pytestmark = pytest.mark.verifies("SU-30")
+
 sizes = st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20))
 patches = st.tuples(st.integers(1, 8), st.integers(1, 8), st.integers(1, 8))
 

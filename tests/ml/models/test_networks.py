@@ -11,6 +11,8 @@ from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.ml.models.networks import build_network, load_weights, save_weights, weights_digest
 from minivess.records.model import ModelSpec
 
+pytestmark = pytest.mark.verifies("SU-29")
+
 
 def _state() -> dict[str, torch.Tensor]:
     return {"b": torch.arange(6, dtype=torch.float32).reshape(2, 3), "a": torch.tensor(3, dtype=torch.int64)}

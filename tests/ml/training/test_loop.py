@@ -15,6 +15,8 @@ from minivess.ml.training.patches import PatchSampler, TrainingCase
 from minivess.ml.training.runs import RUN, WEIGHTS
 from minivess.records.model import ModelSpec, RunRecord, TrainingSpec
 
+pytestmark = pytest.mark.verifies("SU-31")
+
 SPEC = ModelSpec(architecture="unet", filters=2, patch=(8, 16, 16))
 TRAINING = TrainingSpec(members=(5,), steps=4)
 

@@ -8,6 +8,8 @@ import pytest
 from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
 
+pytestmark = pytest.mark.verifies("SU-31")
+
 
 def _case(shape: tuple[int, int, int] = (10, 20, 20), *, seed: int = 0, share: float = 0.01) -> TrainingCase:
     label = (np.random.default_rng(seed).random(shape) < share).astype(np.uint8)

@@ -14,6 +14,8 @@ from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
 from minivess.records.model import CalibrationRecord, ModelSpec
 from minivess.records.split import SplitManifest
 
+pytestmark = pytest.mark.verifies("SU-32")
+
 DIGEST = "sha256:" + "0" * 64
 SHAPE = (40, 60, 60)
 SPLIT = SplitManifest(dataset=DIGEST, seed=0, train=("t",), calibration=("a", "b", "c"), test=("x",), root=DIGEST)

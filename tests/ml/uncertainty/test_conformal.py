@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.uncertainty.conformal import THRESHOLDS, foreground_scores, threshold_from_scores
 
+pytestmark = pytest.mark.verifies("SU-32")
+
 
 def _scores(cases: int, *, seed: int = 0, size: int = 200) -> list[NDArray[np.float64] | None]:
     rng = np.random.default_rng(seed)

@@ -7,6 +7,8 @@ import pytest
 
 from minivess.ml.uncertainty.reliability import BINS, Reliability, border_band
 
+pytestmark = pytest.mark.verifies("SU-32")
+
 
 @pytest.mark.verifies("REQ-024")
 def test_ece_is_the_weighted_gap_over_bins_whatever_the_batches() -> None:

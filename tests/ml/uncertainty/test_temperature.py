@@ -12,6 +12,8 @@ from minivess.ml.inference.predictor import to_probability
 from minivess.ml.uncertainty.reliability import Reliability, border_band, expected_calibration_error
 from minivess.ml.uncertainty.temperature import fit_temperature, negative_log_likelihood
 
+pytestmark = pytest.mark.verifies("SU-32")
+
 
 def _calibrated(seed: int, size: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)

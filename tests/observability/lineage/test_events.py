@@ -14,6 +14,8 @@ from minivess.observability.lineage import events
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Context
 
+pytestmark = pytest.mark.verifies("SU-35")
+
 TIME = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
 RUN = UUID("01932f6e-0000-7000-8000-000000000000")
 MADE = Artifact(name="models/model.onnx", digest=digest_bytes(b"onnx"))

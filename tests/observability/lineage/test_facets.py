@@ -16,7 +16,7 @@ from minivess.observability.lineage.validation import validate_event
 from minivess.records.entry import Context
 from tests.compliance.pack_builder import ben, opening_grant, opening_request
 
-pytestmark = pytest.mark.verifies("REQ-051")
+pytestmark = pytest.mark.verifies("REQ-051", "SU-35")
 
 PUBLISHED = Path(__file__).parents[3] / "docs" / "schemas" / "lineage"
 DIGEST = f"sha256:{'a' * 64}"

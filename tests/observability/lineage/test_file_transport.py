@@ -17,6 +17,8 @@ from minivess.observability.lineage.transports import FileTransport
 from tests.audit_logs import lineage_event
 from tests.observability.lineage.marquez import ListOutbox
 
+pytestmark = pytest.mark.verifies("SU-35")
+
 RUN = str(UUID(int=2))
 
 

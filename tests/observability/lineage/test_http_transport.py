@@ -25,7 +25,7 @@ from minivess.observability.lineage.transports import FileTransport, HttpTranspo
 from tests.audit_logs import lineage_event
 from tests.observability.lineage.marquez import HANG_UP, LOSE_THE_ANSWER, ListOutbox, Marquez, post, serving
 
-pytestmark = pytest.mark.verifies("REQ-051")
+pytestmark = pytest.mark.verifies("REQ-051", "SU-35")
 
 
 @pytest.fixture

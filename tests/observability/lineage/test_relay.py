@@ -22,7 +22,7 @@ from tests import audit_logs
 from tests.audit_logs import Desk, draft, lineage_event
 from tests.observability.lineage.marquez import ListOutbox, Marquez, deliver_alone, post, serving
 
-pytestmark = pytest.mark.verifies("REQ-005")
+pytestmark = pytest.mark.verifies("REQ-005", "SU-35")
 
 
 def read(path: Path) -> list[int]:

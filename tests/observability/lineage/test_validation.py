@@ -23,7 +23,7 @@ from minivess.records.artifact import Artifact
 from minivess.records.entry import Context
 from tests.audit_logs import lineage_event
 
-pytestmark = pytest.mark.verifies("REQ-051")
+pytestmark = pytest.mark.verifies("REQ-051", "SU-35")
 
 DIGEST = digest_bytes(b"x")
 AUDIT = audit_facet(log="minivess.test/toy", actor="ada", action="training", started=0)["minivess_audit"]

@@ -14,6 +14,8 @@ from minivess.foundation.errors import CouldNotCheckError, UsageError
 from minivess.observability.tracking.mlflow_listener import MlflowListener
 from minivess.records.data_version import TrainedOn
 
+pytestmark = pytest.mark.verifies("SU-36")
+
 
 @pytest.mark.slow
 @pytest.mark.verifies("REQ-017", "REQ-096")

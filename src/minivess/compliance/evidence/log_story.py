@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
+from minivess.compliance.evidence.approvals import APPROVED, BY_REVIEWER
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
-from minivess.compliance.standards.approvals import APPROVED, BY_REVIEWER
 from minivess.compliance.traceability.items import Items
 from minivess.compliance.traceability.links import Links
 from minivess.compliance.traceability.reviews import LinkKey, item_digest, link_digests

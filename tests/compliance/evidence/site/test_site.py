@@ -19,6 +19,8 @@ from minivess.foundation.errors import CannotWriteError, InputError, UsageError
 from tests.compliance.evidence.site.reading import Page, broken, pages
 from tests.compliance.evidence.site.trace_data import empty_trace, link, make_item, make_trace, signature, text
 
+pytestmark = pytest.mark.verifies("SU-24")
+
 HOSTILE = (
     "<script>alert(1)</script>",
     "</script><script>alert(1)</script>",

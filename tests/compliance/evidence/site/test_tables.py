@@ -16,6 +16,8 @@ from minivess.compliance.evidence.site.view import TraceView
 from minivess.foundation.errors import CouldNotCheckError
 from tests.compliance.evidence.site.trace_data import empty_trace, make_item, make_trace
 
+pytestmark = pytest.mark.verifies("SU-24")
+
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1")
 
 

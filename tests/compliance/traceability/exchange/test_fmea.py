@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from minivess.compliance.traceability.exchange.importing import Imported, import_file
 from minivess.compliance.traceability.items import load_items
+
+pytestmark = pytest.mark.verifies("SU-19")
 
 ENGLISH = """\
 Item / Function,Potential Failure Mode,Potential Effect(s) of Failure,Sev,Potential Causes,Occ,Controls,Det,RPN,S (2),O (2)

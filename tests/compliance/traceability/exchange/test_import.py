@@ -14,6 +14,8 @@ from minivess.compliance.traceability.exchange.mapping import read_mapping
 from minivess.compliance.traceability.items import load_items
 from minivess.foundation.errors import InputError, UsageError
 
+pytestmark = pytest.mark.verifies("SU-19")
+
 
 def _import(
     tmp_path: Path,

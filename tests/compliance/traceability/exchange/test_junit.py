@@ -11,6 +11,8 @@ from minivess.compliance.traceability.exchange.mapping import ForeignMapping
 from minivess.compliance.traceability.exchange.reader import read_foreign
 from minivess.foundation.errors import InputError, UsageError
 
+pytestmark = pytest.mark.verifies("SU-19")
+
 PYTEST = """\
 <?xml version="1.0" encoding="utf-8"?>
 <testsuites name="pytest tests"><testsuite name="pytest" errors="1" failures="1" skipped="1" tests="4" time="0.2"

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from minivess.compliance.traceability.exchange.importing import Imported, import_file
 from minivess.compliance.traceability.exchange.junit import parse_junit
 
+pytestmark = pytest.mark.verifies("SU-19")
+
 CSV = """\
 Pumpenliste zq1;;;
 Stand zq2;;;

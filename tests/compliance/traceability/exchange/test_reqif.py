@@ -15,6 +15,8 @@ from minivess.compliance.traceability.exchange.model import ForeignLink
 from minivess.compliance.traceability.exchange.reqif_file import read_reqif
 from minivess.foundation.errors import InputError
 
+pytestmark = pytest.mark.verifies("SU-19")
+
 HEAD = """\
 <?xml version="1.0" encoding="UTF-8"?>
 <REQ-IF xmlns="http://www.omg.org/spec/ReqIF/20110401/reqif.xsd" xmlns:xhtml="http://www.w3.org/1999/xhtml">

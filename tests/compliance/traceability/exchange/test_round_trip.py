@@ -17,6 +17,8 @@ from minivess.compliance.traceability.exchange.reader import read_foreign
 from minivess.compliance.traceability.items import load_items
 from minivess.foundation.errors import InputError, UsageError
 
+pytestmark = pytest.mark.verifies("SU-19")
+
 SUFFIXES = (".csv", ".tsv", ".xlsx", ".reqif", ".json", ".md")
 _odd = st.sampled_from(
     [

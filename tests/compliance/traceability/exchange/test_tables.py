@@ -19,6 +19,8 @@ from minivess.compliance.traceability.exchange.reader import read_foreign
 from minivess.compliance.traceability.exchange.workbook import read_workbook
 from minivess.foundation.errors import InputError
 
+pytestmark = pytest.mark.verifies("SU-19")
+
 GERMAN = """\
 Anforderungsliste Infusionspumpe;;;;
 Stand: 12.03.2025;;;;

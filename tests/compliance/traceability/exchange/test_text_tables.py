@@ -8,6 +8,8 @@ from minivess.compliance.traceability.exchange.mapping import ForeignMapping
 from minivess.compliance.traceability.exchange.model import Foreign
 from minivess.compliance.traceability.exchange.tables_in_text import read_text_tables
 
+pytestmark = pytest.mark.verifies("SU-19")
+
 
 def _read(text: str, *, rst: bool) -> Foreign:
     return read_text_tables(text.encode(), "a.rst" if rst else "a.md", ForeignMapping(), rst=rst)

@@ -16,6 +16,8 @@ from minivess.compliance.traceability.exchange.needs import read_needs
 from minivess.compliance.traceability.exchange.strictdoc import read_strictdoc
 from minivess.foundation.errors import InputError
 
+pytestmark = pytest.mark.verifies("SU-19")
+
 
 def _needs(needs: dict[str, Any], **more: Any) -> bytes:
     version = {"created": "2026-01-01T00:00:00", "needs": needs, "needs_amount": len(needs), **more}

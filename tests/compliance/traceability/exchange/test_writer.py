@@ -23,6 +23,8 @@ from minivess.compliance.traceability.exchange.writer import write_items
 from minivess.foundation.errors import InputError
 from minivess.foundation.strict_yaml import parse_yaml
 
+pytestmark = pytest.mark.verifies("SU-19")
+
 _ODD = [
     *(
         "null",

@@ -30,7 +30,7 @@ WORKSPACE = {
     "calibration",
 }
 
-APPROVALS = {"changes-approved", "plan-approved", "requirements-reviewed", "risk-reviewed"}
+APPROVALS = {"changes-approved", "plan-approved", "requirements-reviewed", "risk-reviewed", "problem-trends"}
 """Told by signatures, not by what lies in the workspace."""
 
 

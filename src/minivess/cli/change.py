@@ -55,9 +55,9 @@ def review(project: Path, ids: tuple[str, ...], everything: bool, as_json: bool,
 @click.pass_obj
 @implements("REQ-117")
 def approve(project: Path, subjects: tuple[str, ...], as_json: bool, actor: str | None) -> None:
-    """Approve SUBJECTS as they stand: plans by their path, change requests, `requirements`, `risk`.
+    """Approve SUBJECTS as they stand, or list what can be approved and how each stands.
 
-    Without SUBJECTS: show what can be approved, and how each stands.
+    SUBJECTS are plans by their path, change requests by their id, `requirements`, `risk` and `problems`.
     """
     if subjects:
         from minivess.workflows import tracing

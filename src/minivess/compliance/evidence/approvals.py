@@ -15,6 +15,7 @@ from minivess.foundation.digests import digest_file, digest_json
 from minivess.foundation.implements import implements
 from minivess.records.items import (
     KINDS,
+    Anomaly,
     ChangeRequest,
     Criterion,
     Item,
@@ -27,9 +28,9 @@ from minivess.records.traceability import Signature
 APPROVED = "approved"
 """The meaning of an approval among the signatures of a trace."""
 PLAN = "sdp.md"
-REQUIREMENTS, RISK_FILE = "requirements", "risk"
-BY_REVIEWER = frozenset({REQUIREMENTS, RISK_FILE})
-"""Subjects that somebody approves who reviews independently of those who wrote them (IEC 62304 5.2.6, ISO 14971 9)."""
+REQUIREMENTS, RISK_FILE, PROBLEMS = "requirements", "risk", "problems"
+BY_REVIEWER = frozenset({REQUIREMENTS, RISK_FILE, PROBLEMS})
+"""Subjects of somebody who reviews independently of those who wrote them (IEC 62304 5.2.6, 9.6; ISO 14971 9)."""
 
 _REQUIRED = (UserNeed, SystemRequirement, Requirement, Criterion)
 _RISK_KINDS = tuple(kind.record for kind in KINDS if kind.folder == "risk")
@@ -40,13 +41,16 @@ def approvable(source: Path, items: Items) -> dict[str, str]:
     """What can be approved, with the digest of what it says now.
 
     Plans and instructions by their path, change requests that were not rejected by their id (their status may go on),
-    `requirements` (needs, requirements and criteria) and `risk` (the plan and everything in the risk file).
+    `requirements` (needs, requirements and criteria), `risk` (the plan and everything in the risk file), and `problems` (all
+    problem reports, read together for what they have in common).
     """
     paths = (PLAN, *(one.path for one in documents()))
     found = {path: digest_file(source / path) for path in paths if (source / path).is_file()}
     for change in items.of(ChangeRequest).values():
         if change.status != "rejected":
             found[change.id] = digest_json(change.model_dump(mode="json", exclude={"source", "status"}))
+    if items.of(Anomaly):
+        found[PROBLEMS] = digest_json(_digests(items, (Anomaly,)))
     found[REQUIREMENTS] = digest_json(_digests(items, _REQUIRED))
     if items.plan is not None:
         found[RISK_FILE] = digest_json({"plan": items.plan.model_dump(mode="json"), **_digests(items, _RISK_KINDS)})
@@ -73,6 +77,7 @@ def owed(items: Items) -> dict[str, frozenset[str]]:
         "changes-approved": frozenset(carried_out),
         "requirements-reviewed": frozenset({REQUIREMENTS}),
         "risk-reviewed": frozenset({RISK_FILE}),
+        "problem-trends": frozenset({PROBLEMS}) if items.of(Anomaly) else frozenset(),
     }
 
 

@@ -54,6 +54,18 @@ Feature: Answers in use are safe and on the record
     Then the service refuses to start and names the model file
 
   @REQ-049 @RC-04
+  Scenario: A newer export that nobody evaluated is not served
+    Given a project whose model was exported and recorded
+    When another model is exported and recorded
+    Then the service refuses to start, for the model "was not evaluated"
+
+  @REQ-049 @RC-04
+  Scenario: A model that nobody put into production is not served
+    Given a project whose model was exported and recorded
+    When another model is exported, recorded and evaluated
+    Then the service refuses to start, for the model "is not in production"
+
+  @REQ-049 @RC-04
   Scenario: A model that nobody recorded is not served
     Given a project whose calibration was changed after it was recorded
     When the service is started

@@ -152,6 +152,24 @@ def export_toy_model(project: ProjectFolder, *, bias: float = 0.0) -> None:
         record.payload(opset=made.opset, max_abs_difference=made.max_abs_difference, tolerance=made.tolerance)
 
 
+def evaluate_toy_model(project: ProjectFolder) -> str:
+    """Record an evaluation of the exported model, without a look at any case; returns the model's digest."""
+    model = digest_file(project.workspace.onnx)
+    with (
+        project.services() as services,
+        recorded(services, "evaluation", project.signers["rosa"], context=services.context(model=model)) as record,
+    ):
+        record.payload(request="open-toy", cases=1, aggregates={}, baseline_dice=0.0)
+    return model
+
+
+def put_into_use(project: ProjectFolder) -> None:
+    """Evaluate the exported model, for the record, and put it into production."""
+    model = evaluate_toy_model(project)
+    with project.services() as services:
+        modelling.promote(services, project.signers["max"], model, stage="production", reason="for a scenario")
+
+
 def add_toy_training(project: ProjectFolder) -> None:
     """Record one member, its ensemble and a calibration, as the workflows do, without a network."""
     workspace, ada = project.workspace, project.signers["ada"]

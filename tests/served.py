@@ -27,7 +27,7 @@ from minivess.workflows import data, people
 from minivess.workflows.inference import InferenceService, open_inference
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
-from tests.projects import PASSPHRASE, ProjectFolder, export_toy_model
+from tests.projects import PASSPHRASE, ProjectFolder, export_toy_model, put_into_use
 
 LIMITS = Limits(body_bytes=1 << 20, voxels=100_000)
 
@@ -41,6 +41,7 @@ def prepare(project: ProjectFolder, *, threshold: float | None = 0.3) -> None:
         split = data.split(services, ada)
     data.write_json(project.workspace, "data/version.json", data.DataVersion(dvc=f"md5:{'0' * 32}", split=split.root))
     export_toy_model(project)
+    put_into_use(project)
     keystore = Keystore(project.workspace.keystore)
     keystore.create(people.INFERENCE_IDENTITY, "Inference", IdentityKind.SERVICE, (Role.SERVICE,), PASSPHRASE)
     signer = keystore.unlock(people.INFERENCE_IDENTITY, PASSPHRASE)

@@ -107,6 +107,26 @@ def _(story: Story) -> None:
     story.running.break_log()
 
 
+@when("another model is exported and recorded")
+def _(story: Story) -> None:
+    assert story.project is not None
+    projects.export_toy_model(story.project, bias=0.5)
+    story.start()
+
+
+@when("another model is exported, recorded and evaluated")
+def _(story: Story) -> None:
+    assert story.project is not None
+    projects.export_toy_model(story.project, bias=0.5)
+    projects.evaluate_toy_model(story.project)
+    story.start()
+
+
+@then(parsers.parse('the service refuses to start, for the model "{why}"'))
+def _(story: Story, why: str) -> None:
+    assert why in story.refusal
+
+
 @when("a volume like those the model was made from is sent")
 def _(story: Story) -> None:
     image, spacing = story.running.volume()

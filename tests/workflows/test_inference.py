@@ -14,7 +14,7 @@ from minivess.workflows.inference import InferenceService, open_inference
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 from tests import audit_logs, served
-from tests.projects import ProjectFolder, export_toy_model, write_toy_graph
+from tests.projects import ProjectFolder, export_toy_model, put_into_use, write_toy_graph
 
 pytestmark = pytest.mark.verifies("SU-42")
 
@@ -44,6 +44,9 @@ def test_only_the_newest_recorded_export_is_served(project: ProjectFolder) -> No
     with pytest.raises(VerificationError):
         start(project)
     export_toy_model(project, bias=1.0)
+    with pytest.raises(VerificationError, match="not evaluated"):
+        start(project)
+    put_into_use(project)
     start(project)
     project.workspace.onnx.write_bytes(old)
     with pytest.raises(VerificationError):

@@ -134,7 +134,9 @@ class _Story:
                 self._data(services, ada)
                 self._models(services, ada)
                 summary.evaluation, summary.refused = self._evaluation(services, ada, rosa)
-                self._next("the service answers one volume on loopback, with a receipt")
+                self._next("Max puts the model into production, and the service answers one volume with a receipt")
+                reason = "To show how answers are given; nobody uses this demo"
+                modelling.promote(services, manager, summary.evaluation.model, stage="production", reason=reason)
                 summary.service = self._service(services)
                 self._next("the software's own scenarios, run since the beginning, are recorded")
                 report = verification.run_scenarios(services, ada, running=scenarios)

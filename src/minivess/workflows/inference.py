@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from minivess.compliance.audit.promotions import PROMOTING, Promotions
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_bytes, digest_file, digest_json
 from minivess.foundation.errors import UsageError, VerificationError
@@ -195,13 +196,14 @@ def mask_digest(mask: NDArray[np.uint8]) -> str:
 
 @implements("REQ-049", "RC-04")
 def open_inference(services: Services, signer: Signer) -> InferenceService:
-    """Start the service on the workspace's exported model, if it is the one the log says was exported last.
+    """Start the service on the workspace's exported model, if the log says that it may answer.
 
-    Model file and calibration are compared with the newest completed `model.export` and `calibration` entries. The
-    file is read once: what was digested is what runs.
+    Model file and calibration are compared with the newest completed `model.export` and `calibration` entries; the model
+    must have been evaluated on the sealed test set and be in production. The file is read once: what was digested is
+    what runs.
 
     Raises:
-        VerificationError: a file is not the one in the log, or nothing was ever exported.
+        VerificationError: a file is not the one in the log, or the model was not evaluated or is not in production.
         UsageError: a step before is missing.
     """
     workspace = Workspace(services.workspace)
@@ -209,6 +211,7 @@ def open_inference(services: Services, signer: Signer) -> InferenceService:
     predictor = OnnxPredictor(
         workspace.onnx, services.project.model, expected=_recorded(outputs, "model.export", "models/model.onnx")
     )
+    _check_use(services, predictor.digest)
     calibration = calibration_of(workspace)
     fixed = _recorded(outputs, "calibration", "models/calibration.json")
     if digest_file(workspace.models / "calibration.json") != fixed:
@@ -227,6 +230,20 @@ def open_inference(services: Services, signer: Signer) -> InferenceService:
     )
     context = services.context(model=predictor.digest, device="cpu, ONNX Runtime", **version_of(workspace))
     return InferenceService(services, signer, predictor, model=model, context=context)
+
+
+def _check_use(services: Services, model: str) -> None:
+    standing = Promotions.fold(services.log.entries(actions=PROMOTING))
+    if model not in standing.evaluated:
+        raise VerificationError(
+            "the model that was exported last was not evaluated on the sealed test set",
+            hint="`minivess test-set request`, somebody else's `test-set approve`, then `minivess evaluate`",
+        )
+    if standing.production != model:
+        raise VerificationError(
+            "the model that was exported last is not in production",
+            hint=f"a release manager: minivess model promote {model} --stage production --reason …",
+        )
 
 
 def _request(request_id: str, digest: str) -> Artifact:

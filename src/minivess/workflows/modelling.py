@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minivess.compliance.audit.promotions import Promotions
+from minivess.compliance.audit.promotions import PROMOTING, Promotions
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.digests import digest_file
@@ -289,7 +289,7 @@ def promote(services: Services, signer: Signer, model: str, *, stage: str, reaso
         raise RefusedError(
             f"{signer.identity.id} is no release manager", hint="models are promoted by a release manager"
         )
-    standing = Promotions.fold(services.log.entries(actions={"model.export", "model.promote"}))
+    standing = Promotions.fold(services.log.entries(actions=PROMOTING))
     if model not in standing.known:
         raise UsageError(
             "no completed export made a model of that digest", hint="`minivess audit log --action model.export`"

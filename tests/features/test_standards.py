@@ -17,6 +17,7 @@ from minivess.compliance.standards.coverage import Coverage
 from minivess.compliance.standards.documents import documents
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.justified import JudgedGap, judged
+from minivess.compliance.traceability.reports import read_report
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.workflows import standards, tracing, verification
 from minivess.workflows.matrix import read_trace
@@ -51,11 +52,6 @@ class Desk:
             trace = read_trace(self.tree, safety_class="B", now=NOW, results=results, told=Told.by(services))
         [row] = [row for row in trace.coverage if row.clause.id == name]
         return row
-
-    def run(self, *, everything: bool) -> None:
-        """Run and record tests of the tree."""
-        with self.project.services() as services:
-            verification.run_scenarios(services, self.project.signers["ada"], everything=everything)
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the tree."""
@@ -303,12 +299,17 @@ def _(desk: Desk) -> None:
 
 @when("every test of the tree was run and recorded")
 def _(desk: Desk) -> None:
-    desk.run(everything=True)
+    with desk.project.services() as services:
+        verification.run_scenarios(services, desk.project.signers["ada"], everything=True)
 
 
-@when("only the scenarios were run and recorded")
+@when("the tests of the unit and of the whole are among the results no more")
 def _(desk: Desk) -> None:
-    desk.run(everything=False)
+    path = desk.project.workspace.results
+    report = read_report(path)
+    scenarios_alone = tuple(one for one in report.results if one.scenario is not None)
+    assert len(report.results) == len(scenarios_alone) + 2
+    path.write_text(report.model_copy(update={"results": scenarios_alone}).model_dump_json(), encoding="utf-8")
 
 
 @then(parsers.parse('the clause "{name}" does not lack "{evidence}"'))

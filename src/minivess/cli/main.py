@@ -83,13 +83,6 @@ def main() -> None:
     gc.set_threshold(100_000, 20, 20)  # what a command reads it keeps: looking for circles among it is time lost
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # records are checked by pydantic and nobody else
     try:
-        _run()
-    finally:
-        gc.freeze()  # nor is there anything to find at the end
-
-
-def _run() -> None:
-    try:
         code = app(standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(_say("interrupted", "start the same command again: finished work is kept", 130))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from functools import partial
 from pathlib import Path
@@ -58,6 +59,7 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
             judge = partial(judge_all, cases=read_cases(cases))
         report = None if results is None else read_results(results, tree)
         graph = TraceGraph.load(tree, report, judge=judge, marks=marks)
+    gc.freeze()  # all of it stays until the end, where nobody has to look through it again
     gaps = judged(graph, graph.gaps(), utc_now().date())
     if as_json:
         emit_json(

@@ -20,6 +20,8 @@ from minivess.workflows.services import Services
 
 TIME_LIMIT_S = 900
 TIME_LIMIT_ALL_S = 7200
+FILES_A_PROCESS = 4
+"""Files of tests that make another process worth its start."""
 ENDED_WITH_RESULTS = (0, 1)
 """pytest's exit codes for all passed and some failed; any other means that it could not run."""
 
@@ -30,7 +32,7 @@ def start_scenarios(
     """Start pytest on the tree's scenarios; their results will be in `results`. Changes no tracked file.
 
     With `only`, those that carry one of these ids; with `everything`, all other tests too.
-    Where pytest-xdist is installed they run in as many processes as there are processors.
+    Where pytest-xdist is installed they run in as many processes as there are processors and work for.
 
     Raises:
         UsageError: the tree has no scenarios.
@@ -39,19 +41,14 @@ def start_scenarios(
         raise UsageError(f"no tests/features in {source}", hint="`source` in the project file names the source tree")
     results.parent.mkdir(parents=True, exist_ok=True)
     results.unlink(missing_ok=True)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "tests" if everything else "tests/features",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-    ]
+    tests = "tests" if everything else "tests/features"
+    command = [sys.executable, "-m", "pytest", tests, "-q", "-p", "no:cacheprovider"]
     command += ["--evidence-results", str(results), "--evidence-tester", tester]
     command += [f"--verifies={','.join(only)}"] if only else []
-    if (processors := len(os.sched_getaffinity(0))) > 1 and find_spec("xdist") is not None:
-        command += ["-n", str(processors), "--dist", "loadfile"]
+    files = len(list((source / tests).rglob("test_*.py")))
+    processes = min(len(os.sched_getaffinity(0)), files // FILES_A_PROCESS)
+    if processes > 1 and find_spec("xdist") is not None:
+        command += ["-n", str(processes), "--dist", "loadfile"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MINIVESS_", "PYTEST_"))}
     return subprocess.Popen(command, cwd=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 

@@ -29,10 +29,6 @@ Feature: Drill of risk controls
     When "max" drills the controls of the project
     Then the control is a gap "is not missed when it is away"
     And an entry of "max" names the results with what the drill found
-
-  @REQ-073
-  Scenario: A drill of a tree that was not tested is refused
-    Given a project has recorded the results of that tree
     When the tree changes
     Then "max" is refused to drill the controls of the project
 

@@ -19,11 +19,6 @@ settings.load_profile("untimed")
 SOURCE = Path(__file__).resolve().parents[1]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the demo: beside it, everything else has time to be done."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/integration/"))
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A PostgreSQL server. Without one the tests fail, unless somebody chose to leave them out."""

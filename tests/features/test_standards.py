@@ -139,7 +139,7 @@ def _(desk: Desk, who: str, subject: str) -> None:
     if subject == "sdp.md":
         desk.write("sdp.md", "# Development plan\n")
     with desk.project.services() as services:
-        [receipt] = tracing.approve(services, desk.project.signers[who], [subject])
+        receipt = tracing.approve(services, desk.project.signers[who], [subject])[subject]
         entry = next(services.log.entries(receipt.index)).body
     assert (entry.action, entry.actor) == ("trace.approve", who)
 

@@ -64,7 +64,7 @@ def approve(project: Path, subjects: tuple[str, ...], as_json: bool, actor: str 
 
         with services_of(project) as services:
             person = signer_of(services, actor, Role.REVIEWER, Role.RELEASE_MANAGER)
-            for subject, receipt in zip(subjects, tracing.approve(services, person, subjects), strict=False):
+            for subject, receipt in tracing.approve(services, person, subjects).items():
                 say(f"{subject} is approved by {person.identity.id}, entry {receipt.index}")
         return
     from minivess.compliance.evidence.approvals import approvable, approved

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +12,7 @@ from minivess.foundation.paths import PROJECT_FILE
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from minivess.compliance.standards.catalogue import SafetyClass
+    from minivess.records.project import Project
     from minivess.workflows.matrix import Trace
 
 source_option = click.option(
@@ -31,41 +31,42 @@ results_option = click.option(
 
 
 def source_of(project: Path, source: Path | None) -> Path:
+    """The tree that was named, else that of the project, else this folder."""
     if source is not None:
         return source
-    if (project / PROJECT_FILE).is_file():
-        from minivess.foundation.strict_yaml import read_record
-        from minivess.records.project import Project
-
-        return (project / read_record(project / PROJECT_FILE, Project).source).resolve()
-    return project
-
-
-def safety_class_of(project: Path) -> SafetyClass:
-    """Of the project's device; without a project that of this software itself."""
-    if (project / PROJECT_FILE).is_file():
-        from minivess.foundation.strict_yaml import read_record
-        from minivess.records.project import Project
-
-        return read_record(project / PROJECT_FILE, Project).device.safety_class
-    return "B"
+    plan = _plan(project)
+    return project if plan is None else (project / plan.source).resolve()
 
 
 def traced(project: Path, source: Path | None, results: Path | None, *, now: datetime) -> tuple[Path, Trace]:
     """A tree and everything that is known about it; of the project's own tree also what its workspace and log say.
 
-    Where no results are named, those that the project recorded of its own tree count.
+    Where no results are named, those that the project recorded of its own tree count. The safety class is that of the
+    project's device; without a project that of this software itself.
     """
     from minivess.workflows.matrix import read_trace
 
-    tree = source_of(project, source)
-    known: dict[str, Any] = {"safety_class": safety_class_of(project), "now": now}
-    if not (project / PROJECT_FILE).is_file() or tree.resolve() != source_of(project, None).resolve():
-        return tree, read_trace(tree, results=results, **known)
-    from minivess.workflows.services import load_project
+    plan = _plan(project)
+    if plan is None:
+        tree = source or project
+        return tree, read_trace(tree, results=results, safety_class="B", now=now)
+    own = (project / plan.source).resolve()
+    tree, safety_class = source or own, plan.device.safety_class
+    if tree.resolve() != own:
+        return tree, read_trace(tree, results=results, safety_class=safety_class, now=now)
     from minivess.workflows.told import reading
 
-    with reading(project, load_project(project)) as told:
+    with reading(project, plan) as told:
         if told is not None and results is None and told.workspace.results.is_file():
             results = told.workspace.results
-        return tree, read_trace(tree, results=results, told=told, **known)
+        return tree, read_trace(tree, results=results, told=told, safety_class=safety_class, now=now)
+
+
+def _plan(project: Path) -> Project | None:
+    """The project file, where there is one."""
+    if not (project / PROJECT_FILE).is_file():
+        return None
+    from minivess.foundation.strict_yaml import read_record
+    from minivess.records.project import Project
+
+    return read_record(project / PROJECT_FILE, Project)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -12,23 +9,18 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from minivess.compliance.traceability.items import Items, load_items
-from minivess.compliance.traceability.reports import judge, read_report
+from minivess.compliance.traceability.reports import is_of, judge, read_report
 from minivess.foundation.errors import CouldNotCheckError, UsageError
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
-from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.items import RiskControl
 from minivess.records.traceability import Drilled, TestReport
-from minivess.workflows.verification import ENDED_WITH_RESULTS, TIME_LIMIT_S, start_scenarios
+from minivess.workflows.pytest_runs import FAILED, PASSED, results_of, run_without, start_scenarios
 
 if TYPE_CHECKING:
     from minivess.compliance.identity.signer import Signer
     from minivess.workflows.services import Services
-
-_PASSED, _FAILED = 0, 1
-"""What pytest's exit status means."""
-_LINE = 200
 
 Progress = Callable[[str, int, int], None]
 
@@ -74,10 +66,10 @@ def record_drill(services: Services, signer: Signer, *, only: Collection[str] = 
     path, source = Workspace(services.workspace).results, services.source
     with recorded(services, "risk.drill", signer) as record:
         report = read_report(path) if path.is_file() else None
-        if report is None or not _of(report, source):
+        if report is None or not is_of(report, source):
             raise UsageError("there are no results of this source tree", hint="`minivess trace run` records them")
         found = drill(source, only=only, report=report, progress=services.progress)
-        if not _of(report, source):
+        if not is_of(report, source):
             raise CouldNotCheckError("the source tree changed while its controls were drilled")
         all_ = {one.control: one for one in (*report.drilled, *found)}
         made = report.model_copy(update={"drilled": tuple(all_[name] for name in sorted(all_))})
@@ -86,10 +78,6 @@ def record_drill(services: Services, signer: Signer, *, only: Collection[str] = 
         record.output("verification/results.json", path)
         record.payload(noticed=counts["noticed"], unnoticed=len(found) - counts["noticed"], tree=report.tree)
     return found
-
-
-def _of(report: TestReport, source: Path) -> bool:
-    return report.tree == tree_digest(source) and report.environment == environment_digest(source)
 
 
 def _chosen(items: Items, only: Collection[str]) -> list[RiskControl]:
@@ -109,14 +97,7 @@ def _in_place(source: Path, controls: Collection[str]) -> TestReport:
     with TemporaryDirectory() as folder:
         results = Path(folder) / "results.json"
         process = start_scenarios(source, results, tester="risk drill", only=controls)
-        try:
-            output, _ = process.communicate(timeout=TIME_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise CouldNotCheckError(f"the scenarios took more than {TIME_LIMIT_S} s") from None
-        if process.returncode not in ENDED_WITH_RESULTS or not results.is_file():
-            raise CouldNotCheckError(f"the scenarios could not be run: {_last_line(output)}")
-        return read_report(results)
+        return results_of(process, results)
 
 
 def _drilled(source: Path, control: RiskControl, report: TestReport) -> Drilled:
@@ -131,32 +112,8 @@ def _drilled(source: Path, control: RiskControl, report: TestReport) -> Drilled:
             f"the scenarios of {control.id} do not pass with the control in place: {missing}",
             hint="mend them first; `minivess trace run` shows what they say",
         )
-    status, said = _without(source, switch, [one.node for one in results])
-    if status not in (_PASSED, _FAILED):
+    status, said = run_without(source, switch, [one.node for one in results])
+    if status not in (PASSED, FAILED):
         raise CouldNotCheckError(f"{control.id} cannot be taken away: {said}", hint="look at its `switch`")
-    outcome: Literal["noticed", "unnoticed"] = "noticed" if status == _FAILED else "unnoticed"
+    outcome: Literal["noticed", "unnoticed"] = "noticed" if status == FAILED else "unnoticed"
     return Drilled(control=control.id, outcome=outcome, switch=switch, said=said)
-
-
-def _without(source: Path, switch: str, nodes: list[str]) -> tuple[int, str]:
-    """Exit status of tests without a control, and the last line pytest said."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--without={switch}", *nodes]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MINIVESS_", "PYTEST_"))}
-    try:
-        done = subprocess.run(
-            command,
-            cwd=source,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=TIME_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise CouldNotCheckError(f"the scenarios without {switch} took more than {TIME_LIMIT_S} s") from None
-    return done.returncode, _last_line(done.stdout)
-
-
-def _last_line(output: bytes) -> str:
-    lines = output.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1].strip("= ")[:_LINE] if lines else "nothing was said"

@@ -36,6 +36,7 @@ from minivess.records.roles import IdentityKind, Role
 from minivess.records.sinks import Progress
 from minivess.records.split import Part
 from minivess.workflows import data, final_evaluation, modelling, people, release, test_set, tracing, verification
+from minivess.workflows.pytest_runs import start_scenarios
 from minivess.workflows.services import LOG_IDENTITY, Services, open_services
 
 MARKER = "DEMO"
@@ -123,7 +124,7 @@ class _Story:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
         scenarios: subprocess.Popen[bytes] | None = None
         try:
-            scenarios = verification.start_scenarios(self.source, self.workspace.results, tester="ada")
+            scenarios = start_scenarios(self.source, self.workspace.results, tester="ada")
             self._next("three people make keys, and the log starts with them as its roots")
             signers = self._people()
             with open_services(

@@ -96,13 +96,16 @@ def review(services: Services, signer: Signer, *, only: Collection[str] = ()) ->
 
 
 @implements("REQ-117")
-def approve(services: Services, signer: Signer, subjects: Collection[str]) -> list[Receipt]:
+def approve(services: Services, signer: Signer, subjects: Collection[str]) -> dict[str, Receipt]:
     """Approve plans, change requests, the requirements or the risk file, as they stand; one entry each.
 
     Args:
         services: the workspace.
         signer: the person who read them.
         subjects: their names, as `approvable` gives them.
+
+    Returns:
+        The receipt of each subject.
 
     Raises:
         RefusedError: the signer is no person, or no independent reviewer where one is needed.
@@ -118,11 +121,11 @@ def approve(services: Services, signer: Signer, subjects: Collection[str]) -> li
             raise RefusedError(
                 f"{signer.identity.id} cannot approve {subject}", hint="an independent reviewer approves it"
             )
-    receipts = []
+    receipts: dict[str, Receipt] = {}
     for subject in dict.fromkeys(subjects):
         with recorded(services, "trace.approve", signer, instant=True) as record:
             record.payload(subject=subject, digest=known[subject])
-        receipts.append(record.receipt)
+        receipts[subject] = record.receipt
     return receipts
 
 

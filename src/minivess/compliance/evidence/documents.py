@@ -9,6 +9,7 @@ from typing import Any
 from minivess.compliance.evidence.chains import chains
 from minivess.compliance.evidence.data_card import data_card
 from minivess.compliance.evidence.dossier import Dossier
+from minivess.compliance.evidence.log_story import RESULTS
 from minivess.compliance.evidence.rendering import Renderer
 from minivess.compliance.evidence.site.signatures import model_of
 from minivess.compliance.evidence.site.view import others
@@ -132,7 +133,7 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "history": dossier.log.history,
         "entries": dossier.log.entries,
         "people": dossier.log.people,
-        "results_entry": dossier.log.last("scenarios", "risk.drill"),
+        "results_entry": dossier.log.last(*RESULTS),
         "evaluation_entry": dossier.log.last("evaluation"),
     }
 

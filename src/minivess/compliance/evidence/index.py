@@ -10,6 +10,7 @@ from typing import Any
 from minivess.compliance.evidence.documents import DOCUMENTS, common_facts
 from minivess.compliance.evidence.dossier import Dossier
 from minivess.compliance.evidence.gates import MEASURE_NAMES
+from minivess.compliance.evidence.log_story import RESULTS
 from minivess.compliance.evidence.rendering import Renderer
 from minivess.compliance.evidence.site.signatures import model_of
 from minivess.foundation.implements import implements
@@ -83,7 +84,7 @@ def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str]) -> st
         "folders": _folders(files),
         "trace": dossier.trace.trace,
         "counts": [(counts[kind], title, several) for kind, (title, several) in dossier.trace.kinds.items()],
-        "results_entry": dossier.log.last("scenarios", "risk.drill"),
+        "results_entry": dossier.log.last(*RESULTS),
         "model": model_of(dossier.trace.trace),
         "entries": len(dossier.log.entries),
     }

@@ -32,6 +32,8 @@ from minivess.records.traceability import LogStory, Made, Signature
 
 MAKING = ("data.split", "data.seal", "ensemble", "calibration", "model.export", "evaluation", "scenarios", "risk.drill")
 """Actions whose last outputs a trace names, in the order in which they are done."""
+RESULTS = ("scenarios", "risk.drill")
+"""Actions that write the results of the tree."""
 ACTIONS = frozenset(
     {
         *(*MAKING, *REGISTER_ACTIONS, "release.build", "release.sign"),
@@ -75,7 +77,7 @@ def log_story(
     ]
     recorded = (
         body.index
-        for action in ("scenarios", "risk.drill")
+        for action in RESULTS
         for body in completed[action]
         if any(one.digest == results for one in body.outputs)
     )

@@ -16,9 +16,9 @@ from minivess.compliance.traceability.gaps import find_gaps
 from minivess.compliance.traceability.items import Items, load_items, read_justifications
 from minivess.compliance.traceability.links import Links
 from minivess.compliance.traceability.marks import Mark, Marks, reading_marks
+from minivess.compliance.traceability.reports import is_of
 from minivess.compliance.traceability.reviews import read_reviews
 from minivess.foundation.implements import implements
-from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.cases import CriterionVerdict
 from minivess.records.items import Source
 from minivess.records.traceability import CodeLink, Gap, TestLink, TestReport
@@ -55,9 +55,7 @@ class TraceGraph(Links):
         if marks is None:
             with reading_marks(source) as begun:
                 return cls.load(source, report, things=things, judge=judge, marks=begun)
-        stale = report is not None and (
-            report.tree != tree_digest(source) or report.environment != environment_digest(source)
-        )
+        stale = report is not None and not is_of(report, source)
         items = load_items(source)
         verdicts = None if judge is None else judge(items)
         features = read_features(source)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
+from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.traceability import TestReport, TestResult
 
 _LIMIT = 64 << 20
@@ -33,6 +34,11 @@ def read_report(path: Path) -> TestReport:
             path=path.name,
             hint="record results again with `pytest --evidence-results`",
         ) from None
+
+
+def is_of(report: TestReport, source: Path) -> bool:
+    """Whether results were recorded on this tree and environment as they stand; others count for nothing."""
+    return report.tree == tree_digest(source) and report.environment == environment_digest(source)
 
 
 def judge(results: Iterable[TestResult]) -> Verdict:

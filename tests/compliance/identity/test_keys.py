@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -97,6 +100,41 @@ def test_a_key_record_that_lies_is_refused() -> None:
             verify(lie, b"data", ed.sign(b"data"))
 
 
+RFC9180_INFO = bytes.fromhex("4f6465206f6e2061204772656369616e2055726e")
+RFC9180_EPHEMERAL = bytes.fromhex("52c4a758a802cd8b936eceea314432798d5baf2d7e9235dc084ab1b9cfa2f736")
+RFC9180_RECIPIENT = bytes.fromhex("4612c550263fc8ad58375df3f557aac531d26850903e55a9f23f21d8534e8ac8")
+RFC9180_SEALED = (
+    "37fda3567bdbd628e88668c3c8d7e97d1d1253b6d4ea6d44c150f741f1bf4431"
+    "f938558b5d72f1a23810b4be2ab4f84331acc02fc97babc53a52ae8218a355a96d8770ac83d07bea87e13c512a"
+)
+"""RFC 9180 appendix A.1.1: the same KEM and KDF with AES-128-GCM; encapsulated key and first ciphertext."""
+PLAIN = b"Beauty is truth, truth beauty"
+FIRST_FORM = "8UU4jebkPmB4J/0JE1Azr9EYm9wHPJ8svjlT1SUKyDg6cRFWtUg6eSCkSl0HQNyASADg/+zrKB3ZLVH0NfMonMeY4Os="
+"""`data key` as version 0.1.0 wrapped it for the recipient above, with the context `minivess test`."""
+
+
+def _extract(suite: bytes, salt: bytes, label: bytes, data: bytes) -> bytes:
+    return hmac.digest(salt or bytes(32), b"HPKE-v1" + suite + label + data, "sha256")
+
+
+def _expand(suite: bytes, key: bytes, label: bytes, info: bytes, length: int) -> bytes:
+    labelled = length.to_bytes(2, "big") + b"HPKE-v1" + suite + label + info
+    return hmac.digest(key, labelled + b"\x01", "sha256")[:length]
+
+
+def hpke_seal(ephemeral: bytes, recipient: bytes, plain: bytes, info: bytes, aad: bytes, *, aead: int) -> bytes:
+    """RFC 9180 sections 4.1 and 5.1 once more, with the ephemeral key given; `aead` is 1 (AES-128) or 2 (AES-256)."""
+    kem, suite = b"KEM\x00\x20", b"HPKE\x00\x20\x00\x01\x00" + bytes([aead])
+    private = X25519PrivateKey.from_private_bytes(ephemeral)
+    public = private.public_key().public_bytes_raw()
+    shared = private.exchange(X25519PublicKey.from_public_bytes(recipient))
+    shared = _expand(kem, _extract(kem, b"", b"eae_prk", shared), b"shared_secret", public + recipient, 32)
+    context = b"\x00" + _extract(suite, b"", b"psk_id_hash", b"") + _extract(suite, b"", b"info_hash", info)
+    secret = _extract(suite, shared, b"secret", b"")
+    key = _expand(suite, secret, b"key", context, 16 * aead)
+    return public + AESGCM(key).encrypt(_expand(suite, secret, b"base_nonce", context, 12), plain, aad)
+
+
 @given(st.binary(max_size=64), st.binary(max_size=16))
 def test_what_is_wrapped_opens_for_its_key_and_context(data: bytes, context: bytes) -> None:
     key = generate(KeyAlgorithm.X25519)
@@ -109,17 +147,40 @@ def test_what_is_wrapped_opens_for_its_key_and_context(data: bytes, context: byt
             generate(KeyAlgorithm.X25519).unwrap(text, context)
 
 
-def test_any_changed_bit_of_wrapped_data_is_refused() -> None:
-    key = generate(KeyAlgorithm.X25519)
-    blob = base64.b64decode(wrap_for(key.public, b"secret", context=b"c"))
-    for position in range(len(blob)):
-        changed = bytearray(blob)
-        changed[position] ^= 1
+@pytest.mark.verifies("REQ-160")
+def test_wrapping_is_hpke_as_rfc_9180_has_it() -> None:
+    key = PrivateKey.from_secret(KeyAlgorithm.X25519, RFC9180_RECIPIENT)
+    recipient = base64.b64decode(raw_x25519(key.public))
+    sealed = hpke_seal(RFC9180_EPHEMERAL, recipient, PLAIN, RFC9180_INFO, b"Count-0", aead=1)
+    assert sealed.hex() == RFC9180_SEALED
+    sealed = hpke_seal(RFC9180_EPHEMERAL, recipient, PLAIN, RFC9180_INFO, b"", aead=2)
+    assert key.unwrap("hpke-1:" + base64.b64encode(sealed).decode(), RFC9180_INFO) == PLAIN
+
+
+@pytest.mark.verifies("REQ-160")
+def test_what_the_first_version_wrapped_still_opens_and_is_no_longer_written() -> None:
+    key = PrivateKey.from_secret(KeyAlgorithm.X25519, RFC9180_RECIPIENT)
+    assert key.unwrap(FIRST_FORM, b"minivess test") == b"data key"
+    for text, context in ((FIRST_FORM, b"another"), (f"hpke-1:{FIRST_FORM}", b"minivess test")):
         with pytest.raises(RefusedError):
-            key.unwrap(base64.b64encode(changed).decode(), b"c")
-    for text in ("", "AAAA", "not base64"):
-        with pytest.raises(InputError):
-            key.unwrap(text, b"c")
+            key.unwrap(text, context)
+    assert wrap_for(key.public, b"data key", context=b"c").startswith("hpke-1:")
+
+
+@pytest.mark.verifies("REQ-160")
+def test_any_changed_bit_of_wrapped_data_is_refused() -> None:
+    key = PrivateKey.from_secret(KeyAlgorithm.X25519, RFC9180_RECIPIENT)
+    for form, context in ((wrap_for(key.public, b"secret", context=b"c"), b"c"), (FIRST_FORM, b"minivess test")):
+        prefix, _, text = form.rpartition(":")
+        start, blob = (f"{prefix}:" if prefix else ""), base64.b64decode(text)
+        for position in range(len(blob)):
+            changed = bytearray(blob)
+            changed[position] ^= 1
+            with pytest.raises(RefusedError):
+                key.unwrap(start + base64.b64encode(changed).decode(), context)
+        for short in ("", "AAAA", "not base64", "hpke-2:" + text):
+            with pytest.raises(InputError):
+                key.unwrap(start + short, context)
 
 
 def test_keys_do_only_what_they_are_for() -> None:

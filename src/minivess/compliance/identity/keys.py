@@ -3,16 +3,19 @@
 A P-256 signature is DER with the smaller of the two possible `s` values, and nothing else is accepted: a signature that
 was made cannot be written in another way. ML-DSA-44 is pure, with an empty context; its signatures have 2420 bytes and
 one form by the standard.
+
+Small secrets are wrapped with HPKE (RFC 9180), base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and AES-256-GCM. The text
+is `hpke-1:` and the base64 of encapsulated key (32 bytes) and ciphertext. Version 0.1.0 wrote plain base64, from X25519, HKDF
+and AES-256-GCM put together by hand; such text is still opened and no longer written.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes, hpke, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
@@ -23,14 +26,18 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from minivess.compliance.proofs.encoding import from_base64, to_base64
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
+from minivess.foundation.implements import implements
 from minivess.records.identity import KeyAlgorithm, PublicKey
 
 _PrivateKeys = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | MLDSA44PrivateKey | X25519PrivateKey
 _PublicKeys = Ed25519PublicKey | ec.EllipticCurvePublicKey | MLDSA44PublicKey | X25519PublicKey
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_HPKE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
+_HPKE_FORM = "hpke-1:"
 _WRAP_INFO = b"minivess-wrap/1\x00"
 _RAW = 32
 _NONCE = 12
+_TAG = 16
 
 
 class PrivateKey:
@@ -89,8 +96,9 @@ class PrivateKey:
             return p256_signature(*decode_dss_signature(self._key.sign(data, ec.ECDSA(hashes.SHA256()))))
         raise UsageError("an X25519 key wraps, it does not sign")
 
+    @implements("REQ-160")
     def unwrap(self, text: str, context: bytes) -> bytes:
-        """Open what `wrap_for` closed for this key.
+        """Open what `wrap_for` closed for this key, or what `wrap_for` of version 0.1.0 did.
 
         Args:
             text: what `wrap_for` returned.
@@ -103,14 +111,10 @@ class PrivateKey:
         """
         if not isinstance(self._key, X25519PrivateKey):
             raise UsageError("only an X25519 key unwraps")
-        blob = from_base64(text)
-        if len(blob) < _RAW + _NONCE + 16:
-            raise InputError("the wrapped data is too short")
-        ephemeral, nonce, sealed = blob[:_RAW], blob[_RAW : _RAW + _NONCE], blob[_RAW + _NONCE :]
+        blob = from_base64(text.removeprefix(_HPKE_FORM))
+        opened = _open_hpke if text.startswith(_HPKE_FORM) else _open_first_form
         try:
-            shared = self._key.exchange(X25519PublicKey.from_public_bytes(ephemeral))
-            key = _wrapping_key(shared, ephemeral, self._key.public_key().public_bytes_raw(), context)
-            return AESGCM(key).decrypt(nonce, sealed, context)
+            return opened(self._key, blob, context)
         except (InvalidTag, ValueError):
             raise RefusedError(
                 "the wrapped data cannot be opened: it is for another key or purpose, or was changed"
@@ -209,37 +213,46 @@ def raw_x25519(public_key: PublicKey) -> str:
     return to_base64(key.public_bytes_raw())
 
 
+@implements("REQ-160")
 def wrap_for(recipient: PublicKey | str, data: bytes, *, context: bytes) -> str:
-    """Encrypt a small secret so that one recipient alone can open it.
-
-    Ephemeral X25519 (RFC 7748), HKDF-SHA256 over both public keys (RFC 5869), AES-256-GCM (NIST SP 800-38D).
+    """Encrypt a small secret so that one recipient alone can open it (HPKE, RFC 9180 section 6.1, `SealBase`).
 
     Args:
         recipient: an X25519 public key record, or its raw 32 bytes in base64.
         data: the secret.
-        context: what it is for; the same bytes are needed to unwrap.
+        context: what it is for (`info` of RFC 9180); the same bytes are needed to unwrap. The associated data is empty.
 
     Returns:
-        Base64 of ephemeral key (32 bytes), nonce (12) and sealed data.
+        `hpke-1:` and the base64 of encapsulated key (32 bytes) and ciphertext (16 bytes longer than the secret).
 
     Raises:
         InputError: the recipient's key cannot be used.
     """
     raw = from_base64(recipient if isinstance(recipient, str) else raw_x25519(recipient))
-    ephemeral = X25519PrivateKey.generate()
     try:
-        shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(raw))
+        return _HPKE_FORM + to_base64(_HPKE.encrypt(data, X25519PublicKey.from_public_bytes(raw), context))
     except ValueError:
         raise InputError("the recipient's key is not a usable X25519 public key") from None
-    public = ephemeral.public_key().public_bytes_raw()
-    nonce = os.urandom(_NONCE)
-    sealed = AESGCM(_wrapping_key(shared, public, raw, context)).encrypt(nonce, data, context)
-    return to_base64(public + nonce + sealed)
 
 
-def _wrapping_key(shared: bytes, ephemeral: bytes, recipient: bytes, context: bytes) -> bytes:
-    derivation = HKDF(algorithm=hashes.SHA256(), length=32, salt=ephemeral + recipient, info=_WRAP_INFO + context)
-    return derivation.derive(shared)
+def _open_hpke(key: X25519PrivateKey, blob: bytes, context: bytes) -> bytes:
+    if len(blob) < _RAW + _TAG:
+        raise InputError("the wrapped data is too short")
+    return _HPKE.decrypt(blob, key, context)
+
+
+def _open_first_form(key: X25519PrivateKey, blob: bytes, context: bytes) -> bytes:
+    """Open what version 0.1.0 wrapped: ephemeral key (32 bytes), nonce (12), sealed data.
+
+    X25519 (RFC 7748), HKDF-SHA256 over both public keys (RFC 5869), AES-256-GCM (NIST SP 800-38D).
+    """
+    if len(blob) < _RAW + _NONCE + _TAG:
+        raise InputError("the wrapped data is too short")
+    ephemeral, nonce, sealed = blob[:_RAW], blob[_RAW : _RAW + _NONCE], blob[_RAW + _NONCE :]
+    shared = key.exchange(X25519PublicKey.from_public_bytes(ephemeral))
+    salt = ephemeral + key.public_key().public_bytes_raw()
+    wrapping = HKDF(algorithm=hashes.SHA256(), length=32, salt=salt, info=_WRAP_INFO + context).derive(shared)
+    return AESGCM(wrapping).decrypt(nonce, sealed, context)
 
 
 def _spki(key: _PublicKeys) -> bytes:

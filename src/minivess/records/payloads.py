@@ -10,14 +10,11 @@ from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
 from minivess.records.approval import Envelope, UnsealGrant, UnsealRequest
 from minivess.records.artifact import ArtifactName
-from minivess.records.base import Record, ShortText, Slug
+from minivess.records.base import Observation, Record, ShortText, Slug
 from minivess.records.data_version import DvcDigest
 from minivess.records.evaluation import AnalysisPlan, Criterion, CriterionOutcome, Interval
 from minivess.records.identity import Identity, PublicKey
-
-
-class Observation(Record):
-    """A payload that nothing is derived from: it stands in the entry's details, and can be erased."""
+from minivess.records.serving_log import RefusalsCounted, ServingAnchored, ServingEnrolled
 
 
 class LogCreated(Record):
@@ -27,12 +24,16 @@ class LogCreated(Record):
     log_key: PublicKey
     roots: Annotated[tuple[Identity, ...], Field(min_length=1)]
     threshold: Annotated[int, Field(ge=1)]
+    serves: ShortText | None = None
+    """Of a serving log: the origin of the device's log. Its only root is the service that answers."""
 
 
 class IdentityEnrolled(Record):
     """Somebody may act from this index on."""
 
     identity: Identity
+    actions: Annotated[tuple[ShortText, ...], Field(max_length=64)] | None = None
+    """What a service may append; a person's roles say it."""
 
 
 class IdentityRevoked(Record):
@@ -412,6 +413,9 @@ PAYLOADS: dict[str, type[Record]] = {
     "model.export": ModelExported,
     "model.promote": ModelPromoted,
     "inference": Inference,
+    "inference.refusals": RefusalsCounted,
+    "serving.enrolled": ServingEnrolled,
+    "serving.anchored": ServingAnchored,
     "scenarios": ScenariosRun,
     "risk.drill": ControlsDrilled,
     "trace.review": LinksReviewed,

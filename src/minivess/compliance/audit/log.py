@@ -44,6 +44,7 @@ from minivess.records.entry import Draft, Entry, Outcome
 from minivess.records.identity import Identity, KeyAlgorithm, PublicKey
 from minivess.records.payloads import LogCreated, check_payload
 from minivess.records.receipt import Receipt
+from minivess.records.roles import IdentityKind
 
 _WAIT_SECONDS = 30.0
 _MOST_ACTS = 4096
@@ -103,6 +104,7 @@ class AuditLog(LogReader):
         roots: tuple[Identity, ...],
         threshold: int,
         root_signer: Signer,
+        serves: str | None = None,
         clock: Clock = utc_now,
         wait: float = _WAIT_SECONDS,
     ) -> AuditLog:
@@ -116,6 +118,7 @@ class AuditLog(LogReader):
             roots: the identities trusted from the start.
             threshold: how many of the roots must agree on root matters.
             root_signer: the root who signs entry 0.
+            serves: for a serving log, the origin of the device's log; its only root is then the service that answers.
             clock: tells the time.
             wait: seconds to wait for another writer.
 
@@ -130,8 +133,12 @@ class AuditLog(LogReader):
             raise UsageError(f"{root_signer.identity.id} signs the first entry but is none of the roots")
         if not 1 <= threshold <= len({root.id for root in roots}):
             raise UsageError(f"a threshold of {threshold} cannot be met by {len(roots)} roots")
-        payload = LogCreated(device=device, log_key=log_signer.public, roots=roots, threshold=threshold)
-        draft = Draft(action="log.created", outcome=Outcome.COMPLETED, payload=payload.model_dump(mode="json"))
+        services = [root.kind is IdentityKind.SERVICE for root in roots]
+        if services != [True] if serves is not None else any(services):
+            raise UsageError("a service is the root of its own serving log, and of no other log")
+        payload = LogCreated(device=device, log_key=log_signer.public, roots=roots, threshold=threshold, serves=serves)
+        fields = payload.model_dump(mode="json", exclude={"serves"} if serves is None else None)
+        draft = Draft(action="log.created", outcome=Outcome.COMPLETED, payload=fields)
         database = Database(database_url, wait=wait)
         database.make_folder()
         log = cls(database, origin=origin, log_signer=log_signer, clock=clock)

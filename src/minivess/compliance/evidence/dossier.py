@@ -49,7 +49,7 @@ from minivess.records.validation import ValidationReport
 _LIMIT = 64 << 20
 EVIDENCE = "evidence"
 """The folder in `traceability/` with the files that results name."""
-KEY_ACTIONS = frozenset(PAYLOADS) - {"inference", "release.build", "release.sign"}
+KEY_ACTIONS = frozenset(PAYLOADS) - {"inference", "inference.refusals", "release.build", "release.sign"}
 """Actions whose completed entries get an inclusion proof of their own in the pack."""
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
+from minivess.foundation.implements import implements
 from minivess.records.approval import Envelope, UnsealGrant, UnsealRequest
 from minivess.records.artifact import ArtifactName
 from minivess.records.base import Observation, Record, ShortText, Slug
@@ -434,6 +435,7 @@ def observed(action: str) -> bool:
     return model is not None and issubclass(model, Observation)
 
 
+@implements("REQ-140")
 def check_payload(action: str, payload: dict[str, Any], *, complete: bool) -> None:
     """Check a payload against its action's model.
 

@@ -34,9 +34,9 @@ Feature: Nothing happens unrecorded
     Examples:
       | cannot be written         | an action     |
       | is on a read-only medium  | a training    |
-      | is on a read-only medium  | an inference  |
+      | is on a read-only medium  | a disposition |
       | is held by something else | a training    |
-      | is held by something else | an inference  |
+      | is held by something else | a disposition |
 
   @REQ-004
   Scenario Outline: An action that does not succeed is recorded as well

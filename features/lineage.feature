@@ -7,6 +7,14 @@ Feature: Lineage and time that others can rely on
     Then only the first has left, and the refusal names the rule that was broken
     And the others wait in their order
 
+  @REQ-174
+  Scenario: Events are delivered when the command ends, not while it acts
+    Given a command that records three actions
+    When it has recorded them
+    Then no event has left
+    When it ends
+    Then the events of all three have left in the order of their entries
+
   @REQ-056
   Scenario: A checkpoint is stamped by an authority without a network
     Given a log and a timestamp authority that is reached by files alone

@@ -41,6 +41,7 @@ class Story:
         return [entry.body for entry in self.desk.log.entries()]
 
     def events(self) -> list[dict[str, Any]]:
+        self.desk.services().deliver()
         return [json.loads(line) for line in self.desk.events.read_text(encoding="utf-8").splitlines()]
 
     def validate(self) -> None:
@@ -168,10 +169,10 @@ def held(story: Story) -> Iterator[None]:
         other.execute("ROLLBACK")
 
 
-@when(parsers.re(r"Ada starts (?P<what>a training|an inference)"))
+@when(parsers.re(r"Ada starts (?P<what>a training|a disposition)"))
 def _(story: Story, what: str) -> None:
     story.before = list(story.desk.log.lines())
-    action, instant = {"a training": ("training", False), "an inference": ("inference", True)}[what]
+    action, instant = {"a training": ("training", False), "a disposition": ("run.disposition", True)}[what]
     try:
         with recorded(story.services, action, story.desk.ada, instant=instant):
             story.ran = True
@@ -241,6 +242,7 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     for _ in range(3):
         story.validate()
+        story.services.deliver()
     assert len(story.desk.log.pending_events()) == 6
 
 

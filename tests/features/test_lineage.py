@@ -14,6 +14,7 @@ from minivess.compliance.proofs.timestamp import timestamp_request, verify_times
 from minivess.foundation.errors import CouldNotCheckError, MinivessError
 from minivess.records.roles import IdentityKind, Role
 from minivess.workflows.log_book import accept_timestamp
+from minivess.workflows.recording import recorded
 from tests import audit_logs
 from tests.audit_logs import draft, lineage_event
 from tests.compliance.proofs.test_timestamp import Authority
@@ -31,6 +32,38 @@ def _(state: dict[str, Any], tmp_path: Path) -> None:
     desk = state["desk"] = audit_logs.start(tmp_path / "desk")
     for number, more in enumerate(({}, {"run": {"runId": "not-a-uuid"}}, {})):
         desk.log.append(draft(), desk.ada, event=lineage_event(number, **more))
+
+
+@given("a command that records three actions")
+def _(state: dict[str, Any], tmp_path: Path) -> None:
+    desk = state["desk"] = audit_logs.start(tmp_path / "desk")
+    state["services"] = desk.services()
+
+
+@when("it has recorded them")
+def _(state: dict[str, Any]) -> None:
+    for _ in range(3):
+        with recorded(state["services"], "data.validate", state["desk"].ada) as record:
+            record.payload(**audit_logs.VALIDATED)
+
+
+@then("no event has left")
+def _(state: dict[str, Any]) -> None:
+    assert not state["desk"].events.exists()
+
+
+@when("it ends")
+def _(state: dict[str, Any]) -> None:
+    state["services"].close()
+
+
+@then("the events of all three have left in the order of their entries")
+def _(state: dict[str, Any]) -> None:
+    desk = state["desk"]
+    left = [json.loads(line) for line in desk.events.read_text(encoding="utf-8").splitlines()]
+    assert [event["eventType"] for event in left] == ["START", "COMPLETE"] * 3
+    runs = [str(entry.body.context.openlineage_run) for entry in desk.log.entries(1)]
+    assert [event["run"]["runId"] for event in left] == runs
 
 
 @given("a log and a timestamp authority that is reached by files alone")

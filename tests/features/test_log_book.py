@@ -87,6 +87,7 @@ def _(tmp_path: Path) -> Story:
         fail()
     with recorded(services, "inference", service, instant=True) as record:
         record.payload(decision="answered", foreground_fraction=0.25, conformal=True)
+    services.deliver()
     return Story(desk, services, service)
 
 
@@ -197,6 +198,7 @@ def _(story: Story) -> None:
     assert SECRET.encode() in b"".join(path.read_bytes() for path in story.database.parent.glob("audit.db*"))
     assert SECRET.encode() in story.desk.events.read_bytes()
     erase(story.services, story.desk.max, FAILED, "a patient's name")
+    story.services.deliver()
 
 
 @then("its reason is nowhere in the database nor in the delivered events")

@@ -41,6 +41,7 @@ def bodies(log: AuditLog) -> list[EntryBody]:
 
 
 def events(desk: Desk) -> list[dict[str, Any]]:
+    desk.services().deliver()
     return [json.loads(line) for line in desk.events.read_text(encoding="utf-8").splitlines()]
 
 
@@ -76,8 +77,8 @@ def test_an_action_is_two_entries_and_two_events(desk: Desk, services: Services)
 
 @pytest.mark.verifies("REQ-001")
 def test_a_single_act_is_one_entry(desk: Desk, services: Services) -> None:
-    with recorded(services, "inference", desk.ada, instant=True) as record:
-        record.payload(decision="answered", foreground_fraction=0.25, conformal=True)
+    with recorded(services, "data.leakage", desk.ada, instant=True) as record:
+        record.payload(across=0, within=1)
     (body,) = bodies(desk.log)
     assert body.outcome is Outcome.COMPLETED
     assert [event["eventType"] for event in events(desk)] == ["COMPLETE"]
@@ -121,12 +122,12 @@ def test_an_error_is_recorded_and_goes_on(
 
 @pytest.mark.verifies("REQ-001")
 def test_no_is_an_answer_too(desk: Desk, services: Services) -> None:
-    with recorded(services, "inference", desk.ada, instant=True) as record:
-        record.payload(decision="refused: too small")
+    with recorded(services, "data.leakage", desk.ada, instant=True) as record:
+        record.payload(across=2, within=1)
         record.refuse("the volume is too small")
     (body,) = bodies(desk.log)
     assert (body.outcome, told(desk.log, body).error) == (Outcome.REFUSED, "RefusedError: the volume is too small")
-    assert told(desk.log, body).payload["decision"] == "refused: too small"
+    assert told(desk.log, body).payload["across"] == 2
     assert record.receipt.index == body.index
 
 
@@ -178,6 +179,24 @@ def test_nothing_starts_when_the_log_cannot_be_written(desk: Desk, instant: bool
 
 
 @pytest.mark.verifies("REQ-003")
+def test_without_a_trial_nothing_counts_that_could_not_be_recorded(desk: Desk) -> None:
+    path = desk.folder / "evidence" / "audit.db"
+    services = desk.services(desk.reopened(url=f"sqlite:///file:{path}?mode=ro&uri=true"))
+    made = []
+
+    def answer() -> None:
+        with recorded(services, "data.leakage", desk.ada, instant=True, trial=False) as record:
+            made.append(record)
+            record.payload(across=0, within=0)
+
+    with pytest.raises(CouldNotCheckError):
+        answer()
+    with pytest.raises(UsageError, match="no receipt"):
+        _ = made[0].receipt
+    assert desk.log.size == 1
+
+
+@pytest.mark.verifies("REQ-003")
 def test_unknown_actions_and_strangers_do_not_start(desk: Desk, services: Services) -> None:
     ran = False
     with pytest.raises(UsageError, match="unknown action"), recorded(services, "guess", desk.ada):
@@ -193,6 +212,38 @@ def test_an_enrolment_the_log_may_not_take_is_recorded_as_refused(desk: Desk, se
     assert bodies(desk.log)[-1].outcome is Outcome.REFUSED
 
 
+@pytest.mark.verifies("REQ-005", "REQ-174")
+def test_events_are_delivered_when_the_services_close_and_not_before(desk: Desk, tmp_path: Path) -> None:
+    services = desk.services()
+    with services:
+        for _ in range(2):
+            with recorded(services, "data.validate", desk.ada) as record:
+                record.payload(**VALIDATED)
+        assert not desk.events.exists()
+        assert len(desk.log.pending_events()) == 4
+    sent = [json.loads(line) for line in desk.events.read_text(encoding="utf-8").splitlines()]
+    assert [event["eventType"] for event in sent] == ["START", "COMPLETE"] * 2
+    assert [event["run"]["runId"] for event in sent] == [str(body.context.openlineage_run) for body in bodies(desk.log)]
+
+
+@pytest.mark.verifies("REQ-005")
+def test_services_that_recorded_nothing_deliver_nothing(desk: Desk) -> None:
+    sent: list[object] = []
+
+    class Heard:
+        def send(self, events: Sequence[dict[str, Any]]) -> int:
+            sent.extend(events)
+            return len(events)
+
+    with desk.services() as left, recorded(left, "data.leakage", desk.ada, instant=True) as record:
+        record.payload(across=0, within=0)
+        desk.events.parent.parent.joinpath("lineage").write_text("in the way", encoding="utf-8")
+    assert len(desk.log.pending_events()) == 1
+    with desk.services(relay=Relay(desk.log, Heard())):
+        pass
+    assert sent == []
+
+
 @pytest.mark.verifies("REQ-005")
 def test_a_relay_that_fails_neither_loses_an_event_nor_fails_the_action(desk: Desk) -> None:
     class Broken:
@@ -200,7 +251,7 @@ def test_a_relay_that_fails_neither_loses_an_event_nor_fails_the_action(desk: De
             raise RuntimeError("out of reach")
 
     services = desk.services(relay=Relay(desk.log, Broken()))
-    with recorded(services, "data.validate", desk.ada) as record:
+    with services, recorded(services, "data.validate", desk.ada) as record:
         record.payload(**VALIDATED)
     assert len(desk.log.pending_events()) == 2
 

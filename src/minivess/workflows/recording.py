@@ -1,13 +1,12 @@
 """`recorded(...)`: the one way to do something in this system.
 
 The action does not start unless the log can be written. Whatever happens then (done, refused, failed, interrupted) is
-an entry signed by the actor, committed together with its OpenLineage event. Delivery of events comes after the commit
-and can neither lose an event nor fail the action.
+an entry signed by the actor, committed together with its OpenLineage event. Events are delivered later, in batches: when the
+services close, or in the background of a service. Delivery can neither lose an event nor fail or delay the action.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,8 +35,6 @@ from minivess.records.payloads import PAYLOADS, IdentityRefused
 from minivess.records.receipt import Receipt
 from minivess.workflows.error_text import describe
 from minivess.workflows.services import Services, first_error
-
-_log = logging.getLogger(__name__)
 
 _KINDS: dict[Outcome, EventKind] = {
     Outcome.STARTED: "START",
@@ -245,10 +242,7 @@ class Recording:
             receipt = services.log.erase(draft, self._signer, event=event, redact=self._redact)
         else:
             receipt = services.log.append(draft, self._signer, event=event)
-        try:
-            services.relay.deliver()
-        except Exception as failure:  # the event waits in the outbox; the next delivery takes it
-            _log.warning("lineage events wait in the outbox: %s", type(failure).__name__)
+        services.relay.expect()
         return receipt
 
 
@@ -262,12 +256,14 @@ def recorded(
     inputs: Iterable[Artifact] = (),
     context: Context | None = None,
     instant: bool = False,
+    trial: bool = True,
     redact: Redact | None = None,
 ) -> Iterator[Recording]:
     """Do something on the record.
 
     Before the block a `started` entry is appended (or, for an instant action, the log is tried); if that is impossible
-    the block never runs. After it one entry says how it ended:
+    the block never runs. An inference alone goes without the trial: its block has no effect, and its answer leaves only
+    once the entry is on the disk. After the block one entry says how it ended:
 
     - `completed`, with payload and outputs;
     - `refused`, when it raised `RefusedError` or called `Recording.refuse`;
@@ -280,6 +276,8 @@ def recorded(
         inputs: what is known beforehand to be read.
         context: circumstances; by default what `Services.context` finds.
         instant: for single acts (an approval, one inference): no `started` entry.
+        trial: for instant actions, whether the log is tried before the block. Without it the block must have no effect
+            outside the recording, so that nothing was done when the entry cannot be written.
         redact: for `entry.erased` alone: takes from the events of the erased entry what its details said.
 
     Raises:
@@ -292,10 +290,10 @@ def recorded(
         update={"openlineage_run": new_run_id()}
     )
     recording = Recording(services, action, signer, tuple(inputs), circumstances, redact=redact)
-    if instant:
-        services.log.check_writable()
-    else:
+    if not instant:
         recording.announce()
+    elif trial:
+        services.log.check_writable()
     try:
         yield recording
     except BaseException as error:

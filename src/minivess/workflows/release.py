@@ -74,6 +74,7 @@ def policy_of(services: Services) -> ReleasePolicy:
 @implements("REQ-021", "REQ-035")
 def judge_gates(services: Services) -> tuple[GateResult, ...]:
     """Judge every gate of the policy on the facts as they are now. A fact that is missing fails its gates."""
+    services.deliver()  # the pack takes the events of the entries it takes
     workspace = Workspace(services.workspace)
     evaluation = _made(workspace, "evidence/evaluation/evaluation.json", EvaluationRecord)
     risks = RiskFile.load(services.source)

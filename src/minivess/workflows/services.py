@@ -5,6 +5,7 @@ Opening the services is the one place where settings, keystore and stores are pu
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.clock import Clock, utc_now
 from minivess.foundation.errors import RefusedError, UsageError
+from minivess.foundation.implements import implements
 from minivess.foundation.paths import PROJECT_FILE
 from minivess.foundation.provenance import environment_digest, source_state
 from minivess.foundation.settings import Settings, load_settings
@@ -28,6 +30,8 @@ from minivess.records.entry import Context
 from minivess.records.project import Project
 from minivess.records.sinks import Progress
 from minivess.workflows.cited import cited_version
+
+_log = logging.getLogger(__name__)
 
 LOG_IDENTITY = "log"
 """Id of the service key that signs the log's checkpoints, in the workspace's keystore."""
@@ -69,8 +73,18 @@ class Services:
         except ValidationError as error:
             raise UsageError(f"the context is refused: {first_error(error)}") from None
 
+    @implements("REQ-005", "REQ-174")
+    def deliver(self) -> None:
+        """Deliver the lineage events that wait in the outbox. What cannot be delivered waits for the next time."""
+        try:
+            self.relay.deliver()
+        except Exception as failure:  # the entries are safe, and the events with them
+            _log.warning("lineage events wait in the outbox: %s", type(failure).__name__)
+
     def close(self) -> None:
-        """Let go of the database."""
+        """Deliver what was recorded meanwhile, and let go of the database."""
+        if self.relay.due:
+            self.deliver()
         self.log.close()
 
     def __enter__(self) -> Services:

@@ -10,6 +10,7 @@ Relays of several machines on one outbox may deliver an event more than once, bu
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -45,6 +46,20 @@ class Relay:
     def __init__(self, source: Outbox, transport: Transport) -> None:
         self._source = source
         self._transport = transport
+        self._due = threading.Event()
+
+    @property
+    def due(self) -> bool:
+        """Whether events were announced by `expect` since the last delivery began."""
+        return self._due.is_set()
+
+    def expect(self) -> None:
+        """An event was put into the outbox, to be delivered later: nothing is delivered here."""
+        self._due.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until an event is expected, at most so long; returns whether one is."""
+        return self._due.wait(seconds)
 
     def deliver(self) -> int:
         """Deliver everything that waits, unless another relay is at it; returns how many events this one delivered.
@@ -54,6 +69,7 @@ class Relay:
                 delivered waits on.
         """
         delivered = 0
+        self._due.clear()
         while self._waiting(1):
             with self._transport.turn(wait=False) as ours:
                 if not ours:

@@ -34,7 +34,7 @@ class Outbox(Protocol):
         """These need not be delivered again."""
 
 
-@implements("REQ-005", "REQ-051")
+@implements("REQ-005", "REQ-051", "REQ-174")
 class Relay:
     """Delivers what an outbox holds.
 

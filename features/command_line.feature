@@ -32,7 +32,7 @@ Feature: The command line is quick, clear and leaves nothing half-done
   @REQ-043 @RC-07
   Scenario: A wrong passphrase
     Given a project with a log
-    When its log is read with a wrong passphrase
+    When "data ingest --as ada" is run with a wrong passphrase of the log
     Then it ends with exit code 1, one error line that names "passphrase", and a hint
 
   @REQ-043 @RC-06

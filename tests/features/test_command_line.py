@@ -117,10 +117,10 @@ def _(run: Run, command: str) -> None:
     run.command(*command.split())
 
 
-@when("its log is read with a wrong passphrase")
-def _(run: Run) -> None:
-    run.environment = {"MINIVESS_PASSPHRASE_LOG": "not this one"}
-    run.command("audit", "log")
+@when(parsers.parse('"{command}" is run with a wrong passphrase of the log'))
+def _(run: Run, command: str) -> None:
+    run.environment = {"MINIVESS_PASSPHRASE_LOG": "not this one", "MINIVESS_PASSPHRASE_ADA": projects.PASSPHRASE}
+    run.command(*command.split())
 
 
 @when(parsers.parse('"{command}" is run with its passphrases'))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from minivess.cli.rendering import Progress, emit_json, emit_table, say
-from minivess.cli.session import actor_option, first_signer_of, passphrase_for, services_of, signer_of
+from minivess.cli.session import actor_option, first_signer_of, passphrase_for, reader_of, services_of, signer_of
 from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
 from minivess.foundation.paths import Workspace
 from minivess.records.entry import Outcome
@@ -75,7 +75,7 @@ def log(
     from minivess.compliance.audit.reader import Wanted
     from minivess.workflows.log_book import span_of_release
 
-    with services_of(project) as services:
+    with reader_of(project) as services:
         wanted = Wanted(
             action=action,
             actor=who,
@@ -104,7 +104,7 @@ def show(project: Path, index: int, as_json: bool) -> None:
     """Explain entry INDEX: who, what, on what authority, with which inputs and outputs, proven how."""
     from minivess.workflows.log_book import explain
 
-    with services_of(project) as services:
+    with reader_of(project) as services:
         found = explain(services, index)
     if as_json:
         details = None if found.details is None else found.details.model_dump(mode="json")
@@ -131,7 +131,7 @@ def prove(project: Path, index: int, out: Path | None) -> None:
     """Write the C2SP tlog-proof of entry INDEX, with the entry in it."""
     from minivess.compliance.proofs.tlog_proof import write_tlog_proof
 
-    with services_of(project) as services:
+    with reader_of(project) as services:
         text = write_tlog_proof(services.log.prove(index))
     if out is None:
         click.echo(text, nl=False)
@@ -162,7 +162,7 @@ def verify(project: Path, *, file: Path | None, trust: Path | None, known: Path 
             )
         _say_checks(_verify_file(file, keys))
         return
-    with services_of(project) as services:
+    with reader_of(project) as services:
         progress, size = Progress(), services.log.size
         checks, _ = verify_log(
             services.log.pairs(),
@@ -184,8 +184,8 @@ def checkpoint(project: Path, out: Path | None, vkey: bool) -> None:
     """Write the newest signed checkpoint (C2SP): keep it elsewhere, and the log cannot be rolled back unseen."""
     from minivess.compliance.proofs.cosignature import LOG, verifier_key
 
-    with services_of(project) as services:
-        key = verifier_key(services.log.origin, services.log.signer.public, LOG)
+    with reader_of(project) as services:
+        key = verifier_key(services.log.origin, services.log.key, LOG)
         note = f"{key.text()}\n" if vkey else services.log.checkpoint()
     if out is None:
         click.echo(note, nl=False)
@@ -222,7 +222,7 @@ def request(project: Path, out: Path) -> None:
     """Write a request for the newest checkpoint to OUT (send it as application/timestamp-query)."""
     from minivess.compliance.proofs.timestamp import timestamp_request
 
-    with services_of(project) as services:
+    with reader_of(project) as services:
         write_atomic(out, timestamp_request(services.log.checkpoint()))
 
 
@@ -260,7 +260,7 @@ def drill(project: Path, as_json: bool) -> None:
     """Tamper with a copy of the log in every way known here, and report whether verification named each."""
     from minivess.workflows.log_book import drill as run_drill
 
-    with services_of(project) as services:
+    with reader_of(project) as services:
         cases = run_drill(services)
     caught = sum(case.caught for case in cases)
     if as_json:
@@ -287,7 +287,7 @@ def trust(project: Path, out: Path) -> None:
     """Write the log's and the people's public keys to OUT, to be handed to verifiers by another way than the pack."""
     from minivess.workflows.people import trusted_keys
 
-    with services_of(project) as services:
+    with reader_of(project) as services:
         write_text_atomic(out, trusted_keys(services))
     say(f"hand {out} to verifiers yourself: keys that travel with a pack prove nothing about it")
 
@@ -333,7 +333,7 @@ def blast_radius(project: Path, key: str, as_json: bool) -> None:
 
     from minivess.workflows.log_book import reliance_on
 
-    with services_of(project) as services:
+    with reader_of(project) as services:
         found = reliance_on(services, key)
     if as_json:
         emit_json(asdict(found))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from minivess.cli.rendering import emit_json, emit_table, say
-from minivess.cli.session import actor_option, services_of, signer_of
+from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.cli.tree import results_option, source_of, source_option, traced
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import PROJECT_FILE
@@ -31,14 +31,15 @@ def review(project: Path, ids: tuple[str, ...], everything: bool, as_json: bool,
 
     if ids and everything:
         raise click.UsageError("give ids or --all")
-    with services_of(project) as services:
-        if ids or everything:
+    if ids or everything:
+        with services_of(project) as services:
             person = signer_of(services, actor, Role.REVIEWER, Role.DEVELOPER, Role.RELEASE_MANAGER)
             done = tracing.review(services, person, only=ids)
-            say(f"{len(done)} link(s) reviewed by {person.identity.id}; commit requirements/reviews.txt")
-            return
-        states = tracing.link_states(services)
-        unsigned = {str(key) for key in tracing.unsigned_reviews(services)}
+        say(f"{len(done)} link(s) reviewed by {person.identity.id}; commit requirements/reviews.txt")
+        return
+    with reader_of(project) as reader:
+        states = tracing.link_states(reader)
+        unsigned = {str(key) for key in tracing.unsigned_reviews(reader)}
     waiting: list[tuple[str, str]] = [(str(key), state) for key, state in states.items() if state != "reviewed"]
     waiting += [(name, "unsigned") for name in sorted(unsigned)]
     if as_json:
@@ -219,6 +220,6 @@ def _revision(project: Path, name: str) -> str:
         return name
     from minivess.workflows import tracing
 
-    with services_of(project) as services:
+    with reader_of(project) as services:
         known = tracing.baselines(services).get(name)
     return known.commit if known is not None and known.commit else name

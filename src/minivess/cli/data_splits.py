@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from minivess.cli.rendering import emit_json, emit_table, say
-from minivess.cli.session import actor_option, services_of, signer_of
+from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.records.roles import Role
 from minivess.records.split import Share, SplitManifest
 
@@ -29,9 +29,14 @@ def split(project: Path, actor: str | None, preview: bool, as_json: bool) -> Non
     """
     from minivess.workflows import data, data_splits
 
-    with services_of(project) as services:
-        made = data.propose(services) if preview else data.split(services, _developer(services, actor))
-        shares = data_splits.shares(services, made)
+    if preview:
+        with reader_of(project) as reader:
+            made = data.propose(reader)
+            shares = data_splits.shares(reader, made)
+    else:
+        with services_of(project) as services:
+            made = data.split(services, _developer(services, actor))
+            shares = data_splits.shares(services, made)
     if as_json:
         emit_json(made)
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from minivess.cli.rendering import emit_json, emit_table, say
-from minivess.cli.session import actor_option, services_of, signer_of
+from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.records.roles import Role
 
 
@@ -69,7 +69,7 @@ def pipeline(project: Path, stage: str | None, as_json: bool) -> None:
     from minivess.workflows.stages import write_pipeline
 
     if stage is not None:
-        with services_of(project) as services:
+        with reader_of(project) as services:
             workflow.check_people(services, stage)
         click.echo(f"{stage}: done")
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from minivess.cli.rendering import emit_json, emit_table, say
-from minivess.cli.session import actor_option, passphrase_for, services_of, signer_of
+from minivess.cli.session import actor_option, passphrase_for, reader_of, services_of, signer_of
 from minivess.foundation.files import read_limited, write_text_atomic
 from minivess.foundation.paths import Workspace
 from minivess.records.roles import IdentityKind, Role
@@ -118,7 +118,7 @@ def show_roots(project: Path, as_json: bool) -> None:
     """Who the roots are, and how many must agree to change them."""
     from minivess.workflows.people import register_of
 
-    with services_of(project) as services:
+    with reader_of(project) as services:
         register = register_of(services)
     if as_json:
         emit_json({"roots": [one.model_dump(mode="json") for one in register.roots], "threshold": register.threshold})
@@ -140,7 +140,7 @@ def propose(project: Path, identifiers: tuple[str, ...], threshold: int, new_log
     """Name the roots to be, and whether the log gets a new key."""
     from minivess.workflows.people import propose_roots
 
-    with services_of(project) as services:
+    with reader_of(project) as services:
         passphrase = passphrase_for("log") if new_log_key else None
         _write(out, propose_roots(services, identifiers, threshold, log_passphrase=passphrase))
     say(f"each root signs it: `minivess identity roots sign {out} --as ID`")

@@ -11,12 +11,13 @@ import click
 
 from minivess.cli.rendering import Progress
 from minivess.foundation.errors import UsageError
+from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.roles import IdentityKind, Role
 
 if TYPE_CHECKING:
     from minivess.compliance.identity.signer import Signer
-    from minivess.workflows.services import Services
+    from minivess.workflows.services import Services, WorkspaceReader
 
 actor_option = click.option(
     "--as", "actor", envvar="MINIVESS_ACTOR", help="Who acts (an identity's id). Needed when several could."
@@ -29,21 +30,50 @@ def passphrase_for(identity: str) -> str:
     Raises:
         UsageError: it is not in the environment and nobody sits at a terminal.
     """
-    variable = "MINIVESS_PASSPHRASE_" + identity.upper().replace("-", "_").replace(".", "_")
+    variable = _variable(identity)
     held = os.environ.get(variable)
     if held:
         return held
     if not sys.stdin.isatty():
-        raise UsageError(f"the passphrase of {identity} is needed, and there is nobody to ask", hint=f"set {variable}")
+        raise UsageError(
+            f"the passphrase of {identity} is needed, and this is no terminal to ask for it", hint=f"set {variable}"
+        )
     return str(click.prompt(f"Passphrase of {identity}", hide_input=True, err=True))
 
 
 def services_of(folder: Path) -> Services:
-    """Open the workspace's log and sinks."""
+    """Open the workspace for writing; asks for the passphrase of the log's key."""
     from minivess.workflows.services import open_services
 
     workspace = Workspace.find(folder)
     return open_services(workspace.root, log_passphrase=lambda: passphrase_for("log"), progress=Progress())
+
+
+@implements("REQ-190")
+def reader_of(folder: Path) -> WorkspaceReader:
+    """Open the workspace for reading; asks for no passphrase."""
+    from minivess.workflows.services import open_reader
+
+    return open_reader(Workspace.find(folder).root, progress=Progress())
+
+
+def recorder_at_hand(folder: Path, actor: str | None, *roles: Role) -> str | None:
+    """Who puts a report on the record without being asked for it.
+
+    Args:
+        folder: the project folder.
+        actor: the one who was named; they are asked for their passphrase if need be.
+        roles: who may record it, when nobody was named.
+
+    Returns:
+        The one who was named, or the only person able to, when the environment holds their passphrase and the log's.
+        None: nobody, so that nothing is to be asked for.
+    """
+    if actor is not None:
+        return actor
+    able = _able(Workspace.find(folder).root, roles)
+    given = len(able) == 1 and all(os.environ.get(_variable(who)) for who in ("log", able[0]))
+    return able[0] if given else None
 
 
 def signer_of(services: Services, actor: str | None, *roles: Role) -> Signer:
@@ -68,16 +98,25 @@ def first_signer_of(folder: Path, actor: str | None, *roles: Role) -> Signer:
     return Keystore(workspace.keystore).unlock(who, passphrase_for(who))
 
 
-def _actor(workspace: Path, actor: str | None, roles: tuple[Role, ...]) -> str:
+def _variable(identity: str) -> str:
+    return "MINIVESS_PASSPHRASE_" + identity.upper().replace("-", "_").replace(".", "_")
+
+
+def _able(workspace: Path, roles: tuple[Role, ...]) -> list[str]:
+    """The people in the keystore who hold one of the roles."""
     from minivess.compliance.identity.keystore import Keystore
 
-    if actor is not None:
-        return actor
-    able = [
+    return [
         person.id
         for person in Keystore(Workspace(workspace).keystore).identities()
         if person.kind is IdentityKind.PERSON and (not roles or set(roles) & set(person.roles))
     ]
+
+
+def _actor(workspace: Path, actor: str | None, roles: tuple[Role, ...]) -> str:
+    if actor is not None:
+        return actor
+    able = _able(workspace, roles)
     if len(able) != 1:
         wanted = " or ".join(role.value for role in roles) or "person"
         raise UsageError(

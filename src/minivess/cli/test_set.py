@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from minivess.cli.rendering import emit_json, emit_table, say
-from minivess.cli.session import actor_option, services_of, signer_of
+from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.records.roles import Role
 
 
@@ -65,7 +65,7 @@ def status(project: Path, as_json: bool) -> None:
     """How often the test set was opened, by whom, for what, and with what result."""
     from minivess.workflows import test_set as workflow
 
-    with services_of(project) as services:
+    with reader_of(project) as services:
         odometer = workflow.status(services)
     if as_json:
         emit_json(odometer)

@@ -28,11 +28,12 @@ from minivess.records.seal import SealManifest
 from minivess.records.split import SplitManifest
 from minivess.records.validation import ValidationReport
 from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services, first_error
+from minivess.workflows.services import Services, WorkspaceReader, first_error
 from minivess.workflows.stages import follows
 
 SEAL_CONTEXT = b"minivess/test-set/data-key/1"
-MANIFEST, SPLIT = "data/manifest.json", "data/split.json"
+MANIFEST, SPLIT, VALIDATION = "data/manifest.json", "data/split.json", "data/validation.json"
+_PROFILE = "data/profile.json"
 _LIMIT = 64 << 20
 _PAGE_LIMIT = 1 << 30
 
@@ -111,37 +112,20 @@ def ingest(services: Services, signer: Signer) -> DatasetManifest:
 
 @follows("validate")
 def validate(services: Services, signer: Signer) -> ValidationReport:
-    """Run the rules over the cases; keep the findings, the page a person reads, and the profile of the set.
-
-    What was measured is remembered case by case, so that an interrupted validation goes on where it stopped.
-    """
-    from minivess.ml.datasets.checking import profile, report, rules, survey, validation
-
+    """Run the rules over the cases as `look_over` does, and record what was found."""
     workspace = Workspace(services.workspace)
     manifest = manifest_of(workspace)
-    changes = services.project.data.rules
     with recorded(
         services,
         "data.validate",
         signer,
-        inputs=made_of(workspace, "data/manifest.json"),
+        inputs=made_of(workspace, MANIFEST),
         context=services.context(data=manifest.root),
     ) as record:
-        rules.severities(changes)
-        surveyed = survey.survey(manifest, workspace.prepared, memory=workspace.measures, progress=services.progress)
-        found = validation.validate(
-            manifest, workspace.prepared, changes=changes, surveyed=surveyed, progress=services.progress
-        )
-        figures = profile.summarise(surveyed) if surveyed.measures else None
-        page = report.page(found, figures, surveyed, when=services.clock(), progress=services.progress)
-        write_text_atomic(workspace.data / "validation.html", page)
-        if figures is None:
-            (workspace.data / "profile.json").unlink(missing_ok=True)
-        else:
-            write_json(workspace, "data/profile.json", figures)
-            record.output("data/profile.json", workspace.data / "profile.json")
-        write_json(workspace, "data/validation.json", found)
-        record.output("data/validation.json", workspace.data / "validation.json")
+        found = look_over(services)
+        for name in (_PROFILE, VALIDATION):
+            if (workspace.root / name).is_file():
+                record.output(name, workspace.root / name)
         severities = [finding.severity.value for finding in found.findings]
         record.payload(
             rules=len(found.rules),
@@ -151,6 +135,46 @@ def validate(services: Services, signer: Signer) -> ValidationReport:
             changed=len(found.changed),
         )
     return found
+
+
+def look_over(services: WorkspaceReader) -> ValidationReport:
+    """Run the rules over the cases; write the findings, the page a person reads, and the profile of the set.
+
+    Nothing is recorded in the log. What was measured is remembered case by case, so that an interrupted validation goes
+    on where it stopped, and another one takes little time.
+    """
+    from minivess.ml.datasets.checking import profile, report, rules, survey, validation
+
+    workspace = Workspace(services.workspace)
+    manifest = manifest_of(workspace)
+    changes = services.project.data.rules
+    rules.severities(changes)
+    surveyed = survey.survey(manifest, workspace.prepared, memory=workspace.measures, progress=services.progress)
+    found = validation.validate(
+        manifest, workspace.prepared, changes=changes, surveyed=surveyed, progress=services.progress
+    )
+    figures = profile.summarise(surveyed) if surveyed.measures else None
+    page = report.page(found, figures, surveyed, when=services.clock(), progress=services.progress)
+    write_text_atomic(workspace.data / "validation.html", page)
+    if figures is None:
+        (workspace.root / _PROFILE).unlink(missing_ok=True)
+    else:
+        write_json(workspace, _PROFILE, figures)
+    write_json(workspace, VALIDATION, found)
+    return found
+
+
+@implements("REQ-191")
+def _validated(services: Services, signer: Signer) -> None:
+    """Validate again and record it, unless the log holds the digest of data/validation.json as it is now."""
+    workspace = Workspace(services.workspace)
+    if not (workspace.root / VALIDATION).is_file():
+        return
+    (there,) = made_of(workspace, VALIDATION)
+    for entry in services.log.entries(actions={"data.validate"}):
+        if entry.body.outcome is Outcome.COMPLETED and there in entry.body.outputs:
+            return
+    validate(services, signer)
 
 
 def _withdraw_pictures(workspace: Workspace, cases: Iterable[str]) -> None:
@@ -178,6 +202,7 @@ def split(services: Services, signer: Signer) -> SplitManifest:
         raise RefusedError(
             "the test part is sealed: the split stands", hint="start another project folder for other data"
         )
+    _validated(services, signer)
     with recorded(
         services,
         "data.split",
@@ -185,7 +210,7 @@ def split(services: Services, signer: Signer) -> SplitManifest:
         inputs=made_of(workspace, MANIFEST),
         context=services.context(data=manifest.root),
     ) as record:
-        report = read_json(workspace, "data/validation.json", ValidationReport, hint="minivess data validate")
+        report = read_json(workspace, VALIDATION, ValidationReport, hint="minivess data validate")
         if report.blocked or report.dataset != manifest.root:
             raise RefusedError(
                 "validation blocks these cases" if report.blocked else "validation was for other cases",
@@ -211,7 +236,7 @@ def split(services: Services, signer: Signer) -> SplitManifest:
     return made
 
 
-def propose(services: Services) -> SplitManifest:
+def propose(services: WorkspaceReader) -> SplitManifest:
     """The split as it would be; nothing is written or recorded, except the page about leaks when there are any.
 
     Raises:
@@ -231,7 +256,7 @@ def propose(services: Services) -> SplitManifest:
     return made
 
 
-def locked_split(services: Services) -> str | None:
+def locked_split(services: WorkspaceReader) -> str | None:
     """Digest of data/split.json as it was locked for the present cases; None while it is not.
 
     Raises:
@@ -247,7 +272,7 @@ def locked_split(services: Services) -> str | None:
     return None
 
 
-def _locked_by_plan(services: Services, manifest: DatasetManifest) -> SplitManifest | None:
+def _locked_by_plan(services: WorkspaceReader, manifest: DatasetManifest) -> SplitManifest | None:
     """The locked split, when it lies there unchanged and was made by the present plan."""
     from minivess.ml.datasets import splits
     from minivess.ml.datasets.published import read_published

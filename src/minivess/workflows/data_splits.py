@@ -10,7 +10,7 @@ from minivess.records.leakage import LeakageReport
 from minivess.records.split import Share, SplitManifest
 from minivess.workflows.data import MANIFEST, SPLIT, keep_leakage, made_of, manifest_of, split_of
 from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
+from minivess.workflows.services import Services, WorkspaceReader
 
 
 @implements("REQ-086")
@@ -37,7 +37,7 @@ def leakage(services: Services, signer: Signer) -> LeakageReport:
     return report
 
 
-def shares(services: Services, made: SplitManifest) -> tuple[Share, ...]:
+def shares(services: WorkspaceReader, made: SplitManifest) -> tuple[Share, ...]:
     """What every part and fold of a split holds."""
     from minivess.ml.datasets import splits
 

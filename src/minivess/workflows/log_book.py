@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,7 +13,9 @@ from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.timestamp import Timestamped, imprint_of, stamped_imprint, verify_timestamp
 from minivess.compliance.verification.drill import DRILLED, Case, tamper
+from minivess.compliance.verification.log import Pair, verify_log
 from minivess.compliance.verification.receipt import verify_receipt
+from minivess.compliance.verification.stand_ins import with_stand_ins
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
@@ -22,7 +25,7 @@ from minivess.records.payloads import EntryErased, ReleaseBuilt, ReleaseSigned, 
 from minivess.records.receipt import Receipt
 from minivess.records.verdict import Verdict
 from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
+from minivess.workflows.services import Services, WorkspaceReader
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Explained:
 
 
 @implements("REQ-066")
-def explain(services: Services, index: int) -> Explained:
+def explain(services: WorkspaceReader, index: int) -> Explained:
     """Who did what, on what authority, with what, and how that is proven.
 
     Raises:
@@ -52,7 +55,7 @@ def explain(services: Services, index: int) -> Explained:
     return Explained(entry, log.details(index), receipt, _authority(services, entry, register), verdict)
 
 
-def span_of_release(services: Services, version: str) -> tuple[int, int]:
+def span_of_release(services: WorkspaceReader, version: str) -> tuple[int, int]:
     """The entries a release rests on: after those of the release before it, up to its own last signature.
 
     Raises:
@@ -93,7 +96,7 @@ def erase(services: Services, signer: Signer, index: int, reason: str) -> Receip
     return record.receipt
 
 
-def _authority(services: Services, entry: Entry, register: Register) -> tuple[str, ...]:
+def _authority(services: WorkspaceReader, entry: Entry, register: Register) -> tuple[str, ...]:
     body = entry.body
     identity = register.key(body.key, body.index)
     tenure = register.tenures.get(body.key)
@@ -123,14 +126,34 @@ def _authority(services: Services, entry: Entry, register: Register) -> tuple[st
 
 
 @implements("REQ-065")
-def drill(services: Services) -> list[Case]:
-    """Tamper with a copy of the beginning of the log, and judge each copy; nothing of the log itself is touched."""
-    pairs = tuple(islice(services.log.pairs(), DRILLED))
-    return tamper(pairs, services.log.origin, services.log.signer)
+def drill(services: WorkspaceReader) -> list[Case]:
+    """Tamper with a copy of the beginning of the log, and judge each copy; nothing of the log itself is touched.
+
+    Every key of the copy is a throw-away one, so that the drill can play somebody who holds the log's key, and needs no
+    passphrase.
+
+    Raises:
+        UsageError: the log has too few entries, or its beginning does not verify as it is.
+    """
+    pairs, note = _beginning(services)
+    register = Register.fold(services.log.entries(actions=REGISTER_ACTIONS))
+    checks, _ = verify_log(pairs, note, trusted_log_key=register.log_key_at(len(pairs)))
+    if not all(check.passed for check in checks):
+        raise UsageError("the log does not verify as it is", hint="`minivess audit verify` names the entry")
+    copied, log_signer = with_stand_ins(pairs)
+    return tamper(copied, services.log.origin, log_signer)
+
+
+def _beginning(services: WorkspaceReader) -> tuple[tuple[Pair, ...], str]:
+    """The first entries of the log, at most `DRILLED`, and a checkpoint over exactly these."""
+    for size in range(min(DRILLED, services.log.size), 2, -1):
+        with suppress(VerificationError):
+            return tuple(islice(services.log.pairs(), size)), services.log.checkpoint(size)
+    raise UsageError(f"a drill needs a log with a checkpoint of 3 to {DRILLED} entries")
 
 
 @implements("REQ-059")
-def reliance_on(services: Services, key: str) -> BlastRadius:
+def reliance_on(services: WorkspaceReader, key: str) -> BlastRadius:
     """Every entry and release that relied on a key.
 
     Args:

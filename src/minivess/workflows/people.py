@@ -27,7 +27,7 @@ from minivess.records.project import Project
 from minivess.records.receipt import Receipt
 from minivess.records.roles import IdentityKind, Role
 from minivess.workflows.recording import recorded
-from minivess.workflows.services import LOG_IDENTITY, Services
+from minivess.workflows.services import LOG_IDENTITY, Services, WorkspaceReader
 
 INFERENCE_IDENTITY = "inference"
 
@@ -169,7 +169,7 @@ class RootsProposal(Record):
 
 @implements("REQ-057", "REQ-116")
 def propose_roots(
-    services: Services, members: Sequence[str], threshold: int, *, log_passphrase: str | None = None
+    services: WorkspaceReader, members: Sequence[str], threshold: int, *, log_passphrase: str | None = None
 ) -> RootsProposal:
     """Name the roots to be, by their ids in the keystore; a rotation that was prepared there is what counts.
 
@@ -268,21 +268,21 @@ def _state(register: Register, identity: Identity) -> str:
     return "another key" if state == "valid" and not _counts(register, identity) else state
 
 
-def trusted_keys(services: Services) -> str:
+def trusted_keys(services: WorkspaceReader) -> str:
     """The public keys of the log and of everybody enrolled, as the JSON that `--trust` reads."""
     return TrustedKeys.of(register_of(services), services.project.witnesses).text()
 
 
-def _possession(services: Services, old: Signer, new: Signer) -> str:
+def _possession(services: WorkspaceReader, old: Signer, new: Signer) -> str:
     """The new key's signature for going on with it in place of the old one."""
     return to_base64(new.sign(possession_statement(services.log.origin, old.identity.id, old.key_id, new.key_id)))
 
 
-def _keystore(services: Services) -> Keystore:
+def _keystore(services: WorkspaceReader) -> Keystore:
     return Keystore(Workspace(services.workspace).keystore)
 
 
-def register_of(services: Services) -> Register:
+def register_of(services: WorkspaceReader) -> Register:
     """Who may act now, as the log says."""
     return Register.fold(services.log.entries(actions=REGISTER_ACTIONS))
 

@@ -13,7 +13,7 @@ from minivess.records.entry import Entry, Outcome
 from minivess.records.evaluation import EvaluationRecord
 from minivess.records.project import Project
 from minivess.workflows.data import read_json
-from minivess.workflows.services import Services
+from minivess.workflows.services import WorkspaceReader
 from minivess.workflows.stages import EVALUATION, stages_of, stated
 from minivess.workflows.told import reading
 
@@ -87,7 +87,7 @@ def take_over(root: Path, project: Project) -> list[str]:
 
 
 @implements("REQ-099")
-def check_people(services: Services, stage: str) -> None:
+def check_people(services: WorkspaceReader, stage: str) -> None:
     """See whether people did what a stage stands for; nothing is done in their place.
 
     Raises:
@@ -125,7 +125,7 @@ def check_people(services: Services, stage: str) -> None:
         )
 
 
-def _is_current(services: Services, entry: Entry) -> bool:
+def _is_current(services: WorkspaceReader, entry: Entry) -> bool:
     workspace = Workspace(services.workspace)
     path = services.workspace / EVALUATION
     if not path.is_file() or not workspace.onnx.is_file():

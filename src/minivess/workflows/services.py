@@ -1,6 +1,7 @@
 """What every use case is handed: the project, the log, the relay, and where progress goes.
 
-Opening the services is the one place where settings, keystore and stores are put together.
+A workspace is opened in one of two ways: for reading (`open_reader`), which takes no key and asks for no passphrase, or
+for writing (`open_services`), which takes the log's key. Settings, keystore and stores are put together here alone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ValidationError
 
@@ -37,15 +38,14 @@ LOG_IDENTITY = "log"
 """Id of the service key that signs the log's checkpoints, in the workspace's keystore."""
 
 
-@dataclass(frozen=True)
-class Services:
-    """The services of one workspace."""
+@dataclass(frozen=True, kw_only=True)
+class WorkspaceReader:
+    """One workspace, opened for reading: the log takes no entry, and no lineage event is delivered."""
 
     workspace: Path
     project: Project
     settings: Settings
     log: AuditLog
-    relay: Relay
     source: Path
     """Folder with requirements/, risk/, features/, templates/ and uv.lock."""
     progress: Progress
@@ -87,11 +87,18 @@ class Services:
             self.deliver()
         self.log.close()
 
-    def __enter__(self) -> Services:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services(WorkspaceReader):
+    """The services of one workspace, opened for writing."""
+
+    relay: Relay
 
 
 def silent(label: str, done: int, total: int) -> None:
@@ -107,6 +114,33 @@ def load_project(workspace: Path) -> Project:
     return read_record(workspace / PROJECT_FILE, Project)
 
 
+@implements("REQ-190")
+def open_reader(workspace: Path, *, progress: Progress = silent, clock: Clock = utc_now) -> WorkspaceReader:
+    """Open a workspace whose log exists, for reading. No passphrase is needed.
+
+    Args:
+        workspace: the project folder.
+        progress: hears how far long work has come.
+        clock: tells the time.
+
+    Raises:
+        InputError: project file, settings or log are missing or malformed.
+        VerificationError: the entries do not agree with the last checkpoint.
+        CouldNotCheckError: the log is out of reach.
+    """
+    root = workspace.absolute()
+    project, settings = load_project(root), load_settings(root)
+    return WorkspaceReader(
+        workspace=root,
+        project=project,
+        settings=settings,
+        log=AuditLog.open(settings.database_url, log_signer=None, clock=clock),
+        source=(root / project.source).resolve(),
+        progress=progress,
+        clock=clock,
+    )
+
+
 def open_services(
     workspace: Path,
     *,
@@ -114,7 +148,7 @@ def open_services(
     progress: Progress = silent,
     clock: Clock = utc_now,
 ) -> Services:
-    """Open a workspace whose log exists.
+    """Open a workspace whose log exists, for writing.
 
     Args:
         workspace: the project folder.

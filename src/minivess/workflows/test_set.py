@@ -29,7 +29,7 @@ from minivess.records.receipt import Receipt
 from minivess.records.roles import Role
 from minivess.workflows.data import SEAL_CONTEXT, seal_of, version_of, write_json
 from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
+from minivess.workflows.services import Services, WorkspaceReader
 
 OPENING_POLICY = Policy(name="test-set-opening", rules=(PolicyRule(role=Role.REVIEWER, meaning=Meaning.APPROVAL),))
 VALID_FOR = timedelta(days=7)
@@ -212,7 +212,7 @@ def release_data_key(services: Services, signer: Signer, asked: UnsealRequest, g
     return ephemeral.unwrap(grant.wrapped_key, context=_grant_context(asked.id))
 
 
-def summary_of(services: Services, request_id: str) -> list[tuple[str, str]]:
+def summary_of(services: WorkspaceReader, request_id: str) -> list[tuple[str, str]]:
     """A request in words, for whoever is to approve it.
 
     Raises:
@@ -244,7 +244,7 @@ def summary_of(services: Services, request_id: str) -> list[tuple[str, str]]:
 
 
 @implements("REQ-023", "REQ-094")
-def status(services: Services) -> dict[str, Any]:
+def status(services: WorkspaceReader) -> dict[str, Any]:
     """How often the sealed test set was opened, by whom, why and with what result, derived from the log alone."""
     history = TestSetHistory.fold(services.log.entries())
     policy = services.project.evaluation.looks

@@ -15,7 +15,7 @@ from minivess.records.entry import Outcome
 if TYPE_CHECKING:
     from minivess.compliance.audit.reader import LogReader
     from minivess.records.project import Project
-    from minivess.workflows.services import Services
+    from minivess.workflows.services import WorkspaceReader
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Told:
     log: LogReader
 
     @classmethod
-    def by(cls, services: Services) -> Told:
+    def by(cls, services: WorkspaceReader) -> Told:
         """What open services know."""
         return cls(Workspace(services.workspace), services.project, services.log)
 

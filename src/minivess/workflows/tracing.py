@@ -26,7 +26,7 @@ from minivess.records.payloads import BaselineTaken
 from minivess.records.receipt import Receipt
 from minivess.records.roles import IdentityKind, Role
 from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
+from minivess.workflows.services import Services, WorkspaceReader
 from minivess.workflows.told import Told, things_in
 
 _MOST = 4000
@@ -46,7 +46,7 @@ class Baseline:
     time: datetime
 
 
-def link_states(services: Services) -> dict[LinkKey, State]:
+def link_states(services: WorkspaceReader) -> dict[LinkKey, State]:
     """How every link of the source tree stands."""
     current = link_digests(load_items(services.source), things_in(Told.by(services)))
     return states(current, read_reviews(services.source))
@@ -148,7 +148,7 @@ def take_baseline(services: Services, signer: Signer, name: str) -> Receipt:
     return record.receipt
 
 
-def baselines(services: Services) -> Mapping[str, Baseline]:
+def baselines(services: WorkspaceReader) -> Mapping[str, Baseline]:
     """Every baseline by its name, oldest first."""
     found: dict[str, Baseline] = {}
     for entry in services.log.entries(actions={"trace.baseline"}):
@@ -170,7 +170,7 @@ def baselines(services: Services) -> Mapping[str, Baseline]:
     return found
 
 
-def reviewers(services: Services) -> dict[tuple[str, str], tuple[int, str, datetime]]:
+def reviewers(services: WorkspaceReader) -> dict[tuple[str, str], tuple[int, str, datetime]]:
     """Who reviewed a link as it was: entry, actor and time of the latest review, by link and digest.
 
     A line of `requirements/reviews.txt` that is not here was not signed by anybody.
@@ -184,7 +184,7 @@ def reviewers(services: Services) -> dict[tuple[str, str], tuple[int, str, datet
     return found
 
 
-def unsigned_reviews(services: Services) -> list[LinkKey]:
+def unsigned_reviews(services: WorkspaceReader) -> list[LinkKey]:
     """Lines of the file of reviews that no entry of the log holds."""
     signed = reviewers(services)
     return [key for key, digest in read_reviews(services.source).items() if (str(key), digest) not in signed]

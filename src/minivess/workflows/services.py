@@ -73,18 +73,8 @@ class WorkspaceReader:
         except ValidationError as error:
             raise UsageError(f"the context is refused: {first_error(error)}") from None
 
-    @implements("REQ-005", "REQ-174")
-    def deliver(self) -> None:
-        """Deliver the lineage events that wait in the outbox. What cannot be delivered waits for the next time."""
-        try:
-            self.relay.deliver()
-        except Exception as failure:  # the entries are safe, and the events with them
-            _log.warning("lineage events wait in the outbox: %s", type(failure).__name__)
-
     def close(self) -> None:
-        """Deliver what was recorded meanwhile, and let go of the database."""
-        if self.relay.due:
-            self.deliver()
+        """Let go of the database."""
         self.log.close()
 
     def __enter__(self) -> Self:
@@ -99,6 +89,20 @@ class Services(WorkspaceReader):
     """The services of one workspace, opened for writing."""
 
     relay: Relay
+
+    @implements("REQ-005", "REQ-174")
+    def deliver(self) -> None:
+        """Deliver the lineage events that wait in the outbox. What cannot be delivered waits for the next time."""
+        try:
+            self.relay.deliver()
+        except Exception as failure:  # the entries are safe, and the events with them
+            _log.warning("lineage events wait in the outbox: %s", type(failure).__name__)
+
+    def close(self) -> None:
+        """Deliver what was recorded meanwhile, and let go of the database."""
+        if self.relay.due:
+            self.deliver()
+        super().close()
 
 
 def silent(label: str, done: int, total: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,18 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 SOURCE = Path(__file__).resolve().parents[1]
+
+# No test touches the profile of whoever runs it. What lives for a session sees this one, each test one of its own.
+_SESSION_PROFILE = tempfile.TemporaryDirectory(prefix="minivess-tests-")
+os.environ["XDG_DATA_HOME"] = _SESSION_PROFILE.name
+
+
+@pytest.fixture(autouse=True)
+def profile_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty XDG_DATA_HOME for one test and the processes it starts."""
+    home = tmp_path_factory.mktemp("profile")
+    monkeypatch.setenv("XDG_DATA_HOME", str(home))
+    return home
 
 
 @pytest.fixture(scope="session")

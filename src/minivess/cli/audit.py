@@ -37,7 +37,7 @@ def audit() -> None:
 @actor_option
 @click.pass_obj
 def start(project: Path, actor: str | None) -> None:
-    """Start the log: everybody in the keystore becomes a root, and the log gets a key of its own."""
+    """Start the log: every person of the project becomes a root, and the log gets a key of its own."""
     from minivess.workflows.people import start_log
 
     signer = first_signer_of(project, actor, Role.RELEASE_MANAGER)

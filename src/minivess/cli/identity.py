@@ -38,14 +38,40 @@ def identity() -> None:
 @click.option("--token", help="The PKCS #11 URI of a signing key in a token (its module: MINIVESS_PKCS11_MODULE).")
 @click.pass_obj
 def create(project: Path, identifier: str, name: str, roles: tuple[str, ...], token: str | None) -> None:
-    """Make keys for ID, wrapped with a passphrase; with --token, the passphrase is the token's PIN."""
-    from minivess.compliance.identity.keystore import Keystore
+    """Make keys for ID, wrapped with a passphrase; with --token, the passphrase is the token's PIN.
+
+    A person's keys go to the profile of this account ($XDG_DATA_HOME/minivess, or ~/.local/share/minivess), the public record
+    to people/ID.json. Keys that the profile has for ID already are used in this project as well.
+    """
+    from minivess.compliance.identity.keyring import Keyring
 
     held = tuple(Role(role) for role in roles)
     kind = IdentityKind.SERVICE if held == (Role.SERVICE,) else IdentityKind.PERSON
-    keystore = Keystore(Workspace.find(project).keystore)
-    made = keystore.create(identifier, name, kind, held, passphrase_for(identifier), token=token)
+    ring = Keyring.of(Workspace.find(project))
+    made = ring.create(identifier, name, kind, held, passphrase_for(identifier), token=token)
     emit_json(made)
+    if kind is IdentityKind.PERSON:
+        say(f"the keys are in {ring.profile.keys}, the public record is in people/{identifier}.json")
+
+
+@identity.command("import")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+def import_folder(folder: Path) -> None:
+    """Move the keys of people out of the 0.1.0 workspace FOLDER (or its keystore) into the profile of this account.
+
+    Services, the log's key and demonstrations stay. The command can be given again when it was interrupted.
+    """
+    from minivess.compliance.identity.moving import import_keys
+    from minivess.foundation.profile import Profile
+
+    profile = Profile.of_user()
+    moved = import_keys(folder, profile)
+    for one in moved:
+        click.echo(f"{one.id}: key {one.signing_key.key_id[:12]} is in {profile.root} now")
+    if moved:
+        say("copies of the workspace that were made before still have the keys, under their passphrases: change these")
+    else:
+        click.echo("no keys of people are left to move")
 
 
 @identity.command()
@@ -182,12 +208,12 @@ def apply_proposal(project: Path, file: Path, actor: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_obj
 def list_identities(project: Path, as_json: bool) -> None:
-    """Who has keys here, and how each of them stands in the log."""
-    from minivess.compliance.identity.keystore import Keystore
+    """Everybody this project knows, and how each of them stands in the log."""
+    from minivess.compliance.identity.keyring import Keyring
     from minivess.workflows.people import states_of
 
     workspace = Workspace.find(project)
-    known = Keystore(workspace.keystore).identities()
+    known = Keyring.of(workspace).identities()
     states = states_of(workspace, known)
     if as_json:
         emit_json([{**one.model_dump(mode="json"), "state": states[one.id]} for one in known])

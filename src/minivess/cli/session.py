@@ -77,7 +77,7 @@ def recorder_at_hand(folder: Path, actor: str | None, *roles: Role) -> str | Non
 
 
 def signer_of(services: Services, actor: str | None, *roles: Role) -> Signer:
-    """Unlock whoever acts: the one named, or the only person in the keystore who holds one of the roles.
+    """Unlock whoever acts: the one named, or the only person with keys here who holds one of the roles.
 
     Raises:
         UsageError: nobody or several could act and none was named.
@@ -91,11 +91,11 @@ def signer_of(services: Services, actor: str | None, *roles: Role) -> Signer:
 
 def first_signer_of(folder: Path, actor: str | None, *roles: Role) -> Signer:
     """As `signer_of`, before there is a log that could count wrong passphrases."""
-    from minivess.compliance.identity.keystore import Keystore
+    from minivess.compliance.identity.keyring import Keyring
 
     workspace = Workspace.find(folder)
     who = _actor(workspace.root, actor, roles)
-    return Keystore(workspace.keystore).unlock(who, passphrase_for(who))
+    return Keyring.of(workspace).unlock(who, passphrase_for(who))
 
 
 def _variable(identity: str) -> str:
@@ -103,12 +103,12 @@ def _variable(identity: str) -> str:
 
 
 def _able(workspace: Path, roles: tuple[Role, ...]) -> list[str]:
-    """The people in the keystore who hold one of the roles."""
-    from minivess.compliance.identity.keystore import Keystore
+    """The people with keys here who hold one of the roles."""
+    from minivess.compliance.identity.keyring import Keyring
 
     return [
         person.id
-        for person in Keystore(Workspace(workspace).keystore).identities()
+        for person in Keyring.of(workspace).held()
         if person.kind is IdentityKind.PERSON and (not roles or set(roles) & set(person.roles))
     ]
 
@@ -120,7 +120,7 @@ def _actor(workspace: Path, actor: str | None, roles: tuple[Role, ...]) -> str:
     if len(able) != 1:
         wanted = " or ".join(role.value for role in roles) or "person"
         raise UsageError(
-            f"{'no' if not able else 'more than one'} {wanted} in the keystore",
+            f"{'no' if not able else 'more than one'} {wanted} of this project has keys here",
             hint=f"name one with --as: {', '.join(able)}" if able else "`minivess identity create` makes one",
         )
     return able[0]

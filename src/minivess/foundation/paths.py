@@ -37,8 +37,13 @@ class Workspace:
 
     @property
     def keystore(self) -> Path:
-        """Wrapped private keys."""
+        """Wrapped private keys of the log, of services and of demonstrations."""
         return self.root / "keystore"
+
+    @property
+    def people(self) -> Path:
+        """Public records of the people of this project, one file each."""
+        return self.root / "people"
 
     @property
     def data(self) -> Path:

@@ -17,6 +17,7 @@ from typing import Literal
 
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.audit.test_set import TestSetHistory
+from minivess.compliance.identity.keyring import Keyring
 from minivess.compliance.identity.keystore import DEMO_NOTICE
 from minivess.compliance.verification.log import verify_log
 from minivess.foundation.clock import utc_now
@@ -24,6 +25,7 @@ from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import InputError, MinivessError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
+from minivess.foundation.profile import Profile
 from minivess.foundation.settings import load_settings
 from minivess.ml.datasets.copies import Copy, dvc_stores, search, sources_of
 from minivess.ml.datasets.sealed_files import verify_sealed
@@ -144,9 +146,21 @@ def _mount(folder: Path) -> tuple[str, set[str]]:
 
 def _keys(workspace: Workspace) -> Iterator[Finding]:
     folder = workspace.keystore
+    loose = Profile.of_user().loose()
+    if loose:
+        yield _finding(
+            "problem", f"others may read {loose[0]}", "chmod 700 the folders of the profile, and 600 its files"
+        )
     if not folder.is_dir():
         yield _finding("ok", "there is no keystore yet")
         return
+    left = Keyring.of(workspace).left_in_workspace()
+    if left:
+        yield _finding(
+            "warning",
+            f"the keys of {', '.join(left)} are in the workspace: a copy of the workspace has them too",
+            f"minivess identity import {workspace.root}",
+        )
     paths = [folder, *(path for path in folder.iterdir() if path.name != DEMO_NOTICE)]
     paths += sorted(workspace.test_set.glob("*.key"))
     loose = [path for path in paths if path.stat().st_mode & 0o077]
@@ -167,7 +181,8 @@ def _keys(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _passphrases(workspace: Workspace) -> Iterator[Finding]:
-    people = {path.stem.upper().replace("-", "_").replace(".", "_") for path in workspace.keystore.glob("*.json")}
+    known = {path.stem for folder in (workspace.keystore, workspace.people) for path in folder.glob("*.json")}
+    people = {one.upper().replace("-", "_").replace(".", "_") for one in known}
     given = sorted(name for name in people - {"LOG"} if os.environ.get(f"MINIVESS_PASSPHRASE_{name}"))
     if len(given) > 1:
         yield _finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from minivess.compliance.audit.log import AuditLog
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keyring import Keyring
 from minivess.compliance.identity.register import ATTEMPTS, REGISTER_ACTIONS, Register, possession_statement
 from minivess.compliance.identity.roots import Roots, sign_change
 from minivess.compliance.identity.signer import Signer
@@ -34,7 +35,7 @@ INFERENCE_IDENTITY = "inference"
 
 @implements("REQ-009")
 def start_log(workspace: Workspace, signer: Signer, *, log_passphrase: str, threshold: int | None = None) -> Receipt:
-    """Write the first entry: the device, the log's own key and the roots (everybody in the keystore now).
+    """Write the first entry: the device, the log's own key and the roots (every person the project knows).
 
     Args:
         workspace: the project folder.
@@ -43,22 +44,21 @@ def start_log(workspace: Workspace, signer: Signer, *, log_passphrase: str, thre
         threshold: how many roots must agree on who the roots are; by default more than half of them.
 
     Raises:
-        UsageError: the log was started before, or nobody is in the keystore.
+        UsageError: the log was started before, or the project has no people.
     """
     settings = load_settings(workspace.root)
-    keystore = Keystore(workspace.keystore)
-    people = tuple(one for one in keystore.identities() if one.kind is IdentityKind.PERSON)
+    ring = Keyring.of(workspace)
+    people = tuple(one for one in ring.identities() if one.kind is IdentityKind.PERSON)
     if not people:
-        raise UsageError("nobody is in the keystore", hint="`minivess identity create` makes keys for a person")
-    known = {one.id for one in keystore.identities()}
-    demo = signer.identity.demo
-    if LOG_IDENTITY not in known:
+        raise UsageError("this project has no people yet", hint="`minivess identity create` makes keys for a person")
+    keystore, demo = ring.shared, signer.identity.demo
+    if not keystore.holds(LOG_IDENTITY):
         keystore.create(LOG_IDENTITY, "Audit log", IdentityKind.SERVICE, (Role.SERVICE,), log_passphrase, demo=demo)
     project = read_record(workspace.project_file, Project)
     workspace.evidence.mkdir(parents=True, exist_ok=True)
     log = AuditLog.create(
         settings.database_url,
-        origin=f"minivess/{project.device.name}",
+        origin=new_origin(project.device.name),
         device=project.device.name,
         log_signer=keystore.unlock(LOG_IDENTITY, log_passphrase),
         roots=people,
@@ -71,10 +71,16 @@ def start_log(workspace: Workspace, signer: Signer, *, log_passphrase: str, thre
         log.close()
 
 
+@implements("REQ-163")
+def new_origin(device: str) -> str:
+    """A name for a new log: `minivess/<device>/<8 random hexadecimal digits>`, so that no two logs are taken for one."""
+    return f"minivess/{device}/{secrets.token_hex(4)}"
+
+
 @implements("REQ-009")
 def enrol(services: Services, signer: Signer, identifier: str) -> Receipt:
-    """Let an identity of the keystore act from now on; signed by a root or a release manager."""
-    identity = Keystore(Workspace(services.workspace).keystore).identity(identifier)
+    """Let somebody the project knows act from now on; signed by a root or a release manager."""
+    identity = _ring(services).identity(identifier)
     with recorded(services, "identity.enrolled", signer, instant=True) as record:
         record.payload(identity=identity.model_dump(mode="json"))
     return record.receipt
@@ -118,7 +124,7 @@ def rotate(
     Raises:
         RefusedError: the passphrase is wrong, or the identity is locked, or a root, whose key changes with `change_roots`.
     """
-    keystore = _keystore(services)
+    keystore = _ring(services)
     if keystore.identity(identifier) in register_of(services).roots:
         raise RefusedError(
             f"{identifier} is a root, and roots do not rotate alone",
@@ -171,7 +177,7 @@ class RootsProposal(Record):
 def propose_roots(
     services: WorkspaceReader, members: Sequence[str], threshold: int, *, log_passphrase: str | None = None
 ) -> RootsProposal:
-    """Name the roots to be, by their ids in the keystore; a rotation that was prepared there is what counts.
+    """Name the roots to be, by their ids; a rotation that was prepared is what counts.
 
     Args:
         services: the workspace.
@@ -181,9 +187,9 @@ def propose_roots(
 
     Raises:
         RefusedError: the passphrase is wrong.
-        UsageError: somebody has no keys in the keystore, or the threshold cannot be met.
+        UsageError: the project does not know somebody, or the threshold cannot be met.
     """
-    keystore = _keystore(services)
+    keystore = _ring(services)
     roots = tuple(keystore.pending_rotation(one) or keystore.identity(one) for one in members)
     try:
         Roots(roots, threshold).check()
@@ -226,9 +232,9 @@ def change_roots(
         log_passphrase: opens the log's new key, when the proposal names one.
 
     Raises:
-        RefusedError: too few agreed, a signature does not hold, or the log's new key is not in this keystore.
+        RefusedError: too few agreed, a signature does not hold, or the log's new key is not in this workspace.
     """
-    keystore = _keystore(services)
+    keystore = _ring(services)
     if proposal.log_key is not None:
         pending = keystore.pending_rotation(LOG_IDENTITY)
         if log_passphrase is None or pending is None or pending.signing_key != proposal.log_key:
@@ -278,8 +284,8 @@ def _possession(services: WorkspaceReader, old: Signer, new: Signer) -> str:
     return to_base64(new.sign(possession_statement(services.log.origin, old.identity.id, old.key_id, new.key_id)))
 
 
-def _keystore(services: WorkspaceReader) -> Keystore:
-    return Keystore(Workspace(services.workspace).keystore)
+def _ring(services: WorkspaceReader) -> Keyring:
+    return Keyring.of(services.workspace)
 
 
 def register_of(services: WorkspaceReader) -> Register:
@@ -293,10 +299,10 @@ def _counts(register: Register, identity: Identity) -> bool:
 
 
 def _attempt[T](
-    services: Services, identifier: str, act: Callable[[Keystore], T], signer_in: Callable[[T], Signer]
+    services: Services, identifier: str, act: Callable[[Keyring], T], signer_in: Callable[[T], Signer]
 ) -> T:
     """Try a passphrase once, on the record."""
-    keystore = _keystore(services)
+    keystore = _ring(services)
     keystore.identity(identifier)
     if register_of(services).state(identifier) == "not enrolled":
         return act(keystore)

@@ -21,7 +21,7 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.clock import Clock, utc_now
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import PROJECT_FILE
+from minivess.foundation.paths import PROJECT_FILE, Workspace
 from minivess.foundation.provenance import environment_digest, source_state
 from minivess.foundation.settings import Settings, load_settings
 from minivess.foundation.strict_yaml import read_record
@@ -168,8 +168,8 @@ def open_services(
     root = workspace.absolute()
     project = load_project(root)
     settings = load_settings(root)
-    keystore = Keystore(root / "keystore")
-    if LOG_IDENTITY not in {identity.id for identity in keystore.identities()}:
+    keystore = Keystore(Workspace(root).keystore)
+    if not keystore.holds(LOG_IDENTITY):
         raise UsageError("the log of this project was not started", hint="`minivess audit start` starts it")
     passphrase = log_passphrase if isinstance(log_passphrase, str) else log_passphrase()
     log = _open_log(keystore, settings.database_url, passphrase, clock)

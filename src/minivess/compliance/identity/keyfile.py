@@ -39,7 +39,8 @@ from minivess.records.identity import Identity, KeyAlgorithm
 
 MIN_PASSPHRASE = 8
 """Characters a passphrase or PIN has at least (NIST SP 800-63B section 5.1.1.2)."""
-_LIMIT = 64 * 1024
+KEY_FILE_LIMIT = 64 * 1024
+"""Bytes of a key file."""
 _KEY = 32
 _PROOF = b"minivess-token-key/1\x00"
 _PIN_MEMORY = 256 * 1024
@@ -177,7 +178,7 @@ def read_key_file(path: Path) -> KeyFile | TokenKeyFile:
         InputError: it is missing, damaged, of another identity, or asks for parameters beyond the bounds.
     """
     try:
-        file = _EITHER.validate_python(parse_json(read_limited(path, limit=_LIMIT), limit=_LIMIT))
+        file = _EITHER.validate_python(parse_json(read_limited(path, limit=KEY_FILE_LIMIT), limit=KEY_FILE_LIMIT))
         if digest_of(_covered(file)) != file.digest or file.header.identity.id != path.stem:
             raise _damaged(path)
         if isinstance(file, TokenKeyFile):

@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from minivess.compliance.identity.keyfile import (
+    KEY_FILE_LIMIT,
     MIN_PASSPHRASE,
     check_passphrase,
     new_signing_key,
@@ -26,7 +27,7 @@ from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.rotation import next_keys
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.errors import CannotWriteError, RefusedError, UsageError
-from minivess.foundation.files import write_atomic, write_text_atomic
+from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.records.identity import Identity, KeyAlgorithm
 from minivess.records.roles import IdentityKind, Role
@@ -88,7 +89,7 @@ class Keystore:
         check_passphrase(id, passphrase)
         if (kind is IdentityKind.SERVICE) != (tuple(roles) == (Role.SERVICE,)):
             raise UsageError("a service has the role `service` and no other; a person has any other roles")
-        path = self._path(id)
+        path = self.file(id)
         if path.exists():
             raise RefusedError(
                 f"{id} has keys in this keystore already", hint="choose another id, or revoke the old keys"
@@ -116,6 +117,52 @@ class Keystore:
             self._make_folder(demo=demo)
             write_atomic(path, seal(identity, signing, encryption, passphrase), mode=0o600)
         return identity
+
+    def file(self, id: str) -> Path:  # noqa: A002
+        """Where the keys of an identity are, or would be.
+
+        Raises:
+            UsageError: the id cannot be one.
+        """
+        if not id or any(char in id for char in "/\\:\x00") or id.startswith("."):
+            raise UsageError(f"{id!r} cannot be an identity")
+        return self.folder / f"{id}.json"
+
+    def holds(self, id: str) -> bool:  # noqa: A002
+        """Whether there are keys of that id."""
+        return self.file(id).is_file()
+
+    @implements("REQ-162")
+    def copy_to(self, folder: Path, id: str) -> None:  # noqa: A002
+        """Copy the keys of an identity into another folder, flushed to the disk and compared; still wrapped.
+
+        Raises:
+            UsageError: there is none of that id.
+            InputError: the key file is damaged.
+            RefusedError: the folder has other keys of that id; they stay.
+            CannotWriteError: the folder cannot be written.
+        """
+        source, target = self._existing(id), Keystore(folder).file(id)
+        read_key_file(source)
+        data = read_limited(source, limit=KEY_FILE_LIMIT)
+        if not target.exists():
+            write_atomic(target, data, mode=0o600)
+        if read_limited(target, limit=KEY_FILE_LIMIT) != data:
+            raise RefusedError(
+                f"{folder} has other keys of {id} already", hint="move one of the two files away, after looking at both"
+            )
+
+    @implements("REQ-162")
+    def remove(self, id: str) -> None:  # noqa: A002
+        """Remove the keys of an identity, which have been copied elsewhere, and the empty files that served as locks.
+
+        Raises:
+            CannotWriteError: the folder cannot be written.
+        """
+        path = self.file(id)
+        with self._changes():
+            for one in (path, path.with_name(f".{id}.lock"), path.with_name(f".{id}.rotation")):
+                one.unlink(missing_ok=True)
 
     def identities(self) -> list[Identity]:
         """Everybody in the keystore, by id.
@@ -228,7 +275,7 @@ class Keystore:
                 raise UsageError(f"no rotation of {id} was prepared")
             identity = read_key_file(path).header.identity
             with self._changes():
-                path.replace(self._path(id))
+                path.replace(self.file(id))
         return identity
 
     @implements("REQ-052")
@@ -244,16 +291,11 @@ class Keystore:
         with self._exclusive(f".{id}.rotation"), self._changes():
             path.unlink(missing_ok=True)
 
-    def _path(self, id: str) -> Path:  # noqa: A002
-        if not id or any(char in id for char in "/\\:\x00") or id.startswith("."):
-            raise UsageError(f"{id!r} cannot be an identity")
-        return self.folder / f"{id}.json"
-
     def _next(self, id: str) -> Path:  # noqa: A002
-        return self._path(id).with_name(f"{id}.next")
+        return self.file(id).with_name(f"{id}.next")
 
     def _existing(self, id: str) -> Path:  # noqa: A002
-        path = self._path(id)
+        path = self.file(id)
         if not path.is_file():
             known = ", ".join(sorted(item.stem for item in self.folder.glob("*.json"))) or "nobody yet"
             raise UsageError(f"{id!r} has no keys in this keystore", hint=f"known here: {known}")

@@ -71,6 +71,14 @@ class Signer:
             raise UsageError(f"{self.identity.id} has no encryption key")
         return self._encryption.unwrap(text, context)
 
+    def as_known_here(self, identity: Identity) -> Signer:
+        """The same keys under the name and roles that a workspace knows the person by.
+
+        Raises:
+            UsageError: the keys are not those of `identity`.
+        """
+        return Signer(identity, self._signing, self._encryption)
+
     def close(self) -> None:
         """End the session with the token that holds the signing key, if there is one; may be called again."""
         self._signing.close()

@@ -23,7 +23,7 @@ from minivess.ml.datasets.sealed_guard import refuse_sealed, sealed_among
 from minivess.ml.datasets.sealing import plain_copies
 from minivess.records.seal import SealManifest
 
-OWN = ("data/prepared", "data/sealed", "models", "keystore", "evidence", "release", ".dvc", ".git")
+OWN = ("data/prepared", "data/sealed", "models", "keystore", "people", "evidence", "release", ".dvc", ".git")
 """Folders of the workspace that are versioned by their own steps, or never."""
 
 

@@ -52,12 +52,54 @@ Feature: The log as a book that people read and auditors test
       | the release manager | the enrolment         | has no details to erase |
       | the release manager | an entry that is not  | has no entry 99         |
 
-  @REQ-064
-  Scenario: Tables that were tampered with are derived again
-    Given somebody changes the actor of an entry and a node of the tree in the database
-    When the tables are rebuilt
-    Then both differences are reported and mended
+  @REQ-064 @REQ-141
+  Scenario Outline: A cached table that was changed is named by verification and derived again
+    Given somebody changes <what> in the database
+    When the caches are compared with the entries
+    Then the difference is named: <words>
+    And rebuilding reports it as well, and corrects it
     And rebuilding again finds nothing
+
+    Examples:
+      | what                                    | words                                                       |
+      | the actor of an entry                   | entry 2: the column actor says eve, the entry says ada       |
+      | the action of an entry                  | entry 4: the column action says data.validate                |
+      | the start that an entry ends            | entry 3: the column started says None, the entry says 2      |
+      | a node of the tree                      | node 1 of the tree is another                                |
+      | all nodes of the tree                   | node 0 of the tree is missing                                |
+      | the number of nodes                     | 1 nodes of the tree belong to no entry                       |
+      | the event of an entry                   | entry 3: its event in the outbox is another                  |
+      | the time of an event                    | entry 3: its event in the outbox is another                  |
+      | all events                              | entry 2: its event is missing from the outbox                |
+      | the number of events                    | entry 2: the outbox has a second event                       |
+      | the entry an event belongs to           | entry 1: the outbox has an event, and the entry gives none   |
+      | when an event was delivered             | entry 2: its event was delivered at a time that is none      |
+
+  @REQ-064 @REQ-141
+  Scenario Outline: A checkpoint that was changed is named by verification and left as it is
+    Given somebody changes <what> in the database
+    When the caches are compared with the entries
+    Then the difference is named: <words>
+    And rebuilding reports it as well, and leaves it
+
+    Examples:
+      | what                                    | words                                                       |
+      | the signature of an older checkpoint    | the checkpoint of 2 entries is wrong                         |
+      | an older checkpoint for another         | the checkpoint of 3 entries is wrong                         |
+      | the number of checkpoints               | there is a checkpoint of 99 entries, and the log has 7       |
+
+  @REQ-062 @REQ-141
+  Scenario: The event of an erased entry is derived without what was erased
+    When the release manager erases the details of the failed training
+    And the caches are compared with the entries
+    Then no difference is named
+    And the events that are made again have nothing of what was erased
+
+  @REQ-141
+  Scenario: The tables of a log of version 0.1.0 are what its entries say
+    Given a log of version 0.1.0
+    When its caches are compared with its entries
+    Then no difference is named, and none when they are empty and made again
 
   @REQ-064
   Scenario: Nothing is derived from entries that nobody signed

@@ -146,13 +146,15 @@ def prove(project: Path, index: int, out: Path | None) -> None:
 @click.option("--quick", is_flag=True, help="Believe the log's signature instead of checking each actor's own.")
 @click.pass_obj
 def verify(project: Path, *, file: Path | None, trust: Path | None, known: Path | None, quick: bool) -> None:
-    """Check the whole log: canonical form, order, every signature, the tree and its checkpoint.
+    """Check the whole log: canonical form, order, every signature, the tree and its checkpoint, and the cached tables.
 
+    With --quick, the cached tables (columns, tree, checkpoints, outbox) are not compared with the entries.
     With FILE, a tlog-proof (`audit prove`) or a receipt, check that one entry offline.
     """
     from minivess.compliance.verification.log import verify_log
     from minivess.compliance.verification.trust import read_trust
     from minivess.foundation.errors import UsageError
+    from minivess.workflows.log_book import check_caches
 
     keys = None if trust is None else read_trust(trust)
     if file is not None:
@@ -173,6 +175,8 @@ def verify(project: Path, *, file: Path | None, trust: Path | None, known: Path 
             quick=quick,
             progress=lambda done: progress("entries", done, size),
         )
+        if not quick and all(check.passed for check in checks):
+            checks = [*checks, *check_caches(services)]
     _say_checks(checks)
 
 
@@ -311,13 +315,18 @@ def erase(project: Path, index: int, reason: str, actor: str | None) -> None:
 @click.pass_obj
 def rebuild(project: Path) -> None:
     """Derive every cached table from the entries again, and report each difference (exit code 1 if there was one)."""
+    from minivess.workflows.log_book import rebuild_caches
+
     with services_of(project) as services:
         progress, size = Progress(), services.log.size
-        found = services.log.rebuild(lambda done: progress("entries", done, size))
+        found = rebuild_caches(services, lambda done: progress("entries", done, size))
     for words in found.differences:
-        click.echo(f"mended: {words}")
-    if found.count > len(found.differences):
-        click.echo(f"mended: {found.count - len(found.differences)} more")
+        click.echo(f"corrected: {words}")
+    for words in found.left:
+        click.echo(f"left as it is: {words}")
+    named = len(found.differences) + len(found.left)
+    if found.count > named:
+        click.echo(f"and {found.count - named} more")
     click.echo(f"{found.entries} entries and {found.nodes} nodes of the tree derived again, {found.count} differences")
     if found.count:
         raise click.exceptions.Exit(1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
 from minivess.compliance.audit.blast_radius import BlastRadius, blast_radius, envelopes_of, resolve_key
+from minivess.compliance.audit.rebuild import Rebuilt
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.identity.signer import Signer
@@ -19,11 +21,12 @@ from minivess.compliance.verification.stand_ins import with_stand_ins
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
+from minivess.observability.lineage.entry_events import event_of
 from minivess.observability.lineage.events import without_details
 from minivess.records.entry import Details, Entry, Outcome
 from minivess.records.payloads import EntryErased, ReleaseBuilt, ReleaseSigned, observed
 from minivess.records.receipt import Receipt
-from minivess.records.verdict import Verdict
+from minivess.records.verdict import Check, Verdict
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services, WorkspaceReader
 
@@ -53,6 +56,43 @@ def explain(services: WorkspaceReader, index: int) -> Explained:
     register = Register.fold(log.entries(actions=REGISTER_ACTIONS))
     verdict = verify_receipt(receipt, log_key=register, actor=register)
     return Explained(entry, log.details(index), receipt, _authority(services, entry, register), verdict)
+
+
+@implements("REQ-141")
+def compare_caches(services: WorkspaceReader, progress: Callable[[int], None] = lambda _: None) -> Rebuilt:
+    """Compare columns, nodes, checkpoints and the outbox with what the entries say.
+
+    Raises:
+        VerificationError: the entries are not those that the newest checkpoint signs.
+    """
+    return services.log.compare(progress, events=event_of)
+
+
+def check_caches(services: WorkspaceReader) -> list[Check]:
+    """`compare_caches` as lines of a verdict: one that holds, or one for each difference."""
+    name = "log caches"
+    try:
+        found = compare_caches(services)
+    except VerificationError as error:
+        return [Check(name=name, passed=False, detail=error.message)]
+    words = [*found.differences, *found.left]
+    if not words:
+        what = f"the tables beside {found.entries} entries hold what the entries say"
+        return [Check(name=name, passed=True, detail=what)]
+    if found.count > len(words):
+        words.append(f"and {found.count - len(words)} more")
+    words[-1] += "; `minivess audit rebuild` derives the tables again"
+    return [Check(name=name, passed=False, detail=detail) for detail in words]
+
+
+@implements("REQ-141")
+def rebuild_caches(services: Services, progress: Callable[[int], None] = lambda _: None) -> Rebuilt:
+    """Derive columns, nodes and the outbox from the entries again; missing events are delivered again.
+
+    Raises:
+        VerificationError: the entries are not those that the newest checkpoint signs; nothing is changed.
+    """
+    return services.log.rebuild(progress, events=event_of)
 
 
 def span_of_release(services: WorkspaceReader, version: str) -> tuple[int, int]:

@@ -20,29 +20,14 @@ from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, UsageError
 from minivess.foundation.implements import implements
-from minivess.observability.lineage.events import (
-    EventKind,
-    audit_facet,
-    error_facet,
-    new_run_id,
-    provenance_facet,
-    run_event,
-)
-from minivess.observability.lineage.facets import facets_of
+from minivess.observability.lineage.entry_events import event_of_draft
+from minivess.observability.lineage.events import new_run_id
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Context, Draft, Outcome
 from minivess.records.payloads import PAYLOADS, IdentityRefused
 from minivess.records.receipt import Receipt
 from minivess.workflows.error_text import describe
 from minivess.workflows.services import Services, first_error
-
-_KINDS: dict[Outcome, EventKind] = {
-    Outcome.STARTED: "START",
-    Outcome.COMPLETED: "COMPLETE",
-    Outcome.FAILED: "FAIL",
-    Outcome.REFUSED: "ABORT",
-}
-
 
 Redact = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -207,37 +192,18 @@ class Recording:
                 raise UsageError(f"the payload of {self._action!r} holds something that is no JSON") from None
 
     def _append(self, outcome: Outcome, payload: dict[str, Any], error: str | None) -> Receipt:
-        services, outputs = self._services, tuple(self._outputs.values())
+        services = self._services
         draft = Draft(
             action=self._action,
             outcome=outcome,
             context=self._context,
             inputs=self._inputs,
-            outputs=outputs,
+            outputs=tuple(self._outputs.values()),
             started=self._started,
             payload=payload,
             error=error,
         )
-        facets = {
-            **audit_facet(
-                log=services.log.origin,
-                actor=self._signer.identity.id,
-                action=self._action,
-                started=self._started,
-            ),
-            **provenance_facet(self._context),
-            **(error_facet(error) if error else {}),
-            **(facets_of(self._action, payload, self._context) if outcome is Outcome.COMPLETED else {}),
-        }
-        event = run_event(
-            _KINDS[outcome],
-            self.run_id,
-            self._action,
-            services.clock(),
-            inputs=self._inputs,
-            outputs=outputs,
-            facets=facets,
-        )
+        event = event_of_draft(draft, log=services.log.origin, actor=self._signer.identity.id, time=services.clock())
         if self._redact is not None and outcome is Outcome.COMPLETED:
             receipt = services.log.erase(draft, self._signer, event=event, redact=self._redact)
         else:

@@ -52,7 +52,8 @@ class Act:
     body: dict[str, Any]
     """The body's fields as plain JSON, but for index and time."""
     details: bytes | None
-    event: str | None
+    event: dict[str, Any] | None
+    """Its OpenLineage event; its `eventTime` becomes the time of the entry."""
     redact: Redact | None
     index: int = -1
     content: bytes = b""
@@ -88,7 +89,9 @@ def prepare(
         "log": origin,
         "payload": {} if apart else draft.payload,
     }
-    return Act(draft, signer, body, details, None if event is None else _event_text(event), redact)
+    if event is not None:
+        _event_text(event)
+    return Act(draft, signer, body, details, event, redact)
 
 
 class Batch:
@@ -173,7 +176,7 @@ class Batch:
             (EntryRow, [_row(act) for act in self._acts]),
             (NodeRow, [{"id": node_id(*node), "hash": value} for node, value in self._new_nodes]),
             (CheckpointRow, [{"size": self._frontier.size, "note": self._note}]),
-            (OutboxRow, [{"entry": act.index, "event": act.event} for act in self._acts if act.event is not None]),
+            (OutboxRow, [_outbox_row(act, act.event) for act in self._acts if act.event is not None]),
         ]
         for table, values in rows:
             if values:
@@ -290,6 +293,11 @@ def _row(act: Act) -> dict[str, Any]:
         "time": act.body["time"],
         "started": act.draft.started,
     }
+
+
+def _outbox_row(act: Act, event: dict[str, Any]) -> dict[str, Any]:
+    dated = event | {"eventTime": act.body["time"]} if "eventTime" in event else event
+    return {"entry": act.index, "event": _event_text(dated)}
 
 
 def _event_text(event: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ from sqlmodel import col
 from minivess.compliance.audit.batch import Act, Batch, key_of_log, prepare
 from minivess.compliance.audit.head import Head, catch_up, content_of, note_of, parse_entry, size_of
 from minivess.compliance.audit.reader import LogReader
-from minivess.compliance.audit.rebuild import Rebuilt, rebuild
+from minivess.compliance.audit.rebuild import EventOf, Rebuilt, compare, rebuild
 from minivess.compliance.audit.store.database import Database
 from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow, OutboxRow
 from minivess.compliance.identity.signer import Signer
@@ -304,10 +304,14 @@ class AuditLog(LogReader):
         except _TakeBackError:
             return
 
-    def rebuild(self, progress: Callable[[int], None] = lambda _: None) -> Rebuilt:
+    def rebuild(self, progress: Callable[[int], None] = lambda _: None, *, events: EventOf | None = None) -> Rebuilt:
         """Derive every table that repeats what the entries say again; see `audit.rebuild`."""
         with self._turn:
-            return rebuild(self._database, self._origin, progress)
+            return rebuild(self._database, self._origin, progress, events=events)
+
+    def compare(self, progress: Callable[[int], None] = lambda _: None, *, events: EventOf | None = None) -> Rebuilt:
+        """Compare every table that repeats what the entries say with them; see `audit.rebuild`."""
+        return compare(self._database, self._origin, progress, events=events)
 
     def mark_delivered(self, ids: Sequence[int]) -> None:
         """Note that these events arrived."""

@@ -92,7 +92,7 @@ class Reads:
         places = {
             "FIRST": "first", "SECOND": "second", "TRUST": "trust.json", "PACK": "pack.zip", "ITEMS": "items.csv",
             "JUNIT": "junit.xml", "WITNESS": "witness", "PROPOSAL": "proposal.json", "RESPONSE": "pack.zip",
-            "ROOTS": "pack.zip",
+            "ROOTS": "pack.zip", "KEYS": "keys",
         }  # fmt: skip
         given = {word: str(self.folder / name) for word, name in places.items()}
         given |= {
@@ -159,6 +159,7 @@ def files_for(reads: Reads) -> None:
         assert done.exit_code == 0, done.output
     (reads.folder / "junit.xml").write_text(JUNIT, encoding="utf-8")
     (reads.folder / "witness").mkdir()
+    (reads.folder / "keys" / "keystore").mkdir(parents=True)
     write_state(reads.folder / "witness", WitnessState(name="witness.example"))
     (reads.folder / "pack.zip").write_bytes(b"PK")
 

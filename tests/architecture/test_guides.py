@@ -1,0 +1,30 @@
+"""The pages in docs/ name scenarios, files and commands that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.verifies("SI-01")
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = sorted(path for path in DOCS.rglob("*.md") if "decisions" not in path.parts)
+LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)[^)]*\)")
+SCENARIO = re.compile(r"^\s*Scenario(?: Outline)?: (.+?)\s*$", re.MULTILINE)
+
+
+def links(page: Path) -> list[tuple[str, str]]:
+    """Text and place of each link to a file."""
+    found = LINK.findall(page.read_text(encoding="utf-8"))
+    return [(text, place) for text, place in found if not place.startswith(("http:", "https:"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_what_a_page_links_to_exists(page: Path) -> None:
+    for text, place in links(page):
+        target = page.parent / place
+        assert target.exists(), f"{place} in {page.name}"
+        if target.suffix == ".feature":
+            assert text in SCENARIO.findall(target.read_text(encoding="utf-8"))

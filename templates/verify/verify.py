@@ -20,12 +20,12 @@ from __future__ import annotations
 
 import argparse
 import base64
-import functools
 import hashlib
 import json
 import re
 import struct
 import sys
+import unicodedata
 import zlib
 from pathlib import Path
 
@@ -244,7 +244,6 @@ def edwards_add(p, q):
     return (e * f % P25519, g * h % P25519, f * g % P25519, e * h % P25519)
 
 
-@functools.lru_cache(maxsize=128)
 def edwards_point(data):
     """Decode 32 bytes to a point (RFC 8032 section 5.1.3)."""
     y = int.from_bytes(data, "little")
@@ -259,27 +258,15 @@ def edwards_point(data):
     return (x, y, 1, x * y % P25519)
 
 
-@functools.lru_cache(maxsize=128)
-def multiples(point, zero, add):
-    """0 to 15 times 16**i times a point, for i from 0 to 63; kept, because few keys sign many entries."""
-    rows = []
-    for _ in range(64):
-        row = [zero]
-        for _ in range(15):
-            row.append(add(row[-1], point))
-        rows.append(row)
-        point = add(row[-1], point)
-    return rows
-
-
 def both(a, p, b, q, zero, add):  # noqa: PLR0917
-    """a*p + b*q for numbers below 2**256, by one addition for each of their hexadecimal digits."""
+    """a*p + b*q with one run of doublings (Shamir's trick)."""
+    table = (None, p, q, add(p, q))
     result = zero
-    for number, point in ((a, p), (b, q)):
-        for place, row in enumerate(multiples(point, zero, add)):
-            digit = number >> 4 * place & 15
-            if digit:
-                result = add(result, row[digit])
+    for bit in range(max(a.bit_length(), b.bit_length()) - 1, -1, -1):
+        result = add(result, result)
+        pick = (a >> bit & 1) | (b >> bit & 1) << 1
+        if pick:
+            result = add(result, table[pick])
     return result
 
 
@@ -460,6 +447,11 @@ def digest_of(value):
     return "sha256:" + hashlib.sha256(canonical(value)).hexdigest()
 
 
+def plain_name(name):
+    """A printed name without what two spellings of one name may differ in."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 class People:
     """Who held which key when: folded from the log."""
 
@@ -483,8 +475,25 @@ class People:
         need(end is None or index < end, "the key of %s was revoked at entry %s" % (identity["id"], end))
         return identity
 
+    def person(self, who, index):
+        """The identity of an id whose key counts at an index."""
+        for identity, start, end in self.by_key.values():
+            if identity["id"] == who and start <= index and (end is None or index < end):
+                return identity
+        raise WrongError(who + " is not enrolled in the log, or is revoked")
+
+    def same(self, first, second):
+        """Whether two ids are one person: the same id, printed name or encryption key, ever."""
+
+        def known(who):
+            held = [item[0] for item in self.by_key.values() if item[0]["id"] == who]
+            keys = {item["encryption_key"]["key_id"] for item in held if item["encryption_key"]}
+            return {plain_name(item["name"]) for item in held} | keys
+
+        return first == second or bool(known(first) & known(second))
+
     def add(self, identity, start):
-        """Enrol; no key and no id twice."""
+        """Enrol; no key, no id and no person twice."""
         key_id = identity["signing_key"]["key_id"]
         raw_key(identity["signing_key"])
         service = identity["kind"] == "service"
@@ -492,6 +501,9 @@ class People:
         current = [item[0]["id"] for item in self.by_key.values() if item[2] is None]
         need(key_id not in self.by_key and identity["id"] not in current, identity["id"] + " is enrolled twice")
         need(start == 0 or self.demo or not identity["demo"], "demo keys in a real log")
+        need(identity["id"] != "log", "enrols the log itself")
+        names = [plain_name(item[0]["name"]) for item in self.by_key.values() if item[2] is None]
+        need(service or plain_name(identity["name"]) not in names, identity["name"] + " is enrolled already")
         self.by_key[key_id] = (identity, start, None)
 
     def follow(self, body):
@@ -602,16 +614,373 @@ class People:
             self.log_keys.append((index + 1, log_key))
 
 
+# ---------------------------------------------------------------- who may append what
+
+# The published action table 2 (actions-2.json). Entries of a log that adopted no table are judged by the rules of 0.1.0.
+TABLES = {
+    2: json.loads(
+        """{
+ "format": "minivess-actions/1",
+ "number": 2,
+ "actions": {
+  "calibration": {"by": ["developer"], "checks": ["makes"], "log": "device"},
+  "criteria.register": {"by": ["developer", "release-manager"], "checks": ["criteria"], "log": "device"},
+  "data.add": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
+  "data.card": {"by": ["person"], "checks": [], "log": "device"},
+  "data.ingest": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
+  "data.leakage": {"by": ["person"], "checks": [], "log": "device"},
+  "data.profile": {"by": ["person"], "checks": [], "log": "device"},
+  "data.pull": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
+  "data.push": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
+  "data.seal": {"by": ["developer"], "checks": ["seal"], "log": "device"},
+  "data.split": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
+  "data.validate": {"by": ["person"], "checks": [], "log": "device"},
+  "ensemble": {"by": ["developer"], "checks": ["makes"], "log": "device"},
+  "entry.erased": {"by": ["root", "release-manager"], "checks": [], "log": "any"},
+  "evaluation": {"by": ["person"], "checks": ["evaluation"], "log": "device"},
+  "identity.enrolled": {"by": ["root", "release-manager"], "checks": [], "log": "any"},
+  "identity.locked": {"by": ["log"], "checks": [], "log": "any"},
+  "identity.refused": {"by": ["log"], "checks": [], "log": "any"},
+  "identity.reinstated": {"by": ["root", "release-manager"], "checks": [], "log": "any"},
+  "identity.revoked": {"by": ["root", "release-manager"], "checks": [], "log": "any"},
+  "identity.rotated": {"by": ["person", "service"], "checks": [], "log": "any"},
+  "identity.unlock-failed": {"by": ["log"], "checks": [], "log": "any"},
+  "identity.unlocked": {"by": ["person", "service"], "checks": [], "log": "any"},
+  "identity.witness": {"by": ["person"], "checks": [], "log": "device"},
+  "inference": {"by": ["service"], "checks": [], "log": "any"},
+  "inference.refusals": {"by": ["service"], "checks": [], "log": "serving"},
+  "log.created": {"by": ["root"], "checks": [], "log": "any"},
+  "log.restored": {"by": ["root", "release-manager"], "checks": [], "log": "any"},
+  "model.export": {"by": ["developer"], "checks": ["makes"], "log": "device"},
+  "model.promote": {"by": ["release-manager"], "checks": ["promotion"], "log": "device"},
+  "policy.register": {"by": ["release-manager"], "checks": [], "log": "device"},
+  "release.build": {"by": ["release-manager"], "checks": ["build"], "log": "device"},
+  "release.sign": {"by": ["person"], "checks": ["signature"], "log": "device"},
+  "risk.drill": {"by": ["person"], "checks": [], "log": "device"},
+  "roots.changed": {"by": ["root", "release-manager"], "checks": [], "log": "any"},
+  "rules.adopted": {"by": ["root", "release-manager"], "checks": ["adoption"], "log": "any"},
+  "run.disposition": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
+  "scenarios": {"by": ["person"], "checks": [], "log": "device"},
+  "serving.anchored": {"by": ["service"], "checks": [], "log": "device"},
+  "serving.enrolled": {"by": ["service"], "checks": [], "log": "device"},
+  "test-set.approve": {"by": ["independent-reviewer", "custodian"], "checks": ["approval"], "log": "device"},
+  "test-set.request": {"by": ["developer", "release-manager"], "checks": ["request"], "log": "device"},
+  "time.attested": {"by": ["log", "person"], "checks": [], "log": "device"},
+  "trace.approve": {"by": ["person"], "checks": [], "log": "device"},
+  "trace.attest": {"by": ["person"], "checks": [], "log": "device"},
+  "trace.baseline": {"by": ["person"], "checks": [], "log": "device"},
+  "trace.review": {"by": ["person"], "checks": [], "log": "device"},
+  "training": {"by": ["developer"], "checks": ["makes"], "log": "device"}
+ }
+}"""
+    )
+}
+TABLE_1 = "sha256:0d47e6d5d443a859d4709d087d4178a25392cfa3e8c4d86bb6e4eb131b0a102c"
+"""The digest of actions-1.json, which says what 0.1.0 did."""
+MAKING = {"training", "ensemble", "calibration", "model.export"}
+
+
+def adopted_table(adopted):
+    """The actions of the table that an entry names by number and digest."""
+    table = TABLES.get(adopted["number"])
+    need(table, "the log follows action table %s, which this file does not know" % adopted["number"])
+    need(digest_of(table) == adopted["digest"], "the log names an action table by the digest of other rules")
+    return table
+
+
+class Standing:
+    """What may be appended next, under an action table: the second writing of `admit`."""
+
+    def __init__(self):
+        self.table, self.kind, self.started, self.adopted, self.looks = None, "device", {}, None, []
+        self.criteria, self.plans, self.requests, self.grants = set(), {}, {}, {}
+        self.made, self.steps, self.asked, self.exported, self.evaluated = {}, {}, {}, set(), set()
+        self.services, self.sealed, self.packs, self.serving = {}, {}, {}, {}
+
+    def admit(self, body, people, actor):
+        """Say whether an entry may be at its place, and take in what it says. `people` are those before the entry."""
+        action, outcome, index = body["action"], body["outcome"], body["index"]
+        self.follow_started(body)
+        if index == 0:
+            self.create(body, actor, people)
+            return
+        done = outcome == "completed"
+        if self.table:
+            row = self.table["actions"].get(action)
+            need(row, "action table %d does not have the action %s" % (self.table["number"], action))
+            need(row["log"] in {"any", self.kind}, "%s does not belong into the log of a %s" % (action, self.kind))
+            excused = outcome == "refused" and actor["kind"] == "person" and actor["id"] != "log"
+            may = any(self.matches(word, actor, action, people) for word in row["by"])
+            need(excused or may, "%s may not append %s" % (actor["id"], action))
+            for check in row["checks"] if done else ():
+                getattr(self, "check_" + check)(body, people)
+        elif action == "rules.adopted" and done:
+            manager = actor["kind"] == "person" and "release-manager" in actor["roles"]
+            need(actor in people.roots or manager, actor["id"] + " may not append rules.adopted")
+            self.check_adoption(body, people)
+        if done:
+            self.follow(body)
+
+    def follow_started(self, body):
+        """An entry that ends an action names the one that started it, by the same actor, and nothing ends twice."""
+        if body["started"] is not None:
+            action, actor = self.started.pop(body["started"], (None, None))
+            need(action == body["action"], "ends an action that was not started, or was ended before")
+            need(not self.table or actor == body["actor"], "ends an action that another actor started")
+        if body["outcome"] == "started":
+            self.started[body["index"]] = (body["action"], body["actor"])
+
+    def create(self, body, actor, people):
+        """Entry 0."""
+        payload = body["payload"]
+        if payload.get("rules"):
+            self.table, self.adopted = adopted_table(payload["rules"]), 0
+            need(actor in people.roots, "the log is created by an identity that is not a root")
+            services = [root["kind"] == "service" for root in payload["roots"]]
+            fits = services == [True] if payload.get("serves") else not any(services)
+            need(fits, "a service is the root of its own serving log, and of no other log")
+        if payload.get("serves"):
+            self.kind = "serving"
+
+    def matches(self, word, actor, action, people):
+        """Whether an actor is what a word of the table says."""
+        if actor["id"] == "log" or word == "log":
+            return actor["id"] == word
+        if word in {"person", "root"}:
+            return actor["kind"] == "person" if word == "person" else actor in people.roots
+        if word == "service" and actor["kind"] == "service":
+            named = self.services.get(actor["signing_key"]["key_id"])
+            return named is None or action in named or action.startswith("identity.")
+        return word in actor["roles"]
+
+    def follow(self, body):
+        """Take in a completed entry."""
+        action, payload = body["action"], body["payload"]
+        model = body["context"]["model"]
+        if action == "rules.adopted":
+            self.table, self.adopted = adopted_table(payload), body["index"] + 1
+        elif action == "identity.enrolled" and payload.get("actions") is not None:
+            self.services[payload["identity"]["signing_key"]["key_id"]] = set(payload["actions"])
+        elif action in MAKING:
+            outputs = {item["digest"] for item in body["outputs"]} | ({model} if model else set())
+            for digest in outputs:
+                self.made.setdefault(digest, []).append(body["index"])
+            self.steps[body["index"]] = (body["actor"], [item["digest"] for item in body["inputs"]])
+            self.exported |= outputs if action == "model.export" else set()
+        elif action == "data.seal" and payload.get("root") is not None:
+            self.sealed[payload["root"]] = payload["approvers"]
+        elif action == "criteria.register" or action.startswith("test-set."):
+            self.follow_test_set(action, body)
+        elif action == "evaluation":
+            self.evaluated |= {model} if model else set()
+        elif action == "release.build":
+            self.packs[payload["tag_manifest"]] = model
+        elif action in {"serving.enrolled", "serving.anchored"}:
+            self.follow_serving(body)
+
+    def follow_test_set(self, action, body):
+        """Take in what a completed entry says about the test set; the first with an id counts."""
+        payload = body["payload"]
+        if action == "criteria.register":
+            self.criteria.add(digest_of(payload["criteria"]))
+            if payload.get("plan"):
+                self.plans.setdefault(digest_of(payload["plan"]), payload["plan"])
+        elif action == "test-set.request":
+            self.requests.setdefault(payload["request"]["id"], (body["actor"], payload["request"]))
+            self.asked.setdefault(payload["request"]["model"], set()).add(body["actor"])
+        elif action == "test-set.approve":
+            grant = payload["grant"]
+            if grant["request"] not in self.grants:
+                self.grants[grant["request"]] = grant
+                if grant.get("mode"):
+                    self.looks.append(grant["request"])
+        elif action == "test-set.open":
+            self.looks.append(payload["request"])
+
+    def check_adoption(self, body, people):
+        """Another table, agreed by a threshold of the roots."""
+        payload = body["payload"]
+        old = digest_of(self.table) if self.table else TABLE_1
+        need(payload["number"] > (self.table["number"] if self.table else 1), "goes back to an older action table")
+        adopted_table(payload)
+        change = {"log": body["log"], "replaces": old, "number": payload["number"], "digest": payload["digest"]}
+        subject, agreed = {"name": "rules.json", "digest": digest_of(change)}, set()
+        for envelope in payload["envelopes"]:
+            said = open_envelope(envelope, people, body["index"])
+            root = [item for item in people.roots if item["id"] == said["signer"]]
+            need(root and people.by_key[root[0]["signing_key"]["key_id"]][2] is None, said["signer"] + " is not a root")
+            need(said["subjects"] == [subject] and said["policy"] == "roots", "agrees to another action table")
+            agreed.add(said["signer"])
+        need(len(agreed) >= people.threshold, "too few roots agreed to the action table")
+
+    def check_makes(self, body, people):
+        """A step names what it made."""
+        need(body["outputs"], "names nothing that it made")
+
+    def check_seal(self, body, people):
+        """The holders of the data key are reviewers or custodians, and others than who seals."""
+        need(body["payload"].get("root"), "seals something without naming its root")
+        for who in body["payload"]["approvers"]:
+            need(who != body["actor"], who + " seals the test set and would hold its key")
+            held = people.person(who, body["index"])
+            need({"independent-reviewer", "custodian"} & set(held["roles"]), who + " is neither reviewer nor custodian")
+
+    def check_criteria(self, body, people):
+        """Criteria come with their plan."""
+        need(body["payload"].get("plan"), "acceptance criteria without an analysis plan")
+
+    def check_request(self, body, people):
+        """A request under a registered plan, in one's own name, for an exported model, with a look left."""
+        request = body["payload"]["request"]
+        need(request["id"] not in self.requests, "the log has this request already")
+        need(request["requester"] == body["actor"], "asks in the name of " + request["requester"])
+        need(request["criteria"] in self.criteria, "asks under criteria that were not registered before")
+        need(request["plan"] in self.plans, "asks under an analysis plan that was not registered before")
+        plan = self.plans[request["plan"]]
+        need(digest_of(plan["criteria"]) == request["criteria"], "names other criteria than its plan has")
+        self.look_left(request)
+        need(request["model"] in self.exported, "no completed model.export made the model of this request")
+        need(not self.sealed or request["data"] in self.sealed, "no data.seal made the test data of this request")
+
+    def look_left(self, request):
+        """The plan allows one more look at the test set."""
+        same = [self.requests[name][1] for name in self.looks if self.requests[name][1]["data"] == request["data"]]
+        allowed = self.plans[request["plan"]]["looks"]
+        mine = [one for one in same if one["release"] == request["release"]]
+        left = len(mine) < allowed["per_release"] and len(same) < allowed["total"]
+        need(left, "is one look at the test set more than its analysis plan allows")
+
+    def check_approval(self, body, people):
+        """Another person, who had no part in the model, approves a request that is open."""
+        grant = body["payload"]["grant"]
+        who = grant["approver"]
+        need(who == body["actor"], "approves in the name of " + who)
+        need(grant["request"] in self.requests, "approves what was not requested before")
+        need(grant["request"] not in self.grants, "approves a request a second time")
+        actor, request = self.requests[grant["request"]]
+        for one in (request["requester"], actor):
+            need(not people.same(one, who), who + " made this request and cannot approve it too")
+        people.person(request["requester"], body["index"])
+        need(body["time"] < request["expires"], "approves a request that has expired")
+        self.look_left(request)
+        said = open_envelope(grant["envelope"], people, body["index"])
+        need(said["signer"] == who, who + " did not sign this approval")
+        need(said["role"] in {"independent-reviewer", "custodian"}, "was signed in a role that opens nothing")
+        named = (said["policy"], said["meaning"]) == ("test-set-opening", "approval")
+        need(named, "was signed under a policy that opens nothing")
+        subject = {"name": "test-set/" + request["id"], "digest": digest_of(request)}
+        need(said["subjects"] == [subject], "signed something else than the request")
+        need(people.demo or not said["demo"], who + " signed with demo keys")
+        form = (grant.get("wrapped_key") is not None, grant.get("key_digest") is not None)
+        fits = {"released": (False, True), "custodian": (False, False)}.get(grant.get("mode")) == form
+        need(fits, "a grant that does not say who gets the key")
+        need(who in self.sealed.get(request["data"], [who]), "the test set was not sealed for " + who)
+        self.refuse_maker(who, [request["model"], request["calibration"]], people)
+
+    def refuse_maker(self, reviewer, digests, people):
+        """Whoever trained, combined, calibrated, exported or requested a model does not review it."""
+        found, waiting, seen = set(), list(digests or []), set()
+        if digests is None:
+            found = {actor for actor, _ in self.steps.values()}.union(*self.asked.values())
+        while waiting:
+            digest = waiting.pop()
+            if digest not in seen:
+                seen.add(digest)
+                found |= self.asked.get(digest, set())
+                for index in self.made.get(digest, ()):
+                    found.add(self.steps[index][0])
+                    waiting += self.steps[index][1]
+        had_part = any(people.same(maker, reviewer) for maker in found)
+        need(not had_part, reviewer + " had a part in this model and cannot review it")
+
+    def check_evaluation(self, body, people):
+        """An evaluation under an approval, by who was let, of the model that was asked for, with its number."""
+        payload = body["payload"]
+        need(payload["request"] in self.requests, "evaluates under a request that the log does not have")
+        grant, request = self.grants.get(payload["request"], {}), self.requests[payload["request"]][1]
+        need(grant.get("mode"), "evaluates without an approval")
+        entitled = request["requester"] if grant["mode"] == "released" else grant["approver"]
+        need(entitled == body["actor"], "evaluates what was granted to " + entitled)
+        need(body["context"]["model"] == request["model"], "evaluates another model than was approved")
+        data = [self.requests[name][1]["data"] for name in self.looks[: self.looks.index(request["id"]) + 1]]
+        number = data.count(request["data"])
+        need(payload.get("look", 1) == number, "calls itself another look than it is")
+
+    def check_promotion(self, body, people):
+        """Only a model that was exported is promoted, and only one that was evaluated into production."""
+        payload = body["payload"]
+        need(payload["model"] in self.exported, "promotes a model that no completed model.export made")
+        fits = payload["stage"] != "production" or payload["model"] in self.evaluated
+        need(fits, "puts a model into production that was not evaluated")
+
+    def check_build(self, body, people):
+        """A release names its model."""
+        need(body["context"]["model"], "builds a release without naming its model")
+
+    def check_signature(self, body, people):
+        """A signature under a pack that this log built; a reviewer had no part in its model."""
+        payload = body["payload"]
+        need(payload["tag_manifest"] in self.packs, "signs a pack that no release.build of this log made")
+        said = open_envelope(payload["envelope"], people, body["index"])
+        need(said["signer"] == body["actor"], "is a signature by " + said["signer"])
+        need(payload["tag_manifest"] in [item["digest"] for item in said["subjects"]], "signs another pack")
+        if said["role"] == "independent-reviewer":
+            model = self.packs[payload["tag_manifest"]]
+            self.refuse_maker(said["signer"], [model] if model else None, people)
+
+    def follow_serving(self, body):
+        """A serving log is known by its first checkpoint; each later one is signed by its key and continues it."""
+        told, origin = body["payload"], body["payload"]["origin"]
+        if body["action"] == "serving.enrolled":
+            named = origin == "%s/serving/%s" % (body["log"], told["site"]) and told["service"] == body["actor"]
+            need(named and origin not in self.serving, "enrols a serving log twice or under another name")
+            keys = {known[0]["key_id"] for known in self.serving.values()}
+            need(told["log_key"]["key_id"] not in keys, "enrols a key that another serving log has")
+            _, size, root = check_note(told["note"], told["log_key"])
+            need(told["note"].split("\n")[0] == origin and size > 0, "enrols the checkpoint of another log")
+            self.serving[origin] = (told["log_key"], body["actor"], size, root)
+            return
+        need(origin in self.serving, "anchors a serving log that was not enrolled")
+        key, service, size, root = self.serving[origin]
+        need(service == body["actor"], "anchors the log of " + service)
+        _, new, new_root = check_note(told["note"], key)
+        need(told["note"].split("\n")[0] == origin and new > size, "anchors what is not more than is known")
+        need(continues(size, new, [unbase64(item) for item in told["proof"]], root, new_root), "does not continue it")
+        self.serving[origin] = (key, service, new, new_root)
+
+
+def continues(first, second, proof, old, new):
+    """Whether a consistency proof leads from an older to a newer tree (RFC 9162 section 2.1.4.2); 0 < first < second."""
+    path = [old, *proof] if first & (first - 1) == 0 else list(proof)
+    fn, sn = first - 1, second - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    if not path:
+        return False
+    one = two = path[0]
+    for item in path[1:]:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            one, two = node(item, one), node(item, two)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            two = node(two, item)
+        fn, sn = fn >> 1, sn >> 1
+    return one == old and two == new and sn == 0
+
+
 def read_log(files, trusted):
     """Judge entries and checkpoint; returns bodies, lines, people and words."""
     lines = files["data/audit/entries.jsonl"].split(b"\n")
     need(lines.pop() == b"" and lines, "data/audit/entries.jsonl is empty or cut off")
     text = files["data/audit/checkpoint.txt"].decode("utf-8")
-    origin, bodies, people = text.split("\n")[0], [], People()
+    origin, bodies, people, standing = text.split("\n")[0], [], People(), Standing()
     for index, line in enumerate(lines):
         entry = parse(line, "entry %d" % index)
         try:
-            check_entry(entry, bodies, people, origin)
+            check_entry(entry, bodies, people, standing, origin)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             raise WrongError("entry %d is malformed" % index) from None
         except WrongError as error:
@@ -627,6 +996,7 @@ def read_log(files, trusted):
     )
     check_witnesses(text, (trusted or {}).get("witnesses"))
     need(root == merkle_root([leaf(line) for line in lines]), "the Merkle root is not the one in the checkpoint")
+    people.standing = standing
     return (
         bodies,
         lines,
@@ -639,7 +1009,7 @@ def read_log(files, trusted):
     )
 
 
-def check_entry(entry, bodies, people, origin):
+def check_entry(entry, bodies, people, standing, origin):
     """One entry at its place."""
     body, index = entry["body"], len(bodies)
     need(set(entry) == {"body", "signature"} and body["format"] == "minivess-entry/2", "not an audit entry")
@@ -652,10 +1022,11 @@ def check_entry(entry, bodies, people, origin):
         people.follow(body)
     actor = people.key(body["key"], index)
     lawful = actor["id"] != "log" or body["action"] in {"identity.unlock-failed", "identity.locked", "identity.refused"}
-    need(lawful, "the log itself may not sign this")
+    need(lawful or standing.table, "the log itself may not sign this")
     need(actor["id"] == body["actor"], "the key is that of %s, not of %s" % (actor["id"], body["actor"]))
     holds = signed_by(actor["signing_key"], canonical(body), entry["signature"])
     need(holds, "changed, or not signed by " + body["actor"])
+    standing.admit(body, people, actor)
     if index:
         people.follow(body)
 
@@ -716,9 +1087,13 @@ def check_provenance(files, bodies):
 
 
 def check_openings(files, bodies, people):
-    """Criteria, request and another person's approval stand before each opening; the odometer counts them."""
+    """Under the rules of 0.1.0, criteria, request and another person's approval stand before each opening.
+
+    Later entries were judged one by one, by `Standing`. The pack states as many looks as the log holds.
+    """
     plans, requests, approved, opened = {}, {}, set(), []
-    for body in bodies:
+    standing = people.standing
+    for body in bodies[: standing.adopted]:
         action, payload, where = body["action"], body["payload"], "entry %d: " % body["index"]
         if body["outcome"] != "completed":
             continue
@@ -746,11 +1121,10 @@ def check_openings(files, bodies, people):
         elif action == "evaluation":
             need(payload["request"] in opened, where + "evaluates on the test set without having opened it")
     stated = json.loads(files[ODOMETER])
-    fine = stated == {"openings": len(opened)} and not isinstance(stated["openings"], bool)
-    need(fine, "%s does not state the %d opening(s) that the log holds" % (ODOMETER, len(opened)))
-    return "the test set was opened %d time(s), each after criteria, request and another person's approval" % len(
-        opened
-    )
+    looks = len(standing.looks)
+    fine = stated == {"openings": looks} and not isinstance(stated["openings"], bool)
+    need(fine, "%s does not state the %d look(s) that the log holds" % (ODOMETER, looks))
+    return "%d look(s) at the test set, each after criteria, request and another person's approval" % looks
 
 
 def check_looks(where, granted, opened, plans):

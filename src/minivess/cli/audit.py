@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from minivess.cli.audit_rules import rules
 from minivess.cli.rendering import Progress, emit_json, emit_table, say
 from minivess.cli.session import actor_option, first_signer_of, passphrase_for, reader_of, services_of, signer_of
 from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
@@ -31,6 +32,9 @@ _MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:
 @click.group()
 def audit() -> None:
     """Read, prove and verify the log."""
+
+
+audit.add_command(rules)
 
 
 @audit.command()

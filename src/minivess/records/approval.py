@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from minivess.foundation.digests import Digest
 from minivess.records.artifact import Artifact
@@ -86,10 +86,29 @@ class UnsealRequest(Facts):
     """Raw X25519 public key of this one run, base64: the data key is released to it alone."""
 
 
+RunMode = Literal["released", "custodian"]
+"""`released`: the requester gets the data key. `custodian`: the approver runs the evaluation and keeps the key."""
+
+
 class UnsealGrant(Record):
-    """A second person's answer: the data key wrapped to the run's ephemeral key, and the signed approval."""
+    """A second person's answer to a request. From this entry on the test set counts as looked at.
+
+    Version 0.1.0 wrote the wrapped key into the entry and no mode. Today the entry holds the SHA-256 of the file with the
+    wrapped key, and the file is handed out once the entry is under a cosigned checkpoint.
+    """
 
     request: Slug
     approver: Slug
-    wrapped_key: str
+    wrapped_key: str | None = None
+    """The data key wrapped to the run's ephemeral key, in entries of version 0.1.0."""
+    key_digest: Digest | None = None
+    """Of the file with the wrapped key; None in a custodian run."""
+    mode: RunMode | None = None
     envelope: Envelope
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        form = (self.wrapped_key is not None, self.key_digest is not None)
+        if form != {None: (True, False), "released": (False, True), "custodian": (False, False)}[self.mode]:
+            raise ValueError("the data key of a grant does not fit its mode")
+        return self

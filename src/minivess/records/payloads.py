@@ -15,7 +15,10 @@ from minivess.records.base import Observation, Record, ShortText, Slug
 from minivess.records.data_version import DvcDigest
 from minivess.records.evaluation import AnalysisPlan, Criterion, CriterionOutcome, Interval
 from minivess.records.identity import Identity, PublicKey
+from minivess.records.rules import AdoptedRules, RulesAdopted
 from minivess.records.serving_log import RefusalsCounted, ServingAnchored, ServingEnrolled
+
+ActionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$", max_length=64)]
 
 
 class LogCreated(Record):
@@ -27,14 +30,16 @@ class LogCreated(Record):
     threshold: Annotated[int, Field(ge=1)]
     serves: ShortText | None = None
     """Of a serving log: the origin of the device's log. Its only root is the service that answers."""
+    rules: AdoptedRules | None = None
+    """The action table the log follows from its beginning; None: table 1, the rules of version 0.1.0."""
 
 
 class IdentityEnrolled(Record):
-    """Somebody may act from this index on."""
+    """An identity may act from this index on."""
 
     identity: Identity
-    actions: Annotated[tuple[ShortText, ...], Field(max_length=64)] | None = None
-    """What a service may append; a person's roles say it."""
+    actions: Annotated[tuple[ActionName, ...], Field(min_length=1, max_length=32)] | None = None
+    """The actions a service may append. None for people, and for services enrolled by version 0.1.0."""
 
 
 class IdentityRevoked(Record):
@@ -203,6 +208,9 @@ class DataSealed(Record):
 
     files: int
     approvers: tuple[Slug, ...]
+    """Who holds the data key."""
+    root: Digest | None = None
+    """Of the manifest of the sealed part; None in entries of version 0.1.0."""
 
 
 class Training(Observation):
@@ -391,6 +399,7 @@ PAYLOADS: dict[str, type[Record]] = {
     "identity.reinstated": IdentityReinstated,
     "identity.refused": IdentityRefused,
     "roots.changed": RootsChanged,
+    "rules.adopted": RulesAdopted,
     "entry.erased": EntryErased,
     "data.ingest": DataIngested,
     "data.validate": DataValidated,

@@ -18,4 +18,6 @@ class Role(StrEnum):
     DEVELOPER = "developer"
     REVIEWER = "independent-reviewer"
     RELEASE_MANAGER = "release-manager"
+    CUSTODIAN = "custodian"
+    """Holds the data key of the sealed test set, and runs evaluations on it."""
     SERVICE = "service"

@@ -106,7 +106,7 @@ def test_the_checkpoint_must_be_signed_by_the_log_key() -> None:
     [
         ({"log": "elsewhere.example"}, "belongs to the log elsewhere.example"),
         ({"time": BEGIN - timedelta(seconds=1)}, "dated before"),
-        ({"started": 1}, "started nothing"),
+        ({"started": 1}, "did not start"),
         ({"payload": {"patient": "Jane"}}, "its payload belongs into its details"),
         ({"action": "unheard-of"}, "unknown action"),
         ({"details": None}, "details of entry 4 were changed"),

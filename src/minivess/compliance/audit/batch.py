@@ -14,7 +14,7 @@ from sqlmodel import SQLModel, col
 from minivess.compliance.audit.head import Head
 from minivess.compliance.audit.store.database import Database
 from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow, NodeRow, OutboxRow
-from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
+from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
@@ -29,10 +29,12 @@ from minivess.compliance.proofs.merkle import (
     node_id,
     part_hash,
 )
+from minivess.compliance.rules.admission import NotStartedError, admit, needs_record
+from minivess.compliance.rules.standing import Standing
 from minivess.foundation.clock import Clock, timestamp
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import CannotWriteError, RefusedError, UsageError, VerificationError
-from minivess.records.entry import ENTRY_FORMAT, Draft, Entry, EntryBody, Outcome
+from minivess.records.entry import ENTRY_FORMAT, Draft, EntryBody, Outcome
 from minivess.records.payloads import check_payload, observed
 from minivess.records.receipt import Receipt
 
@@ -41,6 +43,18 @@ MAX_ENTRY = 1 << 20
 _SALT = 16
 
 Redact = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Brief:
+    """What `admit` needs of an entry whose payload changes no state."""
+
+    action: str
+    outcome: Outcome
+    index: int
+    actor: str
+    key: str
+    started: int | None
 
 
 @dataclass(eq=False)
@@ -122,12 +136,11 @@ class Batch:
         self._log_signers = log_signers
         self._clock = clock
         self._frontier = Frontier(head.size, head.peaks)
-        self._register = head.register
+        self._standing = head.standing
         self._time = head.time
         self._nodes: dict[Node, bytes] = dict(zip(frontier_nodes(head.size), head.peaks, strict=True))
         self._new_nodes: list[tuple[Node, bytes]] = []
         self._acts: list[Act] = []
-        self._ended: set[int] = set()
         self._erased: list[tuple[int, Redact]] = []
         self._note = ""
         self._proven: dict[Part, str] = {}
@@ -136,9 +149,7 @@ class Batch:
     @property
     def head(self) -> Head:
         """Where the log stands once this is committed."""
-        size = self._frontier.size
-        register = self._register if self._register.size == size else self._register.advance(size - 1)
-        return Head(size, self._frontier.peaks, self._time, register)
+        return Head(self._frontier.size, self._frontier.peaks, self._time, self._standing)
 
     def add(self, acts: list[Act]) -> None:
         """Place acts at the end of the log, all of them or none.
@@ -148,18 +159,16 @@ class Batch:
             UsageError: one ends an action that was not started, or was ended before, or is too large.
             InputError: one has no canonical form.
         """
-        frontier, register, time = Frontier(self._frontier.size, self._frontier.peaks), self._register, self._time
+        frontier, standing, time = Frontier(self._frontier.size, self._frontier.peaks), self._standing, self._time
         marks = len(self._new_nodes), len(self._acts), len(self._erased)
-        ended = set[int]()
         try:
             for act in acts:
-                self._place(act, ended)
+                self._place(act)
         except BaseException:
-            self._frontier, self._register, self._time = frontier, register, time
+            self._frontier, self._standing, self._time = frontier, standing, time
             for node, _ in self._new_nodes[marks[0] :]:
                 del self._nodes[node]
             del self._new_nodes[marks[0] :], self._acts[marks[1] :], self._erased[marks[2] :]
-            self._ended -= ended
             raise
 
     def write(self) -> None:
@@ -171,7 +180,7 @@ class Batch:
         if not self._acts:
             return
         checkpoint = Checkpoint(self._origin, self._frontier.size, self._frontier.root())
-        self._note = sign_note(checkpoint, key_of_log(self._log_signers, self._register))
+        self._note = sign_note(checkpoint, key_of_log(self._log_signers, self._standing.register))
         rows: list[tuple[type[SQLModel], list[dict[str, Any]]]] = [
             (EntryRow, [_row(act) for act in self._acts]),
             (NodeRow, [{"id": node_id(*node), "hash": value} for node, value in self._new_nodes]),
@@ -198,23 +207,21 @@ class Batch:
             details=None if act.details is None else act.details.decode("utf-8"),
         )
 
-    def _place(self, act: Act, ended: set[int]) -> None:
+    def _place(self, act: Act) -> None:
         draft, index = act.draft, self._frontier.size
-        if draft.started is not None:
-            self._check_started(draft, draft.started)
-            self._ended.add(draft.started)
-            ended.add(draft.started)
         now = self._clock()
         moment = now if self._time is None else max(now, self._time)
         act.body |= {"index": index, "time": timestamp(moment)}
         body = canonical(act.body)
         if len(body) + len(act.details or b"") > MAX_ENTRY - 1024:
             raise UsageError(f"an entry of more than {MAX_ENTRY - 1024} bytes is too large")
-        signature = to_base64(act.signer.sign(body))
         try:
-            self._register = self._admit(act, index, body, signature)
+            standing = self._admitted(draft, act.signer, index, body)
+        except NotStartedError as error:
+            raise UsageError(f"this entry is out of order: {error.message}") from None
         except VerificationError as error:
             raise RefusedError(error.message.removeprefix(f"entry {index}: "), hint=error.hint) from None
+        signature = to_base64(act.signer.sign(body))
         if act.redact is not None:
             self._erased.append((self._erasable(draft), act.redact))
         act.index = index
@@ -223,29 +230,18 @@ class Batch:
         self._nodes.update(made)
         self._new_nodes += made
         self._acts.append(act)
-        self._time = moment
+        self._time, self._standing = moment, standing
 
-    def _admit(self, act: Act, index: int, body: bytes, signature: str) -> Register:
-        """The register after an act, if its signer may do it now."""
-        action, identity = act.draft.action, act.signer.identity
-        register = later = self._register
-        if action in REGISTER_ACTIONS:
-            entry = Entry(body=EntryBody.model_validate_json(body), signature=signature)
-            later = register.extend(entry)
-            register = later if index == 0 else register
-        register.check_actor(act.signer.key_id, identity.id, action, index)
-        return later
+    def _admitted(self, draft: Draft, signer: Signer, index: int, body: bytes) -> Standing:
+        """The state of the log after an act, if it may be appended now.
 
-    def _check_started(self, draft: Draft, started: int) -> None:
-        """An entry that ends an action must name the entry that started it, and nobody ends an action twice."""
-        row = self._connection.execute(
-            select(col(EntryRow.action), col(EntryRow.outcome)).where(col(EntryRow.index) == started)
-        ).one_or_none()
-        if row is None or tuple(row) != (draft.action, Outcome.STARTED.value):
-            raise UsageError(f"entry {started} did not start an action {draft.action!r}")
-        ended = select(col(EntryRow.index)).where(col(EntryRow.started) == started)
-        if started in self._ended or self._connection.execute(ended).first() is not None:
-            raise UsageError(f"the action that entry {started} started has ended already")
+        Raises:
+            VerificationError: it may not.
+        """
+        if index == 0 or needs_record(self._standing, draft.action):
+            return admit(self._standing, EntryBody.model_validate_json(body))
+        brief = _Brief(draft.action, draft.outcome, index, signer.identity.id, signer.key_id, draft.started)
+        return admit(self._standing, brief)
 
     def _erasable(self, draft: Draft) -> int:
         index = int(draft.payload["entry"])

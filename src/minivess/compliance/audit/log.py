@@ -16,19 +16,22 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlmodel import col
 
 from minivess.compliance.audit.batch import Act, Batch, key_of_log, prepare
-from minivess.compliance.audit.head import Head, catch_up, content_of, note_of, parse_entry, size_of
+from minivess.compliance.audit.head import Head, catch_up, check_unchanged, content_of, note_of, parse_entry, size_of
 from minivess.compliance.audit.reader import LogReader
 from minivess.compliance.audit.rebuild import EventOf, Rebuilt, compare, rebuild
 from minivess.compliance.audit.store.database import Database
 from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow, OutboxRow
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.checkpoint import parse_note, valid_origin
+from minivess.compliance.rules.actions import table
+from minivess.compliance.rules.standing import Standing
 from minivess.foundation.clock import Clock, timestamp, utc_now
 from minivess.foundation.errors import (
     CannotWriteError,
@@ -47,6 +50,8 @@ from minivess.records.receipt import Receipt
 from minivess.records.roles import IdentityKind
 
 _WAIT_SECONDS = 30.0
+_READ_AGAIN = 4096
+"""Entries of a log that is read again as a whole before it is written, when another connection wrote to it."""
 _MOST_ACTS = 4096
 """Entries that wait longer than for one commit make room for others."""
 
@@ -136,7 +141,14 @@ class AuditLog(LogReader):
         services = [root.kind is IdentityKind.SERVICE for root in roots]
         if services != [True] if serves is not None else any(services):
             raise UsageError("a service is the root of its own serving log, and of no other log")
-        payload = LogCreated(device=device, log_key=log_signer.public, roots=roots, threshold=threshold, serves=serves)
+        payload = LogCreated(
+            device=device,
+            log_key=log_signer.public,
+            roots=roots,
+            threshold=threshold,
+            serves=serves,
+            rules=table().adopted,
+        )
         fields = payload.model_dump(mode="json", exclude={"serves"} if serves is None else None)
         draft = Draft(action="log.created", outcome=Outcome.COMPLETED, payload=fields)
         database = Database(database_url, wait=wait)
@@ -165,7 +177,9 @@ class AuditLog(LogReader):
         clock: Clock = utc_now,
         wait: float = _WAIT_SECONDS,
     ) -> AuditLog:
-        """Open a log that exists, bring its tables up to date, and compare its head with its last checkpoint.
+        """Open a log that exists. For writing, bring its tables up to date and follow it entry by entry to its checkpoint.
+
+        A log that is opened for reading is compared with its checkpoint when its entries are read.
 
         Args:
             database_url: SQLAlchemy URL.
@@ -176,7 +190,8 @@ class AuditLog(LogReader):
         Raises:
             InputError: there is no log, or a newer version wrote it.
             RefusedError: `log_signer` is not the key of this log.
-            VerificationError: the entries do not agree with the last checkpoint.
+            VerificationError: an entry was changed, or may not be where it is, or the last checkpoint is not over all of
+                them.
         """
         database = Database(database_url, wait=wait)
         if database.missing():
@@ -189,7 +204,8 @@ class AuditLog(LogReader):
                     raise InputError("there is no audit log here", hint="start one with `minivess audit start`")
                 created = _created(content_of(connection, 0))
                 log._origin = created.body.log
-                log._head = catch_up(connection, log._head, origin=log._origin)
+                if log_signer is not None:
+                    log._head = catch_up(connection, log._head, origin=log._origin)
         except BaseException:
             database.close()
             raise
@@ -200,8 +216,19 @@ class AuditLog(LogReader):
 
     @property
     def key(self) -> PublicKey:
-        """The key that signs this log's checkpoints, as far as the log was read."""
-        return self._head.register.log_key
+        """The key that signs this log's checkpoints."""
+        return self.standing.register.log_key
+
+    @property
+    def standing(self) -> Standing:
+        """The state of the log now, followed from its entries' bytes to its newest signed checkpoint.
+
+        Raises:
+            VerificationError: as `open` for writing.
+        """
+        with self._turn, self._database.reading() as connection:
+            self._head = catch_up(connection, self._head, origin=self._origin)
+            return replace(self._head.standing, register=self._head.register)
 
     def hold_next_key(self, log_signer: Signer) -> None:
         """Keep the key at hand that a `roots.changed` is about to name, so that its checkpoint can be signed."""
@@ -298,7 +325,7 @@ class AuditLog(LogReader):
         self._signs()
         try:
             with self._turn, self._database.writing() as connection:
-                self._head = catch_up(connection, self._head, origin=self._origin)
+                self._head = self._followed(connection)
                 connection.execute(insert(CheckpointRow).values(size=-1, note="trial"))
                 raise _TakeBackError
         except _TakeBackError:
@@ -328,7 +355,7 @@ class AuditLog(LogReader):
             VerificationError: the note is for another head than the log's of that size, or lacks the log's signature.
         """
         signed = parse_note(note)
-        held = signed.verify(self._origin, self._head.register.log_key_at(signed.checkpoint.size))
+        held = signed.verify(self._origin, self.standing.register.log_key_at(signed.checkpoint.size))
         with self._database.writing() as connection:
             if parse_note(note_of(connection, held.size)).checkpoint != held:
                 raise VerificationError(f"this is another checkpoint of {held.size} entries than the log's own")
@@ -339,6 +366,12 @@ class AuditLog(LogReader):
         with self._database.writing() as connection:
             note_of(connection, size)
             connection.execute(update(CheckpointRow).where(col(CheckpointRow.size) == size).values(timestamp=response))
+
+    def _followed(self, connection: Connection) -> Head:
+        """Where the log stands now. When another connection wrote to a log that is not long, all of it is read again."""
+        if self._database.written_by_others(connection) and 0 < self._head.size <= _READ_AGAIN:
+            check_unchanged(connection, self._head)
+        return catch_up(connection, self._head, origin=self._origin)
 
     def _signs(self) -> Signer:
         if not self._log_signers:
@@ -378,7 +411,7 @@ class AuditLog(LogReader):
 
     def _write(self, calls: list[_Call]) -> Batch:
         with self._database.writing() as connection:
-            self._head = catch_up(connection, self._head, origin=self._origin)
+            self._head = self._followed(connection)
             batch = Batch(
                 self._database,
                 connection,

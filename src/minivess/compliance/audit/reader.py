@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +14,8 @@ from sqlalchemy import or_, select
 from sqlmodel import col
 
 from minivess.compliance.audit.head import (
+    PAGE,
+    PAIRS,
     content_of,
     in_order,
     nodes_of,
@@ -24,13 +27,17 @@ from minivess.compliance.audit.head import (
 )
 from minivess.compliance.audit.store.database import Database
 from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow, OutboxRow
+from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
+from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.merkle import (
+    Frontier,
     consistency_nodes,
     consistency_proof,
     inclusion_nodes,
     inclusion_proof,
     leaf_hash,
+    verify_inclusion,
 )
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import UsageError, VerificationError
@@ -38,8 +45,10 @@ from minivess.foundation.implements import implements
 from minivess.records.entry import Details, Entry, Outcome
 from minivess.records.receipt import Receipt
 
-_PAGE = 2000
-_PAIRS = 'SELECT "index", content, details FROM entry WHERE "index" >= {:d} ORDER BY "index" LIMIT {:d}'
+_PAGE = PAGE
+_PAIRS = PAIRS
+_BEGINNING = b'{"body":{"action":"'
+"""Of every entry in canonical form: its first key is the action."""
 
 
 @dataclass(frozen=True)
@@ -76,29 +85,42 @@ class LogReader:
         with self._database.reading() as connection:
             return size_of(connection)
 
+    @implements("REQ-132", "RC-42")
     def entries(self, start: int = 0, *, actions: Collection[str] | None = None) -> Iterator[Entry]:
-        """The entries from index `start` on, in order, read in pages; with `actions`, those of these actions alone.
+        """The entries from index `start` on, in order, with `actions` those of these actions alone.
+
+        What they are is read from their bytes, and the bytes of all entries are compared with the newest signed checkpoint:
+        whoever reads to the end has read what the log's key signed.
 
         Raises:
-            VerificationError: the bytes of an entry are no entry, or one is missing.
+            VerificationError: the bytes of an entry are no entry, one is missing or changed; at the latest at the end.
         """
-        if actions is None:
-            for index, (line, _) in enumerate(self.pairs(start), start):
-                yield parse_entry(index, line)
-            return
-        while True:
-            with self._database.reading() as connection:
-                rows = connection.execute(
-                    select(col(EntryRow.index), col(EntryRow.content))
-                    .where(col(EntryRow.index) >= start, col(EntryRow.action).in_(actions))
-                    .order_by(col(EntryRow.index))
-                    .limit(_PAGE)
-                ).all()
-            for index, content in rows:
-                yield parse_entry(index, plain_bytes(index, content))
-                start = index + 1
-            if len(rows) < _PAGE:
-                return
+        frontier, register = Frontier(), Register()
+        with self._database.reading() as connection:
+            size = size_of(connection)
+            note = note_of(connection, size) if size else ""
+        leaves: list[bytes] = []
+        for index, (line, _) in enumerate(islice(self.pairs(), size)):
+            leaves.append(leaf_hash(line))
+            action = _action_of(index, line)
+            wanted = index >= start and (actions is None or action in actions)
+            if wanted or action in REGISTER_ACTIONS:
+                entry = parse_entry(index, line)
+                if action in REGISTER_ACTIONS:
+                    register = register.extend(entry)
+                if wanted:
+                    yield entry
+            if len(leaves) == _PAGE:
+                frontier.extend(leaves)
+                leaves = []
+        frontier.extend(leaves)
+        if size and parse_note(note).verify(self._origin, register.log_key) != Checkpoint(
+            self._origin, size, frontier.root()
+        ):
+            raise VerificationError(
+                f"the log's {size} entries are not those that its checkpoint covers",
+                hint="find the entry with `minivess audit verify`; restore the database from a backup",
+            )
 
     def lines(self, start: int = 0) -> Iterator[bytes]:
         """The canonical bytes of the entries from index `start` on (each one a Merkle leaf), without newlines.
@@ -224,10 +246,18 @@ class LogReader:
         content, details = pairs[0] if pairs else (b"", None)
         if nodes.get((0, index)) != leaf_hash(content):
             raise VerificationError(f"entry {index} of the log does not fit its leaf hash")
+        proof = _whole(inclusion_proof, nodes, index, within)
+        try:
+            verify_inclusion(leaf_hash(content), index, within, proof, parse_note(note).checkpoint.root)
+        except VerificationError:
+            raise VerificationError(
+                f"the tree's nodes do not lead from entry {index} to the checkpoint",
+                hint="`minivess audit rebuild` derives the tree again",
+            ) from None
         return Receipt(
             index=index,
             entry=content.decode("utf-8"),
-            proof=tuple(to_base64(node) for node in _whole(inclusion_proof, nodes, index, within)),
+            proof=tuple(to_base64(node) for node in proof),
             checkpoint=note,
             details=None if details is None else details.decode("utf-8"),
         )
@@ -267,6 +297,13 @@ class LogReader:
     def close(self) -> None:
         """Let go of the database. A closed log can still be used; it connects again."""
         self._database.close()
+
+
+def _action_of(index: int, line: bytes) -> str:
+    """The action of an entry, from its canonical bytes."""
+    if not line.startswith(_BEGINNING):
+        raise VerificationError(f"entry {index} of the log is malformed")
+    return line[len(_BEGINNING) : line.index(b'"', len(_BEGINNING))].decode("utf-8", errors="replace")
 
 
 def _details(index: int, value: object) -> Details | None:

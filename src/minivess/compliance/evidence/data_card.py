@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from statistics import median
 
-from minivess.compliance.audit.test_set import TestSetHistory
+from minivess.compliance.rules.test_set import TestSetHistory
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
 from minivess.records.data_card import (

@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from minivess.compliance.audit.test_set import TestSetHistory
 from minivess.compliance.evidence.approvals import approvable
 from minivess.compliance.evidence.log_story import log_story
 from minivess.compliance.evidence.site.view import Beside, TraceView
@@ -21,6 +20,7 @@ from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.merkle import inclusion_proof, leaf_hash, root, tree_of
 from minivess.compliance.proofs.tlog_proof import TlogProof
 from minivess.compliance.risk.risk_file import RiskFile
+from minivess.compliance.rules.test_set import TestSetHistory
 from minivess.compliance.traceability.evidence_files import with_evidence
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.history import Revision

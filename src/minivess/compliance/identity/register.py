@@ -56,7 +56,6 @@ LOG_IDENTITY = "log"
 """Id of the service that holds the log's own key."""
 ATTEMPTS = 5
 """Wrong passphrases in a row that lock an identity."""
-_LOG_ACTS = frozenset({"identity.unlock-failed", "identity.locked", "identity.refused"})
 _NO_TENURES: Mapping[str, Tenure] = MappingProxyType({})
 _NO_FAILURES: Mapping[str, int] = MappingProxyType({})
 
@@ -142,17 +141,15 @@ class Register:
             self.log_keys,
         )
 
-    def check_actor(self, key_id: str, actor: str, action: str, index: int) -> Identity:
-        """Who signs an entry of this action at this index.
+    def check_actor(self, key_id: str, actor: str, index: int) -> Identity:
+        """Who signs an entry at this index.
 
         Raises:
-            VerificationError: the key is nobody's at that index, somebody else's, or may not sign this.
+            VerificationError: the key does not count at that index, or is another actor's.
         """
         identity = self.key(key_id, index)
         if identity.id != actor:
             raise VerificationError(f"the key is that of {identity.id}, not of {actor}")
-        if identity.id == LOG_IDENTITY and action not in _LOG_ACTS:
-            raise VerificationError(f"the log itself may not sign {action}")
         return identity
 
     def key(self, key_id: str, index: int) -> Identity:

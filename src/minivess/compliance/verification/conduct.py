@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.canonical import digest_of, parse_json
+from minivess.compliance.rules.test_set import TestSetHistory
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
@@ -54,20 +55,23 @@ def check_provenance(files: Mapping[str, bytes], entries: Sequence[Entry]) -> st
 
 @implements("REQ-038", "RC-13")
 def check_openings(entries: Sequence[Entry], register: Register) -> int:
-    """Judge each opening of the test set; returns how many there were.
+    """Judge each opening of the test set under the rules of version 0.1.0; returns how many looks there were in all.
 
-    An opening needs, all before it: acceptance criteria and analysis plan, a request written by the requester, and an
+    What stands in a log after it adopted an action table was judged entry by entry (`compliance.rules.admission`). Before
+    that an opening needs, all before it: acceptance criteria and analysis plan, a request written by the requester, and an
     approval signed by another person over the digest of that very request. A request serves its requester once, before it
     expires, for its model, within the looks that its plan allows; an evaluation needs an opening.
 
     Raises:
         VerificationError: names the first entry that breaks a rule.
     """
+    looks = TestSetHistory.fold(entries).openings
+    adopted = _adopted_at(entries)
     plans: dict[str, Looks] = {}
     requests: dict[str, TestSetRequested] = {}
     approved: set[str] = set()
     opened: list[UnsealRequest] = []
-    for body in _completed(entries):
+    for body in _completed(entries[:adopted]):
         where = f"entry {body.index}"
         if body.action == "criteria.register":
             plan = CriteriaRegistered.model_validate(body.payload).plan
@@ -94,7 +98,18 @@ def check_openings(entries: Sequence[Entry], register: Register) -> int:
             request = Evaluated.model_validate(body.payload).request
             if not any(one.id == request for one in opened):
                 raise VerificationError(f"{where} evaluates on the test set without having opened it")
-    return len(opened)
+    return looks
+
+
+def _adopted_at(entries: Sequence[Entry]) -> int:
+    """From which entry on the log follows an action table, so that its entries were judged when the log was."""
+    for entry in entries:
+        body = entry.body
+        if body.action == "rules.adopted" and body.outcome is Outcome.COMPLETED:
+            return body.index + 1
+        if body.index == 0 and body.payload.get("rules") is not None:
+            return 0
+    return len(entries)
 
 
 def check_odometer(files: Mapping[str, bytes], openings: int) -> str:
@@ -113,7 +128,7 @@ def check_odometer(files: Mapping[str, bytes], openings: int) -> str:
         raise VerificationError(
             f"{ODOMETER} does not state the {openings} opening(s) of the test set that the log holds"
         )
-    return f"opened {openings} time(s), each after criteria, request and another person's approval"
+    return f"{openings} look(s), each after criteria, request and another person's approval"
 
 
 def _check_grant(body: EntryBody, requests: Mapping[str, TestSetRequested], register: Register) -> str:

@@ -28,6 +28,8 @@ from minivess.compliance.proofs.cosignature import parse_verifier_key, verify_co
 from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import Frontier, leaf_hash
 from minivess.compliance.proofs.shape import parser_of
+from minivess.compliance.rules.admission import NotStartedError, admit, needs_record
+from minivess.compliance.rules.standing import Standing
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError, VerificationError
 from minivess.foundation.implements import implements
@@ -169,7 +171,11 @@ def _changed(body: Any) -> _SignatureError:
 
 
 class _SignatureError(VerificationError):
-    """An entry is not its actor's."""
+    """An entry is not its actor's, or not theirs to append."""
+
+
+class _MalformedError(VerificationError):
+    """Bytes are no entry."""
 
 
 @dataclass
@@ -181,18 +187,16 @@ class _Run:
     quick: bool = False
     known: str | None = None
     witnesses: WitnessPolicy | None = None
-    register: Register = field(default_factory=Register)
+    standing: Standing = field(default_factory=Standing)
     frontier: Frontier = field(default_factory=Frontier)
     origin: str = ""
     announced: int = 0
     """Number of entries that the checkpoint claims."""
     _time: str = ""
-    _open: dict[int, str] = field(default_factory=dict)
-    """Actions that were started and have not ended, by index."""
     _bare: set[int] = field(default_factory=set)
     """Entries whose details are not there."""
-    _keys: dict[tuple[str, str], PublicKey] = field(default_factory=dict)
-    """Keys and actors that were found to go together since the last entry about identities."""
+    _keys: dict[str, PublicKey] = field(default_factory=dict)
+    """Keys that were found in the register since the last entry about identities."""
     _note: SignedCheckpoint | None = None
     _seen: SignedCheckpoint | None = None
     _seen_root: bytes | None = None
@@ -206,6 +210,11 @@ class _Run:
             self._fault = error
         else:
             self.origin, self.announced = self._note.checkpoint.origin, self._note.checkpoint.size
+
+    @property
+    def register(self) -> Register:
+        """Who may act after the last good entry."""
+        return self.standing.people_at(self.frontier.size)
 
     def checks(self, judged: Iterable[None]) -> list[Check]:
         """Judge to the end, or to the first thing that is wrong."""
@@ -282,7 +291,7 @@ class _Run:
                     self._bare.add(index)
             elif digest_bytes(details) != body.details:
                 raise VerificationError(f"the details of entry {index} were changed: they are not those that it names")
-            key = self._key(index, line, body)
+            key = self._key(index, line, body, details)
             leaves.append(leaf_hash(line))
             if index + 1 == seen or len(leaves) == _CHUNK:
                 self.frontier.extend(leaves)
@@ -293,29 +302,31 @@ class _Run:
             yield index, line, details, key
         self.frontier.extend(leaves)
         progress(index + 1)
-        if index >= self.register.size:
-            self.register = self.register.advance(index)
 
-    def _key(self, index: int, line: bytes, body: Any) -> PublicKey:
-        """The key that must have signed an entry; takes in what the entry says about identities."""
-        action, key, actor = body.action, body.key, body.actor
-        known = self._keys.get((key, actor)) if action not in REGISTER_ACTIONS else None
-        if known is not None:
-            return known
-        entry = _entry(line, index) if action in REGISTER_ACTIONS else None
+    def _key(self, index: int, line: bytes, body: Any, details: bytes | None) -> PublicKey:
+        """The key that must have signed an entry; the entry is admitted to the log as far as it was judged."""
+        before, action, key = self.standing, body.action, body.key
         try:
-            after = self.register if entry is None else self.register.extend(entry)
-            identity = (after if index == 0 else self.register).check_actor(key, actor, action, index)
+            entry = _entry(line, index) if not index or needs_record(before, action) else None
             if entry is not None:
-                check_signature(entry, identity.signing_key)
+                _check_fields(entry.body, details)
+            after = admit(before, body if entry is None else entry.body)
+            known = self._keys.get(key)
+            if known is None or not index:
+                known = self._keys[key] = (before if index else after).register.key(key, index).signing_key
+            if entry is not None and action in REGISTER_ACTIONS:
+                check_signature(entry, known)
+        except _MalformedError:
+            raise
+        except NotStartedError as error:
+            raise VerificationError(f"entry {index}: {error.message}") from None
         except VerificationError as error:
             where = "" if error.message.startswith(f"entry {index}") else f"entry {index} ({action}): "
             raise _SignatureError(where + error.message) from None
-        if entry is None:
-            self._keys[key, actor] = identity.signing_key
-        else:  # whatever was known of keys may have changed
-            self.register, self._keys = after, {}
-        return identity.signing_key
+        if after.register is not before.register:  # whatever was known of keys may have changed
+            self._keys = {}
+        self.standing = after
+        return known
 
     def _check_place(self, index: int, body: Any) -> None:
         stands, action, outcome, time = body.index, body.action, body.outcome, body.time
@@ -328,13 +339,6 @@ class _Run:
             raise VerificationError(f"entry {index} is dated before the entry that precedes it")
         if index == 0 and (action != "log.created" or outcome != Outcome.COMPLETED):
             raise _SignatureError("entry 0 does not create the log")
-        started = body.started
-        if started is not None and self._open.pop(started, None) != action:
-            raise VerificationError(
-                f"entry {index} claims to end entry {started}, which started nothing of the kind, or was ended before"
-            )
-        if outcome == Outcome.STARTED:
-            self._open[index] = action
         self._time = time
 
     def _check_erasures(self) -> None:
@@ -354,15 +358,24 @@ def _judge(item: _Placed) -> None:
     index, line, details, key = item
     entry = _fields(line, index)
     body, signature = entry.body, entry.signature
-    try:
-        _check_payload(body, details)
-    except MinivessError as error:
-        raise VerificationError(f"entry {index}: {error.message}") from None
+    _check_fields(body, details)
     signed = line[len(_PREFIX) : -len(_SUFFIX) - len(signature.encode("utf-8"))]
     try:
         verify(key, signed, from_base64(signature))
     except MinivessError:
         raise _changed(body) from None
+
+
+def _check_fields(body: Any, details: bytes | None) -> None:
+    """Check the payload of an entry, naming the entry.
+
+    Raises:
+        VerificationError: it is not what its action declares.
+    """
+    try:
+        _check_payload(body, details)
+    except MinivessError as error:
+        raise _MalformedError(f"entry {body.index}: {error.message}") from None
 
 
 def _check_payload(body: Any, details: bytes | None) -> None:
@@ -423,8 +436,8 @@ def _entry(line: bytes, index: int) -> Entry:
         raise _malformed(index, InputError("see its fields")) from None
 
 
-def _malformed(index: int, error: InputError) -> VerificationError:
-    return VerificationError(f"entry {index} is not an audit entry: {error.message}")
+def _malformed(index: int, error: InputError) -> _MalformedError:
+    return _MalformedError(f"entry {index} is not an audit entry: {error.message}")
 
 
 def _in_chunks(items: Iterable[_Placed], pool: ProcessPoolExecutor | None) -> Iterator[None]:

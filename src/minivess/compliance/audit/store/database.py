@@ -31,6 +31,7 @@ from minivess.foundation.files import make_folder
 from minivess.foundation.implements import implements
 
 _WRITES = "minivess_writes"
+_VERSION = "minivess_data_version"
 _CONNECTIONS = 32
 _TURN_SECONDS = (0.0003, 0.0015)
 """How long a writer of SQLite sleeps between two tries to get its turn."""
@@ -151,6 +152,23 @@ class Database:
             cursor.executemany(sql, [tuple(row[key] for key in order) for row in rows] if order else list(rows))
         finally:
             cursor.close()
+
+    def written_by_others(self, connection: Connection) -> bool:
+        """Whether another connection may have written since this one was last asked; False where that cannot be known.
+
+        Args:
+            connection: from `writing`. SQLite counts what other connections commit (`PRAGMA data_version`).
+        """
+        if not self._sqlite:
+            return False
+        cursor = connection.connection.cursor()
+        try:
+            [(version,)] = cursor.execute("PRAGMA data_version").fetchall()
+        finally:
+            cursor.close()
+        known = connection.connection.info
+        seen, known[_VERSION] = known.get(_VERSION), version
+        return bool(seen != version)
 
     def scrub(self) -> None:
         """Move what SQLite's write-ahead log holds into the database file and empty it, so that erased bytes are gone.

@@ -1,0 +1,65 @@
+"""`minivess audit rules`: which action table the log follows, and how it takes the newest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from minivess.cli.rendering import emit_json, say
+from minivess.cli.session import actor_option, reader_of, services_of, signer_of
+from minivess.records.roles import Role
+
+
+@click.group()
+def rules() -> None:
+    """The action table: who may append what to the log."""
+
+
+@rules.command()
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_obj
+def show(project: Path, as_json: bool) -> None:
+    """Which table the log follows, and since which entry."""
+    with reader_of(project) as reader:
+        standing = reader.log.standing
+    if as_json:
+        emit_json({"number": standing.rules.number, "digest": standing.rules.digest, "since": standing.adopted})
+        return
+    click.echo(f"action table {standing.rules.number} since entry {standing.adopted}, {standing.rules.digest}")
+
+
+@rules.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@actor_option
+@click.pass_obj
+def sign(project: Path, actor: str | None, file: Path) -> None:
+    """Agree, as a root, to follow the newest table; FILE collects the signatures and is made by the first."""
+    from minivess.foundation.files import read_limited, write_text_atomic
+    from minivess.workflows import rules as workflow
+
+    with services_of(project) as services:
+        proposal = (
+            workflow.RulesProposal.model_validate_json(read_limited(file, limit=1 << 20))
+            if file.exists()
+            else workflow.propose_rules(services)
+        )
+        signed = workflow.sign_rules(services, signer_of(services, actor), proposal)
+        threshold = services.log.standing.register.threshold
+    write_text_atomic(file, signed.model_dump_json(indent=2) + "\n")
+    say(f"{len(signed.envelopes)} of {threshold} needed signatures in {file.name}")
+
+
+@rules.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@actor_option
+@click.pass_obj
+def adopt(project: Path, actor: str | None, file: Path) -> None:
+    """Put the table of FILE into force, once enough roots signed it."""
+    from minivess.foundation.files import read_limited
+    from minivess.workflows import rules as workflow
+
+    proposal = workflow.RulesProposal.model_validate_json(read_limited(file, limit=1 << 20))
+    with services_of(project) as services:
+        receipt = workflow.adopt_rules(services, signer_of(services, actor, Role.RELEASE_MANAGER), proposal)
+    click.echo(f"entry {receipt.index}")

@@ -1,0 +1,331 @@
+"""`admit`: whether an entry may stand at the end of a log, and the state of the log after it.
+
+The append transaction, the verification of a log and the judgement of a pack all ask this one function, so what was
+appended is what verifies. It is pure: it reads no clock, no file and no database. Signatures of entries, their canonical form
+and the Merkle tree are checked elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+
+from minivess.compliance.identity.approvals import open_approval
+from minivess.compliance.identity.register import REGISTER_ACTIONS
+from minivess.compliance.proofs.serving_logs import SERVING_ACTIONS
+from minivess.compliance.rules.actions import ROOT, adopted_table
+from minivess.compliance.rules.adoption import check_adoption
+from minivess.compliance.rules.makers import STEPS
+from minivess.compliance.rules.standing import Standing
+from minivess.compliance.rules.test_set import ACTIONS as TEST_SET_ACTIONS
+from minivess.compliance.rules.test_set import EVALUATION, same_person, subject_of
+from minivess.foundation.errors import InputError, RefusedError, VerificationError
+from minivess.foundation.implements import implements
+from minivess.records.approval import Policy, PolicyRule
+from minivess.records.entry import Entry, EntryBody, Outcome
+from minivess.records.identity import Meaning
+from minivess.records.payloads import (
+    DataSealed,
+    Evaluated,
+    IdentityEnrolled,
+    LogCreated,
+    ModelPromoted,
+    ReleaseBuilt,
+    ReleaseSigned,
+    TestSetApproved,
+    TestSetRequested,
+)
+from minivess.records.roles import IdentityKind, Role
+from minivess.records.rules import RulesAdopted
+
+LOOK_POLICIES = {
+    role: Policy(name="test-set-opening", rules=(PolicyRule(role=role, meaning=Meaning.APPROVAL),))
+    for role in (Role.REVIEWER, Role.CUSTODIAN)
+}
+"""What an approval of a look is signed under, by the role of the approver."""
+
+Check = Callable[[Standing, EntryBody], None]
+
+
+class NotStartedError(VerificationError):
+    """An entry ends an action that is not under way."""
+
+
+def needs_record(standing: Standing, action: str) -> bool:
+    """Whether `admit` has to see the whole body of an entry of this action, with its payload."""
+    return action in _FOLDS or bool(standing.rules.row(action).checks)
+
+
+@implements("REQ-130", "RC-40")
+def admit(standing: Standing, body: Any) -> Standing:
+    """The state after an entry, if it may stand where it wants to.
+
+    Args:
+        standing: the state before it.
+        body: an `EntryBody`; where `needs_record` says no, anything with its fields action, outcome, index, actor, key and
+            started.
+
+    Raises:
+        VerificationError: it may not; the message says why, without the entry's index.
+    """
+    started = _with_started(standing, body)
+    if body.index == 0:
+        return _created(standing, body)
+    row = standing.rules.row(body.action)
+    standing.check_may(row, body)
+    try:
+        if body.outcome == Outcome.COMPLETED:
+            for name in row.checks:
+                CHECKS[name](standing, body)
+        after = _folded(standing, body)
+    except RefusedError as error:
+        raise VerificationError(error.message, hint=error.hint) from None
+    except (ValidationError, InputError):
+        raise VerificationError(f"{body.action} has a malformed payload") from None
+    return after if started is after.started else replace(after, started=started)
+
+
+def _with_started(standing: Standing, body: Any) -> Mapping[int, tuple[str, str]]:
+    """The actions under way after an entry.
+
+    Raises:
+        VerificationError: it ends an action that was not started, that was ended before, or that another actor started.
+    """
+    open_ = standing.started
+    if body.started is not None:
+        found = open_.get(body.started)
+        if found is None or found[0] != body.action:
+            raise NotStartedError(
+                f"it claims to end entry {body.started}, which did not start an action {body.action!r}, or has ended already"
+            )
+        if standing.rules.number > 1 and found[1] != body.actor:
+            raise NotStartedError(f"it claims to end entry {body.started}, which {found[1]} started")
+        open_ = MappingProxyType({index: action for index, action in open_.items() if index != body.started})
+    if body.outcome == Outcome.STARTED:
+        open_ = MappingProxyType({**open_, body.index: (body.action, body.actor)})
+    return open_
+
+
+def _created(standing: Standing, body: EntryBody) -> Standing:
+    """The state after entry 0."""
+    if body.action != "log.created" or body.outcome is not Outcome.COMPLETED or standing.register.size:
+        raise VerificationError("entry 0 does not create the log")
+    register = standing.register.extend(Entry.model_construct(body=body, signature=""))
+    said = LogCreated.model_validate(body.payload)
+    rules = adopted_table(said.rules)
+    after = replace(standing.with_register(register), rules=rules)
+    row = rules.row(body.action)
+    identity = register.check_actor(body.key, body.actor, 0)
+    if ROOT in row.by and identity not in register.roots:
+        raise VerificationError(f"{identity.id} creates the log and is not one of its roots")
+    services = [root.kind is IdentityKind.SERVICE for root in said.roots]
+    if rules.number > 1 and (services != [True] if said.serves is not None else any(services)):
+        raise VerificationError("a service is the root of its own serving log, and of no other log")
+    return after if said.serves is None else replace(after, kind="serving")
+
+
+def _folded(standing: Standing, body: Any) -> Standing:
+    """The state with what an entry says taken in."""
+    fold = _FOLDS.get(body.action)
+    if fold is None or (body.outcome != Outcome.COMPLETED and body.action != EVALUATION):
+        return standing
+    return fold(standing, body)
+
+
+def _people_changed(standing: Standing, body: EntryBody) -> Standing:
+    return standing.with_register(standing.register.extend(Entry.model_construct(body=body, signature="")))
+
+
+def _adopted(standing: Standing, body: EntryBody) -> Standing:
+    adopted = RulesAdopted.model_validate(body.payload)
+    return replace(standing, rules=adopted_table(adopted), adopted=body.index + 1, allowed=set())
+
+
+def _step_done(standing: Standing, body: EntryBody) -> Standing:
+    return replace(standing, makers=standing.makers.with_step(body))
+
+
+def _sealed(standing: Standing, body: EntryBody) -> Standing:
+    sealed = DataSealed.model_validate(body.payload)
+    if sealed.root is None:
+        return standing
+    return replace(standing, sealed={**standing.sealed, sealed.root: sealed.approvers})
+
+
+def _serving(standing: Standing, body: EntryBody) -> Standing:
+    return replace(standing, serving=standing.serving.extend(Entry.model_construct(body=body, signature="")))
+
+
+def _built(standing: Standing, body: EntryBody) -> Standing:
+    built = ReleaseBuilt.model_validate(body.payload)
+    return replace(standing, packs={**standing.packs, built.tag_manifest: body.context.model})
+
+
+def _in_history(standing: Standing, body: EntryBody) -> Standing:
+    return replace(standing, test_set=standing.test_set.extend(body))
+
+
+def _requested(standing: Standing, body: EntryBody) -> Standing:
+    request = TestSetRequested.model_validate(body.payload).request
+    after = _in_history(standing, body)
+    return replace(after, makers=after.makers.with_request(request.model, body.actor))
+
+
+def _evaluated(standing: Standing, body: EntryBody) -> Standing:
+    after = _in_history(standing, body)
+    if body.outcome is Outcome.COMPLETED and body.context.model is not None:
+        return replace(after, makers=after.makers.with_evaluation(body.context.model))
+    return after
+
+
+def _enrolled(standing: Standing, body: EntryBody) -> Standing:
+    standing, enrolled = _people_changed(standing, body), IdentityEnrolled.model_validate(body.payload)
+    if enrolled.actions is None:
+        return standing
+    key = enrolled.identity.signing_key.key_id
+    return replace(standing, service_actions={**standing.service_actions, key: frozenset(enrolled.actions)})
+
+
+def _check_adoption(standing: Standing, body: EntryBody) -> None:
+    adopted = RulesAdopted.model_validate(body.payload)
+    check_adoption(standing.rules, adopted, standing.register, log=body.log, index=body.index)
+
+
+def _check_steps(standing: Standing, body: EntryBody) -> None:
+    if not body.outputs:
+        raise VerificationError(f"a completed {body.action} names nothing that it made")
+
+
+def _check_seal(standing: Standing, body: EntryBody) -> None:
+    sealed = DataSealed.model_validate(body.payload)
+    if sealed.root is None:
+        raise VerificationError("a seal names the root of what was sealed")
+    for who in sealed.approvers:
+        if who == body.actor:
+            raise VerificationError(f"{who} seals the test set and would hold its key")
+        holder = standing.register.person(who, body.index)
+        if not {Role.REVIEWER, Role.CUSTODIAN} & set(holder.roles):
+            raise VerificationError(f"{who} would hold the key of the test set, and is neither reviewer nor custodian")
+
+
+def _check_criteria(standing: Standing, body: EntryBody) -> None:
+    if body.payload.get("plan") is None:
+        raise VerificationError("acceptance criteria are registered together with their analysis plan")
+
+
+@implements("REQ-022", "REQ-095")
+def _check_request(standing: Standing, body: EntryBody) -> None:
+    request = TestSetRequested.model_validate(body.payload).request
+    standing.test_set.check_request(request, actor=body.actor)
+    if request.model not in standing.makers.exported:
+        raise VerificationError("no completed model.export made the model of this request")
+    if standing.sealed and request.data not in standing.sealed:
+        raise VerificationError("no data.seal made the test data of this request")
+
+
+@implements("REQ-022", "REQ-131", "RC-03", "RC-41")
+def _check_approval(standing: Standing, body: EntryBody) -> None:
+    grant, register = TestSetApproved.model_validate(body.payload).grant, standing.register
+    if grant.approver != body.actor:
+        raise VerificationError(f"the grant of {grant.request!r} names {grant.approver} and is by {body.actor}")
+    request = standing.test_set.check_approve(grant.request, approver=grant.approver, register=register, now=body.time)
+    said = open_approval(grant.envelope, register, index=body.index)
+    if said.signer != grant.approver:
+        raise VerificationError(f"{grant.approver} did not sign this approval")
+    policy = LOOK_POLICIES.get(said.role)
+    if policy is None or (said.policy, said.meaning) != (policy.name, Meaning.APPROVAL):
+        raise VerificationError(f"{said.signer} signed under {said.policy} as {said.role.value}, which opens nothing")
+    if said.subjects != (subject_of(request),):
+        raise VerificationError(f"{said.signer} signed something else than request {request.id!r}")
+    if said.demo and not register.demo:
+        raise VerificationError(f"{said.signer} signed with demo keys, which count in a demo log alone")
+    if grant.mode is None:
+        raise VerificationError("a grant says whether the key is released or the custodian runs the evaluation")
+    holders = standing.sealed.get(request.data)
+    if holders is not None and grant.approver not in holders:
+        raise VerificationError(f"the test set was not sealed for {grant.approver}")
+    _refuse_maker(standing, grant.approver, (request.model, request.calibration))
+
+
+@implements("REQ-131", "RC-41")
+def _refuse_maker(standing: Standing, reviewer: str, digests: tuple[str, ...] | None) -> None:
+    for maker in sorted(standing.makers.of(digests)):
+        if same_person(standing.register, maker, reviewer):
+            raise VerificationError(
+                f"{reviewer} trained, combined, calibrated, exported or requested this model and cannot review it",
+                hint="an independent reviewer or a custodian who had no part in it must do this",
+            )
+
+
+@implements("REQ-022", "REQ-023")
+def _check_evaluation(standing: Standing, body: EntryBody) -> None:
+    said = Evaluated.model_validate(body.payload)
+    standing.test_set.check_evaluate(said.request, actor=body.actor, model=body.context.model)
+    number = standing.test_set.number_of(said.request)
+    if said.look != number:
+        raise VerificationError(f"the evaluation calls itself look {said.look}; it is look {number}")
+
+
+def _check_promotion(standing: Standing, body: EntryBody) -> None:
+    moved = ModelPromoted.model_validate(body.payload)
+    if moved.model not in standing.makers.exported:
+        raise VerificationError("no completed model.export made this model")
+    if moved.stage == "production" and moved.model not in standing.makers.evaluated:
+        raise VerificationError("this model was not evaluated on the sealed test set")
+
+
+def _check_build(standing: Standing, body: EntryBody) -> None:
+    if body.context.model is None:
+        raise VerificationError("a release names its model")
+
+
+@implements("REQ-131", "RC-41")
+def _check_signature(standing: Standing, body: EntryBody) -> None:
+    signed = ReleaseSigned.model_validate(body.payload)
+    if signed.tag_manifest not in standing.packs:
+        raise VerificationError("no release.build of this log made the pack that is signed")
+    said = open_approval(signed.envelope, standing.register, index=body.index)
+    if said.signer != body.actor:
+        raise VerificationError(f"the signature is by {said.signer} and the entry by {body.actor}")
+    if signed.tag_manifest not in {one.digest for one in said.subjects}:
+        raise VerificationError(f"{said.signer} signed another pack")
+    if said.role is Role.REVIEWER:
+        model = standing.packs[signed.tag_manifest]
+        _refuse_maker(standing, said.signer, None if model is None else (model,))
+
+
+CHECKS: Mapping[str, Check] = MappingProxyType(
+    {
+        "adoption": _check_adoption,
+        "makes": _check_steps,
+        "seal": _check_seal,
+        "criteria": _check_criteria,
+        "request": _check_request,
+        "approval": _check_approval,
+        "evaluation": _check_evaluation,
+        "promotion": _check_promotion,
+        "build": _check_build,
+        "signature": _check_signature,
+    }
+)
+"""What is checked of completed entries, by the names that the tables use."""
+
+_FOLDS: Mapping[str, Callable[[Standing, EntryBody], Standing]] = MappingProxyType(
+    {
+        **dict.fromkeys(REGISTER_ACTIONS, _people_changed),
+        **dict.fromkeys(TEST_SET_ACTIONS, _in_history),
+        **dict.fromkeys(STEPS, _step_done),
+        "identity.enrolled": _enrolled,
+        "rules.adopted": _adopted,
+        "data.seal": _sealed,
+        "test-set.request": _requested,
+        EVALUATION: _evaluated,
+        "release.build": _built,
+        **dict.fromkeys(SERVING_ACTIONS, _serving),
+    }
+)
+"""What completed entries change in the state, by action."""

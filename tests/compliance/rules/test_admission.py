@@ -1,0 +1,240 @@
+"""What may be appended to a log: each rule kept and broken once, judged by the product and by `verify.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pack_builder import BEGIN, ada, ben, cleo, person, service
+
+from minivess.compliance.rules.actions import table
+from minivess.foundation.digests import digest_bytes
+from minivess.records.artifact import Artifact
+from minivess.records.entry import Outcome
+from minivess.records.payloads import PAYLOADS
+from minivess.records.roles import Role
+from tests.compliance.rules import guarded_log as logs
+from tests.compliance.rules.guarded_log import GuardedLog, both_roles, dan, grant, request
+
+pytestmark = pytest.mark.verifies("REQ-130", "RC-40", "SU-70")
+
+OTHER = digest_bytes(b"another")
+Story = Callable[[], GuardedLog]
+
+
+def then(start: Story, step: Callable[[GuardedLog], Any]) -> Story:
+    def told() -> GuardedLog:
+        log = start()
+        step(log)
+        return log
+
+    return told
+
+
+def asked_then(step: Callable[[GuardedLog, Any], Any]) -> Story:
+    def told() -> GuardedLog:
+        log, wish = logs.asked()
+        step(log, wish)
+        return log
+
+    return told
+
+
+def _repeated(log: GuardedLog) -> None:
+    log.evaluate(ada())
+    log.evaluate(ada())
+
+
+def _second_look(log: GuardedLog, number: int) -> None:
+    wish = request("open-2")
+    log.ask(ada(), wish)
+    log.approve(ben(), grant(wish, ben()))
+    log.evaluate(ada(), "open-2", look=number)
+
+
+def _wish(log: GuardedLog) -> Any:
+    wish = request("open-9")
+    log.ask(ada(), wish)
+    return wish
+
+
+def _made_another() -> GuardedLog:
+    log = logs.begun()
+    log.seal(ada(), "ben", "dan", "eva")
+    log.append(
+        both_roles(),
+        "training",
+        {"architecture": "segresnet", "steps": 1},
+        outputs=[Artifact(name="models/other.pt", digest=OTHER)],
+    )
+    for step in (log.train, log.combine, log.calibrate, log.export, log.criteria):
+        step(ada())
+    return log
+
+
+GOOD: dict[str, Story] = {
+    "everything up to a signed release": then(logs.built, lambda log: log.sign(ben())),
+    "the same evaluation once more": then(logs.approved, _repeated),
+    "a custodian runs the evaluation": then(lambda: logs.approved("custodian"), lambda log: log.evaluate(ben())),
+    "a custodian approves": asked_then(lambda log, wish: log.approve(dan(), grant(wish, dan()))),
+    "a second look within the plan": then(logs.evaluated, lambda log: _second_look(log, 2)),
+    "the evaluated model goes into production": then(logs.evaluated, lambda log: log.promote(cleo())),
+    "a person was refused what they may not do": then(logs.begun, lambda log: log.refuse(ben(), "training")),
+    "a reviewer of another model than the one they made": then(
+        _made_another, lambda log: log.approve(both_roles(), grant(_wish(log), both_roles()))
+    ),
+}
+
+
+def eva_trained() -> GuardedLog:
+    log = logs.begun()
+    log.seal(ada(), "ben", "eva")
+    log.train(both_roles())
+    for step in (log.combine, log.calibrate, log.export, log.criteria):
+        step(ada())
+    return log
+
+
+def _eva_asked() -> GuardedLog:
+    log = logs.begun()
+    log.seal(ada(), "ben", "eva")
+    for step in (log.train, log.combine, log.calibrate, log.export, log.criteria):
+        step(ada())
+    log.ask(both_roles(), request("open-8", requester="eva"))
+    return log
+
+
+def _expired(log: GuardedLog) -> None:
+    wish = request("open-3", expires=BEGIN + timedelta(seconds=len(log.entries) + 1))
+    log.ask(ada(), wish)
+    log.approve(ben(), grant(wish, ben()))
+
+
+def _started_by_another(log: GuardedLog) -> None:
+    index = log.append(ada(), "training", {}, outcome=Outcome.STARTED).body.index
+    log.append(both_roles(), "training", {}, outcome=Outcome.FAILED, started=index, error="OSError: disk full")
+
+
+BAD: dict[str, Story] = {
+    **{
+        f"a service appends {action}": then(
+            logs.evaluated,
+            lambda log, action=action: log.append(service("inference"), action, {}, outcome=Outcome.FAILED),
+        )
+        for action in sorted(PAYLOADS)
+        if not action.startswith(("identity.", "log.", "serving."))
+    },
+    "a service appends an export of its own": then(logs.sealed, lambda log: log.export(service("inference"))),
+    "a service evaluates": then(logs.approved, lambda log: log.evaluate(service("inference"))),
+    "a service promotes": then(logs.evaluated, lambda log: log.promote(service("inference"))),
+    "a service says that it was refused": then(
+        logs.begun, lambda log: log.refuse(service("inference"), "model.promote")
+    ),
+    "a reviewer trains": then(logs.sealed, lambda log: log.train(ben())),
+    "a release manager trains": then(logs.sealed, lambda log: log.train(cleo())),
+    "a developer promotes": then(logs.evaluated, lambda log: log.promote(ada())),
+    "a developer builds a release": then(logs.evaluated, lambda log: log.build(ada())),
+    "a developer enrols": then(logs.begun, lambda log: log.enrol(ada(), person("gus", "Gus", Role.REVIEWER))),
+    "a step makes nothing": then(
+        logs.sealed, lambda log: log.append(ada(), "training", {"architecture": "segresnet", "steps": 1})
+    ),
+    "who seals holds the key": then(logs.begun, lambda log: log.seal(both_roles(), "ben", "eva")),
+    "a developer holds the key": then(logs.begun, lambda log: log.seal(both_roles(), "ada")),
+    "a stranger holds the key": then(logs.begun, lambda log: log.seal(ada(), "nobody")),
+    "a request for another": then(logs.exported, lambda log: log.ask(ada(), request(requester="ben"))),
+    "a request twice": asked_then(lambda log, wish: log.ask(ada(), wish)),
+    "a request by a reviewer": then(logs.exported, lambda log: log.ask(ben(), request(requester="ben"))),
+    "a request without a plan": then(logs.exported, lambda log: log.ask(ada(), request(plan=OTHER))),
+    "a request under other criteria": then(logs.exported, lambda log: log.ask(ada(), request(criteria=OTHER))),
+    "a request for a model that nobody exported": then(logs.exported, lambda log: log.ask(ada(), request(model=OTHER))),
+    "a request for data that nobody sealed": then(logs.exported, lambda log: log.ask(ada(), request(data=OTHER))),
+    "criteria without a plan": then(
+        logs.exported, lambda log: log.append(ada(), "criteria.register", {"criteria": []})
+    ),
+    "an approval of nothing": then(logs.exported, lambda log: log.approve(ben(), grant(request(), ben()))),
+    "an approval twice": asked_then(
+        lambda log, wish: [log.approve(ben(), grant(wish, ben())), log.approve(dan(), grant(wish, dan()))]
+    ),
+    "an approval entered by another": asked_then(lambda log, wish: log.approve(dan(), grant(wish, ben()))),
+    "an approval signed by another": asked_then(
+        lambda log, wish: log.approve(dan(), grant(wish, ben()) | {"approver": "dan"})
+    ),
+    "an approval of another request": asked_then(
+        lambda log, wish: log.approve(ben(), grant(request("open-7"), ben(), request=wish.id))
+    ),
+    "an approval in the form of 0.1.0": asked_then(
+        lambda log, wish: log.approve(ben(), grant(wish, ben(), mode=None, key_digest=None, wrapped_key="AA=="))
+    ),
+    "an approval by who asked": then(
+        _eva_asked, lambda log: log.approve(both_roles(), grant(request("open-8"), both_roles()))
+    ),
+    "an approval by who asked for the model before": then(
+        _eva_asked, lambda log: log.approve(both_roles(), grant(_wish(log), both_roles()))
+    ),
+    "an approval by who trained": then(
+        eva_trained, lambda log: log.approve(both_roles(), grant(_wish(log), both_roles()))
+    ),
+    "an approval by who the test set was not sealed for": asked_then(
+        lambda log, wish: log.approve(both_roles(), grant(wish, both_roles()))
+    ),
+    "an approval after it expired": then(logs.exported, _expired),
+    "an opening as in 0.1.0": then(
+        logs.approved, lambda log: log.append(ada(), "test-set.open", {"request": "open-1"})
+    ),
+    "an evaluation without a request": then(logs.exported, lambda log: log.evaluate(ada())),
+    "an evaluation without an approval": asked_then(lambda log, _: log.evaluate(ada())),
+    "an evaluation of another model": then(logs.approved, lambda log: log.evaluate(ada(), model=OTHER)),
+    "an evaluation by the approver of a released key": then(logs.approved, lambda log: log.evaluate(ben())),
+    "an evaluation by the requester in a custodian run": then(
+        lambda: logs.approved("custodian"), lambda log: log.evaluate(ada())
+    ),
+    "an evaluation with another number": then(logs.approved, lambda log: log.evaluate(ada(), look=2)),
+    "the second look calls itself the first": then(logs.evaluated, lambda log: _second_look(log, 1)),
+    "one look too many": then(
+        logs.evaluated,
+        lambda log: [_second_look(log, 2), log.ask(ada(), request("open-5"))],
+    ),
+    "production without an evaluation": then(logs.exported, lambda log: log.promote(cleo())),
+    "a promotion of a model that nobody made": then(logs.evaluated, lambda log: log.promote(cleo(), OTHER)),
+    "a release that names no model": then(logs.evaluated, lambda log: log.build(cleo(), model=None)),
+    "a signature under another pack": then(logs.built, lambda log: log.sign(ben(), pack=OTHER)),
+    "a review by who trained": then(eva_trained, lambda log: [log.build(cleo()), log.sign(both_roles())]),
+    "an action that was started by another": then(logs.sealed, _started_by_another),
+    "an action that the table does not have": then(
+        logs.begun, lambda log: log.append(ada(), "data.invented", {}, outcome=Outcome.FAILED)
+    ),
+}
+
+
+@pytest.mark.verifies("REQ-131", "RC-41")
+@pytest.mark.parametrize("story", GOOD)
+def test_what_the_table_allows_is_taken(story: str) -> None:
+    assert logs.both(GOOD[story]()) == ("", "")
+
+
+@pytest.mark.verifies("REQ-131", "RC-41")
+@pytest.mark.parametrize("story", BAD)
+def test_what_the_table_does_not_allow_is_refused_and_named(story: str) -> None:
+    log = BAD[story]()
+    last = len(log.entries) - 1
+    product, script = logs.both(log)
+    assert f"entry {last}" in product
+    assert f"entry {last}" in script
+
+
+def test_the_log_of_version_0_1_0_is_judged_by_its_own_table() -> None:
+    import pack_builder
+
+    log = pack_builder.story()
+    assert logs.both(log) == ("", "")  # type: ignore[arg-type]
+
+
+def test_verify_py_holds_the_published_table() -> None:
+    assert logs.rules_digest() == table(2).digest
+    assert table(1).digest == logs.VERIFY.TABLE_1
+
+
+def test_every_action_that_can_be_recorded_is_in_the_table() -> None:
+    assert set(table(2).rows) | {"test-set.open"} >= set(PAYLOADS)

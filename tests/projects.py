@@ -6,6 +6,7 @@ import atexit
 import shutil
 import tempfile
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -13,10 +14,18 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from minivess.compliance.identity.approvals import approve
+from minivess.compliance.identity.keyring import Keyring
+from minivess.compliance.identity.keys import generate, raw_x25519
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.proofs.canonical import digest_of
+from minivess.compliance.rules.admission import LOOK_POLICIES
+from minivess.compliance.rules.test_set import criteria_digest, subject_of
 from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.paths import Workspace
+from minivess.records.approval import UnsealGrant, UnsealRequest
+from minivess.records.identity import KeyAlgorithm, Meaning
 from minivess.records.model import CalibrationRecord, ExportRecord, RunRecord
 from minivess.records.roles import IdentityKind, Role
 from minivess.workflows import data, modelling, people, test_set, verification
@@ -153,13 +162,45 @@ def export_toy_model(project: ProjectFolder, *, bias: float = 0.0) -> None:
 
 
 def evaluate_toy_model(project: ProjectFolder) -> str:
-    """Record an evaluation of the exported model, without a look at any case; returns the model's digest."""
-    model = digest_file(project.workspace.onnx)
-    with (
-        project.services() as services,
-        recorded(services, "evaluation", project.signers["rosa"], context=services.context(model=model)) as record,
-    ):
-        record.payload(request="open-toy", cases=1, aggregates={}, baseline_dice=0.0)
+    """Record an approved evaluation of the exported model, without a look at any case; returns the model's digest."""
+    from minivess.workflows.test_set import configuration_digest, plan_of
+
+    model, ada, rosa = digest_file(project.workspace.onnx), project.signers["ada"], project.signers["rosa"]
+    with project.services() as services:
+        test_set.register_criteria(services, ada)
+        plan = plan_of(services.project)
+        sealed = next(iter(services.log.standing.sealed), digest_bytes(b"toy data"))
+        asked = UnsealRequest(
+            id="open-toy",
+            requester="ada",
+            purpose="a scenario",
+            release=services.project.device.version,
+            model=model,
+            calibration=digest_bytes(b"toy calibration"),
+            configuration=configuration_digest(services.project),
+            plan=digest_of(plan),
+            criteria=criteria_digest(plan.criteria),
+            data=sealed,
+            expires=services.clock() + timedelta(days=1),
+            ephemeral_key=raw_x25519(generate(KeyAlgorithm.X25519).public),
+        )
+        with recorded(services, "test-set.request", ada, instant=True) as record:
+            record.payload(request=asked.model_dump(mode="json"))
+        envelope = approve(
+            rosa,
+            role=Role.REVIEWER,
+            meaning=Meaning.APPROVAL,
+            policy=LOOK_POLICIES[Role.REVIEWER],
+            subjects=[subject_of(asked)],
+            shown=digest_of(asked),
+            head=services.log.size,
+            now=services.clock(),
+        )
+        grant = UnsealGrant(request=asked.id, approver="rosa", mode="custodian", envelope=envelope)
+        with recorded(services, "test-set.approve", rosa, instant=True) as record:
+            record.payload(grant=grant.model_dump(mode="json", exclude_none=True))
+        with recorded(services, "evaluation", rosa, context=services.context(model=model)) as record:
+            record.payload(request=asked.id, cases=1, aggregates={}, baseline_dice=0.0)
     return model
 
 
@@ -222,6 +263,14 @@ def evaluate_and_verify(project: ProjectFolder) -> None:
         test_set.approve(services, rosa, asked.id)
         final_evaluation.run(services, ada, asked.id)
         verification.run_scenarios(services, ada)
+
+
+def evaluate_as_ada(root: str, request: str) -> None:
+    """One evaluation by Ada, as a process of its own makes it."""
+    from minivess.workflows import final_evaluation
+
+    with reopen(Path(root)) as services:
+        final_evaluation.run(services, Keyring.of(Path(root)).unlock("ada", PASSPHRASE), request)
 
 
 POLICY = """\

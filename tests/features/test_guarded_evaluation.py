@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.verification.log import verify_log
 from minivess.foundation.clock import utc_now
 from minivess.foundation.errors import MinivessError, RefusedError
 from minivess.ml.datasets.manifests import root_of, write_record
@@ -125,9 +127,18 @@ def _(story: Story) -> None:
     story.ask()
 
 
-@given("Rosa has asked to open the test set")
+@given("Eva, who is developer and reviewer, has asked to open the test set")
 def _(story: Story) -> None:
-    story.ask("rosa")
+    eva = audit_logs.person("eva", Role.DEVELOPER, Role.REVIEWER)
+    with recorded(story.services, "identity.enrolled", story.project.signers["max"], instant=True) as record:
+        record.payload(identity=eva.identity)
+    story.project.signers["eva"] = eva
+    story.ask("eva")
+
+
+@when("Eva approves it")
+def _(story: Story) -> None:
+    story.refused(lambda: test_set.approve(story.services, story.project.signers["eva"], story.requests[-1]))
 
 
 @given("Ada has asked to open the test set twice")
@@ -147,22 +158,6 @@ def _(story: Story) -> None:
     story.approve(0)
 
 
-@given("Rosa has approved both")
-def _(story: Story) -> None:
-    story.approve(0)
-    story.approve(1)
-
-
-@given("nothing else happened")
-def _() -> None:
-    pass
-
-
-@given("Ada has used the first")
-def _(story: Story) -> None:
-    story.evaluate(0)
-
-
 @given("Ada has evaluated once under Rosa's approval")
 def _(story: Story) -> None:
     story.register()
@@ -174,14 +169,40 @@ def _(story: Story) -> None:
     story.once()
 
 
-@given("Rosa's signature is entered as her approval of that one")
+@when("Rosa's signature is entered as her approval of that one")
 def _(story: Story) -> None:
-    from minivess.compliance.audit.test_set import TestSetHistory
-
     first, second = story.requests
-    grant = TestSetHistory.fold(story.services.log.entries()).grants[first].grant
-    with recorded(story.services, "test-set.approve", story.project.signers["rosa"], instant=True) as record:
-        record.payload(grant=grant.model_copy(update={"request": second}))
+    grant = story.services.log.standing.test_set.grants[first].grant
+
+    def enter() -> None:
+        with recorded(story.services, "test-set.approve", story.project.signers["rosa"], instant=True) as record:
+            record.payload(
+                grant=grant.model_copy(update={"request": second}).model_dump(mode="json", exclude_none=True)
+            )
+
+    story.refused(enter)
+
+
+@given("an evaluation under the same approval came to other figures")
+def _(story: Story) -> None:
+    services, [request] = story.services, story.requests
+    other = services.log.standing.test_set.first_result(request)
+    assert other is not None
+    changed = other.model_copy(update={"baseline_dice": other.baseline_dice / 2})
+    context = services.context(model=story.records[0].model)
+    with recorded(services, "evaluation", story.project.signers["ada"], context=context) as record:
+        record.payload(**changed.model_dump(mode="json"))
+
+
+@given("Rosa's approval was interrupted after its entry")
+def _(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(test_set, "_hand_out", cut)
+        with pytest.raises(KeyboardInterrupt):
+            story.approve()
 
 
 @given("the model is replaced by another")
@@ -243,17 +264,36 @@ def _(story: Story) -> None:
     story.refused(lambda: story.approve(1))
 
 
-@when("Ada evaluates")
+@when("Rosa approves again")
 def _(story: Story) -> None:
+    story.approve()
+
+
+@when("Rosa approves it as custodian and runs the evaluation")
+def _(story: Story) -> None:
+    rosa = story.project.signers["rosa"]
+    test_set.approve(story.services, rosa, story.requests[-1], mode="custodian")
+    story.evaluate(who="rosa")
+
+
+@when("Ada evaluates in two processes at once")
+def _(story: Story) -> None:
+    code = "import sys; from tests.projects import evaluate_as_ada as run; run(*sys.argv[1:])"
+    command = [sys.executable, "-c", code, str(story.project.workspace.root), story.requests[-1]]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        _, error = process.communicate(timeout=300)
+        assert process.returncode == 0, error
+
+
+@when("Ada evaluates")
+@when("Ada evaluates again")
+def _(story: Story) -> None:
+    story.error = None
     try:
         story.evaluate()
     except MinivessError as error:
         story.error = error
-
-
-@when("Ada uses the second")
-def _(story: Story) -> None:
-    story.refused(lambda: story.evaluate(1))
 
 
 @when("Max evaluates with Ada's key file in his hands")
@@ -261,10 +301,10 @@ def _(story: Story) -> None:
     story.refused(lambda: story.evaluate(who="max"))
 
 
-@when(parsers.parse("eight days pass and {what}"))
-def _(story: Story, what: str) -> None:
+@when("eight days pass and Rosa approves")
+def _(story: Story) -> None:
     story.services = replace(story.services, clock=lambda: utc_now() + timedelta(days=8))
-    story.refused(story.evaluate if what == "Ada evaluates" else story.approve)
+    story.refused(story.approve)
 
 
 @when("Max enrols a second identity in Ada's name as reviewer")
@@ -335,7 +375,7 @@ def _(story: Story) -> None:
     assert said.key == story.project.signers["rosa"].key_id
 
 
-@then("the key file lies wrapped, and Max cannot open it")
+@then("the key file is wrapped, and Max cannot open it")
 def _(story: Story) -> None:
     file = test_set.key_file(story.project.workspace, story.requests[-1])
     assert file.stat().st_mode & 0o077 == 0
@@ -343,10 +383,11 @@ def _(story: Story) -> None:
         story.project.signers["max"].unwrap(file.read_text(encoding="ascii"), context=test_set.EPHEMERAL_CONTEXT)
 
 
-@then("the test set was never opened")
+@then("no figures were made")
 def _(story: Story) -> None:
     actions = [entry.body for entry in story.services.log.entries() if entry.body.outcome is Outcome.COMPLETED]
-    assert "test-set.open" not in {body.action for body in actions}
+    assert "evaluation" not in {body.action for body in actions}
+    assert not (story.project.workspace.evaluation / "evaluation.json").exists()
 
 
 @then("the evaluation has measures for every sealed case")
@@ -356,9 +397,59 @@ def _(story: Story) -> None:
     assert {row.case for row in record.cases} == set(data.split_of(story.project.workspace).test)
 
 
-@then("the log shows criteria, request, approval and opening in this order")
+@then("both evaluations have the same figures")
 def _(story: Story) -> None:
-    wanted = ["criteria.register", "test-set.request", "test-set.approve", "test-set.open"]
+    first, second = story.records
+    assert first == second
+
+
+@then("it says 1 look with 2 evaluations and no discrepancy")
+def _(story: Story) -> None:
+    [row] = story.status["opened"]
+    assert (row["look"], row["evaluations"], row["discrepancies"]) == (1, 2, [])
+
+
+@then("it says 1 look with 2 evaluations and names the entry that differs")
+def _(story: Story) -> None:
+    [row] = story.status["opened"]
+    assert (row["look"], row["evaluations"], row["discrepancies"]) == (1, 2, [story.services.log.size - 1])
+
+
+@then("the figures of the first evaluation count")
+def _(story: Story) -> None:
+    [row] = story.status["opened"]
+    assert row["aggregates"]["dice"]["mean"] == story.records[0].aggregates["dice"].mean
+
+
+@then("the count says 1 look")
+def _(story: Story) -> None:
+    assert test_set.status(story.services)["openings"] == 1
+
+
+@then("the log verifies")
+def _(story: Story) -> None:
+    checks, _ = verify_log(story.services.log.pairs(), story.services.log.checkpoint())
+    assert [check.detail for check in checks if not check.passed] == []
+
+
+@then("no key was handed out and no picture of a test case was written")
+def _(story: Story) -> None:
+    workspace = story.project.workspace
+    assert not list(workspace.test_set.glob("*.grant"))
+    assert not (workspace.evaluation / "figures" / "overlay.png").exists()
+    assert (workspace.evaluation / "figures" / "measures.svg").exists()
+
+
+@then("Ada cannot evaluate under this approval")
+def _(story: Story) -> None:
+    story.refused(story.evaluate)
+    assert story.error is not None
+    assert "granted to rosa, not to ada" in story.error.message
+
+
+@then("the log shows criteria, request, approval and evaluation in this order")
+def _(story: Story) -> None:
+    wanted = ["criteria.register", "test-set.request", "test-set.approve", "evaluation"]
     done = [
         entry.body.action
         for entry in story.services.log.entries()
@@ -392,7 +483,7 @@ def _(story: Story) -> None:
     assert not strangers
 
 
-@then("it says 2 openings, by whom, why, who approved, for which release and with what result")
+@then("it says 2 looks, by whom, why, who approved, for which release and with what result")
 def _(story: Story) -> None:
     assert story.status["openings"] == 2
     assert story.status["left"] == 1
@@ -419,7 +510,7 @@ def _(story: Story) -> None:
     assert "Bonferroni" in story.records[1].reuse
 
 
-@then("it says 1 opening that failed")
+@then("it says 1 look that failed")
 def _(story: Story) -> None:
     assert [(row["look"], row["outcome"], row["criteria_met"]) for row in story.status["opened"]] == [
         (1, "failed", None)

@@ -14,14 +14,14 @@ from minivess.records.roles import Role
 
 @click.group("test-set")
 def test_set() -> None:
-    """Criteria, requests, approvals and the count of openings."""
+    """Criteria, requests, approvals and the count of looks."""
 
 
 @test_set.command()
 @actor_option
 @click.pass_obj
 def criteria(project: Path, actor: str | None) -> None:
-    """Register the project's acceptance criteria and analysis plan in the log, before the test set is opened."""
+    """Register the project's acceptance criteria and analysis plan in the log, before a look is requested."""
     from minivess.workflows import test_set as workflow
 
     with services_of(project) as services:
@@ -34,35 +34,43 @@ def criteria(project: Path, actor: str | None) -> None:
 @actor_option
 @click.pass_obj
 def request(project: Path, actor: str | None, purpose: str) -> None:
-    """Ask to open the sealed test set once for the exported model."""
+    """Ask for a look at the sealed test set, for the exported model as it is now."""
     from minivess.workflows import test_set as workflow
 
     with services_of(project) as services:
         made = workflow.request(services, signer_of(services, actor, Role.DEVELOPER), purpose=purpose)
     emit_json(made)
-    say(f"now somebody else: minivess test-set approve {made.id} --as …")
+    say(f"a reviewer or custodian: minivess test-set approve {made.id} --run --as …")
 
 
 @test_set.command()
 @click.argument("request_id", metavar="REQUEST")
+@click.option("--run", is_flag=True, help="Keep the data key and run the evaluation here, as custodian.")
 @actor_option
 @click.pass_obj
-def approve(project: Path, actor: str | None, request_id: str) -> None:
-    """Let REQUEST open the test set once (an independent reviewer who is not the requester)."""
+def approve(project: Path, actor: str | None, request_id: str, run: bool) -> None:
+    """Approve REQUEST: a reviewer or custodian who had no part in the model. The approval is the look."""
     from minivess.workflows import test_set as workflow
 
     with services_of(project) as services:
         for name, text in workflow.summary_of(services, request_id):
             say(f"{name:>13}  {text}")
-        grant = workflow.approve(services, signer_of(services, actor, Role.REVIEWER), request_id)
+        signer = signer_of(services, actor, Role.REVIEWER, Role.CUSTODIAN)
+        if run:
+            from minivess.workflows import final_evaluation
+
+            emit_json(final_evaluation.approve_and_run(services, signer, request_id))
+            return
+        grant = workflow.approve(services, signer, request_id)
     click.echo(f"{grant.request} approved by {grant.approver}")
+    say("the requester can read the test set from now on: minivess evaluate --test-set " + grant.request)
 
 
 @test_set.command()
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_obj
 def status(project: Path, as_json: bool) -> None:
-    """How often the test set was opened, by whom, for what, and with what result."""
+    """How many looks at the test set there were, by whom, for what, and with what result."""
     from minivess.workflows import test_set as workflow
 
     with reader_of(project) as services:
@@ -72,7 +80,7 @@ def status(project: Path, as_json: bool) -> None:
         return
     policy = odometer["policy"]
     click.echo(
-        f"opened {odometer['openings']} time(s); the policy allows {policy['per_release']} a release and "
+        f"{odometer['openings']} look(s); the policy allows {policy['per_release']} a release and "
         f"{policy['total']} in all: {odometer['left']} left"
     )
     rows = [
@@ -83,19 +91,23 @@ def status(project: Path, as_json: bool) -> None:
             one["request"],
             one["requester"],
             one["approver"],
+            one["mode"],
             _result(one),
             one["purpose"],
         )
         for one in odometer["opened"]
     ]
     if rows:
-        emit_table(("entry", "look", "release", "request", "by", "approved by", "result", "purpose"), rows)
+        emit_table(("entry", "look", "release", "request", "by", "approved by", "mode", "result", "purpose"), rows)
     for one in odometer["waiting"]:
         word = "waits for approval" if one["approved_by"] is None else f"approved by {one['approved_by']}"
         click.echo(f"{one['request']} by {one['requester']}: {word}, expires {one['expires']}")
 
 
 def _result(look: dict[str, Any]) -> str:
+    if look["discrepancies"]:
+        entries = " and ".join(map(str, look["discrepancies"]))
+        return f"DISCREPANCY: entry {entries} came to other figures under the same approval"
     if look["criteria_met"] is None:
         return str(look["outcome"])
     dice = look["aggregates"].get("dice")
@@ -105,11 +117,11 @@ def _result(look: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.option("--test-set", "request_id", required=True, metavar="REQUEST", help="The approved request to use up.")
+@click.option("--test-set", "request_id", required=True, metavar="REQUEST", help="The approved request.")
 @actor_option
 @click.pass_obj
 def evaluate(project: Path, actor: str | None, request_id: str) -> None:
-    """Open the sealed test set once, under a grant, and measure the exported model on it."""
+    """Measure the exported model on the sealed test set, under an approval. Running it again is the same look."""
     from minivess.workflows import final_evaluation
 
     with services_of(project) as services:

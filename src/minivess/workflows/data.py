@@ -325,11 +325,13 @@ def seal(services: Services, signer: Signer) -> SealManifest:
         approvers = {
             one.id: one.encryption_key
             for one in register.identities
-            if Role.REVIEWER in one.roles and one.encryption_key is not None and one.id != signer.identity.id
+            if {Role.REVIEWER, Role.CUSTODIAN} & set(one.roles)
+            and one.encryption_key is not None
+            and one.id != signer.identity.id
         }
         if not approvers:
             raise RefusedError(
-                "nobody could ever open the test set: no independent reviewer with an encryption key is enrolled",
+                "nobody could ever open the test set: no independent reviewer or custodian with an encryption key is enrolled",
                 hint="minivess identity create … --role independent-reviewer",
             )
         if (workspace.sealed / "manifest.json").is_file():
@@ -352,5 +354,5 @@ def seal(services: Services, signer: Signer) -> SealManifest:
         write_json(workspace, "data/version.json", DataVersion(dvc=digest, split=made.root))
         record.context(dvc=digest)
         record.output("data/sealed/manifest.json", workspace.sealed / "manifest.json")
-        record.payload(files=len(manifest.files), approvers=sorted(manifest.wrapped_keys))
+        record.payload(files=len(manifest.files), approvers=sorted(manifest.wrapped_keys), root=manifest.root)
     return manifest

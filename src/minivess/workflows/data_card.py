@@ -6,13 +6,13 @@ import base64
 import json
 from typing import Any
 
-from minivess.compliance.audit.test_set import TestSetHistory
 from minivess.compliance.evidence.croissant import croissant
 from minivess.compliance.evidence.data_card import data_card
 from minivess.compliance.evidence.documents import DOCUMENTS
 from minivess.compliance.evidence.rendering import Renderer
 from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.rules.test_set import TestSetHistory
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace, templates_folder

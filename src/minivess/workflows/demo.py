@@ -208,16 +208,17 @@ class _Story:
         modelling.export(services, ada)
 
     def _evaluation(self, services: Services, ada: Signer, rosa: Signer) -> tuple[EvaluationRecord, str]:
-        self._next("criteria are registered; Ada asks for the test set, Rosa signs, it opens once")
+        self._next(
+            "criteria are registered; Ada asks for a look at the test set, Rosa approves and runs the evaluation"
+        )
         test_set.register_criteria(services, ada)
         asked = test_set.request(services, ada, purpose="Final evaluation of the demo release")
-        test_set.approve(services, rosa, asked.id)
-        record = final_evaluation.run(services, ada, asked.id)
+        record = final_evaluation.approve_and_run(services, rosa, asked.id)
         try:
             final_evaluation.run(services, ada, asked.id)
         except RefusedError as refusal:
             return record, refusal.message
-        raise VerificationError("the test set opened a second time under the same signature")
+        raise VerificationError("the developer read the test set, whose key the custodian had kept")
 
     def _approvals(self, services: Services, rosa: Signer, manager: Signer) -> None:
         subjects = sorted(frozenset().union(*owed(load_items(services.source)).values()))

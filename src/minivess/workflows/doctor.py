@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 from minivess.compliance.audit.log import AuditLog
-from minivess.compliance.audit.test_set import TestSetHistory
 from minivess.compliance.identity.keyring import Keyring
 from minivess.compliance.identity.keystore import DEMO_NOTICE
+from minivess.compliance.rules.test_set import TestSetHistory
 from minivess.compliance.verification.log import verify_log
 from minivess.foundation.clock import utc_now
 from minivess.foundation.digests import digest_file

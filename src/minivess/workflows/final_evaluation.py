@@ -1,17 +1,16 @@
-"""The one place where the sealed test set is opened: under a grant, once, recorded before the first plain byte.
+"""The one place where the sealed test set is read: under an approval, which is an entry before the first plain byte.
 
 What is decrypted stays in the memory of this process. The model runs in another one, which gets images and nothing else.
 """
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 
-from minivess.compliance.audit.test_set import TestSetHistory, input_of
-from minivess.compliance.identity.approvals import check_policy
-from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
+from minivess.compliance.rules.test_set import input_of, same_figures
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.ml.datasets.sealed import open_image, open_label, open_sealed
@@ -23,89 +22,111 @@ from minivess.ml.evaluation.figures import write_figures
 from minivess.ml.inference.isolated import IsolatedPredictor, keep_memory_private
 from minivess.records.artifact import Artifact
 from minivess.records.evaluation import CriterionOutcome, EvaluationRecord
+from minivess.records.payloads import Evaluated
 from minivess.records.split import Part
 from minivess.workflows.data import manifest_of, seal_of, version_of, write_json
 from minivess.workflows.modelling import calibration_of, cases_of
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 from minivess.workflows.stages import follows
-from minivess.workflows.test_set import OPENING_POLICY, facts_of, plan_of, release_data_key, subject_of
+from minivess.workflows.test_set import approve, custodian_keys, facts_of, released_keys
+
+_log = logging.getLogger(__name__)
 
 
-@implements("REQ-022", "REQ-023", "REQ-024", "REQ-025", "REQ-092", "REQ-093", "REQ-094", "REQ-095", "RC-03")
+@implements("REQ-022", "REQ-023", "REQ-024", "REQ-025", "REQ-092", "REQ-093", "REQ-094", "REQ-095", "REQ-133", "RC-03")
 @follows("evaluate")
 def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord:
-    """Open the test set under the grant for `request_id`, measure the exported model, and count the opening.
+    """Evaluate the exported model on the sealed test set, under the approval of `request_id`.
 
-    The opening is an entry before anything is decrypted, so a crash afterwards still counts.
+    The requester runs it with the released key, or the approver does as custodian. It may be run again under the same
+    approval, after a crash or to repeat it: that is the same look. The first completed result counts. A later one with other
+    figures is recorded, shown as a discrepancy, and not written over the first.
 
     Raises:
-        RefusedError: no valid grant for exactly this model, configuration, plan and data, a changed sealed file, or no look
-            left; each refusal is an entry.
+        RefusedError: no approval for exactly this model, configuration, plan and data and this actor, or a changed sealed
+            file; each refusal is an entry.
     """
     workspace, project = Workspace(services.workspace), services.project
     facts = facts_of(services)
     version = version_of(workspace)
     manifest = seal_of(workspace)
-    plan = plan_of(project)
     conformal = calibration_of(workspace).threshold
+    inputs = [
+        Artifact(name="models/model.onnx", digest=facts.model),
+        Artifact(name="data/sealed", digest=manifest.root),
+        Artifact(name=input_of(request_id), digest=digest_of(facts)),
+    ]
     circumstances = services.context(model=facts.model, **version)
-
-    with ExitStack() as stack:
-        with recorded(services, "test-set.open", signer, context=circumstances, instant=True) as record:
-            history = TestSetHistory.fold(services.log.entries())
-            register = Register.fold(services.log.entries())
-            grant = history.check_open(
-                request_id, actor=signer.identity.id, facts=facts, register=register, now=services.clock()
-            ).grant
-            asked = history.requests[request_id].request
-            check_policy(OPENING_POLICY, (grant.envelope,), (subject_of(asked),), register)
-            verify_sealed(workspace.sealed, manifest)
-            baseline = tune_threshold([(image, label) for _, image, label in cases_of(services, Part.CALIBRATION)])
-            predictor = stack.enter_context(IsolatedPredictor(workspace.onnx, project.model, digest=facts.model))
-            record.payload(request=asked.id)
-
-        inputs = [
-            Artifact(name="models/model.onnx", digest=facts.model),
-            Artifact(name="data/sealed", digest=manifest.root),
-            Artifact(name=input_of(asked.id), digest=digest_of(asked)),
-        ]
-        opened_at = record.receipt.index
-        with recorded(services, "evaluation", signer, inputs=inputs, context=circumstances) as record:
-            look = TestSetHistory.fold(services.log.entries()).check_opened(asked.id, opened_at)
-            keep_memory_private()
-            keys = release_data_key(services, signer, asked, grant)
-            cases = {case.id: case for case in manifest_of(workspace).cases}
-            sealed = {case.id: case for case in open_sealed(workspace.sealed, manifest, keys)}
-            del keys
-            made, details = evaluate(
-                ((cases[name], open_image(case)) for name, case in sealed.items()),
-                predictor.predict,
-                lambda name: open_label(sealed[name]),
-                threshold=plan.mask_threshold,
-                conformal_threshold=conformal,
-                baseline_threshold=baseline,
-                conventions=plan.conventions,
-                model=facts.model,
-                data=manifest.root,
-                request=asked.id,
-                seed=plan.seed,
-                look=look,
-                progress=services.progress,
-            )
+    with (
+        ExitStack() as stack,
+        recorded(services, "evaluation", signer, inputs=inputs, context=circumstances) as record,
+    ):
+        history = services.log.standing.test_set
+        grant = history.check_evaluate(request_id, actor=signer.identity.id, model=facts.model).grant
+        asked = history.check_facts(request_id, facts)
+        plan, look = history.plan_of(request_id), history.number_of(request_id)
+        verify_sealed(workspace.sealed, manifest)
+        baseline = tune_threshold([(image, label) for _, image, label in cases_of(services, Part.CALIBRATION)])
+        predictor = stack.enter_context(IsolatedPredictor(workspace.onnx, project.model, digest=facts.model))
+        keep_memory_private()
+        custodian = grant.mode == "custodian"
+        keys = custodian_keys(signer, manifest) if custodian else released_keys(services, signer, asked, grant)
+        cases = {case.id: case for case in manifest_of(workspace).cases}
+        sealed = {case.id: case for case in open_sealed(workspace.sealed, manifest, keys)}
+        del keys
+        made, details = evaluate(
+            ((cases[name], open_image(case)) for name, case in sealed.items()),
+            predictor.predict,
+            lambda name: open_label(sealed[name]),
+            threshold=plan.mask_threshold,
+            conformal_threshold=conformal,
+            baseline_threshold=baseline,
+            conventions=plan.conventions,
+            model=facts.model,
+            data=manifest.root,
+            request=asked.id,
+            seed=plan.seed,
+            look=look,
+            progress=services.progress,
+        )
+        result = Evaluated(
+            request=asked.id,
+            cases=len(made.cases),
+            aggregates=made.aggregates,
+            baseline_dice=made.baseline.mean,
+            look=look,
+            criteria=tuple(
+                CriterionOutcome(criterion=one.criterion, value=one.value, met=one.met)
+                for one in judge(made, plan.criteria)
+            ),
+        )
+        first = history.first_result(asked.id)
+        if first is None or same_figures(first, result):
             write_json(workspace, "evidence/evaluation/evaluation.json", made)
-            for path in write_figures(made, details, workspace.evaluation / "figures"):
+            pictures = write_figures(made, details, workspace.evaluation / "figures", cases=not custodian)
+            for path in pictures:
                 record.output(f"evaluation/figures/{path.name}", path)
             record.output("evaluation/evaluation.json", workspace.evaluation / "evaluation.json")
-            record.payload(
-                request=asked.id,
-                cases=len(made.cases),
-                aggregates={name: interval.model_dump(mode="json") for name, interval in made.aggregates.items()},
-                baseline_dice=made.baseline.mean,
-                look=look,
-                criteria=[
-                    CriterionOutcome(criterion=one.criterion, value=one.value, met=one.met).model_dump(mode="json")
-                    for one in judge(made, plan.criteria)
-                ],
+        else:
+            _log.warning(
+                "the figures differ from those of the first evaluation under %s: the first ones count, and the log shows both",
+                asked.id,
             )
+        record.payload(**result.model_dump(mode="json"))
     return made
+
+
+@implements("REQ-133", "RC-03")
+def approve_and_run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord:
+    """Approve a request as custodian and run the evaluation; the data key is handed to nobody.
+
+    A custodian run that broke off is finished by calling this again.
+
+    Raises:
+        RefusedError: as `test_set.approve` and `run`.
+    """
+    granted = services.log.standing.test_set.grants.get(request_id)
+    if granted is None or granted.actor != signer.identity.id or granted.grant.mode != "custodian":
+        approve(services, signer, request_id, mode="custodian")
+    return run(services, signer, request_id)

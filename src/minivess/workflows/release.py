@@ -6,7 +6,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from minivess.compliance.audit.test_set import TestSetHistory
 from minivess.compliance.evidence.dossier import PackInputs
 from minivess.compliance.evidence.gates import judge, load_policy
 from minivess.compliance.evidence.pack import BuiltPack, add_signature, build_pack
@@ -17,6 +16,7 @@ from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.envelope import parse_envelope
 from minivess.compliance.risk.risk_file import RiskFile
+from minivess.compliance.rules.test_set import TestSetHistory
 from minivess.compliance.traceability.evidence_files import read_results
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.history import history_of

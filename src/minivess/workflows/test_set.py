@@ -1,4 +1,7 @@
-"""The guard of the test set: plan and criteria first, then a request, then somebody else's signature; each an entry."""
+"""The guard of the test set: plan and criteria first, then a request, then another person's approval; each an entry.
+
+The approval is the look. Decision 0012 says why.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,33 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from minivess.compliance.audit.test_set import Look, TestSetHistory, criteria_digest
 from minivess.compliance.identity.approvals import approve as sign_approval
 from minivess.compliance.identity.keys import PrivateKey, generate, raw_x25519, wrap_for
-from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.proofs.canonical import digest_of
+from minivess.compliance.proofs.canonical import canonical, digest_of
+from minivess.compliance.proofs.checkpoint import parse_note
+from minivess.compliance.rules.admission import LOOK_POLICIES
+from minivess.compliance.rules.test_set import Look, TestSetHistory, criteria_digest, subject_of
 from minivess.foundation.clock import timestamp
-from minivess.foundation.digests import digest_file
-from minivess.foundation.errors import RefusedError, UsageError
-from minivess.foundation.files import write_atomic
+from minivess.foundation.digests import digest_bytes, digest_file
+from minivess.foundation.errors import RefusedError, UsageError, VerificationError
+from minivess.foundation.files import read_limited, write_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
-from minivess.records.approval import Facts, Policy, PolicyRule, UnsealGrant, UnsealRequest
-from minivess.records.artifact import Artifact
+from minivess.records.approval import Facts, RunMode, UnsealGrant, UnsealRequest
+from minivess.records.base import Record, Slug
 from minivess.records.evaluation import AnalysisPlan, Conventions
 from minivess.records.identity import KeyAlgorithm, Meaning
 from minivess.records.model import MASK_THRESHOLD
 from minivess.records.project import Project
 from minivess.records.receipt import Receipt
-from minivess.records.roles import Role
+from minivess.records.seal import SealManifest
 from minivess.workflows.data import SEAL_CONTEXT, seal_of, version_of, write_json
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services, WorkspaceReader
+from minivess.workflows.witnessing import cosign_checkpoint
 
-OPENING_POLICY = Policy(name="test-set-opening", rules=(PolicyRule(role=Role.REVIEWER, meaning=Meaning.APPROVAL),))
+_GRANT_LIMIT = 64 * 1024
 VALID_FOR = timedelta(days=7)
 EPHEMERAL_CONTEXT = b"minivess/test-set/ephemeral-key/1"
 
@@ -92,9 +97,9 @@ def register_criteria(services: Services, signer: Signer) -> Receipt:
 
 @implements("REQ-022", "REQ-092", "REQ-095")
 def request(services: Services, signer: Signer, *, purpose: str) -> UnsealRequest:
-    """Ask to open the test set once, for exactly the model, configuration, plan and data as they are now.
+    """Ask for a look at the test set, for exactly the model, configuration, plan and data as they are now.
 
-    The data key will be released to a key made for this one run, which rests wrapped to the requester.
+    A data key that is released will be wrapped to a key made for this request, which is kept wrapped to the requester.
 
     Raises:
         UsageError: the requester has no encryption key, or the model is not exported yet.
@@ -108,108 +113,181 @@ def request(services: Services, signer: Signer, *, purpose: str) -> UnsealReques
     with recorded(
         services, "test-set.request", signer, instant=True, context=services.context(**version_of(workspace))
     ) as record:
-        history = TestSetHistory.fold(services.log.entries())
-        for what, digest, known in (
-            ("acceptance criteria are", facts.criteria, history.criteria),
-            ("analysis plan is", facts.plan, history.plans),
-        ):
-            if digest not in known:
-                raise RefusedError(
-                    f"{'these' if what.endswith('are') else 'this'} {what} not in the log",
-                    hint="`minivess test-set criteria` registers both first",
-                )
-        release = project.device.version
-        history.check_looks(project.evaluation.looks, release=release, data=facts.data)
         ephemeral = generate(KeyAlgorithm.X25519)
         made = UnsealRequest(
             id=f"open-{secrets.token_hex(4)}",
             requester=signer.identity.id,
             purpose=purpose,
-            release=release,
+            release=project.device.version,
             **facts.model_dump(),
             expires=services.clock() + VALID_FOR,
             ephemeral_key=raw_x25519(ephemeral.public),
         )
+        services.log.standing.test_set.check_request(made, actor=signer.identity.id)
         wrapped = wrap_for(own, ephemeral.secret(), context=EPHEMERAL_CONTEXT)
         write_atomic(key_file(workspace, made.id), wrapped.encode("ascii"), mode=0o600)
         record.payload(request=made.model_dump(mode="json"))
     return made
 
 
-@implements("REQ-022", "REQ-092", "RC-03")
-def approve(services: Services, signer: Signer, request_id: str) -> UnsealGrant:
-    """Let a request open the test set once: the reviewer's key unwraps the data keys and wraps them to that run alone.
+@implements("REQ-022", "REQ-092", "REQ-133", "RC-03")
+def approve(services: Services, signer: Signer, request_id: str, *, mode: RunMode = "released") -> UnsealGrant:
+    """Approve a request. This is the look: from the entry on it is counted, whatever becomes of the evaluation.
+
+    `released`: the data keys are wrapped to the key of the request, the entry names the digest of that file, and the file is
+    handed out once the approver has cosigned and remembered the checkpoint over the entry. An approval that was interrupted
+    after its entry is finished by calling this again. `custodian`: the keys stay with the approver, who runs the evaluation.
 
     Raises:
-        RefusedError: the request is unknown, answered, expired or the signer's own; the policy allows no further look; the
-            sealed files are other files; or the test set was not sealed for this reviewer. Each refusal is an entry.
+        RefusedError: the request is unknown, answered, expired or the signer's own; the signer had a part in the model; the
+            policy allows no further look; the sealed files are other files; or the test set was not sealed for the signer.
+            Each refusal is an entry.
+        VerificationError: the log does not continue what the signer remembers of it; nothing is signed.
     """
     workspace = Workspace(services.workspace)
+    unfinished = _unfinished(services, signer, request_id)
+    if unfinished is not None:
+        _hand_out(services, signer, request_id)
+        return unfinished
     with recorded(
         services, "test-set.approve", signer, instant=True, context=services.context(**version_of(workspace))
     ) as record:
-        history = TestSetHistory.fold(services.log.entries())
-        register = Register.fold(services.log.entries())
-        now = services.clock()
-        asked = history.check_approve(request_id, approver=signer.identity.id, register=register, now=now)
+        standing, now = services.log.standing, services.clock()
+        asked = standing.test_set.check_approve(
+            request_id, approver=signer.identity.id, register=standing.register, now=now
+        )
         manifest = seal_of(workspace)
         if manifest.root != asked.data:
             raise RefusedError("the request is for another sealed test set")
-        wrapped = manifest.wrapped_keys.get(signer.identity.id)
-        if wrapped is None:
+        if signer.identity.id not in manifest.wrapped_keys:
             raise RefusedError(f"the test set was not sealed for {signer.identity.id}")
-        shown = digest_of(asked)
+        policy = next((one for role, one in LOOK_POLICIES.items() if role in signer.identity.roles), None)
+        if policy is None:
+            raise RefusedError(f"{signer.identity.id} is neither an independent reviewer nor a custodian")
+        base = services.log.checkpoint()
         envelope = sign_approval(
             signer,
-            role=Role.REVIEWER,
+            role=policy.rules[0].role,
             meaning=Meaning.APPROVAL,
-            policy=OPENING_POLICY,
+            policy=policy,
             subjects=(subject_of(asked),),
-            shown=shown,
-            head=services.log.size,
+            shown=digest_of(asked),
+            head=parse_note(base).checkpoint.size,
             now=now,
         )
-        data_keys = b"".join(signer.unwrap(one, context=SEAL_CONTEXT) for one in wrapped)
+        key_digest = None
+        if mode == "released":
+            key_digest = _prepare_key(services, asked, custodian_keys(signer, manifest), base)
         grant = UnsealGrant(
-            request=asked.id,
-            approver=signer.identity.id,
-            wrapped_key=wrap_for(asked.ephemeral_key, data_keys, context=_grant_context(asked.id)),
-            envelope=envelope,
+            request=asked.id, approver=signer.identity.id, key_digest=key_digest, mode=mode, envelope=envelope
         )
-        record.payload(grant=grant.model_dump(mode="json"))
+        record.payload(grant=grant.model_dump(mode="json", exclude_none=True))
+    if mode == "released":
+        _hand_out(services, signer, asked.id)
     return grant
 
 
-def subject_of(asked: UnsealRequest) -> Artifact:
-    """What an approver signs: the request, by its digest."""
-    return Artifact(name=f"test-set/{asked.id}", digest=digest_of(asked))
+def custodian_keys(signer: Signer, manifest: SealManifest) -> bytes:
+    """The data keys of a sealed test part, unwrapped by one of their holders: 32 bytes for each session of sealing.
+
+    Raises:
+        RefusedError: the test set was not sealed for the signer.
+    """
+    wrapped = manifest.wrapped_keys.get(signer.identity.id)
+    if wrapped is None:
+        raise RefusedError(f"the test set was not sealed for {signer.identity.id}")
+    return b"".join(signer.unwrap(one, context=SEAL_CONTEXT) for one in wrapped)
 
 
 def key_file(workspace: Workspace, request_id: str) -> Path:
-    """Where the key of one single opening lies, wrapped to who asked."""
+    """The file of the private key that a request was made with, wrapped to the requester."""
     return workspace.test_set / f"{request_id}.key"
 
 
-def _grant_context(request_id: str) -> bytes:
-    return b"minivess/test-set/grant/1/" + request_id.encode("ascii")
+def grant_file(workspace: Workspace, request_id: str) -> Path:
+    """The file that an approval hands out: the data keys, wrapped to the key of the request."""
+    return workspace.test_set / f"{request_id}.grant"
+
+
+def _pending_file(workspace: Workspace, request_id: str) -> Path:
+    """The file of an approval whose entry is not under a cosigned checkpoint yet."""
+    return workspace.test_set / f".{request_id}.pending"
+
+
+class HandedOut(Record):
+    """The content of a grant file."""
+
+    request: Slug
+    checkpoint: str
+    """Body of the checkpoint that the approval was based on."""
+    wrapped_key: str
+    """HPKE (RFC 9180), info: request digest and `checkpoint`."""
+
+
+def _prepare_key(services: Services, asked: UnsealRequest, data_keys: bytes, base: str) -> str:
+    """Wrap the data keys for a request and keep them apart; returns the digest that the entry names."""
+    workspace, body = Workspace(services.workspace), note_body(base)
+    wrapped = wrap_for(asked.ephemeral_key, data_keys, context=_grant_context(asked, body))
+    content = canonical(HandedOut(request=asked.id, checkpoint=body, wrapped_key=wrapped))
+    # Only who made the request can open this. It is kept so that an interrupted approval can be finished.
+    write_atomic(_pending_file(workspace, asked.id), content, mode=0o600)
+    return digest_bytes(content)
+
+
+def _unfinished(services: Services, signer: Signer, request_id: str) -> UnsealGrant | None:
+    """The signer's own released grant of a request whose file was not handed out."""
+    granted = services.log.standing.test_set.grants.get(request_id)
+    if granted is None or granted.actor != signer.identity.id or granted.grant.mode != "released":
+        return None
+    return granted.grant if _pending_file(Workspace(services.workspace), request_id).is_file() else None
+
+
+@implements("REQ-133", "RC-03")
+def _hand_out(services: Services, signer: Signer, request_id: str) -> None:
+    """Give the requester the wrapped key, once the checkpoint over the approval is cosigned and remembered."""
+    workspace = Workspace(services.workspace)
+    pending = _pending_file(workspace, request_id)
+    grant = services.log.standing.test_set.grants[request_id].grant
+    if digest_bytes(read_limited(pending, limit=_GRANT_LIMIT)) != grant.key_digest:
+        raise VerificationError(f"the key prepared for {request_id} is not the one that its approval names")
+    if services.project.witnesses is not None:
+        cosign_checkpoint(services.log, services.project.witnesses)
+    pending.replace(grant_file(workspace, request_id))
+
+
+def note_body(note: str) -> str:
+    """The signed part of a checkpoint: its text up to and with the newline before the blank line."""
+    return note.split("\n\n", 1)[0] + "\n"
+
+
+def _grant_context(asked: UnsealRequest, checkpoint: str) -> bytes:
+    return b"minivess/test-set/grant/2/" + digest_of(asked).encode("ascii") + b"\n" + checkpoint.encode("utf-8")
 
 
 @implements("RC-03")
-def release_data_key(services: Services, signer: Signer, asked: UnsealRequest, grant: UnsealGrant) -> bytes:
-    """The data keys of one granted opening; the run's own key is destroyed by this.
+def released_keys(services: Services, signer: Signer, asked: UnsealRequest, grant: UnsealGrant) -> bytes:
+    """The data keys that an approval released to the requester.
 
     Raises:
-        RefusedError: the run's key is gone or not the signer's.
+        RefusedError: a key file is gone, is another one than the log names, or is not the signer's.
     """
-    path = key_file(Workspace(services.workspace), asked.id)
-    if not path.is_file():
-        raise RefusedError(f"the key of {asked.id} is gone: it opened once or was made elsewhere", hint="request again")
-    raw = signer.unwrap(path.read_text(encoding="ascii"), context=EPHEMERAL_CONTEXT)
-    path.unlink()
+    workspace = Workspace(services.workspace)
+    private, handed = key_file(workspace, asked.id), grant_file(workspace, asked.id)
+    for path, what in ((private, "the key of the request"), (handed, "the key that the approval released")):
+        if not path.is_file():
+            raise RefusedError(
+                f"{what} {asked.id} is not here",
+                hint="run this where the request was made; an approver finishes an interrupted approval by approving again",
+            )
+    content = read_limited(handed, limit=_GRANT_LIMIT)
+    if digest_bytes(content) != grant.key_digest:
+        raise RefusedError(f"the released key of {asked.id} is not the one that the log names")
+    raw = signer.unwrap(private.read_text(encoding="ascii"), context=EPHEMERAL_CONTEXT)
     ephemeral = PrivateKey.from_secret(KeyAlgorithm.X25519, raw)
     if raw_x25519(ephemeral.public) != asked.ephemeral_key:
-        raise RefusedError(f"the key that lies here is not the one request {asked.id} was made with")
-    return ephemeral.unwrap(grant.wrapped_key, context=_grant_context(asked.id))
+        raise RefusedError(f"the key in {private.name} is not the one that request {asked.id} was made with")
+    given = HandedOut.model_validate_json(content)
+    return ephemeral.unwrap(given.wrapped_key, context=_grant_context(asked, given.checkpoint))
 
 
 def summary_of(services: WorkspaceReader, request_id: str) -> list[tuple[str, str]]:
@@ -218,7 +296,7 @@ def summary_of(services: WorkspaceReader, request_id: str) -> list[tuple[str, st
     Raises:
         RefusedError: the log has no such request.
     """
-    history = TestSetHistory.fold(services.log.entries())
+    history = services.log.standing.test_set
     requested = history.requests.get(request_id)
     if requested is None:
         raise RefusedError(f"the log has no request {request_id!r}", hint="`minivess test-set status` names them")
@@ -246,7 +324,7 @@ def summary_of(services: WorkspaceReader, request_id: str) -> list[tuple[str, st
 @implements("REQ-023", "REQ-094")
 def status(services: WorkspaceReader) -> dict[str, Any]:
     """How often the sealed test set was opened, by whom, why and with what result, derived from the log alone."""
-    history = TestSetHistory.fold(services.log.entries())
+    history = services.log.standing.test_set
     policy = services.project.evaluation.looks
     looks = history.looks()
     data = [look.requested.request.data for look in looks if look.requested is not None]
@@ -265,9 +343,15 @@ def status(services: WorkspaceReader) -> dict[str, Any]:
                 "expires": timestamp(requested.request.expires),
             }
             for name, requested in history.requests.items()
-            if name not in {look.opening.request for look in looks} and requested.request.expires > services.clock()
+            if _waits(history, name) and requested.request.expires > services.clock()
         ],
     }
+
+
+def _waits(history: TestSetHistory, request_id: str) -> bool:
+    """Whether a request waits: for its approval, or approved for the first evaluation."""
+    runs = history.runs.get(request_id, ())
+    return request_id not in history.grants or not any(run.result is not None for run in runs)
 
 
 def _row(look: Look) -> dict[str, Any]:
@@ -284,7 +368,10 @@ def _row(look: Look) -> dict[str, Any]:
         "purpose": None if asked is None else asked.purpose,
         "release": None if asked is None else asked.release,
         "model": None if asked is None else asked.model,
+        "mode": look.mode,
         "outcome": look.outcome,
+        "evaluations": look.runs,
+        "discrepancies": list(look.discrepancies),
         "criteria_met": look.met,
         "criteria": [] if result is None else [one.model_dump(mode="json") for one in result.criteria],
         "aggregates": {}

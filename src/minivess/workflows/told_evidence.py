@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from minivess.compliance.audit.test_set import TestSetHistory
+from minivess.compliance.rules.test_set import TestSetHistory
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.pack import SIGNATURES_CHECK, verify_pack

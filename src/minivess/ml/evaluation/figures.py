@@ -51,14 +51,22 @@ _PANELS: tuple[tuple[Measure, str], ...] = (
 _BAR_LENGTHS_UM = tuple(step * 10**power for power in range(5) for step in (1, 2, 5))
 
 
-def write_figures(record: EvaluationRecord, pictures: Pictures, folder: Path) -> tuple[Path, ...]:
+def write_figures(
+    record: EvaluationRecord, pictures: Pictures, folder: Path, *, cases: bool = True
+) -> tuple[Path, ...]:
     """Write `overlay.png`, `reliability.svg` and `measures.svg` into a folder, each whole or not at all.
+
+    Args:
+        record: the measures.
+        pictures: what is drawn.
+        folder: where to.
+        cases: whether to draw images of test cases (`overlay.png`); a custodian gives out measures alone.
 
     Raises:
         CouldNotCheckError: the folder cannot be written.
     """
     drawn = {
-        "overlay.png": overlay(pictures),
+        **({"overlay.png": overlay(pictures)} if cases else {}),
         "reliability.svg": reliability(record, pictures),
         "measures.svg": measures_by_case(record),
     }

@@ -201,7 +201,7 @@ _MODEL: dict[str, tuple[str, ...]] = {"training": ("architecture",), "ensemble":
 """What the payload of an action says about the model it made."""
 
 _SAID: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "data.seal": lambda said: facet("minivess_datasetSeal", **said),
+    "data.seal": lambda said: facet("minivess_datasetSeal", **{name: said[name] for name in ("files", "approvers")}),
     "training": lambda said: facet("minivess_training", **said),
     "evaluation": lambda said: facet(
         "minivess_evaluation", **{name: said[name] for name in ("request", "cases", "aggregates")}

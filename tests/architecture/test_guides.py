@@ -12,6 +12,7 @@ pytestmark = pytest.mark.verifies("SI-01")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "decisions" not in path.parts)
 LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)[^)]*\)")
+TABLE = "## What an attacker can do without being detected"
 SCENARIO = re.compile(r"^\s*Scenario(?: Outline)?: (.+?)\s*$", re.MULTILINE)
 
 
@@ -28,3 +29,14 @@ def test_what_a_page_links_to_exists(page: Path) -> None:
         assert target.exists(), f"{place} in {page.name}"
         if target.suffix == ".feature":
             assert text in SCENARIO.findall(target.read_text(encoding="utf-8"))
+
+
+def test_each_row_of_the_threat_model_names_a_scenario() -> None:
+    text = (DOCS / "threat-model.md").read_text(encoding="utf-8")
+    assert re.findall("^## .*", text, re.MULTILINE)[0] == TABLE
+    section = text.split(TABLE)[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 11
+    for row in rows:
+        assert len(row.strip("|").split("|")) == 5, row
+        assert any(place.endswith(".feature") for _, place in LINK.findall(row)), row

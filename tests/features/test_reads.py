@@ -92,7 +92,7 @@ class Reads:
         places = {
             "FIRST": "first", "SECOND": "second", "TRUST": "trust.json", "PACK": "pack.zip", "ITEMS": "items.csv",
             "JUNIT": "junit.xml", "WITNESS": "witness", "PROPOSAL": "proposal.json", "RESPONSE": "pack.zip",
-            "ROOTS": "pack.zip", "KEYS": "keys",
+            "ROOTS": "pack.zip", "KEYS": "keys", "RULES": "rules.json",
         }  # fmt: skip
         given = {word: str(self.folder / name) for word, name in places.items()}
         given |= {
@@ -158,6 +158,8 @@ def files_for(reads: Reads) -> None:
         done = reads.say(*words[:-1], str(reads.folder / words[-1]))
         assert done.exit_code == 0, done.output
     (reads.folder / "junit.xml").write_text(JUNIT, encoding="utf-8")
+    rules = {"number": 2, "digest": f"sha256:{'0' * 64}"}
+    (reads.folder / "rules.json").write_text(json.dumps(rules), encoding="utf-8")
     (reads.folder / "witness").mkdir()
     (reads.folder / "keys" / "keystore").mkdir(parents=True)
     write_state(reads.folder / "witness", WitnessState(name="witness.example"))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from minivess.cli.rendering import emit_json, say
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.records.roles import Role
+
+if TYPE_CHECKING:
+    from minivess.workflows.rules import RulesProposal
 
 
 @click.group()
@@ -35,15 +39,11 @@ def show(project: Path, as_json: bool) -> None:
 @click.pass_obj
 def sign(project: Path, actor: str | None, file: Path) -> None:
     """Agree, as a root, to follow the newest table; FILE collects the signatures and is made by the first."""
-    from minivess.foundation.files import read_limited, write_text_atomic
+    from minivess.foundation.files import write_text_atomic
     from minivess.workflows import rules as workflow
 
     with services_of(project) as services:
-        proposal = (
-            workflow.RulesProposal.model_validate_json(read_limited(file, limit=1 << 20))
-            if file.exists()
-            else workflow.propose_rules(services)
-        )
+        proposal = _read(file) if file.exists() else workflow.propose_rules(services)
         signed = workflow.sign_rules(services, signer_of(services, actor), proposal)
         threshold = services.log.standing.register.threshold
     write_text_atomic(file, signed.model_dump_json(indent=2) + "\n")
@@ -56,10 +56,24 @@ def sign(project: Path, actor: str | None, file: Path) -> None:
 @click.pass_obj
 def adopt(project: Path, actor: str | None, file: Path) -> None:
     """Put the table of FILE into force, once enough roots signed it."""
-    from minivess.foundation.files import read_limited
     from minivess.workflows import rules as workflow
 
-    proposal = workflow.RulesProposal.model_validate_json(read_limited(file, limit=1 << 20))
+    proposal = _read(file)
     with services_of(project) as services:
         receipt = workflow.adopt_rules(services, signer_of(services, actor, Role.RELEASE_MANAGER), proposal)
     click.echo(f"entry {receipt.index}")
+
+
+def _read(file: Path) -> RulesProposal:
+    from pydantic import ValidationError
+
+    from minivess.foundation.errors import InputError
+    from minivess.foundation.files import read_limited
+    from minivess.workflows.rules import RulesProposal
+
+    try:
+        return RulesProposal.model_validate_json(read_limited(file, limit=1 << 20))
+    except ValidationError:
+        raise InputError(
+            "is no proposal of a table", path=file, hint="`minivess audit rules sign` writes one"
+        ) from None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,12 +26,15 @@ from minivess.records.split import Part
 from minivess.serving.app import create_app
 from minivess.serving.volumes import Limits
 from minivess.workflows import data, people
-from minivess.workflows.inference import InferenceService, open_inference
+from minivess.workflows.inference import InferenceService, open_model
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
+from minivess.workflows.serving_log import Pace, ServingLog
+from minivess.workflows.serving_site import SITE, open_serving_log
 from tests.projects import PASSPHRASE, ProjectFolder, export_toy_model, put_into_use
 
 LIMITS = Limits(body_bytes=1 << 20, voxels=100_000)
+PACE = Pace(refusals_a_minute=1_000_000)
 
 
 def prepare(project: ProjectFolder, *, threshold: float | None = 0.3) -> None:
@@ -73,6 +78,8 @@ class Service:
 
     project: ProjectFolder
     services: Services
+    """The workspace, with the device's log."""
+    serving: ServingLog
     engine: InferenceService
     client: TestClient
 
@@ -82,9 +89,7 @@ class Service:
 
     def volume(self) -> tuple[np.ndarray, tuple[float, float, float]]:
         """Image and spacing of a case the model knows."""
-        workspace = self.project.workspace
-        case = load_case(workspace.prepared, data.split_of(workspace).part(Part.CALIBRATION)[0])
-        return np.asarray(case.image), case.record.spacing_um
+        return known_volume(self.project)
 
     def send(self, volume: bytes | np.ndarray, spacing: Any = (2.0, 1.0, 1.0), *, name: str = "scan.npy") -> Response:
         body = volume if isinstance(volume, bytes) else npy(volume)
@@ -92,31 +97,63 @@ class Service:
         return self.client.post("/v1/segment", files={"volume": (name, body)}, data={"spacing_um": text})
 
     def entries(self) -> list[Entry]:
-        """The entries about inference, oldest first."""
-        return [entry for entry in self.services.log.entries() if entry.body.action == "inference"]
+        """The entries about single answers, oldest first."""
+        return [entry for entry in self.serving.services.log.entries() if entry.body.action == "inference"]
+
+    def counts(self) -> dict[str, int]:
+        """Requests that were turned away so far and counted, by reason, once they are recorded."""
+        self.serving.record_counts()
+        log, found = self.serving.services.log, Counter[str]()
+        for entry in log.entries(actions={"inference.refusals"}):
+            told = log.details(entry.body.index)
+            assert told is not None
+            found.update(told.payload["counts"])
+        return dict(found)
+
+    @property
+    def database(self) -> Path:
+        return self.project.workspace.serving / f"{SITE}.db"
 
     def break_log(self) -> None:
-        """Take the log's database away, as a lost disk would."""
-        self.services.log.close()
-        database = self.project.workspace.evidence / "audit.db"
-        database.rename(database.with_suffix(".gone"))
-        database.mkdir()
+        """Take the serving log's database away, as a lost disk would."""
+        self.serving.services.log.close()
+        self.database.rename(self.database.with_suffix(".gone"))
+        self.database.mkdir()
 
     def mend_log(self) -> None:
         """Bring the database back."""
-        database = self.project.workspace.evidence / "audit.db"
-        if database.is_dir():
-            database.rmdir()
-            database.with_suffix(".gone").rename(database)
+        if self.database.is_dir():
+            self.database.rmdir()
+            self.database.with_suffix(".gone").rename(self.database)
+
+
+def known_volume(project: ProjectFolder) -> tuple[np.ndarray, tuple[float, float, float]]:
+    """Image and spacing of a case the model knows."""
+    workspace = project.workspace
+    case = load_case(workspace.prepared, data.split_of(workspace).part(Part.CALIBRATION)[0])
+    return np.asarray(case.image), case.record.spacing_um
 
 
 @contextmanager
-def running(project: ProjectFolder) -> Iterator[Service]:
+def running(project: ProjectFolder, *, pace: Pace = PACE) -> Iterator[Service]:
     """Serve a prepared project."""
-    with project.services() as services:
-        engine = open_inference(services, project.signers[people.INFERENCE_IDENTITY])
+    with project.services() as services, opened(project, services, pace=pace) as serving:
+        engine = InferenceService(serving, open_model(services))
         with TestClient(create_app(engine, limits=LIMITS), raise_server_exceptions=False) as client:
-            yield Service(project, services, engine, client)
+            yield Service(project, services, serving, engine, client)
+
+
+def opened(project: ProjectFolder, services: Services, *, site: str = SITE, pace: Pace = PACE) -> ServingLog:
+    """The serving log of a prepared project, without its work in the background."""
+    signer = project.signers[people.INFERENCE_IDENTITY]
+    return open_serving_log(services, signer, passphrase=PASSPHRASE, site=site, pace=pace)
+
+
+@contextmanager
+def engine_of(project: ProjectFolder, **how: Any) -> Iterator[tuple[InferenceService, ServingLog]]:
+    """The service below HTTP, without its work in the background."""
+    with project.services() as services, opened(project, services, **how) as serving:
+        yield InferenceService(serving, open_model(services)), serving
 
 
 def npy(array: np.ndarray, *, allow_pickle: bool = False) -> bytes:

@@ -92,27 +92,27 @@ def test_input_outside_the_intended_use_is_refused_with_reasons_and_recorded(
     assert entry.body.outputs == ()
 
 
-@pytest.mark.verifies("REQ-029", "RC-10")
+@pytest.mark.verifies("REQ-029", "REQ-173", "REQ-175", "RC-10")
 @pytest.mark.parametrize(
-    ("data", "spacing"),
+    ("data", "spacing", "reason"),
     [
-        (b"not an array", "2,1,1"),
-        (b"", "2,1,1"),
-        (served.npy(np.zeros((4, 4), np.float32)), "2,1,1"),
-        (served.npy(np.zeros((4, 4, 4), np.complex64)), "2,1,1"),
-        (served.npy(np.zeros((64, 64, 64), np.uint8)), "2,1,1"),
-        (served.npy(np.zeros((8, 8, 8), np.float32))[:-1], "2,1,1"),
-        (served.npy(np.full((8, 8, 8), np.nan)), "2,1,1"),
-        (served.npy(np.array([[[{}]]], dtype=object), allow_pickle=True), "2,1,1"),
-        (served.npy(np.zeros((8, 8, 8), np.float32)), "2,1"),
-        (served.npy(np.zeros((8, 8, 8), np.float32)), "2,1,zero"),
-        (served.npy(np.zeros((8, 8, 8), np.float32)), "nan,1,1"),
+        (b"not an array", "2,1,1", "volume"),
+        (b"", "2,1,1", "volume"),
+        (served.npy(np.zeros((4, 4), np.float32)), "2,1,1", "volume"),
+        (served.npy(np.zeros((4, 4, 4), np.complex64)), "2,1,1", "volume"),
+        (served.npy(np.zeros((64, 64, 64), np.uint8)), "2,1,1", "volume"),
+        (served.npy(np.zeros((8, 8, 8), np.float32))[:-1], "2,1,1", "volume"),
+        (served.npy(np.full((8, 8, 8), np.nan)), "2,1,1", "volume"),
+        (served.npy(np.array([[[{}]]], dtype=object), allow_pickle=True), "2,1,1", "volume"),
+        (served.npy(np.zeros((8, 8, 8), np.float32)), "2,1", "spacing"),
+        (served.npy(np.zeros((8, 8, 8), np.float32)), "2,1,zero", "spacing"),
+        (served.npy(np.zeros((8, 8, 8), np.float32)), "nan,1,1", "spacing"),
     ],
 )
-def test_malformed_requests_are_refused_with_a_hint_and_recorded(
-    service: served.Service, data: bytes, spacing: str
+def test_malformed_requests_are_refused_with_a_hint_and_counted(
+    service: served.Service, data: bytes, spacing: str, reason: str
 ) -> None:
-    before = len(service.entries())
+    before, size = service.counts(), len(service.entries())
     response = service.send(data, spacing)
     body = response.json()
     assert response.status_code == 400
@@ -120,15 +120,22 @@ def test_malformed_requests_are_refused_with_a_hint_and_recorded(
     assert body["detail"]
     assert body["hint"]
     assert body["decision"] == "refused"
-    assert len(service.entries()) == before + 1
+    assert "receipt" not in body
+    assert len(service.entries()) == size
+    assert _more(before, service.counts()) == {reason: 1}
 
 
-@pytest.mark.verifies("REQ-029", "RC-10")
-def test_more_bytes_than_are_taken_are_refused_and_recorded(service: served.Service) -> None:
-    before = len(service.entries())
+def _more(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    """What was counted in between."""
+    return {reason: count - before.get(reason, 0) for reason, count in after.items() if count != before.get(reason)}
+
+
+@pytest.mark.verifies("REQ-029", "REQ-173", "RC-10")
+def test_more_bytes_than_are_taken_are_refused_and_counted(service: served.Service) -> None:
+    before = service.counts()
     response = service.send(bytes(served.LIMITS.body_bytes + 1))
     assert response.status_code == 413
-    assert response.json()["receipt"]["index"] == service.entries()[-1].body.index
+    assert response.json()["hint"]
 
     def unannounced() -> object:
         yield b'--b\r\nContent-Disposition: form-data; name="volume"; filename="a.npy"\r\n\r\n'
@@ -139,25 +146,29 @@ def test_more_bytes_than_are_taken_are_refused_and_recorded(service: served.Serv
         "/v1/segment", content=unannounced(), headers={"content-type": "multipart/form-data; boundary=b"}
     )
     assert streamed.status_code == 413
-    assert len(service.entries()) == before + 2
+    assert _more(before, service.counts()) == {"too-large": 2}
 
 
+@pytest.mark.verifies("REQ-173", "REQ-175")
 @pytest.mark.parametrize(
-    "request_parts",
+    ("request_parts", "reason"),
     [
-        {"json": {"volume": 1}},
-        {"data": {"spacing_um": "2,1,1"}},
-        {"files": {"other": b"x"}},
-        {"content": b"--x", "headers": {"content-type": "multipart/form-data"}},
-        {"content": b"junk", "headers": {"content-type": "multipart/form-data; boundary=x"}},
+        ({"json": {"volume": 1}}, "no-form"),
+        ({"data": {"spacing_um": "2,1,1"}}, "no-form"),
+        ({"files": {"other": b"x"}}, "incomplete"),
+        ({"files": {"volume": b"x"}}, "incomplete"),
+        ({"content": b"--x", "headers": {"content-type": "multipart/form-data"}}, "no-form"),
+        ({"content": b"junk", "headers": {"content-type": "multipart/form-data; boundary=x"}}, "no-form"),
     ],
 )
-def test_requests_that_are_no_form_are_refused_and_recorded(service: served.Service, request_parts: dict) -> None:
-    before = len(service.entries())
+def test_requests_that_are_no_form_are_refused_and_counted(
+    service: served.Service, request_parts: dict, reason: str
+) -> None:
+    before = service.counts()
     response = service.client.post("/v1/segment", **request_parts)
     assert response.status_code == 400
     assert response.json()["hint"]
-    assert len(service.entries()) == before + 1
+    assert _more(before, service.counts()) == {reason: 1}
 
 
 @pytest.mark.verifies("REQ-029", "RC-14")
@@ -165,7 +176,9 @@ def test_nothing_the_client_wrote_reaches_the_log(service: served.Service) -> No
     image, spacing = service.volume()
     service.send(image, spacing, name="Jane-Doe-1961.npy")
     service.send(b"Jane-Doe-1961", "Jane-Doe-1961", name="Jane-Doe-1961.npy")
-    assert not [entry for entry in service.entries() if "Jane" in entry.model_dump_json()]
+    service.counts()
+    logs = (service.serving.services.log, service.services.log)
+    assert not [line for log in logs for pair in log.pairs() for line in pair if line is not None and b"Jane" in line]
 
 
 @pytest.mark.verifies("REQ-027")
@@ -175,11 +188,16 @@ def test_without_a_log_there_is_no_mask(started_project: ProjectFolder, tmp_path
     with served.running(project) as service:
         image, spacing = service.volume()
         service.break_log()
-        for response in (service.send(image, spacing), service.send(b"malformed")):
+        refused = service.send(image, (99.0, 1.0, 1.0))
+        for response in (service.send(image, spacing), refused):
             assert response.status_code == 503
             assert response.headers["content-type"] == PROBLEM
             assert "mask" not in response.json()
             assert response.json()["hint"]
+        assert service.send(b"malformed").status_code == 400
+        service.mend_log()
+        assert service.counts() == {"unrecorded": 2, "volume": 1}
+        assert service.entries() == []
 
 
 def test_an_earlier_receipt_can_be_fetched_and_grows_with_the_log(service: served.Service) -> None:
@@ -187,10 +205,16 @@ def test_an_earlier_receipt_can_be_fetched_and_grows_with_the_log(service: serve
     first = Receipt.model_validate(service.send(image, spacing).json()["receipt"])
     service.send(image, spacing)
     again = Receipt.model_validate(service.client.get(f"/v1/receipts/{first.index}").json())
+    service.serving.anchor()
+    last = Receipt.model_validate(service.client.get(f"/v1/receipts/{first.index}").json())
     register = Register.fold(service.services.log.entries())
-    assert again.entry == first.entry
-    assert again.checkpoint != first.checkpoint
-    assert verify_receipt(again, log_key=register.log_key, actor=register).holds
+    assert first.entry == again.entry == last.entry
+    assert first.checkpoint != again.checkpoint
+    assert [len(one.through) for one in (first, again, last)] == [2, 2, 3]
+    for one, words in ((first, "not in"), (again, "not in"), (last, "anchors these")):
+        verdict = verify_receipt(one, log_key=register.log_key, actor=register)
+        assert verdict.holds, verdict.first_failure
+        assert words in verdict.checks[-1].detail
 
 
 @pytest.mark.parametrize("path", ["/v1/receipts/0", "/v1/receipts/99999", "/v1/nothing"])

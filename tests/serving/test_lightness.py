@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests import served
+from tests.projects import ProjectFolder
 
 pytestmark = pytest.mark.verifies("SU-43")
 
@@ -28,8 +28,8 @@ print(",".join(name for name in ("torch", "monai", "mlflow", "lightning", "matpl
 
 
 @pytest.mark.verifies("REQ-042")
-def test_an_answer_loads_no_training_library(service: served.Service) -> None:
-    root = service.project.workspace.root
+def test_an_answer_loads_no_training_library(prepared_project: ProjectFolder) -> None:
+    root = prepared_project.workspace.root
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(root), "correct horse battery staple"],
         capture_output=True,

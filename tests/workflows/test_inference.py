@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.records.entry import Outcome
 from minivess.workflows import people
-from minivess.workflows.inference import InferenceService, open_inference
+from minivess.workflows.inference import InferenceService, OpenedModel, open_model
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 from tests import audit_logs, served
@@ -33,7 +34,7 @@ def project(servable: ProjectFolder, tmp_path: Path) -> ProjectFolder:
 
 def start(project: ProjectFolder) -> None:
     with project.services() as services:
-        open_inference(services, project.signers[people.INFERENCE_IDENTITY])
+        open_model(services)
 
 
 @pytest.mark.verifies("RC-04")
@@ -84,9 +85,8 @@ def test_a_prediction_that_fails_is_recorded_as_failed_and_not_answered(project:
             raise RuntimeError("out of memory")
 
     with served.running(project) as service:
-        engine = InferenceService(
-            service.services, service.signer, Broken(), model=service.engine.model, context=service.services.context()
-        )
+        opened = OpenedModel(Broken(), service.engine.model, service.services.context())
+        engine = InferenceService(service.serving, opened)
         image, spacing = service.volume()
         with pytest.raises(RuntimeError):
             engine.answer(image, spacing, "request-1")
@@ -108,13 +108,16 @@ def test_every_request_is_one_entry_pinned_to_model_and_intended_use(project: Pr
         names = {item.name for item in first.inputs}
         assert names == {"models/model.onnx", "service/intended-use", "requests/first"}
         assert first.actor == people.INFERENCE_IDENTITY
-        assert audit_logs.told(service.services.log, second).payload["decision"].startswith("refused: spacing 99")
+        assert (
+            audit_logs.told(service.serving.services.log, second).payload["decision"].startswith("refused: spacing 99")
+        )
 
 
 def test_long_reasons_fit_into_the_entry(project: ProjectFolder) -> None:
     with served.running(project) as service:
         reasons = tuple(f"reason {number} is a rather long sentence about an axis" for number in range(9))
-        assert service.engine.refuse(reasons, "request-1").reasons == reasons
-        assert len(audit_logs.told(service.services.log, service.entries()[-1].body).payload["decision"]) == 200
+        sent = digest_bytes(b"sent")
+        assert service.engine.refuse(reasons, "request-1", source=sent).reasons == reasons
+        assert len(audit_logs.told(service.serving.services.log, service.entries()[-1].body).payload["decision"]) == 200
         with pytest.raises(UsageError):
-            service.engine.refuse((), "request-2")
+            service.engine.refuse((), "request-2", source=sent)

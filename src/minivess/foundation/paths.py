@@ -81,6 +81,11 @@ class Workspace:
         return self.root / "evidence"
 
     @property
+    def serving(self) -> Path:
+        """The services' own logs, one file a site."""
+        return self.evidence / "serving"
+
+    @property
     def test_set(self) -> Path:
         """Keys of single openings, wrapped to those who asked."""
         return self.evidence / "test-set"

@@ -57,6 +57,10 @@ class RefusalReason(StrEnum):
     """The client closed the connection before all of the request was there."""
     TOO_SLOW = "too-slow"
     """The request was not there in time."""
+    UNRECORDED = "unrecorded"
+    """The log could not be written, so there was no answer."""
+    FAILED = "failed"
+    """The service failed on it."""
     OUTSIDE_USE = "outside-intended-use"
     """The volume was read and lies outside the intended use, after more of them than get an entry of their own."""
 

@@ -1,34 +1,39 @@
 """The HTTP interface: one volume in; mask, decision and receipt out.
 
-Each request for a segmentation is judged and recorded before it is answered, refusals included. Image bytes stay in
-memory; neither file names nor anything else the client wrote reaches the log.
+Each request for a segmentation is judged, and what is answered is recorded before. A request that cannot be read is
+counted by its reason. Image bytes stay in memory; neither file names nor anything else the client wrote reaches the log.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import uuid4
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
 from minivess.foundation.digests import digest_bytes
-from minivess.foundation.errors import InputError, UsageError
+from minivess.foundation.errors import CouldNotCheckError, InputError, UsageError
 from minivess.foundation.implements import implements
 from minivess.records.receipt import Receipt
+from minivess.records.serving_log import RefusalReason
 from minivess.serving import problems
 from minivess.serving.messages import Health, Model, Problem, Segmentation
 from minivess.serving.page import front_page
 from minivess.serving.volumes import Limits, pack_mask, parse_npy, parse_spacing
-from minivess.workflows.inference import Answer, InferenceService, mask_digest
+from minivess.workflows.inference import InferenceService, mask_digest
 
 _FORM_HINT = "send multipart/form-data with a file part `volume` (.npy) and a text part `spacing_um` (z,y,x)"
 _SPACING_BYTES = 1024
+_DIGITS = 18
 _REQUEST_BODY = {
     "required": True,
     "content": {
@@ -54,22 +59,50 @@ _REQUEST_BODY = {
 }
 _PROBLEM: dict[str, Any] = {"content": {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "Malformed: no multipart form, no .npy file, no spacing. Recorded.", **_PROBLEM},
-    413: {"description": "More bytes than are taken. Recorded.", **_PROBLEM},
-    422: {"description": "Outside the intended use, with all reasons. Recorded.", **_PROBLEM},
+    400: {"description": "Malformed: no multipart form, no .npy file, no spacing. Counted.", **_PROBLEM},
+    408: {"description": "The request took too long to arrive. Counted.", **_PROBLEM},
+    413: {"description": "More bytes than are taken. Counted.", **_PROBLEM},
+    422: {
+        "description": "Outside the intended use, with all reasons. Recorded with a receipt; counted without one when "
+        "many are refused.",
+        **_PROBLEM,
+    },
     503: {"description": "The log cannot be written, so there is no answer.", **_PROBLEM},
 }
 _DESCRIPTION = """Segments vessels in two-photon volumes.
 
-Every answer and every refusal is an entry of a signed, append-only audit log **before** it is given; the `receipt`
-proves it offline. Inputs outside the model's intended use are refused with reasons, never answered with a guess."""
+Every answer is an entry of a signed, append-only audit log **before** it is given; the `receipt` proves it offline. Inputs
+outside the model's intended use are refused with reasons, never answered with a guess. Requests that cannot be read are
+counted in the log."""
 
 
-class _TooLargeError(Exception):
-    """More bytes came than are taken."""
+@dataclass(frozen=True)
+class _Turned:
+    """How a request that cannot be read is answered and counted."""
+
+    reason: RefusalReason
+    status: int
+    detail: str
+    hint: str
+    kind: str = "malformed-request"
+
+    def response(self, engine: InferenceService) -> Response:
+        """Count it and say why."""
+        engine.turn_away(self.reason)
+        return problems.problem_response(
+            self.kind, self.status, self.detail, hint=self.hint, reasons=(self.detail,), refused=True
+        )
 
 
-@implements("REQ-027", "REQ-029")
+class _TurnedError(Exception):
+    """The request cannot be read."""
+
+    def __init__(self, how: _Turned) -> None:
+        super().__init__()
+        self.how = how
+
+
+@implements("REQ-027", "REQ-029", "REQ-175")
 def create_app(engine: InferenceService, *, limits: Limits | None = None, workers: int = 2) -> FastAPI:
     """The service as an ASGI application.
 
@@ -88,6 +121,7 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
     )
     places = CapacityLimiter(workers)
     problems.install(app)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes what clients write
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_request: Request, _error: RequestValidationError) -> Response:
@@ -105,22 +139,19 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
         tags=["inference"],
     )
     async def segment(request: Request) -> Response | Segmentation:
-        """Answer a mask with the decision and its receipt, or refuse with reasons and a receipt."""
+        """Answer a mask with the decision and its receipt, or refuse with reasons."""
         name = uuid4().hex
         try:
-            form = await _read_form(request, bounds.body_bytes)
-        except _TooLargeError:
-            reason = f"the request is larger than the {bounds.body_bytes} bytes taken"
-            answer = await in_thread(lambda: engine.refuse((reason,), name))
-            return _refusal("too-large", 413, answer, name, hint="send the volume in blocks")
-        except MultiPartException:
-            answer = await in_thread(lambda: engine.refuse(("the request is no well-formed multipart form",), name))
-            return _refusal("malformed-request", 400, answer, name, hint=_FORM_HINT)
-        try:
-            data, spacing = await _parts(form)
-        finally:
-            await form.close()
-        return await in_thread(lambda: _respond(engine, bounds, name, data, spacing))
+            data, spacing = await _read_request(request, bounds)
+            return await in_thread(lambda: _respond(engine, bounds, name, data, spacing))
+        except _TurnedError as turned:
+            return turned.how.response(engine)
+        except CouldNotCheckError:
+            engine.turn_away(RefusalReason.UNRECORDED)
+            raise
+        except Exception:
+            engine.turn_away(RefusalReason.FAILED)
+            raise
 
     @app.get("/", include_in_schema=False, response_class=HTMLResponse)
     def page() -> str:
@@ -165,23 +196,26 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
     return app
 
 
-def _respond(
-    engine: InferenceService, limits: Limits, name: str, data: bytes | None, spacing: str | None
-) -> Response | Segmentation:
-    """Judge one request (blocking)."""
-    source = None if data is None else digest_bytes(data)
-    try:
-        if data is None or spacing is None:
-            raise InputError("the form lacks `volume` or `spacing_um`", hint=_FORM_HINT)
-        spacing_um = parse_spacing(spacing)
-        volume = parse_npy(data, limits)
-    except InputError as error:
-        refused = engine.refuse((error.message,), name, source=source)
-        return _refusal("malformed-request", 400, refused, name, hint=error.hint)
-    answer = engine.answer(volume, spacing_um, name, source=source)
-    if answer.mask is None or answer.foreground_fraction is None:
-        hint = "GET /v1/model lists the bounds of the intended use"
-        return _refusal("outside-intended-use", 422, answer, name, hint=hint)
+def _respond(engine: InferenceService, limits: Limits, name: str, data: bytes, spacing: str) -> Response | Segmentation:
+    """Judge one request (blocking).
+
+    Raises:
+        _TurnedError: volume or spacing cannot be read.
+    """
+    spacing_um = _parsed(RefusalReason.SPACING, lambda: parse_spacing(spacing))
+    volume = _parsed(RefusalReason.VOLUME, lambda: parse_npy(data, limits))
+    answer = engine.answer(volume, spacing_um, name, source=digest_bytes(data))
+    if answer.mask is None or answer.foreground_fraction is None or answer.receipt is None:
+        return problems.problem_response(
+            "outside-intended-use",
+            422,
+            answer.reasons[0],
+            hint="GET /v1/model lists the bounds of the intended use",
+            request=None if answer.receipt is None else name,
+            reasons=answer.reasons,
+            refused=True,
+            receipt=answer.receipt,
+        )
     z, y, x = answer.mask.shape
     return Segmentation(
         decision="answered",
@@ -199,24 +233,63 @@ def _respond(
     )
 
 
-def _refusal(kind: str, status: int, answer: Answer, name: str, *, hint: str) -> Response:
-    return problems.problem_response(
-        kind,
-        status,
-        answer.reasons[0],
-        hint=hint,
-        request=name,
-        reasons=answer.reasons,
-        receipt=answer.receipt,
+def _parsed[T](reason: RefusalReason, parse: Callable[[], T]) -> T:
+    try:
+        return parse()
+    except InputError as error:
+        raise _TurnedError(_Turned(reason, 400, error.message, error.hint)) from None
+
+
+@implements("REQ-173", "REQ-175")
+async def _read_request(request: Request, limits: Limits) -> tuple[bytes, str]:
+    """Volume and spacing of a request, in memory.
+
+    Raises:
+        _TurnedError: the request is no form, too large, too slow or incomplete, or the client has gone.
+    """
+    too_large = _Turned(
+        RefusalReason.TOO_LARGE,
+        413,
+        f"the request is larger than the {limits.body_bytes} bytes taken",
+        "send the volume in blocks",
+        "too-large",
     )
+    malformed = _Turned(RefusalReason.NO_FORM, 400, "the request is no well-formed multipart form", _FORM_HINT)
+    try:
+        with fail_after(limits.seconds):
+            form = await _read_form(request, limits.body_bytes)
+            try:
+                data, spacing = await _parts(form)
+            finally:
+                await form.close()
+    except TimeoutError:
+        words = f"the request was not there after {limits.seconds:g} seconds"
+        how = _Turned(RefusalReason.TOO_SLOW, 408, words, "send it faster, or in blocks", "too-slow")
+        raise _TurnedError(how) from None
+    except ClientDisconnect:
+        raise _TurnedError(_Turned(RefusalReason.HUNG_UP, 400, "the request ended early", _FORM_HINT)) from None
+    except _TooLargeError:
+        raise _TurnedError(too_large) from None
+    except (OSError, MemoryError):
+        raise
+    except Exception:  # whatever the parser makes of what a client wrote
+        raise _TurnedError(malformed) from None
+    if data is None or spacing is None:
+        words = "the form lacks `volume` or `spacing_um`"
+        raise _TurnedError(_Turned(RefusalReason.INCOMPLETE, 400, words, _FORM_HINT))
+    return data, spacing
+
+
+class _TooLargeError(Exception):
+    """More bytes came than are taken."""
 
 
 async def _read_form(request: Request, limit: int) -> FormData:
-    """The multipart form of a request, in memory; stops reading as soon as more than `limit` bytes came."""
+    """The multipart form of a request; stops reading as soon as more than `limit` bytes came."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise MultiPartException("not a multipart form")
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    if announced.isdecimal() and (len(announced) > _DIGITS or int(announced) > limit):
         raise _TooLargeError
     parser = MultiPartParser(
         request.headers, _bounded(request, limit), max_files=1, max_fields=4, max_part_size=_SPACING_BYTES

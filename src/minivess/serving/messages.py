@@ -67,11 +67,16 @@ class Problem(Message):
     ]
     hint: Annotated[str, Field(description="What would mend it.", examples=["see GET /v1/model for the bounds"])] = ""
     decision: Annotated[
-        Literal["refused"] | None, Field(description="`refused` when the request was judged and recorded.")
+        Literal["refused"] | None,
+        Field(description="`refused` when the request was judged: it is an entry of the log, or counted in one."),
     ] = None
     reasons: Annotated[tuple[str, ...], Field(description="All reasons of a refusal.")] = ()
-    request: Annotated[str | None, Field(description="Name of this request in the log.")] = None
-    receipt: Annotated[Receipt | None, Field(description="The log's signed entry for this refusal.")] = None
+    request: Annotated[
+        str | None, Field(description="Name of this request in the log, when it has an entry of its own.")
+    ] = None
+    receipt: Annotated[
+        Receipt | None, Field(description="The log's signed entry for this refusal; none when it is counted.")
+    ] = None
 
 
 class Model(Message):

@@ -1,14 +1,20 @@
-"""Errors as `application/problem+json` (RFC 9457): one line, a hint, never a stack trace, a path or a file name."""
+"""Errors as `application/problem+json` (RFC 9457): one line, a hint, never a stack trace, a path or a file name.
+
+Neither in the answer nor on stderr: what an error says may come from the client, so its kind alone is written there.
+"""
 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minivess.foundation.errors import CouldNotCheckError, RefusedError
+from minivess.foundation.implements import implements
 from minivess.records.receipt import Receipt
 from minivess.serving.messages import Problem
 
@@ -17,6 +23,7 @@ MEDIA_TYPE = "application/problem+json"
 _TITLES = {
     "malformed-request": "The request is malformed",
     "too-large": "The request is too large",
+    "too-slow": "The request took too long to arrive",
     "outside-intended-use": "Outside the intended use",
     "not-found": "There is no such thing here",
     "log-unavailable": "The answer cannot be recorded",
@@ -35,6 +42,7 @@ def problem_response(
     hint: str = "",
     request: str | None = None,
     reasons: tuple[str, ...] = (),
+    refused: bool = False,
     receipt: Receipt | None = None,
 ) -> JSONResponse:
     """A problem as a response.
@@ -46,6 +54,7 @@ def problem_response(
         hint: what would mend it.
         request: name of the request in the log.
         reasons: why it was refused, when it was.
+        refused: whether it was judged, and is an entry or a count.
         receipt: of the refusal's entry, when there is one.
     """
     problem = Problem(
@@ -54,7 +63,7 @@ def problem_response(
         status=status,
         detail=detail,
         hint=hint,
-        decision="refused" if receipt is not None else None,
+        decision="refused" if refused else None,
         reasons=reasons,
         request=request,
         receipt=receipt,
@@ -68,7 +77,33 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(CouldNotCheckError, _unavailable)
     app.add_exception_handler(RefusedError, _unavailable)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _internal)
+    app.add_middleware(_Guard)
+
+
+@implements("REQ-175")
+class _Guard:
+    """Answers what nothing else caught, so that it reaches no server that would print it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            _log.error("a request failed: %s", type(error).__name__)
+            if not begun:
+                with suppress(Exception):  # the client has gone
+                    await _internal()(scope, receive, send)
 
 
 async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
@@ -88,8 +123,7 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
     return problem_response(kind, status, detail, hint=hint)
 
 
-async def _internal(_request: Request, error: Exception) -> JSONResponse:
-    _log.error("a request failed: %s", type(error).__name__)
+def _internal() -> JSONResponse:
     return problem_response(
         "internal", 500, "the request could not be completed", hint="the log says when; tell whoever runs the service"
     )

@@ -1,7 +1,8 @@
 """Volumes as clients send them: NumPy's `.npy` format, read with its header checked before any array is made.
 
 Format: NumPy Enhancement Proposal 1 (versions 1.0 and 2.0). Pickled objects, colour, complex numbers and anything whose
-size does not follow from its header are refused.
+size does not follow from its header are refused. NumPy's own reader evaluates the header as Python and warns about some; here it
+is matched against the few forms that it can have, so that nothing a client writes is evaluated.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import math
+import re
 from dataclasses import dataclass
-from tokenize import TokenError
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +23,24 @@ from minivess.foundation.implements import implements
 
 Spacing = tuple[float, float, float]
 
+_MAGIC = b"\x93NUMPY"
+_LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
 _HEADER_LIMIT = 4096
 _HINT = "save the volume with numpy.save(file, array.astype('float32')), axes (z, y, x)"
-_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-_BROKEN = (ValueError, SyntaxError, TokenError, EOFError, TypeError, KeyError, MemoryError, RecursionError)
+_FIELD = re.compile(
+    r"""[ \t]*(?P<quote>['"])(?P<name>descr|fortran_order|shape)(?P=quote)[ \t]*:[ \t]*"""
+    r"""(?P<value>'[^'\\]*'|"[^"\\]*"|\([0-9, ]*\)|[A-Za-z]+|\[[^\]]*\])[ \t]*(?P<comma>,)?[ \t]*""",
+    re.ASCII,
+)
+_SHAPE = re.compile(r"\(( *[0-9]{1,18} *,)* *([0-9]{1,18})? *\)", re.ASCII)
+_NUMBER = re.compile(r"[0-9]+", re.ASCII)
+_DTYPES = {
+    f"{order}{kind}{size}": np.dtype(f"{order}{kind}{size}")
+    for kind, sizes in (("u", (1, 2, 4, 8)), ("i", (1, 2, 4, 8)), ("f", (2, 4, 8)))
+    for size in sizes
+    for order in ("<", ">", "=", *("|" if size == 1 else ""))
+}
+"""Whole and real numbers of at most eight bytes, in any byte order."""
 
 
 @dataclass(frozen=True)
@@ -33,46 +50,91 @@ class Limits:
     Attributes:
         body_bytes: largest request body.
         voxels: largest volume.
+        seconds: longest time until all of a request is there.
     """
 
     body_bytes: int = 256 << 20
     voxels: int = 64 << 20
+    seconds: float = 300.0
 
 
-@implements("REQ-029", "RC-10")
+@implements("REQ-029", "REQ-175", "RC-10")
 def parse_npy(data: bytes, limits: Limits) -> NDArray[np.float32]:
     """Read a volume (z, y, x) of whole or real numbers from `.npy` bytes, as float32.
 
     Raises:
-        InputError: what is wrong with the bytes, and how to make good ones.
+        InputError: what is wrong with the bytes, and how to make good ones; never what they say.
     """
-    stream = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(stream)
-    except ValueError:
-        raise InputError("the file is no .npy file", hint=_HINT) from None
-    reader = _READERS.get(version)
-    if reader is None:
-        raise InputError(f"version {version[0]}.{version[1]} of the .npy format is not taken", hint=_HINT)
-    try:
-        shape, fortran, dtype = reader(stream, max_header_size=_HEADER_LIMIT)
-    except _BROKEN:
-        raise InputError("the header of the .npy file is malformed", hint=_HINT) from None
-    if dtype.hasobject or dtype.kind not in "uif" or dtype.itemsize > 8:
+    header, start = _header(data)
+    found = _Fields.read(header)
+    if found is None:
+        raise InputError("the header of the .npy file is malformed", hint=_HINT)
+    dtype = _DTYPES.get(found.descr)
+    if dtype is None:
         raise InputError("the voxels are no single real numbers", hint=_HINT)
-    if len(shape) != 3 or min(shape) < 1:
-        raise InputError(f"the array has shape {shape} where three axes (z, y, x) are needed", hint=_HINT)
-    voxels = int(shape[0]) * int(shape[1]) * int(shape[2])
+    if len(found.shape) != 3 or min(found.shape) < 1:
+        raise InputError(
+            f"the array has {len(found.shape)} axes where three (z, y, x) with voxels are needed", hint=_HINT
+        )
+    voxels = math.prod(found.shape)
     if voxels > limits.voxels:
-        raise InputError(f"{voxels} voxels are more than the {limits.voxels} taken at once", hint="send it in blocks")
-    if len(data) - stream.tell() != voxels * dtype.itemsize:
+        raise InputError(f"more voxels than the {limits.voxels} taken at once", hint="send it in blocks")
+    if len(data) - start != voxels * dtype.itemsize:
         raise InputError("the file is shorter or longer than its header says", hint="send the whole file, unchanged")
-    values = np.frombuffer(data, dtype=dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
-    with np.errstate(over="ignore", invalid="ignore"):
+    values = np.frombuffer(data, dtype=dtype, offset=start).reshape(found.shape, order="F" if found.fortran else "C")
+    with np.errstate(all="ignore"):
         volume = np.ascontiguousarray(values, dtype=np.float32)
     if not np.isfinite(volume).all():
         raise InputError("the volume holds NaN, infinity or numbers too large", hint="repair the damaged voxels")
     return volume
+
+
+def _header(data: bytes) -> tuple[str, int]:
+    """The header's text, and where the voxels begin.
+
+    Raises:
+        InputError: the file is of another format or version, or the header is too long.
+    """
+    if data[:6] != _MAGIC or len(data) < 8:
+        raise InputError("the file is no .npy file", hint=_HINT)
+    width = _LENGTH_BYTES.get((data[6], data[7]))
+    if width is None:
+        raise InputError("this version of the .npy format is not taken", hint=_HINT)
+    start = 8 + width
+    length = int.from_bytes(data[8:start], "little")
+    if length > _HEADER_LIMIT or len(data) < start + length:
+        raise InputError("the header of the .npy file is malformed", hint=_HINT)
+    return data[start : start + length].decode("latin-1"), start + length
+
+
+class _Fields(NamedTuple):
+    """What a header says, read without evaluating anything."""
+
+    descr: str
+    fortran: bool
+    shape: tuple[int, ...]
+
+    @classmethod
+    def read(cls, header: str) -> _Fields | None:
+        """The three fields of a header, in any order; None when it is anything else."""
+        found: dict[str, str] = {}
+        text = header.strip(" \t\n")
+        if not (text.startswith("{") and text.endswith("}")):
+            return None
+        place, end = 1, len(text) - 1
+        while place < end:
+            item = _FIELD.match(text, place, end)
+            if item is None or item["name"] in found:
+                return None
+            found[item["name"]], place = item["value"], item.end()
+            if item["comma"] is None and place < end:
+                return None
+        if set(found) != {"descr", "fortran_order", "shape"} or found["fortran_order"] not in {"True", "False"}:
+            return None
+        if not _SHAPE.fullmatch(found["shape"]):
+            return None
+        shape = tuple(int(number) for number in _NUMBER.findall(found["shape"]))
+        return cls(found["descr"].strip("'\""), found["fortran_order"] == "True", shape)
 
 
 @implements("REQ-029")

@@ -1,12 +1,13 @@
 """Answer one volume: check it against the intended use, segment it, and record the answer before it is given.
 
-Every answer and every refusal is one entry of the log, signed by the service; what could not be recorded is not
-answered.
+Every answer is one entry of the serving log, signed by the service; what could not be recorded is not answered. A refusal is
+an entry as well, or is counted: when the request could not be read, or when more were refused than get entries.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from minivess.compliance.audit.promotions import PROMOTING, Promotions
-from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_bytes, digest_file, digest_json
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.implements import implements
@@ -28,11 +28,13 @@ from minivess.records.entry import Context, Entry, Outcome
 from minivess.records.intended_use import IntendedUse
 from minivess.records.model import MASK_THRESHOLD
 from minivess.records.receipt import Receipt
+from minivess.records.serving_log import RefusalReason
 from minivess.records.split import Part
 from minivess.workflows.data import split_of, version_of
 from minivess.workflows.modelling import calibration_of
-from minivess.workflows.recording import recorded
+from minivess.workflows.recording import Recording, recorded
 from minivess.workflows.services import Services
+from minivess.workflows.serving_log import ServingLog
 
 ACTION = "inference"
 _DECISION_LENGTH = 200
@@ -40,7 +42,7 @@ _DECISION_LENGTH = 200
 
 @dataclass(frozen=True)
 class Answer:
-    """What the service says about one request, and the proof that it stands in the log.
+    """What the service says about one request, and the proof that it is in the log.
 
     Attributes:
         decision: whether there is a mask.
@@ -49,7 +51,7 @@ class Answer:
         conformal_mask: uint8 (z, y, x), 1 where vessels may be that the mask misses, with the recall that calibration
             guarantees; None when refused or when there is no guarantee.
         foreground_fraction: share of vessel voxels; None when refused.
-        receipt: of the entry this answer is.
+        receipt: of the entry this answer is; None for a refusal that is counted.
     """
 
     decision: Literal["answered", "refused"]
@@ -57,7 +59,7 @@ class Answer:
     mask: NDArray[np.uint8] | None
     conformal_mask: NDArray[np.uint8] | None
     foreground_fraction: float | None
-    receipt: Receipt
+    receipt: Receipt | None
 
 
 @dataclass(frozen=True)
@@ -77,29 +79,34 @@ class ServedModel:
     statement: str
 
 
-@implements("REQ-027", "REQ-029", "RC-01", "RC-12")
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model that may be served, ready to run."""
+
+    predictor: Predictor
+    """Volume (z, y, x) -> calibrated foreground probabilities (z, y, x)."""
+    served: ServedModel
+    context: Context
+    """Circumstances of every answer, found once."""
+
+
+@implements("REQ-027", "REQ-029", "REQ-170", "REQ-173", "REQ-176", "RC-01", "RC-12")
 class InferenceService:
     """Answers volumes on the record. Safe to call from several threads.
 
     Args:
-        services: the workspace.
-        signer: the service identity that signs the entries.
-        predictor: volume (z, y, x) -> calibrated foreground probabilities (z, y, x).
-        model: what is served.
-        context: circumstances of every answer, found once.
+        serving: the serving log that answers are recorded in.
+        opened: what is served.
     """
 
-    def __init__(
-        self, services: Services, signer: Signer, predictor: Predictor, *, model: ServedModel, context: Context
-    ) -> None:
-        self.model = model
-        self._services = services
-        self._signer = signer
-        self._predictor = predictor
-        self._context = context
+    def __init__(self, serving: ServingLog, opened: OpenedModel) -> None:
+        self.model = opened.served
+        self._serving = serving
+        self._predictor = opened.predictor
+        self._context = opened.context
         self._inputs = (
-            Artifact(name="models/model.onnx", digest=model.digest),
-            Artifact(name="service/intended-use", digest=digest_json(model.intended_use.model_dump(mode="json"))),
+            Artifact(name="models/model.onnx", digest=self.model.digest),
+            Artifact(name="service/intended-use", digest=digest_json(self.model.intended_use.model_dump(mode="json"))),
         )
 
     def answer(
@@ -120,14 +127,7 @@ class InferenceService:
         reasons = outside_reasons(self.model.intended_use, volume, spacing_um)
         if reasons:
             return self.refuse(reasons, request_id, source=digest)
-        with recorded(
-            self._services,
-            ACTION,
-            self._signer,
-            inputs=(*self._inputs, _request(request_id, digest)),
-            context=self._context,
-            instant=True,
-        ) as record:
+        with self._recorded(request_id, digest) as record:
             probabilities = self._predictor.predict(volume)
             mask = (probabilities >= self.model.threshold).astype(np.uint8)
             fraction = float(mask.mean())
@@ -137,15 +137,15 @@ class InferenceService:
                 wide = (probabilities >= self.model.conformal_threshold).astype(np.uint8)
                 record.output(f"conformal-masks/{request_id}", mask_digest(wide))
             record.payload(decision="answered", foreground_fraction=fraction, conformal=wide is not None)
-        return Answer("answered", (), mask, wide, fraction, record.receipt)
+        return Answer("answered", (), mask, wide, fraction, self._receipt(record))
 
-    def refuse(self, reasons: tuple[str, ...], request_id: str, *, source: str | None = None) -> Answer:
-        """Record that a request is not answered, and why.
+    def refuse(self, reasons: tuple[str, ...], request_id: str, *, source: str) -> Answer:
+        """Record that a volume is not answered, and why; or count it, when many were refused this minute.
 
         Args:
             reasons: one sentence each; nothing the client wrote belongs in them.
             request_id: names the request in the log.
-            source: digest of what was sent, when all of it was received.
+            source: digest of what was sent.
 
         Raises:
             UsageError: there is no reason.
@@ -153,31 +153,30 @@ class InferenceService:
         """
         if not reasons:
             raise UsageError("a refusal needs a reason")
-        sent = () if source is None else (_request(request_id, source),)
-        with recorded(
-            self._services,
-            ACTION,
-            self._signer,
-            inputs=(*self._inputs, *sent),
-            context=self._context,
-            instant=True,
-        ) as record:
+        if not self._serving.refusals.may_have_entry():
+            self.turn_away(RefusalReason.OUTSIDE_USE)
+            return Answer("refused", reasons, None, None, None, None)
+        with self._recorded(request_id, source) as record:
             decision = f"refused: {'; '.join(reasons)}"
             if len(decision) > _DECISION_LENGTH:
                 decision = f"{decision[: _DECISION_LENGTH - 1]}…"
             record.payload(decision=decision)
             record.refuse(reasons[0])
-        return Answer("refused", reasons, None, None, None, record.receipt)
+        return Answer("refused", reasons, None, None, None, self._receipt(record))
+
+    def turn_away(self, reason: RefusalReason) -> None:
+        """Count a request that could not be read."""
+        self._serving.refusals.count(reason)
 
     def receipt(self, index: int) -> Receipt:
-        """The receipt of an answer given earlier, with its proof in the log as it is now.
+        """The receipt of an answer given earlier, with its proof through both logs as they are now.
 
         Raises:
             UsageError: there is no such entry, or it is no answer of this service.
         """
         unknown = UsageError(f"entry {index} is no answer of this service", hint="use the index of a receipt")
         try:
-            receipt = self._services.log.prove(index)
+            receipt = self._serving.prove(index)
         except UsageError:
             raise unknown from None
         try:
@@ -188,6 +187,21 @@ class InferenceService:
             raise unknown
         return receipt
 
+    def _recorded(self, request_id: str, source: str) -> AbstractContextManager[Recording]:
+        """What the answer to one request is recorded with; it leaves only once its entry is on the disk."""
+        return recorded(
+            self._serving.services,
+            ACTION,
+            self._serving.signer,
+            inputs=(*self._inputs, _request(request_id, source)),
+            context=self._context,
+            instant=True,
+            trial=False,
+        )
+
+    def _receipt(self, record: Recording) -> Receipt:
+        return record.receipt.model_copy(update={"through": self._serving.through})
+
 
 def mask_digest(mask: NDArray[np.uint8]) -> str:
     """The digest by which the log knows a mask: of its voxels' bytes in C order (z, y, x), one byte a voxel."""
@@ -195,8 +209,8 @@ def mask_digest(mask: NDArray[np.uint8]) -> str:
 
 
 @implements("REQ-049", "RC-04")
-def open_inference(services: Services, signer: Signer) -> InferenceService:
-    """Start the service on the workspace's exported model, if the log says that it may answer.
+def open_model(services: Services) -> OpenedModel:
+    """Open the workspace's exported model, if the device's log says that it may be served.
 
     Model file and calibration are compared with the newest completed `model.export` and `calibration` entries; the model
     must have been evaluated on the sealed test set and be in production. The file is read once: what was digested is
@@ -229,7 +243,7 @@ def open_inference(services: Services, signer: Signer) -> InferenceService:
         statement=device.intended_use,
     )
     context = services.context(model=predictor.digest, device="cpu, ONNX Runtime", **version_of(workspace))
-    return InferenceService(services, signer, predictor, model=model, context=context)
+    return OpenedModel(predictor, model, context)
 
 
 def _check_use(services: Services, model: str) -> None:

@@ -31,6 +31,8 @@ from minivess.workflows.recording import recorded
 from minivess.workflows.services import LOG_IDENTITY, Services, WorkspaceReader
 
 INFERENCE_IDENTITY = "inference"
+SERVICE_ACTIONS = ("serving.enrolled", "serving.anchored")
+"""What a service may append to the device's log: that it has a log of its own, and what that has come to."""
 
 
 @implements("REQ-009")
@@ -83,6 +85,8 @@ def enrol(services: Services, signer: Signer, identifier: str) -> Receipt:
     identity = _ring(services).identity(identifier)
     with recorded(services, "identity.enrolled", signer, instant=True) as record:
         record.payload(identity=identity.model_dump(mode="json"))
+        if identity.kind is IdentityKind.SERVICE:
+            record.payload(actions=SERVICE_ACTIONS)
     return record.receipt
 
 

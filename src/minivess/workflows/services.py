@@ -91,12 +91,17 @@ class Services(WorkspaceReader):
     relay: Relay
 
     @implements("REQ-005", "REQ-174")
-    def deliver(self) -> None:
-        """Deliver the lineage events that wait in the outbox. What cannot be delivered waits for the next time."""
+    def deliver(self) -> bool:
+        """Deliver the lineage events that wait in the outbox; returns whether that went well.
+
+        What cannot be delivered is a warning, and waits for the next time.
+        """
         try:
             self.relay.deliver()
         except Exception as failure:  # the entries are safe, and the events with them
             _log.warning("lineage events wait in the outbox: %s", type(failure).__name__)
+            return False
+        return True
 
     def close(self) -> None:
         """Deliver what was recorded meanwhile, and let go of the database."""

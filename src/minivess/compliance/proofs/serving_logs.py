@@ -17,6 +17,7 @@ from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import verify_consistency
 from minivess.foundation.errors import MinivessError, VerificationError
+from minivess.foundation.implements import implements
 from minivess.records.entry import Entry, Outcome
 from minivess.records.identity import KeyAlgorithm, PublicKey
 from minivess.records.serving_log import ServingAnchored, ServingEnrolled
@@ -47,6 +48,7 @@ class ServingHead:
     """The signed note of `head`."""
 
 
+@implements("REQ-171", "RC-60")
 @dataclass(frozen=True)
 class ServingLogs:
     """Every serving log of a device, by origin. A value: `extend` returns another one."""

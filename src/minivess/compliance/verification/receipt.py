@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.encoding import from_base64
+from minivess.compliance.proofs.serving_logs import ANCHORED, ENROLLED, ServingHead, ServingLogs
 from minivess.compliance.proofs.tlog_proof import TlogProof
 from minivess.compliance.verification.log import check_signature, read_details, read_entry
 from minivess.compliance.verification.trust import TrustedKeys
 from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.identity import PublicKey
+from minivess.records.entry import Entry, Outcome
+from minivess.records.identity import Identity, PublicKey
 from minivess.records.receipt import Receipt
+from minivess.records.serving_log import ServingAnchored
 from minivess.records.verdict import Check, Verdict
+
+SERVED = frozenset({"inference", "inference.refusals"})
+"""What a service records in its own log."""
+_LETTING_IN = frozenset({"identity.enrolled", "identity.rotated"})
 
 
 @implements("REQ-028")
@@ -27,8 +38,11 @@ def verify_receipt(
         actor: the actor's signing key, or the register or trusted keys that name it.
 
     Returns:
-        Three checks: the entry's form, its signature, its place under the signed checkpoint.
+        Three checks: the entry's form, its signature, its place under the signed checkpoint. An entry of a serving log has
+        five: first who vouches for that log, last whether the device's log knows of it by now.
     """
+    if receipt.through:
+        return _verify_through(receipt, log_key=log_key, actor=actor)
     checks: list[Check] = []
     name = "receipt entry"
     try:
@@ -71,3 +85,97 @@ def _enrolled(known: Register | TrustedKeys, key_id: str, actor: str, index: int
     if identity.id != actor:
         raise VerificationError(f"entry {index}: the key is that of {identity.id}, not of {actor}")
     return identity.signing_key
+
+
+@implements("REQ-172", "RC-60")
+def _verify_through(
+    receipt: Receipt, *, log_key: Register | TrustedKeys | PublicKey, actor: Register | TrustedKeys | PublicKey
+) -> Verdict:
+    """Judge the receipt of a serving log's entry by what the device's log says of the service and its log."""
+    subject, name = f"receipt {receipt.index}", "receipt service"
+    try:
+        led = _led_by(receipt, log_key, actor)
+        words = f"the log of the device enrolled {led.head.service} and its log {led.head.origin}"
+        checks = [Check(name=name, passed=True, detail=words)]
+        bare = receipt.model_copy(update={"through": ()})
+        inner = verify_receipt(bare, log_key=led.head.log_key, actor=led.service_key)
+        checks += inner.checks
+        if not inner.holds:
+            return Verdict(subject=subject, checks=tuple(checks), trusted=True)
+        name = "receipt anchor"
+        _check_author(receipt, led.head.service)
+        checks.append(Check(name=name, passed=True, detail=_check_anchor(receipt, led, actor)))
+    except ValidationError:
+        checks = [Check(name=name, passed=False, detail="an entry of the device's log has a malformed payload")]
+    except MinivessError as error:
+        checks = [Check(name=name, passed=False, detail=error.message)]
+    return Verdict(subject=subject, checks=tuple(checks), trusted=True)
+
+
+@dataclass(frozen=True)
+class _Led:
+    """What entries of the device's log say of a service and its log."""
+
+    head: ServingHead
+    service_key: PublicKey
+    anchor: Entry | None
+
+
+def _led_by(
+    receipt: Receipt, log_key: Register | TrustedKeys | PublicKey, actor: Register | TrustedKeys | PublicKey
+) -> _Led:
+    """Judge the receipts of the device's log: of the entries that let the service in, enrolled its log, and anchored it.
+
+    Raises:
+        VerificationError: one does not hold, is missing, or they are not about one service and log.
+    """
+    found: dict[str, Entry] = {}
+    for one in receipt.through:
+        entry = read_entry(one.entry.encode("utf-8", errors="surrogatepass"), one.index)
+        action = "service" if entry.body.action in _LETTING_IN else entry.body.action
+        if action in found or entry.body.outcome is not Outcome.COMPLETED:
+            raise VerificationError(f"entry {one.index} of the device's log does not lead to the serving log")
+        found[action] = entry
+        if action == "service" and isinstance(actor, PublicKey):
+            continue  # its signer is not known here; the service's key is, and is compared below
+        verdict = verify_receipt(one, log_key=log_key, actor=actor)
+        if verdict.first_failure is not None:
+            raise VerificationError(f"entry {one.index} of the device's log: {verdict.first_failure.detail}")
+    enrolled, anchor, let_in = found.pop(ENROLLED, None), found.pop(ANCHORED, None), found.pop("service", None)
+    if enrolled is None or let_in is None or found:
+        raise VerificationError("the receipt lacks the entries of the device's log that enrol the service and its log")
+    (head,) = ServingLogs().extend(enrolled).heads.values()
+    identity = Identity.model_validate(let_in.body.payload.get("identity"))
+    service_key = actor if isinstance(actor, PublicKey) else identity.signing_key
+    about = {(one.body.log, one.body.actor, one.body.key) for one in (enrolled, anchor) if one is not None}
+    if about != {(let_in.body.log, identity.id, identity.signing_key.key_id)} or identity.signing_key != service_key:
+        raise VerificationError("the entries of the device's log are not about one service")
+    if parse_note(receipt.checkpoint).checkpoint.origin != head.origin:
+        raise VerificationError(f"the receipt is for another log than {head.origin}")
+    return _Led(head, service_key, anchor)
+
+
+def _check_author(receipt: Receipt, service: str) -> None:
+    body = read_entry(receipt.entry.encode("utf-8", errors="surrogatepass"), receipt.index).body
+    if body.actor != service or body.action not in SERVED:
+        raise VerificationError(f"entry {receipt.index} ({body.action} by {body.actor}) is no answer of {service}")
+
+
+def _check_anchor(receipt: Receipt, led: _Led, actor: Register | TrustedKeys | PublicKey) -> str:
+    """In words whether the device's log knows the checkpoint of a receipt.
+
+    Raises:
+        VerificationError: it knows another, or none although the service's key counts no longer.
+    """
+    if led.anchor is None:
+        if isinstance(actor, Register) and (tenure := actor.tenures.get(led.service_key.key_id)) and tenure.end:
+            raise VerificationError(
+                f"the key of {led.head.service} was revoked, and no anchor shows that the answer was given before"
+            )
+        return "not in the device's log yet: after the next anchor the service gives a receipt that is"
+    told = ServingAnchored.model_validate(led.anchor.body.payload)
+    known = parse_note(told.note).verify(led.head.origin, led.head.log_key)
+    held = parse_note(receipt.checkpoint).checkpoint
+    if told.origin != led.head.origin or (known.size, known.root) != (held.size, held.root):
+        raise VerificationError(f"entry {led.anchor.body.index} of the device's log anchors another checkpoint")
+    return f"entry {led.anchor.body.index} of the device's log anchors these {known.size} entries"

@@ -57,10 +57,6 @@ class Relay:
         """An event was put into the outbox, to be delivered later: nothing is delivered here."""
         self._due.set()
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until an event is expected, at most so long; returns whether one is."""
-        return self._due.wait(seconds)
-
     def deliver(self) -> int:
         """Deliver everything that waits, unless another relay is at it; returns how many events this one delivered.
 

@@ -1,0 +1,174 @@
+"""Where a service's log is: opened, or made and enrolled when a site is served first."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.proofs.serving_logs import ServingHead, serving_origin
+from minivess.foundation.errors import CannotWriteError, RefusedError, UsageError, VerificationError
+from minivess.foundation.files import make_folder
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.observability.lineage.relay import Relay
+from minivess.observability.lineage.transports import transport_for
+from minivess.records.roles import IdentityKind, Role
+from minivess.workflows.recording import recorded
+from minivess.workflows.services import Services
+from minivess.workflows.serving_log import (
+    ANCHOR,
+    ANOTHER_SITE,
+    RESTORE,
+    Pace,
+    ServingLog,
+    check_continues,
+    known_head,
+    letting_in,
+)
+
+SITE = "main"
+_SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
+
+
+@implements("REQ-170", "RC-60")
+def open_serving_log(
+    device: Services, signer: Signer, *, passphrase: str, site: str = SITE, pace: Pace | None = None
+) -> ServingLog:
+    """Open the serving log of a site; make it, and enrol it in the device's log, when this site is served first.
+
+    Args:
+        device: the workspace, opened for writing.
+        signer: the service identity.
+        passphrase: of the service; the serving log's own key is kept under it.
+        site: names the log among those of this device; a file name.
+        pace: how often the work in the background is done.
+
+    Raises:
+        UsageError: the site has no proper name.
+        RefusedError: the site is being served already, its log belongs to another service or key, the passphrase is
+            wrong, or the service was not enrolled for this.
+        VerificationError: the serving log does not continue what the device's log knows of it.
+        CouldNotCheckError: one of the two logs is out of reach.
+    """
+    if not _SITE.fullmatch(site):
+        raise UsageError(f"{site!r} cannot name a site", hint="letters, digits, . _ - (32 at most)")
+    letting_in(device.log, signer)
+    origin = serving_origin(device.log.origin, site)
+    folder = Workspace(device.workspace).serving
+    try:
+        make_folder(folder)
+        lock = _lock(folder / f"{site}.lock", site)
+    except OSError as error:
+        raise CannotWriteError(f"the serving log cannot be made: {error.strerror or type(error).__name__}") from error
+    try:
+        known = known_head(device.log, origin)
+        log = _open_or_create(device, signer, passphrase, folder / f"{site}.db", site, known)
+        services = replace(device, log=log, relay=_relay(device, log, site))
+        try:
+            _check_root(log, signer)
+            if known is None:
+                known = _enrol(device, services, signer, site)
+            else:
+                check_continues(log, known)
+            serving = ServingLog(device, services, signer, known=known, pace=pace or Pace(), lock=lock)
+            serving.attempt(serving.anchor, ANCHOR)
+            return serving
+        except BaseException:
+            log.close()
+            raise
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+def key_id_of(site: str) -> str:
+    """The id in the keystore of the key that signs a site's checkpoints."""
+    return f"serving-{site}"
+
+
+def _open_or_create(
+    device: Services,
+    signer: Signer,
+    passphrase: str,
+    path: Path,
+    site: str,
+    known: ServingHead | None,
+) -> AuditLog:
+    key = _log_key(device, signer, passphrase, site)
+    url = f"sqlite:///{path}"
+    if known is not None and known.log_key != key.public:
+        raise RefusedError(f"the serving log {site} has another key than the keystore holds", hint=ANOTHER_SITE)
+    if path.exists():
+        return AuditLog.open(url, log_signer=key, clock=device.clock)
+    if known is not None:
+        raise VerificationError(
+            f"the serving log {site} is missing, and the device's log knows {known.head.size} entries of it",
+            hint=RESTORE,
+        )
+    return AuditLog.create(
+        url,
+        origin=serving_origin(device.log.origin, site),
+        device=device.project.device.name,
+        log_signer=key,
+        roots=(signer.identity,),
+        threshold=1,
+        root_signer=signer,
+        serves=device.log.origin,
+        clock=device.clock,
+    )
+
+
+def _log_key(device: Services, signer: Signer, passphrase: str, site: str) -> Signer:
+    keystore, identifier = Keystore(Workspace(device.workspace).keystore), key_id_of(site)
+    if identifier not in {one.id for one in keystore.identities()}:
+        name = f"Serving log {site}"
+        demo = signer.identity.demo
+        keystore.create(identifier, name, IdentityKind.SERVICE, (Role.SERVICE,), passphrase, demo=demo)
+    return keystore.unlock(identifier, passphrase)
+
+
+def _check_root(log: AuditLog, signer: Signer) -> None:
+    created = log.entry(0).body
+    roots = created.payload.get("roots", [])
+    if [root.get("signing_key", {}).get("key_id") for root in roots] != [signer.key_id]:
+        raise RefusedError(
+            f"the serving log belongs to another key than that of {signer.identity.id}", hint=ANOTHER_SITE
+        )
+
+
+def _enrol(device: Services, services: Services, signer: Signer, site: str) -> ServingHead:
+    log = services.log
+    note = log.checkpoint()
+    with recorded(device, "serving.enrolled", signer, instant=True) as record:
+        record.payload(origin=log.origin, site=site, log_key=log.key, service=signer.identity.id, note=note)
+    known = known_head(device.log, log.origin)
+    if known is None:
+        raise VerificationError("the device's log does not hold the enrolment that was just recorded")
+    return known
+
+
+def _relay(device: Services, log: AuditLog, site: str) -> Relay:
+    """Lineage of answers goes where other lineage goes, but into a file of its own: packs take the other one whole."""
+    beside = device.settings.lineage_file.parent / "serving" / f"{site}.jsonl"
+    return Relay(log, transport_for(device.settings.model_copy(update={"lineage_file": beside})))
+
+
+def _lock(path: Path, site: str) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise RefusedError(
+            f"the site {site} is being served by another process", hint="stop that one, or serve another --site"
+        ) from None
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

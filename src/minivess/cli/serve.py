@@ -30,7 +30,7 @@ from minivess.cli.session import passphrase_for, services_of
     help="Refused volumes that get an entry of their own; further ones are counted.",
 )
 @click.pass_obj
-def serve(project: Path, host: str, port: int, site: str, anchor_every: int, refusals_a_minute: int) -> None:
+def serve(project: Path, *, host: str, port: int, site: str, anchor_every: int, refusals_a_minute: int) -> None:
     """Answer inference requests, each recorded before it is answered and given a receipt.
 
     Acts as the service identity `inference`, which must be enrolled in the log. Answers are recorded in the service's own

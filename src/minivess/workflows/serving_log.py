@@ -170,7 +170,8 @@ class ServingLog:
         now, pace = self._elapsed(), self.pace
         both = (self.services, self.device)
         if now >= self._deliver_from or (not self._failing and any(one.relay.due for one in both)):
-            self._failing = not all([one.deliver() for one in both])
+            well = [one.deliver() for one in both]
+            self._failing = not all(well)
             self._deliver_from = now + pace.least_seconds
         if now >= self._count_at:
             self._count_at = now + pace.count_seconds

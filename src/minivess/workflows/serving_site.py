@@ -12,7 +12,7 @@ from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.serving_logs import ServingHead, serving_origin
-from minivess.foundation.errors import CannotWriteError, RefusedError, UsageError, VerificationError
+from minivess.foundation.errors import CannotWriteError, InputError, RefusedError, UsageError, VerificationError
 from minivess.foundation.files import make_folder
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
@@ -68,7 +68,8 @@ def open_serving_log(
         raise CannotWriteError(f"the serving log cannot be made: {error.strerror or type(error).__name__}") from error
     try:
         known = known_head(device.log, origin)
-        log = _open_or_create(device, signer, passphrase, folder / f"{site}.db", site, known)
+        key = _log_key(device, signer, passphrase, site, make=known is None)
+        log = _open_or_create(device, signer, key, site=site, known=known)
         services = replace(device, log=log, relay=_relay(device, log, site))
         try:
             _check_root(log, signer)
@@ -92,21 +93,18 @@ def key_id_of(site: str) -> str:
     return f"serving-{site}"
 
 
-def _open_or_create(
-    device: Services,
-    signer: Signer,
-    passphrase: str,
-    path: Path,
-    site: str,
-    known: ServingHead | None,
-) -> AuditLog:
-    key = _log_key(device, signer, passphrase, site)
+def _open_or_create(device: Services, signer: Signer, key: Signer, *, site: str, known: ServingHead | None) -> AuditLog:
+    path = Workspace(device.workspace).serving / f"{site}.db"
     url = f"sqlite:///{path}"
     if known is not None and known.log_key != key.public:
         raise RefusedError(f"the serving log {site} has another key than the keystore holds", hint=ANOTHER_SITE)
     if path.exists():
-        return AuditLog.open(url, log_signer=key, clock=device.clock)
-    if known is not None:
+        try:
+            return AuditLog.open(url, log_signer=key, clock=device.clock)
+        except InputError:  # the first start was interrupted before the first entry
+            if known is not None:
+                raise
+    elif known is not None:
         raise VerificationError(
             f"the serving log {site} is missing, and the device's log knows {known.head.size} entries of it",
             hint=RESTORE,
@@ -124,9 +122,11 @@ def _open_or_create(
     )
 
 
-def _log_key(device: Services, signer: Signer, passphrase: str, site: str) -> Signer:
+def _log_key(device: Services, signer: Signer, passphrase: str, site: str, *, make: bool) -> Signer:
     keystore, identifier = Keystore(Workspace(device.workspace).keystore), key_id_of(site)
-    if identifier not in {one.id for one in keystore.identities()}:
+    if not keystore.holds(identifier):
+        if not make:
+            raise RefusedError(f"the key of the serving log {site} is not in this keystore", hint=ANOTHER_SITE)
         name = f"Serving log {site}"
         demo = signer.identity.demo
         keystore.create(identifier, name, IdentityKind.SERVICE, (Role.SERVICE,), passphrase, demo=demo)

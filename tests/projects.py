@@ -171,7 +171,7 @@ def evaluate_toy_model(project: ProjectFolder) -> str:
         plan = plan_of(services.project)
         sealed = next(iter(services.log.standing.sealed), digest_bytes(b"toy data"))
         asked = UnsealRequest(
-            id="open-toy",
+            id=f"open-toy-{model[-8:]}",
             requester="ada",
             purpose="a scenario",
             release=services.project.device.version,
@@ -200,7 +200,8 @@ def evaluate_toy_model(project: ProjectFolder) -> str:
         with recorded(services, "test-set.approve", rosa, instant=True) as record:
             record.payload(grant=grant.model_dump(mode="json", exclude_none=True))
         with recorded(services, "evaluation", rosa, context=services.context(model=model)) as record:
-            record.payload(request=asked.id, cases=1, aggregates={}, baseline_dice=0.0)
+            look = services.log.standing.test_set.number_of(asked.id)
+            record.payload(request=asked.id, cases=1, aggregates={}, baseline_dice=0.0, look=look)
     return model
 
 

@@ -39,7 +39,7 @@ def demo(project: Path, folder: Path) -> None:
         emit_table((f"{len(record.cases)} sealed test cases", "mean", f"{record.certainty} interval"), rows)
     click.echo()
     for label, text in (
-        ("Second opening", f"refused: {summary.refused}"),
+        ("Ada on her own", f"refused: {summary.refused}"),
         ("Scenarios", summary.scenarios),
         ("Service", summary.service),
         ("Log", f"{summary.entries} signed entries"),

@@ -243,21 +243,21 @@ def _ephemeral(workspace: Workspace) -> Iterator[Finding]:
     files = sorted(workspace.test_set.glob("*.key"))
     with closing(_reading(workspace)) as log:
         history = TestSetHistory.fold(log.entries())
-    used = {opening.request for opening in history.opened}
     now = utc_now()
     stale = [
         path
         for path in files
-        if path.stem in used or path.stem not in history.requests or history.requests[path.stem].request.expires <= now
+        if path.stem not in history.requests
+        or (path.stem not in history.grants and history.requests[path.stem].request.expires <= now)
     ]
     if stale:
         yield _finding(
             "warning",
-            f"{len(stale)} keys of openings that are over or were never asked for are left: {_some(workspace, stale)}",
+            f"{len(stale)} keys of requests that expired or that the log does not have are left: {_some(workspace, stale)}",
             "remove them",
         )
     else:
-        yield _finding("ok", f"{len(files)} openings are asked for and not yet used or expired")
+        yield _finding("ok", f"{len(files)} requests for a look are open or approved")
 
 
 def _sealed(workspace: Workspace) -> Iterator[Finding]:

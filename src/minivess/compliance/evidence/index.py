@@ -91,6 +91,14 @@ def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str]) -> st
     return renderer.render("index.html.j2", facts)
 
 
+_MODES = {
+    "released": "The requester got the data key.",
+    "custodian": "The approver ran the evaluation and kept the data key.",
+    "opened": "The requester opened it with a released key (version 0.1.0).",
+}
+"""How a look was taken, in a sentence."""
+
+
 def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
     """Dice, clDice, NSD and HD95 with their intervals, limits and, for Dice, the baseline."""
     limits = {
@@ -128,32 +136,33 @@ def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
 
 
 def odometer_sentence(dossier: Dossier) -> str:
-    """How often the sealed test set was opened, by whom, for what, and what had been fixed before."""
+    """How many looks at the sealed test set there were, by whom, for what, in which mode, and what was fixed before."""
     history = dossier.log.history
-    count = history.openings
-    often = _WORDS[count] if count < len(_WORDS) else f"{count} times"
-    if not count:
-        return "The sealed test set was never opened."
+    looks = history.looks()
+    if not looks:
+        return "There was no look at the sealed test set."
     names = {tenure.identity.id: tenure.identity.name for tenure in dossier.log.register.tenures.values()}
-    parts = []
-    for opening in history.opened:
-        asked, granted = history.requests.get(opening.request), history.grants.get(opening.request)
-        when = dossier.log.entries[opening.index].body.time
-        words = f"on {when:%Y-%m-%d at %H:%M} UTC by {names.get(opening.actor, opening.actor)} (entry {opening.index})"
+    often = f"exactly {_WORDS[len(looks)]}" if len(looks) < len(_WORDS) else f"{len(looks)} times"
+    sentence = f"The sealed test set was looked at {often}."
+    for look in looks:
+        when = dossier.log.entries[look.opening.index].body.time
+        asked, granted = look.requested, look.granted
+        sentence += f" Look {look.number}, entry {look.opening.index}, {when:%Y-%m-%d at %H:%M} UTC:"
         if asked is not None:
-            words += f", for “{asked.request.purpose}”"
+            who = asked.request.requester
+            sentence += f" {names.get(who, who)} requested it for “{asked.request.purpose}”."
         if granted is not None:
             who = granted.grant.approver
-            words += f", with the approval of {names.get(who, who)} (entry {granted.index})"
-        parts.append(words)
-    exact = "exactly " if count < len(_WORDS) else ""
-    sentence = f"The sealed test set was opened {exact}{often}: {'; '.join(parts)}."
-    first = history.opened[0]
-    registered = [index for index in history.criteria.values() if index < first.index]
+            sentence += f" {names.get(who, who)} approved it (entry {granted.index})."
+        sentence += f" {_MODES[look.mode]}"
+        if look.discrepancies:
+            entries = " and ".join(str(index) for index in look.discrepancies)
+            sentence += f" DISCREPANCY: entry {entries} came to other figures under the same approval."
+    registered = [index for index in history.criteria.values() if index < looks[0].opening.index]
     if registered:
         sentence += (
-            f" The acceptance criteria stood in the log before (entry {min(registered)}), and each request names the "
-            "digest of the one model it may judge."
+            f" The acceptance criteria were registered before (entry {min(registered)}). Each request names the digest of "
+            "the one model that may be evaluated."
         )
     return sentence
 

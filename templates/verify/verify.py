@@ -768,7 +768,7 @@ class Standing:
             self.steps[body["index"]] = (body["actor"], [item["digest"] for item in body["inputs"]])
             self.exported |= outputs if action == "model.export" else set()
         elif action == "data.seal" and payload.get("root") is not None:
-            self.sealed[payload["root"]] = payload["approvers"]
+            self.sealed.setdefault(payload["root"], payload["approvers"])
         elif action == "criteria.register" or action.startswith("test-set."):
             self.follow_test_set(action, body)
         elif action == "evaluation":
@@ -833,6 +833,7 @@ class Standing:
         """A request under a registered plan, in one's own name, for an exported model, with a look left."""
         request = body["payload"]["request"]
         need(request["id"] not in self.requests, "the log has this request already")
+        need(TIME.fullmatch(request["expires"]), "writes the time it expires in another way")
         need(request["requester"] == body["actor"], "asks in the name of " + request["requester"])
         need(request["criteria"] in self.criteria, "asks under criteria that were not registered before")
         need(request["plan"] in self.plans, "asks under an analysis plan that was not registered before")

@@ -147,8 +147,8 @@ def _authority(services: WorkspaceReader, entry: Entry, register: Register) -> t
         said.append(f"this key counts no longer from entry {tenure.end} on")
     if body.started is not None:
         said.append(f"it ends what entry {body.started} announced")
-    if body.action == "test-set.open":
-        request = body.payload["request"]
+    request = body.payload.get("request")
+    if body.action in {"test-set.open", "evaluation"} and isinstance(request, str):
         for grant in services.log.entries(actions={"test-set.approve"}):
             if grant.body.index < body.index and grant.body.payload.get("grant", {}).get("request") == request:
                 said.append(f"request {request} was approved by {grant.body.actor} at entry {grant.body.index}")

@@ -117,7 +117,21 @@ def _started_by_another(log: GuardedLog) -> None:
     log.append(both_roles(), "training", {}, outcome=Outcome.FAILED, started=index, error="OSError: disk full")
 
 
+def _other_spelling(log: GuardedLog) -> None:
+    asked = request().model_dump(mode="json")
+    asked["expires"] = asked["expires"].replace("Z", "+00:00")
+    log.append(ada(), "test-set.request", {"request": asked})
+
+
+def _sealed_again(log: GuardedLog) -> None:
+    """A second entry about the same sealed part names another holder; the first one counts."""
+    log.seal(ada(), "ben", "dan", "eva")
+    log.approve(both_roles(), grant(_wish(log), both_roles()))
+
+
 BAD: dict[str, Story] = {
+    "a request that spells a time in another way": then(logs.exported, _other_spelling),
+    "an approval by a holder who was named later": then(logs.exported, _sealed_again),
     **{
         f"a service appends {action}": then(
             logs.evaluated,

@@ -29,6 +29,7 @@ from minivess.records.approval import Policy, PolicyRule
 from minivess.records.entry import Entry, EntryBody, Outcome
 from minivess.records.identity import Meaning
 from minivess.records.payloads import (
+    PAYLOADS,
     DataSealed,
     Evaluated,
     IdentityEnrolled,
@@ -79,6 +80,7 @@ def admit(standing: Standing, body: Any) -> Standing:
     standing.check_may(row, body)
     try:
         if body.outcome == Outcome.COMPLETED:
+            _check_spelling(standing, body)
             for name in row.checks:
                 CHECKS[name](standing, body)
         after = _folded(standing, body)
@@ -87,6 +89,19 @@ def admit(standing: Standing, body: Any) -> Standing:
     except (ValidationError, InputError):
         raise VerificationError(f"{body.action} has a malformed payload") from None
     return after if started is after.started else replace(after, started=started)
+
+
+def _check_spelling(standing: Standing, body: Any) -> None:
+    """A payload that is read must be spelled as its record writes it: digests of its parts are taken from both.
+
+    Raises:
+        VerificationError: a time, a number or a field that is not there is written in another way.
+    """
+    if standing.rules.number == 1 or not isinstance(body, EntryBody) or not body.payload:
+        return
+    read = PAYLOADS[body.action].model_validate(body.payload)
+    if read.model_dump(mode="json", exclude_unset=True) != body.payload:
+        raise VerificationError(f"the payload of {body.action} is not spelled as its record writes it")
 
 
 def _with_started(standing: Standing, body: Any) -> Mapping[int, tuple[str, str]]:
@@ -153,7 +168,7 @@ def _sealed(standing: Standing, body: EntryBody) -> Standing:
     sealed = DataSealed.model_validate(body.payload)
     if sealed.root is None:
         return standing
-    return replace(standing, sealed={**standing.sealed, sealed.root: sealed.approvers})
+    return replace(standing, sealed={sealed.root: sealed.approvers, **standing.sealed})
 
 
 def _serving(standing: Standing, body: EntryBody) -> Standing:

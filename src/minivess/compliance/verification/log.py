@@ -234,6 +234,8 @@ class _Run:
         erased = f", the details of {len(self._bare)} erased" if self._bare else ""
         form = f"{count} entries of {self.origin} in canonical form, in order, none missing{erased}"
         keys = "vouched for by the checkpoint" if self.quick else "signed by keys that counted at their index"
+        rules = self.standing.rules.number
+        keys += f", permitted by action table {rules}" + (" (the rules of version 0.1.0)" if rules == 1 else "")
         return [
             Check(name=ENTRIES, passed=True, detail=form),
             Check(name=SIGNATURES, passed=True, detail=f"{count} entries {keys}"),

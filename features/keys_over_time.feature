@@ -65,6 +65,7 @@ Feature: Keys age, are lost and are stolen
     And Ada and Max agree
     Then the log goes on under the new key, also for whoever opens it later
     And the receipt from before holds for whoever has the log's keys, and for nobody who has the new one alone
+    And a trust file from before still holds, because its roots agreed to the new key; the old key alone does not
     And a process that holds the old key alone cannot write any more
     And the old key signs nothing that counts
 

@@ -246,7 +246,7 @@ def faults(site: Site) -> list[str]:
     """Every promise the log broke, in words; goes on with the log by one more entry."""
     with opened(site) as log:
         pairs = list(log.pairs())
-        checks, _, _ = verify_entries(pairs, log.checkpoint(), trusted_log_key=site.log_signer.public)
+        checks, _, _ = verify_entries(pairs, log.checkpoint(), trust=site.log_signer.public)
         broken = [f"{check.name}: {check.detail}" for check in checks if not check.passed]
         told = [json.loads(details)["payload"] for _, details in pairs if details is not None]
         broken += _lost([line for line, _ in pairs], site.acknowledged())

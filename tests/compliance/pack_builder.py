@@ -20,6 +20,7 @@ from minivess.compliance.identity.keys import PrivateKey, generate, raw_x25519, 
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
+from minivess.compliance.proofs.cosignature import LOG, verifier_key
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.envelope import envelope_bytes
 from minivess.compliance.proofs.merkle import inclusion_proof, leaf_hash, root, tree_of
@@ -360,10 +361,40 @@ def complete_pack() -> dict[str, bytes]:
     return sign(bag(payload(story())))
 
 
-def trusted_keys(people: Iterable[Signer] | None = None) -> bytes:
+def trust_file(people: Iterable[Signer] | None = None, **changes: object) -> dict[str, Any]:
+    """A trust file of format 2 for the log of `begin`, with other fields where given; None leaves a field out."""
+    signers = [who.identity for who in people or (ben(), cleo())]
+    root, log = cleo().identity, verifier_key(ORIGIN, log_key().public, LOG)
+    whole: dict[str, Any] = {
+        "format": "minivess-trust/2",
+        "policy": f"log {log.text()}\nquorum none\n",
+        "roots": {"threshold": 1, "keys": [_trusted(root)]},
+        "release": {
+            "rules": [
+                {"role": "independent-reviewer", "meaning": "review"},
+                {"role": "release-manager", "meaning": "approval"},
+            ],
+            "signers": [
+                {**_trusted(one), "name": one.name, "roles": [role.value for role in one.roles]} for one in signers
+            ],
+        },
+    }
+    return {name: value for name, value in (whole | changes).items() if value is not None}
+
+
+def trusted_keys(people: Iterable[Signer] | None = None, **changes: object) -> bytes:
     """The file a verifier passes as `--trust`."""
+    return canonical(trust_file(people, **changes))
+
+
+def trusted_keys_of_0_1_0(people: Iterable[Signer] | None = None, **more: object) -> bytes:
+    """The same in format 1, which 0.1.0 wrote."""
     identities = [who.identity.model_dump(mode="json") for who in people or (ben(), cleo())]
-    return canonical({"log_key": log_key().public.model_dump(mode="json"), "people": identities})
+    return canonical({"log_key": log_key().public.model_dump(mode="json"), "people": identities, **more})
+
+
+def _trusted(identity: Identity) -> dict[str, Any]:
+    return {"id": identity.id, "key": identity.signing_key.model_dump(mode="json")}
 
 
 def _manifest(files: dict[str, bytes]) -> bytes:

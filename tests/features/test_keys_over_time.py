@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from minivess.compliance.proofs.checkpoint import parse_note, sign_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.receipt import verify_receipt
-from minivess.compliance.verification.trust import parse_trust
+from minivess.compliance.verification.trust import Trust, parse_trust
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, RefusedError, VerificationError
 from minivess.foundation.paths import Workspace
 from minivess.records.entry import EntryBody, Outcome
@@ -51,6 +51,8 @@ class Story:
     former: Signer | None = None
     stale: Services | None = None
     """Another process that opened the log before."""
+    trusted_before: Trust = field(default_factory=Trust)
+    """The trust file from before."""
 
     @property
     def keystore(self) -> Keystore:
@@ -147,6 +149,7 @@ def _(story: Story, names: str) -> None:
 def _(story: Story) -> None:
     story.receipt = story.services.log.append(draft(), story.signer("max"))
     story.stale = reopen(story.services.workspace)
+    story.trusted_before = parse_trust(people.trusted_keys(story.services))
 
 
 @when("Ada proposes a new key for the log")
@@ -277,11 +280,17 @@ def _(story: Story) -> None:
     trust = parse_trust(people.trusted_keys(story.services))
     assert verify_receipt(story.receipt, log_key=trust, actor=trust).holds
     assert not verify_receipt(story.receipt, log_key=trust.log_key, actor=trust).holds
+
+
+@then("a trust file from before still holds, because its roots agreed to the new key; the old key alone does not")
+def _(story: Story) -> None:
+    assert story.former is not None
+    trust = parse_trust(people.trusted_keys(story.services))
     pairs, note = list(story.services.log.pairs()), story.services.log.checkpoint()
-    for known in (story.former.public, trust.log_key):
-        assert all(check.passed for check in verify_log(pairs, note, trusted_log_key=known)[0])
-    other = generate(KeyAlgorithm.ED25519).public
-    assert not all(check.passed for check in verify_log(pairs, note, trusted_log_key=other)[0])
+    for known in (trust, trust.log_key, story.trusted_before):
+        assert all(check.passed for check in verify_log(pairs, note, trust=known)[0])
+    for known in (story.former.public, generate(KeyAlgorithm.ED25519).public):
+        assert not all(check.passed for check in verify_log(pairs, note, trust=known)[0])
 
 
 @then("a process that holds the old key alone cannot write any more")

@@ -24,7 +24,7 @@ from minivess.compliance.proofs.tlog_proof import parse_proof, receipt_of, write
 from minivess.compliance.verification.drill import Case
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.receipt import verify_receipt
-from minivess.compliance.verification.trust import TrustedKeys
+from minivess.compliance.verification.trust import LEAST_RULES, Trust, parse_trust, write_trust
 from minivess.foundation.errors import MinivessError
 from minivess.observability.lineage.entry_events import event_of
 from minivess.records.entry import Draft, Entry, Outcome
@@ -70,9 +70,9 @@ class Story:
     def database(self) -> Path:
         return self.desk.folder / "evidence" / "audit.db"
 
-    def trusted(self) -> TrustedKeys:
+    def trusted(self) -> Trust:
         register = Register.fold(self.desk.log.entries())
-        return TrustedKeys(log_key=register.log_key, people=register.identities)
+        return parse_trust(write_trust(register, self.desk.log.origin, rules=LEAST_RULES))
 
     def sql(self, statement: str) -> None:
         with sqlite3.connect(self.database) as connection:

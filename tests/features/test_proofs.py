@@ -76,7 +76,7 @@ def _(state: dict[str, Any]) -> None:
 
 @when("somebody verifies the log")
 def _(state: dict[str, Any]) -> None:
-    state["checks"] = verify_entries(state["lines"], state["checkpoint"], trusted_log_key=log_key().public)[0]
+    state["checks"] = verify_entries(state["lines"], state["checkpoint"], trust=log_key().public)[0]
 
 
 @when(parsers.parse("the receipt of entry {index:d} is verified with the keys alone"))

@@ -19,10 +19,10 @@ from minivess.records.roles import Role
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from minivess.compliance.verification.trust import TrustedKeys
+    from minivess.compliance.verification.trust import Trust
     from minivess.records.entry import Details, Entry
     from minivess.records.receipt import Receipt
-    from minivess.records.verdict import Check
+    from minivess.records.verdict import Check, Verdict
     from minivess.workflows.log_book import Explained
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -155,6 +155,7 @@ def verify(project: Path, *, file: Path | None, trust: Path | None, known: Path 
     With --quick, the cached tables (columns, tree, checkpoints, outbox) are not compared with the entries.
     With FILE, a tlog-proof (`audit prove`) or a receipt, check that one entry offline.
     """
+    from minivess.compliance.proofs.checkpoint import NOTE_LIMIT
     from minivess.compliance.verification.log import verify_log
     from minivess.compliance.verification.trust import read_trust
     from minivess.foundation.errors import UsageError
@@ -166,22 +167,24 @@ def verify(project: Path, *, file: Path | None, trust: Path | None, known: Path 
             raise UsageError(
                 "a proof is checked against keys you trust", hint="pass --trust, from `minivess audit trust`"
             )
-        _say_checks(_verify_file(file, keys))
+        verdict = _verify_file(file, keys)
+        _say_checks(verdict.checks)
+        _warn(verdict.limits)
         return
     with reader_of(project) as services:
         progress, size = Progress(), services.log.size
         checks, _ = verify_log(
             services.log.pairs(),
             services.log.checkpoint(),
-            trusted_log_key=None if keys is None else keys.log_key,
-            witnesses=None if keys is None else keys.witnesses,
-            known=None if known is None else read_limited(known, limit=1 << 16).decode("utf-8", "replace"),
+            trust=keys,
+            known=None if known is None else read_limited(known, limit=NOTE_LIMIT),
             quick=quick,
             progress=lambda done: progress("entries", done, size),
         )
         if not quick and all(check.passed for check in checks):
             checks = [*checks, *check_caches(services)]
     _say_checks(checks)
+    _warn(() if keys is None else keys.limits)
 
 
 @audit.command()
@@ -254,11 +257,14 @@ def accept(project: Path, response: Path, roots: Path) -> None:
 @click.option("--trust", required=True, type=_FILE, help="Keys you trust (`audit trust`).")
 def compare(first: Path, second: Path, trust: Path) -> None:
     """Whether two checkpoints of one log can both be its history; two of one size that differ prove a split view."""
+    from minivess.compliance.proofs.checkpoint import NOTE_LIMIT
     from minivess.compliance.verification.trust import read_trust
     from minivess.compliance.verification.witness import compare_views
 
-    one, other = (read_limited(path, limit=1 << 16).decode("utf-8", "replace") for path in (first, second))
-    click.echo(compare_views(one, other, read_trust(trust)))
+    one, other = (read_limited(path, limit=NOTE_LIMIT) for path in (first, second))
+    keys = read_trust(trust)
+    click.echo(compare_views(one, other, keys))
+    _warn(keys.limits)
 
 
 @audit.command()
@@ -292,7 +298,11 @@ def drill(project: Path, as_json: bool) -> None:
 @click.argument("out", type=_FILE)
 @click.pass_obj
 def trust(project: Path, out: Path) -> None:
-    """Write the log's and the people's public keys to OUT, to be handed to verifiers by another way than the pack."""
+    """Write a trust file to OUT, to be handed to verifiers by another way than the pack.
+
+    It holds the log's key, its witnesses, its roots, the people who may sign, the signatures a release needs, and the
+    newest checkpoint.
+    """
     from minivess.workflows.people import trusted_keys
 
     with reader_of(project) as services:
@@ -362,10 +372,16 @@ def blast_radius(project: Path, key: str, as_json: bool) -> None:
     click.echo(f"{len(found.reliances)} entries and {len(found.releases)} releases relied on this key")
 
 
-def _verify_file(file: Path, keys: TrustedKeys) -> Iterable[Check]:
+def _verify_file(file: Path, keys: Trust) -> Verdict:
     from minivess.compliance.verification.receipt import verify_receipt
 
-    return verify_receipt(_receipt_in(file), log_key=keys, actor=keys).checks
+    return verify_receipt(_receipt_in(file), log_key=keys, actor=keys)
+
+
+def _warn(limits: Iterable[str]) -> None:
+    """Say what a verdict leaves open."""
+    for words in limits:
+        say(f"LIMITED: {words}; `minivess audit trust` writes a trust file that does")
 
 
 def _receipt_in(file: Path) -> Receipt:

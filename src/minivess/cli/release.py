@@ -58,16 +58,23 @@ def sign(project: Path, pack: Path, actor: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @implements("REQ-042")
 def verify(pack: Path, trust: Path | None, as_json: bool) -> None:
-    """Judge PACK offline: every byte, every entry, every signature. Exit 0 it holds, 1 it does not, 2 it is no pack."""
+    """Judge PACK offline: every byte, every entry, every signature. Exit 0 it holds, 1 it does not, 2 it is no pack.
+
+    With a trust file that names no release rules the verdict is LIMITED, and the exit code 1.
+    """
     from minivess.compliance.verification.pack import verify_pack
+    from minivess.records.verdict import VerdictState
 
     verdict = verify_pack(pack, trust=trust)
     if as_json:
-        emit_json({**verdict.model_dump(mode="json"), "holds": verdict.holds})
+        emit_json({**verdict.model_dump(mode="json"), "holds": verdict.holds, "state": verdict.state.value})
     else:
         for check in verdict.checks:
             click.echo(f"{'ok  ' if check.passed else 'FAIL'} {check.name}: {check.detail}")
-        click.echo("VERIFIED" if verdict.holds else "NOT VERIFIED")
+        if verdict.state is VerdictState.LIMITED:
+            click.echo(f"LIMITED: every check holds, but {'; '.join(verdict.limits)}")
+        else:
+            click.echo("VERIFIED" if verdict.holds else "NOT VERIFIED")
     if not verdict.trusted:
         say("keys came from the pack itself: this shows it is whole, not who made it (use --trust)")
     if not verdict.holds:

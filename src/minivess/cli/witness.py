@@ -50,6 +50,22 @@ def serve_log(folder: Path, vkey: str, origin: str | None) -> None:
     click.echo(f"serves {add(folder, vkey, origin).origin}")
 
 
+@witness.command("keys")
+@click.argument("folder", type=_FOLDER)
+@click.argument("origin")
+@click.option("--add", help="A new verifier key of the log, which counts beside the others from now on.")
+@click.option("--drop", help="A verifier key that counts no longer.")
+def keys(folder: Path, origin: str, *, add: str | None, drop: str | None) -> None:
+    """Change which keys count for the log ORIGIN, when it changes its own: add the new one, later drop the old one."""
+    from minivess.foundation.errors import UsageError
+    from minivess.serving.witness import change_keys
+
+    if add is None and drop is None:
+        raise UsageError("nothing to change", hint="pass --add VKEY, --drop VKEY, or both")
+    for key in change_keys(folder, origin, add=add, drop=drop).keys:
+        click.echo(key)
+
+
 @witness.command()
 @click.argument("folder", type=_FOLDER)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")

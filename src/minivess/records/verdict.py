@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from minivess.records.base import Record
 
 
@@ -13,18 +15,36 @@ class Check(Record):
     detail: str
 
 
+class VerdictState(StrEnum):
+    """What a verdict comes to."""
+
+    HOLDS = "holds"
+    LIMITED = "limited"
+    """Every check holds, and something was not checked for lack of what it takes."""
+    FAILS = "fails"
+
+
 class Verdict(Record):
-    """All checks. It holds when there is at least one and none failed."""
+    """All checks, and what could not be checked."""
 
     subject: str
     checks: tuple[Check, ...]
     trusted: bool
     """Whether keys came from the verifier (`--trust`), not only from what was verified."""
+    limits: tuple[str, ...] = ()
+    """What was not checked, in words."""
+
+    @property
+    def state(self) -> VerdictState:
+        """Whether everything holds, holds as far as it was checked, or fails (nothing checked is a failure)."""
+        if not self.checks or not all(check.passed for check in self.checks):
+            return VerdictState.FAILS
+        return VerdictState.LIMITED if self.limits else VerdictState.HOLDS
 
     @property
     def holds(self) -> bool:
-        """Whether everything that was checked holds (nothing checked means it does not)."""
-        return bool(self.checks) and all(check.passed for check in self.checks)
+        """Whether everything holds and nothing was left unchecked."""
+        return self.state is VerdictState.HOLDS
 
     @property
     def first_failure(self) -> Check | None:

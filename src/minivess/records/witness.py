@@ -48,8 +48,20 @@ class ServedLog(Record):
 
     origin: str
     key: str
+    """Verifier key of the log."""
+    more_keys: tuple[str, ...] = ()
+    """Further ones that count as well, while the log changes its key."""
     size: Annotated[int, Field(ge=0)] = 0
     root: str
+    time: Annotated[int, Field(ge=0)] = 0
+    """When it vouched for it, in Unix seconds; 0: never, or in a version that did not keep the time."""
+    note: str = ""
+    """The newest checkpoint with the log's signatures and the witness's own."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every verifier key of the log that counts."""
+        return (self.key, *self.more_keys)
 
 
 class WitnessState(Record):

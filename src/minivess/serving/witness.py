@@ -1,14 +1,16 @@
-"""A small witness (C2SP tlog-witness): one endpoint, `POST /add-checkpoint`, and a state file.
+"""A small witness (C2SP tlog-witness): `POST /add-checkpoint`, `GET /<SHA-256 of the origin>/checkpoint`, and a state file.
 
 What it vouched for is on the disk before anybody gets the signature. One request at a time is judged, so that two heads of
-one size can never both be signed.
+one size can never both be signed. The times it signs never go backwards.
 """
 
 from __future__ import annotations
 
 import base64
 import fcntl
+import hashlib
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +23,18 @@ from pydantic import ValidationError
 
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.checkpoint import parse_note
-from minivess.compliance.proofs.cosignature import LOG, WITNESS, cosign, parse_request, parse_verifier_key, verifier_key
+from minivess.compliance.proofs.cosignature import (
+    LOG,
+    REQUEST_LIMIT,
+    WITNESS,
+    VerifierKey,
+    add_signatures,
+    cosign,
+    parse_request,
+    parse_verifier_key,
+    signatures_of,
+    verifier_key,
+)
 from minivess.compliance.proofs.merkle import EMPTY_ROOT
 from minivess.compliance.verification.witness import CONFLICT, MALFORMED, OK, Seen, judge_request
 from minivess.foundation.errors import CannotWriteError, InputError, MinivessError, RefusedError, UsageError
@@ -31,9 +44,14 @@ from minivess.records.witness import ServedLog, WitnessState
 
 STATE_FILE = "witness.json"
 _LOCK_FILE = ".witness.lock"
-_LIMIT = 64 * 1024
+_STATE_LIMIT = 16 << 20
 _TIMEOUT = 20
 _CONNECTIONS = 64
+_SKEW = 600
+"""Seconds by which the clock may be behind the last signature: then that one's time is used again."""
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,6})(?:;[^\r\n]*)?\r\n")
+_CHUNKS, _TRAILERS, _LINE = 4096, 32, 256
+"""Chunks of a body, lines after them, and bytes of each such line, at most."""
 
 
 @implements("REQ-054", "RC-16")
@@ -80,26 +98,55 @@ class Witness:
         with self._lock:
             if self._held is None:
                 raise RefusedError("the witness was closed")
-            logs = {log.origin: parse_verifier_key(log.key) for log in self._state.logs}
+            logs = {log.origin: tuple(parse_verifier_key(key) for key in log.keys) for log in self._state.logs}
             seen = {log.origin: Seen(log.size, base64.b64decode(log.root)) for log in self._state.logs}
             decision = judge_request(request, logs, seen)
             if decision.status == CONFLICT:
                 return CONFLICT, "text/x.tlog.size", f"{decision.seen.size}\n"
             if decision.status != OK:
                 return decision.status, "text/plain", f"{decision.why}\n"
-            self._remember(origin, decision.seen)
-            return OK, "text/plain", cosign(request.note, self._state.name, self._signer, int(self._clock()))
+            now = self._now(origin)
+            line = cosign(request.note, self._state.name, self._signer, now)
+            self._remember(origin, decision.seen, now, add_signatures(_own(request.note, logs[origin]), line))
+            return OK, "text/plain", line
 
-    def _remember(self, origin: str, seen: Seen) -> None:
-        logs = tuple(
-            log.model_copy(update={"size": seen.size, "root": base64.b64encode(seen.root).decode("ascii")})
-            if log.origin == origin
-            else log
-            for log in self._state.logs
-        )
+    @implements("REQ-154")
+    def newest(self, origin_hash: str) -> str | None:
+        """The newest checkpoint that was vouched for, with the log's signatures and the witness's own.
+
+        Args:
+            origin_hash: lower-case hexadecimal SHA-256 of the log's origin.
+        """
+        state = self._state
+        for log in state.logs:
+            if log.note and hashlib.sha256(log.origin.encode("utf-8")).hexdigest() == origin_hash:
+                return log.note
+        return None
+
+    def _now(self, origin: str) -> int:
+        """The time to sign: never before that of the last signature for the log.
+
+        Raises:
+            RefusedError: the clock is far behind it, or has no time.
+        """
+        now = int(self._clock())
+        last = next(log.time for log in self._state.logs if log.origin == origin)
+        if now <= 0 or now < last - _SKEW:
+            raise RefusedError("the clock of the witness is behind its last signature")
+        return max(now, last)
+
+    def _remember(self, origin: str, seen: Seen, now: int, note: str) -> None:
+        new = {"size": seen.size, "root": base64.b64encode(seen.root).decode("ascii"), "time": now, "note": note}
+        logs = tuple(log.model_copy(update=new) if log.origin == origin else log for log in self._state.logs)
         state = self._state.model_copy(update={"logs": logs})
         write_state(self._path.parent, state)
         self._state = state
+
+
+def _own(note: str, keys: tuple[VerifierKey, ...]) -> str:
+    """A note with the signatures of these keys alone."""
+    text, _, signatures = note.rpartition("\n\n")
+    return f"{text}\n\n" + "".join(signatures_of(key, signatures) for key in keys)
 
 
 def read_state(folder: Path) -> WitnessState:
@@ -109,9 +156,12 @@ def read_state(folder: Path) -> WitnessState:
         InputError: the file is missing or damaged.
     """
     try:
-        state = WitnessState.model_validate_json(read_limited(folder / STATE_FILE, limit=1 << 20))
+        state = WitnessState.model_validate_json(read_limited(folder / STATE_FILE, limit=_STATE_LIMIT))
         for log in state.logs:
-            parse_verifier_key(log.key)
+            for key in log.keys:
+                parse_verifier_key(key)
+            if log.note and parse_note(log.note, foreign=True).checkpoint.size != log.size:
+                raise ValueError("a checkpoint is not the newest")
             if len(base64.b64decode(log.root, validate=True)) != len(EMPTY_ROOT):
                 raise ValueError("a root is not 32 bytes")
         if len({log.origin for log in state.logs}) != len(state.logs):
@@ -151,6 +201,40 @@ def serve_log(folder: Path, vkey: str, origin: str | None = None) -> ServedLog:
             raise UsageError(f"this witness serves {name} already")
         log = ServedLog(origin=name, key=vkey, root=base64.b64encode(EMPTY_ROOT).decode("ascii"))
         write_state(folder, state.model_copy(update={"logs": (*state.logs, log)}))
+    return log
+
+
+@implements("REQ-154")
+def change_keys(folder: Path, origin: str, *, add: str | None = None, drop: str | None = None) -> ServedLog:
+    """Let another key of a served log count as well, or let one count no longer.
+
+    Args:
+        folder: of the witness.
+        origin: of the log.
+        add: a verifier key of the log.
+        drop: a verifier key that counts now.
+
+    Raises:
+        InputError: the verifier key or the state is malformed.
+        UsageError: the log is not served, the key is not a log's or counts already, or there is no such key to drop.
+        RefusedError: the witness is running; or no key would be left.
+    """
+    if add is not None and parse_verifier_key(add).kind != LOG:
+        raise UsageError("this is the key of a witness", hint="`minivess audit checkpoint --vkey` prints that of a log")
+    with _locked(folder):
+        state = read_state(folder)
+        held = next((log for log in state.logs if log.origin == origin), None)
+        if held is None:
+            raise UsageError(f"this witness does not serve {origin}")
+        if add in held.keys:
+            raise UsageError("this key counts already")
+        if drop is not None and drop not in held.keys:
+            raise UsageError("this key does not count now")
+        keys = [key for key in (*held.keys, add) if key is not None and key != drop]
+        if not keys:
+            raise RefusedError(f"no key of {origin} would be left", hint="add the new key first")
+        log = held.model_copy(update={"key": keys[0], "more_keys": tuple(keys[1:])})
+        write_state(folder, state.model_copy(update={"logs": tuple(log if one is held else one for one in state.logs)}))
     return log
 
 
@@ -202,27 +286,62 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Say who this is."""
+        """Say who this is, or serve the newest checkpoint of a log."""
+        match = re.fullmatch("/([0-9a-f]{64})/checkpoint", self.path)
+        note = self.server.witness.newest(match[1]) if match else None
         if self.path == "/":
             self._answer(OK, "text/plain", f"{self.server.witness.vkey}\n")
+        elif note is not None:
+            self._answer(OK, "text/plain", note)
         else:
-            self._answer(404, "text/plain", "POST /add-checkpoint\n")
+            self._answer(404, "text/plain", "POST /add-checkpoint, GET /<SHA-256 of the origin>/checkpoint\n")
 
     def do_POST(self) -> None:
         """Judge a checkpoint."""
-        length = self.headers.get("Content-Length", "")
         self.close_connection = True  # unless the whole body was read
         if self.path != "/add-checkpoint":
             self._answer(404, "text/plain", "POST /add-checkpoint\n")
-        elif not (length.isascii() and length.isdigit() and len(length) <= 6 and int(length) <= _LIMIT):
-            self._answer(MALFORMED, "text/plain", "a Content-Length of 64 KiB at most is needed\n")
-        else:
-            body = self.rfile.read(int(length))
-            self.close_connection = len(body) != int(length) or self.headers.get("Connection", "").lower() == "close"
-            try:
-                self._answer(*self.server.witness.add_checkpoint(body))
-            except (MinivessError, ValidationError):
-                self._answer(500, "text/plain", "the witness cannot keep its state\n")
+            return
+        body = self._body()
+        if body is None:
+            self._answer(MALFORMED, "text/plain", f"a body of {REQUEST_LIMIT // 1024} KiB at most is needed\n")
+            return
+        self.close_connection = self.headers.get("Connection", "").lower() == "close"
+        try:
+            self._answer(*self.server.witness.add_checkpoint(body))
+        except (MinivessError, ValidationError):
+            self._answer(500, "text/plain", "the witness cannot keep its state, or its clock went back\n")
+
+    def _body(self) -> bytes | None:
+        """The body, with a stated length or in chunks (RFC 9112 section 7.1); None when it is none, or too long."""
+        lengths, codings = self.headers.get_all("Content-Length", []), self.headers.get_all("Transfer-Encoding", [])
+        if codings:
+            chunked = len(codings) == 1 and codings[0].strip().lower() == "chunked"
+            return self._chunks() if chunked and not lengths else None
+        length = lengths[0] if len(lengths) == 1 else ""
+        if not (length.isascii() and length.isdigit() and len(length) <= 6 and int(length) <= REQUEST_LIMIT):
+            return None
+        body = self.rfile.read(int(length))
+        return body if len(body) == int(length) else None
+
+    def _chunks(self) -> bytes | None:
+        body = bytearray()
+        for _ in range(_CHUNKS):
+            match = _CHUNK.fullmatch(self.rfile.readline(_LINE))
+            size = int(match[1], 16) if match else -1
+            if size == 0:
+                return bytes(body) if self._trailers() else None
+            if size < 0 or len(body) + size > REQUEST_LIMIT:
+                return None
+            chunk = self.rfile.read(size + 2)
+            if len(chunk) != size + 2 or not chunk.endswith(b"\r\n"):
+                return None
+            body += chunk[:-2]
+        return None
+
+    def _trailers(self) -> bool:
+        """Read what may follow the last chunk, up to its empty line."""
+        return any(self.rfile.readline(_LINE) == b"\r\n" for _ in range(_TRAILERS))
 
     def _answer(self, status: int, kind: str, text: str) -> None:
         body = text.encode("utf-8")

@@ -15,13 +15,13 @@ from minivess.compliance.identity.register import ATTEMPTS, REGISTER_ACTIONS, Re
 from minivess.compliance.identity.roots import Roots, sign_change
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.encoding import to_base64
-from minivess.compliance.verification.trust import TrustedKeys
+from minivess.compliance.verification.trust import LEAST_RULES, write_trust
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.foundation.settings import load_settings
 from minivess.foundation.strict_yaml import read_record
-from minivess.records.approval import Envelope
+from minivess.records.approval import Envelope, PolicyRule
 from minivess.records.base import Record
 from minivess.records.identity import Identity, PublicKey
 from minivess.records.project import Project
@@ -278,9 +278,27 @@ def _state(register: Register, identity: Identity) -> str:
     return "another key" if state == "valid" and not _counts(register, identity) else state
 
 
+@implements("REQ-151")
 def trusted_keys(services: WorkspaceReader) -> str:
-    """The public keys of the log and of everybody enrolled, as the JSON that `--trust` reads."""
-    return TrustedKeys.of(register_of(services), services.project.witnesses).text()
+    """The trust file that `--trust` reads: what this log says of itself now, and what a release of it needs."""
+    return write_trust(
+        register_of(services),
+        services.log.origin,
+        witnesses=services.project.witnesses,
+        rules=_release_rules(services),
+        known=services.log.checkpoint(),
+    )
+
+
+def _release_rules(services: WorkspaceReader) -> tuple[PolicyRule, ...]:
+    """The signatures that the release policy asks for, and where there is none the two that every release needs."""
+    from minivess.compliance.evidence.gates import load_policy
+
+    for folder in (services.workspace, services.source):
+        path = folder / "release" / "policy.yaml"
+        if path.is_file():
+            return load_policy(path).signatures.rules
+    return LEAST_RULES
 
 
 def _possession(services: WorkspaceReader, old: Signer, new: Signer) -> str:

@@ -13,10 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.rules.test_set import TestSetHistory
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.pack import SIGNATURES_CHECK, verify_pack
+from minivess.compliance.verification.trust import Trust
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import MinivessError
 from minivess.foundation.implements import implements
@@ -96,7 +98,8 @@ def _witnessed(project: _Project) -> bool:
     policy = project.stated.witnesses
     if policy is None:
         return False
-    checks, _ = verify_log(project.log.pairs(), project.log.checkpoint(), witnesses=policy, quick=True)
+    trust = Trust.of_register(Register.fold(project.log.entries(actions=REGISTER_ACTIONS)), policy)
+    checks, _ = verify_log(project.log.pairs(), project.log.checkpoint(), trust=trust, quick=True)
     return all(check.passed for check in checks)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
+from minivess.compliance.proofs.checkpoint import NOTE_LIMIT, Checkpoint, parse_decimal, parse_note
 from minivess.compliance.proofs.cosignature import (
     AddCheckpoint,
     Cosigned,
@@ -29,17 +28,15 @@ from minivess.compliance.proofs.cosignature import (
 )
 from minivess.compliance.verification.witness import CONFLICT, OK, UNPROVEN
 from minivess.foundation.clock import Clock, utc_now
-from minivess.foundation.errors import CouldNotCheckError, MinivessError, RefusedError, VerificationError
+from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError, RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.witness import WitnessAddress, WitnessPolicy
 
 _TIMEOUT = 10.0
-_LIMIT = 64 * 1024
 _TRIES = 4
 """Requests to one witness: others may have it sign for the same log meanwhile, and then it names its size anew."""
 _ROUNDS = 3
 """Newer checkpoints tried when the log grows while witnesses are asked."""
-_SIZE = re.compile(r"(0|[1-9][0-9]{0,15})\n", re.ASCII)
 
 Post = Callable[[str, bytes, float], tuple[int, str]]
 """Posts bytes to a URL within some seconds; gives status and text, or raises `CouldNotCheckError`."""
@@ -155,8 +152,7 @@ class _Round:
                 return _Answer(key.name, line)
             if status not in {CONFLICT, UNPROVEN}:
                 return _Answer(key.name, problem=f"it answered {status}: {' '.join(text.split())[:200]}")
-            match = _SIZE.fullmatch(text) if status == CONFLICT else None
-            size = None if match is None else int(match[1])
+            size = _size(text) if status == CONFLICT else None
             if size is not None and size > head.size:
                 problem = (
                     f"the witness {key.name} vouched for {size} entries of this log, and {head.size} are here: "
@@ -191,6 +187,14 @@ class _Round:
         return note, vouched
 
 
+def _size(text: str) -> int | None:
+    """The size in a 409, or None where the answer is none."""
+    try:
+        return parse_decimal(text[:-1] if text.endswith("\n") else "")
+    except InputError:
+        return None
+
+
 def _post(url: str, body: bytes, timeout: float) -> tuple[int, str]:
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -201,7 +205,7 @@ def _post(url: str, body: bytes, timeout: float) -> tuple[int, str]:
             with _deadline(connection.sock, timeout):
                 connection.request("POST", parts.path, body, {"Content-Type": "text/plain"})
                 answer = connection.getresponse()
-                return answer.status, answer.read(_LIMIT).decode("utf-8", "replace")
+                return answer.status, answer.read(NOTE_LIMIT).decode("utf-8", "replace")
         finally:
             connection.close()
     except (OSError, http.client.HTTPException, ValueError) as error:

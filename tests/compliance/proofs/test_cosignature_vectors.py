@@ -86,7 +86,7 @@ def test_the_example_of_the_specification_verifies() -> None:
 
 def test_a_public_log_and_its_four_witnesses_verify() -> None:
     log = parse_verifier_key(CT_LOG)
-    assert parse_note(CT_NOTE).verify_raw(log.name, log.raw).size == 1432088532
+    assert parse_note(CT_NOTE).verify_any([(log.name, log.raw)]).size == 1432088532
     keys = [parse_verifier_key(text) for text in CT_WITNESSES]
     vouched = verify_cosignatures(CT_NOTE, keys, 4, now=CT_TIME)
     assert [(one.name, one.time) for one in vouched] == [(key.name, CT_TIME) for key in keys]
@@ -97,7 +97,7 @@ def test_a_public_log_and_its_four_witnesses_verify() -> None:
 @pytest.mark.verifies("REQ-002")
 def test_a_foreign_origin_is_read_where_foreign_logs_may_be_and_only_there() -> None:
     key = parse_verifier_key(SUMDB)
-    held = parse_note(SUMDB_NOTE, foreign=True).verify_raw(key.name, key.raw)
+    held = parse_note(SUMDB_NOTE, foreign=True).verify_any([(key.name, key.raw)])
     assert (held.origin, held.size) == ("go.sum database tree", 6476701)
     with pytest.raises(InputError, match="origin"):
         parse_note(SUMDB_NOTE)

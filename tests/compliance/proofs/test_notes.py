@@ -22,7 +22,10 @@ from minivess.compliance.proofs.envelope import (
     payload_of,
     seal_envelope,
 )
+from minivess.compliance.proofs.merkle import leaf_hash, verify_inclusion
 from minivess.compliance.proofs.tlog_proof import TlogProof, parse_proof, receipt_of, write_tlog_proof
+from minivess.compliance.verification.belief import believe
+from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.records.artifact import Artifact
 from minivess.records.identity import KeyAlgorithm
@@ -112,9 +115,11 @@ def test_a_proof_file_proves_its_entry_and_no_other() -> None:
     assert receipt_of(whole) == log.receipt(4)
     with pytest.raises(InputError, match="does not hold its entry"):
         receipt_of(proof)
-    assert proof.verify(log.lines[4], ORIGIN, log_key().public).size == len(log.entries)
+    head = believe(proof.checkpoint, Trust.of_key(log_key().public), ORIGIN)
+    assert head.size == len(log.entries)
+    verify_inclusion(leaf_hash(log.lines[4]), proof.index, head.size, proof.hashes, head.root)
     with pytest.raises(VerificationError):
-        proof.verify(log.lines[5], ORIGIN, log_key().public)
+        verify_inclusion(leaf_hash(log.lines[5]), proof.index, head.size, proof.hashes, head.root)
 
 
 def test_a_proof_with_extra_data_round_trips() -> None:

@@ -15,8 +15,11 @@ from minivess.compliance.identity.keys import generate
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.encoding import to_base64
+from minivess.compliance.proofs.merkle import leaf_hash, verify_inclusion
 from minivess.compliance.proofs.tlog_proof import TlogProof, parse_proof, receipt_of, write_tlog_proof
+from minivess.compliance.verification.belief import believe
 from minivess.compliance.verification.receipt import verify_receipt
+from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.records.identity import KeyAlgorithm
 from minivess.records.receipt import Receipt
@@ -68,7 +71,7 @@ def test_every_byte_is_where_the_specification_puts_it() -> None:
 
 
 @given(
-    st.integers(0, 2**53 - 1),
+    st.integers(0, 2**63 - 1),
     st.lists(st.binary(min_size=32, max_size=32), max_size=63),
     st.none() | st.binary(max_size=100),
 )
@@ -89,7 +92,7 @@ def test_what_is_written_is_read(index: int, hashes: list[bytes], extra: bytes |
         "\n" + proof_text("index 0"),
         *(
             proof_text(f"index {number}")
-            for number in ("", "01", "-1", "+1", "1 ", " 1", "0x1", "1.0", "1_0", "٣", "9" * 17)
+            for number in ("", "01", "-1", "+1", "1 ", " 1", "0x1", "1.0", "1_0", "٣", "9" * 19, "9223372036854775808")
         ),
         proof_text("index  1"),
         proof_text("Index 1"),
@@ -188,14 +191,17 @@ def test_a_proof_holds_what_its_entry_says_and_proves_no_other(index: int) -> No
     proof = parse_proof(written(index))
     assert (proof.entry(), proof.details()) == log().pairs[index]
     assert (proof.index, proof.hashes) == (index, log().proof(index).hashes)
-    assert proof.verify(proof.entry(), ORIGIN, log_key().public) == log().head
+    trust = Trust.of_key(log_key().public)
+    head = believe(proof.checkpoint, trust, ORIGIN)
+    assert (head.size, head.root) == (log().head.size, log().head.root)
+    verify_inclusion(leaf_hash(proof.entry()), index, head.size, proof.hashes, head.root)
     for other in (log().lines[index + 1], proof.entry()[:-1], b""):
         with pytest.raises(VerificationError):
-            proof.verify(other, ORIGIN, log_key().public)
+            verify_inclusion(leaf_hash(other), index, head.size, proof.hashes, head.root)
     with pytest.raises(VerificationError):
-        proof.verify(proof.entry(), "another.example", log_key().public)
+        believe(proof.checkpoint, trust, "another.example")
     with pytest.raises(VerificationError):
-        proof.verify(proof.entry(), ORIGIN, generate(KeyAlgorithm.ED25519).public)
+        believe(proof.checkpoint, Trust.of_key(generate(KeyAlgorithm.ED25519).public), ORIGIN)
 
 
 @settings(max_examples=200)

@@ -11,6 +11,7 @@ from pack_builder import BEGIN, ORIGIN, LogBuilder, ada, begin, ben, cleo, log_k
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
+from minivess.compliance.proofs.merkle import EMPTY_ROOT
 from minivess.compliance.verification.log import verify_entries, verify_log
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import parse_trust
@@ -31,9 +32,10 @@ def failure(lines: list[tuple[bytes, bytes | None]], checkpoint: str, **trust: o
 
 def test_a_whole_log_holds() -> None:
     log = story()
-    checks, register, entries = verify_entries(log.pairs, log.checkpoint, trusted_log_key=log_key().public)
+    checks, register, entries = verify_entries(log.pairs, log.checkpoint, trust=log_key().public)
     assert all(check.passed for check in checks)
-    assert [check.name for check in checks] == ["log entries", "log signatures", "log checkpoint", "log completeness"]
+    names = ["log entries", "log signatures", "log checkpoint", "log completeness", "log trust"]
+    assert [check.name for check in checks] == names
     assert entries == log.entries
     assert register.size == len(entries)
 
@@ -97,7 +99,7 @@ def test_the_checkpoint_must_be_signed_by_the_log_key() -> None:
     log = begin()
     other = generate(KeyAlgorithm.ED25519)
     assert "no signature" in failure(log.pairs, sign_note(log.head, other))
-    assert "than the one you trust" in failure(log.pairs, log.checkpoint, trusted_log_key=other.public)
+    assert "not signed by a log key that you trust" in failure(log.pairs, log.checkpoint, trust=other.public)
     assert "signed note" in failure(log.pairs, "nonsense")
 
 
@@ -220,7 +222,7 @@ def test_a_log_begins_with_its_creation() -> None:
     log = LogBuilder()
     log.append(cleo(), "log.created", {}, outcome=Outcome.STARTED)
     assert "entry 0 does not create the log" in failure(log.pairs, log.checkpoint)
-    empty = sign_note(Checkpoint(ORIGIN, 0, bytes(32)), log_key())
+    empty = sign_note(Checkpoint(ORIGIN, 0, EMPTY_ROOT), log_key())
     assert "empty" in failure([], empty)
 
 

@@ -13,7 +13,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pack_builder import BEGIN, ORIGIN, TEMPLATES, LogBuilder, ada, cleo, log_key
+from pack_builder import (
+    BEGIN,
+    ORIGIN,
+    TEMPLATES,
+    LogBuilder,
+    ada,
+    cleo,
+    log_key,
+    trusted_keys,
+    trusted_keys_of_0_1_0,
+)
 
 from minivess.compliance.identity.keys import PrivateKey, generate
 from minivess.compliance.identity.register import Register, possession_statement
@@ -145,13 +155,15 @@ def test_lock_outs_and_a_changed_log_key_are_followed() -> None:
     log, payload = rekeyed(log_key(), new, to_base64(new.sign(statement)))
     log.append(cleo(), "roots.changed", payload)
     log.append(ada(), "ensemble", {"members": 2, "rule": "mean"})
-    trust = {"log_key": json.loads(canonical(log_key().public)), "people": []}
+    trust = verify.read_trust(trusted_keys())
     _, _, people, words = verify.read_log(log_files(log, new), trust)
     assert words.startswith(f"{len(log.entries)} entries")
     assert people.log_key(len(log.entries)) == json.loads(canonical(new.public))
     assert all(check.passed for check in verify_entries(log.pairs, sign_note(log.head, new))[0])
     with pytest.raises(verify.WrongError):
         verify.read_log(log_files(log, log_key()), trust)
+    with pytest.raises(verify.WrongError, match="log key that counts"):
+        verify.read_log(log_files(log, new), verify.read_trust(trusted_keys_of_0_1_0()))
 
 
 @pytest.mark.verifies("REQ-116")

@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from minivess.compliance.proofs.checkpoint import NoteSigner, parse_note, parse_signature, raw_ed25519, valid_origin
+from minivess.compliance.proofs.checkpoint import (
+    NOTE_LIMIT,
+    NoteSigner,
+    parse_decimal,
+    parse_note,
+    parse_signature,
+    raw_ed25519,
+    valid_name,
+    valid_origin,
+)
 from minivess.compliance.proofs.encoding import from_base64, to_base64
 from minivess.compliance.proofs.merkle import HASH_SIZE
 from minivess.foundation.errors import InputError, UsageError, VerificationError
@@ -24,9 +33,9 @@ from minivess.records.identity import PublicKey
 LOG, WITNESS = 0x01, 0x04
 """Types of keys: Ed25519 over a note, and Ed25519 over a cosignature/v1 message."""
 _VKEY = re.compile(r"([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]{44}=*)", re.ASCII)
-_OLD = re.compile(r"old (0|[1-9][0-9]{0,15})", re.ASCII)
 _MAX_PROOF = 63
-_REQUEST_LIMIT = 64 * 1024
+REQUEST_LIMIT = NOTE_LIMIT + 4 * 1024
+"""Bytes of a request: a note, and 63 hashes."""
 _STAMP = 8
 _SIGNATURE = 64
 _LAST_TIME = (1 << 63) - 1
@@ -80,8 +89,11 @@ def parse_verifier_key(text: str) -> VerifierKey:
     """
     match = _VKEY.fullmatch(text)
     blob = from_base64(match[3]) if match else b""
-    if match is None or not valid_origin(match[1]) or len(blob) != 33 or blob[0] not in {LOG, WITNESS}:
-        raise InputError("this is no verifier key", hint="it reads <name>+<8 hex digits>+<base64>")
+    if match is None or not valid_name(match[1]) or len(blob) != 33 or blob[0] not in {LOG, WITNESS}:
+        raise InputError(
+            "this is no verifier key that this version knows",
+            hint="it reads <name>+<8 hex digits>+<base64>, and its key is Ed25519 of type 1 (log) or 4 (witness)",
+        )
     key = VerifierKey(match[1], blob[0], blob[1:])
     if key.key_hash.hex() != match[2]:
         raise InputError(f"the verifier key of {key.name} has a hash that is not its own")
@@ -97,7 +109,12 @@ def cosign(note: str, name: str, signer: NoteSigner, time: int) -> str:
         name: of the witness.
         signer: its key.
         time: Unix seconds.
+
+    Raises:
+        UsageError: the time is 0 or beyond 2^63 - 1, or the name cannot name a key.
     """
+    if not 0 < time <= _LAST_TIME:
+        raise UsageError("a cosignature needs the time at which it is made")
     stamp = time.to_bytes(_STAMP, "big")
     key = verifier_key(name, signer.public, WITNESS)
     return f"— {name} {to_base64(key.key_hash + stamp + signer.sign(_message(note, time)))}\n"
@@ -117,36 +134,57 @@ def verify_cosignatures(
         now: Unix seconds of one's own clock; a signature from more than ten minutes after it is refused.
 
     Raises:
-        UsageError: a key is not that of a witness, or one name or key is given twice.
+        UsageError: a key is not that of a witness, or one key is given twice.
         InputError: the note is malformed.
         VerificationError: fewer than `quorum` do, or a signature in the name of one is wrong.
     """
-    if any(witness.kind != WITNESS for witness in witnesses):
-        raise UsageError("only the keys of witnesses (type 4) vouch for a checkpoint")
-    if len({one.name for one in witnesses}) < len(witnesses) or len({one.raw for one in witnesses}) < len(witnesses):
-        raise UsageError("a witness is given twice")
-    signed = parse_note(note, foreign=True)
-    found: dict[str, Cosigned] = {}
-    for witness in witnesses:
-        for item in signed.signatures:
-            if (item.name, item.key_hash) != (witness.name, witness.key_hash):
-                continue
-            time = int.from_bytes(item.signature[:_STAMP], "big")
-            wrong = VerificationError(f"the signature of the witness {witness.name} is wrong")
-            if len(item.signature) != _STAMP + _SIGNATURE or not 0 < time <= _LAST_TIME:
-                raise wrong
-            try:
-                Ed25519PublicKey.from_public_bytes(witness.raw).verify(item.signature[_STAMP:], _message(note, time))
-            except (InvalidSignature, ValueError):
-                raise wrong from None
-            if now is not None and time > now + _AHEAD:
-                raise VerificationError(f"the signature of the witness {witness.name} is from the future")
-            found[witness.name] = Cosigned(witness.name, time)
+    found = tuple(one for one in cosigners(note, witnesses, now=now) if one is not None)
     if len(found) < quorum:
         raise VerificationError(
             f"{len(found)} of {len(witnesses)} witnesses vouch for this checkpoint, and it takes {quorum}"
         )
-    return tuple(found.values())
+    return found
+
+
+@implements("REQ-054")
+def cosigners(note: str, witnesses: Sequence[VerifierKey], *, now: float | None = None) -> tuple[Cosigned | None, ...]:
+    """Who of these witnesses vouches for a checkpoint, and since when; None in the place of one that does not.
+
+    Args:
+        note: the signed checkpoint, of any log.
+        witnesses: whose signatures count.
+        now: as for `verify_cosignatures`.
+
+    Raises:
+        UsageError: a key is not that of a witness, or one key is given twice.
+        InputError: the note is malformed.
+        VerificationError: a signature in the name of one is wrong, or from the future.
+    """
+    if any(witness.kind != WITNESS for witness in witnesses):
+        raise UsageError("only the keys of witnesses (type 4) vouch for a checkpoint")
+    if len({one.raw for one in witnesses}) < len(witnesses):
+        raise UsageError("a witness is given twice")
+    signatures = {(item.name, item.key_hash): item.signature for item in parse_note(note, foreign=True).signatures}
+    return tuple(
+        _cosigned(note, one, signatures[one.name, one.key_hash], now)
+        if (one.name, one.key_hash) in signatures
+        else None
+        for one in witnesses
+    )
+
+
+def _cosigned(note: str, witness: VerifierKey, signature: bytes, now: float | None) -> Cosigned:
+    time = int.from_bytes(signature[:_STAMP], "big")
+    wrong = VerificationError(f"the signature of the witness {witness.name} is wrong")
+    if len(signature) != _STAMP + _SIGNATURE or not 0 < time <= _LAST_TIME:
+        raise wrong
+    try:
+        Ed25519PublicKey.from_public_bytes(witness.raw).verify(signature[_STAMP:], _message(note, time))
+    except (InvalidSignature, ValueError):
+        raise wrong from None
+    if now is not None and time > now + _AHEAD:
+        raise VerificationError(f"the signature of the witness {witness.name} is from the future")
+    return Cosigned(witness.name, time)
 
 
 def add_signatures(note: str, lines: str) -> str:
@@ -190,19 +228,20 @@ def parse_request(data: bytes) -> AddCheckpoint:
     Raises:
         InputError: it is malformed or too large.
     """
-    if len(data) > _REQUEST_LIMIT:
-        raise InputError("the request is longer than 64 KiB")
+    if len(data) > REQUEST_LIMIT:
+        raise InputError(f"the request is longer than {REQUEST_LIMIT // 1024} KiB")
     try:
         head, separator, note = data.decode("utf-8").partition("\n\n")
     except UnicodeDecodeError:
         raise InputError("the request is not UTF-8") from None
     first, *proof = head.split("\n")
-    match = _OLD.fullmatch(first)
+    word, _, number = first.partition(" ")
+    old = parse_decimal(number if word == "old" else "")
     hashes = tuple(from_base64(line) for line in proof)
-    if not separator or match is None or len(hashes) > _MAX_PROOF or any(len(item) != HASH_SIZE for item in hashes):
+    if not separator or len(hashes) > _MAX_PROOF or any(len(item) != HASH_SIZE for item in hashes):
         raise InputError("the request is malformed: old size, proof, an empty line, a checkpoint")
     parse_note(note, foreign=True)
-    return AddCheckpoint(int(match[1]), hashes, note)
+    return AddCheckpoint(old, hashes, note)
 
 
 def _message(note: str, time: int) -> bytes:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
+from minivess.compliance.proofs.checkpoint import parse_decimal, parse_note
 from minivess.compliance.proofs.encoding import from_base64, to_base64
-from minivess.compliance.proofs.merkle import HASH_SIZE, leaf_hash, verify_inclusion
+from minivess.compliance.proofs.merkle import HASH_SIZE
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
-from minivess.records.identity import PublicKey
 from minivess.records.receipt import Receipt
 
 _HEADER = "c2sp.org/tlog-proof@v1"
 _LIMIT = 4 << 20
 _MAX_HASHES = 63
-_INDEX = re.compile(r"index (0|[1-9][0-9]{0,15})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class TlogProof:
     """An index, the audit path of its leaf, the signed checkpoint verbatim, and optional unauthenticated data.
 
     MiniVess puts the canonical bytes of the entry into `extra`, and after a newline those of its details where there are
-    any (canonical JSON has no newline). `verify` is what binds the entry to the log.
+    any (canonical JSON has no newline). The audit path under a checkpoint that is believed binds the entry to the log.
     """
 
     index: int
@@ -65,18 +62,6 @@ class TlogProof:
         if len(held) > 2 or not all(held):
             raise InputError("the extra data of the proof is not an entry with or without its details")
         return held
-
-    @implements("REQ-002", "REQ-028")
-    def verify(self, entry: bytes, origin: str, log_key: PublicKey) -> Checkpoint:
-        """Check that `entry` (its canonical bytes) is in the tree that the log key signed.
-
-        Raises:
-            InputError: the checkpoint is malformed.
-            VerificationError: signature or audit path do not hold.
-        """
-        checkpoint = parse_note(self.checkpoint).verify(origin, log_key)
-        verify_inclusion(leaf_hash(entry), self.index, checkpoint.size, self.hashes, checkpoint.root)
-        return checkpoint
 
 
 @implements("REQ-050")
@@ -127,13 +112,15 @@ def parse_proof(text: str) -> TlogProof:
     if not separator or lines.pop(0) != _HEADER:
         raise InputError(f"not a {_HEADER} text")
     extra = from_base64(lines.pop(0).removeprefix("extra ")) if lines and lines[0].startswith("extra ") else None
-    match = _INDEX.fullmatch(lines.pop(0)) if lines else None
-    if match is None:
-        raise InputError("the proof does not say which entry it is for")
+    word, _, number = lines.pop(0).partition(" ") if lines else ("", "", "")
+    try:
+        index = parse_decimal(number if word == "index" else "")
+    except InputError:
+        raise InputError("the proof does not say which entry it is for") from None
     if len(lines) > _MAX_HASHES:
         raise InputError(f"the audit path of the proof has more than {_MAX_HASHES} hashes")
     hashes = tuple(from_base64(line) for line in lines)
     if any(len(item) != HASH_SIZE for item in hashes):
         raise InputError("a hash in the audit path of the proof is not 32 bytes")
     parse_note(checkpoint)
-    return TlogProof(int(match[1]), hashes, checkpoint, extra)
+    return TlogProof(index, hashes, checkpoint, extra)

@@ -72,14 +72,14 @@ def tamper(pairs: Sequence[Pair], origin: str, log_signer: Signer) -> list[Case]
         return sign_note(Checkpoint(origin, len(copy), root([leaf_hash(line) for line, _ in copy])), key)
 
     note, trusted = signed(pairs), log_signer.public
-    if not all(check.passed for check in verify_log(pairs, note, trusted_log_key=trusted, known=note)[0]):
+    if not all(check.passed for check in verify_log(pairs, note, trust=trusted, known=note)[0]):
         raise UsageError("the log does not verify as it is", hint="`minivess audit verify` says why")
     changes = [*_stranger(pairs, note, signed), *_insider(pairs, note, signed, log_signer)]
     return [_judged(change, log_signer) for change in changes]
 
 
 def _judged(change: _Change, log_signer: Signer) -> Case:
-    checks, _ = verify_log(change.pairs, change.note, trusted_log_key=log_signer.public, known=change.known)
+    checks, _ = verify_log(change.pairs, change.note, trust=log_signer.public, known=change.known)
     words = next((check.detail for check in checks if not check.passed), "nothing was noticed")
     named = change.named is None or any(f"{form} {change.named}" in f"{words} " for form in ("entry", "entries"))
     refused = any(not check.passed for check in checks)

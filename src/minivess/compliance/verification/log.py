@@ -24,12 +24,13 @@ from minivess.compliance.identity.keys import verify
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.checkpoint import SignedCheckpoint, parse_note
-from minivess.compliance.proofs.cosignature import parse_verifier_key, verify_cosignatures
 from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import Frontier, leaf_hash
 from minivess.compliance.proofs.shape import parser_of
 from minivess.compliance.rules.admission import NotStartedError, admit, needs_record
 from minivess.compliance.rules.standing import Standing
+from minivess.compliance.verification.belief import LogAtHand, believe, keys_by_roots, known_head, vouching
+from minivess.compliance.verification.trust import Trust
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError, VerificationError
 from minivess.foundation.implements import implements
@@ -37,12 +38,11 @@ from minivess.records.entry import ENTRY_FORMAT, Details, Entry, Outcome
 from minivess.records.identity import PublicKey
 from minivess.records.payloads import PAYLOADS, check_payload, observed
 from minivess.records.verdict import Check
-from minivess.records.witness import WitnessPolicy
 
 MAX_ENTRY = 1 << 20
 """Bytes of one entry, and of its details."""
 ENTRIES, SIGNATURES, CHECKPOINT, ROOT = "log entries", "log signatures", "log checkpoint", "log completeness"
-CONTINUED, WITNESSED = "log continuity", "log witnesses"
+CONTINUED, TRUSTED = "log continuity", "log trust"
 
 Pair = tuple[bytes, bytes | None]
 """The canonical bytes of an entry and of its details; None when it has none, or they were erased."""
@@ -65,23 +65,22 @@ def verify_entries(
     pairs: Iterable[Pair],
     checkpoint: str,
     *,
-    trusted_log_key: PublicKey | None = None,
-    witnesses: WitnessPolicy | None = None,
+    trust: Trust | PublicKey | None = None,
 ) -> tuple[list[Check], Register, list[Entry]]:
     """Judge a log that fits in memory, and hand out what it says.
 
     Args:
         pairs: each entry and its details, in order.
         checkpoint: the signed note that must cover exactly these entries.
-        trusted_log_key: the key the verifier knows from elsewhere; without it the log's own first entry is believed.
-        witnesses: who must vouch for the checkpoint.
+        trust: what the verifier knows from elsewhere, or the log's key alone; without it the log's own first entry is
+            believed. The log may be older than a checkpoint that the trust file knows.
 
     Returns:
         The checks in order (the first that fails names the first bad entry by its index), the register after the last
         good entry, and the good entries. Judgement stops at the first bad entry.
     """
     entries: list[Entry] = []
-    run = _Run(checkpoint, trusted_log_key, witnesses=witnesses)
+    run = _Run(checkpoint, _trust(trust))
 
     def judged() -> Iterator[None]:
         for item in run.placed(pairs):
@@ -97,9 +96,8 @@ def verify_log(
     pairs: Iterable[Pair],
     checkpoint: str,
     *,
-    trusted_log_key: PublicKey | None = None,
-    known: str | None = None,
-    witnesses: WitnessPolicy | None = None,
+    trust: Trust | PublicKey | None = None,
+    known: str | bytes | None = None,
     quick: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[list[Check], Register]:
@@ -108,9 +106,8 @@ def verify_log(
     Args:
         pairs: each entry and its details, in order.
         checkpoint: the signed note that must cover exactly these entries.
-        trusted_log_key: as for `verify_entries`.
+        trust: as for `verify_entries`; but this is the log as it is now, and has all that the trust file knows.
         known: a checkpoint of this log that was seen before: the log must continue it.
-        witnesses: who must vouch for the checkpoint.
         quick: believe the log's signature under the checkpoint instead of checking each actor's own. Entries about
             identities are checked whole either way.
         progress: hears how many entries were judged.
@@ -118,7 +115,7 @@ def verify_log(
     Returns:
         The checks in order, as `verify_entries`, and the register after the last good entry.
     """
-    run = _Run(checkpoint, trusted_log_key, quick=quick, known=known, witnesses=witnesses)
+    run = _Run(checkpoint, _trust(trust), quick=quick, known=known, now=True)
     items = run.placed(pairs, progress)
     if quick:
         return run.checks(None for _ in items), run.register
@@ -126,6 +123,10 @@ def verify_log(
     pool = ProcessPoolExecutor(len(sched_getaffinity(0)), get_context("spawn")) if long else None
     with pool or nullcontext():
         return run.checks(_in_chunks(items, pool)), run.register
+
+
+def _trust(trust: Trust | PublicKey | None) -> Trust | None:
+    return Trust.of_key(trust) if isinstance(trust, PublicKey) else trust
 
 
 def read_entry(line: bytes, index: int) -> Entry:
@@ -183,10 +184,11 @@ class _Run:
     """One judgement of one log: what has to be kept from entry to entry."""
 
     checkpoint: str
-    trusted: PublicKey | None
+    trusted: Trust | None
     quick: bool = False
-    known: str | None = None
-    witnesses: WitnessPolicy | None = None
+    known: str | bytes | None = None
+    now: bool = False
+    """Whether this is the log as it is now, not an older copy."""
     standing: Standing = field(default_factory=Standing)
     frontier: Frontier = field(default_factory=Frontier)
     origin: str = ""
@@ -199,17 +201,21 @@ class _Run:
     """Keys that were found in the register since the last entry about identities."""
     _note: SignedCheckpoint | None = None
     _seen: SignedCheckpoint | None = None
-    _seen_root: bytes | None = None
+    _roots: dict[int, bytes | None] = field(default_factory=dict)
+    """Roots of the first n entries, by n, where a checkpoint of n was seen before."""
     _fault: MinivessError | None = None
 
     def __post_init__(self) -> None:
         try:
             self._seen = None if self.known is None else parse_note(self.known)
             self._note = parse_note(self.checkpoint)
-        except InputError as error:
-            self._fault = error
-        else:
             self.origin, self.announced = self._note.checkpoint.origin, self._note.checkpoint.size
+            before = None if self.trusted is None else known_head(self.trusted, self.origin)
+        except MinivessError as error:
+            self._fault = error
+            return
+        sizes = (None if self._seen is None else self._seen.checkpoint.size, None if before is None else before.size)
+        self._roots = {size: None for size in sizes if size is not None}
 
     @property
     def register(self) -> Register:
@@ -239,21 +245,26 @@ class _Run:
         return [
             Check(name=ENTRIES, passed=True, detail=form),
             Check(name=SIGNATURES, passed=True, detail=f"{count} entries {keys}"),
-            *_check_head(self._note, self.register, self.frontier, self.trusted),
+            *_check_head(self._note, self.register, self.frontier),
             *self._check_continued(),
-            *self._check_witnesses(),
+            *self._check_trust(),
         ]
 
-    def _check_witnesses(self) -> list[Check]:
-        if self.witnesses is None:
+    def _check_trust(self) -> list[Check]:
+        """Whether the verifier's own keys, witnesses and known checkpoint agree."""
+        if self.trusted is None:
             return []
-        keys = [parse_verifier_key(witness.key) for witness in self.witnesses.witnesses]
+        origin = self.origin
         try:
-            vouched = verify_cosignatures(self.checkpoint, keys, self.witnesses.quorum)
+            keys = keys_by_roots(self.register, self.trusted, origin, self.announced)
+            roots = {size: root for size, root in self._roots.items() if root is not None}
+            at_hand = LogAtHand(origin, self.frontier.size if self.now else None, roots, keys)
+            believe(self.checkpoint, self.trusted, at_hand)
         except MinivessError as error:
-            return [_no(WITNESSED, error)]
-        names = ", ".join(one.name for one in vouched)
-        return [Check(name=WITNESSED, passed=True, detail=f"vouched for by {names} ({self.witnesses.quorum} needed)")]
+            return [_no(TRUSTED, error)]
+        names = ", ".join(one.name for one in vouching(self.checkpoint, self.trusted).values())
+        vouched = f", vouched for by {names}" if names else ""
+        return [Check(name=TRUSTED, passed=True, detail=f"signed by a key of {origin} that you trust{vouched}")]
 
     def _check_continued(self) -> list[Check]:
         """Whether the log continues the checkpoint that was seen before."""
@@ -267,7 +278,7 @@ class _Run:
                     f"the log was rolled back: {seen.size} entries were signed before, {self.frontier.size} are here: "
                     f"entry {self.frontier.size} is missing"
                 )
-            if self._seen_root != seen.root:
+            if self._roots[seen.size] != seen.root:
                 raise VerificationError(
                     f"two histories: the first {seen.size} entries are not those that were signed before"
                 )
@@ -284,7 +295,6 @@ class _Run:
         if self._fault is not None:
             return
         index, leaves = -1, list[bytes]()
-        seen = -1 if self._seen is None else self._seen.checkpoint.size
         for index, (line, details) in enumerate(pairs):
             body = _parse(line, index)
             self._check_place(index, body)
@@ -295,12 +305,12 @@ class _Run:
                 raise VerificationError(f"the details of entry {index} were changed: they are not those that it names")
             key = self._key(index, line, body, details)
             leaves.append(leaf_hash(line))
-            if index + 1 == seen or len(leaves) == _CHUNK:
+            if index + 1 in self._roots or len(leaves) == _CHUNK:
                 self.frontier.extend(leaves)
                 leaves = []
                 progress(index + 1)
-            if index + 1 == seen:
-                self._seen_root = self.frontier.root()
+            if index + 1 in self._roots:
+                self._roots[index + 1] = self.frontier.root()
             yield index, line, details, key
         self.frontier.extend(leaves)
         progress(index + 1)
@@ -488,13 +498,9 @@ def _judge_chunk(
     return None
 
 
-def _check_head(
-    note: SignedCheckpoint, register: Register, frontier: Frontier, trusted: PublicKey | None
-) -> list[Check]:
+def _check_head(note: SignedCheckpoint, register: Register, frontier: Frontier) -> list[Check]:
     checkpoint = note.checkpoint
     try:
-        if trusted is not None and all(trusted != one.identity.signing_key for one in register.log_keys):
-            raise VerificationError("the log names another log key than the one you trust")
         note.verify(checkpoint.origin, register.log_key_at(checkpoint.size))
     except MinivessError as error:
         return [_no(CHECKPOINT, error)]

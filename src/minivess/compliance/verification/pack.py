@@ -15,17 +15,18 @@ from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.canonical import parse_json
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.envelope import parse_envelope
+from minivess.compliance.proofs.merkle import leaf_hash, verify_inclusion
 from minivess.compliance.proofs.tlog_proof import parse_proof
 from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST, check_bag, read_pack
+from minivess.compliance.verification.belief import Believed, LogAtHand, believe, keys_by_roots
 from minivess.compliance.verification.conduct import check_odometer, check_openings, check_provenance
 from minivess.compliance.verification.log import verify_entries
-from minivess.compliance.verification.trust import TrustedKeys, read_trust
+from minivess.compliance.verification.trust import LAYOUT, Trust, read_trust
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.approval import Manifestation, Policy
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Entry
 from minivess.records.verdict import Check, Verdict
 
 ENTRIES, DETAILS = "data/audit/entries.jsonl", "data/audit/details.jsonl"
@@ -43,8 +44,8 @@ def verify_pack(path: Path, *, trust: Path | None = None) -> Verdict:
 
     Args:
         path: the zip, or a folder it was unpacked to.
-        trust: a JSON file `{"log_key": PublicKey, "people": [Identity, ...]}`. Without it the pack is judged against
-            its own keys alone, and the verdict says `trusted=False`.
+        trust: a trust file (`verification.trust`). Without it the pack is judged against its own keys alone, and the
+            verdict says `trusted=False`. With one that names no release rules the verdict is LIMITED.
 
     Returns:
         The checks in order. It holds when none failed; the first failure names what is wrong.
@@ -60,7 +61,7 @@ def verify_pack(path: Path, *, trust: Path | None = None) -> Verdict:
     return judge_files(files, subject=path.name, container=container, trusted=trusted)
 
 
-def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, trusted: TrustedKeys | None) -> Verdict:
+def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, trusted: Trust | None) -> Verdict:
     """Judge the files of a pack that was read already.
 
     Args:
@@ -82,8 +83,7 @@ def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, tru
     log_checks, register, entries = verify_entries(
         zip(lines, chain(details, repeat(None)), strict=False),
         checkpoint,
-        trusted_log_key=trusted.log_key if trusted else None,
-        witnesses=trusted.witnesses if trusted else None,
+        trust=trusted,
     )
     checks += log_checks
     if len(details) != len(lines):
@@ -91,20 +91,32 @@ def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, tru
         checks.append(Check(name="log details", passed=False, detail=words))
     if all(check.passed for check in log_checks):
         checks += [
-            _check("proofs", lambda: _check_proofs(files, lines, entries, register)),
+            _check("proofs", lambda: _check_proofs(files, lines, register, trusted)),
             _check("provenance", lambda: check_provenance(files, entries)),
             _check("test-set odometer", lambda: check_odometer(files, check_openings(entries, register))),
             _check(SIGNATURES_CHECK, lambda: _check_signatures(files, register, len(entries), trusted)),
         ]
+    if trusted is not None:
+        checks.append(_check("layout", lambda: _check_layout(trusted)))
     holds = all(check.passed for check in checks)
-    return Verdict(subject=subject, checks=tuple(checks), trusted=trusted is not None and holds)
+    limits = () if trusted is None else trusted.limits
+    return Verdict(subject=subject, checks=tuple(checks), trusted=trusted is not None and holds, limits=limits)
 
 
-def _check_proofs(files: Mapping[str, bytes], lines: list[bytes], entries: list[Entry], register: Register) -> str:
+def _check_layout(trusted: Trust) -> str:
+    if trusted.layout > LAYOUT:
+        raise VerificationError(
+            f"the pack is of layout {LAYOUT}, and the trust file asks for {trusted.layout} at least"
+        )
+    return f"layout {LAYOUT}, and {trusted.layout} at least is asked for"
+
+
+def _check_proofs(files: Mapping[str, bytes], lines: list[bytes], register: Register, trusted: Trust | None) -> str:
     names = [name for name in sorted(files) if name.startswith(_PROOFS)]
     if not names:
         raise VerificationError(f"no inclusion proof in {_PROOFS}")
-    origin = entries[0].body.log
+    checkpoint = _text(files, CHECKPOINT)
+    head = parse_note(checkpoint).checkpoint
     for name in names:
         match = _PROOF.fullmatch(name)
         index = int(match[1]) if match else len(lines)
@@ -114,14 +126,25 @@ def _check_proofs(files: Mapping[str, bytes], lines: list[bytes], entries: list[
             proof = parse_proof(_text(files, name))
             if proof.index != index or proof.extra is not None:
                 raise VerificationError("it is for another entry than its name says, or carries extra data")
-            head = parse_note(proof.checkpoint).checkpoint
-            proof.verify(lines[index], origin, register.log_key_at(head.size))
+            believed = Believed(head.size, head.root)
+            if proof.checkpoint != checkpoint:  # that one was judged with the log
+                believed = _believe_too(proof.checkpoint, head.origin, register, trusted)
+            verify_inclusion(leaf_hash(lines[index]), index, believed.size, proof.hashes, believed.root)
         except MinivessError as error:
             raise VerificationError(f"{name}: {error.message}") from None
     return f"{len(names)} inclusion proofs lead to a signed checkpoint"
 
 
-def _check_signatures(files: Mapping[str, bytes], register: Register, entries: int, trusted: TrustedKeys | None) -> str:
+def _believe_too(note: str, origin: str, register: Register, trusted: Trust | None) -> Believed:
+    """Another checkpoint in the pack than that of its log: it is held to all that that one is held to."""
+    believed = believe(note, Trust.of_register(register), origin)
+    if trusted is None:
+        return believed
+    keys = keys_by_roots(register, trusted, origin, believed.size)
+    return believe(note, trusted, LogAtHand(origin, keys=keys))
+
+
+def _check_signatures(files: Mapping[str, bytes], register: Register, entries: int, trusted: Trust | None) -> str:
     names = {match[1]: name for name in sorted(files) if (match := SIGNATURE.fullmatch(name))}
     if not names:
         raise VerificationError("the pack is not signed by anybody")
@@ -145,10 +168,12 @@ def _check_signatures(files: Mapping[str, bytes], register: Register, entries: i
             raise VerificationError(
                 f"{id_} signed on a log of {manifestation.head} entries, older than the one in the pack"
             )
-        if trusted is not None and register.person(id_) not in trusted.people:
+        if trusted is not None and not trusted.signs(register.person(id_)):
             raise VerificationError(
                 f"{id_} signed, but is not among the people you trust with this key and these roles"
             )
+    if trusted is not None and trusted.rules:
+        check_policy(policy.model_copy(update={"rules": trusted.rules}), envelopes, (subject,), register)
     words = "; ".join(_words(item) for item in signed)
     return f"{words}{'. DEMO KEYS: this proves nothing about a real device' if register.demo else ''}"
 

@@ -9,10 +9,11 @@ from pydantic import ValidationError
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.encoding import from_base64
+from minivess.compliance.proofs.merkle import leaf_hash, verify_inclusion
 from minivess.compliance.proofs.serving_logs import ANCHORED, ENROLLED, ServingHead, ServingLogs
-from minivess.compliance.proofs.tlog_proof import TlogProof
+from minivess.compliance.verification.belief import believe
 from minivess.compliance.verification.log import check_signature, read_details, read_entry
-from minivess.compliance.verification.trust import TrustedKeys
+from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.entry import Entry, Outcome
@@ -28,18 +29,20 @@ _LETTING_IN = frozenset({"identity.enrolled", "identity.rotated"})
 
 @implements("REQ-028")
 def verify_receipt(
-    receipt: Receipt, *, log_key: Register | TrustedKeys | PublicKey, actor: Register | TrustedKeys | PublicKey
+    receipt: Receipt, *, log_key: Register | Trust | PublicKey, actor: Register | Trust | PublicKey
 ) -> Verdict:
     """Judge a receipt offline.
 
     Args:
         receipt: what the log answered to whoever caused the entry.
-        log_key: the key that signs the log's checkpoints, known from elsewhere, or what names it for each size.
-        actor: the actor's signing key, or the register or trusted keys that name it.
+        log_key: what the checkpoint is believed by: a trust file, the key that signs the log's checkpoints, or the
+            log's register that names it for each size.
+        actor: the actor's signing key, or the register or trust file that names it.
 
     Returns:
         Three checks: the entry's form, its signature, its place under the signed checkpoint. An entry of a serving log has
-        five: first who vouches for that log, last whether the device's log knows of it by now.
+        five: first who vouches for that log, last whether the device's log knows of it by now. With a trust file that
+        names no release rules the verdict is LIMITED.
     """
     if receipt.through:
         return _verify_through(receipt, log_key=log_key, actor=actor)
@@ -66,21 +69,33 @@ def verify_receipt(
         check_signature(entry, key)
         checks.append(Check(name=name, passed=True, detail=f"signed by {entry.body.actor}"))
         name = "receipt proof"
-        proof = TlogProof(receipt.index, tuple(from_base64(item) for item in receipt.proof), receipt.checkpoint)
-        signed_by = log_key if isinstance(log_key, PublicKey) else log_key.log_key_at(head.size)
-        size = proof.verify(line, origin, signed_by).size
-        checks.append(Check(name=name, passed=True, detail=f"stands in the log of {size} entries signed by {origin}"))
+        believed = believe(receipt.checkpoint, _trust(log_key), origin)
+        path = [from_base64(item) for item in receipt.proof]
+        verify_inclusion(leaf_hash(line), receipt.index, believed.size, path, believed.root)
+        words = f"is in the log of {believed.size} entries signed by {origin}"
+        checks.append(Check(name=name, passed=True, detail=words))
     except MinivessError as error:
         checks.append(Check(name=name, passed=False, detail=error.message))
-    return Verdict(subject=f"receipt {receipt.index}", checks=tuple(checks), trusted=True)
+    subject = f"receipt {receipt.index}"
+    return Verdict(subject=subject, checks=tuple(checks), trusted=True, limits=_limits(log_key))
 
 
-def _enrolled(known: Register | TrustedKeys, key_id: str, actor: str, index: int) -> PublicKey:
-    if isinstance(known, TrustedKeys):
-        for one in known.people:
-            if one.id == actor and one.signing_key.key_id == key_id:
-                return one.signing_key
-        raise VerificationError(f"entry {index}: {actor} with this key is not among those you trust")
+def _limits(known: Register | Trust | PublicKey) -> tuple[str, ...]:
+    return known.limits if isinstance(known, Trust) else ()
+
+
+def _trust(known: Register | Trust | PublicKey) -> Trust:
+    if isinstance(known, Register):
+        return Trust.of_register(known)
+    return Trust.of_key(known) if isinstance(known, PublicKey) else known
+
+
+def _enrolled(known: Register | Trust, key_id: str, actor: str, index: int) -> PublicKey:
+    if isinstance(known, Trust):
+        try:
+            return known.actor(actor, key_id)
+        except VerificationError as error:
+            raise VerificationError(f"entry {index}: {error.message}") from None
     identity = known.key(key_id, index)
     if identity.id != actor:
         raise VerificationError(f"entry {index}: the key is that of {identity.id}, not of {actor}")
@@ -89,7 +104,7 @@ def _enrolled(known: Register | TrustedKeys, key_id: str, actor: str, index: int
 
 @implements("REQ-172", "RC-60")
 def _verify_through(
-    receipt: Receipt, *, log_key: Register | TrustedKeys | PublicKey, actor: Register | TrustedKeys | PublicKey
+    receipt: Receipt, *, log_key: Register | Trust | PublicKey, actor: Register | Trust | PublicKey
 ) -> Verdict:
     """Judge the receipt of a serving log's entry by what the device's log says of the service and its log."""
     subject, name = f"receipt {receipt.index}", "receipt service"
@@ -104,12 +119,14 @@ def _verify_through(
             return Verdict(subject=subject, checks=tuple(checks), trusted=True)
         name = "receipt anchor"
         _check_author(receipt, led.head.service)
+        if led.anchor is None and isinstance(log_key, Trust) and log_key.asks_for_witnesses:
+            raise VerificationError("the witnesses that you ask for have not vouched for this: ask for a later receipt")
         checks.append(Check(name=name, passed=True, detail=_check_anchor(receipt, led, actor)))
     except ValidationError:
         checks = [Check(name=name, passed=False, detail="an entry of the device's log has a malformed payload")]
     except MinivessError as error:
         checks = [Check(name=name, passed=False, detail=error.message)]
-    return Verdict(subject=subject, checks=tuple(checks), trusted=True)
+    return Verdict(subject=subject, checks=tuple(checks), trusted=True, limits=_limits(log_key))
 
 
 @dataclass(frozen=True)
@@ -122,7 +139,7 @@ class _Led:
 
 
 def _led_by(
-    receipt: Receipt, log_key: Register | TrustedKeys | PublicKey, actor: Register | TrustedKeys | PublicKey
+    receipt: Receipt, log_key: Register | Trust | PublicKey, actor: Register | Trust | PublicKey
 ) -> _Led:
     """Judge the receipts of the device's log: of the entries that let the service in, enrolled its log, and anchored it.
 
@@ -136,16 +153,20 @@ def _led_by(
         if action in found or entry.body.outcome is not Outcome.COMPLETED:
             raise VerificationError(f"entry {one.index} of the device's log does not lead to the serving log")
         found[action] = entry
+    for one, (action, entry) in zip(receipt.through, found.items(), strict=True):
         if action == "service" and isinstance(actor, PublicKey):
             continue  # its signer is not known here; the service's key is, and is compared below
-        verdict = verify_receipt(one, log_key=log_key, actor=actor)
+        by = actor
+        if action != "service" and isinstance(actor, Trust) and "service" in found:
+            by = _let_in(found["service"]).signing_key  # whom a person that is trusted let in
+        verdict = verify_receipt(one, log_key=log_key, actor=by)
         if verdict.first_failure is not None:
-            raise VerificationError(f"entry {one.index} of the device's log: {verdict.first_failure.detail}")
+            raise VerificationError(f"entry {entry.body.index} of the device's log: {verdict.first_failure.detail}")
     enrolled, anchor, let_in = found.pop(ENROLLED, None), found.pop(ANCHORED, None), found.pop("service", None)
     if enrolled is None or let_in is None or found:
         raise VerificationError("the receipt lacks the entries of the device's log that enrol the service and its log")
     (head,) = ServingLogs().extend(enrolled).heads.values()
-    identity = Identity.model_validate(let_in.body.payload.get("identity"))
+    identity = _let_in(let_in)
     service_key = actor if isinstance(actor, PublicKey) else identity.signing_key
     about = {(one.body.log, one.body.actor, one.body.key) for one in (enrolled, anchor) if one is not None}
     if about != {(let_in.body.log, identity.id, identity.signing_key.key_id)} or identity.signing_key != service_key:
@@ -155,13 +176,17 @@ def _led_by(
     return _Led(head, service_key, anchor)
 
 
+def _let_in(entry: Entry) -> Identity:
+    return Identity.model_validate(entry.body.payload.get("identity"))
+
+
 def _check_author(receipt: Receipt, service: str) -> None:
     body = read_entry(receipt.entry.encode("utf-8", errors="surrogatepass"), receipt.index).body
     if body.actor != service or body.action not in SERVED:
         raise VerificationError(f"entry {receipt.index} ({body.action} by {body.actor}) is no answer of {service}")
 
 
-def _check_anchor(receipt: Receipt, led: _Led, actor: Register | TrustedKeys | PublicKey) -> str:
+def _check_anchor(receipt: Receipt, led: _Led, actor: Register | Trust | PublicKey) -> str:
     """In words whether the device's log knows the checkpoint of a receipt.
 
     Raises:

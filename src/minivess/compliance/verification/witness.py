@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
+from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.cosignature import AddCheckpoint, VerifierKey
 from minivess.compliance.proofs.merkle import EMPTY_ROOT, verify_consistency
-from minivess.compliance.verification.trust import TrustedKeys
+from minivess.compliance.verification.belief import believe
+from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import CouldNotCheckError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.identity import PublicKey
@@ -34,27 +35,33 @@ class Decision:
 
 
 @implements("REQ-054", "REQ-055", "RC-16")
-def judge_request(request: AddCheckpoint, logs: Mapping[str, VerifierKey], seen: Mapping[str, Seen]) -> Decision:
-    """Decide whether to vouch for a checkpoint.
+def judge_request(
+    request: AddCheckpoint, logs: Mapping[str, Sequence[VerifierKey]], seen: Mapping[str, Seen]
+) -> Decision:
+    """Decide whether to vouch for a checkpoint, in the order of tlog-witness.
 
     Args:
         request: what is asked.
-        logs: verifier keys of the logs that are served, by origin.
+        logs: verifier keys of the logs that are served, by origin; a log that changes its key has several.
         seen: what was vouched for, by origin.
+
+    Returns:
+        404 for an unknown origin, 403 without a good signature of a known key or with a wrong one, 400 for an old size
+        beyond the checkpoint, 409 for another old size than the one seen last, 422 for roots or a proof that do not fit.
     """
     signed = parse_note(request.note, foreign=True)
     head = signed.checkpoint
     known = seen.get(head.origin, Seen())
-    log = logs.get(head.origin)
-    if log is None:
+    keys = logs.get(head.origin)
+    if not keys:
         return Decision(UNKNOWN, known, "this witness does not serve that log")
     try:
-        signed.verify_raw(log.name, log.raw)
+        signed.verify_any((key.name, key.raw) for key in keys)
     except VerificationError as error:
         return Decision(FORBIDDEN, known, error.message)
     if request.old > head.size:
         return Decision(MALFORMED, known, "the old size lies beyond the checkpoint")
-    if request.old != known.size or (head.size == known.size and head.root != known.root):
+    if request.old != known.size:
         return Decision(CONFLICT, known, "another head was seen last")
     try:
         verify_consistency(known.size, head.size, request.proof, known.root, head.root)
@@ -65,24 +72,27 @@ def judge_request(request: AddCheckpoint, logs: Mapping[str, VerifierKey], seen:
 
 @implements("REQ-055", "RC-16")
 def compare_views(
-    first: str, second: str, log_key: TrustedKeys | PublicKey, proof: Sequence[bytes] | None = None
+    first: str | bytes, second: str | bytes, trust: Trust | PublicKey, proof: Sequence[bytes] | None = None
 ) -> str:
     """Whether two signed checkpoints of one log can both be its history; returns in words that they can.
 
     Args:
         first: a checkpoint.
         second: another of the same log.
-        log_key: the key that must have signed both, or what names it for each size.
+        trust: what both must be believed by, or the log's key alone.
         proof: the consistency proof from the smaller to the larger, which only the log can give.
 
     Raises:
         VerificationError: they cannot, and both notes together prove it; or the proof does not hold; or one is not the
             log's.
+        InputError: one is not UTF-8, or malformed.
         CouldNotCheckError: they are of two sizes, and no proof was given.
     """
-    one, other = (_held(note, log_key) for note in (first, second))
-    if one.origin != other.origin:
-        raise VerificationError(f"these are checkpoints of two logs, {one.origin} and {other.origin}")
+    origins = [parse_note(note).checkpoint.origin for note in (first, second)]
+    if origins[0] != origins[1]:
+        raise VerificationError(f"these are checkpoints of two logs, {origins[0]} and {origins[1]}")
+    known = Trust.of_key(trust) if isinstance(trust, PublicKey) else trust
+    one, other = (believe(note, known, origins[0]) for note in (first, second))
     if one.size == other.size:
         if one.root != other.root:
             raise VerificationError(
@@ -104,9 +114,3 @@ def compare_views(
             "if the log has no other, this is a split view"
         ) from None
     return f"the history of {new.size} entries continues that of {old.size}"
-
-
-def _held(note: str, log_key: TrustedKeys | PublicKey) -> Checkpoint:
-    signed = parse_note(note)
-    key = log_key if isinstance(log_key, PublicKey) else log_key.log_key_at(signed.checkpoint.size)
-    return signed.verify(signed.checkpoint.origin, key)

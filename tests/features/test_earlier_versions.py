@@ -23,6 +23,7 @@ from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import read_trust
 from minivess.records.entry import Outcome
 from minivess.records.receipt import Receipt
+from minivess.records.verdict import VerdictState
 from minivess.workflows.people import unlock
 from minivess.workflows.services import open_services
 from tests import earlier
@@ -92,7 +93,7 @@ class Story:
 
 def holds(pairs: Pairs, note: str) -> bool:
     known = (earlier.FOLDER / "earlier-checkpoint.txt").read_text(encoding="utf-8")
-    checks, _ = verify_log(pairs, note, trusted_log_key=read_trust(TRUST).log_key, known=known)
+    checks, _ = verify_log(pairs, note, trust=read_trust(TRUST), known=known)
     return all(check.passed for check in checks)
 
 
@@ -155,10 +156,10 @@ def _(name: str) -> Receipt:
     return receipt_of(parse_proof(text)) if name.endswith("proof") else Receipt.model_validate_json(text)
 
 
-@then("it verifies with the trust file")
+@then("it verifies with the trust file, and the verdict is limited")
 def _(receipt: Receipt) -> None:
     keys = read_trust(TRUST)
-    assert verify_receipt(receipt, log_key=keys, actor=keys).holds
+    assert verify_receipt(receipt, log_key=keys, actor=keys).state is VerdictState.LIMITED
 
 
 @then("it does not verify when a byte of its entry is changed")
@@ -166,7 +167,7 @@ def _(receipt: Receipt) -> None:
     keys, place = read_trust(TRUST), receipt.entry.index('"actor":"') + 9
     entry = receipt.entry[:place] + chr(ord(receipt.entry[place]) ^ 1) + receipt.entry[place + 1 :]
     bent = receipt.model_copy(update={"entry": entry})
-    assert not verify_receipt(bent, log_key=keys, actor=keys).holds
+    assert verify_receipt(bent, log_key=keys, actor=keys).state is VerdictState.FAILS
 
 
 @given("the pack that version 0.1.0 wrote", target_fixture="pack")
@@ -174,15 +175,20 @@ def _() -> Path:
     return earlier.FOLDER / "evidence.zip"
 
 
-def script(pack: Path) -> int:
-    command = [sys.executable, "-I", "-S", str(TEMPLATES / "verify.py"), str(pack), "--trust", str(TRUST)]
-    return subprocess.run(command, capture_output=True, check=False).returncode
+def script(pack: Path, *trust: str) -> tuple[int, str]:
+    command = [sys.executable, "-I", "-S", str(TEMPLATES / "verify.py"), str(pack), *trust]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    return done.returncode, done.stdout.splitlines()[-1]
 
 
-@then("release verify and verify.py accept it with the trust file")
+@then("release verify and verify.py find nothing wrong, and the verdict is limited with the trust file")
 def _(pack: Path) -> None:
-    assert verify_pack(pack, trust=TRUST).holds
-    assert script(pack) == 0
+    assert verify_pack(pack).holds
+    assert script(pack)[0] == 0
+    assert verify_pack(pack, trust=TRUST).state is VerdictState.LIMITED
+    code, last = script(pack, "--trust", str(TRUST))
+    assert code == 1
+    assert "LIMITED" in last
 
 
 @then("both refuse it when the model in it is changed")
@@ -192,8 +198,10 @@ def _(pack: Path, tmp_path: Path) -> None:
     files[model] = files[model][:-1] + bytes([files[model][-1] ^ 1])
     bent = tmp_path / "bent.zip"
     bent.write_bytes(write_archive(files))
-    assert not verify_pack(bent, trust=TRUST).holds
-    assert script(bent) == 1
+    assert verify_pack(bent, trust=TRUST).state is VerdictState.FAILS
+    code, last = script(bent, "--trust", str(TRUST))
+    assert code == 1
+    assert "DOES NOT HOLD" in last
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.serving_logs import ServingLogs
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.receipt import verify_receipt
-from minivess.compliance.verification.trust import TrustedKeys
+from minivess.compliance.verification.trust import LEAST_RULES, Trust, parse_trust, write_trust
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import VerificationError
 from minivess.records.entry import Draft, Entry, Outcome
@@ -556,10 +556,11 @@ def _(story: Story) -> None:
     assert [body.log for body in entries[:3]] == [entries[0].log] * 3
 
 
-def trusted(story: Story) -> TrustedKeys:
+def trusted(story: Story) -> Trust:
     assert story.project is not None
     with story.project.services() as services:
-        return TrustedKeys.of(Register.fold(services.log.entries()))
+        register = Register.fold(services.log.entries())
+        return parse_trust(write_trust(register, services.log.origin, rules=LEAST_RULES))
 
 
 @then("it holds with the device's log's key and the people alone")

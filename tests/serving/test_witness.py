@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minivess.cli.witness import witness as command
-from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs import merkle
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.cosignature import (
@@ -27,96 +24,55 @@ from minivess.compliance.proofs.cosignature import (
 )
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.foundation.errors import InputError, RefusedError, UsageError
-from minivess.records.witness import WitnessState
-from minivess.serving.witness import STATE_FILE, Witness, WitnessServer, read_state, serve_log, write_state
-from tests import audit_logs
+from minivess.serving.witness import STATE_FILE, Witness, read_state, serve_log
+from tests.witnessed import (
+    LEAVES,
+    LOG_KEY,
+    LOG_SIGNER,
+    NAME,
+    ORIGIN,
+    WITNESS_SIGNER,
+    Running,
+    body_of,
+    make_witness,
+    note_of,
+)
 
 pytestmark = pytest.mark.verifies("REQ-054", "RC-16", "SU-44")
-
-ORIGIN = "log.example/x"
-LOG_SIGNER, WITNESS_SIGNER = audit_logs.service("log"), audit_logs.service("witness")
-LOG_KEY = verifier_key(ORIGIN, LOG_SIGNER.public, LOG)
-LEAVES = [merkle.leaf_hash(bytes([number])) for number in range(40)]
-NAME = "witness.example/w1"
-
-
-def _note(size: int, leaves: list[bytes] = LEAVES, signer: Signer = LOG_SIGNER, extra: tuple[str, ...] = ()) -> str:
-    return sign_note(Checkpoint(ORIGIN, size, merkle.root(leaves[:size]), extra), signer)
-
-
-def _body(old: int, size: int, leaves: list[bytes] = LEAVES) -> bytes:
-    proof = merkle.consistency_proof(merkle.tree_of(leaves), old, size)
-    return AddCheckpoint(old, proof, _note(size, leaves)).text().encode("utf-8")
-
-
-def _make(folder: Path) -> Path:
-    folder.mkdir()
-    write_state(folder, WitnessState(name=NAME))
-    serve_log(folder, LOG_KEY.text())
-    return folder
-
-
-class Running:
-    """A witness on loopback."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.server = WitnessServer(Witness(folder, WITNESS_SIGNER))
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.server.server_port, timeout=20)
-
-    def post(self, body: bytes, path: str = "/add-checkpoint") -> tuple[int, str, str]:
-        connection = self.connection()
-        try:
-            connection.request("POST", path, body)
-            answer = connection.getresponse()
-            return answer.status, answer.headers["Content-Type"], answer.read().decode("utf-8")
-        finally:
-            connection.close()
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-    @property
-    def seen(self) -> int:
-        return read_state(self.folder).logs[0].size
 
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Running]:
-    held = Running(_make(tmp_path / "w"))
+    held = Running(make_witness(tmp_path / "w"))
     yield held
     held.stop()
 
 
 def test_every_answer_over_http(running: Running) -> None:
-    status, _, line = running.post(_body(0, 3))
+    status, _, line = running.post(body_of(0, 3))
     assert status == 200
-    assert verify_cosignatures(_note(3) + line, [verifier_key(NAME, WITNESS_SIGNER.public, WITNESS)], 1)
+    assert verify_cosignatures(note_of(3) + line, [verifier_key(NAME, WITNESS_SIGNER.public, WITNESS)], 1)
     assert running.seen == 3
-    assert running.post(_body(0, 5)) == (409, "text/x.tlog.size", "3\n")
-    assert running.post(_body(3, 5))[0] == 200
-    assert running.post(_body(5, 5))[0] == 200
+    assert running.post(body_of(0, 5)) == (409, "text/x.tlog.size", "3\n")
+    assert running.post(body_of(3, 5))[0] == 200
+    assert running.post(body_of(5, 5))[0] == 200
     evil = [*LEAVES[:4], merkle.leaf_hash(b"evil"), *LEAVES[5:]]
-    assert running.post(_body(5, 5, evil))[0] == 422
-    assert running.post(_body(5, 9, evil))[0] == 422
-    assert running.post(AddCheckpoint(9, (), _note(5)).text().encode())[0] == 400
-    stranger = AddCheckpoint(5, (), _note(5, signer=WITNESS_SIGNER)).text().encode()
+    assert running.post(body_of(5, 5, evil))[0] == 422
+    assert running.post(body_of(5, 9, evil))[0] == 422
+    assert running.post(AddCheckpoint(9, (), note_of(5)).text().encode())[0] == 400
+    stranger = AddCheckpoint(5, (), note_of(5, signer=WITNESS_SIGNER)).text().encode()
     assert running.post(stranger)[0] == 403
     other = sign_note(Checkpoint("other.example", 1, LEAVES[0]), LOG_SIGNER)
     assert running.post(AddCheckpoint(0, (), other).text().encode())[0] == 404
     assert running.post(b"nonsense")[0] == 400
-    assert running.post(_body(5, 9), path="/elsewhere")[0] == 404
+    assert running.post(body_of(5, 9), path="/elsewhere")[0] == 404
     assert running.seen == 5
 
 
 def test_who_it_is_and_one_connection_for_several_requests(running: Running) -> None:
     connection = running.connection()
     for old, size in ((0, 2), (2, 3)):
-        connection.request("POST", "/add-checkpoint", _body(old, size))
+        connection.request("POST", "/add-checkpoint", body_of(old, size))
         answer = connection.getresponse()
         assert (answer.status, answer.version) == (200, 11)
         answer.read()
@@ -137,11 +93,11 @@ def test_a_body_of_no_stated_or_too_great_length_is_refused_unread(running: Runn
     assert answer.status == 400
     assert answer.headers["Connection"] == "close"
     connection.close()
-    assert running.post(_body(0, 1))[0] == 200
+    assert running.post(body_of(0, 1))[0] == 200
 
 
 def test_checkpoints_of_other_implementations_are_served(tmp_path: Path) -> None:
-    folder = _make(tmp_path / "w")
+    folder = make_witness(tmp_path / "w")
     serve_log(folder, LOG_KEY.text(), origin="a log with spaces")
     held = Running(folder)
     try:
@@ -160,9 +116,9 @@ def test_checkpoints_of_other_implementations_are_served(tmp_path: Path) -> None
 @pytest.mark.verifies("REQ-055")
 def test_of_requests_at_once_that_contradict_each_other_one_is_answered(running: Running) -> None:
     forks = [[*LEAVES[:6], merkle.leaf_hash(b"fork" + bytes([number]))] for number in range(8)]
-    assert running.post(_body(0, 6))[0] == 200
+    assert running.post(body_of(0, 6))[0] == 200
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda leaves: running.post(_body(6, 7, leaves))[0], forks))
+        answers = list(pool.map(lambda leaves: running.post(body_of(6, 7, leaves))[0], forks))
     assert sorted(answers) == [200] + [409] * 7
     assert running.seen == 7
 
@@ -174,13 +130,13 @@ def test_two_processes_cannot_serve_one_memory(running: Running) -> None:
     key = verifier_key("new.example", WITNESS_SIGNER.public, LOG).text()
     with pytest.raises(RefusedError, match="running"):
         serve_log(running.folder, key)
-    assert running.post(_body(0, 4))[0] == 200
+    assert running.post(body_of(0, 4))[0] == 200
     running.stop()
     serve_log(running.folder, key)
     again = Running(running.folder)
     try:
         assert [(log.origin, log.size) for log in read_state(running.folder).logs] == [(ORIGIN, 4), ("new.example", 0)]
-        assert again.post(_body(0, 5)) == (409, "text/x.tlog.size", "4\n")
+        assert again.post(body_of(0, 5)) == (409, "text/x.tlog.size", "4\n")
     finally:
         again.stop()
 
@@ -188,10 +144,10 @@ def test_two_processes_cannot_serve_one_memory(running: Running) -> None:
 def test_a_witness_that_cannot_write_signs_nothing(running: Running) -> None:
     (running.folder / STATE_FILE).unlink()
     (running.folder / STATE_FILE).mkdir()  # a file cannot be renamed over a folder
-    status, _, text = running.post(_body(0, 3))
+    status, _, text = running.post(body_of(0, 3))
     assert (status, text) == (500, "the witness cannot keep its state, or its clock went back\n")
     (running.folder / STATE_FILE).rmdir()
-    assert running.post(_body(0, 3))[0] == 200
+    assert running.post(body_of(0, 3))[0] == 200
     assert running.seen == 3
 
 
@@ -199,9 +155,9 @@ def test_a_witness_that_cannot_write_signs_nothing(running: Running) -> None:
     ("old", "new"), [('"size"', '"sise"'), ("}", ""), (ORIGIN, "log.example/x y+"), ('"size": 3', '"size": -3')]
 )
 def test_a_damaged_memory_stops_it(tmp_path: Path, old: str, new: str) -> None:
-    folder = _make(tmp_path / "w")
+    folder = make_witness(tmp_path / "w")
     held = Running(folder)
-    held.post(_body(0, 3))
+    held.post(body_of(0, 3))
     held.stop()
     path = folder / STATE_FILE
     text = path.read_text(encoding="utf-8")
@@ -216,7 +172,7 @@ def test_a_damaged_memory_stops_it(tmp_path: Path, old: str, new: str) -> None:
 
 
 def test_only_keys_of_logs_are_served(tmp_path: Path) -> None:
-    folder = _make(tmp_path / "w")
+    folder = make_witness(tmp_path / "w")
     with pytest.raises(UsageError, match="key of a witness"):
         serve_log(folder, verifier_key("w.example", WITNESS_SIGNER.public, WITNESS).text())
 
@@ -225,8 +181,8 @@ def test_only_keys_of_logs_are_served(tmp_path: Path) -> None:
 @given(data=st.data())
 def test_noise_neither_ends_it_nor_moves_it(running: Running, data: st.DataObject) -> None:
     if running.seen == 0:
-        running.post(_body(0, 5))
-    good = _body(5, 9, [*LEAVES[:4], merkle.leaf_hash(b"evil"), *LEAVES[5:]])
+        running.post(body_of(0, 5))
+    good = body_of(5, 9, [*LEAVES[:4], merkle.leaf_hash(b"evil"), *LEAVES[5:]])
     start = data.draw(st.integers(0, len(good)))
     end = data.draw(st.integers(start, len(good)))
     noise = data.draw(st.binary(max_size=60) | st.text(max_size=30).map(lambda text: text.encode("utf-8")))

@@ -12,6 +12,7 @@ from minivess.cli.audit_rules import rules
 from minivess.cli.rendering import Progress, emit_json, emit_table, say
 from minivess.cli.session import actor_option, first_signer_of, passphrase_for, reader_of, services_of, signer_of
 from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
+from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.entry import Outcome
 from minivess.records.roles import Role
@@ -372,12 +373,14 @@ def blast_radius(project: Path, key: str, as_json: bool) -> None:
     click.echo(f"{len(found.reliances)} entries and {len(found.releases)} releases relied on this key")
 
 
+@implements("REQ-151")
 def _verify_file(file: Path, keys: Trust) -> Verdict:
     from minivess.compliance.verification.receipt import verify_receipt
 
     return verify_receipt(_receipt_in(file), log_key=keys, actor=keys)
 
 
+@implements("REQ-152")
 def _warn(limits: Iterable[str]) -> None:
     """Say what a verdict leaves open."""
     for words in limits:

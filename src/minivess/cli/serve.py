@@ -29,22 +29,41 @@ from minivess.cli.session import passphrase_for, services_of
     type=click.IntRange(0),
     help="Refused volumes that get an entry of their own; further ones are counted.",
 )
+@click.option(
+    "--trust",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A trust file that the log of this workspace must agree with (`minivess audit trust`).",
+)
 @click.pass_obj
-def serve(project: Path, *, host: str, port: int, site: str, anchor_every: int, refusals_a_minute: int) -> None:
+def serve(
+    project: Path,
+    *,
+    host: str,
+    port: int,
+    site: str,
+    anchor_every: int,
+    refusals_a_minute: int,
+    trust: Path | None,
+) -> None:
     """Answer inference requests, each recorded before it is answered and given a receipt.
 
     Acts as the service identity `inference`, which must be enrolled in the log. Answers are recorded in the service's own
     log, evidence/serving/SITE.db, which is made when the site is served first. Its key is kept under the passphrase that
     `inference` had then.
     """
+    from minivess.compliance.verification.trust import read_trust
     from minivess.serving.app import create_app
     from minivess.serving.server import serve as run_server
     from minivess.workflows.inference import InferenceService, open_model
+    from minivess.workflows.log_book import require_trusted
     from minivess.workflows.people import INFERENCE_IDENTITY, unlock
     from minivess.workflows.serving_log import Pace
     from minivess.workflows.serving_site import key_id_of, open_serving_log
 
+    keys = None if trust is None else read_trust(trust)
     with services_of(project) as services:
+        if keys is not None:
+            require_trusted(services, keys)
         passphrase = passphrase_for(INFERENCE_IDENTITY)
         signer = unlock(services, INFERENCE_IDENTITY, passphrase)
         opened = open_model(services)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from minivess.foundation.implements import implements
 from minivess.records.base import Record
 
 
@@ -35,6 +36,7 @@ class Verdict(Record):
     """What was not checked, in words."""
 
     @property
+    @implements("REQ-152")
     def state(self) -> VerdictState:
         """Whether everything holds, holds as far as it was checked, or fails (nothing checked is a failure)."""
         if not self.checks or not all(check.passed for check in self.checks):

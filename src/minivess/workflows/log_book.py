@@ -18,6 +18,7 @@ from minivess.compliance.verification.drill import DRILLED, Case, tamper
 from minivess.compliance.verification.log import Pair, verify_log
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.stand_ins import with_stand_ins
+from minivess.compliance.verification.trust import Trust
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
@@ -165,6 +166,19 @@ def _authority(services: WorkspaceReader, entry: Entry, register: Register) -> t
     return tuple(said)
 
 
+@implements("REQ-151", "RC-50")
+def require_trusted(services: WorkspaceReader, trust: Trust) -> None:
+    """Go on only with a log that a trust file vouches for: its key, its roots, its witnesses and what is known of it.
+
+    Raises:
+        VerificationError: the log breaks a rule, or is not the one that is trusted.
+    """
+    checks, _ = verify_log(services.log.pairs(), services.log.checkpoint(), trust=trust, quick=True)
+    for check in checks:
+        if not check.passed:
+            raise VerificationError(f"the log of this workspace is not the one you trust: {check.detail}")
+
+
 @implements("REQ-065")
 def drill(services: WorkspaceReader) -> list[Case]:
     """Tamper with a copy of the beginning of the log, and judge each copy; nothing of the log itself is touched.
@@ -177,7 +191,7 @@ def drill(services: WorkspaceReader) -> list[Case]:
     """
     pairs, note = _beginning(services)
     register = Register.fold(services.log.entries(actions=REGISTER_ACTIONS))
-    checks, _ = verify_log(pairs, note, trusted_log_key=register.log_key_at(len(pairs)))
+    checks, _ = verify_log(pairs, note, trust=register.log_key_at(len(pairs)))
     if not all(check.passed for check in checks):
         raise UsageError("the log does not verify as it is", hint="`minivess audit verify` names the entry")
     copied, log_signer = with_stand_ins(pairs)

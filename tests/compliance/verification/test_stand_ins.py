@@ -32,7 +32,7 @@ def test_the_copy_verifies_under_keys_that_are_not_those_of_the_log(tmp_path: Pa
     pairs = list(desk.log.pairs())
     copied, key = with_stand_ins(pairs)
     note = sign_note(Checkpoint(desk.log.origin, len(copied), root([leaf_hash(line) for line, _ in copied])), key)
-    checks, register = verify_log(copied, note, trusted_log_key=key.public)
+    checks, register = verify_log(copied, note, trust=key.public)
     assert all(check.passed for check in checks), checks
     assert len(copied) == len(pairs)
     real = {one.signing_key.key_id for one in (desk.ada.identity, desk.max.identity, desk.log_signer.identity)}

@@ -202,6 +202,7 @@ def note_text(note: str | bytes) -> str:
         raise InputError("the checkpoint is not UTF-8 text") from None
 
 
+@implements("REQ-153")
 def parse_note(note: str | bytes, *, foreign: bool = False) -> SignedCheckpoint:
     """Parse a signed checkpoint, strictly: one spelling of each number and hash.
 

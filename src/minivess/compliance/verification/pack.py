@@ -38,7 +38,7 @@ SIGNATURES_CHECK = "release signatures"
 """Name of the check that fails on a pack that waits for its signatures."""
 
 
-@implements("REQ-038", "RC-13")
+@implements("REQ-038", "REQ-151", "REQ-152", "RC-13")
 def verify_pack(path: Path, *, trust: Path | None = None) -> Verdict:
     """Judge a pack.
 

@@ -138,9 +138,7 @@ class _Led:
     anchor: Entry | None
 
 
-def _led_by(
-    receipt: Receipt, log_key: Register | Trust | PublicKey, actor: Register | Trust | PublicKey
-) -> _Led:
+def _led_by(receipt: Receipt, log_key: Register | Trust | PublicKey, actor: Register | Trust | PublicKey) -> _Led:
     """Judge the receipts of the device's log: of the entries that let the service in, enrolled its log, and anchored it.
 
     Raises:

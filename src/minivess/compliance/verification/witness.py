@@ -34,7 +34,7 @@ class Decision:
     why: str = ""
 
 
-@implements("REQ-054", "REQ-055", "RC-16")
+@implements("REQ-054", "REQ-055", "REQ-154", "RC-16")
 def judge_request(
     request: AddCheckpoint, logs: Mapping[str, Sequence[VerifierKey]], seen: Mapping[str, Seen]
 ) -> Decision:
@@ -70,7 +70,7 @@ def judge_request(
     return Decision(OK, Seen(head.size, head.root))
 
 
-@implements("REQ-055", "RC-16")
+@implements("REQ-055", "REQ-151", "RC-16", "RC-50")
 def compare_views(
     first: str | bytes, second: str | bytes, trust: Trust | PublicKey, proof: Sequence[bytes] | None = None
 ) -> str:

@@ -18,10 +18,13 @@ from pytest_bdd import given, scenarios, then, when
 
 from minivess.cli.main import app
 from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.identity.keys import generate
+from minivess.compliance.proofs.cosignature import LOG, verifier_key
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import MinivessError, RefusedError
 from minivess.foundation.settings import load_settings
 from minivess.records.entry import Entry, Outcome
+from minivess.records.identity import KeyAlgorithm
 from minivess.records.witness import WitnessState
 from minivess.serving.witness import write_state
 from minivess.workflows import data
@@ -98,6 +101,8 @@ class Reads:
         given |= {
             "OUT": str(self.folder / f"out-{len(self.results)}"),
             "VKEY": self.vkey,
+            "NEWKEY": verifier_key("new", generate(KeyAlgorithm.ED25519).public, LOG).text(),
+            "ORIGIN": self.vkey.partition("+")[0],
             "DIGEST": f"sha256:{'0' * 64}",
         }
         words = [re.sub(r"\A[A-Z]+", lambda found: given.get(found[0], found[0]), word) for word in shlex.split(typed)]

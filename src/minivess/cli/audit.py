@@ -10,6 +10,7 @@ import click
 
 from minivess.cli.audit_rules import rules
 from minivess.cli.rendering import Progress, emit_json, emit_table, say
+from minivess.cli.restore import restore, seen
 from minivess.cli.session import actor_option, first_signer_of, passphrase_for, reader_of, services_of, signer_of
 from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
@@ -36,6 +37,8 @@ def audit() -> None:
 
 
 audit.add_command(rules)
+audit.add_command(restore)
+audit.add_command(seen)
 
 
 @audit.command()

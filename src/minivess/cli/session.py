@@ -85,7 +85,7 @@ def signer_of(services: Services, actor: str | None, *roles: Role) -> Signer:
     """
     from minivess.workflows.people import unlock
 
-    who = _actor(services.workspace, actor, roles)
+    who = who_acts(services.workspace, actor, *roles)
     return unlock(services, who, passphrase_for(who))
 
 
@@ -94,7 +94,7 @@ def first_signer_of(folder: Path, actor: str | None, *roles: Role) -> Signer:
     from minivess.compliance.identity.keyring import Keyring
 
     workspace = Workspace.find(folder)
-    who = _actor(workspace.root, actor, roles)
+    who = who_acts(workspace.root, actor, *roles)
     return Keyring.of(workspace).unlock(who, passphrase_for(who))
 
 
@@ -113,7 +113,12 @@ def _able(workspace: Path, roles: tuple[Role, ...]) -> list[str]:
     ]
 
 
-def _actor(workspace: Path, actor: str | None, roles: tuple[Role, ...]) -> str:
+def who_acts(workspace: Path, actor: str | None, *roles: Role) -> str:
+    """Whoever acts: the one named, or the only person with keys here who holds one of the roles.
+
+    Raises:
+        UsageError: nobody or several could act and none was named.
+    """
     if actor is not None:
         return actor
     able = _able(workspace, roles)

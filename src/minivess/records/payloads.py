@@ -17,6 +17,7 @@ from minivess.records.evaluation import AnalysisPlan, Criterion, CriterionOutcom
 from minivess.records.identity import Identity, PublicKey
 from minivess.records.rules import AdoptedRules, RulesAdopted
 from minivess.records.serving_log import RefusalsCounted, ServingAnchored, ServingEnrolled
+from minivess.records.witnessed import LogRestored, TimeAttested, WitnessAnnounced
 
 ActionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$", max_length=64)]
 
@@ -398,8 +399,11 @@ PAYLOADS: dict[str, type[Record]] = {
     "identity.locked": IdentityLocked,
     "identity.reinstated": IdentityReinstated,
     "identity.refused": IdentityRefused,
+    "identity.witness": WitnessAnnounced,
     "roots.changed": RootsChanged,
     "rules.adopted": RulesAdopted,
+    "log.restored": LogRestored,
+    "time.attested": TimeAttested,
     "entry.erased": EntryErased,
     "data.ingest": DataIngested,
     "data.validate": DataValidated,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -27,6 +28,7 @@ from minivess.records.identity import Identity, PublicKey
 from minivess.records.project import Project
 from minivess.records.receipt import Receipt
 from minivess.records.roles import IdentityKind, Role
+from minivess.workflows import seen
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import LOG_IDENTITY, Services, WorkspaceReader
 
@@ -94,17 +96,23 @@ def enrol(services: Services, signer: Signer, identifier: str) -> Receipt:
 def unlock(services: Services, identifier: str, passphrase: str) -> Signer:
     """Unwrap the keys of an identity; wrong passphrases are entries, and the fifth in a row locks the identity.
 
-    Attempts on one identity go one after the other. They cannot be counted for an identity that is not enrolled yet, and for
-    the log's own key, without which nothing can be written.
+    A person's keys are not unwrapped for a log that does not continue what the person saw of it. Attempts on one identity go
+    one after the other. They cannot be counted for an identity that is not enrolled yet, and for the log's own key, without
+    which nothing can be written.
 
     Raises:
         RefusedError: the passphrase is wrong, or the identity is locked.
+        VerificationError: the log does not continue what the person saw.
         CannotWriteError: the log cannot be written, so nothing is unlocked.
         UsageError, InputError, CouldNotCheckError: as `Keystore.unlock`.
     """
-    return _attempt(
-        services, identifier, lambda keystore: keystore.unlock(identifier, passphrase), lambda signer: signer
-    )
+    return _attempt(services, identifier, lambda ring: ring.unlock(identifier, passphrase), lambda signer: signer)
+
+
+def unlock_to_restore(services: Services, identifier: str, passphrase: str) -> Signer:
+    """As `unlock`, on a log that went back: to append `log.restored` and nothing else."""
+    act = partial(Keyring.unlock, id=identifier, passphrase=passphrase)
+    return _attempt(services, identifier, act, lambda signer: signer, continues=False)
 
 
 @implements("REQ-052")
@@ -147,7 +155,8 @@ def rotate(
     finally:
         old.close()
         new.close()
-    return keystore.finish_rotation(identifier)
+    others = seen.other_logs(services.log, new.identity)
+    return keystore.finish_rotation(identifier, keep_former=others)
 
 
 @implements("REQ-052")
@@ -321,11 +330,18 @@ def _counts(register: Register, identity: Identity) -> bool:
 
 
 def _attempt[T](
-    services: Services, identifier: str, act: Callable[[Keyring], T], signer_in: Callable[[T], Signer]
+    services: Services,
+    identifier: str,
+    act: Callable[[Keyring], T],
+    signer_in: Callable[[T], Signer],
+    *,
+    continues: bool = True,
 ) -> T:
     """Try a passphrase once, on the record."""
     keystore = _ring(services)
-    keystore.identity(identifier)
+    identity = keystore.identity(identifier)
+    if continues:
+        seen.require(services.log, identity)
     if register_of(services).state(identifier) == "not enrolled":
         return act(keystore)
     with keystore.attempts_lock(identifier):

@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.verification.restores import RESTORED
 from minivess.foundation.digests import digest_file
-from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, UsageError
+from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.observability.lineage.entry_events import event_of_draft
 from minivess.observability.lineage.events import new_run_id
@@ -26,6 +27,7 @@ from minivess.records.artifact import Artifact
 from minivess.records.entry import Context, Draft, Outcome
 from minivess.records.payloads import PAYLOADS, IdentityRefused
 from minivess.records.receipt import Receipt
+from minivess.workflows import seen
 from minivess.workflows.error_text import describe
 from minivess.workflows.services import Services, first_error
 
@@ -209,6 +211,13 @@ class Recording:
         else:
             receipt = services.log.append(draft, self._signer, event=event)
         services.relay.expect()
+        try:
+            seen.remember(services.log, self._signer.identity, receipt.checkpoint)
+        except MinivessError as failure:
+            raise CouldNotCheckError(
+                f"entry {receipt.index} is in the log, but what was seen could not be kept: {failure.message}",
+                hint=failure.hint,
+            ) from None
         return receipt
 
 
@@ -248,6 +257,7 @@ def recorded(
 
     Raises:
         CouldNotCheckError: the log cannot be written.
+        VerificationError: the log does not continue what the signer saw of it.
         UsageError: an unknown action, or a payload that is not the action's.
     """
     if action not in PAYLOADS:
@@ -255,6 +265,8 @@ def recorded(
     circumstances = (services.context() if context is None else context).model_copy(
         update={"openlineage_run": new_run_id()}
     )
+    if action != RESTORED:  # which says that the log went back
+        seen.require(services.log, signer.identity)
     recording = Recording(services, action, signer, tuple(inputs), circumstances, redact=redact)
     if not instant:
         recording.announce()

@@ -19,7 +19,7 @@ from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.clock import Clock, utc_now
-from minivess.foundation.errors import RefusedError, UsageError
+from minivess.foundation.errors import MinivessError, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import PROJECT_FILE, Workspace
 from minivess.foundation.provenance import environment_digest, source_state
@@ -30,6 +30,7 @@ from minivess.observability.lineage.transports import transport_for
 from minivess.records.entry import Context
 from minivess.records.project import Project
 from minivess.records.sinks import Progress
+from minivess.workflows import seen
 from minivess.workflows.cited import cited_version
 
 _log = logging.getLogger(__name__)
@@ -89,6 +90,8 @@ class Services(WorkspaceReader):
     """The services of one workspace, opened for writing."""
 
     relay: Relay
+    restoring: bool = False
+    """Whether the log may have gone back, so that `log.restored` is all that may be appended."""
 
     @implements("REQ-005", "REQ-174")
     def deliver(self) -> bool:
@@ -104,9 +107,14 @@ class Services(WorkspaceReader):
         return True
 
     def close(self) -> None:
-        """Deliver what was recorded meanwhile, and let go of the database."""
+        """Deliver what was recorded meanwhile, keep the newest checkpoint, and let go of the database."""
         if self.relay.due:
             self.deliver()
+        try:
+            if not self.restoring:
+                seen.require_here(self.log)
+        except MinivessError as failure:  # the entries are safe; the next opening looks again
+            _log.warning("the newest checkpoint was not kept: %s", failure.message)
         super().close()
 
 
@@ -156,18 +164,21 @@ def open_services(
     log_passphrase: str | Callable[[], str],
     progress: Progress = silent,
     clock: Clock = utc_now,
+    restoring: bool = False,
 ) -> Services:
-    """Open a workspace whose log exists, for writing.
+    """Open a workspace whose log exists, for writing; refuses a log that went back since it was last written from here.
 
     Args:
         workspace: the project folder.
         log_passphrase: opens the log's own key (identity `log` of the keystore), or a function that asks for it.
         progress: hears how far long work has come.
         clock: tells the time.
+        restoring: to append `log.restored`: the log may have gone back.
 
     Raises:
         InputError: project file, settings or log are missing or malformed.
         RefusedError: the passphrase is wrong, or the key is not this log's.
+        VerificationError: the log does not continue what was written to it from this account.
         CouldNotCheckError: the log is out of reach.
     """
     root = workspace.absolute()
@@ -178,6 +189,12 @@ def open_services(
         raise UsageError("the log of this project was not started", hint="`minivess audit start` starts it")
     passphrase = log_passphrase if isinstance(log_passphrase, str) else log_passphrase()
     log = _open_log(keystore, settings.database_url, passphrase, clock)
+    try:
+        if not restoring:
+            seen.require_here(log)
+    except BaseException:
+        log.close()
+        raise
     return Services(
         workspace=root,
         project=project,
@@ -187,6 +204,7 @@ def open_services(
         source=(root / project.source).resolve(),
         progress=progress,
         clock=clock,
+        restoring=restoring,
     )
 
 

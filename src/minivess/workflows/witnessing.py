@@ -51,7 +51,7 @@ class WitnessedLog(Protocol):
     def consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
         """The proof that the log of `new_size` entries continues that of `old_size`."""
 
-    def keep_note(self, note: str) -> None:
+    def keep_note(self, note: str) -> object:
         """Keep the checkpoint with more signatures."""
 
 

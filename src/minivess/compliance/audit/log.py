@@ -30,6 +30,7 @@ from minivess.compliance.audit.store.database import Database
 from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow, OutboxRow
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.checkpoint import parse_note, valid_origin
+from minivess.compliance.proofs.cosignature import add_signatures
 from minivess.compliance.rules.actions import table
 from minivess.compliance.rules.standing import Standing
 from minivess.foundation.clock import Clock, timestamp, utc_now
@@ -348,8 +349,11 @@ class AuditLog(LogReader):
         with self._database.writing() as connection:
             connection.execute(update(OutboxRow).where(col(OutboxRow.id).in_(ids)).values(delivered_at=now))
 
-    def keep_note(self, note: str) -> None:
-        """Keep more signatures (of witnesses) on a checkpoint that this log signed.
+    def keep_note(self, note: str) -> str:
+        """Keep more signatures (of witnesses) on a checkpoint that this log signed, beside those that it has.
+
+        Returns:
+            The note as it is kept.
 
         Raises:
             VerificationError: the note is for another head than the log's of that size, or lacks the log's signature.
@@ -357,9 +361,12 @@ class AuditLog(LogReader):
         signed = parse_note(note)
         held = signed.verify(self._origin, self.standing.register.log_key_at(signed.checkpoint.size))
         with self._database.writing() as connection:
-            if parse_note(note_of(connection, held.size)).checkpoint != held:
+            kept = note_of(connection, held.size)
+            if parse_note(kept).checkpoint != held:
                 raise VerificationError(f"this is another checkpoint of {held.size} entries than the log's own")
-            connection.execute(update(CheckpointRow).where(col(CheckpointRow.size) == held.size).values(note=note))
+            more = add_signatures(kept, note.rpartition("\n\n")[2])
+            connection.execute(update(CheckpointRow).where(col(CheckpointRow.size) == held.size).values(note=more))
+        return more
 
     def keep_timestamp(self, size: int, response: bytes) -> None:
         """Keep an RFC 3161 response for the checkpoint of that size."""

@@ -35,6 +35,7 @@ _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _HPKE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 _HPKE_FORM = "hpke-1:"
 _WRAP_INFO = b"minivess-wrap/1\x00"
+_WITNESS_INFO = b"minivess-witness/1"
 _RAW = 32
 _NONCE = 12
 _TAG = 16
@@ -83,6 +84,21 @@ class PrivateKey:
         if isinstance(self._key, ec.EllipticCurvePrivateKey):
             return self._key.private_numbers().private_value.to_bytes(_RAW, "big")
         return self._key.private_bytes_raw()
+
+    @implements("REQ-165")
+    def witness(self) -> PrivateKey:
+        """The Ed25519 key with which the owner of this X25519 key cosigns checkpoints.
+
+        Derived from the 32 secret bytes with HKDF-SHA256 (RFC 5869), without salt, for a purpose of its own: key files stay as
+        they are, and whoever signs with a token has such a key too.
+
+        Raises:
+            UsageError: this is a signing key.
+        """
+        if not isinstance(self._key, X25519PrivateKey):
+            raise UsageError("a witness key is derived from an encryption key")
+        seed = HKDF(algorithm=hashes.SHA256(), length=_RAW, salt=None, info=_WITNESS_INFO).derive(self.secret())
+        return PrivateKey.from_secret(KeyAlgorithm.ED25519, seed)
 
     def sign(self, data: bytes) -> bytes:
         """Sign bytes: 64 raw bytes for Ed25519, DER with low `s` for P-256, 2420 raw bytes for ML-DSA-44.

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from minivess.compliance.identity.keys import PrivateKey
+from minivess.compliance.proofs.checkpoint import parse_note
+from minivess.compliance.proofs.cosignature import WITNESS, VerifierKey, cosign, verifier_key
 from minivess.foundation.errors import UsageError
+from minivess.foundation.implements import implements
 from minivess.records.identity import Identity, PublicKey
 
 
@@ -21,6 +24,11 @@ class SigningKey(Protocol):
 
     def close(self) -> None:
         """Give back what the key holds outside this process; may be called again."""
+
+
+def witness_name(origin: str, id: str) -> str:  # noqa: A002  the word of the record
+    """How the witness key of a person is named in cosignatures of one log."""
+    return f"{origin}/{id}"
 
 
 class Signer:
@@ -70,6 +78,36 @@ class Signer:
         if self._encryption is None:
             raise UsageError(f"{self.identity.id} has no encryption key")
         return self._encryption.unwrap(text, context)
+
+    @implements("REQ-165")
+    def witness_key(self, origin: str) -> VerifierKey:
+        """The C2SP verifier key (type 4) with which this person cosigns checkpoints of a log, named `<origin>/<id>`.
+
+        Raises:
+            UsageError: the identity has no encryption key, or the names cannot name a key.
+        """
+        return verifier_key(witness_name(origin, self.identity.id), self._witness().public, WITNESS)
+
+    @implements("REQ-165")
+    def cosign(self, note: str, time: int) -> str:
+        """This person's cosignature line for a checkpoint (C2SP tlog-cosignature, cosignature/v1), with its newline.
+
+        Who calls this makes sure first that the checkpoint continues what the person saw before.
+
+        Args:
+            note: the checkpoint.
+            time: Unix seconds.
+
+        Raises:
+            UsageError: the identity has no encryption key.
+        """
+        origin = parse_note(note).checkpoint.origin
+        return cosign(note, witness_name(origin, self.identity.id), self._witness(), time)
+
+    def _witness(self) -> PrivateKey:
+        if self._encryption is None:
+            raise UsageError(f"{self.identity.id} has no encryption key, and so no key to cosign with")
+        return self._encryption.witness()
 
     def as_known_here(self, identity: Identity) -> Signer:
         """The same keys under the name and roles that a workspace knows the person by.

@@ -183,7 +183,7 @@ Feature: A look at the sealed test set takes another person's approval and is co
     And Rosa has approved it
     When Ada evaluates under watch
     Then no file that was written holds plain bytes of the test part
-    And every file that was opened for writing lies in the workspace's evidence
+    And every file that was opened for writing is in the workspace's evidence, or is what the signer saw of the log
 
   @REQ-023 @REQ-094
   Scenario: The looks are counted from the log

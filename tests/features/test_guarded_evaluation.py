@@ -19,6 +19,7 @@ from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.verification.log import verify_log
 from minivess.foundation.clock import utc_now
 from minivess.foundation.errors import MinivessError, RefusedError
+from minivess.foundation.profile import Profile
 from minivess.ml.datasets.manifests import root_of, write_record
 from minivess.ml.datasets.sealed import open_image, open_label, open_sealed
 from minivess.records.entry import Outcome
@@ -475,10 +476,11 @@ def _(story: Story, tmp_path: Path) -> None:
         assert not [piece for piece in plain if piece in content], path.name
 
 
-@then("every file that was opened for writing lies in the workspace's evidence")
+@then("every file that was opened for writing is in the workspace's evidence, or is what the signer saw of the log")
 def _(story: Story) -> None:
     evidence = os.path.realpath(story.project.workspace.evidence)
-    strangers = {name for name in story.written if not name.startswith(evidence) and name != os.devnull}
+    own = (evidence, os.path.realpath(Profile.of_user().seen))
+    strangers = {name for name in story.written if not name.startswith(own) and name != os.devnull}
     assert story.written
     assert not strangers
 

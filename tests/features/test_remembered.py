@@ -63,8 +63,8 @@ class Story:
             with reopen(self.project.workspace.root) as opened:
                 self.record(who, opened)
             return
-        with recorded(services, "data.ingest", self.project.signers[who], instant=True) as record:
-            record.payload(dataset="toy", cases=0)
+        with recorded(services, "data.profile", self.project.signers[who], instant=True) as record:
+            record.payload(cases=1, groups=1)
 
     def roll_back(self) -> None:
         shutil.rmtree(self.database.parent)

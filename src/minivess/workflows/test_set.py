@@ -31,6 +31,7 @@ from minivess.records.model import MASK_THRESHOLD
 from minivess.records.project import Project
 from minivess.records.receipt import Receipt
 from minivess.records.seal import SealManifest
+from minivess.workflows.cosigning import cosign
 from minivess.workflows.data import SEAL_CONTEXT, seal_of, version_of, write_json
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services, WorkspaceReader
@@ -250,6 +251,7 @@ def _hand_out(services: Services, signer: Signer, request_id: str) -> None:
     grant = services.log.standing.test_set.grants[request_id].grant
     if digest_bytes(read_limited(pending, limit=_GRANT_LIMIT)) != grant.key_digest:
         raise VerificationError(f"the key prepared for {request_id} is not the one that its approval names")
+    cosign(services, signer)
     if services.project.witnesses is not None:
         cosign_checkpoint(services.log, services.project.witnesses)
     pending.replace(grant_file(workspace, request_id))

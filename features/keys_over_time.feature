@@ -29,9 +29,9 @@ Feature: Keys age, are lost and are stolen
 
   @REQ-059
   Scenario: What relied on a stolen key is listed with the reason
-    Given Eve let a service in that recorded an answer
+    Given Eve let a service in that began a log of its own
     When somebody asks for the blast radius of Eve's key
-    Then the enrolment and the answer are listed, each with its reason
+    Then the enrolment and the service's log are listed, each with its reason
 
   @REQ-057
   Scenario: Roots change when enough old and new roots agree

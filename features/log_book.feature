@@ -3,7 +3,7 @@ Feature: The log as a book that people read and auditors test
   breaking a proof; and tampering with a copy is named, whatever was done.
 
   Background:
-    Given a log in which Ada validated data, a training failed and the service answered
+    Given a log in which Ada validated data, a training failed and Max looked for leakage
 
   @REQ-066
   Scenario Outline: Entries are found by what people remember of them
@@ -22,7 +22,7 @@ Feature: The log as a book that people read and auditors test
 
   @REQ-066
   Scenario: One entry is explained
-    When somebody asks about the answer of the service
+    When somebody asks about the look for leakage
     Then they read who did it, in which role, since when their key counts, what it says and how it is proven
 
   @REQ-050
@@ -120,6 +120,6 @@ Feature: The log as a book that people read and auditors test
 
   @REQ-061
   Scenario: Sixteen writers share the log
-    When sixteen threads record ten answers each
+    When sixteen threads record ten looks for leakage each
     Then the log holds 160 more entries in an order that verifies
     And fewer checkpoints were signed than entries written

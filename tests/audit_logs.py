@@ -10,6 +10,7 @@ from uuid import UUID
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.proofs.serving_logs import serving_origin
 from minivess.foundation.clock import Clock, utc_now
 from minivess.foundation.settings import load_settings
 from minivess.observability.lineage.relay import Relay
@@ -131,3 +132,21 @@ def start(folder: Path, *, clock: Clock = utc_now, url: str = "", threshold: int
         wait=5.0,
     )
     return Desk(folder, log, log_signer, ada, manager, url)
+
+
+def enrolled_serving_log(folder: Path, who: Signer, device: str) -> dict[str, Any]:
+    """What the entry says that enrols a fresh serving log of a service."""
+    origin, key = serving_origin(device, "main"), service("serving-main")
+    log = AuditLog.create(
+        f"sqlite:///{folder / 'serving.db'}",
+        origin=origin,
+        device="toy",
+        log_signer=key,
+        roots=(who.identity,),
+        threshold=1,
+        root_signer=who,
+        serves=device,
+    )
+    note = log.checkpoint()
+    log.close()
+    return {"origin": origin, "site": "main", "log_key": key.public, "service": who.identity.id, "note": note}

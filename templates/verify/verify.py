@@ -859,7 +859,7 @@ TABLES = {
   "identity.unlock-failed": {"by": ["log"], "checks": [], "log": "any"},
   "identity.unlocked": {"by": ["person", "service"], "checks": [], "log": "any"},
   "identity.witness": {"by": ["person"], "checks": [], "log": "device"},
-  "inference": {"by": ["service"], "checks": [], "log": "any"},
+  "inference": {"by": ["service"], "checks": [], "log": "serving"},
   "inference.refusals": {"by": ["service"], "checks": [], "log": "serving"},
   "log.created": {"by": ["root"], "checks": [], "log": "any"},
   "log.restored": {"by": ["root", "release-manager"], "checks": [], "log": "any"},

@@ -31,6 +31,7 @@ from minivess.workflows import people
 from minivess.workflows.log_book import reliance_on
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
+from tests import audit_logs
 from tests.audit_logs import draft
 from tests.projects import PASSPHRASE, ProjectFolder, reopen
 
@@ -87,12 +88,12 @@ def _(story: Story, moment: str) -> None:
             record.payload(identity=new.identity, possession=to_base64(new.sign(statement)))
 
 
-@given("Eve let a service in that recorded an answer")
-def _(story: Story) -> None:
+@given("Eve let a service in that began a log of its own")
+def _(story: Story, tmp_path: Path) -> None:
     story.keystore.create("bot", "Bot", IdentityKind.SERVICE, (Role.SERVICE,), PASSPHRASE)
     people.enrol(story.services, story.signer("eve"), "bot")
-    with recorded(story.services, "inference", story.signer("bot"), instant=True) as record:
-        record.payload(decision="answered")
+    with recorded(story.services, "serving.enrolled", story.signer("bot"), instant=True) as record:
+        record.payload(**audit_logs.enrolled_serving_log(tmp_path, story.signer("bot"), story.services.log.origin))
 
 
 @given("the log is on a medium that cannot be written")
@@ -236,12 +237,12 @@ def _(story: Story) -> None:
         story.services.log.append(draft(), story.signer("eve"))
 
 
-@then("the enrolment and the answer are listed, each with its reason")
+@then("the enrolment and the service's log are listed, each with its reason")
 def _(story: Story) -> None:
     assert story.found is not None
     assert [(one.action, one.why) for one in story.found.reliances] == [
         ("identity.enrolled", "signed with this key"),
-        ("inference", f"signed with a key that entry {story.bodies('identity.enrolled')[-1].index} let in"),
+        ("serving.enrolled", f"signed with a key that entry {story.bodies('identity.enrolled')[-1].index} let in"),
     ]
 
 

@@ -46,7 +46,7 @@ from tests.audit_logs import VALIDATED, Desk
 scenarios("log_book.feature")
 
 SECRET = "the volume of Jane Doe is cut off"
-ENROLMENT, FAILED, ANSWERED = 1, 5, 6
+ENROLMENT, FAILED, LOOKED = 1, 5, 6
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Story:
             connection.execute(statement)
 
 
-@given("a log in which Ada validated data, a training failed and the service answered", target_fixture="story")
+@given("a log in which Ada validated data, a training failed and Max looked for leakage", target_fixture="story")
 def _(tmp_path: Path) -> Story:
     desk = audit_logs.start(tmp_path / "desk")
     service = audit_logs.service("inference")
@@ -96,8 +96,8 @@ def _(tmp_path: Path) -> Story:
 
     with pytest.raises(ValueError, match="Jane"):
         fail()
-    with recorded(services, "inference", service, instant=True) as record:
-        record.payload(decision="answered", foreground_fraction=0.25, conformal=True)
+    with recorded(services, "data.leakage", desk.max, instant=True) as record:
+        record.payload(across=0, within=3)
     services.deliver()
     return Story(desk, services, service)
 
@@ -133,7 +133,7 @@ def _(story: Story) -> None:
 
 @when(parsers.re(r"somebody looks for entries on pages of 2, (?P<page>first|second) page"))
 def _(story: Story, page: str) -> None:
-    look(story, limit=2, before=None if page == "first" else ANSWERED - 1)
+    look(story, limit=2, before=None if page == "first" else LOOKED - 1)
 
 
 @then(parsers.parse("they see {count:d} entries"))
@@ -143,26 +143,26 @@ def _(story: Story, count: int) -> None:
 
 @then("they see the last 2 entries")
 def _(story: Story) -> None:
-    assert [entry.body.index for entry in story.found] == [ANSWERED - 1, ANSWERED]
+    assert [entry.body.index for entry in story.found] == [LOOKED - 1, LOOKED]
 
 
 @then("they see the 2 entries before")
 def _(story: Story) -> None:
-    assert [entry.body.index for entry in story.found] == [ANSWERED - 3, ANSWERED - 2]
+    assert [entry.body.index for entry in story.found] == [LOOKED - 3, LOOKED - 2]
 
 
-@when("somebody asks about the answer of the service")
+@when("somebody asks about the look for leakage")
 def _(story: Story) -> None:
-    story.explained = explain(story.services, ANSWERED)
+    story.explained = explain(story.services, LOOKED)
 
 
 @then("they read who did it, in which role, since when their key counts, what it says and how it is proven")
 def _(story: Story) -> None:
     found = story.explained
     assert found is not None
-    assert found.authority[0] == "Inference (inference) acted as service, whose key counts from entry 2"
+    assert found.authority[0] == "Max (max) acted as release-manager, whose key counts from entry 0"
     assert found.details is not None
-    assert found.details.payload["decision"] == "answered"
+    assert found.details.payload["within"] == 3
     assert "give the root of the 7 entries" in how_proven(found)
     assert found.verdict.holds
 
@@ -217,7 +217,7 @@ def _(story: Story) -> None:
     for path in story.desk.folder.rglob("*"):
         assert not path.is_file() or b"Jane" not in path.read_bytes(), path
     assert story.desk.log.details(FAILED) is None
-    assert len(story.desk.events.read_bytes().splitlines()) == ANSWERED
+    assert len(story.desk.events.read_bytes().splitlines()) == LOOKED
 
 
 @then("the log verifies and says that the details of one entry were erased")
@@ -331,7 +331,7 @@ def _(story: Story) -> None:
     story.sql("DELETE FROM outbox")
     assert rebuild_caches(story.services).count > 0
     events = dict(story.desk.log.pending_events())
-    assert len(events) == ANSWERED
+    assert len(events) == LOOKED
     assert SECRET not in str(events)
 
 
@@ -421,14 +421,13 @@ def _(story: Story) -> None:
     assert re.match("two histories: the first 8 entries", next(check.detail for check in checks if not check.passed))
 
 
-@when("sixteen threads record ten answers each")
+@when("sixteen threads record ten looks for leakage each")
 def _(story: Story) -> None:
-    payload = {"decision": "answered", "foreground_fraction": 0.5, "conformal": False}
-    answer = audit_logs.draft(action="inference", payload=payload)
+    look = audit_logs.draft(action="data.leakage", payload={"across": 0, "within": 1})
 
     def write() -> None:
         for _ in range(10):
-            story.desk.log.append(answer, story.desk.ada)
+            story.desk.log.append(look, story.desk.ada)
 
     threads = [threading.Thread(target=write) for _ in range(16)]
     for thread in threads:
@@ -439,7 +438,7 @@ def _(story: Story) -> None:
 
 @then("the log holds 160 more entries in an order that verifies")
 def _(story: Story) -> None:
-    assert story.desk.log.size == ANSWERED + 1 + 160
+    assert story.desk.log.size == LOOKED + 1 + 160
     checks, _ = verify_log(story.desk.log.pairs(), story.desk.log.checkpoint())
     assert all(check.passed for check in checks)
 

@@ -24,7 +24,7 @@ from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.merkle import verify_consistency
-from minivess.compliance.proofs.serving_logs import SERVING_ACTIONS, ServingHead, ServingLogs
+from minivess.compliance.proofs.serving_logs import ServingHead
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.entry import Entry, Outcome
@@ -196,6 +196,10 @@ class ServingLog:
         self.attempt(self.anchor, ANCHOR)
         self.services.deliver()
         self.services.log.close()
+        self._release()
+
+    def _release(self) -> None:
+        """Let another process serve the site."""
         os.close(self._lock)
 
     def __enter__(self) -> Self:
@@ -264,7 +268,7 @@ def known_head(log: AuditLog, origin: str) -> ServingHead | None:
     Raises:
         VerificationError: an entry about serving logs does not fit those before it.
     """
-    return ServingLogs.fold(log.entries(actions=SERVING_ACTIONS)).heads.get(origin)
+    return log.standing.serving.heads.get(origin)
 
 
 def letting_in(log: AuditLog, signer: Signer) -> int:

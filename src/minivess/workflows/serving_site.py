@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +40,13 @@ _SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
 
 @implements("REQ-170", "RC-60")
 def open_serving_log(
-    device: Services, signer: Signer, *, passphrase: str, site: str = SITE, pace: Pace | None = None
+    device: Services,
+    signer: Signer,
+    *,
+    passphrase: str,
+    site: str = SITE,
+    pace: Pace | None = None,
+    elapsed: Callable[[], float] = time.monotonic,
 ) -> ServingLog:
     """Open the serving log of a site; make it, and enrol it in the device's log, when this site is served first.
 
@@ -48,6 +56,7 @@ def open_serving_log(
         passphrase: of the service; the serving log's own key is kept under it.
         site: names the log among those of this device; a file name.
         pace: how often the work in the background is done.
+        elapsed: seconds that never run backwards.
 
     Raises:
         UsageError: the site has no proper name.
@@ -77,7 +86,7 @@ def open_serving_log(
                 known = _enrol(device, services, signer, site)
             else:
                 check_continues(log, known)
-            serving = ServingLog(device, services, signer, known=known, pace=pace or Pace(), lock=lock)
+            serving = ServingLog(device, services, signer, known=known, pace=pace or Pace(), lock=lock, elapsed=elapsed)
             serving.attempt(serving.anchor, ANCHOR)
             return serving
         except BaseException:

@@ -163,46 +163,50 @@ def export_toy_model(project: ProjectFolder, *, bias: float = 0.0) -> None:
 
 def evaluate_toy_model(project: ProjectFolder) -> str:
     """Record an approved evaluation of the exported model, without a look at any case; returns the model's digest."""
+    model = digest_file(project.workspace.onnx)
+    with project.services() as services:
+        record_look(services, project.signers["ada"], project.signers["rosa"], model)
+    return model
+
+
+def record_look(services: Services, developer: Signer, reviewer: Signer, model: str) -> None:
+    """The entries of a custodian run on an exported model, from the criteria on, without a look at any case."""
     from minivess.workflows.test_set import configuration_digest, plan_of
 
-    model, ada, rosa = digest_file(project.workspace.onnx), project.signers["ada"], project.signers["rosa"]
-    with project.services() as services:
-        test_set.register_criteria(services, ada)
-        plan = plan_of(services.project)
-        sealed = next(iter(services.log.standing.sealed), digest_bytes(b"toy data"))
-        asked = UnsealRequest(
-            id=f"open-toy-{model[-8:]}",
-            requester="ada",
-            purpose="a scenario",
-            release=services.project.device.version,
-            model=model,
-            calibration=digest_bytes(b"toy calibration"),
-            configuration=configuration_digest(services.project),
-            plan=digest_of(plan),
-            criteria=criteria_digest(plan.criteria),
-            data=sealed,
-            expires=services.clock() + timedelta(days=1),
-            ephemeral_key=raw_x25519(generate(KeyAlgorithm.X25519).public),
-        )
-        with recorded(services, "test-set.request", ada, instant=True) as record:
-            record.payload(request=asked.model_dump(mode="json"))
-        envelope = approve(
-            rosa,
-            role=Role.REVIEWER,
-            meaning=Meaning.APPROVAL,
-            policy=LOOK_POLICIES[Role.REVIEWER],
-            subjects=[subject_of(asked)],
-            shown=digest_of(asked),
-            head=services.log.size,
-            now=services.clock(),
-        )
-        grant = UnsealGrant(request=asked.id, approver="rosa", mode="custodian", envelope=envelope)
-        with recorded(services, "test-set.approve", rosa, instant=True) as record:
-            record.payload(grant=grant.model_dump(mode="json", exclude_none=True))
-        with recorded(services, "evaluation", rosa, context=services.context(model=model)) as record:
-            look = services.log.standing.test_set.number_of(asked.id)
-            record.payload(request=asked.id, cases=1, aggregates={}, baseline_dice=0.0, look=look)
-    return model
+    test_set.register_criteria(services, developer)
+    plan = plan_of(services.project)
+    asked = UnsealRequest(
+        id=f"open-toy-{model[-8:]}",
+        requester=developer.identity.id,
+        purpose="a scenario",
+        release=services.project.device.version,
+        model=model,
+        calibration=digest_bytes(b"toy calibration"),
+        configuration=configuration_digest(services.project),
+        plan=digest_of(plan),
+        criteria=criteria_digest(plan.criteria),
+        data=next(iter(services.log.standing.sealed), digest_bytes(b"toy data")),
+        expires=services.clock() + timedelta(days=1),
+        ephemeral_key=raw_x25519(generate(KeyAlgorithm.X25519).public),
+    )
+    with recorded(services, "test-set.request", developer, instant=True) as record:
+        record.payload(request=asked.model_dump(mode="json"))
+    envelope = approve(
+        reviewer,
+        role=Role.REVIEWER,
+        meaning=Meaning.APPROVAL,
+        policy=LOOK_POLICIES[Role.REVIEWER],
+        subjects=[subject_of(asked)],
+        shown=digest_of(asked),
+        head=services.log.size,
+        now=services.clock(),
+    )
+    grant = UnsealGrant(request=asked.id, approver=reviewer.identity.id, mode="custodian", envelope=envelope)
+    with recorded(services, "test-set.approve", reviewer, instant=True) as record:
+        record.payload(grant=grant.model_dump(mode="json", exclude_none=True))
+    with recorded(services, "evaluation", reviewer, context=services.context(model=model)) as record:
+        look = services.log.standing.test_set.number_of(asked.id)
+        record.payload(request=asked.id, cases=1, aggregates={}, baseline_dice=0.0, look=look)
 
 
 def put_into_use(project: ProjectFolder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ from minivess.compliance.audit.promotions import Promotions
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Draft, Outcome
+from minivess.records.evaluation import Looks
+from minivess.records.project import Project
+from minivess.records.roles import Role
 from minivess.workflows.modelling import promote
 from tests import audit_logs
-from tests.projects import ProjectFolder
+from tests.projects import ProjectFolder, evaluate_toy_model, record_look
 
 scenarios("promotion.feature")
 
@@ -25,6 +29,7 @@ FIRST, SECOND = (f"sha256:{digit * 64}" for digit in "12")
 @given("a project with an exported model", target_fixture="state")
 def _(sealed_project: ProjectFolder, tmp_path: Path) -> Iterator[dict[str, Any]]:
     project = sealed_project.copy_to(tmp_path / "project")
+    evaluate_toy_model(project)
     with project.services() as services:
         exported = [entry.body for entry in services.log.entries(actions={"model.export"})][-1]
         yield {"services": services, "signers": project.signers, "model": exported.outputs[0].digest}
@@ -38,7 +43,18 @@ def _(tmp_path: Path) -> dict[str, Any]:
         made = (Artifact(name="models/model.onnx", digest=digest),)
         draft = Draft(action="model.export", outcome=Outcome.COMPLETED, outputs=made, payload=payload)
         desk.log.append(draft, desk.ada)
-    return {"services": desk.services(), "max": desk.max}
+    ben, services = audit_logs.person("ben", Role.REVIEWER), desk.services()
+    enrolled = {"identity": ben.identity.model_dump(mode="json")}
+    desk.log.append(Draft(action="identity.enrolled", outcome=Outcome.COMPLETED, payload=enrolled), desk.max)
+    services = replace(services, project=_two_looks(services.project))
+    for digest in (FIRST, SECOND):
+        record_look(services, desk.ada, ben, digest)
+    return {"services": services, "max": desk.max}
+
+
+def _two_looks(project: Project) -> Project:
+    looks = project.evaluation.model_copy(update={"looks": Looks(per_release=2, total=2)})
+    return project.model_copy(update={"evaluation": looks})
 
 
 @when("Max puts it into production")

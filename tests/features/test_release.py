@@ -94,6 +94,7 @@ def _(story: Story) -> None:
     services = story.services
     with recorded(services, "training", story.project.signers["ada"], context=services.context(seed=99)) as record:
         record.context(model=digest_bytes(b"weights of a discarded seed"))
+        record.output("models/discarded.pt", digest_bytes(b"weights of a discarded seed"))
         record.payload(architecture="segresnet", steps=1, final_loss=0.5)
 
 

@@ -23,7 +23,7 @@ from minivess.compliance.traceability.history import history_of
 from minivess.compliance.traceability.justified import judged
 from minivess.compliance.verification.bag import TAG_MANIFEST
 from minivess.compliance.verification.pack import SIGNATURES_CHECK, verify_pack
-from minivess.foundation.digests import digest_bytes
+from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
@@ -113,6 +113,8 @@ def build(services: Services, signer: Signer) -> BuiltPack:
     device = project.device
     out = workspace.release(device.version) / f"{device.name}-{device.version}-evidence.zip"
     with recorded(services, "release.build", signer) as record:
+        if workspace.onnx.is_file():
+            record.context(model=digest_file(workspace.onnx))
         if out.exists():
             raise RefusedError(
                 f"release {device.version} was built already",

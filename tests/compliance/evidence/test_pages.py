@@ -111,7 +111,7 @@ def test_the_odometer_says_who_for_what_and_after_what(dossier: Dossier) -> None
         "Ada Lovelace",
         "final evaluation",
         "Benoît Müller",
-        "criteria stood in the log before",
+        "criteria were registered before",
     ):
         assert words in sentence
 

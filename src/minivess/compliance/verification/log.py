@@ -199,6 +199,8 @@ class _Run:
     """Entries whose details are not there."""
     _keys: dict[str, PublicKey] = field(default_factory=dict)
     """Keys that were found in the register since the last entry about identities."""
+    _alike: dict[tuple[str, str, str, Any, bool], PublicKey] = field(default_factory=dict)
+    """Entries that `admit` let in without any effect since then, by all that it looks at: key, actor, action, outcome."""
     _note: SignedCheckpoint | None = None
     _seen: SignedCheckpoint | None = None
     _roots: dict[int, bytes | None] = field(default_factory=dict)
@@ -318,6 +320,9 @@ class _Run:
     def _key(self, index: int, line: bytes, body: Any, details: bytes | None) -> PublicKey:
         """The key that must have signed an entry; the entry is admitted to the log as far as it was judged."""
         before, action, key = self.standing, body.action, body.key
+        alike = (key, body.actor, action, body.outcome, body.started is None)
+        if (found := self._alike.get(alike)) is not None:
+            return found
         try:
             entry = _entry(line, index) if not index or needs_record(before, action) else None
             if entry is not None:
@@ -335,8 +340,10 @@ class _Run:
         except VerificationError as error:
             where = "" if error.message.startswith(f"entry {index}") else f"entry {index} ({action}): "
             raise _SignatureError(where + error.message) from None
-        if after.register is not before.register:  # whatever was known of keys may have changed
-            self._keys = {}
+        if after.allowed is not before.allowed:  # whatever was known of keys may have changed
+            self._keys, self._alike = {}, {}
+        elif after is before and entry is None and body.started is None:
+            self._alike[alike] = known
         self.standing = after
         return known
 

@@ -105,6 +105,14 @@ Feature: Answers in use are safe and on the record
     Then it leads from the device's log over the service, its log and the newest anchor to the answer
     And it holds with the device's log's key and the people alone
 
+  @REQ-151 @REQ-172 @RC-50
+  Scenario: A receipt that no anchor covers is refused where witnesses are asked for
+    Given a project whose service answered and was stopped
+    When the receipt of an answer is asked for again
+    And a witness vouches for the device's log
+    Then it holds with a trust file that asks for that witness and names no service
+    And without its anchor it is refused with that trust file
+
   @REQ-172 @RC-60
   Scenario Outline: A receipt that leads elsewhere is refused
     Given a project whose service answered and was stopped

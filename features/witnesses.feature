@@ -59,3 +59,15 @@ Feature: Witnesses keep a log from showing two histories
   Scenario: A log that nobody told the witness about is not served
     When another log asks these witnesses
     Then it is refused, and it says which ones did not answer
+
+  @REQ-154 @RC-16
+  Scenario: An auditor compares the log with what a witness saw
+    Given the witnesses vouched for the log
+    When an auditor asks a witness for the newest checkpoint of the log
+    Then it is the log's checkpoint with the signatures of both
+
+  @REQ-154
+  Scenario: A log changes its key
+    Given a witness accepts the next key of the log as well
+    When a checkpoint is signed with the next key
+    Then the witness cosigns it

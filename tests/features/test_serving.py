@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -19,8 +20,10 @@ from httpx import Response
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.register import Register
+from minivess.compliance.proofs.cosignature import WITNESS, add_signatures, cosign, verifier_key
 from minivess.compliance.proofs.serving_logs import ServingLogs
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.receipt import verify_receipt
@@ -28,8 +31,10 @@ from minivess.compliance.verification.trust import LEAST_RULES, Trust, parse_tru
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import VerificationError
 from minivess.records.entry import Draft, Entry, Outcome
+from minivess.records.identity import KeyAlgorithm
 from minivess.records.receipt import Receipt
 from minivess.records.serving_log import ServingEnrolled
+from minivess.records.witness import WitnessAddress, WitnessPolicy
 from minivess.workflows import people
 from minivess.workflows.inference import mask_digest, open_model
 from minivess.workflows.serving_log import Pace
@@ -570,6 +575,52 @@ def _(story: Story) -> None:
     verdict = verify_receipt(story.receipt, log_key=keys, actor=keys)
     assert verdict.holds, verdict.first_failure
     assert "anchors these 4 entries" in verdict.checks[-1].detail
+
+
+WITNESS_KEY = generate(KeyAlgorithm.ED25519)
+
+
+def cosigned(receipt: Receipt) -> Receipt:
+    note = add_signatures(receipt.checkpoint, cosign(receipt.checkpoint, "w.example", WITNESS_KEY, 1_700_000_000))
+    return receipt.model_copy(update={"checkpoint": note})
+
+
+def trusted_with_witness(story: Story) -> Trust:
+    assert story.project is not None
+    key = verifier_key("w.example", WITNESS_KEY.public, WITNESS).text()
+    policy = WitnessPolicy(quorum=1, witnesses=(WitnessAddress(url="http://127.0.0.1:1", key=key),))
+    with story.project.services() as services:
+        register = Register.fold(services.log.entries())
+        text = write_trust(register, services.log.origin, rules=LEAST_RULES, witnesses=policy)
+    plain = json.loads(text)
+    del plain["services"]
+    return parse_trust(json.dumps(plain))
+
+
+@when("a witness vouches for the device's log")
+def _(story: Story) -> None:
+    assert story.receipt is not None
+    trust = trusted_with_witness(story)
+    assert not verify_receipt(story.receipt, log_key=trust, actor=trust).holds
+    story.receipt = story.receipt.model_copy(update={"through": tuple(map(cosigned, story.receipt.through))})
+
+
+@then("it holds with a trust file that asks for that witness and names no service")
+def _(story: Story) -> None:
+    assert story.receipt is not None
+    trust = trusted_with_witness(story)
+    verdict = verify_receipt(story.receipt, log_key=trust, actor=trust)
+    assert verdict.holds, verdict.first_failure
+
+
+@then("without its anchor it is refused with that trust file")
+def _(story: Story) -> None:
+    assert story.receipt is not None
+    trust = trusted_with_witness(story)
+    bare = story.receipt.model_copy(update={"through": story.receipt.through[:2]})
+    failure = verify_receipt(bare, log_key=trust, actor=trust).first_failure
+    assert failure is not None
+    assert "ask for a later receipt" in failure.detail
 
 
 @when(parsers.parse("{what} is done to it"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import http.client
 import shutil
 import threading
 from collections.abc import Iterator
@@ -13,14 +15,22 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.proofs.checkpoint import parse_note
-from minivess.compliance.proofs.cosignature import LOG, WITNESS, verifier_key
+from minivess.compliance.proofs.checkpoint import parse_note, sign_note
+from minivess.compliance.proofs.cosignature import (
+    LOG,
+    WITNESS,
+    AddCheckpoint,
+    parse_verifier_key,
+    verifier_key,
+    verify_cosignatures,
+)
+from minivess.compliance.verification.belief import believe
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.trust import Trust
 from minivess.compliance.verification.witness import compare_views
 from minivess.foundation.errors import InputError, MinivessError, RefusedError, VerificationError
 from minivess.records.witness import WitnessAddress, WitnessPolicy, WitnessState
-from minivess.serving.witness import STATE_FILE, Witness, WitnessServer, serve_log, write_state
+from minivess.serving.witness import STATE_FILE, Witness, WitnessServer, change_keys, serve_log, write_state
 from minivess.workflows.witnessing import cosign_checkpoint
 from tests import audit_logs
 from tests.audit_logs import Desk, draft
@@ -242,3 +252,43 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     with pytest.raises(InputError, match="damaged"):
         Witness(story.folder / "w0", story.signers[0])
+
+
+@when("an auditor asks a witness for the newest checkpoint of the log", target_fixture="served")
+def _(story: Story) -> str:
+    name = hashlib.sha256(story.desk.log.origin.encode()).hexdigest()
+    connection = http.client.HTTPConnection("127.0.0.1", story.servers[0].server_port, timeout=20)
+    connection.request("GET", f"/{name}/checkpoint")
+    answer = connection.getresponse().read().decode()
+    connection.close()
+    return answer
+
+
+@then("it is the log's checkpoint with the signatures of both")
+def _(story: Story, served: str) -> None:
+    head = believe(served, Trust.of_key(story.desk.log.key), story.desk.log.origin)
+    assert head == believe(story.note, Trust.of_key(story.desk.log.key), story.desk.log.origin)
+    assert verify_cosignatures(served, [parse_verifier_key(story.policy.witnesses[0].key)], 1)
+
+
+@given("a witness accepts the next key of the log as well", target_fixture="next_key")
+def _(story: Story) -> Signer:
+    signer, origin = audit_logs.service("log"), story.desk.log.origin
+    story.stop()
+    change_keys(story.folder / "w0", origin, add=verifier_key(origin, signer.public, LOG).text())
+    story.start()
+    return signer
+
+
+@when("a checkpoint is signed with the next key", target_fixture="answer")
+def _(story: Story, next_key: Signer) -> tuple[int, str, str]:
+    note = sign_note(parse_note(story.desk.log.checkpoint()).checkpoint, next_key)
+    request = AddCheckpoint(0, (), note).text().encode()
+    refused = story.servers[1].witness.add_checkpoint(request)
+    assert refused[0] == 403
+    return story.servers[0].witness.add_checkpoint(request)
+
+
+@then("the witness cosigns it")
+def _(answer: tuple[int, str, str]) -> None:
+    assert (answer[0], answer[2].startswith("— w0.example ")) == (200, True)

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack_builder import (
     ORIGIN,
@@ -39,6 +39,7 @@ from minivess.compliance.proofs.checkpoint import Checkpoint, key_hash, parse_no
 from minivess.compliance.proofs.cosignature import LOG, WITNESS, add_signatures, cosign, verifier_key
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.merkle import leaf_hash, root
+from minivess.compliance.proofs.tlog_policy import parse_policy
 from minivess.compliance.verification.belief import Believed, LogAtHand, believe
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.pack import judge_files, verify_pack
@@ -328,6 +329,16 @@ class TestDoors:
         for text, holds in ((self.log.checkpoint, False), (self.cosigned(), True)):
             assert verify_receipt(self.receipt(text), log_key=self.trust, actor=self.trust).holds is holds
 
+    def test_a_file_of_0_1_0_with_witnesses_is_held_to_them(self) -> None:
+        trust = parse_trust(trusted_keys_of_0_1_0([cleo()], witnesses=FIRST_WITNESS))
+        states = [
+            verify_receipt(self.receipt(text), log_key=trust, actor=trust).state
+            for text in (self.log.checkpoint, self.cosigned())
+        ]
+        assert states == [VerdictState.FAILS, VerdictState.LIMITED]
+        with pytest.raises(VerificationError, match="quorum"):
+            compare_views(self.log.checkpoint, self.cosigned(), trust)
+
     def test_compare(self) -> None:
         assert "same" in compare_views(self.cosigned(), self.cosigned(), self.trust)
         for first, second in ((self.log.checkpoint, self.cosigned()), (self.cosigned(), self.log.checkpoint)):
@@ -411,6 +422,37 @@ def test_both_readers_of_notes_agree_on_bent_ones(data: st.DataObject) -> None:
     except InputError:
         ours = None
     assert ours == theirs
+
+
+LINES = (
+    f"log {LOG_KEY}", f"log {vkey('x')}", f"log {LOG_KEY} https://log.example more", *OF_TWO, "witness none " + vkey("w"),
+    f"witness w3 {vkey('w.example/1')}", f"witness w4 {LOG_KEY}", f"witness w5 {vkey('w.example/5', STRANGER)} url",
+    "group g any w1 w2", "group g all w1 w2", "group h 2 w1 w2 w5", "group h 1 g w5", "group i 2 g w5", "group j 0 w1",
+    "group k 3 w1 w2", "group l 1 w1 w1", "group m 01 w1", "group n", "group w1 any w2", "group o 1 none",
+    "quorum none", "quorum g", "quorum h", "quorum i", "quorum w1", "quorum", "quorum g h", "# quorum g", "", " \t ", "\tlog",
+    "more", "quorum\tw1\t", "quorum w1\r",
+)  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.sampled_from(LINES), max_size=7),
+    st.sampled_from(["\n", ""]),
+    st.sets(st.sampled_from(["w1", "w2", "w5"])),
+)
+def test_both_readers_of_policies_agree(lines: list[str], end: str, vouching: set[str]) -> None:
+    text = "\n".join(lines) + end
+    try:
+        other: Any = script().read_policy(text)
+    except (script().WrongError, ValueError):
+        other = None
+    try:
+        ours = parse_policy(text)
+    except InputError:
+        ours = None
+    assert (ours is None) is (other is None)
+    if ours is not None:
+        assert ours.met(vouching) is script().vouches(other["quorum"], other, vouching)
 
 
 def test_what_audit_trust_writes_is_read_by_both() -> None:

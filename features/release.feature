@@ -55,3 +55,19 @@ Feature: A release is built when every gate holds, and signed by two people
     Given a member was trained that no ensemble uses
     When the release is built
     Then it is refused, naming the gate "runs", by how much it fails and what would mend it
+
+  @REQ-134 @RC-43
+  Scenario: Without the cosignature of who holds the test set's key no release holds
+    Given the release is built
+    And Rosa has signed it
+    And Max has signed it
+    When Rosa's cosignature is taken out of the pack
+    Then both verifiers say that "rosa" has not cosigned
+
+  @REQ-134 @RC-43
+  Scenario: The cosignature of another history does not count
+    Given the release is built
+    And Rosa has signed it
+    And Max has signed it
+    When Rosa's cosignature is replaced by one of an earlier checkpoint
+    Then both verifiers say that "rosa" has not cosigned

@@ -41,7 +41,7 @@ EVENTS = "data/lineage/events.jsonl"
 POLICY = "data/release/policy.json"
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", re.ASCII)
-SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.dsse\.json", re.ASCII)
+SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature)", re.ASCII)
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
 APPROVAL = "urn:minivess:approval:1"
 
@@ -922,6 +922,7 @@ class Standing:
         self.criteria, self.plans, self.requests, self.grants = set(), {}, {}, {}
         self.made, self.steps, self.asked, self.exported, self.evaluated = {}, {}, {}, set(), set()
         self.services, self.sealed, self.packs, self.serving = {}, {}, {}, {}
+        self.witnesses, self.former_witnesses, self.judged = {}, set(), None
 
     def admit(self, body, people, actor):
         """Say whether an entry may be at its place, and take in what it says. `people` are those before the entry."""
@@ -999,6 +1000,9 @@ class Standing:
             self.follow_test_set(action, body)
         elif action == "evaluation":
             self.evaluated |= {model} if model else set()
+            self.judged = self.requests.get(payload["request"], (None, {}))[1].get("data")
+        elif action in {"identity.witness", "identity.revoked"}:
+            self.follow_witness(body)
         elif action == "release.build":
             self.packs[payload["tag_manifest"]] = model
         elif action in {"serving.enrolled", "serving.anchored"}:
@@ -1022,6 +1026,18 @@ class Standing:
                     self.looks.append(grant["request"])
         elif action == "test-set.open":
             self.looks.append(payload["request"])
+
+    def follow_witness(self, body):
+        """The key with which a person cosigns checkpoints, until they are revoked; no key serves two people."""
+        who, payload = body["actor"], body["payload"]
+        if body["action"] == "identity.revoked":
+            self.former_witnesses |= {raw for _, raw in [self.witnesses.pop(payload["identity"], (None, None))] if raw}
+            return
+        name, raw = read_vkey(payload["key"], 4)
+        need(name == "%s/%s" % (body["log"], who), "names a witness key under another name")
+        others = {key[1] for holder, key in self.witnesses.items() if holder != who}
+        need(raw not in others | self.former_witnesses, "names a witness key that another person has or had")
+        self.witnesses[who] = (name, raw)
 
     def check_adoption(self, body, people):
         """Another table, agreed by a threshold of the roots."""
@@ -1399,7 +1415,7 @@ def open_envelope(envelope, people, index):
 
 def check_signatures(files, people, trusted):
     """The release policy is met by distinct people who signed this very tag manifest."""
-    names = [name for name in sorted(files) if name.startswith("signatures/")]
+    names = [name for name in sorted(files) if name.startswith("signatures/") and name.endswith(".json")]
     need(names, "the pack is not signed by anybody")
     policy = json.loads(files[POLICY])["policy"]
     need(len(policy["rules"]) >= 2, POLICY + " asks for fewer than two signatures; a release needs two people")
@@ -1426,7 +1442,30 @@ def check_signatures(files, people, trusted):
             need(wanted in left, "a signature is missing: %s by %s" % (rule["meaning"], rule["role"]))
             left.remove(wanted)
     note = ". DEMO KEYS: this proves nothing about a real device" if people.demo else ""
-    return "signed by " + " and ".join(words) + note
+    return "signed by " + " and ".join(words) + check_holders(files, people) + note
+
+
+def check_holders(files, people):
+    """Every holder of the test set's key, who was not revoked, cosigned the pack's checkpoint."""
+    standing, found = people.standing, []
+    for holder in standing.sealed.get(standing.judged, []):
+        valid = [item for item in people.by_key.values() if item[0]["id"] == holder and item[2] is None]
+        if not valid:
+            continue
+        need(holder in standing.witnesses, "the log does not know with which key %s cosigns" % holder)
+        name, raw = standing.witnesses[holder]
+        note, file = files["data/audit/checkpoint.txt"], "signatures/%s.cosignature" % holder
+        if note_key(name, 4, raw) not in read_note(note)[4]:
+            need(file in files, holder + " has not cosigned the pack's checkpoint")
+            note += files[file]
+        text, _, _, _, signatures = read_note(note)
+        seal = signatures.get(note_key(name, 4, raw))
+        need(seal is not None and len(seal) == 72, "the cosignature of %s is not by the key the log knows" % holder)
+        message = "cosignature/v1\ntime %d\n%s" % (int.from_bytes(seal[:8], "big"), text)
+        holds = int.from_bytes(seal[:8], "big") and ed25519_holds(raw, message.encode("utf-8"), seal[8:])
+        need(holds, "the cosignature of %s is wrong" % holder)
+        found.append(holder)
+    return "; the checkpoint is cosigned by " + ", ".join(found) if found else ""
 
 
 def check_layout(trusted):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +11,11 @@ from pathlib import Path
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
+from minivess.foundation.paths import templates_folder
 from minivess.records.entry import Outcome
 from minivess.records.evaluation import Criterion
 from minivess.records.verdict import Verdict
@@ -181,3 +185,37 @@ def _(story: Story, reason: str) -> None:
     assert story.error is not None
     assert story.error.exit_code == 1
     assert reason in story.error.message
+
+
+def _replace_cosignature(story: Story, line: bytes | None) -> None:
+    assert story.pack is not None
+    files = read_archive(story.pack.read_bytes())
+    name = "signatures/rosa.cosignature"
+    assert name in files
+    changed = {key: value for key, value in files.items() if key != name} | ({} if line is None else {name: line})
+    story.pack.write_bytes(write_archive(changed))
+
+
+@when("Rosa's cosignature is taken out of the pack")
+def _(story: Story) -> None:
+    _replace_cosignature(story, None)
+
+
+@when("Rosa's cosignature is replaced by one of an earlier checkpoint")
+def _(story: Story) -> None:
+    earlier = story.services.log.checkpoint(3)
+    line = story.project.signers["rosa"].cosign(earlier, 1_790_000_000)
+    _replace_cosignature(story, line.encode("utf-8"))
+
+
+@then(parsers.parse('both verifiers say that "{who}" has not cosigned'))
+def _(story: Story, who: str) -> None:
+    assert story.pack is not None
+    failure = verify_pack(story.pack).first_failure
+    assert failure is not None
+    script = templates_folder() / "verify" / "verify.py"
+    told = subprocess.run([sys.executable, str(script), str(story.pack)], capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    for words in (failure.detail, next(line for line in told.stdout.splitlines() if line.startswith("FAIL"))):
+        assert who in words
+        assert "cosign" in words

@@ -37,6 +37,21 @@ def audit() -> None:
 
 
 audit.add_command(rules)
+
+
+@audit.command()
+@actor_option
+@click.pass_obj
+def cosign(project: Path, actor: str | None) -> None:
+    """Cosign the newest checkpoint as a person, and remember it; the first time the log learns the key for this."""
+    from minivess.workflows import cosigning
+
+    with services_of(project) as services:
+        signer = signer_of(services, actor)
+        note = cosigning.cosign(services, signer)
+    click.echo(f"{signer.identity.id} cosigned {note.splitlines()[1]} entries of {note.splitlines()[0]}")
+
+
 audit.add_command(restore)
 audit.add_command(seen)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from minivess.cli.rendering import emit_json, emit_table, say
+from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 
 
@@ -46,6 +47,21 @@ def sign(project: Path, pack: Path, actor: str) -> None:
     with services_of(project) as services:
         manifestation = workflow.sign(services, signer_of(services, actor), pack)
     emit_json(manifestation)
+
+
+@release.command()
+@click.argument("pack", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--as", "actor", required=True, envvar="MINIVESS_ACTOR", help="A holder of the test set's key.")
+@click.pass_obj
+def cosign(project: Path, pack: Path, actor: str) -> None:
+    """Cosign the checkpoint of PACK, as a holder of the test set's key who does not sign the release."""
+    from minivess.cli.session import services_of, signer_of
+    from minivess.workflows import release as workflow
+
+    with services_of(project) as services:
+        if not workflow.cosign_pack(services, signer_of(services, actor), pack):
+            raise UsageError(f"{actor} does not hold the key of the test set that this release was evaluated on")
+    click.echo(f"cosigned by {actor}")
 
 
 @release.command()

@@ -8,10 +8,11 @@ from typing import Any
 
 from minivess.compliance.evidence.dossier import PackInputs
 from minivess.compliance.evidence.gates import judge, load_policy
-from minivess.compliance.evidence.pack import BuiltPack, add_signature, build_pack
+from minivess.compliance.evidence.pack import BuiltPack, add_cosignature, add_signature, build_pack
 from minivess.compliance.identity.approvals import approve, open_approval
 from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.identity.witness_keys import WitnessKeys
 from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.envelope import parse_envelope
@@ -21,10 +22,11 @@ from minivess.compliance.traceability.evidence_files import read_results
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.history import history_of
 from minivess.compliance.traceability.justified import judged
-from minivess.compliance.verification.bag import TAG_MANIFEST
-from minivess.compliance.verification.pack import SIGNATURES_CHECK, verify_pack
+from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST
+from minivess.compliance.verification.holders import holders_of
+from minivess.compliance.verification.pack import CHECKPOINT, SIGNATURES_CHECK, verify_pack
 from minivess.foundation.digests import digest_bytes, digest_file
-from minivess.foundation.errors import InputError, RefusedError, UsageError
+from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace, templates_folder
@@ -37,6 +39,7 @@ from minivess.records.evaluation import EvaluationRecord
 from minivess.records.model import CalibrationRecord, ExportRecord
 from minivess.records.payloads import CriteriaRegistered
 from minivess.records.release import GateFacts, GateResult, ReleasePolicy, RiskJudgement
+from minivess.workflows import seen
 from minivess.workflows.data import read_json
 from minivess.workflows.modelling import unaccounted_runs
 from minivess.workflows.recording import recorded
@@ -127,6 +130,12 @@ def build(services: Services, signer: Signer) -> BuiltPack:
                 f"{len(failing)} of {len(gates)} gates fail: {'; '.join(f'{gate.id}: {gate.message}' for gate in failing)}",
                 hint="; ".join(dict.fromkeys(gate.mend for gate in failing)),
             )
+        missing = unannounced(services)
+        if missing:
+            raise RefusedError(
+                f"{', '.join(missing)} holds the key of the test set and the log does not know their witness key",
+                hint="; ".join(f"minivess audit cosign --as {one}" for one in missing),
+            )
         checkpoint = services.log.checkpoint()
         if project.witnesses is not None:
             checkpoint, _ = cosign_checkpoint(services.log, project.witnesses)
@@ -173,7 +182,7 @@ def sign(services: Services, signer: Signer, pack: Path) -> Manifestation:
         if failure is not None:
             raise RefusedError(f"the pack does not hold, so there is nothing to sign: {failure.name}: {failure.detail}")
         files = read_archive(read_limited(pack, limit=PACK_LIMIT))
-        signatures = {name: parse_envelope(data) for name, data in files.items() if name.startswith("signatures/")}
+        signatures = {name: parse_envelope(data) for name, data in files.items() if SIGNATURE.fullmatch(name)}
         if f"signatures/{signer.identity.id}.dsse.json" in signatures:
             raise RefusedError(f"{signer.identity.id} has signed this pack already", hint="another person must sign it")
         policy = policy_of(services).signatures
@@ -195,7 +204,38 @@ def sign(services: Services, signer: Signer, pack: Path) -> Manifestation:
             envelope=envelope.model_dump(mode="json"),
         )
     add_signature(pack, signer.identity.id, envelope)
+    cosign_pack(services, signer, pack)
     return open_approval(envelope, Register.fold(services.log.entries()))
+
+
+@implements("REQ-134", "RC-43")
+def cosign_pack(services: Services, signer: Signer, pack: Path) -> bool:
+    """Cosign a pack's checkpoint as a holder of the test set's key; returns whether the signer is one.
+
+    Raises:
+        VerificationError: the checkpoint is not of the history that the log and the signer know; nothing is signed.
+    """
+    files = read_archive(read_limited(pack, limit=PACK_LIMIT))
+    note = files[CHECKPOINT].decode("utf-8")
+    size = parse_note(note).checkpoint.size
+    entries = tuple(islice(services.log.entries(), size))
+    if signer.identity.id not in holders_of(entries, services.log.standing.register):
+        return False
+    seen.require(services.log, signer.identity)
+    if seen.contradicted(services.log, {"the checkpoint of the pack": note}):
+        raise VerificationError(
+            "the pack shows another history than the log that is here", hint="find out which of the two was changed"
+        )
+    if signer.identity.id not in WitnessKeys.fold(entries).cosigners(note):
+        add_cosignature(pack, signer.identity.id, signer.cosign(note, int(services.clock().timestamp())))
+    return True
+
+
+def unannounced(services: Services) -> tuple[str, ...]:
+    """Holders of the test set's key whose witness key the log does not know, so that they could not cosign a pack."""
+    entries = tuple(services.log.entries())
+    known = WitnessKeys.fold(entries).keys
+    return tuple(one for one in holders_of(entries, services.log.standing.register) if one not in known)
 
 
 def _graph(services: Services) -> TraceGraph:

@@ -185,6 +185,8 @@ def approve(services: Services, signer: Signer, request_id: str, *, mode: RunMod
         record.payload(grant=grant.model_dump(mode="json", exclude_none=True))
     if mode == "released":
         _hand_out(services, signer, asked.id)
+    else:
+        cosign(services, signer)
     return grant
 
 

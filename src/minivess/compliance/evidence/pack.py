@@ -27,6 +27,7 @@ from minivess.compliance.evidence.tables import cases_csv, junit_xml
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.envelope import envelope_bytes
+from minivess.compliance.verification.holders import COSIGNATURE
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.files import read_limited, write_atomic
@@ -150,6 +151,16 @@ def add_signature(pack: Path, signer_id: Slug, envelope: Envelope) -> None:
     if name in files:
         raise RefusedError(f"{signer_id} has already signed this pack", hint="another person signs next")
     write_atomic(pack, write_archive({**files, name: envelope_bytes(envelope)}))
+
+
+def add_cosignature(pack: Path, holder: Slug, line: str) -> None:
+    """Put a holder's cosignature of the checkpoint into a pack. The archive is written anew, whole or not at all.
+
+    Raises:
+        InputError: the file is no pack.
+        VerificationError: the archive was changed.
+    """
+    write_atomic(pack, write_archive({**_open(pack), COSIGNATURE.format(holder): line.encode("utf-8")}))
 
 
 def _check_gates(inputs: PackInputs) -> None:

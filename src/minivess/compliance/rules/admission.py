@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import REGISTER_ACTIONS
+from minivess.compliance.identity.witness_keys import WITNESS_ACTIONS
 from minivess.compliance.proofs.serving_logs import SERVING_ACTIONS
 from minivess.compliance.rules.actions import ROOT, adopted_table
 from minivess.compliance.rules.adoption import check_adoption
@@ -152,7 +153,13 @@ def _folded(standing: Standing, body: Any) -> Standing:
 
 
 def _people_changed(standing: Standing, body: EntryBody) -> Standing:
-    return standing.with_register(standing.register.extend(Entry.model_construct(body=body, signature="")))
+    entry = Entry.model_construct(body=body, signature="")
+    after = standing.with_register(standing.register.extend(entry))
+    return replace(after, witnesses=standing.witnesses.extend(entry)) if body.action in WITNESS_ACTIONS else after
+
+
+def _witness_announced(standing: Standing, body: EntryBody) -> Standing:
+    return replace(standing, witnesses=standing.witnesses.extend(Entry.model_construct(body=body, signature="")))
 
 
 def _adopted(standing: Standing, body: EntryBody) -> Standing:
@@ -341,6 +348,7 @@ _FOLDS: Mapping[str, Callable[[Standing, EntryBody], Standing]] = MappingProxyTy
         EVALUATION: _evaluated,
         "release.build": _built,
         **dict.fromkeys(SERVING_ACTIONS, _serving),
+        "identity.witness": _witness_announced,
     }
 )
 """What completed entries change in the state, by action."""

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.witness_keys import WitnessKeys
 from minivess.compliance.proofs.serving_logs import ServingLogs
 from minivess.compliance.rules.actions import ANYONE, LOG, PERSON, ROOT, ActionRule, ActionTable, LogKind, table
 from minivess.compliance.rules.makers import Makers
@@ -42,6 +43,8 @@ class Standing:
     """The actions each service was enrolled for, by key id."""
     sealed: Mapping[str, tuple[str, ...]] = _NOTHING
     """Who holds the data key of a sealed test part, by the root of its manifest."""
+    witnesses: WitnessKeys = field(default_factory=WitnessKeys)
+    """The keys with which people cosign checkpoints."""
     serving: ServingLogs = field(default_factory=ServingLogs)
     """The serving logs of the device, with their newest checkpoints."""
     packs: Mapping[str, str | None] = _NOTHING

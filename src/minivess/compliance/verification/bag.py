@@ -15,6 +15,7 @@ from minivess.foundation.implements import implements
 BAGIT, INFO, MANIFEST, TAG_MANIFEST = "bagit.txt", "bag-info.txt", "manifest-sha512.txt", "tagmanifest-sha512.txt"
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.dsse\.json", re.ASCII)
+COSIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.cosignature", re.ASCII)
 _LINE = re.compile(r"([0-9a-f]{128})  ([^\n]+)", re.ASCII)
 _OXUM = re.compile(r"^Payload-Oxum: (.*)$", re.MULTILINE)
 
@@ -52,8 +53,8 @@ def check_bag(files: Mapping[str, bytes]) -> str:
     _compare(TAG_MANIFEST, _manifest(files, TAG_MANIFEST), {BAGIT, INFO, MANIFEST}, files)
     payload = {name for name in files if name.startswith("data/")}
     _compare(MANIFEST, _manifest(files, MANIFEST), payload, files)
-    for name in sorted(files):
-        if name not in payload and name not in {BAGIT, INFO, MANIFEST, TAG_MANIFEST} and not SIGNATURE.fullmatch(name):
+    for name in sorted(set(files) - payload - {BAGIT, INFO, MANIFEST, TAG_MANIFEST}):
+        if not SIGNATURE.fullmatch(name) and not COSIGNATURE.fullmatch(name):
             raise VerificationError(f"{name} is unexpected: no manifest names it")
     if files[BAGIT] != DECLARATION:
         raise VerificationError(f"{BAGIT} does not declare BagIt 1.0 in UTF-8")

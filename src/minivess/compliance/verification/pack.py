@@ -20,6 +20,7 @@ from minivess.compliance.proofs.tlog_proof import parse_proof
 from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST, check_bag, read_pack
 from minivess.compliance.verification.belief import Believed, LogAtHand, believe, keys_by_roots
 from minivess.compliance.verification.conduct import check_odometer, check_openings, check_provenance
+from minivess.compliance.verification.holders import check_holders
 from minivess.compliance.verification.log import verify_entries
 from minivess.compliance.verification.trust import LAYOUT, Trust, read_trust
 from minivess.foundation.digests import digest_bytes
@@ -94,7 +95,13 @@ def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, tru
             _check("proofs", lambda: _check_proofs(files, lines, register, trusted)),
             _check("provenance", lambda: check_provenance(files, entries)),
             _check("test-set odometer", lambda: check_odometer(files, check_openings(entries, register))),
-            _check(SIGNATURES_CHECK, lambda: _check_signatures(files, register, len(entries), trusted)),
+            _check(
+                SIGNATURES_CHECK,
+                lambda: (
+                    _check_signatures(files, register, len(entries), trusted)
+                    + check_holders(files, checkpoint, entries, register)
+                ),
+            ),
         ]
     if trusted is not None:
         checks.append(_check("layout", lambda: _check_layout(trusted)))

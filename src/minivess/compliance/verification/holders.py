@@ -1,0 +1,67 @@
+"""Whether everybody who holds the key of the sealed test set saw the history that a pack shows.
+
+Each holder cosigns the pack's checkpoint with the key that the log knows, after her tool proved that it continues what she
+remembers. A copy of the log that was made before an approval cannot get the cosignature of who approved in the other copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.witness_keys import WitnessKeys
+from minivess.compliance.rules.test_set import TestSetHistory
+from minivess.foundation.errors import MinivessError, VerificationError
+from minivess.foundation.implements import implements
+from minivess.records.entry import Entry, Outcome
+from minivess.records.payloads import DataSealed
+
+COSIGNATURE = "signatures/{}.cosignature"
+"""The file with a holder's cosignature line, by the holder's id."""
+
+
+def holders_of(entries: Sequence[Entry], register: Register) -> tuple[str, ...]:
+    """Who must have cosigned a release: the holders of the data key of the test set it was evaluated on.
+
+    The first entry about a sealed part names its holders. One who was revoked since cannot sign and is left out. Seals of
+    version 0.1.0 name no root, and so no holders.
+    """
+    sealed: dict[str, tuple[str, ...]] = {}
+    for entry in entries:
+        if entry.body.action == "data.seal" and entry.body.outcome is Outcome.COMPLETED:
+            said = DataSealed.model_validate(entry.body.payload)
+            if said.root is not None:
+                sealed.setdefault(said.root, said.approvers)
+    looks = [look for look in TestSetHistory.fold(entries).looks() if look.outcome == "evaluated" and look.requested]
+    if not looks or looks[-1].requested is None:
+        return ()
+    holders = sealed.get(looks[-1].requested.request.data, ())
+    return tuple(one for one in holders if register.state(one) != "revoked")
+
+
+@implements("REQ-134", "RC-43")
+def check_holders(files: Mapping[str, bytes], checkpoint: str, entries: Sequence[Entry], register: Register) -> str:
+    """Judge the holders' cosignatures over a pack's checkpoint; returns in words who gave one.
+
+    Raises:
+        VerificationError: a holder's is missing or wrong.
+    """
+    holders = holders_of(entries, register)
+    keys = WitnessKeys.fold(entries)
+    vouched = keys.cosigners(checkpoint)
+    for holder in holders:
+        if holder in vouched:
+            continue
+        line = files.get(COSIGNATURE.format(holder))
+        if line is None:
+            raise VerificationError(
+                f"{holder} holds the key of the test set and has not cosigned the pack's checkpoint",
+                hint=f"minivess release cosign PACK --as {holder}",
+            )
+        try:
+            found = keys.cosigners(checkpoint + line.decode("utf-8"))
+        except (UnicodeDecodeError, MinivessError):
+            raise VerificationError(f"the cosignature of {holder} is wrong") from None
+        if holder not in found:
+            raise VerificationError(f"the cosignature of {holder} is not by the key that the log knows")
+    return "" if not holders else f"; the checkpoint is cosigned by {', '.join(holders)}, who held the test set's key"

@@ -864,7 +864,7 @@ TABLES = {
   "ensemble": {"by": ["developer"], "checks": ["makes"], "log": "device"},
   "entry.erased": {"by": ["root", "release-manager"], "checks": [], "log": "any"},
   "evaluation": {"by": ["person"], "checks": ["evaluation"], "log": "device"},
-  "identity.enrolled": {"by": ["root", "release-manager"], "checks": [], "log": "any"},
+  "identity.enrolled": {"by": ["root", "release-manager"], "checks": ["enrolment"], "log": "any"},
   "identity.locked": {"by": ["log"], "checks": [], "log": "any"},
   "identity.refused": {"by": ["log"], "checks": [], "log": "any"},
   "identity.reinstated": {"by": ["root", "release-manager"], "checks": [], "log": "any"},
@@ -876,7 +876,7 @@ TABLES = {
   "inference": {"by": ["service"], "checks": [], "log": "serving"},
   "inference.refusals": {"by": ["service"], "checks": [], "log": "serving"},
   "log.created": {"by": ["root"], "checks": [], "log": "any"},
-  "log.restored": {"by": ["root", "release-manager"], "checks": [], "log": "any"},
+  "log.restored": {"by": ["root", "release-manager"], "checks": ["restored"], "log": "any"},
   "model.export": {"by": ["developer"], "checks": ["makes"], "log": "device"},
   "model.promote": {"by": ["release-manager"], "checks": ["promotion"], "log": "device"},
   "policy.register": {"by": ["release-manager"], "checks": [], "log": "device"},
@@ -976,7 +976,7 @@ class Standing:
         if word in {"person", "root"}:
             return actor["kind"] == "person" if word == "person" else actor in people.roots
         if word == "service" and actor["kind"] == "service":
-            named = self.services.get(actor["signing_key"]["key_id"])
+            named = self.services.get(actor["id"])
             return named is None or action in named or action.startswith("identity.")
         return word in actor["roles"]
 
@@ -986,8 +986,8 @@ class Standing:
         model = body["context"]["model"]
         if action == "rules.adopted":
             self.table, self.adopted = adopted_table(payload), body["index"] + 1
-        elif action == "identity.enrolled" and payload.get("actions") is not None:
-            self.services[payload["identity"]["signing_key"]["key_id"]] = set(payload["actions"])
+        elif action == "identity.enrolled":
+            self.services[payload["identity"]["id"]] = payload.get("actions")
         elif action in MAKING:
             outputs = {item["digest"] for item in body["outputs"]} | ({model} if model else set())
             for digest in outputs:
@@ -1054,6 +1054,23 @@ class Standing:
             need(said["subjects"] == [subject] and said["policy"] == "roots", "agrees to another action table")
             agreed.add(said["signer"])
         need(len(agreed) >= people.threshold, "too few roots agreed to the action table")
+
+    def check_enrolment(self, body, people):
+        """A service is enrolled for named actions; a person's roles say what they may do."""
+        service = body["payload"]["identity"]["kind"] == "service"
+        need(
+            service == bool(body["payload"].get("actions")),
+            "enrols a service without its actions, or a person with some",
+        )
+
+    def check_restored(self, body, people):
+        """A restore follows the entries before it and gives up checkpoints that this log signed."""
+        payload = body["payload"]
+        need(payload["size"] == body["index"], "follows other entries than those before it")
+        keys = [log_raw(key) for _, key in people.log_keys]
+        for note in payload["abandoned"]:
+            origin, _, _ = check_note(note.encode("utf-8"), keys)
+            need(origin == body["log"], "gives up a checkpoint of another log")
 
     def check_makes(self, body, people):
         """A step names what it made."""

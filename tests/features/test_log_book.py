@@ -83,7 +83,7 @@ class Story:
 def _(tmp_path: Path) -> Story:
     desk = audit_logs.start(tmp_path / "desk")
     service = audit_logs.service("inference")
-    payload = {"identity": service.identity.model_dump(mode="json")}
+    payload = {"identity": service.identity.model_dump(mode="json"), "actions": ["serving.enrolled"]}
     desk.log.append(Draft(action="identity.enrolled", outcome=Outcome.COMPLETED, payload=payload), desk.max)
     services = desk.services()
     with recorded(services, "data.validate", desk.ada) as record:

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from pack_builder import BEGIN, ada, ben, cleo, person, service
 
+from minivess.compliance.identity.keys import generate
+from minivess.compliance.proofs.checkpoint import sign_note
+from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.rules.actions import table
 from minivess.foundation.digests import digest_bytes
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Outcome
+from minivess.records.identity import KeyAlgorithm
 from minivess.records.payloads import PAYLOADS
 from minivess.records.roles import Role
 from tests.compliance.rules import guarded_log as logs
@@ -74,6 +78,20 @@ def _made_another() -> GuardedLog:
     return log
 
 
+def _restored(log: GuardedLog, note: str, size: int = 0) -> None:
+    payload = {
+        "size": len(log.entries) + size,
+        "root": to_base64(log.head.root),
+        "abandoned": [note],
+        "reason": "the disk was lost",
+    }
+    log.append(cleo(), "log.restored", payload)
+
+
+def _foreign_note(log: GuardedLog) -> str:
+    return sign_note(log.head, generate(KeyAlgorithm.ED25519))
+
+
 GOOD: dict[str, Story] = {
     "everything up to a signed release": then(logs.built, lambda log: log.sign(ben())),
     "the same evaluation once more": then(logs.approved, _repeated),
@@ -81,6 +99,7 @@ GOOD: dict[str, Story] = {
     "a custodian approves": asked_then(lambda log, wish: log.approve(dan(), grant(wish, dan()))),
     "a second look within the plan": then(logs.evaluated, lambda log: _second_look(log, 2)),
     "the evaluated model goes into production": then(logs.evaluated, lambda log: log.promote(cleo())),
+    "a restore that gives up what this log signed": then(logs.begun, lambda log: _restored(log, log.checkpoint)),
     "a person was refused what they may not do": then(logs.begun, lambda log: log.refuse(ben(), "training")),
     "a reviewer of another model than the one they made": then(
         _made_another, lambda log: log.approve(both_roles(), grant(_wish(log), both_roles()))
@@ -130,6 +149,18 @@ def _sealed_again(log: GuardedLog) -> None:
 
 
 BAD: dict[str, Story] = {
+    "a service without named actions": then(logs.begun, lambda log: log.enrol(cleo(), service("bare"))),
+    "a person with named actions": then(
+        logs.begun, lambda log: log.enrol_service(cleo(), person("gus", "Gus", Role.DEVELOPER), "training")
+    ),
+    "a restore that follows other entries": then(logs.begun, lambda log: _restored(log, log.checkpoint, 1)),
+    "a restore that gives up what this log did not sign": then(
+        logs.begun, lambda log: _restored(log, _foreign_note(log))
+    ),
+    "a restore by a developer": then(
+        logs.begun,
+        lambda log: log.append(ada(), "log.restored", {}, outcome=Outcome.FAILED),
+    ),
     "a request that spells a time in another way": then(logs.exported, _other_spelling),
     "an approval by a holder who was named later": then(logs.exported, _sealed_again),
     **{

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.verifies("SU-15")
 
 
 def enrol(desk: audit_logs.Desk, who: str) -> None:
-    payload = {"identity": audit_logs.service(who).identity.model_dump(mode="json")}
+    payload = {"identity": audit_logs.service(who).identity.model_dump(mode="json"), "actions": ["serving.enrolled"]}
     desk.log.append(Draft(action="identity.enrolled", outcome=Outcome.COMPLETED, payload=payload), desk.max)
 
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import REGISTER_ACTIONS
 from minivess.compliance.identity.witness_keys import WITNESS_ACTIONS
+from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.serving_logs import SERVING_ACTIONS
 from minivess.compliance.rules.actions import ROOT, adopted_table
 from minivess.compliance.rules.adoption import check_adoption
@@ -28,7 +29,7 @@ from minivess.foundation.errors import InputError, RefusedError, VerificationErr
 from minivess.foundation.implements import implements
 from minivess.records.approval import Policy, PolicyRule
 from minivess.records.entry import Entry, EntryBody, Outcome
-from minivess.records.identity import Meaning
+from minivess.records.identity import Meaning, PublicKey
 from minivess.records.payloads import (
     PAYLOADS,
     DataSealed,
@@ -43,6 +44,7 @@ from minivess.records.payloads import (
 )
 from minivess.records.roles import IdentityKind, Role
 from minivess.records.rules import RulesAdopted
+from minivess.records.witnessed import LogRestored
 
 LOOK_POLICIES = {
     role: Policy(name="test-set-opening", rules=(PolicyRule(role=role, meaning=Meaning.APPROVAL),))
@@ -206,15 +208,40 @@ def _evaluated(standing: Standing, body: EntryBody) -> Standing:
 
 def _enrolled(standing: Standing, body: EntryBody) -> Standing:
     standing, enrolled = _people_changed(standing, body), IdentityEnrolled.model_validate(body.payload)
-    if enrolled.actions is None:
+    if enrolled.identity.kind is IdentityKind.PERSON:
         return standing
-    key = enrolled.identity.signing_key.key_id
-    return replace(standing, service_actions={**standing.service_actions, key: frozenset(enrolled.actions)})
+    named = None if enrolled.actions is None else frozenset(enrolled.actions)
+    return replace(standing, service_actions={**standing.service_actions, enrolled.identity.id: named})
 
 
 def _check_adoption(standing: Standing, body: EntryBody) -> None:
     adopted = RulesAdopted.model_validate(body.payload)
     check_adoption(standing.rules, adopted, standing.register, log=body.log, index=body.index)
+
+
+def _check_enrolment(standing: Standing, body: EntryBody) -> None:
+    enrolled = IdentityEnrolled.model_validate(body.payload)
+    service = enrolled.identity.kind is IdentityKind.SERVICE
+    if service != (enrolled.actions is not None):
+        raise VerificationError("a service is enrolled for named actions, and a person for none")
+
+
+def _check_restored(standing: Standing, body: EntryBody) -> None:
+    restored = LogRestored.model_validate(body.payload)
+    if restored.size != body.index:
+        raise VerificationError("the restore follows other entries than those before it")
+    keys = [tenure.identity.signing_key for tenure in standing.register.log_keys]
+    for note in restored.abandoned:
+        if not any(_signed_by(note, body.log, key) for key in keys):
+            raise VerificationError("the restore gives up a checkpoint that this log did not sign")
+
+
+def _signed_by(note: str, origin: str, key: PublicKey) -> bool:
+    try:
+        parse_note(note).verify(origin, key)
+    except (VerificationError, InputError):
+        return False
+    return True
 
 
 def _check_steps(standing: Standing, body: EntryBody) -> None:
@@ -323,6 +350,8 @@ def _check_signature(standing: Standing, body: EntryBody) -> None:
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         "adoption": _check_adoption,
+        "enrolment": _check_enrolment,
+        "restored": _check_restored,
         "makes": _check_steps,
         "seal": _check_seal,
         "criteria": _check_criteria,

@@ -39,8 +39,8 @@ class Standing:
     """Actions that were started and have not ended: action and actor, by index."""
     test_set: TestSetHistory = field(default_factory=TestSetHistory)
     makers: Makers = field(default_factory=Makers)
-    service_actions: Mapping[str, frozenset[str]] = _NOTHING
-    """The actions each service was enrolled for, by key id."""
+    service_actions: Mapping[str, frozenset[str] | None] = _NOTHING
+    """The actions each service was enrolled for, by id; None for those that version 0.1.0 enrolled."""
     sealed: Mapping[str, tuple[str, ...]] = _NOTHING
     """Who holds the data key of a sealed test part, by the root of its manifest."""
     witnesses: WitnessKeys = field(default_factory=WitnessKeys)
@@ -92,7 +92,7 @@ def _is(word: str, standing: Standing, identity: Identity, body: Any) -> bool:
         person = identity.kind is IdentityKind.PERSON
         return {ANYONE: True, PERSON: person, ROOT: identity in standing.register.roots}[word]
     if word == Role.SERVICE.value and identity.kind is IdentityKind.SERVICE:
-        named = standing.service_actions.get(body.key)
+        named = standing.service_actions.get(identity.id)
         return named is None or body.action in named or body.action.startswith("identity.")
     return word in {role.value for role in identity.roles}
 

@@ -98,6 +98,19 @@ Feature: Answers in use are safe and on the record
       | is exchanged for another history | two histories |
       | is removed                       | missing       |
 
+  @REQ-171 @RC-60
+  Scenario Outline: A serving log is read and verified like the device's
+    Given a project whose service answered and was stopped
+    When the serving log <is changed>
+    And `minivess audit --site main verify` is run
+    Then it ends with exit code <code>
+
+    Examples:
+      | is changed                       | code |
+      | is left as it is                 | 0    |
+      | is taken back to an older copy   | 1    |
+      | is exchanged for another history | 1    |
+
   @REQ-172 @RC-60
   Scenario: A receipt proves an answer through both logs
     Given a project whose service answered and was stopped

@@ -19,6 +19,7 @@ import pytest
 from httpx import Response
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.cli.main import app
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.keystore import Keystore
@@ -80,6 +81,7 @@ class Story:
     receipt: Receipt | None = None
     older: Path | None = None
     flushes: str = ""
+    codes: list[object] = field(default_factory=list)
     refusal: str = ""
     patient: str = field(default="Jane-Doe-1961")
     stack: ExitStack = field(default_factory=ExitStack)
@@ -518,6 +520,8 @@ def _(story: Story, change: str) -> None:
     assert story.project is not None
     assert story.older is not None
     database = story.project.workspace.serving / "main.db"
+    if change == "is left as it is":
+        return
     database.unlink()
     if change != "is removed":
         shutil.copy(story.older, database)
@@ -539,6 +543,21 @@ def _(story: Story, why: str) -> None:
     assert why in f"{caught.value.message} "
     assert caught.value.hint
     assert (story.project.workspace.serving / "main.db").exists() is before
+
+
+@when("`minivess audit --site main verify` is run")
+def _(story: Story) -> None:
+    assert story.project is not None
+    shown = [["audit", "--site", "main", "log", "--action", "inference"], ["audit", "--site", "main", "verify"]]
+    codes = []
+    for command in shown:
+        codes.append(app(["-C", str(story.project.workspace.root), *command], standalone_mode=False) or 0)
+    story.codes = codes
+
+
+@then(parsers.parse("it ends with exit code {code:d}"))
+def _(story: Story, code: int) -> None:
+    assert story.codes == [0, code]
 
 
 @when("the receipt of an answer is asked for again")

@@ -11,7 +11,17 @@ import click
 from minivess.cli.audit_rules import rules
 from minivess.cli.rendering import Progress, emit_json, emit_table, say
 from minivess.cli.restore import restore, seen
-from minivess.cli.session import actor_option, first_signer_of, passphrase_for, reader_of, services_of, signer_of
+from minivess.cli.session import (
+    actor_option,
+    choose_site,
+    chosen_site,
+    first_signer_of,
+    passphrase_for,
+    reader_of,
+    services_of,
+    signer_of,
+)
+from minivess.foundation.errors import UsageError
 from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
@@ -28,12 +38,19 @@ if TYPE_CHECKING:
     from minivess.workflows.log_book import Explained
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_OF_A_SITE = ("log", "show", "prove", "verify", "checkpoint")
 _MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
 
 @click.group()
-def audit() -> None:
+@click.option("--site", help="Read the log of the service at this site in place of the device's (`minivess serve`).")
+@click.pass_context
+def audit(context: click.Context, site: str | None) -> None:
     """Read, prove and verify the log."""
+    if site is not None:
+        if context.invoked_subcommand not in _OF_A_SITE:
+            raise UsageError(f"--site is for {', '.join(_OF_A_SITE)}")
+        choose_site(site, context.obj)
 
 
 audit.add_command(rules)
@@ -173,12 +190,13 @@ def verify(project: Path, *, file: Path | None, trust: Path | None, known: Path 
 
     With --quick, the cached tables (columns, tree, checkpoints, outbox) are not compared with the entries.
     With FILE, a tlog-proof (`audit prove`) or a receipt, check that one entry offline.
+    A service's log (`audit --site`) must continue what the device's log knows of it.
     """
     from minivess.compliance.proofs.checkpoint import NOTE_LIMIT
     from minivess.compliance.verification.log import verify_log
     from minivess.compliance.verification.trust import read_trust
-    from minivess.foundation.errors import UsageError
     from minivess.workflows.log_book import check_caches
+    from minivess.workflows.serving_site import newest_note
 
     keys = None if trust is None else read_trust(trust)
     if file is not None:
@@ -190,13 +208,17 @@ def verify(project: Path, *, file: Path | None, trust: Path | None, known: Path 
         _say_checks(verdict.checks)
         _warn(verdict.limits)
         return
+    site = chosen_site()
+    before = None if known is None else read_limited(known, limit=NOTE_LIMIT)
+    if before is None and site is not None:
+        before = newest_note(Workspace.find(project).root, site)
     with reader_of(project) as services:
         progress, size = Progress(), services.log.size
         checks, _ = verify_log(
             services.log.pairs(),
             services.log.checkpoint(),
             trust=keys,
-            known=None if known is None else read_limited(known, limit=NOTE_LIMIT),
+            known=before,
             quick=quick,
             progress=lambda done: progress("entries", done, size),
         )
@@ -227,7 +249,6 @@ def checkpoint(project: Path, out: Path | None, vkey: bool) -> None:
 @click.pass_obj
 def witness(project: Path) -> None:
     """Have the newest checkpoint vouched for by the witnesses that the project file names."""
-    from minivess.foundation.errors import UsageError
     from minivess.workflows.witnessing import cosign_checkpoint
 
     with services_of(project) as services:

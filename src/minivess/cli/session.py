@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from minivess.compliance.identity.signer import Signer
     from minivess.workflows.services import Services, WorkspaceReader
 
+_SITE = "minivess.cli.site"
+
 actor_option = click.option(
     "--as", "actor", envvar="MINIVESS_ACTOR", help="Who acts (an identity's id). Needed when several could."
 )
@@ -51,10 +53,31 @@ def services_of(folder: Path) -> Services:
 
 @implements("REQ-190")
 def reader_of(folder: Path) -> WorkspaceReader:
-    """Open the workspace for reading; asks for no passphrase."""
+    """Open the workspace for reading, with the log that `audit --site` names; asks for no passphrase."""
     from minivess.workflows.services import open_reader
 
-    return open_reader(Workspace.find(folder).root, progress=Progress())
+    workspace, site = Workspace.find(folder), chosen_site()
+    url = None if site is None else f"sqlite:///{workspace.serving / f'{site}.db'}"
+    return open_reader(workspace.root, database_url=url, progress=Progress())
+
+
+def choose_site(site: str, folder: Path) -> None:
+    """Read a service's log, for the rest of this command, in place of the device's.
+
+    Raises:
+        UsageError: there is no serving log of that name.
+    """
+    logs = sorted(path.stem for path in Workspace.find(folder).serving.glob("*.db"))
+    if site not in logs:
+        known = f"known here: {', '.join(logs)}" if logs else "`minivess serve` makes one"
+        raise UsageError(f"there is no serving log {site!r}", hint=known)
+    click.get_current_context().meta[_SITE] = site
+
+
+def chosen_site() -> str | None:
+    """The site that `choose_site` chose."""
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.meta.get(_SITE)
 
 
 def recorder_at_hand(folder: Path, actor: str | None, *roles: Role) -> str | None:

@@ -132,11 +132,14 @@ def load_project(workspace: Path) -> Project:
 
 
 @implements("REQ-190")
-def open_reader(workspace: Path, *, progress: Progress = silent, clock: Clock = utc_now) -> WorkspaceReader:
+def open_reader(
+    workspace: Path, *, database_url: str | None = None, progress: Progress = silent, clock: Clock = utc_now
+) -> WorkspaceReader:
     """Open a workspace whose log exists, for reading. No passphrase is needed.
 
     Args:
         workspace: the project folder.
+        database_url: of another log than the device's, for example a serving log.
         progress: hears how far long work has come.
         clock: tells the time.
 
@@ -151,7 +154,7 @@ def open_reader(workspace: Path, *, progress: Progress = silent, clock: Clock = 
         workspace=root,
         project=project,
         settings=settings,
-        log=AuditLog.open(settings.database_url, log_signer=None, clock=clock),
+        log=AuditLog.open(database_url or settings.database_url, log_signer=None, clock=clock),
         source=(root / project.source).resolve(),
         progress=progress,
         clock=clock,

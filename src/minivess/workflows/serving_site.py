@@ -22,7 +22,7 @@ from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import transport_for
 from minivess.records.roles import IdentityKind, Role
 from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
+from minivess.workflows.services import Services, open_reader
 from minivess.workflows.serving_log import (
     ANCHOR,
     ANOTHER_SITE,
@@ -95,6 +95,20 @@ def open_serving_log(
     except BaseException:
         os.close(lock)
         raise
+
+
+@implements("REQ-171")
+def newest_note(workspace: Path, site: str) -> bytes:
+    """The newest checkpoint that the device's log knows of a site's log: that log must continue it.
+
+    Raises:
+        VerificationError: the device's log does not know that log, or does not verify.
+    """
+    with open_reader(workspace) as device:
+        known = known_head(device.log, serving_origin(device.log.origin, site))
+    if known is None:
+        raise VerificationError(f"the device's log does not know the serving log {site}")
+    return known.note.encode("utf-8")
 
 
 def key_id_of(site: str) -> str:

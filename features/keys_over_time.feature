@@ -27,6 +27,17 @@ Feature: Keys age, are lost and are stolen
     When Max revokes Eve because her laptop was stolen
     Then what Eve signed before still counts and what she signs now is refused
 
+  @REQ-167
+  Scenario: Enrolment says who checked what
+    When Max lets Gus in, whose passport and training record he checked
+    Then the list of identities says what Max checked about Gus, and at which entry
+    And nothing is said of Eve, about whom nothing was recorded
+
+  @REQ-167
+  Scenario: A service has no passport
+    When Max says that he checked the passport of a service
+    Then that is refused because a service "has no document of identity"
+
   @REQ-059
   Scenario: What relied on a stolen key is listed with the reason
     Given Eve let a service in that began a log of its own

@@ -99,17 +99,3 @@ Feature: Every signer remembers what they saw of a log
     Given Ada recorded something
     When Max restores the log because "no reason"
     Then the restore is refused because "there is nothing to restore"
-
-  @REQ-166
-  Scenario Outline: A restore that is not what it claims is refused
-    Given Ada recorded something
-    When an entry says of a restore <what>
-    Then verification of the restore fails because <why>
-
-    Examples:
-      | what                                 | why                                 |
-      | another size                         | follows other entries               |
-      | another root                         | follows other entries               |
-      | a checkpoint of another log          | that this log did not sign          |
-      | a checkpoint that is no note         | malformed                           |
-      | nothing given up                     | malformed payload                   |

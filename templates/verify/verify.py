@@ -901,7 +901,7 @@ TABLES = {
 }"""
     )
 }
-TABLE_1 = "sha256:0d47e6d5d443a859d4709d087d4178a25392cfa3e8c4d86bb6e4eb131b0a102c"
+TABLE_1 = "sha256:8031933fd9c02258dc583bf53647cb24f054987c2349385c8ff4cbfd88482072"
 """The digest of actions-1.json, which says what 0.1.0 did."""
 MAKING = {"training", "ensemble", "calibration", "model.export"}
 
@@ -923,6 +923,7 @@ class Standing:
         self.made, self.steps, self.asked, self.exported, self.evaluated = {}, {}, {}, set(), set()
         self.services, self.sealed, self.packs, self.serving = {}, {}, {}, {}
         self.witnesses, self.former_witnesses, self.judged = {}, set(), None
+        self.restores = []
 
     def admit(self, body, people, actor):
         """Say whether an entry may be at its place, and take in what it says. `people` are those before the entry."""
@@ -941,10 +942,10 @@ class Standing:
             need(excused or may, "%s may not append %s" % (actor["id"], action))
             for check in row["checks"] if done else ():
                 getattr(self, "check_" + check)(body, people)
-        elif action == "rules.adopted" and done:
+        elif action in {"rules.adopted", "log.restored"} and done:
             manager = actor["kind"] == "person" and "release-manager" in actor["roles"]
-            need(actor in people.roots or manager, actor["id"] + " may not append rules.adopted")
-            self.check_adoption(body, people)
+            need(actor in people.roots or manager, "%s may not append %s" % (actor["id"], action))
+            (self.check_adoption if action == "rules.adopted" else self.check_restored)(body, people)
         if done:
             self.follow(body)
 
@@ -986,6 +987,8 @@ class Standing:
         model = body["context"]["model"]
         if action == "rules.adopted":
             self.table, self.adopted = adopted_table(payload), body["index"] + 1
+        elif action == "log.restored":
+            self.restores.append("entry %d: %s restored the log from a backup" % (body["index"], body["actor"]))
         elif action == "identity.enrolled":
             self.services[payload["identity"]["id"]] = payload.get("actions")
         elif action in MAKING:
@@ -1064,13 +1067,15 @@ class Standing:
         )
 
     def check_restored(self, body, people):
-        """A restore follows the entries before it and gives up checkpoints that this log signed."""
-        payload = body["payload"]
-        need(payload["size"] == body["index"], "follows other entries than those before it")
+        """A restore follows the entries before it and gives up checkpoints that this log signed; `read_log` takes the root."""
+        payload = only(body["payload"], {"size", "root", "abandoned", "reason"})
+        need(payload["size"] == body["index"], "the restore follows other entries than those before it")
+        need(0 < len(payload["abandoned"]) <= 64 and 0 < len(payload["reason"]) <= 200, "a malformed restore")
         keys = [log_raw(key) for _, key in people.log_keys]
         for note in payload["abandoned"]:
+            need(len(note) <= 4000, "a malformed restore")
             origin, _, _ = check_note(note.encode("utf-8"), keys)
-            need(origin == body["log"], "gives up a checkpoint of another log")
+            need(origin == body["log"], "the restore gives up a checkpoint of another log")
 
     def check_makes(self, body, people):
         """A step names what it made."""
@@ -1241,6 +1246,10 @@ def read_log(files, trusted):
         entry = parse(line, "entry %d" % index)
         try:
             check_entry(entry, bodies, people, standing, origin)
+            if entry["body"]["action"] == "log.restored" and entry["body"]["outcome"] == "completed":
+                before = merkle_root([leaf(one) for one in lines[:index]])
+                told = unbase64(entry["body"]["payload"]["root"])
+                need(told == before, "the restore follows other entries than those before it")
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             raise WrongError("entry %d is malformed" % index) from None
         except WrongError as error:
@@ -1259,11 +1268,8 @@ def read_log(files, trusted):
         bodies,
         lines,
         people,
-        "%d entries of %s, in order, each signed; the Merkle root is the signed one"
-        % (
-            size,
-            origin,
-        ),
+        "%d entries of %s, in order, each signed; the Merkle root is the signed one%s"
+        % (size, origin, "".join("; " + one for one in standing.restores)),
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.cli.main import app
 from minivess.compliance.audit.blast_radius import BlastRadius
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.keys import generate
@@ -21,13 +24,15 @@ from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import Trust, parse_trust
-from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, RefusedError, VerificationError
+from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, RefusedError, UsageError, VerificationError
 from minivess.foundation.paths import Workspace
 from minivess.records.entry import EntryBody, Outcome
 from minivess.records.identity import Identity, KeyAlgorithm
 from minivess.records.receipt import Receipt
 from minivess.records.roles import IdentityKind, Role
+from minivess.records.witnessed import Checked
 from minivess.workflows import people
+from minivess.workflows.checked_people import checks_in
 from minivess.workflows.log_book import reliance_on
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
@@ -114,6 +119,44 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     story.services.log.append(draft(), story.signer("eve"))
     people.revoke(story.services, story.signer("max"), "eve", "her laptop was stolen")
+
+
+CHECKED = Checked(document="passport, copy in HR-12", training="SOP-7, 2026-03-01")
+
+
+@when("Max lets Gus in, whose passport and training record he checked")
+def _(story: Story) -> None:
+    story.keystore.create("gus", "Gus", IdentityKind.PERSON, (Role.DEVELOPER,), PASSPHRASE)
+    story.receipt = people.enrol(story.services, story.signer("max"), "gus", CHECKED)
+
+
+@when("Max says that he checked the passport of a service")
+def _(story: Story) -> None:
+    story.keystore.create("bot", "Bot", IdentityKind.SERVICE, (Role.SERVICE,), PASSPHRASE)
+    with pytest.raises(UsageError) as caught:
+        people.enrol(story.services, story.signer("max"), "bot", CHECKED)
+    story.error = caught.value
+
+
+@then(parsers.parse('that is refused because a service "{why}"'))
+def _(story: Story, why: str) -> None:
+    assert story.error is not None
+    assert why in str(story.error)
+    assert checks_in(story.services.log.entries()) == {}
+
+
+@then("the list of identities says what Max checked about Gus, and at which entry")
+def _(story: Story) -> None:
+    assert story.receipt is not None
+    done = CliRunner().invoke(app, ["-C", str(story.services.workspace), "identity", "list", "--json"])
+    said = {one["id"]: one["checked"] for one in json.loads(done.stdout)}
+    where = f"checked by max (entry {story.receipt.index})"
+    assert said["gus"] == f"passport, copy in HR-12; SOP-7, 2026-03-01; {where}"
+
+
+@then("nothing is said of Eve, about whom nothing was recorded")
+def _(story: Story) -> None:
+    assert set(checks_in(story.services.log.entries())) == {"gus"}
 
 
 @when("somebody asks for the blast radius of Eve's key")

@@ -19,11 +19,9 @@ from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.memory import Memory, person
 from minivess.compliance.identity.witness_keys import WitnessKeys
-from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note, sign_note
+from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.cosignature import LOG, WITNESS, parse_verifier_key, verifier_key, verify_cosignatures
-from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.log import verify_log
-from minivess.compliance.verification.restores import check_restored, restores_of
 from minivess.foundation.errors import InputError, MinivessError, UsageError, VerificationError
 from minivess.records.entry import Entry, EntryBody
 from minivess.records.identity import KeyAlgorithm
@@ -35,8 +33,6 @@ from minivess.workflows.services import Services, open_services
 from tests.projects import PASSPHRASE, ProjectFolder, reopen
 
 scenarios("remembered.feature")
-
-ROOT = to_base64(bytes(32))
 
 
 @dataclass
@@ -228,29 +224,6 @@ def _(story: Story) -> None:
             story.error = error
 
 
-@when(parsers.parse("an entry says of a restore {what}"))
-def _(story: Story, what: str) -> None:
-    with reopen(story.project.workspace.root) as services:
-        story.entries = list(services.log.entries())
-        checkpoint, signer = parse_note(services.log.checkpoint()).checkpoint, services.log.signer
-        note = sign_note(Checkpoint(checkpoint.origin, 9, bytes(32)), signer)
-        foreign = sign_note(Checkpoint(checkpoint.origin, 9, bytes(32)), generate(KeyAlgorithm.ED25519))
-    payload = {"size": 2, "root": to_base64(checkpoint.root), "abandoned": [note], "reason": "the disk broke"}
-    payload |= {
-        "another size": {"size": 3},
-        "another root": {"root": ROOT},
-        "a checkpoint of another log": {"abandoned": [note, foreign]},
-        "a checkpoint that is no note": {"abandoned": ["a note"]},
-        "nothing given up": {"abandoned": []},
-    }[what]
-    with pytest.raises(VerificationError) as caught:
-        check_restored(_entry(story, "log.restored", payload), checkpoint.root, [signer.public])
-    story.error = caught.value
-    held = payload | {"size": 2, "root": to_base64(checkpoint.root), "abandoned": [note]}
-    made = check_restored(_entry(story, "log.restored", held), checkpoint.root, [signer.public])
-    assert (made.index, made.actor, [one.size for one in made.abandoned]) == (2, "ada", [9])
-
-
 @then("her profile has the checkpoint over her entry, readable by her account alone")
 def _(story: Story) -> None:
     memory = story.memory()
@@ -364,15 +337,15 @@ def _(story: Story, caplog: pytest.LogCaptureFixture) -> None:
 def _(story: Story) -> None:
     with reopen(story.project.workspace.root) as services:
         checks, _ = verify_log(services.log.pairs(), services.log.checkpoint())
-        (found,) = restores_of(services.log.entries())
+        (found,) = services.log.standing.restores
     assert all(check.passed for check in checks)
+    assert found.words() in [check.detail for check in checks]
     assert found.words() == (
         "entry 1: max restored the log from a backup of 1 entries; 2 had been seen (the disk broke)"
     )
 
 
 @then(parsers.parse('the restore is refused because "{why}"'))
-@then(parsers.parse("verification of the restore fails because {why}"))
 def _(story: Story, why: str) -> None:
     assert story.error is not None
     assert why in story.error.message

@@ -74,14 +74,23 @@ audit.add_command(seen)
 
 
 @audit.command()
+@click.option(
+    "--checked",
+    type=(str, str, str),
+    multiple=True,
+    metavar="ID DOCUMENT TRAINING",
+    help="What you checked about a root: the document of identity and the record of training. Repeatable.",
+)
 @actor_option
 @click.pass_obj
-def start(project: Path, actor: str | None) -> None:
+def start(project: Path, checked: tuple[tuple[str, str, str], ...], actor: str | None) -> None:
     """Start the log: every person of the project becomes a root, and the log gets a key of its own."""
+    from minivess.records.witnessed import Checked
     from minivess.workflows.people import start_log
 
     signer = first_signer_of(project, actor, Role.RELEASE_MANAGER)
-    receipt = start_log(Workspace.find(project), signer, log_passphrase=passphrase_for("log"))
+    known = {who: Checked(document=document, training=training) for who, document, training in checked}
+    receipt = start_log(Workspace.find(project), signer, log_passphrase=passphrase_for("log"), checked=known or None)
     click.echo(f"entry {receipt.index}")
 
 

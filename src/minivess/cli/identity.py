@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,15 +77,41 @@ def import_folder(folder: Path) -> None:
 
 @identity.command()
 @click.argument("identifier", metavar="ID")
+@click.option("--document", help="The document of identity that you checked: its kind, and where a copy is kept.")
+@click.option("--training", help="The record of training that you checked.")
 @actor_option
 @click.pass_obj
-def enrol(project: Path, identifier: str, actor: str | None) -> None:
-    """Let ID act in the log from now on (signed by a root or a release manager)."""
+def enrol(project: Path, identifier: str, document: str | None, training: str | None, actor: str | None) -> None:
+    """Let ID act in the log from now on (signed by a root or a release manager).
+
+    For a person, you say which document and which training you checked; both stay in the log with your name.
+    """
+    from minivess.compliance.identity.keyring import Keyring
+    from minivess.records.witnessed import Checked
     from minivess.workflows.people import enrol as enrol_identity
 
     with services_of(project) as services:
+        known, checked = Keyring.of(services.workspace).identity(identifier), None
+        if known.kind is IdentityKind.PERSON and not (known.demo and document is training is None):
+            checked = Checked(
+                document=document or _ask("--document", f"Which document of {identifier} did you check"),
+                training=training or _ask("--training", f"Which training record of {identifier} did you check"),
+            )
         signer = signer_of(services, actor, Role.RELEASE_MANAGER)
-        click.echo(f"entry {enrol_identity(services, signer, identifier).index}")
+        click.echo(f"entry {enrol_identity(services, signer, identifier, checked).index}")
+
+
+def _ask(option: str, question: str) -> str:
+    """An answer from the terminal.
+
+    Raises:
+        UsageError: there is no terminal.
+    """
+    from minivess.foundation.errors import UsageError
+
+    if not sys.stdin.isatty():
+        raise UsageError(f"{option} is needed to enrol a person", hint="name what you checked, in 200 characters")
+    return str(click.prompt(question, err=True))
 
 
 @identity.command()
@@ -210,19 +237,30 @@ def apply_proposal(project: Path, file: Path, actor: str | None) -> None:
 def list_identities(project: Path, as_json: bool) -> None:
     """Everybody this project knows, and how each of them stands in the log."""
     from minivess.compliance.identity.keyring import Keyring
+    from minivess.workflows.checked_people import checks_of
     from minivess.workflows.people import states_of
 
     workspace = Workspace.find(project)
     known = Keyring.of(workspace).identities()
-    states = states_of(workspace, known)
+    states, checks = states_of(workspace, known), checks_of(workspace)
     if as_json:
-        emit_json([{**one.model_dump(mode="json"), "state": states[one.id]} for one in known])
+        emit_json(
+            [{**one.model_dump(mode="json"), "state": states[one.id], "checked": checks.get(one.id)} for one in known]
+        )
         return
     rows = [
-        (one.id, one.name, one.kind.value, ", ".join(one.roles), states[one.id], "DEMO" if one.demo else "")
+        (
+            one.id,
+            one.name,
+            one.kind.value,
+            ", ".join(one.roles),
+            states[one.id],
+            checks.get(one.id, ""),
+            "DEMO" if one.demo else "",
+        )
         for one in known
     ]
-    emit_table(("id", "name", "kind", "roles", "in the log", ""), rows)
+    emit_table(("id", "name", "kind", "roles", "in the log", "checked before", ""), rows)
 
 
 def _write(file: Path, proposal: RootsProposal) -> None:

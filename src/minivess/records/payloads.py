@@ -17,7 +17,7 @@ from minivess.records.evaluation import AnalysisPlan, Criterion, CriterionOutcom
 from minivess.records.identity import Identity, PublicKey
 from minivess.records.rules import AdoptedRules, RulesAdopted
 from minivess.records.serving_log import RefusalsCounted, ServingAnchored, ServingEnrolled
-from minivess.records.witnessed import LogRestored, TimeAttested, WitnessAnnounced
+from minivess.records.witnessed import Checked, LogRestored, TimeAttested, WitnessAnnounced
 
 ActionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$", max_length=64)]
 
@@ -33,6 +33,8 @@ class LogCreated(Record):
     """Of a serving log: the origin of the device's log. Its only root is the service that answers."""
     rules: AdoptedRules | None = None
     """The action table the log follows from its beginning; None: table 1, the rules of version 0.1.0."""
+    checked: Annotated[dict[Slug, Checked], Field(max_length=64)] | None = None
+    """What the actor checked about the roots, by id."""
 
 
 class IdentityEnrolled(Record):
@@ -41,6 +43,8 @@ class IdentityEnrolled(Record):
     identity: Identity
     actions: Annotated[tuple[ActionName, ...], Field(min_length=1, max_length=32)] | None = None
     """The actions a service may append. None for people, and for services enrolled by version 0.1.0."""
+    checked: Checked | None = None
+    """What the actor checked about a person."""
 
 
 class IdentityRevoked(Record):

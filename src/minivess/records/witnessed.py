@@ -16,6 +16,15 @@ Size = Annotated[int, Field(ge=1, le=2**53 - 1)]
 """A number of entries."""
 
 
+class Checked(Record):
+    """What was checked before somebody may sign (21 CFR 11.100(b), 11.10(i)). The actor of the entry checked it."""
+
+    document: ShortText
+    """The document of identity: its kind and where a copy is kept, not its number."""
+    training: ShortText
+    """The record of training."""
+
+
 class WitnessAnnounced(Record):
     """A person names the Ed25519 key with which they cosign checkpoints of this log."""
 

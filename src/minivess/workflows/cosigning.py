@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.identity.witness_keys import WITNESS_ACTIONS, WitnessKeys
+from minivess.compliance.identity.witness_keys import WitnessKeys
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.cosignature import Cosigned, add_signatures
 from minivess.foundation.errors import CouldNotCheckError
@@ -58,12 +57,8 @@ def cosign(services: Services, signer: Signer) -> str:
 
 
 def witness_keys(services: WorkspaceReader) -> WitnessKeys:
-    """The keys with which people cosign checkpoints, as the log says.
-
-    Raises:
-        VerificationError: an entry breaks a rule.
-    """
-    return WitnessKeys.fold(services.log.entries(actions=WITNESS_ACTIONS))
+    """The keys with which people cosign checkpoints, as the log says."""
+    return services.log.standing.witnesses
 
 
 @implements("REQ-165")
@@ -75,6 +70,6 @@ def cosigners(services: WorkspaceReader, size: int | None = None) -> dict[str, C
     """
     note = services.log.checkpoint(size)
     signed = parse_note(note)
-    register = Register.fold(services.log.entries(actions=REGISTER_ACTIONS))
+    register = services.log.standing.register
     signed.verify(services.log.origin, register.log_key_at(signed.checkpoint.size))
     return witness_keys(services).cosigners(note)

@@ -35,6 +35,7 @@ from minivess.records.evaluation import EvaluationRecord
 from minivess.records.roles import IdentityKind, Role
 from minivess.records.sinks import Progress
 from minivess.records.split import Part
+from minivess.records.witnessed import Checked
 from minivess.workflows import data, final_evaluation, modelling, people, release, test_set, tracing, verification
 from minivess.workflows.pytest_runs import start_scenarios
 from minivess.workflows.services import LOG_IDENTITY, Services, open_services
@@ -186,7 +187,13 @@ class _Story:
             demo=True,
         )
         signers = {who: keystore.unlock(who, self.passphrases[who]) for who in PEOPLE}
-        people.start_log(self.workspace, signers["max"], log_passphrase=self.passphrases[LOG_IDENTITY])
+        made_up = Checked(document="Made-up identity card (demo)", training="Made-up training record (demo)")
+        people.start_log(
+            self.workspace,
+            signers["max"],
+            log_passphrase=self.passphrases[LOG_IDENTITY],
+            checked=dict.fromkeys(PEOPLE, made_up),
+        )
         return signers
 
     def _data(self, services: Services, ada: Signer) -> None:

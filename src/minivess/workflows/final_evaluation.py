@@ -24,6 +24,7 @@ from minivess.records.artifact import Artifact
 from minivess.records.evaluation import CriterionOutcome, EvaluationRecord
 from minivess.records.payloads import Evaluated
 from minivess.records.split import Part
+from minivess.workflows.attesting import attest_time
 from minivess.workflows.data import manifest_of, seal_of, version_of, write_json
 from minivess.workflows.modelling import calibration_of, cases_of
 from minivess.workflows.recording import recorded
@@ -48,6 +49,7 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
             file; each refusal is an entry.
     """
     workspace, project = Workspace(services.workspace), services.project
+    attest_time(services)
     facts = facts_of(services)
     version = version_of(workspace)
     manifest = seal_of(workspace)

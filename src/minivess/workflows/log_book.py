@@ -28,6 +28,7 @@ from minivess.records.entry import Details, Entry, Outcome
 from minivess.records.payloads import EntryErased, ReleaseBuilt, ReleaseSigned, observed
 from minivess.records.receipt import Receipt
 from minivess.records.verdict import Check, Verdict
+from minivess.workflows.attesting import record_timestamp
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services, WorkspaceReader
 
@@ -235,6 +236,7 @@ def accept_timestamp(services: Services, response: bytes, roots: bytes) -> tuple
     size, note = found
     stamped = verify_timestamp(note, response, roots)
     services.log.keep_timestamp(size, response)
+    record_timestamp(services, size, response)
     return size, stamped
 
 

@@ -28,6 +28,7 @@ from minivess.records.identity import Identity, PublicKey
 from minivess.records.project import Project
 from minivess.records.receipt import Receipt
 from minivess.records.roles import IdentityKind, Role
+from minivess.records.witnessed import Checked
 from minivess.workflows import seen
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import LOG_IDENTITY, Services, WorkspaceReader
@@ -38,7 +39,14 @@ SERVICE_ACTIONS = ("serving.enrolled", "serving.anchored")
 
 
 @implements("REQ-009")
-def start_log(workspace: Workspace, signer: Signer, *, log_passphrase: str, threshold: int | None = None) -> Receipt:
+def start_log(
+    workspace: Workspace,
+    signer: Signer,
+    *,
+    log_passphrase: str,
+    threshold: int | None = None,
+    checked: dict[str, Checked] | None = None,
+) -> Receipt:
     """Write the first entry: the device, the log's own key and the roots (every person the project knows).
 
     Args:
@@ -46,15 +54,19 @@ def start_log(workspace: Workspace, signer: Signer, *, log_passphrase: str, thre
         signer: the root who signs.
         log_passphrase: for the log's own key.
         threshold: how many roots must agree on who the roots are; by default more than half of them.
+        checked: what the signer checked about the roots, by id.
 
     Raises:
-        UsageError: the log was started before, or the project has no people.
+        UsageError: the log was started before, the project has no people, or somebody was checked who is none of them.
     """
     settings = load_settings(workspace.root)
     ring = Keyring.of(workspace)
     people = tuple(one for one in ring.identities() if one.kind is IdentityKind.PERSON)
     if not people:
         raise UsageError("this project has no people yet", hint="`minivess identity create` makes keys for a person")
+    strangers = sorted(set(checked or {}) - {one.id for one in people})
+    if strangers:
+        raise UsageError(f"{', '.join(strangers)} cannot be checked: no root of this log")
     keystore, demo = ring.shared, signer.identity.demo
     if not keystore.holds(LOG_IDENTITY):
         keystore.create(LOG_IDENTITY, "Audit log", IdentityKind.SERVICE, (Role.SERVICE,), log_passphrase, demo=demo)
@@ -68,6 +80,7 @@ def start_log(workspace: Workspace, signer: Signer, *, log_passphrase: str, thre
         roots=people,
         threshold=len(people) // 2 + 1 if threshold is None else threshold,
         root_signer=signer,
+        checked=checked,
     )
     try:
         return log.prove(0)
@@ -81,14 +94,28 @@ def new_origin(device: str) -> str:
     return f"minivess/{device}/{secrets.token_hex(4)}"
 
 
-@implements("REQ-009")
-def enrol(services: Services, signer: Signer, identifier: str) -> Receipt:
-    """Let somebody the project knows act from now on; signed by a root or a release manager."""
+@implements("REQ-009", "REQ-167")
+def enrol(services: Services, signer: Signer, identifier: str, checked: Checked | None = None) -> Receipt:
+    """Let somebody the project knows act from now on; signed by a root or a release manager.
+
+    Args:
+        services: the workspace.
+        signer: who lets them in, and checked what `checked` names.
+        identifier: whom.
+        checked: the document of identity and the record of training, for a person.
+
+    Raises:
+        UsageError: the project does not know them, or a service was checked.
+    """
     identity = _ring(services).identity(identifier)
+    if checked is not None and identity.kind is IdentityKind.SERVICE:
+        raise UsageError(f"{identifier} is a service, which has no document of identity and no training")
     with recorded(services, "identity.enrolled", signer, instant=True) as record:
         record.payload(identity=identity.model_dump(mode="json"))
         if identity.kind is IdentityKind.SERVICE:
             record.payload(actions=SERVICE_ACTIONS)
+        if checked is not None:
+            record.payload(checked=checked)
     return record.receipt
 
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.verification.restores import RESTORED
+from minivess.compliance.rules.restores import RESTORED
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError, RefusedError, UsageError
 from minivess.foundation.implements import implements

@@ -6,7 +6,7 @@ from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.encoding import to_base64
-from minivess.compliance.verification.restores import RESTORED
+from minivess.compliance.rules.restores import RESTORED
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
 from minivess.records.receipt import Receipt

@@ -31,6 +31,7 @@ from minivess.records.model import MASK_THRESHOLD
 from minivess.records.project import Project
 from minivess.records.receipt import Receipt
 from minivess.records.seal import SealManifest
+from minivess.workflows.attesting import attest_time
 from minivess.workflows.cosigning import cosign
 from minivess.workflows.data import SEAL_CONTEXT, seal_of, version_of, write_json
 from minivess.workflows.recording import recorded
@@ -110,6 +111,7 @@ def request(services: Services, signer: Signer, *, purpose: str) -> UnsealReques
     own = signer.identity.encryption_key
     if own is None:
         raise UsageError(f"{signer.identity.id} has no encryption key", hint="people have one; services do not")
+    attest_time(services)
     facts = facts_of(services)
     with recorded(
         services, "test-set.request", signer, instant=True, context=services.context(**version_of(workspace))

@@ -30,6 +30,7 @@ from minivess.compliance.proofs.merkle import (
     part_hash,
 )
 from minivess.compliance.rules.admission import NotStartedError, admit, needs_record
+from minivess.compliance.rules.restores import RESTORED, check_root
 from minivess.compliance.rules.standing import Standing
 from minivess.foundation.clock import Clock, timestamp
 from minivess.foundation.digests import digest_bytes
@@ -217,6 +218,8 @@ class Batch:
             raise UsageError(f"an entry of more than {MAX_ENTRY - 1024} bytes is too large")
         try:
             standing = self._admitted(draft, act.signer, index, body)
+            if draft.action == RESTORED:
+                check_root(EntryBody.model_validate_json(body), self._frontier.root())
         except NotStartedError as error:
             raise UsageError(f"this entry is out of order: {error.message}") from None
         except VerificationError as error:

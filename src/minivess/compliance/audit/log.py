@@ -49,6 +49,7 @@ from minivess.records.identity import Identity, KeyAlgorithm, PublicKey
 from minivess.records.payloads import LogCreated, check_payload
 from minivess.records.receipt import Receipt
 from minivess.records.roles import IdentityKind
+from minivess.records.witnessed import Checked
 
 _WAIT_SECONDS = 30.0
 _READ_AGAIN = 4096
@@ -111,6 +112,7 @@ class AuditLog(LogReader):
         threshold: int,
         root_signer: Signer,
         serves: str | None = None,
+        checked: dict[str, Checked] | None = None,
         clock: Clock = utc_now,
         wait: float = _WAIT_SECONDS,
     ) -> AuditLog:
@@ -125,6 +127,7 @@ class AuditLog(LogReader):
             threshold: how many of the roots must agree on root matters.
             root_signer: the root who signs entry 0.
             serves: for a serving log, the origin of the device's log; its only root is then the service that answers.
+            checked: what the root who signs checked about the roots, by id.
             clock: tells the time.
             wait: seconds to wait for another writer.
 
@@ -149,8 +152,11 @@ class AuditLog(LogReader):
             threshold=threshold,
             serves=serves,
             rules=table().adopted,
+            checked=checked,
         )
-        fields = payload.model_dump(mode="json", exclude={"serves"} if serves is None else None)
+        fields = payload.model_dump(
+            mode="json", exclude={name for name in ("serves", "checked") if getattr(payload, name) is None}
+        )
         draft = Draft(action="log.created", outcome=Outcome.COMPLETED, payload=fields)
         database = Database(database_url, wait=wait)
         database.make_folder()

@@ -17,11 +17,11 @@ from pydantic import ValidationError
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import REGISTER_ACTIONS
 from minivess.compliance.identity.witness_keys import WITNESS_ACTIONS
-from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.serving_logs import SERVING_ACTIONS
 from minivess.compliance.rules.actions import ROOT, adopted_table
 from minivess.compliance.rules.adoption import check_adoption
 from minivess.compliance.rules.makers import STEPS
+from minivess.compliance.rules.restores import RESTORED, check_restored, restore_in
 from minivess.compliance.rules.standing import Standing
 from minivess.compliance.rules.test_set import ACTIONS as TEST_SET_ACTIONS
 from minivess.compliance.rules.test_set import EVALUATION, same_person, subject_of
@@ -29,7 +29,7 @@ from minivess.foundation.errors import InputError, RefusedError, VerificationErr
 from minivess.foundation.implements import implements
 from minivess.records.approval import Policy, PolicyRule
 from minivess.records.entry import Entry, EntryBody, Outcome
-from minivess.records.identity import Meaning, PublicKey
+from minivess.records.identity import Meaning
 from minivess.records.payloads import (
     PAYLOADS,
     DataSealed,
@@ -44,7 +44,6 @@ from minivess.records.payloads import (
 )
 from minivess.records.roles import IdentityKind, Role
 from minivess.records.rules import RulesAdopted
-from minivess.records.witnessed import LogRestored
 
 LOOK_POLICIES = {
     role: Policy(name="test-set-opening", rules=(PolicyRule(role=role, meaning=Meaning.APPROVAL),))
@@ -184,6 +183,10 @@ def _serving(standing: Standing, body: EntryBody) -> Standing:
     return replace(standing, serving=standing.serving.extend(Entry.model_construct(body=body, signature="")))
 
 
+def _restored(standing: Standing, body: EntryBody) -> Standing:
+    return replace(standing, restores=(*standing.restores, restore_in(body)))
+
+
 def _built(standing: Standing, body: EntryBody) -> Standing:
     built = ReleaseBuilt.model_validate(body.payload)
     return replace(standing, packs={**standing.packs, built.tag_manifest: body.context.model})
@@ -227,21 +230,7 @@ def _check_enrolment(standing: Standing, body: EntryBody) -> None:
 
 
 def _check_restored(standing: Standing, body: EntryBody) -> None:
-    restored = LogRestored.model_validate(body.payload)
-    if restored.size != body.index:
-        raise VerificationError("the restore follows other entries than those before it")
-    keys = [tenure.identity.signing_key for tenure in standing.register.log_keys]
-    for note in restored.abandoned:
-        if not any(_signed_by(note, body.log, key) for key in keys):
-            raise VerificationError("the restore gives up a checkpoint that this log did not sign")
-
-
-def _signed_by(note: str, origin: str, key: PublicKey) -> bool:
-    try:
-        parse_note(note).verify(origin, key)
-    except (VerificationError, InputError):
-        return False
-    return True
+    check_restored(body, standing.register)
 
 
 def _check_steps(standing: Standing, body: EntryBody) -> None:
@@ -371,6 +360,7 @@ _FOLDS: Mapping[str, Callable[[Standing, EntryBody], Standing]] = MappingProxyTy
         **dict.fromkeys(TEST_SET_ACTIONS, _in_history),
         **dict.fromkeys(STEPS, _step_done),
         "identity.enrolled": _enrolled,
+        RESTORED: _restored,
         "rules.adopted": _adopted,
         "data.seal": _sealed,
         "test-set.request": _requested,

@@ -15,6 +15,7 @@ from minivess.compliance.identity.witness_keys import WitnessKeys
 from minivess.compliance.proofs.serving_logs import ServingLogs
 from minivess.compliance.rules.actions import ANYONE, LOG, PERSON, ROOT, ActionRule, ActionTable, LogKind, table
 from minivess.compliance.rules.makers import Makers
+from minivess.compliance.rules.restores import Restore
 from minivess.compliance.rules.test_set import TestSetHistory
 from minivess.foundation.errors import VerificationError
 from minivess.records.entry import Outcome
@@ -49,6 +50,8 @@ class Standing:
     """The serving logs of the device, with their newest checkpoints."""
     packs: Mapping[str, str | None] = _NOTHING
     """The model of each pack that was built, by the digest of its tag manifest."""
+    restores: tuple[Restore, ...] = ()
+    """The backups from which the log went on."""
     allowed: set[tuple[str, str, str, bool]] = field(default_factory=set, compare=False)
     """Keys, actors and actions that were found to go together since the register or the table changed."""
 

@@ -28,13 +28,14 @@ from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import Frontier, leaf_hash
 from minivess.compliance.proofs.shape import parser_of
 from minivess.compliance.rules.admission import NotStartedError, admit, needs_record
+from minivess.compliance.rules.restores import RESTORED, check_root
 from minivess.compliance.rules.standing import Standing
 from minivess.compliance.verification.belief import LogAtHand, believe, keys_by_roots, known_head, vouching
 from minivess.compliance.verification.trust import Trust
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.entry import ENTRY_FORMAT, Details, Entry, Outcome
+from minivess.records.entry import ENTRY_FORMAT, Details, Entry, EntryBody, Outcome
 from minivess.records.identity import PublicKey
 from minivess.records.payloads import PAYLOADS, check_payload, observed
 from minivess.records.verdict import Check
@@ -42,7 +43,7 @@ from minivess.records.verdict import Check
 MAX_ENTRY = 1 << 20
 """Bytes of one entry, and of its details."""
 ENTRIES, SIGNATURES, CHECKPOINT, ROOT = "log entries", "log signatures", "log checkpoint", "log completeness"
-CONTINUED, TRUSTED = "log continuity", "log trust"
+CONTINUED, TRUSTED, RESTORES = "log continuity", "log trust", "log restored"
 
 Pair = tuple[bytes, bytes | None]
 """The canonical bytes of an entry and of its details; None when it has none, or they were erased."""
@@ -247,6 +248,7 @@ class _Run:
         return [
             Check(name=ENTRIES, passed=True, detail=form),
             Check(name=SIGNATURES, passed=True, detail=f"{count} entries {keys}"),
+            *(Check(name=RESTORES, passed=True, detail=one.words()) for one in self.standing.restores),
             *_check_head(self._note, self.register, self.frontier),
             *self._check_continued(),
             *self._check_trust(),
@@ -306,6 +308,10 @@ class _Run:
             elif digest_bytes(details) != body.details:
                 raise VerificationError(f"the details of entry {index} were changed: they are not those that it names")
             key = self._key(index, line, body, details)
+            if body.action == RESTORED:
+                self.frontier.extend(leaves)
+                leaves = []
+                self._check_restored(_entry(line, index).body)
             leaves.append(leaf_hash(line))
             if index + 1 in self._roots or len(leaves) == _CHUNK:
                 self.frontier.extend(leaves)
@@ -316,6 +322,12 @@ class _Run:
             yield index, line, details, key
         self.frontier.extend(leaves)
         progress(index + 1)
+
+    def _check_restored(self, body: EntryBody) -> None:
+        try:
+            check_root(body, self.frontier.root())
+        except VerificationError as error:
+            raise _SignatureError(f"entry {body.index} ({body.action}): {error.message}") from None
 
     def _key(self, index: int, line: bytes, body: Any, details: bytes | None) -> PublicKey:
         """The key that must have signed an entry; the entry is admitted to the log as far as it was judged."""

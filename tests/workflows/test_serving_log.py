@@ -89,6 +89,15 @@ def test_a_site_is_served_once_at_a_time(project: ProjectFolder, services: Servi
     assert actions(services) == ["serving.enrolled"] * 2
 
 
+def test_the_key_of_a_serving_log_is_listed_as_valid(project: ProjectFolder, services: Services) -> None:
+    def states() -> dict[str, str]:
+        return people.states_of(project.workspace, Keystore(project.workspace.keystore).identities())
+
+    assert states()["inference"] == "valid"
+    with opened(project, services):
+        assert states()["serving-main"] == "valid"
+
+
 @pytest.mark.parametrize("site", ["", "../main", "a b", "a+b", ".hidden", "x" * 33, "é"])
 def test_a_site_has_the_name_of_a_file(project: ProjectFolder, services: Services, site: str) -> None:
     with pytest.raises(UsageError, match="cannot name a site"):

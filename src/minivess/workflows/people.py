@@ -295,16 +295,20 @@ def change_roots(
 
 
 def states_of(workspace: Workspace, identities: Iterable[Identity]) -> dict[str, str]:
-    """How identities stand in the log, by id: `valid`, `locked`, `revoked`, `not enrolled`, or `another key`.
+    """The state of identities in the log, by id: `valid`, `locked`, `revoked`, `not enrolled`, or `another key`.
+
+    A key that signs the checkpoints of a serving log is `valid` when the log knows that serving log.
 
     No passphrase is needed. Where no log was started, everybody is `not enrolled`.
     """
-    register = Register()
+    register, serving = Register(), set[str]()
     if workspace.project_file.is_file():
         url = load_settings(workspace.root).database_url
         with suppress(InputError), closing(AuditLog.open(url, log_signer=None)) as log:
-            register = Register.fold(log.entries(actions=REGISTER_ACTIONS))
-    return {one.id: _state(register, one) for one in identities}
+            standing = log.standing
+            register = standing.register
+            serving = {head.log_key.key_id for head in standing.serving.heads.values()}
+    return {one.id: "valid" if one.signing_key.key_id in serving else _state(register, one) for one in identities}
 
 
 def _state(register: Register, identity: Identity) -> str:

@@ -109,9 +109,9 @@ def per_act(times: int, act: Callable[[], object]) -> tuple[float, float]:
 
 def single(folder: Path, _: int) -> dict[str, float]:
     """One entry at a time; beside it a bare flush, an unsigned durable row in SQLite, and a signature."""
-    log, writer = serving_log(folder / "single.db")
+    log, writer = serving_log(folder / f"single-{os.getpid()}.db")
     size = len(log.append(answer(), writer).entry)
-    plain = sqlite3.connect(folder / "plain.db", isolation_level=None)
+    plain = sqlite3.connect(folder / f"plain-{os.getpid()}.db", isolation_level=None)
     for statement in (
         "PRAGMA journal_mode=WAL",
         "PRAGMA synchronous=FULL",

@@ -35,7 +35,7 @@ def test_a_healthy_workspace_has_no_problem(project: projects.ProjectFolder) -> 
     found = examine(project.workspace)
     assert {one.check for one in found if one.level == "problem"} == set()
     held = levels(found)
-    for check in ("versions", "project file", "key files", "log", "outbox", "keys of openings", "sealed files"):
+    for check in ("versions", "project file", "key files", "log", "outbox", "keys of requests", "sealed files"):
         assert held[check] == {"ok"}, check
     assert held["plain copies"] == {"ok", "warning"}
     assert any("seed" in one.message for one in found)
@@ -66,7 +66,7 @@ def test_ailments_are_named(project: projects.ProjectFolder, monkeypatch: pytest
     held = levels(found)
     assert held["plain copies"] >= {"problem"}
     assert held["key files"] == {"problem", "warning"}
-    assert held["keys of openings"] == {"warning"}
+    assert held["keys of requests"] == {"warning"}
     assert held["passphrases"] == {"warning"}
     assert held["sealed files"] == {"problem"}
     messages = " ".join(one.message for one in found)

@@ -14,7 +14,10 @@ from minivess.foundation.errors import CannotWriteError, InputError, MinivessErr
 from minivess.foundation.implements import implements
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("minivess.cli.demo:demo", "Tell the whole story in a folder of its own, from volumes to a verified pack."),
+    "demo": (
+        "minivess.cli.demo:demo",
+        "Run the whole workflow in a folder of its own, from volumes to a verified pack.",
+    ),
     "init": ("minivess.cli.project:init", "Start a project folder with a project file to fill in."),
     "identity": ("minivess.cli.identity:identity", "People, services and their keys."),
     "data": ("minivess.cli.data:data", "Ingest, validate, split and seal cases."),
@@ -22,14 +25,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ensemble": ("minivess.cli.model:ensemble", "Combine the trained members by the mean of their probabilities."),
     "calibrate": ("minivess.cli.model:calibrate", "Fit temperature and conformal threshold on the calibration part."),
     "model": ("minivess.cli.model:model", "Export the calibrated ensemble."),
-    "test-set": ("minivess.cli.test_set:test_set", "Criteria, requests, approvals and the count of openings."),
-    "evaluate": ("minivess.cli.test_set:evaluate", "Open the sealed test set once, under a grant, and measure."),
-    "serve": ("minivess.cli.serve:serve", "Answer inference requests on loopback, each with a receipt."),
+    "test-set": ("minivess.cli.test_set:test_set", "Criteria, requests, approvals and the count of looks."),
+    "evaluate": (
+        "minivess.cli.test_set:evaluate",
+        "Measure the exported model on the sealed test set, under an approval.",
+    ),
+    "serve": ("minivess.cli.serve:serve", "Answer inference requests, each with a receipt."),
     "trace": ("minivess.cli.trace:trace", "Requirements, risks, scenarios, results and code, linked and checked."),
     "doctor": ("minivess.cli.doctor:doctor", "Examine the workspace: plain copies, keys, log, disk, versions."),
     "risk": ("minivess.cli.risk:risk", "The risk file, computed from its plan."),
     "audit": ("minivess.cli.audit:audit", "Read, prove and verify the log."),
-    "witness": ("minivess.cli.witness:witness", "Vouch for the checkpoints of other people's logs."),
+    "witness": ("minivess.cli.witness:witness", "Cosign the checkpoints of other logs (C2SP tlog-witness)."),
     "release": ("minivess.cli.release:release", "Build, sign and verify evidence packs."),
 }
 
@@ -64,7 +70,7 @@ class LazyGroup(click.Group):
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(),
     envvar="MINIVESS_PROJECT",
-    help="The project folder (where minivess.yaml lies). Default: this folder.",
+    help="The project folder, which contains minivess.yaml. Default: this folder.",
 )
 @click.version_option(package_name="minivess", message="%(prog)s %(version)s")
 @click.pass_context
@@ -92,7 +98,7 @@ def main() -> None:
         hint = "" if error.ctx is None else f"`{error.ctx.command_path} --help` shows what it takes"  # type: ignore[attr-defined]
         sys.exit(_say(error.format_message(), hint, 2))
     except InputError as error:
-        hint = error.hint or "mend or replace the file and start again; nothing was written"
+        hint = error.hint or "correct or replace the file and start again; nothing was written"
         sys.exit(_say(error.message, hint, error.exit_code))
     except MinivessError as error:
         sys.exit(_say(error.message, error.hint, error.exit_code))

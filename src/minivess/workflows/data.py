@@ -200,7 +200,7 @@ def split(services: Services, signer: Signer) -> SplitManifest:
     manifest = manifest_of(workspace)
     if (workspace.sealed / "manifest.json").is_file():
         raise RefusedError(
-            "the test part is sealed: the split stands", hint="start another project folder for other data"
+            "the test part is sealed: the split is final", hint="start another project folder for other data"
         )
     _validated(services, signer)
     with recorded(
@@ -214,7 +214,7 @@ def split(services: Services, signer: Signer) -> SplitManifest:
         if report.blocked or report.dataset != manifest.root:
             raise RefusedError(
                 "validation blocks these cases" if report.blocked else "validation was for other cases",
-                hint="mend what `minivess data validate` names, ingest and validate again",
+                hint="correct what `minivess data validate` names, ingest and validate again",
             )
         made = _locked_by_plan(services, manifest) or propose(services)
         locked = locked_split(services)
@@ -331,7 +331,7 @@ def seal(services: Services, signer: Signer) -> SealManifest:
         }
         if not approvers:
             raise RefusedError(
-                "nobody could ever open the test set: no independent reviewer or custodian with an encryption key is enrolled",
+                "no independent reviewer or custodian with an encryption key is enrolled, who could approve a look",
                 hint="minivess identity create … --role independent-reviewer",
             )
         if (workspace.sealed / "manifest.json").is_file():

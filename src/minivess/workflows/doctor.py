@@ -71,7 +71,7 @@ def examine(workspace: Workspace, *, progress: Progress = silent) -> tuple[Findi
         ("passphrases", lambda: _passphrases(workspace)),
         ("log", lambda: _log(workspace)),
         ("outbox", lambda: _outbox(workspace)),
-        ("keys of openings", lambda: _ephemeral(workspace)),
+        ("keys of requests", lambda: _ephemeral(workspace)),
         ("sealed files", lambda: _sealed(workspace)),
         ("plain copies", lambda: _copies(workspace, progress)),
     )
@@ -116,11 +116,13 @@ def _disk(workspace: Workspace) -> Iterator[Finding]:
         yield _finding("warning", f"{free >> 20} MiB are free", "free some space; a full disk refuses every action")
     kind, options = _mount(workspace.root)
     if kind in _VOLATILE:
-        yield _finding("warning", f"the workspace lies on {kind}", "what lies there may not outlive this machine's run")
+        yield _finding(
+            "warning", f"the workspace is on {kind}", "files there may be gone after a restart of this machine"
+        )
     elif kind in _REMOTE:
         yield _finding(
             "warning",
-            f"the workspace lies on {kind}, where locks and flushes of SQLite may not hold",
+            f"the workspace is on {kind}, where locks and flushes of SQLite may not hold",
             "keep the log on a local disk, or in PostgreSQL",
         )
     elif options & _UNSAFE:
@@ -187,8 +189,8 @@ def _passphrases(workspace: Workspace) -> Iterator[Finding]:
     if len(given) > 1:
         yield _finding(
             "warning",
-            f"the passphrases of {len(given)} identities are in this environment: whoever runs here can act as each",
-            "two people means two environments",
+            f"the passphrases of {len(given)} identities are in this environment, so one person can act as each of them",
+            "give each person an environment of their own",
         )
     written = sorted(workspace.root.glob("*passphrases*.env"))
     if written:
@@ -312,12 +314,12 @@ def _copies(workspace: Workspace, progress: Progress) -> Iterator[Finding]:
         yield _finding(
             "warning",
             f"{len(there)} source files of sealed cases lie under data.root: {', '.join(sorted(p.name for p in there)[:3])}",
-            "let a custodian alone read them: whoever reads them sees the test part without opening it",
+            "let only a custodian read them: they show the test part without a look",
         )
     if project.data.synthetic is not None:
         yield _finding(
             "warning",
-            "the data are synthetic: whoever knows the seed can make the test part again",
+            "the data are synthetic: the seed is enough to make the test part again",
             "such results qualify the software, not a device",
         )
     elif not manifest.sources:

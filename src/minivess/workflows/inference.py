@@ -251,7 +251,7 @@ def _check_use(services: Services, model: str) -> None:
     if model not in standing.evaluated:
         raise VerificationError(
             "the model that was exported last was not evaluated on the sealed test set",
-            hint="`minivess test-set request`, somebody else's `test-set approve`, then `minivess evaluate`",
+            hint="`minivess test-set request`; then another person: `minivess test-set approve REQUEST --run`",
         )
     if standing.production != model:
         raise VerificationError(

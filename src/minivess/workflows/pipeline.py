@@ -104,9 +104,8 @@ def check_people(services: WorkspaceReader, stage: str) -> None:
     evaluations = [entry for entry in entries if entry.body.action == "evaluation" and _is_current(services, entry)]
     if not evaluations:
         raise RefusedError(
-            "the test set was not opened for this model: that takes two people",
-            hint="minivess test-set request --purpose …; somebody else: minivess test-set approve REQUEST; "
-            "then minivess evaluate --test-set REQUEST",
+            "this model was not evaluated on the test set: that takes two people",
+            hint="minivess test-set request --purpose …; then another person: minivess test-set approve REQUEST --run",
         )
     if stage == "evaluate":
         return

@@ -48,7 +48,7 @@ _UNKNOWN = {
     ),
     "trace": ("the traceability check was not run", "run `minivess trace check`"),
     "risk": ("the risk file was not judged", "write risk/plan.yaml and risk/risks.yaml"),
-    "test-set": ("the openings of the test set are not known", "seal the test part: `minivess data seal`"),
+    "test-set": ("the looks at the test set are not known", "seal the test part: `minivess data seal`"),
     "runs": ("the training runs in the log were not counted", "train with `minivess train`, which records each run"),
     "scenarios": ("the scenarios were not run on this tree", "run them: `minivess trace run`"),
     "lineage": ("the delivery of lineage events is not known", "deliver what waits in the outbox"),
@@ -105,7 +105,7 @@ def _metric(gate: MetricGate, evaluation: EvaluationRecord | None) -> GateResult
             )
         elif value is None:
             why = "the cases of one subject give no interval"
-    mend = "train longer or on more subjects, then ask for a new opening of the test set; or narrow the intended use"
+    mend = "train longer or on more subjects, then ask for a new look at the test set; or narrow the intended use"
     return _bound(gate, title, value, at_least=gate.at_least, at_most=gate.at_most, mend=mend, why=why)
 
 
@@ -164,14 +164,14 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
         "criteria": (
             "Registered acceptance criteria not met",
             None if facts.unmet is None else list(facts.unmet),
-            "train longer or on more subjects, then register criteria and ask for a new opening of the test set",
+            "train longer or on more subjects, then register criteria and ask for a new look at the test set",
         ),
         "trace": (
             "Gaps in traceability",
             None
             if facts.gaps is None
             else [f"{gap.source.path}:{gap.source.line} {gap.message}" for gap in facts.gaps],
-            "mend each gap that `minivess trace check` names",
+            "close each gap that `minivess trace check` names",
         ),
         "risk": (
             "Residual risks that are not acceptable",
@@ -182,18 +182,18 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
         ),
         "test-set": (
             "Openings of the sealed test set",
-            None if facts.openings is None else [f"opening {n + 1}" for n in range(facts.openings)],
+            None if facts.openings is None else [f"look {n + 1}" for n in range(facts.openings)],
             "seal a fresh test part; a set that was looked at more often says less about unseen subjects",
         ),
         "runs": (
-            "Training runs nobody accounts for",
+            "Training runs without a disposition",
             None if facts.undisposed is None else [f"entry {index}" for index in facts.undisposed],
             "state what became of each run, and why, or use it in the ensemble",
         ),
         "scenarios": (
             "Scenarios that did not pass",
             _not_passed(facts),
-            "mend what fails, un-skip what is skipped, and run the scenarios again on this tree",
+            "correct what fails, enable what is skipped, and run the scenarios again on this tree",
         ),
         "lineage": (
             "Lineage events not delivered",

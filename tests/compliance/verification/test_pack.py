@@ -319,7 +319,7 @@ def test_the_odometer_must_agree_with_the_log(tmp_path: Path) -> None:
     second = story()
     open_test_set(second, opening_request("opening-2"))
     assert verify_pack(write(tmp_path, resign(payload(second, openings=2)))).holds
-    both_refuse(tmp_path, resign(payload(second)), "2 opening(s)")
+    both_refuse(tmp_path, resign(payload(second)), "2 look(s)")
 
 
 def open_wrongly(log: LogBuilder, step: str) -> None:

@@ -126,7 +126,7 @@ def check_odometer(files: Mapping[str, bytes], openings: int) -> str:
         raise VerificationError(f"{ODOMETER}: {error.message}") from None
     if stated != {"openings": openings} or isinstance(stated["openings"], bool):
         raise VerificationError(
-            f"{ODOMETER} does not state the {openings} opening(s) of the test set that the log holds"
+            f"{ODOMETER} does not state the {openings} look(s) at the test set that the log holds"
         )
     return f"{openings} look(s), each after criteria, request and another person's approval"
 

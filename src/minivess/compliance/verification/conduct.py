@@ -125,9 +125,7 @@ def check_odometer(files: Mapping[str, bytes], openings: int) -> str:
     except InputError as error:
         raise VerificationError(f"{ODOMETER}: {error.message}") from None
     if stated != {"openings": openings} or isinstance(stated["openings"], bool):
-        raise VerificationError(
-            f"{ODOMETER} does not state the {openings} look(s) at the test set that the log holds"
-        )
+        raise VerificationError(f"{ODOMETER} does not state the {openings} look(s) at the test set that the log holds")
     return f"{openings} look(s), each after criteria, request and another person's approval"
 
 

@@ -18,6 +18,7 @@ from httpx import Response
 
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
+from minivess.foundation.digests import digest_bytes
 from minivess.ml.datasets.prepared import load_case
 from minivess.records.entry import Entry
 from minivess.records.model import CalibrationRecord
@@ -26,8 +27,10 @@ from minivess.records.split import Part
 from minivess.serving.app import create_app
 from minivess.serving.volumes import Limits
 from minivess.workflows import data, people
+from minivess.workflows.bound_inputs import SEALED, SPLIT, BoundInputs
 from minivess.workflows.inference import InferenceService, open_model
 from minivess.workflows.recording import recorded
+from minivess.workflows.seal_terms import terms_of
 from minivess.workflows.services import Services
 from minivess.workflows.serving_log import Pace, ServingLog
 from minivess.workflows.serving_site import SITE, open_serving_log
@@ -44,7 +47,15 @@ def prepare(project: ProjectFolder, *, threshold: float | None = 0.3) -> None:
         data.ingest(services, ada)
         data.validate(services, ada)
         split = data.split(services, ada)
-    data.write_json(project.workspace, "data/version.json", data.DataVersion(dvc=f"md5:{'0' * 32}", split=split.root))
+        version = data.DataVersion(dvc=f"md5:{'0' * 32}", split=split.root)
+        with recorded(services, "data.seal", ada, context=services.context(data=split.root)) as record:
+            data.write_json(project.workspace, "data/version.json", version)
+            held = BoundInputs.of(services)
+            record.context(dvc=version.dvc)
+            record.input(SPLIT, held.recorded(SPLIT).digest)
+            record.output(SEALED, digest_bytes(b"toy manifest"))
+            terms = terms_of(services.project, held.manifest, split)
+            record.payload(files=0, approvers=["rosa"], root=digest_bytes(b"toy data"), terms=terms)
     export_toy_model(project)
     put_into_use(project)
     keystore = Keystore(project.workspace.keystore)

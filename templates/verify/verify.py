@@ -850,7 +850,7 @@ TABLES = {
  "number": 2,
  "actions": {
   "calibration": {"by": ["developer"], "checks": ["makes"], "log": "device"},
-  "criteria.register": {"by": ["developer", "release-manager"], "checks": ["criteria"], "log": "device"},
+  "criteria.register": {"by": ["developer", "release-manager"], "checks": ["criteria", "registration"], "log": "device"},
   "data.add": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
   "data.card": {"by": ["person"], "checks": [], "log": "device"},
   "data.ingest": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
@@ -858,7 +858,7 @@ TABLES = {
   "data.profile": {"by": ["person"], "checks": [], "log": "device"},
   "data.pull": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
   "data.push": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
-  "data.seal": {"by": ["developer"], "checks": ["seal"], "log": "device"},
+  "data.seal": {"by": ["developer"], "checks": ["seal", "registration"], "log": "device"},
   "data.split": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
   "data.validate": {"by": ["person"], "checks": [], "log": "device"},
   "ensemble": {"by": ["developer"], "checks": ["makes"], "log": "device"},
@@ -879,7 +879,7 @@ TABLES = {
   "log.restored": {"by": ["root", "release-manager"], "checks": ["restored"], "log": "any"},
   "model.export": {"by": ["developer"], "checks": ["makes"], "log": "device"},
   "model.promote": {"by": ["release-manager"], "checks": ["promotion"], "log": "device"},
-  "policy.register": {"by": ["release-manager"], "checks": [], "log": "device"},
+  "policy.register": {"by": ["release-manager"], "checks": ["registration"], "log": "device"},
   "release.build": {"by": ["release-manager"], "checks": ["build"], "log": "device"},
   "release.sign": {"by": ["person"], "checks": ["signature"], "log": "device"},
   "risk.drill": {"by": ["person"], "checks": [], "log": "device"},
@@ -890,7 +890,7 @@ TABLES = {
   "serving.anchored": {"by": ["service"], "checks": [], "log": "device"},
   "serving.enrolled": {"by": ["service"], "checks": [], "log": "device"},
   "test-set.approve": {"by": ["independent-reviewer", "custodian"], "checks": ["approval"], "log": "device"},
-  "test-set.request": {"by": ["developer", "release-manager"], "checks": ["request"], "log": "device"},
+  "test-set.request": {"by": ["developer", "release-manager"], "checks": ["request", "registration"], "log": "device"},
   "time.attested": {"by": ["log", "person"], "checks": [], "log": "device"},
   "trace.approve": {"by": ["person"], "checks": [], "log": "device"},
   "trace.attest": {"by": ["person"], "checks": [], "log": "device"},
@@ -914,6 +914,89 @@ def adopted_table(adopted):
     return table
 
 
+PLAN_FIELDS = {"measures", "mask", "mask_threshold", "conventions", "intervals", "confidence", "reuse", "baseline"}
+PLAN_FIELDS |= {"published", "seed", "looks", "criteria", "notes"}
+CONVENTIONS = {"tolerance_um", "foreground_connectivity", "both_empty", "one_empty", "border", "skeleton"}
+CONVENTIONS |= {"bootstrap", "bootstrap_unit"}
+
+
+def named(artifacts, name):
+    """The digest of the artifact of a name, or None."""
+    return next((item["digest"] for item in artifacts if item["name"] == name), None)
+
+
+def limits_of(rows):
+    """The strictest limit of each thing, on each side."""
+    found = {}
+    for what, side, limit in rows:
+        if limit is not None:
+            pick = max if side == "at_least" else min
+            found[what, side] = pick(limit, found.get((what, side), limit))
+    return found
+
+
+def limits_of_criteria(criteria):
+    """The limits of acceptance criteria."""
+    return limits_of(
+        (one["measure"] + ", " + one.get("statistic", "mean"), side, one.get(side))
+        for one in criteria
+        for side in ("at_least", "at_most")
+    )
+
+
+def limits_of_gates(gates):
+    """The limits of release gates."""
+    rows = []
+    for gate in gates:
+        if gate["kind"] == "metric":
+            rows += [(gate["measure"] + ", " + gate["statistic"], side, gate[side]) for side in ("at_least", "at_most")]
+        elif gate["kind"] == "baseline":
+            rows.append(("dice_over_baseline, mean", "at_least", gate["at_least"]))
+        else:
+            rows.append((gate["kind"], "at_most", gate["at_most"]))
+    return limits_of(rows)
+
+
+def laxer_limits(old, new):
+    """The first limit that became laxer, or None."""
+    for (what, side), limit in old.items():
+        now = new.get((what, side))
+        if now is None or (now < limit if side == "at_least" else now > limit):
+            return what
+    return None
+
+
+def laxer_plan(old, new):
+    """The first thing in which an analysis plan is laxer than another, or None."""
+    was, now = old["conventions"], new["conventions"]
+    for what, worse in (
+        ("tolerance_um", now["tolerance_um"] > was["tolerance_um"]),
+        ("bootstrap", now["bootstrap"] < was["bootstrap"]),
+        ("confidence", new["confidence"] < old["confidence"]),
+        ("looks", any(new["looks"][name] > old["looks"][name] for name in ("per_release", "total"))),
+        ("measures", set(old["measures"]) - set(new["measures"])),
+    ):
+        if worse:
+            return what
+    for name in ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse"):
+        if old[name] != new[name]:
+            return name
+    for name in sorted(CONVENTIONS - {"tolerance_um", "bootstrap"}):
+        if was[name] != now[name]:
+            return name
+    return laxer_limits(limits_of_criteria(old["criteria"]), limits_of_criteria(new["criteria"]))
+
+
+def laxer_policy(old, new):
+    """The first thing in which a release policy is laxer than another, or None."""
+    asked = [(rule["role"], rule["meaning"]) for rule in new["signatures"]["rules"]]
+    for rule in old["signatures"]["rules"]:
+        if (rule["role"], rule["meaning"]) not in asked:
+            return "signatures"
+        asked.remove((rule["role"], rule["meaning"]))
+    return laxer_limits(limits_of_gates(old["gates"]), limits_of_gates(new["gates"]))
+
+
 class Standing:
     """What may be appended next, under an action table: the second writing of `admit`."""
 
@@ -924,6 +1007,7 @@ class Standing:
         self.services, self.sealed, self.packs, self.serving = {}, {}, {}, {}
         self.witnesses, self.former_witnesses, self.judged = {}, set(), None
         self.restores = []
+        self.policies, self.seals, self.seal, self.approved = {}, {}, None, []
 
     def admit(self, body, people, actor):
         """Say whether an entry may be at its place, and take in what it says. `people` are those before the entry."""
@@ -997,8 +1081,10 @@ class Standing:
                 self.made.setdefault(digest, []).append(body["index"])
             self.steps[body["index"]] = (body["actor"], [item["digest"] for item in body["inputs"]])
             self.exported |= outputs if action == "model.export" else set()
-        elif action == "data.seal" and payload.get("root") is not None:
-            self.sealed.setdefault(payload["root"], payload["approvers"])
+        elif action == "data.seal":
+            self.follow_seal(body)
+        elif action == "policy.register":
+            self.policies.setdefault(digest_of(payload["policy"]), payload["policy"])
         elif action == "criteria.register" or action.startswith("test-set."):
             self.follow_test_set(action, body)
         elif action == "evaluation":
@@ -1010,6 +1096,16 @@ class Standing:
             self.packs[payload["tag_manifest"]] = model
         elif action in {"serving.enrolled", "serving.anchored"}:
             self.follow_serving(body)
+
+    def follow_seal(self, body):
+        """Take in the entry of a sealing. The first one about a sealed part counts."""
+        payload, manifest = body["payload"], named(body["outputs"], "data/sealed/manifest.json")
+        if payload.get("root") is not None:
+            self.sealed.setdefault(payload["root"], payload["approvers"])
+        if manifest:
+            said = (body["index"], named(body["inputs"], "data/split.json"), payload.get("root"), payload.get("terms"))
+            self.seals.setdefault(manifest, said)
+            self.seal = self.seals[manifest]
 
     def follow_test_set(self, action, body):
         """Take in what a completed entry says about the test set; the first with an id counts."""
@@ -1023,6 +1119,7 @@ class Standing:
             self.asked.setdefault(payload["request"]["model"], set()).add(body["actor"])
         elif action == "test-set.approve":
             grant = payload["grant"]
+            self.approved.append((body["index"], grant["request"]))
             if grant["request"] not in self.grants:
                 self.grants[grant["request"]] = grant
                 if grant.get("mode"):
@@ -1092,6 +1189,67 @@ class Standing:
     def check_criteria(self, body, people):
         """Criteria come with their plan."""
         need(body["payload"].get("plan"), "acceptance criteria without an analysis plan")
+
+    def check_registration(self, body, people):
+        """What was fixed before a look remains; a request names its policy and its input files."""
+        action, payload = body["action"], body["payload"]
+        if action == "data.seal":
+            self.check_terms(body)
+        elif action == "criteria.register":
+            self.check_plan(payload["plan"])
+        elif action == "policy.register":
+            self.check_policy(payload["policy"])
+        else:
+            request = payload["request"]
+            need(request.get("inputs"), "does not name the input files of the evaluation")
+            need(request.get("policy") in self.policies, "names no release policy that was registered before")
+            self.check_plan(self.plans[request["plan"]])
+            self.check_policy(self.policies[request["policy"]])
+
+    def check_terms(self, body):
+        """A seal fixes its terms once, and the test part of a split is sealed once."""
+        payload, manifest = body["payload"], named(body["outputs"], "data/sealed/manifest.json")
+        root, terms, split = payload.get("root"), payload.get("terms"), named(body["inputs"], "data/split.json")
+        if manifest in self.seals:
+            _, _, before, fixed = self.seals[manifest]
+            need((before or root) == root and fixed == terms, "changes the terms of a seal")
+            return
+        need(root and terms and manifest, "seals something without naming its root, its manifest and its terms")
+        need(terms["level"] == 1 - (1 - 0.95) / terms["looks"], "fixes a level that does not follow from its looks")
+        taken = [one for _, one, _, _ in self.seals.values() if one]
+        need(split not in taken, "seals the test part of a split a second time")
+
+    def judged_by(self):
+        """The requests of all looks at the test data in force."""
+        if self.seal is None:
+            return []
+        index, _, root, _ = self.seal
+        asked = [(at, self.requests[name][1]) for at, name in self.approved if name in self.requests]
+        return [one for at, one in asked if (one["data"] == root if root else at > index)]
+
+    def check_plan(self, plan):
+        """A plan spells out every field, fits the terms of the seal, and is not laxer than that of a look."""
+        need(set(plan) >= PLAN_FIELDS and set(plan["conventions"]) >= CONVENTIONS, "leaves fields of a plan out")
+        terms = self.seal[3] if self.seal else None
+        if terms:
+            need(plan["looks"]["total"] <= terms["looks"], "allows more looks than the seal")
+            need(plan["conventions"]["bootstrap_unit"] == terms["unit"], "resamples another unit than the seal")
+        for request in self.judged_by():
+            old = self.plans.get(request["plan"])
+            laxer = laxer_plan(old, plan) if old else None
+            need(not laxer, "has a plan that is laxer than that of a look: %s" % laxer)
+
+    def check_policy(self, policy):
+        """A release policy is not laxer than that of a look."""
+        for request in self.judged_by():
+            old = self.policies.get(request.get("policy"))
+            laxer = laxer_policy(old, policy) if old else None
+            need(not laxer, "has a release policy that is laxer than that of a look: %s" % laxer)
+
+    def level_of(self, data, look):
+        """The level of every interval of a look: fixed by the seal, or by the number of the look in version 0.1.0."""
+        totals = [terms["looks"] for _, _, root, terms in self.seals.values() if root == data and terms]
+        return 1 - (1 - 0.95) / (totals[0] if totals else look)
 
     def check_request(self, body, people):
         """A request under a registered plan, in one's own name, for an exported model, with a look left."""
@@ -1169,6 +1327,8 @@ class Standing:
         need(body["context"]["model"] == request["model"], "evaluates another model than was approved")
         data = [self.requests[name][1]["data"] for name in self.looks[: self.looks.index(request["id"]) + 1]]
         number = data.count(request["data"])
+        levels = {interval.get("level", 0.95) for interval in payload["aggregates"].values()}
+        need(levels <= {self.level_of(request["data"], number)}, "has intervals of another level than its seal fixes")
         need(payload.get("look", 1) == number, "calls itself another look than it is")
 
     def check_promotion(self, body, people):

@@ -19,7 +19,7 @@ from minivess.records.project import Project
 from minivess.records.roles import Role
 from minivess.workflows.modelling import promote
 from tests import audit_logs
-from tests.projects import ProjectFolder, evaluate_toy_model, record_look
+from tests.projects import POLICY, ProjectFolder, evaluate_toy_model, record_look
 
 scenarios("promotion.feature")
 
@@ -47,8 +47,11 @@ def _(tmp_path: Path) -> dict[str, Any]:
     enrolled = {"identity": ben.identity.model_dump(mode="json")}
     desk.log.append(Draft(action="identity.enrolled", outcome=Outcome.COMPLETED, payload=enrolled), desk.max)
     services = replace(services, project=_two_looks(services.project))
+    policy = services.workspace / "release" / "policy.yaml"
+    policy.parent.mkdir(parents=True)
+    policy.write_text(POLICY, encoding="utf-8")
     for digest in (FIRST, SECOND):
-        record_look(services, desk.ada, ben, digest)
+        record_look(services, {"ada": desk.ada, "rosa": ben, "max": desk.max}, digest)
     return {"services": services, "max": desk.max}
 
 

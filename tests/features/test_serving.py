@@ -299,7 +299,7 @@ def _(story: Story) -> None:
 
 @then("the service refuses to start and names the model file")
 def _(story: Story) -> None:
-    assert "ONNX" in story.refusal
+    assert "models/model.onnx" in story.refusal
 
 
 @then("the service refuses to start and names the calibration")

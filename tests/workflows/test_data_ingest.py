@@ -11,8 +11,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from minivess.foundation.digests import digest_json
 from minivess.foundation.errors import RefusedError, UsageError
+from minivess.ml.datasets.manifests import root_of
 from minivess.records.split import Part, SplitManifest
 from minivess.workflows import data, modelling
+from minivess.workflows.bound_inputs import BoundInputs
+from minivess.workflows.recording import recorded
 from tests import projects
 from tests.audit_logs import told
 
@@ -54,6 +57,10 @@ def test_the_entry_states_why_identifiers_were_accepted_and_training_refuses_pic
         assert list(payload["identifiers"]) == ["PNG text 'Author'"]
         assert "Jane" not in f"{ingested}{payload}"
         fields = {"dataset": manifest.root, "seed": 0, "train": ("a",), "calibration": (), "test": ()}
-        data.write_json(project.workspace, "data/split.json", SplitManifest(**fields, root=digest_json([])))
+        split = SplitManifest(**fields, root=digest_json([]))
+        with recorded(services, "data.split", ada) as record:
+            data.write_json(project.workspace, "data/split.json", split.model_copy(update={"root": root_of(split)}))
+            record.output("data/split.json", project.workspace.data / "split.json")
+            record.payload(train=1, calibration=0, test=0)
         with pytest.raises(UsageError, match="case a has axes yx, unit px and 1 classes"):
-            modelling.cases_of(services, Part.TRAIN)
+            modelling.cases_of(BoundInputs.of(services), Part.TRAIN)

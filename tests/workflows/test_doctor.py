@@ -53,7 +53,7 @@ def test_ailments_are_named(project: projects.ProjectFolder, monkeypatch: pytest
     copy.write_bytes(gzip.compress(npy_bytes(image)))
     (workspace.keystore / "ada.json").chmod(0o644)
     with project.services() as services:
-        test_set.register_criteria(services, ada)
+        projects.register(project, services)
         test_set.request(services, ada, purpose="waits")
     (workspace.test_set / "open-deadbeef.key").write_text("left over", encoding="ascii")
     (workspace.test_set / "open-deadbeef.key").chmod(0o600)

@@ -21,7 +21,7 @@ def test_of_two_that_open_at_once_one_is_refused(sealed_project: projects.Projec
     project = sealed_project.copy_to(tmp_path / "project")
     ada = project.signers["ada"]
     with project.services() as services:
-        test_set.register_criteria(services, ada)
+        projects.register(project, services)
         asked = test_set.request(services, ada, purpose="a race")
         test_set.approve(services, project.signers["rosa"], asked.id)
     together = Barrier(2)

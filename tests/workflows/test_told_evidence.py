@@ -63,7 +63,7 @@ def test_a_project_that_was_only_started_shows_its_log(started_project: projects
     [
         ("evidence/evaluation/evaluation.json", {"evaluation", "calibration"}),
         ("models/calibration.json", {"model-record", "export-parity", "calibration"}),
-        ("data/split.json", {"split-disjoint"}),
+        ("data/split.json", {"split-disjoint", "test-set-sealed"}),
         ("data/sealed/manifest.json", {"test-set-sealed"}),
     ],
 )

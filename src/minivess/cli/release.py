@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from minivess.cli.rendering import emit_json, emit_table, say
+from minivess.cli.rendering import emit_json, emit_table, say, tell_beyond
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 
@@ -33,6 +33,25 @@ def build(project: Path, actor: str | None) -> None:
         built = workflow.build(services, signer)
     click.echo(built.path)
     say("now two people: minivess release sign PACK --as …")
+
+
+@release.command()
+@click.option("--as", "actor", envvar="MINIVESS_ACTOR", help="Who acts.")
+@click.pass_obj
+def policy(project: Path, actor: str | None) -> None:
+    """Register release/policy.yaml in the log, before anyone asks for a look at the test set (a release manager).
+
+    After a look, a laxer policy is refused.
+    """
+    from minivess.cli.session import services_of, signer_of
+    from minivess.records.roles import Role
+    from minivess.workflows import registration as workflow
+
+    with services_of(project) as services:
+        receipt = workflow.register_policy(services, signer_of(services, actor, Role.RELEASE_MANAGER))
+        beyond = workflow.beyond_criteria(services)
+    click.echo(f"entry {receipt.index}")
+    tell_beyond(beyond)
 
 
 @release.command()

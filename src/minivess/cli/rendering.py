@@ -68,3 +68,9 @@ class Progress:
 def say(message: str) -> None:
     """One line of progress on stderr."""
     click.echo(message, err=True)
+
+
+def tell_beyond(sentences: Iterable[str]) -> None:
+    """Name the gates that require more than the acceptance criteria, before a look is spent."""
+    for sentence in sentences:
+        say(f"beyond the acceptance criteria: {sentence}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from minivess.cli.rendering import emit_json, emit_table, say
+from minivess.cli.rendering import emit_json, emit_table, say, tell_beyond
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.records.roles import Role
 
@@ -23,10 +23,13 @@ def test_set() -> None:
 def criteria(project: Path, actor: str | None) -> None:
     """Register the project's acceptance criteria and analysis plan in the log, before a look is requested."""
     from minivess.workflows import test_set as workflow
+    from minivess.workflows.registration import beyond_criteria
 
     with services_of(project) as services:
         receipt = workflow.register_criteria(services, signer_of(services, actor, Role.DEVELOPER))
+        beyond = beyond_criteria(services)
     click.echo(f"entry {receipt.index}")
+    tell_beyond(beyond)
 
 
 @test_set.command()
@@ -36,10 +39,13 @@ def criteria(project: Path, actor: str | None) -> None:
 def request(project: Path, actor: str | None, purpose: str) -> None:
     """Ask for a look at the sealed test set, for the exported model as it is now."""
     from minivess.workflows import test_set as workflow
+    from minivess.workflows.registration import beyond_criteria
 
     with services_of(project) as services:
         made = workflow.request(services, signer_of(services, actor, Role.DEVELOPER), purpose=purpose)
+        beyond = beyond_criteria(services)
     emit_json(made)
+    tell_beyond(beyond)
     say(f"a reviewer or custodian: minivess test-set approve {made.id} --run --as …")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from minivess.foundation.digests import Digest
 from minivess.records.artifact import Artifact
@@ -71,6 +71,16 @@ class Facts(Record):
     criteria: Digest
     data: Digest
     """Root of the sealed test part."""
+    inputs: Digest | None = None
+    """Of the digests of every file the evaluation reads; None in requests of version 0.1.0."""
+    policy: Digest | None = None
+    """Of the release policy, as registered in the log beforehand; None in requests of version 0.1.0."""
+
+    @model_serializer(mode="wrap")
+    def _as_signed(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the two fields where they are None: the digest of a request of version 0.1.0 remains what it was."""
+        plain: dict[str, Any] = handler(self)
+        return {name: value for name, value in plain.items() if value is not None or name not in {"inputs", "policy"}}
 
 
 class UnsealRequest(Facts):

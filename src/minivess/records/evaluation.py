@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from minivess.foundation.digests import Digest
+from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
 
 Measure = Literal["dice", "cldice", "nsd", "hd95_um"]
@@ -14,16 +15,23 @@ MEASURES: tuple[Measure, ...] = ("dice", "cldice", "nsd", "hd95_um")
 HIGHER_IS_BETTER: dict[Measure, bool] = {"dice": True, "cldice": True, "nsd": True, "hd95_um": False}
 
 
+BOOTSTRAP_UNIT = "subject"
 CONFIDENCE = 0.95
 """That the intervals of all looks at one test set are held to together."""
 
 
-def level_of_look(look: int) -> float:
-    """The level of each interval at the `look`-th look at one test set: 1 - 0.05/look (Bonferroni; Dunn 1961).
+@implements("REQ-183")
+def level_of_all(total: int) -> float:
+    """The level of each interval where `total` looks at one test set are allowed: 1 - 0.05/total (Bonferroni; Dunn 1961).
 
-    As many sets of intervals of this level as there were looks hold together with at least 95 %. What it does not correct
-    for: that what earlier looks showed may have guided the model (Dwork et al. 2015); docs/threat-model.md.
+    The intervals of all looks hold together with at least 95 %. What it does not correct for: that what earlier looks
+    showed may have guided the model (Dwork et al. 2015); docs/threat-model.md.
     """
+    return 1 - (1 - CONFIDENCE) / total
+
+
+def level_of_look(look: int) -> float:
+    """The level of each interval at the `look`-th look under a seal of version 0.1.0, which fixed no total: 1 - 0.05/look."""
     return 1 - (1 - CONFIDENCE) / look
 
 
@@ -32,15 +40,36 @@ def percent(level: float) -> str:
     return f"{100 * level:.4g} %"
 
 
-def reuse_in_words(look: int) -> str:
-    """What a reader of the figures must know of earlier looks at the same test set."""
+def reuse_in_words(look: int, total: int | None = None) -> str:
+    """What a reader of the figures must know of other looks at the same test set.
+
+    Args:
+        look: which look it was.
+        total: how many looks the seal allows; None for seals of version 0.1.0.
+    """
+    guided = (
+        "What earlier looks showed may have guided this model, and no interval corrects for that (Dwork et al. 2015)."
+    )
+    if total is not None:
+        if total == 1:
+            return "This was the only look at this test set that its seal allows."
+        said = (
+            f"This was look {look} of at most {total} at this test set: every interval has a level of "
+            f"{percent(level_of_all(total))}, at which those of {total} looks hold together with {percent(CONFIDENCE)} "
+            "(Bonferroni; Dunn 1961)."
+        )
+        return said if look == 1 else f"{said} {guided}"
     if look == 1:
         return "This was the first look at this test set."
     return (
         f"This was look {look} at the same test set: intervals are widened to {percent(level_of_look(look))}, at which "
-        f"those of {look} looks hold together with {percent(CONFIDENCE)} (Bonferroni; Dunn 1961). What earlier looks "
-        "showed may have guided this model, and no interval corrects for that (Dwork et al. 2015)."
+        f"those of {look} looks hold together with {percent(CONFIDENCE)} (Bonferroni; Dunn 1961). {guided}"
     )
+
+
+REUSE = "every look at one test set: intervals of level 1 - 0.05/K, where K looks are allowed (Bonferroni; Dunn 1961)"
+REUSE_0_1_0 = "look k at one test set: intervals of level 1 - 0.05/k (Bonferroni; Dunn 1961)"
+"""What plans say of seals of version 0.1.0, which fixed no total of looks."""
 
 
 class CaseMeasures(Record):
@@ -97,7 +126,7 @@ class Conventions(Record):
     border: ShortText = "foreground with background among its six face neighbours; outside the volume is background"
     skeleton: ShortText = "scikit-image skeletonize, Lee's method"
     bootstrap: Annotated[int, Field(ge=100)] = 2000
-    bootstrap_unit: ShortText = "subject"
+    bootstrap_unit: ShortText = BOOTSTRAP_UNIT
 
 
 class CriterionOutcome(Record):
@@ -130,7 +159,7 @@ class AnalysisPlan(Record):
     conventions: Conventions
     intervals: ShortText = "percentile bootstrap of the mean over cases, resampled by subject"
     confidence: float = CONFIDENCE
-    reuse: ShortText = "look k at one test set: intervals of level 1 - 0.05/k (Bonferroni; Dunn 1961)"
+    reuse: ShortText = REUSE
     baseline: ShortText = "the best single intensity threshold, tuned on the calibration part"
     published: ShortText = "measures of every case; pictures of the best and the worst case with their masks"
     seed: int
@@ -159,13 +188,20 @@ class EvaluationRecord(Record):
     worst: Slug
     look: Annotated[int, Field(ge=1)] = 1
     """Which look at this test set it was."""
+    looks: Annotated[int, Field(ge=1)] | None = None
+    """How many looks the seal allows; None under seals of version 0.1.0."""
+
+    @property
+    def level(self) -> float:
+        """The level of every interval."""
+        return level_of_look(self.look) if self.looks is None else level_of_all(self.looks)
 
     @property
     def certainty(self) -> str:
         """The level of the intervals, for people."""
-        return percent(level_of_look(self.look))
+        return percent(self.level)
 
     @property
     def reuse(self) -> str:
-        """What a reader must know of earlier looks at the same test set."""
-        return reuse_in_words(self.look)
+        """What a reader must know of other looks at the same test set."""
+        return reuse_in_words(self.look, self.looks)

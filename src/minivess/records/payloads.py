@@ -15,6 +15,7 @@ from minivess.records.base import Observation, Record, ShortText, Slug
 from minivess.records.data_version import DvcDigest
 from minivess.records.evaluation import AnalysisPlan, Criterion, CriterionOutcome, Interval
 from minivess.records.identity import Identity, PublicKey
+from minivess.records.registration import PolicyRegistered, SealTerms
 from minivess.records.rules import AdoptedRules, RulesAdopted
 from minivess.records.serving_log import RefusalsCounted, ServingAnchored, ServingEnrolled
 from minivess.records.witnessed import Checked, LogRestored, TimeAttested, WitnessAnnounced
@@ -216,6 +217,8 @@ class DataSealed(Record):
     """Who holds the data key."""
     root: Digest | None = None
     """Of the manifest of the sealed part; None in entries of version 0.1.0."""
+    terms: SealTerms | None = None
+    """What holds for every look at it; None in entries of version 0.1.0."""
 
 
 class Training(Observation):
@@ -424,6 +427,7 @@ PAYLOADS: dict[str, type[Record]] = {
     "run.disposition": Disposition,
     "calibration": Calibrated,
     "criteria.register": CriteriaRegistered,
+    "policy.register": PolicyRegistered,
     "test-set.request": TestSetRequested,
     "test-set.approve": TestSetApproved,
     "test-set.open": TestSetOpened,

@@ -13,7 +13,7 @@ from minivess.compliance.identity.keys import wrap_for
 from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_bytes, digest_file
-from minivess.foundation.errors import InputError, RefusedError, UsageError
+from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
 from minivess.foundation.files import read_limited, write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
@@ -23,16 +23,18 @@ from minivess.records.data_version import DataVersion
 from minivess.records.dataset import DatasetManifest
 from minivess.records.entry import Outcome
 from minivess.records.leakage import LeakageReport
+from minivess.records.registration import SealTerms
 from minivess.records.roles import Role
 from minivess.records.seal import SealManifest
 from minivess.records.split import SplitManifest
 from minivess.records.validation import ValidationReport
+from minivess.workflows.bound_inputs import MANIFEST, SPLIT, VALIDATION, BoundInputs, refused_on_record
 from minivess.workflows.recording import recorded
+from minivess.workflows.seal_terms import terms_of
 from minivess.workflows.services import Services, WorkspaceReader, first_error
 from minivess.workflows.stages import follows
 
 SEAL_CONTEXT = b"minivess/test-set/data-key/1"
-MANIFEST, SPLIT, VALIDATION = "data/manifest.json", "data/split.json", "data/validation.json"
 _PROFILE = "data/profile.json"
 _LIMIT = 64 << 20
 _PAGE_LIMIT = 1 << 30
@@ -114,12 +116,14 @@ def ingest(services: Services, signer: Signer) -> DatasetManifest:
 def validate(services: Services, signer: Signer) -> ValidationReport:
     """Run the rules over the cases as `look_over` does, and record what was found."""
     workspace = Workspace(services.workspace)
-    manifest = manifest_of(workspace)
+    held = BoundInputs.of(services)
+    with refused_on_record(services, "data.validate", signer):
+        manifest = held.manifest
     with recorded(
         services,
         "data.validate",
         signer,
-        inputs=made_of(workspace, MANIFEST),
+        inputs=[held.recorded(MANIFEST)],
         context=services.context(data=manifest.root),
     ) as record:
         found = look_over(services)
@@ -146,7 +150,7 @@ def look_over(services: WorkspaceReader) -> ValidationReport:
     from minivess.ml.datasets.checking import profile, report, rules, survey, validation
 
     workspace = Workspace(services.workspace)
-    manifest = manifest_of(workspace)
+    manifest = BoundInputs.of(services).manifest
     changes = services.project.data.rules
     rules.severities(changes)
     surveyed = survey.survey(manifest, workspace.prepared, memory=workspace.measures, progress=services.progress)
@@ -164,16 +168,18 @@ def look_over(services: WorkspaceReader) -> ValidationReport:
     return found
 
 
-@implements("REQ-191")
+@implements("REQ-191", "REQ-180")
 def _validated(services: Services, signer: Signer) -> None:
-    """Validate again and record it, unless the log holds the digest of data/validation.json as it is now."""
-    workspace = Workspace(services.workspace)
-    if not (workspace.root / VALIDATION).is_file():
+    """Validate again and record it, unless the newest validation in the log is about these cases and in its place."""
+    if not (services.workspace / VALIDATION).is_file():
         return
-    (there,) = made_of(workspace, VALIDATION)
-    for entry in services.log.entries(actions={"data.validate"}):
-        if entry.body.outcome is Outcome.COMPLETED and there in entry.body.outputs:
+    held = BoundInputs.of(services)
+    try:
+        if held.knows(VALIDATION):
+            _ = held.validation
             return
+    except VerificationError:
+        pass
     validate(services, signer)
 
 
@@ -197,23 +203,26 @@ def split(services: Services, signer: Signer) -> SplitManifest:
     Splitting again by the same plan gives the locked split. Other cases (after another ingest) are split anew.
     """
     workspace = Workspace(services.workspace)
-    manifest = manifest_of(workspace)
+    held = BoundInputs.of(services)
+    with refused_on_record(services, "data.split", signer):
+        manifest = held.manifest
     if (workspace.sealed / "manifest.json").is_file():
         raise RefusedError(
             "the test part is sealed: the split is final", hint="start another project folder for other data"
         )
     _validated(services, signer)
+    held = BoundInputs.of(services)
     with recorded(
         services,
         "data.split",
         signer,
-        inputs=made_of(workspace, MANIFEST),
+        inputs=[held.recorded(MANIFEST)],
         context=services.context(data=manifest.root),
     ) as record:
-        report = read_json(workspace, VALIDATION, ValidationReport, hint="minivess data validate")
-        if report.blocked or report.dataset != manifest.root:
+        record.input(VALIDATION, held.recorded(VALIDATION).digest)
+        if held.validation.blocked:
             raise RefusedError(
-                "validation blocks these cases" if report.blocked else "validation was for other cases",
+                "validation blocks these cases",
                 hint="correct what `minivess data validate` names, ingest and validate again",
             )
         made = _locked_by_plan(services, manifest) or propose(services)
@@ -247,7 +256,7 @@ def propose(services: WorkspaceReader) -> SplitManifest:
     from minivess.ml.datasets.published import read_published
 
     workspace = Workspace(services.workspace)
-    manifest, plan = manifest_of(workspace), services.project.split
+    manifest, plan = BoundInputs.of(services).manifest, services.project.split
     published = None if plan.published is None else read_published(services.workspace, plan.published, manifest)
     known = leakage.near(manifest, workspace.prepared, progress=services.progress)
     made = splits.assign(manifest, plan, near=known, published=published)
@@ -301,26 +310,29 @@ def keep_leakage(workspace: Workspace, manifest: DatasetManifest, report: Leakag
     write_json(workspace, "data/leakage.json", report)
 
 
-@implements("REQ-014", "REQ-016", "RC-03")
+@implements("REQ-014", "REQ-016", "REQ-182", "RC-03")
 @follows("seal")
 def seal(services: Services, signer: Signer) -> SealManifest:
     """Encrypt the test part for every enrolled independent reviewer, remove its plain files, version the data with DVC.
 
-    Whoever seals does not keep the data key: from here on it exists only wrapped to the reviewers.
+    Whoever seals does not keep the data key: from here on it exists only wrapped to the reviewers. The entry fixes what
+    holds for every look: how many there are, the level of the intervals, groups, unit and lowered validation rules.
     """
     from minivess.ml.datasets import copies, sealing, versioning
 
     workspace = Workspace(services.workspace)
-    made = split_of(workspace)
+    held = BoundInputs.of(services)
+    with refused_on_record(services, "data.seal", signer):
+        made = held.split
     with recorded(
         services,
         "data.seal",
         signer,
-        inputs=made_of(workspace, "data/split.json"),
+        inputs=[held.recorded(SPLIT)],
         context=services.context(data=made.root),
     ) as record:
-        if locked_split(services) != digest_file(workspace.root / SPLIT):
-            raise RefusedError("the split is not locked, or was changed since", hint="minivess data split locks it")
+        if locked_split(services) != held.recorded(SPLIT).digest:
+            raise RefusedError("the split is not locked", hint="minivess data split locks it")
         register = Register.fold(services.log.entries())
         approvers = {
             one.id: one.encryption_key
@@ -334,8 +346,16 @@ def seal(services: Services, signer: Signer) -> SealManifest:
                 "no independent reviewer or custodian with an encryption key is enrolled, who could approve a look",
                 hint="minivess identity create … --role independent-reviewer",
             )
+        terms: SealTerms | None = terms_of(services.project, held.manifest, made)
         if (workspace.sealed / "manifest.json").is_file():
+            if held.sealing is not None:  # sealing again changes nothing, the terms least of all
+                _, terms = held.seal, held.terms
             manifest = sealing.finish(workspace.prepared, made, workspace.sealed)
+        elif (before := held.sealed_at(held.recorded(SPLIT).digest)) is not None:
+            raise RefusedError(
+                f"the test part of this split was sealed at entry {before}, and data/sealed/manifest.json is missing",
+                hint="restore data/sealed; sealing the same cases again would make their looks uncounted",
+            )
         else:
             data_key = os.urandom(32)
             wrapped = {who: wrap_for(key, data_key, context=SEAL_CONTEXT) for who, key in approvers.items()}
@@ -354,5 +374,7 @@ def seal(services: Services, signer: Signer) -> SealManifest:
         write_json(workspace, "data/version.json", DataVersion(dvc=digest, split=made.root))
         record.context(dvc=digest)
         record.output("data/sealed/manifest.json", workspace.sealed / "manifest.json")
-        record.payload(files=len(manifest.files), approvers=sorted(manifest.wrapped_keys), root=manifest.root)
+        record.payload(
+            files=len(manifest.files), approvers=sorted(manifest.wrapped_keys), root=manifest.root, terms=terms
+        )
     return manifest

@@ -20,8 +20,8 @@ from minivess.records.data_card import DataCard
 from minivess.records.profile import DatasetProfile
 from minivess.records.seal import SealManifest
 from minivess.records.split import Part
-from minivess.records.validation import ValidationReport
-from minivess.workflows.data import made_of, manifest_of, read_json, split_of, version_of
+from minivess.workflows.bound_inputs import BoundInputs, refused_on_record
+from minivess.workflows.data import made_of, read_json, version_of
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 
@@ -40,8 +40,9 @@ def write_card(services: Services, signer: Signer) -> DataCard:
         RefusedError: validation or split are about other cases.
     """
     workspace = Workspace(services.workspace)
-    manifest, split = manifest_of(workspace), split_of(workspace)
-    validation = read_json(workspace, "data/validation.json", ValidationReport, hint="minivess data validate")
+    held = BoundInputs.of(services)
+    with refused_on_record(services, "data.card", signer):
+        manifest, split, validation = held.manifest, held.split, held.validation
     sealed = profile = None
     names = ["data/manifest.json", "data/validation.json", "data/split.json"]
     if (workspace.root / _SEALED).is_file():

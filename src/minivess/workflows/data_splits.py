@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from minivess.compliance.identity.signer import Signer
-from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.leakage import LeakageReport
 from minivess.records.split import Share, SplitManifest
-from minivess.workflows.data import MANIFEST, SPLIT, keep_leakage, made_of, manifest_of, split_of
+from minivess.workflows.bound_inputs import MANIFEST, SPLIT, BoundInputs, refused_on_record
+from minivess.workflows.data import keep_leakage
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services, WorkspaceReader
 
@@ -19,14 +19,14 @@ def leakage(services: Services, signer: Signer) -> LeakageReport:
     from minivess.ml.datasets.checking import leakage as guard
 
     workspace = Workspace(services.workspace)
-    manifest, made = manifest_of(workspace), split_of(workspace)
-    if made.dataset != manifest.root:
-        raise UsageError("the split belongs to another version of the data", hint="minivess data split")
+    held = BoundInputs.of(services)
+    with refused_on_record(services, "data.leakage", signer):
+        manifest, made = held.manifest, held.split
     with recorded(
         services,
         "data.leakage",
         signer,
-        inputs=made_of(workspace, MANIFEST, SPLIT),
+        inputs=[held.recorded(MANIFEST), held.recorded(SPLIT)],
         context=services.context(data=made.root),
     ) as record:
         pairs = guard.near(manifest, workspace.prepared, known=made.near, progress=services.progress)
@@ -41,4 +41,4 @@ def shares(services: WorkspaceReader, made: SplitManifest) -> tuple[Share, ...]:
     """What every part and fold of a split holds."""
     from minivess.ml.datasets import splits
 
-    return splits.shares(manifest_of(Workspace(services.workspace)), made, services.project.split.stratify_by)
+    return splits.shares(BoundInputs.of(services).manifest, made, services.project.split.stratify_by)

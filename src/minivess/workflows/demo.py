@@ -36,7 +36,17 @@ from minivess.records.roles import IdentityKind, Role
 from minivess.records.sinks import Progress
 from minivess.records.split import Part
 from minivess.records.witnessed import Checked
-from minivess.workflows import data, final_evaluation, modelling, people, release, test_set, tracing, verification
+from minivess.workflows import (
+    data,
+    final_evaluation,
+    modelling,
+    people,
+    registration,
+    release,
+    test_set,
+    tracing,
+    verification,
+)
 from minivess.workflows.pytest_runs import start_scenarios
 from minivess.workflows.services import LOG_IDENTITY, Services, open_services
 
@@ -135,7 +145,7 @@ class _Story:
                 people.enrol(services, manager, people.INFERENCE_IDENTITY)
                 self._data(services, ada)
                 self._models(services, ada)
-                summary.evaluation, summary.refused = self._evaluation(services, ada, rosa)
+                summary.evaluation, summary.refused = self._evaluation(services, ada, rosa, manager)
                 self._next("Max puts the model into production, and the service answers one volume with a receipt")
                 reason = "To show how answers are given; nobody uses this demo"
                 modelling.promote(services, manager, summary.evaluation.model, stage="production", reason=reason)
@@ -214,10 +224,13 @@ class _Story:
         self._next("the ensemble becomes one ONNX graph that repeats PyTorch")
         modelling.export(services, ada)
 
-    def _evaluation(self, services: Services, ada: Signer, rosa: Signer) -> tuple[EvaluationRecord, str]:
+    def _evaluation(
+        self, services: Services, ada: Signer, rosa: Signer, manager: Signer
+    ) -> tuple[EvaluationRecord, str]:
         self._next(
             "criteria are registered; Ada asks for a look at the test set, Rosa approves and runs the evaluation"
         )
+        registration.register_policy(services, manager)
         test_set.register_criteria(services, ada)
         asked = test_set.request(services, ada, purpose="Final evaluation of the demo release")
         record = final_evaluation.approve_and_run(services, rosa, asked.id)

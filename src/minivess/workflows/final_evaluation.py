@@ -25,8 +25,9 @@ from minivess.records.evaluation import CriterionOutcome, EvaluationRecord
 from minivess.records.payloads import Evaluated
 from minivess.records.split import Part
 from minivess.workflows.attesting import attest_time
-from minivess.workflows.data import manifest_of, seal_of, version_of, write_json
-from minivess.workflows.modelling import calibration_of, cases_of
+from minivess.workflows.bound_inputs import ONNX, BoundInputs
+from minivess.workflows.data import write_json
+from minivess.workflows.modelling import cases_of
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 from minivess.workflows.stages import follows
@@ -35,7 +36,8 @@ from minivess.workflows.test_set import approve, custodian_keys, facts_of, relea
 _log = logging.getLogger(__name__)
 
 
-@implements("REQ-022", "REQ-023", "REQ-024", "REQ-025", "REQ-092", "REQ-093", "REQ-094", "REQ-095", "REQ-133", "RC-03")
+@implements("REQ-022", "REQ-023", "REQ-024", "REQ-025", "REQ-092", "REQ-093", "REQ-094", "REQ-095", "REQ-133")
+@implements("REQ-180", "RC-03")
 @follows("evaluate")
 def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord:
     """Evaluate the exported model on the sealed test set, under the approval of `request_id`.
@@ -50,31 +52,28 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
     """
     workspace, project = Workspace(services.workspace), services.project
     attest_time(services)
-    facts = facts_of(services)
-    version = version_of(workspace)
-    manifest = seal_of(workspace)
-    conformal = calibration_of(workspace).threshold
-    inputs = [
-        Artifact(name="models/model.onnx", digest=facts.model),
-        Artifact(name="data/sealed", digest=manifest.root),
-        Artifact(name=input_of(request_id), digest=digest_of(facts)),
-    ]
-    circumstances = services.context(model=facts.model, **version)
+    held, history = BoundInputs.of(services), services.log.standing.test_set
+    inputs = [held.recorded(ONNX)]
+    if request_id in history.requests:
+        inputs.append(Artifact(name=input_of(request_id), digest=digest_of(history.requests[request_id].request)))
+    circumstances = services.context(model=held.recorded(ONNX).digest)
     with (
         ExitStack() as stack,
         recorded(services, "evaluation", signer, inputs=inputs, context=circumstances) as record,
     ):
-        history = services.log.standing.test_set
+        facts = facts_of(services, inputs=held)
+        manifest = held.seal
+        record.input("data/sealed", manifest.root)
         grant = history.check_evaluate(request_id, actor=signer.identity.id, model=facts.model).grant
         asked = history.check_facts(request_id, facts)
         plan, look = history.plan_of(request_id), history.number_of(request_id)
         verify_sealed(workspace.sealed, manifest)
-        baseline = tune_threshold([(image, label) for _, image, label in cases_of(services, Part.CALIBRATION)])
+        baseline = tune_threshold([(image, label) for _, image, label in cases_of(held, Part.CALIBRATION)])
         predictor = stack.enter_context(IsolatedPredictor(workspace.onnx, project.model, digest=facts.model))
         keep_memory_private()
         custodian = grant.mode == "custodian"
         keys = custodian_keys(signer, manifest) if custodian else released_keys(services, signer, asked, grant)
-        cases = {case.id: case for case in manifest_of(workspace).cases}
+        cases = {case.id: case for case in held.manifest.cases}
         sealed = {case.id: case for case in open_sealed(workspace.sealed, manifest, keys)}
         del keys
         made, details = evaluate(
@@ -82,7 +81,7 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
             predictor.predict,
             lambda name: open_label(sealed[name]),
             threshold=plan.mask_threshold,
-            conformal_threshold=conformal,
+            conformal_threshold=held.calibration.threshold,
             baseline_threshold=baseline,
             conventions=plan.conventions,
             model=facts.model,
@@ -90,6 +89,7 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
             request=asked.id,
             seed=plan.seed,
             look=look,
+            looks=None if held.terms is None else held.terms.looks,
             progress=services.progress,
         )
         result = Evaluated(

@@ -6,7 +6,6 @@ an entry as well, or is counted: when the request could not be read, or when mor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
@@ -16,22 +15,19 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from minivess.compliance.audit.promotions import PROMOTING, Promotions
-from minivess.foundation.digests import digest_bytes, digest_file, digest_json
+from minivess.foundation.digests import digest_bytes, digest_json
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import Workspace
-from minivess.ml.inference.envelope import Spacing, derive_envelope, outside_reasons
+from minivess.ml.inference.envelope import Spacing, outside_reasons
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import Predictor
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Context, Entry, Outcome
+from minivess.records.entry import Context, Entry
 from minivess.records.intended_use import IntendedUse
 from minivess.records.model import MASK_THRESHOLD
 from minivess.records.receipt import Receipt
 from minivess.records.serving_log import RefusalReason
-from minivess.records.split import Part
-from minivess.workflows.data import split_of, version_of
-from minivess.workflows.modelling import calibration_of
+from minivess.workflows.bound_inputs import ONNX, BoundInputs
 from minivess.workflows.recording import Recording, recorded
 from minivess.workflows.services import Services
 from minivess.workflows.serving_log import ServingLog
@@ -208,41 +204,31 @@ def mask_digest(mask: NDArray[np.uint8]) -> str:
     return digest_bytes(np.ascontiguousarray(mask, dtype=np.uint8).tobytes())
 
 
-@implements("REQ-049", "RC-04")
+@implements("REQ-049", "REQ-181", "RC-04", "RC-12")
 def open_model(services: Services) -> OpenedModel:
     """Open the workspace's exported model, if the device's log says that it may be served.
 
-    Model file and calibration are compared with the newest completed `model.export` and `calibration` entries; the model
-    must have been evaluated on the sealed test set and be in production. The file is read once: what was digested is
-    what runs.
+    Every file that is read is compared with the log (`workflows.bound_inputs`); the model must have been evaluated on the
+    sealed test set and be in production. A file is read once: what was digested is what runs.
 
     Raises:
         VerificationError: a file is not the one in the log, or the model was not evaluated or is not in production.
         UsageError: a step before is missing.
     """
-    workspace = Workspace(services.workspace)
-    outputs = _newest_outputs(services)
-    predictor = OnnxPredictor(
-        workspace.onnx, services.project.model, expected=_recorded(outputs, "model.export", "models/model.onnx")
-    )
+    inputs = BoundInputs.of(services)
+    predictor = OnnxPredictor(inputs.read(ONNX), services.project.model)
     _check_use(services, predictor.digest)
-    calibration = calibration_of(workspace)
-    fixed = _recorded(outputs, "calibration", "models/calibration.json")
-    if digest_file(workspace.models / "calibration.json") != fixed:
-        raise VerificationError(
-            "models/calibration.json is not the one the log says was made", hint="restore it, or calibrate again"
-        )
     device = services.project.device
     model = ServedModel(
         digest=predictor.digest,
         threshold=MASK_THRESHOLD,
-        conformal_threshold=calibration.threshold,
-        intended_use=derive_envelope(_known_cases(workspace)),
+        conformal_threshold=inputs.calibration.threshold,
+        intended_use=inputs.intended_use,
         device=device.name,
         version=device.version,
         statement=device.intended_use,
     )
-    context = services.context(model=predictor.digest, device="cpu, ONNX Runtime", **version_of(workspace))
+    context = services.context(model=predictor.digest, device="cpu, ONNX Runtime", **inputs.version)
     return OpenedModel(predictor, model, context)
 
 
@@ -262,29 +248,3 @@ def _check_use(services: Services, model: str) -> None:
 
 def _request(request_id: str, digest: str) -> Artifact:
     return Artifact(name=f"requests/{request_id}", digest=digest)
-
-
-def _newest_outputs(services: Services) -> dict[str, dict[str, str]]:
-    """For each action, the outputs (name -> digest) of its newest completed entry."""
-    return {
-        entry.body.action: {output.name: output.digest for output in entry.body.outputs}
-        for entry in services.log.entries()
-        if entry.body.outcome is Outcome.COMPLETED
-    }
-
-
-def _recorded(outputs: dict[str, dict[str, str]], action: str, name: str) -> str:
-    digest = outputs.get(action, {}).get(name)
-    if digest is None:
-        raise VerificationError(f"the log knows no {name}", hint="minivess calibrate, then minivess model export")
-    return digest
-
-
-def _known_cases(workspace: Workspace) -> Iterator[tuple[NDArray[np.generic], Spacing]]:
-    """Image and spacing of the cases the model was made from, one at a time."""
-    from minivess.ml.datasets.prepared import load_case
-
-    split = split_of(workspace)
-    for identifier in (*split.part(Part.TRAIN), *split.part(Part.CALIBRATION)):
-        case = load_case(workspace.prepared, identifier)
-        yield np.asarray(case.image), case.record.spacing_um

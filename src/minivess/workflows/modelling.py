@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,18 @@ from minivess.records.model import CalibrationRecord, ExportRecord, ModelSpec, R
 from minivess.records.receipt import Receipt
 from minivess.records.roles import Role
 from minivess.records.split import Part
-from minivess.workflows.data import made_of, read_json, split_of, version_of, write_json
+from minivess.workflows.bound_inputs import (
+    CALIBRATION,
+    ENSEMBLE,
+    EXPORT,
+    INTENDED_USE,
+    MANIFEST,
+    ONNX,
+    SPLIT,
+    BoundInputs,
+    refused_on_record,
+)
+from minivess.workflows.data import write_json
 from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services
 from minivess.workflows.stages import follows
@@ -46,18 +58,17 @@ class EnsembleRecord(Record):
     members: tuple[EnsembleMember, ...]
 
 
-def cases_of(services: Services, part: Part) -> list[tuple[str, Array, Array]]:
-    """Id, image and mask of every case of a part, in order of id. The test part lies sealed and is never among them.
+@implements("REQ-180")
+def cases_of(inputs: BoundInputs, part: Part) -> list[tuple[str, Array, Array]]:
+    """Id, image and mask of every case of a part, in order of id. The test part is sealed and never among them.
 
     Raises:
         UsageError: the test part was asked for, or a case is no grey volume of known size with one class.
+        VerificationError: a file is not the one the log names; the message names it.
     """
-    from minivess.ml.datasets.prepared import load_case
-
     if part is Part.TEST:
         raise UsageError("the test part is sealed", hint="minivess test-set request")
-    workspace = Workspace(services.workspace)
-    loaded = [load_case(workspace.prepared, case) for case in split_of(workspace).part(part)]
+    loaded = list(inputs.cases(part))
     for record in (case.record for case in loaded):
         if record.axes != "zyx" or record.unit != "um" or [one.value for one in record.classes] != [1]:
             raise UsageError(
@@ -80,8 +91,10 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
     from minivess.observability.tracking.mlflow_listener import MlflowListener
 
     workspace, project = Workspace(services.workspace), services.project
-    version = version_of(workspace)
-    cases = [(image, label) for _, image, label in cases_of(services, Part.TRAIN)]
+    inputs = BoundInputs.of(services)
+    with refused_on_record(services, "training", signer):
+        version = inputs.version
+        cases = [(image, label) for _, image, label in cases_of(inputs, Part.TRAIN)]
     digest = cases_digest(cases)
     recorded_outputs = {
         output.digest
@@ -100,7 +113,7 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
             services,
             "training",
             signer,
-            inputs=made_of(workspace, "data/split.json"),
+            inputs=[inputs.recorded(SPLIT)],
             context=services.context(seed=seed, **version),
         ) as record:
             listener = MlflowListener(
@@ -134,10 +147,10 @@ def combine(services: Services, signer: Signer) -> str:
         UsageError: a member is missing, or was trained under another configuration than the project states now.
     """
     workspace, project = Workspace(services.workspace), services.project
-    runs = [
-        read_json(workspace, f"models/members/seed-{seed}/run.json", RunRecord, hint="minivess train")
-        for seed in project.training.members
-    ]
+    held = BoundInputs.of(services)
+    with refused_on_record(services, "ensemble", signer):
+        version = held.version
+        runs = [held.record(f"models/members/seed-{seed}/run.json", RunRecord) for seed in project.training.members]
     for run in runs:
         training = run.training.model_copy(update={"members": project.training.members})
         if (run.model, training) != (project.model, project.training):
@@ -146,7 +159,7 @@ def combine(services: Services, signer: Signer) -> str:
         model=project.model, members=tuple(EnsembleMember(seed=run.seed, weights=run.weights) for run in runs)
     )
     inputs = [Artifact(name=f"models/members/seed-{run.seed}/weights", digest=run.weights) for run in runs]
-    context = services.context(model=digest_of(made), **version_of(workspace))
+    context = services.context(model=digest_of(made), **version)
     with recorded(services, "ensemble", signer, inputs=inputs, context=context) as record:
         write_json(workspace, "models/ensemble.json", made)
         record.output("models/ensemble.json", workspace.models / "ensemble.json")
@@ -154,13 +167,13 @@ def combine(services: Services, signer: Signer) -> str:
     return digest_of(made)
 
 
-def _ensemble(services: Services) -> Any:
-    """The PyTorch ensemble, each member's weights checked against the digest the ensemble was fixed with."""
+def _ensemble(services: Services, inputs: BoundInputs) -> Any:
+    """The PyTorch ensemble, each member's weights compared with the digest that the ensemble's record names."""
     from minivess.ml.inference.predictor import EnsemblePredictor, NetworkPredictor
     from minivess.ml.models.networks import build_network, load_weights
 
     workspace = Workspace(services.workspace)
-    fixed = read_json(workspace, "models/ensemble.json", EnsembleRecord, hint="minivess ensemble")
+    fixed = inputs.record(ENSEMBLE, EnsembleRecord)
     members = []
     for member in fixed.members:
         path = workspace.models / "members" / f"seed-{member.seed}" / "weights.pt"
@@ -177,14 +190,16 @@ def calibrate(services: Services, signer: Signer) -> CalibrationRecord:
     from minivess.ml.uncertainty.calibration import calibrate as fit
 
     workspace, wanted = Workspace(services.workspace), services.project.calibration
-    predictor, digest = _ensemble(services)
-    context = services.context(model=digest, **version_of(workspace))
-    inputs = made_of(workspace, "models/ensemble.json", "data/split.json")
+    held = BoundInputs.of(services)
+    with refused_on_record(services, "calibration", signer):
+        predictor, digest = _ensemble(services, held)
+        context = services.context(model=digest, **held.version)
+    inputs = [held.recorded(ENSEMBLE), held.recorded(SPLIT)]
     with recorded(services, "calibration", signer, inputs=inputs, context=context) as record:
         made = fit(
             predictor,
-            cases_of(services, Part.CALIBRATION),
-            split=split_of(workspace),
+            cases_of(held, Part.CALIBRATION),
+            split=held.split,
             target_recall=wanted.target_recall,
             confidence=wanted.confidence,
             seed=services.project.split.seed,
@@ -201,33 +216,44 @@ def calibrate(services: Services, signer: Signer) -> CalibrationRecord:
     return made
 
 
-@implements("REQ-026")
+@implements("REQ-026", "REQ-181")
 @follows("export")
 def export(services: Services, signer: Signer) -> ExportRecord:
-    """Write the calibrated ensemble as one ONNX graph; refused, and the file removed, when it differs from PyTorch."""
+    """Write the calibrated ensemble as one ONNX graph; refused, and the file removed, when it differs from PyTorch.
+
+    The bounds of the intended use are derived here, once, from the training and calibration cases.
+    """
     from minivess.ml.export.onnx import to_onnx
+    from minivess.ml.inference.envelope import derive_envelope
     from minivess.ml.inference.normalisation import normalise
 
     workspace = Workspace(services.workspace)
-    predictor, _ = _ensemble(services)
-    calibration = calibration_of(workspace)
+    held = BoundInputs.of(services)
+    with refused_on_record(services, "model.export", signer):
+        calibration, version = held.calibration, held.version
+        predictor, _ = _ensemble(services, held)
     spec = services.project.model
-    patches = [_centre(normalise(image), spec.patch) for _, image, _ in cases_of(services, Part.CALIBRATION)]
-    inputs = made_of(workspace, "models/ensemble.json", "models/calibration.json")
-    with recorded(
-        services, "model.export", signer, inputs=inputs, context=services.context(**version_of(workspace))
-    ) as record:
+    inputs = [held.recorded(name) for name in (ENSEMBLE, CALIBRATION, MANIFEST, SPLIT)]
+    with recorded(services, "model.export", signer, inputs=inputs, context=services.context(**version)) as record:
+        known = cases_of(held, Part.CALIBRATION)
+        patches = [_centre(normalise(image), spec.patch) for _, image, _ in known[:PARITY_PATCHES]]
+        learned_from = ((case.image, case.record.spacing_um) for case in held.cases(Part.TRAIN))
+        use = derive_envelope(
+            chain(learned_from, ((image, held.case_record(name).spacing_um) for name, image, _ in known))
+        )
         made = to_onnx(
             predictor,
             calibration.temperature,
             spec,
             workspace.onnx,
-            patches=patches[:PARITY_PATCHES],
+            patches=patches,
         )
         write_json(workspace, "models/export.json", made)
+        write_json(workspace, INTENDED_USE, use)
         record.context(model=made.onnx)
-        record.output("models/model.onnx", workspace.onnx)
-        record.output("models/export.json", workspace.models / "export.json")
+        record.output(ONNX, workspace.onnx)
+        record.output(EXPORT, workspace.models / "export.json")
+        record.output(INTENDED_USE, workspace.models / "intended-use.json")
         record.payload(opset=made.opset, max_abs_difference=made.max_abs_difference, tolerance=made.tolerance)
     return made
 
@@ -235,7 +261,8 @@ def export(services: Services, signer: Signer) -> ExportRecord:
 def unaccounted_runs(entries: Iterable[Entry]) -> tuple[int, ...]:
     """Indices of training runs that nobody accounts for: neither in the newest ensemble nor given a disposition.
 
-    Failed and killed runs count as well, by the entry that announced them: leaving one out needs a signed reason.
+    Failed and killed runs count as well, by the entry that announced them: leaving one out needs a signed reason. A run
+    that was refused before it was announced never began.
     """
     runs: dict[int, set[int]] = {}
     weights: dict[int, str | None] = {}
@@ -244,6 +271,8 @@ def unaccounted_runs(entries: Iterable[Entry]) -> tuple[int, ...]:
     for entry in entries:
         body = entry.body
         if body.action == "training":
+            if body.outcome is Outcome.REFUSED and body.started is None:
+                continue
             run = body.index if body.started is None else body.started
             runs.setdefault(run, {run}).add(body.index)
             if body.outcome is Outcome.COMPLETED:
@@ -299,11 +328,6 @@ def promote(services: Services, signer: Signer, model: str, *, stage: str, reaso
     with recorded(services, "model.promote", signer, instant=True) as record:
         record.payload(model=model, stage=stage, reason=reason)
     return record.receipt
-
-
-def calibration_of(workspace: Workspace) -> CalibrationRecord:
-    """The calibration of the ensemble."""
-    return read_json(workspace, "models/calibration.json", CalibrationRecord, hint="minivess calibrate")
 
 
 def _centre(volume: Array, patch: tuple[int, int, int]) -> Array:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from minivess.compliance.evidence.dossier import PackInputs
-from minivess.compliance.evidence.gates import judge, load_policy
+from minivess.compliance.evidence.gates import judge
 from minivess.compliance.evidence.pack import BuiltPack, add_cosignature, add_signature, build_pack
 from minivess.compliance.identity.approvals import approve, open_approval
 from minivess.compliance.identity.register import Register
@@ -26,7 +26,7 @@ from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST
 from minivess.compliance.verification.holders import holders_of
 from minivess.compliance.verification.pack import CHECKPOINT, SIGNATURES_CHECK, verify_pack
 from minivess.foundation.digests import digest_bytes, digest_file
-from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
+from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace, templates_folder
@@ -34,15 +34,15 @@ from minivess.foundation.provenance import source_state
 from minivess.ml.evaluation.criteria import judge as judge_criteria
 from minivess.records.approval import Manifestation, Policy, PolicyRule
 from minivess.records.artifact import Artifact
-from minivess.records.base import Record
 from minivess.records.evaluation import EvaluationRecord
 from minivess.records.model import CalibrationRecord, ExportRecord
 from minivess.records.payloads import CriteriaRegistered
-from minivess.records.release import GateFacts, GateResult, ReleasePolicy, RiskJudgement
+from minivess.records.release import GateFacts, GateResult, RiskJudgement
 from minivess.workflows import seen
-from minivess.workflows.data import read_json
+from minivess.workflows.bound_inputs import CALIBRATION, EVALUATION, EXPORT, BoundInputs
 from minivess.workflows.modelling import unaccounted_runs
 from minivess.workflows.recording import recorded
+from minivess.workflows.registration import check_release_policy, policy_of
 from minivess.workflows.services import Services
 from minivess.workflows.stages import follows
 from minivess.workflows.standards import standards_of, story_of
@@ -53,33 +53,12 @@ from minivess.workflows.witnessing import cosign_checkpoint
 PACK_LIMIT = 4 << 30
 
 
-def policy_of(services: Services) -> ReleasePolicy:
-    """The release policy: the project's own, else that of the source tree.
-
-    Raises:
-        UsageError: there is none.
-        InputError: it is malformed, with file and line.
-    """
-    for folder in (services.workspace, services.source):
-        path = folder / "release" / "policy.yaml"
-        if path.is_file():
-            policy = load_policy(path)
-            if not any(gate.kind == "criteria" and gate.at_most == 0 for gate in policy.gates):
-                raise InputError(
-                    "the policy does not judge the registered acceptance criteria",
-                    path="release/policy.yaml",
-                    hint="add the gate `- {id: criteria, kind: criteria}`",
-                )
-            return policy
-    raise UsageError("there is no release/policy.yaml", hint="`minivess init` writes one to start from")
-
-
 @implements("REQ-021", "REQ-035")
 def judge_gates(services: Services) -> tuple[GateResult, ...]:
     """Judge every gate of the policy on the facts as they are now. A fact that is missing fails its gates."""
     services.deliver()  # the pack takes the events of the entries it takes
-    workspace = Workspace(services.workspace)
-    evaluation = _made(workspace, "evidence/evaluation/evaluation.json", EvaluationRecord)
+    held = BoundInputs.of(services)
+    evaluation = held.made(EVALUATION, EvaluationRecord)
     risks = RiskFile.load(services.source)
     verdicts = (risks.verdict(risk) for risk in risks.risks)
     graph = _graph(services)
@@ -87,8 +66,8 @@ def judge_gates(services: Services) -> tuple[GateResult, ...]:
     facts = GateFacts(
         evaluation=evaluation,
         unmet=None if evaluation is None else _unmet(services, evaluation),
-        calibration=_made(workspace, "models/calibration.json", CalibrationRecord),
-        export=_made(workspace, "models/export.json", ExportRecord),
+        calibration=held.made(CALIBRATION, CalibrationRecord),
+        export=held.made(EXPORT, ExportRecord),
         gaps=tuple(one.gap for one in gaps if one.open),
         justified=tuple(f"{one.gap.message} ({one.remark})"[:200] for one in gaps if not one.open),
         risks=tuple(
@@ -123,6 +102,7 @@ def build(services: Services, signer: Signer) -> BuiltPack:
                 f"release {device.version} was built already",
                 hint="give the device a new version, or remove the old pack",
             )
+        check_release_policy(services)
         gates = judge_gates(services)
         failing = [gate for gate in gates if not gate.passed]
         if failing:
@@ -292,8 +272,3 @@ def _open_rule(policy: Policy, signed: list[Manifestation], signer: Signer) -> P
         f"the policy {policy.name} asks {signer.identity.id} for no further signature",
         hint="it asks for " + ", ".join(f"{rule.meaning.value} by {rule.role.value}" for rule in policy.rules),
     )
-
-
-def _made[R: Record](workspace: Workspace, name: str, kind: type[R]) -> R | None:
-    """A record of the workspace, or None while it is not made."""
-    return read_json(workspace, name, kind, hint="") if (workspace.root / name).is_file() else None

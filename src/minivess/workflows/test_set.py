@@ -16,25 +16,31 @@ from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.rules.admission import LOOK_POLICIES
+from minivess.compliance.rules.registrations import Registrations
 from minivess.compliance.rules.test_set import Look, TestSetHistory, criteria_digest, subject_of
 from minivess.foundation.clock import timestamp
-from minivess.foundation.digests import digest_bytes, digest_file
+from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.files import read_limited, write_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.approval import Facts, RunMode, UnsealGrant, UnsealRequest
+from minivess.records.artifact import Artifact
 from minivess.records.base import Record, Slug
-from minivess.records.evaluation import AnalysisPlan, Conventions
+from minivess.records.evaluation import REUSE, REUSE_0_1_0, AnalysisPlan, Conventions
 from minivess.records.identity import KeyAlgorithm, Meaning
 from minivess.records.model import MASK_THRESHOLD
 from minivess.records.project import Project
 from minivess.records.receipt import Receipt
 from minivess.records.seal import SealManifest
+from minivess.records.strictness import gates_beyond_criteria
 from minivess.workflows.attesting import attest_time
+from minivess.workflows.bound_inputs import CALIBRATION, ONNX, BoundInputs, evaluation_inputs, inputs_digest
 from minivess.workflows.cosigning import cosign
 from minivess.workflows.data import SEAL_CONTEXT, seal_of, version_of, write_json
 from minivess.workflows.recording import recorded
+from minivess.workflows.registration import refuse_laxer, registered_policy, registrations_of
+from minivess.workflows.seal_terms import check_terms
 from minivess.workflows.services import Services, WorkspaceReader
 from minivess.workflows.witnessing import cosign_checkpoint
 
@@ -49,44 +55,68 @@ def configuration_digest(project: Project) -> str:
 
 
 @implements("REQ-092")
-def plan_of(project: Project) -> AnalysisPlan:
-    """The plan of the analysis, as the project file states it."""
+def plan_of(project: Project, *, fixed: bool = True) -> AnalysisPlan:
+    """The plan of the analysis, as the project file states it.
+
+    Args:
+        project: the project.
+        fixed: whether the seal fixes the total of looks; False for seals of version 0.1.0.
+    """
     wanted = project.evaluation
     return AnalysisPlan(
         mask_threshold=MASK_THRESHOLD,
         conventions=Conventions(tolerance_um=wanted.tolerance_um, bootstrap=wanted.bootstrap),
         seed=project.split.seed,
         looks=wanted.looks,
+        reuse=REUSE if fixed else REUSE_0_1_0,
         criteria=wanted.criteria,
         notes=wanted.notes,
     )
 
 
-def facts_of(services: Services) -> Facts:
-    """What a request names and an opening compares: everything that is there now.
+@implements("REQ-180")
+def facts_of(services: Services, *, inputs: BoundInputs | None = None) -> Facts:
+    """What a request names and an opening compares: everything that is there now, each file compared with the log.
+
+    Call it inside `recorded`, so that a refusal is an entry.
+
+    Args:
+        services: the workspace.
+        inputs: the files, when the log was read already.
 
     Raises:
         UsageError: the model is not exported, or the test part not sealed.
+        VerificationError: a file is not the one the log names; the message names it.
     """
-    workspace, project = Workspace(services.workspace), services.project
-    if not workspace.onnx.is_file() or not (workspace.models / "calibration.json").is_file():
-        raise UsageError("there is no exported model to evaluate", hint="minivess model export")
+    project = services.project
+    held = BoundInputs.of(services) if inputs is None else inputs
+    known = {one.name: one.digest for one in evaluation_inputs(services, inputs=held)}
+    check_terms(held.terms, project, held.manifest, held.split)
     return Facts(
-        model=digest_file(workspace.onnx),
-        calibration=digest_file(workspace.models / "calibration.json"),
+        model=known[ONNX],
+        calibration=known[CALIBRATION],
         configuration=configuration_digest(project),
-        plan=digest_of(plan_of(project)),
+        plan=digest_of(plan_of(project, fixed=held.terms is not None)),
         criteria=criteria_digest(project.evaluation.criteria),
-        data=seal_of(workspace).root,
+        data=held.seal.root,
+        inputs=inputs_digest(Artifact(name=name, digest=digest) for name, digest in known.items()),
     )
 
 
 @implements("REQ-021", "REQ-092")
 def register_criteria(services: Services, signer: Signer) -> Receipt:
-    """Write the acceptance criteria and the analysis plan into the log. Openings under others are refused."""
+    """Write the acceptance criteria and the analysis plan into the log. Openings under others are refused.
+
+    Raises:
+        RefusedError: they are laxer than the seal, or than what a look was judged by.
+    """
     workspace = Workspace(services.workspace)
-    plan = plan_of(services.project)
     with recorded(services, "criteria.register", signer, instant=True) as record:
+        held, registered = BoundInputs.of(services), registrations_of(services)
+        plan = plan_of(services.project, fixed=held.sealing is None or held.terms is not None)
+        if held.sealing is not None:
+            check_terms(held.terms, services.project, held.manifest, held.split)
+        refuse_laxer(registered.laxer_than_looks(plan=plan))
         write_json(workspace, "evidence/evaluation/criteria.json", services.project.evaluation)
         write_json(workspace, "evidence/evaluation/plan.json", plan)
         record.output("evaluation/criteria.json", workspace.evaluation / "criteria.json")
@@ -112,25 +142,40 @@ def request(services: Services, signer: Signer, *, purpose: str) -> UnsealReques
     if own is None:
         raise UsageError(f"{signer.identity.id} has no encryption key", hint="people have one; services do not")
     attest_time(services)
-    facts = facts_of(services)
     with recorded(
         services, "test-set.request", signer, instant=True, context=services.context(**version_of(workspace))
     ) as record:
+        facts = facts_of(services)
         ephemeral = generate(KeyAlgorithm.X25519)
         made = UnsealRequest(
             id=f"open-{secrets.token_hex(4)}",
             requester=signer.identity.id,
             purpose=purpose,
             release=project.device.version,
-            **facts.model_dump(),
+            **dict(facts),
             expires=services.clock() + VALID_FOR,
             ephemeral_key=raw_x25519(ephemeral.public),
         )
         services.log.standing.test_set.check_request(made, actor=signer.identity.id)
+        made = _with_policy(services, made)
         wrapped = wrap_for(own, ephemeral.secret(), context=EPHEMERAL_CONTEXT)
         write_atomic(key_file(workspace, made.id), wrapped.encode("ascii"), mode=0o600)
         record.payload(request=made.model_dump(mode="json"))
     return made
+
+
+@implements("REQ-184", "REQ-185")
+def _with_policy(services: Services, asked: UnsealRequest) -> UnsealRequest:
+    """A request that names the registered release policy.
+
+    Raises:
+        RefusedError: the policy is not registered, or plan or policy are laxer than what a look was judged by.
+    """
+    registered = registrations_of(services)
+    policy = registered_policy(services, registered)
+    laxer = registered.laxer_than_looks(plan=registered.plans.get(asked.plan), policy=registered.policies[policy])
+    refuse_laxer(laxer)
+    return asked.model_copy(update={"policy": policy})
 
 
 @implements("REQ-022", "REQ-092", "REQ-133", "RC-03")
@@ -324,6 +369,9 @@ def summary_of(services: WorkspaceReader, request_id: str) -> list[tuple[str, st
             *(("criterion", _words(one.model_dump(exclude_none=True))) for one in plan.plan.criteria),
             *((("notes", plan.plan.notes),) if plan.plan.notes else ()),
         ]
+        policy = registrations_of(services).policies.get(asked.policy or "")
+        if policy is not None:
+            rows += [("beyond", sentence) for sentence in gates_beyond_criteria(policy, plan.plan.criteria)]
     return rows
 
 
@@ -335,11 +383,12 @@ def status(services: WorkspaceReader) -> dict[str, Any]:
     looks = history.looks()
     data = [look.requested.request.data for look in looks if look.requested is not None]
     current = seal_of(Workspace(services.workspace)).root
+    registered = registrations_of(services)
     return {
         "openings": history.openings,
         "policy": policy.model_dump(),
         "left": max(0, policy.total - data.count(current)),
-        "opened": [_row(look) for look in looks],
+        "opened": [_row(look, registered) for look in looks],
         "waiting": [
             {
                 "request": name,
@@ -360,14 +409,14 @@ def _waits(history: TestSetHistory, request_id: str) -> bool:
     return request_id not in history.grants or not any(run.result is not None for run in runs)
 
 
-def _row(look: Look) -> dict[str, Any]:
+def _row(look: Look, registered: Registrations) -> dict[str, Any]:
     asked = None if look.requested is None else look.requested.request
     result = look.result
     return {
         "index": look.opening.index,
         "time": timestamp(look.opening.time),
         "look": look.number,
-        "level": look.level,
+        "level": registered.level("" if asked is None else asked.data, look.number),
         "request": look.opening.request,
         "requester": look.opening.actor if asked is None else asked.requester,
         "approver": None if look.granted is None else look.granted.grant.approver,

@@ -28,9 +28,7 @@ from minivess.records.entry import Outcome
 from minivess.records.evaluation import EvaluationRecord
 from minivess.records.items import Anomaly
 from minivess.records.model import CalibrationRecord, ExportRecord
-from minivess.records.validation import ValidationReport
-from minivess.workflows.data import manifest_of, read_json, seal_of, split_of
-from minivess.workflows.modelling import calibration_of
+from minivess.workflows.bound_inputs import EVALUATION, BoundInputs
 from minivess.workflows.told import Told
 
 _NOTES = "data/documents/release-notes.html"
@@ -58,6 +56,11 @@ class _Project:
         self.stated, self.workspace, self.log = told.project, told.workspace, told.log
 
     @cached_property
+    def inputs(self) -> BoundInputs:
+        """The files of the workspace, compared with the log."""
+        return BoundInputs(self.workspace, self.log.entries())
+
+    @cached_property
     def history(self) -> TestSetHistory:
         """What the log says about the test set."""
         return TestSetHistory.fold(self.log.entries())
@@ -65,24 +68,22 @@ class _Project:
     @cached_property
     def manifest(self) -> DatasetManifest:
         """The cases."""
-        return manifest_of(self.workspace)
+        return self.inputs.manifest
 
     @cached_property
     def evaluation(self) -> EvaluationRecord:
         """The outcome of the last opening."""
-        return read_json(
-            self.workspace, "evidence/evaluation/evaluation.json", EvaluationRecord, hint="minivess evaluate"
-        )
+        return self.inputs.record(EVALUATION, EvaluationRecord)
 
     @cached_property
     def export(self) -> ExportRecord:
         """What was exported."""
-        return read_json(self.workspace, "models/export.json", ExportRecord, hint="minivess model export")
+        return self.inputs.export
 
     @cached_property
     def calibration(self) -> CalibrationRecord:
         """How it was calibrated."""
-        return calibration_of(self.workspace)
+        return self.inputs.calibration
 
     def first(self, action: str) -> int | None:
         """Index of the first completed entry of an action."""
@@ -104,17 +105,16 @@ def _witnessed(project: _Project) -> bool:
 
 
 def _validated(project: _Project) -> bool:
-    report = read_json(project.workspace, "data/validation.json", ValidationReport, hint="minivess data validate")
-    return not report.blocked and report.dataset == project.manifest.root
+    return not project.inputs.validation.blocked
 
 
 def _disjoint(project: _Project) -> bool:
-    check_leakage(project.manifest, split_of(project.workspace))
+    check_leakage(project.manifest, project.inputs.split)
     return True
 
 
 def _sealed(project: _Project) -> bool:
-    seal_of(project.workspace)
+    _ = project.inputs.seal
     sealed, trained = project.first("data.seal"), project.first("training")
     before = sealed is not None and (trained is None or sealed < trained)
     return before and project.history.openings <= project.stated.evaluation.looks.total

@@ -25,7 +25,10 @@ from minivess.foundation.digests import digest_bytes
 from minivess.records.approval import Policy, PolicyRule, UnsealGrant, UnsealRequest
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Context, Entry, Outcome
+from minivess.records.evaluation import AnalysisPlan, level_of_all
 from minivess.records.identity import KeyAlgorithm, Meaning
+from minivess.records.registration import SealTerms
+from minivess.records.release import MetricGate, ReleasePolicy
 from minivess.records.roles import Role
 from tests.compliance.verification.test_script import verify as script
 
@@ -34,7 +37,19 @@ MODEL, CALIBRATION, WEIGHTS, ENSEMBLE, SEALED, PACK = (
     digest_bytes(name.encode()) for name in ("model", "calibration", "weights", "ensemble", "sealed", "pack")
 )
 RELEASE = Policy(name="release", rules=(PolicyRule(role=Role.REVIEWER, meaning=Meaning.REVIEW),))
-INTERVAL = {"mean": 0.91, "lower": 0.88, "upper": 1.0, "n": 4}
+SPLIT = digest_bytes(b"split")
+TERMS = SealTerms(split=SPLIT, looks=3, level=level_of_all(3), groups=SPLIT, unit="subject")
+GATES = ReleasePolicy(
+    signatures=Policy(
+        name="release",
+        rules=(
+            PolicyRule(role=Role.REVIEWER, meaning=Meaning.REVIEW),
+            PolicyRule(role=Role.RELEASE_MANAGER, meaning=Meaning.APPROVAL),
+        ),
+    ),
+    gates=(MetricGate(kind="metric", id="dice", measure="dice", at_least=0.85),),
+)
+INTERVAL = {"mean": 0.91, "lower": 0.88, "upper": 1.0, "n": 4, "level": TERMS.level}
 
 
 @cache
@@ -66,6 +81,8 @@ def request(id: str = "open-1", *, requester: str = "ada", **changes: Any) -> Un
         "plan": digest_of(PLAN),
         "criteria": criteria_digest(PLAN.criteria),
         "data": SEALED,
+        "inputs": digest_bytes(b"inputs"),
+        "policy": digest_of(GATES),
         "expires": BEGIN + timedelta(days=1),
         "ephemeral_key": raw_x25519(generate(KeyAlgorithm.X25519).public),
     }
@@ -117,8 +134,23 @@ class GuardedLog(LogBuilder):
         payload = {"identity": who.identity.model_dump(mode="json"), "actions": list(actions)}
         return self.append(by, "identity.enrolled", payload)
 
-    def seal(self, by: Signer, *approvers: str) -> Entry:
-        return self.append(by, "data.seal", {"files": 2, "approvers": list(approvers), "root": SEALED})
+    def seal(
+        self,
+        by: Signer,
+        *approvers: str,
+        terms: SealTerms | None = TERMS,
+        root: str = SEALED,
+        manifest: str | None = SEALED,
+        split: str = SPLIT,
+    ) -> Entry:
+        payload = {
+            "files": 2,
+            "approvers": list(approvers),
+            "root": root,
+            "terms": None if terms is None else terms.model_dump(mode="json"),
+        }
+        outputs = [] if manifest is None else [made("data/sealed/manifest.json", manifest)]
+        return self.append(by, "data.seal", payload, inputs=(made("data/split.json", split),), outputs=outputs)
 
     def train(self, by: Signer) -> Entry:
         return self.append(
@@ -147,9 +179,12 @@ class GuardedLog(LogBuilder):
         context = Context(model=MODEL)
         return self.append(by, "model.export", payload, outputs=outputs, inputs=inputs, context=context)
 
-    def criteria(self, by: Signer) -> Entry:
-        plan = PLAN.model_dump(mode="json")
+    def criteria(self, by: Signer, registered: AnalysisPlan = PLAN) -> Entry:
+        plan = registered.model_dump(mode="json")
         return self.append(by, "criteria.register", {"criteria": plan["criteria"], "plan": plan})
+
+    def policy(self, by: Signer, policy: ReleasePolicy | None = None) -> Entry:
+        return self.append(by, "policy.register", {"policy": (policy or GATES).model_dump(mode="json")})
 
     def ask(self, by: Signer, asked: UnsealRequest) -> Entry:
         return self.append(by, "test-set.request", {"request": asked.model_dump(mode="json")})
@@ -157,8 +192,11 @@ class GuardedLog(LogBuilder):
     def approve(self, by: Signer, given: dict[str, Any]) -> Entry:
         return self.append(by, "test-set.approve", {"grant": given})
 
-    def evaluate(self, by: Signer, asked: str = "open-1", *, model: str = MODEL, look: int = 1) -> Entry:
-        payload = {"request": asked, "cases": 4, "aggregates": {"dice": INTERVAL}, "baseline_dice": 0.5, "look": look}
+    def evaluate(
+        self, by: Signer, asked: str = "open-1", *, model: str = MODEL, look: int = 1, level: float = TERMS.level
+    ) -> Entry:
+        interval = {**INTERVAL, "level": level}
+        payload = {"request": asked, "cases": 4, "aggregates": {"dice": interval}, "baseline_dice": 0.5, "look": look}
         outputs = [made("evaluation/evaluation.json", digest_bytes(b"evaluation"))]
         return self.append(by, "evaluation", payload, outputs=outputs, context=Context(model=model))
 
@@ -207,6 +245,7 @@ def exported() -> GuardedLog:
     log = sealed()
     for step in (log.train, log.combine, log.calibrate, log.export, log.criteria):
         step(ada())
+    log.policy(cleo())
     return log
 
 

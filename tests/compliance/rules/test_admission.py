@@ -7,20 +7,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pack_builder import BEGIN, ada, ben, cleo, person, service
+from pack_builder import BEGIN, PLAN, ada, ben, cleo, person, service
 
 from minivess.compliance.identity.keys import generate
+from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.proofs.checkpoint import sign_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.rules.actions import table
+from minivess.compliance.rules.test_set import criteria_digest
 from minivess.foundation.digests import digest_bytes
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Outcome
+from minivess.records.evaluation import AnalysisPlan, Looks
 from minivess.records.identity import KeyAlgorithm
 from minivess.records.payloads import PAYLOADS
+from minivess.records.release import CountGate, ReleasePolicy
 from minivess.records.roles import Role
 from tests.compliance.rules import guarded_log as logs
-from tests.compliance.rules.guarded_log import GuardedLog, both_roles, dan, grant, request
+from tests.compliance.rules.guarded_log import GATES, TERMS, GuardedLog, both_roles, dan, grant, request
 
 pytestmark = pytest.mark.verifies("REQ-130", "RC-40", "SU-70")
 
@@ -75,6 +79,7 @@ def _made_another() -> GuardedLog:
     )
     for step in (log.train, log.combine, log.calibrate, log.export, log.criteria):
         step(ada())
+    log.policy(cleo())
     return log
 
 
@@ -92,7 +97,85 @@ def _foreign_note(log: GuardedLog) -> str:
     return sign_note(log.head, generate(KeyAlgorithm.ED25519))
 
 
+def _lower(policy: ReleasePolicy, limit: float) -> ReleasePolicy:
+    gates = tuple(gate.model_copy(update={"at_least": limit}) for gate in policy.gates)
+    return policy.model_copy(update={"gates": gates})
+
+
+def _plan(limit: float = 0.85, **changes: Any) -> AnalysisPlan:
+    criteria = (PLAN.criteria[0].model_copy(update={"at_least": limit}), *PLAN.criteria[1:])
+    return PLAN.model_copy(update={"criteria": criteria, **changes})
+
+
+def _under(plan: AnalysisPlan, name: str = "open-7") -> Any:
+    return request(name, plan=digest_of(plan), criteria=criteria_digest(plan.criteria))
+
+
+def _registered_before() -> GuardedLog:
+    """A look under the plan of all these logs, in a log where a laxer plan was registered before."""
+    log = logs.exported()
+    log.criteria(ada(), _plan(0.5))
+    log.policy(cleo(), _lower(GATES, 0.5))
+    wish = request()
+    log.ask(ada(), wish)
+    log.approve(ben(), grant(wish, ben()))
+    return log
+
+
+def _fresh(log: GuardedLog) -> None:
+    log.seal(ada(), "ben", split=OTHER, manifest=OTHER, root=OTHER)
+    log.criteria(ada(), _plan(0.5))
+    log.policy(cleo(), _lower(GATES, 0.5))
+
+
+def _stricter(log: GuardedLog) -> None:
+    log.criteria(ada(), _plan(0.9))
+    log.policy(cleo(), _lower(GATES, 0.9))
+    log.ask(ada(), _under(_plan(0.9)))
+
+
+def _laxer_before(log: GuardedLog) -> None:
+    log.criteria(ada(), _plan(0.5))
+    log.policy(cleo(), _lower(GATES, 0.5))
+
+
+def _conventions(**changes: Any) -> Any:
+    return _plan(conventions=PLAN.conventions.model_copy(update=changes))
+
+
+def _leave_out(log: GuardedLog) -> None:
+    plan = PLAN.model_dump(mode="json")
+    del plan["reuse"]
+    log.append(ada(), "criteria.register", {"criteria": plan["criteria"], "plan": plan})
+
+
+LATE: dict[str, AnalysisPlan] = {
+    "a lower criterion": _plan(0.84),
+    "a criterion less": PLAN.model_copy(update={"criteria": PLAN.criteria[:-1]}),
+    "a wider tolerance": _conventions(tolerance_um=9.0),
+    "fewer resamples": _conventions(bootstrap=100),
+    "another connectivity": _conventions(foreground_connectivity=6),
+    "another border": _conventions(border="another"),
+    "another skeleton": _conventions(skeleton="another"),
+    "other words for empty masks": _conventions(both_empty="another"),
+    "other words for one empty mask": _conventions(one_empty="another"),
+    "less confidence": _plan(confidence=0.9),
+    "a measure less": _plan(measures=PLAN.measures[1:]),
+    "another mask": _plan(mask="another"),
+    "another threshold": _plan(mask_threshold=0.4),
+    "another seed": _plan(seed=PLAN.seed + 1),
+    "other intervals": _plan(intervals="another"),
+    "another baseline": _plan(baseline="another"),
+    "other words for reuse": _plan(reuse="another"),
+    "more looks": _plan(looks=Looks(per_release=2, total=3)),
+}
+"""Plans that are laxer than the one of the look in these logs, each in one thing."""
+
 GOOD: dict[str, Story] = {
+    "laxer plan and policy before a look": then(logs.exported, _laxer_before),
+    "stricter plan and policy after a look": then(logs.evaluated, _stricter),
+    "laxer plan and policy for another test part": then(logs.evaluated, _fresh),
+    "the same seal once more": then(logs.evaluated, lambda log: log.seal(ada(), "ben", "dan")),
     "everything up to a signed release": then(logs.built, lambda log: log.sign(ben())),
     "the same evaluation once more": then(logs.approved, _repeated),
     "a custodian runs the evaluation": then(lambda: logs.approved("custodian"), lambda log: log.evaluate(ben())),
@@ -113,6 +196,7 @@ def eva_trained() -> GuardedLog:
     log.train(both_roles())
     for step in (log.combine, log.calibrate, log.export, log.criteria):
         step(ada())
+    log.policy(cleo())
     return log
 
 
@@ -121,6 +205,7 @@ def _eva_asked() -> GuardedLog:
     log.seal(ada(), "ben", "eva")
     for step in (log.train, log.combine, log.calibrate, log.export, log.criteria):
         step(ada())
+    log.policy(cleo())
     log.ask(both_roles(), request("open-8", requester="eva"))
     return log
 
@@ -161,6 +246,48 @@ BAD: dict[str, Story] = {
         logs.begun,
         lambda log: log.append(ada(), "log.restored", {}, outcome=Outcome.FAILED),
     ),
+    **{
+        f"after a look, a plan with {name}": then(logs.evaluated, lambda log, late=plan: log.criteria(ada(), late))
+        for name, plan in LATE.items()
+    },
+    "after a look, a lower gate": then(logs.evaluated, lambda log: log.policy(cleo(), _lower(GATES, 0.8))),
+    "after a look, a gate less": then(
+        logs.evaluated,
+        lambda log: log.policy(cleo(), GATES.model_copy(update={"gates": (CountGate(kind="runs", id="runs"),)})),
+    ),
+    "after a look, a signature less": then(
+        logs.evaluated,
+        lambda log: log.policy(
+            cleo(),
+            GATES.model_copy(
+                update={"signatures": GATES.signatures.model_copy(update={"rules": GATES.signatures.rules[:1] * 2})}
+            ),
+        ),
+    ),
+    "after a look, a request under a laxer plan": then(
+        _registered_before, lambda log: log.ask(ada(), _under(_plan(0.5)))
+    ),
+    "after a look, a request under a laxer policy": then(
+        _registered_before, lambda log: log.ask(ada(), request("open-7", policy=digest_of(_lower(GATES, 0.5))))
+    ),
+    "a plan that leaves out a field": then(logs.exported, _leave_out),
+    "a plan with more looks than the seal": then(
+        logs.exported, lambda log: log.criteria(ada(), _plan(looks=Looks(per_release=1, total=4)))
+    ),
+    "a plan that resamples another unit": then(
+        logs.exported, lambda log: log.criteria(ada(), _conventions(bootstrap_unit="voxel"))
+    ),
+    "a request without its input files": then(logs.exported, lambda log: log.ask(ada(), request(inputs=None))),
+    "a request without a policy": then(logs.exported, lambda log: log.ask(ada(), request(policy=None))),
+    "a request under an unknown policy": then(logs.exported, lambda log: log.ask(ada(), request(policy=OTHER))),
+    "a seal without terms": then(logs.begun, lambda log: log.seal(ada(), "ben", terms=None)),
+    "a seal without a manifest": then(logs.begun, lambda log: log.seal(ada(), "ben", manifest=None)),
+    "other terms of a seal": then(
+        logs.exported, lambda log: log.seal(ada(), "ben", terms=TERMS.model_copy(update={"groups": OTHER}))
+    ),
+    "another root of a seal": then(logs.exported, lambda log: log.seal(ada(), "ben", root=OTHER)),
+    "the same split sealed once more": then(logs.exported, lambda log: log.seal(ada(), "ben", manifest=OTHER)),
+    "intervals of another level": then(logs.approved, lambda log: log.evaluate(ada(), level=0.95)),
     "a request that spells a time in another way": then(logs.exported, _other_spelling),
     "an approval by a holder who was named later": then(logs.exported, _sealed_again),
     **{

@@ -250,16 +250,16 @@ def test_of_two_requests_for_the_last_look_one_is_approved() -> None:
 
 
 @pytest.mark.verifies("REQ-094")
-def test_each_look_has_its_result_its_number_and_its_level() -> None:
+def test_each_look_has_its_result_and_its_number() -> None:
     dice = Interval(mean=0.9, lower=0.8, upper=0.95, n=4)
     outcome = CriterionOutcome(criterion=CRITERIA[0], value=0.9, met=True)
     done = Evaluated(request="a", cases=4, aggregates={"dice": dice}, baseline_dice=0.5, criteria=(outcome,))
     steps = [*look("a"), step("ada", "evaluation", done), *look("b"), *look("c", data=digest_bytes(b"fresh"))]
     first, second, fresh = TestSetHistory.fold(entries(REGISTERED, *steps)).looks()
 
-    assert (first.number, first.level, first.outcome, first.met) == (1, 0.95, "evaluated", True)
-    assert (second.number, second.level, second.outcome, second.met) == (2, 0.975, "no result", None)
-    assert (fresh.number, fresh.level) == (1, 0.95)
+    assert (first.number, first.outcome, first.met) == (1, "evaluated", True)
+    assert (second.number, second.outcome, second.met) == (2, "no result", None)
+    assert fresh.number == 1
 
 
 @pytest.mark.verifies("REQ-092")

@@ -21,6 +21,7 @@ from minivess.compliance.proofs.serving_logs import SERVING_ACTIONS
 from minivess.compliance.rules.actions import ROOT, adopted_table
 from minivess.compliance.rules.adoption import check_adoption
 from minivess.compliance.rules.makers import STEPS
+from minivess.compliance.rules.registrations import ACTIONS as REGISTRATIONS
 from minivess.compliance.rules.restores import RESTORED, check_restored, restore_in
 from minivess.compliance.rules.standing import Standing
 from minivess.compliance.rules.test_set import ACTIONS as TEST_SET_ACTIONS
@@ -174,6 +175,7 @@ def _step_done(standing: Standing, body: EntryBody) -> Standing:
 
 def _sealed(standing: Standing, body: EntryBody) -> Standing:
     sealed = DataSealed.model_validate(body.payload)
+    standing = _registered(standing, body)
     if sealed.root is None:
         return standing
     return replace(standing, sealed={sealed.root: sealed.approvers, **standing.sealed})
@@ -193,7 +195,12 @@ def _built(standing: Standing, body: EntryBody) -> Standing:
 
 
 def _in_history(standing: Standing, body: EntryBody) -> Standing:
-    return replace(standing, test_set=standing.test_set.extend(body))
+    after = replace(standing, test_set=standing.test_set.extend(body))
+    return _registered(after, body) if body.action in REGISTRATIONS else after
+
+
+def _registered(standing: Standing, body: EntryBody) -> Standing:
+    return replace(standing, registrations=standing.registrations.extend(body))
 
 
 def _requested(standing: Standing, body: EntryBody) -> Standing:
@@ -299,13 +306,16 @@ def _refuse_maker(standing: Standing, reviewer: str, digests: tuple[str, ...] | 
             )
 
 
-@implements("REQ-022", "REQ-023")
+@implements("REQ-022", "REQ-023", "REQ-183")
 def _check_evaluation(standing: Standing, body: EntryBody) -> None:
     said = Evaluated.model_validate(body.payload)
     standing.test_set.check_evaluate(said.request, actor=body.actor, model=body.context.model)
     number = standing.test_set.number_of(said.request)
     if said.look != number:
         raise VerificationError(f"the evaluation calls itself look {said.look}; it is look {number}")
+    level = standing.registrations.level(standing.test_set.requests[said.request].request.data, number)
+    if any(interval.level != level for interval in said.aggregates.values()):
+        raise VerificationError(f"the intervals of this look do not have the level {level!r}")
 
 
 def _check_promotion(standing: Standing, body: EntryBody) -> None:
@@ -336,6 +346,10 @@ def _check_signature(standing: Standing, body: EntryBody) -> None:
         _refuse_maker(standing, said.signer, None if model is None else (model,))
 
 
+def _check_registration(standing: Standing, body: EntryBody) -> None:
+    standing.registrations.check(body)
+
+
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         "adoption": _check_adoption,
@@ -344,6 +358,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "makes": _check_steps,
         "seal": _check_seal,
         "criteria": _check_criteria,
+        "registration": _check_registration,
         "request": _check_request,
         "approval": _check_approval,
         "evaluation": _check_evaluation,
@@ -363,6 +378,7 @@ _FOLDS: Mapping[str, Callable[[Standing, EntryBody], Standing]] = MappingProxyTy
         RESTORED: _restored,
         "rules.adopted": _adopted,
         "data.seal": _sealed,
+        "policy.register": _registered,
         "test-set.request": _requested,
         EVALUATION: _evaluated,
         "release.build": _built,

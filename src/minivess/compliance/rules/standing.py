@@ -15,6 +15,7 @@ from minivess.compliance.identity.witness_keys import WitnessKeys
 from minivess.compliance.proofs.serving_logs import ServingLogs
 from minivess.compliance.rules.actions import ANYONE, LOG, PERSON, ROOT, ActionRule, ActionTable, LogKind, table
 from minivess.compliance.rules.makers import Makers
+from minivess.compliance.rules.registrations import Registrations
 from minivess.compliance.rules.restores import Restore
 from minivess.compliance.rules.test_set import TestSetHistory
 from minivess.foundation.errors import VerificationError
@@ -48,6 +49,8 @@ class Standing:
     """The keys with which people cosign checkpoints."""
     serving: ServingLogs = field(default_factory=ServingLogs)
     """The serving logs of the device, with their newest checkpoints."""
+    registrations: Registrations = field(default_factory=Registrations)
+    """What was fixed before looks at the test set."""
     packs: Mapping[str, str | None] = _NOTHING
     """The model of each pack that was built, by the digest of its tag manifest."""
     restores: tuple[Restore, ...] = ()

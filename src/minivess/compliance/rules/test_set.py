@@ -24,7 +24,7 @@ from minivess.records.approval import Facts, UnsealGrant, UnsealRequest
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
 from minivess.records.entry import Entry, EntryBody, Outcome
-from minivess.records.evaluation import AnalysisPlan, Criterion, Looks, level_of_look
+from minivess.records.evaluation import AnalysisPlan, Criterion, Looks
 from minivess.records.payloads import (
     PAYLOADS,
     CriteriaRegistered,
@@ -110,11 +110,6 @@ class Look:
         return "opened" if mode is None else mode
 
     @property
-    def level(self) -> float:
-        """The level of its intervals."""
-        return level_of_look(self.number)
-
-    @property
     def met(self) -> bool | None:
         """Whether every criterion was met; None without a result, or without criteria in it."""
         if self.result is None or not self.result.criteria:
@@ -129,6 +124,7 @@ _WORDS = {
     "plan": "analysis plan",
     "criteria": "acceptance criteria",
     "data": "test data",
+    "inputs": "set of input files",
 }
 
 

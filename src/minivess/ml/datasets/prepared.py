@@ -8,6 +8,7 @@ exist, so an interrupted ingest goes on where it stopped.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,13 +18,13 @@ import numpy.typing as npt
 
 from minivess.foundation.digests import Digest, digest_bytes, digest_file, digest_json
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
-from minivess.foundation.files import write_atomic
+from minivess.foundation.files import read_limited, write_atomic
 from minivess.foundation.implements import implements
 from minivess.ml.datasets.manifests import cases_root, read_record, write_record
 from minivess.ml.datasets.reading.case import Case, read_case
 from minivess.ml.datasets.reading.dicom_series import files_of
 from minivess.ml.datasets.reading.geometry import orientation_of, rows_of
-from minivess.ml.datasets.reading.numpy_array import map_npy
+from minivess.ml.datasets.reading.numpy_array import map_npy, parse_npy
 from minivess.ml.datasets.reading.sources import case_sources
 from minivess.ml.datasets.reading.volume import LIMITS, first_line
 from minivess.ml.datasets.synthesis.volume import SPACING_UM, generate_volume
@@ -33,6 +34,7 @@ from minivess.records.dataset import CaseRecord, DatasetManifest
 from minivess.records.sinks import Progress
 
 IMAGE, LABEL, CASE = "image.npy", "label.npy", "case.json"
+_LARGEST_HEADER = 1 << 16
 _GENERATOR = "minivess-synthetic/2"
 """Raised with every change to the generator that changes its bytes, so that old cases are made again."""
 _MODALITY = "two-photon microscopy"
@@ -140,6 +142,50 @@ def load_case(folder: Path, case_id: str, *, memory_map: bool = True, verify: bo
     else:
         image, label = np.array(_mapped(image_path)), np.array(_mapped(label_path))
     return fit(image, label, prepared.record)
+
+
+@implements("REQ-180")
+def load_recorded(folder: Path, record: CaseRecord) -> LoadedCase:
+    """Load a prepared case into memory, exactly as a record says that it is.
+
+    Each array file is read once: the bytes that were digested are the bytes of the array.
+
+    Args:
+        folder: the folder `data/prepared`.
+        record: what the case must be, from a manifest that was compared with the log.
+
+    Raises:
+        InputError: there is no such case, or an array does not fit its record.
+        RefusedError: the case has been sealed.
+        VerificationError: `case.json`, the image or the mask is another; it is named.
+    """
+    prepared = _state(folder / record.id)
+    if prepared.record != record:
+        raise _changed(record.id, CASE)
+    if prepared.sealed:
+        raise RefusedError(f"case {record.id} is sealed: it belongs to the test part", hint="see minivess test-set")
+    return fit(_read(folder, record, IMAGE), _read(folder, record, LABEL), record)
+
+
+def _read(folder: Path, record: CaseRecord, name: str) -> npt.NDArray[np.generic]:
+    """An array file that has the digest its record says."""
+    path = folder / record.id / name
+    image = name == IMAGE
+    shape, dtype = (record.shape, np.dtype("<f4")) if image else (record.grid, np.dtype("u1"))
+    limit = math.prod(shape) * dtype.itemsize + _LARGEST_HEADER
+    if not path.is_file() or path.stat().st_size > limit:
+        raise _changed(record.id, name)
+    data = read_limited(path, limit=limit)
+    if digest_bytes(data) != (record.image if image else record.label):
+        raise _changed(record.id, name)
+    return parse_npy(data, f"{record.id}/{name}")
+
+
+def _changed(case: str, name: str) -> VerificationError:
+    return VerificationError(
+        f"data/prepared/{case}/{name} is not the file that was ingested",
+        hint="restore it; before the sealing, `minivess data ingest` makes it again",
+    )
 
 
 def fit(image: npt.NDArray[np.generic], label: npt.NDArray[np.generic], record: CaseRecord) -> LoadedCase:

@@ -37,7 +37,7 @@ from minivess.ml.datasets.sealed_files import (
 from minivess.records.dataset import DatasetManifest
 from minivess.records.seal import Kind, SealedFile, SealedSource, SealManifest, SealProgress
 from minivess.records.sinks import Progress
-from minivess.records.split import SplitManifest
+from minivess.records.split import SplitCase, SplitManifest
 
 PROGRESS = "progress.json"
 KINDS: dict[Kind, str] = {"image": IMAGE, "label": LABEL}
@@ -58,11 +58,22 @@ class _Desk:
     split: str
     data_key: bytes = field(repr=False)
     session: int
+    expected: Mapping[str, SplitCase]
+    """What the split says of each case; splits of version 0.1.0 may say nothing."""
 
     def seal(self, case: str) -> list[SealedFile]:
-        """Seal one case."""
+        """Seal one case, exactly as it was when it was split."""
         record = load_case(self.folder, case).record
         digests: dict[Kind, str] = {"image": record.image, "label": record.label}
+        split = self.expected.get(case)
+        for name, now, then in (
+            () if split is None else ((IMAGE, record.image, split.image), (LABEL, record.label, split.label))
+        ):
+            if now != then:
+                raise VerificationError(
+                    f"data/prepared/{case}/{name} is not the file that was split",
+                    hint="ingest the cases again as they were when they were split",
+                )
         return [
             write_sealed(
                 self.folder / case / name,
@@ -124,7 +135,8 @@ def seal(
         return finish(folder, split, out)
     done = _sealed_before(folder, split, out, wrap)
     done = done.model_copy(update={"sessions": (*done.sessions, dict(wrap))})
-    desk = _Desk(folder, out, split.root, data_key, session=len(done.sessions) - 1)
+    expected = {case.id: case for case in split.cases}
+    desk = _Desk(folder, out, split.root, data_key, session=len(done.sessions) - 1, expected=expected)
     kept = {file.case for file in done.files}
     todo = [case for case in split.test if case not in kept]
     progress("sealing", len(kept), len(split.test))

@@ -29,6 +29,7 @@ from minivess.records.evaluation import (
     Conventions,
     EvaluationRecord,
     Interval,
+    level_of_all,
     level_of_look,
 )
 from minivess.records.sinks import Progress
@@ -76,6 +77,7 @@ def evaluate(
     request: str,
     seed: int,
     look: int = 1,
+    looks: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[EvaluationRecord, Pictures]:
     """Measure a predictor against references, case by case; only the best and the worst case stay in memory.
@@ -92,7 +94,9 @@ def evaluate(
         data: digest of the data set manifest.
         request: id of the request under which the test set was opened.
         seed: of the bootstrap.
-        look: which look at this test set it is; later ones have wider intervals.
+        look: which look at this test set it is.
+        looks: how many looks the seal allows, which fixes the level of every interval; None for seals of version 0.1.0,
+            under which later looks have wider intervals.
         progress: hears after each case.
 
     Returns:
@@ -134,7 +138,7 @@ def evaluate(
             progress("evaluating", len(rows), 0)
     if best is None or worst is None:
         raise UsageError("there are no cases to evaluate")
-    draws = _Draws(conventions.bootstrap, seed, level_of_look(look))
+    draws = _Draws(conventions.bootstrap, seed, level_of_look(look) if looks is None else level_of_all(looks))
     evaluation = EvaluationRecord(
         model=model,
         data=data,
@@ -150,6 +154,7 @@ def evaluate(
         best=best.case,
         worst=worst.case,
         look=look,
+        looks=looks,
     )
     return evaluation, Pictures(best, worst, everywhere, band)
 

@@ -41,6 +41,35 @@ def read_npy(path: Path, limits: Limits) -> Volume:
     return Volume(array, axes, array.dtype.name, "NumPy", notes=notes)
 
 
+def parse_npy(data: bytes, shown: str) -> npt.NDArray[np.generic]:
+    """An array of numbers from the bytes of a `.npy` file, read-only and without a copy.
+
+    Args:
+        data: the bytes.
+        shown: how an error names them.
+
+    Raises:
+        InputError: malformed, truncated or no numbers.
+    """
+    from numpy.lib import format as npy
+
+    try:
+        stream = io.BytesIO(memoryview(data)[:_HEADER])
+        version = npy.read_magic(stream)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            shape, fortran, dtype = read(stream)
+        if dtype.hasobject:
+            raise ValueError("it holds objects")
+        return np.ndarray(shape, dtype, data, stream.tell(), order="F" if fortran else "C")
+    except Exception as error:
+        # the header is Python source, and a damaged one fails in the tokenizer, the parser or the type system
+        raise InputError(
+            f"malformed .npy file: {first_line(error)}", path=shown, hint="ingest the case again"
+        ) from None
+
+
 def map_npy(path: Path, limits: Limits) -> npt.NDArray[np.generic]:
     """Map an array of up to four axes from the disk, read-only.
 

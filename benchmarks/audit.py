@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--alone", action="store_true", help="compare with no older version")
     wanted = parser.parse_args()
     print(f"load: {load()}", flush=True)
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix="benchmark-") as name:
         folder = Path(name)
         for one in ("before", "after"):
             (folder / one).mkdir()

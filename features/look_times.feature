@@ -1,0 +1,21 @@
+Feature: The time of a look is attested by others, or is the machine's own
+  Whoever runs the log sets the clock of the machine. The order of entries cannot be changed by that, but their times can. A
+  witness that cosigns a checkpoint between two steps shows that the first step existed at that time.
+
+  @REQ-168
+  Scenario: A witness shows when criteria and approval existed at the latest
+    Given a log with a look, in which a witness cosigned after the criteria and after the approval
+    When the times of the look are judged with a trust file that names the witness
+    Then criteria and approval are attested by the witness with its times
+
+  @REQ-168
+  Scenario: Without a witness the times are the machine's own
+    Given a log with a look, in which no witness cosigned
+    When the times of the look are judged with a trust file that names the witness
+    Then criteria and approval have the machine's own time
+
+  @REQ-168
+  Scenario: A cosignature that comes after the next step shows nothing
+    Given a log with a look, in which a witness cosigned after the result alone
+    When the times of the look are judged with a trust file that names the witness
+    Then criteria and approval have the machine's own time

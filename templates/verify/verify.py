@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import datetime
 import functools
 import hashlib
 import json
@@ -630,10 +631,10 @@ def vouches(name, trust, vouching):
     return sum(vouches(member, trust, vouching) for member in members) >= least
 
 
-def check_witnesses(data, trust):
-    """The quorum of witnesses that is asked for vouches for the checkpoint (C2SP cosignature/v1)."""
+def vouching_for(data, trust):
+    """When each trusted witness vouched for the checkpoint (C2SP cosignature/v1), in Unix seconds."""
     text, _, _, _, signatures = read_note(data)
-    vouching = set()
+    vouching = {}
     for place, (name, raw) in trust["witnesses"].items():
         seal = signatures.get(note_key(name, 4, raw))
         if seal is not None:
@@ -641,8 +642,13 @@ def check_witnesses(data, trust):
             message = "cosignature/v1\ntime %d\n%s" % (time, text)
             holds = len(seal) == 72 and 0 < time < 1 << 63 and ed25519_holds(raw, message.encode("utf-8"), seal[8:])
             need(holds, "the signature of the witness %s is wrong" % name)
-            vouching.add(place)
-    need(vouches(trust["quorum"], trust, vouching), "too few witnesses vouch for the checkpoint")
+            vouching[place] = time
+    return vouching
+
+
+def check_witnesses(data, trust):
+    """The quorum of witnesses that is asked for vouches for the checkpoint."""
+    need(vouches(trust["quorum"], trust, vouching_for(data, trust)), "too few witnesses vouch for the checkpoint")
 
 
 def believe(data, trust, people, origin, leaves):
@@ -1005,7 +1011,7 @@ class Standing:
         self.criteria, self.plans, self.requests, self.grants = set(), {}, {}, {}
         self.made, self.steps, self.asked, self.exported, self.evaluated = {}, {}, {}, set(), set()
         self.services, self.sealed, self.packs, self.serving = {}, {}, {}, {}
-        self.witnesses, self.former_witnesses, self.judged = {}, set(), None
+        self.witnesses, self.former_witnesses, self.judged, self.places = {}, set(), None, {}
         self.restores = []
         self.policies, self.seals, self.seal, self.approved = {}, {}, None, []
 
@@ -1090,6 +1096,7 @@ class Standing:
         elif action == "evaluation":
             self.evaluated |= {model} if model else set()
             self.judged = self.requests.get(payload["request"], (None, {}))[1].get("data")
+            self.places.setdefault(("result", payload["request"]), body["index"])
         elif action in {"identity.witness", "identity.revoked"}:
             self.follow_witness(body)
         elif action == "release.build":
@@ -1109,12 +1116,15 @@ class Standing:
 
     def follow_test_set(self, action, body):
         """Take in what a completed entry says about the test set; the first with an id counts."""
-        payload = body["payload"]
+        payload, index = body["payload"], body["index"]
         if action == "criteria.register":
             self.criteria.add(digest_of(payload["criteria"]))
+            self.places.setdefault(("criteria", digest_of(payload["criteria"])), index)
             if payload.get("plan"):
                 self.plans.setdefault(digest_of(payload["plan"]), payload["plan"])
+                self.places.setdefault(("plan", digest_of(payload["plan"])), index)
         elif action == "test-set.request":
+            self.places.setdefault(("request", payload["request"]["id"]), index)
             self.requests.setdefault(payload["request"]["id"], (body["actor"], payload["request"]))
             self.asked.setdefault(payload["request"]["model"], set()).add(body["actor"])
         elif action == "test-set.approve":
@@ -1124,8 +1134,10 @@ class Standing:
                 self.grants[grant["request"]] = grant
                 if grant.get("mode"):
                     self.looks.append(grant["request"])
+                    self.places.setdefault(("look", grant["request"]), index)
         elif action == "test-set.open":
             self.looks.append(payload["request"])
+            self.places.setdefault(("look", payload["request"]), index)
 
     def follow_witness(self, body):
         """The key with which a person cosigns checkpoints, until they are revoked; no key serves two people."""
@@ -1555,6 +1567,57 @@ def check_openings(files, bodies, people):
     return "%d look(s) at the test set, each after criteria, request and another person's approval" % looks
 
 
+def attestations(bodies, lines, trusted):
+    """Checkpoints of this log that trusted witnesses saw: index of the entry, size, time at the latest, by whom.
+
+    A token of a time authority is beyond the standard library; `minivess release verify` checks it.
+    """
+    found = []
+    for body in bodies:
+        said = body["payload"]
+        if (body["action"], body["outcome"], said.get("kind")) != ("time.attested", "completed", "cosignature"):
+            continue
+        try:
+            note = said["note"].encode("utf-8")
+            _, origin, size, root, _ = read_note(note)
+            need((origin, size) == (body["log"], said["size"]) and 0 < size <= body["index"], "of another log")
+            need(root == merkle_root([leaf(line) for line in lines[:size]]), "of another history")
+            seen = vouching_for(note, trusted)
+            need(seen and vouches(trusted["quorum"], trusted, seen), "too few witnesses")
+        except (WrongError, KeyError, TypeError):
+            continue
+        names = ", ".join(sorted(trusted["witnesses"][place][0] for place in seen))
+        moment = datetime.datetime.fromtimestamp(max(seen.values()), datetime.UTC)
+        found.append((body["index"], size, moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), names))
+    return found
+
+
+def look_times(bodies, lines, people, trusted):
+    """Of each look, which phases others saw before the next one, and which have the machine's own time."""
+    standing, words = people.standing, []
+    seen = attestations(bodies, lines, trusted) if trusted and trusted["witnesses"] else []
+
+    def phase(name, index, before):
+        for entry, size, time, names in seen:
+            if size > index and entry < before:
+                return "%s: attested by %s, %s at the latest" % (name, names, time)
+        return "%s: the machine's own time, %s" % (name, bodies[index]["time"])
+
+    numbers = {}
+    for name in standing.looks:
+        if name in standing.requests:
+            request, places = standing.requests[name][1], standing.places
+            asked, look = places["request", name], places["look", name]
+            numbers[request["data"]] = numbers.get(request["data"], 0) + 1
+            fixed = max(
+                places.get(("criteria", request["criteria"]), asked), places.get(("plan", request["plan"]), asked)
+            )
+            end = places.get(("result", name), len(bodies))
+            phases = phase("criteria", fixed, asked), phase("approval", look, end)
+            words.append("look %d (%s): %s" % (numbers[request["data"]], name, "; ".join(phases)))
+    return ". ".join(words) or "there was no look at the test set"
+
+
 def check_looks(where, granted, opened, plans):
     """No more looks at one test set than the plan of the newest allows."""
     same = [one["release"] for one in opened if one["data"] == granted["data"]]
@@ -1707,6 +1770,7 @@ def judge(target, trusted):
             run("proofs", lambda: check_proofs(files, lines, people, trusted))
             run("provenance", lambda: check_provenance(files, bodies))
             run("test-set odometer", lambda: check_openings(files, bodies, people))
+            run("look times", lambda: look_times(bodies, lines, people, trusted))
             run("release signatures", lambda: check_signatures(files, people, trusted))
             if trusted:
                 run("layout", lambda: check_layout(trusted))

@@ -123,6 +123,12 @@ def look_times(
 
 
 @implements("REQ-168")
+def look_times_in_words(entries: Sequence[Entry], trust: Trust | None) -> str:
+    """The phases of every look in a sentence each, for a verdict."""
+    return ". ".join(look.words() for look in look_times(entries, trust)) or "there was no look at the test set"
+
+
+@implements("REQ-168")
 def attestations(
     entries: Sequence[Entry], trust: Trust | None, authorities: bytes | None = None
 ) -> tuple[Attestation, ...]:

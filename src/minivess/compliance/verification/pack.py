@@ -22,6 +22,7 @@ from minivess.compliance.verification.belief import Believed, LogAtHand, believe
 from minivess.compliance.verification.conduct import check_odometer, check_openings, check_provenance
 from minivess.compliance.verification.holders import check_holders
 from minivess.compliance.verification.log import verify_entries
+from minivess.compliance.verification.look_times import look_times_in_words
 from minivess.compliance.verification.trust import LAYOUT, Trust, read_trust
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError, VerificationError
@@ -95,6 +96,7 @@ def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, tru
             _check("proofs", lambda: _check_proofs(files, lines, register, trusted)),
             _check("provenance", lambda: check_provenance(files, entries)),
             _check("test-set odometer", lambda: check_odometer(files, check_openings(entries, register))),
+            _check("look times", lambda: look_times_in_words(entries, trusted)),
             _check(
                 SIGNATURES_CHECK,
                 lambda: (

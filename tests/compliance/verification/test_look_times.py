@@ -9,7 +9,7 @@ from minivess.compliance.identity.keys import PrivateKey, generate
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.cosignature import WITNESS, add_signatures, cosign, verifier_key
-from minivess.compliance.verification.look_times import LookTimes, attestations, look_times
+from minivess.compliance.verification.look_times import LookTimes, attestations, look_times, look_times_in_words
 from minivess.compliance.verification.trust import Trust, TrustedKeys, parse_trust
 from minivess.records.identity import Identity, KeyAlgorithm
 from minivess.records.roles import IdentityKind, Role
@@ -31,12 +31,16 @@ def log_itself() -> Signer:
 
 
 def trust(quorum: int = 1) -> Trust:
+    return parse_trust(trust_text(quorum))
+
+
+def trust_text(quorum: int) -> str:
     addresses = tuple(
         WitnessAddress(url="http://w", key=verifier_key(f"w{number}", key.public, WITNESS).text())
         for number, key in enumerate((ONE, TWO), 1)
     )
     policy = WitnessPolicy(quorum=quorum, witnesses=addresses)
-    return parse_trust(TrustedKeys(log_key=log_key().public, people=(), witnesses=policy).model_dump_json())
+    return TrustedKeys(log_key=log_key().public, people=(), witnesses=policy).model_dump_json()
 
 
 def attest(log: GuardedLog, *keys: PrivateKey, at: int = 60, note: str | None = None) -> None:
@@ -121,3 +125,20 @@ def test_the_word_of_a_stranger_or_about_another_log_does_not_count() -> None:
 
 def test_both_verifiers_take_a_log_with_attestations() -> None:
     assert logs.both(story(early=(ONE,), late=(TWO,))) == ("", "")
+
+
+@pytest.mark.parametrize("quorum", [1, 2])
+@pytest.mark.parametrize(
+    "seen", [{}, {"early": (ONE,)}, {"early": (ONE, TWO), "late": (TWO,)}, {"late": (STRANGER,)}, {"after": (ONE, TWO)}]
+)
+def test_verify_py_says_the_same_of_each_look(seen: dict[str, tuple[PrivateKey, ...]], quorum: int) -> None:
+    log, verify = story(**seen), logs.VERIFY
+    files = {
+        "data/audit/entries.jsonl": b"".join(line + b"\n" for line in log.lines),
+        "data/audit/details.jsonl": b"".join((line or b"null") + b"\n" for line in log.details),
+        "data/audit/checkpoint.txt": log.checkpoint.encode("utf-8"),
+    }
+    bodies, lines, people, _ = verify.read_log(files, None)
+    trusted = verify.read_trust(trust_text(quorum).encode("utf-8"))
+    assert verify.look_times(bodies, lines, people, trusted) == look_times_in_words(log.entries, trust(quorum))
+    assert verify.look_times(bodies, lines, people, None) == look_times_in_words(log.entries, None)

@@ -152,7 +152,9 @@ def rows_of(connection: Connection, question: str) -> list[tuple[Any, ...]]:
 def size_of(connection: Connection) -> int:
     """Number of entries."""
     [(last,)] = rows_of(connection, _NEWEST_ENTRY)
-    return 0 if last is None else int(last) + 1
+    if last is not None and type(last) is not int:
+        raise VerificationError("the log has a row whose index is no number")
+    return 0 if last is None else last + 1
 
 
 def content_of(connection: Connection, index: int) -> bytes:

@@ -7,6 +7,7 @@ back or rewritten cannot be anchored again.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -94,6 +95,8 @@ class ServingLogs:
             raise VerificationError(f"{told.origin} was enrolled before")
         if told.log_key.algorithm is not KeyAlgorithm.ED25519:
             raise VerificationError("checkpoints are signed with an Ed25519 key")
+        if hashlib.sha256(from_base64(told.log_key.spki)).hexdigest() != told.log_key.key_id:
+            raise VerificationError("the key of the serving log does not have the id it claims")
         if any(one.log_key.key_id == told.log_key.key_id for one in self.heads.values()):
             raise VerificationError("another serving log has this key")
         head = parse_note(told.note).verify(told.origin, told.log_key)

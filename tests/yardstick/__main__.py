@@ -1,0 +1,135 @@
+"""All of the yardstick: `python -m tests.yardstick [--write]`. Exit code 1: something was not noticed that has no reason."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from tests.yardstick import caches, cases, drafts, fields, removal
+from tests.yardstick.fast import remembered_signatures
+from tests.yardstick.reasons import reason_of
+
+RESULT = Path(__file__).parent / "RESULT.md"
+SEEDS, DRAFTS = range(10), 150
+"""Of the random drafts: runs, and drafts a process."""
+
+
+def main(arguments: list[str]) -> int:
+    options = argparse.ArgumentParser(prog="python -m tests.yardstick", description=__doc__)
+    options.add_argument("--write", action="store_true", help="write RESULT.md")
+    options.add_argument("--only", choices=["fields", "caches", "removal", "drafts"], help="one part alone")
+    chosen = options.parse_args(arguments)
+    parts = {"fields": _fields, "caches": _caches, "removal": _removal, "drafts": _drafts}
+    lines, faults = [], list[str]()
+    for name, part in parts.items():
+        if chosen.only in {None, name}:
+            began = _cpu()
+            with remembered_signatures():
+                said, wrong = part()
+            lines += [f"## {name}", "", f"{_cpu() - began:.0f} CPU-s", "", *said, ""]
+            faults += wrong
+            print("\n".join([*said, *wrong]), flush=True)
+    if chosen.write:
+        RESULT.write_text("\n".join([*_head(faults), *lines]), encoding="utf-8")
+    return 1 if faults else 0
+
+
+def _cpu() -> float:
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _head(faults: list[str]) -> list[str]:
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, encoding="utf-8", check=False, cwd=RESULT.parent
+    ).stdout.strip()
+    without = ["Without a reason:", "", *(f"- {words}" for words in faults), ""] if faults else []
+    return [
+        "# Result of the yardstick",
+        "",
+        f"Commit {commit}, {time.strftime('%Y-%m-%d', time.gmtime())}. `just mutants` makes this file again.",
+        "",
+        *without,
+    ]
+
+
+def _listed(survivors: dict[str, set[str]]) -> tuple[list[str], list[str]]:
+    """Survivors by reason, and those without one."""
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    faults = []
+    for words, kinds in sorted(survivors.items()):
+        reason = reason_of(words)
+        line = f"{words} ({', '.join(sorted(kinds))})" if kinds else words
+        if reason is None:
+            faults.append(f"NO REASON: {line}")
+        else:
+            by_reason[reason].append(line)
+    said = []
+    for reason, lines in by_reason.items():
+        said += ["", f"{len(lines)} of: {reason}", "", *(f"- {line}" for line in lines)]
+    return said, faults
+
+
+def _fields() -> tuple[list[str], list[str]]:
+    found: Counter[str] = Counter()
+    survivors: dict[str, set[str]] = defaultdict(set)
+    faults = []
+    for mutant in fields.mutants():
+        answer = fields.judge(mutant)
+        found[answer] += 1
+        if answer == "accepted":
+            survivors[mutant.place].add(mutant.kind)
+        elif answer != "refused":
+            faults.append(f"{answer}: {mutant}")
+    said, unexplained = _listed(survivors)
+    head = (
+        f"{found.total()} changes of fields: {json.dumps(dict(found))}; places with an accepted one: {len(survivors)}"
+    )
+    return [head, *said], [*faults, *unexplained]
+
+
+def _caches() -> tuple[list[str], list[str]]:
+    survivors: dict[str, set[str]] = defaultdict(set)
+    count = 0
+    with tempfile.TemporaryDirectory() as folder:
+        store = caches.Store(Path(folder))
+        for change in caches.changes(store):
+            count += 1
+            if not store.judge(change):
+                survivors[change.place].add(change.kind)
+        store.close()
+    said, faults = _listed(survivors)
+    return [f"{count} changes of the database; places that survive one: {len(survivors)}", *said], faults
+
+
+def _removal() -> tuple[list[str], list[str]]:
+    wrong = [words for case in cases.battery() if (words := removal.fault(case))]
+    every = list(removal.removals())
+    survivors = {str(one): set[str]() for one in every if not removal.noticed(one)}
+    said, faults = _listed(survivors)
+    head = f"{len(every)} checks taken out, {len(every) - len(survivors)} noticed by {len(cases.battery())} cases"
+    return [head, *said], [*wrong, *faults]
+
+
+def _drafts() -> tuple[list[str], list[str]]:
+    accepted, refused, raced, faults = 0, 0, 0, list[str]()
+    for seed in SEEDS:
+        with tempfile.TemporaryDirectory() as folder:
+            for told in drafts.run(Path(folder), 2 * seed, DRAFTS):
+                accepted += told.accepted.total()
+                refused += told.refused.total()
+                raced += told.raced
+                faults += told.faults
+    head = f"{accepted} drafts accepted and verified, {refused} refused; {refused - raced} of these refused by hand too"
+    return [head], faults
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,80 @@
+"""A seeded sample of the yardstick, in less than a minute of CPU time; `just mutants` runs all of it."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from minivess.compliance.verification.log import verify_entries
+from minivess.records.payloads import PAYLOADS
+from tests.yardstick import caches, cases, drafts, fields, removal
+from tests.yardstick.fast import remembered_signatures
+from tests.yardstick.reasons import reason_of
+from tests.yardstick.story import adopting, device, serving
+
+pytestmark = pytest.mark.verifies("REQ-002", "REQ-130", "REQ-141", "RC-06", "RC-40")
+
+SEED = int(os.environ.get("MINIVESS_YARDSTICK_SEED", "11"))
+"""Another number draws another sample."""
+
+
+@pytest.fixture(autouse=True)
+def _quickly() -> Iterator[None]:
+    with remembered_signatures():
+        yield
+
+
+def sample[T](everything: list[T], count: int) -> list[T]:
+    return random.Random(SEED).sample(everything, min(count, len(everything)))  # noqa: S311  reproducible
+
+
+@pytest.mark.parametrize("make", [device, adopting, serving])
+def test_the_stories_hold(make: object) -> None:
+    log = make()  # type: ignore[operator]
+    checks = verify_entries(log.pairs, log.checkpoint)[0]
+    assert [check.detail for check in checks if not check.passed] == []
+
+
+def test_the_stories_have_an_entry_of_every_action() -> None:
+    told = {entry.body.action for log in (device(), adopting(), serving()) for entry in log.entries}
+    assert set(PAYLOADS) - told == set(), "add an entry of a new action to tests/yardstick/story.py"
+
+
+def test_changed_fields_are_refused_or_have_a_reason() -> None:
+    for mutant in sample(list(fields.mutants()), 240):
+        answer = fields.judge(mutant)
+        assert answer in {"refused", "accepted"}, f"{answer}: {mutant}"
+        if answer == "accepted":
+            assert reason_of(mutant.place), f"this change was accepted, and no reason says why: {mutant}"
+
+
+def test_changed_tables_are_named_or_have_a_reason(tmp_path: Path) -> None:
+    store = caches.Store(tmp_path)
+    try:
+        assert store.verdict() == ""
+        for change in sample(list(caches.changes(store)), 50):
+            assert store.judge(change) or reason_of(change.place), f"nothing named this change: {change}"
+        assert store.verdict() == ""
+    finally:
+        store.close()
+
+
+def test_every_case_of_the_battery_is_judged_as_it_must() -> None:
+    assert [words for case in cases.battery() if (words := removal.fault(case))] == []
+
+
+def test_a_check_that_is_taken_out_is_missed_or_has_a_reason() -> None:
+    for check in sample(list(removal.removals()), 8):
+        assert removal.noticed(check) or reason_of(str(check)), f"no case notices that this check is gone: {check}"
+    assert [words for case in cases.battery() if (words := removal.fault(case))] == [], "each check is put back"
+
+
+def test_append_accepts_exactly_what_verification_accepts(tmp_path: Path) -> None:
+    told = drafts.run(tmp_path, SEED, 20)
+    assert [words for one in told for words in one.faults] == []
+    assert sum(one.accepted.total() for one in told) > 3
+    assert sum(one.refused.total() - one.raced for one in told) > 3

@@ -53,7 +53,7 @@ Feature: Splits without leaks
   Scenario: Only the locked split is sealed
     Given a project whose split is locked
     When a case is moved to another part by hand and the data are sealed
-    Then it is refused because "not locked"
+    Then it is refused because "data/split.json is not the file that entry"
 
   @REQ-089 @REQ-087
   Scenario: A preview shows the parts and locks nothing

@@ -21,7 +21,7 @@ SOURCE = Path(__file__).resolve().parents[1]
 
 # No test touches the profile of whoever runs it. What lives for a session sees this one, each test one of its own.
 _SESSION_PROFILE = tempfile.TemporaryDirectory(prefix="minivess-tests-")
-os.environ["XDG_DATA_HOME"] = _SESSION_PROFILE.name
+os.environ["XDG_DATA_HOME"] = projects.SESSION_PROFILE = _SESSION_PROFILE.name
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from minivess.compliance.rules.admission import LOOK_POLICIES
 from minivess.compliance.rules.test_set import criteria_digest, subject_of
 from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.paths import Workspace
+from minivess.foundation.profile import Profile
 from minivess.ml.inference.envelope import derive_envelope
 from minivess.records.approval import UnsealGrant, UnsealRequest
 from minivess.records.identity import KeyAlgorithm, Meaning
@@ -36,6 +38,8 @@ from minivess.workflows.recording import recorded
 from minivess.workflows.services import Services, open_services
 from tests.compliance.evidence.release_builder import write_source
 
+SESSION_PROFILE = ""
+"""The `XDG_DATA_HOME` of fixtures that live longer than a test; set by conftest.py."""
 PASSPHRASE = "correct horse battery staple"
 PATCH = (16, 32, 32)
 PEOPLE = {"ada": Role.DEVELOPER, "rosa": Role.REVIEWER, "max": Role.RELEASE_MANAGER}
@@ -75,6 +79,7 @@ class ProjectFolder:
         return reopen(self.workspace.root)
 
     def copy_to(self, root: Path) -> ProjectFolder:
+        _forget()
         shutil.copytree(self.workspace.root, root)
         return ProjectFolder(Workspace(root), dict(self.signers))
 
@@ -86,10 +91,17 @@ def reopen(root: Path) -> Services:
 
 def start(root: Path, *, source: Path) -> ProjectFolder:
     """A project with three people and a started log: a copy of one that is made once a process."""
+    _forget()
     workspace, signers = _template()
     shutil.copytree(workspace.root, root)
     Workspace(root).project_file.write_text(PROJECT.format(source=source), encoding="utf-8")
     return ProjectFolder(Workspace(root), dict(signers))
+
+
+def _forget() -> None:
+    """Fixtures of a module or a session go on from copies of one log in one profile: each begins as if on its own machine."""
+    if os.environ.get("XDG_DATA_HOME") == SESSION_PROFILE:
+        shutil.rmtree(Profile.of_user().seen, ignore_errors=True)
 
 
 @cache

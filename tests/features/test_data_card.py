@@ -21,6 +21,7 @@ from minivess.records.entry import Outcome
 from minivess.records.split import SplitManifest
 from minivess.records.validation import Finding, Severity, ValidationReport
 from minivess.workflows import data, data_card
+from minivess.workflows.recording import recorded
 from tests import projects
 from tests.compliance.evidence.release_builder import make_release
 
@@ -105,7 +106,10 @@ def validated(tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolde
     ]
     rules = tuple(sorted({finding.rule for finding in findings}))
     report = ValidationReport(dataset=manifest.root, rules=rules, findings=tuple(findings))
-    data.write_json(project.workspace, "data/validation.json", report)
+    with project.services() as services, recorded(services, "data.validate", project.signers["ada"]) as record:
+        data.write_json(project.workspace, "data/validation.json", report)
+        record.output("data/validation.json", project.workspace.data / "validation.json")
+        record.payload(rules=len(rules), notes=len(cases), warnings=2, blocking=0)
     return project
 
 
@@ -278,7 +282,7 @@ def _(story: Story) -> None:
 @then("the page says that the test part is sealed and was never opened")
 def _(story: Story) -> None:
     assert "4 sealed files" in story.page
-    assert "The test part was never opened." in story.page
+    assert "There was no look at the test part." in story.page
 
 
 def read(story: Story) -> Any:

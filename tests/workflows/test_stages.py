@@ -119,7 +119,7 @@ def test_stages_of_people_see_what_the_log_says(releasable_project: projects.Pro
 def test_another_model_needs_people_again(releasable_project: projects.ProjectFolder, tmp_path: Path) -> None:
     project = releasable_project.copy_to(tmp_path / "project")
     projects.export_toy_model(project, bias=0.5)
-    with project.services() as services, pytest.raises(RefusedError, match="not opened for this model") as refusal:
+    with project.services() as services, pytest.raises(RefusedError, match="not evaluated on the test set") as refusal:
         pipeline.check_people(services, "evaluate")
     assert "test-set approve" in str(refusal.value.hint)
 

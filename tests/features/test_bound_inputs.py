@@ -337,7 +337,7 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     with story.project.services() as services:
         try:
-            story.bounds = open_model(services).model.intended_use
+            story.bounds = open_model(services).served.intended_use
         except VerificationError as error:
             story.error = error
 

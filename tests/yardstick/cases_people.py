@@ -70,6 +70,14 @@ def of_people() -> Iterator[Case]:
             lambda log: log.append(cleo(), "log.restored", _restored(log, size=99)),
             ("follows other entries than those before it",),
         ),
+        "a restore gives up what is no checkpoint": (
+            lambda log: log.append(cleo(), "log.restored", _restored(log, note="nonsense")),
+            ("gives up a checkpoint that is malformed",),
+        ),
+        "a restore to another root": (
+            lambda log: log.append(cleo(), "log.restored", _restored(log) | {"root": to_base64(bytes(32))}),
+            ("log.restored",),
+        ),
         "a restore gives up what the log did not sign": (
             lambda log: log.append(
                 cleo(), "log.restored", _restored(log, note=note_over(log.pairs, generate(KeyAlgorithm.ED25519)))

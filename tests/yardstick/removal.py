@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import iter_modules
 from types import CodeType, FunctionType
 from typing import Any
 
+from minivess.compliance import rules
 from minivess.compliance.verification.log import verify_entries, verify_log
 from minivess.foundation.errors import MinivessError
 from tests.yardstick.case import Case
@@ -23,12 +25,7 @@ from tests.yardstick.cases import battery
 
 MODULES = (
     "minivess.compliance.verification.log",
-    "minivess.compliance.rules.actions",
-    "minivess.compliance.rules.admission",
-    "minivess.compliance.rules.adoption",
-    "minivess.compliance.rules.makers",
-    "minivess.compliance.rules.standing",
-    "minivess.compliance.rules.test_set",
+    *(f"{rules.__name__}.{one.name}" for one in sorted(iter_modules(rules.__path__), key=lambda one: one.name)),
     "minivess.compliance.identity.register",
     "minivess.compliance.identity.roots",
 )

@@ -1572,7 +1572,7 @@ def attestations(bodies, lines, trusted):
 
     A token of a time authority is beyond the standard library; `minivess release verify` checks it.
     """
-    found = []
+    found, leaves = [], [leaf(line) for line in lines]
     for body in bodies:
         said = body["payload"]
         if (body["action"], body["outcome"], said.get("kind")) != ("time.attested", "completed", "cosignature"):
@@ -1581,7 +1581,7 @@ def attestations(bodies, lines, trusted):
             note = said["note"].encode("utf-8")
             _, origin, size, root, _ = read_note(note)
             need((origin, size) == (body["log"], said["size"]) and 0 < size <= body["index"], "of another log")
-            need(root == merkle_root([leaf(line) for line in lines[:size]]), "of another history")
+            need(root == merkle_root(leaves[:size]), "of another history")
             seen = vouching_for(note, trusted)
             need(seen and vouches(trusted["quorum"], trusted, seen), "too few witnesses")
         except (WrongError, KeyError, TypeError):

@@ -26,7 +26,7 @@ from tests.yardstick.cases_people import fold, folds
 def asked() -> Iterator[Case]:
     """Questions beside the verification of a log: receipts, a register without a log, what workflows ask."""
     log = logs.evaluated()
-    register = verification.verify_entries(log.pairs, log.checkpoint)[1]
+    register = verification.verify_entries(log.pairs, log.checkpoint)[1].register
     index = next(place for place, told in enumerate(log.details) if told is not None)
     good = log.receipt(index)
     assert good.details is not None

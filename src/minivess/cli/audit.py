@@ -203,7 +203,7 @@ def verify(project: Path, *, file: Path | None, trust: Path | None, known: Path 
     """
     from minivess.compliance.proofs.checkpoint import NOTE_LIMIT
     from minivess.compliance.verification.log import verify_log
-    from minivess.compliance.verification.look_times import look_times_in_words
+    from minivess.compliance.verification.look_times import ACTIONS, look_times_in_words
     from minivess.compliance.verification.trust import read_trust
     from minivess.records.verdict import Check
     from minivess.workflows.log_book import check_caches
@@ -236,7 +236,8 @@ def verify(project: Path, *, file: Path | None, trust: Path | None, known: Path 
         if not quick and all(check.passed for check in checks):
             checks = [*checks, *check_caches(services)]
         if site is None and not quick and all(check.passed for check in checks):
-            words = look_times_in_words(tuple(services.log.entries()), keys)
+            looking = tuple(services.log.entries(actions=ACTIONS))
+            words = look_times_in_words(looking, keys, lines=services.log.lines())
             checks = [*checks, Check(name="look times", passed=True, detail=words)]
     _say_checks(checks)
     _warn(() if keys is None else keys.limits)

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from minivess.cli.proposals import read_proposal, write_proposal
 from minivess.cli.rendering import emit_json, say
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.records.roles import Role
+
+if TYPE_CHECKING:
+    from minivess.workflows.rules import RulesProposal
 
 if TYPE_CHECKING:
     from minivess.workflows.rules import RulesProposal
@@ -39,14 +43,13 @@ def show(project: Path, as_json: bool) -> None:
 @click.pass_obj
 def sign(project: Path, actor: str | None, file: Path) -> None:
     """Agree, as a root, to follow the newest table; FILE collects the signatures and is made by the first."""
-    from minivess.foundation.files import write_text_atomic
     from minivess.workflows import rules as workflow
 
     with services_of(project) as services:
         proposal = _read(file) if file.exists() else workflow.propose_rules(services)
         signed = workflow.sign_rules(services, signer_of(services, actor), proposal)
         threshold = services.log.standing.register.threshold
-    write_text_atomic(file, signed.model_dump_json(indent=2) + "\n")
+    write_proposal(file, signed)
     say(f"{len(signed.envelopes)} of {threshold} needed signatures in {file.name}")
 
 
@@ -65,15 +68,6 @@ def adopt(project: Path, actor: str | None, file: Path) -> None:
 
 
 def _read(file: Path) -> RulesProposal:
-    from pydantic import ValidationError
-
-    from minivess.foundation.errors import InputError
-    from minivess.foundation.files import read_limited
     from minivess.workflows.rules import RulesProposal
 
-    try:
-        return RulesProposal.model_validate_json(read_limited(file, limit=1 << 20))
-    except ValidationError:
-        raise InputError(
-            "is no proposal of a table", path=file, hint="`minivess audit rules sign` writes one"
-        ) from None
+    return read_proposal(file, RulesProposal, "a table", hint="`minivess audit rules sign` writes one")

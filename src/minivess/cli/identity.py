@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from minivess.cli.proposals import read_proposal, write_proposal
 from minivess.cli.rendering import emit_json, emit_table, say
 from minivess.cli.session import actor_option, passphrase_for, reader_of, services_of, signer_of
-from minivess.foundation.files import read_limited, write_text_atomic
 from minivess.foundation.paths import Workspace
 from minivess.records.roles import IdentityKind, Role
 
@@ -195,7 +195,7 @@ def propose(project: Path, identifiers: tuple[str, ...], threshold: int, new_log
 
     with reader_of(project) as services:
         passphrase = passphrase_for("log") if new_log_key else None
-        _write(out, propose_roots(services, identifiers, threshold, log_passphrase=passphrase))
+        write_proposal(out, propose_roots(services, identifiers, threshold, log_passphrase=passphrase))
     say(f"each root signs it: `minivess identity roots sign {out} --as ID`")
 
 
@@ -209,7 +209,7 @@ def sign_proposal(project: Path, file: Path, actor: str | None) -> None:
 
     with services_of(project) as services:
         proposal = sign_roots(services, signer_of(services, actor), _read(file))
-        _write(file, proposal)
+        write_proposal(file, proposal)
     click.echo(f"{len(proposal.envelopes)} agreed")
 
 
@@ -263,19 +263,7 @@ def list_identities(project: Path, as_json: bool) -> None:
     emit_table(("id", "name", "kind", "roles", "in the log", "checked before", ""), rows)
 
 
-def _write(file: Path, proposal: RootsProposal) -> None:
-    write_text_atomic(file, proposal.model_dump_json(indent=2) + "\n")
-
-
 def _read(file: Path) -> RootsProposal:
-    from pydantic import ValidationError
-
-    from minivess.foundation.errors import InputError
     from minivess.workflows.people import RootsProposal
 
-    try:
-        return RootsProposal.model_validate_json(read_limited(file, limit=1 << 20))
-    except ValidationError:
-        raise InputError(
-            "is no proposal of roots", path=file, hint="`minivess identity roots propose` writes one"
-        ) from None
+    return read_proposal(file, RootsProposal, "roots", hint="`minivess identity roots propose` writes one")

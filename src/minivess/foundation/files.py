@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,30 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """
     with writing_atomic(path, mode=mode) as stream:
         stream.write(data)
+
+
+@contextmanager
+def exclusive(place: Path, what: str) -> Iterator[None]:
+    """Hold a lock between processes and threads (`flock`) on a file of its own, which is made when it is missing.
+
+    Taking it twice in one thread waits for ever.
+
+    Args:
+        place: the lock's file; it stays empty.
+        what: is locked, for the error.
+
+    Raises:
+        CannotWriteError: the lock cannot be made.
+    """
+    try:
+        descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise CannotWriteError(f"cannot lock {what}: {error.strerror or error}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ files 0600. A workspace can be copied and rolled back; its owner's profile does 
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError
-from minivess.foundation.files import make_folder
+from minivess.foundation.files import exclusive, make_folder
 from minivess.foundation.implements import implements
 
 _PRIVATE = 0o077
@@ -85,16 +84,8 @@ class Profile:
         Raises:
             CannotWriteError: the lock cannot be made.
         """
-        place = self.make(folder) / ".lock"
-        try:
-            descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise CannotWriteError(f"cannot lock the profile {folder}: {error.strerror or error}") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with exclusive(self.make(folder) / ".lock", f"the profile {folder}"):
             yield
-        finally:
-            os.close(descriptor)
 
     def loose(self) -> list[Path]:
         """Folders and files of the profile that others may read or write."""

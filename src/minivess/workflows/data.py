@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from minivess.compliance.identity.keys import wrap_for
-from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
@@ -333,7 +332,7 @@ def seal(services: Services, signer: Signer) -> SealManifest:
     ) as record:
         if locked_split(services) != held.recorded(SPLIT).digest:
             raise RefusedError("the split is not locked", hint="minivess data split locks it")
-        register = Register.fold(services.log.entries())
+        register = services.log.standing.register
         approvers = {
             one.id: one.encryption_key
             for one in register.identities

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.keyring import Keyring
-from minivess.compliance.identity.register import ATTEMPTS, REGISTER_ACTIONS, Register, possession_statement
+from minivess.compliance.identity.register import ATTEMPTS, Register, possession_statement
 from minivess.compliance.identity.roots import Roots, sign_change
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.encoding import to_base64
@@ -352,7 +352,7 @@ def _ring(services: WorkspaceReader) -> Keyring:
 
 def register_of(services: WorkspaceReader) -> Register:
     """Who may act now, as the log says."""
-    return Register.fold(services.log.entries(actions=REGISTER_ACTIONS))
+    return services.log.standing.register
 
 
 def _counts(register: Register, identity: Identity) -> bool:

@@ -10,7 +10,6 @@ from minivess.compliance.evidence.dossier import PackInputs
 from minivess.compliance.evidence.gates import judge
 from minivess.compliance.evidence.pack import BuiltPack, add_cosignature, add_signature, build_pack
 from minivess.compliance.identity.approvals import approve, open_approval
-from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.identity.witness_keys import WitnessKeys
 from minivess.compliance.proofs.archive import read_archive
@@ -74,7 +73,7 @@ def judge_gates(services: Services) -> tuple[GateResult, ...]:
             RiskJudgement(id=made.risk, level=made.residual_level, acceptable=made.verdict == "acceptable")
             for made in verdicts
         ),
-        openings=TestSetHistory.fold(services.log.entries()).openings,
+        openings=services.log.standing.test_set.openings,
         undisposed=unaccounted_runs(services.log.entries()),
         undelivered=len(services.log.pending_events()),
         report=graph.report,
@@ -166,7 +165,7 @@ def sign(services: Services, signer: Signer, pack: Path) -> Manifestation:
         if f"signatures/{signer.identity.id}.dsse.json" in signatures:
             raise RefusedError(f"{signer.identity.id} has signed this pack already", hint="another person must sign it")
         policy = policy_of(services).signatures
-        register = Register.fold(services.log.entries())
+        register = services.log.standing.register
         rule = _open_rule(policy, [open_approval(envelope, register) for envelope in signatures.values()], signer)
         envelope = approve(
             signer,
@@ -185,7 +184,7 @@ def sign(services: Services, signer: Signer, pack: Path) -> Manifestation:
         )
     add_signature(pack, signer.identity.id, envelope)
     cosign_pack(services, signer, pack)
-    return open_approval(envelope, Register.fold(services.log.entries()))
+    return open_approval(envelope, services.log.standing.register)
 
 
 @implements("REQ-134", "RC-43")
@@ -199,7 +198,7 @@ def cosign_pack(services: Services, signer: Signer, pack: Path) -> bool:
     note = files[CHECKPOINT].decode("utf-8")
     size = parse_note(note).checkpoint.size
     entries = tuple(islice(services.log.entries(), size))
-    if signer.identity.id not in holders_of(entries, services.log.standing.register):
+    if signer.identity.id not in holders_of(services.log.standing, TestSetHistory.fold(entries)):
         return False
     seen.require(services.log, signer.identity)
     if seen.contradicted(services.log, {"the checkpoint of the pack": note}):
@@ -213,9 +212,8 @@ def cosign_pack(services: Services, signer: Signer, pack: Path) -> bool:
 
 def unannounced(services: Services) -> tuple[str, ...]:
     """Holders of the test set's key whose witness key the log does not know, so that they could not cosign a pack."""
-    entries = tuple(services.log.entries())
-    known = WitnessKeys.fold(entries).keys
-    return tuple(one for one in holders_of(entries, services.log.standing.register) if one not in known)
+    standing = services.log.standing
+    return tuple(one for one in holders_of(standing) if one not in standing.witnesses.keys)
 
 
 def _graph(services: Services) -> TraceGraph:
@@ -242,12 +240,14 @@ def _around(services: Services) -> dict[str, Any]:
 
 def _unmet(services: Services, evaluation: EvaluationRecord) -> tuple[str, ...] | None:
     """The criteria that stood in the log when the test set was opened and that the evaluation does not meet."""
-    history = TestSetHistory.fold(services.log.entries())
+    history = services.log.standing.test_set
     requested = history.requests.get(evaluation.request)
     if requested is None:
         return None
     index = history.criteria[requested.request.criteria]
-    registered = CriteriaRegistered.model_validate(next(services.log.entries(index)).body.payload)
+    # Read to the end: only then are the entries compared with the checkpoint.
+    [entry] = [one for one in services.log.entries(actions={"criteria.register"}) if one.body.index == index]
+    registered = CriteriaRegistered.model_validate(entry.body.payload)
     return tuple(
         f"{item.criterion.measure}, {item.criterion.statistic}: "
         + (

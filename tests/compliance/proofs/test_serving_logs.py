@@ -92,9 +92,9 @@ def story(desk: Desk) -> Story:
 
 def test_a_serving_log_is_rooted_in_its_service_alone_and_verifies(story: Story, desk: Desk) -> None:
     story.grow(2)
-    checks, register, entries = verify_entries(story.log.pairs(), story.log.checkpoint())
+    checks, standing, entries = verify_entries(story.log.pairs(), story.log.checkpoint())
     assert all(check.passed for check in checks)
-    assert [root.kind for root in register.roots] == [IdentityKind.SERVICE]
+    assert [root.kind for root in standing.register.roots] == [IdentityKind.SERVICE]
     assert entries[0].body.payload["serves"] == audit_logs.ORIGIN
     assert "serves" not in desk.log.entry(0).body.payload
 

@@ -32,12 +32,12 @@ def failure(lines: list[tuple[bytes, bytes | None]], checkpoint: str, **trust: o
 
 def test_a_whole_log_holds() -> None:
     log = story()
-    checks, register, entries = verify_entries(log.pairs, log.checkpoint, trust=log_key().public)
+    checks, standing, entries = verify_entries(log.pairs, log.checkpoint, trust=log_key().public)
     assert all(check.passed for check in checks)
     names = ["log entries", "log signatures", "log checkpoint", "log completeness", "log trust"]
     assert [check.name for check in checks] == names
     assert entries == log.entries
-    assert register.size == len(entries)
+    assert standing.register.size == len(entries)
 
 
 def test_any_entry_that_is_taken_out_is_named() -> None:
@@ -155,11 +155,11 @@ class TestDetails:
         assert all(check.passed for check in verify_entries(log.pairs, log.checkpoint)[0])
         receipt = log.receipt(4)
         log.details[4] = None
-        checks, register, _ = verify_entries(log.pairs, log.checkpoint)
+        checks, standing, _ = verify_entries(log.pairs, log.checkpoint)
         assert all(check.passed for check in checks)
         assert "the details of 1 erased" in checks[0].detail
         for held in (receipt, log.receipt(4)):
-            assert verify_receipt(held, log_key=log_key().public, actor=register).holds
+            assert verify_receipt(held, log_key=log_key().public, actor=standing.register).holds
 
     def test_not_everybody_erases(self) -> None:
         for who in (ada(), service("pipeline")):
@@ -183,7 +183,7 @@ class TestLongLogs:
         heard: list[int] = []
         checks, register = verify_log(log.pairs, log.checkpoint, progress=heard.append)
         expected, known, _ = verify_entries(log.pairs, log.checkpoint)
-        assert (checks, register) == (expected, known)
+        assert (checks, register) == (expected, known.register)
         assert heard[0] == 3
         changed = log.pairs
         changed[5] = (changed[5][0].replace(b"training", b"ensemble"), changed[5][1])
@@ -232,16 +232,16 @@ class TestReceipts:
 
     def test_each_receipt_holds_for_register_and_key(self) -> None:
         log = story()
-        _, register, entries = verify_entries(log.pairs, log.checkpoint)
+        _, standing, entries = verify_entries(log.pairs, log.checkpoint)
         for entry in entries:
             receipt = log.receipt(entry.body.index)
-            assert verify_receipt(receipt, log_key=log_key().public, actor=register).holds
-            key = register.key(entry.body.key, entry.body.index).signing_key
+            assert verify_receipt(receipt, log_key=log_key().public, actor=standing.register).holds
+            key = standing.register.key(entry.body.key, entry.body.index).signing_key
             assert verify_receipt(receipt, log_key=log_key().public, actor=key).holds
 
     def test_a_changed_receipt_does_not(self) -> None:
         log = story()
-        _, register, _ = verify_entries(log.pairs, log.checkpoint)
+        _, standing, _ = verify_entries(log.pairs, log.checkpoint)
         receipt, other = log.receipt(5), log.receipt(6)
         older = LogBuilder(entries=log.entries[:6], details=log.details[:6])
         changes = [
@@ -262,7 +262,7 @@ class TestReceipts:
         ]
         for change in changes:
             changed = receipt.model_copy(update=change)
-            assert not verify_receipt(changed, log_key=log_key().public, actor=register).holds
+            assert not verify_receipt(changed, log_key=log_key().public, actor=standing.register).holds
 
     def test_trusted_keys_vouch_for_those_they_name(self) -> None:
         receipt = story().receipt(5)

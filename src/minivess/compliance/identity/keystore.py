@@ -6,10 +6,9 @@ yet finished; `.ada.lock` and `.ada.rotation` are empty and serve as locks betwe
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -27,7 +26,7 @@ from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.rotation import next_keys
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.errors import CannotWriteError, RefusedError, UsageError
-from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
+from minivess.foundation.files import exclusive, read_limited, write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.records.identity import Identity, KeyAlgorithm
 from minivess.records.roles import IdentityKind, Role
@@ -309,17 +308,8 @@ class Keystore:
         if demo:
             write_text_atomic(self.folder / DEMO_NOTICE, _NOTICE_TEXT)
 
-    @contextmanager
-    def _exclusive(self, name: str) -> Iterator[None]:
-        try:
-            descriptor = os.open(self.folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise CannotWriteError(f"cannot lock the keystore: {error.strerror or error}") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+    def _exclusive(self, name: str) -> AbstractContextManager[None]:
+        return exclusive(self.folder / name, "the keystore")
 
     @contextmanager
     def _changes(self) -> Iterator[None]:

@@ -70,10 +70,21 @@ def sign_change(
     identity = signer.identity
     if identity.signing_key.key_id not in {one.signing_key.key_id for one in (*old.members, *new.members)}:
         raise RefusedError(f"{identity.id} is neither a root now nor to be one")
-    subject = subject_of(old, new, log_key)
+    return agree(signer, subject_of(old, new, log_key), head=head, now=now)
+
+
+def agree(signer: Signer, subject: Artifact, *, head: int, now: datetime) -> Envelope:
+    """A root's signature for a change of what the log is trusted by. Who calls this knows that the signer is a root.
+
+    Args:
+        signer: the root.
+        subject: the change, by its digest.
+        head: number of entries in the log.
+        now: the time of signing.
+    """
     return approve(
         signer,
-        role=identity.roles[0],
+        role=signer.identity.roles[0],
         meaning=Meaning.APPROVAL,
         policy=ROOTS_POLICY,
         subjects=[subject],

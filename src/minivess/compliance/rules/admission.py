@@ -173,14 +173,6 @@ def _step_done(standing: Standing, body: EntryBody) -> Standing:
     return replace(standing, makers=standing.makers.with_step(body))
 
 
-def _sealed(standing: Standing, body: EntryBody) -> Standing:
-    sealed = DataSealed.model_validate(body.payload)
-    standing = _registered(standing, body)
-    if sealed.root is None:
-        return standing
-    return replace(standing, sealed={sealed.root: sealed.approvers, **standing.sealed})
-
-
 def _serving(standing: Standing, body: EntryBody) -> Standing:
     return replace(standing, serving=standing.serving.extend(Entry.model_construct(body=body, signature="")))
 
@@ -377,7 +369,7 @@ _FOLDS: Mapping[str, Callable[[Standing, EntryBody], Standing]] = MappingProxyTy
         "identity.enrolled": _enrolled,
         RESTORED: _restored,
         "rules.adopted": _adopted,
-        "data.seal": _sealed,
+        "data.seal": _registered,
         "policy.register": _registered,
         "test-set.request": _requested,
         EVALUATION: _evaluated,

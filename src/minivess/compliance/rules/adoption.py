@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from minivess.compliance.identity.approvals import approve, open_approval
+from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import Register
-from minivess.compliance.identity.roots import ROOTS_POLICY
+from minivess.compliance.identity.roots import ROOTS_POLICY, agree
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.actions import ActionTable, adopted_table
@@ -15,7 +15,6 @@ from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.approval import Envelope
 from minivess.records.artifact import Artifact
-from minivess.records.identity import Meaning
 from minivess.records.rules import AdoptedRules, RulesAdopted
 
 
@@ -36,17 +35,7 @@ def sign_adoption(
     identity = signer.identity
     if identity.signing_key.key_id not in {one.signing_key.key_id for one in register.roots}:
         raise RefusedError(f"{identity.id} is not a root of this log")
-    subject = subject_of(old, new.adopted, log)
-    return approve(
-        signer,
-        role=identity.roles[0],
-        meaning=Meaning.APPROVAL,
-        policy=ROOTS_POLICY,
-        subjects=[subject],
-        shown=subject.digest,
-        head=head,
-        now=now,
-    )
+    return agree(signer, subject_of(old, new.adopted, log), head=head, now=now)
 
 
 @implements("REQ-130")

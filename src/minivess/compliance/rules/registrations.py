@@ -105,6 +105,12 @@ class Registrations:
         return replace(self, seals={manifest: seal, **self.seals}, current=manifest)
 
     @property
+    def holders(self) -> Mapping[str, tuple[str, ...]]:
+        """Who holds the data key of each sealed test part, by the root of its manifest; the first seal of a root counts."""
+        newest_first = ((seal.said.root, seal.said.approvers) for seal in self.seals.values())
+        return {root: approvers for root, approvers in newest_first if root is not None}
+
+    @property
     def seal(self) -> Seal | None:
         """The seal in force; None while nothing is sealed."""
         return None if self.current is None else self.seals[self.current]

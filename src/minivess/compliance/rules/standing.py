@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.register import LOG_IDENTITY, Register
 from minivess.compliance.identity.witness_keys import WitnessKeys
 from minivess.compliance.proofs.serving_logs import ServingLogs
 from minivess.compliance.rules.actions import ANYONE, LOG, PERSON, ROOT, ActionRule, ActionTable, LogKind, table
@@ -23,7 +23,6 @@ from minivess.records.entry import Outcome
 from minivess.records.identity import Identity
 from minivess.records.roles import IdentityKind, Role
 
-LOG_IDENTITY = "log"
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
@@ -43,8 +42,6 @@ class Standing:
     makers: Makers = field(default_factory=Makers)
     service_actions: Mapping[str, frozenset[str] | None] = _NOTHING
     """The actions each service was enrolled for, by id; None for those that version 0.1.0 enrolled."""
-    sealed: Mapping[str, tuple[str, ...]] = _NOTHING
-    """Who holds the data key of a sealed test part, by the root of its manifest."""
     witnesses: WitnessKeys = field(default_factory=WitnessKeys)
     """The keys with which people cosign checkpoints."""
     serving: ServingLogs = field(default_factory=ServingLogs)
@@ -57,6 +54,11 @@ class Standing:
     """The backups from which the log went on."""
     allowed: set[tuple[str, str, str, bool]] = field(default_factory=set, compare=False)
     """Keys, actors and actions that were found to go together since the register or the table changed."""
+
+    @property
+    def sealed(self) -> Mapping[str, tuple[str, ...]]:
+        """Who holds the data key of a sealed test part, by the root of its manifest; see `Registrations.holders`."""
+        return self.registrations.holders
 
     def with_register(self, register: Register) -> Standing:
         """With other people; what was found of keys is looked up again."""

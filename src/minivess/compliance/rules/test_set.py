@@ -234,11 +234,6 @@ class TestSetHistory:
         """How many looks at the test set there were."""
         return len(self.opened)
 
-    def grant_for(self, request_id: str) -> UnsealGrant | None:
-        """The grant of a request; None while it is not answered."""
-        granted = self.grants.get(request_id)
-        return None if granted is None else granted.grant
-
     @implements("REQ-023", "REQ-094")
     def looks(self) -> tuple[Look, ...]:
         """Every look in order, with its request, approval and result. One without a result counts all the same."""

@@ -6,48 +6,40 @@ remembers. A copy of the log that was made before an approval cannot get the cos
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from minivess.compliance.identity.register import Register
-from minivess.compliance.identity.witness_keys import WitnessKeys
+from minivess.compliance.rules.standing import Standing
 from minivess.compliance.rules.test_set import TestSetHistory
 from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.entry import Entry, Outcome
-from minivess.records.payloads import DataSealed
 
 COSIGNATURE = "signatures/{}.cosignature"
 """The file with a holder's cosignature line, by the holder's id."""
 
 
-def holders_of(entries: Sequence[Entry], register: Register) -> tuple[str, ...]:
+def holders_of(standing: Standing, history: TestSetHistory | None = None) -> tuple[str, ...]:
     """Who must have cosigned a release: the holders of the data key of the test set it was evaluated on.
 
-    The first entry about a sealed part names its holders. One who was revoked since cannot sign and is left out. Seals of
-    version 0.1.0 name no root, and so no holders.
+    One who was revoked since cannot sign and is left out. Seals of version 0.1.0 name no root, and so no holders.
+
+    Args:
+        standing: the state of the log.
+        history: of the looks up to the release, when the log went on since.
     """
-    sealed: dict[str, tuple[str, ...]] = {}
-    for entry in entries:
-        if entry.body.action == "data.seal" and entry.body.outcome is Outcome.COMPLETED:
-            said = DataSealed.model_validate(entry.body.payload)
-            if said.root is not None:
-                sealed.setdefault(said.root, said.approvers)
-    looks = [look for look in TestSetHistory.fold(entries).looks() if look.outcome == "evaluated" and look.requested]
-    if not looks or looks[-1].requested is None:
-        return ()
-    holders = sealed.get(looks[-1].requested.request.data, ())
-    return tuple(one for one in holders if register.state(one) != "revoked")
+    looks = (standing.test_set if history is None else history).looks()
+    judged = [look.requested for look in looks if look.outcome == "evaluated" and look.requested is not None]
+    holders = standing.sealed.get(judged[-1].request.data, ()) if judged else ()
+    return tuple(one for one in holders if standing.register.state(one) != "revoked")
 
 
 @implements("REQ-134", "RC-43")
-def check_holders(files: Mapping[str, bytes], checkpoint: str, entries: Sequence[Entry], register: Register) -> str:
+def check_holders(files: Mapping[str, bytes], checkpoint: str, standing: Standing) -> str:
     """Judge the holders' cosignatures over a pack's checkpoint; returns in words who gave one.
 
     Raises:
         VerificationError: a holder's is missing or wrong.
     """
-    holders = holders_of(entries, register)
-    keys = WitnessKeys.fold(entries)
+    holders, keys = holders_of(standing), standing.witnesses
     vouched = keys.cosigners(checkpoint)
     for holder in holders:
         if holder in vouched:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from multiprocessing import get_context
@@ -67,7 +67,7 @@ def verify_entries(
     checkpoint: str,
     *,
     trust: Trust | PublicKey | None = None,
-) -> tuple[list[Check], Register, list[Entry]]:
+) -> tuple[list[Check], Standing, list[Entry]]:
     """Judge a log that fits in memory, and hand out what it says.
 
     Args:
@@ -77,8 +77,8 @@ def verify_entries(
             believed. The log may be older than a checkpoint that the trust file knows.
 
     Returns:
-        The checks in order (the first that fails names the first bad entry by its index), the register after the last
-        good entry, and the good entries. Judgement stops at the first bad entry.
+        The checks in order (the first that fails names the first bad entry by its index), the state of the log after the
+        last good entry, and the good entries. Judgement stops at the first bad entry.
     """
     entries: list[Entry] = []
     run = _Run(checkpoint, _trust(trust))
@@ -89,7 +89,8 @@ def verify_entries(
             entries.append(Entry.model_validate_json(item[1]))
             yield
 
-    return run.checks(judged()), run.register, entries
+    checks = run.checks(judged())
+    return checks, replace(run.standing, register=run.register), entries
 
 
 @implements("REQ-002", "REQ-063", "RC-06")

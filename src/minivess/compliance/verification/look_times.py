@@ -8,7 +8,7 @@ later, for nobody can foretell a cosignature or a time stamp.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.encoding import from_base64
-from minivess.compliance.proofs.merkle import leaf_hash, root
+from minivess.compliance.proofs.merkle import Frontier, leaf_hash
 from minivess.compliance.proofs.timestamp import verify_timestamp
+from minivess.compliance.rules.test_set import ACTIONS as TEST_SET_ACTIONS
 from minivess.compliance.rules.test_set import TestSetHistory
 from minivess.compliance.verification.belief import vouching
 from minivess.compliance.verification.trust import Trust
@@ -29,6 +30,8 @@ from minivess.records.entry import Entry, Outcome
 from minivess.records.witnessed import TimeAttested
 
 ATTESTED = "time.attested"
+ACTIONS = TEST_SET_ACTIONS | {ATTESTED}
+"""The actions that have to be among the entries; others may be left out when the lines of all are given."""
 
 
 @dataclass(frozen=True)
@@ -91,20 +94,26 @@ class LookTimes:
 
 @implements("REQ-168")
 def look_times(
-    entries: Sequence[Entry], trust: Trust | None, authorities: bytes | None = None
+    entries: Sequence[Entry],
+    trust: Trust | None,
+    authorities: bytes | None = None,
+    *,
+    lines: Iterable[bytes] | None = None,
 ) -> tuple[LookTimes, ...]:
     """Say of each look which of its phases were attested before the next one.
 
     Args:
-        entries: of a log that was verified, from its first on.
+        entries: of a log that was verified: all of them, or with `lines` those of `ACTIONS`.
         trust: whose cosignatures count: its witnesses, as far as its quorum is met.
         authorities: PEM certificates of the time authorities that are trusted.
+        lines: the canonical bytes of all entries of the log.
 
     Returns:
         The looks in order. What is not attested by somebody who is trusted has the machine's own time.
     """
     history = TestSetHistory.fold(entries)
-    attested = attestations(entries, trust, authorities)
+    attested = attestations(entries, trust, authorities, lines=lines)
+    times = {entry.body.index: entry.body.time for entry in entries}
     found: list[LookTimes] = []
     for look in history.looks():
         if look.requested is None:
@@ -113,36 +122,45 @@ def look_times(
         plan = history.plans.get(request.plan)
         fixed = max(history.criteria.get(request.criteria, asked), asked if plan is None else plan.index)
         results = [run.index for run in history.runs.get(request.id, ()) if run.result is not None]
-        end = min(results, default=len(entries))
+        end = min(results, default=None)
         phases = (
-            _phase("criteria", fixed, asked, entries, attested),
-            _phase("approval", look.opening.index, end, entries, attested),
+            _phase("criteria", fixed, asked, times, attested),
+            _phase("approval", look.opening.index, end, times, attested),
         )
         found.append(LookTimes(look.number, request.id, phases))
     return tuple(found)
 
 
 @implements("REQ-168")
-def look_times_in_words(entries: Sequence[Entry], trust: Trust | None) -> str:
-    """The phases of every look in a sentence each, for a verdict."""
-    return ". ".join(look.words() for look in look_times(entries, trust)) or "there was no look at the test set"
+def look_times_in_words(entries: Sequence[Entry], trust: Trust | None, *, lines: Iterable[bytes] | None = None) -> str:
+    """The phases of every look in a sentence each, for a verdict; see `look_times`."""
+    looks = look_times(entries, trust, lines=lines)
+    return ". ".join(look.words() for look in looks) or "there was no look at the test set"
 
 
 @implements("REQ-168")
 def attestations(
-    entries: Sequence[Entry], trust: Trust | None, authorities: bytes | None = None
+    entries: Sequence[Entry],
+    trust: Trust | None,
+    authorities: bytes | None = None,
+    *,
+    lines: Iterable[bytes] | None = None,
 ) -> tuple[Attestation, ...]:
     """The `time.attested` entries whose checkpoint is this log's and whose word is that of somebody who is trusted."""
+    stated = [one.body for one in entries if one.body.action == ATTESTED and one.body.outcome is Outcome.COMPLETED]
+    sizes = {size for body in stated if isinstance(size := body.payload.get("size"), int)}
+    whole = (canonical(one) for one in entries) if lines is None else lines
+    roots = _roots(whole, sizes) if sizes else {}
     found: list[Attestation] = []
-    for entry in entries:
-        body = entry.body
-        if body.action != ATTESTED or body.outcome is not Outcome.COMPLETED:
-            continue
+    for body in stated:
         try:
             said = TimeAttested.model_validate(body.payload)
             checkpoint = parse_note(said.note).checkpoint
-            before = [leaf_hash(canonical(one)) for one in entries[: said.size]]
-            ours = (checkpoint.origin, checkpoint.size, checkpoint.root) == (body.log, said.size, root(before))
+            ours = (checkpoint.origin, checkpoint.size, checkpoint.root) == (
+                body.log,
+                said.size,
+                roots.get(said.size),
+            )
             if not ours or said.size > body.index:
                 continue
             seen = _seen(said, trust, authorities)
@@ -151,6 +169,16 @@ def attestations(
         if seen is not None:
             found.append(Attestation(body.index, said.size, *seen))
     return tuple(found)
+
+
+def _roots(lines: Iterable[bytes], sizes: Collection[int]) -> dict[int, bytes]:
+    """The root of the first entries of a log, for some numbers of them."""
+    frontier, found = Frontier(), dict[int, bytes]()
+    for line in lines:
+        frontier.append(leaf_hash(line))
+        if frontier.size in sizes:
+            found[frontier.size] = frontier.root()
+    return found
 
 
 def _seen(said: TimeAttested, trust: Trust | None, authorities: bytes | None) -> tuple[datetime, str] | None:
@@ -170,7 +198,9 @@ def _seen(said: TimeAttested, trust: Trust | None, authorities: bytes | None) ->
     )
 
 
-def _phase(name: str, index: int, before: int, entries: Sequence[Entry], attested: Sequence[Attestation]) -> Phase:
-    """A phase whose entry must have been seen before the entry `before` was made."""
-    seen = next((one for one in attested if one.size > index and one.index < before), None)
-    return Phase(name, index, entries[index].body.time, seen)
+def _phase(
+    name: str, index: int, before: int | None, times: Mapping[int, datetime], attested: Sequence[Attestation]
+) -> Phase:
+    """A phase whose entry must have been seen before the entry `before` was made; None: by now."""
+    seen = next((one for one in attested if one.size > index and (before is None or one.index < before)), None)
+    return Phase(name, index, times[index], seen)

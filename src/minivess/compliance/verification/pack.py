@@ -82,12 +82,12 @@ def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, tru
         checkpoint = _text(files, CHECKPOINT)
     except VerificationError as error:
         return Verdict(subject=subject, checks=(*checks, _failed("log entries", error)), trusted=False)
-    log_checks, register, entries = verify_entries(
+    log_checks, standing, entries = verify_entries(
         zip(lines, chain(details, repeat(None)), strict=False),
         checkpoint,
         trust=trusted,
     )
-    checks += log_checks
+    checks, register = checks + log_checks, standing.register
     if len(details) != len(lines):
         words = f"{DETAILS} has {len(details)} lines for {len(lines)} entries"
         checks.append(Check(name="log details", passed=False, detail=words))
@@ -96,12 +96,12 @@ def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, tru
             _check("proofs", lambda: _check_proofs(files, lines, register, trusted)),
             _check("provenance", lambda: check_provenance(files, entries)),
             _check("test-set odometer", lambda: check_odometer(files, check_openings(entries, register))),
-            _check("look times", lambda: look_times_in_words(entries, trusted)),
+            _check("look times", lambda: look_times_in_words(entries, trusted, lines=lines)),
             _check(
                 SIGNATURES_CHECK,
                 lambda: (
                     _check_signatures(files, register, len(entries), trusted)
-                    + check_holders(files, checkpoint, entries, register)
+                    + check_holders(files, checkpoint, standing)
                 ),
             ),
         ]

@@ -32,7 +32,7 @@ Feature: The evidence pack says what is true, in the form auditors and tools exp
   Scenario: The start page needs no network and shows the verdict
     When the pack is built
     Then its pages load nothing from elsewhere
-    And the start page says that all gates hold, how often the test set was opened, and who must sign
+    And the start page says that all gates hold, how often the test set was looked at, and who must sign
     And every link of the start page leads to a file of the pack
 
   @REQ-107

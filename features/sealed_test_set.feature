@@ -69,3 +69,14 @@ Feature: Sealed test set
     When somebody has copied a test image within the workspace
     And the test part is sealed
     Then the copy is found, and versioning the data is refused and names it
+
+  @REQ-160
+  Scenario: A data key is wrapped with HPKE for one person and one purpose
+    When a data key is wrapped for a holder to seal a test set
+    Then the holder unwraps it for this purpose and for no other
+    And another person does not unwrap it
+
+  @REQ-160
+  Scenario: A test set that version 0.1.0 sealed still opens
+    When the holder of the key of a test set of version 0.1.0 unwraps it
+    Then the sealed files open with it

@@ -33,3 +33,16 @@ Feature: A verifier decides what to trust
     When a trust file of version 0.1.0 is used
     Then a proof is accepted with a warning
     And the service does not start with the trust file of another log
+
+  @REQ-153
+  Scenario Outline: A checkpoint is read as the C2SP texts say
+    Given a workspace with a log
+    When its checkpoint <has>
+    Then it is <read>
+
+    Examples:
+      | has                                           | read     |
+      | has a signature line of an unknown key        | accepted |
+      | has the log's signature line a second time    | refused  |
+      | has a key name with a plus sign               | refused  |
+      | has lines that end with a carriage return     | refused  |

@@ -108,7 +108,8 @@ def _(state: dict[str, Any]) -> None:
 @then("the log keeps a time for that checkpoint which anybody can verify")
 def _(state: dict[str, Any]) -> None:
     (size, stamped), log = state["kept"], state["desk"].log
-    assert size == log.size
+    assert size == log.size - 1
+    assert log.entry(size).body.action == "time.attested"
     assert verify_timestamp(log.checkpoint(size), log.timestamp(size), state["authority"].root) == stamped
 
 

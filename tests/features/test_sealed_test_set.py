@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.compliance.identity.keys import generate, wrap_for
+from minivess.compliance.identity.keystore import Keystore
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError, VerificationError
+from minivess.foundation.paths import Workspace
 from minivess.ml.datasets import sealing
 from minivess.ml.datasets.copies import search
 from minivess.ml.datasets.manifests import root_of, write_record
@@ -23,7 +26,11 @@ from minivess.ml.datasets.sealed import open_image, open_label, open_sealed
 from minivess.ml.datasets.sealing import plain_copies, seal
 from minivess.ml.datasets.splits import split
 from minivess.records.data_source import Data, Synthetic
+from minivess.records.identity import KeyAlgorithm
 from minivess.records.split import Split
+from minivess.workflows.data import SEAL_CONTEXT, seal_of
+from minivess.workflows.test_set import custodian_keys
+from tests import earlier
 
 scenarios("sealed_test_set.feature")
 
@@ -221,3 +228,38 @@ def _found(facts: dict, tmp_path: Path) -> None:
     assert plain_copies(tmp_path, facts["manifest"]) == (facts["copy"],)
     with pytest.raises(RefusedError, match=r"notes/nice-example\.npy"):
         version(tmp_path, [facts["prepared"], facts["sealed"]])
+
+
+@when("a data key is wrapped for a holder to seal a test set")
+def _(facts: dict) -> None:
+    facts["holder"] = generate(KeyAlgorithm.X25519)
+    facts["wrapped"] = wrap_for(facts["holder"].public, KEY, context=SEAL_CONTEXT)
+
+
+@then("the holder unwraps it for this purpose and for no other")
+def _(facts: dict) -> None:
+    assert facts["wrapped"].startswith("hpke-1:")
+    assert facts["holder"].unwrap(facts["wrapped"], SEAL_CONTEXT) == KEY
+    with pytest.raises(RefusedError):
+        facts["holder"].unwrap(facts["wrapped"], SEAL_CONTEXT + b"x")
+
+
+@then("another person does not unwrap it")
+def _(facts: dict) -> None:
+    with pytest.raises(RefusedError):
+        generate(KeyAlgorithm.X25519).unwrap(facts["wrapped"], SEAL_CONTEXT)
+
+
+@when("the holder of the key of a test set of version 0.1.0 unwraps it")
+def _(facts: dict, tmp_path: Path) -> None:
+    workspace = Workspace(earlier.unpack(tmp_path / "workspace"))
+    facts["folder"], facts["manifest"] = workspace.sealed, seal_of(workspace)
+    [holder] = facts["manifest"].wrapped_keys
+    facts["keys"] = custodian_keys(Keystore(workspace.keystore).unlock(holder, earlier.PASSPHRASE), facts["manifest"])
+
+
+@then("the sealed files open with it")
+def _(facts: dict) -> None:
+    cases = list(open_sealed(facts["folder"], facts["manifest"], facts["keys"]))
+    assert {case.id for case in cases} == {file.case for file in facts["manifest"].files}
+    assert all(open_image(case).shape == open_label(case).shape for case in cases)

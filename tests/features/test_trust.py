@@ -13,12 +13,14 @@ from minivess.cli.audit import audit
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.cosignature import WITNESS, add_signatures, cosign, verifier_key
+from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.tlog_proof import write_tlog_proof
+from minivess.compliance.verification.belief import believe
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import Trust, TrustedKeys, parse_trust, write_trust
 from minivess.compliance.verification.witness import compare_views
-from minivess.foundation.errors import VerificationError
+from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.records.identity import KeyAlgorithm
 from minivess.records.verdict import VerdictState
 from minivess.records.witness import WitnessAddress, WitnessPolicy
@@ -166,3 +168,25 @@ def _(story: Story, tmp_path: Path) -> None:
     other = audit_logs.start(tmp_path / "other")
     with pytest.raises(VerificationError, match="not the one you trust"):
         require_trusted(services, parse_trust(trusted_keys(other.services())))
+
+
+@when(parsers.parse("its checkpoint has {oddity}"))
+def _(story: Story, oddity: str) -> None:
+    note = story.desk.log.checkpoint()
+    line = note.splitlines(keepends=True)[-1]
+    story.note = {
+        "a signature line of an unknown key": f"{note}— other.example {to_base64(bytes(68))}\n",
+        "the log's signature line a second time": note + line,
+        "a key name with a plus sign": f"{note}— a+b {to_base64(bytes(68))}\n",
+        "lines that end with a carriage return": note.replace("\n", "\r\n"),
+    }[oddity]
+
+
+@then(parsers.re("it is (?P<read>accepted|refused)"))
+def _(story: Story, read: str) -> None:
+    key = story.desk.log_signer.public
+    if read == "accepted":
+        assert believe(story.note, Trust.of_key(key), story.desk.log.origin).size == story.desk.log.size
+        return
+    with pytest.raises(MinivessError):
+        believe(story.note, Trust.of_key(key), story.desk.log.origin)

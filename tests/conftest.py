@@ -45,16 +45,18 @@ def postgres() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def started_project(tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolder:
     """A project with people and a log; copy it before changing it."""
-    return projects.start(tmp_path_factory.mktemp("started") / "project", source=SOURCE)
+    with projects.machine(tmp_path_factory.mktemp("profile")):
+        return projects.start(tmp_path_factory.mktemp("started") / "project", source=SOURCE)
 
 
 @pytest.fixture(scope="session")
 def sealed_project(tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolder:
     """A project whose test part is sealed and whose toy model is exported; copy it before changing it."""
-    project = projects.start(tmp_path_factory.mktemp("sealed") / "project", source=SOURCE)
-    projects.seal(project)
-    projects.add_toy_training(project)
-    projects.export_toy_model(project)
+    with projects.machine(tmp_path_factory.mktemp("profile")):
+        project = projects.start(tmp_path_factory.mktemp("sealed") / "project", source=SOURCE)
+        projects.seal(project)
+        projects.add_toy_training(project)
+        projects.export_toy_model(project)
     return project
 
 
@@ -62,14 +64,15 @@ def sealed_project(tmp_path_factory: pytest.TempPathFactory) -> projects.Project
 def releasable_project(tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolder:
     """A project on a tiny source tree that has everything a release needs; copy it before changing it."""
     folder = tmp_path_factory.mktemp("releasable")
-    project = projects.start(folder / "project", source=projects.write_tiny_tree(folder / "source"))
-    policy = project.workspace.root / "release" / "policy.yaml"
-    policy.parent.mkdir()
-    policy.write_text(projects.POLICY, encoding="utf-8")
-    projects.seal(project)
-    projects.add_toy_training(project)
-    projects.export_toy_model(project)
-    projects.evaluate_and_verify(project)
+    with projects.machine(tmp_path_factory.mktemp("profile")):
+        project = projects.start(folder / "project", source=projects.write_tiny_tree(folder / "source"))
+        policy = project.workspace.root / "release" / "policy.yaml"
+        policy.parent.mkdir()
+        policy.write_text(projects.POLICY, encoding="utf-8")
+        projects.seal(project)
+        projects.add_toy_training(project)
+        projects.export_toy_model(project)
+        projects.evaluate_and_verify(project)
     return project
 
 

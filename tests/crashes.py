@@ -249,9 +249,11 @@ def faults(site: Site) -> list[str]:
         checks, _, _ = verify_entries(pairs, log.checkpoint(), trust=site.log_signer.public)
         broken = [f"{check.name}: {check.detail}" for check in checks if not check.passed]
         told = [json.loads(details)["payload"] for _, details in pairs if details is not None]
+        times = [json.loads(line)["body"]["time"] for line, details in pairs if details is not None]
         broken += _lost([line for line, _ in pairs], site.acknowledged())
         broken += _misplaced([(payload["dataset"], payload["cases"]) for payload in told])
-        broken += _undelivered([_event(payload) for payload in told], site, log)
+        events = [{**_event(payload), "eventTime": at} for payload, at in zip(told, times, strict=True)]
+        broken += _undelivered(events, site, log)
         if Writer(site, log).append().index != len(pairs):
             broken.append("the log does not go on where it ended")
     return broken

@@ -6,6 +6,8 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from minivess.compliance.identity.approvals import approve
@@ -96,6 +99,14 @@ def start(root: Path, *, source: Path) -> ProjectFolder:
     shutil.copytree(workspace.root, root)
     Workspace(root).project_file.write_text(PROJECT.format(source=source), encoding="utf-8")
     return ProjectFolder(Workspace(root), dict(signers))
+
+
+@contextmanager
+def machine(profile: Path) -> Iterator[None]:
+    """A profile of its own for a fixture that lives longer than a test: a step may ask for it amid a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(profile))
+        yield
 
 
 def _forget() -> None:

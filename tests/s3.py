@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
+
+import pytest
 
 KEY, SECRET = "test-key-id", "test-secret-never-shown"
 ENVIRONMENT = {
@@ -44,13 +44,10 @@ def serving() -> Iterator[Server]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
-        with (
-            tempfile.NamedTemporaryFile(suffix=".ini") as nothing,
-            mock.patch.dict(
-                os.environ,
-                {**ENVIRONMENT, "AWS_CONFIG_FILE": nothing.name, "AWS_SHARED_CREDENTIALS_FILE": nothing.name},
-            ),
-        ):
+        with tempfile.NamedTemporaryFile(suffix=".ini") as nothing, pytest.MonkeyPatch.context() as patch:
+            files = {"AWS_CONFIG_FILE": nothing.name, "AWS_SHARED_CREDENTIALS_FILE": nothing.name}
+            for name, value in (ENVIRONMENT | files).items():
+                patch.setenv(name, value)
             host, port = server.get_host_and_port()
             endpoint = f"http://{host}:{port}"
             client = boto3.client("s3", endpoint_url=endpoint)

@@ -157,7 +157,7 @@ def test_receipts_come_back(entry: dict[str, str], details: dict[str, int] | Non
     "changes",
     [
         {"index": -1},
-        {"index": 10**17},
+        {"index": 2**63},
         {"entry": ""},
         {"entry": "a\nb"},
         {"entry": "a\n"},

@@ -1100,7 +1100,7 @@ class Standing:
         elif action in {"identity.witness", "identity.revoked"}:
             self.follow_witness(body)
         elif action == "release.build":
-            self.packs[payload["tag_manifest"]] = model
+            self.packs[payload["tag_manifest"]] = payload["version"], model
         elif action in {"serving.enrolled", "serving.anchored"}:
             self.follow_serving(body)
 
@@ -1358,11 +1358,12 @@ class Standing:
         """A signature under a pack that this log built; a reviewer had no part in its model."""
         payload = body["payload"]
         need(payload["tag_manifest"] in self.packs, "signs a pack that no release.build of this log made")
+        version, model = self.packs[payload["tag_manifest"]]
+        need(payload["version"] == version, "signs another version than the pack was built as")
         said = open_envelope(payload["envelope"], people, body["index"])
         need(said["signer"] == body["actor"], "is a signature by " + said["signer"])
         need(payload["tag_manifest"] in [item["digest"] for item in said["subjects"]], "signs another pack")
         if said["role"] == "independent-reviewer":
-            model = self.packs[payload["tag_manifest"]]
             self.refuse_maker(said["signer"], [model] if model else None, people)
 
     def follow_serving(self, body):

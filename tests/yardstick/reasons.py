@@ -33,7 +33,7 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r"evaluation/completed: entry\.body\.payload\.(aggregates|baseline_dice|cases|criteria)(\..+)?", _STATED),
     (r"(data\.seal|release\.build)/completed: entry\.body\.payload\.(files|gates)", _STATED),
     (
-        r"release\.(build|sign)/completed: entry\.body\.payload\.version",
+        r"release\.build/completed: entry\.body\.payload\.version",
         "the pack is known by the digest of its tag manifest; the version is what its actor calls it",
     ),
     (r"[^:]+: entry\.body\.payload\.reason", "free text of its author"),

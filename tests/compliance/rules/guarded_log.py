@@ -207,7 +207,7 @@ class GuardedLog(LogBuilder):
         payload = {"version": "1.0", "tag_manifest": PACK, "gates": 1, "files": 1}
         return self.append(by, "release.build", payload, context=Context(model=model))
 
-    def sign(self, by: Signer, *, pack: str = PACK) -> Entry:
+    def sign(self, by: Signer, *, pack: str = PACK, version: str = "1.0") -> Entry:
         envelope = approve(
             by,
             role=Role.REVIEWER,
@@ -218,7 +218,7 @@ class GuardedLog(LogBuilder):
             head=1,
             now=BEGIN,
         )
-        payload = {"version": "1.0", "tag_manifest": pack, "envelope": envelope.model_dump(mode="json")}
+        payload = {"version": version, "tag_manifest": pack, "envelope": envelope.model_dump(mode="json")}
         return self.append(by, "release.sign", payload)
 
     def refuse(self, by: Signer, action: str) -> Entry:

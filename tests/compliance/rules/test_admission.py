@@ -372,6 +372,7 @@ BAD: dict[str, Story] = {
     "a promotion of a model that nobody made": then(logs.evaluated, lambda log: log.promote(cleo(), OTHER)),
     "a release that names no model": then(logs.evaluated, lambda log: log.build(cleo(), model=None)),
     "a signature under another pack": then(logs.built, lambda log: log.sign(ben(), pack=OTHER)),
+    "a signature under another version": then(logs.built, lambda log: log.sign(ben(), version="2.0")),
     "a review by who trained": then(eva_trained, lambda log: [log.build(cleo()), log.sign(both_roles())]),
     "an action that was started by another": then(logs.sealed, _started_by_another),
     "an action that the table does not have": then(

@@ -23,7 +23,7 @@ from minivess.compliance.rules.adoption import check_adoption
 from minivess.compliance.rules.makers import STEPS
 from minivess.compliance.rules.registrations import ACTIONS as REGISTRATIONS
 from minivess.compliance.rules.restores import RESTORED, check_restored, restore_in
-from minivess.compliance.rules.standing import Standing
+from minivess.compliance.rules.standing import BuiltPack, Standing
 from minivess.compliance.rules.test_set import ACTIONS as TEST_SET_ACTIONS
 from minivess.compliance.rules.test_set import EVALUATION, same_person, subject_of
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
@@ -183,7 +183,8 @@ def _restored(standing: Standing, body: EntryBody) -> Standing:
 
 def _built(standing: Standing, body: EntryBody) -> Standing:
     built = ReleaseBuilt.model_validate(body.payload)
-    return replace(standing, packs={**standing.packs, built.tag_manifest: body.context.model})
+    pack = BuiltPack(built.version, body.context.model)
+    return replace(standing, packs={**standing.packs, built.tag_manifest: pack})
 
 
 def _in_history(standing: Standing, body: EntryBody) -> Standing:
@@ -326,16 +327,18 @@ def _check_build(standing: Standing, body: EntryBody) -> None:
 @implements("REQ-131", "RC-41")
 def _check_signature(standing: Standing, body: EntryBody) -> None:
     signed = ReleaseSigned.model_validate(body.payload)
-    if signed.tag_manifest not in standing.packs:
+    built = standing.packs.get(signed.tag_manifest)
+    if built is None:
         raise VerificationError("no release.build of this log made the pack that is signed")
+    if signed.version != built.version:
+        raise VerificationError(f"version {signed.version} is signed, and the pack was built as {built.version}")
     said = open_approval(signed.envelope, standing.register, index=body.index)
     if said.signer != body.actor:
         raise VerificationError(f"the signature is by {said.signer} and the entry by {body.actor}")
     if signed.tag_manifest not in {one.digest for one in said.subjects}:
         raise VerificationError(f"{said.signer} signed another pack")
     if said.role is Role.REVIEWER:
-        model = standing.packs[signed.tag_manifest]
-        _refuse_maker(standing, said.signer, None if model is None else (model,))
+        _refuse_maker(standing, said.signer, None if built.model is None else (built.model,))
 
 
 def _check_registration(standing: Standing, body: EntryBody) -> None:

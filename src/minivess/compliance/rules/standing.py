@@ -27,6 +27,14 @@ _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
+class BuiltPack:
+    """What `release.build` says of a pack."""
+
+    version: str
+    model: str | None
+
+
+@dataclass(frozen=True)
 class Standing:
     """Everything that decides what may be appended next."""
 
@@ -48,8 +56,8 @@ class Standing:
     """The serving logs of the device, with their newest checkpoints."""
     registrations: Registrations = field(default_factory=Registrations)
     """What was fixed before looks at the test set."""
-    packs: Mapping[str, str | None] = _NOTHING
-    """The model of each pack that was built, by the digest of its tag manifest."""
+    packs: Mapping[str, BuiltPack] = _NOTHING
+    """The packs that were built, by the digest of their tag manifest."""
     restores: tuple[Restore, ...] = ()
     """The backups from which the log went on."""
     allowed: set[tuple[str, str, str, bool]] = field(default_factory=set, compare=False)

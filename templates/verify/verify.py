@@ -1015,6 +1015,10 @@ class Standing:
         self.restores = []
         self.policies, self.seals, self.seal, self.approved = {}, {}, None, []
 
+    def words(self):
+        """The table in force."""
+        return "action table %d" % self.table["number"] if self.table else "action table 1 (the rules of version 0.1.0)"
+
     def admit(self, body, people, actor):
         """Say whether an entry may be at its place, and take in what it says. `people` are those before the entry."""
         action, outcome, index = body["action"], body["outcome"], body["index"]
@@ -1441,8 +1445,8 @@ def read_log(files, trusted):
         bodies,
         lines,
         people,
-        "%d entries of %s, in order, each signed; the Merkle root is the signed one%s"
-        % (size, origin, "".join("; " + one for one in standing.restores)),
+        "%d entries of %s, in order, each signed and permitted by %s; the Merkle root is the signed one%s"
+        % (size, origin, standing.words(), "".join("; " + one for one in standing.restores)),
     )
 
 

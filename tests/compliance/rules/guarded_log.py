@@ -20,7 +20,7 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.actions import table
 from minivess.compliance.rules.admission import LOOK_POLICIES
 from minivess.compliance.rules.test_set import criteria_digest, subject_of
-from minivess.compliance.verification.log import verify_entries
+from minivess.compliance.verification.log import SIGNATURES, verify_entries
 from minivess.foundation.digests import digest_bytes
 from minivess.records.approval import Policy, PolicyRule, UnsealGrant, UnsealRequest
 from minivess.records.artifact import Artifact
@@ -278,16 +278,25 @@ def both(log: GuardedLog) -> tuple[str, str]:
     """What the product and what `verify.py` say is wrong with a log; empty: nothing."""
     checks, _, _ = verify_entries(log.pairs, log.checkpoint)
     product = next((check.detail for check in checks if not check.passed), "")
-    files = {
+    try:
+        VERIFY.read_log(_files(log), None)
+    except VERIFY.WrongError as error:
+        return product, str(error)
+    return product, ""
+
+
+def words_of_both(log: GuardedLog) -> tuple[str, str]:
+    """What the product and what `verify.py` say of the signatures of a good log."""
+    checks, _, _ = verify_entries(log.pairs, log.checkpoint)
+    return next(check.detail for check in checks if check.name == SIGNATURES), VERIFY.read_log(_files(log), None)[3]
+
+
+def _files(log: GuardedLog) -> dict[str, bytes]:
+    return {
         "data/audit/entries.jsonl": b"".join(line + b"\n" for line in log.lines),
         "data/audit/details.jsonl": b"".join((line or b"null") + b"\n" for line in log.details),
         "data/audit/checkpoint.txt": log.checkpoint.encode("utf-8"),
     }
-    try:
-        VERIFY.read_log(files, None)
-    except VERIFY.WrongError as error:
-        return product, str(error)
-    return product, ""
 
 
 def rules_digest() -> str:

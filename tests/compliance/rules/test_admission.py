@@ -402,6 +402,12 @@ def test_the_log_of_version_0_1_0_is_judged_by_its_own_table() -> None:
 
     log = pack_builder.story()
     assert logs.both(log) == ("", "")  # type: ignore[arg-type]
+    words = "permitted by action table 1 (the rules of version 0.1.0)"
+    assert all(words in said for said in logs.words_of_both(log))  # type: ignore[arg-type]
+
+
+def test_both_name_the_table_that_a_log_follows() -> None:
+    assert all("permitted by action table 2" in said for said in logs.words_of_both(logs.built()))
 
 
 def test_verify_py_holds_the_published_table() -> None:

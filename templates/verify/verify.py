@@ -1378,14 +1378,14 @@ class Standing:
             need(named and origin not in self.serving, "enrols a serving log twice or under another name")
             keys = {known[0]["key_id"] for known in self.serving.values()}
             need(told["log_key"]["key_id"] not in keys, "enrols a key that another serving log has")
-            _, size, root = check_note(told["note"], told["log_key"])
+            _, size, root = check_note(told["note"].encode("utf-8"), [log_raw(told["log_key"])])
             need(told["note"].split("\n")[0] == origin and size > 0, "enrols the checkpoint of another log")
             self.serving[origin] = (told["log_key"], body["actor"], size, root)
             return
         need(origin in self.serving, "anchors a serving log that was not enrolled")
         key, service, size, root = self.serving[origin]
         need(service == body["actor"], "anchors the log of " + service)
-        _, new, new_root = check_note(told["note"], key)
+        _, new, new_root = check_note(told["note"].encode("utf-8"), [log_raw(key)])
         need(told["note"].split("\n")[0] == origin and new > size, "anchors what is not more than is known")
         need(continues(size, new, [unbase64(item) for item in told["proof"]], root, new_root), "does not continue it")
         self.serving[origin] = (key, service, new, new_root)

@@ -43,6 +43,85 @@ POLICY = "data/release/policy.json"
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", re.ASCII)
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature)", re.ASCII)
+DIGEST = r"sha256:[0-9a-f]{64}"
+SHORT = r"(?s:.{1,200})"
+CONTEXT = {
+    "git_commit": r"[0-9a-f]{40,64}",
+    "data": DIGEST,
+    "dvc": r"md5:[0-9a-f]{32}(\.dir)?",
+    "model": DIGEST,
+    "configuration": DIGEST,
+    "environment": DIGEST,
+    "device": SHORT,
+    "mlflow_run": SHORT,
+    "openlineage_run": r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+}
+# What each action may say: its fields, "?" where one may be missing; after "*" all of them are in the details.
+FIELDS = {
+    "calibration": "* temperature threshold target_recall cases",
+    "criteria.register": "criteria plan?",
+    "data.add": "folder dvc files size",
+    "data.card": "* cases missing findings openings",
+    "data.ingest": "* dataset cases accept_identifiers? identifiers?",
+    "data.leakage": "* across within",
+    "data.profile": "* cases groups",
+    "data.pull": "* remote files size folders",
+    "data.push": "* remote files size folders",
+    "data.seal": "files approvers root? terms?",
+    "data.split": "* train calibration test folds? near_duplicates?",
+    "data.validate": "* rules notes warnings blocking changed?",
+    "ensemble": "* members rule",
+    "entry.erased": "entry reason",
+    "evaluation": "request cases aggregates baseline_dice look? criteria?",
+    "identity.enrolled": "identity actions? checked?",
+    "identity.locked": "identity attempts",
+    "identity.refused": "identity key attempted",
+    "identity.reinstated": "identity reason",
+    "identity.revoked": "identity reason",
+    "identity.rotated": "identity possession",
+    "identity.unlock-failed": "identity attempt",
+    "identity.unlocked": "identity",
+    "identity.witness": "key",
+    "inference": "* decision foreground_fraction? conformal?",
+    "inference.refusals": "* since until counts",
+    "log.created": "device log_key roots threshold serves? rules? checked?",
+    "log.restored": "size root abandoned reason",
+    "model.export": "* opset max_abs_difference tolerance",
+    "model.promote": "model stage reason",
+    "policy.register": "policy",
+    "release.build": "version tag_manifest gates files",
+    "release.sign": "version tag_manifest envelope",
+    "risk.drill": "noticed unnoticed tree",
+    "roots.changed": "roots threshold envelopes log_key? possession?",
+    "rules.adopted": "number digest envelopes",
+    "run.disposition": "run verdict reason",
+    "scenarios": "passed failed skipped tree",
+    "serving.anchored": "origin note proof",
+    "serving.enrolled": "origin site log_key service note",
+    "test-set.approve": "grant",
+    "test-set.open": "request",
+    "test-set.request": "request",
+    "time.attested": "kind size note token?",
+    "trace.approve": "subject digest",
+    "trace.attest": "item clause digest",
+    "trace.baseline": "name items digest",
+    "trace.review": "links",
+    "training": "* architecture steps final_loss?",
+}
+BODY = {
+    "action",
+    "actor",
+    "context",
+    "details",
+    "format",
+    "index",
+    "inputs",
+    "key",
+    "log",
+    "outcome",
+    "outputs",
+    "payload",
+}
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
 APPROVAL = "urn:minivess:approval:1"
 
@@ -731,7 +810,7 @@ class People:
         need(service == (identity["roles"] == ["service"]), "roles that do not fit " + identity["id"])
         current = [item[0]["id"] for item in self.by_key.values() if item[2] is None]
         need(key_id not in self.by_key and identity["id"] not in current, identity["id"] + " is enrolled twice")
-        need(start == 0 or self.demo or not identity["demo"], "demo keys in a real log")
+        need(start == 0 or self.demo or not identity.get("demo"), "demo keys in a real log")
         need(identity["id"] != "log", "enrols the log itself")
         names = [plain_name(item[0]["name"]) for item in self.by_key.values() if item[2] is None]
         need(service or plain_name(identity["name"]) not in names, identity["name"] + " is enrolled already")
@@ -748,7 +827,7 @@ class People:
             self.log_keys = [(0, payload["log_key"])]
             self.roots, self.threshold = payload["roots"], payload["threshold"]
             self.created = (self.roots, self.threshold)
-            self.demo = all(identity["demo"] for identity in self.roots)
+            self.demo = all(identity.get("demo", False) for identity in self.roots)
             for identity in self.roots:
                 self.add(identity, 0)
             return
@@ -1454,6 +1533,7 @@ def check_entry(entry, bodies, people, standing, origin):
     """One entry at its place."""
     body, index = entry["body"], len(bodies)
     need(set(entry) == {"body", "signature"} and body["format"] == "minivess-entry/2", "not an audit entry")
+    check_form(body)
     need(body["index"] == index, "missing: entry %s stands in its place" % body["index"])
     need(body["log"] == origin, "belongs to another log")
     need(TIME.fullmatch(body["time"]), "its time is malformed")
@@ -1472,13 +1552,68 @@ def check_entry(entry, bodies, people, standing, origin):
         people.follow(body)
 
 
+def is_text(value, pattern):
+    """Whether a value is a string of a form."""
+    return isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) is not None
+
+
+def check_form(body):
+    """The fields of an entry, its circumstances, and what it read and made."""
+    context, words = body["context"], "not an audit entry: see its "
+    need(set(body) == BODY | {"started", "time"}, words + "fields")
+    need(body["outcome"] in {"started", "completed", "failed", "refused"}, words + "outcome")
+    need(
+        is_text(body["action"], r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*") and len(body["action"]) <= 64, words + "action"
+    )
+    need(body["details"] is None or is_text(body["details"], DIGEST), words + "details")
+    need(isinstance(body["payload"], dict), words + "payload")
+    need(set(context) == {"git_dirty", "seed", *CONTEXT}, words + "context")
+    wrong = [name for name, form in CONTEXT.items() if context[name] is not None and not is_text(context[name], form)]
+    wrong += [] if context["git_dirty"] is None or isinstance(context["git_dirty"], bool) else ["git_dirty"]
+    seed = context["seed"]
+    wrong += [] if seed is None or (type(seed) is int and abs(seed) < 1 << 53) else ["seed"]
+    need(not wrong, words + "context." + "".join(wrong[:1]))
+    for side in ("inputs", "outputs"):
+        need(isinstance(body[side], list), words + side)
+        for one in body[side]:
+            named = isinstance(one, dict) and set(one) == {"name", "digest"} and is_text(one["digest"], DIGEST)
+            need(named and is_text(one["name"], r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}"), words + side)
+
+
 def check_details(lines, bodies, erased):
-    """Each entry's details are those it commits to, or were erased by a later entry."""
+    """Each entry's details are those it commits to, or were erased by a later entry; payloads have their action's fields."""
     need(lines.pop() == b"" and len(lines) == len(bodies), "data/audit/details.jsonl is cut off or too long")
-    for index, line in enumerate(lines):
-        found = None if line == b"null" else "sha256:" + hashlib.sha256(line).hexdigest()
-        gone = line == b"null" and index in erased
-        need(gone or found == bodies[index]["details"], "the details of entry %d are changed or missing" % index)
+    for index, body in enumerate(bodies):
+        line, where = lines[index], "the details of entry %d are " % index
+        if line == b"null":
+            need(index in erased or not body["details"], where + "changed or missing")
+            check_payload(body, None)
+            continue
+        need("sha256:" + hashlib.sha256(line).hexdigest() == body["details"], where + "changed or missing")
+        told = parse(line, "the details of entry %d" % index)
+        held = isinstance(told, dict) and set(told) == {"error", "payload", "salt"}
+        held = held and isinstance(told["payload"], dict) and is_text(told["salt"], "[A-Za-z0-9+/]{21}[AQgw]==")
+        need(held and (told["error"] is None or is_text(told["error"], SHORT)), where + "malformed")
+        check_payload(body, told["payload"])
+
+
+def check_payload(body, told):
+    """A payload has the fields of its action, in the entry or in its details. `told`: that of the details, if there are any."""
+    index, action, payload = body["index"], body["action"], body["payload"]
+    need(action in FIELDS, "entry %d: unknown action %s" % (index, action))
+    _, star, names = FIELDS[action].rpartition("* ")
+    if star:
+        need(not payload, "entry %d: its payload belongs into its details" % index)
+        if told is None and body["details"] is not None:
+            return  # erased
+        payload = told or {}
+    else:
+        need(not told, "entry %d: its payload belongs into the entry itself" % index)
+    if not payload and body["outcome"] != "completed":
+        return
+    every = {name.rstrip("?") for name in names.split()}
+    least = {name for name in names.split() if not name.endswith("?")}
+    need(least <= set(payload) <= every, "entry %d: the payload of %s has other fields" % (index, action))
 
 
 def check_proofs(files, lines, people, trusted):
@@ -1658,7 +1793,7 @@ def open_envelope(envelope, people, index):
     need(
         stated == ("https://in-toto.io/Statement/v1", APPROVAL, said["subjects"]), "a statement that contradicts itself"
     )
-    same = [said["signer"], said["printed_name"], said["demo"]] == [identity["id"], identity["name"], identity["demo"]]
+    same = [said["signer"], said["printed_name"], said["demo"]] == [identity["id"], identity["name"], identity.get("demo", False)]
     need(same, "an approval in somebody else's name")
     need(identity["kind"] == "person" and said["role"] in identity["roles"], identity["id"] + " does not hold the role")
     return said

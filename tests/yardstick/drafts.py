@@ -37,7 +37,7 @@ from minivess.records.roles import Role
 from tests.compliance.rules.guarded_log import MODEL, dan
 from tests.yardstick.case import log_signer
 from tests.yardstick.fields import _bent
-from tests.yardstick.story import Pair, YardLog, adopting, device, serving
+from tests.yardstick.story import Pair, YardLog, adopting, device, restored, serving
 
 LEFT_OUT = frozenset({"log.created", "entry.erased", "roots.changed"})
 """Actions with doors of their own, and the one that gives the log another key, which these processes do not hold."""
@@ -128,7 +128,7 @@ def _work(url: str, seed: int, count: int, results: Any) -> None:
 def _drafts() -> list[tuple[str, Outcome, dict[str, Any], Signer | None]]:
     """What was done in the stories: action, outcome, payload, and by whom."""
     found: list[tuple[str, Outcome, dict[str, Any], Signer | None]] = []
-    for log in (device(), adopting(), serving()):
+    for log in (device(), adopting(), serving(), restored()):
         for entry, details in zip(log.entries, log.details, strict=True):
             body = entry.body
             if body.action in LEFT_OUT:

@@ -17,13 +17,19 @@ from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.log import verify_entries
 from minivess.foundation.digests import digest_bytes
-from tests.yardstick.story import Pair, YardLog, adopting, device, serving
+from tests.compliance.rules.guarded_log import VERIFY
+from tests.yardstick.story import Pair, YardLog, adopting, device, restored, serving
 
 KINDS = ("removed", "swapped", "older", "other type", "bent", "added")
 SIGNED = ("as it is", "by the actor", "by the log", "by both")
 _ALWAYS = frozenset({"removed", "bent"})
 """Kinds that are tried with every signature; the others with both alone, where signatures tell nothing."""
-STORIES = {"device": device, "adopting": adopting, "serving": serving}
+STORIES = {"device": device, "adopting": adopting, "serving": serving, "restored": restored}
+_ALONE = {
+    "adopting": {"test-set.open", "rules.adopted", "test-set.approve"},
+    "restored": {"time.attested", "log.restored"},
+}
+"""Actions of which a story is asked, where others are asked of the rest."""
 
 Path = tuple[str | int, ...]
 _PARTS: dict[int, dict[int, list[tuple[str, Any]]]] = {}
@@ -75,12 +81,12 @@ def mutants() -> Iterator[Mutant]:
 
 
 def _kinds_of(name: str, log: YardLog) -> list[int]:
-    """One entry of each kind, the last one where there are several; of the log that adopts rules what is there alone."""
+    """One entry of each kind, the last one where there are several."""
     last: dict[tuple[str, str], int] = {}
     for index, entry in enumerate(log.entries):
         last[entry.body.action, entry.body.outcome.value] = index
-    alone = {"test-set.open", "rules.adopted", "test-set.approve"}
-    return sorted(index for (action, _), index in last.items() if name != "adopting" or action in alone)
+    alone = _ALONE.get(name)
+    return sorted(index for (action, _), index in last.items() if alone is None or action in alone)
 
 
 def _parts(log: YardLog, index: int) -> list[tuple[str, Any]]:
@@ -212,6 +218,27 @@ def refusal(log: YardLog, pairs: list[Pair], note: str, *, known: str | None = N
 
         checks = verify_log(pairs, note, trust=key, known=known)[0]
     return next((check.detail for check in checks if not check.passed), "")
+
+
+def refusal_of_script(log: YardLog, pairs: list[Pair], note: str) -> str:
+    """What `verify.py` finds; empty: nothing."""
+    files = {
+        "data/audit/entries.jsonl": b"".join(line + b"\n" for line, _ in pairs),
+        "data/audit/details.jsonl": b"".join((details or b"null") + b"\n" for _, details in pairs),
+        "data/audit/checkpoint.txt": note.encode("utf-8"),
+    }
+    try:
+        VERIFY.read_log(files, None)
+    except (VERIFY.WrongError, KeyError) as error:
+        return str(error)
+    return ""
+
+
+def differently(mutant: Mutant) -> str:
+    """What the product and `verify.py` say when one accepts what the other refuses; empty: they agree."""
+    log, pairs, note = apply(mutant)
+    product, script = refusal(log, pairs, note), refusal_of_script(log, pairs, note)
+    return "" if bool(product) == bool(script) else f"product: {product!r}, verify.py: {script!r}"
 
 
 def judge(mutant: Mutant) -> str:

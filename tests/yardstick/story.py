@@ -1,7 +1,8 @@
-"""Three small logs that have an entry of every action, with every key at hand to sign any of them again.
+"""Four small logs that have an entry of every action, with every key at hand to sign any of them again.
 
 `device()` follows action table 2 from its beginning. `adopting()` begins under table 1, with a look at the test set as in
-version 0.1.0, and adopts table 2. `serving()` is a serving log.
+version 0.1.0, and adopts table 2. `serving()` is a serving log. `restored()` repeats its own earlier roots in entries, as a
+log does after a restore: every change before them is refused for that alone, so it has few entries.
 """
 
 from __future__ import annotations
@@ -292,11 +293,18 @@ def _release(log: YardLog) -> None:
         log.append(who, "release.sign", payload)
 
 
-def _witnessed(log: YardLog) -> None:
-    """A person announces the key of their cosignatures, one attests a time, and the log goes on from a backup."""
-    witness = _stored("ben's cosignatures").public
-    key = VerifierKey(f"{log.origin}/ben", WITNESS, raw_ed25519(witness))
-    log.append(ben(), "identity.witness", {"key": key.text()})
+def _witness_of(log: YardLog) -> str:
+    """The key of Ben's cosignatures, as he announces it."""
+    return VerifierKey(f"{log.origin}/ben", WITNESS, raw_ed25519(_stored("ben's cosignatures").public)).text()
+
+
+@cache
+def restored() -> YardLog:
+    """A person announces the key of their cosignatures, times are attested, and the log goes on from a backup."""
+    log = YardLog(log_keys=[(0, log_key())])
+    log.create(cleo())
+    log.enrol(cleo(), ben())
+    log.append(ben(), "identity.witness", {"key": _witness_of(log)})
     for kind, token in (("cosignature", None), ("rfc3161", "AAAA")):
         attested = {"kind": kind, "size": len(log.entries), "note": log.checkpoint, "token": token}
         log.append(ben(), "time.attested", attested)
@@ -308,6 +316,7 @@ def _witnessed(log: YardLog) -> None:
         "reason": "the disk was replaced",
     }
     log.append(cleo(), "log.restored", payload)
+    return log
 
 
 @cache
@@ -339,7 +348,7 @@ def device() -> YardLog:
     log.promote(cleo())
     _release(log)
     _serving_entries(log)
-    _witnessed(log)
+    log.append(ben(), "identity.witness", {"key": _witness_of(log)})
     log.append(cleo(), "entry.erased", {"entry": failed, "reason": "it names a person"})
     log.details[failed] = None
     return log
@@ -387,4 +396,4 @@ def signed_again(log: YardLog, body: dict[str, Any]) -> bytes:
     return canonical({"body": body, "signature": to_base64(signer.sign(canonical(body)))})
 
 
-__all__ = ["MODEL", "SEALED", "YardLog", "adopting", "device", "serving", "signed_again"]
+__all__ = ["MODEL", "SEALED", "YardLog", "adopting", "device", "restored", "serving", "signed_again"]

@@ -13,8 +13,8 @@ from minivess.compliance.verification.log import verify_entries
 from minivess.records.payloads import PAYLOADS
 from tests.yardstick import caches, cases, drafts, fields, removal
 from tests.yardstick.fast import remembered_signatures
-from tests.yardstick.reasons import reason_of
-from tests.yardstick.story import adopting, device, serving
+from tests.yardstick.reasons import UNREAD_BY_SCRIPT, reason_of
+from tests.yardstick.story import adopting, device, restored, serving
 
 pytestmark = pytest.mark.verifies("REQ-002", "REQ-130", "REQ-141", "RC-06", "RC-40")
 
@@ -32,7 +32,7 @@ def sample[T](everything: list[T], count: int) -> list[T]:
     return random.Random(SEED).sample(everything, min(count, len(everything)))  # noqa: S311  reproducible
 
 
-@pytest.mark.parametrize("make", [device, adopting, serving])
+@pytest.mark.parametrize("make", [device, adopting, serving, restored])
 def test_the_stories_hold(make: object) -> None:
     log = make()  # type: ignore[operator]
     checks = verify_entries(log.pairs, log.checkpoint)[0]
@@ -40,7 +40,7 @@ def test_the_stories_hold(make: object) -> None:
 
 
 def test_the_stories_have_an_entry_of_every_action() -> None:
-    told = {entry.body.action for log in (device(), adopting(), serving()) for entry in log.entries}
+    told = {entry.body.action for log in (device(), adopting(), serving(), restored()) for entry in log.entries}
     assert set(PAYLOADS) - told == set(), "add an entry of a new action to tests/yardstick/story.py"
 
 
@@ -50,6 +50,14 @@ def test_changed_fields_are_refused_or_have_a_reason() -> None:
         assert answer in {"refused", "accepted"}, f"{answer}: {mutant}"
         if answer == "accepted":
             assert reason_of(mutant.place), f"this change was accepted, and no reason says why: {mutant}"
+
+
+def test_verify_py_refuses_what_the_product_refuses() -> None:
+    for log in (device(), adopting(), serving(), restored()):
+        assert fields.refusal_of_script(log, log.pairs, log.checkpoint) == ""
+    for mutant in sample([one for one in fields.mutants() if one.signed == "by both"], 60):
+        words = fields.differently(mutant)
+        assert not words or UNREAD_BY_SCRIPT.fullmatch(mutant.place), f"{mutant}: {words}"
 
 
 def test_changed_tables_are_named_or_have_a_reason(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from minivess.records.artifact import Artifact
 from minivess.records.entry import Outcome
 from minivess.records.evaluation import AnalysisPlan, Looks
 from minivess.records.identity import KeyAlgorithm
-from minivess.records.payloads import PAYLOADS
+from minivess.records.payloads import PAYLOADS, observed
 from minivess.records.release import CountGate, ReleasePolicy
 from minivess.records.roles import Role
 from tests.compliance.rules import guarded_log as logs
@@ -413,6 +413,15 @@ def test_both_name_the_table_that_a_log_follows() -> None:
 def test_verify_py_holds_the_published_table() -> None:
     assert logs.rules_digest() == table(2).digest
     assert table(1).digest == logs.VERIFY.TABLE_1
+
+
+def test_verify_py_knows_the_fields_of_every_payload() -> None:
+    def fields(action: str) -> str:
+        known = PAYLOADS[action].model_fields.items()
+        names = " ".join(name if field.is_required() else name + "?" for name, field in known)
+        return f"* {names}" if observed(action) else names
+
+    assert {action: fields(action) for action in PAYLOADS} == logs.VERIFY.FIELDS
 
 
 def test_every_action_that_can_be_recorded_is_in_the_table() -> None:

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
+from minivess.compliance.identity import keyfile
 from tests import projects
 from tests.postgres import Server
 
-# No test judges time: a noisy machine must not turn a property into a failure.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
-
 SOURCE = Path(__file__).resolve().parents[1]
+
+# Hundreds of tests start a process. Where Python may not keep what it compiled, each compiles every library again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # No test touches the profile of whoever runs it. What lives for a session sees this one, each test one of its own.
 _SESSION_PROFILE = tempfile.TemporaryDirectory(prefix="minivess-tests-")
 os.environ["XDG_DATA_HOME"] = projects.SESSION_PROFILE = _SESSION_PROFILE.name
+
+
+@pytest.fixture(scope="session", autouse=True)
+def remembered_derivations() -> Iterator[None]:
+    """Argon2id is meant to be slow: each passphrase is derived once for each salt, whatever project was copied."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keyfile, "_derive", cache(keyfile._derive))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1793,7 +1793,11 @@ def open_envelope(envelope, people, index):
     need(
         stated == ("https://in-toto.io/Statement/v1", APPROVAL, said["subjects"]), "a statement that contradicts itself"
     )
-    same = [said["signer"], said["printed_name"], said["demo"]] == [identity["id"], identity["name"], identity.get("demo", False)]
+    same = [said["signer"], said["printed_name"], said["demo"]] == [
+        identity["id"],
+        identity["name"],
+        identity.get("demo", False),
+    ]
     need(same, "an approval in somebody else's name")
     need(identity["kind"] == "person" and said["role"] in identity["roles"], identity["id"] + " does not hold the role")
     return said

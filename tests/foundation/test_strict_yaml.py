@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.strict_yaml import Limits, line_at, load_yaml, parse_yaml, read_record
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-02")
 

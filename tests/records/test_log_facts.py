@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from minivess.foundation.errors import UsageError
@@ -14,6 +12,8 @@ from minivess.records.base import Moment, Slug
 from minivess.records.entry import Act, Context, Details, Outcome
 from minivess.records.payloads import PAYLOADS, check_payload, observed
 from minivess.records.verdict import Check
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-03")
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minivess.compliance.evidence.gates import judge as judge_gates
 from minivess.ml.evaluation.criteria import judge
@@ -35,6 +33,8 @@ from minivess.records.release import (
 )
 from minivess.records.roles import Role
 from minivess.records.strictness import gates_beyond_criteria, laxer_criteria, laxer_plan, laxer_policy
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-04")
 VALUES = (0.0, 0.1, 0.2, 0.5, 0.8, 0.9)

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi import FastAPI
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from minivess.serving.app import create_app
 from minivess.serving.volumes import Limits
 from minivess.workflows.inference import InferenceService, OpenedModel
 from tests import served
+from tests.properties import HealthCheck, example, given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-43", "REQ-173", "REQ-175", "RC-10")
 

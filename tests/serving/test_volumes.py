@@ -6,12 +6,12 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from minivess.foundation.errors import InputError
 from minivess.serving.volumes import Limits, pack_mask, parse_npy, parse_spacing
+from tests.properties import given, settings
+from tests.properties import strategies as st
 from tests.served import npy, unpack_mask
 
 pytestmark = pytest.mark.verifies("SU-43")

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from minivess.cli.witness import witness as command
 from minivess.compliance.proofs import merkle
@@ -25,6 +23,8 @@ from minivess.compliance.proofs.cosignature import (
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.serving.witness import STATE_FILE, Witness, read_state, serve_log
+from tests.properties import HealthCheck, given, settings
+from tests.properties import strategies as st
 from tests.witnessed import (
     LEAVES,
     LOG_KEY,

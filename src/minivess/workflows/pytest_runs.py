@@ -20,6 +20,8 @@ FILES_A_PROCESS = 4
 PASSED, FAILED = 0, 1
 """pytest's exit codes for all passed and some failed; any other means that it could not run."""
 
+_LEFT_OUT = ("MINIVESS_", "PYTEST_", "PYTHONDONTWRITEBYTECODE")
+"""Variables that would change the tests, or make each of their processes compile every library again."""
 _LINE = 200
 
 
@@ -73,7 +75,7 @@ def run_without(source: Path, switch: str, nodes: Collection[str]) -> tuple[int,
 
 def _start(source: Path, *arguments: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "pytest", *arguments, "-q", "-p", "no:cacheprovider"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MINIVESS_", "PYTEST_"))}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_LEFT_OUT)}
     return subprocess.Popen(command, cwd=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
 

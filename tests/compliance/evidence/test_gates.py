@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minivess.compliance.evidence.gates import judge, load_policy
 from minivess.foundation.errors import InputError
@@ -15,6 +13,8 @@ from minivess.records.items import Source
 from minivess.records.release import GateFacts, GateResult, ReleasePolicy
 from minivess.records.traceability import Gap, TestResult
 from tests.compliance.evidence.release_builder import POLICY, make_release
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-22")
 

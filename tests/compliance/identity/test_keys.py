@@ -10,12 +10,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minivess.compliance.identity.keys import PrivateKey, generate, raw_x25519, verify, wrap_for
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
 from minivess.records.identity import KeyAlgorithm, PublicKey
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-08")
 

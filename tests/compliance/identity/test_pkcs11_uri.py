@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minivess.compliance.identity.pkcs11 import TokenKey, parse_pkcs11_uri
 from minivess.foundation.errors import InputError
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-053", "SU-09")
 

@@ -6,11 +6,11 @@ import io
 import zipfile
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.foundation.errors import InputError, VerificationError
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-038", "REQ-040", "RC-13", "SU-06")
 

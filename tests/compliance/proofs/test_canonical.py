@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import pytest
 import rfc8785
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from minivess.compliance.proofs.canonical import MAX_DEPTH, canonical, digest_of, parse_canonical, parse_json
 from minivess.foundation.errors import InputError
 from minivess.records.artifact import Artifact
+from tests.properties import example, given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-002", "SU-06")
 

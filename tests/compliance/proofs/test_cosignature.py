@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note, raw_ed25519, sign_note
@@ -24,6 +22,8 @@ from minivess.compliance.proofs.cosignature import (
 from minivess.compliance.verification.witness import CONFLICT, MALFORMED, OK, UNKNOWN, UNPROVEN, Seen, judge_request
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.records.identity import KeyAlgorithm
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-054", "SU-07", "SU-15")
 

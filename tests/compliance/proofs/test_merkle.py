@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from minivess.compliance.proofs.merkle import (
     EMPTY_ROOT,
@@ -25,6 +23,8 @@ from minivess.compliance.proofs.merkle import (
     verify_inclusion,
 )
 from minivess.foundation.errors import UsageError, VerificationError
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-002", "RC-06", "SU-07")
 

@@ -6,8 +6,6 @@ import base64
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from hypothesis import given
-from hypothesis import strategies as st
 from pack_builder import ORIGIN, ada, ben, log_key, story
 
 from minivess.compliance.identity.keys import generate
@@ -29,6 +27,8 @@ from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.records.artifact import Artifact
 from minivess.records.identity import KeyAlgorithm
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-002", "RC-06", "SU-07")
 

@@ -7,8 +7,6 @@ import json
 from typing import Annotated, Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from minivess.compliance.proofs.canonical import canonical, parse_canonical
@@ -16,6 +14,8 @@ from minivess.compliance.proofs.shape import parser_of
 from minivess.foundation.errors import InputError
 from minivess.records.base import Record
 from minivess.records.entry import Entry
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-002", "RC-06", "SU-06")
 

@@ -7,8 +7,6 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pack_builder import ORIGIN, LogBuilder, log_key, service, story
 
 from minivess.compliance.identity.keys import generate
@@ -23,6 +21,8 @@ from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.records.identity import KeyAlgorithm
 from minivess.records.receipt import Receipt
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-050", "REQ-028", "RC-06", "SU-07")
 

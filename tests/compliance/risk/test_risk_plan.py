@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from minivess.records.items import ControlKind, Estimate, Risk
 from minivess.records.risk_plan import ProbabilityScale, RiskPlan, missing_reasons
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-05")
 

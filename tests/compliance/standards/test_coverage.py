@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minivess.compliance.standards.catalogue import Catalogue, catalogues, checks, iec62304, ml_hazards
 from minivess.compliance.standards.coverage import (
@@ -22,6 +20,8 @@ from minivess.compliance.standards.evidence import evidence
 from minivess.foundation.errors import InputError, UsageError
 from minivess.records.items import Source
 from minivess.records.justification import Justification
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-21")
 

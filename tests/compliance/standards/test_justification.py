@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError
@@ -25,6 +23,8 @@ from minivess.records.justification import (
     subject_of,
 )
 from minivess.records.traceability import Gap
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-05")
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minivess.compliance.traceability.graph import TraceGraph
 from minivess.compliance.traceability.impact import changed_between, impact_of
@@ -23,6 +21,8 @@ from minivess.compliance.traceability.reviews import (
 )
 from minivess.compliance.traceability.revisions import difference, items_at
 from minivess.foundation.errors import InputError, UsageError
+from tests.properties import given
+from tests.properties import strategies as st
 from tests.tiny_tree import write_tree
 
 pytestmark = pytest.mark.verifies("SU-18")

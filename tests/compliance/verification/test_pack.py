@@ -12,8 +12,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pack_builder import (
     RUN,
     TEMPLATES,
@@ -48,6 +46,8 @@ from minivess.records.artifact import Artifact
 from minivess.records.entry import Context
 from minivess.records.identity import Meaning
 from minivess.records.roles import Role
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-038", "RC-13", "SU-14")
 

@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pack_builder import (
     BEGIN,
     ORIGIN,
@@ -35,6 +33,8 @@ from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.merkle import leaf_hash, root
 from minivess.compliance.verification.log import verify_entries
 from minivess.records.identity import KeyAlgorithm
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-039", "RC-13", "SU-14")
 

@@ -15,8 +15,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pack_builder import (
     ORIGIN,
     TEMPLATES,
@@ -50,6 +48,8 @@ from minivess.foundation.errors import InputError, VerificationError
 from minivess.records.identity import KeyAlgorithm
 from minivess.records.receipt import Receipt
 from minivess.records.verdict import VerdictState
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-151", "RC-50", "SU-14")
 

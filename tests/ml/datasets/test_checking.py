@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from minivess.foundation.errors import InputError, UsageError
@@ -19,6 +17,8 @@ from minivess.ml.datasets.checking.profile import profile
 from minivess.ml.datasets.checking.table import affine_fault, alike
 from minivess.ml.datasets.prepared import load_case
 from tests.ml.datasets.prepared_sets import manifest, picture, put
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-60")
 

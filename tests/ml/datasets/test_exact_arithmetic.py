@@ -7,11 +7,11 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minivess.ml.datasets.synthesis import exact, optics
 from minivess.ml.datasets.synthesis.exact import Purpose, Stream
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-28")
 

@@ -14,14 +14,14 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from minivess.foundation.errors import InputError
 from minivess.ml.datasets.reading.case import read_image
 from minivess.ml.datasets.reading.volume import Volume
 from tests.ml.datasets import specimens
 from tests.ml.datasets.specimens import KINDS, LIMITS, damage, read, valid
+from tests.properties import HealthCheck, given, settings
+from tests.properties import strategies as st
 
 pytestmark = [pytest.mark.verifies("REQ-078", "RC-10", "SU-25")]
 QUIET = settings(

@@ -10,8 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageError, VerificationError
@@ -24,6 +22,8 @@ from minivess.ml.datasets.splits import split
 from minivess.ml.datasets.stream_cipher import CHUNK, decrypt, encrypt
 from minivess.records.seal import SealManifest
 from minivess.records.split import Split, SplitManifest
+from tests.properties import HealthCheck, given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-27")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError, UsageError
@@ -18,6 +16,8 @@ from minivess.records.dataset import CaseRecord, DatasetManifest
 from minivess.records.leakage import Bond
 from minivess.records.likeness import Likeness, NearDuplicate
 from minivess.records.split import Part, Split, Stratum
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-26")
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from minivess.foundation.errors import UsageError
 from minivess.ml.datasets.synthesis.collection import measure
@@ -20,6 +18,8 @@ from minivess.ml.datasets.synthesis.exact import Purpose, Stream
 from minivess.ml.datasets.synthesis.parameters import described, parameters_of
 from minivess.ml.datasets.synthesis.vasculature import Growth, grow
 from minivess.ml.datasets.synthesis.volume import SyntheticCase, generate_volume, synthesise
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-28")
 

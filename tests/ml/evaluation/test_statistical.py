@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from minivess.foundation.errors import UsageError
 from minivess.ml.evaluation.bootstrap import bootstrap_mean
 from minivess.ml.evaluation.statistical import judge_criterion
 from minivess.records.cases import CaseResult
 from minivess.records.items import Criterion
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-069", "SU-33")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from minivess.foundation.errors import InputError
 from minivess.ml.evaluation.surface import border, hd95_um, nsd, surface_distances
+from tests.properties import assume, given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-33")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from minivess.ml.evaluation.overlap import dice
 from minivess.ml.evaluation.topology import cldice, skeleton
+from tests.properties import given, settings
 
 pytestmark = pytest.mark.verifies("SU-33")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.inference.envelope import derive_envelope, outside_reasons, signal_measures
 from minivess.records.intended_use import IntendedUse
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-30")
 

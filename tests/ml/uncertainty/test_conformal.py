@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.uncertainty.conformal import THRESHOLDS, foreground_scores, threshold_from_scores
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-32")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from minivess.foundation.errors import InputError
 from minivess.ml.inference.predictor import to_probability
 from minivess.ml.uncertainty.reliability import Reliability, border_band, expected_calibration_error
 from minivess.ml.uncertainty.temperature import fit_temperature, negative_log_likelihood
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-32")
 

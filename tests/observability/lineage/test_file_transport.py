@@ -8,14 +8,14 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError
 from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import FileTransport
 from tests.audit_logs import lineage_event
 from tests.observability.lineage.marquez import ListOutbox
+from tests.properties import given
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-35")
 

@@ -15,8 +15,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from minivess.foundation.errors import CouldNotCheckError, UsageError
 from minivess.foundation.settings import load_settings
@@ -24,6 +22,8 @@ from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import FileTransport, HttpTransport, transport_for
 from tests.audit_logs import lineage_event
 from tests.observability.lineage.marquez import HANG_UP, LOSE_THE_ANSWER, ListOutbox, Marquez, post, serving
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-051", "SU-35")
 

@@ -9,8 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
@@ -22,6 +20,8 @@ from minivess.observability.lineage.validation import documents, event_schema, v
 from minivess.records.artifact import Artifact
 from minivess.records.entry import Context
 from tests.audit_logs import lineage_event
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-051", "SU-35")
 

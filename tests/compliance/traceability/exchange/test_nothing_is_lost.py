@@ -9,11 +9,11 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from minivess.compliance.traceability.exchange.importing import Imported, import_file
 from minivess.compliance.traceability.exchange.junit import parse_junit
+from tests.properties import HealthCheck, given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-19")
 

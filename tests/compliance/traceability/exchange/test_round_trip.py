@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from minivess.compliance.traceability.exchange.exporting import export_items, render_items
 from minivess.compliance.traceability.exchange.importing import import_file
@@ -16,6 +14,8 @@ from minivess.compliance.traceability.exchange.model import ForeignItem, Foreign
 from minivess.compliance.traceability.exchange.reader import read_foreign
 from minivess.compliance.traceability.items import load_items
 from minivess.foundation.errors import InputError, UsageError
+from tests.properties import HealthCheck, given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-19")
 

@@ -7,8 +7,6 @@ import zipfile
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from minivess.compliance.traceability.exchange.delimited import read_delimited
 from minivess.compliance.traceability.exchange.junit import parse_junit
@@ -22,6 +20,8 @@ from minivess.compliance.traceability.exchange.workbook import read_workbook
 from minivess.compliance.traceability.exchange.writer import write_items
 from minivess.foundation.errors import InputError
 from minivess.foundation.strict_yaml import parse_yaml
+from tests.properties import given, settings
+from tests.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-19")
 

@@ -43,7 +43,7 @@ Feature: Changes
     When the statement of "UN-01" changes
     Then the service is refused to review links
 
-  @REQ-068
+  @REQ-068 @slow
   Scenario: What a change reaches
     When "ada" asks what a change of "REQ-001" reaches
     Then "RC-01", "RISK-01" and "UN-01" are affected

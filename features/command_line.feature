@@ -35,7 +35,7 @@ Feature: The command line is quick, clear and leaves nothing half-done
     When "data ingest --as ada" is run with a wrong passphrase of the log
     Then it ends with exit code 1, one error line that names "passphrase", and a hint
 
-  @REQ-043 @RC-06
+  @REQ-043 @RC-06 @slow
   Scenario: A full disk
     Given a project with a log
     When "data ingest --as ada" is run on a disk that takes no volume

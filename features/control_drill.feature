@@ -10,19 +10,19 @@ Feature: Drill of risk controls
     When the control is taken away
     Then its absence is noticed
 
-  @REQ-073
+  @REQ-073 @slow
   Scenario: A control that nobody misses
     Given the scenario of the control looks at nothing
     When the control is taken away
     Then its absence is reported as unnoticed, with exit 1
 
-  @REQ-073
+  @REQ-073 @slow
   Scenario: A scenario that fails anyway shows nothing
     Given the scenario of the control fails
     When the control is taken away
     Then the drill says that it could not check
 
-  @REQ-073
+  @REQ-073 @slow
   Scenario: What the drill found stands with the results of the tree, signed
     Given the scenario of the control looks at nothing
     And a project has recorded the results of that tree

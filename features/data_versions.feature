@@ -29,7 +29,7 @@ Feature: Versions of the data
     When a copy of a sealed image lies among the raw data under another name
     Then adding the raw data is refused, the copy is named, and neither cache nor remote holds it
 
-  @REQ-099
+  @REQ-099 @slow
   Scenario: The commands and the pipeline agree
     Given a project whose stages were run by our commands
     Then DVC finds none of its stages stale, and would run none
@@ -49,7 +49,7 @@ Feature: Versions of the data
       | the version      | release   |
       | the remote       | none      |
 
-  @REQ-099
+  @REQ-099 @slow
   Scenario: Stages that need people are not run in their place
     Given a project whose stages were run by our commands
     When DVC is asked to bring the release up to date

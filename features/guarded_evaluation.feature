@@ -38,7 +38,7 @@ Feature: A look at the sealed test set takes another person's approval and is co
     Then both evaluations have the same figures
     And it says 1 look with 2 evaluations and no discrepancy
 
-  @REQ-133 @RC-03
+  @REQ-133 @RC-03 @slow
   Scenario: Two evaluations at the same moment are one look
     Given criteria and plan are registered
     And Ada has asked to open the test set

@@ -6,7 +6,7 @@ Feature: Reading needs no passphrase
   Scenario: The list of commands is complete
     Then docs/guides/commands.md lists every command once
 
-  @REQ-190
+  @REQ-190 @slow
   Scenario: Commands that read work without any passphrase
     Given a project with cases, a log and no passphrase in the environment
     When every command that is listed without a passphrase is run with stdin closed

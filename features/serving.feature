@@ -37,7 +37,7 @@ Feature: Answers in use are safe and on the record
       | a spacing that is no spacing          | malformed | spacing   |
       | a file larger than what is taken      | too large | too-large |
 
-  @REQ-173 @REQ-175
+  @REQ-173 @REQ-175 @slow
   Scenario: A client that hangs up half way is counted, and the service prints nothing of it
     Given a service that listens on a socket
     When a client sends half a volume and hangs up

@@ -72,7 +72,7 @@ Feature: Standards and justifications
     Then the list of approvals says of "sdp.md" that "it has changed"
     And the list of approvals says of "risk" that "waits"
 
-  @REQ-112
+  @REQ-112 @slow
   Scenario: A unit is verified by tests of its own, and the architecture by those that name the whole
     Given an architecture with the unit "SU-01" of the whole "SI-01"
     And a test names the unit and a test names the whole

@@ -135,7 +135,7 @@ class _Story:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
         scenarios: subprocess.Popen[bytes] | None = None
         try:
-            scenarios = start_scenarios(self.source, self.workspace.results, tester="ada")
+            scenarios = start_scenarios(self.source, self.workspace.results, tester="ada", slow=False)
             self._next("three people make keys, and the log starts with them as its roots")
             signers = self._people()
             with open_services(

@@ -26,11 +26,18 @@ _LINE = 200
 
 
 def start_scenarios(
-    source: Path, results: Path, *, tester: str, only: Collection[str] = (), everything: bool = False
+    source: Path,
+    results: Path,
+    *,
+    tester: str,
+    only: Collection[str] = (),
+    everything: bool = False,
+    slow: bool = True,
 ) -> subprocess.Popen[bytes]:
     """Start pytest on the tree's scenarios; their results will be in `results`. Changes no tracked file.
 
-    With `only`, those that carry one of these ids; with `everything`, all other tests too.
+    With `only`, those that carry one of these ids; with `everything`, all other tests too; without `slow`, those that are not
+    marked slow.
     Where pytest-xdist is installed they run in as many processes as there are processors and work for.
 
     Raises:
@@ -43,6 +50,7 @@ def start_scenarios(
     tests = "tests" if everything else "tests/features"
     options = ["--evidence-results", str(results), "--evidence-tester", tester]
     options += [f"--verifies={','.join(only)}"] if only else []
+    options += [] if slow else ["-m", "not slow"]
     files = len(list((source / tests).rglob("test_*.py")))
     processes = min(len(os.sched_getaffinity(0)), files // FILES_A_PROCESS)
     if processes > 1 and find_spec("xdist") is not None:

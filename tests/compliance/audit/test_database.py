@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel
 
-from minivess.compliance.audit.store.database import Database
+from minivess.compliance.audit.store.database import Database, migrations
 
 pytestmark = pytest.mark.verifies("SU-12")
 
@@ -22,6 +23,7 @@ def test_migrations_make_the_tables_the_code_expects(tmp_path: Path) -> None:
     with database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
         assert not database.outdated(connection)
+        assert database.revision(connection) == ScriptDirectory.from_config(migrations()).get_current_head()
 
 
 def test_commits_are_durable(tmp_path: Path) -> None:

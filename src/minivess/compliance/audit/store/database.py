@@ -16,13 +16,9 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, text
+from sqlalchemy import Connection, Engine, column, create_engine, event, insert, inspect, make_url, select, table, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlmodel import SQLModel
 
@@ -30,6 +26,13 @@ from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, Inp
 from minivess.foundation.files import make_folder
 from minivess.foundation.implements import implements
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+NEWEST = "0002"
+"""The newest revision of the tables, so that Alembic is loaded only where there is something to migrate."""
+
+_VERSIONS = "alembic_version"
 _WRITES = "minivess_writes"
 _VERSION = "minivess_data_version"
 _CONNECTIONS = 32
@@ -305,7 +308,9 @@ class Database:
 
     def revision(self, connection: Connection) -> str | None:
         """The revision the database stands at; None when it was never set up."""
-        return MigrationContext.configure(connection).get_current_revision()
+        if not inspect(connection).has_table(_VERSIONS):
+            return None
+        return connection.scalar(select(column("version_num")).select_from(table(_VERSIONS)))
 
     @implements("REQ-113")
     def migrate(self, connection: Connection) -> None:
@@ -314,11 +319,14 @@ class Database:
         Raises:
             InputError: the database was written by a newer version of this package.
         """
-        config = _alembic()
-        scripts = ScriptDirectory.from_config(config)
         current = self.revision(connection)
-        if current == scripts.get_current_head():
+        if current == NEWEST:
             return
+        from alembic import command  # half a second that a log at the newest revision does not need
+        from alembic.script import ScriptDirectory
+
+        config = migrations()
+        scripts = ScriptDirectory.from_config(config)
         if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
             raise InputError(
                 f"the audit log's database is at revision {current!r}, which this version does not know",
@@ -329,14 +337,17 @@ class Database:
 
     def outdated(self, connection: Connection) -> bool:
         """Whether the tables are not at the newest revision."""
-        return self.revision(connection) != ScriptDirectory.from_config(_alembic()).get_current_head()
+        return self.revision(connection) != NEWEST
 
     def close(self) -> None:
         """Let go of all connections."""
         self._let_go()
 
 
-def _alembic() -> Config:
+def migrations() -> Config:
+    """What Alembic needs to know of the folder of migrations."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", (Path(__file__).parent / "migrations").as_posix().replace("%", "%%"))
     config.set_main_option("path_separator", "os")

@@ -201,6 +201,19 @@ def test_a_scenario_that_no_test_ran_is_a_gap(tree: Path) -> None:
     assert ("features/sum.feature:3", "unbound-scenario", "Two and two") in _gaps(tree, _report(tree, result))
 
 
+@pytest.mark.verifies("REQ-031", "RC-11")
+@pytest.mark.parametrize(("tag", "control", "gap"), [("slow", True, False), ("slow", False, True), ("wip", True, True)])
+def test_a_slow_scenario_may_be_left_out_while_what_it_is_for_was_verified(
+    tree: Path, tag: str, control: bool, gap: bool
+) -> None:
+    feature = tree / "features/sum.feature"
+    more = f"\n  @REQ-001 @RC-01 @{tag}\n  Scenario: Many numbers\n    Given two numbers\n"
+    feature.write_text(feature.read_text(encoding="utf-8") + more, encoding="utf-8")
+    result = _result() if control else _result(ids=("REQ-001",))
+    found = [item for _, kind, item in _gaps(tree, _report(tree, result)) if kind == "unbound-scenario"]
+    assert found == (["Many numbers"] if gap else [])
+
+
 @pytest.mark.verifies("RC-11")
 def test_a_unit_test_alone_does_not_verify_a_control(tree: Path) -> None:
     graph = TraceGraph.load(tree, _report(tree, _result(scenario=None)))

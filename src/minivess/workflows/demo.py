@@ -153,7 +153,9 @@ class _Story:
                 self._next("the software's own scenarios, run since the beginning, are recorded")
                 report = verification.run_scenarios(services, ada, running=scenarios)
                 passed = sum(result.outcome == "passed" for result in report.results)
-                summary.scenarios = f"{passed} of {len(report.results)} passed (`uv run pytest` runs those marked slow too)"
+                summary.scenarios = (
+                    f"{passed} of {len(report.results)} passed (`uv run pytest` runs those marked slow too)"
+                )
                 self._next("Rosa approves requirements and risk file as they stand, Max the plans and what was changed")
                 self._approvals(services, rosa, manager)
                 self._next("every gate is judged and the evidence pack is built")

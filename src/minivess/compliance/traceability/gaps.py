@@ -258,7 +258,9 @@ def _unbound(graph: Links) -> Iterator[Gap]:
     if graph.report is None or graph.stale:
         return
     for scenario in graph.scenarios:
-        others = SLOW in scenario.tags and all(graph.verdict_for(tag) == "passed" for tag in scenario.tags if tag != SLOW)
+        others = SLOW in scenario.tags and all(
+            graph.verdict_for(tag) == "passed" for tag in scenario.tags if tag != SLOW
+        )
         if not others and not graph.scenario_results(scenario.source):
             message = f"no test ran the scenario `{scenario.name}`"
             yield Gap(kind="unbound-scenario", item=scenario.name, message=message, source=scenario.source)

@@ -516,7 +516,8 @@ def read_note(data):
     lines, signatures = body.split("\n"), {}
     need(blank and tail.endswith("\n") and len(lines) == 3, "the checkpoint is malformed")
     origin, size, root = lines[0], decimal(lines[1]), unbase64(lines[2])
-    need(key_name(origin) and len(origin) <= 200 and len(root) == 32, "the checkpoint is malformed")
+    plain = key_name(origin) and len(origin) <= 200 and not any("\x7f" <= char <= "\x9f" for char in origin)
+    need(plain and len(root) == 32, "the checkpoint is malformed")
     for line in tail[:-1].split("\n"):
         match = re.fullmatch("\u2014 (\\S+) (\\S+)", line, re.ASCII)
         need(match and key_name(match[1]), "a signature line of the checkpoint is malformed")

@@ -405,6 +405,22 @@ def test_a_key_counts_for_its_sizes_alone() -> None:
                 believe(text, trust, ORIGIN)
 
 
+@pytest.mark.parametrize("code", [*range(0x20), 0x2B, *range(0x7F, 0xA1), 0x1680, 0x2028, 0x3000, 0x61, 0xE9, 0x200B])
+def test_both_readers_of_notes_take_the_same_characters_in_an_origin(code: int) -> None:
+    odd = (chr(code) + note()).encode()
+    try:
+        script().read_note(odd)
+        theirs = True
+    except script().WrongError:
+        theirs = False
+    try:
+        parse_note(odd)
+        ours = True
+    except InputError:
+        ours = False
+    assert ours == theirs
+
+
 @given(st.data())
 def test_both_readers_of_notes_agree_on_bent_ones(data: st.DataObject) -> None:
     good_note = cosigned(note(), ("w.example/1", ONE)).encode()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.yardstick import caches, cases, drafts, fields, removal
 from tests.yardstick.fast import remembered_signatures
-from tests.yardstick.reasons import reason_of
+from tests.yardstick.reasons import UNREAD_BY_SCRIPT, reason_of
 
 RESULT = Path(__file__).parent / "RESULT.md"
 SEEDS, DRAFTS = range(10), 150
@@ -24,9 +24,9 @@ SEEDS, DRAFTS = range(10), 150
 def main(arguments: list[str]) -> int:
     options = argparse.ArgumentParser(prog="python -m tests.yardstick", description=__doc__)
     options.add_argument("--write", action="store_true", help="write RESULT.md")
-    options.add_argument("--only", choices=["fields", "caches", "removal", "drafts"], help="one part alone")
+    options.add_argument("--only", choices=["fields", "script", "caches", "removal", "drafts"], help="one part alone")
     chosen = options.parse_args(arguments)
-    parts = {"fields": _fields, "caches": _caches, "removal": _removal, "drafts": _drafts}
+    parts = {"fields": _fields, "script": _script, "caches": _caches, "removal": _removal, "drafts": _drafts}
     lines, faults = [], list[str]()
     for name, part in parts.items():
         if chosen.only in {None, name}:
@@ -93,6 +93,22 @@ def _fields() -> tuple[list[str], list[str]]:
         f"{found.total()} changes of fields: {json.dumps(dict(found))}; places with an accepted one: {len(survivors)}"
     )
     return [head, *said], [*faults, *unexplained]
+
+
+def _script() -> tuple[list[str], list[str]]:
+    """Where `verify.py` judges a changed entry otherwise than the product."""
+    count, unread, faults = 0, set[str](), []
+    for mutant in fields.mutants():
+        if mutant.signed != "by both":
+            continue
+        count += 1
+        words = fields.differently(mutant)
+        if words and UNREAD_BY_SCRIPT.fullmatch(mutant.place) and "verify.py: ''" in words:
+            unread.add(mutant.place)
+        elif words:
+            faults.append(f"{mutant}: {words}")
+    head = f"{count} changes put to verify.py too; places that only the product reads: {len(unread)}"
+    return [head, "", *(f"- {place}" for place in sorted(unread))], faults
 
 
 def _caches() -> tuple[list[str], list[str]]:

@@ -30,10 +30,16 @@ from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import leaf_hash, verify_inclusion
 from minivess.compliance.verification.log import verify_log
-from minivess.records.entry import Context, Draft, Outcome
-from minivess.records.identity import Identity, KeyAlgorithm
-from minivess.records.roles import IdentityKind, Role
 from minivess.records.verdict import Check
+
+if importlib.util.find_spec("minivess.records.log") is None:  # version 0.1.0 had no rooms
+    from minivess.records.entry import Context, Draft, Outcome
+    from minivess.records.identity import Identity, KeyAlgorithm
+    from minivess.records.roles import IdentityKind, Role
+else:
+    from minivess.records.log.entry import Context, Draft, Outcome
+    from minivess.records.people.identity import Identity, KeyAlgorithm
+    from minivess.records.people.roles import IdentityKind, Role
 
 DIGEST = f"sha256:{'5a' * 32}"
 SINGLE, ROUNDS = 60, 5

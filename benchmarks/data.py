@@ -30,8 +30,8 @@ def row(what: str, found: str, limit: str = "") -> None:
 
 def synthesise() -> None:
     """The generator: default volumes, and one with every effect."""
-    from minivess.ml.datasets.synthesis.parameters import parameters_of
-    from minivess.ml.datasets.synthesis.volume import generate_volume, synthesise
+    from minivess.ml.synthesis.parameters import parameters_of
+    from minivess.ml.synthesis.volume import generate_volume, synthesise
 
     def cpu(make: Callable[[], object]) -> float:
         begun = time.process_time()
@@ -52,9 +52,9 @@ def prepared(folder: Path, count: int, shape: tuple[int, ...]) -> Any:
     from scipy import ndimage
 
     from minivess.foundation.digests import digest_bytes
-    from minivess.ml.datasets.manifests import cases_root, write_record
-    from minivess.ml.datasets.prepared import CASE, IMAGE, LABEL, PreparedCase, npy_bytes
-    from minivess.records.dataset import CaseRecord, DatasetManifest
+    from minivess.ml.cases.manifests import cases_root, write_record
+    from minivess.ml.cases.prepared import CASE, IMAGE, LABEL, PreparedCase, npy_bytes
+    from minivess.records.data.dataset import CaseRecord, DatasetManifest
 
     rng = np.random.default_rng(0)
     records = []
@@ -91,7 +91,8 @@ def prepared(folder: Path, count: int, shape: tuple[int, ...]) -> Any:
 
 def validate() -> None:
     """Validation of 300 flat images and of one volume: files and measures, rules, near duplicates, page. Wall seconds."""
-    from minivess.ml.datasets.checking import profile, report, survey, validation
+    from minivess.ml.quality import profile, survey, validation
+    from minivess.ml.quality.pages import validation_page
 
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     row("validate: load of the machine", load, f"{os.cpu_count()} cores; what follows is wall time")
@@ -111,7 +112,7 @@ def validate() -> None:
             watch.append(time.perf_counter())
             found = validation.validate(manifest, folder, surveyed=surveyed)
             watch.append(time.perf_counter())
-            page = report.page(found, profile.summarise(surveyed), surveyed, when=datetime.now(UTC))
+            page = validation_page.page(found, profile.summarise(surveyed), surveyed, when=datetime.now(UTC))
             watch.append(time.perf_counter())
         measured, again, alike, judged, drawn = (later - sooner for sooner, later in itertools.pairwise(watch))
         rules = max(0.0, judged - alike)
@@ -147,8 +148,8 @@ def _reading(folder: Path) -> Iterator[tuple[str, Callable[[], object], Callable
     import tifffile
     from PIL import Image
 
-    from minivess.ml.datasets.reading.case import read_case, read_image
-    from minivess.records.data_source import CaseSource
+    from minivess.ml.reading.case import read_case, read_image
+    from minivess.records.data.source import CaseSource
 
     sys.path.insert(0, str(Path(__file__).parents[1]))  # the slices are made as the tests make them
     from tests.ml.datasets.specimens import dicom_bytes, slice_of
@@ -207,8 +208,8 @@ def _sealing(folder: Path, *, size: int, rounds: int) -> None:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     from minivess.foundation.files import writing_atomic
-    from minivess.ml.datasets import stream_cipher
-    from minivess.ml.datasets.sealed_files import kind_key, read_sealed, sealed_path, write_sealed
+    from minivess.ml.sealed import stream_cipher
+    from minivess.ml.sealed.sealed_files import kind_key, read_sealed, sealed_path, write_sealed
 
     split, key, chunk = f"sha256:{'0' * 64}", os.urandom(32), stream_cipher.CHUNK
     plain = folder / "image.npy"
@@ -325,7 +326,7 @@ def near_duplicates() -> None:
     """Recall by transformation and false alarms; the folder MINIVESS_IMAGES of PNG files instead of made images."""
     from PIL import Image
 
-    from minivess.ml.datasets.checking.near_duplicates import find
+    from minivess.ml.quality.duplicates.near_duplicates import find
 
     folder = os.environ.get("MINIVESS_IMAGES")
     paths = sorted(Path(folder).rglob("*.png")) if folder else []

@@ -29,14 +29,14 @@ from minivess.foundation.settings import load_settings
 from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import FileTransport
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Context, Draft, Outcome
-from minivess.records.identity import Identity, KeyAlgorithm
-from minivess.records.project import Project
-from minivess.records.roles import IdentityKind, Role
-from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services, silent
-from minivess.workflows.serving_log import Pace
-from minivess.workflows.serving_site import open_serving_log
+from minivess.records.device.project import Project
+from minivess.records.log.entry import Context, Draft, Outcome
+from minivess.records.people.identity import Identity, KeyAlgorithm
+from minivess.records.people.roles import IdentityKind, Role
+from minivess.workflows.serving.serving_log import Pace
+from minivess.workflows.serving.site import open_serving_log
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services, silent
 
 DIGEST = f"sha256:{'5a' * 32}"
 PASSPHRASE = "a benchmark's own"  # noqa: S105  of keys that are thrown away

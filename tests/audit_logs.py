@@ -15,11 +15,11 @@ from minivess.foundation.clock import Clock, utc_now
 from minivess.foundation.settings import load_settings
 from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import FileTransport
-from minivess.records.entry import Details, Draft, EntryBody, Outcome
-from minivess.records.identity import Identity, KeyAlgorithm
-from minivess.records.project import Project
-from minivess.records.roles import IdentityKind, Role
-from minivess.workflows.services import Services, silent
+from minivess.records.device.project import Project
+from minivess.records.log.entry import Details, Draft, EntryBody, Outcome
+from minivess.records.people.identity import Identity, KeyAlgorithm
+from minivess.records.people.roles import IdentityKind, Role
+from minivess.workflows.session.services import Services, silent
 
 ORIGIN = "minivess.test/toy"
 VALIDATED = {"rules": 3, "notes": 0, "warnings": 1, "blocking": 0, "changed": 0}

@@ -29,9 +29,9 @@ from minivess.compliance.verification.log import verify_entries
 from minivess.observability.lineage.events import run_event
 from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import FileTransport
-from minivess.records.entry import Draft
-from minivess.records.receipt import Receipt
-from minivess.records.roles import Role
+from minivess.records.log.entry import Draft
+from minivess.records.log.receipt import Receipt
+from minivess.records.people.roles import Role
 from tests import audit_logs
 from tests.postgres import NOBODY
 from tests.sqlite_disk import Access

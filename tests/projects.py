@@ -25,20 +25,25 @@ from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.admission import LOOK_POLICIES
-from minivess.compliance.rules.test_set import criteria_digest, subject_of
+from minivess.compliance.rules.looks import criteria_digest, subject_of
 from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.paths import Workspace
-from minivess.foundation.profile import Profile
+from minivess.foundation.user_profile import Profile
 from minivess.ml.inference.envelope import derive_envelope
-from minivess.records.approval import UnsealGrant, UnsealRequest
-from minivess.records.identity import KeyAlgorithm, Meaning
-from minivess.records.model import CalibrationRecord, ExportRecord, RunRecord
-from minivess.records.roles import IdentityKind, Role
-from minivess.records.split import Part
-from minivess.workflows import data, modelling, people, registration, test_set, verification
-from minivess.workflows.bound_inputs import INTENDED_USE, BoundInputs
-from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services, open_services
+from minivess.records.data.split import Part
+from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
+from minivess.records.people.approval import UnsealGrant, UnsealRequest
+from minivess.records.people.identity import KeyAlgorithm, Meaning
+from minivess.records.people.roles import IdentityKind, Role
+from minivess.workflows.data import preparation
+from minivess.workflows.models import modelling
+from minivess.workflows.people import accounts
+from minivess.workflows.sealed import registration, requests
+from minivess.workflows.session import workspace_files
+from minivess.workflows.session.bound_inputs import INTENDED_USE, BoundInputs
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services, open_services
+from minivess.workflows.trace import verification_runs
 from tests.compliance.evidence.release_builder import write_source
 
 SESSION_PROFILE = ""
@@ -125,7 +130,7 @@ def _template() -> tuple[Workspace, dict[str, Signer]]:
     for who, role in PEOPLE.items():
         keystore.create(who, who.title(), IdentityKind.PERSON, (role,), PASSPHRASE)
     signers = {who: keystore.unlock(who, PASSPHRASE) for who in PEOPLE}
-    people.start_log(workspace, signers["max"], log_passphrase=PASSPHRASE)
+    accounts.start_log(workspace, signers["max"], log_passphrase=PASSPHRASE)
     return workspace, signers
 
 
@@ -133,10 +138,10 @@ def seal(project: ProjectFolder) -> None:
     """Ingest, validate, split and seal."""
     with project.services() as services:
         ada = project.signers["ada"]
-        data.ingest(services, ada)
-        data.validate(services, ada)
-        data.split(services, ada)
-        data.seal(services, ada)
+        preparation.ingest(services, ada)
+        preparation.validate(services, ada)
+        preparation.split(services, ada)
+        preparation.seal(services, ada)
 
 
 def write_toy_graph(path: Path, *, bias: float = 0.0) -> None:
@@ -180,14 +185,14 @@ def export_toy_model(project: ProjectFolder, *, bias: float = 0.0, bounds: bool 
         project.services() as services,
         recorded(services, "model.export", project.signers["ada"], context=services.context()) as record,
     ):
-        data.write_json(workspace, "models/export.json", made)
+        workspace_files.write_json(workspace, "models/export.json", made)
         record.context(model=made.onnx)
         record.output("models/model.onnx", workspace.onnx)
         record.output("models/export.json", workspace.models / "export.json")
         if bounds:
             held = BoundInputs.of(services)
             known = held.cases(Part.TRAIN, Part.CALIBRATION)
-            data.write_json(
+            workspace_files.write_json(
                 workspace, INTENDED_USE, derive_envelope((one.image, one.record.spacing_um) for one in known)
             )
             record.output(INTENDED_USE, workspace.root / INTENDED_USE)
@@ -204,11 +209,11 @@ def evaluate_toy_model(project: ProjectFolder) -> str:
 
 def record_look(services: Services, signers: dict[str, Signer], model: str) -> None:
     """The entries of a custodian run on an exported model, from the criteria on, without a look at any case."""
-    from minivess.workflows.test_set import configuration_digest, plan_of
+    from minivess.workflows.sealed.requests import configuration_digest, plan_of
 
     developer, reviewer = signers["ada"], signers["rosa"]
     registration.register_policy(services, signers["max"])
-    test_set.register_criteria(services, developer)
+    requests.register_criteria(services, developer)
     plan = plan_of(services.project)
     asked = UnsealRequest(
         id=f"open-toy-{model[-8:]}",
@@ -271,7 +276,7 @@ def add_toy_training(project: ProjectFolder) -> None:
             seconds=0.1,
         )
         with recorded(services, "training", ada, context=services.context(seed=0, model=weights)) as record:
-            data.write_json(workspace, "models/members/seed-0/run.json", run)
+            workspace_files.write_json(workspace, "models/members/seed-0/run.json", run)
             record.output("models/members/seed-0/run.json", workspace.models / "members" / "seed-0" / "run.json")
             record.payload(architecture=plan.model.architecture, steps=1, final_loss=0.5)
         modelling.combine(services, ada)
@@ -284,12 +289,12 @@ def add_toy_training(project: ProjectFolder) -> None:
             threshold=0.2,
             target_recall=plan.calibration.target_recall,
             achieved_recall=0.95,
-            cases=data.split_of(workspace).calibration,
+            cases=workspace_files.split_of(workspace).calibration,
             method="toy",
             note="a toy",
         )
         with recorded(services, "calibration", ada) as record:
-            data.write_json(workspace, "models/calibration.json", calibration)
+            workspace_files.write_json(workspace, "models/calibration.json", calibration)
             record.output("models/calibration.json", workspace.models / "calibration.json")
             record.payload(temperature=1.0, threshold=0.2, target_recall=calibration.target_recall, cases=1)
 
@@ -297,25 +302,25 @@ def add_toy_training(project: ProjectFolder) -> None:
 def register(project: ProjectFolder, services: Services) -> None:
     """Fix in the log what must be fixed before the test set is looked at."""
     registration.register_policy(services, project.signers["max"])
-    test_set.register_criteria(services, project.signers["ada"])
+    requests.register_criteria(services, project.signers["ada"])
 
 
 def evaluate_and_verify(project: ProjectFolder) -> None:
     """Open the test set once, properly, and run the scenarios of the source tree."""
-    from minivess.workflows import final_evaluation
+    from minivess.workflows.sealed import final_evaluation
 
     ada, rosa = project.signers["ada"], project.signers["rosa"]
     with project.services() as services:
         register(project, services)
-        asked = test_set.request(services, ada, purpose="a scenario")
-        test_set.approve(services, rosa, asked.id)
+        asked = requests.request(services, ada, purpose="a scenario")
+        requests.approve(services, rosa, asked.id)
         final_evaluation.run(services, ada, asked.id)
-        verification.run_scenarios(services, ada)
+        verification_runs.run_scenarios(services, ada)
 
 
 def evaluate_as_ada(root: str, request: str) -> None:
     """One evaluation by Ada, as a process of its own makes it."""
-    from minivess.workflows import final_evaluation
+    from minivess.workflows.sealed import final_evaluation
 
     with reopen(Path(root)) as services:
         final_evaluation.run(services, Keyring.of(Path(root)).unlock("ada", PASSPHRASE), request)

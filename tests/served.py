@@ -19,21 +19,23 @@ from httpx import Response
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_bytes
-from minivess.ml.datasets.prepared import load_case
-from minivess.records.entry import Entry
-from minivess.records.model import CalibrationRecord
-from minivess.records.roles import IdentityKind, Role
-from minivess.records.split import Part
-from minivess.serving.app import create_app
-from minivess.serving.volumes import Limits
-from minivess.workflows import data, people
-from minivess.workflows.bound_inputs import SEALED, SPLIT, BoundInputs
-from minivess.workflows.inference import InferenceService, open_model
-from minivess.workflows.recording import recorded
-from minivess.workflows.seal_terms import terms_of
-from minivess.workflows.services import Services
-from minivess.workflows.serving_log import Pace, ServingLog
-from minivess.workflows.serving_site import SITE, open_serving_log
+from minivess.ml.cases.prepared import load_case
+from minivess.records.data.split import Part
+from minivess.records.log.entry import Entry
+from minivess.records.models.model import CalibrationRecord
+from minivess.records.people.roles import IdentityKind, Role
+from minivess.serving.inference.app import create_app
+from minivess.serving.inference.volumes import Limits
+from minivess.workflows.data import preparation
+from minivess.workflows.data.seal_terms import terms_of
+from minivess.workflows.people import accounts
+from minivess.workflows.serving.inference import InferenceService, open_model
+from minivess.workflows.serving.serving_log import Pace, ServingLog
+from minivess.workflows.serving.site import SITE, open_serving_log
+from minivess.workflows.session import workspace_files
+from minivess.workflows.session.bound_inputs import SEALED, SPLIT, BoundInputs
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services
 from tests.projects import PASSPHRASE, ProjectFolder, export_toy_model, put_into_use
 
 LIMITS = Limits(body_bytes=1 << 20, voxels=100_000)
@@ -44,12 +46,12 @@ def prepare(project: ProjectFolder, *, threshold: float | None = 0.3) -> None:
     """Bring a started project to where it can be served: cases, split, toy model, calibration, enrolled service."""
     ada = project.signers["ada"]
     with project.services() as services:
-        data.ingest(services, ada)
-        data.validate(services, ada)
-        split = data.split(services, ada)
-        version = data.DataVersion(dvc=f"md5:{'0' * 32}", split=split.root)
+        preparation.ingest(services, ada)
+        preparation.validate(services, ada)
+        split = preparation.split(services, ada)
+        version = preparation.DataVersion(dvc=f"md5:{'0' * 32}", split=split.root)
         with recorded(services, "data.seal", ada, context=services.context(data=split.root)) as record:
-            data.write_json(project.workspace, "data/version.json", version)
+            workspace_files.write_json(project.workspace, "data/version.json", version)
             held = BoundInputs.of(services)
             record.context(dvc=version.dvc)
             record.input(SPLIT, held.recorded(SPLIT).digest)
@@ -59,9 +61,9 @@ def prepare(project: ProjectFolder, *, threshold: float | None = 0.3) -> None:
     export_toy_model(project)
     put_into_use(project)
     keystore = Keystore(project.workspace.keystore)
-    keystore.create(people.INFERENCE_IDENTITY, "Inference", IdentityKind.SERVICE, (Role.SERVICE,), PASSPHRASE)
-    signer = keystore.unlock(people.INFERENCE_IDENTITY, PASSPHRASE)
-    project.signers = {**project.signers, people.INFERENCE_IDENTITY: signer}
+    keystore.create(accounts.INFERENCE_IDENTITY, "Inference", IdentityKind.SERVICE, (Role.SERVICE,), PASSPHRASE)
+    signer = keystore.unlock(accounts.INFERENCE_IDENTITY, PASSPHRASE)
+    project.signers = {**project.signers, accounts.INFERENCE_IDENTITY: signer}
     calibration = CalibrationRecord(
         temperature=1.0,
         ece_before=0.02,
@@ -76,9 +78,9 @@ def prepare(project: ProjectFolder, *, threshold: float | None = 0.3) -> None:
         note="",
     )
     with project.services() as services:
-        people.enrol(services, project.signers["max"], people.INFERENCE_IDENTITY)
+        accounts.enrol(services, project.signers["max"], accounts.INFERENCE_IDENTITY)
         with recorded(services, "calibration", ada, context=services.context()) as record:
-            data.write_json(project.workspace, "models/calibration.json", calibration)
+            workspace_files.write_json(project.workspace, "models/calibration.json", calibration)
             record.output("models/calibration.json", project.workspace.models / "calibration.json")
             record.payload(temperature=1.0, threshold=threshold, target_recall=0.9, cases=1)
 
@@ -96,7 +98,7 @@ class Service:
 
     @property
     def signer(self) -> Signer:
-        return self.project.signers[people.INFERENCE_IDENTITY]
+        return self.project.signers[accounts.INFERENCE_IDENTITY]
 
     def volume(self) -> tuple[np.ndarray, tuple[float, float, float]]:
         """Image and spacing of a case the model knows."""
@@ -141,7 +143,7 @@ class Service:
 def known_volume(project: ProjectFolder) -> tuple[np.ndarray, tuple[float, float, float]]:
     """Image and spacing of a case the model knows."""
     workspace = project.workspace
-    case = load_case(workspace.prepared, data.split_of(workspace).part(Part.CALIBRATION)[0])
+    case = load_case(workspace.prepared, workspace_files.split_of(workspace).part(Part.CALIBRATION)[0])
     return np.asarray(case.image), case.record.spacing_um
 
 
@@ -156,7 +158,7 @@ def running(project: ProjectFolder, *, pace: Pace = PACE) -> Iterator[Service]:
 
 def opened(project: ProjectFolder, services: Services, *, site: str = SITE, pace: Pace = PACE) -> ServingLog:
     """The serving log of a prepared project, without its work in the background."""
-    signer = project.signers[people.INFERENCE_IDENTITY]
+    signer = project.signers[accounts.INFERENCE_IDENTITY]
     return open_serving_log(services, signer, passphrase=PASSPHRASE, site=site, pace=pace)
 
 

@@ -10,8 +10,8 @@ from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs import merkle
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.cosignature import LOG, AddCheckpoint, verifier_key
-from minivess.records.witness import WitnessState
-from minivess.serving.witness import Witness, WitnessServer, read_state, serve_log, write_state
+from minivess.records.device.witnesses import WitnessState
+from minivess.serving.witness.app import Witness, WitnessServer, read_state, serve_log, write_state
 from tests import audit_logs
 
 ORIGIN = "log.example/x"

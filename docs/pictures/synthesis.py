@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from minivess.ml.datasets.synthesis.parameters import parameters_of
-from minivess.ml.datasets.synthesis.volume import synthesise
+from minivess.ml.synthesis.parameters import parameters_of
+from minivess.ml.synthesis.volume import synthesise
 
 CLEAR: dict[str, Any] = {
     "shape": (24, 160, 160),

@@ -26,14 +26,14 @@ from minivess.compliance.proofs.envelope import envelope_bytes
 from minivess.compliance.proofs.merkle import inclusion_proof, leaf_hash, root, tree_of
 from minivess.compliance.proofs.tlog_proof import TlogProof
 from minivess.foundation.digests import digest_bytes
-from minivess.records.approval import Envelope, Policy, PolicyRule, UnsealGrant, UnsealRequest
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Context, Entry, EntryBody, Outcome
-from minivess.records.evaluation import AnalysisPlan, Conventions, Criterion, Looks
-from minivess.records.identity import Identity, KeyAlgorithm, Meaning
-from minivess.records.payloads import observed
-from minivess.records.receipt import Receipt
-from minivess.records.roles import IdentityKind, Role
+from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, Looks
+from minivess.records.log.entry import Context, Entry, EntryBody, Outcome
+from minivess.records.log.payloads import observed
+from minivess.records.log.receipt import Receipt
+from minivess.records.people.approval import Envelope, Policy, PolicyRule, UnsealGrant, UnsealRequest
+from minivess.records.people.identity import Identity, KeyAlgorithm, Meaning
+from minivess.records.people.roles import IdentityKind, Role
 
 ORIGIN = "minivess.example/vessel-segmenter"
 BEGIN = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)

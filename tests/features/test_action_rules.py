@@ -22,9 +22,9 @@ from minivess.foundation.clock import utc_now
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Context, Draft, Outcome
-from minivess.records.roles import Role
-from minivess.records.rules import RulesAdopted
+from minivess.records.log.action_table import RulesAdopted
+from minivess.records.log.entry import Context, Draft, Outcome
+from minivess.records.people.roles import Role
 from tests import audit_logs, earlier
 from tests.compliance.rules import guarded_log, test_admission
 

@@ -18,9 +18,9 @@ from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.verification.log import verify_entries
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageError
-from minivess.records.entry import EntryBody
-from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
+from minivess.records.log.entry import EntryBody
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services
 from tests import audit_logs
 from tests.audit_logs import VALIDATED, Desk, draft
 

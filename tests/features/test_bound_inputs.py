@@ -17,16 +17,19 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError, VerificationError
-from minivess.ml.datasets.manifests import root_of
-from minivess.records.dataset import DatasetManifest
-from minivess.records.entry import Outcome
-from minivess.records.intended_use import IntendedUse
-from minivess.records.seal import SealManifest
-from minivess.records.split import SplitManifest
-from minivess.workflows import data, data_splits, final_evaluation, modelling, release, test_set
-from minivess.workflows.bound_inputs import TABLE, BoundInputs
-from minivess.workflows.inference import open_model
-from minivess.workflows.services import Services
+from minivess.ml.cases.manifests import root_of
+from minivess.records.data.dataset import DatasetManifest
+from minivess.records.data.seal import SealManifest
+from minivess.records.data.split import SplitManifest
+from minivess.records.log.entry import Outcome
+from minivess.records.models.intended_use import IntendedUse
+from minivess.workflows.data import preparation, splits
+from minivess.workflows.models import modelling
+from minivess.workflows.release import build
+from minivess.workflows.sealed import final_evaluation, requests
+from minivess.workflows.serving.inference import open_model
+from minivess.workflows.session.bound_inputs import TABLE, BoundInputs
+from minivess.workflows.session.services import Services
 from tests import projects, served
 
 scenarios("bound_inputs.feature")
@@ -108,8 +111,8 @@ def approved(
     project = sealed_project.copy_to(tmp_path_factory.mktemp("approved") / "project")
     with project.services() as services:
         projects.register(project, services)
-        asked = test_set.request(services, project.signers["ada"], purpose="a scenario")
-        test_set.approve(services, project.signers["rosa"], asked.id)
+        asked = requests.request(services, project.signers["ada"], purpose="a scenario")
+        requests.approve(services, project.signers["rosa"], asked.id)
     return project, asked.id
 
 
@@ -132,8 +135,8 @@ def _(approved: tuple[projects.ProjectFolder, str], tmp_path: Path) -> Story:
 def _(started_project: projects.ProjectFolder, tmp_path: Path) -> Story:
     project = started_project.copy_to(tmp_path / "project")
     with project.services() as services:
-        data.ingest(services, project.signers["ada"])
-        data.validate(services, project.signers["ada"])
+        preparation.ingest(services, project.signers["ada"])
+        preparation.validate(services, project.signers["ada"])
     return Story(project)
 
 
@@ -224,7 +227,7 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     story.record_of(story.part("test")[0], lambda record: record.update(spacing=[0.1, 0.1, 0.1]))
     with story.project.services() as services:
-        data.ingest(services, story.project.signers["ada"])
+        preparation.ingest(services, story.project.signers["ada"])
 
 
 @given("a training run says that it was made with another configuration")
@@ -251,7 +254,7 @@ def _(story: Story) -> None:
 @given("a test case is changed with its record after the split")
 def _(story: Story) -> None:
     with story.project.services() as services:
-        made = data.split(services, story.project.signers["ada"])
+        made = preparation.split(services, story.project.signers["ada"])
     case = made.test[0]
     story.array(case, "image.npy", lambda image: image[::-1])
     digest = digest_bytes((story.root / "data/prepared" / case / "image.npy").read_bytes())
@@ -300,17 +303,17 @@ STEPS: dict[str, Callable[[Services, Any], object]] = {
     "combines": modelling.combine,
     "calibrates": modelling.calibrate,
     "exports": modelling.export,
-    "checks the split for leaks": data_splits.leakage,
-    "validates": data.validate,
-    "splits": data.split,
-    "splits and seals": data.seal,
+    "checks the split for leaks": splits.leakage,
+    "validates": preparation.validate,
+    "splits": preparation.split,
+    "splits and seals": preparation.seal,
 }
 
 
 @when("Ada has split the cases")
 def _(story: Story) -> None:
     with story.project.services() as services:
-        data.split(services, story.project.signers["ada"])
+        preparation.split(services, story.project.signers["ada"])
 
 
 @when(parsers.re(f"Ada (?P<step>{'|'.join(STEPS)})$"))
@@ -320,7 +323,7 @@ def _(story: Story, step: str) -> None:
 
 @when("Max builds the release")
 def _(story: Story) -> None:
-    story.act("max", release.build)
+    story.act("max", build.build)
 
 
 @when("Ada's evaluation is watched")

@@ -13,8 +13,8 @@ from minivess.ml.inference.predictor import PatchPredictor, to_probability
 from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
 from minivess.ml.uncertainty.conformal import ConformalThreshold, conformal_threshold
 from minivess.ml.uncertainty.temperature import negative_log_likelihood
-from minivess.records.model import CalibrationRecord, ModelSpec
-from minivess.records.split import SplitManifest
+from minivess.records.data.split import SplitManifest
+from minivess.records.models.model import CalibrationRecord, ModelSpec
 
 scenarios("calibration.feature")
 

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.compliance.evidence.log_story import items_digest
+from minivess.compliance.documents.log_story import items_digest
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.traceability.graph import TraceGraph
-from minivess.compliance.traceability.impact import Impact, impact_of
-from minivess.compliance.traceability.items import load_items
-from minivess.compliance.traceability.reviews import REVIEWS, item_digest, read_reviews, write_reviews
-from minivess.compliance.traceability.revisions import difference, items_at
+from minivess.compliance.items.items import load_items
+from minivess.compliance.items.revisions import difference, items_at
+from minivess.compliance.trace.graph import TraceGraph
+from minivess.compliance.trace.impact import Impact, impact_of
+from minivess.compliance.trace.link_reviews import REVIEWS, item_digest, read_reviews, write_reviews
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Context, Draft, Outcome
-from minivess.workflows import tracing
+from minivess.records.log.entry import Context, Draft, Outcome
+from minivess.workflows.trace import link_reviews
 from tests import projects
 from tests.audit_logs import service
 from tests.projects import ProjectFolder
@@ -45,12 +45,12 @@ class Desk:
     def states(self) -> dict[str, str]:
         """How links stand that are not reviewed as they are."""
         with self.project.services() as services:
-            return {str(key): state for key, state in tracing.link_states(services).items() if state != "reviewed"}
+            return {str(key): state for key, state in link_reviews.link_states(services).items() if state != "reviewed"}
 
     def review(self, who: Signer, *only: str) -> None:
         """Review links."""
         with self.project.services() as services:
-            tracing.review(services, who, only=only)
+            link_reviews.review(services, who, only=only)
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Change a file of the tree."""
@@ -80,8 +80,8 @@ def _(desk: Desk) -> None:
 @then(parsers.parse('the log says that "{who}" reviewed "{link}"'))
 def _(desk: Desk, who: str, link: str) -> None:
     with desk.project.services() as services:
-        [actor] = [actor for (name, _), (_, actor, _) in tracing.reviewers(services).items() if name == link]
-        assert tracing.unsigned_reviews(services) == []
+        [actor] = [actor for (name, _), (_, actor, _) in link_reviews.reviewers(services).items() if name == link]
+        assert link_reviews.unsigned_reviews(services) == []
     assert actor == who
 
 
@@ -168,7 +168,7 @@ def _(desk: Desk) -> None:
 @then(parsers.parse('the review of "{link}" counts as unsigned'))
 def _(desk: Desk, link: str) -> None:
     with desk.project.services() as services:
-        assert [str(key) for key in tracing.unsigned_reviews(services)] == [link]
+        assert [str(key) for key in link_reviews.unsigned_reviews(services)] == [link]
 
 
 @then("the service is refused to review links")
@@ -226,13 +226,13 @@ def _(desk: Desk) -> None:
 @given(parsers.parse('"{who}" takes the baseline "{name}"'))
 def _(desk: Desk, who: str, name: str) -> None:
     with desk.project.services() as services:
-        tracing.take_baseline(services, desk.project.signers[who], name)
+        link_reviews.take_baseline(services, desk.project.signers[who], name)
 
 
 @then(parsers.parse('the difference from the baseline "{name}" is the statement of "{item}"'))
 def _(desk: Desk, name: str, item: str) -> None:
     with desk.project.services() as services:
-        found = tracing.baselines(services)[name]
+        found = link_reviews.baselines(services)[name]
     assert found.commit is not None
     before = items_at(desk.tree, found.commit)
     assert items_digest(before) == found.digest
@@ -244,11 +244,11 @@ def _(desk: Desk, name: str, item: str) -> None:
 def _(desk: Desk, name: str) -> None:
     subprocess.run(["git", "stash", "-q"], cwd=desk.tree, check=True)
     with desk.project.services() as services, pytest.raises(UsageError, match="already"):
-        tracing.take_baseline(services, desk.project.signers["max"], name)
+        link_reviews.take_baseline(services, desk.project.signers["max"], name)
     subprocess.run(["git", "stash", "pop", "-q"], cwd=desk.tree, check=True)
 
 
 @then("no baseline is taken of a tree that differs from its commit")
 def _(desk: Desk) -> None:
     with desk.project.services() as services, pytest.raises(RefusedError, match="commit"):
-        tracing.take_baseline(services, desk.project.signers["max"], "v2")
+        link_reviews.take_baseline(services, desk.project.signers["max"], "v2")

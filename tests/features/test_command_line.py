@@ -14,8 +14,8 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.errors import UsageError
 from minivess.foundation.paths import Workspace
-from minivess.records.entry import Outcome
-from minivess.workflows.demo import prepare_folder
+from minivess.records.log.entry import Outcome
+from minivess.workflows.project.demo import prepare_folder
 from tests import projects
 
 scenarios("command_line.feature")

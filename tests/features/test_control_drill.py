@@ -13,12 +13,12 @@ from click.testing import CliRunner, Result
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
-from minivess.compliance.traceability.evidence_files import read_results
-from minivess.compliance.traceability.graph import TraceGraph
+from minivess.compliance.results.evidence_files import read_results
+from minivess.compliance.trace.graph import TraceGraph
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import UsageError
-from minivess.records.entry import Outcome
-from minivess.workflows import control_drill, verification
+from minivess.records.log.entry import Outcome
+from minivess.workflows.trace import control_drill, verification_runs
 from tests import projects
 from tests.projects import ProjectFolder
 from tests.tiny_tree import FILES, write_tree
@@ -92,7 +92,7 @@ def _(desk: Desk, what: str) -> None:
 def _(desk: Desk, tmp_path: Path) -> None:
     desk.project = projects.start(tmp_path / "project", source=desk.tree)
     with desk.project.services() as services:
-        verification.run_scenarios(services, desk.project.signers["ada"])
+        verification_runs.run_scenarios(services, desk.project.signers["ada"])
 
 
 @when("the tree changes")

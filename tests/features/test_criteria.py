@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.compliance.traceability.graph import TraceGraph
-from minivess.records.cases import CriterionVerdict
-from minivess.workflows.criteria import judge_all, read_cases
+from minivess.compliance.trace.graph import TraceGraph
+from minivess.records.evaluation.case_results import CriterionVerdict
+from minivess.workflows.trace.statistical_criteria import judge_all, read_cases
 from tests.tiny_tree import write_tree
 
 scenarios("criteria.feature")

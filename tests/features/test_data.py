@@ -12,15 +12,15 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError
-from minivess.ml.datasets.manifests import cases_root
-from minivess.ml.datasets.prepared import ingest, load_case
-from minivess.ml.datasets.reading.case import read_image
-from minivess.ml.datasets.reading.volume import Limits
-from minivess.ml.datasets.splits import check_leakage, split
-from minivess.records.data_source import CaseSource, Data, Synthetic
-from minivess.records.dataset import CaseRecord, DatasetManifest
-from minivess.records.entry import Context
-from minivess.records.split import Part, Split
+from minivess.ml.cases.manifests import cases_root
+from minivess.ml.cases.prepared import ingest, load_case
+from minivess.ml.reading.case import read_image
+from minivess.ml.reading.volume import Limits
+from minivess.ml.splits.splits import check_leakage, split
+from minivess.records.data.dataset import CaseRecord, DatasetManifest
+from minivess.records.data.source import CaseSource, Data, Synthetic
+from minivess.records.data.split import Part, Split
+from minivess.records.log.entry import Context
 
 scenarios("data.feature")
 
@@ -283,7 +283,7 @@ def _both_named(facts: dict) -> None:
 
 @when("it is versioned with DVC")
 def _version(facts: dict, tmp_path: Path) -> None:
-    from minivess.ml.datasets.versioning import version
+    from minivess.ml.versions.data_version import version
 
     facts["digest"] = version(tmp_path, [tmp_path / "data" / "prepared"])
 

@@ -12,16 +12,18 @@ import pytest
 import yaml
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.compliance.evidence.pack import build_pack
+from minivess.compliance.pack.pack import build_pack
 from minivess.compliance.proofs.archive import read_archive
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import MinivessError
-from minivess.records.data_card import DataCard
-from minivess.records.entry import Outcome
-from minivess.records.split import SplitManifest
-from minivess.records.validation import Finding, Severity, ValidationReport
-from minivess.workflows import data, data_card
-from minivess.workflows.recording import recorded
+from minivess.records.data.card import DataCard
+from minivess.records.data.split import SplitManifest
+from minivess.records.data.validation import Finding, Severity, ValidationReport
+from minivess.records.log.entry import Outcome
+from minivess.workflows.data import card as data_card
+from minivess.workflows.data import preparation
+from minivess.workflows.session import workspace_files
+from minivess.workflows.session.recording import recorded
 from tests import projects
 from tests.compliance.evidence.release_builder import make_release
 
@@ -83,7 +85,7 @@ class Story:
 
     @property
     def split(self) -> SplitManifest:
-        return data.split_of(self.ready.workspace)
+        return workspace_files.split_of(self.ready.workspace)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,7 @@ def validated(tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolde
     folder = tmp_path_factory.mktemp("card")
     project = projects.start(folder / "project", source=folder)
     with project.services() as services:
-        manifest = data.ingest(services, project.signers["ada"])
+        manifest = preparation.ingest(services, project.signers["ada"])
     cases = [case.id for case in manifest.cases]
     findings = [
         *(Finding(rule="mask-gap", severity=Severity.NOTE, case=case, message=f"seen in {case}") for case in cases),
@@ -107,7 +109,7 @@ def validated(tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolde
     rules = tuple(sorted({finding.rule for finding in findings}))
     report = ValidationReport(dataset=manifest.root, rules=rules, findings=tuple(findings))
     with project.services() as services, recorded(services, "data.validate", project.signers["ada"]) as record:
-        data.write_json(project.workspace, "data/validation.json", report)
+        workspace_files.write_json(project.workspace, "data/validation.json", report)
         record.output("data/validation.json", project.workspace.data / "validation.json")
         record.payload(rules=len(rules), notes=len(cases), warnings=2, blocking=0)
     return project
@@ -117,7 +119,7 @@ def validated(tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolde
 def divided(validated: projects.ProjectFolder, tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolder:
     project = validated.copy_to(tmp_path_factory.mktemp("card") / "project")
     with project.services() as services:
-        data.split(services, project.signers["ada"])
+        preparation.split(services, project.signers["ada"])
     return project
 
 
@@ -149,7 +151,7 @@ def _(story: Story, validated: projects.ProjectFolder) -> None:
 def _(story: Story, divided: projects.ProjectFolder) -> None:
     story.project = divided.copy_to(story.folder / "project")
     with story.project.services() as services:
-        data.seal(services, story.project.signers["ada"])
+        preparation.seal(services, story.project.signers["ada"])
 
 
 @given("a release whose results are in the log", target_fixture="release")
@@ -245,7 +247,7 @@ def _(story: Story) -> None:
 
 @then("neither file holds the digests or the foreground of a test case")
 def _(story: Story) -> None:
-    manifest = data.manifest_of(story.ready.workspace)
+    manifest = workspace_files.manifest_of(story.ready.workspace)
     text = story.page + json.dumps(story.croissant)
     for case in manifest.cases:
         hidden = case.id in story.split.test

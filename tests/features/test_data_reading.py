@@ -13,12 +13,12 @@ from PIL import Image
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.errors import InputError, MinivessError, RefusedError
-from minivess.ml.datasets.prepared import ingest
-from minivess.ml.datasets.reading.case import read_case, read_image
-from minivess.ml.datasets.reading.sources import case_sources
-from minivess.ml.datasets.reading.volume import Limits, Volume
-from minivess.records.data_source import CaseSource, Data
-from minivess.records.dataset import LabelClass
+from minivess.ml.cases.prepared import ingest
+from minivess.ml.reading.case import read_case, read_image
+from minivess.ml.reading.sources import case_sources
+from minivess.ml.reading.volume import Limits, Volume
+from minivess.records.data.dataset import LabelClass
+from minivess.records.data.source import CaseSource, Data
 from tests.ml.datasets import specimens
 
 scenarios("data_reading.feature")

@@ -16,10 +16,11 @@ from scipy import ndimage
 
 from minivess.cli.main import app
 from minivess.foundation.errors import RefusedError
-from minivess.ml.datasets.checking.near_duplicates import find
-from minivess.records.entry import Outcome
-from minivess.records.split import Part, SplitManifest
-from minivess.workflows import data, data_splits
+from minivess.ml.quality.duplicates.near_duplicates import find
+from minivess.records.data.split import Part, SplitManifest
+from minivess.records.log.entry import Outcome
+from minivess.workflows.data import preparation, splits
+from minivess.workflows.session import workspace_files
 from tests.projects import PASSPHRASE, ProjectFolder, start, write_tiny_tree
 
 scenarios("data_splits.feature")
@@ -98,8 +99,8 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
     plain["data"] = {"name": "six", "licence": "CC0", "source": "the generator", "root": "files", "cases": cases}
     made.workspace.project_file.write_text(yaml.safe_dump(plain), encoding="utf-8")
     with made.services() as services:
-        data.ingest(services, made.signers["ada"])
-        data.validate(services, made.signers["ada"])
+        preparation.ingest(services, made.signers["ada"])
+        preparation.validate(services, made.signers["ada"])
     return made
 
 
@@ -109,7 +110,7 @@ def locked(ready: ProjectFolder, tmp_path_factory: pytest.TempPathFactory) -> tu
     made = ready.copy_to(tmp_path_factory.mktemp("locked") / "project")
     plan(made, {"calibration": 1, "test": 1, "seed": 1})
     with made.services() as services:
-        return made, data.split(services, made.signers["ada"])
+        return made, preparation.split(services, made.signers["ada"])
 
 
 def plan(made: ProjectFolder, split: dict[str, Any]) -> None:
@@ -121,7 +122,7 @@ def try_to_split(facts: dict[str, Any]) -> None:
     made: ProjectFolder = facts["project"]
     with made.services() as services:
         try:
-            facts["split"] = data.split(services, made.signers["ada"])
+            facts["split"] = preparation.split(services, made.signers["ada"])
         except RefusedError as error:
             facts["error"] = error
 
@@ -209,9 +210,9 @@ def _by_hand(facts: dict) -> None:
     made: ProjectFolder = facts["project"]
     first = facts["first"]
     moved = first.model_copy(update={"train": first.train[1:], "test": (*first.test, first.train[0])})
-    data.write_json(made.workspace, data.SPLIT, moved)
+    workspace_files.write_json(made.workspace, preparation.SPLIT, moved)
     with made.services() as services, pytest.raises(RefusedError) as caught:
-        data.seal(services, made.signers["ada"])
+        preparation.seal(services, made.signers["ada"])
     facts["error"] = caught.value
 
 
@@ -250,7 +251,7 @@ def _table(facts: dict) -> None:
 def _nothing(facts: dict) -> None:
     with facts["project"].services() as services:
         assert "data.split" not in {entry.body.action for entry in services.log.entries()}
-    assert not (facts["project"].workspace.root / data.SPLIT).exists()
+    assert not (facts["project"].workspace.root / preparation.SPLIT).exists()
 
 
 @given("a project whose split is locked and whose test part is sealed")
@@ -258,12 +259,12 @@ def _sealed(facts: dict, ready: ProjectFolder, tmp_path: Path) -> None:
     made = facts["project"] = ready.copy_to(tmp_path / "project")
     plan(made, {"calibration": ["s-v4"], "test": ["s-original", "s-copy"]})
     with made.services() as services:
-        data.split(services, made.signers["ada"])
+        preparation.split(services, made.signers["ada"])
         assert (made.workspace.data / "leakage.html").is_file()
         for name in ("original", "copy"):  # sealing refuses while plain sources lie in the workspace
             for path in (made.workspace.root / "files").glob(f"{name}*"):
                 path.unlink()
-        data.seal(services, made.signers["ada"])
+        preparation.seal(services, made.signers["ada"])
     assert not (made.workspace.data / "leakage.html").exists()
 
 
@@ -271,7 +272,7 @@ def _sealed(facts: dict, ready: ProjectFolder, tmp_path: Path) -> None:
 def _guard(facts: dict) -> None:
     made: ProjectFolder = facts["project"]
     with made.services() as services:
-        facts["report"] = data_splits.leakage(services, made.signers["ada"])
+        facts["report"] = splits.leakage(services, made.signers["ada"])
 
 
 @then("it finds no leak, and the copies that stay together")

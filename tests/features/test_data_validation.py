@@ -12,10 +12,11 @@ import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.errors import UsageError
-from minivess.ml.datasets.checking import profile, report, survey, validation
-from minivess.ml.datasets.checking.catalogue import RULES
-from minivess.records.dataset import CaseRecord
-from minivess.records.validation import RuleChange, Severity
+from minivess.ml.quality import profile, survey, validation
+from minivess.ml.quality.pages import validation_page
+from minivess.ml.quality.rule_catalogue import RULES
+from minivess.records.data.dataset import CaseRecord
+from minivess.records.data.validation import RuleChange, Severity
 from tests.ml.datasets.prepared_sets import manifest, picture, put
 
 scenarios("data_validation.feature")
@@ -131,7 +132,7 @@ def _report(facts: dict) -> None:
     surveyed = survey.survey(data, facts["folder"])
     facts["report"] = validation.validate(data, facts["folder"], surveyed=surveyed)
     figures = profile.summarise(surveyed)
-    facts["page"] = report.page(facts["report"], figures, surveyed, when=datetime(2026, 1, 2, tzinfo=UTC))
+    facts["page"] = validation_page.page(facts["report"], figures, surveyed, when=datetime(2026, 1, 2, tzinfo=UTC))
 
 
 @when("it is profiled twice")
@@ -173,7 +174,7 @@ def _still(facts: dict) -> None:
 def _shown(facts: dict, reason: str) -> None:
     data = manifest(facts["records"])
     surveyed = survey.survey(data, facts["folder"])
-    page = report.page(facts["report"], None, surveyed, when=datetime(2026, 1, 2, tzinfo=UTC))
+    page = validation_page.page(facts["report"], None, surveyed, when=datetime(2026, 1, 2, tzinfo=UTC))
     section = page[page.index('id="changed"') : page.index('id="overview"')]
     assert "mask-empty" in section
     assert reason in section
@@ -214,11 +215,11 @@ def _alone(facts: dict) -> None:
 @then("where a case is sealed its picture can be taken out while its findings stay")
 def _withdrawn(facts: dict) -> None:
     before = facts["page"]
-    after = report.without_pictures(before, ["bright", "unheard-of"])
+    after = validation_page.without_pictures(before, ["bright", "unheard-of"])
     assert after.count("data:image/png;base64,") == before.count("data:image/png;base64,") - 1
     assert "saturated" in after
     assert "The picture of 1 case was taken out" in after
-    assert report.without_pictures(before, []) == before
+    assert validation_page.without_pictures(before, []) == before
 
 
 @then("both profiles have the same bytes")

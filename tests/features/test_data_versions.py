@@ -16,14 +16,16 @@ import yaml
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.errors import MinivessError
-from minivess.ml.datasets import transfer, versioning
-from minivess.ml.datasets.prepared import ingest
-from minivess.ml.datasets.stages import record_stage, stale_stages
-from minivess.records.data_version import DataRemote
-from minivess.records.entry import EntryBody, Outcome
-from minivess.workflows import data, data_versions, pipeline
-from minivess.workflows.services import load_project
-from minivess.workflows.stages import write_pipeline
+from minivess.ml.cases.prepared import ingest
+from minivess.ml.versions import data_version, transfer
+from minivess.ml.versions.dvc_stages import record_stage, stale_stages
+from minivess.records.data.version import DataRemote
+from minivess.records.log.entry import EntryBody, Outcome
+from minivess.workflows.data import versions
+from minivess.workflows.pipeline import status
+from minivess.workflows.pipeline.stages import write_pipeline
+from minivess.workflows.session import workspace_files
+from minivess.workflows.session.services import load_project
 from tests import projects, s3
 
 scenarios("data_versions.feature")
@@ -67,7 +69,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode() * 1000)
     with project.services() as services:
-        data_versions.add(services, project.signers["ada"], Path("data/raw"))
+        versions.add(services, project.signers["ada"], Path("data/raw"))
     write_pipeline(root, load_project(root))
     projects.seal(project)
     return project
@@ -123,16 +125,16 @@ def clone(scene: Scene) -> projects.ProjectFolder:
 def _(scene: Scene) -> None:
     ada = scene.project.signers["ada"]
     with scene.project.services() as services:
-        data_versions.push(services, ada)
+        versions.push(services, ada)
     scene.clone = clone(scene)
     with scene.clone.services() as services:
-        data_versions.pull(services, ada)
+        versions.pull(services, ada)
 
 
 @when("somebody changes the raw data and versions and pushes them past the log")
 def _(scene: Scene) -> None:
     (scene.root / "data" / "raw" / "one.tif").write_bytes(b"another picture")
-    versioning.add(scene.root, Path("data/raw"))
+    data_version.add(scene.root, Path("data/raw"))
     transfer.push(scene.root, DataRemote(url=str(scene.root.parent / "store")), progress=lambda *_: None)
 
 
@@ -140,7 +142,7 @@ def _(scene: Scene) -> None:
 def _(scene: Scene) -> None:
     scene.clone = clone(scene)
     with scene.clone.services() as services, pytest.raises(MinivessError) as refusal:
-        data_versions.pull(services, scene.project.signers["ada"])
+        versions.pull(services, scene.project.signers["ada"])
     scene.refusal = refusal.value
 
 
@@ -206,11 +208,11 @@ def _(scene: Scene) -> None:
 
 @when("a copy of a sealed image lies among the raw data under another name")
 def _(scene: Scene, tmp_path: Path) -> None:
-    case = data.split_of(scene.project.workspace).test[0]
+    case = workspace_files.split_of(scene.project.workspace).test[0]
     ingest(load_project(scene.root).data, tmp_path, tmp_path / "again")  # the generator makes the same bytes again
     shutil.copyfile(tmp_path / "again" / case / "image.npy", scene.root / "data" / "raw" / "three.tif")
     with scene.project.services() as services, pytest.raises(MinivessError) as refusal:
-        data_versions.add(services, scene.project.signers["ada"], Path("data/raw"))
+        versions.add(services, scene.project.signers["ada"], Path("data/raw"))
     scene.refusal = refusal.value
 
 
@@ -223,7 +225,7 @@ def _(scene: Scene) -> None:
     plain = (scene.root / "data" / "raw" / "three.tif").read_bytes()
     (scene.root / "data" / "raw" / "three.tif").unlink()
     with scene.project.services() as services:
-        data_versions.push(services, scene.project.signers["ada"])
+        versions.push(services, scene.project.signers["ada"])
     for place in (scene.root / ".dvc" / "cache", scene.root.parent / "store"):
         assert plain not in {path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
@@ -253,7 +255,7 @@ def _(scene: Scene, parameter: str) -> None:
     change(scene.root, **changes[parameter])
     plan = load_project(scene.root)
     write_pipeline(scene.root, plan)
-    scene.after = [row["stage"] for row in pipeline.state(scene.root, plan) if row["stale"]]
+    scene.after = [row["stage"] for row in status.state(scene.root, plan) if row["stale"]]
 
 
 @then(parsers.parse("the first stale stage is {first} and all later ones that need it"))

@@ -21,11 +21,11 @@ from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.pack import verify_pack
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import read_trust
-from minivess.records.entry import Outcome
-from minivess.records.receipt import Receipt
+from minivess.records.log.entry import Outcome
+from minivess.records.log.receipt import Receipt
 from minivess.records.verdict import VerdictState
-from minivess.workflows.people import unlock
-from minivess.workflows.services import open_services
+from minivess.workflows.people.accounts import unlock
+from minivess.workflows.session.services import open_services
 from tests import earlier
 from tests.audit_logs import draft
 

@@ -9,14 +9,14 @@ import pytest
 from pytest_bdd import given, scenarios, then, when
 from scipy import ndimage
 
+from minivess.ml.evaluation.acceptance_criteria import Judgement, judge
 from minivess.ml.evaluation.baseline import tune_threshold
 from minivess.ml.evaluation.bootstrap import bootstrap_mean
-from minivess.ml.evaluation.criteria import Judgement, judge
 from minivess.ml.evaluation.evaluate import evaluate
-from minivess.ml.evaluation.overlap import dice
-from minivess.ml.evaluation.topology import cldice
-from minivess.records.dataset import CaseRecord
-from minivess.records.evaluation import MEASURES, Conventions, Criterion, EvaluationRecord, Interval
+from minivess.ml.measures.overlap import dice
+from minivess.ml.measures.topology import cldice
+from minivess.records.data.dataset import CaseRecord
+from minivess.records.evaluation.evaluation import MEASURES, Conventions, Criterion, EvaluationRecord, Interval
 
 scenarios("evaluation.feature")
 

@@ -14,17 +14,17 @@ from urllib.parse import unquote
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.compliance.evidence.gates import judge, load_policy
-from minivess.compliance.evidence.pack import BuiltPack, add_signature, build_pack
+from minivess.compliance.facts.gates import judge, load_policy
+from minivess.compliance.pack.pack import BuiltPack, add_signature, build_pack
 from minivess.compliance.proofs.archive import read_archive
-from minivess.compliance.traceability.evidence_files import with_evidence
-from minivess.compliance.traceability.graph import TraceGraph
+from minivess.compliance.results.evidence_files import with_evidence
+from minivess.compliance.trace.graph import TraceGraph
 from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
-from minivess.records.identity import Meaning
-from minivess.records.release import GateFacts, GateResult
-from minivess.records.traceability import EvidenceFile, TestResult
+from minivess.records.device.release import GateFacts, GateResult
+from minivess.records.items.trace import EvidenceFile, TestResult
+from minivess.records.people.identity import Meaning
 from tests.compliance import pack_builder as logs
 from tests.compliance.evidence.release_builder import POLICY, SHA, Release, make_release, sign_for
 

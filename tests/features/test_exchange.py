@@ -12,11 +12,11 @@ from click.testing import CliRunner, Result
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
-from minivess.compliance.traceability.exchange.importing import import_file
-from minivess.compliance.traceability.graph import TraceGraph
-from minivess.compliance.traceability.items import load_items
-from minivess.compliance.traceability.reports import read_report
-from minivess.records.items import Requirement
+from minivess.compliance.exchange.importing import import_file
+from minivess.compliance.items.items import load_items
+from minivess.compliance.results.result_files import read_report
+from minivess.compliance.trace.graph import TraceGraph
+from minivess.records.items.items import Requirement
 from tests.tiny_tree import write_tree
 
 scenarios("exchange.feature")

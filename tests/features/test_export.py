@@ -15,7 +15,7 @@ from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError
 from minivess.ml.export.onnx import certify
 from minivess.ml.inference.predictor import PatchPredictor, to_probability
-from minivess.records.model import ExportRecord, ModelSpec
+from minivess.records.models.model import ExportRecord, ModelSpec
 
 scenarios("export.feature")
 

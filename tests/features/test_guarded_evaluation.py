@@ -19,15 +19,18 @@ from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.verification.log import verify_log
 from minivess.foundation.clock import utc_now
 from minivess.foundation.errors import MinivessError, RefusedError
-from minivess.foundation.profile import Profile
-from minivess.ml.datasets.sealed import open_image, open_label, open_sealed
-from minivess.records.entry import Outcome
-from minivess.records.evaluation import EvaluationRecord, Looks
-from minivess.records.payloads import IdentityRefused
-from minivess.records.roles import IdentityKind, Role
-from minivess.workflows import data, final_evaluation, people, test_set
-from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services, load_project
+from minivess.foundation.user_profile import Profile
+from minivess.ml.sealed.sealed_cases import open_image, open_label, open_sealed
+from minivess.records.evaluation.evaluation import EvaluationRecord, Looks
+from minivess.records.log.entry import Outcome
+from minivess.records.log.payloads import IdentityRefused
+from minivess.records.people.roles import IdentityKind, Role
+from minivess.workflows.people import accounts
+from minivess.workflows.sealed import final_evaluation
+from minivess.workflows.sealed import requests as test_set
+from minivess.workflows.session import workspace_files
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services, load_project
 from tests import audit_logs, projects
 
 scenarios("guarded_evaluation.feature")
@@ -98,7 +101,7 @@ def story(sealed_project: projects.ProjectFolder, tmp_path: Path) -> Iterator[St
 
 @given("a project whose test part is sealed for the reviewer Rosa")
 def _(story: Story) -> None:
-    assert set(data.seal_of(story.project.workspace).wrapped_keys) == {"rosa"}
+    assert set(workspace_files.seal_of(story.project.workspace).wrapped_keys) == {"rosa"}
 
 
 @given("no acceptance criteria are registered")
@@ -237,7 +240,7 @@ def _(story: Story) -> None:
 @given(parsers.parse("Rosa's {right} is taken away"))
 def _(story: Story, right: str, tmp_path: Path) -> None:
     manager = story.project.signers["max"]
-    people.revoke(story.services, manager, "rosa", "left the project")
+    accounts.revoke(story.services, manager, "rosa", "left the project")
     if right == "role":
         store = Keystore(tmp_path / "other-keys")
         again = store.create("rosa", "Rosa", IdentityKind.PERSON, (Role.DEVELOPER,), projects.PASSPHRASE)
@@ -390,7 +393,7 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     assert story.error is None
     (record,) = story.records
-    assert {row.case for row in record.cases} == set(data.split_of(story.project.workspace).test)
+    assert {row.case for row in record.cases} == set(workspace_files.split_of(story.project.workspace).test)
 
 
 @then("both evaluations have the same figures")
@@ -456,9 +459,9 @@ def _(story: Story) -> None:
 
 @then("no file that was written holds plain bytes of the test part")
 def _(story: Story, tmp_path: Path) -> None:
-    manifest = data.seal_of(story.project.workspace)
+    manifest = workspace_files.seal_of(story.project.workspace)
     rosa = story.project.signers["rosa"]
-    keys = b"".join(rosa.unwrap(one, context=data.SEAL_CONTEXT) for one in manifest.wrapped_keys["rosa"])
+    keys = b"".join(rosa.unwrap(one, context=workspace_files.SEAL_CONTEXT) for one in manifest.wrapped_keys["rosa"])
     plain = []
     for case in open_sealed(story.project.workspace.sealed, manifest, keys):
         image, label = open_image(case), open_label(case)

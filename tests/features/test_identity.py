@@ -16,10 +16,10 @@ from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
-from minivess.records.approval import Envelope, Policy
 from minivess.records.artifact import Artifact
-from minivess.records.identity import Meaning
-from minivess.records.roles import IdentityKind, Role
+from minivess.records.people.approval import Envelope, Policy
+from minivess.records.people.identity import Meaning
+from minivess.records.people.roles import IdentityKind, Role
 
 scenarios("identity.feature")
 

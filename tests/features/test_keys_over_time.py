@@ -26,16 +26,16 @@ from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import Trust, parse_trust
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, RefusedError, UsageError, VerificationError
 from minivess.foundation.paths import Workspace
-from minivess.records.entry import EntryBody, Outcome
-from minivess.records.identity import Identity, KeyAlgorithm
-from minivess.records.receipt import Receipt
-from minivess.records.roles import IdentityKind, Role
-from minivess.records.witnessed import Checked
-from minivess.workflows import people
-from minivess.workflows.checked_people import checks_in
-from minivess.workflows.log_book import reliance_on
-from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
+from minivess.records.log.entry import EntryBody, Outcome
+from minivess.records.log.receipt import Receipt
+from minivess.records.log.witnessed import Checked
+from minivess.records.people.identity import Identity, KeyAlgorithm
+from minivess.records.people.roles import IdentityKind, Role
+from minivess.workflows.log.inspection import reliance_on
+from minivess.workflows.people import accounts
+from minivess.workflows.people.enrolment_checks import checks_in
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services
 from tests import audit_logs
 from tests.audit_logs import draft
 from tests.projects import PASSPHRASE, ProjectFolder, reopen
@@ -50,7 +50,7 @@ class Story:
     services: Services
     before: Identity
     after: Identity | None = None
-    proposal: people.RootsProposal | None = None
+    proposal: accounts.RootsProposal | None = None
     found: BlastRadius | None = None
     error: Exception | None = None
     receipt: Receipt | None = None
@@ -65,7 +65,7 @@ class Story:
         return Keystore(self.services.workspace / "keystore")
 
     def signer(self, who: str):  # type: ignore[no-untyped-def]
-        return people.unlock(self.services, who.lower(), PASSPHRASE)
+        return accounts.unlock(self.services, who.lower(), PASSPHRASE)
 
     def bodies(self, action: str) -> list[EntryBody]:
         entries = self.services.log.entries(actions={action})
@@ -78,7 +78,7 @@ def _(started_project: ProjectFolder, tmp_path: Path) -> Iterator[Story]:
     services = reopen(project.workspace.root)
     roles = (Role.RELEASE_MANAGER,)
     eve = Keystore(project.workspace.keystore).create("eve", "Eve", IdentityKind.PERSON, roles, PASSPHRASE)
-    people.enrol(services, project.signers["max"], "eve")
+    accounts.enrol(services, project.signers["max"], "eve")
     yield Story(services, eve)
     services.close()
 
@@ -96,7 +96,7 @@ def _(story: Story, moment: str) -> None:
 @given("Eve let a service in that began a log of its own")
 def _(story: Story, tmp_path: Path) -> None:
     story.keystore.create("bot", "Bot", IdentityKind.SERVICE, (Role.SERVICE,), PASSPHRASE)
-    people.enrol(story.services, story.signer("eve"), "bot")
+    accounts.enrol(story.services, story.signer("eve"), "bot")
     with recorded(story.services, "serving.enrolled", story.signer("bot"), instant=True) as record:
         record.payload(**audit_logs.enrolled_serving_log(tmp_path, story.signer("bot"), story.services.log.origin))
 
@@ -110,7 +110,7 @@ def _(story: Story) -> None:
 
 @when("Eve rotates her key")
 def _(story: Story) -> None:
-    made = people.rotate(story.services, "eve", PASSPHRASE)
+    made = accounts.rotate(story.services, "eve", PASSPHRASE)
     assert story.after in {None, made}
     story.after = made
 
@@ -118,7 +118,7 @@ def _(story: Story) -> None:
 @when("Max revokes Eve because her laptop was stolen")
 def _(story: Story) -> None:
     story.services.log.append(draft(), story.signer("eve"))
-    people.revoke(story.services, story.signer("max"), "eve", "her laptop was stolen")
+    accounts.revoke(story.services, story.signer("max"), "eve", "her laptop was stolen")
 
 
 CHECKED = Checked(document="passport, copy in HR-12", training="SOP-7, 2026-03-01")
@@ -127,14 +127,14 @@ CHECKED = Checked(document="passport, copy in HR-12", training="SOP-7, 2026-03-0
 @when("Max lets Gus in, whose passport and training record he checked")
 def _(story: Story) -> None:
     story.keystore.create("gus", "Gus", IdentityKind.PERSON, (Role.DEVELOPER,), PASSPHRASE)
-    story.receipt = people.enrol(story.services, story.signer("max"), "gus", CHECKED)
+    story.receipt = accounts.enrol(story.services, story.signer("max"), "gus", CHECKED)
 
 
 @when("Max says that he checked the passport of a service")
 def _(story: Story) -> None:
     story.keystore.create("bot", "Bot", IdentityKind.SERVICE, (Role.SERVICE,), PASSPHRASE)
     with pytest.raises(UsageError) as caught:
-        people.enrol(story.services, story.signer("max"), "bot", CHECKED)
+        accounts.enrol(story.services, story.signer("max"), "bot", CHECKED)
     story.error = caught.value
 
 
@@ -166,12 +166,12 @@ def _(story: Story) -> None:
 
 @when(parsers.parse("Ada proposes Eve and Max as roots with a threshold of {threshold:d}"))
 def _(story: Story, threshold: int) -> None:
-    story.proposal = people.propose_roots(story.services, ["eve", "max"], threshold)
+    story.proposal = accounts.propose_roots(story.services, ["eve", "max"], threshold)
 
 
 @given("Ada, Max and Eve agreed to Eve and Max as roots with a threshold of 2")
 def _(story: Story) -> None:
-    story.proposal = people.propose_roots(story.services, ["eve", "max"], 2)
+    story.proposal = accounts.propose_roots(story.services, ["eve", "max"], 2)
     agree(story, ["ada", "max", "eve"])
 
 
@@ -179,7 +179,7 @@ def agree(story: Story, names: list[str]) -> None:
     assert story.proposal is not None
     for name in names:
         try:
-            story.proposal = people.sign_roots(story.services, story.signer(name), story.proposal)
+            story.proposal = accounts.sign_roots(story.services, story.signer(name), story.proposal)
         except RefusedError as error:
             story.error = error
 
@@ -193,14 +193,14 @@ def _(story: Story, names: str) -> None:
 def _(story: Story) -> None:
     story.receipt = story.services.log.append(draft(), story.signer("max"))
     story.stale = reopen(story.services.workspace)
-    story.trusted_before = parse_trust(people.trusted_keys(story.services))
+    story.trusted_before = parse_trust(accounts.trusted_keys(story.services))
 
 
 @when("Ada proposes a new key for the log")
 def _(story: Story) -> None:
     story.former = story.services.log.signer
-    roots = [root.id for root in people.register_of(story.services).roots]
-    story.proposal = people.propose_roots(story.services, roots, 2, log_passphrase=PASSPHRASE)
+    roots = [root.id for root in accounts.register_of(story.services).roots]
+    story.proposal = accounts.propose_roots(story.services, roots, 2, log_passphrase=PASSPHRASE)
 
 
 @when("the proof that somebody holds it is that of another key")
@@ -234,7 +234,7 @@ def _(story: Story) -> None:
 def _(story: Story, times: int) -> None:
     for _ in range(times):
         with pytest.raises(RefusedError, match="wrong"):
-            people.unlock(story.services, "rosa", "not the passphrase at all")
+            accounts.unlock(story.services, "rosa", "not the passphrase at all")
 
 
 @when("Rosa gives the right one")
@@ -246,7 +246,7 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     assert story.after is not None
     receipt = story.services.log.append(draft(), story.signer("eve"))
-    register = people.register_of(story.services)
+    register = accounts.register_of(story.services)
     (rotated,) = story.bodies("identity.rotated")
     old, new = story.before.signing_key.key_id, story.after.signing_key.key_id
     assert old != new
@@ -292,11 +292,11 @@ def _(story: Story) -> None:
 @then("the roots are Eve and Max, who must both agree from now on")
 def _(story: Story) -> None:
     assert story.proposal is not None
-    people.change_roots(story.services, story.signer("max"), story.proposal)
-    register = people.register_of(story.services)
+    accounts.change_roots(story.services, story.signer("max"), story.proposal)
+    register = accounts.register_of(story.services)
     assert ([root.id for root in register.roots], register.threshold) == (["eve", "max"], 2)
     with pytest.raises(RefusedError, match="may not"):
-        people.revoke(story.services, story.signer("ada"), "rosa", "she is no root any more, and neither am I")
+        accounts.revoke(story.services, story.signer("ada"), "rosa", "she is no root any more, and neither am I")
 
 
 @then("the log goes on under the new key, also for whoever opens it later")
@@ -304,7 +304,7 @@ def _(story: Story) -> None:
     assert story.proposal is not None
     assert story.proposal.log_key is not None
     if not story.bodies("roots.changed"):
-        people.change_roots(story.services, story.signer("max"), story.proposal, log_passphrase=PASSPHRASE)
+        accounts.change_roots(story.services, story.signer("max"), story.proposal, log_passphrase=PASSPHRASE)
     story.services.log.append(draft(), story.signer("max"))
     with reopen(story.services.workspace) as later:
         receipt = later.log.append(draft(), story.signer("max"))
@@ -321,7 +321,7 @@ def _(story: Story) -> None:
 @then("the receipt from before holds for whoever has the log's keys, and for nobody who has the new one alone")
 def _(story: Story) -> None:
     assert story.receipt is not None
-    trust = parse_trust(people.trusted_keys(story.services))
+    trust = parse_trust(accounts.trusted_keys(story.services))
     assert verify_receipt(story.receipt, log_key=trust, actor=trust).holds
     assert not verify_receipt(story.receipt, log_key=trust.log_key, actor=trust).holds
 
@@ -329,7 +329,7 @@ def _(story: Story) -> None:
 @then("a trust file from before still holds, because its roots agreed to the new key; the old key alone does not")
 def _(story: Story) -> None:
     assert story.former is not None
-    trust = parse_trust(people.trusted_keys(story.services))
+    trust = parse_trust(accounts.trusted_keys(story.services))
     pairs, note = list(story.services.log.pairs()), story.services.log.checkpoint()
     for known in (trust, trust.log_key, story.trusted_before):
         assert all(check.passed for check in verify_log(pairs, note, trust=known)[0])
@@ -360,8 +360,8 @@ def _(story: Story, why: str) -> None:
     assert story.proposal is not None
     key = story.services.log.key
     with pytest.raises(RefusedError, match=why):
-        people.change_roots(story.services, story.signer("max"), story.proposal, log_passphrase=PASSPHRASE)
-    assert [root.id for root in people.register_of(story.services).roots] == ["ada", "max", "rosa"]
+        accounts.change_roots(story.services, story.signer("max"), story.proposal, log_passphrase=PASSPHRASE)
+    assert [root.id for root in accounts.register_of(story.services).roots] == ["ada", "max", "rosa"]
     assert story.services.log.key == key
     story.services.log.append(draft(), story.signer("max"))
 
@@ -380,7 +380,7 @@ def _(story: Story) -> None:
 @then("whoever lists the identities sees that Rosa is locked")
 def _(story: Story) -> None:
     workspace = Workspace(story.services.workspace)
-    states = people.states_of(workspace, story.keystore.identities())
+    states = accounts.states_of(workspace, story.keystore.identities())
     assert states == {"ada": "valid", "eve": "valid", "log": "valid", "max": "valid", "rosa": "locked"}
 
 
@@ -394,15 +394,15 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     rosa = story.keystore.unlock("rosa", PASSPHRASE)
     with pytest.raises(RefusedError, match="does it alone"):
-        people.reinstate(story.services, rosa, "rosa", "it was me")
-    people.reinstate(story.services, story.signer("max"), "rosa", "it was her, we spoke")
+        accounts.reinstate(story.services, rosa, "rosa", "it was me")
+    accounts.reinstate(story.services, story.signer("max"), "rosa", "it was her, we spoke")
     assert story.signer("rosa").identity.id == "rosa"
 
 
 @then("Rosa's right passphrase is accepted")
 def _(story: Story) -> None:
     assert story.signer("rosa").identity.id == "rosa"
-    assert people.register_of(story.services).failures == {}
+    assert accounts.register_of(story.services).failures == {}
 
 
 @then("Rosa's right passphrase is refused because the log cannot be written")

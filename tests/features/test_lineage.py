@@ -12,9 +12,9 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.proofs.timestamp import timestamp_request, verify_timestamp
 from minivess.foundation.errors import CouldNotCheckError, MinivessError
-from minivess.records.roles import IdentityKind, Role
-from minivess.workflows.log_book import accept_timestamp
-from minivess.workflows.recording import recorded
+from minivess.records.people.roles import IdentityKind, Role
+from minivess.workflows.log.inspection import accept_timestamp
+from minivess.workflows.session.recording import recorded
 from tests import audit_logs
 from tests.audit_logs import draft, lineage_event
 from tests.compliance.proofs.test_timestamp import Authority

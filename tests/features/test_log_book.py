@@ -27,9 +27,9 @@ from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import LEAST_RULES, Trust, parse_trust, write_trust
 from minivess.foundation.errors import MinivessError
 from minivess.observability.lineage.entry_events import event_of
-from minivess.records.entry import Draft, Entry, Outcome
-from minivess.records.receipt import Receipt
-from minivess.workflows.log_book import (
+from minivess.records.log.entry import Draft, Entry, Outcome
+from minivess.records.log.receipt import Receipt
+from minivess.workflows.log.inspection import (
     Explained,
     compare_caches,
     drill,
@@ -38,8 +38,8 @@ from minivess.workflows.log_book import (
     how_proven,
     rebuild_caches,
 )
-from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services
 from tests import audit_logs, earlier
 from tests.audit_logs import VALIDATED, Desk
 

@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
-from minivess.compliance.traceability.items import load_items
-from minivess.compliance.traceability.reviews import LinkKey, link_digests, read_reviews, write_reviews
-from minivess.workflows import tracing
+from minivess.compliance.items.items import load_items
+from minivess.compliance.trace.link_reviews import LinkKey, link_digests, read_reviews, write_reviews
+from minivess.workflows.trace import link_reviews
 from tests import projects
 from tests.projects import ProjectFolder
 from tests.tiny_tree import write_tree
@@ -155,7 +155,7 @@ def _(desk: Desk, item: str) -> None:
 def _(desk: Desk, who: str, tmp_path: Path) -> None:
     desk.project = projects.start(tmp_path / "project", source=desk.tree)
     with desk.project.services() as services:
-        tracing.review(services, desk.project.signers[who])
+        link_reviews.review(services, desk.project.signers[who])
 
 
 @when(parsers.parse('in "{name}" the text "{old}" becomes "{new}"'))

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.compliance.identity.key_import import import_keys
 from minivess.compliance.identity.keyring import Keyring
 from minivess.compliance.identity.keystore import Keystore
-from minivess.compliance.identity.moving import import_keys
 from minivess.compliance.proofs.canonical import canonical
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.paths import Workspace
-from minivess.foundation.profile import Profile
-from minivess.records.identity import Identity
-from minivess.records.roles import IdentityKind, Role
-from minivess.workflows import people
-from minivess.workflows.doctor import examine
-from minivess.workflows.recording import recorded
+from minivess.foundation.user_profile import Profile
+from minivess.records.people.identity import Identity
+from minivess.records.people.roles import IdentityKind, Role
+from minivess.workflows.people import accounts
+from minivess.workflows.project.doctor import examine
+from minivess.workflows.session.recording import recorded
 from tests.projects import PASSPHRASE, PROJECT, reopen
 
 scenarios("profile.feature")
@@ -105,7 +105,7 @@ def _(desk: Desk) -> None:
 @when("she starts the log")
 def _(desk: Desk) -> None:
     signer = desk.ring().unlock("ada", PASSPHRASE)
-    people.start_log(desk.workspace(), signer, log_passphrase=PASSPHRASE)
+    accounts.start_log(desk.workspace(), signer, log_passphrase=PASSPHRASE)
 
 
 @when(parsers.parse("Ada imports {what}"))
@@ -137,10 +137,10 @@ def _(desk: Desk) -> None:
 @then("she is its root, and she signs entries with the keys of her profile")
 def _(desk: Desk) -> None:
     with reopen(desk.workspace().root) as services:
-        signer = people.unlock(services, "ada", PASSPHRASE)
+        signer = accounts.unlock(services, "ada", PASSPHRASE)
         with recorded(services, "data.ingest", signer, instant=True) as record:
             record.payload(dataset="toy", cases=0)
-        register = people.register_of(services)
+        register = accounts.register_of(services)
         assert register.roots == (desk.made["project"],)
         assert services.log.entry(record.receipt.index).body.key == register.roots[0].signing_key.key_id
 
@@ -226,6 +226,6 @@ def _(desk: Desk) -> None:
 
 @then("two logs that are started for one device have different names")
 def _() -> None:
-    names = {people.new_origin("toy-device") for _ in range(8)}
+    names = {accounts.new_origin("toy-device") for _ in range(8)}
     assert len(names) == 8
     assert all(name.startswith("minivess/toy-device/") and len(name.rpartition("/")[2]) == 8 for name in names)

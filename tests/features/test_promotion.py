@@ -13,11 +13,11 @@ from pytest_bdd import given, scenarios, then, when
 from minivess.compliance.audit.promotions import Promotions
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Draft, Outcome
-from minivess.records.evaluation import Looks
-from minivess.records.project import Project
-from minivess.records.roles import Role
-from minivess.workflows.modelling import promote
+from minivess.records.device.project import Project
+from minivess.records.evaluation.evaluation import Looks
+from minivess.records.log.entry import Draft, Outcome
+from minivess.records.people.roles import Role
+from minivess.workflows.models.modelling import promote
 from tests import audit_logs
 from tests.projects import POLICY, ProjectFolder, evaluate_toy_model, record_look
 

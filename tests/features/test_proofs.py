@@ -16,7 +16,7 @@ from minivess.compliance.proofs.merkle import consistency_proof, leaf_hash, root
 from minivess.compliance.verification.log import verify_entries
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.foundation.errors import VerificationError
-from minivess.records.identity import KeyAlgorithm
+from minivess.records.people.identity import KeyAlgorithm
 
 scenarios("proofs.feature")
 

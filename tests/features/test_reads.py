@@ -23,11 +23,11 @@ from minivess.compliance.proofs.cosignature import LOG, verifier_key
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import MinivessError, RefusedError
 from minivess.foundation.settings import load_settings
-from minivess.records.entry import Entry, Outcome
-from minivess.records.identity import KeyAlgorithm
-from minivess.records.witness import WitnessState
-from minivess.serving.witness import write_state
-from minivess.workflows import data
+from minivess.records.device.witnesses import WitnessState
+from minivess.records.log.entry import Entry, Outcome
+from minivess.records.people.identity import KeyAlgorithm
+from minivess.serving.witness.app import write_state
+from minivess.workflows.data import preparation
 from tests import projects
 from tests.projects import ProjectFolder
 
@@ -134,14 +134,14 @@ def reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reads:
 @given("a project with cases, a log and no passphrase in the environment", target_fixture="reads")
 def _(reads: Reads) -> Reads:
     with reads.project.services() as services:
-        data.ingest(services, reads.project.signers["ada"])
+        preparation.ingest(services, reads.project.signers["ada"])
     return reads
 
 
 @given("a project whose validation blocks", target_fixture="reads")
 def _(reads: Reads) -> Reads:
     with reads.project.services() as services:
-        data.ingest(services, reads.project.signers["ada"])
+        preparation.ingest(services, reads.project.signers["ada"])
     path = reads.project.workspace.project_file
     rule = "\n  rules: {case-unlisted: {severity: block}}\nsplit:"
     path.write_text(path.read_text(encoding="utf-8").replace("\nsplit:", rule, 1), encoding="utf-8")
@@ -175,15 +175,15 @@ def files_for(reads: Reads) -> None:
 def _(reads: Reads) -> None:
     files_for(reads)
     with reads.project.services() as services:
-        data.validate(services, reads.project.signers["ada"])
+        preparation.validate(services, reads.project.signers["ada"])
     typed_ones = [typed for typed in listed()[0] if typed not in NOT_RUN]
     sealed = [typed for typed in typed_ones if not typed.startswith("data ")]
     for typed in typed_ones:
         if typed not in sealed:
             reads.run(typed)
     with reads.project.services() as services:
-        data.split(services, reads.project.signers["ada"])
-        data.seal(services, reads.project.signers["ada"])
+        preparation.split(services, reads.project.signers["ada"])
+        preparation.seal(services, reads.project.signers["ada"])
     for typed in sealed:
         reads.run(typed)
 
@@ -254,7 +254,7 @@ def _(reads: Reads) -> None:
 def _(reads: Reads) -> None:
     with reads.project.services() as services:
         try:
-            data.split(services, reads.project.signers["ada"])
+            preparation.split(services, reads.project.signers["ada"])
         except RefusedError as error:
             reads.refusal = error
 

@@ -12,21 +12,23 @@ import yaml
 from click.testing import CliRunner, Result
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.cli.release import release as release_command
-from minivess.cli.test_set import test_set as test_set_command
+from minivess.cli.release.build import release as release_command
+from minivess.cli.sealed.requests import test_set as test_set_command
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.registrations import Registrations
 from minivess.foundation.errors import MinivessError, RefusedError
-from minivess.records.approval import UnsealRequest
-from minivess.records.entry import Outcome
-from minivess.records.evaluation import Looks
-from minivess.records.payloads import DataSealed
-from minivess.records.validation import RuleChange, Severity
-from minivess.workflows import data, final_evaluation, registration, release, test_set
-from minivess.workflows.bound_inputs import BoundInputs, evaluation_inputs, inputs_digest
-from minivess.workflows.registration import policy_of
-from minivess.workflows.seal_terms import groups_of
-from minivess.workflows.services import Services
+from minivess.records.data.validation import RuleChange, Severity
+from minivess.records.evaluation.evaluation import Looks
+from minivess.records.log.entry import Outcome
+from minivess.records.log.payloads import DataSealed
+from minivess.records.people.approval import UnsealRequest
+from minivess.workflows.data import preparation
+from minivess.workflows.data.seal_terms import groups_of
+from minivess.workflows.release import build
+from minivess.workflows.sealed import final_evaluation, registration, requests
+from minivess.workflows.sealed.registration import policy_of
+from minivess.workflows.session.bound_inputs import BoundInputs, evaluation_inputs, inputs_digest
+from minivess.workflows.session.services import Services
 from tests import projects
 
 scenarios("registration.feature")
@@ -58,16 +60,16 @@ class Story:
 
     def look(self) -> None:
         ada = self.project.signers["ada"]
-        asked = test_set.request(self.services, ada, purpose="a look")
-        test_set.approve(self.services, self.project.signers["rosa"], asked.id)
+        asked = requests.request(self.services, ada, purpose="a look")
+        requests.approve(self.services, self.project.signers["rosa"], asked.id)
         final_evaluation.run(self.services, ada, asked.id)
 
 
 STEPS: dict[str, Callable[[Services, Any], Any]] = {
-    "registers criteria": test_set.register_criteria,
+    "registers criteria": requests.register_criteria,
     "registers a policy": registration.register_policy,
-    "requests a look": lambda services, ada: test_set.request(services, ada, purpose="a look"),
-    "builds the release": release.build,
+    "requests a look": lambda services, ada: requests.request(services, ada, purpose="a look"),
+    "builds the release": build.build,
 }
 
 
@@ -99,7 +101,7 @@ def _(sealed: Story) -> Story:
     sealed.change_plan(criteria=(criterion.model_copy(update={"at_least": 0.05}),))
     lax = sealed.services
     for one in (lax, strict):
-        test_set.register_criteria(one, sealed.project.signers["ada"])
+        requests.register_criteria(one, sealed.project.signers["ada"])
     registration.register_policy(strict, sealed.project.signers["max"])
     sealed.services = strict
     sealed.look()
@@ -175,13 +177,13 @@ def _(story: Story) -> None:
 
 @when("Ada seals again")
 def _(story: Story) -> None:
-    data.seal(story.services, story.project.signers["ada"])
+    preparation.seal(story.services, story.project.signers["ada"])
 
 
 @when("Ada seals and is refused")
 def _(story: Story) -> None:
     with pytest.raises(RefusedError) as caught:
-        data.seal(story.services, story.project.signers["ada"])
+        preparation.seal(story.services, story.project.signers["ada"])
     story.error = caught.value
 
 

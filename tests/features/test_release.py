@@ -16,12 +16,13 @@ from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
 from minivess.foundation.paths import templates_folder
-from minivess.records.entry import Outcome
-from minivess.records.evaluation import Criterion
+from minivess.records.evaluation.evaluation import Criterion
+from minivess.records.log.entry import Outcome
 from minivess.records.verdict import Verdict
-from minivess.workflows import final_evaluation, release, test_set
-from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
+from minivess.workflows.release import build as release
+from minivess.workflows.sealed import final_evaluation, requests
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services
 from tests import projects
 
 scenarios("release.feature")
@@ -72,8 +73,8 @@ def _(story: Story) -> None:
     )
     story.services = services = replace(services, project=services.project.model_copy(update={"evaluation": plan}))
     projects.register(project, services)
-    asked = test_set.request(services, project.signers["ada"], purpose="under stricter criteria")
-    test_set.approve(services, project.signers["rosa"], asked.id)
+    asked = requests.request(services, project.signers["ada"], purpose="under stricter criteria")
+    requests.approve(services, project.signers["rosa"], asked.id)
     final_evaluation.run(services, project.signers["ada"], asked.id)
 
 

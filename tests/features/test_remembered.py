@@ -17,19 +17,21 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.cli.main import app
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.keystore import Keystore
-from minivess.compliance.identity.memory import Memory, person
+from minivess.compliance.identity.remembered_checkpoints import Memory, person
 from minivess.compliance.identity.witness_keys import WitnessKeys
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.cosignature import LOG, WITNESS, parse_verifier_key, verifier_key, verify_cosignatures
 from minivess.compliance.verification.log import verify_log
 from minivess.foundation.errors import InputError, MinivessError, UsageError, VerificationError
-from minivess.records.entry import Entry, EntryBody
-from minivess.records.identity import KeyAlgorithm
-from minivess.records.roles import IdentityKind, Role
-from minivess.workflows import cosigning, people, seen
-from minivess.workflows.recording import recorded
-from minivess.workflows.restoring import restore
-from minivess.workflows.services import Services, open_services
+from minivess.records.log.entry import Entry, EntryBody
+from minivess.records.people.identity import KeyAlgorithm
+from minivess.records.people.roles import IdentityKind, Role
+from minivess.workflows.log import cosigning
+from minivess.workflows.log.restoring import restore
+from minivess.workflows.people import accounts
+from minivess.workflows.session import remembered_checkpoints
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services, open_services
 from tests.projects import PASSPHRASE, ProjectFolder, reopen
 
 scenarios("remembered.feature")
@@ -52,7 +54,7 @@ class Story:
 
     def memory(self) -> Memory:
         with reopen(self.project.workspace.root) as services:
-            return seen.memory_of(services.log)
+            return remembered_checkpoints.memory_of(services.log)
 
     def record(self, who: str, services: Services | None = None) -> None:
         if services is None:
@@ -149,7 +151,7 @@ def _(story: Story, what: str) -> None:
         origin = services.log.origin
         cosigning.announce(services, story.project.signers["rosa"])
         if "revoked" in what:
-            people.revoke(services, story.project.signers["max"], "rosa", "her laptop was stolen")
+            accounts.revoke(services, story.project.signers["max"], "rosa", "her laptop was stolen")
         story.entries = list(services.log.entries())
     rosas = story.project.signers["rosa"].witness_key(origin)
     text = {
@@ -210,7 +212,7 @@ def _(story: Story) -> None:
     keystore.create("eve", "Eve", IdentityKind.PERSON, (Role.DEVELOPER,), PASSPHRASE)
     story.project.signers["eve"] = keystore.unlock("eve", PASSPHRASE)
     with reopen(story.project.workspace.root) as services:
-        people.enrol(services, story.project.signers["max"], "eve")
+        accounts.enrol(services, story.project.signers["max"], "eve")
     shutil.rmtree(story.backup)
     shutil.copytree(story.project.workspace.evidence, story.backup)
 
@@ -239,7 +241,10 @@ def _(story: Story) -> None:
     with reopen(story.project.workspace.root) as services:
         for who in ("rosa", "ada"):
             story.record(who, services)
-        sizes = {who: seen.remembered(services.log, story.project.signers[who].identity) for who in ("rosa", "ada")}
+        sizes = {
+            who: remembered_checkpoints.remembered(services.log, story.project.signers[who].identity)
+            for who in ("rosa", "ada")
+        }
         assert {who: found and found.size for who, found in sizes.items()} == {"rosa": 3, "ada": 4}
 
 
@@ -256,7 +261,7 @@ def _(story: Story, why: str) -> None:
     story.refused(lambda services: story.record("ada", services))
     assert story.error is not None
     assert why in story.error.message
-    story.refused(lambda services: people.unlock(services, "ada", PASSPHRASE))
+    story.refused(lambda services: accounts.unlock(services, "ada", PASSPHRASE))
     assert why in story.error.message
 
 
@@ -286,8 +291,8 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     ada = story.project.signers["ada"].identity
     with reopen(story.project.workspace.root) as services:
-        seen.remember(services.log, ada, services.log.checkpoint(1))
-        assert seen.remembered(services.log, ada) == parse_note(services.log.checkpoint(2)).checkpoint
+        remembered_checkpoints.remember(services.log, ada, services.log.checkpoint(1))
+        assert remembered_checkpoints.remembered(services.log, ada) == parse_note(services.log.checkpoint(2)).checkpoint
 
 
 @then("the newest checkpoint has a cosignature of each, by the keys that they announced")

@@ -9,9 +9,9 @@ from pathlib import Path
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.risk.risk_file import RiskFile
-from minivess.compliance.traceability.graph import TraceGraph
+from minivess.compliance.trace.graph import TraceGraph
 from minivess.foundation.errors import InputError
-from minivess.records.risk_plan import ProbabilityScale
+from minivess.records.items.risk_plan import ProbabilityScale
 from tests.tiny_tree import FILES, write_tree
 
 scenarios("risk.feature")

@@ -18,18 +18,18 @@ from minivess.compliance.identity.keystore import Keystore
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.paths import Workspace
-from minivess.ml.datasets import sealing
-from minivess.ml.datasets.copies import search
-from minivess.ml.datasets.manifests import root_of, write_record
-from minivess.ml.datasets.prepared import ingest, load_case
-from minivess.ml.datasets.sealed import open_image, open_label, open_sealed
-from minivess.ml.datasets.sealing import plain_copies, seal
-from minivess.ml.datasets.splits import split
-from minivess.records.data_source import Data, Synthetic
-from minivess.records.identity import KeyAlgorithm
-from minivess.records.split import Split
-from minivess.workflows.data import SEAL_CONTEXT, seal_of
-from minivess.workflows.test_set import custodian_keys
+from minivess.ml.cases.manifests import root_of, write_record
+from minivess.ml.cases.prepared import ingest, load_case
+from minivess.ml.sealed import sealing
+from minivess.ml.sealed.plain_copies import search
+from minivess.ml.sealed.sealed_cases import open_image, open_label, open_sealed
+from minivess.ml.sealed.sealing import plain_copies, seal
+from minivess.ml.splits.splits import split
+from minivess.records.data.source import Data, Synthetic
+from minivess.records.data.split import Split
+from minivess.records.people.identity import KeyAlgorithm
+from minivess.workflows.sealed.requests import custodian_keys
+from minivess.workflows.session.workspace_files import SEAL_CONTEXT, seal_of
 from tests import earlier
 
 scenarios("sealed_test_set.feature")
@@ -223,7 +223,7 @@ def _copy(facts: dict, tmp_path: Path) -> None:
 
 @then("the copy is found, and versioning the data is refused and names it")
 def _found(facts: dict, tmp_path: Path) -> None:
-    from minivess.ml.datasets.versioning import version
+    from minivess.ml.versions.data_version import version
 
     assert plain_copies(tmp_path, facts["manifest"]) == (facts["copy"],)
     with pytest.raises(RefusedError, match=r"notes/nice-example\.npy"):

@@ -31,14 +31,14 @@ from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import LEAST_RULES, Trust, parse_trust, write_trust
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import VerificationError
-from minivess.records.entry import Draft, Entry, Outcome
-from minivess.records.identity import KeyAlgorithm
-from minivess.records.receipt import Receipt
-from minivess.records.serving_log import ServingEnrolled
-from minivess.records.witness import WitnessAddress, WitnessPolicy
-from minivess.workflows import people
-from minivess.workflows.inference import mask_digest, open_model
-from minivess.workflows.serving_log import Pace
+from minivess.records.device.witnesses import WitnessAddress, WitnessPolicy
+from minivess.records.log.entry import Draft, Entry, Outcome
+from minivess.records.log.receipt import Receipt
+from minivess.records.log.serving_log import ServingEnrolled
+from minivess.records.people.identity import KeyAlgorithm
+from minivess.workflows.people import accounts
+from minivess.workflows.serving.inference import mask_digest, open_model
+from minivess.workflows.serving.serving_log import Pace
 from tests import audit_logs, projects, served, sqlite_disk
 
 scenarios("serving.feature")
@@ -466,9 +466,9 @@ def _(story: Story) -> None:
     with story.project.services() as services, served.opened(story.project, services) as serving:
         (enrolled,) = services.log.entries(actions={"serving.enrolled"})
         told = ServingEnrolled.model_validate(enrolled.body.payload)
-        assert (told.origin, told.site, told.service) == (serving.origin, "main", people.INFERENCE_IDENTITY)
+        assert (told.origin, told.site, told.service) == (serving.origin, "main", accounts.INFERENCE_IDENTITY)
         assert told.log_key == serving.services.log.key
-        assert enrolled.body.actor == people.INFERENCE_IDENTITY
+        assert enrolled.body.actor == accounts.INFERENCE_IDENTITY
         assert story.project.workspace.serving.joinpath("main.db").is_file()
 
 
@@ -530,7 +530,7 @@ def _(story: Story, change: str) -> None:
         log = AuditLog.open(f"sqlite:///{database}", log_signer=key)
         for _ in range(5):
             other = Draft(action="inference", outcome=Outcome.FAILED)
-            log.append(other, story.project.signers[people.INFERENCE_IDENTITY])
+            log.append(other, story.project.signers[accounts.INFERENCE_IDENTITY])
         log.close()
 
 
@@ -668,7 +668,7 @@ def _(story: Story, what: str, tmp_path: Path) -> None:
 def made_up(story: Story, folder: Path) -> Receipt:
     """The receipt of an answer in a log of the same name that the device's log never heard of."""
     assert story.project is not None
-    service = story.project.signers[people.INFERENCE_IDENTITY]
+    service = story.project.signers[accounts.INFERENCE_IDENTITY]
     with served.engine_of(story.project) as (_, serving):
         origin, device = serving.origin, serving.device.log.origin
     log = AuditLog.create(

@@ -13,15 +13,15 @@ from click.testing import CliRunner
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
+from minivess.compliance.results.result_files import read_report
 from minivess.compliance.standards.coverage import Coverage
-from minivess.compliance.standards.documents import documents
-from minivess.compliance.traceability.graph import TraceGraph
-from minivess.compliance.traceability.justified import JudgedGap, judged
-from minivess.compliance.traceability.reports import read_report
+from minivess.compliance.standards.document_evidence import documents
+from minivess.compliance.trace.graph import TraceGraph
+from minivess.compliance.trace.justified_gaps import JudgedGap, judged
 from minivess.foundation.errors import InputError, RefusedError
-from minivess.workflows import standards, tracing, verification
-from minivess.workflows.matrix import read_trace
-from minivess.workflows.told import Told
+from minivess.workflows.session.project_state import Told
+from minivess.workflows.trace import clause_coverage, link_reviews, verification_runs
+from minivess.workflows.trace.project_trace import read_trace
 from tests import projects
 from tests.projects import ProjectFolder
 
@@ -124,7 +124,7 @@ def _(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @when(parsers.parse('"{who}" signs the attestation "{item}"'))
 def _(desk: Desk, who: str, item: str) -> None:
     with desk.project.services() as services:
-        standards.attest(services, desk.project.signers[who], item)
+        clause_coverage.attest(services, desk.project.signers[who], item)
 
 
 @when(parsers.parse('the words of the attestation "{item}" change'))
@@ -139,7 +139,7 @@ def _(desk: Desk, who: str, subject: str) -> None:
     if subject == "sdp.md":
         desk.write("sdp.md", "# Development plan\n")
     with desk.project.services() as services:
-        receipt = tracing.approve(services, desk.project.signers[who], [subject])[subject]
+        receipt = link_reviews.approve(services, desk.project.signers[who], [subject])[subject]
         entry = next(services.log.entries(receipt.index)).body
     assert (entry.action, entry.actor) == ("trace.approve", who)
 
@@ -147,7 +147,7 @@ def _(desk: Desk, who: str, subject: str) -> None:
 @then(parsers.parse('"{who}" is refused to approve "{subject}"'))
 def _(desk: Desk, who: str, subject: str) -> None:
     with desk.project.services() as services, pytest.raises(RefusedError, match="cannot approve"):
-        tracing.approve(services, desk.project.signers[who], [subject])
+        link_reviews.approve(services, desk.project.signers[who], [subject])
 
 
 @when("a statement of the risk file changes")
@@ -189,7 +189,7 @@ def _(desk: Desk, subject: str, words: str) -> None:
 @then(parsers.parse('"{who}" is refused to sign the attestation "{item}"'))
 def _(desk: Desk, who: str, item: str) -> None:
     with desk.project.services() as services, pytest.raises(RefusedError, match="rosa"):
-        standards.attest(services, desk.project.signers[who], item)
+        clause_coverage.attest(services, desk.project.signers[who], item)
 
 
 @given(parsers.parse('the risk control "{item}" has no scenario'))
@@ -300,7 +300,7 @@ def _(desk: Desk) -> None:
 @when("every test of the tree was run and recorded")
 def _(desk: Desk) -> None:
     with desk.project.services() as services:
-        verification.run_scenarios(services, desk.project.signers["ada"], everything=True)
+        verification_runs.run_scenarios(services, desk.project.signers["ada"], everything=True)
 
 
 @when("the tests of the unit and of the whole are among the results no more")

@@ -13,12 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.cli.data_synthesise import synthesise
+from minivess.cli.data.synthesis import synthesise
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import MinivessError
-from minivess.ml.datasets.synthesis.collection import SynthesisManifest
-from minivess.ml.datasets.synthesis.parameters import parameters_of
-from minivess.ml.datasets.synthesis.volume import synthesise as make_volume
+from minivess.ml.synthesis.collection import SynthesisManifest
+from minivess.ml.synthesis.parameters import parameters_of
+from minivess.ml.synthesis.volume import synthesise as make_volume
 
 scenarios("synthesis.feature")
 
@@ -135,8 +135,8 @@ def _(story: Story, arguments: str, folder: str) -> None:
 
 @when("the set is ingested as files", target_fixture="ingested")
 def _(story: Story) -> Any:
-    from minivess.ml.datasets.prepared import ingest
-    from minivess.records.data_source import CaseSource, Data
+    from minivess.ml.cases.prepared import ingest
+    from minivess.records.data.source import CaseSource, Data
 
     data = Data(
         name="made",

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.compliance.traceability.graph import TraceGraph
-from minivess.compliance.traceability.reports import read_report
-from minivess.compliance.traceability.view import view
+from minivess.compliance.results.result_files import read_report
+from minivess.compliance.trace.graph import TraceGraph
+from minivess.compliance.trace.trace_data import view
 from minivess.foundation.errors import InputError
 from minivess.foundation.provenance import environment_digest, tree_digest
-from minivess.records.traceability import TestReport
+from minivess.records.items.trace import TestReport
 from tests.tiny_tree import write_tree
 
 scenarios("traceability.feature")
@@ -137,7 +137,7 @@ def _session(check: Check, tester: str) -> None:
     (check.tree / "tests").mkdir()
     (check.tree / "tests/test_sums.py").write_text(_SESSION, encoding="utf-8")
     (check.tree / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-    plugin = "minivess.compliance.traceability.pytest_plugin"
+    plugin = "minivess.compliance.results.pytest_plugin"
     options = ["-p", "no:cacheprovider", "-p", plugin, "--evidence-results", "r.json", "--evidence-tester", tester]
     subprocess.run(
         [sys.executable, "-B", "-m", "pytest", *options],

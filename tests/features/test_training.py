@@ -12,7 +12,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.ml.inference.predictor import EnsemblePredictor, PatchPredictor
 from minivess.ml.training.patches import Batch, PatchSampler, TrainingCase, cases_digest
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
-from minivess.records.model import ModelSpec, RunRecord, TrainingSpec
+from minivess.records.models.model import ModelSpec, RunRecord, TrainingSpec
 
 scenarios("training.feature")
 

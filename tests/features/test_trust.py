@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.cli.audit import audit
+from minivess.cli.log.audit import audit
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.cosignature import WITNESS, add_signatures, cosign, verifier_key
@@ -21,11 +21,11 @@ from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import Trust, TrustedKeys, parse_trust, write_trust
 from minivess.compliance.verification.witness import compare_views
 from minivess.foundation.errors import MinivessError, VerificationError
-from minivess.records.identity import KeyAlgorithm
+from minivess.records.device.witnesses import WitnessAddress, WitnessPolicy
+from minivess.records.people.identity import KeyAlgorithm
 from minivess.records.verdict import VerdictState
-from minivess.records.witness import WitnessAddress, WitnessPolicy
-from minivess.workflows.log_book import require_trusted
-from minivess.workflows.people import trusted_keys
+from minivess.workflows.log.inspection import require_trusted
+from minivess.workflows.people.accounts import trusted_keys
 from tests import audit_logs
 from tests.audit_logs import Desk, draft
 

@@ -29,9 +29,9 @@ from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.trust import Trust
 from minivess.compliance.verification.witness import compare_views
 from minivess.foundation.errors import InputError, MinivessError, RefusedError, VerificationError
-from minivess.records.witness import WitnessAddress, WitnessPolicy, WitnessState
-from minivess.serving.witness import STATE_FILE, Witness, WitnessServer, change_keys, serve_log, write_state
-from minivess.workflows.witnessing import cosign_checkpoint
+from minivess.records.device.witnesses import WitnessAddress, WitnessPolicy, WitnessState
+from minivess.serving.witness.app import STATE_FILE, Witness, WitnessServer, change_keys, serve_log, write_state
+from minivess.workflows.log.witnessing import cosign_checkpoint
 from tests import audit_logs
 from tests.audit_logs import Desk, draft
 

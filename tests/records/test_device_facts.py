@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from minivess.records.cases import StratumVerdict
-from minivess.records.seal import SealedFile
-from minivess.records.split import Split
+from minivess.records.data.seal import SealedFile
+from minivess.records.data.split import Split
+from minivess.records.evaluation.case_results import StratumVerdict
 
 pytestmark = pytest.mark.verifies("SU-04")
 

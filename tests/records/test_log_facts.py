@@ -9,8 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from minivess.foundation.errors import UsageError
 from minivess.records.base import Moment, Slug
-from minivess.records.entry import Act, Context, Details, Outcome
-from minivess.records.payloads import PAYLOADS, check_payload, observed
+from minivess.records.log.entry import Act, Context, Details, Outcome
+from minivess.records.log.payloads import PAYLOADS, check_payload, observed
 from minivess.records.verdict import Check
 from tests.properties import given
 from tests.properties import strategies as st

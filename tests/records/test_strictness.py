@@ -7,10 +7,19 @@ from typing import Any
 
 import pytest
 
-from minivess.compliance.evidence.gates import judge as judge_gates
-from minivess.ml.evaluation.criteria import judge
-from minivess.records.approval import Policy, PolicyRule
-from minivess.records.evaluation import (
+from minivess.compliance.facts.gates import judge as judge_gates
+from minivess.ml.evaluation.acceptance_criteria import judge
+from minivess.records.device.release import (
+    BaselineGate,
+    CalibrationGate,
+    CountGate,
+    GateFacts,
+    MetricGate,
+    ParityGate,
+    ReleasePolicy,
+)
+from minivess.records.device.strictness import gates_beyond_criteria, laxer_criteria, laxer_plan, laxer_policy
+from minivess.records.evaluation.evaluation import (
     MEASURES,
     AnalysisPlan,
     CaseMeasures,
@@ -20,19 +29,10 @@ from minivess.records.evaluation import (
     Interval,
     Looks,
 )
-from minivess.records.identity import Meaning
-from minivess.records.model import ExportRecord
-from minivess.records.release import (
-    BaselineGate,
-    CalibrationGate,
-    CountGate,
-    GateFacts,
-    MetricGate,
-    ParityGate,
-    ReleasePolicy,
-)
-from minivess.records.roles import Role
-from minivess.records.strictness import gates_beyond_criteria, laxer_criteria, laxer_plan, laxer_policy
+from minivess.records.models.model import ExportRecord
+from minivess.records.people.approval import Policy, PolicyRule
+from minivess.records.people.identity import Meaning
+from minivess.records.people.roles import Role
 from tests.properties import given
 from tests.properties import strategies as st
 

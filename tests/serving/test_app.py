@@ -11,9 +11,9 @@ import pytest
 from minivess.compliance.identity.register import Register
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.foundation.digests import digest_bytes
-from minivess.records.entry import Outcome
-from minivess.records.receipt import Receipt
-from minivess.workflows.inference import mask_digest
+from minivess.records.log.entry import Outcome
+from minivess.records.log.receipt import Receipt
+from minivess.workflows.serving.inference import mask_digest
 from tests import served
 from tests.projects import ProjectFolder
 

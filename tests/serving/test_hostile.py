@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
-from minivess.serving.app import create_app
-from minivess.serving.volumes import Limits
-from minivess.workflows.inference import InferenceService, OpenedModel
+from minivess.serving.inference.app import create_app
+from minivess.serving.inference.volumes import Limits
+from minivess.workflows.serving.inference import InferenceService, OpenedModel
 from tests import served
 from tests.properties import HealthCheck, example, given, settings
 from tests.properties import strategies as st

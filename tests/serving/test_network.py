@@ -6,7 +6,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from minivess.serving import server
+from minivess.serving.inference import server
 
 pytestmark = pytest.mark.verifies("SU-43")
 

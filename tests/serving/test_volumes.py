@@ -9,7 +9,7 @@ import pytest
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from minivess.foundation.errors import InputError
-from minivess.serving.volumes import Limits, pack_mask, parse_npy, parse_spacing
+from minivess.serving.inference.volumes import Limits, pack_mask, parse_npy, parse_spacing
 from tests.properties import given, settings
 from tests.properties import strategies as st
 from tests.served import npy, unpack_mask

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from minivess.cli.witness import witness as command
+from minivess.cli.log.witnessing import witness as command
 from minivess.compliance.proofs import merkle
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.cosignature import (
@@ -22,7 +22,7 @@ from minivess.compliance.proofs.cosignature import (
 )
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.foundation.errors import InputError, RefusedError, UsageError
-from minivess.serving.witness import STATE_FILE, Witness, read_state, serve_log
+from minivess.serving.witness.app import STATE_FILE, Witness, read_state, serve_log
 from tests.properties import HealthCheck, given, settings
 from tests.properties import strategies as st
 from tests.witnessed import (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from minivess.cli.witness import witness as command
+from minivess.cli.log.witnessing import witness as command
 from minivess.compliance.proofs import merkle
 from minivess.compliance.proofs.checkpoint import MAX_SIZE, Checkpoint, key_hash, parse_note, raw_ed25519, sign_note
 from minivess.compliance.proofs.cosignature import (
@@ -25,7 +25,7 @@ from minivess.compliance.proofs.cosignature import (
 )
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.foundation.errors import InputError, RefusedError, UsageError
-from minivess.serving.witness import STATE_FILE, Witness, change_keys, read_state
+from minivess.serving.witness.app import STATE_FILE, Witness, change_keys, read_state
 from tests import audit_logs
 from tests.witnessed import (
     LEAVES,

@@ -14,10 +14,10 @@ from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.cosignature import LOG, WITNESS, verifier_key
 from minivess.compliance.verification.look_times import attestations
 from minivess.compliance.verification.trust import TrustedKeys, parse_trust
-from minivess.records.witness import WitnessAddress, WitnessPolicy, WitnessState
-from minivess.serving.witness import Witness, WitnessServer, serve_log, write_state
-from minivess.workflows.attesting import attest_time
-from minivess.workflows.services import Services
+from minivess.records.device.witnesses import WitnessAddress, WitnessPolicy, WitnessState
+from minivess.serving.witness.app import Witness, WitnessServer, serve_log, write_state
+from minivess.workflows.log.time_attestations import attest_time
+from minivess.workflows.session.services import Services
 from tests import audit_logs
 from tests.projects import ProjectFolder
 

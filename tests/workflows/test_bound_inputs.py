@@ -13,17 +13,17 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.registrations import Registrations
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.paths import Workspace
-from minivess.records.approval import UnsealRequest
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Outcome
-from minivess.workflows.bound_inputs import (
+from minivess.records.log.entry import Outcome
+from minivess.records.people.approval import UnsealRequest
+from minivess.workflows.session.bound_inputs import (
     INTENDED_USE,
     TABLE,
     BoundInputs,
     evaluation_inputs,
     inputs_digest,
 )
-from minivess.workflows.services import Services, open_services
+from minivess.workflows.session.services import Services, open_services
 from tests import earlier
 
 pytestmark = pytest.mark.verifies("SU-95")

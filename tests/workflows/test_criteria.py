@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from minivess.foundation.errors import InputError
-from minivess.workflows.criteria import read_cases
+from minivess.workflows.trace.statistical_criteria import read_cases
 
 pytestmark = pytest.mark.verifies("REQ-069", "SU-38")
 

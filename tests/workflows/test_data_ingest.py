@@ -11,11 +11,13 @@ from PIL.PngImagePlugin import PngInfo
 
 from minivess.foundation.digests import digest_json
 from minivess.foundation.errors import RefusedError, UsageError
-from minivess.ml.datasets.manifests import root_of
-from minivess.records.split import Part, SplitManifest
-from minivess.workflows import data, modelling
-from minivess.workflows.bound_inputs import BoundInputs
-from minivess.workflows.recording import recorded
+from minivess.ml.cases.manifests import root_of
+from minivess.records.data.split import Part, SplitManifest
+from minivess.workflows.data import preparation
+from minivess.workflows.models import modelling
+from minivess.workflows.session import workspace_files
+from minivess.workflows.session.bound_inputs import BoundInputs
+from minivess.workflows.session.recording import recorded
 from tests import projects
 from tests.audit_logs import told
 
@@ -43,13 +45,13 @@ def test_the_entry_states_why_identifiers_were_accepted_and_training_refuses_pic
     Image.fromarray((picture > 40).astype(np.uint8) * 255).save(root / "l.png")
     rewrite(project)
     with project.services() as services, pytest.raises(RefusedError, match="PNG text 'Author'"):
-        data.ingest(services, ada)
+        preparation.ingest(services, ada)
     original = project.workspace.project_file.read_text(encoding="utf-8")
     project.workspace.project_file.write_text(
         original.replace("  root: .\n", "  root: .\n  accept_identifiers: the author consented\n"), encoding="utf-8"
     )
     with project.services() as services:
-        manifest = data.ingest(services, ada)
+        manifest = preparation.ingest(services, ada)
         *_, refused, ingested = [entry.body for entry in services.log.entries() if entry.body.action == "data.ingest"]
         assert refused.outcome.value != ingested.outcome.value
         payload = told(services.log, ingested).payload
@@ -59,7 +61,9 @@ def test_the_entry_states_why_identifiers_were_accepted_and_training_refuses_pic
         fields = {"dataset": manifest.root, "seed": 0, "train": ("a",), "calibration": (), "test": ()}
         split = SplitManifest(**fields, root=digest_json([]))
         with recorded(services, "data.split", ada) as record:
-            data.write_json(project.workspace, "data/split.json", split.model_copy(update={"root": root_of(split)}))
+            workspace_files.write_json(
+                project.workspace, "data/split.json", split.model_copy(update={"root": root_of(split)})
+            )
             record.output("data/split.json", project.workspace.data / "split.json")
             record.payload(train=1, calibration=0, test=0)
         with pytest.raises(UsageError, match="case a has axes yx, unit px and 1 classes"):

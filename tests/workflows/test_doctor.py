@@ -10,11 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from minivess.cli.main import app
-from minivess.compliance.identity.moving import import_keys
-from minivess.foundation.profile import Profile
-from minivess.ml.datasets.sealed import open_image, open_sealed
-from minivess.workflows import data, test_set
-from minivess.workflows.doctor import Finding, examine
+from minivess.compliance.identity.key_import import import_keys
+from minivess.foundation.user_profile import Profile
+from minivess.ml.sealed.sealed_cases import open_image, open_sealed
+from minivess.workflows.project.doctor import Finding, examine
+from minivess.workflows.sealed import requests
+from minivess.workflows.session import workspace_files
 from tests import projects
 
 pytestmark = pytest.mark.verifies("REQ-091", "SU-39")
@@ -43,10 +44,10 @@ def test_a_healthy_workspace_has_no_problem(project: projects.ProjectFolder) -> 
 
 def test_ailments_are_named(project: projects.ProjectFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace, ada, rosa = project.workspace, project.signers["ada"], project.signers["rosa"]
-    manifest = data.seal_of(workspace)
-    keys = b"".join(rosa.unwrap(one, context=data.SEAL_CONTEXT) for one in manifest.wrapped_keys["rosa"])
+    manifest = workspace_files.seal_of(workspace)
+    keys = b"".join(rosa.unwrap(one, context=workspace_files.SEAL_CONTEXT) for one in manifest.wrapped_keys["rosa"])
     image = open_image(next(open_sealed(workspace.sealed, manifest, keys)))
-    from minivess.ml.datasets.prepared import npy_bytes
+    from minivess.ml.cases.prepared import npy_bytes
 
     copy = workspace.root / "mlruns" / "0" / "artifact.gz"
     copy.parent.mkdir(parents=True)
@@ -54,7 +55,7 @@ def test_ailments_are_named(project: projects.ProjectFolder, monkeypatch: pytest
     (workspace.keystore / "ada.json").chmod(0o644)
     with project.services() as services:
         projects.register(project, services)
-        test_set.request(services, ada, purpose="waits")
+        requests.request(services, ada, purpose="waits")
     (workspace.test_set / "open-deadbeef.key").write_text("left over", encoding="ascii")
     (workspace.test_set / "open-deadbeef.key").chmod(0o600)
     for who in ("ADA", "ROSA"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from minivess.foundation.errors import InputError
-from minivess.workflows.error_text import describe
+from minivess.workflows.session.error_text import describe
 
 pytestmark = pytest.mark.verifies("SU-37")
 

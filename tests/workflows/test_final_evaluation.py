@@ -8,8 +8,8 @@ from threading import Barrier
 
 import pytest
 
-from minivess.records.evaluation import EvaluationRecord
-from minivess.workflows import final_evaluation, test_set
+from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.workflows.sealed import final_evaluation, requests
 from tests import projects
 
 pytestmark = pytest.mark.verifies("SU-39")
@@ -21,8 +21,8 @@ def test_two_evaluations_at_once_are_one_look(sealed_project: projects.ProjectFo
     ada = project.signers["ada"]
     with project.services() as services:
         projects.register(project, services)
-        asked = test_set.request(services, ada, purpose="a race")
-        test_set.approve(services, project.signers["rosa"], asked.id)
+        asked = requests.request(services, ada, purpose="a race")
+        requests.approve(services, project.signers["rosa"], asked.id)
     together = Barrier(2)
 
     def evaluate(_: int) -> EvaluationRecord:

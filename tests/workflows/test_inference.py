@@ -9,11 +9,11 @@ import pytest
 
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import UsageError, VerificationError
-from minivess.records.entry import Outcome
-from minivess.workflows import people
-from minivess.workflows.inference import InferenceService, OpenedModel, open_model
-from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
+from minivess.records.log.entry import Outcome
+from minivess.workflows.people import accounts
+from minivess.workflows.serving.inference import InferenceService, OpenedModel, open_model
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services
 from tests import audit_logs, served
 from tests.projects import ProjectFolder, export_toy_model, put_into_use, write_toy_graph
 
@@ -107,7 +107,7 @@ def test_every_request_is_one_entry_pinned_to_model_and_intended_use(project: Pr
         assert (first.outcome, second.outcome) == (Outcome.COMPLETED, Outcome.REFUSED)
         names = {item.name for item in first.inputs}
         assert names == {"models/model.onnx", "service/intended-use", "requests/first"}
-        assert first.actor == people.INFERENCE_IDENTITY
+        assert first.actor == accounts.INFERENCE_IDENTITY
         assert (
             audit_logs.told(service.serving.services.log, second).payload["decision"].startswith("refused: spacing 99")
         )

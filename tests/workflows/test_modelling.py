@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from minivess.foundation.errors import UsageError
-from minivess.workflows import modelling
+from minivess.workflows.models import modelling
 from tests import projects
 
 pytestmark = pytest.mark.verifies("SU-38")

@@ -16,9 +16,9 @@ from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedEr
 from minivess.foundation.provenance import environment_digest
 from minivess.observability.lineage.relay import Relay
 from minivess.records.artifact import Artifact
-from minivess.records.entry import EntryBody, Outcome
-from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
+from minivess.records.log.entry import EntryBody, Outcome
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services
 from tests import audit_logs
 from tests.audit_logs import VALIDATED, Desk, told
 

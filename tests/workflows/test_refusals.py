@@ -9,8 +9,8 @@ from threading import Thread
 import pytest
 from pydantic import ValidationError
 
-from minivess.records.serving_log import RefusalReason, RefusalsCounted
-from minivess.workflows.refusals import Refusals
+from minivess.records.log.serving_log import RefusalReason, RefusalsCounted
+from minivess.workflows.serving.refusals import Refusals
 
 pytestmark = pytest.mark.verifies("SU-90", "REQ-173")
 

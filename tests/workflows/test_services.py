@@ -8,7 +8,7 @@ import pytest
 
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.errors import InputError, RefusedError, UsageError
-from minivess.workflows.services import open_services
+from minivess.workflows.session.services import open_services
 from tests import projects
 
 pytestmark = pytest.mark.verifies("SU-37")

@@ -13,14 +13,14 @@ import pytest
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.verification.log import verify_log
 from minivess.foundation.errors import RefusedError, UsageError
-from minivess.records.entry import Outcome
-from minivess.records.roles import IdentityKind, Role
-from minivess.records.serving_log import RefusalReason
-from minivess.workflows import people
-from minivess.workflows.recording import recorded
-from minivess.workflows.services import Services
-from minivess.workflows.serving_log import Pace, ServingLog
-from minivess.workflows.serving_site import open_serving_log
+from minivess.records.log.entry import Outcome
+from minivess.records.log.serving_log import RefusalReason
+from minivess.records.people.roles import IdentityKind, Role
+from minivess.workflows.people import accounts
+from minivess.workflows.serving.serving_log import Pace, ServingLog
+from minivess.workflows.serving.site import open_serving_log
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services
 from tests.projects import PASSPHRASE, ProjectFolder
 
 pytestmark = pytest.mark.verifies("SU-90", "REQ-170")
@@ -31,10 +31,10 @@ def enrolled(started_project: ProjectFolder, tmp_path_factory: pytest.TempPathFa
     """A project with an enrolled service."""
     project = started_project.copy_to(tmp_path_factory.mktemp("enrolled") / "project")
     keystore = Keystore(project.workspace.keystore)
-    for who in (people.INFERENCE_IDENTITY, "second"):
+    for who in (accounts.INFERENCE_IDENTITY, "second"):
         keystore.create(who, who, IdentityKind.SERVICE, (Role.SERVICE,), PASSPHRASE)
         with project.services() as services:
-            people.enrol(services, project.signers["max"], who)
+            accounts.enrol(services, project.signers["max"], who)
         project.signers[who] = keystore.unlock(who, PASSPHRASE)
     return project
 
@@ -91,7 +91,7 @@ def test_a_site_is_served_once_at_a_time(project: ProjectFolder, services: Servi
 
 def test_the_key_of_a_serving_log_is_listed_as_valid(project: ProjectFolder, services: Services) -> None:
     def states() -> dict[str, str]:
-        return people.states_of(project.workspace, Keystore(project.workspace.keystore).identities())
+        return accounts.states_of(project.workspace, Keystore(project.workspace.keystore).identities())
 
     assert states()["inference"] == "valid"
     with opened(project, services):
@@ -150,7 +150,7 @@ def test_a_start_between_creation_and_enrolment_goes_on(
     project: ProjectFolder, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("minivess.workflows.serving_site.recorded", _interrupted)
+        patch.setattr("minivess.workflows.serving.site.recorded", _interrupted)
         with pytest.raises(KeyboardInterrupt):
             opened(project, services)
     assert actions(services) == []

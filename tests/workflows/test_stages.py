@@ -13,11 +13,12 @@ import pytest
 import yaml
 
 from minivess.foundation.errors import InputError, RefusedError, UsageError
-from minivess.ml.datasets.stages import recorded_stages, write_stages
-from minivess.records.entry import Outcome
-from minivess.workflows import data, pipeline, stages
-from minivess.workflows.cited import cited_version
-from minivess.workflows.services import load_project
+from minivess.ml.versions.dvc_stages import recorded_stages, write_stages
+from minivess.records.log.entry import Outcome
+from minivess.workflows.data import preparation
+from minivess.workflows.pipeline import stages, status
+from minivess.workflows.session.data_citation import cited_version
+from minivess.workflows.session.services import load_project
 from tests import projects
 
 pytestmark = pytest.mark.verifies("SU-38")
@@ -80,11 +81,11 @@ def test_what_changes_while_a_stage_runs_leaves_it_stale(project: projects.Proje
     with project.services() as services:
         path = root / "minivess.yaml"
         path.write_text(path.read_text(encoding="utf-8").replace("seed: 3", "seed: 4"), encoding="utf-8")
-        data.ingest(services, ada)
+        preparation.ingest(services, ada)
     assert "ingest" not in recorded_stages(root)
     assert "changed while it ran" in caplog.text
     with project.services() as services:
-        data.ingest(services, ada)
+        preparation.ingest(services, ada)
     assert recorded_stages(root) == {"ingest"}
 
 
@@ -98,7 +99,7 @@ def test_dvc_runs_the_same_commands_and_each_is_in_the_log(project: projects.Pro
         actions = [e.body.action for e in services.log.entries() if e.body.outcome is Outcome.COMPLETED]
         assert actions[-4:] == ["data.ingest", "data.validate", "data.split", "data.seal"]
     plan = load_project(root)
-    stale = {row["stage"]: row["stale"] for row in pipeline.state(root, plan)}
+    stale = {row["stage"]: row["stale"] for row in status.state(root, plan)}
     assert [stale[name] for name in ("ingest", "validate", "split", "seal")] == ["", "", "", ""]
     shown = minivess(root, "data", "pipeline", "--json")
     assert {row["stage"]: row["stale"] for row in json.loads(shown.stdout)["stages"]} == stale
@@ -107,12 +108,12 @@ def test_dvc_runs_the_same_commands_and_each_is_in_the_log(project: projects.Pro
 @pytest.mark.verifies("REQ-099")
 def test_stages_of_people_see_what_the_log_says(releasable_project: projects.ProjectFolder) -> None:
     with releasable_project.services() as services:
-        pipeline.check_people(services, "evaluate")
+        status.check_people(services, "evaluate")
         with pytest.raises(RefusedError, match="not built from this evaluation") as refusal:
-            pipeline.check_people(services, "release")
+            status.check_people(services, "release")
         assert "minivess release sign" in str(refusal.value.hint)
         with pytest.raises(UsageError):
-            pipeline.check_people(services, "train")
+            status.check_people(services, "train")
 
 
 @pytest.mark.verifies("REQ-099")
@@ -120,7 +121,7 @@ def test_another_model_needs_people_again(releasable_project: projects.ProjectFo
     project = releasable_project.copy_to(tmp_path / "project")
     projects.export_toy_model(project, bias=0.5)
     with project.services() as services, pytest.raises(RefusedError, match="not evaluated on the test set") as refusal:
-        pipeline.check_people(services, "evaluate")
+        status.check_people(services, "evaluate")
     assert "test-set approve" in str(refusal.value.hint)
 
 
@@ -186,29 +187,36 @@ def run_steps(started: projects.ProjectFolder, root: Path, *steps: Callable) -> 
 def test_stages_that_were_run_before_there_was_a_pipeline_are_taken_over(
     started_project: projects.ProjectFolder, tmp_path: Path
 ) -> None:
-    root = run_steps(started_project, tmp_path / "project", data.ingest, data.validate, data.split, data.seal)
+    root = run_steps(
+        started_project,
+        tmp_path / "project",
+        preparation.ingest,
+        preparation.validate,
+        preparation.split,
+        preparation.seal,
+    )
     plan = load_project(root)
     assert stages.write_pipeline(root, plan)
-    assert pipeline.take_over(root, plan) == ["ingest", "validate", "split", "seal"]
-    assert [row["stage"] for row in pipeline.state(root, plan) if not row["stale"]] == [
+    assert status.take_over(root, plan) == ["ingest", "validate", "split", "seal"]
+    assert [row["stage"] for row in status.state(root, plan) if not row["stale"]] == [
         "ingest",
         "validate",
         "split",
         "seal",
     ]
-    assert pipeline.take_over(root, plan) == []
+    assert status.take_over(root, plan) == []
 
 
 @pytest.mark.verifies("REQ-099")
 def test_nothing_is_taken_over_that_the_log_does_not_vouch_for(
     started_project: projects.ProjectFolder, tmp_path: Path
 ) -> None:
-    root = run_steps(started_project, tmp_path / "project", data.ingest, data.validate, data.split)
+    root = run_steps(started_project, tmp_path / "project", preparation.ingest, preparation.validate, preparation.split)
     report = root / "data" / "validation.json"
     report.write_text(report.read_text(encoding="utf-8").replace("}", " }", 1), encoding="utf-8")
     plan = load_project(root)
     stages.write_pipeline(root, plan)
-    assert pipeline.take_over(root, plan) == ["ingest"]
+    assert status.take_over(root, plan) == ["ingest"]
     other = plan.model_copy(update={"split": plan.split.model_copy(update={"seed": 5})})
     (root / "dvc.lock").unlink()
-    assert pipeline.take_over(root, other) == []
+    assert status.take_over(root, other) == []

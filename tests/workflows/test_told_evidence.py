@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.standards.evidence import evidence
-from minivess.compliance.traceability.graph import TraceGraph
-from minivess.workflows import release
-from minivess.workflows.services import Services
-from minivess.workflows.told import Told
-from minivess.workflows.told_evidence import told_by_pack, told_by_workspace
+from minivess.compliance.standards.evidence_names import evidence
+from minivess.compliance.trace.graph import TraceGraph
+from minivess.workflows.release import build
+from minivess.workflows.session.project_state import Told
+from minivess.workflows.session.services import Services
+from minivess.workflows.trace.evidence_collectors import told_by_pack, told_by_workspace
 from tests import projects
 
 pytestmark = pytest.mark.verifies("REQ-112", "SU-40")
@@ -80,11 +80,11 @@ def test_another_model_than_the_evaluated_one_shows_nothing(services: Services) 
 def test_a_pack_shows_itself_and_with_its_signatures_that_it_verifies(
     project: projects.ProjectFolder, services: Services
 ) -> None:
-    pack = release.build(services, project.signers["max"]).path
+    pack = build.build(services, project.signers["max"]).path
     built = {"release-record", "sbom", "anomalies-listed"}
     assert told_by_pack(Told.by(services), TraceGraph.load(services.source)) == built
     for who in ("rosa", "max"):
-        release.sign(services, project.signers[who], pack)
+        build.sign(services, project.signers[who], pack)
     assert told_by_pack(Told.by(services), TraceGraph.load(services.source)) == built | {
         "release-signed",
         "pack-verified",

@@ -18,9 +18,9 @@ from minivess.compliance.proofs.cosignature import LOG, WITNESS, add_signatures,
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.witness import compare_views
 from minivess.foundation.errors import CouldNotCheckError, RefusedError, VerificationError
-from minivess.records.witness import WitnessAddress, WitnessPolicy, WitnessState
-from minivess.serving.witness import Witness, WitnessServer, serve_log, write_state
-from minivess.workflows.witnessing import cosign_checkpoint
+from minivess.records.device.witnesses import WitnessAddress, WitnessPolicy, WitnessState
+from minivess.serving.witness.app import Witness, WitnessServer, serve_log, write_state
+from minivess.workflows.log.witnessing import cosign_checkpoint
 from tests import audit_logs
 
 pytestmark = pytest.mark.verifies("REQ-054", "RC-16", "SU-41", "SU-15")

@@ -15,8 +15,8 @@ from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.foundation.errors import MinivessError
-from minivess.records.identity import Identity, KeyAlgorithm, PublicKey
-from minivess.records.roles import IdentityKind, Role
+from minivess.records.people.identity import Identity, KeyAlgorithm, PublicKey
+from minivess.records.people.roles import IdentityKind, Role
 from tests.compliance.rules.guarded_log import GuardedLog
 from tests.yardstick import story
 from tests.yardstick.story import Pair

@@ -12,11 +12,11 @@ from pack_builder import ada
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.encoding import to_base64
-from minivess.compliance.rules.test_set import Facts, TestSetHistory
+from minivess.compliance.rules.looks import Facts, TestSetHistory
 from minivess.compliance.verification import log as verification
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.foundation.digests import digest_bytes
-from minivess.records.entry import Entry, Outcome
+from minivess.records.log.entry import Entry, Outcome
 from tests.compliance.rules import guarded_log as logs
 from tests.compliance.rules.guarded_log import GuardedLog
 from tests.yardstick.case import Case, Words, note_over, refused

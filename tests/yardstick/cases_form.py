@@ -17,8 +17,8 @@ from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification import log as verification
 from minivess.foundation.digests import digest_bytes
-from minivess.records.entry import Outcome
-from minivess.records.identity import KeyAlgorithm
+from minivess.records.log.entry import Outcome
+from minivess.records.people.identity import KeyAlgorithm
 from tests.compliance.rules import guarded_log as logs
 from tests.compliance.rules.guarded_log import GuardedLog, dan
 from tests.yardstick import story

@@ -11,14 +11,14 @@ from minivess.compliance.identity.approvals import approve
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.actions import table
-from minivess.compliance.rules.test_set import criteria_digest, subject_of
+from minivess.compliance.rules.looks import criteria_digest, subject_of
 from minivess.foundation.clock import timestamp
 from minivess.foundation.digests import digest_bytes
-from minivess.records.approval import Policy, PolicyRule
-from minivess.records.entry import Context, Outcome
-from minivess.records.evaluation import Criterion
-from minivess.records.identity import Meaning
-from minivess.records.roles import Role
+from minivess.records.evaluation.evaluation import Criterion
+from minivess.records.log.entry import Context, Outcome
+from minivess.records.people.approval import Policy, PolicyRule
+from minivess.records.people.identity import Meaning
+from minivess.records.people.roles import Role
 from tests.compliance.rules import guarded_log as logs
 from tests.compliance.rules import test_admission
 from tests.compliance.rules.guarded_log import GuardedLog

@@ -16,9 +16,9 @@ from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.rules.actions import table
 from minivess.compliance.rules.adoption import sign_adoption
 from minivess.foundation.digests import digest_bytes
-from minivess.records.entry import Outcome
-from minivess.records.identity import Identity, KeyAlgorithm
-from minivess.records.roles import Role
+from minivess.records.log.entry import Outcome
+from minivess.records.people.identity import Identity, KeyAlgorithm
+from minivess.records.people.roles import Role
 from tests.compliance.rules.guarded_log import GuardedLog
 from tests.yardstick import story
 from tests.yardstick.case import Case, Words, log_signer, note_over, of, people, refused, roots_entry, under, with_key

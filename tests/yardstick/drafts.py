@@ -31,9 +31,9 @@ from minivess.foundation.clock import timestamp
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError, UsageError
 from minivess.records.artifact import Artifact
-from minivess.records.entry import ENTRY_FORMAT, Context, Draft, Outcome
-from minivess.records.payloads import observed
-from minivess.records.roles import Role
+from minivess.records.log.entry import ENTRY_FORMAT, Context, Draft, Outcome
+from minivess.records.log.payloads import observed
+from minivess.records.people.roles import Role
 from tests.compliance.rules.guarded_log import MODEL, dan
 from tests.yardstick.case import log_signer
 from tests.yardstick.fields import _bent

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 
 from minivess.compliance.verification import log
-from minivess.records.identity import PublicKey
+from minivess.records.people.identity import PublicKey
 from tests.compliance.rules.guarded_log import VERIFY
 
 

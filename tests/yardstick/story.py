@@ -40,11 +40,11 @@ from minivess.compliance.proofs.serving_logs import serving_origin
 from minivess.compliance.rules.actions import table
 from minivess.compliance.rules.adoption import sign_adoption
 from minivess.foundation.digests import digest_bytes
-from minivess.records.approval import Policy, PolicyRule
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Context, Entry, Outcome
-from minivess.records.identity import Identity, KeyAlgorithm, Meaning
-from minivess.records.roles import IdentityKind, Role
+from minivess.records.log.entry import Context, Entry, Outcome
+from minivess.records.people.approval import Policy, PolicyRule
+from minivess.records.people.identity import Identity, KeyAlgorithm, Meaning
+from minivess.records.people.roles import IdentityKind, Role
 from tests.compliance.rules.guarded_log import MODEL, PACK, SEALED, GuardedLog, dan, grant, request
 
 SITE = "main"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from minivess.compliance.verification.log import verify_entries
-from minivess.records.payloads import PAYLOADS
+from minivess.records.log.payloads import PAYLOADS
 from tests.yardstick import caches, cases, drafts, fields, removal
 from tests.yardstick.fast import remembered_signatures
 from tests.yardstick.reasons import UNREAD_BY_SCRIPT, reason_of

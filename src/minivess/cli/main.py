@@ -15,28 +15,37 @@ from minivess.foundation.implements import implements
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": (
-        "minivess.cli.demo:demo",
+        "minivess.cli.project.demo:demo",
         "Run the whole workflow in a folder of its own, from volumes to a verified pack.",
     ),
-    "init": ("minivess.cli.project:init", "Start a project folder with a project file to fill in."),
-    "identity": ("minivess.cli.identity:identity", "People, services and their keys."),
-    "data": ("minivess.cli.data:data", "Ingest, validate, split and seal cases."),
-    "train": ("minivess.cli.model:train", "Train every member the project names."),
-    "ensemble": ("minivess.cli.model:ensemble", "Combine the trained members by the mean of their probabilities."),
-    "calibrate": ("minivess.cli.model:calibrate", "Fit temperature and conformal threshold on the calibration part."),
-    "model": ("minivess.cli.model:model", "Export the calibrated ensemble."),
-    "test-set": ("minivess.cli.test_set:test_set", "Criteria, requests, approvals and the count of looks."),
+    "init": ("minivess.cli.project.project_file:init", "Start a project folder with a project file to fill in."),
+    "identity": ("minivess.cli.people.accounts:identity", "People, services and their keys."),
+    "data": ("minivess.cli.data.preparation:data", "Ingest, validate, split and seal cases."),
+    "train": ("minivess.cli.models.modelling:train", "Train every member the project names."),
+    "ensemble": (
+        "minivess.cli.models.modelling:ensemble",
+        "Combine the trained members by the mean of their probabilities.",
+    ),
+    "calibrate": (
+        "minivess.cli.models.modelling:calibrate",
+        "Fit temperature and conformal threshold on the calibration part.",
+    ),
+    "model": ("minivess.cli.models.modelling:model", "Export the calibrated ensemble."),
+    "test-set": ("minivess.cli.sealed.requests:test_set", "Criteria, requests, approvals and the count of looks."),
     "evaluate": (
-        "minivess.cli.test_set:evaluate",
+        "minivess.cli.sealed.requests:evaluate",
         "Measure the exported model on the sealed test set, under an approval.",
     ),
-    "serve": ("minivess.cli.serve:serve", "Answer inference requests, each with a receipt."),
-    "trace": ("minivess.cli.trace:trace", "Requirements, risks, scenarios, results and code, linked and checked."),
-    "doctor": ("minivess.cli.doctor:doctor", "Examine the workspace: plain copies, keys, log, disk, versions."),
-    "risk": ("minivess.cli.risk:risk", "The risk file, computed from its plan."),
-    "audit": ("minivess.cli.audit:audit", "Read, prove and verify the log."),
-    "witness": ("minivess.cli.witness:witness", "Cosign the checkpoints of other logs (C2SP tlog-witness)."),
-    "release": ("minivess.cli.release:release", "Build, sign and verify evidence packs."),
+    "serve": ("minivess.cli.serving.site:serve", "Answer inference requests, each with a receipt."),
+    "trace": (
+        "minivess.cli.trace.project_trace:trace",
+        "Requirements, risks, scenarios, results and code, linked and checked.",
+    ),
+    "doctor": ("minivess.cli.project.doctor:doctor", "Examine the workspace: plain copies, keys, log, disk, versions."),
+    "risk": ("minivess.cli.trace.risk:risk", "The risk file, computed from its plan."),
+    "audit": ("minivess.cli.log.audit:audit", "Read, prove and verify the log."),
+    "witness": ("minivess.cli.log.witnessing:witness", "Cosign the checkpoints of other logs (C2SP tlog-witness)."),
+    "release": ("minivess.cli.release.build:release", "Build, sign and verify evidence packs."),
 }
 
 

@@ -13,11 +13,11 @@ from minivess.cli.rendering import Progress
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
-from minivess.records.roles import IdentityKind, Role
+from minivess.records.people.roles import IdentityKind, Role
 
 if TYPE_CHECKING:
     from minivess.compliance.identity.signer import Signer
-    from minivess.workflows.services import Services, WorkspaceReader
+    from minivess.workflows.session.services import Services, WorkspaceReader
 
 _SITE = "minivess.cli.site"
 
@@ -45,7 +45,7 @@ def passphrase_for(identity: str) -> str:
 
 def services_of(folder: Path) -> Services:
     """Open the workspace for writing; asks for the passphrase of the log's key."""
-    from minivess.workflows.services import open_services
+    from minivess.workflows.session.services import open_services
 
     workspace = Workspace.find(folder)
     return open_services(workspace.root, log_passphrase=lambda: passphrase_for("log"), progress=Progress())
@@ -54,7 +54,7 @@ def services_of(folder: Path) -> Services:
 @implements("REQ-190")
 def reader_of(folder: Path) -> WorkspaceReader:
     """Open the workspace for reading, with the log that `audit --site` names; asks for no passphrase."""
-    from minivess.workflows.services import open_reader
+    from minivess.workflows.session.services import open_reader
 
     workspace, site = Workspace.find(folder), chosen_site()
     url = None if site is None else f"sqlite:///{workspace.serving / f'{site}.db'}"
@@ -106,7 +106,7 @@ def signer_of(services: Services, actor: str | None, *roles: Role) -> Signer:
         UsageError: nobody or several could act and none was named.
         RefusedError: the passphrase is wrong, or the identity is locked.
     """
-    from minivess.workflows.people import unlock
+    from minivess.workflows.people.accounts import unlock
 
     who = who_acts(services.workspace, actor, *roles)
     return unlock(services, who, passphrase_for(who))

@@ -1,1 +1,1 @@
-"""The inference service: HTTP in front of `workflows.inference`. It can neither train nor read the data sets."""
+"""The inference service: HTTP in front of `workflows.serving.inference`. It can neither train nor read the data sets."""

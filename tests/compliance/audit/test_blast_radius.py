@@ -8,7 +8,7 @@ from pack_builder import ada, begin, ben, cleo, made, open_test_set, opening_req
 from minivess.compliance.audit.blast_radius import blast_radius, resolve_key
 from minivess.compliance.identity.register import Register
 from minivess.foundation.errors import UsageError
-from minivess.records.roles import Role
+from minivess.records.people.roles import Role
 
 pytestmark = pytest.mark.verifies("REQ-059", "SU-13")
 

@@ -14,7 +14,7 @@ from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.foundation.errors import RefusedError, UsageError
-from minivess.records.receipt import Receipt
+from minivess.records.log.receipt import Receipt
 from tests import audit_logs
 from tests.audit_logs import Desk, draft
 

@@ -23,7 +23,7 @@ from minivess.foundation.errors import (
     UsageError,
     VerificationError,
 )
-from minivess.records.entry import Outcome
+from minivess.records.log.entry import Outcome
 from tests import audit_logs
 from tests.audit_logs import Desk, draft
 

@@ -6,29 +6,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from minivess.compliance.evidence.dossier import PackInputs
-from minivess.compliance.evidence.gates import judge, load_policy
+from minivess.compliance.documents.dossier import PackInputs
+from minivess.compliance.facts.gates import judge, load_policy
 from minivess.compliance.identity.approvals import approve
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical
-from minivess.compliance.traceability.graph import TraceGraph
+from minivess.compliance.trace.graph import TraceGraph
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.paths import Workspace
 from minivess.foundation.provenance import environment_digest, tree_digest
-from minivess.records.approval import Envelope
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
-from minivess.records.dataset import CaseRecord, DatasetManifest
-from minivess.records.entry import Context
-from minivess.records.evaluation import CaseMeasures, Conventions, EvaluationRecord, Interval
-from minivess.records.identity import Meaning
-from minivess.records.model import CalibrationRecord, ExportRecord, ModelSpec, RunRecord, TrainingSpec
-from minivess.records.project import Project
-from minivess.records.release import GateFacts, RiskJudgement
-from minivess.records.seal import SealedFile, SealManifest
-from minivess.records.split import SplitManifest
-from minivess.records.traceability import TestReport, TestResult
-from minivess.records.validation import ValidationReport
+from minivess.records.data.dataset import CaseRecord, DatasetManifest
+from minivess.records.data.seal import SealedFile, SealManifest
+from minivess.records.data.split import SplitManifest
+from minivess.records.data.validation import ValidationReport
+from minivess.records.device.project import Project
+from minivess.records.device.release import GateFacts, RiskJudgement
+from minivess.records.evaluation.evaluation import CaseMeasures, Conventions, EvaluationRecord, Interval
+from minivess.records.items.trace import TestReport, TestResult
+from minivess.records.log.entry import Context
+from minivess.records.models.model import CalibrationRecord, ExportRecord, ModelSpec, RunRecord, TrainingSpec
+from minivess.records.people.approval import Envelope
+from minivess.records.people.identity import Meaning
 from tests.compliance import pack_builder as logs
 from tests.tiny_tree import FILES, write_tree
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from minivess.compliance.evidence.croissant import croissant
-from minivess.compliance.evidence.data_card import QUESTIONS, data_card
+from minivess.compliance.documents.croissant import croissant
+from minivess.compliance.documents.data_card import QUESTIONS, data_card
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError
-from minivess.records.data_card import DataCard, DataCardFacts
-from minivess.records.data_source import CaseSource, Data
-from minivess.records.dataset import CaseRecord, DatasetManifest, LabelClass
-from minivess.records.profile import CaseProfile, DatasetProfile, GroupProfile, Histogram, Quantiles, Spread
-from minivess.records.seal import SealedFile, SealManifest
-from minivess.records.split import SplitManifest
-from minivess.records.validation import Finding, Severity, ValidationReport
+from minivess.records.data.card import DataCard, DataCardFacts
+from minivess.records.data.dataset import CaseRecord, DatasetManifest, LabelClass
+from minivess.records.data.profile import CaseProfile, DatasetProfile, GroupProfile, Histogram, Quantiles, Spread
+from minivess.records.data.seal import SealedFile, SealManifest
+from minivess.records.data.source import CaseSource, Data
+from minivess.records.data.split import SplitManifest
+from minivess.records.data.validation import Finding, Severity, ValidationReport
 
 pytestmark = pytest.mark.verifies("SU-24")
 

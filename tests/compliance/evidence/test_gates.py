@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.evidence.gates import judge, load_policy
+from minivess.compliance.facts.gates import judge, load_policy
 from minivess.foundation.errors import InputError
-from minivess.records.evaluation import CaseMeasures, Interval
-from minivess.records.items import Source
-from minivess.records.release import GateFacts, GateResult, ReleasePolicy
-from minivess.records.traceability import Gap, TestResult
+from minivess.records.device.release import GateFacts, GateResult, ReleasePolicy
+from minivess.records.evaluation.evaluation import CaseMeasures, Interval
+from minivess.records.items.items import Source
+from minivess.records.items.trace import Gap, TestResult
 from tests.compliance.evidence.release_builder import POLICY, make_release
 from tests.properties import given
 from tests.properties import strategies as st
@@ -141,7 +141,7 @@ def test_a_policy_of_one_signature_is_refused(tmp_path: Path) -> None:
 
 
 def _dice(mean: float, n: int = 4) -> GateFacts:
-    from minivess.records.evaluation import Conventions, EvaluationRecord
+    from minivess.records.evaluation.evaluation import Conventions, EvaluationRecord
 
     digest = "sha256:" + "0" * 64
     interval = Interval(mean=mean, lower=0.0, upper=1.0, n=n)

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from minivess.compliance.evidence.approvals import approvable
-from minivess.compliance.evidence.log_story import ACTIONS, items_digest, log_story
+from minivess.compliance.documents.approved_documents import approvable
+from minivess.compliance.documents.log_story import ACTIONS, items_digest, log_story
 from minivess.compliance.identity.approvals import approve
-from minivess.compliance.traceability.graph import TraceGraph
-from minivess.compliance.traceability.reviews import item_digest, link_digests
+from minivess.compliance.trace.graph import TraceGraph
+from minivess.compliance.trace.link_reviews import item_digest, link_digests
 from minivess.foundation.digests import digest_bytes
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Context, Outcome
-from minivess.records.identity import Meaning
-from minivess.records.roles import Role
-from minivess.records.traceability import LogStory
+from minivess.records.items.trace import LogStory
+from minivess.records.log.entry import Context, Outcome
+from minivess.records.people.identity import Meaning
+from minivess.records.people.roles import Role
 from tests.compliance import pack_builder as logs
 from tests.tiny_tree import write_tree
 

@@ -8,16 +8,16 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from minivess.compliance.evidence.dossier import read_log
-from minivess.compliance.evidence.pack import BuiltPack, add_signature, build_pack
+from minivess.compliance.documents.dossier import read_log
 from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.pack.pack import BuiltPack, add_signature, build_pack
 from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, VerificationError
-from minivess.records.entry import Context
-from minivess.records.identity import Meaning
-from minivess.records.roles import IdentityKind, Role
+from minivess.records.log.entry import Context
+from minivess.records.people.identity import Meaning
+from minivess.records.people.roles import IdentityKind, Role
 from tests.compliance import pack_builder as logs
 from tests.compliance.evidence.release_builder import Release, make_release, sign_for
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.evidence.chains import chains, chains_csv
-from minivess.compliance.evidence.documents import DOCUMENTS, documents
-from minivess.compliance.evidence.dossier import Dossier, gather
-from minivess.compliance.evidence.index import index_page, key_figures, odometer_sentence
-from minivess.compliance.evidence.rendering import Renderer
+from minivess.compliance.documents.chains import chains, chains_csv
+from minivess.compliance.documents.documents import DOCUMENTS, documents
+from minivess.compliance.documents.dossier import Dossier, gather
+from minivess.compliance.documents.rendering import Renderer
+from minivess.compliance.documents.start_page import index_page, key_figures, odometer_sentence
 from minivess.foundation.errors import InputError
 from tests.compliance.evidence.release_builder import TEMPLATES, make_release
 from tests.tiny_tree import FILES

@@ -12,10 +12,10 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from minivess.compliance.evidence.lock import Use, read_lock
-from minivess.compliance.evidence.metadata import licence
-from minivess.compliance.evidence.sbom import sbom
-from minivess.compliance.evidence.soup import soup, soup_csv
+from minivess.compliance.facts.lock_file import Use, read_lock
+from minivess.compliance.facts.package_metadata import licence
+from minivess.compliance.facts.sbom import sbom
+from minivess.compliance.facts.soup import soup, soup_csv
 from minivess.foundation.errors import InputError, RefusedError
 from tests.compliance.evidence.release_builder import LOCK, ROOT, SHA
 

@@ -11,10 +11,10 @@ from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.envelope import make_statement, payload_of, seal_envelope, signed_bytes
 from minivess.foundation.errors import RefusedError, UsageError, VerificationError
-from minivess.records.approval import Envelope, EnvelopeSignature, Policy
 from minivess.records.artifact import Artifact
-from minivess.records.identity import Meaning
-from minivess.records.roles import Role
+from minivess.records.people.approval import Envelope, EnvelopeSignature, Policy
+from minivess.records.people.identity import Meaning
+from minivess.records.people.roles import Role
 
 pytestmark = pytest.mark.verifies("SU-10")
 

@@ -15,8 +15,8 @@ from minivess.compliance.identity.keys import verify, wrap_for
 from minivess.compliance.identity.keystore import DEMO_NOTICE, Keystore
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.foundation.errors import InputError, RefusedError, UsageError
-from minivess.records.identity import Identity, KeyAlgorithm
-from minivess.records.roles import IdentityKind, Role
+from minivess.records.people.identity import Identity, KeyAlgorithm
+from minivess.records.people.roles import IdentityKind, Role
 
 pytestmark = pytest.mark.verifies("REQ-006", "RC-07", "SU-08")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minivess.compliance.identity.pkcs11 import TokenKey, parse_pkcs11_uri
+from minivess.compliance.identity.tokens.pkcs11 import TokenKey, parse_pkcs11_uri
 from minivess.foundation.errors import InputError
 from tests.properties import given
 from tests.properties import strategies as st

@@ -7,8 +7,8 @@ from pack_builder import LogBuilder, ada, begin, ben, cleo, log_key, person, ser
 
 from minivess.compliance.identity.register import Register
 from minivess.foundation.errors import VerificationError
-from minivess.records.entry import Outcome
-from minivess.records.roles import Role
+from minivess.records.log.entry import Outcome
+from minivess.records.people.roles import Role
 
 pytestmark = pytest.mark.verifies("REQ-009", "SU-10")
 

@@ -14,8 +14,8 @@ import pytest
 from minivess.compliance.identity.keys import verify, wrap_for
 from minivess.compliance.identity.keystore import Keystore
 from minivess.foundation.errors import CannotWriteError, InputError, RefusedError, UsageError
-from minivess.records.identity import Identity
-from minivess.records.roles import IdentityKind, Role
+from minivess.records.people.identity import Identity
+from minivess.records.people.roles import IdentityKind, Role
 
 pytestmark = pytest.mark.verifies("REQ-052", "REQ-006", "SU-08")
 

@@ -38,7 +38,7 @@ from minivess.compliance.proofs.merkle import EMPTY_ROOT
 from minivess.compliance.proofs.tlog_policy import parse_policy
 from minivess.compliance.proofs.tlog_proof import parse_proof
 from minivess.foundation.errors import MinivessError, UsageError
-from minivess.records.identity import KeyAlgorithm
+from minivess.records.people.identity import KeyAlgorithm
 
 pytestmark = pytest.mark.verifies("REQ-153", "REQ-150", "SU-07")
 

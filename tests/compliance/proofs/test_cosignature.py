@@ -21,7 +21,7 @@ from minivess.compliance.proofs.cosignature import (
 )
 from minivess.compliance.verification.witness import CONFLICT, MALFORMED, OK, UNKNOWN, UNPROVEN, Seen, judge_request
 from minivess.foundation.errors import InputError, UsageError, VerificationError
-from minivess.records.identity import KeyAlgorithm
+from minivess.records.people.identity import KeyAlgorithm
 from tests.properties import given
 from tests.properties import strategies as st
 

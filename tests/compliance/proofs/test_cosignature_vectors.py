@@ -25,7 +25,7 @@ from minivess.compliance.proofs.cosignature import (
 )
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.foundation.errors import InputError, UsageError, VerificationError
-from minivess.records.identity import KeyAlgorithm
+from minivess.records.people.identity import KeyAlgorithm
 
 pytestmark = pytest.mark.verifies("REQ-054", "SU-07")
 

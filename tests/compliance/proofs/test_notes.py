@@ -26,7 +26,7 @@ from minivess.compliance.verification.belief import believe
 from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.records.artifact import Artifact
-from minivess.records.identity import KeyAlgorithm
+from minivess.records.people.identity import KeyAlgorithm
 from tests.properties import given
 from tests.properties import strategies as st
 

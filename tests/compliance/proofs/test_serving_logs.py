@@ -12,8 +12,8 @@ from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.serving_logs import ServingLogs, serving_origin
 from minivess.compliance.verification.log import verify_entries
 from minivess.foundation.errors import UsageError, VerificationError
-from minivess.records.entry import Entry, Outcome
-from minivess.records.roles import IdentityKind
+from minivess.records.log.entry import Entry, Outcome
+from minivess.records.people.roles import IdentityKind
 from tests import audit_logs
 from tests.audit_logs import Desk, draft
 

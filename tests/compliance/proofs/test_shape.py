@@ -13,7 +13,7 @@ from minivess.compliance.proofs.canonical import canonical, parse_canonical
 from minivess.compliance.proofs.shape import parser_of
 from minivess.foundation.errors import InputError
 from minivess.records.base import Record
-from minivess.records.entry import Entry
+from minivess.records.log.entry import Entry
 from tests.properties import given, settings
 from tests.properties import strategies as st
 

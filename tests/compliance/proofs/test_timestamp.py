@@ -17,8 +17,8 @@ from minivess.compliance.identity.keys import generate
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.timestamp import imprint_of, stamped_imprint, timestamp_request, verify_timestamp
 from minivess.foundation.errors import InputError, VerificationError
-from minivess.records.identity import KeyAlgorithm
-from minivess.workflows.log_book import accept_timestamp
+from minivess.records.people.identity import KeyAlgorithm
+from minivess.workflows.log.inspection import accept_timestamp
 from tests import audit_logs
 
 pytestmark = [

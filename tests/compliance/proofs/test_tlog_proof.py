@@ -19,8 +19,8 @@ from minivess.compliance.verification.belief import believe
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import InputError, VerificationError
-from minivess.records.identity import KeyAlgorithm
-from minivess.records.receipt import Receipt
+from minivess.records.log.receipt import Receipt
+from minivess.records.people.identity import KeyAlgorithm
 from tests.properties import given, settings
 from tests.properties import strategies as st
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from minivess.records.items import ControlKind, Estimate, Risk
-from minivess.records.risk_plan import ProbabilityScale, RiskPlan, missing_reasons
+from minivess.records.items.items import ControlKind, Estimate, Risk
+from minivess.records.items.risk_plan import ProbabilityScale, RiskPlan, missing_reasons
 from tests.properties import given
 from tests.properties import strategies as st
 

@@ -19,17 +19,17 @@ from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.actions import table
 from minivess.compliance.rules.admission import LOOK_POLICIES
-from minivess.compliance.rules.test_set import criteria_digest, subject_of
+from minivess.compliance.rules.looks import criteria_digest, subject_of
 from minivess.compliance.verification.log import SIGNATURES, verify_entries
 from minivess.foundation.digests import digest_bytes
-from minivess.records.approval import Policy, PolicyRule, UnsealGrant, UnsealRequest
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Context, Entry, Outcome
-from minivess.records.evaluation import AnalysisPlan, level_of_all
-from minivess.records.identity import KeyAlgorithm, Meaning
-from minivess.records.registration import SealTerms
-from minivess.records.release import MetricGate, ReleasePolicy
-from minivess.records.roles import Role
+from minivess.records.device.registration import SealTerms
+from minivess.records.device.release import MetricGate, ReleasePolicy
+from minivess.records.evaluation.evaluation import AnalysisPlan, level_of_all
+from minivess.records.log.entry import Context, Entry, Outcome
+from minivess.records.people.approval import Policy, PolicyRule, UnsealGrant, UnsealRequest
+from minivess.records.people.identity import KeyAlgorithm, Meaning
+from minivess.records.people.roles import Role
 from tests.compliance.verification.test_script import verify as script
 
 VERIFY: ModuleType = script

@@ -12,16 +12,16 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.registrations import SEALED, SPLIT, Registrations
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, VerificationError
-from minivess.records.approval import Envelope, EnvelopeSignature, Policy, PolicyRule, UnsealGrant, UnsealRequest
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
-from minivess.records.entry import Entry, EntryBody, Outcome
-from minivess.records.evaluation import AnalysisPlan, Conventions, Criterion, Looks, level_of_all
-from minivess.records.identity import Meaning
-from minivess.records.payloads import CriteriaRegistered, DataSealed, TestSetApproved, TestSetRequested
-from minivess.records.registration import PolicyRegistered, SealTerms
-from minivess.records.release import MetricGate, ReleasePolicy
-from minivess.records.roles import Role
+from minivess.records.device.registration import PolicyRegistered, SealTerms
+from minivess.records.device.release import MetricGate, ReleasePolicy
+from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, Looks, level_of_all
+from minivess.records.log.entry import Entry, EntryBody, Outcome
+from minivess.records.log.payloads import CriteriaRegistered, DataSealed, TestSetApproved, TestSetRequested
+from minivess.records.people.approval import Envelope, EnvelopeSignature, Policy, PolicyRule, UnsealGrant, UnsealRequest
+from minivess.records.people.identity import Meaning
+from minivess.records.people.roles import Role
 
 pytestmark = pytest.mark.verifies("SU-70")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

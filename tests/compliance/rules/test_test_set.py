@@ -11,16 +11,29 @@ import pytest
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.register import Register, Tenure
 from minivess.compliance.proofs.canonical import digest_of
-from minivess.compliance.rules.test_set import TestSetHistory, criteria_digest
+from minivess.compliance.rules.looks import TestSetHistory, criteria_digest
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, VerificationError
-from minivess.records.approval import Envelope, EnvelopeSignature, Facts, RunMode, UnsealGrant, UnsealRequest
 from minivess.records.base import Record
-from minivess.records.entry import Entry, EntryBody, Outcome
-from minivess.records.evaluation import AnalysisPlan, Conventions, Criterion, CriterionOutcome, Interval, Looks
-from minivess.records.identity import Identity, KeyAlgorithm
-from minivess.records.payloads import CriteriaRegistered, Evaluated, TestSetApproved, TestSetOpened, TestSetRequested
-from minivess.records.roles import IdentityKind, Role
+from minivess.records.evaluation.evaluation import (
+    AnalysisPlan,
+    Conventions,
+    Criterion,
+    CriterionOutcome,
+    Interval,
+    Looks,
+)
+from minivess.records.log.entry import Entry, EntryBody, Outcome
+from minivess.records.log.payloads import (
+    CriteriaRegistered,
+    Evaluated,
+    TestSetApproved,
+    TestSetOpened,
+    TestSetRequested,
+)
+from minivess.records.people.approval import Envelope, EnvelopeSignature, Facts, RunMode, UnsealGrant, UnsealRequest
+from minivess.records.people.identity import Identity, KeyAlgorithm
+from minivess.records.people.roles import IdentityKind, Role
 
 pytestmark = pytest.mark.verifies("SU-13")
 

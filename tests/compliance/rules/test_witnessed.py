@@ -13,7 +13,7 @@ from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.cosignature import LOG, WITNESS, verifier_key
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.log import verify_entries
-from minivess.records.identity import KeyAlgorithm
+from minivess.records.people.identity import KeyAlgorithm
 from tests.compliance.rules import guarded_log as logs
 from tests.compliance.rules.guarded_log import GuardedLog
 

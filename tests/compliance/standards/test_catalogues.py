@@ -10,8 +10,8 @@ from itertools import chain
 import pytest
 
 from minivess.compliance.standards.catalogue import Catalogue, catalogues, checks, clause, iec62304, ml_hazards
-from minivess.compliance.standards.evidence import evidence
-from minivess.compliance.standards.tables import parse
+from minivess.compliance.standards.evidence_names import evidence
+from minivess.compliance.standards.packaged_tables import parse
 from minivess.foundation.errors import CouldNotCheckError, UsageError
 
 pytestmark = pytest.mark.verifies("SU-21")

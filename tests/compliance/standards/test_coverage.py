@@ -16,10 +16,10 @@ from minivess.compliance.standards.coverage import (
     settled,
     summary,
 )
-from minivess.compliance.standards.evidence import evidence
+from minivess.compliance.standards.evidence_names import evidence
 from minivess.foundation.errors import InputError, UsageError
-from minivess.records.items import Source
-from minivess.records.justification import Justification
+from minivess.records.items.items import Source
+from minivess.records.items.justification import Justification
 from tests.properties import given
 from tests.properties import strategies as st
 

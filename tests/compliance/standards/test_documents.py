@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from minivess.compliance.standards.documents import documents, shown_by_documents, unanswered
-from minivess.compliance.standards.evidence import evidence
+from minivess.compliance.standards.document_evidence import documents, shown_by_documents, unanswered
+from minivess.compliance.standards.evidence_names import evidence
 
 pytestmark = pytest.mark.verifies("REQ-112", "SU-21")
 

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.strict_yaml import read_items
-from minivess.records.items import Source
-from minivess.records.justification import (
+from minivess.records.items.items import Source
+from minivess.records.items.justification import (
     UNJUSTIFIABLE,
     Justification,
     applicable,
@@ -22,7 +22,7 @@ from minivess.records.justification import (
     match_gap,
     subject_of,
 )
-from minivess.records.traceability import Gap
+from minivess.records.items.trace import Gap
 from tests.properties import given
 from tests.properties import strategies as st
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.standards.documents import documents, unanswered
-from minivess.compliance.traceability.exchange.exporting import export_items
-from minivess.compliance.traceability.exchange.importing import import_file
-from minivess.compliance.traceability.items import load_items
-from minivess.records.items import RequirementCategory, RiskControl, SoupItem
+from minivess.compliance.exchange.exporting import export_items
+from minivess.compliance.exchange.importing import import_file
+from minivess.compliance.items.items import load_items
+from minivess.compliance.standards.document_evidence import documents, unanswered
+from minivess.records.items.items import RequirementCategory, RiskControl, SoupItem
 
 pytestmark = pytest.mark.verifies("SU-21")
 

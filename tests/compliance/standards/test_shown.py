@@ -7,9 +7,9 @@ from typing import Literal
 
 import pytest
 
-from minivess.compliance.standards.evidence import evidence
-from minivess.compliance.standards.shown import considered, shown_by_items
-from minivess.records.items import (
+from minivess.compliance.standards.evidence_names import evidence
+from minivess.compliance.standards.item_evidence import considered, shown_by_items
+from minivess.records.items.items import (
     Anomaly,
     ChangeRequest,
     ControlKind,

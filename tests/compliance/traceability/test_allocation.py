@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.traceability.graph import TraceGraph
+from minivess.compliance.trace.graph import TraceGraph
 from tests.tiny_tree import FILES, write_tree
 
 pytestmark = pytest.mark.verifies("REQ-110", "SU-16")

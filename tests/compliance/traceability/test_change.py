@@ -8,10 +8,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from minivess.compliance.traceability.graph import TraceGraph
-from minivess.compliance.traceability.impact import changed_between, impact_of
-from minivess.compliance.traceability.items import load_items
-from minivess.compliance.traceability.reviews import (
+from minivess.compliance.items.items import load_items
+from minivess.compliance.items.revisions import difference, items_at
+from minivess.compliance.trace.graph import TraceGraph
+from minivess.compliance.trace.impact import changed_between, impact_of
+from minivess.compliance.trace.link_reviews import (
     REVIEWS,
     LinkKey,
     link_digests,
@@ -19,7 +20,6 @@ from minivess.compliance.traceability.reviews import (
     states,
     write_reviews,
 )
-from minivess.compliance.traceability.revisions import difference, items_at
 from minivess.foundation.errors import InputError, UsageError
 from tests.properties import given
 from tests.properties import strategies as st

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minivess.compliance.traceability.features import parse_feature
+from minivess.compliance.items.features import parse_feature
 from minivess.foundation.errors import InputError
 
 pytestmark = pytest.mark.verifies("SU-16")

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from minivess.compliance.traceability.graph import TraceGraph
-from minivess.compliance.traceability.reports import read_report
+from minivess.compliance.results.result_files import read_report
+from minivess.compliance.trace.graph import TraceGraph
 from minivess.foundation.errors import InputError
 from minivess.foundation.provenance import environment_digest, tree_digest
-from minivess.records.traceability import TestReport, TestResult
+from minivess.records.items.trace import TestReport, TestResult
 
 pytestmark = pytest.mark.verifies("SU-16")
 

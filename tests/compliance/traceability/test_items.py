@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.traceability.items import load_items
+from minivess.compliance.items.items import load_items
 from minivess.foundation.errors import InputError
 
 pytestmark = pytest.mark.verifies("SU-16")

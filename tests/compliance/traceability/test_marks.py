@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.traceability.marks import Marks, reading_marks
+from minivess.compliance.items.marks import Marks, reading_marks
 from minivess.foundation.errors import InputError
 
 pytestmark = pytest.mark.verifies("SU-16")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.traceability.evidence_files import with_evidence
-from minivess.compliance.traceability.graph import TraceGraph
-from minivess.compliance.traceability.reports import read_report
+from minivess.compliance.results.evidence_files import with_evidence
+from minivess.compliance.results.result_files import read_report
+from minivess.compliance.trace.graph import TraceGraph
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.provenance import tree_digest
-from minivess.records.traceability import TestReport
+from minivess.records.items.trace import TestReport
 
 pytestmark = pytest.mark.verifies("SU-17")
 
@@ -82,7 +82,7 @@ _PLUGINS = [
     *("-p", "no:cacheprovider"),
     *("-p", "pytest_bdd.plugin"),
     *("-p", "xdist.plugin"),
-    *("-p", "minivess.compliance.traceability.pytest_plugin"),
+    *("-p", "minivess.compliance.results.pytest_plugin"),
 ]
 
 
@@ -177,7 +177,7 @@ def test_results_need_a_tester_and_an_interrupted_session_writes_none(suite: Pat
 def test_the_plugin_loads_light() -> None:
     program = (
         "import sys, pytest; before = set(sys.modules)\n"
-        "import minivess.compliance.traceability.pytest_plugin\n"
+        "import minivess.compliance.results.pytest_plugin\n"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
         "print(sorted(new - set(sys.stdlib_module_names) - {'minivess'}))"
     )
@@ -187,7 +187,7 @@ def test_the_plugin_loads_light() -> None:
 
 def test_the_plugin_is_registered_with_pytest() -> None:
     (entry,) = (point for point in entry_points(group="pytest11") if point.name == "minivess-evidence")
-    assert entry.value == "minivess.compliance.traceability.pytest_plugin"
+    assert entry.value == "minivess.compliance.results.pytest_plugin"
 
 
 _EVIDENCE = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from minivess.compliance.risk.risk_file import RiskFile
-from minivess.compliance.traceability.graph import TraceGraph
+from minivess.compliance.trace.graph import TraceGraph
 from minivess.foundation.errors import InputError
 from tests.tiny_tree import FILES, write_tree
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from minivess.compliance.traceability.schemas import schemas, write_schemas
+from minivess.compliance.items.schemas import schemas, write_schemas
 from minivess.foundation.strict_yaml import load_yaml
 
 pytestmark = pytest.mark.verifies("SU-16")

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from minivess.compliance.traceability.graph import TraceGraph
-from minivess.compliance.traceability.history import history_of
-from minivess.compliance.traceability.reviews import link_digests, write_reviews
-from minivess.compliance.traceability.view import RELATIONS, view
+from minivess.compliance.items.history import history_of
+from minivess.compliance.trace.graph import TraceGraph
+from minivess.compliance.trace.link_reviews import link_digests, write_reviews
+from minivess.compliance.trace.trace_data import RELATIONS, view
 from minivess.foundation.provenance import environment_digest, tree_digest
-from minivess.records.items import KINDS, link_fields
-from minivess.records.traceability import TestReport
+from minivess.records.items.items import KINDS, link_fields
+from minivess.records.items.trace import TestReport
 
 TODAY = date(2026, 11, 21)
 

@@ -15,9 +15,9 @@ from minivess.compliance.proofs.merkle import EMPTY_ROOT
 from minivess.compliance.verification.log import verify_entries, verify_log
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import parse_trust
-from minivess.records.entry import Outcome
-from minivess.records.identity import KeyAlgorithm
-from minivess.records.roles import Role
+from minivess.records.log.entry import Outcome
+from minivess.records.people.identity import KeyAlgorithm
+from minivess.records.people.roles import Role
 
 pytestmark = pytest.mark.verifies("REQ-002", "RC-06", "SU-14")
 

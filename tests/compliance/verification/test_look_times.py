@@ -11,9 +11,9 @@ from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.cosignature import WITNESS, add_signatures, cosign, verifier_key
 from minivess.compliance.verification.look_times import LookTimes, attestations, look_times, look_times_in_words
 from minivess.compliance.verification.trust import Trust, TrustedKeys, parse_trust
-from minivess.records.identity import Identity, KeyAlgorithm
-from minivess.records.roles import IdentityKind, Role
-from minivess.records.witness import WitnessAddress, WitnessPolicy
+from minivess.records.device.witnesses import WitnessAddress, WitnessPolicy
+from minivess.records.people.identity import Identity, KeyAlgorithm
+from minivess.records.people.roles import IdentityKind, Role
 from tests.compliance.rules import guarded_log as logs
 from tests.compliance.rules.guarded_log import GuardedLog, grant, request
 

@@ -43,9 +43,9 @@ from minivess.compliance.verification.pack import judge_files, verify_pack
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Context
-from minivess.records.identity import Meaning
-from minivess.records.roles import Role
+from minivess.records.log.entry import Context
+from minivess.records.people.identity import Meaning
+from minivess.records.people.roles import Role
 from tests.properties import given, settings
 from tests.properties import strategies as st
 

@@ -32,7 +32,7 @@ from minivess.compliance.proofs.checkpoint import sign_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.merkle import leaf_hash, root
 from minivess.compliance.verification.log import verify_entries
-from minivess.records.identity import KeyAlgorithm
+from minivess.records.people.identity import KeyAlgorithm
 from tests.properties import given, settings
 from tests.properties import strategies as st
 

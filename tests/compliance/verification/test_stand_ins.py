@@ -10,9 +10,9 @@ from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.merkle import leaf_hash, root
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.stand_ins import with_stand_ins
-from minivess.records.entry import Draft, Entry, Outcome
-from minivess.workflows.log_book import drill
-from minivess.workflows.people import trusted_keys
+from minivess.records.log.entry import Draft, Entry, Outcome
+from minivess.workflows.log.inspection import drill
+from minivess.workflows.people.accounts import trusted_keys
 from tests import audit_logs
 
 pytestmark = pytest.mark.verifies("SU-15")

@@ -45,8 +45,8 @@ from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import LEAST_RULES, Trust, parse_trust, write_trust
 from minivess.compliance.verification.witness import compare_views
 from minivess.foundation.errors import InputError, VerificationError
-from minivess.records.identity import KeyAlgorithm
-from minivess.records.receipt import Receipt
+from minivess.records.log.receipt import Receipt
+from minivess.records.people.identity import KeyAlgorithm
 from minivess.records.verdict import VerdictState
 from tests.properties import given, settings
 from tests.properties import strategies as st

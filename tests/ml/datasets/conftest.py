@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minivess.ml.datasets.manifests import write_record
-from minivess.ml.datasets.prepared import ingest
-from minivess.records.data_source import CaseSource, Data, Synthetic
-from minivess.records.dataset import DatasetManifest
+from minivess.ml.cases.manifests import write_record
+from minivess.ml.cases.prepared import ingest
+from minivess.records.data.dataset import DatasetManifest
+from minivess.records.data.source import CaseSource, Data, Synthetic
 
 
 @dataclass

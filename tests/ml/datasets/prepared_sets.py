@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from minivess.foundation.digests import digest_bytes
-from minivess.ml.datasets.manifests import cases_root, write_record
-from minivess.ml.datasets.prepared import CASE, IMAGE, LABEL, PreparedCase, npy_bytes
-from minivess.records.dataset import CaseRecord, DatasetManifest
+from minivess.ml.cases.manifests import cases_root, write_record
+from minivess.ml.cases.prepared import CASE, IMAGE, LABEL, PreparedCase, npy_bytes
+from minivess.records.data.dataset import CaseRecord, DatasetManifest
 
 
 def picture(seed: int, shape: tuple[int, ...] = (48, 48)) -> tuple[np.ndarray, np.ndarray]:

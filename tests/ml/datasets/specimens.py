@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from minivess.ml.datasets.reading.case import read_image
-from minivess.ml.datasets.reading.dicom_seg import read_segmentation
-from minivess.ml.datasets.reading.geometry import lay_on
-from minivess.ml.datasets.reading.ome import read_ome
-from minivess.ml.datasets.reading.sources import read_table
-from minivess.ml.datasets.reading.volume import Limits, Volume
+from minivess.ml.reading.case import read_image
+from minivess.ml.reading.formats.dicom_seg import read_segmentation
+from minivess.ml.reading.formats.ome import read_ome
+from minivess.ml.reading.geometry import lay_on
+from minivess.ml.reading.sources import read_table
+from minivess.ml.reading.volume import Limits, Volume
 
 GREY = np.random.default_rng(0).integers(0, 60000, (3, 5, 7)).astype(np.uint16)
 COLOUR = np.random.default_rng(1).integers(0, 256, (9, 11, 3)).astype(np.uint8)

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from minivess.foundation.errors import InputError, UsageError
-from minivess.ml.datasets.checking.histograms import COARSE, FINE, WholeCounts, added, binned, quantiles_of
-from minivess.ml.datasets.checking.measures import measure
-from minivess.ml.datasets.checking.pictures import COLOURS, thumbnail
-from minivess.ml.datasets.checking.profile import profile
-from minivess.ml.datasets.checking.table import affine_fault, alike
-from minivess.ml.datasets.prepared import load_case
+from minivess.ml.cases.prepared import load_case
+from minivess.ml.quality.case_measures import measure
+from minivess.ml.quality.case_table import affine_fault, alike
+from minivess.ml.quality.histograms import COARSE, FINE, WholeCounts, added, binned, quantiles_of
+from minivess.ml.quality.pages.case_pictures import COLOURS, thumbnail
+from minivess.ml.quality.profile import profile
 from tests.ml.datasets.prepared_sets import manifest, picture, put
 from tests.properties import given
 from tests.properties import strategies as st

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minivess.ml.datasets.copies import dvc_stores, search, sources_of
-from minivess.ml.datasets.manifests import write_record
-from minivess.ml.datasets.prepared import ingest
-from minivess.ml.datasets.sealing import seal
-from minivess.ml.datasets.splits import split
-from minivess.records.dataset import DatasetManifest
-from minivess.records.seal import SealManifest
-from minivess.records.split import Split
+from minivess.ml.cases.manifests import write_record
+from minivess.ml.cases.prepared import ingest
+from minivess.ml.sealed.plain_copies import dvc_stores, search, sources_of
+from minivess.ml.sealed.sealing import seal
+from minivess.ml.splits.splits import split
+from minivess.records.data.dataset import DatasetManifest
+from minivess.records.data.seal import SealManifest
+from minivess.records.data.split import Split
 
 pytestmark = pytest.mark.verifies("REQ-091", "RC-03", "SU-27")
 KEY = bytes(range(32))

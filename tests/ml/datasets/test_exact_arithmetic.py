@@ -8,8 +8,8 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from minivess.ml.datasets.synthesis import exact, optics
-from minivess.ml.datasets.synthesis.exact import Purpose, Stream
+from minivess.ml.synthesis import exact, optics
+from minivess.ml.synthesis.exact import Purpose, Stream
 from tests.properties import given
 from tests.properties import strategies as st
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from minivess.foundation.errors import InputError
-from minivess.ml.datasets.reading.case import read_image
-from minivess.ml.datasets.reading.volume import Volume
+from minivess.ml.reading.case import read_image
+from minivess.ml.reading.volume import Volume
 from tests.ml.datasets import specimens
 from tests.ml.datasets.specimens import KINDS, LIMITS, damage, read, valid
 from tests.properties import HealthCheck, given, settings

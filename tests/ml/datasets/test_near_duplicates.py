@@ -7,8 +7,8 @@ import pytest
 from scipy import ndimage
 
 from minivess.foundation.errors import UsageError
-from minivess.ml.datasets.checking.near_duplicates import find
-from minivess.records.likeness import Likeness, NearDuplicate
+from minivess.ml.quality.duplicates.near_duplicates import find
+from minivess.records.data.likeness import Likeness, NearDuplicate
 
 pytestmark = pytest.mark.verifies("SU-62")
 

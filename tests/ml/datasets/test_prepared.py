@@ -11,10 +11,10 @@ import pytest
 
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
-from minivess.ml.datasets.manifests import cases_root, read_manifest, write_record
-from minivess.ml.datasets.prepared import ingest, load_case, mark_sealed
-from minivess.records.data_source import Data
-from minivess.records.dataset import DatasetManifest
+from minivess.ml.cases.manifests import cases_root, read_manifest, write_record
+from minivess.ml.cases.prepared import ingest, load_case, mark_sealed
+from minivess.records.data.dataset import DatasetManifest
+from minivess.records.data.source import Data
 from tests.ml.datasets import specimens
 
 pytestmark = pytest.mark.verifies("SU-26")

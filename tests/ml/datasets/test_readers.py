@@ -14,11 +14,11 @@ import tifffile
 from PIL import Image
 
 from minivess.foundation.errors import InputError
-from minivess.ml.datasets.reading.case import read_case, read_image
-from minivess.ml.datasets.reading.masks import binarise
-from minivess.ml.datasets.reading.ome import read_ome
-from minivess.ml.datasets.reading.volume import Limits
-from minivess.records.data_source import CaseSource
+from minivess.ml.reading.case import read_case, read_image
+from minivess.ml.reading.formats.ome import read_ome
+from minivess.ml.reading.masks import binarise
+from minivess.ml.reading.volume import Limits
+from minivess.records.data.source import CaseSource
 
 pytestmark = pytest.mark.verifies("SU-25")
 

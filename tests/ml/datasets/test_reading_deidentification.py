@@ -14,11 +14,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from minivess.foundation.errors import RefusedError
-from minivess.ml.datasets.prepared import ingest
-from minivess.ml.datasets.reading.case import read_image
-from minivess.ml.datasets.reading.deidentification import Traces, dicom_traces, free_text
-from minivess.ml.datasets.reading.ome import read_ome
-from minivess.records.data_source import Data
+from minivess.ml.cases.prepared import ingest
+from minivess.ml.reading.case import read_image
+from minivess.ml.reading.deidentification import Traces, dicom_traces, free_text
+from minivess.ml.reading.formats.ome import read_ome
+from minivess.records.data.source import Data
 from tests.ml.datasets.specimens import slice_of
 
 GREY = np.arange(80, dtype=np.uint8).reshape(8, 10)

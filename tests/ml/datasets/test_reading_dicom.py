@@ -12,10 +12,10 @@ from PIL import Image
 from pydicom.encaps import encapsulate
 
 from minivess.foundation.errors import InputError, RefusedError
-from minivess.ml.datasets.reading.case import read_case, read_image
-from minivess.ml.datasets.reading.geometry import orientation_of
-from minivess.ml.datasets.reading.volume import Limits
-from minivess.records.data_source import CaseSource
+from minivess.ml.reading.case import read_case, read_image
+from minivess.ml.reading.geometry import orientation_of
+from minivess.ml.reading.volume import Limits
+from minivess.records.data.source import CaseSource
 from tests.ml.datasets.specimens import GREY, UID, dicom_bytes, segmentation, series, slice_of
 
 pytestmark = pytest.mark.verifies("SU-25")

@@ -16,11 +16,11 @@ import tifffile
 from PIL import Image
 
 from minivess.foundation.errors import InputError
-from minivess.ml.datasets.reading.case import Case, read_case, read_image
-from minivess.ml.datasets.reading.masks import dice
-from minivess.ml.datasets.reading.volume import Limits
-from minivess.records.data_source import CaseSource
-from minivess.records.dataset import LabelClass
+from minivess.ml.reading.case import Case, read_case, read_image
+from minivess.ml.reading.masks import dice
+from minivess.ml.reading.volume import Limits
+from minivess.records.data.dataset import LabelClass
+from minivess.records.data.source import CaseSource
 
 pytestmark = pytest.mark.verifies("SU-25")
 
@@ -250,7 +250,7 @@ def test_uncompressed_volumes_stay_on_the_disk_until_they_are_looked_at(tmp_path
 
 @pytest.mark.verifies("REQ-076", "RC-15")
 def test_an_orientation_says_where_the_axes_point(tmp_path: Path) -> None:
-    from minivess.ml.datasets.reading.geometry import orientation_of
+    from minivess.ml.reading.geometry import orientation_of
 
     for axes, expected in ((np.diag([2.0, 2, 3, 1]), "SAR"), (np.diag([-2.0, -2, 3, 1]), "SPL")):
         image = nibabel.Nifti1Image(GREY.transpose(2, 1, 0), axes)

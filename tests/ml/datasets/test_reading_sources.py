@@ -9,10 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError
-from minivess.ml.datasets.prepared import ingest
-from minivess.ml.datasets.reading import sources
-from minivess.ml.datasets.reading.sources import case_sources, read_table
-from minivess.records.data_source import Data
+from minivess.ml.cases.prepared import ingest
+from minivess.ml.reading import sources
+from minivess.ml.reading.sources import case_sources, read_table
+from minivess.records.data.source import Data
 
 pytestmark = [pytest.mark.verifies("REQ-080", "SU-26")]
 HEAD = "id,image,label,subject,acquisition,site,spacing_z_um,spacing_y_um,spacing_x_um,second_label\n"

@@ -13,15 +13,15 @@ import pytest
 
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageError, VerificationError
-from minivess.ml.datasets import sealed_files, sealing
-from minivess.ml.datasets.prepared import ingest, load_case
-from minivess.ml.datasets.sealed import ClosedFile, SealedCase, open_image, open_label, open_sealed
-from minivess.ml.datasets.sealed_files import verify_sealed
-from minivess.ml.datasets.sealing import finish, plain_copies, seal
-from minivess.ml.datasets.splits import split
-from minivess.ml.datasets.stream_cipher import CHUNK, decrypt, encrypt
-from minivess.records.seal import SealManifest
-from minivess.records.split import Split, SplitManifest
+from minivess.ml.cases.prepared import ingest, load_case
+from minivess.ml.sealed import sealed_files, sealing
+from minivess.ml.sealed.sealed_cases import ClosedFile, SealedCase, open_image, open_label, open_sealed
+from minivess.ml.sealed.sealed_files import verify_sealed
+from minivess.ml.sealed.sealing import finish, plain_copies, seal
+from minivess.ml.sealed.stream_cipher import CHUNK, decrypt, encrypt
+from minivess.ml.splits.splits import split
+from minivess.records.data.seal import SealManifest
+from minivess.records.data.split import Split, SplitManifest
 from tests.properties import HealthCheck, given, settings
 from tests.properties import strategies as st
 

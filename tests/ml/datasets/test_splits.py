@@ -8,14 +8,14 @@ import pytest
 
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError, UsageError
-from minivess.ml.datasets.checking.leakage import group, leaks
-from minivess.ml.datasets.manifests import cases_root, root_of
-from minivess.ml.datasets.published import read_published
-from minivess.ml.datasets.splits import assign, check_leakage, shares, split
-from minivess.records.dataset import CaseRecord, DatasetManifest
-from minivess.records.leakage import Bond
-from minivess.records.likeness import Likeness, NearDuplicate
-from minivess.records.split import Part, Split, Stratum
+from minivess.ml.cases.manifests import cases_root, root_of
+from minivess.ml.splits.leakage import group, leaks
+from minivess.ml.splits.published import read_published
+from minivess.ml.splits.splits import assign, check_leakage, shares, split
+from minivess.records.data.dataset import CaseRecord, DatasetManifest
+from minivess.records.data.leakage import Bond
+from minivess.records.data.likeness import Likeness, NearDuplicate
+from minivess.records.data.split import Part, Split, Stratum
 from tests.properties import given, settings
 from tests.properties import strategies as st
 

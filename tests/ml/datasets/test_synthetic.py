@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from minivess.foundation.errors import UsageError
-from minivess.ml.datasets.synthesis.collection import measure
-from minivess.ml.datasets.synthesis.exact import Purpose, Stream
-from minivess.ml.datasets.synthesis.parameters import described, parameters_of
-from minivess.ml.datasets.synthesis.vasculature import Growth, grow
-from minivess.ml.datasets.synthesis.volume import SyntheticCase, generate_volume, synthesise
+from minivess.ml.synthesis.collection import measure
+from minivess.ml.synthesis.exact import Purpose, Stream
+from minivess.ml.synthesis.parameters import described, parameters_of
+from minivess.ml.synthesis.vasculature import Growth, grow
+from minivess.ml.synthesis.volume import SyntheticCase, generate_volume, synthesise
 from tests.properties import given, settings
 from tests.properties import strategies as st
 
@@ -276,7 +276,7 @@ def test_every_parameter_says_its_effect_unit_range_and_default() -> None:
 def test_the_docs_and_the_help_state_every_parameter() -> None:
     from click.testing import CliRunner
 
-    from minivess.cli.data_synthesise import synthesise as command
+    from minivess.cli.data.synthesis import synthesise as command
 
     docs = (Path(__file__).resolve().parents[3] / "docs" / "synthesis.md").read_text(encoding="utf-8")
     shown = " ".join(CliRunner().invoke(command, ["--help"], terminal_width=10_000).output.split())

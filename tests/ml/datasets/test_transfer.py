@@ -20,12 +20,12 @@ from minivess.foundation.errors import (
     UsageError,
     VerificationError,
 )
-from minivess.ml.datasets.sealing import seal
-from minivess.ml.datasets.splits import split
-from minivess.ml.datasets.transfer import Transferred, pull, push
-from minivess.ml.datasets.versioning import TrackedFolder, add, combined, version
-from minivess.records.data_version import DataRemote
-from minivess.records.split import Split
+from minivess.ml.sealed.sealing import seal
+from minivess.ml.splits.splits import split
+from minivess.ml.versions.data_version import TrackedFolder, add, combined, version
+from minivess.ml.versions.transfer import Transferred, pull, push
+from minivess.records.data.split import Split
+from minivess.records.data.version import DataRemote
 from tests import s3
 
 pytestmark = pytest.mark.verifies("SU-61")

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from minivess.foundation.errors import RefusedError, UsageError
-from minivess.ml.datasets.checking.catalogue import RULES
-from minivess.ml.datasets.checking.survey import survey
-from minivess.ml.datasets.checking.validation import validate
-from minivess.ml.datasets.prepared import mark_sealed
-from minivess.records.dataset import CaseRecord, LabelClass
-from minivess.records.validation import RuleChange, Severity, ValidationReport
+from minivess.ml.cases.prepared import mark_sealed
+from minivess.ml.quality.rule_catalogue import RULES
+from minivess.ml.quality.survey import survey
+from minivess.ml.quality.validation import validate
+from minivess.records.data.dataset import CaseRecord, LabelClass
+from minivess.records.data.validation import RuleChange, Severity, ValidationReport
 from tests.ml.datasets.prepared_sets import manifest, picture, put
 
 pytestmark = pytest.mark.verifies("SU-60")
@@ -244,7 +244,7 @@ def test_a_project_changes_severities_and_never_silences(tmp_path: Path) -> None
 
 @pytest.mark.verifies("REQ-047")
 def test_an_interrupted_validation_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from minivess.ml.datasets.checking import survey as module
+    from minivess.ml.quality import survey as module
 
     data = manifest([put(tmp_path, name, *picture(n)) for n, name in enumerate("abcd")])
     memory = tmp_path / "data" / "measures.jsonl"
@@ -278,7 +278,7 @@ def test_an_interrupted_validation_goes_on_where_it_stopped(tmp_path: Path, monk
 
 @pytest.mark.verifies("REQ-047")
 def test_ingested_cases_pass(from_arrays: Callable, tmp_path: Path) -> None:
-    from minivess.ml.datasets.prepared import ingest
+    from minivess.ml.cases.prepared import ingest
 
     data, base = from_arrays({"a": ("s", VOLUME.astype(np.uint8), MASK)})
     assert rules(validate(ingest(data, base, tmp_path / "out"), tmp_path / "out")) <= {"read-with-notes"}

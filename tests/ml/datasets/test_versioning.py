@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from minivess.foundation.errors import InputError, RefusedError, UsageError
-from minivess.ml.datasets.sealing import seal
-from minivess.ml.datasets.splits import split
-from minivess.ml.datasets.versioning import version
-from minivess.records.split import Split
+from minivess.ml.sealed.sealing import seal
+from minivess.ml.splits.splits import split
+from minivess.ml.versions.data_version import version
+from minivess.records.data.split import Split
 
 pytestmark = pytest.mark.verifies("SU-61")
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from minivess.records.dataset import CaseRecord
+from minivess.records.data.dataset import CaseRecord
 
 Volume = tuple[NDArray[np.float32], NDArray[np.bool_]]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from minivess.foundation.errors import UsageError
-from minivess.ml.evaluation.criteria import judge
-from minivess.records.evaluation import CaseMeasures, Conventions, Criterion, EvaluationRecord, Interval
+from minivess.ml.evaluation.acceptance_criteria import judge
+from minivess.records.evaluation.evaluation import CaseMeasures, Conventions, Criterion, EvaluationRecord, Interval
 
 pytestmark = pytest.mark.verifies("SU-33")
 

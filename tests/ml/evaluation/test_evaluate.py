@@ -11,10 +11,10 @@ import pytest
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.ml.evaluation.baseline import threshold_mask
 from minivess.ml.evaluation.evaluate import Pictures, evaluate
-from minivess.ml.evaluation.overlap import dice
-from minivess.ml.evaluation.surface import hd95_um
-from minivess.records.dataset import CaseRecord
-from minivess.records.evaluation import Conventions, EvaluationRecord
+from minivess.ml.measures.overlap import dice
+from minivess.ml.measures.surface import hd95_um
+from minivess.records.data.dataset import CaseRecord
+from minivess.records.evaluation.evaluation import Conventions, EvaluationRecord
 
 pytestmark = pytest.mark.verifies("SU-33")
 

@@ -11,8 +11,8 @@ import pytest
 
 from minivess.ml.evaluation.evaluate import Pictures, evaluate
 from minivess.ml.evaluation.figures import write_figures
-from minivess.records.dataset import CaseRecord
-from minivess.records.evaluation import Conventions, EvaluationRecord
+from minivess.records.data.dataset import CaseRecord
+from minivess.records.evaluation.evaluation import Conventions, EvaluationRecord
 
 pytestmark = pytest.mark.verifies("SU-33")
 

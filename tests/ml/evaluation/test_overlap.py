@@ -7,7 +7,7 @@ import pytest
 from hypothesis.extra.numpy import arrays
 
 from minivess.foundation.errors import InputError
-from minivess.ml.evaluation.overlap import dice
+from minivess.ml.measures.overlap import dice
 from tests.properties import given
 from tests.properties import strategies as st
 

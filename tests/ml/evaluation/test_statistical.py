@@ -9,9 +9,9 @@ import pytest
 
 from minivess.foundation.errors import UsageError
 from minivess.ml.evaluation.bootstrap import bootstrap_mean
-from minivess.ml.evaluation.statistical import judge_criterion
-from minivess.records.cases import CaseResult
-from minivess.records.items import Criterion
+from minivess.ml.evaluation.statistical_criteria import judge_criterion
+from minivess.records.evaluation.case_results import CaseResult
+from minivess.records.items.items import Criterion
 from tests.properties import given, settings
 from tests.properties import strategies as st
 

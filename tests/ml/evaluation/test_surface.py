@@ -7,7 +7,7 @@ import pytest
 from hypothesis.extra.numpy import arrays
 
 from minivess.foundation.errors import InputError
-from minivess.ml.evaluation.surface import border, hd95_um, nsd, surface_distances
+from minivess.ml.measures.surface import border, hd95_um, nsd, surface_distances
 from tests.properties import assume, given, settings
 from tests.properties import strategies as st
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis.extra.numpy import arrays
 
-from minivess.ml.evaluation.overlap import dice
-from minivess.ml.evaluation.topology import cldice, skeleton
+from minivess.ml.measures.overlap import dice
+from minivess.ml.measures.topology import cldice, skeleton
 from tests.properties import given, settings
 
 pytestmark = pytest.mark.verifies("SU-33")

@@ -13,7 +13,7 @@ from minivess.foundation.errors import RefusedError, UsageError
 from minivess.ml.export.onnx import certify, to_onnx
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import CalibratedPredictor, EnsemblePredictor, NetworkPredictor
-from minivess.records.model import ModelSpec
+from minivess.records.models.model import ModelSpec
 
 pytestmark = pytest.mark.verifies("SU-34")
 

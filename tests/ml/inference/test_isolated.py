@@ -13,7 +13,7 @@ from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.errors import CouldNotCheckError, InputError, VerificationError
 from minivess.ml.inference.isolated import IsolatedPredictor
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
-from minivess.records.model import ModelSpec
+from minivess.records.models.model import ModelSpec
 from tests import projects
 
 pytestmark = pytest.mark.verifies("SU-30")

@@ -20,7 +20,7 @@ from minivess.ml.inference.predictor import (
     to_logit,
     to_probability,
 )
-from minivess.records.model import ModelSpec
+from minivess.records.models.model import ModelSpec
 
 pytestmark = pytest.mark.verifies("SU-30")
 

@@ -9,7 +9,7 @@ import torch
 
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.ml.models.networks import build_network, load_weights, save_weights, weights_digest
-from minivess.records.model import ModelSpec
+from minivess.records.models.model import ModelSpec
 
 pytestmark = pytest.mark.verifies("SU-29")
 

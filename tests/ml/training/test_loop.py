@@ -13,7 +13,7 @@ from minivess.ml.models.networks import load_weights
 from minivess.ml.training.loop import dice_and_cross_entropy, fit, train_member
 from minivess.ml.training.patches import PatchSampler, TrainingCase
 from minivess.ml.training.runs import RUN, WEIGHTS
-from minivess.records.model import ModelSpec, RunRecord, TrainingSpec
+from minivess.records.models.model import ModelSpec, RunRecord, TrainingSpec
 
 pytestmark = pytest.mark.verifies("SU-31")
 

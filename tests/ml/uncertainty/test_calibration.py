@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.ml.inference.predictor import PatchPredictor, to_probability
 from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
-from minivess.records.model import CalibrationRecord, ModelSpec
-from minivess.records.split import SplitManifest
+from minivess.records.data.split import SplitManifest
+from minivess.records.models.model import CalibrationRecord, ModelSpec
 
 pytestmark = pytest.mark.verifies("SU-32")
 

@@ -12,7 +12,7 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import UsageError
 from minivess.observability.lineage import events
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Context
+from minivess.records.log.entry import Context
 
 pytestmark = pytest.mark.verifies("SU-35")
 

@@ -18,7 +18,7 @@ from minivess.observability.lineage.events import audit_facet, error_facet, prov
 from minivess.observability.lineage.facets import PRODUCER, SCHEMAS, facet, facets_of
 from minivess.observability.lineage.validation import documents, event_schema, validate_event
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Context
+from minivess.records.log.entry import Context
 from tests.audit_logs import lineage_event
 from tests.properties import given, settings
 from tests.properties import strategies as st

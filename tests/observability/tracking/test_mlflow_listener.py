@@ -12,7 +12,7 @@ import pytest
 
 from minivess.foundation.errors import CouldNotCheckError, UsageError
 from minivess.observability.tracking.mlflow_listener import MlflowListener
-from minivess.records.data_version import TrainedOn
+from minivess.records.data.version import TrainedOn
 
 pytestmark = pytest.mark.verifies("SU-36")
 

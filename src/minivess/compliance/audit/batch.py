@@ -35,9 +35,9 @@ from minivess.compliance.rules.standing import Standing
 from minivess.foundation.clock import Clock, timestamp
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import CannotWriteError, RefusedError, UsageError, VerificationError
-from minivess.records.entry import ENTRY_FORMAT, Draft, EntryBody, Outcome
-from minivess.records.payloads import check_payload, observed
-from minivess.records.receipt import Receipt
+from minivess.records.log.entry import ENTRY_FORMAT, Draft, EntryBody, Outcome
+from minivess.records.log.payloads import check_payload, observed
+from minivess.records.log.receipt import Receipt
 
 MAX_ENTRY = 1 << 20
 """Bytes of one entry; verification refuses larger ones."""

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from minivess.compliance.identity.register import Register, Tenure
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.records.approval import Envelope
-from minivess.records.entry import Entry, EntryBody, Outcome
-from minivess.records.payloads import (
+from minivess.records.log.entry import Entry, EntryBody, Outcome
+from minivess.records.log.payloads import (
     Evaluated,
     IdentityEnrolled,
     IdentityRotated,
@@ -24,6 +23,7 @@ from minivess.records.payloads import (
     TestSetApproved,
     TestSetOpened,
 )
+from minivess.records.people.approval import Envelope
 
 _LEAST_DIGITS = 8
 

@@ -17,7 +17,7 @@ from minivess.compliance.rules.admission import admit
 from minivess.compliance.rules.standing import Standing
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.entry import Entry
+from minivess.records.log.entry import Entry
 
 PAGE = 2000
 PAIRS = 'SELECT "index", content, details FROM entry WHERE "index" >= {:d} ORDER BY "index" LIMIT {:d}'

@@ -44,12 +44,12 @@ from minivess.foundation.errors import (
     VerificationError,
 )
 from minivess.foundation.implements import implements
-from minivess.records.entry import Draft, Entry, Outcome
-from minivess.records.identity import Identity, KeyAlgorithm, PublicKey
-from minivess.records.payloads import LogCreated, check_payload
-from minivess.records.receipt import Receipt
-from minivess.records.roles import IdentityKind
-from minivess.records.witnessed import Checked
+from minivess.records.log.entry import Draft, Entry, Outcome
+from minivess.records.log.payloads import LogCreated, check_payload
+from minivess.records.log.receipt import Receipt
+from minivess.records.log.witnessed import Checked
+from minivess.records.people.identity import Identity, KeyAlgorithm, PublicKey
+from minivess.records.people.roles import IdentityKind
 
 _WAIT_SECONDS = 30.0
 _READ_AGAIN = 4096

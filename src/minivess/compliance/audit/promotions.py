@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from minivess.foundation.implements import implements
-from minivess.records.entry import Entry, Outcome
-from minivess.records.payloads import ModelPromoted
+from minivess.records.log.entry import Entry, Outcome
+from minivess.records.log.payloads import ModelPromoted
 
 PROMOTING = frozenset({"model.export", "evaluation", "model.promote"})
 """The actions it is read from."""

@@ -42,8 +42,8 @@ from minivess.compliance.proofs.merkle import (
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.entry import Details, Entry, Outcome
-from minivess.records.receipt import Receipt
+from minivess.records.log.entry import Details, Entry, Outcome
+from minivess.records.log.receipt import Receipt
 
 _PAGE = PAGE
 _PAIRS = PAIRS

@@ -26,7 +26,7 @@ from minivess.compliance.proofs.timestamp import imprint_of, stamped_imprint
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import MinivessError, UsageError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.entry import Details, Entry, EntryBody
+from minivess.records.log.entry import Details, Entry, EntryBody
 
 _PAGE = 2000
 _NAMED = 100

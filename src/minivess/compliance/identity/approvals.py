@@ -21,13 +21,13 @@ from minivess.compliance.proofs.envelope import (
 )
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.approval import Envelope, Manifestation, Policy, PolicyRule
 from minivess.records.artifact import Artifact
-from minivess.records.identity import Identity, Meaning
-from minivess.records.roles import IdentityKind, Role
+from minivess.records.people.approval import Envelope, Manifestation, Policy, PolicyRule
+from minivess.records.people.identity import Identity, Meaning
+from minivess.records.people.roles import IdentityKind, Role
 
 PREDICATE_TYPE = "urn:minivess:approval:1"
-"""What the predicate of an approval is: a `records.approval.Manifestation`."""
+"""What the predicate of an approval is: a `records.people.approval.Manifestation`."""
 
 
 class KnownKeys(Protocol):

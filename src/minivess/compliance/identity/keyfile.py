@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from pydantic import Field, TypeAdapter, ValidationError
 
 from minivess.compliance.identity.keys import PrivateKey, generate, verify
-from minivess.compliance.identity.pkcs11 import TokenPrivateKey, adopt_token_key, open_token_key
-from minivess.compliance.identity.pkcs11_uri import parse_pkcs11_uri
 from minivess.compliance.identity.signer import Signer, SigningKey
+from minivess.compliance.identity.tokens.pkcs11 import TokenPrivateKey, adopt_token_key, open_token_key
+from minivess.compliance.identity.tokens.pkcs11_uri import parse_pkcs11_uri
 from minivess.compliance.proofs.canonical import canonical, digest_of, parse_json
 from minivess.compliance.proofs.encoding import from_base64, to_base64
 from minivess.foundation.digests import Digest
@@ -35,7 +35,7 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError, Ver
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
-from minivess.records.identity import Identity, KeyAlgorithm
+from minivess.records.people.identity import Identity, KeyAlgorithm
 
 MIN_PASSPHRASE = 8
 """Characters a passphrase or PIN has at least (NIST SP 800-63B section 5.1.1.2)."""

@@ -26,9 +26,9 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.files import read_limited, write_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
-from minivess.foundation.profile import Profile
-from minivess.records.identity import Identity
-from minivess.records.roles import IdentityKind, Role
+from minivess.foundation.user_profile import Profile
+from minivess.records.people.identity import Identity
+from minivess.records.people.roles import IdentityKind, Role
 
 _log = logging.getLogger(__name__)
 _LIMIT = 64 * 1024

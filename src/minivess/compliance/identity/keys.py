@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from minivess.compliance.proofs.encoding import from_base64, to_base64
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.identity import KeyAlgorithm, PublicKey
+from minivess.records.people.identity import KeyAlgorithm, PublicKey
 
 _PrivateKeys = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | MLDSA44PrivateKey | X25519PrivateKey
 _PublicKeys = Ed25519PublicKey | ec.EllipticCurvePublicKey | MLDSA44PublicKey | X25519PublicKey

@@ -28,8 +28,8 @@ from minivess.compliance.identity.signer import Signer
 from minivess.foundation.errors import CannotWriteError, RefusedError, UsageError
 from minivess.foundation.files import exclusive, read_limited, write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.records.identity import Identity, KeyAlgorithm
-from minivess.records.roles import IdentityKind, Role
+from minivess.records.people.identity import Identity, KeyAlgorithm
+from minivess.records.people.roles import IdentityKind, Role
 
 __all__ = ["DEMO_NOTICE", "MIN_PASSPHRASE", "Keystore"]
 

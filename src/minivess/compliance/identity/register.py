@@ -35,9 +35,8 @@ from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.encoding import from_base64
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.entry import Entry, Outcome
-from minivess.records.identity import Identity, KeyAlgorithm, PublicKey
-from minivess.records.payloads import (
+from minivess.records.log.entry import Entry, Outcome
+from minivess.records.log.payloads import (
     PAYLOADS,
     EntryErased,
     IdentityEnrolled,
@@ -50,7 +49,8 @@ from minivess.records.payloads import (
     RootsChanged,
     UnlockFailed,
 )
-from minivess.records.roles import IdentityKind, Role
+from minivess.records.people.identity import Identity, KeyAlgorithm, PublicKey
+from minivess.records.people.roles import IdentityKind, Role
 
 LOG_IDENTITY = "log"
 """Id of the service that holds the log's own key."""

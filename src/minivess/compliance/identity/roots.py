@@ -18,10 +18,10 @@ from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.approval import Envelope, Policy, PolicyRule
 from minivess.records.artifact import Artifact
-from minivess.records.identity import Identity, Meaning, PublicKey
-from minivess.records.roles import Role
+from minivess.records.people.approval import Envelope, Policy, PolicyRule
+from minivess.records.people.identity import Identity, Meaning, PublicKey
+from minivess.records.people.roles import Role
 
 ROOTS_POLICY = Policy(
     name="roots",

@@ -13,8 +13,8 @@ from minivess.compliance.identity.keyfile import (
     read_key_file,
     seal,
 )
-from minivess.compliance.identity.pkcs11 import TokenPrivateKey
-from minivess.compliance.identity.pkcs11_uri import parse_pkcs11_uri
+from minivess.compliance.identity.tokens.pkcs11 import TokenPrivateKey
+from minivess.compliance.identity.tokens.pkcs11_uri import parse_pkcs11_uri
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.files import write_atomic
 from minivess.foundation.implements import implements

@@ -9,7 +9,7 @@ from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.cosignature import WITNESS, VerifierKey, cosign, verifier_key
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.records.identity import Identity, PublicKey
+from minivess.records.people.identity import Identity, PublicKey
 
 
 class SigningKey(Protocol):

@@ -35,7 +35,7 @@ from minivess.compliance.proofs.encoding import from_base64, to_base64
 from minivess.compliance.proofs.merkle import EMPTY_ROOT, HASH_SIZE
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.identity import KeyAlgorithm, PublicKey
+from minivess.records.people.identity import KeyAlgorithm, PublicKey
 
 NOTE_LIMIT = 256 * 1024
 """Bytes of a note: room for more than the 16 signatures of 5 kB each that a verifier must accept."""

@@ -28,7 +28,7 @@ from minivess.compliance.proofs.encoding import from_base64, to_base64
 from minivess.compliance.proofs.merkle import HASH_SIZE
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.identity import PublicKey
+from minivess.records.people.identity import PublicKey
 
 LOG, WITNESS = 0x01, 0x04
 """Types of keys: Ed25519 over a note, and Ed25519 over a cosignature/v1 message."""

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from minivess.compliance.proofs.canonical import canonical, parse_canonical
 from minivess.compliance.proofs.encoding import from_base64, to_base64
 from minivess.foundation.errors import InputError
-from minivess.records.approval import Envelope, EnvelopeSignature
 from minivess.records.artifact import Artifact
+from minivess.records.people.approval import Envelope, EnvelopeSignature
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"

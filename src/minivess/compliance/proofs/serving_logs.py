@@ -19,9 +19,9 @@ from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import verify_consistency
 from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.entry import Entry, Outcome
-from minivess.records.identity import KeyAlgorithm, PublicKey
-from minivess.records.serving_log import ServingAnchored, ServingEnrolled
+from minivess.records.log.entry import Entry, Outcome
+from minivess.records.log.serving_log import ServingAnchored, ServingEnrolled
+from minivess.records.people.identity import KeyAlgorithm, PublicKey
 
 ENROLLED, ANCHORED = "serving.enrolled", "serving.anchored"
 SERVING_ACTIONS = frozenset({ENROLLED, ANCHORED})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from minivess.compliance.proofs.cosignature import LOG, WITNESS, VerifierKey, parse_verifier_key
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
-from minivess.records.witness import WitnessPolicy
+from minivess.records.device.witnesses import WitnessPolicy
 
 _LIMIT = 64 * 1024
 _MOST = 64

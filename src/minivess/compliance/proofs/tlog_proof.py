@@ -9,7 +9,7 @@ from minivess.compliance.proofs.encoding import from_base64, to_base64
 from minivess.compliance.proofs.merkle import HASH_SIZE
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
-from minivess.records.receipt import Receipt
+from minivess.records.log.receipt import Receipt
 
 _HEADER = "c2sp.org/tlog-proof@v1"
 _LIMIT = 4 << 20

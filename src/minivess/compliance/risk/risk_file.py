@@ -12,9 +12,9 @@ from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.foundation.strict_yaml import read_folder, read_record
 from minivess.records.base import Record
-from minivess.records.items import KINDS, Estimate, Item, Risk, RiskControl, story
-from minivess.records.risk_plan import RiskPlan, Verdict, missing_reasons
-from minivess.records.traceability import Gap
+from minivess.records.items.items import KINDS, Estimate, Item, Risk, RiskControl, story
+from minivess.records.items.risk_plan import RiskPlan, Verdict, missing_reasons
+from minivess.records.items.trace import Gap
 
 
 class Judgement(Record):

@@ -16,7 +16,7 @@ from typing import Literal
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.errors import VerificationError
 from minivess.records.base import Record
-from minivess.records.rules import AdoptedRules
+from minivess.records.log.action_table import AdoptedRules
 
 NEWEST = 2
 """The table that new logs follow."""

@@ -20,18 +20,17 @@ from minivess.compliance.identity.witness_keys import WITNESS_ACTIONS
 from minivess.compliance.proofs.serving_logs import SERVING_ACTIONS
 from minivess.compliance.rules.actions import ROOT, adopted_table
 from minivess.compliance.rules.adoption import check_adoption
+from minivess.compliance.rules.looks import ACTIONS as TEST_SET_ACTIONS
+from minivess.compliance.rules.looks import EVALUATION, same_person, subject_of
 from minivess.compliance.rules.makers import STEPS
 from minivess.compliance.rules.registrations import ACTIONS as REGISTRATIONS
 from minivess.compliance.rules.restores import RESTORED, check_restored, restore_in
 from minivess.compliance.rules.standing import BuiltPack, Standing
-from minivess.compliance.rules.test_set import ACTIONS as TEST_SET_ACTIONS
-from minivess.compliance.rules.test_set import EVALUATION, same_person, subject_of
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.approval import Policy, PolicyRule
-from minivess.records.entry import Entry, EntryBody, Outcome
-from minivess.records.identity import Meaning
-from minivess.records.payloads import (
+from minivess.records.log.action_table import RulesAdopted
+from minivess.records.log.entry import Entry, EntryBody, Outcome
+from minivess.records.log.payloads import (
     PAYLOADS,
     DataSealed,
     Evaluated,
@@ -43,8 +42,9 @@ from minivess.records.payloads import (
     TestSetApproved,
     TestSetRequested,
 )
-from minivess.records.roles import IdentityKind, Role
-from minivess.records.rules import RulesAdopted
+from minivess.records.people.approval import Policy, PolicyRule
+from minivess.records.people.identity import Meaning
+from minivess.records.people.roles import IdentityKind, Role
 
 LOOK_POLICIES = {
     role: Policy(name="test-set-opening", rules=(PolicyRule(role=role, meaning=Meaning.APPROVAL),))

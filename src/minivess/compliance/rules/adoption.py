@@ -13,9 +13,9 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.actions import ActionTable, adopted_table
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.approval import Envelope
 from minivess.records.artifact import Artifact
-from minivess.records.rules import AdoptedRules, RulesAdopted
+from minivess.records.log.action_table import AdoptedRules, RulesAdopted
+from minivess.records.people.approval import Envelope
 
 
 def subject_of(old: ActionTable, new: AdoptedRules, log: str) -> Artifact:

@@ -15,20 +15,20 @@ from pydantic import ValidationError
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.approval import UnsealRequest
 from minivess.records.base import Record
-from minivess.records.entry import Entry, EntryBody, Outcome
-from minivess.records.evaluation import AnalysisPlan, level_of_all, level_of_look
-from minivess.records.payloads import (
+from minivess.records.device.registration import PolicyRegistered, SealTerms
+from minivess.records.device.release import ReleasePolicy
+from minivess.records.device.strictness import laxer_plan, laxer_policy
+from minivess.records.evaluation.evaluation import AnalysisPlan, level_of_all, level_of_look
+from minivess.records.log.entry import Entry, EntryBody, Outcome
+from minivess.records.log.payloads import (
     PAYLOADS,
     CriteriaRegistered,
     DataSealed,
     TestSetApproved,
     TestSetRequested,
 )
-from minivess.records.registration import PolicyRegistered, SealTerms
-from minivess.records.release import ReleasePolicy
-from minivess.records.strictness import laxer_plan, laxer_policy
+from minivess.records.people.approval import UnsealRequest
 
 SEALED, SPLIT = "data/sealed/manifest.json", "data/split.json"
 ACTIONS = frozenset({"data.seal", "criteria.register", "policy.register", "test-set.request", "test-set.approve"})

@@ -11,9 +11,9 @@ from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.entry import EntryBody, Outcome
-from minivess.records.identity import PublicKey
-from minivess.records.witnessed import LogRestored
+from minivess.records.log.entry import EntryBody, Outcome
+from minivess.records.log.witnessed import LogRestored
+from minivess.records.people.identity import PublicKey
 
 RESTORED = "log.restored"
 

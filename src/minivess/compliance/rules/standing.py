@@ -14,14 +14,14 @@ from minivess.compliance.identity.register import LOG_IDENTITY, Register
 from minivess.compliance.identity.witness_keys import WitnessKeys
 from minivess.compliance.proofs.serving_logs import ServingLogs
 from minivess.compliance.rules.actions import ANYONE, LOG, PERSON, ROOT, ActionRule, ActionTable, LogKind, table
+from minivess.compliance.rules.looks import TestSetHistory
 from minivess.compliance.rules.makers import Makers
 from minivess.compliance.rules.registrations import Registrations
 from minivess.compliance.rules.restores import Restore
-from minivess.compliance.rules.test_set import TestSetHistory
 from minivess.foundation.errors import VerificationError
-from minivess.records.entry import Outcome
-from minivess.records.identity import Identity
-from minivess.records.roles import IdentityKind, Role
+from minivess.records.log.entry import Outcome
+from minivess.records.people.identity import Identity
+from minivess.records.people.roles import IdentityKind, Role
 
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 

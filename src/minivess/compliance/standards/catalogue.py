@@ -11,7 +11,7 @@ from datetime import date
 from functools import cache
 from typing import Literal, cast, get_args
 
-from minivess.compliance.standards.tables import damaged, parse, read_text
+from minivess.compliance.standards.packaged_tables import damaged, parse, read_text
 from minivess.foundation.errors import UsageError
 
 SafetyClass = Literal["A", "B", "C"]

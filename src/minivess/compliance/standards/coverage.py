@@ -15,12 +15,12 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from minivess.compliance.standards.catalogue import Catalogue, Clause, DocumentationLevel, SafetyClass
-from minivess.compliance.standards.evidence import evidence
+from minivess.compliance.standards.evidence_names import evidence
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.strict_yaml import nearest
-from minivess.records.justification import Justification, applicable
+from minivess.records.items.justification import Justification, applicable
 
 Status = Literal["met", "open", "justified", "expired"]
 

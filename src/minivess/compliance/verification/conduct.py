@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.canonical import digest_of, parse_json
-from minivess.compliance.rules.test_set import TestSetHistory
+from minivess.compliance.rules.looks import TestSetHistory
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.approval import UnsealRequest
-from minivess.records.entry import Entry, EntryBody, Outcome
-from minivess.records.evaluation import Looks
-from minivess.records.payloads import (
+from minivess.records.evaluation.evaluation import Looks
+from minivess.records.log.entry import Entry, EntryBody, Outcome
+from minivess.records.log.payloads import (
     CriteriaRegistered,
     Evaluated,
     TestSetApproved,
     TestSetOpened,
     TestSetRequested,
 )
+from minivess.records.people.approval import UnsealRequest
 
 ODOMETER = "data/evaluation/odometer.json"
 EVENTS = "data/lineage/events.jsonl"

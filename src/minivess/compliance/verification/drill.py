@@ -22,8 +22,8 @@ from minivess.compliance.verification.log import Pair, verify_log
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.records.entry import Entry
-from minivess.records.identity import KeyAlgorithm
+from minivess.records.log.entry import Entry
+from minivess.records.people.identity import KeyAlgorithm
 
 DRILLED = 40
 """Entries at the beginning of a log that are copied and tampered with."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from minivess.compliance.rules.looks import TestSetHistory
 from minivess.compliance.rules.standing import Standing
-from minivess.compliance.rules.test_set import TestSetHistory
 from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.foundation.implements import implements
 

@@ -35,9 +35,9 @@ from minivess.compliance.verification.trust import Trust
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.entry import ENTRY_FORMAT, Details, Entry, EntryBody, Outcome
-from minivess.records.identity import PublicKey
-from minivess.records.payloads import PAYLOADS, check_payload, observed
+from minivess.records.log.entry import ENTRY_FORMAT, Details, Entry, EntryBody, Outcome
+from minivess.records.log.payloads import PAYLOADS, check_payload, observed
+from minivess.records.people.identity import PublicKey
 from minivess.records.verdict import Check
 
 MAX_ENTRY = 1 << 20

@@ -19,15 +19,15 @@ from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import Frontier, leaf_hash
 from minivess.compliance.proofs.timestamp import verify_timestamp
-from minivess.compliance.rules.test_set import ACTIONS as TEST_SET_ACTIONS
-from minivess.compliance.rules.test_set import TestSetHistory
+from minivess.compliance.rules.looks import ACTIONS as TEST_SET_ACTIONS
+from minivess.compliance.rules.looks import TestSetHistory
 from minivess.compliance.verification.belief import vouching
 from minivess.compliance.verification.trust import Trust
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.entry import Entry, Outcome
-from minivess.records.witnessed import TimeAttested
+from minivess.records.log.entry import Entry, Outcome
+from minivess.records.log.witnessed import TimeAttested
 
 ATTESTED = "time.attested"
 ACTIONS = TEST_SET_ACTIONS | {ATTESTED}

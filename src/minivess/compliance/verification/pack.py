@@ -27,8 +27,8 @@ from minivess.compliance.verification.trust import LAYOUT, Trust, read_trust
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.approval import Manifestation, Policy
 from minivess.records.artifact import Artifact
+from minivess.records.people.approval import Manifestation, Policy
 from minivess.records.verdict import Check, Verdict
 
 ENTRIES, DETAILS = "data/audit/entries.jsonl", "data/audit/details.jsonl"

@@ -16,10 +16,10 @@ from minivess.compliance.verification.log import check_signature, read_details, 
 from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.entry import Entry, Outcome
-from minivess.records.identity import Identity, PublicKey
-from minivess.records.receipt import Receipt
-from minivess.records.serving_log import ServingAnchored
+from minivess.records.log.entry import Entry, Outcome
+from minivess.records.log.receipt import Receipt
+from minivess.records.log.serving_log import ServingAnchored
+from minivess.records.people.identity import Identity, PublicKey
 from minivess.records.verdict import Check, Verdict
 
 SERVED = frozenset({"inference", "inference.refusals"})

@@ -13,8 +13,8 @@ from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.log import Pair
 from minivess.foundation.implements import implements
-from minivess.records.entry import Entry
-from minivess.records.identity import KeyAlgorithm
+from minivess.records.log.entry import Entry
+from minivess.records.people.identity import KeyAlgorithm
 
 _SIGNED_INSIDE = frozenset({"envelope", "envelopes", "possession"})
 """Fields with signatures inside a payload, which a throw-away key cannot repeat."""

@@ -25,11 +25,11 @@ from minivess.compliance.proofs.tlog_policy import LogPolicy, parse_policy, poli
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.records.approval import PolicyRule
 from minivess.records.base import Record, ShortText, Slug
-from minivess.records.identity import Identity, KeyAlgorithm, Meaning, PublicKey
-from minivess.records.roles import IdentityKind, Role
-from minivess.records.witness import WitnessPolicy
+from minivess.records.device.witnesses import WitnessPolicy
+from minivess.records.people.approval import PolicyRule
+from minivess.records.people.identity import Identity, KeyAlgorithm, Meaning, PublicKey
+from minivess.records.people.roles import IdentityKind, Role
 
 FORMAT = "minivess-trust/2"
 LAYOUT = 1

@@ -12,7 +12,7 @@ from minivess.compliance.verification.belief import believe
 from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import CouldNotCheckError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.identity import PublicKey
+from minivess.records.people.identity import PublicKey
 
 OK, FORBIDDEN, UNKNOWN, CONFLICT, UNPROVEN, MALFORMED = 200, 403, 404, 409, 422, 400
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.records.evaluation import CONFIDENCE, Interval
+from minivess.records.evaluation.evaluation import CONFIDENCE, Interval
 
 _FEWEST = 2
 """Subjects below which an interval would claim what nobody knows."""

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from minivess.foundation.files import write_atomic
 from minivess.ml.evaluation.evaluate import CaseArrays, Pictures
 from minivess.ml.uncertainty.reliability import BAND_VOXELS, BINS, Reliability
-from minivess.records.evaluation import CaseMeasures, EvaluationRecord, Interval, Measure
+from minivess.records.evaluation.evaluation import CaseMeasures, EvaluationRecord, Interval, Measure
 
 BLUE, ORANGE, GREY, AGREED, INK = "#0072B2", "#D55E00", "#BBBBBB", "#DDDDDD", "#222222"
 

@@ -30,7 +30,7 @@ from minivess.ml.inference.predictor import (
     NetworkPredictor,
     PatchPredictor,
 )
-from minivess.records.model import ExportRecord, ModelSpec
+from minivess.records.models.model import ExportRecord, ModelSpec
 
 OPSET = 20
 """ONNX operator set of the exported graph."""

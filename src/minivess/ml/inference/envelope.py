@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
-from minivess.records.intended_use import IntendedUse, SignalMeasures
+from minivess.records.models.intended_use import IntendedUse, SignalMeasures
 
 Spacing = tuple[float, float, float]
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError, RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
-from minivess.records.model import ModelSpec
+from minivess.records.models.model import ModelSpec
 
 _INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "OMP_NUM_THREADS")
 _LONGEST_LINE = 1 << 20

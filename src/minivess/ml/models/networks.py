@@ -21,7 +21,7 @@ import torch
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.foundation.files import read_limited, write_atomic
-from minivess.records.model import ModelSpec
+from minivess.records.models.model import ModelSpec
 
 _LEVELS = 3
 _DIVISOR = 2 ** (_LEVELS - 1)

@@ -22,7 +22,7 @@ from minivess.foundation.implements import implements
 from minivess.ml.models.networks import build_network, save_weights
 from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
-from minivess.records.model import ModelSpec, RunRecord, TrainingSpec
+from minivess.records.models.model import ModelSpec, RunRecord, TrainingSpec
 from minivess.records.sinks import Progress, RunListener
 
 

@@ -14,7 +14,7 @@ from minivess.foundation.digests import Digest
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.records.model import ModelSpec, RunRecord, TrainingSpec
+from minivess.records.models.model import ModelSpec, RunRecord, TrainingSpec
 
 WEIGHTS = "weights.pt"
 RUN = "run.json"

@@ -17,9 +17,9 @@ from minivess.ml.inference.predictor import PatchPredictor, to_probability
 from minivess.ml.uncertainty.conformal import foreground_scores, threshold_from_scores
 from minivess.ml.uncertainty.reliability import border_band, expected_calibration_error
 from minivess.ml.uncertainty.temperature import fit_temperature
-from minivess.records.model import CalibrationRecord
+from minivess.records.data.split import SplitManifest
+from minivess.records.models.model import CalibrationRecord
 from minivess.records.sinks import Progress
-from minivess.records.split import SplitManifest
 
 VOXELS = 100_000
 """Voxels sampled of each case, and again of each case's border band."""

@@ -19,7 +19,7 @@ from minivess.observability.lineage.events import (
     without_details,
 )
 from minivess.observability.lineage.facets import facets_of
-from minivess.records.entry import Details, Draft, EntryBody, Outcome
+from minivess.records.log.entry import Details, Draft, EntryBody, Outcome
 
 _KINDS: dict[Outcome, EventKind] = {
     Outcome.STARTED: "START",

@@ -17,7 +17,7 @@ from minivess.foundation.clock import timestamp
 from minivess.observability.lineage.facets import PRODUCER, facet
 from minivess.observability.lineage.validation import validate_event
 from minivess.records.artifact import Artifact
-from minivess.records.entry import Context
+from minivess.records.log.entry import Context
 
 NAMESPACE = "minivess"
 

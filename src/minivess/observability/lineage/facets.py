@@ -17,12 +17,12 @@ from pydantic import Field, ValidationError
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.records.approval import Envelope
 from minivess.records.artifact import Artifact
 from minivess.records.base import Moment, Record, ShortText, Slug
-from minivess.records.entry import Context
-from minivess.records.identity import Meaning
-from minivess.records.roles import Role
+from minivess.records.log.entry import Context
+from minivess.records.people.approval import Envelope
+from minivess.records.people.identity import Meaning
+from minivess.records.people.roles import Role
 
 PRODUCER = "urn:minivess:producer:minivess"
 SCHEMAS = "urn:minivess:schema:lineage:"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from minivess.foundation.errors import CouldNotCheckError, UsageError
 from minivess.foundation.implements import implements
-from minivess.records.data_version import TrainedOn
+from minivess.records.data.version import TrainedOn
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from minivess.compliance.evidence.site.writer import write_site
+from minivess.compliance.site.writer import write_site
 from tests.compliance.evidence.site.reading import Page
 from tests.compliance.evidence.site.test_site import HOSTILE, hostile_trace
 from tests.compliance.evidence.site.trace_data import empty_trace, make_trace

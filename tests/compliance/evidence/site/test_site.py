@@ -12,9 +12,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from minivess.compliance.evidence.site import folder as site_folder
-from minivess.compliance.evidence.site.view import ITEMS_A_PAGE, STATUSES, Beside, TraceView, place
-from minivess.compliance.evidence.site.writer import site_files, write_site
+from minivess.compliance.site.view import ITEMS_A_PAGE, STATUSES, Beside, TraceView, place
+from minivess.compliance.site.writer import site_files, write_site
+from minivess.foundation import generated_folder as site_folder
 from minivess.foundation.errors import CannotWriteError, InputError, UsageError
 from tests.compliance.evidence.site.reading import Page, broken, pages
 from tests.compliance.evidence.site.trace_data import empty_trace, link, make_item, make_trace, signature, text

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from minivess.compliance.evidence.site.tables import COLUMNS, item_rows, terminal_view, write_csv, write_xlsx
-from minivess.compliance.evidence.site.view import TraceView
+from minivess.compliance.site.trace_tables import COLUMNS, item_rows, terminal_view, write_csv, write_xlsx
+from minivess.compliance.site.view import TraceView
 from minivess.foundation.errors import CouldNotCheckError
 from tests.compliance.evidence.site.trace_data import empty_trace, make_item, make_trace
 

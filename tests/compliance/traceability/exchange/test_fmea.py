@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.traceability.exchange.importing import Imported, import_file
-from minivess.compliance.traceability.items import load_items
+from minivess.compliance.exchange.importing import Imported, import_file
+from minivess.compliance.items.items import load_items
 
 pytestmark = pytest.mark.verifies("SU-19")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.traceability.exchange import mapping
-from minivess.compliance.traceability.exchange.importing import Imported, import_file, to_yaml
-from minivess.compliance.traceability.exchange.mapping import read_mapping
-from minivess.compliance.traceability.items import load_items
+from minivess.compliance.exchange import mapping
+from minivess.compliance.exchange.importing import Imported, import_file, to_yaml
+from minivess.compliance.exchange.mapping import read_mapping
+from minivess.compliance.items.items import load_items
 from minivess.foundation.errors import InputError, UsageError
 
 pytestmark = pytest.mark.verifies("SU-19")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.traceability.exchange.junit import ForeignResult, parse_junit, read_junit
-from minivess.compliance.traceability.exchange.mapping import ForeignMapping
-from minivess.compliance.traceability.exchange.reader import read_foreign
+from minivess.compliance.exchange.formats.junit import ForeignResult, parse_junit, read_junit
+from minivess.compliance.exchange.mapping import ForeignMapping
+from minivess.compliance.exchange.reader import read_foreign
 from minivess.foundation.errors import InputError, UsageError
 
 pytestmark = pytest.mark.verifies("SU-19")

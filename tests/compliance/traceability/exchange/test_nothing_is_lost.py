@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.traceability.exchange.importing import Imported, import_file
-from minivess.compliance.traceability.exchange.junit import parse_junit
+from minivess.compliance.exchange.formats.junit import parse_junit
+from minivess.compliance.exchange.importing import Imported, import_file
 from tests.properties import HealthCheck, given, settings
 from tests.properties import strategies as st
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from minivess.compliance.traceability.exchange.delimited import read_delimited
-from minivess.compliance.traceability.exchange.importing import import_file
-from minivess.compliance.traceability.exchange.mapping import ForeignMapping
-from minivess.compliance.traceability.exchange.model import Foreign
-from minivess.compliance.traceability.exchange.reader import read_foreign
-from minivess.compliance.traceability.exchange.workbook import read_workbook
+from minivess.compliance.exchange.importing import import_file
+from minivess.compliance.exchange.mapping import ForeignMapping
+from minivess.compliance.exchange.model import Foreign
+from minivess.compliance.exchange.reader import read_foreign
+from minivess.compliance.exchange.tables.delimited import read_delimited
+from minivess.compliance.exchange.tables.workbook import read_workbook
 from minivess.foundation.errors import InputError
 
 pytestmark = pytest.mark.verifies("SU-19")
@@ -277,7 +277,7 @@ def _zip(**files: bytes) -> bytes:
 def test_archives_that_unpack_to_too_much_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="packed more than"):
         read_workbook(_zip(**{"xl/workbook.xml": b"\0" * (8 << 20)}), "a.xlsx", ForeignMapping())
-    monkeypatch.setattr("minivess.compliance.traceability.exchange.zip_guard.MAX_UNPACKED", 1000)
+    monkeypatch.setattr("minivess.compliance.exchange.untrusted.zip_guard.MAX_UNPACKED", 1000)
     with pytest.raises(InputError, match="unpacks to more"):
         read_workbook(_zip(a=b"x" * 600, b=b"y" * 600), "a.xlsx", ForeignMapping())
     with pytest.raises(InputError, match="holds more than"):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from minivess.compliance.traceability.exchange.mapping import ForeignMapping
-from minivess.compliance.traceability.exchange.model import Foreign
-from minivess.compliance.traceability.exchange.tables_in_text import read_text_tables
+from minivess.compliance.exchange.mapping import ForeignMapping
+from minivess.compliance.exchange.model import Foreign
+from minivess.compliance.exchange.tables.text_tables import read_text_tables
 
 pytestmark = pytest.mark.verifies("SU-19")
 

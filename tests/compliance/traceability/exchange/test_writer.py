@@ -8,16 +8,16 @@ from collections.abc import Callable
 
 import pytest
 
-from minivess.compliance.traceability.exchange.delimited import read_delimited
-from minivess.compliance.traceability.exchange.junit import parse_junit
-from minivess.compliance.traceability.exchange.mapping import ForeignMapping
-from minivess.compliance.traceability.exchange.model import Foreign, tidy, tidy_line
-from minivess.compliance.traceability.exchange.needs import read_needs
-from minivess.compliance.traceability.exchange.reqif_file import read_reqif
-from minivess.compliance.traceability.exchange.strictdoc import read_strictdoc
-from minivess.compliance.traceability.exchange.tables_in_text import read_text_tables
-from minivess.compliance.traceability.exchange.workbook import read_workbook
-from minivess.compliance.traceability.exchange.writer import write_items
+from minivess.compliance.exchange.formats.junit import parse_junit
+from minivess.compliance.exchange.formats.needs import read_needs
+from minivess.compliance.exchange.formats.reqif_file import read_reqif
+from minivess.compliance.exchange.formats.strictdoc import read_strictdoc
+from minivess.compliance.exchange.mapping import ForeignMapping
+from minivess.compliance.exchange.model import Foreign, tidy, tidy_line
+from minivess.compliance.exchange.tables.delimited import read_delimited
+from minivess.compliance.exchange.tables.text_tables import read_text_tables
+from minivess.compliance.exchange.tables.workbook import read_workbook
+from minivess.compliance.exchange.writer import write_items
 from minivess.foundation.errors import InputError
 from minivess.foundation.strict_yaml import parse_yaml
 from tests.properties import given, settings

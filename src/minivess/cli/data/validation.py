@@ -1,0 +1,85 @@
+"""`minivess data validate` and `minivess data profile`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from minivess.cli.rendering import emit_json, emit_table, say
+from minivess.cli.session import actor_option, reader_of, recorder_at_hand, services_of, signer_of
+from minivess.records.data.profile import Spread
+from minivess.records.people.roles import Role
+
+
+@click.command()
+@actor_option
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_obj
+def validate(project: Path, actor: str | None, as_json: bool) -> None:
+    """Run the rules over the cases; a blocking finding ends with exit 1.
+
+    Writes data/validation.html to read, data/validation.json and data/profile.json. `data.rules` in minivess.yaml
+    changes the severity of a rule. No passphrase is needed. The result is recorded in the log when --as names who
+    records it, or the passphrases are in the environment; otherwise `data split` validates again and records it.
+    """
+    from minivess.workflows.data import preparation as workflow
+
+    who = recorder_at_hand(project, actor, Role.DEVELOPER)
+    if who is None:
+        with reader_of(project) as reader:
+            report = workflow.look_over(reader)
+    else:
+        with services_of(project) as services:
+            report = workflow.validate(services, signer_of(services, who))
+    if as_json:
+        emit_json(report)
+    else:
+        rows = [(f.severity.value, f.rule, f.case or "", f.message) for f in report.findings]
+        emit_table(("severity", "rule", "case", "finding"), rows)
+    say(f"{len(report.rules)} rules, {len(report.findings)} findings; read data/validation.html")
+    if who is None:
+        say("not recorded in the log yet: `minivess data split` does that, or this command with --as")
+    for changed in report.changed:
+        say(
+            f"{changed.rule}: {changed.severity.value} instead of {changed.usual.value} ({changed.reason or 'no reason'})"
+        )
+    if report.blocked:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@actor_option
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_obj
+def profile(project: Path, actor: str | None, as_json: bool) -> None:
+    """Put into figures what the images are like: data/profile.json, the reference for drift."""
+    from minivess.workflows.data import profile as workflow
+
+    with services_of(project) as services:
+        figures = workflow.profile(services, signer_of(services, actor, Role.DEVELOPER))
+    if as_json:
+        emit_json(figures)
+        return
+    rows = [
+        (
+            group.kind,
+            group.name,
+            group.cases,
+            _words(group.intensity["p50"]),
+            _words(group.foreground, 100),
+            _words(group.snr),
+            _words(group.cnr),
+            _words(group.sharpness),
+        )
+        for group in figures.groups
+    ]
+    emit_table(("group", "name", "cases", "intensity", "foreground %", "SNR", "CNR", "sharpness"), rows)
+    say("medians over cases, with the smallest and the largest; all figures are in data/profile.json")
+
+
+def _words(spread: Spread | None, factor: float = 1) -> str:
+    if spread is None:
+        return "undefined"
+    median, low, high = (factor * value for value in (spread.median, spread.minimum, spread.maximum))
+    return f"{median:.3g} ({low:.3g}–{high:.3g})"

@@ -1,0 +1,1 @@
+"""`minivess audit` and `minivess witness`."""

@@ -1,0 +1,1 @@
+"""`minivess train`, `ensemble`, `calibrate` and `model`."""

@@ -1,0 +1,1 @@
+"""`minivess init`, `doctor` and `demo`."""

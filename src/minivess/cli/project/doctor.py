@@ -1,0 +1,34 @@
+"""`minivess doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from minivess.cli.rendering import Progress, emit_json, say
+from minivess.foundation.paths import Workspace
+
+_MARKS = {"ok": "OK", "warning": "WARNING", "problem": "PROBLEM"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_obj
+def doctor(project: Path, as_json: bool) -> None:
+    """Examine the workspace: plain copies of sealed cases, keys, log, disk, versions. Ends with 1 on a problem."""
+    from minivess.workflows.project.doctor import examine
+
+    found = examine(Workspace.find(project), progress=Progress())
+    if as_json:
+        emit_json(found)
+    else:
+        for one in found:
+            click.echo(f"{_MARKS[one.level]:<8} {one.check}: {one.message}")
+            if one.hint:
+                click.echo(f"{'':<8} hint: {one.hint}")
+    problems = sum(one.level == "problem" for one in found)
+    warnings = sum(one.level == "warning" for one in found)
+    say(f"{problems} problems, {warnings} warnings")
+    if problems:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,1 @@
+"""`minivess test-set` and `minivess evaluate`."""

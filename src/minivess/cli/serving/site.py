@@ -1,0 +1,74 @@
+"""`minivess serve`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from minivess.cli.rendering import say
+from minivess.cli.session import passphrase_for, services_of
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option("--site", default="main", show_default=True, help="Names the log that the answers are recorded in.")
+@click.option(
+    "--anchor-every",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Answers after which the device's log takes a checkpoint of that log; it takes one every hour as well.",
+)
+@click.option(
+    "--refusals-a-minute",
+    default=60,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Refused volumes that get an entry of their own; further ones are counted.",
+)
+@click.option(
+    "--trust",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A trust file that the log of this workspace must agree with (`minivess audit trust`).",
+)
+@click.pass_obj
+def serve(
+    project: Path,
+    *,
+    host: str,
+    port: int,
+    site: str,
+    anchor_every: int,
+    refusals_a_minute: int,
+    trust: Path | None,
+) -> None:
+    """Answer inference requests, each recorded before it is answered and given a receipt.
+
+    Acts as the service identity `inference`, which must be enrolled in the log. Answers are recorded in the service's own
+    log, evidence/serving/SITE.db, which is made when the site is served first. Its key is kept under the passphrase that
+    `inference` had then.
+    """
+    from minivess.compliance.verification.trust import read_trust
+    from minivess.serving.inference.app import create_app
+    from minivess.serving.inference.server import serve as run_server
+    from minivess.workflows.log.inspection import require_trusted
+    from minivess.workflows.people.accounts import INFERENCE_IDENTITY, unlock
+    from minivess.workflows.serving.inference import InferenceService, open_model
+    from minivess.workflows.serving.serving_log import Pace
+    from minivess.workflows.serving.site import key_id_of, open_serving_log
+
+    keys = None if trust is None else read_trust(trust)
+    with services_of(project) as services:
+        if keys is not None:
+            require_trusted(services, keys)
+        passphrase = passphrase_for(INFERENCE_IDENTITY)
+        signer = unlock(services, INFERENCE_IDENTITY, passphrase)
+        opened = open_model(services)
+        own = os.environ.get(f"MINIVESS_PASSPHRASE_{key_id_of(site).upper().replace('-', '_').replace('.', '_')}")
+        pace = Pace(anchor_entries=anchor_every, refusals_a_minute=refusals_a_minute)
+        with open_serving_log(services, signer, passphrase=own or passphrase, site=site, pace=pace) as serving:
+            say(f"http://{host}:{port}/ says what is served and how to ask; Ctrl-C ends it")
+            run_server(create_app(InferenceService(serving.start(), opened)), host=host, port=port)

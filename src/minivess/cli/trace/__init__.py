@@ -1,0 +1,1 @@
+"""`minivess trace` and `minivess risk`."""

@@ -1,0 +1,88 @@
+"""`minivess risk`: the risk file, computed; and the drill of its controls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from minivess.cli.rendering import Progress, emit_json, emit_table, say
+from minivess.cli.session import actor_option, services_of, signer_of
+from minivess.cli.trace.tree_options import source_of, source_option
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import PROJECT_FILE
+from minivess.records.people.roles import Role
+
+if TYPE_CHECKING:
+    from minivess.compliance.risk.risk_file import OverallRisk
+
+
+@click.group()
+def risk() -> None:
+    """The risk file, computed from its plan."""
+
+
+@risk.command()
+@source_option
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_obj
+def report(project: Path, source: Path | None, as_json: bool) -> None:
+    """Every risk with its levels before and after control, computed; exit 1 when one is not acceptable."""
+    from minivess.compliance.risk.risk_file import RiskFile
+
+    file = RiskFile.load(source_of(project, source))
+    if as_json:
+        emit_json(file.to_json())
+    else:
+        emit_table(("risk", "title", "initial", "residual", "controls", "verdict"), file.rows())
+        for line in _overall(file.overall()):
+            say(line)
+    if not file.acceptable:
+        raise click.exceptions.Exit(1)
+
+
+def _overall(found: OverallRisk) -> list[str]:
+    """The overall residual risk in lines."""
+    counts = "; ".join(f"{name} {before} → {found.residual[name]}" for name, before in found.initial.items())
+    lines = [f"risks at each level, before → after control: {counts}"]
+    lines += [
+        f"{harm} can follow from {len(risks)} risks that remain: judge them together"
+        for harm, risks in found.together.items()
+    ]
+    if found.told:
+        lines.append(f"users are to be told of {len(found.told)} risks that remain")
+    return [*lines, f"overall: {found.method}"]
+
+
+@risk.command("drill")
+@click.argument("controls", nargs=-1)
+@source_option
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@actor_option
+@click.pass_obj
+@implements("REQ-073")
+def drill_controls(
+    project: Path, controls: tuple[str, ...], source: Path | None, as_json: bool, actor: str | None
+) -> None:
+    """Take risk controls away, one by one, and see whether their scenarios fail; exit 1 when one is not missed.
+
+    In a project what came out stands beside the results of `trace run`, with a signed entry; of another tree (--source) it
+    is only shown.
+    """
+    from minivess.workflows.trace.control_drill import drill, record_drill
+
+    if source is None and (project / PROJECT_FILE).is_file():
+        with services_of(project) as services:
+            found = record_drill(services, signer_of(services, actor, Role.DEVELOPER), only=controls)
+    else:
+        found = drill(source_of(project, source), only=controls, progress=Progress())
+    if as_json:
+        emit_json({"controls": [one.model_dump(mode="json") for one in found]})
+    else:
+        rows = [(one.control, one.outcome, one.switch, one.said) for one in found]
+        emit_table(("control", "outcome", "taken away by", "what pytest said"), rows)
+    missed = [one for one in found if one.outcome != "noticed"]
+    say(f"{len(found) - len(missed)} of {len(found)} controls are missed when they are away")
+    if missed:
+        raise click.exceptions.Exit(1)

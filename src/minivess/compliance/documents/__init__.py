@@ -1,0 +1,1 @@
+"""The documents of a release: cards, reports, tables and the start page."""

@@ -1,0 +1,203 @@
+"""The start page of a pack: the verdict first, then what it rests on, down to a line of code. Works from `file://`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from minivess.compliance.documents.documents import DOCUMENTS, common_facts
+from minivess.compliance.documents.dossier import Dossier
+from minivess.compliance.documents.log_story import RESULTS
+from minivess.compliance.documents.rendering import Renderer
+from minivess.compliance.facts.gates import MEASURE_NAMES
+from minivess.compliance.site.signatures import model_of
+from minivess.foundation.implements import implements
+from minivess.records.device.release import MetricGate
+from minivess.records.evaluation.evaluation import HIGHER_IS_BETTER, MEASURES
+from minivess.records.people.identity import Identity
+
+_FIGURES = {
+    "overlay": "Best and worst case: the mask over the image, with what it misses and what it adds.",
+    "reliability": (
+        "Reliability: how often voxels of a given probability are vessel. "
+        "On the diagonal, probabilities mean what they say."
+    ),
+    "measures": "Every case of the sealed test set, with the tuned intensity threshold beside it.",
+}
+_WORDS = ("never", "once", "twice", "three times", "four times", "five times")
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """A measure as the page draws it: figures, and places on a scale in per cent of its width."""
+
+    name: str
+    mean: float
+    interval: str
+    digits: int
+    better: str
+    place: float
+    span: tuple[float, float]
+    limit: float | None = None
+    limit_place: float | None = None
+    baseline: float | None = None
+    baseline_place: float | None = None
+    ends: tuple[str, str] = ("0", "1")
+
+
+@dataclass(frozen=True)
+class Signatory:
+    """A signature the policy asks for, and who may give it."""
+
+    role: str
+    meaning: str
+    people: tuple[Identity, ...]
+
+
+@implements("REQ-041")
+def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str]) -> str:
+    """Render `index.html`.
+
+    Args:
+        renderer: the templates.
+        dossier: the release.
+        files: names under `data/` that the page may link to.
+
+    Raises:
+        InputError: a template is missing or malformed.
+    """
+    counts = Counter(item["kind"] for item in dossier.trace.items)
+    facts: dict[str, Any] = {
+        **common_facts(dossier),
+        "gates": dossier.inputs.gates,
+        "failing": dossier.failing,
+        "key_figures": key_figures(dossier),
+        "evaluation": dossier.evaluation,
+        "calibration": dossier.calibration,
+        "openings": dossier.log.history.opened,
+        "odometer": odometer_sentence(dossier),
+        "signatories": signatories(dossier),
+        "figures": _figures(files),
+        "documents": DOCUMENTS,
+        "folders": _folders(files),
+        "trace": dossier.trace.trace,
+        "counts": [(counts[kind], title, several) for kind, (title, several) in dossier.trace.kinds.items()],
+        "results_entry": dossier.log.last(*RESULTS),
+        "model": model_of(dossier.trace.trace),
+        "entries": len(dossier.log.entries),
+    }
+    return renderer.render("index.html.j2", facts)
+
+
+_MODES = {
+    "released": "The requester got the data key.",
+    "custodian": "The approver ran the evaluation and kept the data key.",
+    "opened": "The requester opened it with a released key (version 0.1.0).",
+}
+"""How a look was taken, in a sentence."""
+
+
+def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
+    """Dice, clDice, NSD and HD95 with their intervals, limits and, for Dice, the baseline."""
+    limits = {
+        gate.measure: gate.at_least if gate.at_least is not None else gate.at_most
+        for gate in dossier.inputs.policy.gates
+        if isinstance(gate, MetricGate) and gate.statistic == "mean"
+    }
+    found = []
+    for measure in MEASURES:
+        interval = dossier.evaluation.aggregates.get(measure)
+        if interval is None:
+            continue
+        digits = 3 if HIGHER_IS_BETTER[measure] else 1
+        ends = [end for end in (interval.lower, interval.upper) if end is not None] or [interval.mean]
+        top = 1.0 if HIGHER_IS_BETTER[measure] else max(*ends, interval.mean, limits.get(measure) or 0.0, 1e-9) * 1.15
+        limit = limits.get(measure)
+        baseline = dossier.evaluation.baseline.mean if measure == "dice" else None
+        found.append(
+            KeyFigure(
+                name=MEASURE_NAMES[measure],
+                mean=interval.mean,
+                interval=interval.words(digits),
+                digits=digits,
+                better="higher is better" if HIGHER_IS_BETTER[measure] else "lower is better",
+                place=_place(interval.mean, top),
+                span=(_place(min(ends), top), _place(max(ends), top)),
+                limit=limit,
+                limit_place=None if limit is None else _place(limit, top),
+                baseline=baseline,
+                baseline_place=None if baseline is None else _place(baseline, top),
+                ends=("0", "1" if HIGHER_IS_BETTER[measure] else f"{top:.0f}"),
+            )
+        )
+    return tuple(found)
+
+
+def odometer_sentence(dossier: Dossier) -> str:
+    """How many looks at the sealed test set there were, by whom, for what, in which mode, and what was fixed before."""
+    history = dossier.log.history
+    looks = history.looks()
+    if not looks:
+        return "There was no look at the sealed test set."
+    names = {tenure.identity.id: tenure.identity.name for tenure in dossier.log.register.tenures.values()}
+    often = f"exactly {_WORDS[len(looks)]}" if len(looks) < len(_WORDS) else f"{len(looks)} times"
+    sentence = f"The sealed test set was looked at {often}."
+    for look in looks:
+        when = dossier.log.entries[look.opening.index].body.time
+        asked, granted = look.requested, look.granted
+        sentence += f" Look {look.number}, entry {look.opening.index}, {when:%Y-%m-%d at %H:%M} UTC:"
+        if asked is not None:
+            who = asked.request.requester
+            sentence += f" {names.get(who, who)} requested it for “{asked.request.purpose}”."
+        if granted is not None:
+            who = granted.grant.approver
+            sentence += f" {names.get(who, who)} approved it (entry {granted.index})."
+        sentence += f" {_MODES[look.mode]}"
+        if look.discrepancies:
+            entries = " and ".join(str(index) for index in look.discrepancies)
+            sentence += f" DISCREPANCY: entry {entries} came to other figures under the same approval."
+    registered = [index for index in history.criteria.values() if index < looks[0].opening.index]
+    if registered:
+        sentence += (
+            f" The acceptance criteria were registered before (entry {min(registered)}). Each request names the digest of "
+            "the one model that may be evaluated."
+        )
+    return sentence
+
+
+def signatories(dossier: Dossier) -> tuple[Signatory, ...]:
+    """The signatures the policy asks for."""
+    return tuple(
+        Signatory(
+            role=rule.role.value.replace("-", " "),
+            meaning=rule.meaning.value,
+            people=tuple(person for person in dossier.log.people if rule.role in person.roles),
+        )
+        for rule in dossier.inputs.policy.signatures.rules
+    )
+
+
+def _place(value: float, top: float) -> float:
+    return round(100 * min(max(value / top, 0.0), 1.0), 2)
+
+
+def _figures(files: Sequence[str]) -> list[dict[str, str]]:
+    pictures = [name for name in files if name.startswith("evaluation/figures/")]
+    found = []
+    for name in pictures:
+        stem = name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        found.append({"path": name, "caption": _FIGURES.get(stem, stem.replace("_", " ").replace("-", " "))})
+    return sorted(
+        found,
+        key=lambda item: list(_FIGURES.values()).index(item["caption"]) if item["caption"] in _FIGURES.values() else 9,
+    )
+
+
+def _folders(files: Sequence[str]) -> dict[str, list[str]]:
+    folders: dict[str, list[str]] = {}
+    for name in files:
+        folder = name.rsplit("/", 1)[0] if "/" in name else ""
+        folders.setdefault(folder, []).append(name)
+    return {name: folders[name] for name in sorted(folders)}

@@ -1,0 +1,1 @@
+"""Items and results of other tools, read and written."""

@@ -1,0 +1,265 @@
+"""An FMEA's rows made hazards, sequences of events, situations, harms, risks and controls (ISO 14971:2019 5.4).
+
+A failure mode is taken for the hazard where no column names one, its cause for the sequence of events, its local effect
+for the hazardous situation and its effect for the harm. The scales of an FMEA are its own: severity and occurrence count
+only as the `scales` of the mapping file translate them to steps of the plan; detection and the risk priority number are
+no part of a risk and stay out, with a remark.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+
+from minivess.compliance.exchange.mapping import (
+    FMEA_COLUMNS,
+    IGNORE,
+    ForeignMapping,
+    assign,
+    is_word,
+    plain,
+)
+from minivess.compliance.exchange.model import (
+    ForeignItem,
+    ForeignLink,
+    Place,
+    Remark,
+    Row,
+    check_count,
+    free_name,
+    lost,
+    tidy_line,
+    tidy_row,
+)
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "function": (
+        *("function", "item function", "item", "component", "process step", "funktion", "komponente", "bauteil"),
+        *("prozessschritt", "systemelement"),
+    ),
+    "failure_mode": (
+        *(
+            "failure mode",
+            "potential failure mode",
+            "fehlerart",
+            "fehlermöglichkeit",
+            "ausfallart",
+            "mögliche fehlerart",
+        ),
+        *("möglicher fehler", "fehlermodus", "fehler"),
+    ),
+    "effect": (
+        *("effect", "effects", "end effect", "effect of failure", "effects of failure", "potential effect of failure"),
+        *("potential effects of failure", "potential effect s of failure", "potential effect", "potential effects"),
+        *("fehlerfolge", "fehlerfolgen", "folge", "folgen", "auswirkung", "auswirkungen", "mögliche folgen"),
+    ),
+    "local_effect": ("local effect", "lokale auswirkung", "lokale folge"),
+    "cause": (
+        *("cause", "causes", "potential cause", "potential causes", "cause of failure", "potential cause s of failure"),
+        *("potential cause of failure", "fehlerursache", "fehlerursachen", "ursache", "ursachen", "mögliche ursache"),
+    ),
+    "hazard": ("hazard", "gefährdung", "gefaehrdung"),
+    "situation": ("hazardous situation", "gefährdungssituation", "gefaehrdungssituation"),
+    "harm": ("harm", "schaden"),
+    "severity": ("severity", "sev", "s", "severity s", "schwere", "schweregrad", "bedeutung", "b"),
+    "p1": ("p1",),
+    "p2": ("p2",),
+    "occurrence": (
+        *("occurrence", "occ", "o", "occurrence o", "probability", "probability of occurrence", "p", "auftreten", "a"),
+        *("auftretenswahrscheinlichkeit", "eintrittswahrscheinlichkeit", "häufigkeit"),
+    ),
+    "detection": ("detection", "det", "d", "detection d", "entdeckung", "entdeckungswahrscheinlichkeit", "e"),
+    "rpn": ("rpn", "rpz", "risk priority number", "risikoprioritätszahl"),
+    "control": (
+        *("risk control", "risk control measure", "risk controls", "current controls", "current control", "controls"),
+        *("prevention controls", "prevention control", "current process controls", "mitigation", "mitigations"),
+        *("vermeidungsmaßnahme", "vermeidungsmaßnahmen", "maßnahme", "maßnahmen", "risikobeherrschungsmaßnahme"),
+    ),
+    "detection_control": ("detection controls", "detection control", "entdeckungsmaßnahme", "entdeckungsmaßnahmen"),
+    "action": (
+        *(
+            "recommended action",
+            "recommended actions",
+            "recommended action s",
+            "actions taken",
+            "action taken",
+            "action",
+        ),
+        *("empfohlene maßnahme", "empfohlene maßnahmen", "getroffene maßnahmen"),
+    ),
+}
+_BEFORE = re.compile(r"^(?:residual|new|revised|rest|neue?)\s+|\s+(?:2|after|nachher|new|neu|residual)$")
+_RATED = frozenset({"severity", "occurrence", "p1", "p2", "detection", "rpn"})
+_UNUSED = {
+    "detection": "is no part of a risk here and is not taken",
+    "rpn": "is no measure of risk here and is not taken",
+    "detection_control": "says how failures are found; it is not taken as a risk control",
+    "action": "is a plan and not taken: once it is done, write it as a risk control",
+    "function": "has no field in a risk and is not taken",
+}
+
+
+def is_fmea(names: Iterable[str], mapping: ForeignMapping) -> bool:
+    """Whether a table with these columns is an FMEA."""
+    if mapping.format is not None:
+        return mapping.format == "fmea"
+    found = set(fmea_columns(names, mapping).values())
+    return "failure_mode" in found and bool(found & {"cause", "effect", "rpn"}) and bool(found & {"severity", "rpn"})
+
+
+def fmea_rows(rows: Iterable[Row], mapping: ForeignMapping, remarks: list[Remark]) -> list[ForeignItem]:
+    """The items of an FMEA, equal texts once.
+
+    Raises:
+        InputError: there are too many rows.
+    """
+    table = _Table(mapping, remarks)
+    for at, row in enumerate(rows):
+        check_count(at, row.place.file)
+        table.add(tidy_row(row, remarks))
+    return list(table.items.values())
+
+
+def fmea_columns(names: Iterable[str], mapping: ForeignMapping) -> dict[str, str]:
+    """What each column of an FMEA means; a second column of ratings is the one after the measures."""
+    listed = list(names)
+    told = assign(listed, mapping, guess=False)
+    found = {name: target for name, target in told.items() if target in FMEA_COLUMNS or target in {"id", IGNORE}}
+    for target, aliases in _NAMES.items():
+        for name in listed:
+            word = plain(name)
+            rest = _BEFORE.sub("", word)
+            if name in found:
+                continue
+            if is_word(word, aliases) and target not in found.values():
+                found[name] = target
+            elif (
+                rest != word
+                and is_word(rest, aliases)
+                and target in _RATED
+                and f"residual_{target}" not in found.values()
+            ):
+                found[name] = f"residual_{target}"
+    if "id" not in found.values():
+        found |= {name: "id" for name in listed if name not in found and assign([name], mapping).get(name) == "id"}
+    return found
+
+
+class _Table:
+    """Items by kind and text, so that what several rows say is one item."""
+
+    def __init__(self, mapping: ForeignMapping, remarks: list[Remark]) -> None:
+        self.items: dict[str, ForeignItem] = {}
+        self._mapping = mapping
+        self._remarks = remarks
+
+    def add(self, row: Row) -> None:
+        """Take one row."""
+        meaning = fmea_columns(row.cells, self._mapping)
+        cells: dict[str, str] = {}
+        for name, value in row.cells.items():
+            target = meaning.get(name, "")
+            if target in _UNUSED or target.removeprefix("residual_") in {"detection", "rpn"}:
+                self._lose(row, name, value, _UNUSED[target.removeprefix("residual_")])
+            elif not target or target == IGNORE or target in cells:
+                why = (
+                    "is left out, as the mapping says"
+                    if target == IGNORE
+                    else "has no place in a risk and is not taken"
+                )
+                self._lose(row, name, value, why)
+            else:
+                cells[target] = value
+        if not set(cells) - {"id"}:
+            for name, value in row.cells.items():
+                if meaning.get(name) == "id":
+                    self._lose(row, name, value, "stands alone in its row, which is not taken")
+            return
+        self._chain(row, cells)
+
+    def _chain(self, row: Row, cells: Mapping[str, str]) -> None:
+        place, mode = row.place, cells.get("failure_mode", "")
+        hazard = self._one("HAZ", cells.get("hazard") or mode, place)
+        if cells.get("hazard") and mode and cells.get("cause"):
+            events = f"{cells['cause']}\n\n{mode}"
+        else:
+            events = cells.get("cause") or (mode if cells.get("hazard") else "")
+        sequence = self._one("SEQ", events, place, {"from_hazard": [hazard]})
+        effect = cells.get("effect", "")
+        told = cells.get("situation") or cells.get("local_effect") or effect
+        if cells.get("local_effect") and cells.get("situation"):
+            self._lose(
+                row, "local_effect", cells["local_effect"], "stands beside a hazardous situation and is not taken"
+            )
+        if effect and cells.get("harm") and effect != told:
+            self._lose(row, "effect", effect, "stands beside a harm and is not taken")
+        if told and not cells.get("situation"):
+            message = "hazardous situation and harm are read from the effect: look whether they are two things here"
+            self._remarks.append(Remark("note", place, message, value=told))
+        situation = self._one("HS", told, place, {"follows": [sequence]})
+        harm = self._one("HARM", cells.get("harm") or effect, place)
+        control = self._one("RC", cells.get("control", ""), place)
+        links = {"situation": [situation], "harm": [harm], "controls": [control]}
+        content = "\n".join(f"{name}: {value}" for name, value in sorted(cells.items()))
+        name = tidy_line(cells.get("id", "")) or f"RISK {_digest(content)}"
+        free = free_name(name, self.items)
+        if free != name:
+            self._remarks.append(Remark("note", place, f"the id `{name}` is there twice", item=name))
+        title = mode or cells.get("hazard") or effect or cells.get("cause", "")
+        self.items[free] = ForeignItem(
+            free, "RISK", tidy_line(title), "", self._ratings(row, cells), _links(links), place
+        )
+
+    def _one(self, kind: str, text: str, place: Place, leads: Mapping[str, list[str]] | None = None) -> str:
+        """The foreign id of the item of this kind and text; empty without text."""
+        if not text:
+            return ""
+        name = f"{kind} {_digest(text)}"
+        if kind == "SEQ" and leads:  # a sequence has one hazard
+            name = f"{kind} {_digest(text + leads['from_hazard'][0])}"
+        known = self.items.get(name)
+        links = _links(leads or {})
+        if known is None:
+            self.items[name] = ForeignItem(name, kind, "", text, {}, links, place)
+        elif set(links) - set(known.links):
+            merged = tuple(dict.fromkeys((*known.links, *links)))
+            self.items[name] = ForeignItem(name, kind, "", text, {}, merged, known.place)
+        return name
+
+    def _ratings(self, row: Row, cells: Mapping[str, str]) -> dict[str, str]:
+        ratings: dict[str, str] = {}
+        for stage, before in (("initial", ""), ("residual", "residual_")):
+            seen = {name for name in _RATED if cells.get(before + name)}
+            if not seen and stage == "residual":
+                continue
+            for target, sources in (("severity", ("severity",)), ("p1", ("p1", "occurrence")), ("p2", ("p2",))):
+                names = [before + source for source in sources if cells.get(before + source)]
+                value = cells[names[0]] if names else ""
+                for name in names[1:]:
+                    self._lose(row, name, cells[name], "stands beside another and is not taken")
+                step = self._step(target, value)
+                if step is not None:
+                    ratings[f"{stage}.{target}"] = str(step)
+                elif value:
+                    why = (
+                        f"is on a scale of its own: say in the mapping file under `scales: {target}:` which step it is"
+                    )
+                    self._lose(row, names[0], value, why)
+        return ratings
+
+    def _step(self, target: str, value: str) -> int | None:
+        scale = next((steps for name, steps in self._mapping.scales.items() if name == target), {})
+        number = re.sub(r"[.,]0+$", "", value.strip())
+        return scale.get(value, scale.get(number, scale.get("*")))
+
+    def _lose(self, row: Row, name: str, value: str, why: str) -> None:
+        self._remarks.append(lost(row.place, name, value, why))
+
+
+def _links(named: Mapping[str, list[str]]) -> tuple[ForeignLink, ...]:
+    return tuple(ForeignLink(name, target) for name, targets in named.items() for target in targets if target)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,1 @@
+"""Foreign bytes within limits: encodings, XML and zip archives."""

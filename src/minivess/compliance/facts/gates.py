@@ -1,0 +1,226 @@
+"""The release gates: what `release/policy.yaml` asks for, judged on facts. Pure but for reading the policy.
+
+A gate whose fact is not known fails: nothing passes because somebody forgot to measure it.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from minivess.foundation.implements import implements
+from minivess.foundation.strict_yaml import read_record
+from minivess.records.device.release import (
+    BaselineGate,
+    CalibrationGate,
+    CountGate,
+    Gate,
+    GateFacts,
+    GateResult,
+    MetricGate,
+    ParityGate,
+    ReleasePolicy,
+)
+from minivess.records.evaluation.evaluation import EvaluationRecord
+
+MEASURE_NAMES = {
+    "dice": "Dice",
+    "cldice": "clDice",
+    "nsd": "Normalised surface distance",
+    "hd95_um": "95th percentile Hausdorff distance (µm)",
+}
+_STATISTIC_NAMES = {
+    "mean": "mean",
+    "lower": "lower end of the interval",
+    "upper": "upper end of the interval",
+}
+_UNKNOWN = {
+    "metric": ("there is no evaluation on the sealed test set", "evaluate the exported model: `minivess evaluate`"),
+    "baseline": ("there is no evaluation on the sealed test set", "evaluate the exported model: `minivess evaluate`"),
+    "calibration": (
+        "there is no evaluation on the sealed test set",
+        "evaluate the exported model: `minivess evaluate`",
+    ),
+    "parity": ("the model was not exported", "export it: `minivess model export`"),
+    "criteria": (
+        "there is no evaluation under registered criteria",
+        "`minivess test-set criteria`, then `minivess evaluate`",
+    ),
+    "trace": ("the traceability check was not run", "run `minivess trace check`"),
+    "risk": ("the risk file was not judged", "write risk/plan.yaml and risk/risks.yaml"),
+    "test-set": ("the looks at the test set are not known", "seal the test part: `minivess data seal`"),
+    "runs": ("the training runs in the log were not counted", "train with `minivess train`, which records each run"),
+    "scenarios": ("the scenarios were not run on this tree", "run them: `minivess trace run`"),
+    "lineage": ("the delivery of lineage events is not known", "deliver what waits in the outbox"),
+}
+
+
+def load_policy(path: Path) -> ReleasePolicy:
+    """Read `release/policy.yaml`.
+
+    Raises:
+        InputError: the file is missing or malformed, with file, line and a hint.
+    """
+    return read_record(path, ReleasePolicy, shown="release/policy.yaml")
+
+
+@implements("REQ-035", "RC-11")
+def judge(policy: ReleasePolicy, facts: GateFacts) -> tuple[GateResult, ...]:
+    """Judge every gate of the policy, in its order."""
+    return tuple(_judge_one(gate, facts) for gate in policy.gates)
+
+
+def _judge_one(gate: Gate, facts: GateFacts) -> GateResult:
+    match gate:
+        case MetricGate():
+            return _metric(gate, facts.evaluation)
+        case BaselineGate():
+            found = facts.evaluation
+            value = None if found is None or "dice" not in found.aggregates else _over_baseline(found)
+            mend = "train longer or on more subjects, until the network is worth more than a threshold"
+            return _bound(gate, "Dice over the tuned intensity threshold", value, at_least=gate.at_least, mend=mend)
+        case ParityGate():
+            value = None if facts.export is None else facts.export.max_abs_difference
+            mend = "export again, with another opset if need be; the shipped graph must compute what was evaluated"
+            return _bound(gate, "Largest difference of ONNX and PyTorch", value, at_most=gate.at_most, mend=mend)
+        case CalibrationGate():
+            value = None if facts.evaluation is None else facts.evaluation.ece
+            mend = "calibrate on more subjects: probabilities do not say what they mean"
+            return _bound(gate, "Expected calibration error", value, at_most=gate.at_most, mend=mend)
+        case CountGate():
+            return _count(gate, facts)
+
+
+def _metric(gate: MetricGate, evaluation: EvaluationRecord | None) -> GateResult:
+    title = f"{MEASURE_NAMES[gate.measure]}, {_STATISTIC_NAMES[gate.statistic]}"
+    interval = None if evaluation is None else evaluation.aggregates.get(gate.measure)
+    value: float | None = None
+    why = None
+    if evaluation is not None and interval is not None and interval.n > 0:
+        value = {"mean": interval.mean, "lower": interval.lower, "upper": interval.upper}[gate.statistic]
+        if interval.n < len(evaluation.cases):
+            value, why = (
+                None,
+                f"it is undefined in {len(evaluation.cases) - interval.n} of {len(evaluation.cases)} cases",
+            )
+        elif value is None:
+            why = "the cases of one subject give no interval"
+    mend = "train longer or on more subjects, then ask for a new look at the test set; or narrow the intended use"
+    return _bound(gate, title, value, at_least=gate.at_least, at_most=gate.at_most, mend=mend, why=why)
+
+
+def _over_baseline(evaluation: EvaluationRecord) -> float | None:
+    dice = evaluation.aggregates["dice"]
+    return None if dice.n == 0 else dice.mean - evaluation.baseline.mean
+
+
+def _bound(
+    gate: Gate,
+    title: str,
+    value: float | None,
+    *,
+    mend: str,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    why: str | None = None,
+) -> GateResult:
+    limit = at_most if at_least is None else at_least
+    limit = math.nan if limit is None else limit
+    comparison = "at most" if at_least is None else "at least"
+    if value is None or not math.isfinite(value):
+        unknown, unknown_mend = (why, mend) if why else _UNKNOWN[gate.kind]
+        return GateResult(
+            id=gate.id,
+            kind=gate.kind,
+            title=title,
+            passed=False,
+            value=None,
+            comparison="at most" if at_least is None else "at least",
+            limit=limit,
+            margin=None,
+            message=f"{title}: not known, because {unknown}; {comparison} {number(limit)} is asked",
+            mend=unknown_mend,
+        )
+    margin = value - limit if at_least is not None else limit - value
+    passed = margin >= 0
+    words = f"{number(value)}, {comparison} {number(limit)} asked"
+    how = f"{number(abs(margin))} to spare" if passed else f"missed by {number(abs(margin))}"
+    return GateResult(
+        id=gate.id,
+        kind=gate.kind,
+        title=title,
+        passed=passed,
+        value=value,
+        comparison="at most" if at_least is None else "at least",
+        limit=limit,
+        margin=margin,
+        message=f"{title}: {words}, {how}",
+        mend="" if passed else mend,
+    )
+
+
+def _count(gate: CountGate, facts: GateFacts) -> GateResult:
+    title, offenders, mend = {
+        "criteria": (
+            "Registered acceptance criteria not met",
+            None if facts.unmet is None else list(facts.unmet),
+            "train longer or on more subjects, then register criteria and ask for a new look at the test set",
+        ),
+        "trace": (
+            "Gaps in traceability",
+            None
+            if facts.gaps is None
+            else [f"{gap.source.path}:{gap.source.line} {gap.message}" for gap in facts.gaps],
+            "close each gap that `minivess trace check` names",
+        ),
+        "risk": (
+            "Residual risks that are not acceptable",
+            None
+            if facts.risks is None
+            else [f"{risk.id} remains {risk.level}" for risk in facts.risks if not risk.acceptable],
+            "add or strengthen risk controls in risk/controls.yaml",
+        ),
+        "test-set": (
+            "Openings of the sealed test set",
+            None if facts.openings is None else [f"look {n + 1}" for n in range(facts.openings)],
+            "seal a fresh test part; a set that was looked at more often says less about unseen subjects",
+        ),
+        "runs": (
+            "Training runs without a disposition",
+            None if facts.undisposed is None else [f"entry {index}" for index in facts.undisposed],
+            "state what became of each run, and why, or use it in the ensemble",
+        ),
+        "scenarios": (
+            "Scenarios that did not pass",
+            _not_passed(facts),
+            "correct what fails, enable what is skipped, and run the scenarios again on this tree",
+        ),
+        "lineage": (
+            "Lineage events not delivered",
+            None if facts.undelivered is None else [f"event {n + 1}" for n in range(facts.undelivered)],
+            "deliver the events that wait in the outbox",
+        ),
+    }[gate.kind]
+    value = None if offenders is None else float(len(offenders))
+    result = _bound(gate, title, value, at_most=float(gate.at_most), mend=mend)
+    if gate.kind == "trace" and facts.justified:
+        told = f"{result.message}; {len(facts.justified)} justified: {'; '.join(facts.justified)}"
+        result = result.model_copy(update={"message": told})
+    if result.passed or not offenders or gate.kind in {"test-set", "lineage"}:
+        return result
+    more = f" and {len(offenders) - 3} more" if len(offenders) > 3 else ""
+    return result.model_copy(update={"message": f"{result.message}: {'; '.join(offenders[:3])}{more}"})
+
+
+def _not_passed(facts: GateFacts) -> list[str] | None:
+    """Names of what did not pass; None when nothing was run, for no result is no proof (IEC 62304 5.7.4)."""
+    if facts.report is None or not facts.report.results:
+        return None
+    return [f"{item.name} ({item.outcome})" for item in facts.report.results if item.outcome != "passed"]
+
+
+def number(value: float) -> str:
+    """A figure for people: whole numbers whole, small ones in powers of ten, others to three decimals."""
+    if value == int(value):
+        return str(int(value))
+    return f"{value:.1e}" if abs(value) < 1e-3 else f"{value:.3f}"

@@ -1,0 +1,1 @@
+"""Signing keys that stay in a token (PKCS #11)."""

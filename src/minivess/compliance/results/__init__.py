@@ -1,0 +1,1 @@
+"""Test results: recorded by the pytest plugin, read back, with their evidence files."""

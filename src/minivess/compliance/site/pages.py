@@ -1,0 +1,216 @@
+"""The pages at the top of the site: start, matrix, lists, risks, standards, open points and results."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from minivess.compliance.site.coverage import coverage_rows
+from minivess.compliance.site.references import Marks, References, mark
+from minivess.compliance.site.risks import matrices, risk_rows
+from minivess.compliance.site.signatures import recorded, signed_items
+from minivess.compliance.site.templating import anchor, common, grouped, plural, template
+from minivess.compliance.site.view import STATUSES, TraceView, others
+
+_OUTCOMES = ("failed", "skipped", "passed")
+"""Outcomes that the start page counts, in the order in which they are listed; others follow."""
+_FIRST_GAPS, _FIRST_JUSTIFIED, _FIRST_SUSPECTS, _LAST_SIGNED = 6, 3, 12, 3
+"""How many open points, justified gaps, suspect items and signatures for all items the start page shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindRow:
+    """One line of the table on the start page."""
+
+    kind: str
+    plural: str
+    total: int
+    by_status: list[tuple[str, int]]
+    suspect: int
+
+
+class Pages:
+    """The pages at the top of the site of one trace.
+
+    Args:
+        view: the trace.
+    """
+
+    def __init__(self, view: TraceView) -> None:
+        self._view = view
+        self._references = References(view, "items/")
+        self._facts = common(view, "") | recorded(view.trace) | {"marks": Marks(), "refs": self._references}
+
+    def all(self) -> Iterator[tuple[str, str]]:
+        """Name and text of each page, one by one."""
+        yield "index.html", self._start()
+        yield "matrix.html", self._matrix()
+        yield "risks.html", self._risks()
+        yield "standards.html", self._standards()
+        yield "points.html", self._points()
+        yield "results.html", self._results()
+        yield "signatures.html", self._signatures()
+        for kind in self._view.kinds:
+            yield list_name(kind), self._list(kind)
+
+    def _render(self, name: str, title: str, **facts: Any) -> str:
+        return template(name).render(self._facts, here=f"{name}.html", title=title, **facts)
+
+    def _start(self) -> str:
+        trace, items = self._view.trace, self._view.items
+        found = Counter(item["status"] for item in items)
+        statuses = [
+            *(name for name in STATUSES if found[name]),
+            *sorted(name for name in found if name not in STATUSES),
+        ]
+        cells = Counter((item["kind"], item["status"]) for item in items)
+        totals = Counter(item["kind"] for item in items)
+        suspect = Counter(item["kind"] for item in items if item["suspect"])
+        table = [
+            KindRow(kind, words, totals[kind], [(name, cells[kind, name]) for name in statuses], suspect[kind])
+            for kind, (_, words) in self._view.kinds.items()
+        ]
+        risks = [item for item in items if item["kind"] == "risk"]
+        signed = [*trace["signatures"], *(one for item in items for one in item["signatures"])]
+        return self._render(
+            "index",
+            "Start",
+            verdict=trace["verdict"],
+            sentence=_sentence(trace["verdict"], len(items)),
+            total=len(items),
+            statuses=statuses,
+            table=table,
+            totals=[(name, found[name]) for name in statuses],
+            suspects=suspect.total(),
+            risks=(len(risks), sum(item["status"] == "unacceptable" for item in risks)) if risks else None,
+            first_gaps=[gap for gap in trace["gaps"] if gap["justified"] is None][:_FIRST_GAPS],
+            first_justified=_soonest(trace["gaps"])[:_FIRST_JUSTIFIED],
+            first_suspects=[item["id"] for item in items if item["suspect"]][:_FIRST_SUSPECTS],
+            report=trace["report"],
+            coverage=coverage_rows(trace["coverage"]),
+            last_signed=trace["signatures"][: -_LAST_SIGNED - 1 : -1],
+            signed=len(signed),
+            signed_out=sum(bool(one["out_of_date"]) for one in signed),
+        )
+
+    def _matrix(self) -> str:
+        totals = Counter(item["kind"] for item in self._view.items)
+        lists = [(list_name(kind), words, totals[kind]) for kind, (_, words) in self._view.kinds.items()]
+        return self._render("matrix", "Matrix", lists=lists)
+
+    def _list(self, kind: str) -> str:
+        refer = self._references
+        rows = [
+            (
+                refer.full(item["id"]),
+                _joined(refer, others(self._view.up[item["id"]])),
+                _joined(refer, others(self._view.down[item["id"]])),
+            )
+            for item in self._view.items
+            if item["kind"] == kind
+        ]
+        words = self._view.kinds[kind][1]
+        return self._render("list", words, plural=words, kind=kind, rows=rows)
+
+    def _risks(self) -> str:
+        risk = self._view.trace["risk"]
+        return self._render(
+            "risks",
+            "Risks",
+            matrices=matrices(risk, self._references) if risk else [],
+            probability=risk["probability"] if risk else [],
+            risks=risk_rows(self._view, self._references),
+        )
+
+    def _standards(self) -> str:
+        rows = coverage_rows(self._view.trace["coverage"], self._references)
+        marks = {"met": mark("passed", "met"), "open": mark("untested", "open"), "justified": mark("none", "justified")}
+        return self._render("standards", "Standards", coverage=rows, cover_marks=marks)
+
+    def _points(self) -> str:
+        gaps = self._view.trace["gaps"]
+        open_points = [gap for gap in gaps if gap["justified"] is None]
+        refer = self._references.full
+        suspects = [
+            (
+                refer(item["id"]),
+                [(edge.words, refer(edge.other)) for edge in self._suspect_edges(item["id"])],
+            )
+            for item in self._view.items
+            if item["suspect"]
+        ]
+        return self._render(
+            "points",
+            "Open points",
+            open_points=open_points,
+            kinds_of_gaps=Counter(gap["kind"] for gap in open_points).most_common(),
+            suspects=suspects,
+            justified=[gap for gap in gaps if gap["justified"] is not None],
+        )
+
+    def _suspect_edges(self, identifier: str) -> list[Any]:
+        return [edge for edge in (*self._view.up[identifier], *self._view.down[identifier]) if edge.suspect]
+
+    def _signatures(self) -> str:
+        view = self._view
+        unsigned = sum(
+            edge["reviewed"] is not None and edge["reviewed"]["entry"] is None
+            for item in view.items
+            for edge in item["links"]
+        )
+        return self._render(
+            "signatures",
+            "Signatures",
+            for_all=view.trace["signatures"],
+            for_items=signed_items(view, self._references),
+            unsigned=unsigned,
+        )
+
+    def _results(self) -> str:
+        found: dict[str, dict[str, tuple[dict[str, Any], list[Markup]]]] = {name: {} for name in _OUTCOMES}
+        for item in self._view.items:
+            for result in item["results"]:
+                rows = found.setdefault(result["outcome"], {})
+                row = rows.setdefault(result["node"], (result, []))
+                row[1].append(self._references.short(item["id"]))
+        groups = [
+            (outcome if number < len(_OUTCOMES) else f"outcome-{number}", outcome, list(rows.values()))
+            for number, (outcome, rows) in enumerate(found.items())
+        ]
+        return self._render("results", "Results", report=self._view.trace["report"], groups=groups)
+
+
+def list_name(kind: str) -> str:
+    """The page with every item of a kind. A kind that is no plain word is told apart by its digest."""
+    plain = anchor(kind)
+    apart = "" if plain == kind else f"-{hashlib.sha256(kind.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    return f"list-{plain}{apart}.html"
+
+
+def _soonest(gaps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The justified gaps, those that expire first in front."""
+    justified = [gap for gap in gaps if gap["justified"] is not None]
+    return sorted(justified, key=lambda gap: (gap["justified"]["expires"] is None, gap["justified"]["expires"] or ""))
+
+
+def _joined(refer: References, identifiers: list[str]) -> Markup:
+    return Markup(" ").join(refer.bare(identifier) for identifier in identifiers)
+
+
+def _sentence(verdict: dict[str, Any], total: int) -> tuple[str, str]:
+    """The verdict in words: what it is, and what it rests on."""
+    held = f"{plural(verdict['justified'], 'justified gap')} {'stands' if verdict['justified'] == 1 else 'stand'} beside it"
+    if verdict["holds"]:
+        judged = "nothing is judged yet" if not total else f"{plural(total, 'item')}, no open point, nothing suspect"
+        return "The trace holds.", f"{judged[0].upper()}{judged[1:]}{f'; {held}' if verdict['justified'] else ''}."
+    counts = [(verdict["gaps"], "open point"), (verdict["suspects"], "suspect item")]
+    against = " and ".join(plural(count, word) for count, word in counts if count) or "Results that do not hold"
+    return (
+        "The trace does not hold.",
+        f"{against} in {grouped(total)} items{f'; {held}' if verdict['justified'] else ''}.",
+    )

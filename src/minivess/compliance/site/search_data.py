@@ -1,0 +1,95 @@
+"""What the matrix page searches, as a script: a page that opens from a disk may load scripts and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+from minivess.compliance.site.view import STATUSES, TraceView, open_gaps, others, status_word
+
+SUSPECT, GAP, JUSTIFIED = 1, 2, 4
+
+
+def items_script(view: TraceView) -> bytes:
+    """The items as one assignment.
+
+    Each row holds id, address, kind, title, status, flags, standards, up, down, scenarios, tests, places in the code,
+    results by outcome (passed, failed, other), the words it is found by, and the number of its evidence files. Kinds,
+    statuses, standards and items are named by their place in the lists.
+    """
+    numbers = {item["id"]: number for number, item in enumerate(view.items)}
+    kinds = list(view.kinds)
+    statuses = [*STATUSES, *sorted({item["status"] for item in view.items} - set(STATUSES))]
+    standards = list(view.standards)
+    kind_of, status_of, standard_of = (
+        {name: number for number, name in enumerate(names)} for names in (kinds, statuses, standards)
+    )
+    rows = []
+    for item in view.items:
+        identifier = item["id"]
+        outcomes = [result["outcome"] for result in item["results"]]
+        passed, failed = outcomes.count("passed"), outcomes.count("failed")
+        rows.append(
+            [
+                identifier,
+                view.places[identifier].address,
+                kind_of[item["kind"]],
+                item["title"],
+                status_of[item["status"]],
+                _flags(item),
+                [standard_of[clause] for clause in item["standards"]],
+                [numbers[other] for other in others(view.up[identifier]) if other in numbers],
+                [numbers[other] for other in others(view.down[identifier]) if other in numbers],
+                len(item["scenarios"]),
+                len(item["tests"]),
+                len(item["code"]),
+                passed,
+                failed,
+                len(outcomes) - passed - failed,
+                _words(item),
+                sum(len(result["evidence"]) for result in item["results"]),
+            ]
+        )
+    table = {
+        "kinds": [[name, *view.kinds[name]] for name in kinds],
+        "statuses": [[name, status_word(name)] for name in statuses],
+        "standards": [[name, view.standards[name]] for name in standards],
+        "items": rows,
+    }
+    return b'"use strict";\nwindow.minivessItems = ' + _inert(to_json(table)) + b";\n"
+
+
+def to_json(value: Any) -> bytes:
+    """JSON with sorted keys. Half a surrogate pair, which is no text, becomes a question mark, as on the pages."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return text.encode("utf-8", "replace")
+
+
+def _inert(text: bytes) -> bytes:
+    """JSON that can end neither a script element nor, in an old browser, a line."""
+    escapes = ((b"<", b"\\u003c"), ("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
+    for found, written in escapes:
+        text = text.replace(found, written)
+    return text
+
+
+def _flags(item: dict[str, Any]) -> int:
+    justified = any(gap["justified"] is not None for gap in item["gaps"])
+    return SUSPECT * bool(item["suspect"]) | GAP * bool(open_gaps(item)) | JUSTIFIED * justified
+
+
+def _words(item: dict[str, Any]) -> str:
+    """Everything of an item that a search looks into, beside its id and title, in lower case."""
+    parts = [row["value"] for name in ("text", "facts") for row in item[name]]
+    for name in ("scenarios", "tests", "code"):
+        for row in item[name]:
+            parts += (row["name"], row["path"])
+    parts += [file["path"] for result in item["results"] for file in result["evidence"]]
+    parts += [gap["message"] for gap in item["gaps"]]
+    parts.append(item["source"]["path"])
+    return " ".join(dict.fromkeys(parts)).lower()

@@ -1,0 +1,1 @@
+"""How items, tests, results and code link, and what is missing."""

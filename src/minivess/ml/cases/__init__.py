@@ -1,0 +1,1 @@
+"""Prepared cases: two arrays and a record each, and manifests of them."""

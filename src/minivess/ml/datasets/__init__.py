@@ -1,1 +1,0 @@
-"""Volumes and masks from file or generator to a validated, split, sealed and versioned data set."""

@@ -1,1 +1,0 @@
-"""Synthetic images with known truth."""

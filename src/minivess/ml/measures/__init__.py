@@ -1,0 +1,1 @@
+"""Measures of two masks, one module each."""

@@ -1,0 +1,34 @@
+"""Overlap of two masks: the Dice similarity coefficient.
+
+Dice, Ecology 1945; Maier-Hein, Reinke et al., Metrics Reloaded, Nature Methods 2024.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minivess.foundation.implements import implements
+from minivess.ml.measures.mask_pairs import mask_pair
+
+
+@implements("REQ-024")
+def dice(prediction: NDArray[Any], reference: NDArray[Any]) -> float:
+    """Dice similarity coefficient, 2|P ∩ R| / (|P| + |R|), in 0..1.
+
+    Convention: 1 when both masks are empty, 0 when one is.
+
+    Args:
+        prediction: binary mask (z, y, x).
+        reference: binary mask (z, y, x).
+
+    Raises:
+        InputError: the masks do not fit together or are not binary.
+    """
+    predicted, true = mask_pair(prediction, reference)
+    total = np.count_nonzero(predicted) + np.count_nonzero(true)
+    if total == 0:
+        return 1.0
+    return 2.0 * np.count_nonzero(predicted & true) / total

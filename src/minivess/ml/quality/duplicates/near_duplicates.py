@@ -1,0 +1,218 @@
+"""Images that show the same thing, whatever was done to one of them.
+
+Every image is compared with every other by its fingerprints (`spectra`); pairs that rank high are laid on each other
+(`registration`), and only what then fits is reported, with how it fits. Found are copies that were shifted (to a tenth
+of the width), cropped (to 80 % a side, enlarged or not), resized, re-encoded, noised or smoothed, changed in
+brightness, contrast or gamma, mirrored or turned by quarter turns, and combinations. Not found are negatives, copies
+tilted by more than about 2°, bent ones, and parts of less than about two thirds of a side.
+
+The thresholds stand in the gap that trials left (`benchmarks/data.py`, part "near-duplicates"): copies fit at 0.97 and
+more with an evidence of 20 and more; different images of one kind reached a fit of 0.67 where there was little to see,
+and an evidence of 10.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from minivess.foundation.implements import implements
+from minivess.ml.quality.duplicates.image_registration import Alignment, Array, align, overlay, place
+from minivess.ml.quality.duplicates.spectra import fingerprints, hypotheses, turns_and_scale
+from minivess.ml.quality.duplicates.views import View, views
+from minivess.records.data.likeness import Likeness, NearDuplicate
+from minivess.records.sinks import Progress
+
+COPY = 0.6
+"""From this score on one image is a copy of the other."""
+ALIKE = 0.38
+"""From this score on two images are similar: reported, and kept in one part."""
+EVIDENCE = 12.0
+"""Standard deviations from chance that a fit must reach, whatever its score."""
+_TURNED = (
+    "upright",
+    "turned by a quarter",
+    "turned by half",
+    "turned by a quarter",
+    "mirrored left to right",
+    "mirrored along a diagonal",
+    "mirrored top to bottom",
+    "mirrored along the other diagonal",
+)
+_RANKED = 2
+_LIKELY = 0.42
+_MOST = 12
+_TRIED = 2
+
+
+@dataclass(frozen=True)
+class _Image:
+    name: str
+    digest: bytes
+    shape: tuple[int, ...]
+    views: tuple[View, ...]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Two views laid on each other."""
+
+    first: View
+    second: View
+    alignment: Alignment
+
+
+@implements("REQ-085")
+def find(
+    images: Iterable[tuple[str, npt.NDArray[np.generic]]], *, progress: Progress | None = None
+) -> tuple[NearDuplicate, ...]:
+    """Find all pairs of images that show the same thing, in order of the images.
+
+    Images are taken one at a time and not kept. Of each image at most twelve likely partners are looked at.
+
+    Args:
+        images: id and array, (y, x) or (z, y, x), with or without colours last (see `views`).
+        progress: hears about each image and each pair.
+
+    Raises:
+        UsageError: an array has another number of axes.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, "blas"):
+        known, prints = _read(images, progress)
+        pairs = _candidates(known, prints)
+        found = list(_identical(known))
+        for done, pair in enumerate(pairs):
+            if progress is not None:
+                progress("near duplicates", done, len(pairs))
+            one, other = known[pair[0]], known[pair[1]]
+            if one.digest != other.digest and (fit := _verify(pair, known, prints)) is not None:
+                found.append((pair, _described(one, other, fit)))
+    if progress is not None:
+        progress("near duplicates", len(pairs), len(pairs))
+    return tuple(record for _, record in sorted(found, key=lambda item: item[0]))
+
+
+def _read(
+    images: Iterable[tuple[str, npt.NDArray[np.generic]]], progress: Progress | None
+) -> tuple[list[_Image], list[Array]]:
+    known: list[_Image] = []
+    prints: list[Array] = []
+    for name, array in images:
+        if progress is not None:
+            progress("fingerprints", len(known), 0)
+        seen = views(array)
+        digest = hashlib.sha256(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes()).digest()
+        known.append(_Image(name, digest, array.shape, seen))
+        prints.append(np.stack([fingerprints(view.grey) for view in seen]))
+    return known, prints
+
+
+def _identical(known: list[_Image]) -> Iterator[tuple[tuple[int, int], NearDuplicate]]:
+    first: dict[bytes, int] = {}
+    for index, image in enumerate(known):
+        other = first.setdefault(image.digest, index)
+        if other != index:
+            yield (
+                (other, index),
+                NearDuplicate(
+                    cases=(known[other].name, image.name), kind=Likeness.IDENTICAL, score=1.0, detail="the same numbers"
+                ),
+            )
+
+
+def _candidates(known: list[_Image], prints: list[Array]) -> list[tuple[int, int]]:
+    """Pairs worth laying on each other: the best partners of every image, and all likely ones."""
+    upright = np.concatenate([views_[:, 0] for views_ in prints]) if prints else np.zeros((0, 1), np.float32)
+    owner = np.repeat(np.arange(len(known)), [len(image.views) for image in known])
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    best = np.full((len(known), len(known)), -1.0, np.float32)
+    for index, views_ in enumerate(prints):
+        for one in views_:
+            row = (upright @ hypotheses(one).T).max(axis=1)
+            best[index] = np.maximum(best[index], np.maximum.reduceat(row, starts))
+    best = np.maximum(best, best.T)
+    np.fill_diagonal(best, -1.0)
+    pairs = set()
+    for index, row in enumerate(best):
+        order = np.argsort(-row, kind="stable")[: min(_MOST, len(known) - 1)]
+        for rank, other in enumerate(int(value) for value in order):
+            if rank < _RANKED or row[other] >= _LIKELY:
+                pairs.add((min(index, other), max(index, other)))
+    return sorted(pairs)
+
+
+def _verify(pair: tuple[int, int], known: list[_Image], prints: list[Array]) -> _Fit | None:
+    """How two images lie on each other, or None when they do not fit."""
+    rough = []
+    for first, second, hypothesis in _hypotheses(*pair, known, prints):
+        turns, scale = turns_and_scale(hypothesis)
+        rough += [(first, second, place(first.flat, second.flat, turn, scale)) for turn in turns]
+    first, second, best = max(rough, key=lambda item: item[2].correlation)
+    found = align(first.flat, second.flat, best)
+    if found is None or found.score < ALIKE or found.evidence < EVIDENCE:
+        return None
+    return _Fit(first, second, found)
+
+
+def _hypotheses(a: int, b: int, known: list[_Image], prints: list[Array]) -> list[tuple[View, View, int]]:
+    """The best guesses how a view of one image lies on a view of the other, the smaller on the larger."""
+    guesses = []
+    for fixed, moving in ((a, b), (b, a)):
+        for view, its in zip(known[moving].views, prints[moving], strict=True):
+            scores = prints[fixed][:, 0] @ hypotheses(its).T
+            for number in np.argsort(-scores, axis=None, kind="stable")[:_TRIED]:
+                row, hypothesis = divmod(int(number), scores.shape[1])
+                guesses.append((float(scores[row, hypothesis]), known[fixed].views[row], view, hypothesis))
+    guesses.sort(key=lambda guess: -guess[0])
+    return [guess[1:] for guess in guesses[:_TRIED]]
+
+
+def _described(one: _Image, other: _Image, fit: _Fit) -> NearDuplicate:
+    found = fit.alignment
+    larger = max(fit.first.flat.shape)
+    shift = max(abs(value) for value in found.shift) / larger
+    moved, scaled = shift > 0.002, abs(found.scale - 1) > 0.01
+    areas = fit.second.flat.size * found.scale**2 / fit.first.flat.size
+    kind = Likeness.RE_ENCODED
+    if found.score < COPY:
+        kind = Likeness.SIMILAR
+    elif found.turn:
+        kind = Likeness.TURNED
+    elif scaled or not 0.98 < areas < 1.02:
+        kind = Likeness.CROPPED
+    elif moved:
+        kind = Likeness.SHIFTED
+    elif _restained(fit):
+        kind = Likeness.BRIGHTENED
+    said = [_TURNED[found.turn]] if found.turn else []
+    said += [f"one at {100 * found.scale:.0f} % of the other's scale"] if scaled else []
+    said += [f"apart by {100 * shift:.1f} % of the width"] if moved else []
+    said += [f"{100 * found.overlap:.0f} % in common"] if found.overlap < 0.995 else []
+    if fit.first.of != "image":
+        said.append(
+            f"seen in {fit.first.of}" if fit.first.of == fit.second.of else f"{fit.first.of} on {fit.second.of}"
+        )
+    return NearDuplicate(
+        cases=(one.name, other.name),
+        kind=kind,
+        score=min(1.0, round(found.score, 3)),
+        detail=", ".join(said) or "in the same place",
+    )
+
+
+def _restained(fit: _Fit) -> bool:
+    """Whether brightness or contrast differ by more than a twentieth of the contrast, fine detail apart."""
+    from scipy.ndimage import gaussian_filter
+
+    common = overlay(fit.first.grey, fit.second.grey, fit.alignment.scale, fit.alignment.shift)
+    if common is None:
+        return False
+    one, other = (gaussian_filter(array, 3.0) for array in common)
+    spread = float(one.std())
+    return abs(float(one.mean() - other.mean())) > 0.05 * spread or abs(float(other.std()) - spread) > 0.05 * spread

@@ -1,0 +1,73 @@
+"""Fingerprints that say which pictures are worth laying on each other.
+
+The magnitude of a Fourier spectrum does not know where things are, so a shifted picture has nearly the same one; when
+a picture is turned or mirrored, its spectrum turns along, and half a turn changes nothing. What is left to try are four
+turns and the scale. A fingerprint is the square root of the magnitude in the band where pictures of one kind differ,
+divided by its mean over each ring (what all of them share) and taken as a unit vector, so that a matrix product
+compares all with all.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from minivess.ml.quality.duplicates.image_registration import SIDE, Array, flatten, resample
+
+SCALES = (1.0, 0.957, 0.917, 0.877, 0.84, 0.8)
+"""Sizes at which every frame is tried on every other."""
+HYPOTHESES = len(SCALES) * 4
+_SIDE = 64
+_RINGS = (3, 26)
+_TURNS = ((0, 2), (1, 3), (4, 6), (5, 7))
+
+
+def fingerprints(frame: Array) -> Array:
+    """Fingerprints of a grey frame at every scale: float32 (scales, length), rows of length one."""
+    return np.stack([_fingerprint(frame, scale) for scale in SCALES])
+
+
+def hypotheses(prints: Array) -> Array:
+    """All turned and scaled versions of one frame's fingerprints: float32 (`HYPOTHESES`, length)."""
+    return prints[:, _turned_indices()].reshape(HYPOTHESES, -1)
+
+
+def turns_and_scale(hypothesis: int) -> tuple[tuple[int, int], float]:
+    """What a row of `hypotheses` stands for: two turns (see `registration.turned`) half a turn apart, and a scale."""
+    return _TURNS[hypothesis % 4], SCALES[hypothesis // 4]
+
+
+@lru_cache(maxsize=1)
+def _grid() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Ring of every frequency of the centred spectrum without its first row and column, and which are used: one half."""
+    steps = np.arange(1 - _SIDE // 2, _SIDE // 2)
+    distance = np.hypot(steps[:, None], steps[None])
+    upper = (steps[:, None] > 0) | ((steps[:, None] == 0) & (steps[None] > 0))
+    return np.rint(distance).astype(np.intp), upper & (distance >= _RINGS[0]) & (distance <= _RINGS[1])
+
+
+@lru_cache(maxsize=1)
+def _turned_indices() -> npt.NDArray[np.intp]:
+    """For each of four turns, from where in a fingerprint the turned one takes its values."""
+    _, used = _grid()
+    place = np.full(used.shape, -1, dtype=np.intp)
+    place[used] = np.arange(used.sum())
+    place = np.maximum(place, place[::-1, ::-1])
+    mirrored = place[:, ::-1]
+    return np.stack([array[used] for array in (place, np.rot90(place), mirrored, np.rot90(mirrored))])
+
+
+def _fingerprint(frame: Array, scale: float) -> Array:
+    from scipy import fft, ndimage
+
+    rows, columns = (max(8, round(size * scale * _SIDE / SIDE)) for size in frame.shape)
+    window = np.outer(np.hanning(rows + 2)[1:-1], np.hanning(columns + 2)[1:-1]).astype(np.float32)
+    flat = flatten(resample(frame, (rows, columns)), 0.7, 4.0) * window
+    magnitude = np.sqrt(np.abs(fft.fftshift(fft.fft2(flat, (_SIDE, _SIDE)))[1:, 1:]))
+    rings, used = _grid()
+    mean = np.bincount(rings.ravel(), magnitude.ravel()) / np.bincount(rings.ravel())
+    relative = ndimage.gaussian_filter(magnitude / np.maximum(mean[rings], 1e-12), 0.6)[used]
+    centred = relative - relative.mean()
+    return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-12), np.float32)

@@ -1,0 +1,1 @@
+"""Reports about data as pages, with pictures and figures."""

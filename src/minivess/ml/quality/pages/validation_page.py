@@ -1,0 +1,226 @@
+"""The validation report as one page that needs nothing else: verdict, findings by severity and rule with a picture of
+every offender, and the profile of the set.
+
+Each picture stands once in the page, however many findings show it. Pictures are copies of images: when cases are
+sealed, `without_pictures` takes theirs out.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from itertools import groupby
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from minivess.foundation.errors import InputError, VerificationError
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import templates_folder
+from minivess.ml.cases.prepared import load_case
+from minivess.ml.quality.pages import profile_figures
+from minivess.ml.quality.pages.case_pictures import fullest_plane, thumbnail
+from minivess.ml.quality.rule_catalogue import RULES, Rule
+from minivess.ml.quality.survey import Survey
+from minivess.records.data.profile import DatasetProfile
+from minivess.records.data.validation import Finding, Severity, ValidationReport
+from minivess.records.sinks import Progress
+
+_SIZES = ((40, 288), (150, 208))
+_SMALLEST = 144
+"""Size of a picture by how many there are, so that a page of hundreds still opens at once."""
+_WORDS = {
+    Severity.BLOCK: ("blocks", "failed"),
+    Severity.WARNING: ("warning", "open"),
+    Severity.NOTE: ("note", "stated"),
+}
+_HEADINGS = {Severity.BLOCK: "What blocks", Severity.WARNING: "Warnings", Severity.NOTE: "Notes"}
+_WITHDRAWN = '<p class="withdrawn" hidden></p>'
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of the page: `plane` of a volume, None for a flat image."""
+
+    id: str
+    case: str
+    plane: int | None
+    width: int
+    height: int
+    data: str
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A finding with its pictures; `missing` names cases that have none."""
+
+    finding: Finding
+    pictures: tuple[Picture, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The findings of one rule."""
+
+    name: str
+    rule: Rule
+    severity: Severity
+    findings: tuple[_Shown, ...]
+    wide: bool
+
+
+@implements("REQ-083")
+def page(
+    report: ValidationReport,
+    profile: DatasetProfile | None,
+    surveyed: Survey,
+    *,
+    when: datetime,
+    progress: Progress | None = None,
+) -> str:
+    """The report as HTML.
+
+    Args:
+        report: what was found.
+        profile: what the set is like; None when no case could be read.
+        surveyed: the set the report is about.
+        when: time of the validation.
+        progress: hears about the pictures.
+    """
+    album = _Album(surveyed, report.findings)
+    groups = list(_groups(report, album, progress))
+    by_severity = [
+        (severity, _HEADINGS[severity], [group for group in groups if group.severity is severity])
+        for severity in reversed(Severity)
+    ]
+    quiet = [(name, rule) for name, rule in RULES.items() if name not in {group.name for group in groups}]
+    counts = {severity.value: sum(f.severity is severity for f in report.findings) for severity in Severity}
+    return (
+        page_environment()
+        .get_template("validation.html.j2")
+        .render(
+            report=report,
+            manifest=surveyed.manifest,
+            profile=profile,
+            charts=None if profile is None else profile_figures.charts(profile),
+            groups=groups,
+            by_severity=[part for part in by_severity if part[2]],
+            quiet=quiet,
+            rules=RULES,
+            counts=counts,
+            words=_WORDS,
+            pictures=album.pictures,
+            offenders=len({finding.case for finding in report.findings if finding.case}),
+            when=when,
+        )
+    )
+
+
+def without_pictures(text: str, cases: Iterable[str]) -> str:
+    """A page without the pictures of some cases; everything that is said of them stays.
+
+    Args:
+        text: the page.
+        cases: ids whose pictures go, because the cases are being sealed.
+    """
+    gone = []
+    for case in sorted(set(cases)):
+        pattern = rf'(<image [^>]*data-case="{re.escape(case)}"[^>]*?) href="data:[^"]*"'
+        text, number = re.subn(pattern, r"\1", text)
+        if number:
+            gone.append(case)
+    if gone:
+        count = "picture of 1 case was" if len(gone) == 1 else f"pictures of {len(gone)} cases were"
+        notice = f'<p class="withdrawn">The {count} taken out of this page when the test part was sealed.</p>'
+        text = text.replace(_WITHDRAWN, notice)
+    return text
+
+
+class _Album:
+    """Pictures, each made once."""
+
+    def __init__(self, surveyed: Survey, findings: Iterable[Finding]) -> None:
+        self._surveyed = surveyed
+        wanted = {(one.case, one.plane) for one in findings} | {
+            (other, None) for one in findings for other in one.others
+        }
+        self._size = next((size for most, size in _SIZES if len(wanted) <= most), _SMALLEST)
+        self._made: dict[tuple[str, int | None], Picture | None] = {}
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All that were made, in order."""
+        return [picture for picture in self._made.values() if picture is not None]
+
+    def picture(self, case_id: str, plane: int | None) -> Picture | None:
+        """The picture of a case, None when it cannot be read."""
+        if (case_id, plane) in self._made:
+            return self._made[case_id, plane]
+        found: Picture | None = None
+        if case_id in self._surveyed.measures:
+            try:
+                case = load_case(self._surveyed.folder, case_id)
+            except (InputError, VerificationError):  # changed since it was measured: the next validation says so
+                case = None
+            if case is not None:
+                volume = len(case.record.grid) == 3
+                shown = (fullest_plane(case.label) if plane is None else plane) if volume else None
+                data = thumbnail(case, self._size, plane=shown)
+                width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))
+                name = f"picture-{len(self._made)}"
+                found = Picture(name, case_id, shown, width, height, base64.b64encode(data).decode("ascii"))
+        self._made[case_id, plane] = found
+        return found
+
+
+def _groups(report: ValidationReport, album: _Album, progress: Progress | None) -> Iterator[_Group]:
+    done, total = 0, len(report.findings)
+    for name, findings in groupby(report.findings, key=lambda one: one.rule):
+        shown = []
+        for finding in findings:
+            if progress is not None:
+                progress("pictures", done, total)
+            done += 1
+            cases = [(finding.case, finding.plane)] if finding.case else []
+            cases += [(other, None) for other in finding.others]
+            made = [(case, album.picture(case, plane)) for case, plane in cases]
+            shown.append(
+                _Shown(
+                    finding,
+                    tuple(picture for _, picture in made if picture is not None),
+                    tuple(case for case, picture in made if picture is None),
+                )
+            )
+        wide = any(len(one.pictures) > 1 or any(p.plane is not None for p in one.pictures) for one in shown)
+        yield _Group(name, RULES[name], shown[0].finding.severity, tuple(shown), wide)
+    if progress is not None:
+        progress("pictures", total, total)
+
+
+@cache
+def page_environment() -> Environment:
+    """What renders the pages about data: `templates/data`, with the style of the documents."""
+    folder = templates_folder()
+    environment = Environment(
+        loader=FileSystemLoader([folder / "data", folder / "documents"], encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(plural=_plural, moment=_moment, figure=profile_figures.figure)
+    return environment
+
+
+def _plural(count: int, word: str, several: str = "") -> str:
+    return f"{count:,} {word if count == 1 else several or word + 's'}".replace(",", "\u202f")
+
+
+def _moment(value: datetime) -> Any:
+    return f"{value:%Y-%m-%d %H:%M} UTC"

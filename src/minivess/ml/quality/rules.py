@@ -1,0 +1,53 @@
+"""Findings, and how grave a project lets the rules be: it may change a severity (`data.rules` in minivess.yaml), never
+silence a rule.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from minivess.foundation.errors import UsageError
+from minivess.foundation.implements import implements
+from minivess.ml.quality.rule_catalogue import RULES
+from minivess.records.data.validation import ChangedRule, RuleChange, Severity
+
+
+@dataclass(frozen=True)
+class Found:
+    """A finding before its severity is known; `case` None: it is about the set."""
+
+    rule: str
+    case: str | None
+    message: str
+    plane: int | None = None
+    others: tuple[str, ...] = ()
+
+
+@implements("REQ-082")
+def severities(changes: Mapping[str, RuleChange]) -> tuple[dict[str, Severity], tuple[ChangedRule, ...]]:
+    """The severity of every rule under a project's changes, and the changes themselves.
+
+    Raises:
+        UsageError: a rule that does not exist, or a blocking rule lowered without a reason.
+    """
+    found = {name: rule.severity for name, rule in RULES.items()}
+    changed = []
+    for name, change in sorted(changes.items()):
+        if name not in RULES:
+            near = difflib.get_close_matches(name, RULES, n=3)
+            raise UsageError(
+                f"data.rules: there is no rule {name!r}",
+                hint=f"did you mean {' or '.join(near)}?" if near else "the report lists all rules",
+            )
+        usual = found[name]
+        if usual is Severity.BLOCK and change.severity is not Severity.BLOCK and change.reason is None:
+            raise UsageError(
+                f"data.rules: {name} blocks, and is lowered to {change.severity.value} without a reason",
+                hint=f"{name}: {{severity: {change.severity.value}, reason: …}}; the reason stands in the report",
+            )
+        found[name] = change.severity
+        if change.severity is not usual:
+            changed.append(ChangedRule(rule=name, usual=usual, severity=change.severity, reason=change.reason))
+    return found, tuple(changed)

@@ -1,0 +1,1 @@
+"""From files to arrays with a known place, spacing and meaning."""

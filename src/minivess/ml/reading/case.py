@@ -1,0 +1,300 @@
+"""From a file, or an image with its mask, to arrays with a known place and meaning.
+
+Three sources may state the spacing: the image (or mask) file, OME-XML beside it, and the project. All that do must
+agree within 1 %. A volume needs one; a picture without one is measured in pixels. What may say who is in the picture is
+refused unless the project says why it is accepted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from minivess.foundation.errors import InputError, RefusedError
+from minivess.foundation.implements import implements
+from minivess.ml.reading.formats.dicom_file import is_dicom
+from minivess.ml.reading.formats.dicom_seg import is_segmentation, read_segmentation
+from minivess.ml.reading.formats.dicom_series import read_series
+from minivess.ml.reading.formats.nifti import read_nifti
+from minivess.ml.reading.formats.nrrd import read_nrrd
+from minivess.ml.reading.formats.numpy_array import read_npy
+from minivess.ml.reading.formats.ome import read_ome
+from minivess.ml.reading.formats.png_jpeg import read_picture
+from minivess.ml.reading.formats.tiff import read_tiff
+from minivess.ml.reading.geometry import Affine, lay_on, same_place
+from minivess.ml.reading.masks import FOREGROUND, Mask, dice, normalise
+from minivess.ml.reading.volume import LIMITS, Facts, Limits, Spacing, Volume
+from minivess.records.data.dataset import Axes, LabelClass, Unit
+from minivess.records.data.source import CaseSource
+
+_AGREEMENT = 0.01
+_READERS = {
+    (".nii", ".nii.gz"): read_nifti,
+    (".tif", ".tiff"): read_tiff,
+    (".nrrd",): read_nrrd,
+    (".png", ".jpg", ".jpeg"): read_picture,
+    (".npy",): read_npy,
+    (".dcm", ".dicom", ".ima"): read_series,
+}
+FORMATS = "NIfTI, TIFF, NRRD, DICOM, PNG, JPEG and .npy"
+_NAMED = 6
+
+
+@dataclass(frozen=True)
+class Case:
+    """An image with its mask.
+
+    Attributes:
+        image: float32 in the order of `axes`, finite, in the units of the source.
+        label: uint8 on the spatial axes; values of `classes`, 0 is background.
+        axes: names of the image's axes.
+        spacing: distance between neighbours along each spatial axis, in `unit`.
+        unit: micrometres, or pixels where no physical size is known.
+        affine: from indices (z, y, x, 1) to right-anterior-superior micrometres, where known.
+        modality: how the image was taken, where the file says.
+        facts: what else the image's file says of how it was made.
+        source_format: name of the image's format.
+        source_dtype: type of the voxels in the image's file.
+        label_values: values met in the mask before it was normalised.
+        classes: what the mask's values mean.
+        reader_agreement: Dice with the second reader's mask, where there is one.
+        identifiers: places in the sources that may say who is in it, accepted by the project.
+        notes: what was changed or is doubtful.
+    """
+
+    image: npt.NDArray[np.float32]
+    label: npt.NDArray[np.uint8]
+    axes: Axes
+    spacing: Spacing
+    source_format: str
+    source_dtype: str
+    label_values: tuple[int, ...]
+    unit: Unit = "um"
+    affine: Affine | None = None
+    facts: Facts = field(default_factory=Facts)
+    classes: tuple[LabelClass, ...] = FOREGROUND
+    reader_agreement: float | None = None
+    identifiers: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@implements("REQ-011", "REQ-012", "REQ-076", "REQ-078", "RC-10")
+def read_image(path: Path, *, limits: Limits = LIMITS) -> Volume:
+    """Read one picture or volume; `path` is a file, or the folder of a DICOM series.
+
+    Raises:
+        InputError: an unknown kind of file, or one that is malformed, truncated or beyond the limits.
+    """
+    if path.is_dir():
+        return read_series(path, limits)
+    name = path.name.lower()
+    for suffixes, read in _READERS.items():
+        if name.endswith(suffixes):
+            return read(path, limits)
+    if not path.suffix and is_dicom(path):
+        return read_series(path, limits)
+    raise InputError("an unknown kind of image", path=path, hint=f"{FORMATS} are read")
+
+
+@implements("REQ-011", "REQ-012", "REQ-076", "RC-15")
+def read_case(
+    source: CaseSource,
+    root: Path,
+    *,
+    classes: tuple[LabelClass, ...] = (),
+    accept_identifiers: str | None = None,
+    limits: Limits = LIMITS,
+) -> Case:
+    """Read the image and the mask of one case.
+
+    Args:
+        source: paths, relative to `root`, and what is stated of the case.
+        root: folder of the data; paths that leave it are refused.
+        classes: what the project declares of the mask's values; none: what the file declares, or one class.
+        accept_identifiers: why data that may identify a person are accepted; None: they are not.
+        limits: how much is taken in.
+
+    Raises:
+        InputError: a file is malformed; shapes, places or spacings disagree; no spacing is known; the image is not
+            finite; or the mask is not one of classes.
+        RefusedError: a file may say who is in the picture, and nothing states why that is accepted.
+    """
+    with _below(root):
+        case = _read_case(source, root, classes, limits)
+    if case.identifiers and accept_identifiers is None:
+        more = f" and {len(case.identifiers) - _NAMED} more" if len(case.identifiers) > _NAMED else ""
+        raise RefusedError(
+            f"case {source.id} may identify a person: {', '.join(case.identifiers[:_NAMED])}{more}",
+            hint='remove them from the files, or state data.accept_identifiers: "why" in minivess.yaml',
+        )
+    return case
+
+
+@contextmanager
+def _below(root: Path) -> Iterator[None]:
+    """What is said may end in the log, where the folders of this machine have no place."""
+    try:
+        yield
+    except InputError as error:
+        if error.path is None or not error.path.is_relative_to(root):
+            raise
+        message = error.message.removeprefix(f"{error.path}{f':{error.line}' if error.line else ''}: ")
+        raise InputError(message, path=error.path.relative_to(root), line=error.line, hint=error.hint) from None
+
+
+def _read_case(source: CaseSource, root: Path, classes: tuple[LabelClass, ...], limits: Limits) -> Case:
+    image_path, label_path = _inside(root, source.image.as_posix()), _inside(root, source.label.as_posix())
+    image = _colours(read_image(image_path, limits=limits), image_path)
+    label, mask = _read_mask(label_path, image, classes, limits)
+    notes, identifiers = [*image.notes, *mask.notes], [*image.identifiers, *label.identifiers]
+    stated = [(image_path.name, image_path, image.spacing), (label_path.name, label_path, label.spacing)]
+    facts = image.facts
+    if source.metadata is not None:
+        metadata = _inside(root, source.metadata.as_posix())
+        ome = read_ome(metadata, limits=limits)
+        found = ome.spacing("ZYX"[-len(image.grid) :], metadata)
+        if found is None and source.spacing_um is None:
+            raise InputError(
+                "no Pixels element states every PhysicalSize", path=metadata, hint="state spacing_um for the case"
+            )
+        stated.insert(1, (metadata.name, metadata, found))
+        facts = Facts(facts.modality, facts.scanner or ome.facts.scanner, facts.origin or ome.facts.origin)
+        identifiers += ome.traces.identifiers
+        notes += ome.traces.risks
+    spacing = _agree(source, image, image_path, stated)
+    agreement = None
+    if source.second_label is not None:
+        second_path = _inside(root, source.second_label.as_posix())
+        second, other = _read_mask(second_path, image, classes, limits)
+        agreement = dice(mask.array, other.array)
+        identifiers += second.identifiers
+    with np.errstate(all="ignore"):
+        grey = np.ascontiguousarray(image.array, dtype="<f4")
+    if not np.isfinite(grey).all():
+        raise InputError("the image holds NaN or infinite voxels", path=image_path, hint="replace them before ingest")
+    return Case(
+        grey,
+        mask.array,
+        image.axes,
+        spacing if spacing is not None else tuple(1.0 for _ in image.grid),
+        image.format,
+        image.dtype,
+        mask.values,
+        unit="px" if spacing is None else "um",
+        affine=_affine(image, spacing),
+        facts=facts,
+        classes=mask.classes,
+        reader_agreement=agreement,
+        identifiers=tuple(dict.fromkeys(identifiers)),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _read_mask(path: Path, image: Volume, classes: tuple[LabelClass, ...], limits: Limits) -> tuple[Volume, Mask]:
+    """The mask's file, and the mask on the image's grid."""
+    if path.is_file() and is_dicom(path) and is_segmentation(path, limits):
+        label = read_segmentation(path, limits)
+        label = dataclasses.replace(label, array=lay_on(label, image, path), affine=image.affine)
+    else:
+        label = read_image(path, limits=limits)
+    mask = normalise(label, path, classes)
+    array = mask.array
+    if array.shape != image.grid and _without_ones(array.shape) == _without_ones(image.grid):
+        array = array.reshape(image.grid)
+    if array.shape != image.grid:
+        raise InputError(
+            f"the mask's shape {array.shape} is not the image's {image.grid}",
+            path=path,
+            hint="image and mask must lie on one grid",
+        )
+    if not same_place(image, label):
+        raise InputError(
+            "the mask's orientation or origin is not the image's", path=path, hint="resample the mask to the image"
+        )
+    return label, dataclasses.replace(mask, array=array)
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[1:] if len(shape) == 3 and shape[0] == 1 else shape
+
+
+def _colours(image: Volume, path: Path) -> Volume:
+    """An indexed image in its colours, or in grey where its palette has no others."""
+    if image.palette is None:
+        return image
+    if int(image.array.max()) >= len(image.palette):
+        raise InputError("an index beyond the palette", path=path, hint="save the image as grey or colour")
+    colours = image.palette[image.array]
+    notes = (*image.notes, "the palette was resolved")
+    if (image.palette == image.palette[:, :1]).all():
+        return dataclasses.replace(image, array=colours[..., 0], palette=None, notes=notes)
+    axes: Axes = "yxc" if image.axes == "yx" else "zyxc"
+    return dataclasses.replace(image, array=colours, axes=axes, palette=None, notes=notes)
+
+
+def _inside(root: Path, relative: str) -> Path:
+    path = root / relative
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise InputError("a path that leaves the data folder", path=relative, hint="put the file below data.root")
+    return path
+
+
+def _affine(image: Volume, spacing: Spacing | None) -> Affine | None:
+    """The affine in micrometres; one in an unnamed unit is scaled by the stated spacing, where the two fit."""
+    if image.affine is None or image.spacing is not None:
+        return image.affine
+    if spacing is None:
+        return None
+    steps = np.linalg.norm(image.affine[:3, :3], axis=0)[-len(spacing) :]
+    scale = np.asarray(spacing) / steps
+    if scale.max() > (1 + _AGREEMENT) * scale.min():
+        return None
+    affine = np.array(image.affine)
+    affine[:3] *= float(scale.mean())
+    return affine
+
+
+def _agree(
+    source: CaseSource, image: Volume, image_path: Path, stated: list[tuple[str, Path, Spacing | None]]
+) -> Spacing | None:
+    """The spacing, or None for a picture nobody states it of."""
+    axes = len(image.grid)
+    known = [(name, path, spacing[-axes:]) for name, path, spacing in stated if spacing is not None]
+    if source.spacing_um is not None:
+        if len(source.spacing_um) != axes or not all(math.isfinite(v) and v > 0 for v in source.spacing_um):
+            order = "z, y, x" if axes == 3 else "y, x"
+            raise InputError(f"case {source.id}: spacing_um must be {axes} positive numbers ({order})")
+        known.append(("minivess.yaml", image_path, source.spacing_um))
+    known = [one for one in known if len(one[2]) == axes]
+    if not known:
+        if axes == 2:
+            return None
+        guess = ""
+        if image.unitless is not None:
+            in_mm = ", ".join(f"{value * 1e3:g}" for value in image.unitless)
+            guess = f"; if the file's unit is mm, that is [{in_mm}]"
+        raise InputError(
+            "the voxel size is unknown",
+            path=image_path,
+            hint=f"state spacing_um: [z, y, x] in µm for case {source.id}{guess}",
+        )
+    first, _, spacing = known[0]
+    for name, path, other in known[1:]:
+        if any(abs(a - b) > _AGREEMENT * max(a, b) for a, b in zip(spacing, other, strict=True)):
+            raise InputError(
+                f"{first} says {_words(spacing)} and {name} says {_words(other)}",
+                path=path,
+                hint="mend the one that is wrong; spacings may differ by 1 % at most",
+            )
+    return spacing
+
+
+def _words(spacing: Spacing) -> str:
+    return " × ".join(f"{value:g}" for value in spacing) + " µm"

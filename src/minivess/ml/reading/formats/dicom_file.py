@@ -1,0 +1,184 @@
+"""One DICOM file (PS3.10) as a pydicom data set, and its pixels, within limits.
+
+The bytes are read whole first (their number is known), so that a length field in them can ask for no more than there
+is. Transfer syntaxes that are unpacked as a whole are refused; of compressed frames the size in the code stream must be
+the one the attributes announce before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from minivess.foundation.errors import InputError
+from minivess.foundation.files import read_limited
+from minivess.ml.reading.deidentification_tables import PLACEHOLDERS
+from minivess.ml.reading.formats.ome import one_line
+from minivess.ml.reading.volume import Facts, Limits, check_ratio, check_shape, file_size, first_line
+
+SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+"""SOP classes Segmentation Storage and Label Map Segmentation Storage."""
+_NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+_RLE = "1.2.840.10008.1.2.5"
+_PILLOW = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
+"""JPEG baseline and JPEG 2000, which pydicom decodes with Pillow."""
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file has the mark of PS3.10 (`DICM` at byte 128)."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def read_dataset(path: Path, limits: Limits) -> Any:
+    """Read a file's data set, its pixels not yet decoded.
+
+    Raises:
+        InputError: missing, not DICOM, malformed, or packed as a whole.
+    """
+    file_size(path, limits)
+    data = read_limited(path, limit=limits.file_bytes)
+    if data[128:132] != b"DICM":
+        raise InputError("not a DICOM file", path=path, hint="PS3.10 files have DICM at byte 128")
+    with reading(path):
+        import pydicom
+        from pydicom.filereader import read_dataset as read
+
+        meta = read(io.BytesIO(data[132 : 132 + limits.text_bytes]), False, True, stop_when=_after_meta)
+        syntax = str(meta.get("TransferSyntaxUID", ""))
+        if syntax not in (*_NATIVE, _RLE, *_PILLOW):
+            raise InputError(
+                f"the transfer syntax {_name(syntax)} is not read",
+                path=path,
+                hint="save it as explicit VR little endian, for example with gdcmconv --raw",
+            )
+        return pydicom.dcmread(io.BytesIO(data))
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever pydicom or highdicom answer to damage becomes one kind of error; what they log and warn is silenced."""
+    from pydicom import config
+
+    logger = logging.getLogger("pydicom")
+    before, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings(), config.disable_value_validation():
+            warnings.simplefilter("ignore")
+            yield
+    except InputError:
+        raise
+    except AttributeError as error:
+        raise InputError(
+            f"the attribute {str(error.name)[:40]} is missing", path=path, hint="export it again"
+        ) from None
+    except Exception as error:
+        # the libraries raise what Python raises on damaged values: a dozen kinds, recursion and memory among them
+        raise InputError(f"malformed DICOM: {first_line(error)}", path=path, hint="export the file again") from None
+    finally:
+        logger.disabled = before
+
+
+def pixels_of(dataset: Any, path: Path, limits: Limits) -> npt.NDArray[np.generic]:
+    """Stored values: (y, x), (frame, y, x), and with colour as a last axis of three.
+
+    Raises:
+        InputError: no pixels, fewer or other ones than announced, or beyond the limits.
+    """
+    if "PixelData" not in dataset:
+        raise InputError("no pixels", path=path, hint="choose a series of images")
+    rows, columns, frames, samples = announced(dataset, path, limits)
+    light = str(dataset.get("PhotometricInterpretation", ""))
+    if light not in ("MONOCHROME2", "RGB") and not light.startswith("YBR"):
+        raise InputError(
+            f"the photometric interpretation {light[:20]!r} is not read", path=path, hint="save as MONOCHROME2 or RGB"
+        )
+    bits = int(dataset.BitsAllocated)
+    if bits not in (1, 8, 16, 32):
+        raise InputError(f"{bits} bits a pixel", path=path, hint="save with 8 or 16 bits")
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
+    packed, needed = len(dataset.PixelData), rows * columns * frames * samples * bits // 8
+    if syntax in _NATIVE and packed < needed * (2 / 3 if light == "YBR_FULL_422" else 1):
+        raise InputError(f"truncated: {packed} of {needed} bytes of pixels", path=path, hint="copy the file again")
+    check_ratio(needed, packed, path, limits)
+    if syntax in _PILLOW:
+        _check_streams(dataset, (columns, rows), frames, path)
+    from pydicom.pixels.utils import pixel_array
+
+    array: npt.NDArray[np.generic] = pixel_array(dataset)
+    colour = (3,) if samples == 3 else ()
+    expected = (rows, columns, *colour) if frames == 1 else (frames, rows, columns, *colour)
+    if array.size != math.prod(expected):
+        raise InputError(f"pixels {array.shape} where {expected} are announced", path=path)
+    return array.reshape(expected)
+
+
+def announced(dataset: Any, path: Path, limits: Limits) -> tuple[int, int, int, int]:
+    """Rows, columns, frames and samples a pixel, within the limits.
+
+    Raises:
+        InputError: missing, impossible or too many.
+    """
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    frames, samples = int(dataset.get("NumberOfFrames", 1) or 1), int(dataset.get("SamplesPerPixel", 1))
+    if samples not in (1, 3) or not 1 <= frames <= limits.pages:
+        raise InputError(f"{frames} frames of {samples} values a pixel", path=path, hint="split the series")
+    check_shape((frames, rows, columns), path, limits, colours=samples)
+    return rows, columns, frames, samples
+
+
+def facts_of(dataset: Any) -> Facts:
+    """How a picture was made; study and series become short digests of their UIDs."""
+    words = [str(dataset.get(name, "") or "") for name in ("Manufacturer", "ManufacturerModelName")]
+    maker = " ".join(word for word in words if word.strip().lower() not in PLACEHOLDERS)
+    study, series = (str(dataset.get(name, "") or "") for name in ("StudyInstanceUID", "SeriesInstanceUID"))
+    return Facts(
+        modality=one_line(str(dataset.get("Modality", "") or "")),
+        scanner=one_line(maker),
+        origin=f"study-{short_digest(study)}" if study else None,
+        acquisition=f"series-{short_digest(series)}" if series else None,
+    )
+
+
+def short_digest(uid: str) -> str:
+    """Twelve hexadecimal digits that stand for a UID."""
+    return hashlib.sha256(uid.encode("utf-8")).hexdigest()[:12]
+
+
+def _after_meta(tag: Any, _vr: str | None, _length: int) -> bool:
+    return bool(tag.group != 2)
+
+
+def _name(syntax: str) -> str:
+    from pydicom.uid import UID
+
+    known = UID(syntax).name if syntax else "(none)"
+    return f"{known[:60]!r}"
+
+
+def _check_streams(dataset: Any, size: tuple[int, int], frames: int, path: Path) -> None:
+    """Of every compressed frame the code stream must announce the size that the attributes announce."""
+    from PIL import Image
+    from pydicom.encaps import generate_frames
+
+    for found, frame in enumerate(generate_frames(dataset.PixelData, number_of_frames=frames), start=1):
+        with Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")) as image:
+            if image.size != size:
+                raise InputError(f"frame {found} is {image.size} pixels where {size} are announced", path=path)
+        if frame.count(b"\xff\xda") > 100:
+            raise InputError(f"frame {found} has more than 100 scans", path=path)
+        if found > frames:
+            raise InputError(f"more than the {frames} frames announced", path=path)

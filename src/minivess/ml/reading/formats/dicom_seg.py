@@ -1,0 +1,93 @@
+"""DICOM segmentations (PS3.3 A.51): highdicom puts the frames of the segments into one label map.
+
+A segmentation usually states only the planes it marks, so its array is laid on the image's grid by position
+(`geometry.lay_on`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minivess.foundation.errors import InputError
+from minivess.foundation.implements import implements
+from minivess.ml.reading.deidentification import dicom_traces
+from minivess.ml.reading.formats.dicom_file import SEGMENTATIONS, announced, facts_of, pixels_of, read_dataset, reading
+from minivess.ml.reading.formats.ome import one_line
+from minivess.ml.reading.geometry import check_affine
+from minivess.ml.reading.volume import Limits, Volume, check_shape
+from minivess.records.data.dataset import LabelClass
+
+_MOST_SEGMENTS = 255
+
+
+def is_segmentation(path: Path, limits: Limits) -> bool:
+    """Whether a DICOM file holds a segmentation."""
+    dataset = read_dataset(path, limits)
+    with reading(path):
+        return str(dataset.get("SOPClassUID", "")) in SEGMENTATIONS
+
+
+@implements("REQ-076", "REQ-078")
+def read_segmentation(path: Path, limits: Limits) -> Volume:
+    """Read a segmentation whose segments do not overlap; values are segment numbers.
+
+    Raises:
+        InputError: malformed, fractional, overlapping, without positions in the patient, or beyond the limits.
+    """
+    dataset = read_dataset(path, limits)
+    with reading(path):
+        rows, columns, frames, _ = announced(dataset, path, limits)
+        kind = str(dataset.get("SegmentationType", ""))
+        if kind not in ("BINARY", "LABELMAP"):
+            raise InputError(
+                f"a segmentation of type {kind[:20]!r}", path=path, hint="export binary segments or a label map"
+            )
+        if len(dataset.get("SegmentSequence") or ()) > _MOST_SEGMENTS:
+            raise InputError(f"more than {_MOST_SEGMENTS} segments", path=path)
+        pixels_of(dataset, path, limits)
+        return _volume(dataset, (frames, rows, columns), path, limits)
+
+
+def _volume(dataset: Any, announced_shape: tuple[int, int, int], path: Path, limits: Limits) -> Volume:
+    import highdicom
+
+    traces, facts = dicom_traces(dataset), facts_of(dataset)
+    segmentation = highdicom.seg.Segmentation.from_dataset(dataset, copy=False)
+    geometry = segmentation.get_volume_geometry(allow_missing_positions=True)
+    if geometry is None:
+        raise InputError("its frames do not lie in one volume", path=path, hint="export it on the image's grid")
+    shape = tuple(int(n) for n in geometry.spatial_shape)
+    check_shape(shape, path, limits)
+    if shape[0] > limits.pages or shape[1:] != announced_shape[1:]:
+        raise InputError(f"its frames lie {shape} voxels apart", path=path, hint="export it on the image's grid")
+    numbers = [int(number) for number in segmentation.segment_numbers if int(number) > 0]
+    if not numbers or max(numbers) > _MOST_SEGMENTS:
+        raise InputError("no segments, or numbers above 255", path=path)
+    try:
+        volume = segmentation.get_volume(combine_segments=True, relabel=False)
+    except RuntimeError as error:
+        if "overlap" not in str(error).lower():
+            raise
+        raise InputError("segments overlap", path=path, hint="export one segment a file, or a label map") from None
+    affine = np.array(volume.affine, dtype=np.float64)
+    affine[:2] *= -1
+    affine[:3] *= 1e3
+    classes = tuple(
+        LabelClass(value=number, name=one_line(segmentation.get_segment_description(number).segment_label) or "segment")
+        for number in numbers
+    )
+    return Volume(
+        np.asarray(volume.array, dtype=np.uint8),
+        "zyx",
+        "bool" if int(dataset.BitsAllocated) == 1 else f"uint{int(dataset.BitsAllocated)}",
+        "DICOM-SEG",
+        affine=check_affine(affine, path),
+        facts=facts,
+        placed=True,
+        classes=classes,
+        identifiers=traces.identifiers,
+        notes=traces.risks,
+    )

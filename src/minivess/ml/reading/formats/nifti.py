@@ -1,0 +1,212 @@
+"""NIfTI-1 and NIfTI-2 (`.nii`, `.nii.gz`): the header is checked first, voxels are read only when it holds.
+
+nibabel knows the header; the voxels are read here, so that no more is unpacked than the header announces. Those of an
+uncompressed file are mapped from the disk.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import warnings
+import zlib
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from minivess.foundation.errors import InputError
+from minivess.ml.reading.deidentification import NAME_FIELDS, Traces, free_text
+from minivess.ml.reading.geometry import Affine, check_affine, from_xyz
+from minivess.ml.reading.volume import (
+    Limits,
+    Spacing,
+    Volume,
+    check_dtype,
+    check_ratio,
+    check_shape,
+    check_spacing,
+    file_size,
+    first_line,
+    mapped,
+)
+from minivess.records.data.dataset import Axes
+
+_LARGEST_OFFSET = 16 * 1024**2
+_UNITS = {0: None, 1: 1e6, 2: 1e3, 3: 1.0}
+"""Micrometres in one unit, by the lower three bits of `xyzt_units` (NIfTI-1, "Units of spatial and temporal
+dimensions")."""
+_COLOURS = {3: "RGB24", 4: "RGBA32"}
+_DICOM_EXTENSION = 2
+_MOST_EXTENSIONS = 64
+
+
+def read_nifti(path: Path, limits: Limits) -> Volume:
+    """Read one picture or volume, grey or colour; axes (x, y, z) of the file become (z, y, x).
+
+    Raises:
+        InputError: malformed, truncated, more than three axes, no numbers, or beyond the limits.
+    """
+    size = file_size(path, limits)
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rb") if packed else path.open("rb") as stream:
+            return _read(cast("IO[bytes]", stream), path, limits, size, packed)
+    except InputError:
+        raise
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(
+            f"not readable: {first_line(error)}", path=path, hint="copy the file again; it looks damaged"
+        ) from None
+    except Exception as error:
+        # nibabel answers damaged fields with errors of its own, of NumPy and of struct; for the person they are one
+        raise InputError(
+            f"malformed NIfTI header: {first_line(error)}", path=path, hint="save the file again"
+        ) from None
+
+
+def _read(stream: IO[bytes], path: Path, limits: Limits, size: int, packed: bool) -> Volume:
+    block = stream.read(540)
+    header = _header(block, path)
+    shape = tuple(int(n) for n in header.get_data_shape())
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    dtype = header.get_data_dtype()
+    colours = dtype.itemsize if dtype.names and dtype.itemsize in _COLOURS else 1
+    grid = check_shape(shape, path, limits, colours=colours)[::-1]
+    if colours > 1:
+        dtype = np.dtype(np.uint8)
+    check_dtype(dtype, path)
+    offset = float(header["vox_offset"])
+    if not 0 <= offset <= _LARGEST_OFFSET or offset != int(offset):
+        raise InputError(f"voxels at offset {offset:g} make no sense", path=path)
+    spacing, unitless, affine = _place(header, len(grid), path)
+    traces = _traces(header, block, stream, int(offset))
+    whole = (*grid, colours) if colours > 1 else grid
+    needed = math.prod(whole) * dtype.itemsize
+    array: npt.NDArray[Any]
+    if packed:
+        check_ratio(int(offset) + needed, size, path, limits)
+        stream.seek(int(offset))
+        data = stream.read(needed)
+        if len(data) != needed:
+            raise InputError(
+                f"truncated: {len(data)} of {needed} bytes of voxels", path=path, hint="copy the file again"
+            )
+        array = np.frombuffer(data, dtype=dtype).reshape(whole)
+    else:
+        if size < offset + needed:
+            raise InputError(
+                f"truncated: {size} bytes where {int(offset) + needed} are announced",
+                path=path,
+                hint="copy the file again",
+            )
+        array = mapped(path, dtype, int(offset), whole)
+    axes: Axes = "zyx" if len(grid) == 3 else "yx"
+    notes = traces.risks
+    if colours > 1:
+        axes, array = ("zyxc" if len(grid) == 3 else "yxc"), array[..., :3]
+        notes = (*notes, "the alpha channel was dropped") if colours == 4 else notes
+    return Volume(
+        array if colours > 1 else _scaled(array, header, path),
+        axes,
+        dtype.name,
+        "NIfTI-2" if block[:2] in (b"\x1c\x02", b"\x00\x00") and block[4:7] == b"n+2" else "NIfTI-1",
+        spacing=spacing,
+        unitless=unitless,
+        affine=affine,
+        identifiers=traces.identifiers,
+        notes=notes,
+    )
+
+
+def _header(block: bytes, path: Path) -> Any:
+    import nibabel
+
+    sizes = {b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c"}, {b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c"}
+    if block[:4] in sizes[0] and block[344:348] == b"n+1\0":
+        kind, length = nibabel.Nifti1Header, 348
+    elif block[:4] in sizes[1] and block[4:8] == b"n+2\0":
+        kind, length = nibabel.Nifti2Header, 540
+    else:
+        raise InputError("not a NIfTI file", path=path, hint="header and voxels must be one .nii or .nii.gz file")
+    header = kind(block[:length], check=False)
+    if not 1 <= int(header["dim"][0]) <= 7:
+        raise InputError(f"{int(header['dim'][0])} dimensions in the header", path=path)
+    return header
+
+
+def _scaled(array: npt.NDArray[Any], header: Any, path: Path) -> npt.NDArray[Any]:
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope == 0 or np.isnan(slope) or (slope, intercept) == (1.0, 0.0):
+        return array
+    if not np.isfinite([slope, intercept]).all():
+        raise InputError(f"scaling by {slope} and {intercept} is impossible", path=path)
+    with np.errstate(all="ignore"):
+        return (array.astype(np.float64) * slope + intercept).astype(np.float32)
+
+
+def _place(header: Any, axes: int, path: Path) -> tuple[Spacing | None, Spacing | None, Affine | None]:
+    """Spacing in micrometres or in an unnamed unit, and the affine in the same."""
+    unit = int(header["xyzt_units"]) % 8
+    if unit not in _UNITS:
+        raise InputError(f"unknown code {unit} for the unit of length", path=path, hint="use 2 (mm) or 3 (µm)")
+    factor = _UNITS[unit]
+    scale = factor or 1.0
+    steps = tuple(round(abs(float(value)) * scale, 6) for value in header["pixdim"][axes:0:-1])
+    spacing = check_spacing(steps, path) if factor is not None else None
+    affine = _affine(header, scale, path)
+    if affine is not None and spacing is not None:
+        found = np.linalg.norm(affine[:3, :3], axis=0)[3 - axes :]
+        if np.abs(found / np.asarray(spacing) - 1).max() > 0.01:
+            raise InputError(
+                f"pixdim says {_words(spacing)} µm and the sform {_words(tuple(found))} µm",
+                path=path,
+                hint="mend the one that is wrong",
+            )
+    usable = all(math.isfinite(step) and step > 0 for step in steps)
+    return spacing, steps if factor is None and usable else None, affine
+
+
+def _words(spacing: Spacing) -> str:
+    return " × ".join(f"{value:g}" for value in spacing)
+
+
+def _affine(header: Any, scale: float, path: Path) -> Affine | None:
+    if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
+        return None
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        affine = np.asarray(header.get_best_affine(), dtype=np.float64)
+    return check_affine(from_xyz(affine, scale=scale), path)
+
+
+def _traces(header: Any, block: bytes, stream: IO[bytes], offset: int) -> Traces:
+    """Free text in the header, and extensions, which may hold a whole DICOM header."""
+    found = Traces()
+    for name in ("descrip", "aux_file", "intent_name", "db_name"):
+        if name in header.keys():  # noqa: SIM118 - the header is no mapping
+            text = bytes(header[name].tobytes()).split(b"\0")[0].decode("latin-1").strip()
+            found += free_text(f"NIfTI {name}", text, identity=name in NAME_FIELDS)
+    length = 540 if block[4:7] == b"n+2" else 348
+    order = header.endianness
+    stream.seek(length)
+    extender = stream.read(4)
+    at = length + 4
+    for _ in range(_MOST_EXTENSIONS):
+        head = stream.read(8) if extender[:1] not in (b"", b"\0") and at + 8 <= offset else b""
+        if len(head) < 8:
+            break
+        size, code = struct.unpack(f"{order}ii", head)
+        if size < 8:
+            break
+        if code == _DICOM_EXTENSION:
+            found += Traces(("NIfTI extension 2 (DICOM header)",))
+        else:
+            found += Traces(risks=(f"NIfTI extension {code} may hold free text",))
+        at += size
+        stream.seek(at)
+    return found

@@ -1,0 +1,235 @@
+"""NRRD volumes (`.nrrd`, header and voxels in one file): pynrrd parses the header, voxels are read here, within limits.
+
+Voxels stored raw are mapped from the disk. A header that points to other files is refused: it could name any.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from minivess.foundation.errors import InputError
+from minivess.ml.reading.deidentification import Traces, free_text
+from minivess.ml.reading.formats.ome import MICROMETRES
+from minivess.ml.reading.geometry import Affine, check_affine, from_xyz
+from minivess.ml.reading.volume import (
+    Limits,
+    Spacing,
+    Volume,
+    check_dtype,
+    check_ratio,
+    check_shape,
+    check_spacing,
+    file_size,
+    first_line,
+    mapped,
+)
+from minivess.records.data.dataset import Axes
+
+_HEADER = 1 << 20
+_WORLDS = {
+    "left-posterior-superior": (1, 1, 1),
+    "lps": (1, 1, 1),
+    "right-anterior-superior": (-1, -1, 1),
+    "ras": (-1, -1, 1),
+    "left-anterior-superior": (1, -1, 1),
+    "las": (1, -1, 1),
+}
+"""Signs that turn a world of NRRD into left-posterior-superior (NRRD format, "space")."""
+_COLOURS = {"rgb-color": 3, "3-color": 3, "rgba-color": 4, "4-color": 4}
+_TYPES = {
+    "i1": ("signed char", "int8", "int8_t"),
+    "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
+    "i2": ("short", "short int", "signed short", "signed short int", "int16", "int16_t"),
+    "u2": ("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"),
+    "i4": ("int", "signed int", "int32", "int32_t"),
+    "u4": ("uint", "unsigned int", "uint32", "uint32_t"),
+    "i8": ("longlong", "long long", "long long int", "signed long long", "int64", "int64_t"),
+    "u8": ("ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t"),
+    "f4": ("float",),
+    "f8": ("double",),
+}
+_DTYPES = {name: code for code, names in _TYPES.items() for name in names}
+_KNOWN = frozenset(
+    (
+        *("type", "dimension", "space", "sizes", "kinds", "centers", "centerings", "endian", "encoding"),
+        *("spacings", "thicknesses", "units", "labels", "content", "min", "max", "oldmin", "oldmax"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The voxels: their type and shape, how they are encoded, where they begin and where the file ends."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    encoding: str
+    offset: int
+    size: int
+
+
+def read_nrrd(path: Path, limits: Limits) -> Volume:
+    """Read one picture or volume, grey or colour; the first axis of the file becomes the last.
+
+    Raises:
+        InputError: malformed, truncated, detached, more than three axes, no numbers, or beyond the limits.
+    """
+    size = file_size(path, limits)
+    try:
+        with path.open("rb") as stream:
+            header, offset = _header(stream, path)
+            return _read(stream, header, (offset, size), path, limits)
+    except InputError:
+        raise
+    except Exception as error:
+        # pynrrd and the unpackers answer damage with a dozen kinds of exception; for the person they are one
+        raise InputError(f"malformed NRRD: {first_line(error)}", path=path, hint="save the volume again") from None
+
+
+def _header(stream: IO[bytes], path: Path) -> tuple[dict[str, Any], int]:
+    from nrrd import read_header
+
+    block = stream.read(_HEADER)
+    if not block.startswith(b"NRRD000"):
+        raise InputError("not a NRRD file", path=path)
+    ends = [(at, len(mark)) for mark in (b"\n\n", b"\r\n\r\n") if (at := block.find(mark)) >= 0]
+    if not ends:
+        raise InputError(
+            f"no end of its header within {_HEADER} bytes", path=path, hint="header and voxels must be one .nrrd file"
+        )
+    at, length = min(ends)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        header = {str(key).lower(): value for key, value in read_header(block[:at].splitlines(keepends=True)).items()}
+    if any(
+        key.replace(" ", "") in ("datafile", "lineskip", "byteskip") and value != 0 for key, value in header.items()
+    ):
+        raise InputError("its voxels lie elsewhere", path=path, hint="save header and voxels as one .nrrd file")
+    return header, at + length
+
+
+def _read(stream: IO[bytes], header: dict[str, Any], place: tuple[int, int], path: Path, limits: Limits) -> Volume:
+    sizes = tuple(int(n) for n in header["sizes"])
+    kinds = [str(kind).lower() for kind in header.get("kinds", [])] or ["???"] * len(sizes)
+    if len(kinds) != len(sizes) or int(header["dimension"]) != len(sizes):
+        raise InputError("its sizes, kinds and dimension disagree", path=path)
+    colours = _COLOURS.get(kinds[0], 1)
+    if colours > 1 and sizes[0] != colours:
+        raise InputError(f"{sizes[0]} values for {kinds[0]}", path=path)
+    grid = check_shape((sizes[1:] if colours > 1 else sizes)[::-1], path, limits, colours=colours)
+    dtype = _dtype(header, path)
+    spacing, unitless, affine = _place(header, len(grid), colours > 1, path)
+    shape = (*grid, colours) if colours > 1 else grid
+    array = _voxels(stream, _Block(dtype, shape, str(header["encoding"]).lower(), *place), path, limits)
+    traces = _traces(header)
+    notes = traces.risks
+    if colours == 4:
+        array, notes = array[..., :3], (*notes, "the alpha channel was dropped")
+    flat: Axes = "yxc" if colours > 1 else "yx"
+    deep: Axes = "zyxc" if colours > 1 else "zyx"
+    return Volume(
+        array,
+        flat if len(grid) == 2 else deep,
+        dtype.name,
+        "NRRD",
+        spacing=spacing,
+        unitless=unitless,
+        affine=affine,
+        identifiers=traces.identifiers,
+        notes=notes,
+    )
+
+
+def _dtype(header: dict[str, Any], path: Path) -> np.dtype[Any]:
+    code = _DTYPES.get(str(header["type"]).lower())
+    if code is None:
+        raise InputError(f"voxels of type {str(header['type'])[:20]!r}", path=path, hint="save as uint8 or float")
+    endian = str(header.get("endian", "little")).lower()
+    if endian not in ("little", "big") or ("endian" not in header and code[1] != "1"):
+        raise InputError("its byte order is not stated", path=path, hint="save the volume again")
+    dtype = np.dtype(("<" if endian == "little" else ">") + code)
+    check_dtype(dtype, path)
+    return dtype
+
+
+def _voxels(stream: IO[bytes], block: _Block, path: Path, limits: Limits) -> npt.NDArray[Any]:
+    encoding, offset, size = block.encoding, block.offset, block.size
+    needed = math.prod(block.shape) * block.dtype.itemsize
+    if encoding == "raw":
+        if size - offset < needed:
+            raise InputError(
+                f"truncated: {size - offset} of {needed} bytes of voxels", path=path, hint="copy the file again"
+            )
+        return mapped(path, block.dtype, offset, block.shape)
+    if encoding not in ("gz", "gzip"):
+        raise InputError(f"voxels encoded as {encoding[:20]!r}", path=path, hint="save it raw or with gzip")
+    check_ratio(needed, size - offset, path, limits)
+    stream.seek(offset)
+    try:
+        with gzip.open(stream, "rb") as unpacked:
+            data = cast("IO[bytes]", unpacked).read(needed)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"not readable: {first_line(error)}", path=path, hint="copy the file again") from None
+    if len(data) != needed:
+        raise InputError(f"truncated: {len(data)} of {needed} bytes of voxels", path=path, hint="copy the file again")
+    return np.frombuffer(data, dtype=block.dtype).reshape(block.shape)
+
+
+def _place(
+    header: dict[str, Any], axes: int, coloured: bool, path: Path
+) -> tuple[Spacing | None, Spacing | None, Affine | None]:
+    """Spacing in micrometres or in an unnamed unit, and the affine in the same."""
+    units = [str(unit).strip().strip('"').lower() for unit in header.get("space units", header.get("units", []))]
+    units = [unit for unit in units if unit not in ("", "none", "???")]
+    if len(set(units)) > 1 or any(unit not in _UNITS for unit in units):
+        raise InputError(f"unknown or different units {units[:4]}", path=path, hint="use mm or um")
+    scale = _UNITS[units[0]] if units else 1.0
+    affine, steps = None, None
+    if "space directions" in header:
+        directions = np.asarray(header["space directions"], dtype=np.float64)[1 if coloured else 0 :]
+        if directions.shape not in ((axes, axes), (axes, 3)) or not np.isfinite(directions).all():
+            raise InputError("its space directions do not fit its sizes", path=path)
+        steps = tuple(round(float(step) * scale, 6) for step in np.linalg.norm(directions, axis=1)[::-1])
+        if directions.shape == (3, 3):
+            affine = _affine(header, directions, scale, path)
+    elif "spacings" in header:
+        values = np.asarray(header["spacings"], dtype=np.float64)[1 if coloured else 0 :]
+        if values.shape != (axes,):
+            raise InputError("its spacings do not fit its sizes", path=path)
+        steps = tuple(round(float(step) * scale, 6) for step in values[::-1])
+    if steps is None or not all(math.isfinite(step) for step in steps):
+        return None, None, affine
+    check_spacing(steps, path)
+    return (steps, None, affine) if units else (None, steps, affine)
+
+
+def _affine(header: dict[str, Any], directions: npt.NDArray[Any], scale: float, path: Path) -> Affine | None:
+    signs = _WORLDS.get(str(header.get("space", "")).lower())
+    if signs is None:
+        return None
+    affine = np.eye(4)
+    affine[:3, :3] = directions.T
+    affine[:3, 3] = np.asarray(header.get("space origin", (0, 0, 0)), dtype=np.float64)
+    affine[:3] *= np.asarray(signs, dtype=np.float64)[:, None]
+    return check_affine(from_xyz(affine, scale=scale, lps=True), path)
+
+
+def _traces(header: dict[str, Any]) -> Traces:
+    found = Traces()
+    for key, value in header.items():
+        if isinstance(value, str) and (key == "content" or not (key in _KNOWN or key.startswith("space"))):
+            name = key[:32] if key.isascii() and key.isprintable() else "field"
+            found += free_text(f"NRRD {name}", value, identity="name" in key or "patient" in key)
+    return found
+
+
+_UNITS = MICROMETRES | {"millimeter": 1e3, "millimetre": 1e3, "millimeters": 1e3, "millimetres": 1e3, "meter": 1e6}

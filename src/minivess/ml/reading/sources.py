@@ -1,0 +1,219 @@
+"""Which files make which case: from the project's list, from a table, or by pairing files by name."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import ValidationError
+
+from minivess.foundation.errors import InputError
+from minivess.foundation.files import read_limited
+from minivess.foundation.implements import implements
+from minivess.records.data.source import CaseSource, Data, Pairs
+
+TABLE_BYTES, TABLE_ROWS, MOST_FILES = 16 << 20, 100_000, 100_000
+_SPACING = ("spacing_z_um", "spacing_y_um", "spacing_x_um")
+COLUMNS = tuple(name for name in CaseSource.model_fields if name != "spacing_um") + _SPACING
+"""Columns a table may have."""
+_REQUIRED = ("id", "image", "label", "subject")
+_DOUBLE = (".nii.gz", ".ome.tif", ".ome.tiff", ".seg.nrrd", ".xml.txt")
+_NAMED = 5
+
+
+@implements("REQ-080")
+def case_sources(data: Data, base: Path) -> tuple[CaseSource, ...]:
+    """Every case of a project that comes from files.
+
+    Args:
+        data: what the project says.
+        base: folder of the project file.
+
+    Raises:
+        InputError: a folder or a table is missing or malformed, files are left without a partner, or a name makes no id.
+    """
+    root = base / (data.root or ".")
+    if not root.is_dir():
+        raise InputError("no such folder", path=data.root, hint="data.root is relative to minivess.yaml")
+    if data.table is not None:
+        return read_table(base / data.table, shown=data.table.name)
+    if data.pairs is not None:
+        return pair(data.pairs, root)
+    return data.cases
+
+
+def read_table(path: Path, *, shown: str) -> tuple[CaseSource, ...]:
+    """Read a table of cases (RFC 4180, UTF-8): a header of known names, then a line a case. Empty cells say nothing.
+
+    Args:
+        path: the CSV file.
+        shown: its name in messages.
+
+    Raises:
+        InputError: missing, too large, not UTF-8, unknown, doubled or missing columns, ragged or malformed lines, or
+            two cases of one id.
+    """
+    try:
+        content = read_limited(path, limit=TABLE_BYTES)
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError("not UTF-8", path=shown, hint="save the table as CSV in UTF-8") from None
+    except InputError as error:
+        raise InputError(error.message.removeprefix(f"{path}: "), path=shown, hint="check data.table") from None
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        _check_header(header, shown)
+        found: dict[str, CaseSource] = {}
+        for row in rows:
+            if not any(cell.strip() for cell in row):
+                continue
+            case = _case(header, row, shown, rows.line_num)
+            if case.id in found:
+                raise InputError(f"two cases are called {case.id}", path=shown, line=rows.line_num)
+            if len(found) >= TABLE_ROWS:
+                raise InputError(f"more than {TABLE_ROWS} cases", path=shown, line=rows.line_num)
+            found[case.id] = case
+    except csv.Error as error:
+        raise InputError(
+            f"malformed CSV: {error}", path=shown, line=rows.line_num, hint="quote cells with commas"
+        ) from None
+    if not found:
+        raise InputError("a table without cases", path=shown, hint=f"columns: {', '.join(_REQUIRED)}")
+    return tuple(found.values())
+
+
+def pair(plan: Pairs, root: Path) -> tuple[CaseSource, ...]:
+    """Pair the files of a folder by name.
+
+    Raises:
+        InputError: no image, files without partner (named), two files of one name, or a name that makes no id.
+    """
+    images, labels = _by_key(plan, plan.images, root), _by_key(plan, plan.labels, root)
+    if not images:
+        raise InputError("no file is called so", path=plan.images, hint="check data.pairs.images and data.root")
+    _all_paired(images, labels, plan.labels)
+    others = {}
+    for field, pattern in (("second_label", plan.second_labels), ("metadata", plan.metadata)):
+        others[field] = _by_key(plan, pattern, root) if pattern else {}
+        if alone := sorted(set(others[field]) - set(images)):
+            path = others[field][alone[0]][0]
+            raise InputError("belongs to no image", path=str(path), hint=f"its name was read as {alone[0]!r}")
+    cases = []
+    for key, (image, groups) in sorted(images.items()):
+        fields: dict[str, Any] = {"id": _slug(key, image), "image": image, "label": labels[key][0]}
+        fields |= {field: found[key][0] for field, found in others.items() if key in found}
+        fields["subject"] = _slug(groups.get("subject") or key, image)
+        if groups.get("acquisition"):
+            fields["acquisition"] = _slug(str(groups["acquisition"]), image)
+        fields |= plan.model_dump(include={"spacing_um", "site", "scanner"})
+        cases.append(CaseSource.model_validate(fields))
+    ids: dict[str, CaseSource] = {}
+    for case in cases:
+        if (other := ids.setdefault(case.id, case)) is not case:
+            raise InputError(
+                f"two cases are called {case.id}", path=str(case.image), hint=f"the other is {other.image}"
+            )
+    return tuple(cases)
+
+
+def _check_header(header: list[str], shown: str) -> None:
+    if strange := [name for name in header if name not in COLUMNS]:
+        raise InputError(
+            f"unknown column {strange[0][:40]!r}", path=shown, line=1, hint=f"columns: {', '.join(COLUMNS)}"
+        )
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise InputError(f"two columns are called {twice[0]}", path=shown, line=1)
+    if missing := [name for name in _REQUIRED if name not in header]:
+        raise InputError(f"no column {missing[0]}", path=shown, line=1, hint=f"every case needs {', '.join(_REQUIRED)}")
+
+
+def _case(header: list[str], row: list[str], shown: str, line: int) -> CaseSource:
+    if len(row) != len(header):
+        raise InputError(f"{len(row)} cells where the header has {len(header)}", path=shown, line=line)
+    cells = {name: cell.strip() for name, cell in zip(header, row, strict=True) if cell.strip()}
+    steps = [cells.pop(name) for name in _SPACING if name in cells]
+    fields: dict[str, Any] = dict(cells) | ({"spacing_um": steps} if steps else {})
+    try:
+        return CaseSource.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0])
+        raise InputError(f"{name}: {first['msg']}", path=shown, line=line, hint="mend the cell") from None
+
+
+def _by_key(plan: Pairs, pattern: str, root: Path) -> dict[str, tuple[PurePosixPath, dict[str, str | None]]]:
+    """Files that fit a pattern by what they share with their partners, with the groups of their name."""
+    found: dict[str, tuple[PurePosixPath, dict[str, str | None]]] = {}
+    for path in sorted(_matches(pattern, root)):
+        stem = _stem(path.name)
+        groups: dict[str, str | None] = {}
+        if plan.name is not None:
+            match = re.search(plan.name, stem)
+            if match is None:
+                raise InputError(
+                    "its name does not fit data.pairs.name", path=str(path), hint=f"the expression is {plan.name}"
+                )
+            groups = match.groupdict()
+        key = groups.get("case") or stem
+        if key in found:
+            raise InputError(
+                f"reads as {key!r}, and so does {found[key][0]}",
+                path=str(path),
+                hint="narrow the pattern, or data.pairs.name",
+            )
+        found[key] = (path, groups)
+    return found
+
+
+def _matches(pattern: str, root: Path) -> Iterator[PurePosixPath]:
+    try:
+        for number, path in enumerate(islice(_visible(root.glob(pattern), root), MOST_FILES + 1)):
+            if number == MOST_FILES:
+                raise InputError(f"more than {MOST_FILES} files", path=pattern, hint="narrow the pattern")
+            yield PurePosixPath(path.relative_to(root).as_posix())
+    except (ValueError, NotImplementedError, OSError) as error:
+        raise InputError(f"no usable pattern: {error}"[:120], path=pattern, hint="for example images/*.png") from None
+
+
+def _visible(paths: Iterable[Path], root: Path) -> Iterator[Path]:
+    return (path for path in paths if not any(part.startswith(".") for part in path.relative_to(root).parts))
+
+
+def _all_paired(
+    images: dict[str, tuple[PurePosixPath, dict[str, str | None]]],
+    labels: dict[str, tuple[PurePosixPath, dict[str, str | None]]],
+    pattern: str,
+) -> None:
+    without = [str(images[key][0]) for key in sorted(set(images) - set(labels))]
+    stray = [str(labels[key][0]) for key in sorted(set(labels) - set(images))]
+    for alone, what in ((without, "images without a mask"), (stray, "masks without an image")):
+        if alone:
+            more = f" and {len(alone) - _NAMED} more" if len(alone) > _NAMED else ""
+            raise InputError(
+                f"{len(alone)} {what}: {', '.join(alone[:_NAMED])}{more}",
+                path=pattern,
+                hint="files are paired by their names without suffix, or by the group `case` of data.pairs.name",
+            )
+
+
+def _stem(name: str) -> str:
+    for suffix in _DOUBLE:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return PurePosixPath(name).stem
+
+
+def _slug(text: str, path: PurePosixPath) -> str:
+    """A name as an identifier: what may not stand in one becomes a hyphen."""
+    made = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")
+    if not made or len(made) > 64:
+        raise InputError(
+            f"its name makes no id of 1 to 64 characters: {made[:64]!r}", path=str(path), hint="name a group `case`"
+        )
+    return made

@@ -1,0 +1,1 @@
+"""The sealed test part: encryption, reading with the key, and the search for plain copies."""

@@ -1,0 +1,1 @@
+"""Synthetic two-photon volumes of blood vessels with known truth."""

@@ -1,0 +1,236 @@
+"""Many synthetic cases in one folder, with a manifest that says how each was made.
+
+`synthesis.json` is written after every case and states the generator, the parameters, the seeds, what was made and two kinds of
+digest: of arrays (shape, type and little-endian bytes), which are the same on every machine, and of files, whose bytes
+also depend on the version of the library that wrote them. An interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, ValidationError
+
+from minivess.foundation.digests import Digest, digest_bytes, digest_file
+from minivess.foundation.errors import InputError, UsageError
+from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
+from minivess.foundation.implements import implements
+from minivess.ml.synthesis.exact import length
+from minivess.ml.synthesis.files import nifti, ome_tiff, swc, truth
+from minivess.ml.synthesis.parameters import GENERATOR, SynthesisParameters
+from minivess.ml.synthesis.vasculature import Centreline
+from minivess.ml.synthesis.volume import synthesise
+from minivess.records.base import Record, Slug
+from minivess.records.sinks import Progress
+
+MANIFEST = "synthesis.json"
+_LIMIT = 64 << 20
+Format = Literal["ome-tiff", "nifti"]
+_SUFFIX: dict[str, str] = {"ome-tiff": ".ome.tif", "nifti": ".nii.gz"}
+
+
+class MadeFile(Record):
+    """One file of a case; `array` is missing where the file holds no voxels."""
+
+    path: str
+    file: Digest
+    array: Digest | None = None
+
+
+class MadeCase(Record):
+    """One synthetic case: its seed, what is in it, and its files."""
+
+    id: Slug
+    seed: tuple[int, int]
+    image: MadeFile
+    mask: MadeFile
+    leaked: MadeFile | None
+    centreline: MadeFile
+    truth: MadeFile
+    foreground_fraction: float
+    branches: int
+    loops: int
+    length_um: float
+    tortuosity: float
+    """Mean ratio of the length of a branch to the distance of its ends."""
+    stenoses: int
+    leaks: int
+
+    @property
+    def files(self) -> tuple[MadeFile, ...]:
+        """All files, in order of writing."""
+        return tuple(item for item in (self.image, self.mask, self.leaked, self.centreline, self.truth) if item)
+
+
+class SynthesisManifest(Record):
+    """What `synthesis.json` says."""
+
+    generator: str
+    seed: int
+    count: Annotated[int, Field(ge=1)]
+    format: Format
+    projection: bool
+    """Whether images and masks are maximum projections along z."""
+    parameters: SynthesisParameters
+    cases: tuple[MadeCase, ...]
+
+
+@implements("REQ-101")
+def write_collection(
+    out: Path,
+    settings: SynthesisParameters,
+    *,
+    seed: int,
+    count: int,
+    kind: Format = "ome-tiff",
+    projection: bool = False,
+    progress: Progress | None = None,
+) -> SynthesisManifest:
+    """Write `count` cases; case n has the seed (`seed`, n), as `minivess data ingest` gives its synthetic subjects.
+
+    Args:
+        out: a folder that is new, empty, or holds the same set, whole or in part.
+        settings: what all volumes have in common.
+        seed: what they do not.
+        count: how many.
+        kind: format of images and masks.
+        projection: write maximum projections along z (two axes) instead of volumes.
+        progress: hears about each case.
+
+    Raises:
+        UsageError: the folder holds something else.
+        CouldNotCheckError: the disk refuses.
+    """
+    before = _before(out)
+    wanted = SynthesisManifest(
+        generator=GENERATOR, seed=seed, count=count, format=kind, projection=projection, parameters=settings, cases=()
+    )
+    if before is not None and _plan(before) != _plan(wanted):
+        raise UsageError(
+            f"{out.name} holds a set made with another seed, format or parameters", hint="choose another folder"
+        )
+    made = {case.id: case for case in before.cases} if before is not None else {}
+    cases: list[MadeCase] = []
+    for number in range(1, count + 1):
+        if progress is not None:
+            progress("synthesise", number - 1, count)
+        name = f"synthetic-{number:04d}"
+        case = made.get(name)
+        if case is None or not all(_whole(out, item) for item in case.files):
+            case = _make(out, name, (seed, number), wanted)
+            _write(out, wanted.model_copy(update={"cases": (*cases, case)}))
+        cases.append(case)
+    manifest = wanted.model_copy(update={"cases": tuple(cases)})
+    _write(out, manifest)
+    if progress is not None:
+        progress("synthesise", count, count)
+    return manifest
+
+
+def array_digest(array: npt.NDArray[np.generic]) -> str:
+    """Digest of type, shape and little-endian bytes in C order: `uint16 (48, 96, 96)`, a zero byte, the bytes."""
+    plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    return digest_bytes(f"{plain.dtype.name} {plain.shape}".encode("ascii") + b"\0" + plain.tobytes())
+
+
+def _make(out: Path, name: str, seed: tuple[int, int], plan: SynthesisManifest) -> MadeCase:
+    made = synthesise(seed, plan.parameters)
+    spacing: tuple[float, ...] = plan.parameters.spacing_um
+    image: npt.NDArray[np.uint16] = made.image
+    masks: list[npt.NDArray[np.uint8] | None] = [made.label, made.leaked]
+    if plan.projection:
+        image = image.max(axis=0)
+        masks = [None if mask is None else mask.max(axis=0) for mask in masks]
+        spacing = spacing[1:]
+    label, leaked = masks
+    if label is None:
+        raise ValueError("a case has a mask")
+
+    def voxels(part: str, array: npt.NDArray[np.uint16] | npt.NDArray[np.uint8]) -> MadeFile:
+        title = f"{name}_{part}"
+        data = ome_tiff(array, spacing, title) if plan.format == "ome-tiff" else nifti(array, spacing)
+        path = title + _SUFFIX[plan.format]
+        write_atomic(out / path, data)
+        return MadeFile(path=path, file=digest_bytes(data), array=array_digest(array))
+
+    def text(path: str, content: str) -> MadeFile:
+        data = content.encode("utf-8")
+        write_atomic(out / path, data)
+        return MadeFile(path=path, file=digest_bytes(data))
+
+    branches, total, tortuosity = measure(made.centreline)
+    facts: dict[str, object] = {"generator": GENERATOR, "seed": list(seed), "case": name}
+    return MadeCase(
+        id=name,
+        seed=seed,
+        image=voxels("image", image),
+        mask=voxels("mask", label),
+        leaked=None if leaked is None else voxels("leaked", leaked),
+        centreline=text(f"{name}.swc", swc(made.centreline)),
+        truth=text(f"{name}.json", truth(made, facts)),
+        foreground_fraction=np.count_nonzero(label) / label.size,
+        branches=branches,
+        loops=made.centreline.loops,
+        length_um=round(total, 3),
+        tortuosity=round(tortuosity, 4),
+        stenoses=len(made.stenoses),
+        leaks=len(made.leaks),
+    )
+
+
+def measure(line: Centreline) -> tuple[int, float, float]:
+    """Branches of a network, their length in micrometres, and their mean tortuosity (length over distance of ends).
+
+    A branch goes from one node that is an end or a branching to the next; the piece that closes a loop belongs to the
+    branch before it. A branch whose ends are less than 1 µm apart has no tortuosity.
+    """
+    children, parents = line.children.tolist(), line.parents.tolist()
+    steps = length(line.nodes - line.nodes[np.maximum(line.parents, 0)]).tolist()
+    closing = {a: (b, float(length(line.nodes[a] - line.nodes[b]))) for a, b in line.closures.tolist()}
+    branches, total, ratios = 0, 0.0, []
+    for node, parent in enumerate(parents):
+        if parent < 0 or children[node] == 1:
+            continue
+        end, way = closing.get(node, (node, 0.0))
+        start = node
+        while parents[start] >= 0:
+            way += steps[start]
+            start = parents[start]
+            if children[start] != 1:
+                break
+        branches, total = branches + 1, total + way
+        apart = float(length(line.nodes[end] - line.nodes[start]))
+        if apart >= 1.0:
+            ratios.append(way / apart)
+    mean = 0.0
+    for ratio in ratios:
+        mean += ratio
+    return branches, total, mean / max(len(ratios), 1)
+
+
+def _before(out: Path) -> SynthesisManifest | None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
+    if not (out / MANIFEST).is_file():
+        raise UsageError(f"{out.name} holds something that is no synthetic set", hint="choose another folder")
+    try:
+        return SynthesisManifest.model_validate_json(read_limited(out / MANIFEST, limit=_LIMIT))
+    except ValidationError:
+        raise InputError("is not a manifest of this generator", path=MANIFEST, hint="choose another folder") from None
+
+
+def _plan(manifest: SynthesisManifest) -> SynthesisManifest:
+    return manifest.model_copy(update={"cases": (), "count": 1})
+
+
+def _whole(out: Path, item: MadeFile) -> bool:
+    return (out / item.path).is_file() and digest_file(out / item.path) == item.file
+
+
+def _write(out: Path, manifest: SynthesisManifest) -> None:
+    text = json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False)
+    write_text_atomic(out / MANIFEST, text + "\n")

@@ -1,0 +1,1 @@
+"""Data under DVC: versions, remotes, transfers and pipeline stages."""

@@ -1,0 +1,179 @@
+"""The data card: what people state about a data set (`data.card` in minivess.yaml), and what is known in all."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import Field
+
+from minivess.foundation.digests import Digest
+from minivess.records.base import Record, ShortText, Slug, Statement
+from minivess.records.data.dataset import Axes, LabelClass, Unit
+from minivess.records.data.split import Part
+from minivess.records.data.validation import Severity
+
+Url = Annotated[str, Field(pattern=r"^https?://[^\s<>\"]+$", max_length=500)]
+Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$", max_length=40)]
+
+
+class DataCardFacts(Record):
+    """What no machine can know of a data set. Everything may be missing; the card then says "not stated".
+
+    The questions are those of Gebru et al. (2021, "Datasheets for datasets", CACM 64:86) and of Croissant's vocabulary
+    for responsible AI, RAI 1.0 (mlcommons.org).
+    """
+
+    description: Statement | None = None
+    """What the data set is, in a paragraph."""
+    version: Version | None = None
+    creators: tuple[ShortText, ...] = ()
+    """Organisations or people who made it."""
+    published: date | None = None
+    url: Url | None = None
+    """Where it is described or offered."""
+    licence_url: Url | None = None
+    citation: Statement | None = None
+    """How to cite it; BibTeX is best."""
+
+    intended_use: Statement | None = None
+    out_of_scope: Statement | None = None
+    """What it must not be used for."""
+
+    collection: Statement | None = None
+    """How, with which devices and protocol, and why the images were taken."""
+    collected_from: date | None = None
+    collected_until: date | None = None
+    ethics: Statement | None = None
+    """Approval by a board, consent, animal licence."""
+    sensitive_information: Statement | None = None
+    """What personal or sensitive information is or could be in it, and how it was removed."""
+
+    population: Statement | None = None
+    """Who or what the subjects are and how they were chosen."""
+    demographics: Statement | None = None
+    """Age, sex, ethnicity, strain, disease: distributions, or that they are not known."""
+
+    annotation_protocol: Statement | None = None
+    annotators: Statement | None = None
+    """How many, their training, how disagreement was settled."""
+    annotation_tools: Statement | None = None
+    preprocessing: Statement | None = None
+    """What was done to the images before they came here."""
+
+    biases: Statement | None = None
+    limitations: Statement | None = None
+    social_impact: Statement | None = None
+    known_traps: tuple[Statement, ...] = ()
+    """What went wrong for others, or will."""
+    maintenance: Statement | None = None
+    """Who keeps it, how errors are reported, when it ends."""
+
+
+class CardPart(Record):
+    """One part of the split."""
+
+    part: Part
+    cases: int
+    subjects: int
+
+
+class CardAcquisition(Record):
+    """Cases that were taken in the same way; None: the images do not say."""
+
+    modality: ShortText
+    site: ShortText | None
+    scanner: ShortText | None
+    axes: Axes
+    unit: Unit
+    spacing: tuple[float, ...]
+    orientation: str | None
+    cases: int
+    subjects: int
+
+
+class CardCase(Record):
+    """One case. Of a test case nothing is here but what everybody may know: no digest of its plain bytes, no share of
+    foreground, no agreement of readers.
+    """
+
+    id: Slug
+    subject: Slug
+    acquisition: Slug
+    part: Part | None
+    axes: Axes
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...]
+    unit: Unit
+    foreground: float | None = None
+    agreement: float | None = None
+    image: Digest | None = None
+    """Digest of the plain image; of a sealed case of the encrypted one."""
+    label: Digest | None = None
+    sealed: bool = False
+
+
+class CardFinding(Record):
+    """One finding of validation about cases that are not in the test part."""
+
+    severity: Severity
+    rule: Slug
+    case: Slug
+    message: ShortText
+
+
+class CardFigure(Record):
+    """How one figure spreads over the cases that are not in the test part."""
+
+    name: ShortText
+    cases: int
+    minimum: float
+    median: float
+    maximum: float
+
+
+class CardOpening(Record):
+    """One opening of the sealed test part."""
+
+    index: int
+    requester: Slug
+    approver: Slug | None
+    purpose: str
+
+
+class DataCard(Record):
+    """Everything the card says, ready to be written down."""
+
+    name: Slug
+    source: ShortText
+    licence: ShortText
+    root: Digest
+    split: Digest
+    split_seed: int
+    facts: DataCardFacts
+    missing: tuple[ShortText, ...]
+    """What nobody stated, by its name on the card."""
+    made: Statement | None
+    """How the cases were made, where they are synthetic."""
+    identifiers: tuple[ShortText, ...]
+    """Places in the sources that may say who is in an image, and were accepted."""
+    accepted: ShortText | None
+    """Why."""
+    classes: tuple[LabelClass, ...]
+    subjects: int
+    acquisitions: tuple[CardAcquisition, ...]
+    parts: tuple[CardPart, ...]
+    agreement: CardFigure | None
+    """Dice of two readers, over cases that are not in the test part and have two."""
+    figures: tuple[CardFigure, ...]
+    rules: tuple[Slug, ...]
+    findings: tuple[CardFinding, ...]
+    withheld: int
+    """Findings that are not among them because they are about a test case or the set as a whole."""
+    traps: tuple[Statement, ...]
+    """What the cases themselves say should be watched."""
+    gaps: tuple[Statement, ...]
+    """What the cases themselves do not say."""
+    sealed_files: int
+    openings: tuple[CardOpening, ...]
+    cases: tuple[CardCase, ...]

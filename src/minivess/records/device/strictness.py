@@ -1,0 +1,147 @@
+"""Comparisons of what was registered before a look at the test set with what shall replace it: pure, and one way only.
+
+Each function returns one sentence for everything that became laxer. An empty list means: whatever meets the new also meets
+the old. What cannot be ordered (a seed, a convention) counts as laxer when it changes at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from minivess.foundation.implements import implements
+from minivess.records.device.release import BaselineGate, Gate, MetricGate, ReleasePolicy
+from minivess.records.evaluation.evaluation import AnalysisPlan, Criterion
+
+Limits = Mapping[tuple[str, str], float]
+"""What is limited and `at_least` or `at_most` -> the strictest such limit."""
+_BASELINE = "dice_over_baseline, mean"
+_FIXED_PLAN = ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse")
+_FIXED_CONVENTIONS = (
+    "foreground_connectivity",
+    "both_empty",
+    "one_empty",
+    "border",
+    "skeleton",
+    "bootstrap_unit",
+)
+
+
+@implements("REQ-185")
+def laxer_criteria(old: Iterable[Criterion], new: Iterable[Criterion]) -> list[str]:
+    """What became laxer in acceptance criteria.
+
+    A limit of the old must be there for the same measure and statistic, and at least as strict; more limits may be added.
+    """
+    return _laxer(_of_criteria(old), _of_criteria(new))
+
+
+@implements("REQ-185")
+def laxer_policy(old: ReleasePolicy, new: ReleasePolicy) -> list[str]:
+    """What became laxer in the gates and signatures of a release policy. Names of gates may change."""
+    found = _laxer(_of_gates(old.gates), _of_gates(new.gates))
+    asked = Counter((rule.role, rule.meaning) for rule in new.signatures.rules)
+    for (role, meaning), count in Counter((rule.role, rule.meaning) for rule in old.signatures.rules).items():
+        if asked[role, meaning] < count:
+            found.append(f"signatures: {asked[role, meaning]} × {meaning.value} by {role.value} instead of {count}")
+    return found
+
+
+@implements("REQ-185")
+def laxer_plan(old: AnalysisPlan, new: AnalysisPlan) -> list[str]:
+    """What became laxer in an analysis plan, its acceptance criteria among it. Notes and publication may change."""
+    was, now = old.conventions, new.conventions
+    found = laxer_criteria(old.criteria, new.criteria)
+    for name, before, after, worse in (
+        ("tolerance in µm", was.tolerance_um, now.tolerance_um, now.tolerance_um > was.tolerance_um),
+        ("bootstrap resamples", was.bootstrap, now.bootstrap, now.bootstrap < was.bootstrap),
+        ("confidence", old.confidence, new.confidence, new.confidence < old.confidence),
+        (
+            "looks a release",
+            old.looks.per_release,
+            new.looks.per_release,
+            new.looks.per_release > old.looks.per_release,
+        ),
+        ("looks in all", old.looks.total, new.looks.total, new.looks.total > old.looks.total),
+    ):
+        if worse:
+            found.append(f"{name}: {after!r} instead of {before!r}")
+    found += [f"measure {name} is no longer planned" for name in old.measures if name not in new.measures]
+    for holder, other, names in ((old, new, _FIXED_PLAN), (was, now, _FIXED_CONVENTIONS)):
+        for name in names:
+            before, after = getattr(holder, name), getattr(other, name)
+            if before != after:
+                found.append(f"{name.replace('_', ' ')}: {after!r} instead of {before!r}")
+    return found
+
+
+@implements("REQ-186")
+def gates_beyond_criteria(policy: ReleasePolicy, criteria: Iterable[Criterion]) -> list[str]:
+    """What the gates on measures of the test set require beyond the acceptance criteria, one sentence each.
+
+    With such a gate a look may meet every criterion, and the release fails all the same.
+    """
+    asked = _of_criteria(criteria)
+    found = []
+    for gate in policy.gates:
+        if gate.kind == "calibration":
+            found.append(
+                f"gate {gate.id}: an expected calibration error of at most {gate.at_most!r} is no acceptance criterion"
+            )
+        elif isinstance(gate, MetricGate | BaselineGate):
+            for (what, side), limit in _of_gates((gate,)).items():
+                there = asked.get((what, side))
+                if there is None:
+                    found.append(f"gate {gate.id}: {what} of {_words(side)} {limit!r} is no acceptance criterion")
+                elif _laxer({(what, side): limit}, {(what, side): there}):
+                    found.append(f"gate {gate.id}: {what} of {_words(side)} {limit!r}; the criterion is {there!r}")
+    return found
+
+
+def _laxer(old: Limits, new: Limits) -> list[str]:
+    found = []
+    for (what, side), limit in old.items():
+        now = new.get((what, side))
+        if now is None:
+            found.append(f"{what}: {_words(side)} {limit!r} is no longer required")
+        elif (now < limit) if side == "at_least" else (now > limit):
+            found.append(f"{what}: {_words(side)} {now!r} instead of {limit!r}")
+    return found
+
+
+def _of_criteria(criteria: Iterable[Criterion]) -> Limits:
+    return _strictest(
+        (f"{one.measure}, {one.statistic}", side, limit)
+        for one in criteria
+        for side, limit in (("at_least", one.at_least), ("at_most", one.at_most))
+        if limit is not None
+    )
+
+
+def _of_gates(gates: Iterable[Gate]) -> Limits:
+    return _strictest(row for gate in gates for row in _rows(gate))
+
+
+def _rows(gate: Gate) -> Iterator[tuple[str, str, float]]:
+    if isinstance(gate, MetricGate):
+        what = f"{gate.measure}, {gate.statistic}"
+        if gate.at_least is not None:
+            yield what, "at_least", gate.at_least
+        if gate.at_most is not None:
+            yield what, "at_most", gate.at_most
+    elif isinstance(gate, BaselineGate):
+        yield _BASELINE, "at_least", gate.at_least
+    else:
+        yield gate.kind, "at_most", gate.at_most
+
+
+def _strictest(rows: Iterable[tuple[str, str, float]]) -> Limits:
+    found: dict[tuple[str, str], float] = {}
+    for what, side, limit in rows:
+        before = found.setdefault((what, side), limit)
+        found[what, side] = max(before, limit) if side == "at_least" else min(before, limit)
+    return found
+
+
+def _words(side: str) -> str:
+    return side.replace("_", " ")

@@ -1,0 +1,1 @@
+"""Facts of evaluations: measures, criteria, and what is registered before."""

@@ -1,0 +1,1 @@
+"""What people write about a device, and how it links."""

@@ -1,0 +1,1 @@
+"""Facts of those who act: identities, roles and approvals."""

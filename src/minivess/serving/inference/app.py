@@ -1,0 +1,313 @@
+"""The HTTP interface: one volume in; mask, decision and receipt out.
+
+Each request for a segmentation is judged, and what is answered is recorded before. A request that cannot be read is
+counted by its reason. Image bytes stay in memory; neither file names nor anything else the client wrote reaches the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import uuid4
+
+from anyio import CapacityLimiter, fail_after, to_thread
+from fastapi import FastAPI, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+
+from minivess.foundation.digests import digest_bytes
+from minivess.foundation.errors import CouldNotCheckError, InputError, UsageError
+from minivess.foundation.implements import implements
+from minivess.records.log.receipt import Receipt
+from minivess.records.log.serving_log import RefusalReason
+from minivess.serving.inference import problems
+from minivess.serving.inference.messages import Health, Model, Problem, Segmentation
+from minivess.serving.inference.page import front_page
+from minivess.serving.inference.volumes import Limits, pack_mask, parse_npy, parse_spacing
+from minivess.workflows.serving.inference import InferenceService, mask_digest
+
+_FORM_HINT = "send multipart/form-data with a file part `volume` (.npy) and a text part `spacing_um` (z,y,x)"
+_SPACING_BYTES = 1024
+_DIGITS = 18
+_REQUEST_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["volume", "spacing_um"],
+                "properties": {
+                    "volume": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "NumPy `.npy` file, three axes (z, y, x), whole or real numbers in any unit.",
+                    },
+                    "spacing_um": {
+                        "type": "string",
+                        "description": "Voxel size in micrometres as z,y,x.",
+                        "example": "5,1,1",
+                    },
+                },
+            }
+        }
+    },
+}
+_PROBLEM: dict[str, Any] = {"content": {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "Malformed: no multipart form, no .npy file, no spacing. Counted.", **_PROBLEM},
+    408: {"description": "The request took too long to arrive. Counted.", **_PROBLEM},
+    413: {"description": "More bytes than are taken. Counted.", **_PROBLEM},
+    422: {
+        "description": "Outside the intended use, with all reasons. Recorded with a receipt; counted without one when "
+        "many are refused.",
+        **_PROBLEM,
+    },
+    503: {"description": "The log cannot be written, so there is no answer.", **_PROBLEM},
+}
+_DESCRIPTION = """Segments vessels in two-photon volumes.
+
+Every answer is an entry of a signed, append-only audit log **before** it is given; the `receipt` proves it offline. Inputs
+outside the model's intended use are refused with reasons, never answered with a guess. Requests that cannot be read are
+counted in the log."""
+
+
+@dataclass(frozen=True)
+class _Turned:
+    """How a request that cannot be read is answered and counted."""
+
+    reason: RefusalReason
+    status: int
+    detail: str
+    hint: str
+    kind: str = "malformed-request"
+
+    def response(self, engine: InferenceService) -> Response:
+        """Count it and say why."""
+        engine.turn_away(self.reason)
+        return problems.problem_response(
+            self.kind, self.status, self.detail, hint=self.hint, reasons=(self.detail,), refused=True
+        )
+
+
+class _TurnedError(Exception):
+    """The request cannot be read."""
+
+    def __init__(self, how: _Turned) -> None:
+        super().__init__()
+        self.how = how
+
+
+@implements("REQ-027", "REQ-029", "REQ-175")
+def create_app(engine: InferenceService, *, limits: Limits | None = None, workers: int = 2) -> FastAPI:
+    """The service as an ASGI application.
+
+    Args:
+        engine: answers volumes on the record.
+        limits: how much is taken in.
+        workers: volumes segmented at the same time; others wait.
+    """
+    bounds = limits or Limits()
+    app = FastAPI(
+        title="MiniVess inference",
+        version=engine.model.version,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+    )
+    places = CapacityLimiter(workers)
+    problems.install(app)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes what clients write
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_request: Request, _error: RequestValidationError) -> Response:
+        return problems.problem_response("malformed-request", 400, "a part of the address is malformed")
+
+    async def in_thread[T](work: Callable[[], T]) -> T:
+        return await to_thread.run_sync(work, limiter=places)
+
+    @app.post(
+        "/v1/segment",
+        response_model=Segmentation,
+        responses=_REFUSALS,
+        openapi_extra={"requestBody": _REQUEST_BODY},
+        summary="Segment one volume",
+        tags=["inference"],
+    )
+    async def segment(request: Request) -> Response | Segmentation:
+        """Answer a mask with the decision and its receipt, or refuse with reasons."""
+        name = uuid4().hex
+        try:
+            data, spacing = await _read_request(request, bounds)
+            return await in_thread(lambda: _respond(engine, bounds, name, data, spacing))
+        except _TurnedError as turned:
+            return turned.how.response(engine)
+        except CouldNotCheckError:
+            engine.turn_away(RefusalReason.UNRECORDED)
+            raise
+        except Exception:
+            engine.turn_away(RefusalReason.FAILED)
+            raise
+
+    @app.get("/", include_in_schema=False, response_class=HTMLResponse)
+    def page() -> str:
+        """What is served and how to ask, for a browser."""
+        return front_page(engine.model)
+
+    @app.get("/v1/health", summary="Is the service up?", tags=["service"])
+    def health() -> Health:
+        """The service is up and its model is loaded."""
+        return Health(model=engine.model.digest)
+
+    @app.get("/v1/model", summary="What is served, and for what use?", tags=["service"])
+    def model() -> Model:
+        """Digest, threshold and the bounds of the intended use."""
+        served = engine.model
+        return Model(
+            device=served.device,
+            version=served.version,
+            intended_use=served.statement,
+            digest=served.digest,
+            threshold=served.threshold,
+            conformal_threshold=served.conformal_threshold,
+            bounds=served.intended_use,
+        )
+
+    @app.get(
+        "/v1/receipts/{index}",
+        summary="The receipt of an earlier answer",
+        tags=["inference"],
+        response_model=Receipt,
+        responses={404: {"description": "There is no such answer.", **_PROBLEM}},
+    )
+    def receipt(
+        index: Annotated[int, Path(ge=0, lt=1 << 53, description="Index of the entry.")],
+    ) -> Response | Receipt:
+        """Entry, inclusion proof and signed checkpoint, as of now."""
+        try:
+            return engine.receipt(index)
+        except UsageError as error:
+            return problems.problem_response("not-found", 404, error.message, hint=error.hint)
+
+    return app
+
+
+def _respond(engine: InferenceService, limits: Limits, name: str, data: bytes, spacing: str) -> Response | Segmentation:
+    """Judge one request (blocking).
+
+    Raises:
+        _TurnedError: volume or spacing cannot be read.
+    """
+    spacing_um = _parsed(RefusalReason.SPACING, lambda: parse_spacing(spacing))
+    volume = _parsed(RefusalReason.VOLUME, lambda: parse_npy(data, limits))
+    answer = engine.answer(volume, spacing_um, name, source=digest_bytes(data))
+    if answer.mask is None or answer.foreground_fraction is None or answer.receipt is None:
+        return problems.problem_response(
+            "outside-intended-use",
+            422,
+            answer.reasons[0],
+            hint="GET /v1/model lists the bounds of the intended use",
+            request=None if answer.receipt is None else name,
+            reasons=answer.reasons,
+            refused=True,
+            receipt=answer.receipt,
+        )
+    z, y, x = answer.mask.shape
+    return Segmentation(
+        decision="answered",
+        reasons=(),
+        mask=pack_mask(answer.mask),
+        mask_digest=mask_digest(answer.mask),
+        shape=(z, y, x),
+        foreground_fraction=answer.foreground_fraction,
+        threshold=engine.model.threshold,
+        conformal_mask=None if answer.conformal_mask is None else pack_mask(answer.conformal_mask),
+        conformal_threshold=engine.model.conformal_threshold,
+        model=engine.model.digest,
+        request=name,
+        receipt=answer.receipt,
+    )
+
+
+def _parsed[T](reason: RefusalReason, parse: Callable[[], T]) -> T:
+    try:
+        return parse()
+    except InputError as error:
+        raise _TurnedError(_Turned(reason, 400, error.message, error.hint)) from None
+
+
+@implements("REQ-173", "REQ-175")
+async def _read_request(request: Request, limits: Limits) -> tuple[bytes, str]:
+    """Volume and spacing of a request, in memory.
+
+    Raises:
+        _TurnedError: the request is no form, too large, too slow or incomplete, or the client has gone.
+    """
+    too_large = _Turned(
+        RefusalReason.TOO_LARGE,
+        413,
+        f"the request is larger than the {limits.body_bytes} bytes taken",
+        "send the volume in blocks",
+        "too-large",
+    )
+    malformed = _Turned(RefusalReason.NO_FORM, 400, "the request is no well-formed multipart form", _FORM_HINT)
+    try:
+        with fail_after(limits.seconds):
+            form = await _read_form(request, limits.body_bytes)
+            try:
+                data, spacing = await _parts(form)
+            finally:
+                await form.close()
+    except TimeoutError:
+        words = f"the request was not there after {limits.seconds:g} seconds"
+        how = _Turned(RefusalReason.TOO_SLOW, 408, words, "send it faster, or in blocks", "too-slow")
+        raise _TurnedError(how) from None
+    except ClientDisconnect:
+        raise _TurnedError(_Turned(RefusalReason.HUNG_UP, 400, "the request ended early", _FORM_HINT)) from None
+    except _TooLargeError:
+        raise _TurnedError(too_large) from None
+    except (OSError, MemoryError):
+        raise
+    except Exception:  # whatever the parser makes of what a client wrote
+        raise _TurnedError(malformed) from None
+    if data is None or spacing is None:
+        words = "the form lacks `volume` or `spacing_um`"
+        raise _TurnedError(_Turned(RefusalReason.INCOMPLETE, 400, words, _FORM_HINT))
+    return data, spacing
+
+
+class _TooLargeError(Exception):
+    """More bytes came than are taken."""
+
+
+async def _read_form(request: Request, limit: int) -> FormData:
+    """The multipart form of a request; stops reading as soon as more than `limit` bytes came."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise MultiPartException("not a multipart form")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and (len(announced) > _DIGITS or int(announced) > limit):
+        raise _TooLargeError
+    parser = MultiPartParser(
+        request.headers, _bounded(request, limit), max_files=1, max_fields=4, max_part_size=_SPACING_BYTES
+    )
+    parser.spool_max_size = limit
+    return await parser.parse()
+
+
+async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    taken = 0
+    async for chunk in request.stream():
+        taken += len(chunk)
+        if taken > limit:
+            raise _TooLargeError
+        yield chunk
+
+
+async def _parts(form: FormData) -> tuple[bytes | None, str | None]:
+    volume, spacing = form.get("volume"), form.get("spacing_um")
+    data = await volume.read() if isinstance(volume, UploadFile) else None
+    return data, spacing if isinstance(spacing, str) else None

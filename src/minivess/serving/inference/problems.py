@@ -1,0 +1,129 @@
+"""Errors as `application/problem+json` (RFC 9457): one line, a hint, never a stack trace, a path or a file name.
+
+Neither in the answer nor on stderr: what an error says may come from the client, so its kind alone is written there.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from minivess.foundation.errors import CouldNotCheckError, RefusedError
+from minivess.foundation.implements import implements
+from minivess.records.log.receipt import Receipt
+from minivess.serving.inference.messages import Problem
+
+MEDIA_TYPE = "application/problem+json"
+
+_TITLES = {
+    "malformed-request": "The request is malformed",
+    "too-large": "The request is too large",
+    "too-slow": "The request took too long to arrive",
+    "outside-intended-use": "Outside the intended use",
+    "not-found": "There is no such thing here",
+    "log-unavailable": "The answer cannot be recorded",
+    "http": "The request cannot be served",
+    "internal": "The service failed",
+}
+
+_log = logging.getLogger(__name__)
+
+
+def problem_response(
+    kind: str,
+    status: int,
+    detail: str,
+    *,
+    hint: str = "",
+    request: str | None = None,
+    reasons: tuple[str, ...] = (),
+    refused: bool = False,
+    receipt: Receipt | None = None,
+) -> JSONResponse:
+    """A problem as a response.
+
+    Args:
+        kind: last part of the problem's type, a key of this module's titles.
+        status: HTTP status.
+        detail: what is wrong, in words.
+        hint: what would mend it.
+        request: name of the request in the log.
+        reasons: why it was refused, when it was.
+        refused: whether it was judged, and is an entry or a count.
+        receipt: of the refusal's entry, when there is one.
+    """
+    problem = Problem(
+        type=f"urn:minivess:problem:{kind}",
+        title=_TITLES[kind],
+        status=status,
+        detail=detail,
+        hint=hint,
+        decision="refused" if refused else None,
+        reasons=reasons,
+        request=request,
+        receipt=receipt,
+    )
+    body = problem.model_dump(mode="json", exclude_none=True)
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make an application answer all its errors as problems."""
+    app.add_exception_handler(CouldNotCheckError, _unavailable)
+    app.add_exception_handler(RefusedError, _unavailable)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_middleware(_Guard)
+
+
+@implements("REQ-175")
+class _Guard:
+    """Answers what nothing else caught, so that it reaches no server that would print it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            _log.error("a request failed: %s", type(error).__name__)
+            if not begun:
+                with suppress(Exception):  # the client has gone
+                    await _internal()(scope, receive, send)
+
+
+async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
+    _log.error("an answer could not be recorded: %s", type(error).__name__)
+    return problem_response(
+        "log-unavailable",
+        503,
+        "the audit log cannot be written, so nothing is answered",
+        hint="tell whoever runs the service; send the request again later",
+    )
+
+
+async def _http(_request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    kind, hint = ("not-found", "GET /openapi.json lists what there is") if status == 404 else ("http", "")
+    detail = str(error.detail) if isinstance(error, HTTPException) else "the request cannot be served"
+    return problem_response(kind, status, detail, hint=hint)
+
+
+def _internal() -> JSONResponse:
+    return problem_response(
+        "internal", 500, "the request could not be completed", hint="the log says when; tell whoever runs the service"
+    )

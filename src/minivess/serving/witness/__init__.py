@@ -1,0 +1,1 @@
+"""A small witness of the log (C2SP tlog-witness)."""

@@ -1,0 +1,1 @@
+"""From files or the generator to validated, split and versioned cases."""

@@ -1,0 +1,43 @@
+"""What was checked about people before they could sign, as the log says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing, suppress
+
+from minivess.compliance.audit.log import AuditLog
+from minivess.foundation.errors import InputError
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.foundation.settings import load_settings
+from minivess.records.log.entry import Entry, Outcome
+from minivess.records.log.payloads import PAYLOADS, IdentityEnrolled, LogCreated
+from minivess.records.log.witnessed import Checked
+
+
+@implements("REQ-167")
+def checks_in(entries: Iterable[Entry]) -> dict[str, str]:
+    """What was checked about each person before they could sign, by id, in words: what, by whom, at which entry."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        body = entry.body
+        if body.action not in {"log.created", "identity.enrolled"} or body.outcome is not Outcome.COMPLETED:
+            continue
+        said = PAYLOADS[body.action].model_validate(body.payload)
+        known: dict[str, Checked] = {}
+        if isinstance(said, LogCreated):
+            known = said.checked or {}
+        elif isinstance(said, IdentityEnrolled) and said.checked is not None:
+            known = {said.identity.id: said.checked}
+        for who, one in known.items():
+            found[who] = f"{one.document}; {one.training}; checked by {body.actor} (entry {body.index})"
+    return found
+
+
+def checks_of(workspace: Workspace) -> dict[str, str]:
+    """As `checks_in` of the workspace's log; empty where no log was started. No passphrase is needed."""
+    if workspace.project_file.is_file():
+        url = load_settings(workspace.root).database_url
+        with suppress(InputError), closing(AuditLog.open(url, log_signer=None)) as log:
+            return checks_in(log.entries(actions={"log.created", "identity.enrolled"}))
+    return {}

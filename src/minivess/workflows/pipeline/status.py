@@ -1,0 +1,138 @@
+"""The state of the project's pipeline, and whether people did what its last stages stand for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from minivess.compliance.proofs.canonical import digest_of
+from minivess.foundation.digests import digest_file
+from minivess.foundation.errors import RefusedError, UsageError
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.records.device.project import Project
+from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.log.entry import Entry, Outcome
+from minivess.workflows.pipeline.stages import EVALUATION, stages_of, stated
+from minivess.workflows.session.project_state import reading
+from minivess.workflows.session.services import WorkspaceReader
+from minivess.workflows.session.workspace_files import read_json
+
+_PEOPLE = ("evaluate", "release")
+_ACTIONS = {
+    "ingest": "data.ingest",
+    "validate": "data.validate",
+    "split": "data.split",
+    "seal": "data.seal",
+    "train": "training",
+    "ensemble": "ensemble",
+    "calibrate": "calibration",
+    "export": "model.export",
+}
+"""What the log calls the stages that need one person."""
+
+
+@implements("REQ-099")
+def state(root: Path, project: Project) -> list[dict[str, str]]:
+    """Every stage of the project in order: its name, its command, and why it is stale (empty: it is not).
+
+    A stage that takes what a stale stage makes is stale with it.
+
+    Raises:
+        CouldNotCheckError: DVC cannot tell.
+    """
+    from minivess.ml.versions.dvc_stages import recorded_stages, stale_stages
+
+    reasons, known = stale_stages(root), recorded_stages(root)
+    rows: list[dict[str, str]] = []
+    makers: dict[str, str] = {}
+    for name, stage in stages_of(project, stated(root)).items():
+        stale = "; ".join(reasons.get(name, ())) if name in known else "not run yet"
+        before = next((makers[path] for path in stage.get("deps", []) if path in makers), None)
+        if not stale and before is not None:
+            stale = f"after {before}"
+        rows.append({"stage": name, "command": str(stage["cmd"]), "stale": stale})
+        if stale:
+            makers |= {path: name for out in stage.get("outs", []) for path in out} | (
+                {"data/prepared": name} if name == "seal" else {}
+            )
+    return rows
+
+
+@implements("REQ-099")
+def take_over(root: Path, project: Project) -> list[str]:
+    """Note the stages that were run before there was a pipeline, as far as the log vouches for them; returns their names.
+
+    From the first stage on, each that was completed under the configuration as it is now, and whose files are those its
+    entries name. The first that is not ends it.
+    """
+    from minivess.ml.versions.dvc_stages import record_stage, recorded_stages
+
+    known, taken = recorded_stages(root), list[str]()
+    with reading(root, project) as told:
+        if told is None:
+            return taken
+        for stage, action in _ACTIONS.items():
+            if stage in known:
+                continue
+            made: dict[str, str] = {}
+            for entry in told.log.entries(actions={action}):
+                if entry.body.outcome is Outcome.COMPLETED and entry.body.context.configuration == digest_of(project):
+                    made |= {output.name: output.digest for output in entry.body.outputs}
+            files = {root / name: digest for name, digest in made.items()}
+            if not files or any(not path.is_file() or digest_file(path) != files[path] for path in files):
+                break
+            record_stage(root, stage)
+            taken.append(stage)
+    return taken
+
+
+@implements("REQ-099")
+def check_people(services: WorkspaceReader, stage: str) -> None:
+    """See whether people did what a stage stands for; nothing is done in their place.
+
+    Raises:
+        UsageError: the stage needs nobody.
+        RefusedError: they did not yet; the hint says what they do.
+    """
+    if stage not in _PEOPLE:
+        raise UsageError(f"{stage} needs no people", hint=f"stages that do: {', '.join(_PEOPLE)}")
+    entries = [
+        entry
+        for entry in services.log.entries(actions={"evaluation", "release.build"})
+        if entry.body.outcome is Outcome.COMPLETED
+    ]
+    evaluations = [entry for entry in entries if entry.body.action == "evaluation" and _is_current(services, entry)]
+    if not evaluations:
+        raise RefusedError(
+            "this model was not evaluated on the test set: that takes two people",
+            hint="minivess test-set request --purpose …; then another person: minivess test-set approve REQUEST --run",
+        )
+    if stage == "evaluate":
+        return
+    version = services.project.device.version
+    built = [
+        entry
+        for entry in entries
+        if entry.body.action == "release.build"
+        and entry.body.payload.get("version") == version
+        and entry.body.index > evaluations[-1].body.index
+    ]
+    if not built:
+        raise RefusedError(
+            f"release {version} was not built from this evaluation: that takes people",
+            hint="minivess release build, then two people: minivess release sign PACK --as …",
+        )
+
+
+def _is_current(services: WorkspaceReader, entry: Entry) -> bool:
+    workspace = Workspace(services.workspace)
+    path = services.workspace / EVALUATION
+    if not path.is_file() or not workspace.onnx.is_file():
+        return False
+    made = read_json(workspace, EVALUATION, EvaluationRecord, hint="minivess evaluate")
+    wanted = services.project.evaluation
+    return (
+        digest_file(path) in {output.digest for output in entry.body.outputs}
+        and made.model == digest_file(workspace.onnx)
+        and (made.conventions.tolerance_um, made.conventions.bootstrap) == (wanted.tolerance_um, wanted.bootstrap)
+    )

@@ -1,0 +1,1 @@
+"""A project folder: its start, its health, and the demonstration."""

@@ -1,0 +1,1 @@
+"""Release gates, the evidence pack, and its signatures."""

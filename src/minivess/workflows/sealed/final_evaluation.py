@@ -1,0 +1,134 @@
+"""The one place where the sealed test set is read: under an approval, which is an entry before the first plain byte.
+
+What is decrypted stays in the memory of this process. The model runs in another one, which gets images and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.proofs.canonical import digest_of
+from minivess.compliance.rules.looks import input_of, same_figures
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.ml.evaluation.acceptance_criteria import judge
+from minivess.ml.evaluation.baseline import tune_threshold
+from minivess.ml.evaluation.evaluate import evaluate
+from minivess.ml.evaluation.figures import write_figures
+from minivess.ml.inference.isolated import IsolatedPredictor, keep_memory_private
+from minivess.ml.sealed.sealed_cases import open_image, open_label, open_sealed
+from minivess.ml.sealed.sealed_files import verify_sealed
+from minivess.records.artifact import Artifact
+from minivess.records.data.split import Part
+from minivess.records.evaluation.evaluation import CriterionOutcome, EvaluationRecord
+from minivess.records.log.payloads import Evaluated
+from minivess.workflows.log.time_attestations import attest_time
+from minivess.workflows.models.modelling import cases_of
+from minivess.workflows.pipeline.stages import follows
+from minivess.workflows.sealed.requests import approve, custodian_keys, facts_of, released_keys
+from minivess.workflows.session.bound_inputs import ONNX, BoundInputs
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services
+from minivess.workflows.session.workspace_files import write_json
+
+_log = logging.getLogger(__name__)
+
+
+@implements("REQ-022", "REQ-023", "REQ-024", "REQ-025", "REQ-092", "REQ-093", "REQ-094", "REQ-095", "REQ-133")
+@implements("REQ-180", "RC-03")
+@follows("evaluate")
+def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord:
+    """Evaluate the exported model on the sealed test set, under the approval of `request_id`.
+
+    The requester runs it with the released key, or the approver does as custodian. It may be run again under the same
+    approval, after a crash or to repeat it: that is the same look. The first completed result counts. A later one with other
+    figures is recorded, shown as a discrepancy, and not written over the first.
+
+    Raises:
+        RefusedError: no approval for exactly this model, configuration, plan and data and this actor, or a changed sealed
+            file; each refusal is an entry.
+    """
+    workspace, project = Workspace(services.workspace), services.project
+    attest_time(services)
+    held, history = BoundInputs.of(services), services.log.standing.test_set
+    inputs = [held.recorded(ONNX)]
+    if request_id in history.requests:
+        inputs.append(Artifact(name=input_of(request_id), digest=digest_of(history.requests[request_id].request)))
+    circumstances = services.context(model=held.recorded(ONNX).digest)
+    with (
+        ExitStack() as stack,
+        recorded(services, "evaluation", signer, inputs=inputs, context=circumstances) as record,
+    ):
+        facts = facts_of(services, inputs=held)
+        manifest = held.seal
+        record.input("data/sealed", manifest.root)
+        grant = history.check_evaluate(request_id, actor=signer.identity.id, model=facts.model).grant
+        asked = history.check_facts(request_id, facts)
+        plan, look = history.plan_of(request_id), history.number_of(request_id)
+        verify_sealed(workspace.sealed, manifest)
+        baseline = tune_threshold([(image, label) for _, image, label in cases_of(held, Part.CALIBRATION)])
+        predictor = stack.enter_context(IsolatedPredictor(workspace.onnx, project.model, digest=facts.model))
+        keep_memory_private()
+        custodian = grant.mode == "custodian"
+        keys = custodian_keys(signer, manifest) if custodian else released_keys(services, signer, asked, grant)
+        cases = {case.id: case for case in held.manifest.cases}
+        sealed = {case.id: case for case in open_sealed(workspace.sealed, manifest, keys)}
+        del keys
+        made, details = evaluate(
+            ((cases[name], open_image(case)) for name, case in sealed.items()),
+            predictor.predict,
+            lambda name: open_label(sealed[name]),
+            threshold=plan.mask_threshold,
+            conformal_threshold=held.calibration.threshold,
+            baseline_threshold=baseline,
+            conventions=plan.conventions,
+            model=facts.model,
+            data=manifest.root,
+            request=asked.id,
+            seed=plan.seed,
+            look=look,
+            looks=None if held.terms is None else held.terms.looks,
+            progress=services.progress,
+        )
+        result = Evaluated(
+            request=asked.id,
+            cases=len(made.cases),
+            aggregates=made.aggregates,
+            baseline_dice=made.baseline.mean,
+            look=look,
+            criteria=tuple(
+                CriterionOutcome(criterion=one.criterion, value=one.value, met=one.met)
+                for one in judge(made, plan.criteria)
+            ),
+        )
+        first = history.first_result(asked.id)
+        if first is None or same_figures(first, result):
+            write_json(workspace, "evidence/evaluation/evaluation.json", made)
+            pictures = write_figures(made, details, workspace.evaluation / "figures", cases=not custodian)
+            for path in pictures:
+                record.output(f"evaluation/figures/{path.name}", path)
+            record.output("evaluation/evaluation.json", workspace.evaluation / "evaluation.json")
+        else:
+            _log.warning(
+                "the figures differ from those of the first evaluation under %s: the first ones count, and the log shows both",
+                asked.id,
+            )
+        record.payload(**result.model_dump(mode="json"))
+    return made
+
+
+@implements("REQ-133", "RC-03")
+def approve_and_run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord:
+    """Approve a request as custodian and run the evaluation; the data key is handed to nobody.
+
+    A custodian run that broke off is finished by calling this again.
+
+    Raises:
+        RefusedError: as `test_set.approve` and `run`.
+    """
+    granted = services.log.standing.test_set.grants.get(request_id)
+    if granted is None or granted.actor != signer.identity.id or granted.grant.mode != "custodian":
+        approve(services, signer, request_id, mode="custodian")
+    return run(services, signer, request_id)

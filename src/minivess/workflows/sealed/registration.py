@@ -1,0 +1,114 @@
+"""What is registered in the log before the test set is looked at, and stays: the release policy beside the criteria.
+
+After a look nothing of it becomes laxer than what the look was judged by.
+"""
+
+from __future__ import annotations
+
+from minivess.compliance.facts.gates import load_policy
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.proofs.canonical import digest_of
+from minivess.compliance.rules.registrations import Registrations
+from minivess.foundation.errors import InputError, RefusedError, UsageError
+from minivess.foundation.implements import implements
+from minivess.records.device.release import ReleasePolicy
+from minivess.records.device.strictness import gates_beyond_criteria
+from minivess.records.log.receipt import Receipt
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services, WorkspaceReader
+
+POLICY = "release/policy"
+"""How an entry names the policy that it registers."""
+
+
+def policy_of(services: WorkspaceReader) -> ReleasePolicy:
+    """The release policy: the project's own, else that of the source tree.
+
+    Raises:
+        UsageError: there is none.
+        InputError: it is malformed, with file and line.
+    """
+    for folder in (services.workspace, services.source):
+        path = folder / "release" / "policy.yaml"
+        if path.is_file():
+            policy = load_policy(path)
+            if not any(gate.kind == "criteria" and gate.at_most == 0 for gate in policy.gates):
+                raise InputError(
+                    "the policy does not judge the registered acceptance criteria",
+                    path="release/policy.yaml",
+                    hint="add the gate `- {id: criteria, kind: criteria}`",
+                )
+            return policy
+    raise UsageError("there is no release/policy.yaml", hint="`minivess init` writes one to start from")
+
+
+@implements("REQ-184", "REQ-185", "RC-66")
+def register_policy(services: Services, signer: Signer) -> Receipt:
+    """Write the gates and signatures of the release policy into the log, before the test set is looked at.
+
+    Raises:
+        RefusedError: the test set was looked at already, and this policy is laxer than the one of the look.
+        UsageError, InputError: as `policy_of`.
+    """
+    policy = policy_of(services)
+    with recorded(services, "policy.register", signer, instant=True) as record:
+        refuse_laxer(registrations_of(services).laxer_than_looks(policy=policy))
+        record.output(POLICY, digest_of(policy))
+        record.payload(policy=policy)
+    return record.receipt
+
+
+def registrations_of(services: WorkspaceReader) -> Registrations:
+    """What the log says was registered, followed to its newest signed checkpoint."""
+    return services.log.standing.registrations
+
+
+@implements("REQ-184")
+def registered_policy(services: WorkspaceReader, registered: Registrations) -> str:
+    """The digest of the release policy, which must be registered as it is now.
+
+    Raises:
+        RefusedError: it is not registered.
+    """
+    digest = digest_of(policy_of(services))
+    if digest not in registered.policies:
+        raise RefusedError(
+            "this release policy is not in the log", hint="a release manager registers it: `minivess release policy`"
+        )
+    return digest
+
+
+@implements("REQ-185", "RC-66")
+def check_release_policy(services: WorkspaceReader) -> None:
+    """Compare the policy that a release is built by with those of all looks at the test set.
+
+    Raises:
+        RefusedError: it is laxer; the message names what.
+    """
+    refuse_laxer(registrations_of(services).laxer_than_looks(policy=policy_of(services)))
+
+
+def refuse_laxer(found: list[str]) -> None:
+    """Refuse what became laxer after a look.
+
+    Raises:
+        RefusedError: `found` is not empty.
+    """
+    if found:
+        raise RefusedError(
+            f"the test set was looked at, and this is laxer than what the look was judged by: {'; '.join(found)}",
+            hint="put it back as it was registered; a laxer one needs other test cases, sealed in a new project",
+        )
+
+
+@implements("REQ-186")
+def beyond_criteria(services: WorkspaceReader) -> list[str]:
+    """Gates of the release policy that require more than the project's acceptance criteria, one sentence each.
+
+    Nothing while there is no policy that can be read: a request is refused then.
+    """
+    try:
+        policy = policy_of(services)
+    except (UsageError, InputError):
+        return []
+    return gates_beyond_criteria(policy, services.project.evaluation.criteria)

@@ -1,0 +1,1 @@
+"""Serving a model: answers, refused requests, and the log of a site."""

@@ -1,0 +1,1 @@
+"""What every use case starts from: open services, the recording of actions, and the data that an entry cites."""

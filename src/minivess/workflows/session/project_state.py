@@ -1,0 +1,85 @@
+"""What a project knows beside its source tree: its workspace, its project file and its log, read without any key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minivess.foundation.digests import digest_file, digest_json
+from minivess.foundation.paths import Workspace, release_policy
+from minivess.records.log.entry import Outcome
+
+if TYPE_CHECKING:
+    from minivess.compliance.audit.reader import LogReader
+    from minivess.records.device.project import Project
+    from minivess.workflows.session.services import WorkspaceReader
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a project knows beside its source tree."""
+
+    workspace: Workspace
+    project: Project
+    log: LogReader
+
+    @classmethod
+    def by(cls, services: WorkspaceReader) -> Told:
+        """What open services know."""
+        return cls(Workspace(services.workspace), services.project, services.log)
+
+
+@contextmanager
+def reading(workspace: Path, project: Project) -> Iterator[Told | None]:
+    """The log of a project, for reading, which asks for no passphrase; None where no log was started.
+
+    Raises:
+        InputError: a newer version wrote the log.
+        VerificationError: the entries do not agree with the last checkpoint.
+        CouldNotCheckError: the log is out of reach.
+    """
+    from minivess.compliance.audit.log import AuditLog  # a database, which a tree without a project does not need
+    from minivess.compliance.identity.keystore import Keystore
+    from minivess.foundation.settings import load_settings
+    from minivess.workflows.session.services import LOG_IDENTITY
+
+    root = workspace.absolute()
+    if LOG_IDENTITY not in {identity.id for identity in Keystore(root / "keystore").identities()}:
+        yield None
+        return
+    with closing(AuditLog.open(load_settings(root).database_url, log_signer=None)) as log:
+        yield Told(Workspace(root), project, log)
+
+
+def things_in(told: Told) -> dict[str, str]:
+    """Digests of what items may rest on, as far as it exists.
+
+    `data-set`, `label-protocol` (the classes and how they were annotated), `weights`, `threshold` (the calibration's),
+    `policy` and `configuration`.
+    """
+    project = told.project
+    card = project.data.card
+    protocol = {
+        "annotation": None if card is None else card.annotation_protocol,
+        "classes": {str(value): name for value, name in project.data.classes.items()},
+    }
+    found: dict[str, str] = {
+        "configuration": digest_json(project.model_dump(mode="json")),
+        "label-protocol": digest_json(protocol),
+    }
+    policy = told.workspace.root / "release" / "policy.yaml"
+    found["policy"] = digest_file(policy if policy.is_file() else release_policy())
+    for entry in told.log.entries(actions={"data.split", "data.validate", "calibration", "model.export"}):
+        action, context = entry.body.action, entry.body.context
+        if entry.body.outcome is not Outcome.COMPLETED:
+            continue
+        if action.startswith("data.") and context.data:
+            found["data-set"] = context.data
+        elif action == "model.export" and context.model:
+            found["weights"] = context.model
+        elif action == "calibration" and entry.body.outputs:
+            found["threshold"] = entry.body.outputs[0].digest
+    return found

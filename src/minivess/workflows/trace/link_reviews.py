@@ -1,0 +1,190 @@
+"""Reviews of links and baselines of items: looked at by a person, and on the record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from minivess.compliance.documents.approved_documents import BY_REVIEWER, approvable
+from minivess.compliance.documents.log_story import items_digest
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.items.items import load_items
+from minivess.compliance.trace.link_reviews import (
+    LinkKey,
+    State,
+    link_digests,
+    read_reviews,
+    states,
+    write_reviews,
+)
+from minivess.foundation.errors import RefusedError, UsageError
+from minivess.foundation.implements import implements
+from minivess.foundation.strict_yaml import nearest
+from minivess.records.log.entry import Outcome
+from minivess.records.log.payloads import BaselineTaken
+from minivess.records.log.receipt import Receipt
+from minivess.records.people.roles import IdentityKind, Role
+from minivess.workflows.session.project_state import Told, things_in
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services, WorkspaceReader
+
+_MOST = 4000
+"""Links an entry can hold."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A baseline as the log has it."""
+
+    name: str
+    entry: int
+    commit: str | None
+    digest: str
+    items: int
+    actor: str
+    time: datetime
+
+
+def link_states(services: WorkspaceReader) -> dict[LinkKey, State]:
+    """How every link of the source tree stands."""
+    current = link_digests(load_items(services.source), things_in(Told.by(services)))
+    return states(current, read_reviews(services.source))
+
+
+@implements("REQ-067")
+def review(services: Services, signer: Signer, *, only: Collection[str] = ()) -> list[LinkKey]:
+    """Say that links hold as they are: those that are suspect or were never reviewed.
+
+    The entries come first; when the file cannot be written afterwards, the same review can be repeated.
+
+    Args:
+        services: the workspace.
+        signer: the person who looked.
+        only: ids; then only links of these items and to them.
+
+    Returns:
+        The links that were reviewed.
+
+    Raises:
+        RefusedError: the signer is no person.
+        UsageError: nothing is left to review, or an id is not known.
+        CannotWriteError: the log or `requirements/reviews.txt` cannot be written.
+    """
+    if signer.identity.kind is not IdentityKind.PERSON:
+        raise RefusedError(f"{signer.identity.id} is a service", hint="links are reviewed by a person")
+    items = load_items(services.source)
+    for name in only:
+        if name not in items.by_id:
+            raise UsageError(f"there is no item {name}")
+    current = link_digests(items, things_in(Told.by(services)))
+    known = read_reviews(services.source)
+    open_links = [
+        key
+        for key, state in states(current, known).items()
+        if state != "reviewed" and (not only or key.item in only or key.target in only)
+    ]
+    if not open_links:
+        raise UsageError("every link is reviewed as it is")
+    for start in range(0, len(open_links), _MOST):
+        part = open_links[start : start + _MOST]
+        with recorded(services, "trace.review", signer, instant=True) as record:
+            record.payload(links=[{"link": str(key), "digest": current[key]} for key in part])
+    kept = {key: digest for key, digest in known.items() if key in current}
+    write_reviews(services.source, kept | {key: current[key] for key in open_links})
+    return open_links
+
+
+@implements("REQ-117")
+def approve(services: Services, signer: Signer, subjects: Collection[str]) -> dict[str, Receipt]:
+    """Approve plans, change requests, the requirements or the risk file, as they stand; one entry each.
+
+    Args:
+        services: the workspace.
+        signer: the person who read them.
+        subjects: their names, as `approvable` gives them.
+
+    Returns:
+        The receipt of each subject.
+
+    Raises:
+        RefusedError: the signer is no person, or no independent reviewer where one is needed.
+        UsageError: a subject is not known.
+    """
+    if signer.identity.kind is not IdentityKind.PERSON:
+        raise RefusedError(f"{signer.identity.id} is a service", hint="a person reads and approves")
+    known = approvable(services.source, load_items(services.source))
+    for subject in subjects:
+        if subject not in known:
+            raise UsageError(f"there is no {subject} to approve", hint=nearest(subject, sorted(known)))
+        if subject in BY_REVIEWER and Role.REVIEWER not in signer.identity.roles:
+            raise RefusedError(
+                f"{signer.identity.id} cannot approve {subject}", hint="an independent reviewer approves it"
+            )
+    receipts: dict[str, Receipt] = {}
+    for subject in dict.fromkeys(subjects):
+        with recorded(services, "trace.approve", signer, instant=True) as record:
+            record.payload(subject=subject, digest=known[subject])
+        receipts[subject] = record.receipt
+    return receipts
+
+
+@implements("REQ-068")
+def take_baseline(services: Services, signer: Signer, name: str) -> Receipt:
+    """Sign the digest of all items under a name, for the commit that is checked out.
+
+    Raises:
+        RefusedError: the tree differs from its commit, so that nobody could find these items again.
+        UsageError: the name is taken.
+    """
+    context = services.context()
+    if context.git_commit is None or context.git_dirty:
+        raise RefusedError("a baseline is taken of a commit", hint="commit the changes first")
+    if name in baselines(services):
+        raise UsageError(f"there is a baseline {name} already", hint="baselines are never moved; choose another name")
+    items = load_items(services.source)
+    with recorded(services, "trace.baseline", signer, instant=True, context=context) as record:
+        record.payload(name=name, items=len(items.by_id), digest=items_digest(items))
+    return record.receipt
+
+
+def baselines(services: WorkspaceReader) -> Mapping[str, Baseline]:
+    """Every baseline by its name, oldest first."""
+    found: dict[str, Baseline] = {}
+    for entry in services.log.entries(actions={"trace.baseline"}):
+        body = entry.body
+        if body.outcome is Outcome.COMPLETED:
+            taken = BaselineTaken.model_validate(body.payload)
+            found.setdefault(
+                taken.name,
+                Baseline(
+                    name=taken.name,
+                    entry=body.index,
+                    commit=body.context.git_commit,
+                    digest=taken.digest,
+                    items=taken.items,
+                    actor=body.actor,
+                    time=body.time,
+                ),
+            )
+    return found
+
+
+def reviewers(services: WorkspaceReader) -> dict[tuple[str, str], tuple[int, str, datetime]]:
+    """Who reviewed a link as it was: entry, actor and time of the latest review, by link and digest.
+
+    A line of `requirements/reviews.txt` that is not here was not signed by anybody.
+    """
+    found: dict[tuple[str, str], tuple[int, str, datetime]] = {}
+    for entry in services.log.entries(actions={"trace.review"}):
+        body = entry.body
+        if body.outcome is Outcome.COMPLETED:
+            for one in body.payload["links"]:
+                found[one["link"], one["digest"]] = (body.index, body.actor, body.time)
+    return found
+
+
+def unsigned_reviews(services: WorkspaceReader) -> list[LinkKey]:
+    """Lines of the file of reviews that no entry of the log holds."""
+    signed = reviewers(services)
+    return [key for key, digest in read_reviews(services.source).items() if (str(key), digest) not in signed]

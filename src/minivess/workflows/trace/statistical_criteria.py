@@ -1,0 +1,93 @@
+"""Read the results of cases, and judge the statistical acceptance criteria of a source tree by them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from minivess.compliance.items.items import Items
+from minivess.foundation.errors import InputError
+from minivess.foundation.files import read_limited
+from minivess.ml.evaluation.statistical_criteria import judge_criterion
+from minivess.records.evaluation.case_results import CaseResult, CriterionVerdict
+from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.items.items import Criterion
+
+_LIMIT = 64 << 20
+_SEED = 0
+"""Of every bootstrap: the verdict of the same results is always the same."""
+
+
+def read_cases(path: Path) -> tuple[CaseResult, ...]:
+    """The results of cases from an evaluation of this project (`.json`), or from a table (`.csv`).
+
+    A table has the columns `case` and `subject`; of the others, those that hold numbers (or nothing) in every row are
+    measures, the rest attributes.
+
+    Raises:
+        InputError: the file is missing, too large, or neither of these; with its line.
+    """
+    data = read_limited(path, limit=_LIMIT)
+    if path.suffix.lower() == ".json":
+        return _of_evaluation(data, path.name)
+    try:
+        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"is not a table in UTF-8: {error}", path=path.name) from None
+    if not rows or not {"case", "subject"} <= rows[0].keys():
+        raise InputError("has no columns `case` and `subject`", path=path.name, line=1)
+    for number, row in enumerate(rows, 2):
+        if None in row or None in row.values():
+            raise InputError("has another number of fields than the heading", path=path.name, line=number)
+    others = [name for name in rows[0] if name not in {"case", "subject"}]
+    measures = [name for name in others if _are_numbers(row[name] for row in rows)]
+    try:
+        return tuple(
+            CaseResult(
+                case=row["case"],
+                subject=row["subject"],
+                values={name: float(row[name]) if row[name].strip() else None for name in measures},
+                attributes={name: row[name] for name in others if name not in measures},
+            )
+            for row in rows
+        )
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise InputError(f"holds a malformed case: {first['msg']}", path=path.name) from None
+
+
+def judge_all(items: Items, cases: tuple[CaseResult, ...]) -> dict[str, CriterionVerdict]:
+    """The verdict of every criterion, by its id.
+
+    Raises:
+        UsageError: a criterion cannot be judged by these cases.
+    """
+    return {name: judge_criterion(one, cases, seed=_SEED) for name, one in items.of(Criterion).items()}
+
+
+def _of_evaluation(data: bytes, shown: str) -> tuple[CaseResult, ...]:
+    try:
+        record = EvaluationRecord.model_validate_json(data)
+    except ValidationError:
+        raise InputError("is no evaluation of this project", path=shown) from None
+    return tuple(
+        CaseResult(
+            case=one.case,
+            subject=one.subject,
+            values=one.model_dump(include={"dice", "cldice", "nsd", "hd95_um", "baseline_dice"}),
+            attributes={},
+        )
+        for one in record.cases
+    )
+
+
+def _are_numbers(texts: Iterable[str]) -> bool:
+    held = [text for text in texts if text.strip()]
+    try:
+        return bool([float(text) for text in held])
+    except ValueError:
+        return False

@@ -23,7 +23,7 @@ from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
 from minivess.records.device.release import GateFacts, GateResult
-from minivess.records.items.trace import EvidenceFile, TestResult
+from minivess.records.items.trace import EvidenceFile, RecordedResult
 from minivess.records.people.identity import Meaning
 from tests.compliance import pack_builder as logs
 from tests.compliance.evidence.release_builder import POLICY, SHA, Release, make_release, sign_for
@@ -232,7 +232,7 @@ def _(story: Story) -> None:
     story.release.record(report.model_copy(update={"results": (_named(report.results[0], named),)}))
 
 
-def _named(result: TestResult, file: EvidenceFile) -> TestResult:
+def _named(result: RecordedResult, file: EvidenceFile) -> RecordedResult:
     return result.model_copy(update={"evidence": (file,)})
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.release.build import release as release_command
-from minivess.cli.sealed.requests import test_set as test_set_command
+from minivess.cli.sealed.requests import test_set as access_command
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.registrations import Registrations
 from minivess.foundation.errors import MinivessError, RefusedError
@@ -198,7 +198,7 @@ def _(story: Story, who: str, command: str, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(f"MINIVESS_PASSPHRASE_{name}", projects.PASSPHRASE)
     group, name = command.split()
     arguments = [name, "--as", who.lower(), *(["--purpose", "a look"] if name == "request" else [])]
-    commands = {"release": release_command, "test-set": test_set_command}
+    commands = {"release": release_command, "test-set": access_command}
     story.result = CliRunner().invoke(commands[group], arguments, obj=story.project.workspace.root)
 
 

@@ -17,7 +17,7 @@ from minivess.compliance.trace.graph import TraceGraph
 from minivess.compliance.trace.trace_data import view
 from minivess.foundation.errors import InputError
 from minivess.foundation.provenance import environment_digest, tree_digest
-from minivess.records.items.trace import TestReport
+from minivess.records.items.trace import ResultReport
 from tests.tiny_tree import write_tree
 
 scenarios("traceability.feature")
@@ -44,12 +44,12 @@ class Check:
     """A source tree, and what the check made of it."""
 
     tree: Path
-    report: TestReport | None = None
+    report: ResultReport | None = None
     graph: TraceGraph | None = None
     error: InputError | None = None
     gaps: set[tuple[str, str, str]] = field(default_factory=set)
 
-    def run(self, report: TestReport | None = None) -> None:
+    def run(self, report: ResultReport | None = None) -> None:
         """Load the graph and note its gaps, or why it was refused."""
         try:
             self.graph = TraceGraph.load(self.tree, report)
@@ -58,7 +58,7 @@ class Check:
             return
         self.gaps = {(gap.kind, gap.item, f"{gap.source.path}:{gap.source.line}") for gap in self.graph.gaps()}
 
-    def results(self, outcome: str, line: int = 3) -> TestReport:
+    def results(self, outcome: str, line: int = 3) -> ResultReport:
         """A report on this tree with one result of the scenario."""
         result = {
             "name": "Two and two",
@@ -68,7 +68,7 @@ class Check:
             "seconds": 0.1,
             "scenario": {"path": "features/sum.feature", "line": line},
         }
-        return TestReport.model_validate(
+        return ResultReport.model_validate(
             {
                 "commit": None,
                 "dirty": None,

@@ -12,7 +12,7 @@ from pack_builder import ada
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.encoding import to_base64
-from minivess.compliance.rules.looks import Facts, TestSetHistory
+from minivess.compliance.rules.looks import Facts, LookHistory
 from minivess.compliance.verification import log as verification
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.foundation.digests import digest_bytes
@@ -43,7 +43,7 @@ def asked() -> Iterator[Case]:
     empty = Register()
     wish = logs.request()
     facts = Facts(**{name: getattr(wish, name) for name in Facts.model_fields})
-    folded = TestSetHistory.fold(log.entries)
+    folded = LookHistory.fold(log.entries)
     questions: dict[str, tuple[Callable[[], str], Words | None]] = {
         "a receipt": (receipt(), None),
         "a receipt with a blank": (receipt(entry=good.entry.replace(":", ": ", 1)), ("not an audit entry",)),

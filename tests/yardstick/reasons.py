@@ -97,8 +97,8 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r"verification\.log\._entry: (_fields\(line, index\)|raise _malformed\(.*)", _TWICE),
     (r"rules\.admission\.admit: raise VerificationError\(.*malformed payload.*", _TWICE),
     (r"rules\.admission\._check_approval: raise VerificationError\(.*demo keys.*", _TWICE),
-    (r"rules\.test_set\.TestSetHistory\._plan: raise RefusedError\(.*not registered before it.*", _TWICE),
-    (r"rules\.test_set\.TestSetHistory\.extend: raise VerificationError\(.*does not say what.*", _TWICE),
+    (r"rules\.test_set\.LookHistory\._plan: raise RefusedError\(.*not registered before it.*", _TWICE),
+    (r"rules\.test_set\.LookHistory\.extend: raise VerificationError\(.*does not say what.*", _TWICE),
     (r"rules\.(registrations|restores)\._payload: raise VerificationError\(.*", _TWICE),
     (
         r"identity\.roots\._Group\.key: raise VerificationError\(.*is not that of a root.*",

@@ -24,7 +24,7 @@ from minivess.records.data.validation import ValidationReport
 from minivess.records.device.project import Project
 from minivess.records.device.release import GateFacts, RiskJudgement
 from minivess.records.evaluation.evaluation import CaseMeasures, Conventions, EvaluationRecord, Interval
-from minivess.records.items.trace import TestReport, TestResult
+from minivess.records.items.trace import RecordedResult, ResultReport
 from minivess.records.log.entry import Context
 from minivess.records.models.model import CalibrationRecord, ExportRecord, ModelSpec, RunRecord, TrainingSpec
 from minivess.records.people.approval import Envelope
@@ -113,7 +113,7 @@ class Release:
     log: logs.LogBuilder
     facts: GateFacts
 
-    def record(self, report: TestReport) -> None:
+    def record(self, report: ResultReport) -> None:
         """Other results, in the workspace and in the log."""
         self.facts = self.facts.model_copy(update={"report": report})
         passed = sum(result.outcome == "passed" for result in report.results)
@@ -409,10 +409,10 @@ def _models(workspace: Workspace, log: logs.LogBuilder) -> ExportRecord:
     return export
 
 
-def _report(tree: Path) -> TestReport:
+def _report(tree: Path) -> ResultReport:
     graph = TraceGraph.load(tree)
     results = tuple(
-        TestResult(
+        RecordedResult(
             name=scenario.name,
             node=f"tests/features/{scenario.source.line}",
             ids=tuple(tag for tag in scenario.tags if tag.startswith(("REQ-", "RC-"))),
@@ -422,7 +422,7 @@ def _report(tree: Path) -> TestReport:
         )
         for scenario in graph.scenarios
     )
-    return TestReport(
+    return ResultReport(
         commit="a" * 40,
         dirty=False,
         tree=tree_digest(tree),

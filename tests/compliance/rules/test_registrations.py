@@ -18,7 +18,7 @@ from minivess.records.device.registration import PolicyRegistered, SealTerms
 from minivess.records.device.release import MetricGate, ReleasePolicy
 from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, Looks, level_of_all
 from minivess.records.log.entry import Entry, EntryBody, Outcome
-from minivess.records.log.payloads import CriteriaRegistered, DataSealed, TestSetApproved, TestSetRequested
+from minivess.records.log.payloads import CriteriaRegistered, DataSealed, LookApproved, LookRequested
 from minivess.records.people.approval import Envelope, EnvelopeSignature, Policy, PolicyRule, UnsealGrant, UnsealRequest
 from minivess.records.people.identity import Meaning
 from minivess.records.people.roles import Role
@@ -95,13 +95,13 @@ def asked(
             **changes,
         }
     )
-    return "test-set.request", TestSetRequested(request=request)
+    return "test-set.request", LookRequested(request=request)
 
 
 def approved(name: str = "r1") -> tuple[str, Record]:
     envelope = Envelope(payloadType="t", payload="", signatures=(EnvelopeSignature(keyid="", sig=""),))
     grant = UnsealGrant(request=name, approver="rosa", wrapped_key="AA==", envelope=envelope)
-    return "test-set.approve", TestSetApproved(grant=grant)
+    return "test-set.approve", LookApproved(grant=grant)
 
 
 def bodies(*steps: tuple[Any, ...], outcome: Outcome = Outcome.COMPLETED) -> Iterator[EntryBody]:

@@ -11,7 +11,7 @@ import pytest
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.register import Register, Tenure
 from minivess.compliance.proofs.canonical import digest_of
-from minivess.compliance.rules.looks import TestSetHistory, criteria_digest
+from minivess.compliance.rules.looks import LookHistory, criteria_digest
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.records.base import Record
@@ -27,9 +27,9 @@ from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.log.payloads import (
     CriteriaRegistered,
     Evaluated,
-    TestSetApproved,
-    TestSetOpened,
-    TestSetRequested,
+    LookApproved,
+    LookOpened,
+    LookRequested,
 )
 from minivess.records.people.approval import Envelope, EnvelopeSignature, Facts, RunMode, UnsealGrant, UnsealRequest
 from minivess.records.people.identity import Identity, KeyAlgorithm
@@ -96,7 +96,7 @@ def result(baseline: float = 0.5, name: str = "r1") -> Any:
 
 
 REGISTERED = step("ada", "criteria.register", CriteriaRegistered(criteria=CRITERIA, plan=PLAN))
-OPENED = step("ada", "test-set.open", TestSetOpened(request="r1"))
+OPENED = step("ada", "test-set.open", LookOpened(request="r1"))
 
 
 def asked(by: str = "ada", named: str = "ada", name: str = "r1", release: str = "0.1", **changes: Any) -> Any:
@@ -109,7 +109,7 @@ def asked(by: str = "ada", named: str = "ada", name: str = "r1", release: str = 
         ephemeral_key="AA==",
         **{**FACTS, **changes},
     )
-    return step(by, "test-set.request", TestSetRequested(request=request))
+    return step(by, "test-set.request", LookRequested(request=request))
 
 
 def granted(
@@ -120,12 +120,12 @@ def granted(
         mode
     ]
     grant = UnsealGrant(request=name, approver=by, mode=mode, envelope=envelope, **key)
-    return step(by, "test-set.approve", TestSetApproved(grant=grant), outcome)
+    return step(by, "test-set.approve", LookApproved(grant=grant), outcome)
 
 
 def check(*steps: Any, actor: str = "ada", **changes: str) -> UnsealGrant:
     facts = Facts.model_validate({**FACTS, **changes})
-    history = TestSetHistory.fold(entries(*steps))
+    history = LookHistory.fold(entries(*steps))
     granted = history.check_evaluate("r1", actor=actor, model=facts.model)
     history.check_facts("r1", facts)
     return granted.grant
@@ -135,13 +135,13 @@ def check(*steps: Any, actor: str = "ada", **changes: str) -> UnsealGrant:
 def test_a_granted_request_may_be_evaluated_again_and_stays_one_look() -> None:
     assert check(REGISTERED, asked(), granted()).approver == "rosa"
     assert check(REGISTERED, asked(), granted(), result(), result()).approver == "rosa"
-    [look] = TestSetHistory.fold(entries(REGISTERED, asked(), granted(), result(), result())).looks()
+    [look] = LookHistory.fold(entries(REGISTERED, asked(), granted(), result(), result())).looks()
     assert (look.number, look.opening.index, look.runs, look.discrepancies) == (1, 2, 2, ())
 
 
 @pytest.mark.verifies("REQ-133")
 def test_other_figures_under_one_approval_are_a_discrepancy_and_the_first_ones_count() -> None:
-    history = TestSetHistory.fold(entries(REGISTERED, asked(), granted(), result(0.9), result(0.8), result(0.9)))
+    history = LookHistory.fold(entries(REGISTERED, asked(), granted(), result(0.9), result(0.8), result(0.9)))
     [look] = history.looks()
     assert look.discrepancies == (4,)
     assert look.result == history.first_result("r1")
@@ -185,8 +185,8 @@ def test_a_second_request_of_the_same_name_changes_nothing() -> None:
 
 @pytest.mark.verifies("REQ-023")
 def test_openings_are_counted() -> None:
-    refused = step("ada", "test-set.open", TestSetOpened(request="r1"), Outcome.REFUSED)
-    history = TestSetHistory.fold(entries(REGISTERED, asked(), granted(mode=None), refused, OPENED, OPENED))
+    refused = step("ada", "test-set.open", LookOpened(request="r1"), Outcome.REFUSED)
+    history = LookHistory.fold(entries(REGISTERED, asked(), granted(mode=None), refused, OPENED, OPENED))
 
     assert history.openings == 2
     assert [opening.index for opening in history.opened] == [4, 5]
@@ -196,7 +196,7 @@ def test_openings_are_counted() -> None:
 
 @pytest.mark.verifies("REQ-022")
 def test_who_may_answer_a_request() -> None:
-    history = TestSetHistory.fold(entries(REGISTERED, asked()))
+    history = LookHistory.fold(entries(REGISTERED, asked()))
 
     assert history.check_approve("r1", approver="rosa", register=PEOPLE, now=NOW).id == "r1"
     with pytest.raises(RefusedError, match="cannot approve it"):
@@ -205,7 +205,7 @@ def test_who_may_answer_a_request() -> None:
         history.check_approve("r1", approver="rosa", register=PEOPLE, now=NOW + timedelta(days=2))
     with pytest.raises(RefusedError, match="no request"):
         history.check_approve("r2", approver="rosa", register=PEOPLE, now=NOW)
-    answered = TestSetHistory.fold(entries(REGISTERED, asked(), granted()))
+    answered = LookHistory.fold(entries(REGISTERED, asked(), granted()))
     with pytest.raises(RefusedError, match="approved already"):
         answered.check_approve("r1", approver="max", register=PEOPLE, now=NOW)
 
@@ -218,7 +218,7 @@ def test_a_second_identity_of_the_requester_is_no_second_person(other: Register 
         one, two = register.tenures.values()
         shared = two.identity.model_copy(update={"encryption_key": one.identity.encryption_key})
         register = Register(size=9, tenures={"a": one, "b": Tenure(shared, 0)})
-    history = TestSetHistory.fold(entries(REGISTERED, asked()))
+    history = LookHistory.fold(entries(REGISTERED, asked()))
     with pytest.raises(RefusedError, match="as ada and cannot approve it"):
         history.check_approve("r1", approver="rosa", register=register, now=NOW)
 
@@ -227,7 +227,7 @@ def test_a_second_identity_of_the_requester_is_no_second_person(other: Register 
 def test_a_revoked_requester_gets_no_approval() -> None:
     gone = Register(size=9, tenures={name: Tenure(one.identity, 0, 5) for name, one in PEOPLE.tenures.items()})
     with pytest.raises(VerificationError, match="ada"):
-        TestSetHistory.fold(entries(REGISTERED, asked())).check_approve("r1", approver="rosa", register=gone, now=NOW)
+        LookHistory.fold(entries(REGISTERED, asked())).check_approve("r1", approver="rosa", register=gone, now=NOW)
 
 
 def look(name: str, release: str = "0.1", data: str = FACTS["data"]) -> tuple[Any, ...]:
@@ -239,7 +239,7 @@ def test_the_policy_counts_looks_of_the_release_and_in_all() -> None:
     policy = Looks(per_release=2, total=3)
 
     def number(*looks: tuple[Any, ...], release: str = "0.1") -> int:
-        history = TestSetHistory.fold(entries(REGISTERED, *(one for several in looks for one in several)))
+        history = LookHistory.fold(entries(REGISTERED, *(one for several in looks for one in several)))
         return history.check_looks(policy, release=release, data=FACTS["data"])
 
     assert number() == 1
@@ -256,7 +256,7 @@ def test_of_two_requests_for_the_last_look_one_is_approved() -> None:
     tight = PLAN.model_copy(update={"looks": Looks(per_release=1, total=1)})
     registered = step("ada", "criteria.register", CriteriaRegistered(criteria=CRITERIA, plan=tight))
     both = [asked(name=name, plan=digest_of(tight)) for name in ("r1", "r2")]
-    history = TestSetHistory.fold(entries(registered, *both, granted(name="r1")))
+    history = LookHistory.fold(entries(registered, *both, granted(name="r1")))
     assert history.number_of("r1") == 1
     with pytest.raises(RefusedError, match="1 of 1 times"):
         history.check_approve("r2", approver="max", register=PEOPLE, now=NOW)
@@ -268,7 +268,7 @@ def test_each_look_has_its_result_and_its_number() -> None:
     outcome = CriterionOutcome(criterion=CRITERIA[0], value=0.9, met=True)
     done = Evaluated(request="a", cases=4, aggregates={"dice": dice}, baseline_dice=0.5, criteria=(outcome,))
     steps = [*look("a"), step("ada", "evaluation", done), *look("b"), *look("c", data=digest_bytes(b"fresh"))]
-    first, second, fresh = TestSetHistory.fold(entries(REGISTERED, *steps)).looks()
+    first, second, fresh = LookHistory.fold(entries(REGISTERED, *steps)).looks()
 
     assert (first.number, first.outcome, first.met) == (1, "evaluated", True)
     assert (second.number, second.outcome, second.met) == (2, "no result", None)
@@ -278,11 +278,11 @@ def test_each_look_has_its_result_and_its_number() -> None:
 @pytest.mark.verifies("REQ-092")
 def test_a_plan_that_came_after_the_request_counts_for_nothing() -> None:
     alone = step("ada", "criteria.register", CriteriaRegistered(criteria=CRITERIA))
-    history = TestSetHistory.fold(entries(alone, asked(), REGISTERED))
+    history = LookHistory.fold(entries(alone, asked(), REGISTERED))
     with pytest.raises(RefusedError, match=r"analysis plan .* not registered before it"):
         history.check_approve("r1", approver="rosa", register=PEOPLE, now=NOW)
 
 
 def test_a_malformed_entry_is_named() -> None:
     with pytest.raises(VerificationError, match="entry 1"):
-        TestSetHistory.fold(entries(REGISTERED, ("ada", "test-set.open", {"ask": "r1"}, Outcome.COMPLETED)))
+        LookHistory.fold(entries(REGISTERED, ("ada", "test-set.open", {"ask": "r1"}, Outcome.COMPLETED)))

@@ -12,7 +12,7 @@ from minivess.compliance.results.result_files import read_report
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.foundation.errors import InputError
 from minivess.foundation.provenance import environment_digest, tree_digest
-from minivess.records.items.trace import TestReport, TestResult
+from minivess.records.items.trace import RecordedResult, ResultReport
 
 pytestmark = pytest.mark.verifies("SU-16")
 
@@ -25,18 +25,18 @@ def _edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def _gaps(tree: Path, report: TestReport | None = None) -> list[tuple[str, str, str]]:
+def _gaps(tree: Path, report: ResultReport | None = None) -> list[tuple[str, str, str]]:
     return [
         (f"{gap.source.path}:{gap.source.line}", gap.kind, gap.item) for gap in TraceGraph.load(tree, report).gaps()
     ]
 
 
-def _result(outcome: str = "passed", **changes: Any) -> TestResult:
+def _result(outcome: str = "passed", **changes: Any) -> RecordedResult:
     fields = {"name": "Sums: Two and two", "node": "n", "ids": ("REQ-001", "RC-01"), "seconds": 0.1}
-    return TestResult.model_validate({**fields, "outcome": outcome, "scenario": _SCENARIO, **changes})
+    return RecordedResult.model_validate({**fields, "outcome": outcome, "scenario": _SCENARIO, **changes})
 
 
-def _report(tree: Path, *results: TestResult, **changes: Any) -> TestReport:
+def _report(tree: Path, *results: RecordedResult, **changes: Any) -> ResultReport:
     fields = {
         "commit": None,
         "dirty": None,
@@ -47,7 +47,7 @@ def _report(tree: Path, *results: TestResult, **changes: Any) -> TestReport:
         "tester": "somebody",
         "results": results,
     }
-    return TestReport.model_validate({**fields, **changes})
+    return ResultReport.model_validate({**fields, **changes})
 
 
 @pytest.mark.verifies("REQ-031")

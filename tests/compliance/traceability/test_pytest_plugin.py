@@ -15,7 +15,7 @@ from minivess.compliance.results.result_files import read_report
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.provenance import tree_digest
-from minivess.records.items.trace import TestReport
+from minivess.records.items.trace import ResultReport
 
 pytestmark = pytest.mark.verifies("SU-17")
 
@@ -98,7 +98,7 @@ def _run(tree: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _record(tree: Path, *options: str) -> TestReport:
+def _record(tree: Path, *options: str) -> ResultReport:
     done = _run(tree, "--evidence-results", "evidence/results.json", "--evidence-tester", "Ada", *options)
     assert (tree / "evidence/results.json").is_file(), done.stdout + done.stderr
     return read_report(tree / "evidence/results.json")

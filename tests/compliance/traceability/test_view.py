@@ -16,7 +16,7 @@ from minivess.compliance.trace.link_reviews import link_digests, write_reviews
 from minivess.compliance.trace.trace_data import RELATIONS, view
 from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.items.items import KINDS, link_fields
-from minivess.records.items.trace import TestReport
+from minivess.records.items.trace import ResultReport
 
 TODAY = date(2026, 11, 21)
 
@@ -38,7 +38,7 @@ def loaded(tree: Path, outcome: str | None) -> TraceGraph:
             "scenario": scenario,
         }
     ]
-    report = TestReport.model_validate(
+    report = ResultReport.model_validate(
         {
             "commit": None,
             "dirty": None,

@@ -17,11 +17,11 @@ from minivess.records.log.payloads import (
     Evaluated,
     IdentityEnrolled,
     IdentityRotated,
+    LookApproved,
+    LookOpened,
     ReleaseBuilt,
     ReleaseSigned,
     RootsChanged,
-    TestSetApproved,
-    TestSetOpened,
 )
 from minivess.records.people.approval import Envelope
 
@@ -125,9 +125,9 @@ class _Search:
             roots = RootsChanged.model_validate(payload).roots
             self.let_in |= {root.signing_key.key_id: body.index for root in roots}
         elif action == "test-set.approve":
-            self.allowed[TestSetApproved.model_validate(payload).grant.request] = body.index
+            self.allowed[LookApproved.model_validate(payload).grant.request] = body.index
         elif action == "test-set.open":
-            self.allowed[TestSetOpened.model_validate(payload).request] = body.index
+            self.allowed[LookOpened.model_validate(payload).request] = body.index
         elif action == "release.build":
             self.releases.setdefault(ReleaseBuilt.model_validate(payload).version, f"entry {body.index}: {why}")
         elif action == "release.sign":
@@ -162,7 +162,7 @@ class _Search:
 def envelopes_of(body: EntryBody) -> list[Envelope]:
     """The signed approvals that a completed entry carries."""
     if body.action == "test-set.approve":
-        return [TestSetApproved.model_validate(body.payload).grant.envelope]
+        return [LookApproved.model_validate(body.payload).grant.envelope]
     if body.action == "release.sign":
         return [ReleaseSigned.model_validate(body.payload).envelope]
     if body.action == "roots.changed":
@@ -172,7 +172,7 @@ def envelopes_of(body: EntryBody) -> list[Envelope]:
 
 def _request_of(body: EntryBody) -> str:
     if body.action == "test-set.open":
-        return TestSetOpened.model_validate(body.payload).request
+        return LookOpened.model_validate(body.payload).request
     if body.action == "evaluation":
         return Evaluated.model_validate(body.payload).request
     return ""

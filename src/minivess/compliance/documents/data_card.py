@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from statistics import median
 
-from minivess.compliance.rules.looks import TestSetHistory
+from minivess.compliance.rules.looks import LookHistory
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
 from minivess.records.data.card import (
@@ -76,7 +76,7 @@ def data_card(
     *,
     sealed: SealManifest | None = None,
     profile: DatasetProfile | None = None,
-    history: TestSetHistory | None = None,
+    history: LookHistory | None = None,
 ) -> DataCard:
     """Gather the card.
 
@@ -214,7 +214,7 @@ def _findings(report: ValidationReport, hidden: frozenset[str]) -> tuple[CardFin
     return tuple(sorted(made, key=lambda one: (-list(Severity).index(one.severity), one.rule, one.case)))
 
 
-def _openings(history: TestSetHistory) -> Iterable[CardOpening]:
+def _openings(history: LookHistory) -> Iterable[CardOpening]:
     for opening in history.opened:
         asked = history.requests[opening.request].request
         grant = history.grants.get(opening.request)

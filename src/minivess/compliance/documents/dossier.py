@@ -21,7 +21,7 @@ from minivess.compliance.proofs.merkle import inclusion_proof, leaf_hash, root, 
 from minivess.compliance.proofs.tlog_proof import TlogProof
 from minivess.compliance.results.evidence_files import with_evidence
 from minivess.compliance.risk.risk_file import RiskFile
-from minivess.compliance.rules.looks import TestSetHistory
+from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.site.view import Beside, TraceView
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.compliance.trace.trace_data import view
@@ -39,7 +39,7 @@ from minivess.records.data.validation import ValidationReport
 from minivess.records.device.project import Project
 from minivess.records.device.release import GateResult, ReleasePolicy
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.items.trace import TestReport
+from minivess.records.items.trace import ResultReport
 from minivess.records.log.entry import Entry, Outcome
 from minivess.records.log.payloads import PAYLOADS
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
@@ -90,7 +90,7 @@ class LogFacts:
     entries: tuple[Entry, ...]
     checkpoint: Checkpoint
     register: Register
-    history: TestSetHistory
+    history: LookHistory
     proofs: Mapping[int, str]
     """`.tlog-proof` texts of the key entries, by index."""
 
@@ -125,7 +125,7 @@ class Dossier:
     validation: ValidationReport
     split: SplitManifest
     sealed: SealManifest
-    report: TestReport
+    report: ResultReport
     trace: TraceView
     """Items, evidence and signatures, as the pages of the trace show them."""
     risks: RiskFile
@@ -156,7 +156,7 @@ def gather(inputs: PackInputs) -> Dossier:
         VerificationError: the entries are not those the checkpoint covers.
     """
     workspace = inputs.workspace
-    report = with_evidence(_record(workspace.results, TestReport, "minivess trace run"), inputs.source)
+    report = with_evidence(_record(workspace.results, ResultReport, "minivess trace run"), inputs.source)
     log = read_log(inputs.lines, inputs.checkpoint)
     runs = [path for path in sorted((workspace.models / "members").glob("*/run.json")) if path.is_file()]
     return Dossier(
@@ -177,7 +177,7 @@ def gather(inputs: PackInputs) -> Dossier:
     )
 
 
-def _trace(inputs: PackInputs, report: TestReport, log: LogFacts) -> TraceView:
+def _trace(inputs: PackInputs, report: ResultReport, log: LogFacts) -> TraceView:
     graph = TraceGraph.load(inputs.source, report, things=inputs.things)
     results = digest_file(inputs.workspace.results)
     story = log_story(
@@ -224,7 +224,7 @@ def read_log(lines: tuple[bytes, ...], checkpoint: str) -> LogFacts:
         index: TlogProof(index, inclusion_proof(tree, index, len(lines)), checkpoint).text()
         for index in sorted({0, *keys, len(lines) - 1})
     }
-    return LogFacts(entries, head, register, TestSetHistory.fold(entries), proofs)
+    return LogFacts(entries, head, register, LookHistory.fold(entries), proofs)
 
 
 def _is_key(entry: Entry) -> bool:

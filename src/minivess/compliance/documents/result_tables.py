@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring  # writt
 
 from minivess.foundation.clock import timestamp
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.items.trace import TestReport
+from minivess.records.items.trace import ResultReport
 
 CASE_COLUMNS = ("case", "subject", "dice", "cldice", "nsd", "hd95_um", "baseline_dice")
 
@@ -24,7 +24,7 @@ def cases_csv(evaluation: EvaluationRecord) -> str:
     return stream.getvalue()
 
 
-def junit_xml(report: TestReport) -> bytes:
+def junit_xml(report: ResultReport) -> bytes:
     """A report as JUnit XML with the ids it verifies as properties, in the order of the report."""
     outcomes = [result.outcome for result in report.results]
     suite = Element(

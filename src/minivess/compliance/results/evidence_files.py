@@ -7,10 +7,10 @@ from pathlib import Path
 from minivess.compliance.results.result_files import read_report
 from minivess.foundation.digests import digest_file
 from minivess.foundation.implements import implements
-from minivess.records.items.trace import EvidenceFile, TestReport, TestResult
+from minivess.records.items.trace import EvidenceFile, RecordedResult, ResultReport
 
 
-def read_results(path: Path, source: Path) -> TestReport:
+def read_results(path: Path, source: Path) -> ResultReport:
     """Recorded results of a tree, each with its evidence files judged.
 
     Raises:
@@ -20,7 +20,7 @@ def read_results(path: Path, source: Path) -> TestReport:
 
 
 @implements("REQ-108", "RC-11")
-def with_evidence(report: TestReport, source: Path) -> TestReport:
+def with_evidence(report: ResultReport, source: Path) -> ResultReport:
     """A report in which a passed result whose evidence files are not there as they were recorded is skipped.
 
     Args:
@@ -33,7 +33,7 @@ def with_evidence(report: TestReport, source: Path) -> TestReport:
     return report.model_copy(update={"results": tuple(_judged(one, source, known) for one in report.results)})
 
 
-def _judged(result: TestResult, source: Path, known: dict[EvidenceFile, str]) -> TestResult:
+def _judged(result: RecordedResult, source: Path, known: dict[EvidenceFile, str]) -> RecordedResult:
     for file in result.evidence:
         if file not in known:
             known[file] = _lack(file, source)

@@ -1,6 +1,6 @@
 """Pytest plugin: records what was run, for which requirements and risk controls, on which tree (IEC 62304 5.7.3-5.7.5).
 
-`pytest --evidence-results PATH --evidence-tester NAME` writes one `TestReport` at the end of the session. Only a test
+`pytest --evidence-results PATH --evidence-tester NAME` writes one `ResultReport` at the end of the session. Only a test
 whose setup, call and teardown all passed is passed; skipped, expected-to-fail and unexpectedly-passing tests are not.
 The file is removed at the start and written only by a session that ran to its end on a tree that did not change.
 
@@ -174,14 +174,14 @@ class Recorder:
         from minivess.foundation.errors import MinivessError
         from minivess.foundation.files import write_text_atomic
         from minivess.foundation.provenance import environment_digest, source_state
-        from minivess.records.items.trace import TestReport
+        from minivess.records.items.trace import ResultReport
 
         tree = _tree(self.root)
         if tree != self.tree:
             pytest.exit("the source tree changed while the tests ran: their results are of no tree", returncode=3)
         try:
             commit, dirty = source_state(self.root)
-            record = TestReport.model_validate(
+            record = ResultReport.model_validate(
                 {
                     "commit": commit,
                     "dirty": dirty,

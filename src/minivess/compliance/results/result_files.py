@@ -11,21 +11,21 @@ from pydantic import ValidationError
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.provenance import environment_digest, tree_digest
-from minivess.records.items.trace import TestReport, TestResult
+from minivess.records.items.trace import RecordedResult, ResultReport
 
 _LIMIT = 64 << 20
 
 Verdict = Literal["passed", "failed", "untested", "stale"]
 
 
-def read_report(path: Path) -> TestReport:
+def read_report(path: Path) -> ResultReport:
     """Read a results file.
 
     Raises:
         InputError: it is missing, too large, or no results file of this version.
     """
     try:
-        return TestReport.model_validate_json(read_limited(path, limit=_LIMIT))
+        return ResultReport.model_validate_json(read_limited(path, limit=_LIMIT))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"])
@@ -36,12 +36,12 @@ def read_report(path: Path) -> TestReport:
         ) from None
 
 
-def is_of(report: TestReport, source: Path) -> bool:
+def is_of(report: ResultReport, source: Path) -> bool:
     """Whether results were recorded on this tree and environment as they stand; others count for nothing."""
     return report.tree == tree_digest(source) and report.environment == environment_digest(source)
 
 
-def judge(results: Iterable[TestResult]) -> Verdict:
+def judge(results: Iterable[RecordedResult]) -> Verdict:
     """One verdict for several results: one failure fails, and anything skipped leaves it untested (IEC 62304 5.7.4)."""
     outcomes = {result.outcome for result in results}
     if "failed" in outcomes:

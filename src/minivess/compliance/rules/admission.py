@@ -36,11 +36,11 @@ from minivess.records.log.payloads import (
     Evaluated,
     IdentityEnrolled,
     LogCreated,
+    LookApproved,
+    LookRequested,
     ModelPromoted,
     ReleaseBuilt,
     ReleaseSigned,
-    TestSetApproved,
-    TestSetRequested,
 )
 from minivess.records.people.approval import Policy, PolicyRule
 from minivess.records.people.identity import Meaning
@@ -197,7 +197,7 @@ def _registered(standing: Standing, body: EntryBody) -> Standing:
 
 
 def _requested(standing: Standing, body: EntryBody) -> Standing:
-    request = TestSetRequested.model_validate(body.payload).request
+    request = LookRequested.model_validate(body.payload).request
     after = _in_history(standing, body)
     return replace(after, makers=after.makers.with_request(request.model, body.actor))
 
@@ -257,7 +257,7 @@ def _check_criteria(standing: Standing, body: EntryBody) -> None:
 
 @implements("REQ-022", "REQ-095")
 def _check_request(standing: Standing, body: EntryBody) -> None:
-    request = TestSetRequested.model_validate(body.payload).request
+    request = LookRequested.model_validate(body.payload).request
     standing.test_set.check_request(request, actor=body.actor)
     if request.model not in standing.makers.exported:
         raise VerificationError("no completed model.export made the model of this request")
@@ -267,7 +267,7 @@ def _check_request(standing: Standing, body: EntryBody) -> None:
 
 @implements("REQ-022", "REQ-131", "RC-03", "RC-41")
 def _check_approval(standing: Standing, body: EntryBody) -> None:
-    grant, register = TestSetApproved.model_validate(body.payload).grant, standing.register
+    grant, register = LookApproved.model_validate(body.payload).grant, standing.register
     if grant.approver != body.actor:
         raise VerificationError(f"the grant of {grant.request!r} names {grant.approver} and is by {body.actor}")
     request = standing.test_set.check_approve(grant.request, approver=grant.approver, register=register, now=body.time)

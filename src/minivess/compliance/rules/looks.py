@@ -28,9 +28,9 @@ from minivess.records.log.payloads import (
     PAYLOADS,
     CriteriaRegistered,
     Evaluated,
-    TestSetApproved,
-    TestSetOpened,
-    TestSetRequested,
+    LookApproved,
+    LookOpened,
+    LookRequested,
 )
 from minivess.records.people.approval import Facts, UnsealGrant, UnsealRequest
 
@@ -140,10 +140,8 @@ def input_of(request: str) -> str:
 
 @implements("REQ-023")
 @dataclass(frozen=True)
-class TestSetHistory:
+class LookHistory:
     """Everything the log says about the test set. The first entry with an id counts; later ones cannot replace it."""
-
-    __test__ = False
 
     requests: Mapping[str, Requested] = field(default_factory=dict)
     grants: Mapping[str, Granted] = field(default_factory=dict)
@@ -158,7 +156,7 @@ class TestSetHistory:
     """Evaluations by request id, in order of their last entry."""
 
     @classmethod
-    def fold(cls, entries: Iterable[Entry]) -> TestSetHistory:
+    def fold(cls, entries: Iterable[Entry]) -> LookHistory:
         """Read the history from entries in order.
 
         Only completed entries count, but for how evaluations ended.
@@ -172,7 +170,7 @@ class TestSetHistory:
                 history = history.extend(entry.body)
         return history
 
-    def extend(self, body: EntryBody) -> TestSetHistory:
+    def extend(self, body: EntryBody) -> LookHistory:
         """The history after one more entry.
 
         Raises:
@@ -189,16 +187,16 @@ class TestSetHistory:
             ) from None
         return self._with(body, payload)
 
-    def _with(self, body: EntryBody, payload: Record) -> TestSetHistory:
+    def _with(self, body: EntryBody, payload: Record) -> LookHistory:
         after = self
         match payload:
-            case TestSetOpened():
+            case LookOpened():
                 opening = Opening(body.index, body.actor, payload.request, body.time)
                 after = replace(self, opened=(*self.opened, opening))
-            case TestSetRequested():
+            case LookRequested():
                 made = Requested(body.index, body.actor, payload.request)
                 after = replace(self, requests={payload.request.id: made, **self.requests})
-            case TestSetApproved():
+            case LookApproved():
                 after = self._with_grant(Granted(body.index, body.actor, payload.grant), body)
             case CriteriaRegistered():
                 after = self._with_criteria(body.index, payload)
@@ -206,14 +204,14 @@ class TestSetHistory:
                 after = self._with_run(payload.request, _run(body, payload))
         return after
 
-    def _with_criteria(self, index: int, said: CriteriaRegistered) -> TestSetHistory:
+    def _with_criteria(self, index: int, said: CriteriaRegistered) -> LookHistory:
         criteria = {criteria_digest(said.criteria): index, **self.criteria}
         plans = self.plans
         if said.plan is not None:
             plans = {digest_of(said.plan): Registered(index, said.plan), **plans}
         return replace(self, criteria=criteria, plans=plans)
 
-    def _with_grant(self, granted: Granted, body: EntryBody) -> TestSetHistory:
+    def _with_grant(self, granted: Granted, body: EntryBody) -> LookHistory:
         name = granted.grant.request
         if name in self.grants:
             return self
@@ -224,7 +222,7 @@ class TestSetHistory:
             opened = (*opened, Opening(body.index, asker, name, body.time))
         return replace(self, grants={**self.grants, name: granted}, opened=opened)
 
-    def _with_run(self, name: str, run: EvaluationRun) -> TestSetHistory:
+    def _with_run(self, name: str, run: EvaluationRun) -> LookHistory:
         before = self.runs.get(name, ())
         kept = tuple(one for one in before if one.index != run.started)
         return replace(self, runs={**self.runs, name: (*kept, run)})

@@ -25,8 +25,8 @@ from minivess.records.log.payloads import (
     PAYLOADS,
     CriteriaRegistered,
     DataSealed,
-    TestSetApproved,
-    TestSetRequested,
+    LookApproved,
+    LookRequested,
 )
 from minivess.records.people.approval import UnsealRequest
 
@@ -91,9 +91,9 @@ class Registrations:
                 after = replace(self, plans={digest_of(plan): plan, **self.plans})
             case PolicyRegistered(policy=policy):
                 after = replace(self, policies={digest_of(policy): policy, **self.policies})
-            case TestSetRequested(request=request):
+            case LookRequested(request=request):
                 after = replace(self, requests={request.id: request, **self.requests})
-            case TestSetApproved(grant=grant):
+            case LookApproved(grant=grant):
                 after = replace(self, looked=(*self.looked, (body.index, grant.request)))
         return after
 
@@ -179,7 +179,7 @@ class Registrations:
             case PolicyRegistered(policy=policy):
                 yield from _spelled_out("release policy", policy, body.payload["policy"])
                 yield from _laxer("release policy", self.laxer_than_looks(policy=policy))
-            case TestSetRequested(request=request):
+            case LookRequested(request=request):
                 yield from self._of_request(request)
 
     def _of_seal(self, body: EntryBody, said: DataSealed) -> Iterator[str]:

@@ -14,7 +14,7 @@ from minivess.compliance.identity.register import LOG_IDENTITY, Register
 from minivess.compliance.identity.witness_keys import WitnessKeys
 from minivess.compliance.proofs.serving_logs import ServingLogs
 from minivess.compliance.rules.actions import ANYONE, LOG, PERSON, ROOT, ActionRule, ActionTable, LogKind, table
-from minivess.compliance.rules.looks import TestSetHistory
+from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.rules.makers import Makers
 from minivess.compliance.rules.registrations import Registrations
 from minivess.compliance.rules.restores import Restore
@@ -46,7 +46,7 @@ class Standing:
     kind: LogKind = "device"
     started: Mapping[int, tuple[str, str]] = _NOTHING
     """Actions that were started and have not ended: action and actor, by index."""
-    test_set: TestSetHistory = field(default_factory=TestSetHistory)
+    test_set: LookHistory = field(default_factory=LookHistory)
     makers: Makers = field(default_factory=Makers)
     service_actions: Mapping[str, frozenset[str] | None] = _NOTHING
     """The actions each service was enrolled for, by id; None for those that version 0.1.0 enrolled."""

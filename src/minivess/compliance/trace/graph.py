@@ -21,7 +21,7 @@ from minivess.compliance.trace.links import Links
 from minivess.foundation.implements import implements
 from minivess.records.evaluation.case_results import CriterionVerdict
 from minivess.records.items.items import Source
-from minivess.records.items.trace import CodeLink, Gap, TestLink, TestReport
+from minivess.records.items.trace import CodeLink, Gap, ResultReport, VerificationLink
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TraceGraph(Links):
     def load(
         cls,
         source: Path,
-        report: TestReport | None = None,
+        report: ResultReport | None = None,
         *,
         things: Mapping[str, str] | None = None,
         judge: Callable[[Items], Mapping[str, CriterionVerdict]] | None = None,
@@ -65,7 +65,7 @@ class TraceGraph(Links):
             items=items,
             scenarios=features.scenarios,
             tags=features.tags,
-            tests=_links(TestLink, tests),
+            tests=_links(VerificationLink, tests),
             code=_links(CodeLink, code),
             report=report,
             stale=stale,
@@ -80,6 +80,6 @@ class TraceGraph(Links):
         return find_gaps(self)
 
 
-def _links[L: (CodeLink, TestLink)](kind: type[L], marks: list[Mark]) -> tuple[L, ...]:
+def _links[L: (CodeLink, VerificationLink)](kind: type[L], marks: list[Mark]) -> tuple[L, ...]:
     """Marks as records."""
     return tuple(kind(name=name, ids=ids, source=Source(path=path, line=line)) for name, ids, path, line in marks)

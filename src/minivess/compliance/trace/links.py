@@ -14,7 +14,7 @@ from minivess.compliance.trace.link_reviews import LinkKey, State, link_digests,
 from minivess.records.evaluation.case_results import CriterionVerdict
 from minivess.records.items.items import Source
 from minivess.records.items.justification import Justification
-from minivess.records.items.trace import CodeLink, Drilled, Scenario, TestLink, TestReport, TestResult
+from minivess.records.items.trace import CodeLink, Drilled, RecordedResult, ResultReport, Scenario, VerificationLink
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Links:
     items: Items
     scenarios: tuple[Scenario, ...]
     tags: tuple[Tag, ...]
-    tests: tuple[TestLink, ...]
+    tests: tuple[VerificationLink, ...]
     code: tuple[CodeLink, ...]
-    report: TestReport | None = None
+    report: ResultReport | None = None
     stale: bool = False
     """Whether the report is of another tree or environment: its results then count for nothing."""
     reviews: Mapping[LinkKey, str] = field(default_factory=dict)
@@ -38,11 +38,11 @@ class Links:
     justifications: tuple[Justification, ...] = ()
     """Why something that is missing may be missing, expired ones too."""
 
-    def results_for(self, identifier: str) -> tuple[TestResult, ...]:
+    def results_for(self, identifier: str) -> tuple[RecordedResult, ...]:
         """The results that count for an id; none when there is no report or it is stale."""
         return self._results.get(identifier, ())
 
-    def scenario_results(self, source: Source) -> tuple[TestResult, ...]:
+    def scenario_results(self, source: Source) -> tuple[RecordedResult, ...]:
         """The results of the scenario written at `source` (several for an outline)."""
         return self._results_of_scenarios.get((source.path, source.line), ())
 
@@ -53,7 +53,7 @@ class Links:
         """
         if self.stale:
             return "stale"
-        results: Iterable[TestResult] = self.results_for(requirement)
+        results: Iterable[RecordedResult] = self.results_for(requirement)
         if requirement.startswith("RC-"):
             results = [result for result in results if result.scenario is not None]
         return judge(results)
@@ -62,7 +62,7 @@ class Links:
         """The scenarios that carry an id."""
         return self._scenarios.get(identifier, ())
 
-    def tests_for(self, identifier: str) -> tuple[TestLink, ...]:
+    def tests_for(self, identifier: str) -> tuple[VerificationLink, ...]:
         """The marked tests that carry an id."""
         return self._tests.get(identifier, ())
 
@@ -86,16 +86,16 @@ class Links:
         return {one.control: one for one in self.report.drilled} if self.report is not None and not self.stale else {}
 
     @property
-    def counted(self) -> tuple[TestResult, ...]:
+    def counted(self) -> tuple[RecordedResult, ...]:
         """The results that count: all of the report's, or none."""
         return self.report.results if self.report is not None and not self.stale else ()
 
     @cached_property
-    def _results(self) -> dict[str, tuple[TestResult, ...]]:
+    def _results(self) -> dict[str, tuple[RecordedResult, ...]]:
         return _index((identifier, result) for result in self.counted for identifier in result.ids)
 
     @cached_property
-    def _results_of_scenarios(self) -> dict[tuple[str, int], tuple[TestResult, ...]]:
+    def _results_of_scenarios(self) -> dict[tuple[str, int], tuple[RecordedResult, ...]]:
         return _index(
             ((result.scenario.path, result.scenario.line), result)
             for result in self.counted
@@ -107,7 +107,7 @@ class Links:
         return _index((tag, scenario) for scenario in self.scenarios for tag in scenario.tags)
 
     @cached_property
-    def _tests(self) -> dict[str, tuple[TestLink, ...]]:
+    def _tests(self) -> dict[str, tuple[VerificationLink, ...]]:
         return _index((identifier, link) for link in self.tests for identifier in link.ids)
 
     @cached_property

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.canonical import digest_of, parse_json
-from minivess.compliance.rules.looks import TestSetHistory
+from minivess.compliance.rules.looks import LookHistory
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
@@ -17,9 +17,9 @@ from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.log.payloads import (
     CriteriaRegistered,
     Evaluated,
-    TestSetApproved,
-    TestSetOpened,
-    TestSetRequested,
+    LookApproved,
+    LookOpened,
+    LookRequested,
 )
 from minivess.records.people.approval import UnsealRequest
 
@@ -65,10 +65,10 @@ def check_openings(entries: Sequence[Entry], register: Register) -> int:
     Raises:
         VerificationError: names the first entry that breaks a rule.
     """
-    looks = TestSetHistory.fold(entries).openings
+    looks = LookHistory.fold(entries).openings
     adopted = _adopted_at(entries)
     plans: dict[str, Looks] = {}
-    requests: dict[str, TestSetRequested] = {}
+    requests: dict[str, LookRequested] = {}
     approved: set[str] = set()
     opened: list[UnsealRequest] = []
     for body in _completed(entries[:adopted]):
@@ -78,7 +78,7 @@ def check_openings(entries: Sequence[Entry], register: Register) -> int:
             if plan is not None:
                 plans[digest_of(plan)] = plan.looks
         elif body.action == "test-set.request":
-            asked = TestSetRequested.model_validate(body.payload)
+            asked = LookRequested.model_validate(body.payload)
             if asked.request.id in requests:
                 raise VerificationError(f"{where} asks a second time under the name {asked.request.id}")
             if asked.request.requester != body.actor:
@@ -89,7 +89,7 @@ def check_openings(entries: Sequence[Entry], register: Register) -> int:
         elif body.action == "test-set.approve":
             approved.add(_check_grant(body, requests, register))
         elif body.action == "test-set.open":
-            request = TestSetOpened.model_validate(body.payload).request
+            request = LookOpened.model_validate(body.payload).request
             again = any(one.id == request for one in opened)
             granted = _check_opening(body, requests.get(request), approved=request in approved, again=again)
             opened.append(granted)
@@ -129,8 +129,8 @@ def check_odometer(files: Mapping[str, bytes], openings: int) -> str:
     return f"{openings} look(s), each after criteria, request and another person's approval"
 
 
-def _check_grant(body: EntryBody, requests: Mapping[str, TestSetRequested], register: Register) -> str:
-    grant = TestSetApproved.model_validate(body.payload).grant
+def _check_grant(body: EntryBody, requests: Mapping[str, LookRequested], register: Register) -> str:
+    grant = LookApproved.model_validate(body.payload).grant
     asked = requests.get(grant.request)
     if asked is None:
         raise VerificationError(f"entry {body.index} approves {grant.request}, which nobody asked for before")
@@ -151,7 +151,7 @@ def _check_looks(where: str, granted: UnsealRequest, opened: Sequence[UnsealRequ
         raise VerificationError(f"{where} is one look at the test set more than its analysis plan allows")
 
 
-def _check_opening(body: EntryBody, asked: TestSetRequested | None, *, approved: bool, again: bool) -> UnsealRequest:
+def _check_opening(body: EntryBody, asked: LookRequested | None, *, approved: bool, again: bool) -> UnsealRequest:
     where = f"entry {body.index} opens the test set"
     if asked is None:
         raise VerificationError(f"{where} without a request")

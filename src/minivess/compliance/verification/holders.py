@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from minivess.compliance.rules.looks import TestSetHistory
+from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.rules.standing import Standing
 from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.foundation.implements import implements
@@ -17,7 +17,7 @@ COSIGNATURE = "signatures/{}.cosignature"
 """The file with a holder's cosignature line, by the holder's id."""
 
 
-def holders_of(standing: Standing, history: TestSetHistory | None = None) -> tuple[str, ...]:
+def holders_of(standing: Standing, history: LookHistory | None = None) -> tuple[str, ...]:
     """Who must have cosigned a release: the holders of the data key of the test set it was evaluated on.
 
     One who was revoked since cannot sign and is left out. Seals of version 0.1.0 name no root, and so no holders.

@@ -20,7 +20,7 @@ from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import Frontier, leaf_hash
 from minivess.compliance.proofs.timestamp import verify_timestamp
 from minivess.compliance.rules.looks import ACTIONS as TEST_SET_ACTIONS
-from minivess.compliance.rules.looks import TestSetHistory
+from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.verification.belief import vouching
 from minivess.compliance.verification.trust import Trust
 from minivess.foundation.clock import timestamp
@@ -111,7 +111,7 @@ def look_times(
     Returns:
         The looks in order. What is not attested by somebody who is trusted has the machine's own time.
     """
-    history = TestSetHistory.fold(entries)
+    history = LookHistory.fold(entries)
     attested = attestations(entries, trust, authorities, lines=lines)
     times = {entry.body.index: entry.body.time for entry in entries}
     found: list[LookTimes] = []

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.evaluation.evaluation import EvaluationRecord, Measure
 from minivess.records.items.items import ItemId
-from minivess.records.items.trace import Gap, TestReport
+from minivess.records.items.trace import Gap, ResultReport
 from minivess.records.models.model import CalibrationRecord, ExportRecord
 from minivess.records.people.approval import Policy
 
@@ -114,7 +114,7 @@ class GateFacts(Record):
     undisposed: tuple[int, ...] | None = None
     """Log indices of finished training runs that no ensemble uses and no disposition explains."""
     undelivered: Annotated[int, Field(ge=0)] | None = None
-    report: TestReport | None = None
+    report: ResultReport | None = None
 
 
 class GateResult(Record):

@@ -20,10 +20,9 @@ class Scenario(Record):
     source: Source
 
 
-class TestLink(Record):
+class VerificationLink(Record):
     """A test function marked `verifies(...)`."""
 
-    __test__ = False
     name: str
     ids: tuple[str, ...]
     source: Source
@@ -46,10 +45,9 @@ class EvidenceFile(Record):
     """None where there was no such file in the tree when the test ended."""
 
 
-class TestResult(Record):
+class RecordedResult(Record):
     """What happened when a scenario or a linked test was run. Only `passed` is passed (IEC 62304 5.7.4)."""
 
-    __test__ = False
     name: str
     node: str
     ids: tuple[str, ...]
@@ -73,10 +71,9 @@ class Drilled(Record):
     """The last line of the run without it."""
 
 
-class TestReport(Record):
+class ResultReport(Record):
     """All results of one run, valid for one source tree and environment (IEC 62304 5.7.3)."""
 
-    __test__ = False
     commit: str | None
     dirty: bool | None
     tree: Digest
@@ -84,7 +81,7 @@ class TestReport(Record):
     platform: ShortText
     time: Moment
     tester: ShortText
-    results: tuple[TestResult, ...]
+    results: tuple[RecordedResult, ...]
     drilled: tuple[Drilled, ...] = ()
     """Risk controls that were taken away on this tree, by id; none before the drill."""
 

@@ -262,24 +262,21 @@ class CriteriaRegistered(Record):
     """None: criteria alone, under which nothing opens."""
 
 
-class TestSetRequested(Record):
+class LookRequested(Record):
     """Somebody asks to open the test set once."""
 
-    __test__ = False
     request: UnsealRequest
 
 
-class TestSetApproved(Record):
+class LookApproved(Record):
     """Somebody else lets them."""
 
-    __test__ = False
     grant: UnsealGrant
 
 
-class TestSetOpened(Record):
+class LookOpened(Record):
     """The grant was used. This entry stands before the first plain byte."""
 
-    __test__ = False
     request: Slug
 
 
@@ -428,9 +425,9 @@ PAYLOADS: dict[str, type[Record]] = {
     "calibration": Calibrated,
     "criteria.register": CriteriaRegistered,
     "policy.register": PolicyRegistered,
-    "test-set.request": TestSetRequested,
-    "test-set.approve": TestSetApproved,
-    "test-set.open": TestSetOpened,
+    "test-set.request": LookRequested,
+    "test-set.approve": LookApproved,
+    "test-set.open": LookOpened,
     "evaluation": Evaluated,
     "model.export": ModelExported,
     "model.promote": ModelPromoted,

@@ -12,7 +12,7 @@ from minivess.compliance.documents.documents import DOCUMENTS
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.rules.looks import TestSetHistory
+from minivess.compliance.rules.looks import LookHistory
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace, templates_folder
@@ -63,7 +63,7 @@ def write_card(services: Services, signer: Signer) -> DataCard:
             split,
             sealed=sealed,
             profile=profile,
-            history=TestSetHistory.fold(entries),
+            history=LookHistory.fold(entries),
         )
         facts = {
             "standalone": True,

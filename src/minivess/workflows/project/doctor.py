@@ -18,7 +18,7 @@ from typing import Literal
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.keyring import Keyring
 from minivess.compliance.identity.keystore import DEMO_NOTICE
-from minivess.compliance.rules.looks import TestSetHistory
+from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.verification.log import verify_log
 from minivess.foundation.clock import utc_now
 from minivess.foundation.digests import digest_file
@@ -244,7 +244,7 @@ def _outbox(workspace: Workspace) -> Iterator[Finding]:
 def _ephemeral(workspace: Workspace) -> Iterator[Finding]:
     files = sorted(workspace.test_set.glob("*.key"))
     with closing(_reading(workspace)) as log:
-        history = TestSetHistory.fold(log.entries())
+        history = LookHistory.fold(log.entries())
     now = utc_now()
     stale = [
         path

@@ -18,7 +18,7 @@ from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.envelope import parse_envelope
 from minivess.compliance.results.evidence_files import read_results
 from minivess.compliance.risk.risk_file import RiskFile
-from minivess.compliance.rules.looks import TestSetHistory
+from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.compliance.trace.justified_gaps import judged
 from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST
@@ -198,7 +198,7 @@ def cosign_pack(services: Services, signer: Signer, pack: Path) -> bool:
     note = files[CHECKPOINT].decode("utf-8")
     size = parse_note(note).checkpoint.size
     entries = tuple(islice(services.log.entries(), size))
-    if signer.identity.id not in holders_of(services.log.standing, TestSetHistory.fold(entries)):
+    if signer.identity.id not in holders_of(services.log.standing, LookHistory.fold(entries)):
         return False
     remembered_checkpoints.require(services.log, signer.identity)
     if remembered_checkpoints.contradicted(services.log, {"the checkpoint of the pack": note}):

@@ -16,7 +16,7 @@ from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.rules.admission import LOOK_POLICIES
-from minivess.compliance.rules.looks import Look, TestSetHistory, criteria_digest, subject_of
+from minivess.compliance.rules.looks import Look, LookHistory, criteria_digest, subject_of
 from minivess.compliance.rules.registrations import Registrations
 from minivess.foundation.clock import timestamp
 from minivess.foundation.digests import digest_bytes
@@ -403,7 +403,7 @@ def status(services: WorkspaceReader) -> dict[str, Any]:
     }
 
 
-def _waits(history: TestSetHistory, request_id: str) -> bool:
+def _waits(history: LookHistory, request_id: str) -> bool:
     """Whether a request waits: for its approval, or approved for the first evaluation."""
     runs = history.runs.get(request_id, ())
     return request_id not in history.grants or not any(run.result is not None for run in runs)

@@ -15,7 +15,7 @@ from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.items.items import RiskControl
-from minivess.records.items.trace import Drilled, TestReport
+from minivess.records.items.trace import Drilled, ResultReport
 from minivess.workflows.trace.pytest_runs import FAILED, PASSED, results_of, run_without, start_scenarios
 
 if TYPE_CHECKING:
@@ -27,7 +27,11 @@ Progress = Callable[[str, int, int], None]
 
 @implements("REQ-073")
 def drill(
-    source: Path, *, only: Collection[str] = (), report: TestReport | None = None, progress: Progress = lambda *_: None
+    source: Path,
+    *,
+    only: Collection[str] = (),
+    report: ResultReport | None = None,
+    progress: Progress = lambda *_: None,
 ) -> tuple[Drilled, ...]:
     """Take away each control that declares a switch, one after the other, and run the scenarios that carry its id.
 
@@ -92,7 +96,7 @@ def _chosen(items: Items, only: Collection[str]) -> list[RiskControl]:
     return able
 
 
-def _in_place(source: Path, controls: Collection[str]) -> TestReport:
+def _in_place(source: Path, controls: Collection[str]) -> ResultReport:
     """The results of the scenarios of controls, with all of them in place."""
     with TemporaryDirectory() as folder:
         results = Path(folder) / "results.json"
@@ -100,7 +104,7 @@ def _in_place(source: Path, controls: Collection[str]) -> TestReport:
         return results_of(process, results)
 
 
-def _drilled(source: Path, control: RiskControl, report: TestReport) -> Drilled:
+def _drilled(source: Path, control: RiskControl, report: ResultReport) -> Drilled:
     assert control.switch is not None  # noqa: S101  for the type checker: only those were chosen
     switch = f"{control.switch.call}={control.switch.gives}"
     results = [one for one in report.results if one.scenario is not None and control.id in one.ids]

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
-from minivess.compliance.rules.looks import TestSetHistory
+from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.pack import SIGNATURES_CHECK, verify_pack
@@ -61,9 +61,9 @@ class _Project:
         return BoundInputs(self.workspace, self.log.entries())
 
     @cached_property
-    def history(self) -> TestSetHistory:
+    def history(self) -> LookHistory:
         """What the log says about the test set."""
-        return TestSetHistory.fold(self.log.entries())
+        return LookHistory.fold(self.log.entries())
 
     @cached_property
     def manifest(self) -> DatasetManifest:

@@ -10,13 +10,13 @@ from minivess.foundation.clock import utc_now
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import environment_digest, source_state, tree_digest
-from minivess.records.items.trace import TestReport, TestResult
+from minivess.records.items.trace import RecordedResult, ResultReport
 
 _LENGTH = 200
 
 
 @implements("REQ-075")
-def report_of(found: ForeignResults, source: Path, *, tester: str) -> TestReport:
+def report_of(found: ForeignResults, source: Path, *, tester: str) -> ResultReport:
     """A report for the tree as it is now; the file of another runner does not say on which tree it ran, so the tester does.
 
     Args:
@@ -31,7 +31,7 @@ def report_of(found: ForeignResults, source: Path, *, tester: str) -> TestReport
     if not tester.strip() or len(tester) > _LENGTH or "\n" in tester:
         raise UsageError("say who ran the tests, in one line")
     commit, dirty = source_state(source)
-    return TestReport(
+    return ResultReport(
         commit=commit,
         dirty=dirty,
         tree=tree_digest(source),
@@ -40,7 +40,7 @@ def report_of(found: ForeignResults, source: Path, *, tester: str) -> TestReport
         time=utc_now(),
         tester=tester.strip(),
         results=tuple(
-            TestResult(
+            RecordedResult(
                 name=one.name,
                 node=f"{one.place.file}::{one.classname}::{one.name}",
                 ids=one.ids,

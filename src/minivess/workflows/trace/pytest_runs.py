@@ -11,7 +11,7 @@ from pathlib import Path
 
 from minivess.compliance.results.result_files import read_report
 from minivess.foundation.errors import CouldNotCheckError, UsageError
-from minivess.records.items.trace import TestReport
+from minivess.records.items.trace import ResultReport
 
 TIME_LIMIT_S = 900
 TIME_LIMIT_ALL_S = 7200
@@ -58,7 +58,7 @@ def start_scenarios(
     return _start(source, tests, *options)
 
 
-def results_of(process: subprocess.Popen[bytes], results: Path, *, limit: float = TIME_LIMIT_S) -> TestReport:
+def results_of(process: subprocess.Popen[bytes], results: Path, *, limit: float = TIME_LIMIT_S) -> ResultReport:
     """Wait for started tests, and read their results.
 
     Raises:

@@ -7,7 +7,7 @@ import subprocess
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
-from minivess.records.items.trace import TestReport
+from minivess.records.items.trace import ResultReport
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from minivess.workflows.trace.pytest_runs import TIME_LIMIT_ALL_S, TIME_LIMIT_S, results_of, start_scenarios
@@ -16,7 +16,7 @@ from minivess.workflows.trace.pytest_runs import TIME_LIMIT_ALL_S, TIME_LIMIT_S,
 @implements("REQ-033")
 def run_scenarios(
     services: Services, signer: Signer, *, running: subprocess.Popen[bytes] | None = None, everything: bool = False
-) -> TestReport:
+) -> ResultReport:
     """Run the scenarios (or wait for those already running) and record their results.
 
     With `everything`, all tests of the tree, those of units and of integration too.

@@ -44,7 +44,7 @@ from minivess.workflows.session.bound_inputs import INTENDED_USE, BoundInputs
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, open_services
 from minivess.workflows.trace import verification_runs
-from tests.compliance.evidence.release_builder import write_source
+from tests.compliance.pack.release_builder import write_source
 
 SESSION_PROFILE = ""
 """The `XDG_DATA_HOME` of fixtures that live longer than a test; set by conftest.py."""

@@ -25,7 +25,7 @@ from minivess.workflows.data import preparation
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.recording import recorded
 from tests import projects
-from tests.compliance.evidence.release_builder import make_release
+from tests.compliance.pack.release_builder import make_release
 
 scenarios("data_card.feature")
 

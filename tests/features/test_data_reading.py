@@ -19,7 +19,7 @@ from minivess.ml.reading.sources import case_sources
 from minivess.ml.reading.volume import Limits, Volume
 from minivess.records.data.dataset import LabelClass
 from minivess.records.data.source import CaseSource, Data
-from tests.ml.datasets import specimens
+from tests.ml.reading import specimens
 
 scenarios("data_reading.feature")
 

@@ -17,7 +17,7 @@ from minivess.ml.quality.pages import validation_page
 from minivess.ml.quality.rule_catalogue import RULES
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.data.validation import RuleChange, Severity
-from tests.ml.datasets.prepared_sets import manifest, picture, put
+from tests.ml.cases.prepared_sets import manifest, picture, put
 
 scenarios("data_validation.feature")
 

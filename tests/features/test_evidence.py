@@ -26,7 +26,7 @@ from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.items.trace import EvidenceFile, RecordedResult
 from minivess.records.people.identity import Meaning
 from tests.compliance import pack_builder as logs
-from tests.compliance.evidence.release_builder import POLICY, SHA, Release, make_release, sign_for
+from tests.compliance.pack.release_builder import POLICY, SHA, Release, make_release, sign_for
 
 scenarios("evidence.feature")
 

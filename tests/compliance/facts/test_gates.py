@@ -12,7 +12,7 @@ from minivess.records.device.release import GateFacts, GateResult, ReleasePolicy
 from minivess.records.evaluation.evaluation import CaseMeasures, Interval
 from minivess.records.items.items import Source
 from minivess.records.items.trace import Gap, RecordedResult
-from tests.compliance.evidence.release_builder import POLICY, make_release
+from tests.compliance.pack.release_builder import POLICY, make_release
 from tests.properties import given
 from tests.properties import strategies as st
 

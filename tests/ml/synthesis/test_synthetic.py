@@ -75,7 +75,9 @@ def test_the_bytes_are_those_of_this_version_of_the_generator(name: str) -> None
 @pytest.mark.verifies("REQ-100")
 def test_the_bytes_do_not_depend_on_the_instructions_of_the_processor() -> None:
     found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
-    code = "import json; from tests.ml.datasets.test_synthetic import digests; print(json.dumps(digests('everything')))"
+    code = (
+        "import json; from tests.ml.synthesis.test_synthetic import digests; print(json.dumps(digests('everything')))"
+    )
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         env={**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(found)},

@@ -33,6 +33,10 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r"evaluation/completed: entry\.body\.payload\.(aggregates|baseline_dice|cases|criteria)(\..+)?", _STATED),
     (r"(data\.seal|release\.build)/completed: entry\.body\.payload\.(files|gates)", _STATED),
     (
+        r"data\.seal/completed: entry\.body\.payload\.terms\.(groups|lowered|split)",
+        "what the sealer fixes from then on; the files of the project are compared with it when they are read",
+    ),
+    (
         r"release\.build/completed: entry\.body\.payload\.version",
         "the pack is known by the digest of its tag manifest; the version is what its actor calls it",
     ),

@@ -82,6 +82,19 @@ Feature: Traceability
     When the trace check runs with results in which the scenario is missing
     Then it reports "unbound-scenario" of "Two and two" at "features/sum.feature:3"
 
+  @REQ-192 @RC-11
+  Scenario Outline: A slow scenario may be left out while other results verify what it is for
+    Given the feature has a second scenario "Many numbers" with the tags "<tags>"
+    When the trace check runs with results in which everything passed
+    Then the scenario "Many numbers" is <reported>
+
+    Examples:
+      | tags                  | reported     |
+      | REQ-001, RC-01, slow  | not reported |
+      | REQ-001, RC-01        | reported     |
+      | REQ-001, RC-01, other | reported     |
+      | REQ-002, slow         | reported     |
+
   @REQ-074 @RC-11 @RC-33
   Scenario Outline: What is counted in use reopens a risk whose level rises
     Given in <uses> uses the situation of "RISK-01" came about <situations> times and did no harm

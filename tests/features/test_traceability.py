@@ -102,6 +102,20 @@ def _poisoned(check: Check) -> None:
     path.write_text(f"import no_such_library\nopen({witness!r}, 'w')\n{path.read_text()}", encoding="utf-8")
 
 
+@given(parsers.parse('the feature has a second scenario "{name}" with the tags "{tags}"'))
+def _second(check: Check, name: str, tags: str) -> None:
+    path = check.tree / "features/sum.feature"
+    marked = " ".join(f"@{tag}" for tag in tags.split(", "))
+    more = f"\n  {marked}\n  Scenario: {name}\n    Given two numbers\n"
+    path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
+
+
+@then(parsers.re('the scenario "(?P<name>[^"]+)" is (?P<answer>not reported|reported)'))
+def _scenario_reported(check: Check, name: str, answer: str) -> None:
+    found = any(kind == "unbound-scenario" and item == name for kind, item, _ in check.gaps)
+    assert found == (answer == "reported")
+
+
 @given("results in which everything passed were recorded")
 def _recorded(check: Check) -> None:
     check.report = check.results("passed")

@@ -201,7 +201,7 @@ def test_a_scenario_that_no_test_ran_is_a_gap(tree: Path) -> None:
     assert ("features/sum.feature:3", "unbound-scenario", "Two and two") in _gaps(tree, _report(tree, result))
 
 
-@pytest.mark.verifies("REQ-031", "RC-11")
+@pytest.mark.verifies("REQ-192", "RC-11")
 @pytest.mark.parametrize(("tag", "control", "gap"), [("slow", True, False), ("slow", False, True), ("wip", True, True)])
 def test_a_slow_scenario_may_be_left_out_while_what_it_is_for_was_verified(
     tree: Path, tag: str, control: bool, gap: bool

@@ -253,6 +253,7 @@ def _lack(graph: Links, identifier: str) -> str | None:
     return f"was skipped in `{skipped[0]}`" if skipped else "has no recorded result"
 
 
+@implements("REQ-192", "RC-11")
 def _unbound(graph: Links) -> Iterator[Gap]:
     """Scenarios without a result. One that is marked slow may be left out of a run while everything it is for was verified."""
     if graph.report is None or graph.stale:

@@ -121,6 +121,8 @@ BODY = {
     "outcome",
     "outputs",
     "payload",
+    "started",
+    "time",
 }
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
 APPROVAL = "urn:minivess:approval:1"
@@ -1561,7 +1563,7 @@ def is_text(value, pattern):
 def check_form(body):
     """The fields of an entry, its circumstances, and what it read and made."""
     context, words = body["context"], "not an audit entry: see its "
-    need(set(body) == BODY | {"started", "time"}, words + "fields")
+    need(set(body) == BODY, words + "fields")
     need(body["outcome"] in {"started", "completed", "failed", "refused"}, words + "outcome")
     need(
         is_text(body["action"], r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*") and len(body["action"]) <= 64, words + "action"

@@ -94,6 +94,15 @@ def cleo() -> Signer:
     return person("cleo", "Cleo Papadopoulou", Role.RELEASE_MANAGER)
 
 
+def log_files(pairs: Sequence[tuple[bytes, bytes | None]], checkpoint: str) -> dict[str, bytes]:
+    """A log as the files of a pack."""
+    return {
+        "data/audit/entries.jsonl": b"".join(line + b"\n" for line, _ in pairs),
+        "data/audit/details.jsonl": b"".join((b"null" if told is None else told) + b"\n" for _, told in pairs),
+        "data/audit/checkpoint.txt": checkpoint.encode("utf-8"),
+    }
+
+
 @dataclass
 class LogBuilder:
     """Appends signed entries and gives out lines, checkpoints, proofs and receipts."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.yardstick import caches, cases, drafts, fields, removal
 from tests.yardstick.fast import remembered_signatures
-from tests.yardstick.reasons import UNREAD_BY_SCRIPT, reason_of
+from tests.yardstick.reasons import reason_of, unread_by_script
 
 RESULT = Path(__file__).parent / "RESULT.md"
 SEEDS, DRAFTS = range(10), 150
@@ -102,11 +102,11 @@ def _script() -> tuple[list[str], list[str]]:
         if mutant.signed != "by both":
             continue
         count += 1
-        words = fields.differently(mutant)
-        if words and UNREAD_BY_SCRIPT.fullmatch(mutant.place) and "verify.py: ''" in words:
+        product, script = fields.of_both(mutant)
+        if unread_by_script(mutant.place, product, script):
             unread.add(mutant.place)
-        elif words:
-            faults.append(f"{mutant}: {words}")
+        elif bool(product) != bool(script):
+            faults.append(f"{mutant}: product {product!r}, verify.py {script!r}")
     head = f"{count} changes put to verify.py too; places that only the product reads: {len(unread)}"
     return [head, "", *(f"- {place}" for place in sorted(unread))], faults
 

@@ -111,9 +111,15 @@ REASONS: tuple[tuple[str, str], ...] = (
 )
 
 
-UNREAD_BY_SCRIPT = re.compile(r"[^:]+: (details|entry\.body)\.payload\..+")
-"""Places where `verify.py` may accept what `release verify` refuses: it checks the names of the fields of each payload, and the
-types of what it decides by."""
+_UNREAD = re.compile(r"[^:]+: (details|entry\.body)\.payload\..+")
+
+
+def unread_by_script(place: str, product: str, script: str) -> bool:
+    """Whether `verify.py` may accept there what `release verify` refuses.
+
+    It checks the names of the fields of each payload, and the types of what it decides by.
+    """
+    return bool(product) and not script and _UNREAD.fullmatch(place) is not None
 
 
 def reason_of(survivor: str) -> str | None:

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from types import ModuleType
 from typing import Any
 
-from pack_builder import BEGIN, PLAN, LogBuilder, ada, ben, cleo, log_key, person, service
+from pack_builder import BEGIN, PLAN, LogBuilder, ada, ben, cleo, log_files, log_key, person, service
 
 from minivess.compliance.identity.approvals import approve
 from minivess.compliance.identity.keys import generate, raw_x25519
@@ -278,25 +279,23 @@ def both(log: GuardedLog) -> tuple[str, str]:
     """What the product and what `verify.py` say is wrong with a log; empty: nothing."""
     checks, _, _ = verify_entries(log.pairs, log.checkpoint)
     product = next((check.detail for check in checks if not check.passed), "")
+    return product, refusal_of_script(log.pairs, log.checkpoint)
+
+
+def refusal_of_script(pairs: Sequence[tuple[bytes, bytes | None]], checkpoint: str) -> str:
+    """What `verify.py` says is wrong with a log; empty: nothing."""
     try:
-        VERIFY.read_log(_files(log), None)
-    except VERIFY.WrongError as error:
-        return product, str(error)
-    return product, ""
+        VERIFY.read_log(log_files(pairs, checkpoint), None)
+    except (VERIFY.WrongError, KeyError) as error:  # a missing field fails the check of the log too
+        return str(error)
+    return ""
 
 
 def words_of_both(log: GuardedLog) -> tuple[str, str]:
     """What the product and what `verify.py` say of the signatures of a good log."""
     checks, _, _ = verify_entries(log.pairs, log.checkpoint)
-    return next(check.detail for check in checks if check.name == SIGNATURES), VERIFY.read_log(_files(log), None)[3]
-
-
-def _files(log: GuardedLog) -> dict[str, bytes]:
-    return {
-        "data/audit/entries.jsonl": b"".join(line + b"\n" for line in log.lines),
-        "data/audit/details.jsonl": b"".join((line or b"null") + b"\n" for line in log.details),
-        "data/audit/checkpoint.txt": log.checkpoint.encode("utf-8"),
-    }
+    words = VERIFY.read_log(log_files(log.pairs, log.checkpoint), None)[3]
+    return next(check.detail for check in checks if check.name == SIGNATURES), words
 
 
 def rules_digest() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pack_builder import BEGIN, ada, ben, log_key
+from pack_builder import BEGIN, ada, ben, log_files, log_key
 
 from minivess.compliance.identity.keys import PrivateKey, generate
 from minivess.compliance.identity.signer import Signer
@@ -133,12 +133,7 @@ def test_both_verifiers_take_a_log_with_attestations() -> None:
 )
 def test_verify_py_says_the_same_of_each_look(seen: dict[str, tuple[PrivateKey, ...]], quorum: int) -> None:
     log, verify = story(**seen), logs.VERIFY
-    files = {
-        "data/audit/entries.jsonl": b"".join(line + b"\n" for line in log.lines),
-        "data/audit/details.jsonl": b"".join((line or b"null") + b"\n" for line in log.details),
-        "data/audit/checkpoint.txt": log.checkpoint.encode("utf-8"),
-    }
-    bodies, lines, people, _ = verify.read_log(files, None)
+    bodies, lines, people, _ = verify.read_log(log_files(log.pairs, log.checkpoint), None)
     trusted = verify.read_trust(trust_text(quorum).encode("utf-8"))
     assert verify.look_times(bodies, lines, people, trusted) == look_times_in_words(log.entries, trust(quorum))
     assert verify.look_times(bodies, lines, people, None) == look_times_in_words(log.entries, None)

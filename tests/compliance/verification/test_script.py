@@ -18,6 +18,7 @@ from pack_builder import (
     LogBuilder,
     ada,
     cleo,
+    log_files,
     log_key,
     trusted_keys,
     trusted_keys_of_0_1_0,
@@ -117,12 +118,8 @@ def test_p256_addition_of_a_point_to_itself_and_to_its_negative() -> None:
     assert verify.jacobian_add(generator, (1, 1, 0)) == generator
 
 
-def log_files(log: LogBuilder, key: PrivateKey) -> dict[str, bytes]:
-    return {
-        "data/audit/entries.jsonl": b"".join(line + b"\n" for line in log.lines),
-        "data/audit/details.jsonl": b"".join((b"null" if line is None else line) + b"\n" for line in log.details),
-        "data/audit/checkpoint.txt": sign_note(log.head, key).encode(),
-    }
+def signed_files(log: LogBuilder, key: PrivateKey) -> dict[str, bytes]:
+    return log_files(log.pairs, sign_note(log.head, key))
 
 
 def rekeyed(old: PrivateKey, new: PrivateKey, possession: str) -> tuple[LogBuilder, dict[str, Any]]:
@@ -156,14 +153,14 @@ def test_lock_outs_and_a_changed_log_key_are_followed() -> None:
     log.append(cleo(), "roots.changed", payload)
     log.append(ada(), "ensemble", {"members": 2, "rule": "mean"})
     trust = verify.read_trust(trusted_keys())
-    _, _, people, words = verify.read_log(log_files(log, new), trust)
+    _, _, people, words = verify.read_log(signed_files(log, new), trust)
     assert words.startswith(f"{len(log.entries)} entries")
     assert people.log_key(len(log.entries)) == json.loads(canonical(new.public))
     assert all(check.passed for check in verify_entries(log.pairs, sign_note(log.head, new))[0])
     with pytest.raises(verify.WrongError):
-        verify.read_log(log_files(log, log_key()), trust)
+        verify.read_log(signed_files(log, log_key()), trust)
     with pytest.raises(verify.WrongError, match="log key that counts"):
-        verify.read_log(log_files(log, new), verify.read_trust(trusted_keys_of_0_1_0()))
+        verify.read_log(signed_files(log, new), verify.read_trust(trusted_keys_of_0_1_0()))
 
 
 @pytest.mark.verifies("REQ-116")
@@ -172,7 +169,7 @@ def test_a_key_nobody_showed_to_hold_is_refused_by_both() -> None:
     log, payload = rekeyed(log_key(), new, to_base64(log_key().sign(b"something else")))
     log.append(cleo(), "roots.changed", payload)
     with pytest.raises(verify.WrongError, match="hold the new key"):
-        verify.read_log(log_files(log, new), None)
+        verify.read_log(signed_files(log, new), None)
     assert not all(check.passed for check in verify_entries(log.pairs, sign_note(log.head, new))[0])
 
 
@@ -184,7 +181,7 @@ def test_another_key_than_the_roots_agreed_to_is_refused_by_both() -> None:
     payload["log_key"] = other.public.model_dump(mode="json")
     log.append(cleo(), "roots.changed", payload)
     with pytest.raises(verify.WrongError, match="another change"):
-        verify.read_log(log_files(log, other), None)
+        verify.read_log(signed_files(log, other), None)
     assert not all(check.passed for check in verify_entries(log.pairs, sign_note(log.head, other))[0])
 
 
@@ -199,5 +196,5 @@ def test_a_lock_without_five_wrong_passphrases_is_refused_by_both(attempts: int)
         log.append(itself, "identity.unlock-failed", {"identity": "ada", "attempt": min(attempt, 5)})
     log.append(itself, "identity.locked", {"identity": "ada", "attempts": attempts})
     with pytest.raises(verify.WrongError, match=r"five|miscounts"):
-        verify.read_log(log_files(log, log_key()), None)
+        verify.read_log(signed_files(log, log_key()), None)
     assert not all(check.passed for check in verify_entries(log.pairs, sign_note(log.head, log_key()))[0])

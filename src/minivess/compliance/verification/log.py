@@ -51,6 +51,9 @@ Pair = tuple[bytes, bytes | None]
 _Placed = tuple[int, bytes, bytes | None, PublicKey]
 """Index, bytes, details and key of an entry whose place and actor are right; its signature is still to be judged."""
 
+_Alike = tuple[str, str, str, str, int | None]
+"""All that `admit` looks at in an entry without effect: key, actor, action, outcome, and the entry that it ends."""
+
 _CHUNK = 1000
 _WORTH_A_POOL = 5000
 _AHEAD = 8
@@ -120,7 +123,7 @@ def verify_log(
     run = _Run(checkpoint, _trust(trust), quick=quick, known=known, now=True)
     items = run.placed(pairs, progress)
     if quick:
-        return run.checks(None for _ in items), run.register
+        return run.checks(items), run.register
     long = run.announced > _WORTH_A_POOL
     pool = ProcessPoolExecutor(len(sched_getaffinity(0)), get_context("spawn")) if long else None
     with pool or nullcontext():
@@ -196,13 +199,12 @@ class _Run:
     origin: str = ""
     announced: int = 0
     """Number of entries that the checkpoint claims."""
-    _time: str = ""
     _bare: set[int] = field(default_factory=set)
     """Entries whose details are not there."""
     _keys: dict[str, PublicKey] = field(default_factory=dict)
     """Keys that were found in the register since the last entry about identities."""
-    _alike: dict[tuple[str, str, str, Any, bool], PublicKey] = field(default_factory=dict)
-    """Entries that `admit` let in without any effect since then, by all that it looks at: key, actor, action, outcome."""
+    _alike: dict[_Alike, PublicKey] = field(default_factory=dict)
+    """Entries that `admit` let in without any effect since then."""
     _note: SignedCheckpoint | None = None
     _seen: SignedCheckpoint | None = None
     _roots: dict[int, bytes | None] = field(default_factory=dict)
@@ -226,7 +228,7 @@ class _Run:
         """Who may act after the last good entry."""
         return self.standing.people_at(self.frontier.size)
 
-    def checks(self, judged: Iterable[None]) -> list[Check]:
+    def checks(self, judged: Iterable[object]) -> list[Check]:
         """Judge to the end, or to the first thing that is wrong."""
         if self._note is None or self._fault is not None:
             return [Check(name=CHECKPOINT, passed=False, detail="" if self._fault is None else self._fault.message)]
@@ -299,27 +301,33 @@ class _Run:
         """
         if self._fault is not None:
             return
-        index, leaves = -1, list[bytes]()
+        index, leaves, stops = -1, list[bytes](), frozenset(size - 1 for size in self._roots)
+        last, time, origin = None, "", self.origin
         for index, (line, details) in enumerate(pairs):
             body = _parse(line, index)
-            self._check_place(index, body)
+            if body.index != index or body.log != origin or body.time < time or not index:
+                self._check_place(index, body, time)
+            time = body.time
             if details is None:
                 if body.details is not None:
                     self._bare.add(index)
             elif digest_bytes(details) != body.details:
                 raise VerificationError(f"the details of entry {index} were changed: they are not those that it names")
-            key = self._key(index, line, body, details)
-            if body.action == RESTORED:
-                self.frontier.extend(leaves)
-                leaves = []
-                self._check_restored(_entry(line, index).body)
+            alike = (body.key, body.actor, body.action, body.outcome, body.started)
+            if alike != last:
+                key = self._key(index, line, body, details, alike)
+                last = alike if alike in self._alike else None
+                if body.action == RESTORED:
+                    self.frontier.extend(leaves)
+                    leaves = []
+                    self._check_restored(_entry(line, index).body)
             leaves.append(leaf_hash(line))
-            if index + 1 in self._roots or len(leaves) == _CHUNK:
+            if len(leaves) == _CHUNK or index in stops:
                 self.frontier.extend(leaves)
                 leaves = []
                 progress(index + 1)
-            if index + 1 in self._roots:
-                self._roots[index + 1] = self.frontier.root()
+                if index in stops:
+                    self._roots[index + 1] = self.frontier.root()
             yield index, line, details, key
         self.frontier.extend(leaves)
         progress(index + 1)
@@ -330,10 +338,9 @@ class _Run:
         except VerificationError as error:
             raise _SignatureError(f"entry {body.index} ({body.action}): {error.message}") from None
 
-    def _key(self, index: int, line: bytes, body: Any, details: bytes | None) -> PublicKey:
+    def _key(self, index: int, line: bytes, body: Any, details: bytes | None, alike: _Alike) -> PublicKey:
         """The key that must have signed an entry; the entry is admitted to the log as far as it was judged."""
         before, action, key = self.standing, body.action, body.key
-        alike = (key, body.actor, action, body.outcome, body.started is None)
         if (found := self._alike.get(alike)) is not None:
             return found
         try:
@@ -360,18 +367,17 @@ class _Run:
         self.standing = after
         return known
 
-    def _check_place(self, index: int, body: Any) -> None:
+    def _check_place(self, index: int, body: Any, before: str) -> None:
         stands, action, outcome, time = body.index, body.action, body.outcome, body.time
         if stands != index:
             what = f"entry {index} is missing: entry {stands} stands in its place"
             raise VerificationError(what if stands > index else f"entry {stands} stands a second time at {index}")
         if body.log != self.origin:
             raise VerificationError(f"entry {index} belongs to the log {body.log}, not to {self.origin}")
-        if time < self._time:
+        if time < before:
             raise VerificationError(f"entry {index} is dated before the entry that precedes it")
         if index == 0 and (action != "log.created" or outcome != Outcome.COMPLETED):
             raise _SignatureError("entry 0 does not create the log")
-        self._time = time
 
     def _check_erasures(self) -> None:
         unexplained = self._bare - self.register.erased

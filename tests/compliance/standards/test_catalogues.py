@@ -11,8 +11,8 @@ import pytest
 
 from minivess.compliance.standards.catalogue import Catalogue, catalogues, checks, clause, iec62304, ml_hazards
 from minivess.compliance.standards.evidence_names import evidence
-from minivess.compliance.standards.packaged_tables import parse
 from minivess.foundation.errors import CouldNotCheckError, UsageError
+from minivess.foundation.reading.packaged_tables import parse_table
 
 pytestmark = pytest.mark.verifies("SU-21")
 
@@ -174,5 +174,5 @@ def test_a_row_is_named_by_its_id_or_by_all_its_clauses() -> None:
 @pytest.mark.parametrize("text", ["a\nx\n", "a,b\nx\n", "a,b\nx,y,z\n", 'a,b\n"x\n', "a,b\n1,two\n"])
 def test_a_damaged_table_is_refused(text: str) -> None:
     with pytest.raises(CouldNotCheckError) as refused:
-        parse("t.csv", text, ("a", "b"), lambda row: int(row["b"]))
+        parse_table("t.csv", text, ("a", "b"), lambda row: int(row["b"]))
     assert "t.csv" in refused.value.message

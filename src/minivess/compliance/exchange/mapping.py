@@ -20,13 +20,14 @@ A mapping file (YAML, every key optional):
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
 
+from minivess.compliance.exchange.vocabulary import names_of, plain
 from minivess.foundation.strict_yaml import read_record
 from minivess.records.base import Record, ShortText
 from minivess.records.items.items import KINDS, link_fields
@@ -44,72 +45,10 @@ OUR_FIELDS = frozenset(name for kind in KINDS for name in kind.record.model_fiel
 }
 _TARGETS = OUR_FIELDS | {CONTROL_KIND, IDENTIFIER, TITLE, TEXT, KIND, LINKS, IGNORE}
 
-_NAMES: dict[str, tuple[str, ...]] = {
-    IDENTIFIER: (
-        *("id", "uid", "req id", "reqid", "requirement id", "reqif foreignid", "foreign id", "object identifier"),
-        *("identifier", "item id", "issue key", "key", "requirement number", "req no", "req nr", "anforderungs id"),
-        *("anforderungsid", "anforderungsnummer", "anforderungsnr", "anf id", "anf nr", "kennung", "kennzeichnung"),
-        *("identifikator", "nummer", "number", "nr", "no", "lfd nr", "pos", "identifiant", "#"),
-    ),
-    TEXT: (
-        *("text", "texte", "statement", "reqif text", "object text", "requirement text", "anforderungstext", "content"),
-        *("requirement description", "beschreibung", "description", "wortlaut", "inhalt", "body", "formulierung"),
-        *("requirement", "anforderung", "exigence"),
-    ),
-    TITLE: (
-        *(
-            "title",
-            "titel",
-            "titre",
-            "libellé",
-            "header",
-            "summary",
-            "reqif name",
-            "reqif chaptername",
-            "heading",
-            "object heading",
-        ),
-        *("kurztitel", "überschrift", "ueberschrift", "kurzbeschreibung", "zusammenfassung", "betreff", "bezeichnung"),
-        *("object short text", "short name", "short description", "long name", "name", "requirement", "anforderung"),
-    ),
-    KIND: (
-        "type",
-        "typ",
-        "kind",
-        "object type",
-        "item type",
-        "issue type",
-        "artifact type",
-        "art",
-        "artefakttyp",
-        "objekttyp",
-    ),
-    CONTROL_KIND: ("control kind", "control type", "type of control", "art der maßnahme", "maßnahmenart"),
-    "rationale": ("rationale", "begründung", "begruendung", "justification", "reason", "motivation"),
-    "category": ("category", "kategorie", "requirement category", "anforderungskategorie"),
-    "safety_class": (
-        *("safety class", "software safety class", "sw safety class", "sicherheitsklasse", "softwaresicherheitsklasse"),
-        *("software sicherheitsklasse", "iec 62304 class", "safety classification"),
-    ),
-    "verification": (
-        *("verification", "verification method", "method of verification", "verifikation", "verifikationsmethode"),
-        *("prüfmethode", "pruefmethode", "nachweismethode", "nachweis"),
-    ),
-    LINKS: (
-        *("parent", "parents", "parent id", "parent ids", "parent id s", "parent requirement", "derived from"),
-        *("derives from", "links", "link", "refines", "satisfies", "implements", "upstream", "traces to"),
-        *("trace to", "trace up", "traceability", "mitigates", "abgeleitet von", "abgeleitet aus"),
-        *("übergeordnet", "übergeordnete anforderung", "verknüpfung", "verknüpfungen", "eltern"),
-        *("elternanforderung", "verweist auf", "verfeinert", "erfüllt", "setzt um", "child", "children"),
-        *("downstream", "untergeordnet", "refined by", "verfeinert durch", "implemented by", "out links"),
-    ),
-}
-"""Common names of columns, the likelier ones first."""
 _SEVERAL = frozenset({LINKS})
 _ID = re.compile(r"(?:^| )(?:id|uid|nr)$")
 _JIRA = re.compile(r"^(?:custom field|inward issue link|outward issue link) ")
 _REPEATED = re.compile(r" \([0-9]+\)$")
-_WORD = re.compile(r"[^\w#]+")
 
 
 class ForeignMapping(Record):
@@ -193,11 +132,6 @@ def read_mapping(path: Path) -> ForeignMapping:
     return read_record(path, ForeignMapping)
 
 
-def plain(name: str) -> str:
-    """A name as names are compared: lower case, words parted by one space."""
-    return _WORD.sub(" ", name.casefold().replace("_", " ")).strip()
-
-
 def assign(names: Iterable[str], mapping: ForeignMapping, *, guess: bool = True) -> dict[str, str]:
     """What each column or attribute is.
 
@@ -214,7 +148,7 @@ def assign(names: Iterable[str], mapping: ForeignMapping, *, guess: bool = True)
     found = {name: told[plain(name)] for name in listed if plain(name) in told}
     if not guess:
         return found
-    for target, aliases in _ranks().items():
+    for target, aliases in names_of("columns").items():
         if target in found.values() and target not in _SEVERAL:
             continue
         free = [name for name in listed if name not in found and _alias(name) in aliases]
@@ -236,11 +170,6 @@ def _alias(name: str) -> str:
     return _JIRA.sub("", plain(_REPEATED.sub("", name)))
 
 
-@cache
-def _ranks() -> Mapping[str, Mapping[str, int]]:
-    return {target: {plain(name): rank for rank, name in enumerate(names)} for target, names in _NAMES.items()}
-
-
 def known_names(names: Iterable[str]) -> int:
     """How many of these are common names of columns."""
     words = [_alias(name) for name in names]
@@ -249,14 +178,5 @@ def known_names(names: Iterable[str]) -> int:
 
 @cache
 def _common() -> frozenset[str]:
-    return frozenset(plain(name) for names in (*_NAMES.values(), tuple(OUR_FIELDS)) for name in names)
-
-
-def is_word(word: str, names: Iterable[str]) -> bool:
-    """Whether a plain word is one of these."""
-    return word in _plain_words(tuple(names))
-
-
-@cache
-def _plain_words(names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(map(plain, names))
+    names = {name for known in names_of("columns").values() for name in known}
+    return frozenset(names | set(map(plain, OUR_FIELDS)))

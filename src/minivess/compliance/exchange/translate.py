@@ -9,7 +9,7 @@ from typing import Any
 
 from minivess.compliance.exchange.fields import check_fields, fields_of
 from minivess.compliance.exchange.identifiers import Allocator, origins
-from minivess.compliance.exchange.mapping import IGNORE, OUR_LINKS, ForeignMapping, plain
+from minivess.compliance.exchange.mapping import IGNORE, OUR_LINKS, ForeignMapping
 from minivess.compliance.exchange.model import (
     Foreign,
     ForeignItem,
@@ -20,6 +20,7 @@ from minivess.compliance.exchange.model import (
     lost,
     short,
 )
+from minivess.compliance.exchange.vocabulary import plain
 from minivess.compliance.exchange.words import kind_of_id, kind_of_word, points_down, relation_of_word
 from minivess.records.items.items import Kind, kind_of, link_fields
 

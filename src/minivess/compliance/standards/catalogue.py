@@ -11,8 +11,8 @@ from datetime import date
 from functools import cache
 from typing import Literal, cast, get_args
 
-from minivess.compliance.standards.packaged_tables import damaged, parse, read_text
 from minivess.foundation.errors import UsageError
+from minivess.foundation.reading.packaged_tables import damaged, read_table
 
 SafetyClass = Literal["A", "B", "C"]
 """Of IEC 62304 4.3."""
@@ -20,9 +20,10 @@ DocumentationLevel = Literal["basic", "enhanced"]
 """Of the FDA's guidance on device software functions (2023)."""
 Mode = Literal["auto", "partial", "attest", "item"]
 
-_IEC62304 = "iec62304-2006-a1-2015.csv"
-_CHECKS = "checks.csv"
-_ML_HAZARDS = "ml-hazards.csv"
+_HERE = "minivess.compliance.standards"
+_IEC62304 = "catalogues/iec62304-2006-a1-2015.csv"
+_CHECKS = "catalogues/checks.csv"
+_ML_HAZARDS = "catalogues/ml-hazards.csv"
 _COLUMNS = (
     "id", "standard", "clauses", "classes", "levels", "paraphrase", "mode", "evidence", "source", "reviewed",
 )  # fmt: skip
@@ -110,7 +111,7 @@ def ml_hazards() -> Catalogue:
         CouldNotCheckError: the catalogue in this installation is damaged.
     """
     name = "Hazards of machine learning"
-    rows = parse(_ML_HAZARDS, read_text(_ML_HAZARDS), _HAZARD_COLUMNS, lambda row: _hazard(row, name))
+    rows = read_table(_HERE, _ML_HAZARDS, _HAZARD_COLUMNS, lambda row: _hazard(row, name))
     return Catalogue(name, rows)
 
 
@@ -132,7 +133,7 @@ def clause(catalogue: Catalogue, name: str) -> Clause:
 
 
 def _read(name: str) -> tuple[Clause, ...]:
-    rows = parse(name, read_text(name), _COLUMNS, _clause)
+    rows = read_table(_HERE, name, _COLUMNS, _clause)
     if len({row.id for row in rows}) != len(rows):
         raise damaged(name, "names an id twice")
     return rows

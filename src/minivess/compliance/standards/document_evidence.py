@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from minivess.compliance.standards.packaged_tables import parse, read_text
 from minivess.foundation.implements import implements
+from minivess.foundation.reading.packaged_tables import read_table
 
-_NAME = "documents.csv"
+_NAME = "catalogues/documents.csv"
 _COLUMNS = ("evidence", "path", "parts")
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*$")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -40,9 +40,9 @@ def documents() -> tuple[Document, ...]:
     Raises:
         CouldNotCheckError: the table in this installation is damaged.
     """
-    return parse(
+    return read_table(
+        "minivess.compliance.standards",
         _NAME,
-        read_text(_NAME),
         _COLUMNS,
         lambda row: Document(row["evidence"], row["path"], tuple(row["parts"].split(";"))),
     )

@@ -11,10 +11,10 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal, cast, get_args
 
-from minivess.compliance.standards.packaged_tables import parse, read_text
+from minivess.foundation.reading.packaged_tables import read_table
 
 ToldBy = Literal["source", "results", "workspace", "release", "planned"]
-_NAME = "evidence.csv"
+_NAME = "catalogues/evidence.csv"
 _COLUMNS = ("name", "told_by", "meaning", "next")
 
 
@@ -39,7 +39,7 @@ def evidence() -> Mapping[str, Evidence]:
     Raises:
         CouldNotCheckError: the table in this installation is damaged.
     """
-    found = parse(_NAME, read_text(_NAME), _COLUMNS, _make)
+    found = read_table("minivess.compliance.standards", _NAME, _COLUMNS, _make)
     return MappingProxyType({one.name: one for one in found})
 
 

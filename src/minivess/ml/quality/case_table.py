@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minivess.foundation.implements import implements
-from minivess.ml.quality.rule_catalogue import RULES, TABLE_RULES
+from minivess.ml.quality.rule_catalogue import RULES
 from minivess.ml.quality.rules import Found
 from minivess.records.data.dataset import CaseRecord
 
@@ -224,7 +224,7 @@ def findings(cases: Sequence[CaseRecord]) -> Iterator[Found]:
             rule = "id-unique"
         place = -1 if pd.isna(index) else int(index)
         rows.setdefault(rule, {}).setdefault(place, str(column))
-    for rule in (rule for rule in TABLE_RULES if rule in rows):
+    for rule in (name for name, rule in RULES.items() if rule.group == "table" and name in rows):
         if -1 in rows[rule] and rule in _SET_MESSAGES:
             yield from _SET_MESSAGES[rule](rule, table)
             continue

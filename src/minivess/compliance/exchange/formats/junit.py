@@ -23,14 +23,12 @@ from minivess.compliance.exchange.model import (
     tidy_line,
 )
 from minivess.compliance.exchange.untrusted.xml_tree import Element, parse_xml
+from minivess.compliance.exchange.vocabulary import names_of
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 
 _IDS = re.compile(rf"(?<![A-Za-z0-9-])({'|'.join(sorted(PREFIXES, key=len, reverse=True))})[-_]([0-9]{{2,5}})(?![0-9])")
 _OUTCOMES = {"failure": "failed", "error": "failed", "skipped": "skipped", "skip": "skipped"}
-_NOT_RUN = frozenset({"notrun", "not run", "disabled", "skipped", "ignored", "blocked", "suppressed", "pending"})
-_BAD = frozenset({"failed", "failure", "error", "fail", "broken", "timedout", "aborted"})
-_GOOD = frozenset({"", "run", "completed", "passed", "pass", "success", "ok", "executed"})
 _RETRIED = frozenset({"rerunFailure", "rerunError", "flakyFailure", "flakyError"})
 _OUTPUT = frozenset({"system-out", "system-err"})
 _TAKEN = frozenset({"name", "classname", "class", "time", "duration", "status", "result"})
@@ -136,11 +134,12 @@ def _outcome(
             remarks.append(lost(place, child.tag, f"{child.attributes or ''}{text}", "of a test case is not taken"))
     for key in ("status", "result"):
         status = element.attributes.get(key, "").strip().lower()
-        if status in _NOT_RUN:
+        known = names_of("outcomes")
+        if status in known["not run"]:
             outcomes.append("skipped")
-        elif status in _BAD:
+        elif status in known["failed"]:
             outcomes.append("failed")
-        elif status not in _GOOD:
+        elif status and status not in known["passed"]:
             outcomes.append("skipped")
             remarks.append(
                 Remark("changed", place, f"the {key} `{status}` is not known: not taken as passed", value=status)

@@ -20,7 +20,6 @@ from minivess.compliance.exchange.mapping import (
     ForeignMapping,
     assign,
     known_names,
-    plain,
 )
 from minivess.compliance.exchange.model import (
     Foreign,
@@ -37,6 +36,7 @@ from minivess.compliance.exchange.model import (
 )
 from minivess.compliance.exchange.tables.fmea import fmea_columns, fmea_rows, is_fmea
 from minivess.compliance.exchange.tables.item_rows import recognise
+from minivess.compliance.exchange.vocabulary import plain
 
 Cells = tuple[int, list[str]]
 """The number of a line or row, and what stands in it."""

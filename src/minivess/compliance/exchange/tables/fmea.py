@@ -17,8 +17,6 @@ from minivess.compliance.exchange.mapping import (
     IGNORE,
     ForeignMapping,
     assign,
-    is_word,
-    plain,
 )
 from minivess.compliance.exchange.model import (
     ForeignItem,
@@ -32,63 +30,8 @@ from minivess.compliance.exchange.model import (
     tidy_line,
     tidy_row,
 )
+from minivess.compliance.exchange.vocabulary import names_of, plain
 
-_NAMES: dict[str, tuple[str, ...]] = {
-    "function": (
-        *("function", "item function", "item", "component", "process step", "funktion", "komponente", "bauteil"),
-        *("prozessschritt", "systemelement"),
-    ),
-    "failure_mode": (
-        *(
-            "failure mode",
-            "potential failure mode",
-            "fehlerart",
-            "fehlermöglichkeit",
-            "ausfallart",
-            "mögliche fehlerart",
-        ),
-        *("möglicher fehler", "fehlermodus", "fehler"),
-    ),
-    "effect": (
-        *("effect", "effects", "end effect", "effect of failure", "effects of failure", "potential effect of failure"),
-        *("potential effects of failure", "potential effect s of failure", "potential effect", "potential effects"),
-        *("fehlerfolge", "fehlerfolgen", "folge", "folgen", "auswirkung", "auswirkungen", "mögliche folgen"),
-    ),
-    "local_effect": ("local effect", "lokale auswirkung", "lokale folge"),
-    "cause": (
-        *("cause", "causes", "potential cause", "potential causes", "cause of failure", "potential cause s of failure"),
-        *("potential cause of failure", "fehlerursache", "fehlerursachen", "ursache", "ursachen", "mögliche ursache"),
-    ),
-    "hazard": ("hazard", "gefährdung", "gefaehrdung"),
-    "situation": ("hazardous situation", "gefährdungssituation", "gefaehrdungssituation"),
-    "harm": ("harm", "schaden"),
-    "severity": ("severity", "sev", "s", "severity s", "schwere", "schweregrad", "bedeutung", "b"),
-    "p1": ("p1",),
-    "p2": ("p2",),
-    "occurrence": (
-        *("occurrence", "occ", "o", "occurrence o", "probability", "probability of occurrence", "p", "auftreten", "a"),
-        *("auftretenswahrscheinlichkeit", "eintrittswahrscheinlichkeit", "häufigkeit"),
-    ),
-    "detection": ("detection", "det", "d", "detection d", "entdeckung", "entdeckungswahrscheinlichkeit", "e"),
-    "rpn": ("rpn", "rpz", "risk priority number", "risikoprioritätszahl"),
-    "control": (
-        *("risk control", "risk control measure", "risk controls", "current controls", "current control", "controls"),
-        *("prevention controls", "prevention control", "current process controls", "mitigation", "mitigations"),
-        *("vermeidungsmaßnahme", "vermeidungsmaßnahmen", "maßnahme", "maßnahmen", "risikobeherrschungsmaßnahme"),
-    ),
-    "detection_control": ("detection controls", "detection control", "entdeckungsmaßnahme", "entdeckungsmaßnahmen"),
-    "action": (
-        *(
-            "recommended action",
-            "recommended actions",
-            "recommended action s",
-            "actions taken",
-            "action taken",
-            "action",
-        ),
-        *("empfohlene maßnahme", "empfohlene maßnahmen", "getroffene maßnahmen"),
-    ),
-}
 _BEFORE = re.compile(r"^(?:residual|new|revised|rest|neue?)\s+|\s+(?:2|after|nachher|new|neu|residual)$")
 _RATED = frozenset({"severity", "occurrence", "p1", "p2", "detection", "rpn"})
 _UNUSED = {
@@ -126,20 +69,15 @@ def fmea_columns(names: Iterable[str], mapping: ForeignMapping) -> dict[str, str
     listed = list(names)
     told = assign(listed, mapping, guess=False)
     found = {name: target for name, target in told.items() if target in FMEA_COLUMNS or target in {"id", IGNORE}}
-    for target, aliases in _NAMES.items():
+    for target, aliases in names_of("fmea_columns").items():
         for name in listed:
             word = plain(name)
             rest = _BEFORE.sub("", word)
             if name in found:
                 continue
-            if is_word(word, aliases) and target not in found.values():
+            if word in aliases and target not in found.values():
                 found[name] = target
-            elif (
-                rest != word
-                and is_word(rest, aliases)
-                and target in _RATED
-                and f"residual_{target}" not in found.values()
-            ):
+            elif rest != word and rest in aliases and target in _RATED and f"residual_{target}" not in found.values():
                 found[name] = f"residual_{target}"
     if "id" not in found.values():
         found |= {name: "id" for name in listed if name not in found and assign([name], mapping).get(name) == "id"}

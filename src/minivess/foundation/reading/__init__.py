@@ -1,0 +1,1 @@
+"""Reading files that come with this package."""

@@ -9,6 +9,7 @@ check:
     uv run ruff format --check .
     uv run mypy
     uv run lint-imports
+    uv run deptry src
     uv run minivess trace check
 
 # All tests, on every core.

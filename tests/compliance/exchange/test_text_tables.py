@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from minivess.compliance.exchange.mapping import ForeignMapping
 from minivess.compliance.exchange.model import Foreign
 from minivess.compliance.exchange.tables.text_tables import read_text_tables
+from minivess.foundation.errors import InputError
 
 pytestmark = pytest.mark.verifies("SU-19")
 
@@ -102,6 +105,62 @@ SEPARATED = """\
 )
 def test_tables_of_restructured_text(text: str, expected: list[tuple[str, str, int, str]]) -> None:
     assert _items(text, rst=True) == expected
+
+
+SPANNED = """\
++----+-------+-------+
+| ID | Text  | Title |
++====+=======+=======+
+| R1 | both share    |
++----+-------+       |
+| R2 | own   |       |
++----+-------+-------+
+"""
+DIRECTIVE = """\
+.. req:: unknown to docutils
+   :id: X
+
+   .. table:: Inner
+
+      === ======
+      ID  Text
+      === ======
+      R1  inside
+      === ======
+"""
+
+
+def test_a_cell_over_several_rows_is_in_each_of_them() -> None:
+    text = SPANNED.replace("both share    ", "own2  | both  ")
+    items = _read(text, rst=True).items
+    assert [(item.id, item.text, item.title) for item in items] == [("R1", "own2", "both"), ("R2", "own", "both")]
+
+
+def test_a_directive_that_is_not_known_is_read_as_its_content() -> None:
+    assert _items(DIRECTIVE, rst=True) == [("R1", "inside", 9, "Inner")]
+
+
+@pytest.mark.parametrize("option", [":file: {path}", ":url: file://{path}"])
+def test_no_other_file_is_read(tmp_path: Path, option: str) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("ID,Text\nR1,secret\n", encoding="utf-8")
+    for text in (f".. csv-table::\n   {option.format(path=other)}\n", f".. include:: {other}\n"):
+        foreign = _read(text, rst=True)
+        assert foreign.items == []
+        assert any(remark.severity == "lost" for remark in foreign.remarks)
+
+
+def test_a_table_in_a_list_is_read_and_one_in_code_is_not() -> None:
+    table = ["| ID | Text |", "|---|---|", "| R1 | a |"]
+    listed = "- point\n\n" + "\n".join(f"  {line}" for line in table)
+    indented = "Text.\n\n" + "\n".join(f"    {line}" for line in table)
+    assert _items(listed, rst=False) == [("R1", "a", 5, "")]
+    assert _items(indented, rst=False) == []
+
+
+def test_what_docutils_fails_at_is_refused() -> None:
+    with pytest.raises(InputError, match="reStructuredText"):
+        _read(".. csv-table:: :delim:", rst=True)
 
 
 @pytest.mark.parametrize("text", ["=== ===\nID  Text\n", "+---+\n", ".. list-table::\n", "plain words\n", "|\n"])

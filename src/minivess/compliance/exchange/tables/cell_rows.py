@@ -69,6 +69,18 @@ class Grid:
         return Place(self.file, line, self.name)
 
 
+@dataclass(frozen=True)
+class TextTable:
+    """A table in a text file; lines are counted from 1."""
+
+    heading: str
+    cells: list[Cells]
+    lines: range
+    """All of the table."""
+    heading_lines: range
+    """Of the heading that names it, where the heading is not part of the table."""
+
+
 def read_grid(grid: Grid, mapping: ForeignMapping, foreign: Foreign) -> None:
     """Add the items of a table, with remarks on what is above the header and on odd rows.
 

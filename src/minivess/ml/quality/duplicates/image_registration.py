@@ -19,6 +19,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 
+Box = tuple[float, float, float, float]
+"""Top, left, bottom and right, in pixels."""
+
 SIDE = 128
 """Pixels on the longer side of a frame."""
 FINE, COARSE = 1.0, 6.0
@@ -109,23 +112,45 @@ def flatten(picture: Array, fine: float, coarse: float) -> Array:
     return np.asarray(band / (np.sqrt(gaussian_filter(power, coarse, mode="nearest")) + floor), np.float32)
 
 
-def resample(picture: Array, shape: tuple[int, int]) -> Array:
-    """A picture on another number of pixels, anti-aliased where they become fewer."""
-    down, across = (
-        _weights(size, wanted, 0.0, size / wanted)[0] for size, wanted in zip(picture.shape, shape, strict=True)
-    )
-    return np.asarray(down @ picture @ across.T, np.float32)
+def resample(picture: Array, shape: tuple[int, int], box: Box | None = None) -> Array:
+    """A picture, or a box of it, on another number of pixels: linear, and anti-aliased where pixels become fewer.
+
+    Args:
+        picture: grey values, (rows, columns).
+        shape: rows and columns of the result.
+        box: top, left, bottom and right in pixels of the picture, not rounded; pixels around it count at its edges.
+    """
+    from PIL import Image
+
+    edges = None if box is None else (box[1], box[0], box[3], box[2])
+    image = Image.fromarray(np.ascontiguousarray(picture, np.float32))
+    return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR, edges), np.float32)
 
 
 def overlay(first: Array, moving: Array, scale: float, shift: tuple[float, float]) -> tuple[Array, Array] | None:
     """The rectangle both have in common, from each, on the first's grid; None when it is narrower than 30 pixels."""
-    weights = []
-    for size, other, offset in zip(first.shape, moving.shape, shift, strict=True):
-        weights.append(_weights(other, size, other / 2 - (size / 2 + offset) / scale, 1 / scale))
-    (down, rows), (across, columns) = weights
-    if rows.sum() < _NARROWEST or columns.sum() < _NARROWEST:
+    spans = [
+        _common(size, other, other / 2 - (size / 2 + offset) / scale, scale)
+        for size, other, offset in zip(first.shape, moving.shape, shift, strict=True)
+    ]
+    (top, bottom, upper, lower), (left, right, near, far) = spans
+    if bottom - top < _NARROWEST or right - left < _NARROWEST:
         return None
-    return first[np.ix_(rows, columns)], np.asarray(down[rows] @ moving @ across[columns].T, np.float32)
+    covered = resample(moving, (bottom - top, right - left), (upper, near, lower, far))
+    return first[top:bottom, left:right], covered
+
+
+def _common(size: int, other: int, origin: float, scale: float) -> tuple[int, int, float, float]:
+    """Along one axis: the pixels of the first that the moving picture covers whole, and where their ends lie on it.
+
+    Args:
+        size: pixels of the first picture.
+        other: pixels of the moving one.
+        origin: where the first's beginning lies on the moving picture, in its pixels.
+        scale: pixels of the first for a pixel of the moving picture.
+    """
+    begin, end = max(0, math.ceil(-origin * scale)), min(size, math.floor((other - origin) * scale))
+    return begin, end, max(0.0, origin + begin / scale), min(float(other), origin + end / scale)
 
 
 def correlation(one: Array, other: Array) -> float:
@@ -139,15 +164,6 @@ def correlation(one: Array, other: Array) -> float:
 def _taper(shape: tuple[int, int]) -> Array:
     ramps = [np.minimum(1.0, 8.0 * (0.5 - np.abs((np.arange(n) + 0.5) / n - 0.5))) for n in shape]
     return np.asarray(np.outer(ramps[0], ramps[1]), np.float32)
-
-
-def _weights(size: int, samples: int, start: float, step: float) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """Linear interpolation from `size` pixels to `samples`; a triangle as wide as the step when that is above one."""
-    centres = start + (np.arange(samples) + 0.5) * step - 0.5
-    weights = np.maximum(0.0, 1.0 - np.abs(np.arange(size)[None] - centres[:, None]) / max(step, 1.0))
-    inside = (centres >= -0.5) & (centres <= size - 0.5)
-    weights *= inside[:, None] / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
-    return weights.astype(np.float32), inside
 
 
 def _place(first: Array, moving: Array, scale: float) -> tuple[float, float]:

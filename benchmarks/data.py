@@ -152,7 +152,7 @@ def _reading(folder: Path) -> Iterator[tuple[str, Callable[[], object], Callable
     from minivess.records.data.source import CaseSource
 
     sys.path.insert(0, str(Path(__file__).parents[1]))  # the slices are made as the tests make them
-    from tests.ml.reading.specimens import dicom_bytes, slice_of
+    from tests.support.builders.specimens import dicom_bytes, slice_of
 
     def ours(path: Path) -> Callable[[], object]:
         return lambda: np.array(read_image(path).array)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from minivess.compliance.identity import keyfile
-from tests import projects
-from tests.postgres import Server
+from tests.support import projects
+from tests.support.servers.postgres import Server
 
 SOURCE = Path(__file__).resolve().parents[1]
 

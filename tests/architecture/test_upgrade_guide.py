@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from minivess.cli.main import app
-from tests import earlier
+from tests.support import earlier
 
 pytestmark = pytest.mark.verifies("SI-01")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny_tree import write_tree
+from tests.support.tiny_tree import write_tree
 
 TESTS = """\
 import pytest

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.strict_yaml import Limits, line_at, load_yaml, parse_yaml, read_record
-from tests.properties import given
-from tests.properties import strategies as st
+from tests.support.properties import given
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-02")
 

@@ -4,10 +4,3 @@
 """
 
 from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-_BUILDERS = str(Path(__file__).parents[1] / "compliance")
-if _BUILDERS not in sys.path:
-    sys.path.append(_BUILDERS)

@@ -12,7 +12,8 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from tests.yardstick import caches, cases, drafts, fields, removal
+from tests.yardstick import caches, drafts, fields, removal
+from tests.yardstick.cases.battery import battery
 from tests.yardstick.fast import remembered_signatures
 from tests.yardstick.reasons import reason_of, unread_by_script
 
@@ -126,11 +127,11 @@ def _caches() -> tuple[list[str], list[str]]:
 
 
 def _removal() -> tuple[list[str], list[str]]:
-    wrong = [words for case in cases.battery() if (words := removal.fault(case))]
+    wrong = [words for case in battery() if (words := removal.fault(case))]
     every = list(removal.removals())
     survivors = {str(one): set[str]() for one in every if not removal.noticed(one)}
     said, faults = _listed(survivors)
-    head = f"{len(every)} checks taken out, {len(every) - len(survivors)} noticed by {len(cases.battery())} cases"
+    head = f"{len(every)} checks taken out, {len(every) - len(survivors)} noticed by {len(battery())} cases"
     return [head, *said], [*wrong, *faults]
 
 

@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from pack_builder import BEGIN, ORIGIN, ada, ben, cleo, log_key, person, service
-
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical
@@ -34,8 +32,9 @@ from minivess.records.artifact import Artifact
 from minivess.records.log.entry import ENTRY_FORMAT, Context, Draft, Outcome
 from minivess.records.log.payloads import observed
 from minivess.records.people.roles import Role
-from tests.compliance.rules.guarded_log import MODEL, dan
-from tests.yardstick.case import log_signer
+from tests.support.builders.guarded_log import MODEL, dan
+from tests.support.builders.pack_builder import BEGIN, ORIGIN, ada, ben, cleo, log_key, person, service
+from tests.yardstick.cases.case import log_signer
 from tests.yardstick.fields import _bent
 from tests.yardstick.story import Pair, YardLog, adopting, device, restored, serving
 

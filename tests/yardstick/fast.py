@@ -8,7 +8,7 @@ from functools import cache
 
 from minivess.compliance.verification import log
 from minivess.records.people.identity import PublicKey
-from tests.compliance.rules.guarded_log import VERIFY
+from tests.support.builders.guarded_log import VERIFY
 
 
 @contextmanager

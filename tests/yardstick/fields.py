@@ -17,7 +17,7 @@ from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.log import verify_entries
 from minivess.foundation.digests import digest_bytes
-from tests.compliance.rules.guarded_log import refusal_of_script
+from tests.support.builders.guarded_log import refusal_of_script
 from tests.yardstick.story import Pair, YardLog, adopting, device, restored, serving
 
 KINDS = ("removed", "swapped", "older", "other type", "bent", "added")

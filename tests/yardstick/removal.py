@@ -20,8 +20,8 @@ from typing import Any
 from minivess.compliance import rules
 from minivess.compliance.verification.log import verify_entries, verify_log
 from minivess.foundation.errors import MinivessError
-from tests.yardstick.case import Case
-from tests.yardstick.cases import battery
+from tests.yardstick.cases.battery import battery
+from tests.yardstick.cases.case import Case
 
 MODULES = (
     "minivess.compliance.verification.log",

@@ -13,19 +13,6 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from pack_builder import (
-    BEGIN,
-    ORIGIN,
-    ada,
-    ben,
-    cleo,
-    log_key,
-    opening_grant,
-    opening_request,
-    person,
-    service,
-)
-
 from minivess.compliance.identity.approvals import approve
 from minivess.compliance.identity.keys import PrivateKey, generate
 from minivess.compliance.identity.register import possession_statement
@@ -45,7 +32,19 @@ from minivess.records.log.entry import Context, Entry, Outcome
 from minivess.records.people.approval import Policy, PolicyRule
 from minivess.records.people.identity import Identity, KeyAlgorithm, Meaning
 from minivess.records.people.roles import IdentityKind, Role
-from tests.compliance.rules.guarded_log import MODEL, PACK, SEALED, GuardedLog, dan, grant, request
+from tests.support.builders.guarded_log import MODEL, PACK, SEALED, GuardedLog, dan, grant, request
+from tests.support.builders.pack_builder import (
+    BEGIN,
+    ORIGIN,
+    ada,
+    ben,
+    cleo,
+    log_key,
+    opening_grant,
+    opening_request,
+    person,
+    service,
+)
 
 SITE = "main"
 Pair = tuple[bytes, bytes | None]

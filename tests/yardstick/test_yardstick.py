@@ -11,8 +11,9 @@ import pytest
 
 from minivess.compliance.verification.log import verify_entries
 from minivess.records.log.payloads import PAYLOADS
-from tests.compliance.rules.guarded_log import refusal_of_script
-from tests.yardstick import caches, cases, drafts, fields, removal
+from tests.support.builders.guarded_log import refusal_of_script
+from tests.yardstick import caches, drafts, fields, removal
+from tests.yardstick.cases.battery import battery
 from tests.yardstick.fast import remembered_signatures
 from tests.yardstick.reasons import reason_of, unread_by_script
 from tests.yardstick.story import adopting, device, restored, serving
@@ -74,13 +75,13 @@ def test_changed_tables_are_named_or_have_a_reason(tmp_path: Path) -> None:
 
 
 def test_every_case_of_the_battery_is_judged_as_it_must() -> None:
-    assert [words for case in cases.battery() if (words := removal.fault(case))] == []
+    assert [words for case in battery() if (words := removal.fault(case))] == []
 
 
 def test_a_check_that_is_taken_out_is_missed_or_has_a_reason() -> None:
     for check in sample(list(removal.removals()), 8):
         assert removal.noticed(check) or reason_of(str(check)), f"no case notices that this check is gone: {check}"
-    assert [words for case in cases.battery() if (words := removal.fault(case))] == [], "each check is put back"
+    assert [words for case in battery() if (words := removal.fault(case))] == [], "each check is put back"
 
 
 def test_append_accepts_exactly_what_verification_accepts(tmp_path: Path) -> None:

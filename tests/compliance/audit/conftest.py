@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import audit_logs
-from tests.audit_logs import Desk
+from tests.support.builders import audit_logs
+from tests.support.builders.audit_logs import Desk
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

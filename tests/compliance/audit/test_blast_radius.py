@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from pack_builder import ada, begin, ben, cleo, made, open_test_set, opening_request, person, service, story
 
 from minivess.compliance.audit.blast_radius import blast_radius, resolve_key
 from minivess.compliance.identity.register import Register
 from minivess.foundation.errors import UsageError
 from minivess.records.people.roles import Role
+from tests.support.builders.pack_builder import (
+    ada,
+    begin,
+    ben,
+    cleo,
+    made,
+    open_test_set,
+    opening_request,
+    person,
+    service,
+    story,
+)
 
 pytestmark = pytest.mark.verifies("REQ-059", "SU-13")
 

@@ -15,8 +15,8 @@ from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.records.log.receipt import Receipt
-from tests import audit_logs
-from tests.audit_logs import Desk, draft
+from tests.support.builders import audit_logs
+from tests.support.builders.audit_logs import Desk, draft
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),

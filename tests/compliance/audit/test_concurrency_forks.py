@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from minivess.compliance.audit.log import AuditLog
-from tests import crashes
-from tests.crashes import Site, Writer
+from tests.support import crashes
+from tests.support.crashes import Site, Writer
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),

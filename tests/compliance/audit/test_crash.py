@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from minivess.compliance.audit.log import AuditLog
-from tests import crashes, sqlite_disk
-from tests.crashes import Site, Steps, Writer
-from tests.postgres import Server
+from tests.support import crashes, sqlite_disk
+from tests.support.crashes import Site, Steps, Writer
+from tests.support.servers.postgres import Server
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),

@@ -13,9 +13,9 @@ import pytest
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.foundation.errors import InputError
 from minivess.observability.lineage.transports import FileTransport
-from tests import crashes, sqlite_disk
-from tests.crashes import Site, Writer
-from tests.sqlite_disk import Access, UncertainDisk
+from tests.support import crashes, sqlite_disk
+from tests.support.crashes import Site, Writer
+from tests.support.sqlite_disk import Access, UncertainDisk
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),

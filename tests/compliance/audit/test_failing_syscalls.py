@@ -17,10 +17,10 @@ from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.merkle import verify_consistency
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError
 from minivess.observability.lineage.transports import FileTransport
-from tests import crashes, sqlite_disk
-from tests.crashes import Site, Writer
-from tests.postgres import NOBODY
-from tests.sqlite_disk import Access
+from tests.support import crashes, sqlite_disk
+from tests.support.crashes import Site, Writer
+from tests.support.servers.postgres import NOBODY
+from tests.support.sqlite_disk import Access
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),

@@ -24,8 +24,8 @@ from minivess.foundation.errors import (
     VerificationError,
 )
 from minivess.records.log.entry import Outcome
-from tests import audit_logs
-from tests.audit_logs import Desk, draft
+from tests.support.builders import audit_logs
+from tests.support.builders.audit_logs import Desk, draft
 
 pytestmark = pytest.mark.verifies("SU-11")
 

@@ -18,8 +18,8 @@ from minivess.records.items.trace import LogStory
 from minivess.records.log.entry import Context, Outcome
 from minivess.records.people.identity import Meaning
 from minivess.records.people.roles import Role
-from tests.compliance import pack_builder as logs
-from tests.tiny_tree import write_tree
+from tests.support.builders import pack_builder as logs
+from tests.support.tiny_tree import write_tree
 
 ATTESTATION = """\
 attestations:

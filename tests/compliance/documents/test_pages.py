@@ -15,8 +15,8 @@ from minivess.compliance.documents.dossier import Dossier, gather
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.documents.start_page import index_page, key_figures, odometer_sentence
 from minivess.foundation.errors import InputError
-from tests.compliance.pack.release_builder import TEMPLATES, make_release
-from tests.tiny_tree import FILES
+from tests.support.builders.release_builder import TEMPLATES, make_release
+from tests.support.tiny_tree import FILES
 
 pytestmark = pytest.mark.verifies("SU-24")
 

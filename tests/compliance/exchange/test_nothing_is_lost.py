@@ -12,8 +12,8 @@ import pytest
 
 from minivess.compliance.exchange.formats.junit import parse_junit
 from minivess.compliance.exchange.importing import Imported, import_file
-from tests.properties import HealthCheck, given, settings
-from tests.properties import strategies as st
+from tests.support.properties import HealthCheck, given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-19")
 

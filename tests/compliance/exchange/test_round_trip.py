@@ -14,8 +14,8 @@ from minivess.compliance.exchange.model import ForeignItem, ForeignLink, Place, 
 from minivess.compliance.exchange.reader import read_foreign
 from minivess.compliance.items.items import load_items
 from minivess.foundation.errors import InputError, UsageError
-from tests.properties import HealthCheck, given, settings
-from tests.properties import strategies as st
+from tests.support.properties import HealthCheck, given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-19")
 

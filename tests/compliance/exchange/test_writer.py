@@ -20,8 +20,8 @@ from minivess.compliance.exchange.tables.workbook import read_workbook
 from minivess.compliance.exchange.writer import write_items
 from minivess.foundation.errors import InputError
 from minivess.foundation.strict_yaml import parse_yaml
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-19")
 

@@ -12,9 +12,9 @@ from minivess.records.device.release import GateFacts, GateResult, ReleasePolicy
 from minivess.records.evaluation.evaluation import CaseMeasures, Interval
 from minivess.records.items.items import Source
 from minivess.records.items.trace import Gap, RecordedResult
-from tests.compliance.pack.release_builder import POLICY, make_release
-from tests.properties import given
-from tests.properties import strategies as st
+from tests.support.builders.release_builder import POLICY, make_release
+from tests.support.properties import given
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-22")
 

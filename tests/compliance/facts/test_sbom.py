@@ -17,7 +17,7 @@ from minivess.compliance.facts.package_metadata import licence
 from minivess.compliance.facts.sbom import sbom
 from minivess.compliance.facts.soup import soup, soup_csv
 from minivess.foundation.errors import InputError, RefusedError
-from tests.compliance.pack.release_builder import LOCK, ROOT, SHA
+from tests.support.builders.release_builder import LOCK, ROOT, SHA
 
 pytestmark = pytest.mark.verifies("SU-23")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pack_builder import BEGIN, RELEASE_POLICY, ada, begin, ben, cleo, person, service
 
 from minivess.compliance.identity.approvals import approve, check_policy, open_approval
 from minivess.compliance.identity.register import Register
@@ -15,6 +14,7 @@ from minivess.records.artifact import Artifact
 from minivess.records.people.approval import Envelope, EnvelopeSignature, Policy
 from minivess.records.people.identity import Meaning
 from minivess.records.people.roles import Role
+from tests.support.builders.pack_builder import BEGIN, RELEASE_POLICY, ada, begin, ben, cleo, person, service
 
 pytestmark = pytest.mark.verifies("SU-10")
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from minivess.compliance.identity.keys import PrivateKey, generate, raw_x25519, verify, wrap_for
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
 from minivess.records.people.identity import KeyAlgorithm, PublicKey
-from tests.properties import given
-from tests.properties import strategies as st
+from tests.support.properties import given
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-08")
 

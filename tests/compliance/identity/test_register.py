@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from pack_builder import LogBuilder, ada, begin, ben, cleo, log_key, person, service
 
 from minivess.compliance.identity.register import Register
 from minivess.foundation.errors import VerificationError
 from minivess.records.log.entry import Outcome
 from minivess.records.people.roles import Role
+from tests.support.builders.pack_builder import LogBuilder, ada, begin, ben, cleo, log_key, person, service
 
 pytestmark = pytest.mark.verifies("REQ-009", "SU-10")
 

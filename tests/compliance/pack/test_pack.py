@@ -18,8 +18,8 @@ from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedEr
 from minivess.records.log.entry import Context
 from minivess.records.people.identity import Meaning
 from minivess.records.people.roles import IdentityKind, Role
-from tests.compliance import pack_builder as logs
-from tests.compliance.pack.release_builder import Release, make_release, sign_for
+from tests.support.builders import pack_builder as logs
+from tests.support.builders.release_builder import Release, make_release, sign_for
 
 pytestmark = pytest.mark.verifies("SU-22")
 

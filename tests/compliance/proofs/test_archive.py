@@ -9,8 +9,8 @@ import pytest
 
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.foundation.errors import InputError, VerificationError
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-038", "REQ-040", "RC-13", "SU-06")
 

@@ -1,6 +1,6 @@
 """Each MUST of the C2SP texts named in `proofs.checkpoint`, in our words, with a case that is accepted or refused.
 
-The rules of tlog-witness that take a server are in tests/serving/test_witness_rules.py.
+The rules of tlog-witness that take a server are in tests/serving/witness/test_witness_rules.py.
 """
 
 from __future__ import annotations

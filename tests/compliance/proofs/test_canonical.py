@@ -15,8 +15,8 @@ import rfc8785
 from minivess.compliance.proofs.canonical import MAX_DEPTH, canonical, digest_of, parse_canonical, parse_json
 from minivess.foundation.errors import InputError
 from minivess.records.artifact import Artifact
-from tests.properties import example, given, settings
-from tests.properties import strategies as st
+from tests.support.properties import example, given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-002", "SU-06")
 

@@ -22,8 +22,8 @@ from minivess.compliance.proofs.cosignature import (
 from minivess.compliance.verification.witness import CONFLICT, MALFORMED, OK, UNKNOWN, UNPROVEN, Seen, judge_request
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.records.people.identity import KeyAlgorithm
-from tests.properties import given
-from tests.properties import strategies as st
+from tests.support.properties import given
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-054", "SU-07", "SU-15")
 

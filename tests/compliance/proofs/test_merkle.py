@@ -23,8 +23,8 @@ from minivess.compliance.proofs.merkle import (
     verify_inclusion,
 )
 from minivess.foundation.errors import UsageError, VerificationError
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-002", "RC-06", "SU-07")
 

@@ -6,7 +6,6 @@ import base64
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from pack_builder import ORIGIN, ada, ben, log_key, story
 
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.proofs.checkpoint import Checkpoint, key_hash, parse_note, sign_note
@@ -27,8 +26,9 @@ from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.records.artifact import Artifact
 from minivess.records.people.identity import KeyAlgorithm
-from tests.properties import given
-from tests.properties import strategies as st
+from tests.support.builders.pack_builder import ORIGIN, ada, ben, log_key, story
+from tests.support.properties import given
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-002", "RC-06", "SU-07")
 

@@ -14,8 +14,8 @@ from minivess.compliance.verification.log import verify_entries
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.records.log.entry import Entry, Outcome
 from minivess.records.people.roles import IdentityKind
-from tests import audit_logs
-from tests.audit_logs import Desk, draft
+from tests.support.builders import audit_logs
+from tests.support.builders.audit_logs import Desk, draft
 
 SITE = "main"
 

@@ -14,8 +14,8 @@ from minivess.compliance.proofs.shape import parser_of
 from minivess.foundation.errors import InputError
 from minivess.records.base import Record
 from minivess.records.log.entry import Entry
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-002", "RC-06", "SU-06")
 

@@ -19,7 +19,7 @@ from minivess.compliance.proofs.timestamp import imprint_of, stamped_imprint, ti
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.records.people.identity import KeyAlgorithm
 from minivess.workflows.log.inspection import accept_timestamp
-from tests import audit_logs
+from tests.support.builders import audit_logs
 
 pytestmark = [
     pytest.mark.verifies("REQ-056"),

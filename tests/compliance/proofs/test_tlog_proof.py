@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 import pytest
-from pack_builder import ORIGIN, LogBuilder, log_key, service, story
 
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.proofs.canonical import canonical
@@ -21,8 +20,9 @@ from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.records.log.receipt import Receipt
 from minivess.records.people.identity import KeyAlgorithm
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.builders.pack_builder import ORIGIN, LogBuilder, log_key, service, story
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-050", "REQ-028", "RC-06", "SU-07")
 

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from minivess.records.items.items import ControlKind, Estimate, Risk
 from minivess.records.items.risk_plan import ProbabilityScale, RiskPlan, missing_reasons
-from tests.properties import given
-from tests.properties import strategies as st
+from tests.support.properties import given
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-05")
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pack_builder import BEGIN, PLAN, ada, ben, cleo, person, service
 
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.proofs.canonical import digest_of
@@ -23,8 +22,9 @@ from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads import PAYLOADS, observed
 from minivess.records.people.identity import KeyAlgorithm
 from minivess.records.people.roles import Role
-from tests.compliance.rules import guarded_log as logs
-from tests.compliance.rules.guarded_log import GATES, TERMS, GuardedLog, both_roles, dan, grant, request
+from tests.support.builders import guarded_log as logs
+from tests.support.builders.guarded_log import GATES, TERMS, GuardedLog, both_roles, dan, grant, request
+from tests.support.builders.pack_builder import BEGIN, PLAN, ada, ben, cleo, person, service
 
 pytestmark = pytest.mark.verifies("REQ-130", "RC-40", "SU-70")
 
@@ -398,7 +398,7 @@ def test_what_the_table_does_not_allow_is_refused_and_named(story: str) -> None:
 
 
 def test_the_log_of_version_0_1_0_is_judged_by_its_own_table() -> None:
-    import pack_builder
+    from tests.support.builders import pack_builder
 
     log = pack_builder.story()
     assert logs.both(log) == ("", "")  # type: ignore[arg-type]

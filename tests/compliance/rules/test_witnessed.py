@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pack_builder import ada, ben, cleo, log_key
 
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
@@ -14,8 +13,9 @@ from minivess.compliance.proofs.cosignature import LOG, WITNESS, verifier_key
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.log import verify_entries
 from minivess.records.people.identity import KeyAlgorithm
-from tests.compliance.rules import guarded_log as logs
-from tests.compliance.rules.guarded_log import GuardedLog
+from tests.support.builders import guarded_log as logs
+from tests.support.builders.guarded_log import GuardedLog
+from tests.support.builders.pack_builder import ada, ben, cleo, log_key
 
 pytestmark = pytest.mark.verifies("REQ-165", "REQ-166", "SU-70")
 

@@ -16,8 +16,8 @@ from minivess.compliance.site.view import ITEMS_A_PAGE, STATUSES, Beside, TraceV
 from minivess.compliance.site.writer import site_files, write_site
 from minivess.foundation import generated_folder as site_folder
 from minivess.foundation.errors import CannotWriteError, InputError, UsageError
-from tests.compliance.site.reading import Page, broken, pages
-from tests.compliance.site.trace_data import empty_trace, link, make_item, make_trace, signature, text
+from tests.support.builders.trace_data import empty_trace, link, make_item, make_trace, signature, text
+from tests.support.html_pages import Page, broken, pages
 
 pytestmark = pytest.mark.verifies("SU-24")
 

@@ -14,7 +14,7 @@ import pytest
 from minivess.compliance.site.trace_tables import COLUMNS, item_rows, terminal_view, write_csv, write_xlsx
 from minivess.compliance.site.view import TraceView
 from minivess.foundation.errors import CouldNotCheckError
-from tests.compliance.site.trace_data import empty_trace, make_item, make_trace
+from tests.support.builders.trace_data import empty_trace, make_item, make_trace
 
 pytestmark = pytest.mark.verifies("SU-24")
 

@@ -20,8 +20,8 @@ from minivess.compliance.standards.evidence_names import evidence
 from minivess.foundation.errors import InputError, UsageError
 from minivess.records.items.items import Source
 from minivess.records.items.justification import Justification
-from tests.properties import given
-from tests.properties import strategies as st
+from tests.support.properties import given
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-21")
 

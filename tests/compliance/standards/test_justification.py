@@ -23,8 +23,8 @@ from minivess.records.items.justification import (
     subject_of,
 )
 from minivess.records.items.trace import Gap
-from tests.properties import given
-from tests.properties import strategies as st
+from tests.support.properties import given
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-05")
 

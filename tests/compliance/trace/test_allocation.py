@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from minivess.compliance.trace.graph import TraceGraph
-from tests.tiny_tree import FILES, write_tree
+from tests.support.tiny_tree import FILES, write_tree
 
 pytestmark = pytest.mark.verifies("REQ-110", "SU-16")
 

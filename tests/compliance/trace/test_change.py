@@ -21,9 +21,9 @@ from minivess.compliance.trace.link_reviews import (
     write_reviews,
 )
 from minivess.foundation.errors import InputError, UsageError
-from tests.properties import given
-from tests.properties import strategies as st
-from tests.tiny_tree import write_tree
+from tests.support.properties import given
+from tests.support.properties import strategies as st
+from tests.support.tiny_tree import write_tree
 
 pytestmark = pytest.mark.verifies("SU-18")
 

@@ -9,7 +9,7 @@ import pytest
 from minivess.compliance.risk.risk_file import RiskFile
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.foundation.errors import InputError
-from tests.tiny_tree import FILES, write_tree
+from tests.support.tiny_tree import FILES, write_tree
 
 pytestmark = pytest.mark.verifies("REQ-111", "SU-16")
 

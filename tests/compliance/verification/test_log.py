@@ -6,7 +6,6 @@ import json
 from datetime import timedelta
 
 import pytest
-from pack_builder import BEGIN, ORIGIN, LogBuilder, ada, begin, ben, cleo, log_key, person, service, story, trusted_keys
 
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.proofs.canonical import canonical
@@ -18,6 +17,20 @@ from minivess.compliance.verification.trust import parse_trust
 from minivess.records.log.entry import Outcome
 from minivess.records.people.identity import KeyAlgorithm
 from minivess.records.people.roles import Role
+from tests.support.builders.pack_builder import (
+    BEGIN,
+    ORIGIN,
+    LogBuilder,
+    ada,
+    begin,
+    ben,
+    cleo,
+    log_key,
+    person,
+    service,
+    story,
+    trusted_keys,
+)
 
 pytestmark = pytest.mark.verifies("REQ-002", "RC-06", "SU-14")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pack_builder import BEGIN, ada, ben, log_files, log_key
 
 from minivess.compliance.identity.keys import PrivateKey, generate
 from minivess.compliance.identity.signer import Signer
@@ -14,8 +13,9 @@ from minivess.compliance.verification.trust import Trust, TrustedKeys, parse_tru
 from minivess.records.device.witnesses import WitnessAddress, WitnessPolicy
 from minivess.records.people.identity import Identity, KeyAlgorithm
 from minivess.records.people.roles import IdentityKind, Role
-from tests.compliance.rules import guarded_log as logs
-from tests.compliance.rules.guarded_log import GuardedLog, grant, request
+from tests.support.builders import guarded_log as logs
+from tests.support.builders.guarded_log import GuardedLog, grant, request
+from tests.support.builders.pack_builder import BEGIN, ada, ben, log_files, log_key
 
 pytestmark = pytest.mark.verifies("REQ-168", "SU-14")
 

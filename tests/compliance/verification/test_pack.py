@@ -12,7 +12,18 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from pack_builder import (
+
+from minivess.compliance.proofs.archive import read_archive, write_archive
+from minivess.compliance.proofs.canonical import canonical
+from minivess.compliance.proofs.envelope import envelope_bytes
+from minivess.compliance.verification.pack import judge_files, verify_pack
+from minivess.foundation.digests import digest_bytes
+from minivess.foundation.errors import InputError, MinivessError
+from minivess.records.artifact import Artifact
+from minivess.records.log.entry import Context
+from minivess.records.people.identity import Meaning
+from minivess.records.people.roles import Role
+from tests.support.builders.pack_builder import (
     RUN,
     TEMPLATES,
     LogBuilder,
@@ -35,19 +46,8 @@ from pack_builder import (
     story,
     trusted_keys,
 )
-
-from minivess.compliance.proofs.archive import read_archive, write_archive
-from minivess.compliance.proofs.canonical import canonical
-from minivess.compliance.proofs.envelope import envelope_bytes
-from minivess.compliance.verification.pack import judge_files, verify_pack
-from minivess.foundation.digests import digest_bytes
-from minivess.foundation.errors import InputError, MinivessError
-from minivess.records.artifact import Artifact
-from minivess.records.log.entry import Context
-from minivess.records.people.identity import Meaning
-from minivess.records.people.roles import Role
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-038", "RC-13", "SU-14")
 

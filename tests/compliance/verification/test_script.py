@@ -11,18 +11,6 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from pack_builder import (
-    BEGIN,
-    ORIGIN,
-    TEMPLATES,
-    LogBuilder,
-    ada,
-    cleo,
-    log_files,
-    log_key,
-    trusted_keys,
-    trusted_keys_of_0_1_0,
-)
 
 from minivess.compliance.identity.keys import PrivateKey, generate
 from minivess.compliance.identity.register import Register, possession_statement
@@ -34,8 +22,20 @@ from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.merkle import leaf_hash, root
 from minivess.compliance.verification.log import verify_entries
 from minivess.records.people.identity import KeyAlgorithm
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.builders.pack_builder import (
+    BEGIN,
+    ORIGIN,
+    TEMPLATES,
+    LogBuilder,
+    ada,
+    cleo,
+    log_files,
+    log_key,
+    trusted_keys,
+    trusted_keys_of_0_1_0,
+)
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-039", "RC-13", "SU-14")
 

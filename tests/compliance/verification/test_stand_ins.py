@@ -13,7 +13,7 @@ from minivess.compliance.verification.stand_ins import with_stand_ins
 from minivess.records.log.entry import Draft, Entry, Outcome
 from minivess.workflows.log.inspection import drill
 from minivess.workflows.people.accounts import trusted_keys
-from tests import audit_logs
+from tests.support.builders import audit_logs
 
 pytestmark = pytest.mark.verifies("SU-15")
 

@@ -15,19 +15,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from pack_builder import (
-    ORIGIN,
-    TEMPLATES,
-    ada,
-    ben,
-    cleo,
-    complete_pack,
-    log_key,
-    story,
-    trust_file,
-    trusted_keys,
-    trusted_keys_of_0_1_0,
-)
 
 from minivess.compliance.identity.keys import PrivateKey, generate
 from minivess.compliance.identity.register import Register
@@ -48,8 +35,21 @@ from minivess.foundation.errors import InputError, VerificationError
 from minivess.records.log.receipt import Receipt
 from minivess.records.people.identity import KeyAlgorithm
 from minivess.records.verdict import VerdictState
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.builders.pack_builder import (
+    ORIGIN,
+    TEMPLATES,
+    ada,
+    ben,
+    cleo,
+    complete_pack,
+    log_key,
+    story,
+    trust_file,
+    trusted_keys,
+    trusted_keys_of_0_1_0,
+)
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-151", "RC-50", "SU-14")
 

@@ -15,7 +15,7 @@ from minivess.ml.cases.manifests import cases_root, read_manifest, write_record
 from minivess.ml.cases.prepared import ingest, load_case, mark_sealed
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.source import Data
-from tests.ml.reading import specimens
+from tests.support.builders import specimens
 
 pytestmark = pytest.mark.verifies("SU-26")
 

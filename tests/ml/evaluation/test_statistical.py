@@ -12,8 +12,8 @@ from minivess.ml.evaluation.bootstrap import bootstrap_mean
 from minivess.ml.evaluation.statistical_criteria import judge_criterion
 from minivess.records.evaluation.case_results import CaseResult
 from minivess.records.items.items import Criterion
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-069", "SU-33")
 

@@ -8,8 +8,8 @@ import pytest
 from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.inference.envelope import derive_envelope, outside_reasons, signal_measures
 from minivess.records.models.intended_use import IntendedUse
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-30")
 

@@ -14,7 +14,7 @@ from minivess.foundation.errors import CouldNotCheckError, InputError, Verificat
 from minivess.ml.inference.isolated import IsolatedPredictor
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.records.models.model import ModelSpec
-from tests import projects
+from tests.support import projects
 
 pytestmark = pytest.mark.verifies("SU-30")
 

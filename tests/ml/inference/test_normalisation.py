@@ -7,8 +7,8 @@ import pytest
 
 from minivess.foundation.errors import InputError
 from minivess.ml.inference.normalisation import normalise
-from tests.properties import given
-from tests.properties import strategies as st
+from tests.support.properties import given
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-30")
 

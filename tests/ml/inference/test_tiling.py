@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import UsageError
 from minivess.ml.inference.tiling import gaussian_weight, sliding_window, tile_starts
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-30")
 

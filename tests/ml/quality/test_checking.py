@@ -16,9 +16,9 @@ from minivess.ml.quality.case_table import affine_fault, alike
 from minivess.ml.quality.histograms import COARSE, FINE, WholeCounts, added, binned, quantiles_of
 from minivess.ml.quality.pages.case_pictures import COLOURS, thumbnail
 from minivess.ml.quality.profile import profile
-from tests.ml.cases.prepared_sets import manifest, picture, put
-from tests.properties import given
-from tests.properties import strategies as st
+from tests.support.builders.prepared_sets import manifest, picture, put
+from tests.support.properties import given
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-60")
 

@@ -15,7 +15,7 @@ from minivess.ml.quality.survey import survey
 from minivess.ml.quality.validation import validate
 from minivess.records.data.dataset import CaseRecord, LabelClass
 from minivess.records.data.validation import RuleChange, Severity, ValidationReport
-from tests.ml.cases.prepared_sets import manifest, picture, put
+from tests.support.builders.prepared_sets import manifest, picture, put
 
 pytestmark = pytest.mark.verifies("SU-60")
 

@@ -18,10 +18,10 @@ import pytest
 from minivess.foundation.errors import InputError
 from minivess.ml.reading.case import read_image
 from minivess.ml.reading.volume import Volume
-from tests.ml.reading import specimens
-from tests.ml.reading.specimens import KINDS, LIMITS, damage, read, valid
-from tests.properties import HealthCheck, given, settings
-from tests.properties import strategies as st
+from tests.support.builders import specimens
+from tests.support.builders.specimens import KINDS, LIMITS, damage, read, valid
+from tests.support.properties import HealthCheck, given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = [pytest.mark.verifies("REQ-078", "RC-10", "SU-25")]
 QUIET = settings(
@@ -208,7 +208,7 @@ import random, resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from minivess.foundation.errors import InputError
-from tests.ml.reading.specimens import damage, read, valid
+from tests.support.builders.specimens import damage, read, valid
 folder = Path(sys.argv[1])
 (folder / "series").mkdir()
 kinds = ("nii.gz", "npy", "lzw.tif", "gz.nrrd", "png", "rgb.jpg", "dcm", "rle.dcm", "j2k.dcm")

@@ -19,7 +19,7 @@ from minivess.ml.reading.case import read_image
 from minivess.ml.reading.deidentification import Traces, dicom_traces, free_text
 from minivess.ml.reading.formats.ome import read_ome
 from minivess.records.data.source import Data
-from tests.ml.reading.specimens import slice_of
+from tests.support.builders.specimens import slice_of
 
 GREY = np.arange(80, dtype=np.uint8).reshape(8, 10)
 pytestmark = [pytest.mark.verifies("REQ-079", "SU-25")]

@@ -16,7 +16,7 @@ from minivess.ml.reading.case import read_case, read_image
 from minivess.ml.reading.geometry import orientation_of
 from minivess.ml.reading.volume import Limits
 from minivess.records.data.source import CaseSource
-from tests.ml.reading.specimens import GREY, UID, dicom_bytes, segmentation, series, slice_of
+from tests.support.builders.specimens import GREY, UID, dicom_bytes, segmentation, series, slice_of
 
 pytestmark = pytest.mark.verifies("SU-25")
 

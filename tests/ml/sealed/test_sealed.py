@@ -22,8 +22,8 @@ from minivess.ml.sealed.stream_cipher import CHUNK, decrypt, encrypt
 from minivess.ml.splits.splits import split
 from minivess.records.data.seal import SealManifest
 from minivess.records.data.split import Split, SplitManifest
-from tests.properties import HealthCheck, given, settings
-from tests.properties import strategies as st
+from tests.support.properties import HealthCheck, given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-27")
 

@@ -16,8 +16,8 @@ from minivess.records.data.dataset import CaseRecord, DatasetManifest
 from minivess.records.data.leakage import Bond
 from minivess.records.data.likeness import Likeness, NearDuplicate
 from minivess.records.data.split import Part, Split, Stratum
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-26")
 

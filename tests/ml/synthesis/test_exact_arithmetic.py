@@ -10,8 +10,8 @@ import pytest
 
 from minivess.ml.synthesis import exact, optics
 from minivess.ml.synthesis.exact import Purpose, Stream
-from tests.properties import given
-from tests.properties import strategies as st
+from tests.support.properties import given
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-28")
 

@@ -18,8 +18,8 @@ from minivess.ml.synthesis.exact import Purpose, Stream
 from minivess.ml.synthesis.parameters import described, parameters_of
 from minivess.ml.synthesis.vasculature import Growth, grow
 from minivess.ml.synthesis.volume import SyntheticCase, generate_volume, synthesise
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-28")
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.uncertainty.conformal import THRESHOLDS, foreground_scores, threshold_from_scores
-from tests.properties import given
-from tests.properties import strategies as st
+from tests.support.properties import given
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-32")
 

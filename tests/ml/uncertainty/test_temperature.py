@@ -9,8 +9,8 @@ from minivess.foundation.errors import InputError
 from minivess.ml.inference.predictor import to_probability
 from minivess.ml.uncertainty.reliability import Reliability, border_band, expected_calibration_error
 from minivess.ml.uncertainty.temperature import fit_temperature, negative_log_likelihood
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-32")
 

@@ -26,7 +26,7 @@ from minivess.ml.versions.data_version import TrackedFolder, add, combined, vers
 from minivess.ml.versions.transfer import Transferred, pull, push
 from minivess.records.data.split import Split
 from minivess.records.data.version import DataRemote
-from tests import s3
+from tests.support.servers import s3
 
 pytestmark = pytest.mark.verifies("SU-61")
 

@@ -14,7 +14,7 @@ from minivess.observability.lineage.events import audit_facet, new_run_id, prove
 from minivess.observability.lineage.facets import FACETS, facet, facets_of, lineage_schemas
 from minivess.observability.lineage.validation import validate_event
 from minivess.records.log.entry import Context
-from tests.compliance.pack_builder import ben, opening_grant, opening_request
+from tests.support.builders.pack_builder import ben, opening_grant, opening_request
 
 pytestmark = pytest.mark.verifies("REQ-051", "SU-35")
 

@@ -12,10 +12,10 @@ import pytest
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError
 from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import FileTransport
-from tests.audit_logs import lineage_event
-from tests.observability.lineage.marquez import ListOutbox
-from tests.properties import given
-from tests.properties import strategies as st
+from tests.support.builders.audit_logs import lineage_event
+from tests.support.properties import given
+from tests.support.properties import strategies as st
+from tests.support.servers.marquez import ListOutbox
 
 pytestmark = pytest.mark.verifies("SU-35")
 

@@ -20,10 +20,10 @@ from minivess.foundation.errors import CouldNotCheckError, UsageError
 from minivess.foundation.settings import load_settings
 from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import FileTransport, HttpTransport, transport_for
-from tests.audit_logs import lineage_event
-from tests.observability.lineage.marquez import HANG_UP, LOSE_THE_ANSWER, ListOutbox, Marquez, post, serving
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.builders.audit_logs import lineage_event
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
+from tests.support.servers.marquez import HANG_UP, LOSE_THE_ANSWER, ListOutbox, Marquez, post, serving
 
 pytestmark = pytest.mark.verifies("REQ-051", "SU-35")
 

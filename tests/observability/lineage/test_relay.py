@@ -18,9 +18,9 @@ import pytest
 from minivess.foundation.errors import CouldNotCheckError
 from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import FileTransport
-from tests import audit_logs
-from tests.audit_logs import Desk, draft, lineage_event
-from tests.observability.lineage.marquez import ListOutbox, Marquez, deliver_alone, post, serving
+from tests.support.builders import audit_logs
+from tests.support.builders.audit_logs import Desk, draft, lineage_event
+from tests.support.servers.marquez import ListOutbox, Marquez, deliver_alone, post, serving
 
 pytestmark = pytest.mark.verifies("REQ-005", "SU-35")
 

@@ -19,9 +19,9 @@ from minivess.observability.lineage.facets import PRODUCER, SCHEMAS, facet, face
 from minivess.observability.lineage.validation import documents, event_schema, validate_event
 from minivess.records.artifact import Artifact
 from minivess.records.log.entry import Context
-from tests.audit_logs import lineage_event
-from tests.properties import given, settings
-from tests.properties import strategies as st
+from tests.support.builders.audit_logs import lineage_event
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-051", "SU-35")
 

@@ -1,0 +1,313 @@
+"""Steps of features/data_reading.feature."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import nrrd
+import numpy as np
+import pytest
+from PIL import Image
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.foundation.errors import InputError, MinivessError, RefusedError
+from minivess.ml.cases.prepared import ingest
+from minivess.ml.reading.case import read_case, read_image
+from minivess.ml.reading.sources import case_sources
+from minivess.ml.reading.volume import Limits, Volume
+from minivess.records.data.dataset import LabelClass
+from minivess.records.data.source import CaseSource, Data
+from tests.support.builders import specimens
+
+scenarios("data_reading.feature")
+
+STACK = np.stack([specimens.GREY[0], specimens.GREY[1], specimens.GREY[2], specimens.GREY[0]])
+DRAWN = np.zeros(STACK.shape, np.uint8)
+DRAWN[2, 2:4, 1:6] = 1
+DRAWN[1, 0, 0] = 1
+FLAT = np.full((32, 40), 90, np.uint8)
+FLAT_DRAWN = np.zeros((32, 40), np.uint8)
+FLAT_DRAWN[8:24, 8:32] = 1
+
+
+@pytest.fixture
+def facts() -> dict[str, Any]:
+    """What the steps of one scenario tell each other."""
+    return {"classes": (), "reason": None}
+
+
+def _series(folder: Path, slices: list[Any]) -> str:
+    (folder / "ct").mkdir()
+    for dataset in slices:
+        (folder / "ct" / f"{9 - dataset.InstanceNumber}.dcm").write_bytes(specimens.dicom_bytes(dataset))
+    return "ct"
+
+
+def _nrrd(folder: Path, name: str, array: np.ndarray) -> str:
+    header = {
+        "space": "left-posterior-superior",
+        "space directions": np.diag([0.25, 0.5, 2.0]),
+        "space origin": [10, 20, 0],
+        "space units": ["mm", "mm", "mm"],
+    }
+    nrrd.write(str(folder / name), array, header, index_order="C")
+    return name
+
+
+def _picture(folder: Path, name: str, array: np.ndarray) -> str:
+    Image.fromarray(array).save(folder / name)
+    return name
+
+
+def _npy(folder: Path, name: str, array: np.ndarray) -> str:
+    np.save(folder / name, array)
+    return name
+
+
+def _seg(folder: Path, name: str, array: np.ndarray) -> str:
+    (folder / name).write_bytes(specimens.segmentation(array))
+    return name
+
+
+@given(parsers.parse("an image in {image} and its mask in {mask}"))
+def _written(facts: dict, tmp_path: Path, image: str, mask: str) -> None:
+    if image == "a DICOM series":
+        facts["image"] = _series(tmp_path, specimens.series())
+    elif image == "NRRD":
+        facts["image"] = _nrrd(tmp_path, "i.nrrd", STACK)
+    elif image == "a grey PNG":
+        facts["image"] = _picture(tmp_path, "i.png", FLAT)
+    else:
+        facts["image"] = _picture(tmp_path, "i.jpg", np.dstack([FLAT] * 3))
+    drawn = {
+        "NRRD": lambda: _nrrd(tmp_path, "l.nrrd", DRAWN),
+        "DICOM-SEG": lambda: _seg(tmp_path, "l.dcm", DRAWN),
+        ".npy": lambda: _npy(tmp_path, "l.npy", DRAWN * 255),
+        "PNG": lambda: _picture(tmp_path, "l.png", FLAT_DRAWN * 255),
+        "JPEG": lambda: _picture(tmp_path, "l.jpg", np.dstack([FLAT_DRAWN * 255] * 3)),
+    }
+    facts["label"] = drawn[mask]()
+
+
+@given("a DICOM series of which the third slice is missing")
+def _gap(facts: dict, tmp_path: Path) -> None:
+    slices = [specimens.slice_of(2.0 * n, specimens.GREY[0], number=n + 1) for n in (0, 1, 3, 4)]
+    facts["image"] = _series(tmp_path, slices)
+    facts["label"] = _npy(tmp_path, "l.npy", DRAWN)
+
+
+@given("a mask with the values 0, 7 and 14")
+def _valued(facts: dict, tmp_path: Path) -> None:
+    facts["mask"] = (np.arange(60) % 3 * 7).astype(np.uint8).reshape(6, 10)
+    facts["image"], facts["label"] = _npy(tmp_path, "i.npy", facts["mask"] + 1), _npy(tmp_path, "l.npy", facts["mask"])
+
+
+@given("a DICOM series with the name of a patient")
+def _named(facts: dict, tmp_path: Path) -> None:
+    slices = specimens.series()
+    slices[2].PatientName = "Doe^Jane"
+    facts["image"], facts["label"] = _series(tmp_path, slices), _npy(tmp_path, "l.npy", DRAWN)
+
+
+@when("the case is read")
+def _read(facts: dict, tmp_path: Path) -> None:
+    source = CaseSource.model_validate({"id": "a", "subject": "s", "image": facts["image"], "label": facts["label"]})
+    try:
+        facts["case"] = read_case(source, tmp_path, classes=facts["classes"], accept_identifiers=facts["reason"])
+    except MinivessError as error:
+        facts["error"] = error
+
+
+@then(parsers.parse('its axes are "{axes}" and its spacing is "{spacing}"'))
+def _axes(facts: dict, axes: str, spacing: str) -> None:
+    case = facts["case"]
+    assert case.axes == axes
+    assert f"{' × '.join(f'{step:g}' for step in case.spacing)} {case.unit}" == spacing
+
+
+@then("its voxels are float32 and its mask is the one that was drawn")
+def _voxels(facts: dict) -> None:
+    case = facts["case"]
+    assert case.image.dtype == np.float32
+    assert np.array_equal(case.label, DRAWN if case.axes == "zyx" else FLAT_DRAWN)
+    if case.axes == "zyx":
+        assert np.array_equal(case.image, STACK)
+
+
+@then(parsers.parse('it is refused with "{says}" and the slice beside the gap is named'))
+def _missing(facts: dict, says: str) -> None:
+    assert says in facts["error"].message
+    assert facts["error"].message.startswith("ct/5.dcm")
+    assert "7.dcm" in facts["error"].hint
+
+
+@when(parsers.re(r"(only )?arteries are declared as 7 and (?P<other>\w+) as (?P<value>\d+)"))
+def _declared(facts: dict, tmp_path: Path, other: str, value: str) -> None:
+    facts["classes"] = (LabelClass(value=7, name="artery"), LabelClass(value=int(value), name=other))
+    _read(facts, tmp_path)
+
+
+@then("the mask keeps its values and the case names both classes")
+def _kept(facts: dict) -> None:
+    assert np.array_equal(facts["case"].label, facts["mask"])
+    assert [one.value for one in facts["case"].classes] == [7, 14]
+
+
+@then("the case is refused and the value 14 is named")
+def _undeclared(facts: dict) -> None:
+    assert "l.npy: the mask holds 14" in facts["error"].message
+
+
+@given("a valid file of every kind that is read")
+def _all_kinds(facts: dict, tmp_path: Path) -> None:
+    (tmp_path / "series").mkdir()
+    facts["kinds"] = specimens.KINDS
+
+
+@when(parsers.parse("each is damaged in {ways:d} ways and read"))
+def _damaged(facts: dict, tmp_path: Path, ways: int) -> None:
+    chance = random.Random(4)  # noqa: S311 - damage need not be secret
+    facts["found"], facts["raised"] = [], []
+    for kind in facts["kinds"]:
+        path = tmp_path / f"v.{kind}"
+        for _ in range(ways):
+            path.write_bytes(specimens.damage(specimens.valid(kind), chance))
+            try:
+                facts["found"].append((path.name, specimens.read(kind, path, tmp_path / "series")))
+            except InputError as error:
+                facts["found"].append((path.name, error))
+            except Exception as error:
+                facts["raised"].append((kind, error))
+
+
+@then("every one is read within the limits or refused by an error that names it")
+def _judged(facts: dict) -> None:
+    for name, found in facts["found"]:
+        if isinstance(found, InputError):
+            assert name in found.message
+        elif isinstance(found, Volume):
+            assert found.array.size <= specimens.LIMITS.voxels
+
+
+@then("nothing else is raised")
+def _nothing_else(facts: dict) -> None:
+    assert facts["raised"] == []
+
+
+@given("a picture of 144 million pixels in a few hundred bytes and a series of frames beyond the limit")
+def _bombs(facts: dict, tmp_path: Path) -> None:
+    content = bytearray(specimens.valid("png"))
+    content[16:24] = (12_000).to_bytes(4, "big") * 2
+    (tmp_path / "wide.png").write_bytes(bytes(content))
+    (tmp_path / "many.dcm").write_bytes(specimens.dicom_bytes(specimens.slice_of(0.0, NumberOfFrames=60_000)))
+    frames = specimens.slice_of(0.0)
+    frames.Rows = frames.Columns = 60_000
+    (tmp_path / "large.dcm").write_bytes(specimens.dicom_bytes(frames))
+    facts["files"] = ("wide.png", "many.dcm", "large.dcm")
+
+
+@when("each is read within small limits")
+def _small(facts: dict, tmp_path: Path) -> None:
+    facts["said"] = []
+    for name in facts["files"]:
+        with pytest.raises(InputError) as caught:
+            read_image(tmp_path / name, limits=Limits(voxels=10_000_000, pages=50))
+        facts["said"].append(caught.value.message)
+
+
+@then("each is refused because of a limit")
+def _limited(facts: dict) -> None:
+    wide, many, large = facts["said"]
+    assert "more than the 10000000 allowed" in wide
+    assert "60000 frames" in many
+    assert "more than the 10000000 allowed" in large
+
+
+@then("it is refused, the attribute is named, and the name of the patient is not")
+def _unnamed(facts: dict) -> None:
+    error = facts["error"]
+    assert isinstance(error, RefusedError)
+    assert "(0010,0010) PatientName" in error.message
+    assert "Doe" not in f"{error.message}{error.hint}"
+
+
+@when("the project states why identifiers are accepted")
+def _accepted(facts: dict, tmp_path: Path) -> None:
+    facts["reason"] = "a phantom"
+    _read(facts, tmp_path)
+
+
+@then("the case is read and keeps the place, not the name")
+def _place(facts: dict) -> None:
+    assert facts["case"].identifiers == ("(0010,0010) PatientName",)
+
+
+@given("three images of two animals and their masks, named by animal and day")
+def _animals(facts: dict, tmp_path: Path) -> None:
+    for name in ("rat1_day1", "rat1_day2", "rat2_day1"):
+        for folder, ending in (("images", "raw"), ("masks", "drawn")):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            _npy(tmp_path / folder, f"{name}_{ending}.npy", DRAWN)
+    pairs = {"images": "images/*", "labels": "masks/*", "name": r"^(?P<case>(?P<subject>rat\d)_day\d)_"}
+    facts["data"] = Data.model_validate({"name": "d", "licence": "x", "source": "y", "root": ".", "pairs": pairs})
+
+
+@when("the files are paired by name")
+def _paired(facts: dict, tmp_path: Path) -> None:
+    facts["cases"] = case_sources(facts["data"], tmp_path)
+
+
+@then("there are three cases of two subjects")
+def _three(facts: dict) -> None:
+    assert [case.id for case in facts["cases"]] == ["rat1_day1", "rat1_day2", "rat2_day1"]
+    assert {case.subject for case in facts["cases"]} == {"rat1", "rat2"}
+
+
+@when("one mask is taken away")
+def _taken(facts: dict, tmp_path: Path) -> None:
+    (tmp_path / "masks" / "rat2_day1_drawn.npy").unlink()
+    with pytest.raises(InputError) as caught:
+        case_sources(facts["data"], tmp_path)
+    facts["error"] = caught.value
+
+
+@then("pairing is refused and names the image without a mask")
+def _alone(facts: dict) -> None:
+    assert "1 images without a mask: images/rat2_day1_raw.npy" in facts["error"].message
+
+
+@given("a table of one case with the masks of two readers who agree on half")
+def _table(facts: dict, tmp_path: Path) -> None:
+    half = FLAT_DRAWN.copy()
+    half[:16] = 0
+    _npy(tmp_path, "i.npy", FLAT)
+    _npy(tmp_path, "l.npy", FLAT_DRAWN)
+    _npy(tmp_path, "m.npy", half)
+    facts["table"] = tmp_path / "cases.csv"
+    facts["table"].write_text("id,subject,image,label,second_label\na,s,i.npy,l.npy,m.npy\n", encoding="utf-8")
+    facts["data"] = Data.model_validate({"name": "d", "licence": "x", "source": "y", "root": ".", "table": "cases.csv"})
+
+
+@when("the table is ingested")
+def _ingested(facts: dict, tmp_path: Path) -> None:
+    facts["manifest"] = ingest(facts["data"], tmp_path, tmp_path / "out")
+
+
+@then("the case states how far the readers agree")
+def _agreement(facts: dict) -> None:
+    assert facts["manifest"].cases[0].reader_agreement == pytest.approx(2 / 3)
+
+
+@when("the table gains an unknown column")
+def _column(facts: dict, tmp_path: Path) -> None:
+    facts["table"].write_text("id,subject,image,label,Weight\na,s,i.npy,l.npy,3\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        ingest(facts["data"], tmp_path, tmp_path / "out")
+    facts["error"] = caught.value
+
+
+@then("the table is refused with its name and line")
+def _line(facts: dict) -> None:
+    assert facts["error"].message.startswith("cases.csv:1: unknown column 'Weight'")

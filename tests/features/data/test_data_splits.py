@@ -1,0 +1,289 @@
+"""Steps of features/data_splits.feature."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+from PIL import Image
+from pytest_bdd import given, parsers, scenarios, then, when
+from scipy import ndimage
+
+from minivess.cli.main import app
+from minivess.foundation.errors import RefusedError
+from minivess.ml.quality.duplicates.near_duplicates import find
+from minivess.records.data.split import Part, SplitManifest
+from minivess.records.log.entry import Outcome
+from minivess.workflows.data import preparation, splits
+from minivess.workflows.session import workspace_files
+from tests.support.projects import PASSPHRASE, ProjectFolder, start, write_tiny_tree
+
+scenarios("data_splits.feature")
+
+SIDE = 160
+
+
+def scene(seed: int, shape: tuple[int, ...] = (SIDE, SIDE)) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    total = sum(ndimage.gaussian_filter(rng.normal(size=shape), sigma) * sigma for sigma in (1.5, 3.0, 6.0))
+    return np.rint(200 * (total - total.min()) / np.ptp(total)).astype(np.uint8)
+
+
+def jpeg(image: np.ndarray) -> np.ndarray:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "JPEG", quality=50)
+    return np.array(Image.open(stream))
+
+
+CHANGES = {
+    "shifted by a tenth of the width": lambda image: np.pad(image, ((0, 0), (SIDE // 10, 0)))[:, :SIDE],
+    "cropped to 80 % at a corner": lambda image: image[: SIDE * 4 // 5, SIDE // 5 :],
+    "cropped to 80 % and enlarged": lambda image: ndimage.zoom(image[16:144, 16:144].astype(float), 1.25, order=1),
+    "compressed as JPEG of quality 50": jpeg,
+    "brightened": lambda image: np.minimum(1.2 * image + 15.0, 255),
+    "changed in gamma": lambda image: 255 * (image / 255.0) ** 1.8,
+    "lightly noised": lambda image: image + np.random.default_rng(3).normal(0, 6, image.shape),
+    "turned by 90°": np.rot90,
+    "mirrored": lambda image: image[:, ::-1],
+}
+
+
+@pytest.fixture
+def facts() -> dict[str, Any]:
+    """What the steps of one scenario tell each other."""
+    return {}
+
+
+@given("8 different images of one kind")
+def _images(facts: dict) -> None:
+    facts["images"] = [(f"image-{number}", scene(number)) for number in range(8)]
+
+
+@when(parsers.parse("a copy of one of them is {changed}"))
+def _copy(facts: dict, changed: str) -> None:
+    copy = CHANGES[changed](facts["images"][3][1])
+    facts["found"] = find((name, np.asarray(image, np.float32)) for name, image in [*facts["images"], ("copy", copy)])
+
+
+@then(parsers.parse("exactly this pair is reported, as {kind}"))
+def _pair(facts: dict, kind: str) -> None:
+    assert [(pair.cases, pair.kind.value) for pair in facts["found"]] == [(("image-3", "copy"), kind)]
+    assert facts["found"][0].score > 0.8
+
+
+def put(root: Path, name: str, subject: str, image: np.ndarray) -> dict[str, Any]:
+    """An image with a mask as files, and its line of the project file."""
+    np.save(root / f"{name}.npy", image)
+    np.save(root / f"{name}-mask.npy", (image > 130).astype(np.uint8))
+    files = {"image": f"{name}.npy", "label": f"{name}-mask.npy"}
+    return {"id": name, "subject": subject, "spacing_um": [2.0, 1.0, 1.0]} | files
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
+    """Six volumes, of which `copy` was cut from `original` and `twice` is of the same subject as `once`; validated."""
+    folder = tmp_path_factory.mktemp("splits")
+    made = start(folder / "project", source=write_tiny_tree(folder / "tree"))
+    files = made.workspace.root / "files"
+    files.mkdir()
+    shape = (12, 80, 80)
+    volumes = {name: scene(number, shape) for number, name in enumerate(("original", "once", "twice", "v4", "v5"))}
+    volumes["copy"] = volumes["original"][:, 8:76, 4:72]
+    cases = [put(files, name, "s-once" if name == "twice" else f"s-{name}", image) for name, image in volumes.items()]
+    plain = yaml.safe_load(made.workspace.project_file.read_text(encoding="utf-8"))
+    plain["data"] = {"name": "six", "licence": "CC0", "source": "the generator", "root": "files", "cases": cases}
+    made.workspace.project_file.write_text(yaml.safe_dump(plain), encoding="utf-8")
+    with made.services() as services:
+        preparation.ingest(services, made.signers["ada"])
+        preparation.validate(services, made.signers["ada"])
+    return made
+
+
+@pytest.fixture(scope="module")
+def locked(ready: ProjectFolder, tmp_path_factory: pytest.TempPathFactory) -> tuple[ProjectFolder, SplitManifest]:
+    """The same project after its split was locked, and the split."""
+    made = ready.copy_to(tmp_path_factory.mktemp("locked") / "project")
+    plan(made, {"calibration": 1, "test": 1, "seed": 1})
+    with made.services() as services:
+        return made, preparation.split(services, made.signers["ada"])
+
+
+def plan(made: ProjectFolder, split: dict[str, Any]) -> None:
+    plain = yaml.safe_load(made.workspace.project_file.read_text(encoding="utf-8"))
+    made.workspace.project_file.write_text(yaml.safe_dump(plain | {"split": split}), encoding="utf-8")
+
+
+def try_to_split(facts: dict[str, Any]) -> None:
+    made: ProjectFolder = facts["project"]
+    with made.services() as services:
+        try:
+            facts["split"] = preparation.split(services, made.signers["ada"])
+        except RefusedError as error:
+            facts["error"] = error
+
+
+@given("a project in which an image of one subject is a cropped copy of another subject's")
+def _leaking(facts: dict, ready: ProjectFolder, tmp_path: Path) -> None:
+    facts["project"] = ready.copy_to(tmp_path / "project")
+    plan(facts["project"], {"calibration": 1, "test": 1})
+
+
+@when("the split is drawn")
+def _drawn(facts: dict) -> None:
+    try_to_split(facts)
+
+
+@then("both cases are in one part")
+def _together(facts: dict) -> None:
+    place = {case: part for part in Part for case in facts["split"].part(part)}
+    assert place["original"] is place["copy"]
+
+
+@then("the split names the pair")
+def _named(facts: dict) -> None:
+    assert [set(pair.cases) for pair in facts["split"].near] == [{"original", "copy"}]
+
+
+@when("the plan names the two subjects for different parts")
+def _apart(facts: dict) -> None:
+    plan(facts["project"], {"calibration": ["s-original"], "test": ["s-copy"]})
+    try_to_split(facts)
+
+
+@then("the split is refused and both cases are named")
+def _refused(facts: dict) -> None:
+    assert "copy (test) and original (calibration) show the same thing (cropped" in facts["error"].message
+
+
+@then("the page of leaks shows both pictures")
+def _page(facts: dict) -> None:
+    page = (facts["project"].workspace.data / "leakage.html").read_text(encoding="utf-8")
+    assert page.count('<img class="picture" src="data:image/png;base64,') == 2
+    assert "http" not in page.split("</style>")[1]
+
+
+@when("a published split puts the copies and two cases of one subject apart")
+def _published(facts: dict) -> None:
+    rows = {"original": "train", "copy": "test", "once": "train", "twice": "val", "v4": "train", "v5": "test"}
+    text = "case,part\n" + "".join(f"{case},{part}\n" for case, part in rows.items())
+    (facts["project"].workspace.root / "published.csv").write_text(text, encoding="utf-8")
+    plan(facts["project"], {"published": "published.csv"})
+    try_to_split(facts)
+
+
+@then("the split is refused and both pairs are named")
+def _both(facts: dict) -> None:
+    message = facts["error"].message
+    assert "copy (test) and original (train) show the same thing" in message
+    assert "once (train) and twice (calibration) share subject s-once" in message
+
+
+@given("a project whose split is locked")
+def _locked(facts: dict, locked: tuple[ProjectFolder, SplitManifest], tmp_path: Path) -> None:
+    facts["project"] = locked[0].copy_to(tmp_path / "project")
+    facts["first"] = locked[1]
+
+
+@when("the split is made again by the same plan")
+def _again(facts: dict) -> None:
+    try_to_split(facts)
+
+
+@then("it is the same split")
+def _same(facts: dict) -> None:
+    assert facts["split"] == facts["first"]
+
+
+@when("the plan gets another seed and the split is made again")
+def _seed(facts: dict) -> None:
+    plan(facts["project"], {"calibration": 1, "test": 1, "seed": 2})
+    try_to_split(facts)
+
+
+@when("a case is moved to another part by hand and the data are sealed")
+def _by_hand(facts: dict) -> None:
+    made: ProjectFolder = facts["project"]
+    first = facts["first"]
+    moved = first.model_copy(update={"train": first.train[1:], "test": (*first.test, first.train[0])})
+    workspace_files.write_json(made.workspace, preparation.SPLIT, moved)
+    with made.services() as services, pytest.raises(RefusedError) as caught:
+        preparation.seal(services, made.signers["ada"])
+    facts["error"] = caught.value
+
+
+@then(parsers.parse('it is refused because "{reason}"'))
+def _because(facts: dict, reason: str) -> None:
+    assert reason in facts["error"].message
+
+
+@then("the refusal is an entry of the log")
+def _entry(facts: dict) -> None:
+    with facts["project"].services() as services:
+        last = list(services.log.entries())[-1].body
+    assert (last.action, last.outcome) == ("data.split", Outcome.REFUSED)
+
+
+@when("`data split --preview` is run")
+def _preview(facts: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan(facts["project"], {"calibration": 1, "test": 1, "folds": 2, "stratify_by": ["foreground"]})
+    monkeypatch.setenv("MINIVESS_PASSPHRASE_LOG", PASSPHRASE)
+    root = str(facts["project"].workspace.root)
+    facts["done"] = CliRunner().invoke(app, ["--project", root, "data", "split", "--preview"])
+
+
+@then("a table says how many subjects and cases every part and fold holds")
+def _table(facts: dict) -> None:
+    done = facts["done"]
+    assert done.exit_code == 0, done.output
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert rows[0][:4] == ["part", "subjects", "cases", "foreground"]
+    assert [row[0] for row in rows[2:]] == ["train", "calibration", "test", "fold", "fold"]
+    assert sum(int(row[2]) for row in rows[2:5]) == 6
+    assert "stay together: cropped" in done.stderr
+
+
+@then("the log has no entry of a split")
+def _nothing(facts: dict) -> None:
+    with facts["project"].services() as services:
+        assert "data.split" not in {entry.body.action for entry in services.log.entries()}
+    assert not (facts["project"].workspace.root / preparation.SPLIT).exists()
+
+
+@given("a project whose split is locked and whose test part is sealed")
+def _sealed(facts: dict, ready: ProjectFolder, tmp_path: Path) -> None:
+    made = facts["project"] = ready.copy_to(tmp_path / "project")
+    plan(made, {"calibration": ["s-v4"], "test": ["s-original", "s-copy"]})
+    with made.services() as services:
+        preparation.split(services, made.signers["ada"])
+        assert (made.workspace.data / "leakage.html").is_file()
+        for name in ("original", "copy"):  # sealing refuses while plain sources lie in the workspace
+            for path in (made.workspace.root / "files").glob(f"{name}*"):
+                path.unlink()
+        preparation.seal(services, made.signers["ada"])
+    assert not (made.workspace.data / "leakage.html").exists()
+
+
+@when("the guard is run")
+def _guard(facts: dict) -> None:
+    made: ProjectFolder = facts["project"]
+    with made.services() as services:
+        facts["report"] = splits.leakage(services, made.signers["ada"])
+
+
+@then("it finds no leak, and the copies that stay together")
+def _no_leak(facts: dict) -> None:
+    report = facts["report"]
+    assert not report.blocked
+    assert [leak.cases for leak in report.within] == [("copy", "original")]
+
+
+@then("its page shows no picture of a sealed case")
+def _no_picture(facts: dict) -> None:
+    page = (facts["project"].workspace.data / "leakage.html").read_text(encoding="utf-8")
+    assert "original" in page
+    assert "data:image" not in page

@@ -1,0 +1,314 @@
+"""Steps of features/evidence.feature."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import posixpath
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.compliance.facts.gates import judge, load_policy
+from minivess.compliance.pack.pack import BuiltPack, add_signature, build_pack
+from minivess.compliance.proofs.archive import read_archive
+from minivess.compliance.results.evidence_files import with_evidence
+from minivess.compliance.trace.graph import TraceGraph
+from minivess.compliance.verification.pack import verify_pack
+from minivess.foundation.digests import digest_bytes
+from minivess.foundation.errors import MinivessError
+from minivess.records.device.release import GateFacts, GateResult
+from minivess.records.items.trace import EvidenceFile, RecordedResult
+from minivess.records.people.identity import Meaning
+from tests.support.builders import pack_builder as logs
+from tests.support.builders.release_builder import POLICY, SHA, Release, make_release, sign_for
+
+scenarios("evidence.feature")
+
+PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>\n'
+
+
+@dataclass
+class Story:
+    folder: Path
+    release: Release
+    built: list[BuiltPack] = field(default_factory=list)
+    error: MinivessError | None = None
+    judged: tuple[GateResult, ...] = ()
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return read_archive(self.built[0].path.read_bytes())
+
+    @property
+    def pages(self) -> dict[str, str]:
+        return {name: content.decode() for name, content in self.files.items() if name.endswith(".html")}
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    return Story(tmp_path, make_release(tmp_path / "release"))
+
+
+@given("a release whose results are all in the log")
+def _(story: Story) -> None:
+    assert all(gate.passed for gate in story.release.inputs().gates)
+
+
+@given("the evaluation was changed by hand afterwards")
+def _(story: Story) -> None:
+    file = story.release.workspace.evaluation / "evaluation.json"
+    file.write_text(file.read_text(encoding="utf-8").replace("0.021", "0.001"), encoding="utf-8")
+
+
+@given("a requirement whose text holds HTML")
+def _(story: Story) -> None:
+    assert "</script><b>" in (story.release.source / "requirements" / "all.yaml").read_text(encoding="utf-8")
+
+
+@given("the release was made with demo keys")
+def _(story: Story) -> None:
+    story.release = make_release(story.folder / "demo", demo=True)
+
+
+@given("a requirement without a passed test")
+def _(story: Story) -> None:
+    (story.release.source / "features" / "sum.feature").write_text(
+        "Feature: Sums\n  @RC-01\n  Scenario: Two and two\n    Given two numbers\n", encoding="utf-8"
+    )
+    gaps = TraceGraph.load(story.release.source, story.release.facts.report).gaps()
+    story.release.facts = story.release.facts.model_copy(update={"gaps": gaps})
+
+
+@given("nothing was measured")
+def _(story: Story) -> None:
+    story.release.facts = GateFacts()
+
+
+@when("the pack is built")
+@when("the pack is built again in another folder")
+def _(story: Story) -> None:
+    out = story.folder / f"out-{len(story.built)}" / "pack.zip"
+    try:
+        story.built.append(build_pack(story.release.inputs(), out))
+    except MinivessError as error:
+        story.error = error
+
+
+@when("the gates are judged")
+def _(story: Story) -> None:
+    story.judged = judge(load_policy(POLICY), story.release.facts)
+
+
+@when("two people sign it")
+def _(story: Story) -> None:
+    pack, page = story.built[0], digest_bytes(story.files["data/index.html"])
+    for who, meaning in ((logs.ben(), Meaning.REVIEW), (logs.cleo(), Meaning.APPROVAL)):
+        envelope = sign_for(pack.tag_manifest_digest, page, who, meaning, len(story.release.log.entries))
+        add_signature(pack.path, who.identity.id, envelope)
+
+
+@then("it holds the start page, the documents, the matrix, the log, the lineage, the model, the figures and verify.py")
+def _(story: Story) -> None:
+    expected = {
+        "index.html", "ro-crate-metadata.json", "documents/requirements.html", "documents/risk-management.html",
+        "documents/traceability.html", "documents/verification-report.html", "documents/soup.html",
+        "documents/model-card.html", "documents/data-card.html", "documents/release-notes.html",
+        "traceability/index.html", "traceability/matrix.html", "traceability/items/REQ-0.html",
+        "traceability/signatures.html", "traceability/data/trace.json", "traceability/data/items.csv",
+        "traceability/chains.csv", "traceability/junit.xml", "verification/results.json",
+        "audit/entries.jsonl", "audit/checkpoint.txt", "audit/identities.json", "audit/proofs/0.tlog-proof",
+        "lineage/events.jsonl", "bom/sbom.cdx.json", "bom/soup.csv", "models/model.onnx", "models/export.json",
+        "models/calibration.json", "models/ensemble.json", "models/members/seed-0.json", "datasets/manifest.json",
+        "datasets/split.json", "datasets/validation.json", "datasets/sealed.json", "evaluation/evaluation.json",
+        "evaluation/odometer.json", "evaluation/figures/measures.svg", "release/policy.json", "release/gates.json",
+        "verify/verify.py", "verify/VERIFY.md",
+    }  # fmt: skip
+    assert expected <= {name.removeprefix("data/") for name in story.files}
+
+
+@then("its manifests name every file with its digest")
+def _(story: Story) -> None:
+    files = story.files
+    lines = files["manifest-sha512.txt"].decode() + files["tagmanifest-sha512.txt"].decode()
+    named = dict(reversed(line.split("  ", 1)) for line in lines.splitlines())
+    assert set(named) == set(files) - {"tagmanifest-sha512.txt"}
+    assert all(hashlib.sha512(files[name]).hexdigest() == digest for name, digest in named.items())
+
+
+@then("each package of the lock file is a component with the digests of its files")
+def _(story: Story) -> None:
+    components = {item["name"]: item for item in json.loads(story.files["data/bom/sbom.cdx.json"])["components"]}
+    assert {"click", "colorama", "torch", "pytest"} <= set(components)
+    links = components["click"]["externalReferences"]
+    digests = {item["content"] for link in links for item in link.get("hashes", ())}
+    assert digests == {SHA, SHA[::-1]}
+    assert components["colorama"]["hashes"] == [{"alg": "SHA-256", "content": SHA}]
+
+
+@then("the model is a component with the digest of the shipped graph")
+def _(story: Story) -> None:
+    components = json.loads(story.files["data/bom/sbom.cdx.json"])["components"]
+    [model] = [item for item in components if item["type"] == "machine-learning-model"]
+    digest = hashlib.sha256(story.files["data/models/model.onnx"]).hexdigest()
+    assert model["hashes"] == [{"alg": "SHA-256", "content": digest}]
+    assert model["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
+
+
+@then(parsers.parse('it is refused because "{words}"'))
+def _(story: Story, words: str) -> None:
+    assert story.error is not None
+    assert story.error.exit_code == 1
+    assert words in story.error.message
+
+
+@then("no pack was written")
+def _(story: Story) -> None:
+    assert not list(story.folder.rglob("*.zip"))
+
+
+@then("both packs are equal, byte for byte")
+def _(story: Story) -> None:
+    first, second = (built.path.read_bytes() for built in story.built)
+    assert first == second
+
+
+@then("its pages load nothing from elsewhere")
+def _(story: Story) -> None:
+    loading = re.compile(
+        r"""(?:src|srcset|data|poster|<link\b[^>]*\bhref)\s*=\s*["']?([^"'\s>]+)|url\(([^)]*)\)|@import""", re.I
+    )
+    for name, page in story.pages.items():
+        assert "default-src 'none'" in page
+        for match in loading.finditer(page):
+            assert match[1] is not None, f"{name} loads {match[0]}"
+            assert not re.match(r"[a-z]+:|//", match[1], re.I), f"{name} loads {match[1]}"
+
+
+@then("the start page says that all gates hold, how often the test set was looked at, and who must sign")
+def _(story: Story) -> None:
+    page = story.pages["data/index.html"]
+    for words in ("All 10 release gates hold", "looked at exactly once", "Benoît Müller", "Cleo Papadopoulou"):
+        assert words in page
+
+
+@then("every link of the start page leads to a file of the pack")
+def _(story: Story) -> None:
+    page, files = story.pages["data/index.html"], story.files
+    ids = set(re.findall(r'\bid="([^"]+)"', page))
+    links = re.findall(r'(?:href|src)="([^"]+)"', page)
+    assert len(links) > 40
+    for link in links:
+        path, _, anchor = link.partition("#")
+        assert f"data/{path}" in files if path else anchor in ids, link
+
+
+@then("every link of every page leads to a file of the pack")
+def _(story: Story) -> None:
+    ids = {name: set(re.findall(r'\bid="([^"]+)"', page)) for name, page in story.pages.items()}
+    for name, page in story.pages.items():
+        for link in re.findall(r'(?:href|src)="([^"]+)"', page):
+            if link.startswith("https://"):  # home pages in the list of third-party software
+                continue
+            path, _, anchor = html.unescape(link).partition("#")
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(path))) if path else name
+            assert target in story.files, f"{name}: {link}"
+            assert not anchor or target.endswith("matrix.html") or anchor in ids[target], f"{name}: {link}"
+
+
+@given("a result that names a picture as its evidence")
+def _(story: Story) -> None:
+    picture = story.release.source / "evidence" / "sum.svg"
+    picture.parent.mkdir()
+    picture.write_bytes(PICTURE)
+    report = story.release.facts.report
+    assert report is not None
+    named = EvidenceFile(path="evidence/sum.svg", digest=digest_bytes(PICTURE))
+    story.release.record(report.model_copy(update={"results": (_named(report.results[0], named),)}))
+
+
+def _named(result: RecordedResult, file: EvidenceFile) -> RecordedResult:
+    return result.model_copy(update={"evidence": (file,)})
+
+
+@given("that picture was changed afterwards")
+def _(story: Story) -> None:
+    (story.release.source / "evidence" / "sum.svg").write_bytes(PICTURE + b" ")
+
+
+@then("the picture lies in the pack, and the pages lead to it and name its digest")
+def _(story: Story) -> None:
+    assert story.files["data/traceability/evidence/evidence/sum.svg"] == PICTURE
+    for name in ("data/traceability/items/REQ-0.html", "data/traceability/results.html"):
+        assert 'evidence/evidence/sum.svg">evidence/sum.svg</a>' in story.pages[name]
+        assert digest_bytes(PICTURE) in story.pages[name]
+    assert "evidence/sum.svg" in story.pages["data/documents/verification-report.html"]
+
+
+@then("the pages of the trace name the model and the entries that recorded results and model")
+def _(story: Story) -> None:
+    log = {entry.body.action: entry.body for entry in story.release.log.entries}
+    page = " ".join(re.sub(r"<[^>]+>", " ", story.pages["data/traceability/items/REQ-0.html"]).split())
+    results, export = log["scenarios"].index, log["model.export"].index
+    digest = "sha256:" + hashlib.sha256(story.files["data/models/model.onnx"]).hexdigest()
+    assert f"Recorded at log entry {results} ; the model models/model.onnx {digest} at log entry {export}" in page
+    for index in (results, export):
+        assert f'audit/proofs/{index}.tlog-proof">log entry {index}</a>' in story.pages["data/traceability/index.html"]
+    trace = json.loads(story.files["data/traceability/data/trace.json"])
+    assert (trace["format"], trace["report"]["entry"]) == ("minivess-trace/2", results)
+    assert {"HAZ-01", "RISK-01", "RC-01", "REQ-001"} <= {item["id"] for item in trace["items"]}
+
+
+@then(parsers.parse('the gates find that "{item}" is not verified'))
+def _(story: Story, item: str) -> None:
+    report = story.release.facts.report
+    assert report is not None
+    graph = TraceGraph.load(story.release.source, with_evidence(report, story.release.source))
+    assert item in {gap.item for gap in graph.gaps()}
+
+
+@then("that text stands in the pages as text")
+def _(story: Story) -> None:
+    for name, page in story.pages.items():
+        assert "<b>numbers" not in page, name
+    trace = json.loads(story.files["data/traceability/data/trace.json"])
+    texts = [part["value"] for item in trace["items"] for part in item["text"]]
+    assert "The software shall add </script><b>numbers</b> & nothing else." in texts
+
+
+@then("every page says that it is a demonstration")
+def _(story: Story) -> None:
+    assert len(story.pages) > 30
+    assert all('class="demo"' in page and "Demonstration." in page for page in story.pages.values())
+
+
+@then(parsers.parse('the gate "{gate}" fails and names the requirement and where it is written'))
+def _(story: Story, gate: str) -> None:
+    [result] = [item for item in story.judged if item.id == gate]
+    assert not result.passed
+    assert "REQ-001" in result.message
+    assert "requirements/all.yaml:" in result.message
+
+
+@then(parsers.parse('building the pack is refused because "{words}"'))
+def _(story: Story, words: str) -> None:
+    with pytest.raises(MinivessError, match=words):
+        build_pack(story.release.inputs(), story.folder / "pack.zip")
+    assert not list(story.folder.rglob("*.zip"))
+
+
+@then("every gate fails and says what would mend it")
+def _(story: Story) -> None:
+    assert story.judged
+    assert all(not item.passed and item.mend and item.value is None for item in story.judged)
+
+
+@then("offline verification says that it holds")
+def _(story: Story) -> None:
+    verdict = verify_pack(story.built[0].path)
+    assert verdict.holds, verdict.first_failure

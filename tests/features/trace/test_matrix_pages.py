@@ -1,0 +1,215 @@
+"""Steps of features/matrix_pages.feature."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import openpyxl
+import pytest
+from click.testing import CliRunner, Result
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.cli.main import app
+from minivess.compliance.items.items import load_items
+from minivess.compliance.trace.link_reviews import LinkKey, link_digests, read_reviews, write_reviews
+from minivess.workflows.trace import link_reviews
+from tests.support import projects
+from tests.support.projects import ProjectFolder
+from tests.support.tiny_tree import write_tree
+
+scenarios("matrix_pages.feature")
+
+
+@dataclass
+class Desk:
+    """A tree, and where things are written."""
+
+    tree: Path
+    out: Path
+    done: Result | None = None
+    project: ProjectFolder | None = None
+
+    def words(self, name: str) -> str:
+        """The text of a page that was written."""
+        return " ".join(re.sub(r"<[^>]+>", " ", self.page(name)).split())
+
+    def page_of(self, item: str) -> str:
+        """The page on which an item stands."""
+        [page] = [path for path in self.out.glob("items/*.html") if f'id="{item}"' in path.read_text(encoding="utf-8")]
+        return self.words(f"items/{page.name}")
+
+    def run(self, *words: str) -> None:
+        """Run `minivess trace` on the tree."""
+        self.done = CliRunner().invoke(app, ["trace", *words, "--source", str(self.tree)])
+
+    def page(self, name: str) -> str:
+        """A page that was written."""
+        return (self.out / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(write_tree(tmp_path / "tree"), tmp_path / "out")
+
+
+@given("a source tree whose chain from risk to result is whole")
+def _(desk: Desk) -> None:
+    assert (desk.tree / "requirements").is_dir()
+
+
+@given(parsers.parse('in "{name}" the text "{old}" becomes "{new}"'))
+def _(desk: Desk, name: str, old: str, new: str) -> None:
+    path = desk.tree / name
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+
+@given("a folder with a file of somebody else")
+def _(desk: Desk) -> None:
+    desk.out.mkdir()
+    (desk.out / "thesis.txt").write_text("mine", encoding="utf-8")
+
+
+@when("the pages are written")
+@when("the pages are written into it")
+def _(desk: Desk) -> None:
+    desk.run("site", str(desk.out))
+
+
+@then("the start page tells the verdict and leads to every kind of item")
+def _(desk: Desk) -> None:
+    assert desk.done is not None
+    assert desk.done.exit_code == 0, desk.done.output
+    start = desk.page("index.html")
+    assert "The trace holds." in start
+    for kind in ("software-requirement", "user-need", "risk", "risk-control", "hazard"):
+        assert f'matrix.html#kind={kind}"' in start
+
+
+@then(parsers.parse('the page of "{item}" names its need, its code and its scenario'))
+def _(desk: Desk, item: str) -> None:
+    [page] = [path for path in desk.out.glob("items/*.html") if f'id="{item}"' in path.read_text(encoding="utf-8")]
+    text = page.read_text(encoding="utf-8")
+    for wanted in ("UN-01", "thing.sums.add", "Two and two"):
+        assert wanted in text
+
+
+@then("no page refers to anything outside the folder")
+def _(desk: Desk) -> None:
+    for path in desk.out.rglob("*.html"):
+        for target in re.findall(r'(?:href|src)="([^"]*)"', path.read_text(encoding="utf-8")):
+            file = target.partition("#")[0]
+            assert "://" not in target
+            assert not file or (path.parent / file).resolve().is_relative_to(desk.out.resolve())
+            assert not file or (path.parent / file).is_file(), target
+
+
+@then(parsers.parse('the start page says that "{item}" is not verified'))
+def _(desk: Desk, item: str) -> None:
+    assert f"{item} (Second sum) has no scenario that shows its effect" in desk.page("index.html")
+
+
+@then("they are refused and the file is still there")
+def _(desk: Desk) -> None:
+    assert desk.done is not None
+    assert desk.done.exception is not None
+    assert [path.name for path in desk.out.iterdir()] == ["thesis.txt"]
+
+
+@when(parsers.parse("the matrix is written as {form}"))
+def _(desk: Desk, form: str) -> None:
+    desk.out = desk.out.with_suffix(f".{form}")
+    desk.run("matrix", "--out", str(desk.out))
+
+
+@then("the table holds every item once")
+def _(desk: Desk) -> None:
+    assert desk.done is not None
+    assert desk.done.exit_code == 0, desk.done.output
+    if desk.out.suffix == ".csv":
+        with desk.out.open(encoding="utf-8-sig", newline="") as stream:
+            found = [row[0] for row in csv.reader(stream)][1:]
+    elif desk.out.suffix == ".xlsx":
+        sheet = openpyxl.load_workbook(desk.out, read_only=True).worksheets[0]
+        found = [str(row[0]) for row in sheet.iter_rows(values_only=True)][1:]
+    else:
+        found = [item["id"] for item in json.loads(desk.out.read_text(encoding="utf-8"))["items"]]
+    assert sorted(found) == sorted(load_items(desk.tree).by_id)
+
+
+@when(parsers.parse('the matrix is shown for the kind "{kind}"'))
+def _(desk: Desk, kind: str) -> None:
+    desk.run("matrix", "--kind", kind)
+
+
+@then(parsers.parse('only "{item}" is shown'))
+def _(desk: Desk, item: str) -> None:
+    assert desk.done is not None
+    assert re.findall(r"^[A-Z]+-\d+", desk.done.output, re.MULTILINE) == [item]
+
+
+@given(parsers.parse('a project of that tree whose links were all reviewed by "{who}"'))
+def _(desk: Desk, who: str, tmp_path: Path) -> None:
+    desk.project = projects.start(tmp_path / "project", source=desk.tree)
+    with desk.project.services() as services:
+        link_reviews.review(services, desk.project.signers[who])
+
+
+@when(parsers.parse('in "{name}" the text "{old}" becomes "{new}"'))
+def _(desk: Desk, name: str, old: str, new: str) -> None:
+    path = desk.tree / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@given(parsers.parse('somebody writes a review of what "{item}" says now into the file of reviews'))
+def _(desk: Desk, item: str) -> None:
+    path = desk.tree / "requirements/all.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("The software shall add.", "The software shall subtract."), encoding="utf-8")
+    items = load_items(desk.tree)
+    known = read_reviews(desk.tree)
+    changed = {key: digest for key, digest in link_digests(items, {}).items() if key.target == item}
+    assert len(changed) == 1
+    write_reviews(desk.tree, known | changed)
+
+
+@when("the pages of the project are written")
+def _(desk: Desk) -> None:
+    assert desk.project is not None
+    done = CliRunner().invoke(app, ["--project", str(desk.project.workspace.root), "trace", "site", str(desk.out)])
+    assert done.exit_code == 0, done.output
+
+
+@then(parsers.parse('the page of "{item}" says that the review "{link}" by "{who}" holds, and at which entry'))
+def _(desk: Desk, item: str, link: str, who: str) -> None:
+    assert desk.project is not None
+    with desk.project.services() as services:
+        [entry] = [one.body.index for one in services.log.entries(actions={"trace.review"})]
+    digest = link_digests(load_items(desk.tree), {})[LinkKey(item, *link.replace("-", "_", 1).split(" "))]
+    text = desk.page_of(item)
+    assert f"holds Reviewed by {who} : {link}" in text
+    assert f"log entry {entry} , shown as {digest}" in text.replace(f"log entry {entry},", f"log entry {entry} ,")
+
+
+@then(parsers.parse('the page of "{item}" says that the review "{link}" by "{who}" is out of date because "{why}"'))
+def _(desk: Desk, item: str, link: str, who: str, why: str) -> None:
+    text = desk.page_of(item)
+    assert f"out of date Reviewed by {who} : {link} ; {why}" in text.replace(f"{link};", f"{link} ;")
+    assert "of which 1 is out of date" in desk.words("index.html")
+
+
+@then("the page of signatures says that nobody signed for 1 link")
+def _(desk: Desk) -> None:
+    assert "1 link stands in requirements/reviews.txt as reviewed, and no entry of the log says by whom." in desk.words(
+        "signatures.html"
+    )
+
+
+@then("the page of signatures says that no log was read")
+def _(desk: Desk) -> None:
+    assert "without the log of a project" in desk.words("signatures.html")

@@ -1,0 +1,136 @@
+"""Steps of features/risk.feature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.compliance.risk.risk_file import RiskFile
+from minivess.compliance.trace.graph import TraceGraph
+from minivess.foundation.errors import InputError
+from minivess.records.items.risk_plan import ProbabilityScale
+from tests.support.tiny_tree import FILES, write_tree
+
+scenarios("risk.feature")
+
+_RISK = FILES["risk/risks.yaml"].replace(
+    "residual: {severity: 2, p1: 1, p2: 2}", "residual: {severity: %s, p1: %s, p2: %s}"
+)
+
+
+@dataclass
+class Reading:
+    """A folder with a risk file, and what came of reading it."""
+
+    source: Path
+    file: RiskFile | None = None
+    error: InputError | None = None
+    gaps: tuple[tuple[str, str], ...] = ()
+
+
+@given("a plan with two severities, two probabilities and one unacceptable corner", target_fixture="reading")
+def _plan(tmp_path: Path) -> Reading:
+    (tmp_path / "risk").mkdir()
+    (tmp_path / "risk/plan.yaml").write_text(FILES["risk/plan.yaml"], encoding="utf-8")
+    (tmp_path / "risk/controls.yaml").write_text(FILES["risk/controls.yaml"], encoding="utf-8")
+    return Reading(tmp_path)
+
+
+@given(parsers.parse("a risk of severity {severity:d}, P1 {p1:d} and P2 {p2:d} after control"))
+def _risk(reading: Reading, severity: int, p1: int, p2: int) -> None:
+    (reading.source / "risk/risks.yaml").write_text(_RISK % (severity, p1, p2), encoding="utf-8")
+
+
+@given(parsers.parse('somebody typed the verdict "{verdict}" beside it'))
+def _typed(reading: Reading, verdict: str) -> None:
+    path = reading.source / "risk/risks.yaml"
+    path.write_text(f"{path.read_text(encoding='utf-8')}    verdict: {verdict}\n", encoding="utf-8")
+
+
+@given("the plan's steps end at 0.01, 0.1 and 1, and the upper limit belongs to the step", target_fixture="scale")
+def _scale() -> ProbabilityScale:
+    return ProbabilityScale.model_validate(
+        {
+            "inclusive": "upper",
+            "combine": "product-of-upper-limits",
+            "steps": [{"word": "w", "meaning": "m", "upper": upper} for upper in ("0.01", "0.1", "1")],
+        }
+    )
+
+
+@when("the risk file is read")
+def _read(reading: Reading) -> None:
+    try:
+        reading.file = RiskFile.load(reading.source)
+    except InputError as error:
+        reading.error = error
+
+
+@then(parsers.parse("its residual level is {level} and it is {verdict}"))
+def _level(reading: Reading, level: str, verdict: str) -> None:
+    assert reading.file is not None
+    judged = reading.file.verdict(reading.file.risks[0])
+    assert (judged.residual_level, judged.verdict) == (level, verdict)
+
+
+@then(parsers.parse("0.1 times 0.1 is in step {step:d}"))
+def _upper(scale: ProbabilityScale, step: int) -> None:
+    assert scale.combined(2, 2) == scale.step_of(Decimal("0.01")) == step
+
+
+@then(parsers.parse("if the lower limit belongs to the step, it is in step {step:d}"))
+def _lower(scale: ProbabilityScale, step: int) -> None:
+    assert scale.model_copy(update={"inclusive": "lower"}).combined(2, 2) == step
+
+
+@then(parsers.parse('it is refused at "{place}" because the matrix gives {verdict}'))
+def _refused(reading: Reading, place: str, verdict: str) -> None:
+    assert reading.error is not None
+    assert str(reading.error).startswith(f"{place}: ")
+    assert f"matrix gives {verdict}" in str(reading.error)
+
+
+@then(parsers.parse('the gap "{kind}" is reported at "{place}"'))
+def _gap(reading: Reading, kind: str, place: str) -> None:
+    assert reading.file is not None
+    found = {(gap.kind, f"{gap.source.path}:{gap.source.line}") for gap in reading.file.gaps()}
+    assert (kind, place) in found
+
+
+@given(parsers.parse("a source tree whose plan has users told of risks from {level}"), target_fixture="reading")
+def _told(tmp_path: Path, level: str) -> Reading:
+    disclosure = f"disclosure: {{from_level: {level}, document: docs/use.md}}\n"
+    return Reading(write_tree(tmp_path, {"risk/plan.yaml": FILES["risk/plan.yaml"] + disclosure}))
+
+
+@given(parsers.parse('the instructions for use say "{said}"'))
+def _says(reading: Reading, said: str) -> None:
+    write_tree(reading.source, {"docs/use.md": said, "risk/plan.yaml": (reading.source / "risk/plan.yaml").read_text()})
+
+
+@given("a source tree whose risk control does not say which risks it brings", target_fixture="reading")
+def _silent(tmp_path: Path) -> Reading:
+    controls = "".join(line for line in FILES["risk/controls.yaml"].splitlines(True) if "new_risks" not in line)
+    return Reading(write_tree(tmp_path, {"risk/controls.yaml": controls}))
+
+
+@when("the trace check runs")
+def _check(reading: Reading) -> None:
+    reading.gaps = tuple((gap.kind, gap.item) for gap in TraceGraph.load(reading.source).gaps())
+
+
+@then(parsers.parse('the gap "{kind}" of "{item}" is {outcome}'))
+def _of(reading: Reading, kind: str, item: str, outcome: str) -> None:
+    assert reading.gaps == (((kind, item),) if outcome == "reported" else ())
+
+
+@then("before control 1 risk is high, and after it 1 is low and none is high")
+def _overall(reading: Reading) -> None:
+    assert reading.file is not None
+    overall = reading.file.overall()
+    assert overall.initial == {"low": 0, "high": 1}
+    assert overall.residual == {"low": 1, "high": 0}
+    assert overall.method == reading.file.plan.overall

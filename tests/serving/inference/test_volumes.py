@@ -1,0 +1,84 @@
+"""Reading `.npy` bytes: what NumPy wrote comes back, anything else is one InputError."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from minivess.foundation.errors import InputError
+from minivess.serving.inference.volumes import Limits, pack_mask, parse_npy, parse_spacing
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
+from tests.support.servers.served import npy, unpack_mask
+
+pytestmark = pytest.mark.verifies("SU-43")
+
+LIMITS = Limits(body_bytes=1 << 20, voxels=10_000)
+GOOD = npy(np.arange(24, dtype="<f4").reshape(2, 3, 4))
+
+
+@pytest.mark.verifies("REQ-029")
+@given(
+    arrays(
+        st.sampled_from(["u1", "<i2", ">u2", "<f4", ">f4", "<f8", "<f2"]),
+        array_shapes(min_dims=3, max_dims=3, max_side=5),
+        elements=st.integers(0, 100),
+    ),
+    st.booleans(),
+)
+def test_what_numpy_wrote_is_read(array: np.ndarray, fortran: bool) -> None:
+    volume = parse_npy(npy(np.asfortranarray(array) if fortran else array), LIMITS)
+    assert volume.dtype == np.float32
+    assert np.array_equal(volume, array.astype(np.float32))
+
+
+@pytest.mark.verifies("REQ-029", "RC-10")
+@settings(max_examples=300)
+@given(st.integers(0, 127), st.integers(0, 255))
+def test_a_changed_header_byte_gives_a_volume_or_one_clear_refusal(place: int, value: int) -> None:
+    data = bytearray(GOOD)
+    data[place] = value
+    try:
+        volume = parse_npy(bytes(data), LIMITS)
+    except InputError as error:
+        refusal: InputError | None = error
+    else:
+        refusal = None
+        assert volume.ndim == 3
+    assert refusal is None or refusal.hint
+
+
+@pytest.mark.verifies("RC-10")
+def test_a_header_that_promises_too_much_is_refused_before_memory_is_taken() -> None:
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        stream, {"descr": "<f4", "fortran_order": False, "shape": (10**6, 10**6, 10**6)}
+    )
+    with pytest.raises(InputError, match="more voxels"):
+        parse_npy(stream.getvalue(), LIMITS)
+
+
+@given(st.text(max_size=30))
+def test_a_spacing_is_three_positive_numbers_or_refused(text: str) -> None:
+    try:
+        spacing = parse_spacing(text)
+    except InputError as error:
+        refusal: InputError | None = error
+    else:
+        refusal = None
+        assert all(step > 0 for step in spacing)
+    assert refusal is None or refusal.hint
+
+
+def test_a_spacing_is_read_in_order() -> None:
+    assert parse_spacing("5, 1.5,0.5") == (5.0, 1.5, 0.5)
+
+
+@pytest.mark.verifies("REQ-027")
+@given(arrays(np.uint8, (2, 3, 4), elements=st.integers(0, 1)))
+def test_a_packed_mask_is_unpacked_by_numpy_and_always_the_same(mask: np.ndarray) -> None:
+    assert np.array_equal(unpack_mask(pack_mask(mask)), mask)
+    assert pack_mask(mask) == pack_mask(mask.copy())

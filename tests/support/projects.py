@@ -1,0 +1,363 @@
+"""Small real projects for scenarios and tests: real keys, log, volumes, seal; only the network is a toy graph."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from minivess.compliance.identity.approvals import approve
+from minivess.compliance.identity.keyring import Keyring
+from minivess.compliance.identity.keys import generate, raw_x25519
+from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.proofs.canonical import digest_of
+from minivess.compliance.rules.admission import LOOK_POLICIES
+from minivess.compliance.rules.looks import criteria_digest, subject_of
+from minivess.foundation.digests import digest_bytes, digest_file
+from minivess.foundation.paths import Workspace
+from minivess.foundation.user_profile import Profile
+from minivess.ml.inference.envelope import derive_envelope
+from minivess.records.data.split import Part
+from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
+from minivess.records.people.approval import UnsealGrant, UnsealRequest
+from minivess.records.people.identity import KeyAlgorithm, Meaning
+from minivess.records.people.roles import IdentityKind, Role
+from minivess.workflows.data import preparation
+from minivess.workflows.models import modelling
+from minivess.workflows.people import accounts
+from minivess.workflows.sealed import registration, requests
+from minivess.workflows.session import workspace_files
+from minivess.workflows.session.bound_inputs import INTENDED_USE, BoundInputs
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services, open_services
+from minivess.workflows.trace import verification_runs
+from tests.support.builders.release_builder import write_source
+
+SESSION_PROFILE = ""
+"""The `XDG_DATA_HOME` of fixtures that live longer than a test; set by conftest.py."""
+PASSPHRASE = "correct horse battery staple"
+PATCH = (16, 32, 32)
+PEOPLE = {"ada": Role.DEVELOPER, "rosa": Role.REVIEWER, "max": Role.RELEASE_MANAGER}
+
+PROJECT = """\
+device:
+  name: toy-device
+  version: 0.1.0
+  manufacturer: Nobody
+  intended_use: Scenarios of this project's own tests.
+  safety_class: B
+source: {source}
+data:
+  name: toy
+  licence: Apache-2.0
+  source: the generator
+  synthetic: {{subjects: 5, seed: 3, shape: [16, 48, 48], photons: 30.0, psf_sigma_z_um: 2.0}}
+split: {{seed: 0, calibration: 1, test: 2}}
+model: {{architecture: segresnet, filters: 8, patch: [16, 32, 32]}}
+training: {{members: [0], steps: 1}}
+evaluation:
+  bootstrap: 100
+  looks: {{per_release: 2, total: 3}}
+  criteria:
+    - {{measure: dice, statistic: mean, at_least: 0.1}}
+"""
+
+
+@dataclass
+class ProjectFolder:
+    """A workspace on disk with its unlocked people. `services()` opens it as a fresh process would."""
+
+    workspace: Workspace
+    signers: dict[str, Signer]
+
+    def services(self) -> Services:
+        return reopen(self.workspace.root)
+
+    def copy_to(self, root: Path) -> ProjectFolder:
+        _forget()
+        shutil.copytree(self.workspace.root, root)
+        return ProjectFolder(Workspace(root), dict(self.signers))
+
+
+def reopen(root: Path) -> Services:
+    """Open a project folder as a fresh process would."""
+    return open_services(root, log_passphrase=PASSPHRASE)
+
+
+def start(root: Path, *, source: Path) -> ProjectFolder:
+    """A project with three people and a started log: a copy of one that is made once a process."""
+    _forget()
+    workspace, signers = _template()
+    shutil.copytree(workspace.root, root)
+    Workspace(root).project_file.write_text(PROJECT.format(source=source), encoding="utf-8")
+    return ProjectFolder(Workspace(root), dict(signers))
+
+
+@contextmanager
+def machine(profile: Path) -> Iterator[None]:
+    """A profile of its own for a fixture that lives longer than a test: a step may ask for it amid a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(profile))
+        yield
+
+
+def _forget() -> None:
+    """Fixtures of a module or a session go on from copies of one log in one profile: each begins as if on its own machine."""
+    if os.environ.get("XDG_DATA_HOME") == SESSION_PROFILE:
+        shutil.rmtree(Profile.of_user().seen, ignore_errors=True)
+
+
+@cache
+def _template() -> tuple[Workspace, dict[str, Signer]]:
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    workspace = Workspace(Path(folder))
+    workspace.project_file.write_text(PROJECT.format(source="."), encoding="utf-8")
+    keystore = Keystore(workspace.keystore)
+    for who, role in PEOPLE.items():
+        keystore.create(who, who.title(), IdentityKind.PERSON, (role,), PASSPHRASE)
+    signers = {who: keystore.unlock(who, PASSPHRASE) for who in PEOPLE}
+    accounts.start_log(workspace, signers["max"], log_passphrase=PASSPHRASE)
+    return workspace, signers
+
+
+def seal(project: ProjectFolder) -> None:
+    """Ingest, validate, split and seal."""
+    with project.services() as services:
+        ada = project.signers["ada"]
+        preparation.ingest(services, ada)
+        preparation.validate(services, ada)
+        preparation.split(services, ada)
+        preparation.seal(services, ada)
+
+
+def write_toy_graph(path: Path, *, bias: float = 0.0) -> None:
+    """A graph with the shape of an exported ensemble: probability = sigmoid(2 x + bias) of the normalised patch."""
+    shape = [1, 1, *PATCH]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Mul", ["volume", "slope"], ["scaled"]),
+            helper.make_node("Add", ["scaled", "bias"], ["logits"]),
+            helper.make_node("Sigmoid", ["logits"], ["probabilities"]),
+        ],
+        "toy",
+        [helper.make_tensor_value_info("volume", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, shape)],
+        [
+            numpy_helper.from_array(np.array(2.0, np.float32), "slope"),
+            numpy_helper.from_array(np.array(bias, np.float32), "bias"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, str(path))
+
+
+def export_toy_model(project: ProjectFolder, *, bias: float = 0.0, bounds: bool = True) -> None:
+    """Put a toy graph where the export would, and record it as exported; without `bounds` as version 0.1.0 did."""
+    workspace = project.workspace
+    write_toy_graph(workspace.onnx, bias=bias)
+    made = ExportRecord(
+        onnx=digest_file(workspace.onnx),
+        opset=18,
+        input_shape=(1, 1, *PATCH),
+        max_abs_difference=0.0,
+        tolerance=1e-4,
+        flipped_voxels=0,
+        tested_patches=1,
+        seconds_torch=0.1,
+        seconds_onnx=0.1,
+    )
+    with (
+        project.services() as services,
+        recorded(services, "model.export", project.signers["ada"], context=services.context()) as record,
+    ):
+        workspace_files.write_json(workspace, "models/export.json", made)
+        record.context(model=made.onnx)
+        record.output("models/model.onnx", workspace.onnx)
+        record.output("models/export.json", workspace.models / "export.json")
+        if bounds:
+            held = BoundInputs.of(services)
+            known = held.cases(Part.TRAIN, Part.CALIBRATION)
+            workspace_files.write_json(
+                workspace, INTENDED_USE, derive_envelope((one.image, one.record.spacing_um) for one in known)
+            )
+            record.output(INTENDED_USE, workspace.root / INTENDED_USE)
+        record.payload(opset=made.opset, max_abs_difference=made.max_abs_difference, tolerance=made.tolerance)
+
+
+def evaluate_toy_model(project: ProjectFolder) -> str:
+    """Record an approved evaluation of the exported model, without a look at any case; returns the model's digest."""
+    model = digest_file(project.workspace.onnx)
+    with project.services() as services:
+        record_look(services, project.signers, model)
+    return model
+
+
+def record_look(services: Services, signers: dict[str, Signer], model: str) -> None:
+    """The entries of a custodian run on an exported model, from the criteria on, without a look at any case."""
+    from minivess.workflows.sealed.requests import configuration_digest, plan_of
+
+    developer, reviewer = signers["ada"], signers["rosa"]
+    registration.register_policy(services, signers["max"])
+    requests.register_criteria(services, developer)
+    plan = plan_of(services.project)
+    asked = UnsealRequest(
+        id=f"open-toy-{model[-8:]}",
+        requester=developer.identity.id,
+        purpose="a scenario",
+        release=services.project.device.version,
+        model=model,
+        calibration=digest_bytes(b"toy calibration"),
+        configuration=configuration_digest(services.project),
+        plan=digest_of(plan),
+        criteria=criteria_digest(plan.criteria),
+        data=next(iter(services.log.standing.sealed), digest_bytes(b"toy data")),
+        inputs=digest_bytes(b"toy inputs"),
+        policy=digest_of(registration.policy_of(services)),
+        expires=services.clock() + timedelta(days=1),
+        ephemeral_key=raw_x25519(generate(KeyAlgorithm.X25519).public),
+    )
+    with recorded(services, "test-set.request", developer, instant=True) as record:
+        record.payload(request=asked.model_dump(mode="json"))
+    envelope = approve(
+        reviewer,
+        role=Role.REVIEWER,
+        meaning=Meaning.APPROVAL,
+        policy=LOOK_POLICIES[Role.REVIEWER],
+        subjects=[subject_of(asked)],
+        shown=digest_of(asked),
+        head=services.log.size,
+        now=services.clock(),
+    )
+    grant = UnsealGrant(request=asked.id, approver=reviewer.identity.id, mode="custodian", envelope=envelope)
+    with recorded(services, "test-set.approve", reviewer, instant=True) as record:
+        record.payload(grant=grant.model_dump(mode="json", exclude_none=True))
+    with recorded(services, "evaluation", reviewer, context=services.context(model=model)) as record:
+        look = services.log.standing.test_set.number_of(asked.id)
+        record.payload(request=asked.id, cases=1, aggregates={}, baseline_dice=0.0, look=look)
+
+
+def put_into_use(project: ProjectFolder) -> None:
+    """Evaluate the exported model, for the record, and put it into production."""
+    model = evaluate_toy_model(project)
+    with project.services() as services:
+        modelling.promote(services, project.signers["max"], model, stage="production", reason="for a scenario")
+
+
+def add_toy_training(project: ProjectFolder) -> None:
+    """Record one member, its ensemble and a calibration, as the workflows do, without a network."""
+    workspace, ada = project.workspace, project.signers["ada"]
+    weights = digest_bytes(b"toy weights")
+    with project.services() as services:
+        plan = services.project
+        run = RunRecord(
+            seed=0,
+            model=plan.model,
+            training=plan.training,
+            data=digest_bytes(b"toy cases"),
+            weights=weights,
+            steps=1,
+            final_loss=0.5,
+            device="cpu",
+            seconds=0.1,
+        )
+        with recorded(services, "training", ada, context=services.context(seed=0, model=weights)) as record:
+            workspace_files.write_json(workspace, "models/members/seed-0/run.json", run)
+            record.output("models/members/seed-0/run.json", workspace.models / "members" / "seed-0" / "run.json")
+            record.payload(architecture=plan.model.architecture, steps=1, final_loss=0.5)
+        modelling.combine(services, ada)
+        calibration = CalibrationRecord(
+            temperature=1.0,
+            ece_before=0.1,
+            ece_after=0.1,
+            band_ece_before=0.1,
+            band_ece_after=0.1,
+            threshold=0.2,
+            target_recall=plan.calibration.target_recall,
+            achieved_recall=0.95,
+            cases=workspace_files.split_of(workspace).calibration,
+            method="toy",
+            note="a toy",
+        )
+        with recorded(services, "calibration", ada) as record:
+            workspace_files.write_json(workspace, "models/calibration.json", calibration)
+            record.output("models/calibration.json", workspace.models / "calibration.json")
+            record.payload(temperature=1.0, threshold=0.2, target_recall=calibration.target_recall, cases=1)
+
+
+def register(project: ProjectFolder, services: Services) -> None:
+    """Fix in the log what must be fixed before the test set is looked at."""
+    registration.register_policy(services, project.signers["max"])
+    requests.register_criteria(services, project.signers["ada"])
+
+
+def evaluate_and_verify(project: ProjectFolder) -> None:
+    """Open the test set once, properly, and run the scenarios of the source tree."""
+    from minivess.workflows.sealed import final_evaluation
+
+    ada, rosa = project.signers["ada"], project.signers["rosa"]
+    with project.services() as services:
+        register(project, services)
+        asked = requests.request(services, ada, purpose="a scenario")
+        requests.approve(services, rosa, asked.id)
+        final_evaluation.run(services, ada, asked.id)
+        verification_runs.run_scenarios(services, ada)
+
+
+def evaluate_as_ada(root: str, request: str) -> None:
+    """One evaluation by Ada, as a process of its own makes it."""
+    from minivess.workflows.sealed import final_evaluation
+
+    with reopen(Path(root)) as services:
+        final_evaluation.run(services, Keyring.of(Path(root)).unlock("ada", PASSPHRASE), request)
+
+
+POLICY = """\
+signatures:
+  name: release
+  rules:
+    - {role: independent-reviewer, meaning: review}
+    - {role: release-manager, meaning: approval}
+gates:
+  - {id: criteria, kind: criteria}
+  - {id: dice, kind: metric, measure: dice, at_least: 0.01}
+  - {id: parity, kind: parity, at_most: 1.0e-4}
+  - {id: trace, kind: trace}
+  - {id: risks, kind: risk}
+  - {id: test-set, kind: test-set, at_most: 2}
+  - {id: runs, kind: runs}
+  - {id: scenarios, kind: scenarios}
+"""
+
+TINY_TREE = {
+    "pyproject.toml": '[tool.pytest.ini_options]\nbdd_features_base_dir = "features"\n',
+    "tests/features/test_sum.py": (
+        "from pytest_bdd import given, scenarios\n\n"
+        'scenarios("sum.feature")\n\n\n'
+        '@given("two numbers")\ndef _() -> None:\n    assert 2 + 2 == 4\n'
+    ),
+}
+
+
+def write_tiny_tree(folder: Path) -> Path:
+    """A source tree without a gap whose one scenario can be run."""
+    write_source(folder)
+    for name, text in TINY_TREE.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder

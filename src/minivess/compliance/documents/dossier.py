@@ -27,8 +27,8 @@ from minivess.compliance.trace.graph import TraceGraph
 from minivess.compliance.trace.trace_data import view
 from minivess.foundation.clock import timestamp
 from minivess.foundation.digests import digest_file
-from minivess.foundation.errors import InputError, RefusedError, VerificationError
-from minivess.foundation.files import read_limited
+from minivess.foundation.errors import RefusedError, VerificationError
+from minivess.foundation.json_records import read_json_record
 from minivess.foundation.paths import Workspace
 from minivess.foundation.provenance import tree_digest
 from minivess.records.base import Record
@@ -237,11 +237,4 @@ def _record[R: Record](path: Path, kind: type[R], command: str) -> R:
         raise RefusedError(
             f"the pack needs {path.parent.name}/{path.name}, which is not there", hint=f"run `{command}`"
         )
-    try:
-        return kind.model_validate_json(read_limited(path, limit=_LIMIT))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(
-            f"{where}: {first['msg']}", path=f"{path.parent.name}/{path.name}", hint=f"make it again: `{command}`"
-        ) from None
+    return read_json_record(path, kind, shown=f"{path.parent.name}/{path.name}", hint=f"make it again: `{command}`")

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from minivess.foundation.errors import InputError
+from minivess.records.items.trace import TRACE_FORMAT
 
-FORMAT = "minivess-trace/2"
 ITEMS_A_PAGE = 50
 """Items stand in pages of this many numbers. A page an item was measured too: creating and removing 5,500 files takes longer
 than writing what is in them, and an address that follows from the id alone outlives every other item."""
@@ -78,10 +78,10 @@ class TraceView:
     """
 
     def __init__(self, trace: Mapping[str, Any], beside: Beside = Beside()) -> None:  # noqa: B008  a value
-        if trace.get("format") != FORMAT:
+        if trace.get("format") != TRACE_FORMAT:
             raise InputError(
                 f"{trace.get('format')!r} is not a format of traces this version can show",
-                hint=f"make it again, so that it says {FORMAT}",
+                hint=f"make it again, so that it says {TRACE_FORMAT}",
             )
         self.trace = trace
         self.beside = beside

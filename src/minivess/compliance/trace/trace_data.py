@@ -35,9 +35,7 @@ from minivess.records.items.items import (
     links_of,
 )
 from minivess.records.items.risk_plan import RiskPlan
-from minivess.records.items.trace import LogStory, Scenario, Signature
-
-FORMAT = "minivess-trace/2"
+from minivess.records.items.trace import TRACE_FORMAT, LogStory, Scenario, Signature
 
 RELATIONS: dict[str, tuple[str, str]] = {
     "derives-from": ("derives from", "is refined by"),
@@ -96,7 +94,7 @@ def view(
         signed[signature.item].append(signature)
     reviewed = _reviewed(graph, log)
     return {
-        "format": FORMAT,
+        "format": TRACE_FORMAT,
         "project": {"name": "", "version": None, "commit": None, "tree": None, "time": None, **(project or {})},
         "verdict": {
             "holds": not still_open,

@@ -30,13 +30,11 @@ from minivess.ml.inference.predictor import (
     NetworkPredictor,
     PatchPredictor,
 )
-from minivess.records.models.model import ExportRecord, ModelSpec
+from minivess.records.models.model import MASK_THRESHOLD, ExportRecord, ModelSpec
 
 OPSET = 20
 """ONNX operator set of the exported graph."""
 TOLERANCE = 1e-4
-MASK_THRESHOLD = 0.5
-"""Threshold at which flipped voxels are counted."""
 
 
 @implements("REQ-026", "RC-05")

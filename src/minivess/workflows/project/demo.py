@@ -34,6 +34,7 @@ from minivess.foundation.paths import Workspace, templates_folder
 from minivess.records.data.split import Part
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.log.witnessed import Checked
+from minivess.records.people.identity import LOG_IDENTITY
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.records.sinks import Progress
 from minivess.workflows.data import preparation
@@ -42,7 +43,7 @@ from minivess.workflows.people import accounts
 from minivess.workflows.release import build
 from minivess.workflows.sealed import final_evaluation, registration, requests
 from minivess.workflows.session import workspace_files
-from minivess.workflows.session.services import LOG_IDENTITY, Services, open_services
+from minivess.workflows.session.services import Services, open_services
 from minivess.workflows.trace import link_reviews, verification_runs
 from minivess.workflows.trace.pytest_runs import start_scenarios
 

@@ -21,6 +21,7 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
+from minivess.foundation.json_records import first_error
 from minivess.foundation.paths import Workspace
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
@@ -35,7 +36,7 @@ from minivess.records.log.payloads import DataSealed
 from minivess.records.models.intended_use import IntendedUse
 from minivess.records.models.model import CalibrationRecord, ExportRecord
 from minivess.workflows.session.recording import recorded
-from minivess.workflows.session.services import Services, WorkspaceReader, first_error
+from minivess.workflows.session.services import Services, WorkspaceReader
 
 if TYPE_CHECKING:
     from minivess.ml.cases.prepared import LoadedCase

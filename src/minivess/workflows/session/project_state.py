@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from minivess.foundation.digests import digest_file, digest_json
 from minivess.foundation.paths import Workspace, release_policy
 from minivess.records.log.entry import Outcome
+from minivess.records.people.identity import LOG_IDENTITY
 
 if TYPE_CHECKING:
     from minivess.compliance.audit.reader import LogReader
@@ -44,7 +45,6 @@ def reading(workspace: Path, project: Project) -> Iterator[Told | None]:
     from minivess.compliance.audit.log import AuditLog  # a database, which a tree without a project does not need
     from minivess.compliance.identity.keystore import Keystore
     from minivess.foundation.settings import load_settings
-    from minivess.workflows.session.services import LOG_IDENTITY
 
     root = workspace.absolute()
     if LOG_IDENTITY not in {identity.id for identity in Keystore(root / "keystore").identities()}:

@@ -21,6 +21,7 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.clock import Clock, utc_now
 from minivess.foundation.errors import MinivessError, RefusedError, UsageError
 from minivess.foundation.implements import implements
+from minivess.foundation.json_records import first_error
 from minivess.foundation.paths import PROJECT_FILE, Workspace
 from minivess.foundation.provenance import environment_digest, source_state
 from minivess.foundation.settings import Settings, load_settings
@@ -29,14 +30,12 @@ from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import transport_for
 from minivess.records.device.project import Project
 from minivess.records.log.entry import Context
+from minivess.records.people.identity import LOG_IDENTITY
 from minivess.records.sinks import Progress
 from minivess.workflows.session import remembered_checkpoints
 from minivess.workflows.session.data_citation import cited_version
 
 _log = logging.getLogger(__name__)
-
-LOG_IDENTITY = "log"
-"""Id of the service key that signs the log's checkpoints, in the workspace's keystore."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,10 +222,3 @@ def _open_log(keystore: Keystore, database_url: str, passphrase: str, clock: Clo
                 raise
     keystore.finish_rotation(LOG_IDENTITY)
     return AuditLog.open(database_url, log_signer=keystore.unlock(LOG_IDENTITY, passphrase), clock=clock)
-
-
-def first_error(error: ValidationError) -> str:
-    """The first complaint of a validation error in one line, without the value that caused it."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.files import read_limited, write_text_atomic
+from minivess.foundation.json_records import first_error
 from minivess.foundation.paths import Workspace
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
@@ -17,7 +18,6 @@ from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.seal import SealManifest
 from minivess.records.data.split import SplitManifest
 from minivess.records.data.version import DataVersion
-from minivess.workflows.session.services import first_error
 
 SEAL_CONTEXT = b"minivess/test-set/data-key/1"
 """What a data key is wrapped for."""

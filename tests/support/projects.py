@@ -31,6 +31,7 @@ from minivess.foundation.paths import Workspace
 from minivess.foundation.user_profile import Profile
 from minivess.ml.inference.envelope import derive_envelope
 from minivess.records.data.split import Part
+from minivess.records.device.workspace_files import INTENDED_USE
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
 from minivess.records.people.approval import UnsealGrant, UnsealRequest
 from minivess.records.people.identity import KeyAlgorithm, Meaning
@@ -40,7 +41,7 @@ from minivess.workflows.models import modelling
 from minivess.workflows.people import accounts
 from minivess.workflows.sealed import registration, requests
 from minivess.workflows.session import workspace_files
-from minivess.workflows.session.bound_inputs import INTENDED_USE, BoundInputs
+from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, open_services
 from minivess.workflows.trace import verification_runs

@@ -30,7 +30,8 @@ from minivess.workflows.sealed import final_evaluation
 from minivess.workflows.sealed import requests as test_set
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.recording import recorded
-from minivess.workflows.session.services import Services, load_project
+from minivess.workflows.session.services import Services
+from minivess.workflows.session.workspace_files import load_project
 from tests.support import projects
 from tests.support.builders import audit_logs
 

@@ -18,7 +18,7 @@ from minivess.records.log.entry import Outcome
 from minivess.workflows.data import preparation
 from minivess.workflows.pipeline import stages, status
 from minivess.workflows.session.data_citation import cited_version
-from minivess.workflows.session.services import load_project
+from minivess.workflows.session.workspace_files import load_project
 from tests.support import projects
 
 pytestmark = pytest.mark.verifies("SU-38")

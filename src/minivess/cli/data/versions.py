@@ -66,7 +66,7 @@ def pipeline(project: Path, stage: str | None, as_json: bool) -> None:
     from minivess.foundation.paths import Workspace
     from minivess.workflows.pipeline import status as workflow
     from minivess.workflows.pipeline.stages import write_pipeline
-    from minivess.workflows.session.services import load_project
+    from minivess.workflows.session.workspace_files import load_project
 
     if stage is not None:
         with reader_of(project) as services:

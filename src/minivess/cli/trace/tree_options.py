@@ -54,9 +54,9 @@ def traced(project: Path, source: Path | None, results: Path | None, *, now: dat
     tree, safety_class = source or own, plan.device.safety_class
     if tree.resolve() != own:
         return tree, read_trace(tree, results=results, safety_class=safety_class, now=now)
-    from minivess.workflows.session.project_state import reading
+    from minivess.workflows.session.project_state import project_state
 
-    with reading(project, plan) as told:
+    with project_state(project, plan) as told:
         if told is not None and results is None and told.workspace.results.is_file():
             results = told.workspace.results
         return tree, read_trace(tree, results=results, told=told, safety_class=safety_class, now=now)

@@ -38,6 +38,18 @@ from minivess.records.data.split import SplitManifest
 from minivess.records.data.validation import ValidationReport
 from minivess.records.device.project import Project
 from minivess.records.device.release import GateResult, ReleasePolicy
+from minivess.records.device.workspace_files import (
+    CALIBRATION,
+    EVALUATION,
+    EXPORT,
+    MANIFEST,
+    MEMBER_RUN,
+    RESULTS,
+    SEALED,
+    SPLIT,
+    VALIDATION,
+    file_of,
+)
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.trace import ResultReport
 from minivess.records.log.entry import Entry, Outcome
@@ -46,7 +58,6 @@ from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRe
 from minivess.records.people.identity import Identity
 from minivess.records.people.roles import IdentityKind
 
-_LIMIT = 64 << 20
 EVIDENCE = "evidence"
 """The folder in `traceability/` with the files that results name."""
 KEY_ACTIONS = frozenset(PAYLOADS) - {"inference", "inference.refusals", "release.build", "release.sign"}
@@ -156,20 +167,20 @@ def gather(inputs: PackInputs) -> Dossier:
         VerificationError: the entries are not those the checkpoint covers.
     """
     workspace = inputs.workspace
-    report = with_evidence(_record(workspace.results, ResultReport, "minivess trace run"), inputs.source)
+    report = with_evidence(_record(workspace, RESULTS, ResultReport), inputs.source)
     log = read_log(inputs.lines, inputs.checkpoint)
-    runs = [path for path in sorted((workspace.models / "members").glob("*/run.json")) if path.is_file()]
+    runs = [workspace.name(path) for path in sorted(workspace.root.glob(MEMBER_RUN)) if path.is_file()]
     return Dossier(
         inputs=inputs,
         log=log,
-        evaluation=_record(workspace.evaluation / "evaluation.json", EvaluationRecord, "minivess evaluate"),
-        calibration=_record(workspace.models / "calibration.json", CalibrationRecord, "minivess calibrate"),
-        export=_record(workspace.models / "export.json", ExportRecord, "minivess model export"),
-        runs=tuple(_record(path, RunRecord, "minivess train") for path in runs),
-        manifest=_record(workspace.data / "manifest.json", DatasetManifest, "minivess data ingest"),
-        validation=_record(workspace.data / "validation.json", ValidationReport, "minivess data validate"),
-        split=_record(workspace.data / "split.json", SplitManifest, "minivess data split"),
-        sealed=_record(workspace.sealed / "manifest.json", SealManifest, "minivess data seal"),
+        evaluation=_record(workspace, EVALUATION, EvaluationRecord),
+        calibration=_record(workspace, CALIBRATION, CalibrationRecord),
+        export=_record(workspace, EXPORT, ExportRecord),
+        runs=tuple(_record(workspace, name, RunRecord) for name in runs),
+        manifest=_record(workspace, MANIFEST, DatasetManifest),
+        validation=_record(workspace, VALIDATION, ValidationReport),
+        split=_record(workspace, SPLIT, SplitManifest),
+        sealed=_record(workspace, SEALED, SealManifest),
         report=report,
         trace=_trace(inputs, report, log),
         risks=RiskFile.load(inputs.source),
@@ -231,10 +242,11 @@ def _is_key(entry: Entry) -> bool:
     return entry.body.outcome is Outcome.COMPLETED and entry.body.action in KEY_ACTIONS
 
 
-def _record[R: Record](path: Path, kind: type[R], command: str) -> R:
-    """Read one JSON record of the workspace."""
+def _record[R: Record](workspace: Workspace, name: str, kind: type[R]) -> R:
+    """Read one JSON record of the workspace, by its name in the table of files."""
+    row = file_of(name)
+    place = row.place_of(name)
+    path = workspace.root / place
     if not path.is_file():
-        raise RefusedError(
-            f"the pack needs {path.parent.name}/{path.name}, which is not there", hint=f"run `{command}`"
-        )
-    return read_json_record(path, kind, shown=f"{path.parent.name}/{path.name}", hint=f"make it again: `{command}`")
+        raise RefusedError(f"the pack needs {place}, which is not there", hint=f"run `{row.command}`")
+    return read_json_record(path, kind, shown=place, hint=f"make it again: `{row.command}`")

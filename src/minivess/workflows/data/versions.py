@@ -14,6 +14,7 @@ from minivess.ml.versions import data_version, transfer
 from minivess.ml.versions.data_version import TrackedFolder
 from minivess.ml.versions.transfer import Transferred
 from minivess.records.data.version import DataRemote
+from minivess.records.device.workspace_files import SEALED, VERSION
 from minivess.records.log.entry import Entry, Outcome
 from minivess.records.log.payloads import DataAdded
 from minivess.workflows.session.data_citation import cited_version
@@ -124,7 +125,7 @@ def pull(services: Services, signer: Signer) -> Transferred:
     stated = cited_version(services.workspace, None).get("dvc")
     with recorded(services, "data.pull", signer) as record:
         if stated != cited.sealed:
-            raise _other("data/version.json", str(stated), str(cited.sealed))
+            raise _other(VERSION, str(stated), str(cited.sealed))
         done = transfer.pull(services.workspace, remote, accept=cited.check, progress=services.progress)
         _say(record, remote, done)
     return done
@@ -132,7 +133,7 @@ def pull(services: Services, signer: Signer) -> Transferred:
 
 def sealed_yet(services: Services) -> bool:
     """Whether the test part is sealed."""
-    return (services.workspace / "data" / "sealed" / "manifest.json").is_file()
+    return (services.workspace / SEALED).is_file()
 
 
 def _remote(services: Services) -> DataRemote:

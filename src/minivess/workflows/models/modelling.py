@@ -16,46 +16,22 @@ from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.artifact import Artifact
-from minivess.records.base import Record
 from minivess.records.data.split import Part
 from minivess.records.data.version import TrainedOn
+from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, EXPORT, INTENDED_USE, MANIFEST, ONNX, SPLIT
 from minivess.records.log.entry import Entry, Outcome
 from minivess.records.log.receipt import Receipt
-from minivess.records.models.model import CalibrationRecord, ExportRecord, ModelSpec, RunRecord
+from minivess.records.models.ensemble import EnsembleMember, EnsembleRecord
+from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
 from minivess.records.people.roles import Role
 from minivess.workflows.pipeline.stages import follows
-from minivess.workflows.session.bound_inputs import (
-    CALIBRATION,
-    ENSEMBLE,
-    EXPORT,
-    INTENDED_USE,
-    MANIFEST,
-    ONNX,
-    SPLIT,
-    BoundInputs,
-    refused_on_record,
-)
+from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from minivess.workflows.session.workspace_files import write_json
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PARITY_PATCHES = 4
-
-
-class EnsembleMember(Record):
-    """One member as the ensemble uses it."""
-
-    seed: int
-    weights: str
-
-
-class EnsembleRecord(Record):
-    """Which members are combined, and how."""
-
-    model: ModelSpec
-    rule: str = "mean of the members' probabilities"
-    members: tuple[EnsembleMember, ...]
 
 
 @implements("REQ-180")
@@ -85,16 +61,16 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
 
     A member that was trained before in exactly this way, and whose training is in the log, is kept.
     """
-    from minivess.ml.training.loop import train_member
-    from minivess.ml.training.patches import cases_digest
-    from minivess.ml.training.runs import RUN, completed_run
-    from minivess.observability.tracking.mlflow_listener import MlflowListener
-
     workspace, project = Workspace(services.workspace), services.project
     inputs = BoundInputs.of(services)
     with refused_on_record(services, "training", signer):
         version = inputs.version
         cases = [(image, label) for _, image, label in cases_of(inputs, Part.TRAIN)]
+    from minivess.ml.training.loop import train_member
+    from minivess.ml.training.patches import cases_digest
+    from minivess.ml.training.runs import RUN, completed_run
+    from minivess.observability.tracking.mlflow_listener import MlflowListener
+
     digest = cases_digest(cases)
     recorded_outputs = {
         output.digest
@@ -161,19 +137,19 @@ def combine(services: Services, signer: Signer) -> str:
     inputs = [Artifact(name=f"models/members/seed-{run.seed}/weights", digest=run.weights) for run in runs]
     context = services.context(model=digest_of(made), **version)
     with recorded(services, "ensemble", signer, inputs=inputs, context=context) as record:
-        write_json(workspace, "models/ensemble.json", made)
-        record.output("models/ensemble.json", workspace.models / "ensemble.json")
+        write_json(workspace, ENSEMBLE, made)
+        record.output(ENSEMBLE, workspace.root / ENSEMBLE)
         record.payload(members=len(runs), rule=made.rule)
     return digest_of(made)
 
 
 def _ensemble(services: Services, inputs: BoundInputs) -> Any:
     """The PyTorch ensemble, each member's weights compared with the digest that the ensemble's record names."""
+    workspace = Workspace(services.workspace)
+    fixed = inputs.record(ENSEMBLE, EnsembleRecord)
     from minivess.ml.inference.predictor import EnsemblePredictor, NetworkPredictor
     from minivess.ml.models.networks import build_network, load_weights
 
-    workspace = Workspace(services.workspace)
-    fixed = inputs.record(ENSEMBLE, EnsembleRecord)
     members = []
     for member in fixed.members:
         path = workspace.models / "members" / f"seed-{member.seed}" / "weights.pt"
@@ -187,13 +163,13 @@ def _ensemble(services: Services, inputs: BoundInputs) -> Any:
 @follows("calibrate")
 def calibrate(services: Services, signer: Signer) -> CalibrationRecord:
     """Fit temperature and conformal threshold on the calibration part alone."""
-    from minivess.ml.uncertainty.calibration import calibrate as fit
-
     workspace, wanted = Workspace(services.workspace), services.project.calibration
     held = BoundInputs.of(services)
     with refused_on_record(services, "calibration", signer):
         predictor, digest = _ensemble(services, held)
         context = services.context(model=digest, **held.version)
+    from minivess.ml.uncertainty.calibration import calibrate as fit
+
     inputs = [held.recorded(ENSEMBLE), held.recorded(SPLIT)]
     with recorded(services, "calibration", signer, inputs=inputs, context=context) as record:
         made = fit(
@@ -205,8 +181,8 @@ def calibrate(services: Services, signer: Signer) -> CalibrationRecord:
             seed=services.project.split.seed,
             progress=services.progress,
         )
-        write_json(workspace, "models/calibration.json", made)
-        record.output("models/calibration.json", workspace.models / "calibration.json")
+        write_json(workspace, CALIBRATION, made)
+        record.output(CALIBRATION, workspace.root / CALIBRATION)
         record.payload(
             temperature=made.temperature,
             threshold=made.threshold,
@@ -223,15 +199,15 @@ def export(services: Services, signer: Signer) -> ExportRecord:
 
     The bounds of the intended use are derived here, once, from the training and calibration cases.
     """
-    from minivess.ml.export.onnx import to_onnx
-    from minivess.ml.inference.envelope import derive_envelope
-    from minivess.ml.inference.normalisation import normalise
-
     workspace = Workspace(services.workspace)
     held = BoundInputs.of(services)
     with refused_on_record(services, "model.export", signer):
         calibration, version = held.calibration, held.version
         predictor, _ = _ensemble(services, held)
+    from minivess.ml.export.onnx import to_onnx
+    from minivess.ml.inference.envelope import derive_envelope
+    from minivess.ml.inference.normalisation import normalise
+
     spec = services.project.model
     inputs = [held.recorded(name) for name in (ENSEMBLE, CALIBRATION, MANIFEST, SPLIT)]
     with recorded(services, "model.export", signer, inputs=inputs, context=services.context(**version)) as record:
@@ -248,12 +224,12 @@ def export(services: Services, signer: Signer) -> ExportRecord:
             workspace.onnx,
             patches=patches,
         )
-        write_json(workspace, "models/export.json", made)
+        write_json(workspace, EXPORT, made)
         write_json(workspace, INTENDED_USE, use)
         record.context(model=made.onnx)
         record.output(ONNX, workspace.onnx)
-        record.output(EXPORT, workspace.models / "export.json")
-        record.output(INTENDED_USE, workspace.models / "intended-use.json")
+        record.output(EXPORT, workspace.root / EXPORT)
+        record.output(INTENDED_USE, workspace.root / INTENDED_USE)
         record.payload(opset=made.opset, max_abs_difference=made.max_abs_difference, tolerance=made.tolerance)
     return made
 

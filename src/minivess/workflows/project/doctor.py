@@ -33,10 +33,11 @@ from minivess.ml.sealed.sealing import PROGRESS
 from minivess.records.base import Record
 from minivess.records.data.seal import Kind
 from minivess.records.device.project import Project
+from minivess.records.device.workspace_files import SEALED
 from minivess.records.log.entry import Outcome
 from minivess.records.sinks import Progress
-from minivess.workflows.session.services import load_project, silent
-from minivess.workflows.session.workspace_files import manifest_of, seal_of
+from minivess.workflows.session.services import silent
+from minivess.workflows.session.workspace_files import load_project, manifest_of, seal_of
 
 _NAMED = 3
 _LEAST_FREE = 2 << 30
@@ -265,7 +266,7 @@ def _ephemeral(workspace: Workspace) -> Iterator[Finding]:
 def _sealed(workspace: Workspace) -> Iterator[Finding]:
     if (workspace.sealed / PROGRESS).is_file():
         yield _finding("warning", "sealing was interrupted", "run minivess data seal again: what was sealed is kept")
-    if not (workspace.sealed / "manifest.json").is_file():
+    if not (workspace.root / SEALED).is_file():
         yield _finding("warning", "the test part is not sealed", "minivess data seal")
         return
     manifest = seal_of(workspace)
@@ -274,7 +275,7 @@ def _sealed(workspace: Workspace) -> Iterator[Finding]:
     except MinivessError as error:
         yield _finding("problem", error.message, error.hint)
         return
-    digest = digest_file(workspace.sealed / "manifest.json")
+    digest = digest_file(workspace.root / SEALED)
     with closing(_reading(workspace)) as log:
         recorded = {
             output.digest
@@ -285,13 +286,11 @@ def _sealed(workspace: Workspace) -> Iterator[Finding]:
     if digest in recorded:
         yield _finding("ok", f"{len(manifest.files)} sealed files are what the log says")
     else:
-        yield _finding(
-            "problem", "data/sealed/manifest.json is not the one in the log", "run minivess data seal, or restore it"
-        )
+        yield _finding("problem", f"{SEALED} is not the one in the log", "run minivess data seal, or restore it")
 
 
 def _copies(workspace: Workspace, progress: Progress) -> Iterator[Finding]:
-    if not (workspace.sealed / "manifest.json").is_file():
+    if not (workspace.root / SEALED).is_file():
         return
     manifest, project = seal_of(workspace), load_project(workspace.root)
     cases = {file.case for file in manifest.files}
@@ -304,7 +303,7 @@ def _copies(workspace: Workspace, progress: Progress) -> Iterator[Finding]:
     if inside:
         yield _finding(
             "problem",
-            f"{len(inside)} plain copies of sealed cases can be read: {_told(workspace, inside)}",
+            f"{len(inside)} plain copies of sealed cases can be read: {_copied_files(workspace, inside)}",
             "remove them; source files belong to a custodian, out of this workspace and its DVC stores",
         )
     there = {one.path.resolve() for one in found.copies if _beyond(one, outside)} | {
@@ -349,7 +348,7 @@ def _beyond(one: Copy, outside: list[Path]) -> bool:
     return any(one.path.resolve().is_relative_to(place) for place in outside)
 
 
-def _told(workspace: Workspace, copies: list[Copy]) -> str:
+def _copied_files(workspace: Workspace, copies: list[Copy]) -> str:
     return _some(workspace, list(dict.fromkeys(one.path for one in copies)))
 
 

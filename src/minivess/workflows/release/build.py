@@ -33,6 +33,7 @@ from minivess.foundation.provenance import source_state
 from minivess.ml.evaluation.acceptance_criteria import judge as judge_criteria
 from minivess.records.artifact import Artifact
 from minivess.records.device.release import GateFacts, GateResult, RiskJudgement
+from minivess.records.device.workspace_files import CALIBRATION, EVALUATION, EXPORT
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.log.payloads import CriteriaRegistered
 from minivess.records.models.model import CalibrationRecord, ExportRecord
@@ -42,8 +43,8 @@ from minivess.workflows.models.modelling import unaccounted_runs
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.sealed.registration import check_release_policy, policy_of
 from minivess.workflows.session import remembered_checkpoints
-from minivess.workflows.session.bound_inputs import CALIBRATION, EVALUATION, EXPORT, BoundInputs
-from minivess.workflows.session.project_state import Told, things_in
+from minivess.workflows.session.bound_inputs import BoundInputs
+from minivess.workflows.session.project_state import ProjectState, basis_digests
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from minivess.workflows.trace.clause_coverage import standards_of, story_of
@@ -107,7 +108,7 @@ def build(services: Services, signer: Signer) -> BuiltPack:
         if failing:
             raise RefusedError(
                 f"{len(failing)} of {len(gates)} gates fail: {'; '.join(f'{gate.id}: {gate.message}' for gate in failing)}",
-                hint="; ".join(dict.fromkeys(gate.mend for gate in failing)),
+                hint="; ".join(dict.fromkeys([*_first_missing(services), *(gate.mend for gate in failing)])),
             )
         missing = unannounced(services)
         if missing:
@@ -143,6 +144,12 @@ def build(services: Services, signer: Signer) -> BuiltPack:
             version=device.version, tag_manifest=built.tag_manifest_digest, gates=len(gates), files=built.files
         )
     return built
+
+
+def _first_missing(services: Services) -> list[str]:
+    """The first step before a release that was not done, as the beginning of a hint; empty: all were."""
+    step = BoundInputs.of(services).first_missing("release")
+    return [] if step.name == "release" else [f"first `{step.line}`"]
 
 
 @implements("REQ-037", "RC-08")
@@ -220,7 +227,7 @@ def _graph(services: Services) -> TraceGraph:
     """The trace of the source tree with the recorded results, if there are some."""
     results = Workspace(services.workspace).results
     report = read_results(results, services.source) if results.is_file() else None
-    return TraceGraph.load(services.source, report, things=things_in(Told.by(services)))
+    return TraceGraph.load(services.source, report, things=basis_digests(ProjectState.of(services)))
 
 
 def _around(services: Services) -> dict[str, Any]:
@@ -231,7 +238,7 @@ def _around(services: Services) -> dict[str, Any]:
         graph,
         safety_class=services.project.device.safety_class,
         today=services.clock().date(),
-        more=told_by_workspace(Told.by(services)),
+        more=told_by_workspace(ProjectState.of(services)),
         story=story_of(source, graph, services.log),
     )
     coverage = tuple(row.to_json() for row in rows)

@@ -22,13 +22,14 @@ from minivess.ml.sealed.sealed_cases import open_image, open_label, open_sealed
 from minivess.ml.sealed.sealed_files import verify_sealed
 from minivess.records.artifact import Artifact
 from minivess.records.data.split import Part
+from minivess.records.device.workspace_files import EVALUATION, ONNX
 from minivess.records.evaluation.evaluation import CriterionOutcome, EvaluationRecord
 from minivess.records.log.payloads import Evaluated
 from minivess.workflows.log.time_attestations import attest_time
 from minivess.workflows.models.modelling import cases_of
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.sealed.requests import approve, custodian_keys, facts_of, released_keys
-from minivess.workflows.session.bound_inputs import ONNX, BoundInputs
+from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from minivess.workflows.session.workspace_files import write_json
@@ -64,7 +65,8 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
         facts = facts_of(services, inputs=held)
         manifest = held.seal
         record.input("data/sealed", manifest.root)
-        grant = history.check_evaluate(request_id, actor=signer.identity.id, model=facts.model).grant
+        with hint_of_first_missing(services, "evaluate"):
+            grant = history.check_evaluate(request_id, actor=signer.identity.id, model=facts.model).grant
         asked = history.check_facts(request_id, facts)
         plan, look = history.plan_of(request_id), history.number_of(request_id)
         verify_sealed(workspace.sealed, manifest)
@@ -105,11 +107,11 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
         )
         first = history.first_result(asked.id)
         if first is None or same_figures(first, result):
-            write_json(workspace, "evidence/evaluation/evaluation.json", made)
+            write_json(workspace, EVALUATION, made)
             pictures = write_figures(made, details, workspace.evaluation / "figures", cases=not custodian)
             for path in pictures:
                 record.output(f"evaluation/figures/{path.name}", path)
-            record.output("evaluation/evaluation.json", workspace.evaluation / "evaluation.json")
+            record.output(EVALUATION, workspace.evaluation / "evaluation.json")
         else:
             _log.warning(
                 "the figures differ from those of the first evaluation under %s: the first ones count, and the log shows both",

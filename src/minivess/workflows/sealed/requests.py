@@ -29,6 +29,7 @@ from minivess.records.base import Record, Slug
 from minivess.records.data.seal import SealManifest
 from minivess.records.device.project import Project
 from minivess.records.device.strictness import gates_beyond_criteria
+from minivess.records.device.workspace_files import CALIBRATION, CRITERIA, ONNX, PLAN
 from minivess.records.evaluation.evaluation import REUSE, REUSE_0_1_0, AnalysisPlan, Conventions
 from minivess.records.log.receipt import Receipt
 from minivess.records.models.model import MASK_THRESHOLD
@@ -39,7 +40,7 @@ from minivess.workflows.log.cosigning import cosign
 from minivess.workflows.log.time_attestations import attest_time
 from minivess.workflows.log.witnessing import cosign_checkpoint
 from minivess.workflows.sealed.registration import refuse_laxer, registered_policy, registrations_of
-from minivess.workflows.session.bound_inputs import CALIBRATION, ONNX, BoundInputs, evaluation_inputs, inputs_digest
+from minivess.workflows.session.bound_inputs import BoundInputs, evaluation_inputs, hint_of_first_missing, inputs_digest
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
 from minivess.workflows.session.workspace_files import SEAL_CONTEXT, seal_of, version_of, write_json
@@ -117,10 +118,10 @@ def register_criteria(services: Services, signer: Signer) -> Receipt:
         if held.sealing is not None:
             check_terms(held.terms, services.project, held.manifest, held.split)
         refuse_laxer(registered.laxer_than_looks(plan=plan))
-        write_json(workspace, "evidence/evaluation/criteria.json", services.project.evaluation)
-        write_json(workspace, "evidence/evaluation/plan.json", plan)
-        record.output("evaluation/criteria.json", workspace.evaluation / "criteria.json")
-        record.output("evaluation/plan.json", workspace.evaluation / "plan.json")
+        write_json(workspace, CRITERIA, services.project.evaluation)
+        write_json(workspace, PLAN, plan)
+        record.output(CRITERIA, workspace.evaluation / "criteria.json")
+        record.output(PLAN, workspace.evaluation / "plan.json")
         record.payload(
             criteria=[one.model_dump(mode="json") for one in plan.criteria], plan=plan.model_dump(mode="json")
         )
@@ -201,9 +202,10 @@ def approve(services: Services, signer: Signer, request_id: str, *, mode: RunMod
         services, "test-set.approve", signer, instant=True, context=services.context(**version_of(workspace))
     ) as record:
         standing, now = services.log.standing, services.clock()
-        asked = standing.test_set.check_approve(
-            request_id, approver=signer.identity.id, register=standing.register, now=now
-        )
+        with hint_of_first_missing(services, "approve"):
+            asked = standing.test_set.check_approve(
+                request_id, approver=signer.identity.id, register=standing.register, now=now
+            )
         manifest = seal_of(workspace)
         if manifest.root != asked.data:
             raise RefusedError("the request is for another sealed test set")

@@ -11,8 +11,8 @@ from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.json_records import read_json_record
 from minivess.records.data.version import DataVersion
+from minivess.records.device.workspace_files import VERSION
 
-VERSION = "data/version.json"
 _LIMIT = 1 << 20
 
 

@@ -1,4 +1,4 @@
-"""What a project knows beside its source tree: its workspace, its project file and its log, read without any key."""
+"""The state of a project beside its source tree: its workspace, its project file and its log, read without any key."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a project knows beside its source tree."""
+class ProjectState:
+    """The state of a project beside its source tree."""
 
     workspace: Workspace
     project: Project
     log: LogReader
 
     @classmethod
-    def by(cls, services: WorkspaceReader) -> Told:
-        """What open services know."""
+    def of(cls, services: WorkspaceReader) -> ProjectState:
+        """The state of an open workspace."""
         return cls(Workspace(services.workspace), services.project, services.log)
 
 
 @contextmanager
-def reading(workspace: Path, project: Project) -> Iterator[Told | None]:
-    """The log of a project, for reading, which asks for no passphrase; None where no log was started.
+def project_state(workspace: Path, project: Project) -> Iterator[ProjectState | None]:
+    """The state of a project whose log was started; None where it was not. No passphrase is needed.
 
     Raises:
         InputError: a newer version wrote the log.
@@ -51,16 +51,16 @@ def reading(workspace: Path, project: Project) -> Iterator[Told | None]:
         yield None
         return
     with closing(AuditLog.open(load_settings(root).database_url, log_signer=None)) as log:
-        yield Told(Workspace(root), project, log)
+        yield ProjectState(Workspace(root), project, log)
 
 
-def things_in(told: Told) -> dict[str, str]:
+def basis_digests(state: ProjectState) -> dict[str, str]:
     """Digests of what items may rest on, as far as it exists.
 
     `data-set`, `label-protocol` (the classes and how they were annotated), `weights`, `threshold` (the calibration's),
     `policy` and `configuration`.
     """
-    project = told.project
+    project = state.project
     card = project.data.card
     protocol = {
         "annotation": None if card is None else card.annotation_protocol,
@@ -70,9 +70,9 @@ def things_in(told: Told) -> dict[str, str]:
         "configuration": digest_json(project.model_dump(mode="json")),
         "label-protocol": digest_json(protocol),
     }
-    policy = told.workspace.root / "release" / "policy.yaml"
+    policy = state.workspace.root / "release" / "policy.yaml"
     found["policy"] = digest_file(policy if policy.is_file() else release_policy())
-    for entry in told.log.entries(actions={"data.split", "data.validate", "calibration", "model.export"}):
+    for entry in state.log.entries(actions={"data.split", "data.validate", "calibration", "model.export"}):
         action, context = entry.body.action, entry.body.context
         if entry.body.outcome is not Outcome.COMPLETED:
             continue

@@ -16,24 +16,27 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.identity.keyring import Keyring
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.clock import Clock, utc_now
-from minivess.foundation.errors import MinivessError, RefusedError, UsageError
+from minivess.foundation.errors import InputError, MinivessError, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.json_records import first_error
-from minivess.foundation.paths import PROJECT_FILE, Workspace
+from minivess.foundation.paths import Workspace
 from minivess.foundation.provenance import environment_digest, source_state
 from minivess.foundation.settings import Settings, load_settings
-from minivess.foundation.strict_yaml import read_record
 from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import transport_for
 from minivess.records.device.project import Project
+from minivess.records.device.workspace_files import Step, first_missing
 from minivess.records.log.entry import Context
 from minivess.records.people.identity import LOG_IDENTITY
+from minivess.records.people.roles import IdentityKind
 from minivess.records.sinks import Progress
 from minivess.workflows.session import remembered_checkpoints
 from minivess.workflows.session.data_citation import cited_version
+from minivess.workflows.session.workspace_files import load_project
 
 _log = logging.getLogger(__name__)
 
@@ -121,15 +124,6 @@ def silent(label: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
-def load_project(workspace: Path) -> Project:
-    """Read a workspace's `minivess.yaml`.
-
-    Raises:
-        InputError: it is missing, too large, no YAML, or says something a project file may not say.
-    """
-    return read_record(workspace / PROJECT_FILE, Project)
-
-
 @implements("REQ-190")
 def open_reader(
     workspace: Path, *, database_url: str | None = None, progress: Progress = silent, clock: Clock = utc_now
@@ -149,11 +143,17 @@ def open_reader(
     """
     root = workspace.absolute()
     project, settings = load_project(root), load_settings(root)
+    try:
+        log = AuditLog.open(database_url or settings.database_url, log_signer=None, clock=clock)
+    except InputError as error:
+        if not Keystore(Workspace(root).keystore).holds(LOG_IDENTITY):
+            error.hint = _first_of_log(Workspace(root)).line
+        raise
     return WorkspaceReader(
         workspace=root,
         project=project,
         settings=settings,
-        log=AuditLog.open(database_url or settings.database_url, log_signer=None, clock=clock),
+        log=log,
         source=(root / project.source).resolve(),
         progress=progress,
         clock=clock,
@@ -188,7 +188,7 @@ def open_services(
     settings = load_settings(root)
     keystore = Keystore(Workspace(root).keystore)
     if not keystore.holds(LOG_IDENTITY):
-        raise UsageError("the log of this project was not started", hint="`minivess audit start` starts it")
+        raise UsageError("the log of this project was not started", hint=_first_of_log(Workspace(root)).line)
     passphrase = log_passphrase if isinstance(log_passphrase, str) else log_passphrase()
     log = _open_log(keystore, settings.database_url, passphrase, clock)
     try:
@@ -208,6 +208,13 @@ def open_services(
         clock=clock,
         restoring=restoring,
     )
+
+
+@implements("REQ-197")
+def _first_of_log(workspace: Workspace) -> Step:
+    """The first missing step of a project without a log: keys for people, or the log itself."""
+    people = [one for one in Keyring.of(workspace).identities() if one.kind is IdentityKind.PERSON]
+    return first_missing("log", lambda step: step.name == "init" or bool(people))
 
 
 def _open_log(keystore: Keystore, database_url: str, passphrase: str, clock: Clock) -> AuditLog:

@@ -24,12 +24,13 @@ from minivess.foundation.errors import MinivessError
 from minivess.foundation.implements import implements
 from minivess.ml.splits.splits import check_leakage
 from minivess.records.data.dataset import DatasetManifest
+from minivess.records.device.workspace_files import EVALUATION
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.items import Anomaly
 from minivess.records.log.entry import Outcome
 from minivess.records.models.model import CalibrationRecord, ExportRecord
-from minivess.workflows.session.bound_inputs import EVALUATION, BoundInputs
-from minivess.workflows.session.project_state import Told
+from minivess.workflows.session.bound_inputs import BoundInputs
+from minivess.workflows.session.project_state import ProjectState
 
 _NOTES = "data/documents/release-notes.html"
 _SCRIPT = "data/verify/verify.py"
@@ -37,7 +38,7 @@ _WAIT_S = 600
 
 
 @implements("REQ-112")
-def told_by_workspace(told: Told) -> frozenset[str]:
+def told_by_workspace(told: ProjectState) -> frozenset[str]:
     """The names of evidence that a project's workspace and log show."""
     project, found = _Project(told), set()
     for name, shows in _RULES.items():
@@ -52,7 +53,7 @@ def told_by_workspace(told: Told) -> frozenset[str]:
 class _Project:
     """What the rules look at, read once and when it is asked for."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: ProjectState) -> None:
         self.stated, self.workspace, self.log = told.project, told.workspace, told.log
 
     @cached_property
@@ -158,7 +159,7 @@ _RULES: dict[str, Callable[[_Project], bool]] = {
 
 
 @implements("REQ-112")
-def told_by_pack(told: Told, graph: TraceGraph) -> frozenset[str]:
+def told_by_pack(told: ProjectState, graph: TraceGraph) -> frozenset[str]:
     """The names of evidence that the pack of the project's version shows, if there is one."""
     device = told.project.device
     path = told.workspace.release(device.version) / f"{device.name}-{device.version}-evidence.zip"

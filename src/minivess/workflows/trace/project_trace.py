@@ -18,7 +18,7 @@ from minivess.foundation.digests import digest_file
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import project_name, source_state, tree_digest
 from minivess.records.items.trace import LogStory
-from minivess.workflows.session.project_state import Told, things_in
+from minivess.workflows.session.project_state import ProjectState, basis_digests
 from minivess.workflows.trace.clause_coverage import standards_of, story_of
 
 
@@ -40,7 +40,7 @@ def read_trace(
     safety_class: SafetyClass,
     now: datetime,
     results: Path | None = None,
-    told: Told | None = None,
+    told: ProjectState | None = None,
 ) -> Trace:
     """Everything that is known about a source tree.
 
@@ -56,7 +56,7 @@ def read_trace(
         VerificationError: the log breaks a rule.
     """
     report = None if results is None else read_results(results, source)
-    graph = TraceGraph.load(source, report, things={} if told is None else things_in(told))
+    graph = TraceGraph.load(source, report, things={} if told is None else basis_digests(told))
     if told is None:
         return Trace(graph, standards_of(source, graph, safety_class=safety_class, today=now.date()), None)
     from minivess.workflows.trace.evidence_collectors import told_by_pack, told_by_workspace

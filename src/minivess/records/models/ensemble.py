@@ -1,0 +1,21 @@
+"""An ensemble of trained members."""
+
+from __future__ import annotations
+
+from minivess.records.base import Record
+from minivess.records.models.model import ModelSpec
+
+
+class EnsembleMember(Record):
+    """One member as the ensemble uses it."""
+
+    seed: int
+    weights: str
+
+
+class EnsembleRecord(Record):
+    """Which members are combined, and how."""
+
+    model: ModelSpec
+    rule: str = "mean of the members' probabilities"
+    members: tuple[EnsembleMember, ...]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from minivess.cli.rendering import emit_json, emit_table
+from minivess.foundation.implements import implements
 
 if TYPE_CHECKING:
     from minivess.records.device.progress import ProjectProgress
@@ -19,6 +20,7 @@ _NAMED = 2
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_obj
+@implements("REQ-198")
 def status(project: Path, as_json: bool) -> None:
     """Show which steps are done, with what result and when, and the command of the next step."""
     from minivess.workflows.project.progress import progress_of

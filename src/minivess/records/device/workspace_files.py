@@ -12,6 +12,7 @@ from functools import cache
 from typing import Literal
 
 from minivess.foundation.errors import UsageError
+from minivess.foundation.implements import implements
 from minivess.records.base import Record
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.leakage import LeakageReport
@@ -290,6 +291,7 @@ def steps_before(name: StepName) -> tuple[Step, ...]:
     return tuple(step for step in STEPS if step.name in needed)
 
 
+@implements("REQ-197")
 def first_missing(name: StepName, done: Callable[[Step], bool]) -> Step:
     """The first step that must be done before a step and was not; the step itself when all were.
 

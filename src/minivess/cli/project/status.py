@@ -11,7 +11,7 @@ from minivess.cli.rendering import emit_json, emit_table
 from minivess.foundation.implements import implements
 
 if TYPE_CHECKING:
-    from minivess.records.device.progress import ProjectProgress
+    from minivess.records.device.status import ProjectStatus
 
 _NAMED = 2
 """Files of a step that are named in the table."""
@@ -23,9 +23,9 @@ _NAMED = 2
 @implements("REQ-198")
 def status(project: Path, as_json: bool) -> None:
     """Show which steps are done, with what result and when, and the command of the next step."""
-    from minivess.workflows.project.progress import progress_of
+    from minivess.workflows.project.status import status_of
 
-    found = progress_of(project)
+    found = status_of(project)
     if as_json:
         emit_json(found)
         return
@@ -41,7 +41,7 @@ def status(project: Path, as_json: bool) -> None:
     click.echo("Next: nothing, every step is done" if found.next is None else f"Next: {found.next}")
 
 
-def _rows(found: ProjectProgress) -> list[tuple[object, ...]]:
+def _rows(found: ProjectStatus) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for step in found.steps:
         made = [one.name for one in step.artifacts]

@@ -54,7 +54,7 @@ def ingest(services: Services, signer: Signer) -> DatasetManifest:
 
 @follows("validate")
 def validate(services: Services, signer: Signer) -> ValidationReport:
-    """Run the rules over the cases as `look_over` does, and record what was found."""
+    """Run the rules over the cases as `run_rules` does, and record what was found."""
     workspace = Workspace(services.workspace)
     held = BoundInputs.of(services)
     with refused_on_record(services, "data.validate", signer):
@@ -66,7 +66,7 @@ def validate(services: Services, signer: Signer) -> ValidationReport:
         inputs=[held.recorded(MANIFEST)],
         context=services.context(data=manifest.root),
     ) as record:
-        found = look_over(services)
+        found = run_rules(services)
         for name in (PROFILE, VALIDATION):
             if (workspace.root / name).is_file():
                 record.output(name, workspace.root / name)
@@ -81,7 +81,7 @@ def validate(services: Services, signer: Signer) -> ValidationReport:
     return found
 
 
-def look_over(services: WorkspaceReader) -> ValidationReport:
+def run_rules(services: WorkspaceReader) -> ValidationReport:
     """Run the rules over the cases; write the findings, the page a person reads, and the profile of the set.
 
     Nothing is recorded in the log. What was measured is remembered case by case, so that an interrupted validation goes
@@ -110,7 +110,7 @@ def look_over(services: WorkspaceReader) -> ValidationReport:
 
 
 @implements("REQ-191", "REQ-180")
-def _validated(services: Services, signer: Signer) -> None:
+def _record_validation(services: Services, signer: Signer) -> None:
     """Validate again and record it, unless the newest validation in the log is about these cases and in its place."""
     if not (services.workspace / VALIDATION).is_file():
         return
@@ -151,7 +151,7 @@ def split(services: Services, signer: Signer) -> SplitManifest:
         raise RefusedError(
             "the test part is sealed: the split is final", hint="start another project folder for other data"
         )
-    _validated(services, signer)
+    _record_validation(services, signer)
     held = BoundInputs.of(services)
     with recorded(
         services,
@@ -200,7 +200,7 @@ def propose(services: WorkspaceReader) -> SplitManifest:
     published = None if plan.published is None else read_published(services.workspace, plan.published, manifest)
     known = leakage.near(manifest, workspace.prepared, progress=services.progress)
     made = splits.assign(manifest, plan, near=known, published=published)
-    keep_leakage(workspace, manifest, leakage.leaks(manifest, made))
+    write_leakage(workspace, manifest, leakage.leaks(manifest, made))
     splits.check_leakage(manifest, made)
     return made
 
@@ -238,7 +238,7 @@ def _locked_by_plan(services: WorkspaceReader, manifest: DatasetManifest) -> Spl
     return made if made.plan == splits.plan_digest(plan, published) else None
 
 
-def keep_leakage(workspace: Workspace, manifest: DatasetManifest, report: LeakageReport) -> None:
+def write_leakage(workspace: Workspace, manifest: DatasetManifest, report: LeakageReport) -> None:
     """Write data/leakage.json and, with anything to show, data/leakage.html."""
     from minivess.ml.quality.pages.leakage_page import page
 

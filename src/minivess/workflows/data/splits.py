@@ -8,7 +8,7 @@ from minivess.foundation.paths import Workspace
 from minivess.records.data.leakage import LeakageReport
 from minivess.records.data.split import Share, SplitManifest
 from minivess.records.device.workspace_files import LEAKAGE, MANIFEST, SPLIT
-from minivess.workflows.data.preparation import keep_leakage
+from minivess.workflows.data.preparation import write_leakage
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
@@ -32,7 +32,7 @@ def leakage(services: Services, signer: Signer) -> LeakageReport:
     ) as record:
         pairs = guard.near(manifest, workspace.prepared, known=made.near, progress=services.progress)
         report = guard.leaks(manifest, made, pairs)
-        keep_leakage(workspace, manifest, report)
+        write_leakage(workspace, manifest, report)
         record.output(LEAKAGE, workspace.root / LEAKAGE)
         record.payload(across=len(report.across), within=len(report.within))
     return report

@@ -1,7 +1,7 @@
 """The project as a DVC pipeline: what each command takes and makes, so that `dvc repro` and our commands agree.
 
 `dvc repro` runs the commands a person would; each goes through the log as always. Opening the test set and releasing
-need people: their stages do not do it, they see whether it was done and say who does it how (`workflows.pipeline.status`).
+need people: their stages do not do it, they see whether it was done and say who does it how (`workflows.pipeline.stage_states`).
 
 Every output is `persist`: DVC never removes it before a stage runs, and never restores one from its run cache, which
 would be an action that no entry tells of.
@@ -35,12 +35,12 @@ _NOT_READ = ("card", "remote", "rules")
 
 
 @implements("REQ-099")
-def stages_of(project: Project, said: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def stages_of(project: Project, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The stages of a project as `dvc.yaml` says them.
 
     Args:
         project: the project.
-        said: what `minivess.yaml` says (`stated`); DVC can only watch parameters that stand there.
+        settings: what `minivess.yaml` says (`project_settings`); DVC can only watch parameters that stand there.
     """
     made: dict[str, dict[str, Any]] = {}
     for step in STEPS:
@@ -50,10 +50,10 @@ def stages_of(project: Project, said: dict[str, Any]) -> dict[str, dict[str, Any
         params: Iterable[str] = step.stage.settings
         if step.name == "ingest":
             deps = [str(place) for place in (project.data.root, project.data.table) if place is not None]
-            params = sorted(f"data.{key}" for key in said["data"] if key not in _NOT_READ)
+            params = sorted(f"data.{key}" for key in settings["data"] if key not in _NOT_READ)
         if step.name == "split" and project.split.published is not None:
             deps.append(str(project.split.published))
-        watched = [key for key in params if _states(said, key)]
+        watched = [key for key in params if _has_setting(settings, key)]
         stage = {
             "cmd": f"minivess {step.stage.command or step.command}",
             "deps": deps,
@@ -80,7 +80,7 @@ def write_pipeline(root: Path, project: Project) -> bool:
     """
     from minivess.ml.versions.dvc_stages import write_stages
 
-    return write_stages(root, stages_of(project, stated(root)))
+    return write_stages(root, stages_of(project, project_settings(root)))
 
 
 def follows[**P, R](
@@ -90,7 +90,7 @@ def follows[**P, R](
 
     def wrap(action: Callable[Concatenate[Services, P], R]) -> Callable[Concatenate[Services, P], R]:
         def run(services: Services, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            with _noted(services, stage):
+            with _note_stage(services, stage):
                 return action(services, *args, **kwargs)
 
         return functools.update_wrapper(run, action)
@@ -100,7 +100,7 @@ def follows[**P, R](
 
 @implements("REQ-099")
 @contextmanager
-def _noted(services: Services, stage: str) -> Iterator[None]:
+def _note_stage(services: Services, stage: str) -> Iterator[None]:
     """Nothing while the project has no pipeline, or while `dvc repro` runs the command and notes it by itself."""
     root = services.workspace
     if not (root / "dvc.yaml").is_file() or os.environ.get("DVC_ROOT") == str(root.resolve()):
@@ -122,7 +122,7 @@ def _noted(services: Services, stage: str) -> Iterator[None]:
 
 def _state_of_inputs(root: Path, project: Project, stage: str) -> list[Any]:
     """What a stage takes, well enough to notice a change: sections as they count, and size and time of each file."""
-    plan = stages_of(project, stated(root))[stage]
+    plan = stages_of(project, project_settings(root))[stage]
     sections = {key.split(".")[0] for entry in plan.get("params", []) for keys in entry.values() for key in keys}
     plain = project.model_dump(mode="json")
     files: list[tuple[str, int, int]] = []
@@ -135,14 +135,14 @@ def _state_of_inputs(root: Path, project: Project, stage: str) -> list[Any]:
     return [{name: plain.get(name) for name in sorted(sections)}, files]
 
 
-def stated(root: Path) -> dict[str, Any]:
+def project_settings(root: Path) -> dict[str, Any]:
     """What `minivess.yaml` says, without what it leaves out."""
-    said = yaml.safe_load(read_limited(root / PROJECT_FILE, limit=1 << 20))
-    return said if isinstance(said, dict) else {}
+    settings = yaml.safe_load(read_limited(root / PROJECT_FILE, limit=1 << 20))
+    return settings if isinstance(settings, dict) else {}
 
 
-def _states(said: dict[str, Any], key: str) -> bool:
-    found: Any = said
+def _has_setting(settings: dict[str, Any], key: str) -> bool:
+    found: Any = settings
     for part in key.split("."):
         if not isinstance(found, dict) or part not in found:
             return False

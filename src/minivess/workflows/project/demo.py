@@ -88,8 +88,8 @@ def run(source: Path, folder: Path, *, say: Callable[[str], None], progress: Pro
         RefusedError: a gate, a guard or a verification said no.
     """
     begun = time.monotonic()
-    story = _Story(source, folder, say, progress)
-    summary = story.tell()
+    demo = _DemoRun(source, folder, say, progress)
+    summary = demo.complete()
     summary.seconds = time.monotonic() - begun
     return summary
 
@@ -112,7 +112,7 @@ def prepare_folder(source: Path, workspace: Workspace) -> None:
     write_text_atomic(workspace.project_file, text.replace('source: ".."', f"source: {json.dumps(relative)}"))
 
 
-class _Story:
+class _DemoRun:
     def __init__(self, source: Path, folder: Path, say: Callable[[str], None], progress: Progress) -> None:
         if not (source / "features").is_dir() or not (source / "uv.lock").is_file():
             raise UsageError(
@@ -125,7 +125,7 @@ class _Story:
         self.step = 0
         self.begun = time.monotonic()
 
-    def tell(self) -> Summary:
+    def complete(self) -> Summary:
         summary = Summary()
         prepare_folder(self.source, self.workspace)
         # The scenarios run beside everything else: spinning threads would starve both.
@@ -302,7 +302,7 @@ def _server(workspace: Path, passphrases: dict[str, str], *, log: Path) -> Itera
         process = subprocess.Popen(command, env=environment, stdout=stream, stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + SERVER_WAIT_S
-        while not _answers(f"{address}/v1/health"):
+        while not _is_up(f"{address}/v1/health"):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise CouldNotCheckError("the service did not start", hint=f"{log.name} in evidence/ says why")
             time.sleep(0.2)
@@ -315,7 +315,7 @@ def _server(workspace: Path, passphrases: dict[str, str], *, log: Path) -> Itera
             process.kill()
 
 
-def _answers(url: str) -> bool:
+def _is_up(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  always loopback http
             return bool(answer.status == 200)

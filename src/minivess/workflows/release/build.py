@@ -208,7 +208,7 @@ def cosign_pack(services: Services, signer: Signer, pack: Path) -> bool:
     if signer.identity.id not in holders_of(services.log.standing, LookHistory.fold(entries)):
         return False
     remembered_checkpoints.require(services.log, signer.identity)
-    if remembered_checkpoints.contradicted(services.log, {"the checkpoint of the pack": note}):
+    if remembered_checkpoints.contradicting_notes(services.log, {"the checkpoint of the pack": note}):
         raise VerificationError(
             "the pack shows another history than the log that is here", hint="find out which of the two was changed"
         )

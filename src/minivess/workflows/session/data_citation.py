@@ -17,7 +17,7 @@ _LIMIT = 1 << 20
 
 
 @implements("REQ-016", "REQ-096")
-def cited_version(workspace: Path, root: str | None) -> dict[str, str]:
+def data_version_of(workspace: Path, root: str | None) -> dict[str, str]:
     """The digests of the data as they are known now: fields of an entry's context.
 
     After the sealing: the split's root and the DVC digest of the prepared and sealed cases. Before it: the DVC digest of

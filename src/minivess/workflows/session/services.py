@@ -35,7 +35,7 @@ from minivess.records.people.identity import LOG_IDENTITY
 from minivess.records.people.roles import IdentityKind
 from minivess.records.sinks import Progress
 from minivess.workflows.session import remembered_checkpoints
-from minivess.workflows.session.data_citation import cited_version
+from minivess.workflows.session.data_citation import data_version_of
 from minivess.workflows.session.workspace_files import load_project
 
 _log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class WorkspaceReader:
             "git_dirty": dirty,
             "environment": environment_digest(self.source),
             "configuration": digest_of(self.project),
-            **cited_version(self.workspace, self.project.data.root),
+            **data_version_of(self.workspace, self.project.data.root),
         }
         try:
             return Context.model_validate({**found, **known})

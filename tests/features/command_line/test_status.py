@@ -18,7 +18,7 @@ from minivess.foundation.errors import MinivessError
 from minivess.foundation.paths import Workspace
 from minivess.workflows.data import preparation
 from minivess.workflows.sealed import requests
-from tests import projects
+from tests.support import projects
 
 scenarios("status.feature")
 

@@ -13,7 +13,7 @@ from minivess.records.device.project import Project
 from minivess.records.device.workspace_files import EVALUATION, STEPS, file_of
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.log.entry import Entry, Outcome
-from minivess.workflows.pipeline.stages import stages_of, stated
+from minivess.workflows.pipeline.stages import project_settings, stages_of
 from minivess.workflows.session.project_state import project_state
 from minivess.workflows.session.services import WorkspaceReader
 from minivess.workflows.session.workspace_files import read_json
@@ -23,7 +23,7 @@ _PEOPLE = tuple(step.name for step in STEPS if step.stage is not None and step.s
 
 
 @implements("REQ-099")
-def state(root: Path, project: Project) -> list[dict[str, str]]:
+def stage_states(root: Path, project: Project) -> list[dict[str, str]]:
     """Every stage of the project in order: its name, its command, and why it is stale (empty: it is not).
 
     A stage that takes what a stale stage makes is stale with it.
@@ -36,7 +36,7 @@ def state(root: Path, project: Project) -> list[dict[str, str]]:
     reasons, known = stale_stages(root), recorded_stages(root)
     rows: list[dict[str, str]] = []
     makers: dict[str, str] = {}
-    for name, stage in stages_of(project, stated(root)).items():
+    for name, stage in stages_of(project, project_settings(root)).items():
         stale = "; ".join(reasons.get(name, ())) if name in known else "not run yet"
         before = next((makers[path] for path in stage.get("deps", []) if path in makers), None)
         if not stale and before is not None:

@@ -11,7 +11,7 @@ State = Literal["done", "outdated", "missing", "open"]
 """`outdated`: a file it was made from was made again since. `missing`: a file it made is not in the workspace."""
 
 
-class StepProgress(Record):
+class StepStatus(Record):
     """How far one step is.
 
     Attributes:
@@ -37,7 +37,7 @@ class StepProgress(Record):
     artifacts: tuple[Artifact, ...] = ()
 
 
-class LookProgress(Record):
+class LookCounts(Record):
     """The looks at the test set, counted.
 
     Attributes:
@@ -53,7 +53,7 @@ class LookProgress(Record):
     granted: tuple[str, ...] = ()
 
 
-class ProjectProgress(Record):
+class ProjectStatus(Record):
     """How far a project is.
 
     Attributes:
@@ -68,6 +68,6 @@ class ProjectProgress(Record):
     device: str
     version: str
     entries: int | None
-    steps: tuple[StepProgress, ...]
-    looks: LookProgress | None
+    steps: tuple[StepStatus, ...]
+    looks: LookCounts | None
     next: str | None

@@ -13,9 +13,9 @@ from minivess.foundation.clock import Clock, utc_now
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
-from minivess.records.device.progress import LookProgress, ProjectProgress, State, StepProgress
 from minivess.records.device.project import Project
 from minivess.records.device.registration import PolicyRegistered
+from minivess.records.device.status import LookCounts, ProjectStatus, State, StepStatus
 from minivess.records.device.workspace_files import FILES, ONNX, STEPS, Step, file_of
 from minivess.records.log.entry import EntryBody, Outcome
 from minivess.records.log.payloads import CriteriaRegistered, LookApproved, LookRequested
@@ -25,7 +25,7 @@ from minivess.workflows.session.workspace_files import load_project
 
 
 @implements("REQ-198")
-def progress_of(folder: Path, *, clock: Clock = utc_now) -> ProjectProgress:
+def status_of(folder: Path, *, clock: Clock = utc_now) -> ProjectStatus:
     """How far a project is.
 
     Args:
@@ -49,7 +49,7 @@ def progress_of(folder: Path, *, clock: Clock = utc_now) -> ProjectProgress:
     for entry in entries:
         facts.add(entry.body)
     steps = tuple(facts.progress(step) for step in STEPS if not step.optional)
-    return ProjectProgress(
+    return ProjectStatus(
         device=project.device.name,
         version=project.device.version,
         entries=size,
@@ -62,11 +62,11 @@ def progress_of(folder: Path, *, clock: Clock = utc_now) -> ProjectProgress:
 _ACTIONS = frozenset({step.action for step in STEPS if step.action} | ACTIONS)
 
 
-def _looks(history: LookHistory, project: Project, now: datetime) -> LookProgress:
+def _looks(history: LookHistory, project: Project, now: datetime) -> LookCounts:
     def evaluated(name: str) -> bool:
         return any(run.result is not None for run in history.runs.get(name, ()))
 
-    return LookProgress(
+    return LookCounts(
         taken=history.openings,
         allowed=project.evaluation.looks.total,
         waiting=tuple(
@@ -111,7 +111,7 @@ class _Facts:
         self.outputs[body.action] = before | made
         self.newest[body.action] = body
 
-    def progress(self, step: Step) -> StepProgress:
+    def progress(self, step: Step) -> StepStatus:
         """How far a step is."""
         body = self.newest.get(step.action)
         state: State = (
@@ -126,8 +126,8 @@ class _Facts:
                     break
         shown = {"step": step.name, "title": step.title, "command": step.line, "state": state, "reason": reason}
         if body is None:
-            return StepProgress.model_validate(shown)
-        return StepProgress.model_validate(
+            return StepStatus.model_validate(shown)
+        return StepStatus.model_validate(
             {**shown, "entry": body.index, "time": body.time, "actor": body.actor, "artifacts": body.outputs}
         )
 
@@ -146,7 +146,7 @@ def _signatures_left(facts: _Facts, step: Step, body: EntryBody) -> Iterator[str
         yield f"{len(facts.signed)} of {facts.signatures} signatures"
 
 
-def _made_again(facts: _Facts, step: Step, body: EntryBody) -> Iterator[str]:
+def _newer_inputs(facts: _Facts, step: Step, body: EntryBody) -> Iterator[str]:
     """Inputs of which the log has a newer version."""
     for one in body.inputs:
         try:
@@ -178,7 +178,7 @@ def _other_subject(facts: _Facts, step: Step, body: EntryBody) -> Iterator[str]:
         yield "the request has expired"
 
 
-def _gone(facts: _Facts, step: Step, body: EntryBody) -> Iterator[str]:
+def _missing_files(facts: _Facts, step: Step, body: EntryBody) -> Iterator[str]:
     """Files of a step that are not in the workspace."""
     for row in FILES:
         if row.made_by != step.name or row.compared_with not in {"output", "context"}:
@@ -192,8 +192,8 @@ def _gone(facts: _Facts, step: Step, body: EntryBody) -> Iterator[str]:
 
 _CHECKS: Iterable[tuple[State, Callable[[_Facts, Step, EntryBody], Iterator[str]]]] = (
     ("open", _signatures_left),
-    ("outdated", _made_again),
+    ("outdated", _newer_inputs),
     ("outdated", _other_subject),
-    ("missing", _gone),
+    ("missing", _missing_files),
 )
 """What can be wrong with a step that an entry shows, and the state it has then."""

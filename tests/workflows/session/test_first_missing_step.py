@@ -18,7 +18,7 @@ from minivess.workflows.sealed import final_evaluation, registration, requests
 from minivess.workflows.serving import inference
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.services import Services, open_reader, open_services
-from tests import projects
+from tests.support import projects
 
 pytestmark = pytest.mark.verifies("REQ-197", "SU-37", "SU-95")
 

@@ -27,7 +27,7 @@ _IGNORE = ".gitignore"
 
 @dataclass
 class RecordedData:
-    """What the log last said of the data under DVC.
+    """The newest versions of the data under DVC, as the log has them.
 
     Attributes:
         added: digest of each folder of raw data, by name.
@@ -46,8 +46,8 @@ class RecordedData:
             if body.outcome is not Outcome.COMPLETED:
                 continue
             if body.action == "data.add":
-                said = DataAdded.model_validate(body.payload)
-                made.added[said.folder] = said.dvc
+                added = DataAdded.model_validate(body.payload)
+                made.added[added.folder] = added.dvc
             elif body.action == "data.seal" and body.context.dvc is not None:
                 made.sealed = body.context.dvc
         return made

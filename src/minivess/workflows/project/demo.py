@@ -85,7 +85,7 @@ def run(source: Path, folder: Path, *, say: Callable[[str], None], progress: Pro
 
     Raises:
         UsageError: `source` is no clone, or `folder` holds something that is no demo.
-        RefusedError: a gate, a guard or a verification said no.
+        RefusedError: a gate, a guard or a verification refused.
     """
     begun = time.monotonic()
     demo = _DemoRun(source, folder, say, progress)

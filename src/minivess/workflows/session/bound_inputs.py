@@ -225,10 +225,10 @@ class BoundInputs:
         path = self._workspace.root / VERSION
         if context is None or not path.is_file():
             raise UsageError(f"{VERSION} is not there yet", hint=self.first_missing("seal").line)
-        said = read_json_record(path, DataVersion, shown=VERSION, hint="restore it")
-        if (said.split, said.dvc) != (context.data, context.dvc):
+        version = read_json_record(path, DataVersion, shown=VERSION, hint="restore it")
+        if (version.split, version.dvc) != (context.data, context.dvc):
             raise VerificationError(f"{VERSION} says something else than the entry of the sealing", hint="restore it")
-        return {"data": said.split, "dvc": said.dvc}
+        return {"data": version.split, "dvc": version.dvc}
 
     @cached_property
     def calibration(self) -> CalibrationRecord:

@@ -37,7 +37,7 @@ from minivess.records.people.approval import UnsealGrant, UnsealRequest
 from minivess.records.people.identity import KeyAlgorithm, Meaning
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.data import preparation
-from minivess.workflows.models import modelling
+from minivess.workflows.models import ensembles, promotion
 from minivess.workflows.people import accounts
 from minivess.workflows.sealed import registration, requests
 from minivess.workflows.session import workspace_files
@@ -256,7 +256,7 @@ def put_into_use(project: ProjectFolder) -> None:
     """Evaluate the exported model, for the record, and put it into production."""
     model = evaluate_toy_model(project)
     with project.services() as services:
-        modelling.promote(services, project.signers["max"], model, stage="production", reason="for a scenario")
+        promotion.promote(services, project.signers["max"], model, stage="production", reason="for a scenario")
 
 
 def add_toy_training(project: ProjectFolder) -> None:
@@ -280,7 +280,7 @@ def add_toy_training(project: ProjectFolder) -> None:
             workspace_files.write_json(workspace, "models/members/seed-0/run.json", run)
             record.output("models/members/seed-0/run.json", workspace.models / "members" / "seed-0" / "run.json")
             record.payload(architecture=plan.model.architecture, steps=1, final_loss=0.5)
-        modelling.combine(services, ada)
+        ensembles.combine(services, ada)
         calibration = CalibrationRecord(
             temperature=1.0,
             ece_before=0.1,

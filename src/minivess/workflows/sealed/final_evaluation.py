@@ -26,7 +26,7 @@ from minivess.records.device.workspace_files import EVALUATION, ONNX
 from minivess.records.evaluation.evaluation import CriterionOutcome, EvaluationRecord
 from minivess.records.log.payloads import Evaluated
 from minivess.workflows.log.time_attestations import attest_time
-from minivess.workflows.models.modelling import cases_of
+from minivess.workflows.models.cases import cases_of
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.sealed.requests import approve, custodian_keys, facts_of, released_keys
 from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing

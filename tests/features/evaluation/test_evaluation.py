@@ -13,8 +13,8 @@ from minivess.ml.evaluation.acceptance_criteria import Judgement, judge
 from minivess.ml.evaluation.baseline import tune_threshold
 from minivess.ml.evaluation.bootstrap import bootstrap_mean
 from minivess.ml.evaluation.evaluate import evaluate
-from minivess.ml.measures.overlap import dice
-from minivess.ml.measures.topology import cldice
+from minivess.ml.measures.cldice import cldice
+from minivess.ml.measures.dice import dice
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.evaluation.evaluation import MEASURES, Conventions, Criterion, EvaluationRecord, Interval
 

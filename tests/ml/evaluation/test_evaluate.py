@@ -11,7 +11,7 @@ import pytest
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.ml.evaluation.baseline import threshold_mask
 from minivess.ml.evaluation.evaluate import Pictures, evaluate
-from minivess.ml.measures.overlap import dice
+from minivess.ml.measures.dice import dice
 from minivess.ml.measures.surface import hd95_um
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.evaluation.evaluation import Conventions, EvaluationRecord

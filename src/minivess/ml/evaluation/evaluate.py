@@ -17,10 +17,10 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.evaluation.baseline import threshold_mask
 from minivess.ml.evaluation.bootstrap import bootstrap_mean
+from minivess.ml.measures.cldice import cldice
+from minivess.ml.measures.dice import dice
 from minivess.ml.measures.mask_pairs import Mask
-from minivess.ml.measures.overlap import dice
 from minivess.ml.measures.surface import Spacing, surface_measures
-from minivess.ml.measures.topology import cldice
 from minivess.ml.uncertainty.reliability import Reliability, border_band
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.evaluation.evaluation import (

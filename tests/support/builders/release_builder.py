@@ -268,10 +268,12 @@ def _evaluation(cases: int, model: str) -> EvaluationRecord:
             CaseMeasures(
                 case=f"case-{n:02}",
                 subject=f"mouse-{n:02}",
-                dice=value,
-                cldice=value - 0.02,
-                nsd=value + 0.01,
-                hd95_um=None if n == 1 else 9.0 - 6 * value,
+                values={
+                    "dice": value,
+                    "cldice": value - 0.02,
+                    "nsd": value + 0.01,
+                    "hd95_um": None if n == 1 else 9.0 - 6 * value,
+                },
                 baseline_dice=value - 0.2,
             )
             for n, value in enumerate(dice)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from minivess.foundation.errors import InputError, UsageError, VerificationError
-from minivess.ml.models.networks import build_network, load_weights, save_weights, weights_digest
+from minivess.ml.models.registry import build_network
+from minivess.ml.models.weights import load_weights, save_weights, weights_digest
 from minivess.records.models.model import ModelSpec
 
 pytestmark = pytest.mark.verifies("SU-29")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from minivess.foundation.errors import RefusedError
-from minivess.ml.models.networks import load_weights
+from minivess.ml.models.weights import load_weights
 from minivess.ml.training.loop import dice_and_cross_entropy, fit, train_member
 from minivess.ml.training.patches import PatchSampler, TrainingCase
 from minivess.ml.training.runs import RUN, WEIGHTS

@@ -19,7 +19,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.ml.models.networks import build_network, save_weights
+from minivess.ml.models.registry import build_network
+from minivess.ml.models.weights import save_weights
 from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
 from minivess.records.models.model import ModelSpec, RunRecord, TrainingSpec

@@ -32,7 +32,7 @@ def completed_run(out: Path, spec: ModelSpec, training: TrainingSpec, *, seed: i
             return None
         if not (out / WEIGHTS).is_file():
             return None
-        from minivess.ml.models.networks import load_weights
+        from minivess.ml.models.weights import load_weights
 
         load_weights(out / WEIGHTS, expected=record.weights)
     except (InputError, VerificationError):

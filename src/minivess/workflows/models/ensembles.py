@@ -54,7 +54,8 @@ def load_ensemble(services: Services, inputs: BoundInputs) -> Any:
     workspace = Workspace(services.workspace)
     fixed = inputs.record(ENSEMBLE, EnsembleRecord)
     from minivess.ml.inference.predictor import EnsemblePredictor, NetworkPredictor
-    from minivess.ml.models.networks import build_network, load_weights
+    from minivess.ml.models.registry import build_network
+    from minivess.ml.models.weights import load_weights
 
     members = []
     for member in fixed.members:

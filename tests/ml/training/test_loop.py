@@ -13,11 +13,12 @@ from minivess.ml.models.weights import load_weights
 from minivess.ml.training.loop import dice_and_cross_entropy, fit, train_member
 from minivess.ml.training.patches import PatchSampler, TrainingCase
 from minivess.ml.training.runs import RUN, WEIGHTS
-from minivess.records.models.model import ModelSpec, RunRecord, TrainingSpec
+from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.unet import UNetSpec
 
 pytestmark = pytest.mark.verifies("SU-31")
 
-SPEC = ModelSpec(architecture="unet", filters=2, patch=(8, 16, 16))
+SPEC = UNetSpec(filters=2, patch=(8, 16, 16))
 TRAINING = TrainingSpec(members=(5,), steps=4)
 
 

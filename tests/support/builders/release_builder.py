@@ -26,7 +26,8 @@ from minivess.records.device.release import GateFacts, RiskJudgement
 from minivess.records.evaluation.evaluation import CaseMeasures, Conventions, EvaluationRecord, Interval
 from minivess.records.items.trace import RecordedResult, ResultReport
 from minivess.records.log.entry import Context
-from minivess.records.models.model import CalibrationRecord, ExportRecord, ModelSpec, RunRecord, TrainingSpec
+from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord, TrainingSpec
+from minivess.records.models.segresnet import SegResNetSpec
 from minivess.records.people.approval import Envelope
 from minivess.records.people.identity import Meaning
 from tests.support.builders import pack_builder as logs
@@ -350,7 +351,7 @@ def _models(workspace: Workspace, log: logs.LogBuilder) -> ExportRecord:
     for seed in (0, 1):
         run = RunRecord(
             seed=seed,
-            model=ModelSpec(),
+            model=SegResNetSpec(),
             training=TrainingSpec(),
             data=digest_bytes(b"train"),
             weights=digest_bytes(bytes([seed])),

@@ -30,7 +30,8 @@ from minivess.ml.inference.predictor import (
     NetworkPredictor,
     PatchPredictor,
 )
-from minivess.records.models.model import MASK_THRESHOLD, ExportRecord, ModelSpec
+from minivess.records.models.model import MASK_THRESHOLD, ExportRecord
+from minivess.records.models.specifications import ModelSpec
 
 OPSET = 20
 """ONNX operator set of the exported graph."""

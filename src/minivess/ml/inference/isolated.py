@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError, RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
-from minivess.records.models.model import ModelSpec
+from minivess.records.models.specifications import ModelSpec, read_specification
 
 _INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "OMP_NUM_THREADS")
 _LONGEST_LINE = 1 << 20
@@ -177,7 +177,7 @@ def _serve(asked: IO[bytes], answers: IO[bytes]) -> None:
         plan = _hear(asked)
         if plan is None:
             return
-        predictor = OnnxPredictor(Path(plan["graph"]), ModelSpec.model_validate(plan["model"]), expected=plan["digest"])
+        predictor = OnnxPredictor(Path(plan["graph"]), read_specification(plan["model"]), expected=plan["digest"])
         _tell(answers, {"ready": True})
         answers.flush()
         while (image := _hear(asked)) is not None:

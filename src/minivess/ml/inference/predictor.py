@@ -19,7 +19,7 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.inference.normalisation import normalise
 from minivess.ml.inference.tiling import sliding_window
-from minivess.records.models.model import ModelSpec
+from minivess.records.models.specifications import ModelSpec
 
 if TYPE_CHECKING:
     import torch

@@ -23,7 +23,8 @@ from minivess.ml.models.registry import build_network
 from minivess.ml.models.weights import save_weights
 from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
-from minivess.records.models.model import ModelSpec, RunRecord, TrainingSpec
+from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.specifications import ModelSpec
 from minivess.records.sinks import Progress, RunListener
 
 
@@ -73,9 +74,7 @@ def train_member(
         mlflow_run = listener.started(
             f"member-{seed}",
             {
-                "architecture": spec.architecture,
-                "filters": spec.filters,
-                "patch": "x".join(map(str, spec.patch)),
+                **_parameters(spec),
                 "seed": seed,
                 "steps": training.steps,
                 "batch": training.batch,
@@ -175,6 +174,12 @@ def dice_and_cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.
     overlap = (probability * labels).sum()
     dice = (2 * overlap + 1) / (probability.sum() + labels.sum() + 1)
     return 1 - dice + binary_cross_entropy_with_logits(logits, labels)
+
+
+def _parameters(spec: ModelSpec) -> dict[str, int | float | str]:
+    """The fields of a specification as run parameters; sizes are joined by `x`."""
+    fields: dict[str, int | float | str | tuple[int, ...]] = spec.model_dump()
+    return {name: "x".join(map(str, value)) if isinstance(value, tuple) else value for name, value in fields.items()}
 
 
 def _device_name(device: torch.device) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minivess.records.base import Record
-from minivess.records.models.model import ModelSpec
+from minivess.records.models.specifications import ModelSpec
 
 
 class EnsembleMember(Record):

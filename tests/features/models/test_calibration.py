@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.errors import RefusedError
+from minivess.ml.calibrators.temperature import negative_log_likelihood
 from minivess.ml.inference.predictor import PatchPredictor, to_probability
 from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
 from minivess.ml.uncertainty.conformal import ConformalThreshold, conformal_threshold
-from minivess.ml.uncertainty.temperature import negative_log_likelihood
 from minivess.records.data.split import SplitManifest
 from minivess.records.models.model import CalibrationRecord
 from minivess.records.models.segresnet import SegResNetSpec

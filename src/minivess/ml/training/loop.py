@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
+from minivess.ml.losses.dice_cross_entropy import dice_and_cross_entropy
 from minivess.ml.models.registry import build_network
 from minivess.ml.models.weights import save_weights
 from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
@@ -161,19 +161,6 @@ def fit(
     network.to("cpu").eval()
     last = losses[-max(1, steps // 10) :]
     return Fitted(final_loss=math.fsum(last) / len(last), device=device)
-
-
-def dice_and_cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Soft Dice loss over the whole batch (Milletari et al. 2016, with plain sums) plus mean binary cross-entropy.
-
-    Args:
-        logits: (n, 1, z, y, x).
-        labels: 0 or 1, same shape, floating point.
-    """
-    probability = torch.sigmoid(logits)
-    overlap = (probability * labels).sum()
-    dice = (2 * overlap + 1) / (probability.sum() + labels.sum() + 1)
-    return 1 - dice + binary_cross_entropy_with_logits(logits, labels)
 
 
 def _parameters(spec: ModelSpec) -> dict[str, int | float | str]:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.implements import implements
+from minivess.ml.calibrators.temperature import fit_temperature
 from minivess.ml.inference.predictor import PatchPredictor, to_probability
 from minivess.ml.uncertainty.conformal import foreground_scores, threshold_from_scores
 from minivess.ml.uncertainty.reliability import border_band, expected_calibration_error
-from minivess.ml.uncertainty.temperature import fit_temperature
 from minivess.records.data.split import SplitManifest
 from minivess.records.models.model import CalibrationRecord
 from minivess.records.sinks import Progress

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from minivess.foundation.errors import RefusedError
+from minivess.foundation.errors import RefusedError, UsageError
+from minivess.ml.losses.registry import LOSSES
 from minivess.ml.models.weights import load_weights
 from minivess.ml.training.loop import fit, train_member
 from minivess.ml.training.patches import PatchSampler, TrainingCase
@@ -96,6 +97,20 @@ def test_an_interrupted_training_leaves_no_finished_member(tmp_path: Path) -> No
     assert diary.events[-1] == "failed"
     assert not (tmp_path / RUN).exists()
     assert _train(tmp_path).weights == _train(tmp_path / "whole").weights
+
+
+@pytest.mark.slow
+def test_the_named_loss_is_minimised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOSSES, "constant", lambda logits, labels: (logits * 0).sum() + 2.5)
+    sampler = PatchSampler(_cases(), SPEC.patch, seed=0)
+    fitted = fit(torch.nn.Conv3d(1, 1, 1), sampler, TrainingSpec(steps=2), seed=0, loss="constant")
+    assert fitted.final_loss == 2.5
+
+
+def test_an_unknown_loss_is_refused() -> None:
+    sampler = PatchSampler(_cases(), SPEC.patch, seed=0)
+    with pytest.raises(UsageError, match="no loss 'dice'"):
+        fit(torch.nn.Conv3d(1, 1, 1), sampler, TrainingSpec(steps=1), seed=0, loss="dice")
 
 
 @pytest.mark.slow

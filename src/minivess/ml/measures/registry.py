@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import Protocol, cast
 
-from minivess.foundation.errors import UsageError
+from minivess.foundation.choices import choose
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.records.evaluation.evaluation import Conventions
@@ -26,9 +26,8 @@ def function_of(name: str) -> Compute:
     Raises:
         UsageError: the table of measures has no such name.
     """
-    if name not in MEASURES:
-        raise UsageError(f"there is no measure {name!r}", hint=f"known: {', '.join(MEASURES)}")
-    return cast("Compute", import_module(f"{__package__}.{name}").compute)
+    row = choose(MEASURES, name, what="measure")
+    return cast("Compute", import_module(f"{__package__}.{row.name}").compute)
 
 
 @implements("REQ-024", "REQ-200")

@@ -1,7 +1,7 @@
 """Train one ensemble member with Lightning Fabric: bounded by steps, repeatable by seed, whole or absent.
 
-Dice + binary cross-entropy, AdamW with a one-cycle schedule (Smith & Topin 2017, arXiv 1708.07120), channels last.
-A member without a whole earlier run (`runs.py`) is trained from its first step.
+A loss of `ml.losses` (Dice plus binary cross-entropy), AdamW with a one-cycle schedule (Smith & Topin 2017, arXiv
+1708.07120), channels last. A member without a whole earlier run (`runs.py`) is trained from its first step.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 import torch
 
+from minivess.foundation.choices import choose
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.ml.losses.dice_cross_entropy import dice_and_cross_entropy
+from minivess.ml.losses.registry import DICE_CROSS_ENTROPY, LOSSES
 from minivess.ml.models.registry import build_network
 from minivess.ml.models.weights import save_weights
 from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
@@ -116,6 +117,7 @@ def fit(
     training: TrainingSpec,
     *,
     seed: int,
+    loss: str = DICE_CROSS_ENTROPY,
     listener: RunListener | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
@@ -124,8 +126,10 @@ def fit(
     The network ends on the CPU, in evaluation mode. Lightning Fabric is imported here (it takes many seconds).
 
     Raises:
+        UsageError: `ml.losses` has no loss of that name.
         RefusedError: the loss became NaN or infinite.
     """
+    measure_loss = choose(LOSSES, loss, what="loss")
     from lightning_fabric import Fabric
 
     steps = training.steps
@@ -141,14 +145,14 @@ def fit(
         for step in range(1, steps + 1):
             images, labels = (torch.from_numpy(array).to(fabric.device) for array in sampler.batch(training.batch))
             rate = float(schedule.get_last_lr()[0])
-            loss = dice_and_cross_entropy(module(images.to(memory_format=torch.channels_last_3d)), labels)
-            value = float(loss.detach())
+            batch_loss = measure_loss(module(images.to(memory_format=torch.channels_last_3d)), labels)
+            value = float(batch_loss.detach())
             if not math.isfinite(value):
                 raise RefusedError(
                     f"training with seed {seed} diverged: the loss is {value} at step {step}",
                     hint="lower training.learning_rate",
                 )
-            fabric.backward(loss)
+            fabric.backward(batch_loss)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             schedule.step()

@@ -63,4 +63,4 @@ def load_ensemble(services: Services, inputs: BoundInputs) -> Any:
         network = build_network(fixed.model, seed=member.seed)
         network.load_state_dict(load_weights(path, expected=member.weights))
         members.append(NetworkPredictor(network, fixed.model))
-    return EnsemblePredictor(members), digest_of(fixed)
+    return EnsemblePredictor(members, fixed.rule), digest_of(fixed)

@@ -72,7 +72,7 @@ def evaluate(
         predict: image (z, y, x) -> calibrated foreground probabilities float32 (z, y, x) in 0..1.
         labels: case id -> binary reference (z, y, x); called after the prediction of that case is complete.
         plan: the analysis plan with its measures and conventions, and what this evaluation is about.
-        progress: hears after each case.
+        progress: called after each case.
 
     Returns:
         The record, and what figures are drawn from. Aggregates hold each measure and `dice_over_baseline`, the paired

@@ -56,8 +56,8 @@ def train_member(
         seed: draws the initial weights and the patches. The same seed gives the same network on the same machine, with
             the same number of PyTorch threads.
         out: the member's folder.
-        listener: told about the run; hears nothing when an earlier run is returned.
-        progress: told after each step.
+        listener: called during the run, but not when an earlier run is returned.
+        progress: called after each step.
 
     Raises:
         UsageError: there are no cases, or the patch does not fit the network.

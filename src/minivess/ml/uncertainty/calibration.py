@@ -54,7 +54,7 @@ def calibrate(
         confidence: confidence of the stronger conformal statement, in (0, 1).
         seed: draws the voxels that are kept.
         calibrator: the name of a calibrator in `ml.calibrators`.
-        progress: told after each case.
+        progress: called after each case.
 
     Raises:
         RefusedError: a case is not in the calibration part; nothing is fitted then.

@@ -39,7 +39,7 @@ from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.data import preparation
 from minivess.workflows.models import ensembles, promotion
 from minivess.workflows.people import accounts
-from minivess.workflows.sealed import registration, requests
+from minivess.workflows.sealed import analysis_plan, registration, requests
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.recording import recorded
@@ -210,11 +210,11 @@ def evaluate_toy_model(project: ProjectFolder) -> str:
 
 def record_look(services: Services, signers: dict[str, Signer], model: str) -> None:
     """The entries of a custodian run on an exported model, from the criteria on, without a look at any case."""
-    from minivess.workflows.sealed.requests import configuration_digest, plan_of
+    from minivess.workflows.sealed.analysis_plan import configuration_digest, plan_of
 
     developer, reviewer = signers["ada"], signers["rosa"]
     registration.register_policy(services, signers["max"])
-    requests.register_criteria(services, developer)
+    analysis_plan.register_criteria(services, developer)
     plan = plan_of(services.project)
     asked = UnsealRequest(
         id=f"open-toy-{model[-8:]}",
@@ -303,7 +303,7 @@ def add_toy_training(project: ProjectFolder) -> None:
 def register(project: ProjectFolder, services: Services) -> None:
     """Fix in the log what must be fixed before the test set is looked at."""
     registration.register_policy(services, project.signers["max"])
-    requests.register_criteria(services, project.signers["ada"])
+    analysis_plan.register_criteria(services, project.signers["ada"])
 
 
 def evaluate_and_verify(project: ProjectFolder) -> None:

@@ -41,7 +41,7 @@ from minivess.workflows.data import preparation
 from minivess.workflows.models import calibration, ensembles, export, promotion, training
 from minivess.workflows.people import accounts
 from minivess.workflows.release import build
-from minivess.workflows.sealed import final_evaluation, registration, requests
+from minivess.workflows.sealed import analysis_plan, final_evaluation, registration, requests
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.services import Services, open_services
 from minivess.workflows.trace import link_reviews, verification_runs
@@ -230,7 +230,7 @@ class _DemoRun:
             "criteria are registered; Ada asks for a look at the test set, Rosa approves and runs the evaluation"
         )
         registration.register_policy(services, manager)
-        requests.register_criteria(services, ada)
+        analysis_plan.register_criteria(services, ada)
         asked = requests.request(services, ada, purpose="Final evaluation of the demo release")
         record = final_evaluation.approve_and_run(services, rosa, asked.id)
         try:

@@ -28,7 +28,9 @@ from minivess.records.log.payloads import Evaluated
 from minivess.workflows.log.time_attestations import attest_time
 from minivess.workflows.models.cases import cases_of
 from minivess.workflows.pipeline.stages import follows
-from minivess.workflows.sealed.requests import approve, custodian_keys, facts_of, released_keys
+from minivess.workflows.sealed.analysis_plan import facts_of
+from minivess.workflows.sealed.key_release import custodian_keys, released_keys
+from minivess.workflows.sealed.requests import approve
 from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services

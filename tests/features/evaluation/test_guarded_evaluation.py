@@ -205,7 +205,7 @@ def _(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(test_set, "_hand_out", cut)
+        patch.setattr(test_set, "hand_out", cut)
         with pytest.raises(KeyboardInterrupt):
             story.approve()
 

@@ -1,4 +1,4 @@
-Feature: The command line is quick, clear and leaves nothing half-done
+Feature: The command line is quick, clear and cleans up after errors
 
   @REQ-042
   Scenario Outline: Help and verification load no heavy library
@@ -56,6 +56,6 @@ Feature: The command line is quick, clear and leaves nothing half-done
 
   @REQ-044
   Scenario: The demo leaves a stranger's folder alone
-    Given a folder with somebody's notes
+    Given a folder with other files
     When the demo prepares that folder
     Then it is refused and the notes are untouched

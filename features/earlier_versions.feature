@@ -12,7 +12,7 @@ Feature: Evidence of earlier versions
   @REQ-140
   Scenario Outline: Changed evidence of 0.1.0 is refused
     Given a workspace that version 0.1.0 wrote
-    When somebody changes <what> in its log
+    When a user changes <what> in its log
     Then verification refuses the log
 
     Examples:

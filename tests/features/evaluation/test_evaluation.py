@@ -140,7 +140,7 @@ def _(story: Story) -> None:
     assert not judge(story.record, [Criterion(measure="hd95_um", at_most=1e9)])[0].met
 
 
-@given("a prediction that lies entirely beside the vessel")
+@given("a prediction that is entirely beside the vessel")
 def _(story: Story) -> None:
     _, mask = vessel(0)
     story.pair = (np.roll(mask, 12, axis=1), mask)

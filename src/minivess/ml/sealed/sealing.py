@@ -2,7 +2,7 @@
 
 Sealing keeps honest people honest and mistakes impossible: nothing can train on or look at the test part by accident,
 and opening it takes the data key, which the manifest holds only wrapped to approvers. It cannot take back copies that
-were made before, the source files among them; `plain_copies` looks for them (see docs/threat-model.md).
+were made before, the source files among them; `plain_copies` looks for them (see docs/concepts/threat-model.md).
 """
 
 from __future__ import annotations

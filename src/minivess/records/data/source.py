@@ -101,7 +101,7 @@ class Data(Record):
     """Folder the paths of the cases start from, relative to the project file."""
     cases: tuple[CaseSource, ...] = ()
     table: PurePosixPath | None = None
-    """CSV with a line a case (see docs/data.md), relative to the project file."""
+    """CSV with a line a case (see docs/guides/data.md), relative to the project file."""
     pairs: Pairs | None = None
     synthetic: Synthetic | None = None
     classes: dict[Annotated[int, Field(ge=1, le=255)], ShortText] = Field(default={}, max_length=255)

@@ -25,7 +25,7 @@ def level_of_all(total: int) -> float:
     """The level of each interval where `total` looks at one test set are allowed: 1 - 0.05/total (Bonferroni; Dunn 1961).
 
     The intervals of all looks hold together with at least 95 %. What it does not correct for: that what earlier looks
-    showed may have guided the model (Dwork et al. 2015); docs/threat-model.md.
+    showed may have guided the model (Dwork et al. 2015); docs/concepts/threat-model.md.
     """
     return 1 - (1 - CONFIDENCE) / total
 

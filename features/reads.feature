@@ -3,7 +3,7 @@ Feature: Reading needs no passphrase
 
   @REQ-190
   Scenario: The list of commands that need a passphrase is complete
-    Then docs/guides/commands.md lists every command once
+    Then docs/reference/commands.md lists every command once
 
   @REQ-190 @slow
   Scenario: Commands that read work without any passphrase

@@ -14,7 +14,11 @@ from minivess.cli.main import app
 pytestmark = pytest.mark.verifies("SU-45")
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/tutorial").glob("*.md")), *sorted((ROOT / "docs/guides").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs/tutorial").glob("*.md")),
+    *sorted((ROOT / "docs/guides").glob("*.md")),
+]
 LONGEST_README = 60
 BLOCK = re.compile(r"^```bash\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CALL = re.compile(r"(?:^|&& )(?:uv run )?minivess ((?:[^\n#&]|&(?!&))*)", re.MULTILINE)

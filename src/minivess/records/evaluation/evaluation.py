@@ -110,9 +110,13 @@ class Criterion(Record):
     """An acceptance criterion fixed before the test set is opened."""
 
     measure: Measure | Literal["dice_over_baseline"]
+    """The measure that is limited."""
     statistic: Literal["mean", "lower", "upper"] = "mean"
+    """The mean over cases, or a limit of its interval."""
     at_least: float | None = None
+    """The smallest value that is accepted."""
     at_most: float | None = None
+    """The largest value that is accepted."""
 
 
 class Conventions(Record):
@@ -141,7 +145,9 @@ class Looks(Record):
     """How often the sealed test set may be opened for one release of the device, and in all."""
 
     per_release: Annotated[int, Field(ge=1)] = 1
+    """The number of looks for one release."""
     total: Annotated[int, Field(ge=1)] = 3
+    """The number of looks in all."""
 
     @model_validator(mode="after")
     def _fit(self) -> Self:

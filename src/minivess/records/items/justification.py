@@ -71,6 +71,7 @@ class Justification(Record):
     ]
     """The id of a clause, check or ML hazard, or the kind of a gap and the item that has it."""
     reason: Annotated[Statement, AfterValidator(_says_something)]
+    """Why the gap is accepted."""
     owner: Slug
     """The person who answers for it."""
     expires: Annotated[date, BeforeValidator(_day)]

@@ -25,15 +25,20 @@ class SeverityStep(Record):
     """One step of the severity scale."""
 
     word: ShortText
+    """The name of the step."""
     meaning: Statement
+    """What the step means for this device."""
 
 
 class ProbabilityStep(Record):
     """One step of the probability scale: probabilities up to `upper`, starting where the step below ends."""
 
     word: ShortText
+    """The name of the step."""
     upper: Annotated[Decimal, Field(gt=0, le=1)]
+    """The largest probability of the step."""
     meaning: Statement
+    """What the step means for this device."""
 
 
 class ProbabilityScale(Record):
@@ -44,6 +49,7 @@ class ProbabilityScale(Record):
     combine: Literal["product-of-upper-limits"]
     """P = upper limit of P1's step times upper limit of P2's step, then put into a step of this scale."""
     steps: Annotated[tuple[ProbabilityStep, ...], Field(min_length=2)]
+    """The steps, lowest first."""
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -79,8 +85,11 @@ class RiskLevel(Record):
     """A level the matrix may name, from best to worst in the plan, and whether a residual risk may have it."""
 
     name: Slug
+    """The name of the level."""
     acceptable: bool
+    """Whether a risk at this level is acceptable."""
     meaning: Statement
+    """What the level means."""
 
 
 class Disclosure(Record):
@@ -96,11 +105,14 @@ class RiskPlan(Record):
     """Criteria for risk acceptability, fixed before any risk is estimated (ISO 14971 4.4)."""
 
     scope: Statement
+    """The devices, the uses and the phases that the plan covers."""
     severity: Annotated[tuple[SeverityStep, ...], Field(min_length=2)]
+    """The scale of severity, lowest step first."""
     probability: ProbabilityScale
     software_p1: Statement
     """What P1 is taken to be for a software failure, and why."""
     levels: Annotated[tuple[RiskLevel, ...], Field(min_length=2)]
+    """The risk levels, best first."""
     matrix: tuple[tuple[Slug, ...], ...]
     """One row a severity step (1 first), one column a probability step (1 first)."""
     overall: Statement

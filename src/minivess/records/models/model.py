@@ -20,6 +20,7 @@ class ModelSpec(Record):
     """A segmentation network for single-channel volumes with one foreground class."""
 
     architecture: Literal["segresnet", "unet", "dynunet"] = "segresnet"
+    """The network."""
     filters: Annotated[int, Field(ge=2, le=128)] = 8
     """Filters of the first level; each level doubles them."""
     patch: Triple = (32, 64, 64)
@@ -32,8 +33,11 @@ class TrainingSpec(Record):
     members: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1)
     """One seed a member."""
     steps: Annotated[int, Field(ge=1)] = 150
+    """Number of optimiser steps."""
     batch: Annotated[int, Field(ge=1)] = 2
+    """Number of patches in a step."""
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    """Learning rate of the optimiser."""
 
 
 class RunRecord(Record):

@@ -32,7 +32,7 @@ Feature: The evidence pack is complete and in standard formats
   Scenario: The start page needs no network and shows the verdict
     When the pack is built
     Then its pages load nothing from elsewhere
-    And the start page says that all gates hold, how often the test set was looked at, and who must sign
+    And the start page says that all gates passed, how often the test set was looked at, and who must sign
     And every link of the start page leads to a file of the pack
 
   @REQ-107

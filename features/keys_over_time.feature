@@ -91,7 +91,7 @@ Feature: Keys expire, are lost and are stolen
     When Ada proposes a new key for the log
     And the proof of possession is that of another key
     And Ada and Max agree
-    Then the change is refused because nobody showed
+    Then the change is refused because there is no proof
 
   @REQ-116
   Scenario: A change of the log's key that was interrupted is finished

@@ -54,7 +54,7 @@ Feature: Pages of the matrix
     Given a project of that tree whose links were all reviewed by "rosa"
     And a user writes a review of the present text of "REQ-001" into the file of reviews
     When the pages of the project are written
-    Then the page of signatures says that nobody signed for 1 link
+    Then the page of signatures says that 1 link has no signature
 
   @REQ-106
   Scenario: Pages of a tree without a log state that no log was read

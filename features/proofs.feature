@@ -20,7 +20,7 @@ Feature: Changes to the log's history are detected
       | removes entry 5                               | entry 5 is missing            |
       | removes the last entry                        | entry 13 is missing           |
       | swaps entries 5 and 6                         | entry 5 is missing            |
-      | repeats entry 5                               | entry 5 stands a second time  |
+      | repeats entry 5                               | entry 5 occurs twice  |
       | rewrites the payload of entry 13              | entry 13 (scenarios) was changed |
       | lets the actor of the last entry sign another | Merkle root                   |
       | signs the checkpoint with another key         | no signature by the log key   |

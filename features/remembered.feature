@@ -58,8 +58,8 @@ Feature: Each signer's tool remembers the newest checkpoint of a log
       | what                         | why                                    |
       | a key under another name     | not ada's in this log                  |
       | a key of another type        | not ada's in this log                  |
-      | the key that Rosa announced  | somebody else has or had               |
-      | the key of revoked Rosa      | somebody else has or had               |
+      | the key that Rosa announced  | another person has or had               |
+      | the key of revoked Rosa      | another person has or had               |
       | no key                       | malformed payload                      |
 
   @REQ-166 @RC-55

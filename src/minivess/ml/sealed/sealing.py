@@ -124,7 +124,9 @@ def seal(
     """
     stream_cipher.check_key(data_key)
     if not wrap:
-        raise UsageError("sealing needs at least one approver", hint="somebody must be able to open the test set")
+        raise UsageError(
+            "sealing needs at least one approver", hint="at least one person must be able to open the test set"
+        )
     if (out / MANIFEST).is_file():
         approvers = read_manifest(out / MANIFEST, SealManifest).wrapped_keys
         if set(approvers) != set(wrap):

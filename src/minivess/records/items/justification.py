@@ -18,9 +18,9 @@ from minivess.records.items.items import Source
 from minivess.records.items.trace import Gap
 
 UNJUSTIFIABLE = {
-    "unknown-id": "mend the id",
+    "unknown-id": "correct the id",
     "duplicate-id": "give one of the two another id",
-    "wrong-target": "name an item of a kind that can stand there",
+    "wrong-target": "name an item of an allowed kind",
     "circular-link": "take one link out of the circle",
     "unacceptable-risk": "control the risk further, or weigh benefit against it in the risk file (ISO 14971 7.4)",
 }

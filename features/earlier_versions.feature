@@ -39,7 +39,7 @@ Feature: Evidence of earlier versions
     And both refuse it when the model in it is changed
 
   @REQ-140
-  Scenario: Work goes on in a workspace of 0.1.0
+  Scenario: Work continues in a workspace of 0.1.0
     Given a workspace that version 0.1.0 wrote
     When Ada unlocks her key and records a validation
     Then the log verifies and has one entry more

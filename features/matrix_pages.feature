@@ -45,7 +45,7 @@ Feature: Pages of the matrix
     Given a project of that tree whose links were all reviewed by "rosa"
     When the pages of the project are written
     Then the page of "REQ-001" says that the review "derives-from UN-01" by "rosa" holds, and at which entry
-    When in "requirements/all.yaml" the text "Somebody needs trust." becomes "Everybody needs trust."
+    When in "requirements/all.yaml" the text "The user needs trust." becomes "The auditor needs trust."
     And the pages of the project are written
     Then the page of "REQ-001" says that the review "derives-from UN-01" by "rosa" is out of date because "UN-01 has changed"
 

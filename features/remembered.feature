@@ -63,7 +63,7 @@ Feature: Each signer's tool remembers the newest checkpoint of a log
       | no key                       | malformed payload                      |
 
   @REQ-166 @RC-55
-  Scenario: A restored backup is recorded before the log goes on
+  Scenario: A restored backup is recorded before the log continues
     Given Ada recorded something
     And the log is rolled back to before that
     When Max restores the log because "the disk broke"

@@ -252,7 +252,7 @@ class SequenceOfEvents(Item):
 
 
 class HazardousSituation(Item):
-    """A circumstance in which somebody is exposed to a hazard (3.5)."""
+    """A circumstance in which people are exposed to a hazard (3.5)."""
 
     statement: Statement
     """How people are exposed to the hazard."""
@@ -300,7 +300,7 @@ class Risk(Item):
     benefit: Statement | None = None
     """Why the benefit outweighs a residual risk that the plan does not accept (7.4)."""
     benefit_by: Slug | None = None
-    """Who judged so: somebody whom the plan lets (`benefit_approvers`)."""
+    """The authorised person who judged so (`benefit_approvers`)."""
     verdict: Literal["acceptable", "unacceptable"] | None = None
     """Never the source of truth: when typed, it must equal what the plan's matrix gives."""
 

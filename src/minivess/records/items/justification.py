@@ -64,7 +64,7 @@ def _day(value: object) -> date:
 
 
 class Justification(Record):
-    """Why one thing that is missing may be missing for a while."""
+    """Why a gap is accepted until a date."""
 
     subject: Annotated[
         str, StringConstraints(max_length=300), AfterValidator(_one_line), AfterValidator(_may_be_justified)

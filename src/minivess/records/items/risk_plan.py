@@ -93,10 +93,10 @@ class RiskLevel(Record):
 
 
 class Disclosure(Record):
-    """Which residual risks users are told of, and in which document (ISO 14971:2019 clause 8)."""
+    """The residual risks in the information for users, and its document (ISO 14971:2019 clause 8)."""
 
     from_level: Slug
-    """The best level that they are told of; worse ones too."""
+    """The best level that it names; worse ones too."""
     document: Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*(/\w[\w.-]*)*$", max_length=200)]
     """Path in the source tree; it names each such risk by its id."""
 
@@ -118,7 +118,7 @@ class RiskPlan(Record):
     overall: Statement
     """How the overall residual risk is judged (clause 8)."""
     disclosure: Disclosure | None = None
-    """What users are told of residual risks."""
+    """The information for users on residual risks."""
     benefit_approvers: tuple[Slug, ...] = ()
     """People or roles who may judge that a benefit outweighs a risk that is not acceptable (7.4)."""
     serious_from: Annotated[int | None, Field(ge=1)] = None

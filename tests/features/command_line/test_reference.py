@@ -19,7 +19,7 @@ from minivess.workflows.project.reference_pages import file_pages
 
 scenarios("reference.feature")
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
+FOLDER = Path(__file__).resolve().parents[3] / "docs" / "reference"
 
 
 @dataclass

@@ -317,7 +317,7 @@ class Register:
         if new.key_id in self.tenures or self._log_tenure(new.key_id) is not None:
             raise VerificationError(f"entry {index} gives the log a key that another identity has or had")
         if not _shown(entry, LOG_IDENTITY, (self.log_key, new), possession):
-            raise VerificationError(f"entry {index}: there is no proof that they hold the new key of the log")
+            raise VerificationError(f"entry {index}: there is no proof of possession of the new key of the log")
         return self._sign_with(new, start=index + 1)
 
     def _log_tenure(self, key_id: str) -> Tenure | None:

@@ -342,7 +342,7 @@ def of_roots() -> Iterator[Case]:
         (
             "a new log key that the log has already",
             lambda log: roots_entry(log, Roots((cleo().identity,), 1), [cleo()], key=log_key()),
-            "a key that somebody has or had",
+            "a key that another identity has or had",
         ),
         (
             "a root whose key is another's",

@@ -143,7 +143,7 @@ def _case(header: list[str], row: list[str], shown: str, line: int) -> CaseSourc
     try:
         return CaseSource.model_validate(fields)
     except ValidationError as error:
-        raise InputError(first_error(error), path=shown, line=line, hint="mend the cell") from None
+        raise InputError(first_error(error), path=shown, line=line, hint="correct the cell") from None
 
 
 def _by_key(plan: Pairs, pattern: str, root: Path) -> dict[str, tuple[PurePosixPath, dict[str, str | None]]]:

@@ -23,3 +23,9 @@ Feature: Reference pages
     Given a field "device" of the project file without a description
     When the pages of files are generated
     Then it is refused and names "The project file.device"
+
+  @REQ-210
+  Scenario: A measure without a title is named
+    Given a measure "nsd" without a title
+    When the page of measures is generated
+    Then it is refused and names "nsd"

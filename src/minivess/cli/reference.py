@@ -18,7 +18,7 @@ from minivess.cli.main import app
 from minivess.foundation.errors import UsageError
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.workflows.project.reference_pages import file_pages, page_head, table
+from minivess.workflows.project.reference_pages import file_pages, measures_page, page_head, table
 
 _INTRODUCTION = """\
 A command that only reads needs no passphrase. A command that adds an entry needs two: that of the log's key, which
@@ -92,7 +92,7 @@ def commands_page(group: click.Group = app) -> str:
 
 def pages() -> dict[str, str]:
     """All reference pages by file name."""
-    return {"commands.md": commands_page(), **file_pages()}
+    return {"commands.md": commands_page(), "measures.md": measures_page(), **file_pages()}
 
 
 def _name_of(typed: str, known: dict[str, click.Command]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from minivess.cli import reference
 from minivess.cli.main import app
 from minivess.compliance.items.schemas import schemas
 from minivess.foundation.errors import UsageError
-from minivess.workflows.project.reference_pages import file_pages
+from minivess.records.evaluation.measures import MEASURES, Measure
+from minivess.workflows.project.reference_pages import file_pages, measures_page
 
 scenarios("reference.feature")
 
@@ -26,6 +27,7 @@ FOLDER = Path(__file__).resolve().parents[3] / "docs" / "reference"
 class Made:
     group: click.Group = field(default_factory=lambda: click.Group("minivess"))
     schemas: dict[str, dict[str, Any]] = field(default_factory=schemas)
+    measures: dict[str, Measure] = field(default_factory=lambda: dict(MEASURES))
     pages: dict[str, str] = field(default_factory=dict)
     refusal: UsageError | None = None
 
@@ -69,6 +71,16 @@ def _(made: Made) -> None:
 @given(parsers.parse('a field "{name}" of the project file without a description'))
 def _(made: Made, name: str) -> None:
     del made.schemas["project.json"]["properties"][name]["description"]
+
+
+@given(parsers.parse('a measure "{name}" without a title'))
+def _(made: Made, name: str) -> None:
+    made.measures[name] = replace(made.measures[name], title="")
+
+
+@when("the page of measures is generated")
+def _(made: Made) -> None:
+    made.attempt(lambda: measures_page(made.measures))
 
 
 @when("the reference pages are generated")

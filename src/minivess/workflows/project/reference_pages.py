@@ -12,6 +12,7 @@ from typing import Any
 from minivess.compliance.items.schemas import schemas
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
+from minivess.records.evaluation.measures import MEASURES, OVER_BASELINE, Measure, heading_of
 
 Schema = Mapping[str, Any]
 
@@ -67,6 +68,36 @@ def file_pages(known: Mapping[str, Schema] | None = None) -> dict[str, str]:
     """
     known = schemas() if known is None else known
     return {page.file: _page(page, [known[name] for name in page.schemas]) for page in _PAGES}
+
+
+@implements("REQ-210")
+def measures_page(measures: Mapping[str, Measure] = MEASURES) -> str:
+    """The page of the measures, from their registry.
+
+    Raises:
+        UsageError: a measure has no title.
+    """
+    lines = page_head(
+        "Measures", "Each measure is computed for each case of the sealed test set. Criteria and gates name it."
+    )
+    if untitled := [name for name, measure in measures.items() if not measure.title.strip()]:
+        raise UsageError(
+            f"the measure {untitled[0]} has no title", hint="give it one in records/evaluation/measures.py"
+        )
+    rows = (
+        (
+            f"`{measure.name}`",
+            measure.title,
+            measure.unit or "–",
+            measure.direction,
+            "none" if measure.largest is None else f"{measure.largest:g}",
+            "yes" if measure.can_be_undefined else "no",
+        )
+        for measure in measures.values()
+    )
+    heads = ("name", "title", "unit", "direction", "largest value", "may be undefined for a case")
+    over = f"Criteria can also name `{OVER_BASELINE}`: {heading_of(OVER_BASELINE)}, as the mean over cases."
+    return "\n".join((*lines, *table(heads, iter(rows)), "", over)) + "\n"
 
 
 def table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:

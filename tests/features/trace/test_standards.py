@@ -19,7 +19,7 @@ from minivess.compliance.standards.document_evidence import documents
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.compliance.trace.justified_gaps import JudgedGap, judged
 from minivess.foundation.errors import InputError, RefusedError
-from minivess.workflows.session.project_state import Told
+from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.trace import clause_coverage, link_reviews, verification_runs
 from minivess.workflows.trace.project_trace import read_trace
 from tests.support import projects
@@ -49,7 +49,7 @@ class Desk:
         """How a clause stands today."""
         with self.project.services() as services:
             results = self.project.workspace.results if self.project.workspace.results.is_file() else None
-            trace = read_trace(self.tree, safety_class="B", now=NOW, results=results, told=Told.by(services))
+            trace = read_trace(self.tree, safety_class="B", now=NOW, results=results, project=ProjectState.of(services))
         [row] = [row for row in trace.coverage if row.clause.id == name]
         return row
 

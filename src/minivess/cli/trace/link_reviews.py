@@ -71,9 +71,9 @@ def approve(project: Path, subjects: tuple[str, ...], as_json: bool, actor: str 
     from minivess.compliance.documents.approved_documents import approvable, approved
     from minivess.foundation.clock import utc_now
 
-    tree, trace = traced(project, None, None, now=utc_now())
+    trace = traced(project, None, None, now=utc_now())
     signed = approved(trace.story.signatures) if trace.story is not None else {}
-    rows = [(name, *_standing(signed.get(name))) for name in approvable(tree, trace.graph.items)]
+    rows = [(name, *_standing(signed.get(name))) for name in approvable(trace.tree.source, trace.tree.items)]
     if as_json:
         emit_json({"subjects": [dict(zip(("subject", "state", "by", "entry"), row, strict=True)) for row in rows]})
     else:
@@ -186,7 +186,7 @@ def standards(project: Path, source: Path | None, results: Path | None, status: 
     """How every clause of the standards stands, and what has to be done next."""
     from minivess.foundation.clock import utc_now
 
-    _, trace = traced(project, source, results, now=utc_now())
+    trace = traced(project, source, results, now=utc_now())
     rows = [row.to_json() for row in trace.coverage]
     shown = [row for row in rows if status is None or row["status"] == status]
     if as_json:

@@ -53,11 +53,10 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
     """Name every gap with its file and line; exit 1 when there is one."""
     from minivess.compliance.items.marks import reading_marks
 
-    tree = source_of(project, source)
-    with reading_marks(tree) as marks:  # begins while what makes a graph of them is imported
-        from minivess.compliance.results.evidence_files import read_results
-        from minivess.compliance.trace.graph import TraceGraph
-        from minivess.compliance.trace.justified_gaps import idle_justifications, judged
+    folder = source_of(project, source)
+    with reading_marks(folder) as marks:  # begins while what makes a graph of them is imported
+        from minivess.compliance.trace.justified_gaps import idle_justifications
+        from minivess.compliance.trace.tree import Tree
         from minivess.foundation.clock import utc_now
 
         judge = None
@@ -65,10 +64,9 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
             from minivess.workflows.trace.statistical_criteria import judge_all, read_cases
 
             judge = partial(judge_all, cases=read_cases(cases))
-        report = None if results is None else read_results(results, tree)
-        graph = TraceGraph.load(tree, report, judge=judge, marks=marks)
+        tree = Tree.read(folder, today=utc_now().date(), results=results, judge=judge, marks=marks)
     gc.freeze()  # all of it stays until the end, where nobody has to look through it again
-    gaps = judged(graph, graph.gaps(), utc_now().date())
+    gaps = tree.gaps
     if as_json:
         emit_json(
             {"gaps": [{**one.gap.model_dump(mode="json"), "open": one.open, "remark": one.remark} for one in gaps]}
@@ -77,7 +75,7 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
         for one in gaps:
             gap, remark = one.gap, f" ({one.remark})" if one.remark else ""
             click.echo(f"{gap.source.path}:{gap.source.line}: {gap.kind}: {gap.message}{remark}")
-    for idle in idle_justifications(graph, [one.gap for one in gaps]):
+    for idle in idle_justifications(tree.graph, [one.gap for one in gaps]):
         say(f"{idle.source.path}:{idle.source.line}: there is no gap `{idle.subject}` to justify (any more)")
     still_open = sum(one.open for one in gaps)
     justified = f", {len(gaps) - still_open} justified" if len(gaps) > still_open else ""
@@ -137,8 +135,7 @@ def _view(project: Path, source: Path | None, results: Path | None) -> dict[str,
     from minivess.workflows.trace.project_trace import pages_of
 
     now = utc_now()
-    tree, trace = traced(project, source, results, now=now)
-    return pages_of(trace, tree, now=now)
+    return pages_of(traced(project, source, results, now=now), now=now)
 
 
 def _write_matrix(seen: dict[str, Any], out: Path) -> None:

@@ -38,8 +38,8 @@ def source_of(project: Path, source: Path | None) -> Path:
     return project if plan is None else (project / plan.source).resolve()
 
 
-def traced(project: Path, source: Path | None, results: Path | None, *, now: datetime) -> tuple[Path, Trace]:
-    """A tree and everything that is known about it; of the project's own tree also what its workspace and log say.
+def traced(project: Path, source: Path | None, results: Path | None, *, now: datetime) -> Trace:
+    """Everything that is known about a tree; of the project's own tree also what its workspace and log say.
 
     Where no results are named, those that the project recorded of its own tree count. The safety class is that of the
     project's device; without a project that of this software itself.
@@ -49,17 +49,17 @@ def traced(project: Path, source: Path | None, results: Path | None, *, now: dat
     plan = _plan(project)
     if plan is None:
         tree = source or project
-        return tree, read_trace(tree, results=results, safety_class="B", now=now)
+        return read_trace(tree, results=results, safety_class="B", now=now)
     own = (project / plan.source).resolve()
     tree, safety_class = source or own, plan.device.safety_class
     if tree.resolve() != own:
-        return tree, read_trace(tree, results=results, safety_class=safety_class, now=now)
+        return read_trace(tree, results=results, safety_class=safety_class, now=now)
     from minivess.workflows.session.project_state import reading
 
-    with reading(project, plan) as told:
-        if told is not None and results is None and told.workspace.results.is_file():
-            results = told.workspace.results
-        return tree, read_trace(tree, results=results, told=told, safety_class=safety_class, now=now)
+    with reading(project, plan) as state:
+        if state is not None and results is None and state.workspace.results.is_file():
+            results = state.workspace.results
+        return read_trace(tree, results=results, project=state, safety_class=safety_class, now=now)
 
 
 def _plan(project: Path) -> Project | None:

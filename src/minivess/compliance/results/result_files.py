@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
-from minivess.foundation.provenance import environment_digest, tree_digest
+from minivess.foundation.provenance import SourceVersion
 from minivess.records.items.trace import RecordedResult, ResultReport
 
 _LIMIT = 64 << 20
@@ -36,9 +36,9 @@ def read_report(path: Path) -> ResultReport:
         ) from None
 
 
-def is_of(report: ResultReport, source: Path) -> bool:
-    """Whether results were recorded on this tree and environment as they stand; others count for nothing."""
-    return report.tree == tree_digest(source) and report.environment == environment_digest(source)
+def is_of(report: ResultReport, version: SourceVersion) -> bool:
+    """Whether results were recorded on this tree and environment; others count for nothing."""
+    return report.tree == version.tree and report.environment == version.environment
 
 
 def judge(results: Iterable[RecordedResult]) -> Verdict:

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import date
 from typing import Any
 
-from minivess.compliance.items.history import Revision
 from minivess.compliance.results.result_files import judge
-from minivess.compliance.trace.gaps import find_gaps
-from minivess.compliance.trace.justified_gaps import JudgedGap, judged
+from minivess.compliance.trace.justified_gaps import JudgedGap
 from minivess.compliance.trace.link_reviews import RESTS_ON, LinkKey
 from minivess.compliance.trace.links import Links
+from minivess.compliance.trace.tree import Tree
 from minivess.foundation.clock import timestamp
 from minivess.records.items.items import (
     KINDS,
@@ -67,25 +65,21 @@ _ORDER = ("failed", "unacceptable", "stale", "untested", "acceptable", "passed",
 
 
 def view(
-    graph: Links,
+    tree: Tree,
     *,
-    today: date,
     project: Mapping[str, Any] | None = None,
     coverage: Sequence[Mapping[str, Any]] = (),
-    history: Mapping[str, Sequence[Revision]] | None = None,
     log: LogStory | None = None,
 ) -> dict[str, Any]:
-    """The whole graph.
+    """The whole tree.
 
     Args:
-        graph: the graph.
-        today: the day for which justifications are judged.
+        tree: the tree.
         project: name, version, commit, tree and time of what it is about, as far as known.
         coverage: how the clauses of standards stand, as `standards.coverage` tells them.
-        history: the commits of each item, by id, newest first.
         log: what the log of the project says; None where none was read.
     """
-    gaps = judged(graph, find_gaps(graph), today)
+    graph, gaps = tree.graph, tree.gaps
     by_item: defaultdict[str, list[JudgedGap]] = defaultdict(list)
     for one in gaps:
         by_item[one.gap.item].append(one)
@@ -110,7 +104,7 @@ def view(
             {
                 **_item(graph, item, status[item.id], by_item[item.id], reviewed),
                 "signatures": [_signature(one) for one in signed[item.id]],
-                "history": [asdict(one) for one in (history or {}).get(item.id, ())],
+                "history": [asdict(one) for one in tree.revisions.get(item.id, ())],
             }
             for item in graph.items.all()
         ],
@@ -144,7 +138,7 @@ def _item(
 ) -> dict[str, Any]:
     said = item.model_dump(mode="json", exclude={"id", "title", "source", *link_fields(type(item))})
     links = [_link(graph, item, field, target, reviewed) for field, target in links_of(item)]
-    links += [_link(graph, item, RESTS_ON, thing, reviewed) for thing in item.rests_on if thing in graph.things]
+    links += [_link(graph, item, RESTS_ON, name, reviewed) for name in item.rests_on if name in graph.artifacts]
     return {
         "id": item.id,
         "kind": _KIND[type(item)],

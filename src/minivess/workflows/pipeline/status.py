@@ -67,15 +67,15 @@ def take_over(root: Path, project: Project) -> list[str]:
     """
     from minivess.ml.versions.dvc_stages import record_stage, recorded_stages
 
-    known, taken = recorded_stages(root), list[str]()
-    with reading(root, project) as told:
-        if told is None:
+    stages, taken = recorded_stages(root), list[str]()
+    with reading(root, project) as known:
+        if known is None:
             return taken
         for stage, action in _ACTIONS.items():
-            if stage in known:
+            if stage in stages:
                 continue
             made: dict[str, str] = {}
-            for entry in told.log.entries(actions={action}):
+            for entry in known.log.entries(actions={action}):
                 if entry.body.outcome is Outcome.COMPLETED and entry.body.context.configuration == digest_of(project):
                     made |= {output.name: output.digest for output in entry.body.outputs}
             files = {root / name: digest for name, digest in made.items()}

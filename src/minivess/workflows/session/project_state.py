@@ -5,35 +5,52 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minivess.foundation.digests import digest_file, digest_json
 from minivess.foundation.paths import Workspace, release_policy
-from minivess.records.log.entry import Outcome
 
 if TYPE_CHECKING:
     from minivess.compliance.audit.reader import LogReader
+    from minivess.compliance.rules.log_facts import LogFacts
     from minivess.records.device.project import Project
     from minivess.workflows.session.services import WorkspaceReader
 
 
 @dataclass(frozen=True)
-class Told:
+class ProjectState:
     """What a project knows beside its source tree."""
 
     workspace: Workspace
     project: Project
     log: LogReader
+    known: LogFacts | None = None
+    """What the log says, where it was read already."""
 
     @classmethod
-    def by(cls, services: WorkspaceReader) -> Told:
-        """What open services know."""
-        return cls(Workspace(services.workspace), services.project, services.log)
+    def of(cls, services: WorkspaceReader, facts: LogFacts | None = None) -> ProjectState:
+        """The state of an open workspace, with what its log says where that was read already."""
+        return cls(Workspace(services.workspace), services.project, services.log, facts)
+
+    @cached_property
+    def facts(self) -> LogFacts:
+        """The log, read when it is first asked for, and then kept.
+
+        Raises:
+            VerificationError: the log's key did not sign these entries.
+        """
+        return self.log.facts() if self.known is None else self.known
+
+    @cached_property
+    def artifacts(self) -> dict[str, str]:
+        """As `artifact_digests`."""
+        return artifact_digests(self.project, self.workspace, self.facts)
 
 
 @contextmanager
-def reading(workspace: Path, project: Project) -> Iterator[Told | None]:
+def reading(workspace: Path, project: Project) -> Iterator[ProjectState | None]:
     """The log of a project, for reading, which asks for no passphrase; None where no log was started.
 
     Raises:
@@ -51,16 +68,15 @@ def reading(workspace: Path, project: Project) -> Iterator[Told | None]:
         yield None
         return
     with closing(AuditLog.open(load_settings(root).database_url, log_signer=None)) as log:
-        yield Told(Workspace(root), project, log)
+        yield ProjectState(Workspace(root), project, log)
 
 
-def things_in(told: Told) -> dict[str, str]:
-    """Digests of what items may rest on, as far as it exists.
+def artifact_digests(project: Project, workspace: Workspace, facts: LogFacts) -> dict[str, str]:
+    """Digests of the artifacts that items may rest on, by name, as far as they exist.
 
     `data-set`, `label-protocol` (the classes and how they were annotated), `weights`, `threshold` (the calibration's),
     `policy` and `configuration`.
     """
-    project = told.project
     card = project.data.card
     protocol = {
         "annotation": None if card is None else card.annotation_protocol,
@@ -70,12 +86,10 @@ def things_in(told: Told) -> dict[str, str]:
         "configuration": digest_json(project.model_dump(mode="json")),
         "label-protocol": digest_json(protocol),
     }
-    policy = told.workspace.root / "release" / "policy.yaml"
+    policy = workspace.root / "release" / "policy.yaml"
     found["policy"] = digest_file(policy if policy.is_file() else release_policy())
-    for entry in told.log.entries(actions={"data.split", "data.validate", "calibration", "model.export"}):
+    for entry in facts.completed({"data.split", "data.validate", "calibration", "model.export"}):
         action, context = entry.body.action, entry.body.context
-        if entry.body.outcome is not Outcome.COMPLETED:
-            continue
         if action.startswith("data.") and context.data:
             found["data-set"] = context.data
         elif action == "model.export" and context.model:

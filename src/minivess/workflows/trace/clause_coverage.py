@@ -6,11 +6,10 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterable
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minivess.compliance.documents.approved_documents import approvable, shown_by_approvals
+from minivess.compliance.documents.approved_documents import shown_by_approvals
 from minivess.compliance.facts.lock_file import read_lock
 from minivess.compliance.items.items import load_items
 from minivess.compliance.standards.catalogue import SafetyClass, catalogues, ml_hazards
@@ -18,12 +17,11 @@ from minivess.compliance.standards.coverage import Attested, Coverage, Facts, co
 from minivess.compliance.standards.document_evidence import documents, shown_by_documents
 from minivess.compliance.standards.item_evidence import considered, shown_by_items
 from minivess.compliance.trace.graph import TraceGraph
-from minivess.compliance.trace.justified_gaps import judged
 from minivess.compliance.trace.link_reviews import item_digest
+from minivess.compliance.trace.tree import Tree
 from minivess.foundation.errors import MinivessError, RefusedError, UsageError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.foundation.provenance import source_state
 from minivess.records.items.items import Attestation, RiskControl, SoftwareItem, SoftwareUnit
 from minivess.records.items.risk_plan import missing_reasons
 from minivess.records.items.trace import LogStory
@@ -31,7 +29,6 @@ from minivess.records.log.receipt import Receipt
 from minivess.records.people.roles import IdentityKind
 
 if TYPE_CHECKING:
-    from minivess.compliance.audit.reader import LogReader
     from minivess.compliance.identity.signer import Signer
     from minivess.workflows.session.services import Services
 
@@ -40,32 +37,28 @@ _TEXT_LIMIT = 4 << 20
 
 @implements("REQ-072")
 def standards_of(
-    source: Path,
-    graph: TraceGraph,
+    tree: Tree,
     *,
     safety_class: SafetyClass,
-    today: date,
     more: Iterable[str] = (),
     story: LogStory | None = None,
 ) -> tuple[Coverage, ...]:
     """Every clause, check and hazard of machine learning that binds software of a class, and how it stands.
 
     Args:
-        source: the source tree.
-        graph: its trace graph, with results where there are some.
+        tree: the source tree, with results where there are some.
         safety_class: of the device.
-        today: the day for which justifications are judged.
         more: names of evidence that the caller knows to be there (of the workspace, of the release).
         story: what the log says about the tree; without it nothing counts as signed.
 
     Raises:
         InputError: a justification or a hazard's `covers` names nothing that is known, with file and line.
     """
-    gaps = judged(graph, graph.gaps(), today)
+    source, graph, gaps, today = tree.source, tree.graph, tree.gaps, tree.today
     excuses = tuple(one.justification for one in gaps if not one.open and one.justification is not None)
     present = {
         *more,
-        *_of_tree(source, graph),
+        *_of_tree(tree),
         *(shown_by_approvals(story.signatures, graph.items) if story is not None else ()),
         *shown_by_items(
             graph.items.all(), safety_class=safety_class, dependencies=_dependencies(source), locked=_locked(source)
@@ -114,14 +107,6 @@ def attest(services: Services, signer: Signer, item: str) -> Receipt:
     return record.receipt
 
 
-def story_of(source: Path, graph: TraceGraph, log: LogReader, *, results: str | None = None) -> LogStory:
-    """What a log says about a tree, as `log_story`."""
-    from minivess.compliance.documents.log_story import ACTIONS, log_story  # cryptography
-
-    known = log.entries(actions=ACTIONS)
-    return log_story(known, graph, size=log.size, approvable=approvable(source, graph.items), results=results)
-
-
 def attested_in(story: LogStory) -> tuple[Attested, ...]:
     """The attestations whose words are those that were signed; the latest signature of each."""
     signed = (one for one in story.signatures if one.meaning == "attested" and not one.out_of_date)
@@ -130,15 +115,16 @@ def attested_in(story: LogStory) -> tuple[Attested, ...]:
 
 
 @implements("REQ-112")
-def _of_tree(source: Path, graph: TraceGraph) -> set[str]:
+def _of_tree(tree: Tree) -> set[str]:
     """Evidence that the tree shows beside its items."""
+    source, graph = tree.source, tree.graph
     found = {"development-plan"} if (source / "sdp.md").is_file() else set()
     found |= {"lock-file"} if (source / "uv.lock").is_file() else set()
     found |= {"soup-list"} if _locked(source) else set()
     found |= {"architecture"} if _contracts(source) and _rooms_say_what_for(source) else set()
     found |= {"version-history"} if re.search(r"(?m)^## \S", _text(source, "CHANGELOG.md")) else set()
     found |= shown_by_documents({one.path: _text(source, one.path) for one in documents()})
-    found |= {"version-control"} if source_state(source)[0] is not None else set()
+    found |= {"version-control"} if tree.version.state[0] is not None else set()
     plan, controls = graph.items.plan, graph.items.controls
     if plan is not None and graph.items.risks:
         owed = [

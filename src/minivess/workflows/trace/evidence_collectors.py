@@ -13,9 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
+from minivess.compliance.items.items import Items
 from minivess.compliance.rules.looks import LookHistory
-from minivess.compliance.trace.graph import TraceGraph
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.pack import SIGNATURES_CHECK, verify_pack
 from minivess.compliance.verification.trust import Trust
@@ -26,10 +25,9 @@ from minivess.ml.splits.splits import check_leakage
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.items import Anomaly
-from minivess.records.log.entry import Outcome
 from minivess.records.models.model import CalibrationRecord, ExportRecord
 from minivess.workflows.session.bound_inputs import EVALUATION, BoundInputs
-from minivess.workflows.session.project_state import Told
+from minivess.workflows.session.project_state import ProjectState
 
 _NOTES = "data/documents/release-notes.html"
 _SCRIPT = "data/verify/verify.py"
@@ -37,9 +35,9 @@ _WAIT_S = 600
 
 
 @implements("REQ-112")
-def told_by_workspace(told: Told) -> frozenset[str]:
+def told_by_workspace(state: ProjectState) -> frozenset[str]:
     """The names of evidence that a project's workspace and log show."""
-    project, found = _Project(told), set()
+    project, found = _Project(state), set()
     for name, shows in _RULES.items():
         try:
             if shows(project):
@@ -52,18 +50,18 @@ def told_by_workspace(told: Told) -> frozenset[str]:
 class _Project:
     """What the rules look at, read once and when it is asked for."""
 
-    def __init__(self, told: Told) -> None:
-        self.stated, self.workspace, self.log = told.project, told.workspace, told.log
+    def __init__(self, state: ProjectState) -> None:
+        self.stated, self.workspace, self.state = state.project, state.workspace, state
 
     @cached_property
     def inputs(self) -> BoundInputs:
         """The files of the workspace, compared with the log."""
-        return BoundInputs(self.workspace, self.log.entries())
+        return BoundInputs(self.workspace, self.state.facts.entries)
 
     @cached_property
     def history(self) -> LookHistory:
         """What the log says about the test set."""
-        return LookHistory.fold(self.log.entries())
+        return self.state.facts.history
 
     @cached_property
     def manifest(self) -> DatasetManifest:
@@ -87,20 +85,21 @@ class _Project:
 
     def first(self, action: str) -> int | None:
         """Index of the first completed entry of an action."""
-        entries = (one for one in self.log.entries(actions={action}) if one.body.outcome is Outcome.COMPLETED)
-        return next((one.body.index for one in entries), None)
+        found = self.state.facts.first(action)
+        return None if found is None else found.body.index
 
 
 def _log_verifies(project: _Project) -> bool:
-    return all(check.passed for check in verify_log(project.log.pairs(), project.log.checkpoint())[0])
+    facts = project.state.facts
+    return all(check.passed for check in verify_log(facts.pairs, facts.note)[0])
 
 
 def _witnessed(project: _Project) -> bool:
     policy = project.stated.witnesses
     if policy is None:
         return False
-    trust = Trust.of_register(Register.fold(project.log.entries(actions=REGISTER_ACTIONS)), policy)
-    checks, _ = verify_log(project.log.pairs(), project.log.checkpoint(), trust=trust, quick=True)
+    facts = project.state.facts
+    checks, _ = verify_log(facts.pairs, facts.note, trust=Trust.of_register(facts.register, policy), quick=True)
     return all(check.passed for check in checks)
 
 
@@ -145,7 +144,7 @@ def _evaluated(project: _Project) -> bool:
 _RULES: dict[str, Callable[[_Project], bool]] = {
     "audit-log": _log_verifies,
     "log-witnessed": _witnessed,
-    "lineage-delivered": lambda project: not project.log.pending_events(),
+    "lineage-delivered": lambda project: not project.state.log.pending_events(),
     "data-record": _validated,
     "split-disjoint": _disjoint,
     "test-set-sealed": _sealed,
@@ -158,10 +157,10 @@ _RULES: dict[str, Callable[[_Project], bool]] = {
 
 
 @implements("REQ-112")
-def told_by_pack(told: Told, graph: TraceGraph) -> frozenset[str]:
+def told_by_pack(state: ProjectState, items: Items) -> frozenset[str]:
     """The names of evidence that the pack of the project's version shows, if there is one."""
-    device = told.project.device
-    path = told.workspace.release(device.version) / f"{device.name}-{device.version}-evidence.zip"
+    device = state.project.device
+    path = state.workspace.release(device.version) / f"{device.name}-{device.version}-evidence.zip"
     if not path.is_file():
         return frozenset()
     try:
@@ -174,7 +173,7 @@ def told_by_pack(told: Told, graph: TraceGraph) -> frozenset[str]:
             script = archive.read(_SCRIPT)
     except (MinivessError, OSError, KeyError, UnicodeDecodeError, zipfile.BadZipFile):
         return frozenset()
-    known = graph.items.of(Anomaly).values()
+    known = items.of(Anomaly).values()
     if all(one.id in notes for one in known if one.status == "open"):
         found.add("anomalies-listed")
     if not failed:

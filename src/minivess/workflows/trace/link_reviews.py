@@ -25,7 +25,7 @@ from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads import BaselineTaken
 from minivess.records.log.receipt import Receipt
 from minivess.records.people.roles import IdentityKind, Role
-from minivess.workflows.session.project_state import Told, things_in
+from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
 
@@ -48,7 +48,7 @@ class Baseline:
 
 def link_states(services: WorkspaceReader) -> dict[LinkKey, State]:
     """How every link of the source tree stands."""
-    current = link_digests(load_items(services.source), things_in(Told.by(services)))
+    current = link_digests(load_items(services.source), ProjectState.of(services).artifacts)
     return states(current, read_reviews(services.source))
 
 
@@ -77,7 +77,7 @@ def review(services: Services, signer: Signer, *, only: Collection[str] = ()) ->
     for name in only:
         if name not in items.by_id:
             raise UsageError(f"there is no item {name}")
-    current = link_digests(items, things_in(Told.by(services)))
+    current = link_digests(items, ProjectState.of(services).artifacts)
     known = read_reviews(services.source)
     open_links = [
         key

@@ -12,8 +12,8 @@ from minivess.compliance.standards.coverage import (
     Coverage,
     Facts,
     coverage,
+    nothing_open,
     refuse_strangers,
-    settled,
     summary,
 )
 from minivess.compliance.standards.evidence_names import evidence
@@ -50,7 +50,7 @@ def test_without_facts_everything_is_open_and_says_what_to_do(catalogue: Catalog
     assert {row.status for row in covered} == {"open"}
     assert all(row.reason and row.next.endswith(".") for row in covered)
     assert summary(covered)["open"] == len(catalogue.binding("C", "enhanced"))
-    assert not settled(covered)
+    assert not nothing_open(covered)
 
 
 def test_a_clause_is_met_only_by_all_its_evidence() -> None:
@@ -95,7 +95,7 @@ def test_a_persons_word_does_not_replace_evidence_that_a_tool_can_look_at() -> N
 
 
 def test_a_persons_word_counts_where_no_tool_can_tell() -> None:
-    assert evidence()["change-plan"].told_by == "planned"
+    assert evidence()["change-plan"].found_in == "planned"
     before = judge(Facts(), "E04", checks())
     assert "have E04 attested" in before.next
     row = judge(Facts(attestations=(attested("E04"),)), "E04", checks())
@@ -115,7 +115,7 @@ def test_a_reason_is_shown_with_owner_and_end_and_never_counts_as_met() -> None:
     row = judge(Facts(justifications=(justified("IEC 62304 4.4"),)), "4.4")
     assert (row.status, row.reason) == ("justified", "there is no legacy software (eva, until 2026-11-21)")
     assert row.next == "Close it, or justify it anew, before 2026-11-21 has passed."
-    assert (summary([row])["met"], summary([row])["justified"], settled([row])) == (0, 1, True)
+    assert (summary([row])["met"], summary([row])["justified"], nothing_open([row])) == (0, 1, True)
     assert row.to_json()["justified"] == [
         {"reason": "there is no legacy software", "owner": "eva", "expires": "2026-11-21"}
     ]
@@ -123,7 +123,7 @@ def test_a_reason_is_shown_with_owner_and_end_and_never_counts_as_met() -> None:
 
 def test_an_expired_reason_leaves_the_clause_open_and_is_still_shown() -> None:
     row = judge(Facts(justifications=(justified("IEC 62304 4.4", expires=TODAY - timedelta(1)),)), "4.4")
-    assert (row.status, row.open, settled([row])) == ("expired", True, False)
+    assert (row.status, row.open, nothing_open([row])) == ("expired", True, False)
     assert "expired: there is no legacy software (eva, until 2026-11-20)" in row.reason
     assert row.to_json()["status"] == "open"
     assert row.to_json()["expired"] is True

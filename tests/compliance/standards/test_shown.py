@@ -7,8 +7,8 @@ from typing import Literal
 
 import pytest
 
+from minivess.compliance.standards.collectors.items import considered, shown_by_items
 from minivess.compliance.standards.evidence_names import evidence
-from minivess.compliance.standards.item_evidence import considered, shown_by_items
 from minivess.records.items.items import (
     Anomaly,
     ChangeRequest,
@@ -107,7 +107,7 @@ ALL = shown(whole_device().values())
 
 def test_a_whole_device_shows_what_items_can_show() -> None:
     assert len(ALL) == 20
-    assert all(evidence()[name].told_by == "source" for name in ALL)
+    assert all(evidence()[name].found_in == "source" for name in ALL)
 
 
 def test_nothing_is_shown_by_nothing() -> None:

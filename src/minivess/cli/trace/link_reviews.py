@@ -68,7 +68,7 @@ def approve(project: Path, subjects: tuple[str, ...], as_json: bool, actor: str 
             for subject, receipt in link_reviews.approve(services, person, subjects).items():
                 say(f"{subject} is approved by {person.identity.id}, entry {receipt.index}")
         return
-    from minivess.compliance.documents.approved_documents import approvable, approved
+    from minivess.compliance.standards.approvals import approvable, approved
     from minivess.foundation.clock import utc_now
 
     trace = traced(project, None, None, now=utc_now())

@@ -13,7 +13,7 @@ import click
 from minivess.cli.rendering import emit_json, emit_table, say
 from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.cli.trace import exchange, link_reviews
-from minivess.cli.trace.tree_options import results_option, source_of, source_option, traced
+from minivess.cli.trace.tree_options import read_tree, results_option, source_of, source_option, traced
 from minivess.foundation.implements import implements
 from minivess.records.people.roles import Role
 
@@ -48,15 +48,17 @@ for command in (
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_obj
-@implements("REQ-031")
+@implements("REQ-031", "REQ-194")
 def check(project: Path, source: Path | None, results: Path | None, cases: Path | None, as_json: bool) -> None:
-    """Name every gap with its file and line; exit 1 when there is one."""
+    """Name every gap with its file and line; exit 1 when there is one.
+
+    In a project its recorded results count, as they do for the matrix and the gates of a release.
+    """
     from minivess.compliance.items.marks import reading_marks
 
     folder = source_of(project, source)
     with reading_marks(folder) as marks:  # begins while what makes a graph of them is imported
         from minivess.compliance.trace.justified_gaps import idle_justifications
-        from minivess.compliance.trace.tree import Tree
         from minivess.foundation.clock import utc_now
 
         judge = None
@@ -64,7 +66,7 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
             from minivess.workflows.trace.statistical_criteria import judge_all, read_cases
 
             judge = partial(judge_all, cases=read_cases(cases))
-        tree = Tree.read(folder, today=utc_now().date(), results=results, judge=judge, marks=marks)
+        tree = read_tree(project, source, results, now=utc_now(), judge=judge, marks=marks)
     gc.freeze()  # all of it stays until the end, where nobody has to look through it again
     gaps = tree.gaps
     if as_json:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from minivess.compliance.documents.approved_documents import APPROVED, BY_REVIEWER, approvable
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.items.items import Items
 from minivess.compliance.rules.log_facts import LogFacts
+from minivess.compliance.standards.approvals import APPROVED, BY_REVIEWER, approvable
 from minivess.compliance.trace.link_reviews import LinkKey, item_digest, link_digests
 from minivess.compliance.trace.links import Links
 from minivess.compliance.trace.tree import Tree

@@ -44,7 +44,7 @@ from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from minivess.workflows.trace.clause_coverage import standards_of
-from minivess.workflows.trace.evidence_collectors import told_by_workspace
+from minivess.workflows.trace.workspace_evidence import ProjectEvidence
 
 PACK_LIMIT = 4 << 30
 
@@ -217,8 +217,8 @@ def _pack_inputs(services: Services, release: ReleaseFacts, gates: tuple[GateRes
     rows = standards_of(
         tree,
         safety_class=project.device.safety_class,
-        more=told_by_workspace(ProjectState.of(services, log)),
         story=story,
+        workspace=ProjectEvidence(ProjectState.of(services, log)),
     )
     commit, dirty = tree.version.state
     return PackInputs(

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from minivess.compliance.documents.approved_documents import BY_REVIEWER, approvable
 from minivess.compliance.documents.log_story import items_digest
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.items.items import load_items
+from minivess.compliance.standards.approvals import BY_REVIEWER, approvable
 from minivess.compliance.trace.link_reviews import (
     LinkKey,
     State,

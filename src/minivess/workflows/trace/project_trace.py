@@ -60,11 +60,17 @@ def read_trace(
     if project is None:
         return Trace(tree, standards_of(tree, safety_class=safety_class), None)
     from minivess.compliance.documents.log_story import story_of  # cryptography
-    from minivess.workflows.trace.evidence_collectors import told_by_pack, told_by_workspace
+    from minivess.workflows.trace.workspace_evidence import ProjectEvidence, ReleasePack
 
     story = story_of(tree, project.facts)
-    more = told_by_workspace(project) | told_by_pack(project, tree.items)
-    return Trace(tree, standards_of(tree, safety_class=safety_class, more=more, story=story), story)
+    rows = standards_of(
+        tree,
+        safety_class=safety_class,
+        story=story,
+        workspace=ProjectEvidence(project),
+        pack=ReleasePack.of(project),
+    )
+    return Trace(tree, rows, story)
 
 
 @implements("REQ-070")

@@ -27,9 +27,9 @@ from minivess.workflows.sealed import registration
 from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.services import Services
 from minivess.workflows.trace.project_trace import pages_of, read_trace
-from tests import projects
-from tests.call_counts import counted
-from tests.tiny_tree import write_tree
+from tests.support import projects
+from tests.support.call_counts import counted
+from tests.support.tiny_tree import write_tree
 
 pytestmark = pytest.mark.verifies("REQ-193", "SU-40", "SU-16")
 

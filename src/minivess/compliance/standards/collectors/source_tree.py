@@ -1,0 +1,111 @@
+"""Evidence that files of the source tree and the risk plan show, beside documents and single items."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from minivess.compliance.standards.collectors.sources import Collector, EvidenceSources
+from minivess.compliance.trace.tree import Tree
+from minivess.foundation.files import read_limited
+from minivess.records.items.risk_plan import missing_reasons
+
+_LIMIT = 4 << 20
+_RELEASED = re.compile(r"(?m)^## \S")
+
+
+def source_text(source: Path, name: str) -> str:
+    """A text of the tree; empty when it is not there or is not UTF-8.
+
+    Raises:
+        InputError: it is too large.
+    """
+    path = source / name
+    try:
+        return read_limited(path, limit=_LIMIT).decode("utf-8") if path.is_file() else ""
+    except UnicodeDecodeError:
+        return ""
+
+
+def dependencies(source: Path) -> frozenset[str]:
+    """Names of the packages the product and its extras depend on directly, from `pyproject.toml`."""
+    project = _pyproject(source).get("project", {})
+    extras = (one for listed in project.get("optional-dependencies", {}).values() for one in listed)
+    names = (re.match(r"[A-Za-z0-9._-]+", str(one)) for one in (*project.get("dependencies", []), *extras))
+    return frozenset(match[0] for match in names if match) - {project.get("name")}
+
+
+def _pyproject(source: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(source_text(source, "pyproject.toml"))
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def _architecture(tree: Tree) -> bool:
+    """Whether import contracts say which package may use which, and every package under `src/` has a docstring."""
+    contracts = _pyproject(tree.source).get("tool", {}).get("importlinter", {}).get("contracts")
+    packages = sorted((tree.source / "src").rglob("__init__.py"))
+    try:
+        return bool(contracts and packages) and all(
+            ast.get_docstring(ast.parse(read_limited(one, limit=_LIMIT))) for one in packages
+        )
+    except (SyntaxError, ValueError):
+        return False
+
+
+def _history(tree: Tree) -> bool:
+    return _RELEASED.search(source_text(tree.source, "CHANGELOG.md")) is not None
+
+
+def _risk_file(tree: Tree) -> bool:
+    """Whether there are a plan and risks, and no reason is owed for one."""
+    plan, risks, controls = tree.items.plan, tree.items.risks, tree.items.controls
+    return (
+        plan is not None
+        and bool(risks)
+        and not any(
+            missing_reasons(risk, tuple(controls[name].kind for name in risk.controls if name in controls))
+            for risk in risks.values()
+        )
+    )
+
+
+def _risks_acceptable(tree: Tree) -> bool:
+    plan, risks = tree.items.plan, tree.items.risks
+    return plan is not None and bool(risks) and all(plan.level(one.residual).acceptable for one in risks.values())
+
+
+def _overall_risk(tree: Tree) -> bool:
+    """Whether the plan says all that ISO 14971 clause 8 requires, and nothing of it is owed for single risks."""
+    plan = tree.items.plan
+    owed = any(one.gap.kind in ("untold-risk", "unacceptable-risk") for one in tree.gaps)
+    complete = plan is not None and plan.disclosure is not None and bool(plan.benefit_approvers)
+    return complete and bool(tree.items.risks) and not owed
+
+
+def _of(rule: Callable[[Tree], bool]) -> Collector:
+    def shows(sources: EvidenceSources) -> bool:
+        return rule(sources.tree)
+
+    return shows
+
+
+COLLECTORS: Mapping[str, Collector] = MappingProxyType(
+    {
+        "development-plan": _of(lambda tree: (tree.source / "sdp.md").is_file()),
+        "lock-file": _of(lambda tree: (tree.source / "uv.lock").is_file()),
+        "soup-list": lambda sources: bool(sources.locked),
+        "architecture": _of(_architecture),
+        "version-history": _of(_history),
+        "version-control": _of(lambda tree: tree.version.state[0] is not None),
+        "risk-file": _of(_risk_file),
+        "risks-acceptable": _of(_risks_acceptable),
+        "overall-residual-risk": _of(_overall_risk),
+    }
+)

@@ -219,9 +219,7 @@ def _held(check: Check, requirement: str) -> None:
 @then(parsers.parse('"{first}", "{second}" and "{third}" count as failed too'))
 def _(check: Check, first: str, second: str, third: str) -> None:
     assert check.graph is not None
-    statuses = {
-        item["id"]: item["status"] for item in view(Tree(SourceVersion(check.tree), check.graph, TODAY))["items"]
-    }
+    statuses = {item.id: item.status for item in view(Tree(SourceVersion(check.tree), check.graph, TODAY)).items}
     assert [statuses[name] for name in (first, second, third)] == ["failed"] * 3
 
 
@@ -237,9 +235,9 @@ def _(check: Check, risk: str, state: str) -> None:
     reopened = {item for kind, item, _ in check.gaps if kind == "reopened-risk"}
     assert reopened == ({risk} if state == "reopened" else set())
     assert check.graph is not None
-    [item] = [one for one in view(Tree(SourceVersion(check.tree), check.graph, TODAY))["items"] if one["id"] == risk]
-    assert item["levels"][-1]["stage"] == "counted in use"
-    assert item["levels"][-1]["acceptable"] == (state == "kept")
+    [item] = [one for one in view(Tree(SourceVersion(check.tree), check.graph, TODAY)).items if one.id == risk]
+    assert item.levels[-1].stage == "counted in use"
+    assert item.levels[-1].acceptable == (state == "kept")
 
 
 @given(parsers.parse('a hazard "{hazard}" that nobody followed to its end'))
@@ -272,8 +270,8 @@ def _(tree: Tree) -> None:
     assert tree.risks.acceptable
     assert [risk.residual.p1 for risk in tree.risks.risks] == [1]
     shown = view(tree)
-    assert shown["verdict"]["holds"]
-    assert not any(item["gaps"] for item in shown["items"])
+    assert shown.verdict.holds
+    assert not any(item.gaps for item in shown.items)
 
 
 @then("a tree that is read now has gaps")

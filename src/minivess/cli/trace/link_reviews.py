@@ -187,16 +187,16 @@ def standards(project: Path, source: Path | None, results: Path | None, status: 
     from minivess.foundation.clock import utc_now
 
     trace = traced(project, source, results, now=utc_now())
-    rows = [row.to_json() for row in trace.coverage]
-    shown = [row for row in rows if status is None or row["status"] == status]
+    rows = [row.to_data() for row in trace.coverage]
+    shown = [row for row in rows if status is None or row.status == status]
     if as_json:
-        emit_json({"coverage": shown})
+        emit_json({"coverage": [row.model_dump(mode="json") for row in shown]})
     else:
         emit_table(
             ("clause", "status", "asks for", "next"),
-            [(row["id"], row["status"], row["paraphrase"], row["next"]) for row in shown],
+            [(row.id, row.status, row.paraphrase, row.next) for row in shown],
         )
-    counts = {name: sum(row["status"] == name for row in rows) for name in ("met", "justified", "open")}
+    counts = {name: sum(row.status == name for row in rows) for name in ("met", "justified", "open")}
     say(", ".join(f"{count} {name}" for name, count in counts.items()))
 
 

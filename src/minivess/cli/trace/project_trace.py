@@ -6,7 +6,7 @@ import gc
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from minivess.cli.trace import exchange, link_reviews
 from minivess.cli.trace.tree_options import read_tree, results_option, source_of, source_option, traced
 from minivess.foundation.implements import implements
 from minivess.records.people.roles import Role
+
+if TYPE_CHECKING:
+    from minivess.records.items.trace_data import TraceData
 
 
 @click.group()
@@ -131,7 +134,7 @@ def site(project: Path, folder: Path, source: Path | None, results: Path | None)
     say(f"{len(pages)} files; open {pages[0]}")
 
 
-def _view(project: Path, source: Path | None, results: Path | None) -> dict[str, Any]:
+def _view(project: Path, source: Path | None, results: Path | None) -> TraceData:
     """Everything that is known about a tree, as pages show it."""
     from minivess.foundation.clock import utc_now
     from minivess.workflows.trace.project_trace import pages_of
@@ -140,7 +143,7 @@ def _view(project: Path, source: Path | None, results: Path | None) -> dict[str,
     return pages_of(traced(project, source, results, now=now), now=now)
 
 
-def _write_matrix(seen: dict[str, Any], out: Path) -> None:
+def _write_matrix(seen: TraceData, out: Path) -> None:
     from minivess.compliance.site.trace_tables import write_csv, write_xlsx
     from minivess.foundation.files import write_text_atomic
 
@@ -149,7 +152,7 @@ def _write_matrix(seen: dict[str, Any], out: Path) -> None:
     elif out.suffix == ".xlsx":
         write_xlsx(seen, out)
     elif out.suffix == ".json":
-        write_text_atomic(out, json.dumps(seen, ensure_ascii=False, indent=1) + "\n")
+        write_text_atomic(out, json.dumps(seen.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n")
     else:
         raise click.UsageError("the matrix can be written to .csv, .xlsx and .json")
     say(f"wrote {out}")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from minivess.compliance.facts.soup import SoupItem, soup
 from minivess.compliance.risk.risk_file import RiskFile
 from minivess.compliance.rules.log_facts import LogFacts
-from minivess.compliance.site.view import Beside, TraceView
+from minivess.compliance.site.view import PackPaths, TraceView
 from minivess.compliance.trace.trace_data import view
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.clock import timestamp
@@ -29,6 +27,7 @@ from minivess.records.device.project import Project
 from minivess.records.device.release import GateResult, ReleasePolicy
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.trace import LogStory, ResultReport
+from minivess.records.items.trace_data import ClauseCoverage, TraceProject
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
 
 _LIMIT = 64 << 20
@@ -56,8 +55,8 @@ class PackInputs:
     """The folder with the document templates (`foundation.paths.templates_folder()`)."""
     commit: str | None = None
     dirty: bool | None = None
-    coverage: Sequence[Mapping[str, Any]] = ()
-    """How the clauses of standards stand, as JSON-ready data."""
+    coverage: tuple[ClauseCoverage, ...] = ()
+    """How the clauses of standards stand."""
 
     @property
     def source(self) -> Path:
@@ -134,17 +133,17 @@ def _trace(inputs: PackInputs) -> TraceView:
     device = inputs.project.device
     shown = view(
         inputs.tree,
-        project={
-            "name": device.name,
-            "version": device.version,
-            "commit": inputs.commit,
-            "tree": inputs.tree.version.tree,
-            "time": timestamp(inputs.time),
-        },
+        project=TraceProject(
+            name=device.name,
+            version=device.version,
+            commit=inputs.commit,
+            tree=inputs.tree.version.tree,
+            time=timestamp(inputs.time),
+        ),
         coverage=inputs.coverage,
         log=inputs.story,
     )
-    return TraceView(shown, Beside("../index.html", "../audit/proofs", frozenset(inputs.log.proofs), EVIDENCE))
+    return TraceView(shown, PackPaths("../index.html", "../audit/proofs", frozenset(inputs.log.proofs), EVIDENCE))
 
 
 def _record[R: Record](path: Path, kind: type[R], command: str) -> R:

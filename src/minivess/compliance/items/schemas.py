@@ -1,4 +1,4 @@
-"""JSON Schemas (draft 2020-12) of the files people edit, generated from the records that validate them.
+"""JSON Schemas (draft 2020-12) of the files people edit and of the trace, generated from the records that validate them.
 
 Each YAML file names its schema in its first line, so that an editor with a YAML language server completes and
 checks it.
@@ -16,18 +16,22 @@ from pydantic.json_schema import models_json_schema
 
 from minivess.compliance.items.items import FOLDERS
 from minivess.foundation.files import write_text_atomic
+from minivess.foundation.implements import implements
 from minivess.records.device.project import Project
 from minivess.records.items.justification import Justification
 from minivess.records.items.risk_plan import RiskPlan
+from minivess.records.items.trace_data import TraceData
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
+@implements("REQ-195")
 def schemas() -> dict[str, dict[str, Any]]:
     """The schemas by file name."""
     made = {f"{folder}.json": _list_schema(folder, lists) for folder, lists in FOLDERS.items()}
     made["justifications.json"] = _list_schema("justifications", {"justifications": Justification})
     made["risk-plan.json"] = {"$schema": _DIALECT, **RiskPlan.model_json_schema()}
+    made["trace.json"] = {"$schema": _DIALECT, **TraceData.model_json_schema(mode="serialization")}
     made["project.json"] = {"$schema": _DIALECT, **Project.model_json_schema()}
     return made
 

@@ -21,6 +21,7 @@ from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.strict_yaml import nearest
 from minivess.records.items.justification import Justification, applicable
+from minivess.records.items.trace_data import ClauseAttestation, ClauseCoverage, Reason
 
 Status = Literal["met", "open", "justified", "expired"]
 
@@ -79,28 +80,29 @@ class Coverage:
         """Whether it is open; an expired justification closes nothing."""
         return self.status in ("open", "expired")
 
-    def to_json(self) -> dict[str, Any]:
-        """A row of `coverage` in the format `minivess-trace/2`; `status` is met, open or justified."""
-        return {
-            "standard": self.clause.standard,
-            "clause": self.clause.label,
-            "id": self.clause.id,
-            "paraphrase": self.clause.paraphrase,
-            "mode": self.clause.mode,
-            "status": "open" if self.open else self.status,
-            "evidence": [*self.evidence, *(str(one) for one in self.attestations)],
-            "missing": list(self.missing),
-            "reason": self.reason,
-            "next": self.next,
-            "attested": [
-                {"signer": one.signer, "entry": one.entry, "time": timestamp(one.time)} for one in self.attestations
-            ],
-            "justified": [
-                {"reason": one.reason, "owner": one.owner, "expires": one.expires.isoformat()}
+    def to_data(self) -> ClauseCoverage:
+        """The row as a trace has it; `status` is met, open or justified."""
+        return ClauseCoverage(
+            standard=self.clause.standard,
+            clause=self.clause.label,
+            id=self.clause.id,
+            paraphrase=self.clause.paraphrase,
+            mode=self.clause.mode,
+            status="open" if self.open else self.status,
+            evidence=(*self.evidence, *(str(one) for one in self.attestations)),
+            missing=self.missing,
+            reason=self.reason,
+            next=self.next,
+            attested=tuple(
+                ClauseAttestation(signer=one.signer, entry=one.entry, time=timestamp(one.time))
+                for one in self.attestations
+            ),
+            justified=tuple(
+                Reason(reason=one.reason, owner=one.owner, expires=one.expires.isoformat())
                 for one in self.justifications
-            ],
-            "expired": self.status == "expired",
-        }
+            ),
+            expired=self.status == "expired",
+        )
 
 
 @implements("REQ-072", "REQ-112")

@@ -233,7 +233,7 @@ def _pack_inputs(services: Services, release: ReleaseFacts, gates: tuple[GateRes
         templates=templates_folder(),
         commit=commit,
         dirty=dirty,
-        coverage=tuple(row.to_json() for row in rows),
+        coverage=tuple(row.to_data() for row in rows),
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from minivess.compliance.standards.catalogue import SafetyClass
 from minivess.compliance.standards.coverage import Coverage
@@ -18,6 +17,7 @@ from minivess.compliance.trace.tree import Tree
 from minivess.foundation.clock import timestamp
 from minivess.foundation.implements import implements
 from minivess.records.items.trace import LogStory
+from minivess.records.items.trace_data import TraceData, TraceProject
 from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.trace.clause_coverage import standards_of
 
@@ -74,7 +74,7 @@ def read_trace(
 
 
 @implements("REQ-070")
-def pages_of(trace: Trace, *, now: datetime) -> dict[str, Any]:
+def pages_of(trace: Trace, *, now: datetime) -> TraceData:
     """A trace as data, in the format `minivess-trace/2`.
 
     Args:
@@ -85,13 +85,9 @@ def pages_of(trace: Trace, *, now: datetime) -> dict[str, Any]:
     name, release = version.name
     return view(
         trace.tree,
-        project={
-            "name": name,
-            "version": release,
-            "commit": version.state[0],
-            "tree": version.tree,
-            "time": timestamp(now),
-        },
-        coverage=[row.to_json() for row in trace.coverage],
+        project=TraceProject(
+            name=name, version=release, commit=version.state[0], tree=version.tree, time=timestamp(now)
+        ),
+        coverage=[row.to_data() for row in trace.coverage],
         log=trace.story,
     )

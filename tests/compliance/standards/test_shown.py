@@ -7,7 +7,8 @@ from typing import Literal
 
 import pytest
 
-from minivess.compliance.standards.collectors.items import considered, shown_by_items
+from minivess.compliance.standards.collectors.item_facts import ItemFacts
+from minivess.compliance.standards.collectors.items import RULES, considered
 from minivess.compliance.standards.evidence_names import evidence
 from minivess.records.items.items import (
     Anomaly,
@@ -99,7 +100,8 @@ def shown(
     dependencies: tuple[str, ...] = ("num.py",),
     locked: str = "2.5.5",
 ) -> frozenset[str]:
-    return shown_by_items(items, safety_class=safety_class, dependencies=dependencies, locked={"num-py": locked})
+    facts = ItemFacts.of_items(items, safety_class=safety_class, dependencies=dependencies, locked={"num-py": locked})
+    return frozenset(name for name, rule in RULES.items() if rule(facts))
 
 
 ALL = shown(whole_device().values())

@@ -217,7 +217,7 @@ def _(desk: Desk) -> None:
 
 
 def _schema() -> Draft202012Validator:
-    path = Path(__file__).parents[2] / "docs" / "schemas" / "trace.json"
+    path = Path(__file__).parents[3] / "docs" / "schemas" / "trace.json"
     return Draft202012Validator(json.loads(path.read_text(encoding="utf-8")))
 
 

@@ -136,7 +136,7 @@ class RiskFile:
             unacceptable=tuple(risk.id for risk in refused),
             outweighed=tuple(risk.id for risk in refused if risk.benefit is not None),
             together={harm: tuple(risks) for harm, risks in harms.items() if len(risks) > 1},
-            told=tuple(risk.id for risk in self.risks if self.plan.told(risk.residual)),
+            told=tuple(risk.id for risk in self.risks if self.plan.needs_disclosure(risk.residual)),
         )
 
     @property

@@ -5,18 +5,13 @@ Nothing is shown by nothing: a rule about every item of a kind needs at least on
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from types import MappingProxyType
-from typing import Self
 
-from minivess.compliance.standards.catalogue import SafetyClass
-from minivess.compliance.standards.collectors.source_tree import dependencies as dependencies_of
+from minivess.compliance.standards.collectors.item_facts import ItemFacts, package_key
 from minivess.compliance.standards.collectors.sources import Collector, EvidenceSources
-from minivess.foundation.implements import implements
 from minivess.records.items.item_parts import Cause
 from minivess.records.items.items import (
     Anomaly,
@@ -40,60 +35,6 @@ _KINDS_OF_CAUSE = frozenset({Cause.SPECIFICATION, Cause.DEFECT, Cause.SOUP, Caus
 """Those of IEC 62304 7.1.2."""
 
 
-@dataclass(frozen=True)
-class ItemFacts:
-    """Items by kind, the class of the device, and the product's direct dependencies with the versions that are locked."""
-
-    by_kind: Mapping[type[Item], list[Item]]
-    safety_class: SafetyClass
-    dependencies: frozenset[str]
-    locked: Mapping[str, str]
-
-    @classmethod
-    def of_items(
-        cls,
-        items: Iterable[Item],
-        *,
-        safety_class: SafetyClass,
-        dependencies: Collection[str],
-        locked: Mapping[str, str],
-    ) -> Self:
-        """The facts of all items of requirements/ and risk/; names of packages are compared in their normal form."""
-        by_kind: defaultdict[type[Item], list[Item]] = defaultdict(list)
-        for item in items:
-            by_kind[type(item)].append(item)
-        return cls(
-            by_kind,
-            safety_class,
-            frozenset(_package(name) for name in dependencies),
-            {_package(name): version for name, version in locked.items()},
-        )
-
-    def of[T: Item](self, kind: type[T]) -> list[T]:
-        """The items of a kind."""
-        return [one for one in self.by_kind.get(kind, ()) if isinstance(one, kind)]
-
-
-@implements("REQ-112")
-def shown_by_items(
-    items: Iterable[Item],
-    *,
-    safety_class: SafetyClass,
-    dependencies: Collection[str],
-    locked: Mapping[str, str] = MappingProxyType({}),
-) -> frozenset[str]:
-    """The evidence that items show by themselves, without results, workspace or release.
-
-    Args:
-        items: all items of requirements/ and risk/.
-        safety_class: of the device (IEC 62304 4.3).
-        dependencies: names of the packages the product depends on directly.
-        locked: versions of packages by name, as the lock file has them.
-    """
-    facts = ItemFacts.of_items(items, safety_class=safety_class, dependencies=dependencies, locked=locked)
-    return frozenset(name for name, rule in _RULES.items() if rule(facts))
-
-
 def considered(items: Iterable[Item]) -> dict[str, tuple[str, ...]]:
     """By id of a hazard of machine learning: the hazards of the risk file that consider it (`covers`)."""
     found: defaultdict[str, list[str]] = defaultdict(list)
@@ -107,10 +48,6 @@ def considered(items: Iterable[Item]) -> dict[str, tuple[str, ...]]:
 def _every[T](listed: Collection[T], rule: Callable[[T], bool]) -> bool:
     """Whether the list is not empty, and the rule holds for each of it."""
     return bool(listed) and all(rule(one) for one in listed)
-
-
-def _package(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _wholes(facts: ItemFacts) -> dict[str, str | None]:
@@ -153,7 +90,7 @@ def _units(facts: ItemFacts) -> bool:
 
 
 def _soup(facts: ItemFacts) -> bool:
-    return facts.dependencies <= {_package(one.package) for one in facts.of(SoupItem)} and bool(facts.of(SoupItem))
+    return facts.dependencies <= {package_key(one.package) for one in facts.of(SoupItem)} and bool(facts.of(SoupItem))
 
 
 def _platforms(facts: ItemFacts) -> bool:
@@ -163,7 +100,7 @@ def _platforms(facts: ItemFacts) -> bool:
 def _anomalies_read(facts: ItemFacts) -> bool:
     """IEC 62304 7.1.3: a judgement is about one version; where another one is locked, it is none."""
     return _soup(facts) and all(
-        one.anomalies_read is not None and one.anomalies_read.version == facts.locked.get(_package(one.package))
+        one.anomalies_read is not None and one.anomalies_read.version == facts.locked.get(package_key(one.package))
         for one in facts.of(SoupItem)
     )
 
@@ -222,7 +159,7 @@ def _verified(facts: ItemFacts) -> bool:
     return _every(done, lambda one: one.status == "verified")
 
 
-_RULES: Mapping[str, Callable[[ItemFacts], bool]] = {
+RULES: Mapping[str, Callable[[ItemFacts], bool]] = {
     "requirements": _requirements,
     "safety-class": _safety_class,
     "requirement-categories": _categories,
@@ -249,17 +186,9 @@ _RULES: Mapping[str, Callable[[ItemFacts], bool]] = {
 
 def _of(rule: Callable[[ItemFacts], bool]) -> Collector:
     def shows(sources: EvidenceSources) -> bool:
-        tree = sources.tree
-        return rule(
-            ItemFacts.of_items(
-                tree.items.all(),
-                safety_class=sources.safety_class,
-                dependencies=dependencies_of(tree.source),
-                locked=sources.locked,
-            )
-        )
+        return rule(sources.item_facts)
 
     return shows
 
 
-COLLECTORS: Mapping[str, Collector] = MappingProxyType({name: _of(rule) for name, rule in _RULES.items()})
+COLLECTORS: Mapping[str, Collector] = MappingProxyType({name: _of(rule) for name, rule in RULES.items()})

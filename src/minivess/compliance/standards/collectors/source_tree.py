@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import tomllib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
+from minivess.compliance.standards.collectors.source_files import pyproject, source_text
 from minivess.compliance.standards.collectors.sources import Collector, EvidenceSources
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.files import read_limited
@@ -19,37 +17,9 @@ _LIMIT = 4 << 20
 _RELEASED = re.compile(r"(?m)^## \S")
 
 
-def source_text(source: Path, name: str) -> str:
-    """A text of the tree; empty when it is not there or is not UTF-8.
-
-    Raises:
-        InputError: it is too large.
-    """
-    path = source / name
-    try:
-        return read_limited(path, limit=_LIMIT).decode("utf-8") if path.is_file() else ""
-    except UnicodeDecodeError:
-        return ""
-
-
-def dependencies(source: Path) -> frozenset[str]:
-    """Names of the packages the product and its extras depend on directly, from `pyproject.toml`."""
-    project = _pyproject(source).get("project", {})
-    extras = (one for listed in project.get("optional-dependencies", {}).values() for one in listed)
-    names = (re.match(r"[A-Za-z0-9._-]+", str(one)) for one in (*project.get("dependencies", []), *extras))
-    return frozenset(match[0] for match in names if match) - {project.get("name")}
-
-
-def _pyproject(source: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(source_text(source, "pyproject.toml"))
-    except tomllib.TOMLDecodeError:
-        return {}
-
-
 def _architecture(tree: Tree) -> bool:
     """Whether import contracts say which package may use which, and every package under `src/` has a docstring."""
-    contracts = _pyproject(tree.source).get("tool", {}).get("importlinter", {}).get("contracts")
+    contracts = pyproject(tree.source).get("tool", {}).get("importlinter", {}).get("contracts")
     packages = sorted((tree.source / "src").rglob("__init__.py"))
     try:
         return bool(contracts and packages) and all(

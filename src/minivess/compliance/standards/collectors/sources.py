@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.standards.catalogue import SafetyClass
+from minivess.compliance.standards.collectors.item_facts import ItemFacts
+from minivess.compliance.standards.collectors.source_files import dependencies
 from minivess.compliance.trace.tree import Tree
 from minivess.records.data.validation import ValidationReport
 from minivess.records.device.project import Project
@@ -92,6 +95,16 @@ class EvidenceSources:
     """None before a release is built."""
     locked: Mapping[str, str] = field(default_factory=dict)
     """Versions of packages by name, as the lock file has them; none without a lock file that can be read."""
+
+    @cached_property
+    def item_facts(self) -> ItemFacts:
+        """The items of the tree, with the dependencies of the product."""
+        return ItemFacts.of_items(
+            self.tree.items.all(),
+            safety_class=self.safety_class,
+            dependencies=dependencies(self.tree.source),
+            locked=self.locked,
+        )
 
 
 Collector = Callable[[EvidenceSources], bool]

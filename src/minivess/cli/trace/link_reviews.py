@@ -38,8 +38,8 @@ def review(project: Path, ids: tuple[str, ...], everything: bool, as_json: bool,
         say(f"{len(done)} link(s) reviewed by {person.identity.id}; commit requirements/reviews.txt")
         return
     with reader_of(project) as reader:
-        states = link_reviews.link_states(reader)
-        unsigned = {str(key) for key in link_reviews.unsigned_reviews(reader)}
+        found = link_reviews.read_link_reviews(reader)
+    states, unsigned = found.states, {str(key) for key in found.unsigned}
     waiting: list[tuple[str, str]] = [(str(key), state) for key, state in states.items() if state != "reviewed"]
     waiting += [(name, "unsigned") for name in sorted(unsigned)]
     if as_json:

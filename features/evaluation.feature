@@ -34,6 +34,15 @@ Feature: Measured performance can be trusted
     When the predictor is evaluated
     Then each label was fetched only after the prediction of its case
 
+  @REQ-200
+  Scenario: A new measure is in records, criteria and reports
+    Given a new measure with a row in the table and a function
+    And a predictor and four labelled cases of two animals
+    When the predictor is evaluated
+    Then every case and the aggregates have the new measure
+    And a criterion on the new measure is judged
+    And the table of cases has a column for the new measure
+
   @REQ-025
   Scenario: The best intensity threshold stands beside the network
     Given a predictor and four labelled cases of two animals

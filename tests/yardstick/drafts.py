@@ -48,7 +48,7 @@ def _now() -> datetime:
 
 
 @dataclass
-class Told:
+class ProjectState:
     """What became of one process's drafts."""
 
     accepted: Counter[str] = field(default_factory=Counter)
@@ -58,7 +58,7 @@ class Told:
     faults: list[str] = field(default_factory=list)
 
 
-def run(folder: Path, seed: int, count: int) -> list[Told]:
+def run(folder: Path, seed: int, count: int) -> list[ProjectState]:
     """Two processes with `count` drafts each; a fault for whatever was judged in two ways."""
     url = f"sqlite:///{folder / 'audit.db'}"
     everybody()  # made before the fork, so that both processes hold the same keys
@@ -113,7 +113,7 @@ def everybody() -> list[Signer]:
 
 
 def _work(url: str, seed: int, count: int, results: Any) -> None:
-    told, draw = Told(), random.Random(seed)  # noqa: S311  reproducible on purpose
+    told, draw = ProjectState(), random.Random(seed)  # noqa: S311  reproducible on purpose
     try:
         with closing(AuditLog.open(url, log_signer=log_signer(), clock=_now, wait=60.0)) as log:
             drafts = _drafts()
@@ -172,7 +172,7 @@ def _drawn(
     return made, signer
 
 
-def _try(log: AuditLog, draft: Draft, signer: Signer, told: Told) -> None:
+def _try(log: AuditLog, draft: Draft, signer: Signer, told: ProjectState) -> None:
     before = log.size
     try:
         log.append(draft, signer)

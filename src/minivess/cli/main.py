@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Run the whole workflow in a folder of its own, from volumes to a verified pack.",
     ),
     "init": ("minivess.cli.project.project_file:init", "Start a project folder with a project file to fill in."),
+    "status": ("minivess.cli.project.status:status", "Show which steps are done and the command of the next one."),
     "identity": ("minivess.cli.people.accounts:identity", "People, services and their keys."),
     "data": ("minivess.cli.data.preparation:data", "Ingest, validate, split and seal cases."),
     "train": ("minivess.cli.models.modelling:train", "Train every member the project names."),

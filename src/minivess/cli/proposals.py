@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minivess.foundation.files import read_limited, write_text_atomic
+from minivess.foundation.files import write_text_atomic
 
 if TYPE_CHECKING:
     from minivess.records.base import Record
@@ -30,11 +30,6 @@ def read_proposal[R: Record](file: Path, kind: type[R], what: str, *, hint: str)
     Raises:
         InputError: it is missing, too large, or not such a proposal.
     """
-    from pydantic import ValidationError
+    from minivess.foundation.json_records import read_json_record
 
-    from minivess.foundation.errors import InputError
-
-    try:
-        return kind.model_validate_json(read_limited(file, limit=_LIMIT))
-    except ValidationError:
-        raise InputError(f"is no proposal of {what}", path=file, hint=hint) from None
+    return read_json_record(file, kind, wrong=f"is no proposal of {what}", hint=hint, limit=_LIMIT)

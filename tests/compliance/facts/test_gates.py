@@ -177,7 +177,7 @@ def test_a_measure_that_is_undefined_in_a_case_is_not_met_by_the_others() -> Non
     known = _dice(0.9)
     assert known.evaluation is not None
     rows = tuple(
-        CaseMeasures(case=f"c{i}", subject=f"s{i}", dice=0.9, cldice=0.9, nsd=0.9, hd95_um=None, baseline_dice=0.5)
+        CaseMeasures(case=f"c{i}", subject=f"s{i}", values={"dice": 0.9, "hd95_um": None}, baseline_dice=0.5)
         for i in range(5)
     )
     distance = Interval(mean=2.0, lower=1.0, upper=3.0, n=4)

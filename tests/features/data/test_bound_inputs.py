@@ -21,14 +21,15 @@ from minivess.ml.cases.manifests import root_of
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.seal import SealManifest
 from minivess.records.data.split import SplitManifest
+from minivess.records.device.workspace_files import FILES
 from minivess.records.log.entry import Outcome
 from minivess.records.models.intended_use import IntendedUse
 from minivess.workflows.data import preparation, splits
-from minivess.workflows.models import modelling
+from minivess.workflows.models import calibration, ensembles, export, training
 from minivess.workflows.release import build
 from minivess.workflows.sealed import final_evaluation, requests
 from minivess.workflows.serving.inference import open_model
-from minivess.workflows.session.bound_inputs import TABLE, BoundInputs
+from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.services import Services
 from tests.support import projects
 from tests.support.servers import served
@@ -300,10 +301,10 @@ def _(story: Story) -> None:
 
 
 STEPS: dict[str, Callable[[Services, Any], object]] = {
-    "trains": modelling.train,
-    "combines": modelling.combine,
-    "calibrates": modelling.calibrate,
-    "exports": modelling.export,
+    "trains": training.train,
+    "combines": ensembles.combine,
+    "calibrates": calibration.calibrate,
+    "exports": export.export,
     "checks the split for leaks": splits.leakage,
     "validates": preparation.validate,
     "splits": preparation.split,
@@ -379,8 +380,8 @@ def _(story: Story) -> None:
     root = os.path.realpath(story.root)
     read = {Path(name).relative_to(root) for name in story.read if name.startswith(root)}
     inputs = {path for path in read if path.parts[0] in {"data", "models"} and (story.root / path).is_file()}
-    assert {path for path in inputs if not any(path.match(row.place) for row in TABLE)} == set()
-    assert {row.name for row in TABLE if any(path.match(row.place) for path in inputs)} >= {
+    assert {path for path in inputs if not any(path.match(row.place) for row in FILES if row.compared_with)} == set()
+    assert {row.name for row in FILES if row.compared_with and any(path.match(row.place) for path in inputs)} >= {
         "data/manifest.json",
         "data/split.json",
         "data/prepared/*/*",

@@ -19,6 +19,7 @@ from minivess.foundation.errors import MinivessError
 from minivess.records.data.card import DataCard
 from minivess.records.data.split import SplitManifest
 from minivess.records.data.validation import Finding, Severity, ValidationReport
+from minivess.records.device.workspace_files import CARD_PAGE, CROISSANT
 from minivess.records.log.entry import Outcome
 from minivess.workflows.data import card as data_card
 from minivess.workflows.data import preparation
@@ -77,11 +78,11 @@ class Story:
 
     @property
     def page(self) -> str:
-        return (self.root / data_card.PAGE).read_text(encoding="utf-8")
+        return (self.root / CARD_PAGE).read_text(encoding="utf-8")
 
     @property
     def croissant(self) -> dict[str, Any]:
-        return dict(json.loads((self.root / data_card.MACHINES).read_text(encoding="utf-8")))
+        return dict(json.loads((self.root / CROISSANT).read_text(encoding="utf-8")))
 
     @property
     def split(self) -> SplitManifest:
@@ -168,7 +169,7 @@ def _(story: Story) -> None:
     except MinivessError as error:
         story.error = error
         return
-    files = tuple((story.root / name).read_bytes() for name in (data_card.PAGE, data_card.MACHINES))
+    files = tuple((story.root / name).read_bytes() for name in (CARD_PAGE, CROISSANT))
     story.written.append((files[0], files[1]))
 
 
@@ -203,7 +204,7 @@ def _(story: Story) -> None:
         last = list(services.log.entries())[-1].body
     assert (last.action, last.outcome) == ("data.card", Outcome.COMPLETED)
     assert {item.name: item.digest for item in last.outputs} == {
-        name: digest_file(story.root / name) for name in (data_card.PAGE, data_card.MACHINES)
+        name: digest_file(story.root / name) for name in (CARD_PAGE, CROISSANT)
     }
 
 
@@ -236,7 +237,7 @@ def _(story: Story) -> None:
 def _(story: Story, words: str) -> None:
     assert story.error is not None
     assert words in story.error.hint
-    assert not (story.root / data_card.PAGE).exists()
+    assert not (story.root / CARD_PAGE).exists()
 
 
 @then("pictures are shown of other cases and of no test case")
@@ -290,7 +291,7 @@ def _(story: Story) -> None:
 def read(story: Story) -> Any:
     import mlcroissant
 
-    return mlcroissant.Dataset(jsonld=story.root / data_card.MACHINES)
+    return mlcroissant.Dataset(jsonld=story.root / CROISSANT)
 
 
 @then("mlcroissant reads it as version 1.1 without errors or warnings")

@@ -18,6 +18,7 @@ from minivess.cli.main import app
 from minivess.foundation.errors import RefusedError
 from minivess.ml.quality.duplicates.near_duplicates import find
 from minivess.records.data.split import Part, SplitManifest
+from minivess.records.device.workspace_files import SPLIT
 from minivess.records.log.entry import Outcome
 from minivess.workflows.data import preparation, splits
 from minivess.workflows.session import workspace_files
@@ -210,7 +211,7 @@ def _by_hand(facts: dict) -> None:
     made: ProjectFolder = facts["project"]
     first = facts["first"]
     moved = first.model_copy(update={"train": first.train[1:], "test": (*first.test, first.train[0])})
-    workspace_files.write_json(made.workspace, preparation.SPLIT, moved)
+    workspace_files.write_json(made.workspace, SPLIT, moved)
     with made.services() as services, pytest.raises(RefusedError) as caught:
         preparation.seal(services, made.signers["ada"])
     facts["error"] = caught.value
@@ -251,7 +252,7 @@ def _table(facts: dict) -> None:
 def _nothing(facts: dict) -> None:
     with facts["project"].services() as services:
         assert "data.split" not in {entry.body.action for entry in services.log.entries()}
-    assert not (facts["project"].workspace.root / preparation.SPLIT).exists()
+    assert not (facts["project"].workspace.root / SPLIT).exists()
 
 
 @given("a project whose split is locked and whose test part is sealed")

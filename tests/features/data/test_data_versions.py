@@ -22,10 +22,10 @@ from minivess.ml.versions.dvc_stages import record_stage, stale_stages
 from minivess.records.data.version import DataRemote
 from minivess.records.log.entry import EntryBody, Outcome
 from minivess.workflows.data import versions
-from minivess.workflows.pipeline import status
+from minivess.workflows.pipeline import stage_states
 from minivess.workflows.pipeline.stages import write_pipeline
 from minivess.workflows.session import workspace_files
-from minivess.workflows.session.services import load_project
+from minivess.workflows.session.workspace_files import load_project
 from tests.support import projects
 from tests.support.servers import s3
 
@@ -256,7 +256,7 @@ def _(scene: Scene, parameter: str) -> None:
     change(scene.root, **changes[parameter])
     plan = load_project(scene.root)
     write_pipeline(scene.root, plan)
-    scene.after = [row["stage"] for row in status.state(scene.root, plan) if row["stale"]]
+    scene.after = [row["stage"] for row in stage_states.stage_states(scene.root, plan) if row["stale"]]
 
 
 @then(parsers.parse("the first stale stage is {first} and all later ones that need it"))

@@ -28,7 +28,7 @@ from minivess.ml.splits.splits import split
 from minivess.records.data.source import Data, Synthetic
 from minivess.records.data.split import Split
 from minivess.records.people.identity import KeyAlgorithm
-from minivess.workflows.sealed.requests import custodian_keys
+from minivess.workflows.sealed.key_release import custodian_keys
 from minivess.workflows.session.workspace_files import SEAL_CONTEXT, seal_of
 from tests.support import earlier
 

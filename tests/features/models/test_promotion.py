@@ -17,7 +17,7 @@ from minivess.records.device.project import Project
 from minivess.records.evaluation.evaluation import Looks
 from minivess.records.log.entry import Draft, Outcome
 from minivess.records.people.roles import Role
-from minivess.workflows.models.modelling import promote
+from minivess.workflows.models.promotion import promote
 from tests.support.builders import audit_logs
 from tests.support.projects import POLICY, ProjectFolder, evaluate_toy_model, record_look
 

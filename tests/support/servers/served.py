@@ -21,6 +21,7 @@ from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_bytes
 from minivess.ml.cases.prepared import load_case
 from minivess.records.data.split import Part
+from minivess.records.device.workspace_files import SEALED, SPLIT
 from minivess.records.log.entry import Entry
 from minivess.records.models.model import CalibrationRecord
 from minivess.records.people.roles import IdentityKind, Role
@@ -33,7 +34,7 @@ from minivess.workflows.serving.inference import InferenceService, open_model
 from minivess.workflows.serving.serving_log import Pace, ServingLog
 from minivess.workflows.serving.site import SITE, open_serving_log
 from minivess.workflows.session import workspace_files
-from minivess.workflows.session.bound_inputs import SEALED, SPLIT, BoundInputs
+from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from tests.support.projects import PASSPHRASE, ProjectFolder, export_toy_model, put_into_use

@@ -16,9 +16,9 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.ml.versions.dvc_stages import recorded_stages, write_stages
 from minivess.records.log.entry import Outcome
 from minivess.workflows.data import preparation
-from minivess.workflows.pipeline import stages, status
-from minivess.workflows.session.data_citation import cited_version
-from minivess.workflows.session.services import load_project
+from minivess.workflows.pipeline import stage_states, stages
+from minivess.workflows.session.data_citation import data_version_of
+from minivess.workflows.session.workspace_files import load_project
 from tests.support import projects
 
 pytestmark = pytest.mark.verifies("SU-38")
@@ -99,7 +99,7 @@ def test_dvc_runs_the_same_commands_and_each_is_in_the_log(project: projects.Pro
         actions = [e.body.action for e in services.log.entries() if e.body.outcome is Outcome.COMPLETED]
         assert actions[-4:] == ["data.ingest", "data.validate", "data.split", "data.seal"]
     plan = load_project(root)
-    stale = {row["stage"]: row["stale"] for row in status.state(root, plan)}
+    stale = {row["stage"]: row["stale"] for row in stage_states.stage_states(root, plan)}
     assert [stale[name] for name in ("ingest", "validate", "split", "seal")] == ["", "", "", ""]
     shown = minivess(root, "data", "pipeline", "--json")
     assert {row["stage"]: row["stale"] for row in json.loads(shown.stdout)["stages"]} == stale
@@ -108,12 +108,12 @@ def test_dvc_runs_the_same_commands_and_each_is_in_the_log(project: projects.Pro
 @pytest.mark.verifies("REQ-099")
 def test_stages_of_people_see_what_the_log_says(releasable_project: projects.ProjectFolder) -> None:
     with releasable_project.services() as services:
-        status.check_people(services, "evaluate")
+        stage_states.check_people(services, "evaluate")
         with pytest.raises(RefusedError, match="not built from this evaluation") as refusal:
-            status.check_people(services, "release")
+            stage_states.check_people(services, "release")
         assert "minivess release sign" in str(refusal.value.hint)
         with pytest.raises(UsageError):
-            status.check_people(services, "train")
+            stage_states.check_people(services, "train")
 
 
 @pytest.mark.verifies("REQ-099")
@@ -121,28 +121,28 @@ def test_another_model_needs_people_again(releasable_project: projects.ProjectFo
     project = releasable_project.copy_to(tmp_path / "project")
     projects.export_toy_model(project, bias=0.5)
     with project.services() as services, pytest.raises(RefusedError, match="not evaluated on the test set") as refusal:
-        status.check_people(services, "evaluate")
+        stage_states.check_people(services, "evaluate")
     assert "test-set approve" in str(refusal.value.hint)
 
 
 @pytest.mark.verifies("REQ-096")
 def test_what_an_entry_cites(tmp_path: Path) -> None:
-    assert cited_version(tmp_path, None) == {}
-    assert cited_version(tmp_path, "raw") == {}
-    assert cited_version(tmp_path, ".") == {}
+    assert data_version_of(tmp_path, None) == {}
+    assert data_version_of(tmp_path, "raw") == {}
+    assert data_version_of(tmp_path, ".") == {}
     (tmp_path / "raw.dvc").write_text(f"outs: [{{md5: {'a' * 32}.dir, path: raw}}]", encoding="utf-8")
-    assert cited_version(tmp_path, "raw") == cited_version(tmp_path, "raw/") == {"dvc": f"md5:{'a' * 32}.dir"}
+    assert data_version_of(tmp_path, "raw") == data_version_of(tmp_path, "raw/") == {"dvc": f"md5:{'a' * 32}.dir"}
     (tmp_path / "data").mkdir()
     version = {"dvc": f"md5:{'b' * 32}.dir", "split": f"sha256:{'c' * 64}"}
     (tmp_path / "data" / "version.json").write_text(json.dumps(version), encoding="utf-8")
-    assert cited_version(tmp_path, "raw") == {"dvc": version["dvc"], "data": version["split"]}
+    assert data_version_of(tmp_path, "raw") == {"dvc": version["dvc"], "data": version["split"]}
     (tmp_path / "data" / "version.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InputError):
-        cited_version(tmp_path, "raw")
+        data_version_of(tmp_path, "raw")
     (tmp_path / "data" / "version.json").unlink()
     (tmp_path / "raw.dvc").write_text("outs: 1", encoding="utf-8")
     with pytest.raises(InputError):
-        cited_version(tmp_path, "raw")
+        data_version_of(tmp_path, "raw")
 
 
 def environment() -> dict[str, str]:
@@ -197,14 +197,14 @@ def test_stages_that_were_run_before_there_was_a_pipeline_are_taken_over(
     )
     plan = load_project(root)
     assert stages.write_pipeline(root, plan)
-    assert status.take_over(root, plan) == ["ingest", "validate", "split", "seal"]
-    assert [row["stage"] for row in status.state(root, plan) if not row["stale"]] == [
+    assert stage_states.take_over(root, plan) == ["ingest", "validate", "split", "seal"]
+    assert [row["stage"] for row in stage_states.stage_states(root, plan) if not row["stale"]] == [
         "ingest",
         "validate",
         "split",
         "seal",
     ]
-    assert status.take_over(root, plan) == []
+    assert stage_states.take_over(root, plan) == []
 
 
 @pytest.mark.verifies("REQ-099")
@@ -216,7 +216,7 @@ def test_nothing_is_taken_over_that_the_log_does_not_vouch_for(
     report.write_text(report.read_text(encoding="utf-8").replace("}", " }", 1), encoding="utf-8")
     plan = load_project(root)
     stages.write_pipeline(root, plan)
-    assert status.take_over(root, plan) == ["ingest"]
+    assert stage_states.take_over(root, plan) == ["ingest"]
     other = plan.model_copy(update={"split": plan.split.model_copy(update={"seed": 5})})
     (root / "dvc.lock").unlink()
-    assert status.take_over(root, other) == []
+    assert stage_states.take_over(root, other) == []

@@ -14,11 +14,10 @@ from minivess.compliance.rules.registrations import Registrations
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.paths import Workspace
 from minivess.records.artifact import Artifact
+from minivess.records.device.workspace_files import FILES, INTENDED_USE
 from minivess.records.log.entry import Outcome
 from minivess.records.people.approval import UnsealRequest
 from minivess.workflows.session.bound_inputs import (
-    INTENDED_USE,
-    TABLE,
     BoundInputs,
     evaluation_inputs,
     inputs_digest,
@@ -42,7 +41,7 @@ def test_a_workspace_of_version_0_1_0_is_read_and_compared(old: Services) -> Non
     assert held.split.dataset == held.manifest.root
     assert (held.sealing is None, held.terms) == (False, None)
     names = {one.name for one in evaluation_inputs(old)}
-    assert names == {row.name for row in TABLE if "evaluation" in row.readers and row.by == "output"}
+    assert names == {row.name for row in FILES if "evaluate" in row.readers and row.compared_with == "output"}
     manifest = old.workspace / "data" / "manifest.json"
     manifest.write_text(manifest.read_text(encoding="utf-8").replace('"spacing"', '"spacing" '), encoding="utf-8")
     with pytest.raises(VerificationError, match=r"data/manifest.json is not the file that entry \d+ \(data.ingest\)"):
@@ -81,7 +80,7 @@ def test_what_the_log_does_not_know_is_named_with_the_command_that_makes_it(tmp_
     held = BoundInputs(Workspace(tmp_path), ())
     with pytest.raises(UsageError, match=r"no completed calibration that made models/calibration.json") as caught:
         _ = held.calibration
-    assert caught.value.hint == "minivess calibrate"
+    assert caught.value.hint == "minivess audit start"
     with pytest.raises(UsageError, match="no input in the table"):
         held.recorded("models/strange.json")
 

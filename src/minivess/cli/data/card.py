@@ -21,6 +21,7 @@ def card(project: Path, actor: str | None, as_json: bool) -> None:
     What machines know is taken from the manifest, validation, split, seal and log; the rest from `data.card` in
     minivess.yaml. What nobody stated is called "not stated". Of the test part nothing measured is shown.
     """
+    from minivess.records.device.workspace_files import CARD_PAGE, CROISSANT
     from minivess.workflows.data import card as workflow
 
     with services_of(project) as services:
@@ -28,8 +29,8 @@ def card(project: Path, actor: str | None, as_json: bool) -> None:
     if as_json:
         emit_json(made)
         return
-    click.echo(workflow.PAGE)
-    click.echo(workflow.MACHINES)
+    click.echo(CARD_PAGE)
+    click.echo(CROISSANT)
     if made.missing:
         say(f"not stated: {', '.join(made.missing)}")
         say("hint: state them in minivess.yaml under data.card")

@@ -28,7 +28,7 @@ def validate(project: Path, actor: str | None, as_json: bool) -> None:
     who = recorder_at_hand(project, actor, Role.DEVELOPER)
     if who is None:
         with reader_of(project) as reader:
-            report = workflow.look_over(reader)
+            report = workflow.run_rules(reader)
     else:
         with services_of(project) as services:
             report = workflow.validate(services, signer_of(services, who))

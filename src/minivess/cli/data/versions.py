@@ -35,7 +35,7 @@ def push(project: Path, actor: str | None, as_json: bool) -> None:
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.DEVELOPER)
-        if not workflow.sealed_yet(services):
+        if not workflow.is_sealed(services):
             say("nothing is sealed yet: whoever reads the remote can look at what becomes the test part")
         done = workflow.push(services, signer)
     _show(done.files, done.size, {folder.name: folder.digest for folder in done.folders}, as_json=as_json)
@@ -64,9 +64,9 @@ def pipeline(project: Path, stage: str | None, as_json: bool) -> None:
     With STAGE: whether people did what that stage stands for; exit 1 and what they have to do, if not.
     """
     from minivess.foundation.paths import Workspace
-    from minivess.workflows.pipeline import status as workflow
+    from minivess.workflows.pipeline import stage_states as workflow
     from minivess.workflows.pipeline.stages import write_pipeline
-    from minivess.workflows.session.services import load_project
+    from minivess.workflows.session.workspace_files import load_project
 
     if stage is not None:
         with reader_of(project) as services:
@@ -77,7 +77,7 @@ def pipeline(project: Path, stage: str | None, as_json: bool) -> None:
     plan = load_project(root)
     if write_pipeline(root, plan):
         workflow.take_over(root, plan)
-    rows = workflow.state(root, plan)
+    rows = workflow.stage_states(root, plan)
     if as_json:
         emit_json({"stages": rows})
     else:

@@ -443,20 +443,20 @@ def _warn(limits: Iterable[str]) -> None:
 
 def _receipt_in(file: Path) -> Receipt:
     """The receipt that a JSON receipt or a tlog-proof holds."""
-    from pydantic import ValidationError
-
     from minivess.compliance.proofs.tlog_proof import parse_proof, receipt_of
     from minivess.foundation.errors import InputError
+    from minivess.foundation.json_records import parse_json_record
     from minivess.records.log.receipt import Receipt
 
     data = read_limited(file, limit=4 << 20)
+    wrong = "is neither a tlog-proof nor a receipt"
+    hint = "pass a file of `minivess audit prove`, or the `receipt` object of an answer"
+    if not data.startswith(b"c2sp.org/"):
+        return parse_json_record(data, Receipt, path=file, wrong=wrong, hint=hint)
     try:
-        if data.startswith(b"c2sp.org/"):
-            return receipt_of(parse_proof(data.decode("utf-8")))
-        return Receipt.model_validate_json(data)
-    except (ValidationError, UnicodeDecodeError):
-        hint = "pass a file of `minivess audit prove`, or the `receipt` object of an answer"
-        raise InputError("is neither a tlog-proof nor a receipt", path=file, hint=hint) from None
+        return receipt_of(parse_proof(data.decode("utf-8")))
+    except UnicodeDecodeError:
+        raise InputError(wrong, path=file, hint=hint) from None
 
 
 def _say_checks(checks: Iterable[Check]) -> None:

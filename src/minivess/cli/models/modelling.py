@@ -16,10 +16,10 @@ from minivess.records.people.roles import Role
 @click.pass_obj
 def train(project: Path, actor: str | None) -> None:
     """Train every member the project names; finished members are kept."""
-    from minivess.workflows.models import modelling
+    from minivess.workflows.models import training
 
     with services_of(project) as services:
-        emit_json(modelling.train(services, signer_of(services, actor, Role.DEVELOPER)))
+        emit_json(training.train(services, signer_of(services, actor, Role.DEVELOPER)))
 
 
 @click.command()
@@ -27,10 +27,10 @@ def train(project: Path, actor: str | None) -> None:
 @click.pass_obj
 def ensemble(project: Path, actor: str | None) -> None:
     """Combine the trained members by the mean of their probabilities."""
-    from minivess.workflows.models import modelling
+    from minivess.workflows.models import ensembles
 
     with services_of(project) as services:
-        click.echo(modelling.combine(services, signer_of(services, actor, Role.DEVELOPER)))
+        click.echo(ensembles.combine(services, signer_of(services, actor, Role.DEVELOPER)))
 
 
 @click.command()
@@ -38,10 +38,10 @@ def ensemble(project: Path, actor: str | None) -> None:
 @click.pass_obj
 def calibrate(project: Path, actor: str | None) -> None:
     """Fit temperature and conformal threshold on the calibration part."""
-    from minivess.workflows.models import modelling
+    from minivess.workflows.models import calibration
 
     with services_of(project) as services:
-        emit_json(modelling.calibrate(services, signer_of(services, actor, Role.DEVELOPER)))
+        emit_json(calibration.calibrate(services, signer_of(services, actor, Role.DEVELOPER)))
 
 
 @click.group()
@@ -57,11 +57,11 @@ def model() -> None:
 @click.pass_obj
 def dispose(project: Path, actor: str | None, entry: int, verdict: str, reason: str) -> None:
     """Account for the training run of log ENTRY that no ensemble uses."""
-    from minivess.workflows.models import modelling
+    from minivess.workflows.models import dispositions
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.DEVELOPER)
-        click.echo(f"entry {modelling.dispose(services, signer, entry, verdict=verdict, reason=reason).index}")
+        click.echo(f"entry {dispositions.dispose(services, signer, entry, verdict=verdict, reason=reason).index}")
 
 
 @model.command()
@@ -69,10 +69,10 @@ def dispose(project: Path, actor: str | None, entry: int, verdict: str, reason: 
 @click.pass_obj
 def export(project: Path, actor: str | None) -> None:
     """Write one ONNX graph of the calibrated ensemble and prove its parity with PyTorch."""
-    from minivess.workflows.models import modelling
+    from minivess.workflows.models import export
 
     with services_of(project) as services:
-        emit_json(modelling.export(services, signer_of(services, actor, Role.DEVELOPER)))
+        emit_json(export.export(services, signer_of(services, actor, Role.DEVELOPER)))
 
 
 @model.command()
@@ -85,8 +85,8 @@ def export(project: Path, actor: str | None) -> None:
 @click.pass_obj
 def promote(project: Path, actor: str | None, digest: str, stage: str, reason: str) -> None:
     """Move the exported model DIGEST to another stage; one model at most is in production."""
-    from minivess.workflows.models import modelling
+    from minivess.workflows.models import promotion
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.RELEASE_MANAGER)
-        click.echo(f"entry {modelling.promote(services, signer, digest, stage=stage, reason=reason).index}")
+        click.echo(f"entry {promotion.promote(services, signer, digest, stage=stage, reason=reason).index}")

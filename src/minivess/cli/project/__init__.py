@@ -1,1 +1,1 @@
-"""`minivess init`, `doctor` and `demo`."""
+"""`minivess init`, `status`, `doctor` and `demo`."""

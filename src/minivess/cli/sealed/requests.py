@@ -22,11 +22,11 @@ def test_set() -> None:
 @click.pass_obj
 def criteria(project: Path, actor: str | None) -> None:
     """Register the project's acceptance criteria and analysis plan in the log, before a look is requested."""
-    from minivess.workflows.sealed import requests as workflow
+    from minivess.workflows.sealed import analysis_plan
     from minivess.workflows.sealed.registration import beyond_criteria
 
     with services_of(project) as services:
-        receipt = workflow.register_criteria(services, signer_of(services, actor, Role.DEVELOPER))
+        receipt = analysis_plan.register_criteria(services, signer_of(services, actor, Role.DEVELOPER))
         beyond = beyond_criteria(services)
     click.echo(f"entry {receipt.index}")
     tell_beyond(beyond)
@@ -56,10 +56,11 @@ def request(project: Path, actor: str | None, purpose: str) -> None:
 @click.pass_obj
 def approve(project: Path, actor: str | None, request_id: str, run: bool) -> None:
     """Approve REQUEST: a reviewer or custodian who had no part in the model. The approval is the look."""
+    from minivess.workflows.sealed import access_status
     from minivess.workflows.sealed import requests as workflow
 
     with services_of(project) as services:
-        for name, text in workflow.summary_of(services, request_id):
+        for name, text in access_status.summary_of(services, request_id):
             say(f"{name:>13}  {text}")
         signer = signer_of(services, actor, Role.REVIEWER, Role.CUSTODIAN)
         if run:
@@ -77,10 +78,10 @@ def approve(project: Path, actor: str | None, request_id: str, run: bool) -> Non
 @click.pass_obj
 def status(project: Path, as_json: bool) -> None:
     """How many looks at the test set there were, by whom, for what, and with what result."""
-    from minivess.workflows.sealed import requests as workflow
+    from minivess.workflows.sealed import access_status
 
     with reader_of(project) as services:
-        odometer = workflow.status(services)
+        odometer = access_status.status(services)
     if as_json:
         emit_json(odometer)
         return

@@ -81,9 +81,9 @@ def _own(project: Path, plan: Project | None, source: Path | None) -> Iterator[P
     if plan is None or (source is not None and source.resolve() != (project / plan.source).resolve()):
         yield None
         return
-    from minivess.workflows.session.project_state import reading
+    from minivess.workflows.session.project_state import project_state
 
-    with reading(project, plan) as state:
+    with project_state(project, plan) as state:
         yield state
 
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from minivess.compliance.facts.soup import SoupItem, soup
 from minivess.compliance.risk.risk_file import RiskFile
 from minivess.compliance.rules.log_facts import LogFacts
@@ -15,8 +13,8 @@ from minivess.compliance.site.view import PackPaths, TraceView
 from minivess.compliance.trace.trace_data import view
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.clock import timestamp
-from minivess.foundation.errors import InputError, RefusedError
-from minivess.foundation.files import read_limited
+from minivess.foundation.errors import RefusedError
+from minivess.foundation.json_records import read_json_record
 from minivess.foundation.paths import Workspace
 from minivess.records.base import Record
 from minivess.records.data.dataset import DatasetManifest
@@ -25,12 +23,23 @@ from minivess.records.data.split import SplitManifest
 from minivess.records.data.validation import ValidationReport
 from minivess.records.device.project import Project
 from minivess.records.device.release import GateResult, ReleasePolicy
+from minivess.records.device.workspace_files import (
+    CALIBRATION,
+    EVALUATION,
+    EXPORT,
+    MANIFEST,
+    MEMBER_RUN,
+    RESULTS,
+    SEALED,
+    SPLIT,
+    VALIDATION,
+    file_of,
+)
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.trace import LogStory, ResultReport
 from minivess.records.items.trace_data import ClauseCoverage, TraceProject
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
 
-_LIMIT = 64 << 20
 EVIDENCE = "evidence"
 """The folder in `traceability/` with the files that results name."""
 
@@ -109,19 +118,19 @@ def gather(inputs: PackInputs) -> Dossier:
     """
     workspace, report = inputs.workspace, inputs.tree.graph.report
     if report is None:
-        raise _missing(workspace.results, "minivess trace run")
-    runs = [path for path in sorted((workspace.models / "members").glob("*/run.json")) if path.is_file()]
+        raise _missing(RESULTS)
+    runs = [workspace.name(path) for path in sorted(workspace.root.glob(MEMBER_RUN)) if path.is_file()]
     return Dossier(
         inputs=inputs,
         log=inputs.log,
-        evaluation=_record(workspace.evaluation / "evaluation.json", EvaluationRecord, "minivess evaluate"),
-        calibration=_record(workspace.models / "calibration.json", CalibrationRecord, "minivess calibrate"),
-        export=_record(workspace.models / "export.json", ExportRecord, "minivess model export"),
-        runs=tuple(_record(path, RunRecord, "minivess train") for path in runs),
-        manifest=_record(workspace.data / "manifest.json", DatasetManifest, "minivess data ingest"),
-        validation=_record(workspace.data / "validation.json", ValidationReport, "minivess data validate"),
-        split=_record(workspace.data / "split.json", SplitManifest, "minivess data split"),
-        sealed=_record(workspace.sealed / "manifest.json", SealManifest, "minivess data seal"),
+        evaluation=_record(workspace, EVALUATION, EvaluationRecord),
+        calibration=_record(workspace, CALIBRATION, CalibrationRecord),
+        export=_record(workspace, EXPORT, ExportRecord),
+        runs=tuple(_record(workspace, name, RunRecord) for name in runs),
+        manifest=_record(workspace, MANIFEST, DatasetManifest),
+        validation=_record(workspace, VALIDATION, ValidationReport),
+        split=_record(workspace, SPLIT, SplitManifest),
+        sealed=_record(workspace, SEALED, SealManifest),
         report=report,
         trace=_trace(inputs),
         risks=inputs.tree.risks,
@@ -146,19 +155,16 @@ def _trace(inputs: PackInputs) -> TraceView:
     return TraceView(shown, PackPaths("../index.html", "../audit/proofs", frozenset(inputs.log.proofs), EVIDENCE))
 
 
-def _record[R: Record](path: Path, kind: type[R], command: str) -> R:
-    """Read one JSON record of the workspace."""
+def _record[R: Record](workspace: Workspace, name: str, kind: type[R]) -> R:
+    """Read one JSON record of the workspace, by its name in the table of files."""
+    row = file_of(name)
+    place = row.place_of(name)
+    path = workspace.root / place
     if not path.is_file():
-        raise _missing(path, command)
-    try:
-        return kind.model_validate_json(read_limited(path, limit=_LIMIT))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(
-            f"{where}: {first['msg']}", path=f"{path.parent.name}/{path.name}", hint=f"make it again: `{command}`"
-        ) from None
+        raise _missing(name)
+    return read_json_record(path, kind, shown=place, hint=f"make it again: `{row.command}`")
 
 
-def _missing(path: Path, command: str) -> RefusedError:
-    return RefusedError(f"the pack needs {path.parent.name}/{path.name}, which is not there", hint=f"run `{command}`")
+def _missing(name: str) -> RefusedError:
+    row = file_of(name)
+    return RefusedError(f"the pack needs {row.place_of(name)}, which is not there", hint=f"run `{row.command}`")

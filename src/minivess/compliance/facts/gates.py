@@ -22,13 +22,8 @@ from minivess.records.device.release import (
 )
 from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.evaluation.measures import DICE, MEASURES, OVER_BASELINE, heading_of
 
-MEASURE_NAMES = {
-    "dice": "Dice",
-    "cldice": "clDice",
-    "nsd": "Normalised surface distance",
-    "hd95_um": "95th percentile Hausdorff distance (µm)",
-}
 _STATISTIC_NAMES = {
     "mean": "mean",
     "lower": "lower end of the interval",
@@ -76,9 +71,9 @@ def _judge_one(gate: Gate, facts: GateFacts) -> GateResult:
             return _metric(gate, facts.evaluation)
         case BaselineGate():
             found = facts.evaluation
-            value = None if found is None or "dice" not in found.aggregates else _over_baseline(found)
+            value = None if found is None or DICE not in found.aggregates else _over_baseline(found)
             mend = "train longer or on more subjects, until the network is worth more than a threshold"
-            return _bound(gate, "Dice over the tuned intensity threshold", value, at_least=gate.at_least, mend=mend)
+            return _bound(gate, heading_of(OVER_BASELINE), value, at_least=gate.at_least, mend=mend)
         case ParityGate():
             value = None if facts.export is None else facts.export.max_abs_difference
             mend = "export again, with another opset if need be; the shipped graph must compute what was evaluated"
@@ -92,7 +87,7 @@ def _judge_one(gate: Gate, facts: GateFacts) -> GateResult:
 
 
 def _metric(gate: MetricGate, evaluation: EvaluationRecord | None) -> GateResult:
-    title = f"{MEASURE_NAMES[gate.measure]}, {_STATISTIC_NAMES[gate.statistic]}"
+    title = f"{MEASURES[gate.measure].heading}, {_STATISTIC_NAMES[gate.statistic]}"
     interval = None if evaluation is None else evaluation.aggregates.get(gate.measure)
     value: float | None = None
     why = None
@@ -110,7 +105,7 @@ def _metric(gate: MetricGate, evaluation: EvaluationRecord | None) -> GateResult
 
 
 def _over_baseline(evaluation: EvaluationRecord) -> float | None:
-    dice = evaluation.aggregates["dice"]
+    dice = evaluation.aggregates[DICE]
     return None if dice.n == 0 else dice.mean - evaluation.baseline.mean
 
 

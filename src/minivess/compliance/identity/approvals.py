@@ -21,6 +21,7 @@ from minivess.compliance.proofs.envelope import (
 )
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
+from minivess.foundation.json_records import first_error
 from minivess.records.artifact import Artifact
 from minivess.records.people.approval import Envelope, Manifestation, Policy, PolicyRule
 from minivess.records.people.identity import Identity, Meaning
@@ -104,8 +105,7 @@ def approve(
             demo=identity.demo,
         )
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise UsageError(f"this cannot be signed: {first['loc'][0] if first['loc'] else ''} {first['msg']}") from None
+        raise UsageError(f"this cannot be signed: {first_error(error)}") from None
     return seal_envelope(
         make_statement(manifestation.subjects, PREDICATE_TYPE, manifestation.model_dump(mode="json")), signer
     )

@@ -49,11 +49,9 @@ from minivess.records.log.payloads import (
     RootsChanged,
     UnlockFailed,
 )
-from minivess.records.people.identity import Identity, KeyAlgorithm, PublicKey
+from minivess.records.people.identity import LOG_IDENTITY, Identity, KeyAlgorithm, PublicKey
 from minivess.records.people.roles import IdentityKind, Role
 
-LOG_IDENTITY = "log"
-"""Id of the service that holds the log's own key."""
 ATTEMPTS = 5
 """Wrong passphrases in a row that lock an identity."""
 _NO_TENURES: Mapping[str, Tenure] = MappingProxyType({})

@@ -6,14 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
-from minivess.foundation.errors import InputError
-from minivess.foundation.files import read_limited
+from minivess.foundation.json_records import read_json_record
 from minivess.foundation.provenance import SourceVersion
 from minivess.records.items.trace import RecordedResult, ResultReport
-
-_LIMIT = 64 << 20
 
 Verdict = Literal["passed", "failed", "untested", "stale"]
 
@@ -24,16 +19,13 @@ def read_report(path: Path) -> ResultReport:
     Raises:
         InputError: it is missing, too large, or no results file of this version.
     """
-    try:
-        return ResultReport.model_validate_json(read_limited(path, limit=_LIMIT))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
-        raise InputError(
-            f"is no results file: {where + ': ' if where else ''}{first['msg']}",
-            path=path.name,
-            hint="record results again with `pytest --evidence-results`",
-        ) from None
+    return read_json_record(
+        path,
+        ResultReport,
+        shown=path.name,
+        wrong="is no results file",
+        hint="record results again with `pytest --evidence-results`",
+    )
 
 
 def is_of(report: ResultReport, version: SourceVersion) -> bool:

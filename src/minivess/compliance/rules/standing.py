@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from minivess.compliance.identity.register import LOG_IDENTITY, Register
+from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.witness_keys import WitnessKeys
 from minivess.compliance.proofs.serving_logs import ServingLogs
 from minivess.compliance.rules.actions import ANYONE, LOG, PERSON, ROOT, ActionRule, ActionTable, LogKind, table
@@ -20,7 +20,7 @@ from minivess.compliance.rules.registrations import Registrations
 from minivess.compliance.rules.restores import Restore
 from minivess.foundation.errors import VerificationError
 from minivess.records.log.entry import Outcome
-from minivess.records.people.identity import Identity
+from minivess.records.people.identity import LOG_IDENTITY, Identity
 from minivess.records.people.roles import IdentityKind, Role
 
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError
-from minivess.records.items.trace_data import FORMAT, ItemGap, LinkReview, TraceData, TraceItem, TraceKind
+from minivess.records.items.trace_data import TRACE_FORMAT, ItemGap, LinkReview, TraceData, TraceItem, TraceKind
 
 ITEMS_A_PAGE = 50
 """Items stand in pages of this many numbers. A page an item was measured too: creating and removing 5,500 files takes longer
@@ -135,10 +135,10 @@ def read_trace_data(data: Mapping[str, Any]) -> TraceData:
     Raises:
         InputError: it has another format, or a field is missing or wrong.
     """
-    if data.get("format") != FORMAT:
+    if data.get("format") != TRACE_FORMAT:
         raise InputError(
             f"{data.get('format')!r} is not a format of traces this version can show",
-            hint=f"make it again, so that it says {FORMAT}",
+            hint=f"make it again, so that it says {TRACE_FORMAT}",
         )
     try:
         return TraceData.model_validate(data)

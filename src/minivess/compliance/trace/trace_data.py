@@ -22,7 +22,7 @@ from minivess.records.items.items import KINDS, Estimate, FieldCount, Item, Risk
 from minivess.records.items.risk_plan import RiskPlan
 from minivess.records.items.trace import CodeLink, LogStory, RecordedResult, Scenario, Signature, VerificationLink
 from minivess.records.items.trace_data import (
-    FORMAT,
+    TRACE_FORMAT,
     ClauseCoverage,
     ItemGap,
     LabelledText,
@@ -107,7 +107,7 @@ def view(
         signed[signature.item].append(signature)
     reviewed = _reviewed(graph, log)
     return TraceData(
-        format=FORMAT,
+        format=TRACE_FORMAT,
         project=project,
         verdict=TraceVerdict(
             holds=not still_open,

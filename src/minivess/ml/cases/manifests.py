@@ -6,17 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from minivess.foundation.digests import digest_json
-from minivess.foundation.errors import InputError, VerificationError
-from minivess.foundation.files import read_limited, write_text_atomic
+from minivess.foundation.errors import VerificationError
+from minivess.foundation.files import write_text_atomic
+from minivess.foundation.json_records import read_json_record
 from minivess.records.base import Record
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
 from minivess.records.data.seal import SealManifest
 from minivess.records.data.split import SplitManifest
-
-_LARGEST = 64 * 1024**2
 
 
 def cases_root(cases: Iterable[CaseRecord]) -> str:
@@ -52,12 +49,7 @@ def read_record[R: Record](path: Path, kind: type[R]) -> R:
     Raises:
         InputError: missing, too large, or not a record of that kind.
     """
-    try:
-        return kind.model_validate_json(read_limited(path, limit=_LARGEST))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "file"
-        raise InputError(f"{field}: {first['msg']}", path=path, hint="make it again with minivess data") from None
+    return read_json_record(path, kind, hint="make it again with minivess data")
 
 
 def read_manifest[M: (DatasetManifest, SplitManifest, SealManifest)](path: Path, kind: type[M]) -> M:

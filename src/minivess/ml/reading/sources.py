@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
+from minivess.foundation.json_records import first_error
 from minivess.records.data.source import CaseSource, Data, Pairs
 
 TABLE_BYTES, TABLE_ROWS, MOST_FILES = 16 << 20, 100_000, 100_000
@@ -142,9 +143,7 @@ def _case(header: list[str], row: list[str], shown: str, line: int) -> CaseSourc
     try:
         return CaseSource.model_validate(fields)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = str(first["loc"][0])
-        raise InputError(f"{name}: {first['msg']}", path=shown, line=line, hint="mend the cell") from None
+        raise InputError(first_error(error), path=shown, line=line, hint="mend the cell") from None
 
 
 def _by_key(plan: Pairs, pattern: str, root: Path) -> dict[str, tuple[PurePosixPath, dict[str, str | None]]]:

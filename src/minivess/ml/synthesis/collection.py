@@ -13,12 +13,13 @@ from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from minivess.foundation.digests import Digest, digest_bytes, digest_file
-from minivess.foundation.errors import InputError, UsageError
-from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
+from minivess.foundation.errors import UsageError
+from minivess.foundation.files import write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
+from minivess.foundation.json_records import read_json_record
 from minivess.ml.synthesis.exact import length
 from minivess.ml.synthesis.files import nifti, ome_tiff, swc, truth
 from minivess.ml.synthesis.parameters import GENERATOR, SynthesisParameters
@@ -217,10 +218,14 @@ def _before(out: Path) -> SynthesisManifest | None:
         return None
     if not (out / MANIFEST).is_file():
         raise UsageError(f"{out.name} holds something that is no synthetic set", hint="choose another folder")
-    try:
-        return SynthesisManifest.model_validate_json(read_limited(out / MANIFEST, limit=_LIMIT))
-    except ValidationError:
-        raise InputError("is not a manifest of this generator", path=MANIFEST, hint="choose another folder") from None
+    return read_json_record(
+        out / MANIFEST,
+        SynthesisManifest,
+        shown=MANIFEST,
+        wrong="is not a manifest of this generator",
+        hint="choose another folder",
+        limit=_LIMIT,
+    )
 
 
 def _plan(manifest: SynthesisManifest) -> SynthesisManifest:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from minivess.foundation.errors import UsageError
+from minivess.foundation.json_records import first_error
 from minivess.records.base import Record
 
 GENERATOR = "minivess-synthetic/2"
@@ -120,7 +121,7 @@ def parameters_of(**values: Any) -> SynthesisParameters:
     try:
         return SynthesisParameters(**values)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = str(first["loc"][0]) if first["loc"] else "the parameters"
-        hint = next((row.words for row in described() if row.name == where), "make the volume smaller or the radii fit")
-        raise UsageError(f"{where}: {first['msg']}", hint=hint) from None
+        found = first_error(error, whole="the parameters")
+        name = found.partition(":")[0]
+        hint = next((row.words for row in described() if row.name == name), "make the volume smaller or the radii fit")
+        raise UsageError(found, hint=hint) from None

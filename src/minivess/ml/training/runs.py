@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import InputError, VerificationError
-from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.records.models.model import ModelSpec, RunRecord, TrainingSpec
+from minivess.foundation.json_records import read_json_record
+from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.specifications import ModelSpec
 
 WEIGHTS = "weights.pt"
 RUN = "run.json"
@@ -28,15 +27,15 @@ def completed_run(out: Path, spec: ModelSpec, training: TrainingSpec, *, seed: i
     recorded ones all mean None.
     """
     try:
-        record = RunRecord.model_validate_json(read_limited(out / RUN, limit=1 << 20))
+        record = read_json_record(out / RUN, RunRecord, limit=1 << 20)
         wanted = training.model_copy(update={"members": record.training.members})
         if (record.seed, record.model, record.training) != (seed, spec, wanted) or record.data != data:
             return None
         if not (out / WEIGHTS).is_file():
             return None
-        from minivess.ml.models.networks import load_weights
+        from minivess.ml.models.weights import load_weights
 
         load_weights(out / WEIGHTS, expected=record.weights)
-    except (InputError, VerificationError, ValidationError):
+    except (InputError, VerificationError):
         return None
     return record

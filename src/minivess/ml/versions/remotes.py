@@ -112,7 +112,7 @@ def reached(repo: Any, remote: DataRemote) -> Iterator[None]:
 
 
 def trouble(error: BaseException, remote: DataRemote) -> CouldNotCheckError:
-    """What a foreign error means. Its text may hold addresses or keys, so only its kind is told."""
+    """What a foreign error means. Its text may hold addresses or keys, so only its kind is reported."""
     chain = list(_chain(error))
     kinds = {kind.__name__ for one in chain for kind in type(one).__mro__}
     codes = {code for one in chain if (code := _code(one))}

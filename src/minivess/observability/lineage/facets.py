@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
+from minivess.foundation.json_records import first_error
 from minivess.records.artifact import Artifact
 from minivess.records.base import Moment, Record, ShortText, Slug
 from minivess.records.log.entry import Context
@@ -127,9 +128,7 @@ def facet(name: str, **fields: Any) -> dict[str, Any]:
     try:
         said = kind.model_validate(fields).model_dump(mode="json", exclude_none=True)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"the facet {name!r} of a lineage event is refused: {where}: {first['msg']}") from None
+        raise UsageError(f"the facet {name!r} of a lineage event is refused: {first_error(error)}") from None
     return {name: {"_producer": PRODUCER, "_schemaURL": f"{SCHEMAS}{file_of(kind)}", **said}}
 
 

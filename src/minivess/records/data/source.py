@@ -13,7 +13,7 @@ from minivess.records.data.card import DataCardFacts
 from minivess.records.data.dataset import LabelClass
 from minivess.records.data.validation import RuleChange
 from minivess.records.data.version import DataRemote
-from minivess.records.models.model import Triple
+from minivess.records.models.network import Triple
 
 
 def _compiles(pattern: str) -> str:

@@ -11,7 +11,8 @@ from minivess.records.data.source import Data
 from minivess.records.data.split import Split
 from minivess.records.device.witnesses import WitnessPolicy
 from minivess.records.evaluation.evaluation import Criterion, Looks
-from minivess.records.models.model import ModelSpec, TrainingSpec
+from minivess.records.models.model import TrainingSpec
+from minivess.records.models.specifications import DEFAULT, ModelSpec
 
 
 class Device(Record):
@@ -50,7 +51,7 @@ class Project(Record):
     """Folder with requirements/, risk/, features/, templates/ and uv.lock, relative to the project file."""
     data: Data
     split: Split = Split()
-    model: ModelSpec = ModelSpec()
+    model: ModelSpec = DEFAULT
     training: TrainingSpec = TrainingSpec()
     calibration: Calibration = Calibration()
     evaluation: Evaluation

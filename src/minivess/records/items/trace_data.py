@@ -9,7 +9,7 @@ from typing import Literal
 
 from minivess.records.base import Record
 
-FORMAT: Literal["minivess-trace/2"] = "minivess-trace/2"
+TRACE_FORMAT: Literal["minivess-trace/2"] = "minivess-trace/2"
 
 
 class TraceProject(Record):

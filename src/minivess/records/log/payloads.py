@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
+from minivess.foundation.json_records import first_error
 from minivess.records.artifact import ArtifactName
 from minivess.records.base import Observation, Record, ShortText, Slug
 from minivess.records.data.version import DvcDigest
@@ -473,6 +474,5 @@ def check_payload(action: str, payload: dict[str, Any], *, complete: bool) -> No
     try:
         model.model_validate(payload)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "payload"
-        raise UsageError(f"the payload of {action!r} is refused: {field}: {first['msg']}") from None
+        found = first_error(error, whole="payload")
+        raise UsageError(f"the payload of {action!r} is refused: {found}") from None

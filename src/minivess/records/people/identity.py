@@ -10,6 +10,9 @@ from pydantic import StringConstraints
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.people.roles import IdentityKind, Role
 
+LOG_IDENTITY = "log"
+"""Id of the service whose key signs the log's checkpoints."""
+
 
 class KeyAlgorithm(StrEnum):
     """What a key can do is part of the key: verification never guesses an algorithm."""

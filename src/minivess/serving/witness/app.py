@@ -38,8 +38,9 @@ from minivess.compliance.proofs.cosignature import (
 from minivess.compliance.proofs.merkle import EMPTY_ROOT
 from minivess.compliance.verification.witness import CONFLICT, MALFORMED, OK, Seen, judge_request
 from minivess.foundation.errors import CannotWriteError, InputError, MinivessError, RefusedError, UsageError
-from minivess.foundation.files import read_limited, write_text_atomic
+from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
+from minivess.foundation.json_records import read_json_record
 from minivess.records.device.witnesses import ServedLog, WitnessState
 
 STATE_FILE = "witness.json"
@@ -155,8 +156,11 @@ def read_state(folder: Path) -> WitnessState:
     Raises:
         InputError: the file is missing or damaged.
     """
+    damaged, hint = "the state of the witness is damaged", "restore it; a witness without memory is none"
+    state = read_json_record(
+        folder / STATE_FILE, WitnessState, shown=STATE_FILE, wrong=damaged, hint=hint, limit=_STATE_LIMIT
+    )
     try:
-        state = WitnessState.model_validate_json(read_limited(folder / STATE_FILE, limit=_STATE_LIMIT))
         for log in state.logs:
             for key in log.keys:
                 parse_verifier_key(key)
@@ -167,9 +171,7 @@ def read_state(folder: Path) -> WitnessState:
         if len({log.origin for log in state.logs}) != len(state.logs):
             raise ValueError("a log is there twice")
     except ValueError:
-        raise InputError(
-            "the state of the witness is damaged", path=STATE_FILE, hint="restore it; a witness without memory is none"
-        ) from None
+        raise InputError(damaged, path=STATE_FILE, hint=hint) from None
     return state
 
 

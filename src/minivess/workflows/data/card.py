@@ -18,17 +18,24 @@ from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace, templates_folder
 from minivess.records.data.card import DataCard
 from minivess.records.data.profile import DatasetProfile
-from minivess.records.data.seal import SealManifest
 from minivess.records.data.split import Part
+from minivess.records.device.workspace_files import (
+    CARD_PAGE,
+    CROISSANT,
+    MANIFEST,
+    PROFILE,
+    SEALED,
+    SPLIT,
+    VALIDATION,
+    VERSION,
+)
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
-from minivess.workflows.session.workspace_files import made_of, read_json, version_of
+from minivess.workflows.session.workspace_files import files_as_inputs, read_json, seal_of, version_of
 
-PAGE, MACHINES = "data/card.html", "data/croissant.json"
 _PICTURES = 12
 _SIZE = 240
-_SEALED, _PROFILE, _VERSION = "data/sealed/manifest.json", "data/profile.json", "data/version.json"
 
 
 @implements("REQ-102", "REQ-103", "REQ-104")
@@ -44,16 +51,16 @@ def write_card(services: Services, signer: Signer) -> DataCard:
     with refused_on_record(services, "data.card", signer):
         manifest, split, validation = held.manifest, held.split, held.validation
     sealed = profile = None
-    names = ["data/manifest.json", "data/validation.json", "data/split.json"]
-    if (workspace.root / _SEALED).is_file():
-        sealed = read_json(workspace, _SEALED, SealManifest, hint="minivess data seal")
-        names.append(_SEALED)
-    if (workspace.root / _PROFILE).is_file():
-        profile = read_json(workspace, _PROFILE, DatasetProfile, hint="minivess data validate")
-        names.append(_PROFILE)
-    version = version_of(workspace) if (workspace.root / _VERSION).is_file() else {"data": split.root}
+    names = [MANIFEST, VALIDATION, SPLIT]
+    if (workspace.root / SEALED).is_file():
+        sealed = seal_of(workspace)
+        names.append(SEALED)
+    if (workspace.root / PROFILE).is_file():
+        profile = read_json(workspace, PROFILE, DatasetProfile)
+        names.append(PROFILE)
+    version = version_of(workspace) if (workspace.root / VERSION).is_file() else {"data": split.root}
     with recorded(
-        services, "data.card", signer, inputs=made_of(workspace, *names), context=services.context(**version)
+        services, "data.card", signer, inputs=files_as_inputs(workspace, *names), context=services.context(**version)
     ) as record:
         entries = tuple(services.log.entries())
         card = data_card(
@@ -74,9 +81,9 @@ def write_card(services: Services, signer: Signer) -> DataCard:
             "document": next(one for one in DOCUMENTS if one.name == "data-card.html"),
         }
         page = Renderer(templates_folder()).render("data-card.html.j2", facts)
-        write_text_atomic(workspace.root / PAGE, page)
-        write_text_atomic(workspace.root / MACHINES, _text(croissant(card)))
-        for name in (PAGE, MACHINES):
+        write_text_atomic(workspace.root / CARD_PAGE, page)
+        write_text_atomic(workspace.root / CROISSANT, _text(croissant(card)))
+        for name in (CARD_PAGE, CROISSANT):
             record.output(name, workspace.root / name)
         record.payload(
             cases=len(card.cases), missing=len(card.missing), findings=len(card.findings), openings=len(card.openings)

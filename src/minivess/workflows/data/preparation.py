@@ -11,6 +11,7 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.files import read_limited, write_text_atomic
 from minivess.foundation.implements import implements
+from minivess.foundation.json_records import json_text
 from minivess.foundation.paths import Workspace
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.leakage import LeakageReport
@@ -19,16 +20,16 @@ from minivess.records.data.split import SplitManifest
 from minivess.records.data.validation import ValidationReport
 from minivess.records.data.version import DataVersion
 from minivess.records.device.registration import SealTerms
+from minivess.records.device.workspace_files import LEAKAGE, MANIFEST, PROFILE, SEALED, SPLIT, VALIDATION, VERSION
 from minivess.records.log.entry import Outcome
 from minivess.records.people.roles import Role
 from minivess.workflows.data.seal_terms import terms_of
 from minivess.workflows.pipeline.stages import follows
-from minivess.workflows.session.bound_inputs import MANIFEST, SPLIT, VALIDATION, BoundInputs, refused_on_record
+from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
-from minivess.workflows.session.workspace_files import SEAL_CONTEXT, json_text, made_of, split_of, write_json
+from minivess.workflows.session.workspace_files import SEAL_CONTEXT, files_as_inputs, split_of, write_json
 
-_PROFILE = "data/profile.json"
 _PAGE_LIMIT = 1 << 30
 
 
@@ -42,9 +43,9 @@ def ingest(services: Services, signer: Signer) -> DatasetManifest:
         manifest = prepared.ingest(
             services.project.data, services.workspace, workspace.prepared, progress=services.progress
         )
-        write_json(workspace, "data/manifest.json", manifest)
+        write_json(workspace, MANIFEST, manifest)
         record.context(data=manifest.root)
-        record.output("data/manifest.json", workspace.data / "manifest.json")
+        record.output(MANIFEST, workspace.root / MANIFEST)
         places = sorted({place for case in manifest.cases for place in case.identifiers})
         accepted = {"accept_identifiers": services.project.data.accept_identifiers, "identifiers": places[:64]}
         record.payload(dataset=manifest.name, cases=len(manifest.cases), **(accepted if places else {}))
@@ -53,7 +54,7 @@ def ingest(services: Services, signer: Signer) -> DatasetManifest:
 
 @follows("validate")
 def validate(services: Services, signer: Signer) -> ValidationReport:
-    """Run the rules over the cases as `look_over` does, and record what was found."""
+    """Run the rules over the cases as `run_rules` does, and record what was found."""
     workspace = Workspace(services.workspace)
     held = BoundInputs.of(services)
     with refused_on_record(services, "data.validate", signer):
@@ -65,8 +66,8 @@ def validate(services: Services, signer: Signer) -> ValidationReport:
         inputs=[held.recorded(MANIFEST)],
         context=services.context(data=manifest.root),
     ) as record:
-        found = look_over(services)
-        for name in (_PROFILE, VALIDATION):
+        found = run_rules(services)
+        for name in (PROFILE, VALIDATION):
             if (workspace.root / name).is_file():
                 record.output(name, workspace.root / name)
         severities = [finding.severity.value for finding in found.findings]
@@ -80,7 +81,7 @@ def validate(services: Services, signer: Signer) -> ValidationReport:
     return found
 
 
-def look_over(services: WorkspaceReader) -> ValidationReport:
+def run_rules(services: WorkspaceReader) -> ValidationReport:
     """Run the rules over the cases; write the findings, the page a person reads, and the profile of the set.
 
     Nothing is recorded in the log. What was measured is remembered case by case, so that an interrupted validation goes
@@ -101,15 +102,15 @@ def look_over(services: WorkspaceReader) -> ValidationReport:
     page = report.page(found, figures, surveyed, when=services.clock(), progress=services.progress)
     write_text_atomic(workspace.data / "validation.html", page)
     if figures is None:
-        (workspace.root / _PROFILE).unlink(missing_ok=True)
+        (workspace.root / PROFILE).unlink(missing_ok=True)
     else:
-        write_json(workspace, _PROFILE, figures)
+        write_json(workspace, PROFILE, figures)
     write_json(workspace, VALIDATION, found)
     return found
 
 
 @implements("REQ-191", "REQ-180")
-def _validated(services: Services, signer: Signer) -> None:
+def _record_validation(services: Services, signer: Signer) -> None:
     """Validate again and record it, unless the newest validation in the log is about these cases and in its place."""
     if not (services.workspace / VALIDATION).is_file():
         return
@@ -146,11 +147,11 @@ def split(services: Services, signer: Signer) -> SplitManifest:
     held = BoundInputs.of(services)
     with refused_on_record(services, "data.split", signer):
         manifest = held.manifest
-    if (workspace.sealed / "manifest.json").is_file():
+    if (workspace.root / SEALED).is_file():
         raise RefusedError(
             "the test part is sealed: the split is final", hint="start another project folder for other data"
         )
-    _validated(services, signer)
+    _record_validation(services, signer)
     held = BoundInputs.of(services)
     with recorded(
         services,
@@ -199,7 +200,7 @@ def propose(services: WorkspaceReader) -> SplitManifest:
     published = None if plan.published is None else read_published(services.workspace, plan.published, manifest)
     known = leakage.near(manifest, workspace.prepared, progress=services.progress)
     made = splits.assign(manifest, plan, near=known, published=published)
-    keep_leakage(workspace, manifest, leakage.leaks(manifest, made))
+    write_leakage(workspace, manifest, leakage.leaks(manifest, made))
     splits.check_leakage(manifest, made)
     return made
 
@@ -210,7 +211,7 @@ def locked_split(services: WorkspaceReader) -> str | None:
     Raises:
         UsageError: there are no cases yet.
     """
-    (cases,) = made_of(Workspace(services.workspace), MANIFEST)
+    (cases,) = files_as_inputs(Workspace(services.workspace), MANIFEST)
     for entry in services.log.entries():
         body = entry.body
         if body.action == "data.split" and body.outcome is Outcome.COMPLETED and cases in body.inputs:
@@ -229,7 +230,7 @@ def _locked_by_plan(services: WorkspaceReader, manifest: DatasetManifest) -> Spl
     locked = locked_split(services)
     if locked is None or not (workspace.root / SPLIT).is_file():
         return None
-    (there,) = made_of(workspace, SPLIT)
+    (there,) = files_as_inputs(workspace, SPLIT)
     if there.digest != locked:
         return None
     published = None if plan.published is None else read_published(services.workspace, plan.published, manifest)
@@ -237,7 +238,7 @@ def _locked_by_plan(services: WorkspaceReader, manifest: DatasetManifest) -> Spl
     return made if made.plan == splits.plan_digest(plan, published) else None
 
 
-def keep_leakage(workspace: Workspace, manifest: DatasetManifest, report: LeakageReport) -> None:
+def write_leakage(workspace: Workspace, manifest: DatasetManifest, report: LeakageReport) -> None:
     """Write data/leakage.json and, with anything to show, data/leakage.html."""
     from minivess.ml.quality.pages.leakage_page import page
 
@@ -246,7 +247,7 @@ def keep_leakage(workspace: Workspace, manifest: DatasetManifest, report: Leakag
         write_text_atomic(path, page(manifest, report, workspace.prepared))
     else:
         path.unlink(missing_ok=True)
-    write_json(workspace, "data/leakage.json", report)
+    write_json(workspace, LEAKAGE, report)
 
 
 @implements("REQ-014", "REQ-016", "REQ-182", "RC-03")
@@ -287,7 +288,7 @@ def seal(services: Services, signer: Signer) -> SealManifest:
                 hint="minivess identity create … --role independent-reviewer",
             )
         terms: SealTerms | None = terms_of(services.project, held.manifest, made)
-        if (workspace.sealed / "manifest.json").is_file():
+        if (workspace.root / SEALED).is_file():
             if held.sealing is not None:  # sealing again changes nothing, the terms least of all
                 _, terms = held.seal, held.terms
             manifest = sealing.finish(workspace.prepared, made, workspace.sealed)
@@ -311,9 +312,9 @@ def seal(services: Services, signer: Signer) -> SealManifest:
             del data_key
         _withdraw_pictures(workspace, made.test)
         digest = data_version.version(services.workspace, [workspace.prepared, workspace.sealed])
-        write_json(workspace, "data/version.json", DataVersion(dvc=digest, split=made.root))
+        write_json(workspace, VERSION, DataVersion(dvc=digest, split=made.root))
         record.context(dvc=digest)
-        record.output("data/sealed/manifest.json", workspace.sealed / "manifest.json")
+        record.output(SEALED, workspace.root / SEALED)
         record.payload(
             files=len(manifest.files), approvers=sorted(manifest.wrapped_keys), root=manifest.root, terms=terms
         )

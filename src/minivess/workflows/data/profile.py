@@ -5,9 +5,10 @@ from __future__ import annotations
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.paths import Workspace
 from minivess.records.data.profile import DatasetProfile
+from minivess.records.device.workspace_files import MANIFEST, PROFILE
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
-from minivess.workflows.session.workspace_files import made_of, manifest_of, write_json
+from minivess.workflows.session.workspace_files import files_as_inputs, manifest_of, write_json
 
 
 def profile(services: Services, signer: Signer) -> DatasetProfile:
@@ -27,12 +28,12 @@ def profile(services: Services, signer: Signer) -> DatasetProfile:
         services,
         "data.profile",
         signer,
-        inputs=made_of(workspace, "data/manifest.json"),
+        inputs=files_as_inputs(workspace, MANIFEST),
         context=services.context(data=manifest.root),
     ) as record:
         surveyed = survey.survey(manifest, workspace.prepared, memory=workspace.measures, progress=services.progress)
         figures = profiles.summarise(surveyed)
-        write_json(workspace, "data/profile.json", figures)
-        record.output("data/profile.json", workspace.data / "profile.json")
+        write_json(workspace, PROFILE, figures)
+        record.output(PROFILE, workspace.root / PROFILE)
         record.payload(cases=len(figures.cases), groups=len(figures.groups))
     return figures

@@ -7,8 +7,9 @@ from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.data.leakage import LeakageReport
 from minivess.records.data.split import Share, SplitManifest
-from minivess.workflows.data.preparation import keep_leakage
-from minivess.workflows.session.bound_inputs import MANIFEST, SPLIT, BoundInputs, refused_on_record
+from minivess.records.device.workspace_files import LEAKAGE, MANIFEST, SPLIT
+from minivess.workflows.data.preparation import write_leakage
+from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
 
@@ -31,8 +32,8 @@ def leakage(services: Services, signer: Signer) -> LeakageReport:
     ) as record:
         pairs = guard.near(manifest, workspace.prepared, known=made.near, progress=services.progress)
         report = guard.leaks(manifest, made, pairs)
-        keep_leakage(workspace, manifest, report)
-        record.output("data/leakage.json", workspace.data / "leakage.json")
+        write_leakage(workspace, manifest, report)
+        record.output(LEAKAGE, workspace.root / LEAKAGE)
         record.payload(across=len(report.across), within=len(report.within))
     return report
 

@@ -14,9 +14,10 @@ from minivess.ml.versions import data_version, transfer
 from minivess.ml.versions.data_version import TrackedFolder
 from minivess.ml.versions.transfer import Transferred
 from minivess.records.data.version import DataRemote
+from minivess.records.device.workspace_files import SEALED, VERSION
 from minivess.records.log.entry import Entry, Outcome
 from minivess.records.log.payloads import DataAdded
-from minivess.workflows.session.data_citation import cited_version
+from minivess.workflows.session.data_citation import data_version_of
 from minivess.workflows.session.recording import Recording, recorded
 from minivess.workflows.session.services import Services
 
@@ -25,8 +26,8 @@ _IGNORE = ".gitignore"
 
 
 @dataclass
-class CitedData:
-    """What the log last said of the data under DVC.
+class RecordedData:
+    """The newest versions of the data under DVC, as the log has them.
 
     Attributes:
         added: digest of each folder of raw data, by name.
@@ -37,7 +38,7 @@ class CitedData:
     sealed: str | None = None
 
     @classmethod
-    def fold(cls, entries: Iterable[Entry]) -> CitedData:
+    def fold(cls, entries: Iterable[Entry]) -> RecordedData:
         """What completed entries say, the last one of its kind winning."""
         made = cls()
         for entry in entries:
@@ -45,8 +46,8 @@ class CitedData:
             if body.outcome is not Outcome.COMPLETED:
                 continue
             if body.action == "data.add":
-                said = DataAdded.model_validate(body.payload)
-                made.added[said.folder] = said.dvc
+                added = DataAdded.model_validate(body.payload)
+                made.added[added.folder] = added.dvc
             elif body.action == "data.seal" and body.context.dvc is not None:
                 made.sealed = body.context.dvc
         return made
@@ -66,11 +67,11 @@ class CitedData:
             )
         for name, digest in self.added.items():
             if known[name].digest != digest:
-                raise _other(f"{name}.dvc", known[name].digest, digest)
+                raise _wrong_version(f"{name}.dvc", known[name].digest, digest)
         if self.sealed is not None:
             digest = data_version.combined([known[name] for name in DERIVED])
             if digest != self.sealed:
-                raise _other("data/prepared.dvc and data/sealed.dvc", digest, self.sealed)
+                raise _wrong_version("data/prepared.dvc and data/sealed.dvc", digest, self.sealed)
 
 
 @implements("REQ-096")
@@ -86,7 +87,7 @@ def add(services: Services, signer: Signer, folder: Path | None = None) -> Track
         raise UsageError("the cases come from the generator: there are no raw data", hint="name a folder")
     with recorded(services, "data.add", signer) as record:
         made = data_version.add(services.workspace, folder if folder is not None else Path(str(root)))
-        _ignore(services.workspace, made.name)
+        _ignore_in_git(services.workspace, made.name)
         record.context(dvc=made.digest)
         record.output(f"{made.name}.dvc", services.workspace / f"{made.name}.dvc")
         record.payload(folder=made.name, dvc=made.digest, files=len(made.files), size=made.size)
@@ -105,7 +106,7 @@ def push(services: Services, signer: Signer) -> Transferred:
     remote = _remote(services)
     with recorded(services, "data.push", signer) as record:
         done = transfer.push(services.workspace, remote, progress=services.progress)
-        _say(record, remote, done)
+        _record_transfer(record, remote, done)
     return done
 
 
@@ -120,19 +121,19 @@ def pull(services: Services, signer: Signer) -> Transferred:
         CouldNotCheckError: the remote is out of reach.
     """
     remote = _remote(services)
-    cited = CitedData.fold(services.log.entries(actions={"data.add", "data.seal"}))
-    stated = cited_version(services.workspace, None).get("dvc")
+    cited = RecordedData.fold(services.log.entries(actions={"data.add", "data.seal"}))
+    stated = data_version_of(services.workspace, None).get("dvc")
     with recorded(services, "data.pull", signer) as record:
         if stated != cited.sealed:
-            raise _other("data/version.json", str(stated), str(cited.sealed))
+            raise _wrong_version(VERSION, str(stated), str(cited.sealed))
         done = transfer.pull(services.workspace, remote, accept=cited.check, progress=services.progress)
-        _say(record, remote, done)
+        _record_transfer(record, remote, done)
     return done
 
 
-def sealed_yet(services: Services) -> bool:
+def is_sealed(services: Services) -> bool:
     """Whether the test part is sealed."""
-    return (services.workspace / "data" / "sealed" / "manifest.json").is_file()
+    return (services.workspace / SEALED).is_file()
 
 
 def _remote(services: Services) -> DataRemote:
@@ -145,16 +146,16 @@ def _remote(services: Services) -> DataRemote:
     return remote
 
 
-def _say(record: Recording, remote: DataRemote, done: Transferred) -> None:
+def _record_transfer(record: Recording, remote: DataRemote, done: Transferred) -> None:
     folders = {folder.name: folder.digest for folder in done.folders}
     record.payload(remote=remote.public_name, files=done.files, size=done.size, folders=folders)
 
 
-def _other(what: str, found: str, cited: str) -> VerificationError:
+def _wrong_version(what: str, found: str, cited: str) -> VerificationError:
     return VerificationError(f"{what}: {found}, but the log cites {cited}", hint="put back the files as git has them")
 
 
-def _ignore(root: Path, name: str) -> None:
+def _ignore_in_git(root: Path, name: str) -> None:
     """Keep git from taking what DVC keeps, as `dvc add` does in a folder it shares with git."""
     path = root / _IGNORE
     lines = read_limited(path, limit=1 << 20).decode("utf-8").splitlines() if path.is_file() else []

@@ -36,7 +36,9 @@ def restore(services: Services, signer: Signer, reason: str, more: dict[str, str
         RefusedError: the signer may not do this.
     """
     log = services.log
-    names = remembered_checkpoints.contradicted(log, {**remembered_checkpoints.memory_of(log).all(), **(more or {})})
+    names = remembered_checkpoints.contradicting_notes(
+        log, {**remembered_checkpoints.memory_of(log).all(), **(more or {})}
+    )
     given_up = sorted({_bare(note) for note in names.values()}, key=lambda note: parse_note(note).checkpoint.size)
     if not given_up:
         raise UsageError(

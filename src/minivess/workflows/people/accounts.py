@@ -27,11 +27,11 @@ from minivess.records.device.project import Project
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.witnessed import Checked
 from minivess.records.people.approval import Envelope, PolicyRule
-from minivess.records.people.identity import Identity, PublicKey
+from minivess.records.people.identity import LOG_IDENTITY, Identity, PublicKey
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.session import remembered_checkpoints
 from minivess.workflows.session.recording import recorded
-from minivess.workflows.session.services import LOG_IDENTITY, Services, WorkspaceReader
+from minivess.workflows.session.services import Services, WorkspaceReader
 
 INFERENCE_IDENTITY = "inference"
 SERVICE_ACTIONS = ("serving.enrolled", "serving.anchored")

@@ -1,7 +1,7 @@
 """The project as a DVC pipeline: what each command takes and makes, so that `dvc repro` and our commands agree.
 
 `dvc repro` runs the commands a person would; each goes through the log as always. Opening the test set and releasing
-need people: their stages do not do it, they see whether it was done and say who does it how (`workflows.pipeline.status`).
+need people: their stages do not do it, they see whether it was done and say who does it how (`workflows.pipeline.stage_states`).
 
 Every output is `persist`: DVC never removes it before a stage runs, and never restores one from its run cache, which
 would be an action that no entry tells of.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate
@@ -24,89 +24,51 @@ from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import PROJECT_FILE
 from minivess.records.device.project import Project
-from minivess.workflows.session.services import Services, load_project
+from minivess.records.device.workspace_files import FILES, STEPS, Step, file_of
+from minivess.workflows.session.services import Services
+from minivess.workflows.session.workspace_files import load_project
 
 _log = logging.getLogger(__name__)
 
-EVALUATION = "evidence/evaluation/evaluation.json"
-_PARTS = ["data/prepared", "data/split.json"]
-_MEMBERS = "models/members"
 _NOT_READ = ("card", "remote", "rules")
 """What the project file says under `data` and reading the cases does not look at."""
-_STAGES: dict[str, dict[str, Any]] = {
-    "ingest": {"cmd": "data ingest", "text": ["data/manifest.json"]},
-    "validate": {
-        "cmd": "data validate",
-        "deps": ["data/manifest.json"],
-        "params": ["data.rules"],
-        "text": ["data/validation.json"],
-    },
-    "split": {
-        "cmd": "data split",
-        "deps": ["data/manifest.json", "data/validation.json"],
-        "params": ["split"],
-        "text": ["data/split.json"],
-    },
-    "seal": {"cmd": "data seal", "deps": ["data/split.json"], "text": ["data/version.json"]},
-    "train": {
-        "cmd": "train",
-        "deps": [*_PARTS, "data/version.json"],
-        "params": ["model", "training"],
-        "outs": [_MEMBERS],
-    },
-    "ensemble": {
-        "cmd": "ensemble",
-        "deps": [_MEMBERS],
-        "params": ["model", "training"],
-        "outs": ["models/ensemble.json"],
-    },
-    "calibrate": {
-        "cmd": "calibrate",
-        "deps": [*_PARTS, _MEMBERS, "models/ensemble.json"],
-        "params": ["calibration", "split.seed"],
-        "outs": ["models/calibration.json"],
-    },
-    "export": {
-        "cmd": "model export",
-        "deps": [*_PARTS, _MEMBERS, "models/ensemble.json", "models/calibration.json"],
-        "params": ["model"],
-        "outs": ["models/model.onnx", "models/export.json"],
-    },
-    "evaluate": {
-        "cmd": "data pipeline evaluate",
-        "deps": ["models/model.onnx", "models/calibration.json", "data/version.json"],
-        "params": ["evaluation"],
-        "text": [EVALUATION],
-    },
-    "release": {"cmd": "data pipeline release", "deps": ["models/model.onnx", EVALUATION], "params": ["device"]},
-}
-"""What each stage takes and makes; `text` are outputs that git keeps, `outs` those that DVC keeps."""
 
 
 @implements("REQ-099")
-def stages_of(project: Project, said: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def stages_of(project: Project, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The stages of a project as `dvc.yaml` says them.
 
     Args:
         project: the project.
-        said: what `minivess.yaml` says (`stated`); DVC can only watch parameters that stand there.
+        settings: what `minivess.yaml` says (`project_settings`); DVC can only watch parameters that stand there.
     """
-    made = {}
-    for name, plan in _STAGES.items():
-        deps, params = list(plan.get("deps", [])), list(plan.get("params", []))
-        if name == "ingest":
+    made: dict[str, dict[str, Any]] = {}
+    for step in STEPS:
+        if step.stage is None:
+            continue
+        deps = list(dict.fromkeys(file_of(name).tracked_path for name in step.stage.files))
+        params: Iterable[str] = step.stage.settings
+        if step.name == "ingest":
             deps = [str(place) for place in (project.data.root, project.data.table) if place is not None]
-            params = sorted(f"data.{key}" for key in said["data"] if key not in _NOT_READ)
-        if name == "split" and project.split.published is not None:
+            params = sorted(f"data.{key}" for key in settings["data"] if key not in _NOT_READ)
+        if step.name == "split" and project.split.published is not None:
             deps.append(str(project.split.published))
-        watched = [key for key in params if _states(said, key)]
-        outs = [{path: {"persist": True}} for path in plan.get("outs", [])]
-        outs += [{path: {"cache": False, "persist": True}} for path in plan.get("text", [])]
-        stage = {"cmd": f"minivess {plan['cmd']}", "deps": deps, "params": [{PROJECT_FILE: watched}], "outs": outs}
-        if not watched:
-            del stage["params"]
-        made[name] = {key: value for key, value in stage.items() if value}
+        watched = [key for key in params if _has_setting(settings, key)]
+        stage = {
+            "cmd": f"minivess {step.stage.command or step.command}",
+            "deps": deps,
+            "params": [{PROJECT_FILE: watched}] if watched else [],
+            "outs": _outputs(step),
+        }
+        made[step.name] = {key: value for key, value in stage.items() if value}
     return made
+
+
+def _outputs(step: Step) -> list[dict[str, dict[str, bool]]]:
+    """What a stage makes, as `dvc.yaml` names it: first what DVC keeps, then what git keeps."""
+    tracked = {row.tracked_path: row.tracked_by for row in FILES if row.made_by == step.name and row.tracked_by}
+    kept_by_dvc = [{path: {"persist": True}} for path, by in tracked.items() if by == "dvc"]
+    return kept_by_dvc + [{path: {"cache": False, "persist": True}} for path, by in tracked.items() if by == "git"]
 
 
 @implements("REQ-099")
@@ -118,7 +80,7 @@ def write_pipeline(root: Path, project: Project) -> bool:
     """
     from minivess.ml.versions.dvc_stages import write_stages
 
-    return write_stages(root, stages_of(project, stated(root)))
+    return write_stages(root, stages_of(project, project_settings(root)))
 
 
 def follows[**P, R](
@@ -128,7 +90,7 @@ def follows[**P, R](
 
     def wrap(action: Callable[Concatenate[Services, P], R]) -> Callable[Concatenate[Services, P], R]:
         def run(services: Services, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            with _followed(services, stage):
+            with _note_stage(services, stage):
                 return action(services, *args, **kwargs)
 
         return functools.update_wrapper(run, action)
@@ -138,17 +100,17 @@ def follows[**P, R](
 
 @implements("REQ-099")
 @contextmanager
-def _followed(services: Services, stage: str) -> Iterator[None]:
+def _note_stage(services: Services, stage: str) -> Iterator[None]:
     """Nothing while the project has no pipeline, or while `dvc repro` runs the command and notes it by itself."""
     root = services.workspace
     if not (root / "dvc.yaml").is_file() or os.environ.get("DVC_ROOT") == str(root.resolve()):
         yield
         return
     write_pipeline(root, services.project)
-    before = _taken(root, services.project, stage)
+    before = _state_of_inputs(root, services.project, stage)
     yield
     try:
-        if _taken(root, load_project(root), stage) != before:
+        if _state_of_inputs(root, load_project(root), stage) != before:
             _log.warning("what the stage %s takes was changed while it ran: it stays stale", stage)
             return
         from minivess.ml.versions.dvc_stages import record_stage
@@ -158,9 +120,9 @@ def _followed(services: Services, stage: str) -> Iterator[None]:
         _log.warning("%s", error)
 
 
-def _taken(root: Path, project: Project, stage: str) -> list[Any]:
+def _state_of_inputs(root: Path, project: Project, stage: str) -> list[Any]:
     """What a stage takes, well enough to notice a change: sections as they count, and size and time of each file."""
-    plan = stages_of(project, stated(root))[stage]
+    plan = stages_of(project, project_settings(root))[stage]
     sections = {key.split(".")[0] for entry in plan.get("params", []) for keys in entry.values() for key in keys}
     plain = project.model_dump(mode="json")
     files: list[tuple[str, int, int]] = []
@@ -173,14 +135,14 @@ def _taken(root: Path, project: Project, stage: str) -> list[Any]:
     return [{name: plain.get(name) for name in sorted(sections)}, files]
 
 
-def stated(root: Path) -> dict[str, Any]:
+def project_settings(root: Path) -> dict[str, Any]:
     """What `minivess.yaml` says, without what it leaves out."""
-    said = yaml.safe_load(read_limited(root / PROJECT_FILE, limit=1 << 20))
-    return said if isinstance(said, dict) else {}
+    settings = yaml.safe_load(read_limited(root / PROJECT_FILE, limit=1 << 20))
+    return settings if isinstance(settings, dict) else {}
 
 
-def _states(said: dict[str, Any], key: str) -> bool:
-    found: Any = said
+def _has_setting(settings: dict[str, Any], key: str) -> bool:
+    found: Any = settings
     for part in key.split("."):
         if not isinstance(found, dict) or part not in found:
             return False

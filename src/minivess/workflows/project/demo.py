@@ -34,15 +34,16 @@ from minivess.foundation.paths import Workspace, templates_folder
 from minivess.records.data.split import Part
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.log.witnessed import Checked
+from minivess.records.people.identity import LOG_IDENTITY
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.records.sinks import Progress
 from minivess.workflows.data import preparation
-from minivess.workflows.models import modelling
+from minivess.workflows.models import calibration, ensembles, export, promotion, training
 from minivess.workflows.people import accounts
 from minivess.workflows.release import build
-from minivess.workflows.sealed import final_evaluation, registration, requests
+from minivess.workflows.sealed import analysis_plan, final_evaluation, registration, requests
 from minivess.workflows.session import workspace_files
-from minivess.workflows.session.services import LOG_IDENTITY, Services, open_services
+from minivess.workflows.session.services import Services, open_services
 from minivess.workflows.trace import link_reviews, verification_runs
 from minivess.workflows.trace.pytest_runs import start_scenarios
 
@@ -84,11 +85,11 @@ def run(source: Path, folder: Path, *, say: Callable[[str], None], progress: Pro
 
     Raises:
         UsageError: `source` is no clone, or `folder` holds something that is no demo.
-        RefusedError: a gate, a guard or a verification said no.
+        RefusedError: a gate, a guard or a verification refused.
     """
     begun = time.monotonic()
-    story = _Story(source, folder, say, progress)
-    summary = story.tell()
+    demo = _DemoRun(source, folder, say, progress)
+    summary = demo.complete()
     summary.seconds = time.monotonic() - begun
     return summary
 
@@ -111,7 +112,7 @@ def prepare_folder(source: Path, workspace: Workspace) -> None:
     write_text_atomic(workspace.project_file, text.replace('source: ".."', f"source: {json.dumps(relative)}"))
 
 
-class _Story:
+class _DemoRun:
     def __init__(self, source: Path, folder: Path, say: Callable[[str], None], progress: Progress) -> None:
         if not (source / "features").is_dir() or not (source / "uv.lock").is_file():
             raise UsageError(
@@ -124,7 +125,7 @@ class _Story:
         self.step = 0
         self.begun = time.monotonic()
 
-    def tell(self) -> Summary:
+    def complete(self) -> Summary:
         summary = Summary()
         prepare_folder(self.source, self.workspace)
         # The scenarios run beside everything else: spinning threads would starve both.
@@ -144,7 +145,7 @@ class _Story:
                 summary.evaluation, summary.refused = self._evaluation(services, ada, rosa, manager)
                 self._next("Max puts the model into production, and the service answers one volume with a receipt")
                 reason = "To show how answers are given; nobody uses this demo"
-                modelling.promote(services, manager, summary.evaluation.model, stage="production", reason=reason)
+                promotion.promote(services, manager, summary.evaluation.model, stage="production", reason=reason)
                 summary.service = self._service(services)
                 self._next("the software's own scenarios, run since the beginning, are recorded")
                 report = verification_runs.run_scenarios(services, ada, running=scenarios)
@@ -215,12 +216,12 @@ class _Story:
 
     def _models(self, services: Services, ada: Signer) -> None:
         self._next("two networks are trained (the longest step)")
-        modelling.train(services, ada)
+        training.train(services, ada)
         self._next("they become an ensemble, calibrated on cases neither trained nor tested on")
-        modelling.combine(services, ada)
-        modelling.calibrate(services, ada)
+        ensembles.combine(services, ada)
+        calibration.calibrate(services, ada)
         self._next("the ensemble becomes one ONNX graph that repeats PyTorch")
-        modelling.export(services, ada)
+        export.export(services, ada)
 
     def _evaluation(
         self, services: Services, ada: Signer, rosa: Signer, manager: Signer
@@ -229,7 +230,7 @@ class _Story:
             "criteria are registered; Ada asks for a look at the test set, Rosa approves and runs the evaluation"
         )
         registration.register_policy(services, manager)
-        requests.register_criteria(services, ada)
+        analysis_plan.register_criteria(services, ada)
         asked = requests.request(services, ada, purpose="Final evaluation of the demo release")
         record = final_evaluation.approve_and_run(services, rosa, asked.id)
         try:
@@ -301,7 +302,7 @@ def _server(workspace: Path, passphrases: dict[str, str], *, log: Path) -> Itera
         process = subprocess.Popen(command, env=environment, stdout=stream, stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + SERVER_WAIT_S
-        while not _answers(f"{address}/v1/health"):
+        while not _is_up(f"{address}/v1/health"):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise CouldNotCheckError("the service did not start", hint=f"{log.name} in evidence/ says why")
             time.sleep(0.2)
@@ -314,7 +315,7 @@ def _server(workspace: Path, passphrases: dict[str, str], *, log: Path) -> Itera
             process.kill()
 
 
-def _answers(url: str) -> bool:
+def _is_up(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  always loopback http
             return bool(answer.status == 200)

@@ -33,10 +33,11 @@ from minivess.ml.sealed.sealing import PROGRESS
 from minivess.records.base import Record
 from minivess.records.data.seal import Kind
 from minivess.records.device.project import Project
+from minivess.records.device.workspace_files import SEALED
 from minivess.records.log.entry import Outcome
 from minivess.records.sinks import Progress
-from minivess.workflows.session.services import load_project, silent
-from minivess.workflows.session.workspace_files import manifest_of, seal_of
+from minivess.workflows.session.services import silent
+from minivess.workflows.session.workspace_files import load_project, manifest_of, seal_of
 
 _NAMED = 3
 _LEAST_FREE = 2 << 30
@@ -169,7 +170,7 @@ def _keys(workspace: Workspace) -> Iterator[Finding]:
     if loose:
         yield _finding(
             "problem",
-            f"others may read {_some(workspace, loose)}",
+            f"others may read {_file_names(workspace, loose)}",
             "chmod 700 the keystore and 600 the files in it; change the passphrases of copies that may exist",
         )
     for path in sorted(folder.glob("*.next")):
@@ -195,18 +196,18 @@ def _passphrases(workspace: Workspace) -> Iterator[Finding]:
     written = sorted(workspace.root.glob("*passphrases*.env"))
     if written:
         yield _finding(
-            "warning", f"passphrases are written down in {_some(workspace, written)}", "only for demonstrations"
+            "warning", f"passphrases are written down in {_file_names(workspace, written)}", "only for demonstrations"
         )
     if len(given) <= 1 and not written:
         yield _finding("ok", "no two people's passphrases are in this environment")
 
 
-def _reading(workspace: Workspace) -> AuditLog:
+def _open_log(workspace: Workspace) -> AuditLog:
     return AuditLog.open(load_settings(workspace.root).database_url, log_signer=None)
 
 
 def _log(workspace: Workspace) -> Iterator[Finding]:
-    with closing(_reading(workspace)) as log:
+    with closing(_open_log(workspace)) as log:
         checks, _ = verify_log(log.pairs(), log.checkpoint(), quick=True)
         begun: dict[int, str] = {}
         for entry in log.entries():
@@ -229,7 +230,7 @@ def _log(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _outbox(workspace: Workspace) -> Iterator[Finding]:
-    with closing(_reading(workspace)) as log:
+    with closing(_open_log(workspace)) as log:
         waiting = len(log.pending_events())
     if waiting:
         yield _finding(
@@ -243,7 +244,7 @@ def _outbox(workspace: Workspace) -> Iterator[Finding]:
 
 def _ephemeral(workspace: Workspace) -> Iterator[Finding]:
     files = sorted(workspace.test_set.glob("*.key"))
-    with closing(_reading(workspace)) as log:
+    with closing(_open_log(workspace)) as log:
         history = LookHistory.fold(log.entries())
     now = utc_now()
     stale = [
@@ -255,7 +256,7 @@ def _ephemeral(workspace: Workspace) -> Iterator[Finding]:
     if stale:
         yield _finding(
             "warning",
-            f"{len(stale)} keys of requests that expired or that the log does not have are left: {_some(workspace, stale)}",
+            f"{len(stale)} keys of requests that expired or that the log does not have are left: {_file_names(workspace, stale)}",
             "remove them",
         )
     else:
@@ -265,7 +266,7 @@ def _ephemeral(workspace: Workspace) -> Iterator[Finding]:
 def _sealed(workspace: Workspace) -> Iterator[Finding]:
     if (workspace.sealed / PROGRESS).is_file():
         yield _finding("warning", "sealing was interrupted", "run minivess data seal again: what was sealed is kept")
-    if not (workspace.sealed / "manifest.json").is_file():
+    if not (workspace.root / SEALED).is_file():
         yield _finding("warning", "the test part is not sealed", "minivess data seal")
         return
     manifest = seal_of(workspace)
@@ -274,8 +275,8 @@ def _sealed(workspace: Workspace) -> Iterator[Finding]:
     except MinivessError as error:
         yield _finding("problem", error.message, error.hint)
         return
-    digest = digest_file(workspace.sealed / "manifest.json")
-    with closing(_reading(workspace)) as log:
+    digest = digest_file(workspace.root / SEALED)
+    with closing(_open_log(workspace)) as log:
         recorded = {
             output.digest
             for entry in log.entries(actions={"data.seal"})
@@ -285,13 +286,11 @@ def _sealed(workspace: Workspace) -> Iterator[Finding]:
     if digest in recorded:
         yield _finding("ok", f"{len(manifest.files)} sealed files are what the log says")
     else:
-        yield _finding(
-            "problem", "data/sealed/manifest.json is not the one in the log", "run minivess data seal, or restore it"
-        )
+        yield _finding("problem", f"{SEALED} is not the one in the log", "run minivess data seal, or restore it")
 
 
 def _copies(workspace: Workspace, progress: Progress) -> Iterator[Finding]:
-    if not (workspace.sealed / "manifest.json").is_file():
+    if not (workspace.root / SEALED).is_file():
         return
     manifest, project = seal_of(workspace), load_project(workspace.root)
     cases = {file.case for file in manifest.files}
@@ -300,14 +299,14 @@ def _copies(workspace: Workspace, progress: Progress) -> Iterator[Finding]:
     places = (workspace.root, *dvc_stores(workspace.root), *outside)
     found = search(places, manifest, manifest_of(workspace), progress=progress)
     declared = {path.resolve() for paths in _declared(workspace, project, cases).values() for path in paths}
-    inside = [one for one in found.copies if not _beyond(one, outside)]
+    inside = [one for one in found.copies if not _is_outside(one, outside)]
     if inside:
         yield _finding(
             "problem",
-            f"{len(inside)} plain copies of sealed cases can be read: {_told(workspace, inside)}",
+            f"{len(inside)} plain copies of sealed cases can be read: {_copied_files(workspace, inside)}",
             "remove them; source files belong to a custodian, out of this workspace and its DVC stores",
         )
-    there = {one.path.resolve() for one in found.copies if _beyond(one, outside)} | {
+    there = {one.path.resolve() for one in found.copies if _is_outside(one, outside)} | {
         path for path in declared if not path.is_relative_to(workspace.root.resolve())
     }
     if there:
@@ -328,7 +327,9 @@ def _copies(workspace: Workspace, progress: Progress) -> Iterator[Finding]:
             "no source file was there when the part was sealed, so that copies of source files cannot be recognised",
         )
     if found.closed:
-        yield _finding("warning", f"{len(found.closed)} files could not be read: {_some(workspace, found.closed)}")
+        yield _finding(
+            "warning", f"{len(found.closed)} files could not be read: {_file_names(workspace, found.closed)}"
+        )
     if not inside:
         yield _finding(
             "ok",
@@ -345,15 +346,15 @@ def _declared(workspace: Workspace, project: Project, cases: set[str]) -> dict[t
         return {}
 
 
-def _beyond(one: Copy, outside: list[Path]) -> bool:
+def _is_outside(one: Copy, outside: list[Path]) -> bool:
     return any(one.path.resolve().is_relative_to(place) for place in outside)
 
 
-def _told(workspace: Workspace, copies: list[Copy]) -> str:
-    return _some(workspace, list(dict.fromkeys(one.path for one in copies)))
+def _copied_files(workspace: Workspace, copies: list[Copy]) -> str:
+    return _file_names(workspace, list(dict.fromkeys(one.path for one in copies)))
 
 
-def _some(workspace: Workspace, paths: list[Path] | tuple[Path, ...]) -> str:
+def _file_names(workspace: Workspace, paths: list[Path] | tuple[Path, ...]) -> str:
     root = workspace.root.resolve()
     names = [
         path.relative_to(workspace.root).as_posix()

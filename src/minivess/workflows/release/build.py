@@ -29,17 +29,18 @@ from minivess.foundation.paths import Workspace, templates_folder
 from minivess.ml.evaluation.acceptance_criteria import judge as judge_criteria
 from minivess.records.artifact import Artifact
 from minivess.records.device.release import GateFacts, GateResult, RiskJudgement
+from minivess.records.device.workspace_files import CALIBRATION, EVALUATION, EXPORT
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.log.payloads import CriteriaRegistered
 from minivess.records.models.model import CalibrationRecord, ExportRecord
 from minivess.records.people.approval import Manifestation, Policy, PolicyRule
 from minivess.workflows.log.witnessing import cosign_checkpoint
-from minivess.workflows.models.modelling import unaccounted_runs
+from minivess.workflows.models.dispositions import unaccounted_runs
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.release.facts import ReleaseFacts
 from minivess.workflows.sealed.registration import check_release_policy, policy_of
 from minivess.workflows.session import remembered_checkpoints
-from minivess.workflows.session.bound_inputs import CALIBRATION, EVALUATION, EXPORT
+from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
@@ -113,7 +114,9 @@ def build(services: Services, signer: Signer, release: ReleaseFacts | None = Non
         if failing:
             raise RefusedError(
                 f"{len(failing)} of {len(gates)} gates fail: {'; '.join(f'{gate.id}: {gate.message}' for gate in failing)}",
-                hint="; ".join(dict.fromkeys(gate.mend for gate in failing)),
+                hint="; ".join(
+                    dict.fromkeys([*_first_missing(known.inputs(services)), *(gate.mend for gate in failing)])
+                ),
             )
         missing = unannounced(services)
         if missing:
@@ -127,6 +130,12 @@ def build(services: Services, signer: Signer, release: ReleaseFacts | None = Non
             version=device.version, tag_manifest=built.tag_manifest_digest, gates=len(gates), files=built.files
         )
     return built
+
+
+def _first_missing(inputs: BoundInputs) -> list[str]:
+    """The first step before a release that was not done, as the beginning of a hint; empty: all were."""
+    step = inputs.first_missing("release")
+    return [] if step.name == "release" else [f"first `{step.line}`"]
 
 
 @implements("REQ-037", "RC-08")
@@ -185,7 +194,7 @@ def cosign_pack(services: Services, signer: Signer, pack: Path) -> bool:
     if signer.identity.id not in holders_of(services.log.standing, LookHistory.fold(entries)):
         return False
     remembered_checkpoints.require(services.log, signer.identity)
-    if remembered_checkpoints.contradicted(services.log, {"the checkpoint of the pack": note}):
+    if remembered_checkpoints.contradicting_notes(services.log, {"the checkpoint of the pack": note}):
         raise VerificationError(
             "the pack shows another history than the log that is here", hint="find out which of the two was changed"
         )

@@ -22,13 +22,16 @@ from minivess.ml.sealed.sealed_cases import open_image, open_label, open_sealed
 from minivess.ml.sealed.sealed_files import verify_sealed
 from minivess.records.artifact import Artifact
 from minivess.records.data.split import Part
-from minivess.records.evaluation.evaluation import CriterionOutcome, EvaluationRecord
+from minivess.records.device.workspace_files import EVALUATION, ONNX
+from minivess.records.evaluation.evaluation import CriterionOutcome, EvaluationPlan, EvaluationRecord
 from minivess.records.log.payloads import Evaluated
 from minivess.workflows.log.time_attestations import attest_time
-from minivess.workflows.models.modelling import cases_of
+from minivess.workflows.models.cases import cases_of
 from minivess.workflows.pipeline.stages import follows
-from minivess.workflows.sealed.requests import approve, custodian_keys, facts_of, released_keys
-from minivess.workflows.session.bound_inputs import ONNX, BoundInputs
+from minivess.workflows.sealed.analysis_plan import facts_of
+from minivess.workflows.sealed.key_release import custodian_keys, released_keys
+from minivess.workflows.sealed.requests import approve
+from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from minivess.workflows.session.workspace_files import write_json
@@ -64,7 +67,8 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
         facts = facts_of(services, inputs=held)
         manifest = held.seal
         record.input("data/sealed", manifest.root)
-        grant = history.check_evaluate(request_id, actor=signer.identity.id, model=facts.model).grant
+        with hint_of_first_missing(services, "evaluate"):
+            grant = history.check_evaluate(request_id, actor=signer.identity.id, model=facts.model).grant
         asked = history.check_facts(request_id, facts)
         plan, look = history.plan_of(request_id), history.number_of(request_id)
         verify_sealed(workspace.sealed, manifest)
@@ -80,16 +84,16 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
             ((cases[name], open_image(case)) for name, case in sealed.items()),
             predictor.predict,
             lambda name: open_label(sealed[name]),
-            threshold=plan.mask_threshold,
-            conformal_threshold=held.calibration.threshold,
-            baseline_threshold=baseline,
-            conventions=plan.conventions,
-            model=facts.model,
-            data=manifest.root,
-            request=asked.id,
-            seed=plan.seed,
-            look=look,
-            looks=None if held.terms is None else held.terms.looks,
+            EvaluationPlan(
+                analysis=plan,
+                model=facts.model,
+                data=manifest.root,
+                request=asked.id,
+                baseline_threshold=baseline,
+                conformal_threshold=held.calibration.threshold,
+                look=look,
+                looks=None if held.terms is None else held.terms.looks,
+            ),
             progress=services.progress,
         )
         result = Evaluated(
@@ -105,11 +109,11 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
         )
         first = history.first_result(asked.id)
         if first is None or same_figures(first, result):
-            write_json(workspace, "evidence/evaluation/evaluation.json", made)
+            write_json(workspace, EVALUATION, made)
             pictures = write_figures(made, details, workspace.evaluation / "figures", cases=not custodian)
             for path in pictures:
                 record.output(f"evaluation/figures/{path.name}", path)
-            record.output("evaluation/evaluation.json", workspace.evaluation / "evaluation.json")
+            record.output(EVALUATION, workspace.evaluation / "evaluation.json")
         else:
             _log.warning(
                 "the figures differ from those of the first evaluation under %s: the first ones count, and the log shows both",

@@ -22,13 +22,14 @@ from minivess.ml.inference.envelope import Spacing, outside_reasons
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import Predictor
 from minivess.records.artifact import Artifact
+from minivess.records.device.workspace_files import ONNX
 from minivess.records.log.entry import Context, Entry
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.serving_log import RefusalReason
 from minivess.records.models.intended_use import IntendedUse
 from minivess.records.models.model import MASK_THRESHOLD
 from minivess.workflows.serving.serving_log import ServingLog
-from minivess.workflows.session.bound_inputs import ONNX, BoundInputs
+from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
 from minivess.workflows.session.recording import Recording, recorded
 from minivess.workflows.session.services import Services
 
@@ -235,10 +236,11 @@ def open_model(services: Services) -> OpenedModel:
 def _check_use(services: Services, model: str) -> None:
     standing = Promotions.fold(services.log.entries(actions=PROMOTING))
     if model not in standing.evaluated:
-        raise VerificationError(
-            "the model that was exported last was not evaluated on the sealed test set",
-            hint="`minivess test-set request`; then another person: `minivess test-set approve REQUEST --run`",
-        )
+        with hint_of_first_missing(services, "serve"):
+            raise VerificationError(
+                "the model that was exported last was not evaluated on the sealed test set",
+                hint="`minivess test-set request`; then another person: `minivess test-set approve REQUEST --run`",
+            )
     if standing.production != model:
         raise VerificationError(
             "the model that was exported last is not in production",

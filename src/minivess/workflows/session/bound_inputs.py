@@ -1,26 +1,26 @@
-"""The files that later commands read again, in one table, and the one way to read them.
+"""The one way to read the files that one command made and a later one reads.
 
-Each file is compared with what the log says of it: with the output that the newest completed entry of the action that
-makes it names, or with a file that is compared so. No file is compared with a digest that it contains itself. What was
-digested is what is used: a file is read once, into memory.
+Each file (`records.device.workspace_files`) is compared with the log: with the output that the newest completed entry of
+the action that makes it names, or with a file that is compared so. No file is compared with a digest that it contains
+itself. A file is read once, into memory: the bytes that were digested are the bytes that are used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.digests import digest_bytes
-from minivess.foundation.errors import InputError, UsageError, VerificationError
+from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
+from minivess.foundation.json_records import RECORD_LIMIT, parse_json_record, read_json_record
 from minivess.foundation.paths import Workspace
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
@@ -30,82 +30,36 @@ from minivess.records.data.split import Part, SplitManifest
 from minivess.records.data.validation import ValidationReport
 from minivess.records.data.version import DataVersion
 from minivess.records.device.registration import SealTerms
+from minivess.records.device.workspace_files import (
+    CALIBRATION,
+    EXPORT,
+    FILES,
+    INTENDED_USE,
+    MANIFEST,
+    ONNX,
+    SEALED,
+    SPLIT,
+    VALIDATION,
+    VERSION,
+    Step,
+    StepName,
+    WorkspaceFile,
+    file_of,
+    first_missing,
+)
 from minivess.records.log.entry import Context, Entry, EntryBody, Outcome
 from minivess.records.log.payloads import DataSealed
 from minivess.records.models.intended_use import IntendedUse
 from minivess.records.models.model import CalibrationRecord, ExportRecord
 from minivess.workflows.session.recording import recorded
-from minivess.workflows.session.services import Services, WorkspaceReader, first_error
+from minivess.workflows.session.services import Services, WorkspaceReader
 
 if TYPE_CHECKING:
     from minivess.ml.cases.prepared import LoadedCase
 
-Reader = Literal["split", "seal", "training", "calibration", "export", "evaluation", "service", "release"]
-_LIMIT = 64 << 20
 _GRAPH_LIMIT = 2 << 30
 _SHOWN = 19
 """Characters of a digest in a message."""
-
-
-@dataclass(frozen=True)
-class BoundInput:
-    """One row of the table.
-
-    Attributes:
-        name: the file, as entries name it; `*` stands for a case or a member.
-        action: the action that makes it.
-        command: makes it again.
-        readers: who reads it.
-        by: what it is compared with: an output of the action's newest completed entry, that entry's context, or digests
-            in another file of this table.
-        path: where it is in the workspace, when that is not `name`.
-        since: the first version whose entries name it, when that is not 0.1.0.
-    """
-
-    name: str
-    action: str
-    command: str
-    readers: frozenset[Reader]
-    by: str = "output"
-    path: str = ""
-    since: str = ""
-
-    @property
-    def place(self) -> str:
-        """Where it is in the workspace."""
-        return self.path or self.name
-
-
-def _row(name: str, action: str, command: str, readers: str, *, by: str = "output", **more: str) -> BoundInput:
-    return BoundInput(name, action, f"minivess {command}", frozenset(readers.split()), by, **more)  # type: ignore[arg-type]
-
-
-MANIFEST, SPLIT, VALIDATION = "data/manifest.json", "data/split.json", "data/validation.json"
-SEALED, VERSION = "data/sealed/manifest.json", "data/version.json"
-ENSEMBLE, CALIBRATION = "models/ensemble.json", "models/calibration.json"
-ONNX, EXPORT, INTENDED_USE = "models/model.onnx", "models/export.json", "models/intended-use.json"
-EVALUATION = "evaluation/evaluation.json"
-
-_LEARNING = "training calibration export"
-TABLE: tuple[BoundInput, ...] = (
-    _row(MANIFEST, "data.ingest", "data ingest", f"split seal {_LEARNING} evaluation service"),
-    _row("data/prepared/*/*", "data.ingest", "data ingest", f"seal {_LEARNING} evaluation service", by=MANIFEST),
-    _row(VALIDATION, "data.validate", "data validate", "split seal"),
-    _row(SPLIT, "data.split", "data split", f"seal {_LEARNING} evaluation service"),
-    _row(SEALED, "data.seal", "data seal", "evaluation"),
-    _row("data/sealed/*.sealed", "data.seal", "data seal", "evaluation", by=SEALED),
-    _row(VERSION, "data.seal", "data seal", f"{_LEARNING} evaluation service", by="context"),
-    _row("models/members/*/run.json", "training", "train", "calibration export"),
-    _row("models/members/*/weights.pt", "training", "train", "calibration export", by=ENSEMBLE),
-    _row(ENSEMBLE, "ensemble", "ensemble", "calibration export"),
-    _row(CALIBRATION, "calibration", "calibrate", "export evaluation service release"),
-    _row(ONNX, "model.export", "model export", "evaluation service release"),
-    _row(EXPORT, "model.export", "model export", "release"),
-    _row(INTENDED_USE, "model.export", "model export", "service", since="0.2.0"),
-    _row(EVALUATION, "evaluation", "evaluate", "release", path="evidence/evaluation/evaluation.json"),
-)
-"""Every file made by one command and read by a later one. The project file is bound by the request (`configuration`),
-the release policy by `policy.register`."""
 
 
 class BoundInputs:
@@ -127,10 +81,14 @@ class BoundInputs:
         self._contexts: dict[str, Context] = {}
         self._seals: dict[str, EntryBody] = {}
         self._sealed_splits: dict[str, int] = {}
-        actions = {row.action for row in TABLE}
+        self._done: set[str] = set()
+        actions = {row.action for row in FILES}
         for entry in entries:
             body = entry.body
-            if body.action not in actions or body.outcome is not Outcome.COMPLETED:
+            if body.outcome is not Outcome.COMPLETED:
+                continue
+            self._done.add(body.action)
+            if body.action not in actions:
                 continue
             made = {output.name: (output.digest, body.index) for output in body.outputs}
             before = self._outputs.get(body.action, {}) if body.action == "training" else {}  # one entry a member
@@ -149,7 +107,12 @@ class BoundInputs:
 
     def knows(self, name: str) -> bool:
         """Whether the log says what the file must be."""
-        return name in self._outputs.get(_row_of(name).action, {})
+        return name in self._outputs.get(file_of(name).action, {})
+
+    @implements("REQ-197")
+    def first_missing(self, step: StepName) -> Step:
+        """The first step before another that the log has not; the step itself when the log has all of them."""
+        return first_missing(step, lambda one: not one.action or one.action in self._done)
 
     def recorded(self, name: str) -> Artifact:
         """What the log says that a file must be.
@@ -157,35 +120,34 @@ class BoundInputs:
         Raises:
             UsageError: no completed entry made it.
         """
-        row = _row_of(name)
+        row = file_of(name)
         digest, _ = self._outputs.get(row.action, {}).get(name, ("", 0))
         if not digest:
-            raise UsageError(f"the log has no completed {row.action} that made {name}", hint=row.command)
+            raise UsageError(
+                f"the log has no completed {row.action} that made {name}", hint=self.first_missing(row.made_by).line
+            )
         return Artifact(name=name, digest=digest)
 
     @implements("REQ-180")
     def read(self, name: str) -> bytes:
         """The bytes of a file that the log names."""
-        row = _row_of(name)
+        row = file_of(name)
         self.recorded(name)
-        path = self._workspace.root / (row.path or name)
-        shown = row.path or name
+        shown = row.place_of(name)
+        path = self._workspace.root / shown
         if not path.is_file():
             raise VerificationError(f"{shown} is missing", hint=f"restore it, or run `{row.command}` again")
-        data = read_limited(path, limit=_GRAPH_LIMIT if name == ONNX else _LIMIT)
+        data = read_limited(path, limit=_GRAPH_LIMIT if name == ONNX else RECORD_LIMIT)
         compare(row, shown, digest_bytes(data), self._outputs[row.action][name])
         return data
 
     def record[R: Record](self, name: str, kind: type[R]) -> R:
         """A JSON record that the log names."""
-        try:
-            return kind.model_validate_json(self.read(name))
-        except ValidationError as error:
-            raise InputError(first_error(error), path=name, hint=_row_of(name).command) from None
+        return parse_json_record(self.read(name), kind, path=name, hint=file_of(name).command)
 
     def made[R: Record](self, name: str, kind: type[R]) -> R | None:
         """A JSON record, or None while it is not there or the log does not name it."""
-        there = self.knows(name) and (self._workspace.root / _row_of(name).place).is_file()
+        there = self.knows(name) and (self._workspace.root / file_of(name).place_of(name)).is_file()
         return self.record(name, kind) if there else None
 
     @cached_property
@@ -259,18 +221,14 @@ class BoundInputs:
     @cached_property
     def version(self) -> dict[str, str]:
         """The digests of the data that later entries name: fields of their context."""
-        row = _row_of(VERSION)
-        context = self._contexts.get(row.action)
+        context = self._contexts.get(file_of(VERSION).action)
         path = self._workspace.root / VERSION
         if context is None or not path.is_file():
-            raise UsageError(f"{VERSION} is not there yet", hint=row.command)
-        try:
-            said = DataVersion.model_validate_json(read_limited(path, limit=_LIMIT))
-        except ValidationError as error:
-            raise InputError(first_error(error), path=VERSION, hint="restore it") from None
-        if (said.split, said.dvc) != (context.data, context.dvc):
+            raise UsageError(f"{VERSION} is not there yet", hint=self.first_missing("seal").line)
+        version = read_json_record(path, DataVersion, shown=VERSION, hint="restore it")
+        if (version.split, version.dvc) != (context.data, context.dvc):
             raise VerificationError(f"{VERSION} says something else than the entry of the sealing", hint="restore it")
-        return {"data": said.split, "dvc": said.dvc}
+        return {"data": version.split, "dvc": version.dvc}
 
     @cached_property
     def calibration(self) -> CalibrationRecord:
@@ -314,7 +272,7 @@ class BoundInputs:
 
 
 @implements("REQ-180", "RC-65")
-def compare(row: BoundInput, shown: str, found: str, recorded: tuple[str, int]) -> None:
+def compare(row: WorkspaceFile, shown: str, found: str, recorded: tuple[str, int]) -> None:
     """Compare the digest of a file with the one in the log, and the index of the entry that has it.
 
     Raises:
@@ -327,14 +285,6 @@ def compare(row: BoundInput, shown: str, found: str, recorded: tuple[str, int]) 
             f"{found[:_SHOWN]}… instead of {expected[:_SHOWN]}…",
             hint=f"restore it, or run `{row.command}` again",
         )
-
-
-def _row_of(name: str) -> BoundInput:
-    for row in TABLE:
-        before, star, after = row.name.partition("*")
-        if name == row.name or (star and name.startswith(before) and name.endswith(after)):
-            return row
-    raise UsageError(f"{name} is no input in the table")
 
 
 @implements("REQ-180")
@@ -355,7 +305,7 @@ def evaluation_inputs(services: WorkspaceReader, *, inputs: BoundInputs | None =
     held = BoundInputs.of(services) if inputs is None else inputs
     _ = held.manifest, held.split, held.seal, held.version, held.calibration
     held.read(ONNX)
-    names = [row.name for row in TABLE if "evaluation" in row.readers and row.by == "output"]
+    names = [row.name for row in FILES if "evaluate" in row.readers and row.compared_with == "output"]
     return tuple(held.recorded(name) for name in names)
 
 
@@ -375,3 +325,15 @@ def refused_on_record(services: Services, action: str, signer: Signer) -> Iterat
     except VerificationError:
         with recorded(services, action, signer, instant=True):
             raise
+
+
+@contextmanager
+def hint_of_first_missing(services: WorkspaceReader, step: StepName) -> Iterator[None]:
+    """Let a refusal in the block name the first step before `step` that was not done, when there is one."""
+    try:
+        yield
+    except RefusedError as error:
+        missing = BoundInputs.of(services).first_missing(step)
+        if missing.name != step:
+            error.hint = missing.line
+        raise

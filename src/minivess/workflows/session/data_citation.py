@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
+from minivess.foundation.json_records import read_json_record
 from minivess.records.data.version import DataVersion
+from minivess.records.device.workspace_files import VERSION
 
-VERSION = "data/version.json"
 _LIMIT = 1 << 20
 
 
 @implements("REQ-016", "REQ-096")
-def cited_version(workspace: Path, root: str | None) -> dict[str, str]:
+def data_version_of(workspace: Path, root: str | None) -> dict[str, str]:
     """The digests of the data as they are known now: fields of an entry's context.
 
     After the sealing: the split's root and the DVC digest of the prepared and sealed cases. Before it: the DVC digest of
@@ -32,12 +32,14 @@ def cited_version(workspace: Path, root: str | None) -> dict[str, str]:
     """
     path = workspace / VERSION
     if path.is_file():
-        try:
-            version = DataVersion.model_validate_json(read_limited(path, limit=_LIMIT))
-        except ValidationError:
-            raise InputError(
-                "is not what sealing wrote", path=VERSION, hint="put it back, or run minivess data seal again"
-            ) from None
+        version = read_json_record(
+            path,
+            DataVersion,
+            shown=VERSION,
+            wrong="is not what sealing wrote",
+            hint="put it back, or run minivess data seal again",
+            limit=_LIMIT,
+        )
         return {"data": version.split, "dvc": version.dvc}
     digest = None if root is None else raw_digest(workspace, root)
     return {} if digest is None else {"dvc": digest}

@@ -1,4 +1,4 @@
-"""What a project knows beside its source tree: its workspace, its project file and its log, read without any key."""
+"""The state of a project beside its source tree: its workspace, its project file and its log, read without any key."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from minivess.foundation.digests import digest_file, digest_json
 from minivess.foundation.paths import Workspace, release_policy
+from minivess.records.people.identity import LOG_IDENTITY
 
 if TYPE_CHECKING:
     from minivess.compliance.audit.reader import LogReader
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ProjectState:
-    """What a project knows beside its source tree."""
+    """The state of a project beside its source tree."""
 
     workspace: Workspace
     project: Project
@@ -50,23 +51,23 @@ class ProjectState:
 
 
 @contextmanager
-def reading(workspace: Path, project: Project) -> Iterator[ProjectState | None]:
-    """The log of a project, for reading, which asks for no passphrase; None where no log was started.
+def project_state(workspace: Path, project: Project) -> Iterator[ProjectState | None]:
+    """The state of a project whose log was started; None where it was not. No passphrase is needed.
 
     Raises:
         InputError: a newer version wrote the log.
         VerificationError: the entries do not agree with the last checkpoint.
         CouldNotCheckError: the log is out of reach.
     """
-    from minivess.compliance.audit.log import AuditLog  # a database, which a tree without a project does not need
     from minivess.compliance.identity.keystore import Keystore
     from minivess.foundation.settings import load_settings
-    from minivess.workflows.session.services import LOG_IDENTITY
 
     root = workspace.absolute()
     if LOG_IDENTITY not in {identity.id for identity in Keystore(root / "keystore").identities()}:
         yield None
         return
+    from minivess.compliance.audit.log import AuditLog  # SQLAlchemy, which a project without a log does not need
+
     with closing(AuditLog.open(load_settings(root).database_url, log_signer=None)) as log:
         yield ProjectState(Workspace(root), project, log)
 

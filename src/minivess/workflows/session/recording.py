@@ -21,6 +21,7 @@ from minivess.compliance.rules.restores import RESTORED
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError, RefusedError, UsageError
 from minivess.foundation.implements import implements
+from minivess.foundation.json_records import first_error
 from minivess.observability.lineage.entry_events import event_of_draft
 from minivess.observability.lineage.events import new_run_id
 from minivess.records.artifact import Artifact
@@ -29,7 +30,7 @@ from minivess.records.log.payloads import PAYLOADS, IdentityRefused
 from minivess.records.log.receipt import Receipt
 from minivess.workflows.session import remembered_checkpoints
 from minivess.workflows.session.error_text import describe
-from minivess.workflows.session.services import Services, first_error
+from minivess.workflows.session.services import Services
 
 Redact = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -132,7 +133,7 @@ class Recording:
         try:
             self._started = self._append(Outcome.STARTED, {}, None).index
         except RefusedError as error:
-            self._turn_away(error)
+            self._record_refused_identity(error)
             raise
 
     def conclude(self) -> None:
@@ -144,7 +145,7 @@ class Recording:
         """
         outcome = Outcome.COMPLETED if self._refusal is None else Outcome.REFUSED
         try:
-            payload = self._ready_payload()
+            payload = self._payload_as_json()
             self._receipt = self._append(outcome, payload, self._refusal)
         except (UsageError, InputError, RefusedError) as error:
             self.abandon(error)
@@ -155,17 +156,17 @@ class Recording:
         text = describe(error, self._services.workspace)
         try:
             try:
-                self._receipt = self._append(outcome, self._ready_payload(), text)
+                self._receipt = self._append(outcome, self._payload_as_json(), text)
             except (UsageError, InputError):  # a payload that cannot stand in the log is left out
                 self._receipt = self._append(outcome, {}, text)
         except RefusedError:  # the log takes nothing from this signer
-            self._turn_away(error)
+            self._record_refused_identity(error)
         except Exception as second:
             error.add_note(f"and this could not be recorded: {second}")
         raise error
 
     @implements("REQ-092")
-    def _turn_away(self, error: BaseException) -> None:
+    def _record_refused_identity(self, error: BaseException) -> None:
         """Append, in the name of the log, that somebody acted whose key does not count."""
         who = self._signer.identity.id
         payload = IdentityRefused(identity=who, key=self._signer.key_id, attempted=self._action)
@@ -180,7 +181,7 @@ class Recording:
         except Exception as second:
             error.add_note(f"and this could not be recorded: {second}")
 
-    def _ready_payload(self) -> dict[str, Any]:
+    def _payload_as_json(self) -> dict[str, Any]:
         """The payload as plain JSON values, with the model's own spelling where it fits the model."""
         model = PAYLOADS.get(self._action)
         try:

@@ -40,7 +40,7 @@ def require(log: AuditLog, identity: Identity) -> None:
         InputError: what is remembered is damaged.
     """
     if identity.kind is IdentityKind.PERSON:
-        _keep_up(log, person(identity), newest(log))
+        _update_memory(log, person(identity), newest(log))
 
 
 @implements("REQ-164")
@@ -56,7 +56,7 @@ def remember(log: AuditLog, identity: Identity, note: str) -> None:
         VerificationError, InputError, CannotWriteError: as `Memory.remember`.
     """
     if identity.kind is IdentityKind.PERSON:
-        _keep_up(log, person(identity), note)
+        _update_memory(log, person(identity), note)
 
 
 def remembered(log: AuditLog, identity: Identity) -> Checkpoint | None:
@@ -83,7 +83,7 @@ def require_here(log: AuditLog) -> None:
     Raises:
         VerificationError: it went back, for example to a backup; nothing may be appended but `log.restored`.
     """
-    _keep_up(log, _here(log), newest(log))
+    _update_memory(log, _machine_of(log), newest(log))
 
 
 def newest(log: AuditLog) -> str:
@@ -103,7 +103,7 @@ def newest(log: AuditLog) -> str:
 
 
 @implements("REQ-166")
-def contradicted(log: AuditLog, notes: dict[str, str]) -> dict[str, str]:
+def contradicting_notes(log: AuditLog, notes: dict[str, str]) -> dict[str, str]:
     """Those of some checkpoints that a log does not continue.
 
     Args:
@@ -119,13 +119,13 @@ def contradicted(log: AuditLog, notes: dict[str, str]) -> dict[str, str]:
     for name, note in notes.items():
         seen = _of_this_log(log, register, name, note)
         try:
-            _prove(log, seen, head)
+            _check_consistency(log, seen, head)
         except (VerificationError, UsageError):
             found[name] = note
     return found
 
 
-def _prove(log: AuditLog, seen: Checkpoint, head: Checkpoint) -> None:
+def _check_consistency(log: AuditLog, seen: Checkpoint, head: Checkpoint) -> None:
     verify_consistency(seen.size, head.size, log.consistency(seen.size, head.size), seen.root, head.root)
 
 
@@ -139,17 +139,17 @@ def _of_this_log(log: AuditLog, register: Register, name: str, note: str) -> Che
     raise InputError(f"{name} is not a checkpoint that this log signed", hint="name a checkpoint of this very log")
 
 
-def _here(log: AuditLog) -> str:
+def _machine_of(log: AuditLog) -> str:
     return machine(LogCreated.model_validate(log.entry(0).body.payload).log_key)
 
 
-def _keep_up(log: AuditLog, holder: str, note: str) -> None:
+def _update_memory(log: AuditLog, holder: str, note: str) -> None:
     held = memory_of(log)
     known = held.of(holder)
     if known is not None and parse_note(known).checkpoint == parse_note(note).checkpoint:
         return
-    if held.remember(holder, note, log, abandoned=lambda seen: _given_up(log, seen)):
-        who = "this machine" if holder == _here(log) else holder.rpartition(".")[0]
+    if held.remember(holder, note, log, abandoned=lambda seen: _abandoned(log, seen)):
+        who = "this machine" if holder == _machine_of(log) else holder.rpartition(".")[0]
         _log.warning(
             "the log was restored from a backup (`minivess audit log --action %s`): %s goes on with the restored one",
             RESTORED,
@@ -157,7 +157,7 @@ def _keep_up(log: AuditLog, holder: str, note: str) -> None:
         )
 
 
-def _given_up(log: AuditLog, seen: Checkpoint) -> bool:
+def _abandoned(log: AuditLog, seen: Checkpoint) -> bool:
     """Whether an admitted entry of the log gives a checkpoint up, and its actor signed it."""
     standing = log.standing
     return any(

@@ -16,27 +16,29 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.identity.keyring import Keyring
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.clock import Clock, utc_now
-from minivess.foundation.errors import MinivessError, RefusedError, UsageError
+from minivess.foundation.errors import InputError, MinivessError, RefusedError, UsageError
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import PROJECT_FILE, Workspace
+from minivess.foundation.json_records import first_error
+from minivess.foundation.paths import Workspace
 from minivess.foundation.provenance import environment_digest, source_state
 from minivess.foundation.settings import Settings, load_settings
-from minivess.foundation.strict_yaml import read_record
 from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import transport_for
 from minivess.records.device.project import Project
+from minivess.records.device.workspace_files import Step, first_missing
 from minivess.records.log.entry import Context
+from minivess.records.people.identity import LOG_IDENTITY
+from minivess.records.people.roles import IdentityKind
 from minivess.records.sinks import Progress
 from minivess.workflows.session import remembered_checkpoints
-from minivess.workflows.session.data_citation import cited_version
+from minivess.workflows.session.data_citation import data_version_of
+from minivess.workflows.session.workspace_files import load_project
 
 _log = logging.getLogger(__name__)
-
-LOG_IDENTITY = "log"
-"""Id of the service key that signs the log's checkpoints, in the workspace's keystore."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ class WorkspaceReader:
             "git_dirty": dirty,
             "environment": environment_digest(self.source),
             "configuration": digest_of(self.project),
-            **cited_version(self.workspace, self.project.data.root),
+            **data_version_of(self.workspace, self.project.data.root),
         }
         try:
             return Context.model_validate({**found, **known})
@@ -122,15 +124,6 @@ def silent(label: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
-def load_project(workspace: Path) -> Project:
-    """Read a workspace's `minivess.yaml`.
-
-    Raises:
-        InputError: it is missing, too large, no YAML, or says something a project file may not say.
-    """
-    return read_record(workspace / PROJECT_FILE, Project)
-
-
 @implements("REQ-190")
 def open_reader(
     workspace: Path, *, database_url: str | None = None, progress: Progress = silent, clock: Clock = utc_now
@@ -150,11 +143,17 @@ def open_reader(
     """
     root = workspace.absolute()
     project, settings = load_project(root), load_settings(root)
+    try:
+        log = AuditLog.open(database_url or settings.database_url, log_signer=None, clock=clock)
+    except InputError as error:
+        if not Keystore(Workspace(root).keystore).holds(LOG_IDENTITY):
+            error.hint = _first_of_log(Workspace(root)).line
+        raise
     return WorkspaceReader(
         workspace=root,
         project=project,
         settings=settings,
-        log=AuditLog.open(database_url or settings.database_url, log_signer=None, clock=clock),
+        log=log,
         source=(root / project.source).resolve(),
         progress=progress,
         clock=clock,
@@ -189,7 +188,7 @@ def open_services(
     settings = load_settings(root)
     keystore = Keystore(Workspace(root).keystore)
     if not keystore.holds(LOG_IDENTITY):
-        raise UsageError("the log of this project was not started", hint="`minivess audit start` starts it")
+        raise UsageError("the log of this project was not started", hint=_first_of_log(Workspace(root)).line)
     passphrase = log_passphrase if isinstance(log_passphrase, str) else log_passphrase()
     log = _open_log(keystore, settings.database_url, passphrase, clock)
     try:
@@ -211,6 +210,13 @@ def open_services(
     )
 
 
+@implements("REQ-197")
+def _first_of_log(workspace: Workspace) -> Step:
+    """The first missing step of a project without a log: keys for people, or the log itself."""
+    people = [one for one in Keyring.of(workspace).identities() if one.kind is IdentityKind.PERSON]
+    return first_missing("log", lambda step: step.name == "init" or bool(people))
+
+
 def _open_log(keystore: Keystore, database_url: str, passphrase: str, clock: Clock) -> AuditLog:
     """The log under its own key; a change of that key that was interrupted after its entry is finished here."""
     log_signer = keystore.unlock(LOG_IDENTITY, passphrase)
@@ -223,10 +229,3 @@ def _open_log(keystore: Keystore, database_url: str, passphrase: str, clock: Clo
                 raise
     keystore.finish_rotation(LOG_IDENTITY)
     return AuditLog.open(database_url, log_signer=keystore.unlock(LOG_IDENTITY, passphrase), clock=clock)
-
-
-def first_error(error: ValidationError) -> str:
-    """The first complaint of a validation error in one line, without the value that caused it."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])

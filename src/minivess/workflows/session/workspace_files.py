@@ -1,77 +1,117 @@
-"""The files that the steps of a workspace leave for one another: JSON records, read and written whole."""
+"""Readers and writers of a workspace's files (`records.device.workspace_files`), where the log is not asked."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-from pydantic import ValidationError
+from pathlib import Path
 
 from minivess.foundation.digests import digest_file
-from minivess.foundation.errors import InputError, UsageError
-from minivess.foundation.files import read_limited, write_text_atomic
-from minivess.foundation.paths import Workspace
+from minivess.foundation.errors import UsageError
+from minivess.foundation.files import write_text_atomic
+from minivess.foundation.implements import implements
+from minivess.foundation.json_records import json_text, read_json_record
+from minivess.foundation.paths import PROJECT_FILE, Workspace
+from minivess.foundation.strict_yaml import read_record
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.seal import SealManifest
 from minivess.records.data.split import SplitManifest
 from minivess.records.data.version import DataVersion
-from minivess.workflows.session.services import first_error
+from minivess.records.device.project import Project
+from minivess.records.device.workspace_files import (
+    FILES,
+    MANIFEST,
+    SEALED,
+    SPLIT,
+    VERSION,
+    Step,
+    StepName,
+    file_of,
+    first_missing,
+)
 
 SEAL_CONTEXT = b"minivess/test-set/data-key/1"
 """What a data key is wrapped for."""
-_LIMIT = 64 << 20
 
 
-def read_json[R: Record](workspace: Workspace, name: str, kind: type[R], *, hint: str) -> R:
-    """Read one of the workspace's own JSON records.
+def load_project(workspace: Path) -> Project:
+    """Read a workspace's `minivess.yaml`.
 
     Raises:
-        UsageError: it is not there yet; `hint` names the step that makes it.
+        InputError: it is missing, too large, no YAML, or says something a project file may not say.
+    """
+    return read_record(workspace / PROJECT_FILE, Project)
+
+
+@implements("REQ-197")
+def first_missing_step(workspace: Workspace, step: StepName) -> Step:
+    """The first step before another whose files are not in the workspace; the step itself when they all are."""
+
+    def done(one: Step) -> bool:
+        rows = [row for row in FILES if row.made_by == one.name and row.compared_with in {"output", "context"}]
+        return all(any(workspace.root.glob(row.place)) for row in rows if not row.since)
+
+    return first_missing(step, done)
+
+
+def read_json[R: Record](workspace: Workspace, name: str, kind: type[R]) -> R:
+    """Read one of the workspace's own JSON records.
+
+    Args:
+        workspace: the project folder.
+        name: the file, by its name in the table.
+        kind: its record.
+
+    Raises:
+        UsageError: it is not there yet; the hint names the first missing step.
         InputError: it is not what it should be.
     """
-    path = workspace.root / name
+    row = file_of(name)
+    place = row.place_of(name)
+    path = workspace.root / place
     if not path.is_file():
-        raise UsageError(f"{name} is not there yet", hint=hint)
-    try:
-        return kind.model_validate_json(read_limited(path, limit=_LIMIT))
-    except ValidationError as error:
-        raise InputError(first_error(error), path=path, hint="make it again with the step that wrote it") from None
+        raise UsageError(f"{place} is not there yet", hint=first_missing_step(workspace, row.made_by).line)
+    return read_json_record(path, kind, hint=f"make it again with `{row.command}`")
 
 
-def write_json(workspace: Workspace, name: str, value: Record | dict[str, Any]) -> None:
-    """Write one of the workspace's own JSON records, whole or not at all."""
-    write_text_atomic(workspace.root / name, json_text(value))
+def write_json(workspace: Workspace, name: str, value: Record) -> None:
+    """Write one of the workspace's own JSON records, whole or not at all.
 
+    Args:
+        workspace: the project folder.
+        name: the file, by its name in the table.
+        value: the record.
 
-def json_text(value: Record | dict[str, Any]) -> str:
-    """A record as `write_json` writes it."""
-    plain = value.model_dump(mode="json") if isinstance(value, Record) else value
-    return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    Raises:
+        UsageError: the table has no such file, or the file holds another record.
+    """
+    row = file_of(name)
+    if row.record is None or not isinstance(value, row.record):
+        raise UsageError(f"{name} does not hold a {type(value).__name__}")
+    write_text_atomic(workspace.root / row.place_of(name), json_text(value))
 
 
 def manifest_of(workspace: Workspace) -> DatasetManifest:
     """The manifest of the ingested cases."""
-    return read_json(workspace, "data/manifest.json", DatasetManifest, hint="minivess data ingest")
+    return read_json(workspace, MANIFEST, DatasetManifest)
 
 
 def split_of(workspace: Workspace) -> SplitManifest:
     """The split of the cases."""
-    return read_json(workspace, "data/split.json", SplitManifest, hint="minivess data split")
+    return read_json(workspace, SPLIT, SplitManifest)
 
 
 def seal_of(workspace: Workspace) -> SealManifest:
     """The public manifest of the sealed test part."""
-    return read_json(workspace, "data/sealed/manifest.json", SealManifest, hint="minivess data seal")
+    return read_json(workspace, SEALED, SealManifest)
 
 
-def made_of(workspace: Workspace, *names: str) -> list[Artifact]:
+def files_as_inputs(workspace: Workspace, *names: str) -> list[Artifact]:
     """Files of the workspace as inputs of an action, by name and digest."""
     return [Artifact(name=name, digest=digest_file(workspace.root / name)) for name in names]
 
 
-def version_of(workspace: Workspace) -> dict[str, Any]:
+def version_of(workspace: Workspace) -> dict[str, str]:
     """The data digests every later entry carries: the split's root and DVC's digest."""
-    version = read_json(workspace, "data/version.json", DataVersion, hint="minivess data seal")
+    version = read_json(workspace, VERSION, DataVersion)
     return {"data": version.split, "dvc": version.dvc}

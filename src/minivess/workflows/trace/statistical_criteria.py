@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from minivess.compliance.items.items import Items
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
+from minivess.foundation.json_records import first_error, parse_json_record
 from minivess.ml.evaluation.statistical_criteria import judge_criterion
 from minivess.records.evaluation.case_results import CaseResult, CriterionVerdict
 from minivess.records.evaluation.evaluation import EvaluationRecord
@@ -56,8 +57,7 @@ def read_cases(path: Path) -> tuple[CaseResult, ...]:
             for row in rows
         )
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise InputError(f"holds a malformed case: {first['msg']}", path=path.name) from None
+        raise InputError(f"holds a malformed case: {first_error(error)}", path=path.name) from None
 
 
 def judge_all(items: Items, cases: tuple[CaseResult, ...]) -> dict[str, CriterionVerdict]:
@@ -70,15 +70,12 @@ def judge_all(items: Items, cases: tuple[CaseResult, ...]) -> dict[str, Criterio
 
 
 def _of_evaluation(data: bytes, shown: str) -> tuple[CaseResult, ...]:
-    try:
-        record = EvaluationRecord.model_validate_json(data)
-    except ValidationError:
-        raise InputError("is no evaluation of this project", path=shown) from None
+    record = parse_json_record(data, EvaluationRecord, path=shown, wrong="is no evaluation of this project")
     return tuple(
         CaseResult(
             case=one.case,
             subject=one.subject,
-            values=one.model_dump(include={"dice", "cldice", "nsd", "hd95_um", "baseline_dice"}),
+            values={**one.values, "baseline_dice": one.baseline_dice},
             attributes={},
         )
         for one in record.cases

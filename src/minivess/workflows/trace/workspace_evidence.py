@@ -16,9 +16,10 @@ from minivess.foundation.implements import implements
 from minivess.ml.splits.splits import check_leakage
 from minivess.records.data.validation import ValidationReport
 from minivess.records.device.project import Project
+from minivess.records.device.workspace_files import EVALUATION
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.models.model import CalibrationRecord, ExportRecord
-from minivess.workflows.session.bound_inputs import EVALUATION, BoundInputs
+from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.project_state import ProjectState
 
 _NOTES = "data/documents/release-notes.html"

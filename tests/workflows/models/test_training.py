@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from minivess.foundation.errors import UsageError
-from minivess.workflows.models import modelling
+from minivess.workflows.models import ensembles, training
 from tests.support import projects
 
 pytestmark = pytest.mark.verifies("SU-38")
@@ -22,15 +22,15 @@ def test_a_member_is_kept_only_while_its_configuration_stands(
     project = sealed_project.copy_to(tmp_path / "project")
     ada = project.signers["ada"]
     with project.services() as services:
-        [first] = modelling.train(services, ada)
+        [first] = training.train(services, ada)
         size = services.log.size
-        assert modelling.train(services, ada) == [first]
+        assert training.train(services, ada) == [first]
         assert services.log.size == size
-        training = services.project.training.model_copy(update={"steps": 2})
-        changed = replace(services, project=services.project.model_copy(update={"training": training}))
+        two_steps = services.project.training.model_copy(update={"steps": 2})
+        changed = replace(services, project=services.project.model_copy(update={"training": two_steps}))
         with pytest.raises(UsageError, match="another configuration"):
-            modelling.combine(changed, ada)
-        [second] = modelling.train(changed, ada)
+            ensembles.combine(changed, ada)
+        [second] = training.train(changed, ada)
         assert (first.steps, second.steps) == (1, 2)
         assert services.log.size == size + 2
-        assert modelling.combine(changed, ada).startswith("sha256:")
+        assert ensembles.combine(changed, ada).startswith("sha256:")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis.extra.numpy import arrays
 
-from minivess.ml.measures.overlap import dice
-from minivess.ml.measures.topology import cldice, skeleton
+from minivess.ml.measures.cldice import cldice, skeleton
+from minivess.ml.measures.dice import dice
 from tests.support.properties import given, settings
 
 pytestmark = pytest.mark.verifies("SU-33")

@@ -10,29 +10,20 @@ from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.device.project import Project
+from minivess.records.device.workspace_files import EVALUATION, STEPS, file_of
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.log.entry import Entry, Outcome
-from minivess.workflows.pipeline.stages import EVALUATION, stages_of, stated
-from minivess.workflows.session.project_state import reading
+from minivess.workflows.pipeline.stages import project_settings, stages_of
+from minivess.workflows.session.project_state import project_state
 from minivess.workflows.session.services import WorkspaceReader
 from minivess.workflows.session.workspace_files import read_json
 
-_PEOPLE = ("evaluate", "release")
-_ACTIONS = {
-    "ingest": "data.ingest",
-    "validate": "data.validate",
-    "split": "data.split",
-    "seal": "data.seal",
-    "train": "training",
-    "ensemble": "ensemble",
-    "calibrate": "calibration",
-    "export": "model.export",
-}
-"""What the log calls the stages that need one person."""
+_PEOPLE = tuple(step.name for step in STEPS if step.stage is not None and step.stage.command)
+"""The stages that need several people: DVC looks whether they were done, and does not do them."""
 
 
 @implements("REQ-099")
-def state(root: Path, project: Project) -> list[dict[str, str]]:
+def stage_states(root: Path, project: Project) -> list[dict[str, str]]:
     """Every stage of the project in order: its name, its command, and why it is stale (empty: it is not).
 
     A stage that takes what a stale stage makes is stale with it.
@@ -45,7 +36,7 @@ def state(root: Path, project: Project) -> list[dict[str, str]]:
     reasons, known = stale_stages(root), recorded_stages(root)
     rows: list[dict[str, str]] = []
     makers: dict[str, str] = {}
-    for name, stage in stages_of(project, stated(root)).items():
+    for name, stage in stages_of(project, project_settings(root)).items():
         stale = "; ".join(reasons.get(name, ())) if name in known else "not run yet"
         before = next((makers[path] for path in stage.get("deps", []) if path in makers), None)
         if not stale and before is not None:
@@ -67,22 +58,22 @@ def take_over(root: Path, project: Project) -> list[str]:
     """
     from minivess.ml.versions.dvc_stages import record_stage, recorded_stages
 
-    stages, taken = recorded_stages(root), list[str]()
-    with reading(root, project) as known:
-        if known is None:
+    known, taken = recorded_stages(root), list[str]()
+    with project_state(root, project) as known_state:
+        if known_state is None:
             return taken
-        for stage, action in _ACTIONS.items():
-            if stage in stages:
+        for step in STEPS:
+            if step.stage is None or step.name in (*_PEOPLE, *known):
                 continue
             made: dict[str, str] = {}
-            for entry in known.log.entries(actions={action}):
+            for entry in known_state.log.entries(actions={step.action}):
                 if entry.body.outcome is Outcome.COMPLETED and entry.body.context.configuration == digest_of(project):
                     made |= {output.name: output.digest for output in entry.body.outputs}
             files = {root / name: digest for name, digest in made.items()}
             if not files or any(not path.is_file() or digest_file(path) != files[path] for path in files):
                 break
-            record_stage(root, stage)
-            taken.append(stage)
+            record_stage(root, step.name)
+            taken.append(step.name)
     return taken
 
 
@@ -126,10 +117,10 @@ def check_people(services: WorkspaceReader, stage: str) -> None:
 
 def _is_current(services: WorkspaceReader, entry: Entry) -> bool:
     workspace = Workspace(services.workspace)
-    path = services.workspace / EVALUATION
+    path = workspace.root / file_of(EVALUATION).place
     if not path.is_file() or not workspace.onnx.is_file():
         return False
-    made = read_json(workspace, EVALUATION, EvaluationRecord, hint="minivess evaluate")
+    made = read_json(workspace, EVALUATION, EvaluationRecord)
     wanted = services.project.evaluation
     return (
         digest_file(path) in {output.digest for output in entry.body.outputs}

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
@@ -39,6 +38,8 @@ def fit_temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float:
         raise InputError("the logits hold NaN or infinity")
     if not 0 < np.count_nonzero(labels) < labels.size:
         raise InputError("a temperature needs voxels of both classes", hint="add calibration cases with vessels")
+    from scipy.optimize import minimize_scalar  # serving applies temperatures and fits none
+
     found = minimize_scalar(
         lambda inverse: negative_log_likelihood(logits, labels, 1 / inverse),
         bounds=(1 / HIGHEST, 1 / LOWEST),
@@ -52,3 +53,15 @@ def fit_temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float:
             hint="check the masks of the calibration cases, and that the members were trained",
         )
     return temperature
+
+
+class TemperatureScaling:
+    """The calibrator: the fitted parameter is the temperature."""
+
+    def fit(self, logits: NDArray[Any], labels: NDArray[Any]) -> float:
+        """See `fit_temperature`."""
+        return fit_temperature(logits, labels)
+
+    def apply(self, logits: Any, parameter: float) -> Any:
+        """The logits over the temperature."""
+        return logits / parameter

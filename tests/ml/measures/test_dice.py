@@ -7,7 +7,7 @@ import pytest
 from hypothesis.extra.numpy import arrays
 
 from minivess.foundation.errors import InputError
-from minivess.ml.measures.overlap import dice
+from minivess.ml.measures.dice import dice
 from tests.support.properties import given
 from tests.support.properties import strategies as st
 

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 
 from minivess.foundation.implements import implements
+from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.mask_pairs import Mask, crop_pair, mask_pair
+from minivess.records.evaluation.evaluation import Conventions
+
+
+def compute(pair: CasePair, conventions: Conventions) -> float:
+    """`cldice` of a case; the conventions have no influence."""
+    return cldice(pair.prediction, pair.reference)
 
 
 @implements("REQ-024")

@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minivess.foundation.implements import implements
+from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.mask_pairs import mask_pair
+from minivess.records.evaluation.evaluation import Conventions
+
+
+def compute(pair: CasePair, conventions: Conventions) -> float:
+    """`dice` of a case; the conventions have no influence."""
+    return dice(pair.prediction, pair.reference)
 
 
 @implements("REQ-024")

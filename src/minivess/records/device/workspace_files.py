@@ -1,0 +1,302 @@
+"""The files of a workspace and the steps that make them, each in one table.
+
+A step is a command. It reads files that earlier steps made. Readers and writers of files, the DVC stages and the hints of
+errors take names, commands and order from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from minivess.foundation.errors import UsageError
+from minivess.foundation.implements import implements
+from minivess.records.base import Record
+from minivess.records.data.dataset import DatasetManifest
+from minivess.records.data.leakage import LeakageReport
+from minivess.records.data.profile import DatasetProfile
+from minivess.records.data.seal import SealManifest
+from minivess.records.data.split import SplitManifest
+from minivess.records.data.validation import ValidationReport
+from minivess.records.data.version import DataVersion
+from minivess.records.device.project import Evaluation
+from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
+from minivess.records.items.trace import ResultReport
+from minivess.records.models.ensemble import EnsembleRecord
+from minivess.records.models.intended_use import IntendedUse
+from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
+
+StepName = Literal[
+    "init", "people", "log", "ingest", "validate", "split", "seal", "card", "train", "ensemble", "calibrate", "export",
+    "criteria", "policy", "request", "approve", "evaluate", "results", "release", "sign", "serve",
+]  # fmt: skip
+TrackedBy = Literal["", "git", "dvc"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What DVC knows of a step.
+
+    Attributes:
+        files: names of the files that make the stage stale when they change.
+        settings: parts of the project file that make it stale when they change.
+        command: what DVC runs, when that is not the command of the step.
+    """
+
+    files: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a project.
+
+    Attributes:
+        name: how other rows call it.
+        command: what people type after `minivess`.
+        title: what it does, in a few words.
+        action: the entry that shows in the log that it was done; empty: no entry does.
+        after: steps that come before it although it reads no file of theirs.
+        stage: what DVC knows of it; None: it is no stage.
+        optional: whether a release can do without it.
+    """
+
+    name: StepName
+    command: str
+    title: str
+    action: str = ""
+    after: tuple[StepName, ...] = ()
+    stage: Stage | None = None
+    optional: bool = False
+
+    @property
+    def line(self) -> str:
+        """The command line."""
+        return f"minivess {self.command}"
+
+
+@dataclass(frozen=True)
+class WorkspaceFile:
+    """One file of a workspace, or several of a kind.
+
+    Attributes:
+        name: the file, as entries name it; `*` stands for a case or a member.
+        made_by: the step that makes it.
+        record: what the JSON in it is; None: it is no JSON, or belongs to another format.
+        readers: the steps that read it.
+        compared_with: what it is compared with when it is read: an output of the newest completed entry of the step, that
+            entry's context, or digests in another file of this table; empty: nothing.
+        path: where it is in the workspace, when that is not `name`.
+        since: the first version whose entries name it, when that is not 0.1.0.
+        tracked_by: who keeps it as an output of a DVC stage; empty: it is none.
+    """
+
+    name: str
+    made_by: StepName
+    record: type[Record] | None = None
+    readers: frozenset[StepName] = frozenset()
+    compared_with: str = ""
+    path: str = ""
+    since: str = ""
+    tracked_by: TrackedBy = ""
+
+    @property
+    def place(self) -> str:
+        """Where it is in the workspace."""
+        return self.path or self.name
+
+    @property
+    def tracked_path(self) -> str:
+        """What DVC calls it: the folder of several files, else the file."""
+        return self.place.partition("*")[0].rstrip("/")
+
+    @property
+    def step(self) -> Step:
+        """The step that makes it."""
+        return step_of(self.made_by)
+
+    @property
+    def action(self) -> str:
+        """The action that makes it."""
+        return self.step.action
+
+    @property
+    def command(self) -> str:
+        """Makes it again."""
+        return self.step.line
+
+    def place_of(self, name: str) -> str:
+        """Where the file of that name is in the workspace; for rows of several files, `name` itself."""
+        return name if "*" in self.name else self.place
+
+    def matches(self, name: str) -> bool:
+        """Whether this row is about a file of that name."""
+        before, star, after = self.name.partition("*")
+        return name == self.name or bool(star and name.startswith(before) and name.endswith(after))
+
+
+MANIFEST, SPLIT, VALIDATION = "data/manifest.json", "data/split.json", "data/validation.json"
+PROFILE, LEAKAGE, PREPARED = "data/profile.json", "data/leakage.json", "data/prepared/*/*"
+SEALED, VERSION = "data/sealed/manifest.json", "data/version.json"
+CARD_PAGE, CROISSANT = "data/card.html", "data/croissant.json"
+MEMBER_RUN, MEMBER_WEIGHTS = "models/members/*/run.json", "models/members/*/weights.pt"
+ENSEMBLE, CALIBRATION = "models/ensemble.json", "models/calibration.json"
+ONNX, EXPORT, INTENDED_USE = "models/model.onnx", "models/export.json", "models/intended-use.json"
+CRITERIA, PLAN, EVALUATION = "evaluation/criteria.json", "evaluation/plan.json", "evaluation/evaluation.json"
+RESULTS = "evidence/verification/results.json"
+
+STEPS: tuple[Step, ...] = (
+    Step("init", "init FOLDER", "start the project folder"),
+    Step("people", "identity create ID --name NAME --role ROLE", "make keys for people", after=("init",)),
+    Step("log", "audit start", "start the audit log", "log.created", after=("people",)),
+    Step("ingest", "data ingest", "read the cases", "data.ingest", after=("log",), stage=Stage()),
+    Step("validate", "data validate", "validate the cases", "data.validate", stage=Stage((MANIFEST,), ("data.rules",))),
+    Step("split", "data split", "split the cases", "data.split", stage=Stage((MANIFEST, VALIDATION), ("split",))),
+    Step("seal", "data seal", "seal the test part", "data.seal", stage=Stage((SPLIT,))),
+    Step("card", "data card", "write the data card", "data.card", optional=True),
+    Step(
+        "train",
+        "train",
+        "train the members",
+        "training",
+        stage=Stage((PREPARED, SPLIT, VERSION), ("model", "training")),
+    ),
+    Step(
+        "ensemble",
+        "ensemble",
+        "combine the members",
+        "ensemble",
+        stage=Stage((MEMBER_RUN,), ("model", "training")),
+    ),
+    Step(
+        "calibrate",
+        "calibrate",
+        "calibrate the ensemble",
+        "calibration",
+        stage=Stage((PREPARED, SPLIT, MEMBER_RUN, ENSEMBLE), ("calibration", "split.seed")),
+    ),
+    Step(
+        "export",
+        "model export",
+        "export the model",
+        "model.export",
+        stage=Stage((PREPARED, SPLIT, MEMBER_RUN, ENSEMBLE, CALIBRATION), ("model",)),
+    ),
+    Step("criteria", "test-set criteria", "register the acceptance criteria", "criteria.register", after=("log",)),
+    Step("policy", "release policy", "register the release policy", "policy.register", after=("log",)),
+    Step(
+        "request",
+        "test-set request --purpose WHY",
+        "request a look at the test set",
+        "test-set.request",
+        after=("criteria", "policy"),
+    ),
+    Step("approve", "test-set approve REQUEST", "approve the request", "test-set.approve", after=("request",)),
+    Step(
+        "evaluate",
+        "evaluate --test-set REQUEST",
+        "evaluate on the test set",
+        "evaluation",
+        after=("approve",),
+        stage=Stage((ONNX, CALIBRATION, VERSION), ("evaluation",), "data pipeline evaluate"),
+    ),
+    Step("results", "trace run", "run the scenarios", "scenarios", after=("log",)),
+    Step(
+        "release",
+        "release build",
+        "build the evidence pack",
+        "release.build",
+        stage=Stage((ONNX, EVALUATION), ("device",), "data pipeline release"),
+    ),
+    Step("sign", "release sign PACK", "sign the evidence pack", "release.sign", after=("release",)),
+    Step("serve", "serve", "answer requests", after=("evaluate",), optional=True),
+)
+"""Every step of a project, in the order of the work."""
+
+
+def _file(
+    name: str,
+    made_by: StepName,
+    record: type[Record] | None = None,
+    readers: str = "",
+    compared_with: str = "output",
+    **more: str,
+) -> WorkspaceFile:
+    return WorkspaceFile(name, made_by, record, frozenset(readers.split()), compared_with, **more)  # type: ignore[arg-type]
+
+
+_LEARNING = "train calibrate export"
+FILES: tuple[WorkspaceFile, ...] = (
+    _file(
+        MANIFEST, "ingest", DatasetManifest, f"validate split seal card {_LEARNING} request approve evaluate serve release",
+        tracked_by="git",
+    ),
+    _file(PREPARED, "ingest", None, f"validate split seal card {_LEARNING} evaluate serve", MANIFEST),
+    _file(VALIDATION, "validate", ValidationReport, "split seal card release", tracked_by="git"),
+    _file(PROFILE, "validate", DatasetProfile, "card", ""),
+    _file(SPLIT, "split", SplitManifest, f"seal card {_LEARNING} request approve evaluate serve release", tracked_by="git"),
+    _file(LEAKAGE, "split", LeakageReport, "", ""),
+    _file(SEALED, "seal", SealManifest, "request approve evaluate release"),
+    _file("data/sealed/*.sealed", "seal", None, "evaluate", SEALED),
+    _file(VERSION, "seal", DataVersion, f"{_LEARNING} request approve evaluate serve", "context", tracked_by="git"),
+    _file(CARD_PAGE, "card", None, "", ""),
+    _file(CROISSANT, "card", None, "", ""),
+    _file(MEMBER_RUN, "train", RunRecord, "ensemble calibrate export release", tracked_by="dvc"),
+    _file(MEMBER_WEIGHTS, "train", None, "calibrate export", ENSEMBLE, tracked_by="dvc"),
+    _file(ENSEMBLE, "ensemble", EnsembleRecord, "calibrate export", tracked_by="dvc"),
+    _file(CALIBRATION, "calibrate", CalibrationRecord, "export request evaluate serve release", tracked_by="dvc"),
+    _file(ONNX, "export", None, "request evaluate serve release", tracked_by="dvc"),
+    _file(EXPORT, "export", ExportRecord, "release", tracked_by="dvc"),
+    _file(INTENDED_USE, "export", IntendedUse, "serve", since="0.2.0"),
+    _file(CRITERIA, "criteria", Evaluation, "", "", path="evidence/evaluation/criteria.json"),
+    _file(PLAN, "criteria", AnalysisPlan, "", "", path="evidence/evaluation/plan.json"),
+    _file(
+        EVALUATION, "evaluate", EvaluationRecord, "release", path="evidence/evaluation/evaluation.json", tracked_by="git"
+    ),
+    _file(RESULTS, "results", ResultReport, "release", ""),
+)  # fmt: skip
+"""Every file that one command makes and a later one reads, and the records people read. The project file is bound by the
+request (`configuration`), the release policy by `policy.register`."""
+
+
+@cache
+def step_of(name: StepName) -> Step:
+    """A step by its name."""
+    return next(step for step in STEPS if step.name == name)
+
+
+def file_of(name: str) -> WorkspaceFile:
+    """The row of a file.
+
+    Args:
+        name: as entries name it, or where it is in the workspace.
+
+    Raises:
+        UsageError: the table has no such file.
+    """
+    for row in FILES:
+        if row.matches(name) or name == row.place:
+            return row
+    raise UsageError(f"{name} is no input in the table")
+
+
+@cache
+def steps_before(name: StepName) -> tuple[Step, ...]:
+    """The steps that must be done before a step, in the order of the work."""
+    direct = {*step_of(name).after, *(row.made_by for row in FILES if name in row.readers)}
+    needed = {before.name for one in direct for before in steps_before(one)} | direct
+    return tuple(step for step in STEPS if step.name in needed)
+
+
+@implements("REQ-197")
+def first_missing(name: StepName, done: Callable[[Step], bool]) -> Step:
+    """The first step that must be done before a step and was not; the step itself when all were.
+
+    Args:
+        name: the step.
+        done: whether a step was done.
+    """
+    return next((step for step in steps_before(name) if not done(step)), step_of(name))

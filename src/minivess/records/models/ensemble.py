@@ -1,0 +1,24 @@
+"""An ensemble of trained members."""
+
+from __future__ import annotations
+
+from minivess.records.base import Record
+from minivess.records.models.specifications import ModelSpec
+
+MEAN = "mean of the members' probabilities"
+
+
+class EnsembleMember(Record):
+    """One member as the ensemble uses it."""
+
+    seed: int
+    weights: str
+
+
+class EnsembleRecord(Record):
+    """Which members are combined, and how."""
+
+    model: ModelSpec
+    rule: str = MEAN
+    """The name of a rule of `ml.ensembles`."""
+    members: tuple[EnsembleMember, ...]

@@ -34,7 +34,7 @@ def test_what_a_page_links_to_exists(page: Path) -> None:
 
 
 def test_each_row_of_the_threat_model_names_a_scenario() -> None:
-    text = (DOCS / "threat-model.md").read_text(encoding="utf-8")
+    text = (DOCS / "concepts" / "threat-model.md").read_text(encoding="utf-8")
     assert re.findall("^## .*", text, re.MULTILINE)[0] == TABLE
     section = text.split(TABLE)[1].split("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("| ")][1:]

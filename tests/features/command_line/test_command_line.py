@@ -107,7 +107,7 @@ def _(run: Run) -> None:
     (run.folder / "models" / "half-written").write_bytes(b"half")
 
 
-@given("a folder with somebody's notes")
+@given("a folder with other files")
 def _(run: Run) -> None:
     (run.folder / "notes.txt").write_text("mine", encoding="utf-8")
 

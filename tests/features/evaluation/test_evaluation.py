@@ -187,7 +187,7 @@ def _(story: Story) -> None:
     assert float(first.split(",")[column]) == story.record.cases[0].values[NAME]
 
 
-@given("a prediction that lies entirely beside the vessel")
+@given("a prediction that is entirely beside the vessel")
 def _(story: Story) -> None:
     _, mask = vessel(0)
     story.pair = (np.roll(mask, 12, axis=1), mask)

@@ -82,7 +82,7 @@ def _(state: dict[str, Any]) -> None:
         promote(state["services"], state["signers"]["max"], state["model"], stage="production", reason="again")
 
 
-@then("a model that nobody exported is refused")
+@then("a model without an export is refused")
 def _(state: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="no completed export"):
         promote(state["services"], state["signers"]["max"], FIRST, stage="production", reason="from elsewhere")

@@ -19,7 +19,7 @@ def card(project: Path, actor: str | None, as_json: bool) -> None:
     """Write the data card: data/card.html for people, data/croissant.json (Croissant 1.1, RAI) for machines.
 
     What machines know is taken from the manifest, validation, split, seal and log; the rest from `data.card` in
-    minivess.yaml. What nobody stated is called "not stated". Of the test part nothing measured is shown.
+    minivess.yaml. A missing statement is shown as "not stated". Of the test part nothing measured is shown.
     """
     from minivess.records.device.workspace_files import CARD_PAGE, CROISSANT
     from minivess.workflows.data import card as workflow

@@ -46,7 +46,7 @@ class Renderer:
                 f"cannot be rendered: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
                 path=f"templates/documents/{getattr(error, 'name', None) or name}",
                 line=getattr(error, "lineno", None),
-                hint="mend the template",
+                hint="correct the template",
             ) from error
 
 

@@ -29,6 +29,7 @@ _STATISTIC_NAMES = {
     "lower": "lower end of the interval",
     "upper": "upper end of the interval",
 }
+_SIGNS = {"at least": "≥", "at most": "≤"}
 _UNKNOWN = {
     "metric": ("there is no evaluation on the sealed test set", "evaluate the exported model: `minivess evaluate`"),
     "baseline": ("there is no evaluation on the sealed test set", "evaluate the exported model: `minivess evaluate`"),
@@ -133,12 +134,12 @@ def _bound(
             comparison=comparison,
             limit=limit,
             margin=None,
-            message=f"{title}: not known, because {unknown}; {comparison} {number(limit)} is asked",
+            message=f"{title}: not known, because {unknown}; required: {_SIGNS[comparison]} {number(limit)}",
             mend=unknown_mend,
         )
     passed, margin = verdict.met, verdict.margin
-    words = f"{number(value)}, {comparison} {number(limit)} asked"
-    how = f"{number(abs(margin))} to spare" if passed else f"missed by {number(abs(margin))}"
+    words = f"{number(value)}, required: {_SIGNS[comparison]} {number(limit)}"
+    missed = "" if passed else f", missed by {number(abs(margin))}"
     return GateResult(
         id=gate.id,
         kind=gate.kind,
@@ -148,7 +149,7 @@ def _bound(
         comparison=comparison,
         limit=limit,
         margin=margin,
-        message=f"{title}: {words}, {how}",
+        message=f"{title}: {words}{missed}",
         mend="" if passed else mend,
     )
 
@@ -156,7 +157,7 @@ def _bound(
 def _count(gate: CountGate, facts: GateFacts) -> GateResult:
     title, offenders, mend = {
         "criteria": (
-            "Registered acceptance criteria not met",
+            "Unmet acceptance criteria",
             None if facts.unmet is None else list(facts.unmet),
             "train longer or on more subjects, then register criteria and ask for a new look at the test set",
         ),
@@ -168,14 +169,14 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
             "close each gap that `minivess trace check` names",
         ),
         "risk": (
-            "Residual risks that are not acceptable",
+            "Unacceptable residual risks",
             None
             if facts.risks is None
             else [f"{risk.id} remains {risk.level}" for risk in facts.risks if not risk.acceptable],
             "add or strengthen risk controls in risk/controls.yaml",
         ),
         "test-set": (
-            "Openings of the sealed test set",
+            "Looks at the sealed test set",
             None if facts.openings is None else [f"look {n + 1}" for n in range(facts.openings)],
             "seal a fresh test part; a set that was looked at more often says less about unseen subjects",
         ),
@@ -185,18 +186,20 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
             "state what became of each run, and why, or use it in the ensemble",
         ),
         "scenarios": (
-            "Scenarios that did not pass",
+            "Scenarios without a pass",
             _not_passed(facts),
             "correct what fails, enable what is skipped, and run the scenarios again on this tree",
         ),
         "lineage": (
-            "Lineage events not delivered",
+            "Undelivered lineage events",
             None if facts.undelivered is None else [f"event {n + 1}" for n in range(facts.undelivered)],
             "deliver the events that wait in the outbox",
         ),
     }[gate.kind]
     value = None if offenders is None else float(len(offenders))
     result = _bound(gate, title, value, at_most=float(gate.at_most), mend=mend)
+    if offenders == []:
+        result = result.model_copy(update={"message": _nothing_open(gate, facts)})
     if gate.kind == "trace" and facts.justified:
         message = f"{result.message}; {len(facts.justified)} justified: {'; '.join(facts.justified)}"
         result = result.model_copy(update={"message": message})
@@ -204,6 +207,25 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
         return result
     more = f" and {len(offenders) - 3} more" if len(offenders) > 3 else ""
     return result.model_copy(update={"message": f"{result.message}: {'; '.join(offenders[:3])}{more}"})
+
+
+def _nothing_open(gate: CountGate, facts: GateFacts) -> str:
+    """The message of a gate that counts nothing."""
+    many = {
+        "criteria": (facts.registered, "acceptance {} met", "criterion", "criteria"),
+        "risk": (None if facts.risks is None else len(facts.risks), "residual {} acceptable", "risk", "risks"),
+        "scenarios": (None if facts.report is None else len(facts.report.results), "{} passed", "result", "results"),
+    }
+    if gate.kind in many:
+        count, words, one, several = many[gate.kind]
+        number_of = {None: "All", 1: "1"}.get(count, f"All {count}")
+        return f"{number_of} {words.format(one if count == 1 else several)}"
+    return {
+        "trace": "No gap in traceability",
+        "test-set": "No look at the sealed test set",
+        "runs": "Each training run is used or has a disposition",
+        "lineage": "All lineage events are delivered",
+    }[gate.kind]
 
 
 def _not_passed(facts: GateFacts) -> list[str] | None:

@@ -273,7 +273,7 @@ def _reason(
             if _partly(clause, status, attestations)
             else []
         )
-        said += [f"attested, as no tool can tell: {', '.join(missing)}"] if missing else []
+        said += [f"attested, as no tool can check it: {', '.join(missing)}"] if missing else []
         said += [f"a justification is no longer needed: {given}"] if given else []
         return "; ".join(said)
     if status == "justified":
@@ -281,11 +281,11 @@ def _reason(
     if clause.mode == "item":
         lack = "no hazard of the risk file considers it"
     elif clause.mode == "attest":
-        lack = "nobody has attested it"
+        lack = "it has not been attested"
     elif missing:
         lack = f"not there: {', '.join(missing)}"
     else:
-        lack = "nothing in this project shows it, and nobody has attested it"
+        lack = "there is no evidence in this project and no attestation"
     return f"its justification has expired: {given}; {lack}" if status == "expired" else lack
 
 
@@ -304,7 +304,7 @@ def _next(clause: Clause, missing: tuple[str, ...], justifications: tuple[Justif
     if clause.mode == "item":
         return f"Let a hazard of the risk file name {clause.id}, or justify why it does not apply."
     if clause.mode == "attest":
-        return f"Have somebody who answers for it attest {clause.id} and sign."
+        return f"Ask the responsible person to attest {clause.id} and sign."
     if not missing:
         return f"Have {clause.id} attested and signed, or justify why it does not apply."
     collected = [name for name in missing if evidence()[name].found_in != "planned"]
@@ -312,5 +312,5 @@ def _next(clause: Clause, missing: tuple[str, ...], justifications: tuple[Justif
     return (
         step
         if collected
-        else f"{step.removesuffix('.')}; then have {clause.id} attested and signed, as no tool can tell."
+        else f"{step.removesuffix('.')}; then have {clause.id} attested and signed, as no tool can check it."
     )

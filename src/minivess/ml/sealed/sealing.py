@@ -2,7 +2,7 @@
 
 Sealing keeps honest people honest and mistakes impossible: nothing can train on or look at the test part by accident,
 and opening it takes the data key, which the manifest holds only wrapped to approvers. It cannot take back copies that
-were made before, the source files among them; `plain_copies` looks for them (see docs/threat-model.md).
+were made before, the source files among them; `plain_copies` looks for them (see docs/concepts/threat-model.md).
 """
 
 from __future__ import annotations
@@ -124,7 +124,9 @@ def seal(
     """
     stream_cipher.check_key(data_key)
     if not wrap:
-        raise UsageError("sealing needs at least one approver", hint="somebody must be able to open the test set")
+        raise UsageError(
+            "sealing needs at least one approver", hint="at least one person must be able to open the test set"
+        )
     if (out / MANIFEST).is_file():
         approvers = read_manifest(out / MANIFEST, SealManifest).wrapped_keys
         if set(approvers) != set(wrap):

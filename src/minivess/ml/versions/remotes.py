@@ -46,7 +46,7 @@ _TROUBLES: tuple[tuple[frozenset[str], str, str], ...] = (
         "{} does not let these credentials in",
         _CREDENTIALS,
     ),
-    (frozenset({"NoSuchBucket"}), "there is no bucket for {}", "make the bucket, or mend data.remote.url"),
+    (frozenset({"NoSuchBucket"}), "there is no bucket for {}", "make the bucket, or correct data.remote.url"),
     (
         frozenset({"ConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "HTTPClientError"}),
         "{} cannot be reached",

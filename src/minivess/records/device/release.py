@@ -104,6 +104,8 @@ class GateFacts(Record):
     evaluation: EvaluationRecord | None = None
     unmet: tuple[str, ...] | None = None
     """Registered acceptance criteria the evaluation does not meet, in words."""
+    registered: Annotated[int, Field(ge=1)] | None = None
+    """How many acceptance criteria were registered."""
     calibration: CalibrationRecord | None = None
     export: ExportRecord | None = None
     gaps: tuple[Gap, ...] | None = None

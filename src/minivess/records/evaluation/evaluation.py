@@ -23,7 +23,7 @@ def level_of_all(total: int) -> float:
     """The level of each interval where `total` looks at one test set are allowed: 1 - 0.05/total (Bonferroni; Dunn 1961).
 
     The intervals of all looks hold together with at least 95 %. What it does not correct for: that what earlier looks
-    showed may have guided the model (Dwork et al. 2015); docs/threat-model.md.
+    showed may have guided the model (Dwork et al. 2015); docs/concepts/threat-model.md.
     """
     return 1 - (1 - CONFIDENCE) / total
 
@@ -136,9 +136,13 @@ class Criterion(Record):
     """An acceptance criterion fixed before the test set is opened."""
 
     measure: AggregateName
+    """The measure that is limited."""
     statistic: Literal["mean", "lower", "upper"] = "mean"
+    """The mean over cases, or a limit of its interval."""
     at_least: float | None = None
+    """The smallest value that is accepted."""
     at_most: float | None = None
+    """The largest value that is accepted."""
 
 
 class Conventions(Record):
@@ -167,7 +171,9 @@ class Looks(Record):
     """How often the sealed test set may be opened for one release of the device, and in all."""
 
     per_release: Annotated[int, Field(ge=1)] = 1
+    """The number of looks for one release."""
     total: Annotated[int, Field(ge=1)] = 3
+    """The number of looks in all."""
 
     @model_validator(mode="after")
     def _fit(self) -> Self:

@@ -20,8 +20,11 @@ class TrainingSpec(Record):
     members: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1)
     """One seed a member."""
     steps: Annotated[int, Field(ge=1)] = 150
+    """Number of optimiser steps."""
     batch: Annotated[int, Field(ge=1)] = 2
+    """Number of patches in a step."""
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    """Learning rate of the optimiser."""
 
 
 class RunRecord(Record):

@@ -144,7 +144,7 @@ class _DemoRun:
                 self._models(services, ada)
                 summary.evaluation, summary.refused = self._evaluation(services, ada, rosa, manager)
                 self._next("Max puts the model into production, and the service answers one volume with a receipt")
-                reason = "To show how answers are given; nobody uses this demo"
+                reason = "To show the service; this demo is not in use"
                 promotion.promote(services, manager, summary.evaluation.model, stage="production", reason=reason)
                 summary.service = self._service(services)
                 self._next("the software's own scenarios, run since the beginning, are recorded")
@@ -153,7 +153,7 @@ class _DemoRun:
                 summary.scenarios = (
                     f"{passed} of {len(report.results)} passed (`uv run pytest` runs those marked slow too)"
                 )
-                self._next("Rosa approves requirements and risk file as they stand, Max the plans and what was changed")
+                self._next("Rosa approves the requirements and the risk file, Max the plans and the changes")
                 self._approvals(services, rosa, manager)
                 self._next("every gate is judged and the evidence pack is built")
                 built = build.build(services, manager)

@@ -15,3 +15,4 @@ class DynUNetSpec(EncoderDecoderSpec):
     model_config = ConfigDict(json_schema_extra={"required": ["architecture"]})
 
     architecture: Literal["dynunet"] = "dynunet"
+    """The family."""

@@ -11,3 +11,4 @@ class SegResNetSpec(EncoderDecoderSpec):
     """SegResNet (Myronenko 2018, arXiv 1810.11654), without the variational branch."""
 
     architecture: Literal["segresnet"] = "segresnet"
+    """The family."""

@@ -15,3 +15,4 @@ class UNetSpec(EncoderDecoderSpec):
     model_config = ConfigDict(json_schema_extra={"required": ["architecture"]})
 
     architecture: Literal["unet"] = "unet"
+    """The family."""

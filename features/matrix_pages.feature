@@ -35,6 +35,12 @@ Feature: Pages of the matrix
       | xlsx |
       | json |
 
+  @REQ-195
+  Scenario: The matrix as data follows its published schema
+    When the matrix is written as json
+    Then the data fit docs/schemas/trace.json
+    But the data of another format do not fit it
+
   @REQ-070
   Scenario: The matrix in the terminal
     When the matrix is shown for the kind "REQ"

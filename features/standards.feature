@@ -30,6 +30,17 @@ Feature: Standards and justifications
     Then the clause "P04" is met
     And the list of clauses and the pages say the same of every clause
 
+  @REQ-194 @RC-11
+  Scenario Outline: Every command gives the same verdict about the tree of a project
+    Given the project recorded that the scenario of its tree <outcome>
+    Then the trace check, the matrix, the pages, the clauses and the gates agree on <count> gaps
+
+    Examples:
+      | outcome | count |
+      | passed  | 0     |
+      | failed  | 2     |
+      | skipped | 2     |
+
   @REQ-110
   Scenario: Code outside its allocated unit is reported
     Given an architecture in which "REQ-001" is allocated to a unit without its code

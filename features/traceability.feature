@@ -82,6 +82,13 @@ Feature: Traceability
     When the trace check runs with results in which the scenario is missing
     Then it reports "unbound-scenario" of "Two and two" at "features/sum.feature:3"
 
+  @REQ-193
+  Scenario: Every verdict is about the files as they were read
+    Given the source tree was read with results in which everything passed
+    When in "requirements/all.yaml" the text "[UN-01]" becomes "[]" and in "risk/risks.yaml" "p1: 1" becomes "p1: 2"
+    Then its gaps, its risk file and its pages are about the files as they were read
+    But a tree that is read now has gaps
+
   @REQ-192 @RC-11
   Scenario Outline: A slow scenario may be left out while other results verify what it is for
     Given the feature has a second scenario "Many numbers" with the tags "<tags>"

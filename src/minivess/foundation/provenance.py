@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from minivess.foundation.digests import digest_bytes, digest_file
@@ -22,6 +24,33 @@ TREE_PARTS = ("src", "features", "tests", "requirements", "risk", "templates", "
 _TIMEOUT_SECONDS = 20.0
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules"})
 _SKIPPED_SUFFIXES = frozenset({".pyc", ".pyo"})
+
+
+@dataclass(frozen=True)
+class SourceVersion:
+    """Which version of a source folder this is. Each part is found when it is first asked for, and then kept."""
+
+    folder: Path
+
+    @cached_property
+    def tree(self) -> str:
+        """As `tree_digest`."""
+        return tree_digest(self.folder)
+
+    @cached_property
+    def environment(self) -> str | None:
+        """As `environment_digest`."""
+        return environment_digest(self.folder)
+
+    @cached_property
+    def state(self) -> tuple[str | None, bool | None]:
+        """As `source_state`: the commit, and whether files differ from it."""
+        return source_state(self.folder)
+
+    @cached_property
+    def name(self) -> tuple[str, str | None]:
+        """As `project_name`: name and version."""
+        return project_name(self.folder)
 
 
 def source_state(folder: Path) -> tuple[str | None, bool | None]:

@@ -8,10 +8,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from minivess.compliance.documents.dossier import read_log
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.pack.pack import BuiltPack, add_signature, build_pack
 from minivess.compliance.proofs.archive import read_archive
+from minivess.compliance.rules.log_facts import read_log
 from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, VerificationError

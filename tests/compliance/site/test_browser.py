@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from minivess.compliance.site.writer import write_site
 from tests.compliance.site.test_site import HOSTILE, hostile_trace
 from tests.support.builders.trace_data import empty_trace, make_trace
 from tests.support.html_pages import Page
+from tests.support.trace_site import write_site
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="no Chromium here")]

@@ -12,12 +12,13 @@ from urllib.parse import unquote
 
 import pytest
 
-from minivess.compliance.site.view import ITEMS_A_PAGE, STATUSES, Beside, TraceView, place
-from minivess.compliance.site.writer import site_files, write_site
+from minivess.compliance.site.view import ITEMS_A_PAGE, STATUSES, PackPaths, place
+from minivess.compliance.site.writer import site_files
 from minivess.foundation import generated_folder as site_folder
 from minivess.foundation.errors import CannotWriteError, InputError, UsageError
-from tests.support.builders.trace_data import empty_trace, link, make_item, make_trace, signature, text
+from tests.support.builders.trace_data import empty_trace, link, make_clause, make_item, make_trace, signature, text
 from tests.support.html_pages import Page, broken, pages
+from tests.support.trace_site import view_of, write_site
 
 pytestmark = pytest.mark.verifies("SU-24")
 
@@ -162,8 +163,8 @@ def test_evidence_files_stand_where_their_result_stands(
 
 @pytest.mark.verifies("REQ-107")
 def test_beside_a_pack_entries_lead_to_their_proofs_and_files_to_themselves(tmp_path: Path) -> None:
-    beside = Beside("../index.html", "../audit/proofs", frozenset({99, 131}), "evidence")
-    for name, content in site_files(TraceView(make_trace(), beside)):
+    pack = PackPaths("../index.html", "../audit/proofs", frozenset({99, 131}), "evidence")
+    for name, content in site_files(view_of(make_trace(), pack)):
         path = tmp_path / "pack" / "traceability" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -209,7 +210,7 @@ def test_every_item_stands_in_the_list_of_its_kind_and_in_what_the_matrix_search
 
 
 def test_links_are_followed_both_ways(trace: dict[str, Any]) -> None:
-    view = TraceView(trace)
+    view = view_of(trace)
     children = [item["id"] for item in trace["items"] if "UN-01" in {edge["target"] for edge in item["links"]}]
     assert [edge.other for edge in view.down["UN-01"]] == children
     assert view.up["REQ-001"][0].words == "derives from"
@@ -303,7 +304,7 @@ def test_the_picture_shows_two_levels_on_either_side_and_every_box_is_a_link(
     source = found[f"items/{place('REQ-001').page}"].source
     picture = re.findall(r"<svg class=\"picture\".*?</svg>", source, re.DOTALL)[0]
     assert 'aria-labelledby="REQ-001-picture"' in picture
-    view = TraceView(trace)
+    view = view_of(trace)
     near = {edge.other for edge in (*view.up["REQ-001"], *view.down["REQ-001"])}
     drawn = re.findall(r'<a href="[^"#]*#([^"]+)">', picture)
     assert near <= set(drawn)
@@ -439,14 +440,7 @@ def hostile_trace() -> dict[str, Any]:
         "signatures": [signature(1, words, "baseline", words, words) for words in HOSTILE]
         + [signature(2, words, "baseline", words) for words in HOSTILE],
         "coverage": [
-            {
-                "standard": words,
-                "clause": words,
-                "paraphrase": words,
-                "status": "met",
-                "evidence": [words],
-                "reason": words,
-            }
+            make_clause(standard=words, clause=words, paraphrase=words, status="met", evidence=[words], reason=words)
             for words in HOSTILE
         ],
     }
@@ -547,7 +541,7 @@ def test_what_the_format_does_not_know_is_neither_hidden_nor_in_the_way(tmp_path
         make_item("REQ-001", "a b", "One", results=[{**result, "outcome": "x y"}, {**result, "outcome": "x-y"}]),
         make_item("REQ-002", "a-b", "Two", status="strange"),
     ]
-    clause = {"standard": "S", "clause": "1", "paraphrase": "p", "status": "strange", "evidence": [], "reason": ""}
+    clause = make_clause(standard="S", clause="1", paraphrase="p", status="strange")
     write_site(empty_trace() | {"items": items, "coverage": [clause]}, tmp_path / "site")
     found = pages(tmp_path / "site")
     assert broken(tmp_path / "site", found) == []

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from minivess.compliance.site.trace_tables import COLUMNS, item_rows, terminal_view, write_csv, write_xlsx
-from minivess.compliance.site.view import TraceView
+from minivess.compliance.site.trace_tables import COLUMNS, item_rows
 from minivess.foundation.errors import CouldNotCheckError
 from tests.support.builders.trace_data import empty_trace, make_item, make_trace
+from tests.support.trace_site import terminal_view, view_of, write_csv, write_xlsx
 
 pytestmark = pytest.mark.verifies("SU-24")
 
@@ -31,7 +31,7 @@ def test_csv_reads_back_as_it_was_written(tmp_path: Path) -> None:
     write_csv(trace, tmp_path / "items.csv")
     rows = list(csv.reader(io.StringIO((tmp_path / "items.csv").read_text(encoding="utf-8"), newline="")))
     assert rows[0] == list(COLUMNS)
-    assert rows[1:] == [[str(cell) for cell in row] for row in item_rows(TraceView(trace))]
+    assert rows[1:] == [[str(cell) for cell in row] for row in item_rows(view_of(trace))]
     by_id = {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in rows[1:]}
     assert set(by_id) == {item["id"] for item in trace["items"]}
     assert by_id["REQ-001"]["up"] == "SYS-02; RC-01"
@@ -53,7 +53,7 @@ def test_the_workbook_reads_back_as_it_was_written(tmp_path: Path) -> None:
     assert book.sheetnames == ["Items", "Links", "Results", "Signatures", "Gaps", "Standards"]
     rows = [["" if cell is None else cell for cell in row] for row in book["Items"].iter_rows(values_only=True)]
     assert rows[0] == list(COLUMNS)
-    assert rows[1:] == list(item_rows(TraceView(trace)))
+    assert rows[1:] == list(item_rows(view_of(trace)))
     assert book["Links"].max_row == 1 + sum(len(item["links"]) for item in trace["items"])
     assert book["Results"].max_row == 1 + sum(len(item["results"]) for item in trace["items"])
     signed = len(trace["signatures"]) + sum(len(item["signatures"]) for item in trace["items"])

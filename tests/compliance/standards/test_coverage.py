@@ -12,8 +12,8 @@ from minivess.compliance.standards.coverage import (
     Coverage,
     Facts,
     coverage,
+    nothing_open,
     refuse_strangers,
-    settled,
     summary,
 )
 from minivess.compliance.standards.evidence_names import evidence
@@ -50,7 +50,7 @@ def test_without_facts_everything_is_open_and_says_what_to_do(catalogue: Catalog
     assert {row.status for row in covered} == {"open"}
     assert all(row.reason and row.next.endswith(".") for row in covered)
     assert summary(covered)["open"] == len(catalogue.binding("C", "enhanced"))
-    assert not settled(covered)
+    assert not nothing_open(covered)
 
 
 def test_a_clause_is_met_only_by_all_its_evidence() -> None:
@@ -80,8 +80,10 @@ def test_only_a_signature_meets_what_has_to_be_attested() -> None:
     assert judge(Facts(EVERYTHING), "4.1").status == "open"
     row = judge(Facts(attestations=(attested("IEC 62304 4.1"),)), "4.1")
     assert row.status == "met"
-    assert row.to_json()["evidence"] == ["attested by eva on 2026-11-20 (entry 12)"]
-    assert row.to_json()["attested"] == [{"signer": "eva", "entry": 12, "time": "2026-11-20T09:00:00.000000Z"}]
+    assert row.to_data().model_dump(mode="json")["evidence"] == ["attested by eva on 2026-11-20 (entry 12)"]
+    assert row.to_data().model_dump(mode="json")["attested"] == [
+        {"signer": "eva", "entry": 12, "time": "2026-11-20T09:00:00.000000Z"}
+    ]
 
 
 def test_the_latest_attestation_is_shown() -> None:
@@ -95,7 +97,7 @@ def test_a_persons_word_does_not_replace_evidence_that_a_tool_can_look_at() -> N
 
 
 def test_a_persons_word_counts_where_no_tool_can_tell() -> None:
-    assert evidence()["change-plan"].told_by == "planned"
+    assert evidence()["change-plan"].found_in == "planned"
     before = judge(Facts(), "E04", checks())
     assert "have E04 attested" in before.next
     row = judge(Facts(attestations=(attested("E04"),)), "E04", checks())
@@ -115,18 +117,18 @@ def test_a_reason_is_shown_with_owner_and_end_and_never_counts_as_met() -> None:
     row = judge(Facts(justifications=(justified("IEC 62304 4.4"),)), "4.4")
     assert (row.status, row.reason) == ("justified", "there is no legacy software (eva, until 2026-11-21)")
     assert row.next == "Close it, or justify it anew, before 2026-11-21 has passed."
-    assert (summary([row])["met"], summary([row])["justified"], settled([row])) == (0, 1, True)
-    assert row.to_json()["justified"] == [
+    assert (summary([row])["met"], summary([row])["justified"], nothing_open([row])) == (0, 1, True)
+    assert row.to_data().model_dump(mode="json")["justified"] == [
         {"reason": "there is no legacy software", "owner": "eva", "expires": "2026-11-21"}
     ]
 
 
 def test_an_expired_reason_leaves_the_clause_open_and_is_still_shown() -> None:
     row = judge(Facts(justifications=(justified("IEC 62304 4.4", expires=TODAY - timedelta(1)),)), "4.4")
-    assert (row.status, row.open, settled([row])) == ("expired", True, False)
+    assert (row.status, row.open, nothing_open([row])) == ("expired", True, False)
     assert "expired: there is no legacy software (eva, until 2026-11-20)" in row.reason
-    assert row.to_json()["status"] == "open"
-    assert row.to_json()["expired"] is True
+    assert row.to_data().model_dump(mode="json")["status"] == "open"
+    assert row.to_data().model_dump(mode="json")["expired"] is True
     assert summary([row]) == {
         "met": 0, "partly": 0, "justified": 0, "open": 1, "expired": 1, "open_clauses": ["IEC 62304 4.4"],
     }  # fmt: skip
@@ -162,7 +164,7 @@ def test_evidence_with_justified_gaps_makes_a_clause_justified_and_not_met() -> 
 
 def test_ml_hazards_are_met_by_items_that_consider_them() -> None:
     facts = Facts(considered={"MLH-22": ("HAZ-02",)}, justifications=(justified("MLH-37", reason="weights are fixed"),))
-    assert judge(facts, "MLH-22", ml_hazards()).to_json()["evidence"] == ["HAZ-02"]
+    assert judge(facts, "MLH-22", ml_hazards()).to_data().model_dump(mode="json")["evidence"] == ["HAZ-02"]
     assert judge(facts, "MLH-22", ml_hazards()).status == "met"
     assert judge(facts, "MLH-37", ml_hazards()).status == "justified"
     assert judge(facts, "MLH-01", ml_hazards()).reason == "no hazard of the risk file considers it"
@@ -176,7 +178,7 @@ def test_the_signature_of_a_person_does_not_consider_a_hazard() -> None:
 def test_json_has_what_the_site_reads() -> None:
     for catalogue in catalogues():
         for row in coverage(catalogue, Facts(EVERYTHING), safety_class="B", today=TODAY):
-            made = row.to_json()
+            made = row.to_data().model_dump(mode="json")
             assert {"standard", "clause", "paraphrase", "status", "evidence", "reason"} <= made.keys()
             assert made["status"] in {"met", "open", "justified"}
 

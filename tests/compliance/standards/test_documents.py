@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
-from minivess.compliance.standards.document_evidence import documents, shown_by_documents, unanswered
+from minivess.compliance.standards.collectors.documents import answered
 from minivess.compliance.standards.evidence_names import evidence
+from minivess.compliance.standards.required_documents import documents, unanswered
 
 pytestmark = pytest.mark.verifies("REQ-112", "SU-21")
 
@@ -15,7 +19,7 @@ SAID = "Whoever reports something is answered within five days of work.\n"
 
 def test_every_document_shows_evidence_that_the_source_tells() -> None:
     for one in documents():
-        assert evidence()[one.evidence].told_by == "source"
+        assert evidence()[one.evidence].found_in == "source"
         assert one.path in evidence()[one.evidence].meaning
         assert one.parts
 
@@ -39,10 +43,17 @@ def test_headings_in_code_and_words_in_comments_do_not_count() -> None:
     assert unanswered(PARTS[:1], f"## Feedback\n<!-- {SAID} -->\n") == PARTS[:1]
 
 
-def test_a_document_shows_its_evidence_only_when_it_is_there_and_whole() -> None:
+def test_a_document_shows_its_evidence_only_when_it_is_there_and_whole(tmp_path: Path) -> None:
+    def shown(texts: dict[str, str]) -> set[str]:
+        tree = Path(tempfile.mkdtemp(dir=tmp_path))
+        for name, text in texts.items():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).write_text(text, encoding="utf-8")
+        return {one.evidence for one in documents() if answered(one, tree)}
+
     [plan] = [one for one in documents() if one.evidence == "maintenance-plan"]
     whole = "".join(f"## {part}\n{SAID}" for part in plan.parts)
-    assert shown_by_documents({}) == frozenset()
-    assert shown_by_documents({plan.path: whole}) == {"maintenance-plan"}
-    assert shown_by_documents({plan.path: whole.replace("## End of support", "")}) == frozenset()
-    assert shown_by_documents({"elsewhere.md": whole}) == frozenset()
+    assert shown({}) == set()
+    assert shown({plan.path: whole}) == {"maintenance-plan"}
+    assert shown({plan.path: whole.replace("## End of support", "")}) == set()
+    assert shown({"elsewhere.md": whole}) == set()

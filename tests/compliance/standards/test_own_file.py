@@ -11,7 +11,7 @@ import pytest
 from minivess.compliance.exchange.exporting import export_items
 from minivess.compliance.exchange.importing import import_file
 from minivess.compliance.items.items import load_items
-from minivess.compliance.standards.document_evidence import documents, unanswered
+from minivess.compliance.standards.required_documents import documents, unanswered
 from minivess.records.items.items import RequirementCategory, RiskControl, SoupItem
 
 pytestmark = pytest.mark.verifies("SU-21")

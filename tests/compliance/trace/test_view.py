@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,7 +13,8 @@ from minivess.compliance.items.history import history_of
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.compliance.trace.link_reviews import link_digests, write_reviews
 from minivess.compliance.trace.trace_data import RELATIONS, view
-from minivess.foundation.provenance import environment_digest, tree_digest
+from minivess.compliance.trace.tree import Tree
+from minivess.foundation.provenance import SourceVersion, environment_digest, tree_digest
 from minivess.records.items.items import KINDS, link_fields
 from minivess.records.items.trace import ResultReport
 
@@ -54,7 +54,7 @@ def loaded(tree: Path, outcome: str | None) -> TraceGraph:
 
 
 def statuses(tree: Path, outcome: str | None) -> dict[str, str]:
-    return {item["id"]: item["status"] for item in view(loaded(tree, outcome), today=TODAY)["items"]}
+    return {item.id: item.status for item in view(Tree(SourceVersion(tree), loaded(tree, outcome), TODAY)).items}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_requirement_shows_at_its_need_and_at_the_risk_it_controls(
 
 def test_every_item_is_there_with_what_links_to_it(tree: Path) -> None:
     graph = loaded(tree, "passed")
-    shown: dict[str, Any] = json.loads(json.dumps(view(graph, today=TODAY)))
+    shown: dict[str, Any] = view(Tree(SourceVersion(tree), graph, TODAY)).model_dump(mode="json")
     items = {item["id"]: item for item in shown["items"]}
     assert list(items) == list(graph.items.by_id)
     assert items["REQ-001"]["links"] == [
@@ -103,7 +103,7 @@ def test_a_suspect_link_shows_at_its_item(tree: Path) -> None:
     path.write_text(
         path.read_text(encoding="utf-8").replace("The user needs trust.", "Everybody does."), encoding="utf-8"
     )
-    shown = view(TraceGraph.load(tree), today=TODAY)
+    shown = view(Tree.read(tree, today=TODAY)).model_dump(mode="json")
     assert [item["id"] for item in shown["items"] if item["suspect"]] == ["REQ-001"]
     assert shown["verdict"]["suspects"] == 1
     assert [gap["kind"] for gap in shown["gaps"]] == ["suspect-link"]
@@ -126,7 +126,7 @@ def test_an_item_knows_the_commits_of_its_lines(tree: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("Because.", "Because it must."), encoding="utf-8")
     git("commit", "-qam", "Say why")
     graph = TraceGraph.load(tree)
-    shown = view(graph, today=TODAY, history=history_of(tree, graph.items.all()))
+    shown = view(Tree(SourceVersion(tree), graph, TODAY)).model_dump(mode="json")
     subjects = {item["id"]: [one["subject"] for one in item["history"]] for item in shown["items"]}
     assert subjects["UN-01"] == ["Begin"]
     assert sorted(subjects["REQ-001"]) == ["Begin", "Say why"]

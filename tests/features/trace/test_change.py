@@ -45,7 +45,11 @@ class Desk:
     def states(self) -> dict[str, str]:
         """How links stand that are not reviewed as they are."""
         with self.project.services() as services:
-            return {str(key): state for key, state in link_reviews.link_states(services).items() if state != "reviewed"}
+            return {
+                str(key): state
+                for key, state in link_reviews.read_link_reviews(services).states.items()
+                if state != "reviewed"
+            }
 
     def review(self, who: Signer, *only: str) -> None:
         """Review links."""
@@ -80,8 +84,13 @@ def _(desk: Desk) -> None:
 @then(parsers.parse('the log says that "{who}" reviewed "{link}"'))
 def _(desk: Desk, who: str, link: str) -> None:
     with desk.project.services() as services:
-        [actor] = [actor for (name, _), (_, actor, _) in link_reviews.reviewers(services).items() if name == link]
-        assert link_reviews.unsigned_reviews(services) == []
+        [actor] = [
+            entry.body.actor
+            for entry in services.log.facts().completed({"trace.review"})
+            for one in entry.body.payload["links"]
+            if one["link"] == link
+        ]
+        assert link_reviews.read_link_reviews(services).unsigned == ()
     assert actor == who
 
 
@@ -168,7 +177,7 @@ def _(desk: Desk) -> None:
 @then(parsers.parse('the review of "{link}" counts as unsigned'))
 def _(desk: Desk, link: str) -> None:
     with desk.project.services() as services:
-        assert [str(key) for key in link_reviews.unsigned_reviews(services)] == [link]
+        assert [str(key) for key in link_reviews.read_link_reviews(services).unsigned] == [link]
 
 
 @then("the service is refused to review links")

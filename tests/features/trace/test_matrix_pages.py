@@ -11,6 +11,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
@@ -213,3 +214,22 @@ def _(desk: Desk) -> None:
 @then("the page of signatures says that no log was read")
 def _(desk: Desk) -> None:
     assert "without the log of a project" in desk.words("signatures.html")
+
+
+def _schema() -> Draft202012Validator:
+    path = Path(__file__).parents[3] / "docs" / "schemas" / "trace.json"
+    return Draft202012Validator(json.loads(path.read_text(encoding="utf-8")))
+
+
+@then("the data fit docs/schemas/trace.json")
+def _(desk: Desk) -> None:
+    data = json.loads(desk.out.read_text(encoding="utf-8"))
+    assert len(data["items"]) > 5
+    _schema().validate(data)
+
+
+@then("the data of another format do not fit it")
+def _(desk: Desk) -> None:
+    data = json.loads(desk.out.read_text(encoding="utf-8"))
+    assert not _schema().is_valid(data | {"format": "minivess-trace/1"})
+    assert not _schema().is_valid({name: value for name, value in data.items() if name != "items"})

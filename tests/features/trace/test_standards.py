@@ -9,16 +9,19 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
 from minivess.compliance.results.result_files import read_report
 from minivess.compliance.standards.coverage import Coverage
-from minivess.compliance.standards.document_evidence import documents
+from minivess.compliance.standards.required_documents import documents
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.compliance.trace.justified_gaps import JudgedGap, judged
 from minivess.foundation.errors import InputError, RefusedError
+from minivess.foundation.provenance import environment_digest, tree_digest
+from minivess.records.items.trace import RecordedResult, ResultReport
+from minivess.workflows.release.build import judge_gates
 from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.trace import clause_coverage, link_reviews, verification_runs
 from minivess.workflows.trace.project_trace import read_trace
@@ -27,6 +30,7 @@ from tests.support.projects import ProjectFolder
 
 scenarios("standards.feature")
 
+ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 JUSTIFIED = """\
 justifications:
@@ -49,7 +53,7 @@ class Desk:
         """How a clause stands today."""
         with self.project.services() as services:
             results = self.project.workspace.results if self.project.workspace.results.is_file() else None
-            trace = read_trace(self.tree, safety_class="B", now=NOW, results=results, told=ProjectState.of(services))
+            trace = read_trace(self.tree, safety_class="B", now=NOW, results=results, project=ProjectState.of(services))
         [row] = [row for row in trace.coverage if row.clause.id == name]
         return row
 
@@ -325,3 +329,51 @@ def _(desk: Desk, name: str, evidence: str) -> None:
 @then(parsers.parse('the gap "{kind}" of "{item}" is open'))
 def _(desk: Desk, kind: str, item: str) -> None:
     assert {(one.gap.kind, one.gap.item, one.open) for one in desk.gaps} == {(kind, item, True)}
+
+
+@given(parsers.parse("the project recorded that the scenario of its tree {outcome}"))
+def _(desk: Desk, outcome: str) -> None:
+    [scenario] = TraceGraph.load(desk.tree).scenarios
+    result = RecordedResult.model_validate(
+        {"name": scenario.name, "node": "tests/test_sums.py::test", "ids": scenario.tags, "outcome": outcome}
+        | {"seconds": 0.1, "scenario": scenario.source}
+    )
+    report = ResultReport(
+        commit=None,
+        dirty=None,
+        tree=tree_digest(desk.tree),
+        environment=environment_digest(desk.tree),
+        platform="any",
+        time=NOW,
+        tester="ada",
+        results=(result,),
+    )
+    file = desk.project.workspace.results
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(report.model_dump_json(), encoding="utf-8")
+    policy = desk.project.workspace.root / "release" / "policy.yaml"
+    policy.parent.mkdir(exist_ok=True)
+    policy.write_text((ROOT / "release" / "policy.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+
+
+@then(parsers.parse("the trace check, the matrix, the pages, the clauses and the gates agree on {count:d} gaps"))
+def _(desk: Desk, count: int, tmp_path: Path) -> None:
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(app, ["-C", str(desk.project.workspace.root), "trace", *words])
+
+    checked = run("check", "--json")
+    gaps = [(one["item"], one["kind"]) for one in json.loads(checked.stdout)["gaps"]]
+    assert len(gaps) == count
+    assert checked.exit_code == (1 if count else 0)
+    shown = json.loads(run("matrix", "--json").stdout)
+    assert [(one["item"], one["kind"]) for one in shown["gaps"]] == gaps
+    assert shown["verdict"] == {"holds": not count, "gaps": count, "justified": 0, "suspects": 0}
+    run("site", str(tmp_path / "site"))
+    start = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert f"The trace {'does not hold' if count else 'holds'}." in start
+    points = (tmp_path / "site" / "points.html").read_text(encoding="utf-8")
+    assert all(gap["message"].split(" in `")[0] in points for gap in shown["gaps"])
+    assert ("trace-complete" in desk.clause("IEC 62304 5.5.1").missing) == bool(count)
+    with desk.project.services() as services:
+        [gate] = [one for one in judge_gates(services) if one.kind == "trace"]
+    assert gate.value == count

@@ -15,8 +15,9 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.compliance.results.result_files import read_report
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.compliance.trace.trace_data import view
+from minivess.compliance.trace.tree import Tree
 from minivess.foundation.errors import InputError
-from minivess.foundation.provenance import environment_digest, tree_digest
+from minivess.foundation.provenance import SourceVersion, environment_digest, tree_digest
 from minivess.records.items.trace import ResultReport
 from tests.support.tiny_tree import write_tree
 
@@ -218,7 +219,7 @@ def _held(check: Check, requirement: str) -> None:
 @then(parsers.parse('"{first}", "{second}" and "{third}" count as failed too'))
 def _(check: Check, first: str, second: str, third: str) -> None:
     assert check.graph is not None
-    statuses = {item["id"]: item["status"] for item in view(check.graph, today=TODAY)["items"]}
+    statuses = {item.id: item.status for item in view(Tree(SourceVersion(check.tree), check.graph, TODAY)).items}
     assert [statuses[name] for name in (first, second, third)] == ["failed"] * 3
 
 
@@ -234,12 +235,45 @@ def _(check: Check, risk: str, state: str) -> None:
     reopened = {item for kind, item, _ in check.gaps if kind == "reopened-risk"}
     assert reopened == ({risk} if state == "reopened" else set())
     assert check.graph is not None
-    [item] = [one for one in view(check.graph, today=TODAY)["items"] if one["id"] == risk]
-    assert item["levels"][-1]["stage"] == "counted in use"
-    assert item["levels"][-1]["acceptable"] == (state == "kept")
+    [item] = [one for one in view(Tree(SourceVersion(check.tree), check.graph, TODAY)).items if one.id == risk]
+    assert item.levels[-1].stage == "counted in use"
+    assert item.levels[-1].acceptable == (state == "kept")
 
 
 @given(parsers.parse('a hazard "{hazard}" that leads to no risk'))
 def _(check: Check, hazard: str) -> None:
     text = f"hazards:\n  - {{id: {hazard}, title: Heat, statement: Something gets hot.}}\n"
     (check.tree / "risk" / "more.yaml").write_text(text, encoding="utf-8")
+
+
+@given("the source tree was read with results in which everything passed", target_fixture="tree")
+def _(check: Check, tmp_path: Path) -> Tree:
+    file = tmp_path / "results.json"
+    file.write_text(check.results("passed").model_dump_json(), encoding="utf-8")
+    return Tree.read(check.tree, today=TODAY, results=file)
+
+
+@when(
+    parsers.parse('in "{file}" the text "{old}" becomes "{new}" and in "{other}" "{before}" becomes "{after}"'),
+)
+def _(check: Check, *, file: str, old: str, new: str, other: str, before: str, after: str) -> None:
+    for name, here, there in ((file, old, new), (other, before, after)):
+        path = check.tree / name
+        text = path.read_text(encoding="utf-8")
+        assert here in text
+        path.write_text(text.replace(here, there), encoding="utf-8")
+
+
+@then("its gaps, its risk file and its pages are about the files as they were read")
+def _(tree: Tree) -> None:
+    assert tree.gaps == ()
+    assert tree.risks.acceptable
+    assert [risk.residual.p1 for risk in tree.risks.risks] == [1]
+    shown = view(tree)
+    assert shown.verdict.holds
+    assert not any(item.gaps for item in shown.items)
+
+
+@then("a tree that is read now has gaps")
+def _(check: Check) -> None:
+    assert [one.gap.item for one in Tree.read(check.tree, today=TODAY).gaps] == ["UN-01", "RISK-01"]

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from minivess.compliance.documents.dossier import PackInputs
+from minivess.compliance.documents.log_story import story_of
 from minivess.compliance.facts.gates import judge, load_policy
 from minivess.compliance.identity.approvals import approve
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical
+from minivess.compliance.rules.log_facts import read_log
 from minivess.compliance.trace.graph import TraceGraph
+from minivess.compliance.trace.tree import Tree
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.paths import Workspace
 from minivess.foundation.provenance import environment_digest, tree_digest
@@ -127,14 +130,15 @@ class Release:
 
     def inputs(self, **changes: Any) -> PackInputs:
         """The inputs as they are now."""
-        policy = load_policy(POLICY)
+        policy, results = load_policy(POLICY), self.workspace.results
+        log = read_log(self.log.lines, self.log.checkpoint, self.log.details)
+        tree = Tree.read(self.source, today=logs.BEGIN.date(), results=results if results.is_file() else None)
         made = PackInputs(
             project=Project.model_validate(PROJECT),
             workspace=self.workspace,
-            source=self.source,
-            lines=tuple(self.log.lines),
-            details=tuple(self.log.details),
-            checkpoint=self.log.checkpoint,
+            tree=tree,
+            log=log,
+            story=story_of(tree, log),
             policy=policy,
             gates=judge(policy, self.facts),
             time=logs.BEGIN,

@@ -110,6 +110,7 @@ def make_trace(requirements: int = 24, *, parents: int | None = None, holds: boo
             "platform": "Linux-6.8.0-x86_64-with-glibc2.39, Python 3.12.8",
             "time": "2026-11-20T16:40:51Z",
             "tester": "n.okafor",
+            "drilled": [],
             "stale": False,
             "passed": outcomes["passed"],
             "failed": outcomes["failed"],
@@ -203,6 +204,16 @@ def make_item(identifier: str, kind: str, title: str, **fields: Any) -> dict[str
         "history": [],
         "signatures": [],
         "levels": [],
+    }
+    return empty | fields
+
+
+def make_clause(**fields: Any) -> dict[str, Any]:
+    """A row of coverage with every field, empty where `fields` says nothing."""
+    empty: dict[str, Any] = {
+        **dict.fromkeys(("standard", "clause", "id", "paraphrase", "mode", "status", "reason", "next"), ""),
+        **{name: [] for name in ("evidence", "missing", "attested", "justified")},
+        "expired": False,
     }
     return empty | fields
 
@@ -539,7 +550,7 @@ def _coverage(holds: bool) -> list[dict[str, Any]]:
         ("ISO 14971", "7.3", "The residual risk is judged", "open", ["RISK-04"], "one risk is not acceptable"),
     )
     names = ("standard", "clause", "paraphrase", "status", "evidence", "reason")
-    found = [dict(zip(names, row, strict=True)) for row in rows]
+    found = [make_clause(**dict(zip(names, row, strict=True))) for row in rows]
     return [{**row, "status": "met", "reason": ""} if holds and row["status"] == "open" else row for row in found]
 
 

@@ -24,13 +24,15 @@ def build(project: Path, actor: str | None) -> None:
     from minivess.cli.session import services_of, signer_of
     from minivess.records.people.roles import Role
     from minivess.workflows.release import build as workflow
+    from minivess.workflows.release.facts import ReleaseFacts
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.RELEASE_MANAGER)
-        results = workflow.judge_gates(services)
+        facts = ReleaseFacts.read(services)
+        results = workflow.judge_gates(services, facts)
         rows = [("ok" if result.passed else "FAIL", result.id, result.message) for result in results]
         emit_table(("", "gate", "found"), rows)
-        built = workflow.build(services, signer)
+        built = workflow.build(services, signer, facts)
     click.echo(built.path)
     say("now two people: minivess release sign PACK --as …")
 

@@ -38,8 +38,8 @@ def review(project: Path, ids: tuple[str, ...], everything: bool, as_json: bool,
         say(f"{len(done)} link(s) reviewed by {person.identity.id}; commit requirements/reviews.txt")
         return
     with reader_of(project) as reader:
-        states = link_reviews.link_states(reader)
-        unsigned = {str(key) for key in link_reviews.unsigned_reviews(reader)}
+        found = link_reviews.read_link_reviews(reader)
+    states, unsigned = found.states, {str(key) for key in found.unsigned}
     waiting: list[tuple[str, str]] = [(str(key), state) for key, state in states.items() if state != "reviewed"]
     waiting += [(name, "unsigned") for name in sorted(unsigned)]
     if as_json:
@@ -68,12 +68,12 @@ def approve(project: Path, subjects: tuple[str, ...], as_json: bool, actor: str 
             for subject, receipt in link_reviews.approve(services, person, subjects).items():
                 say(f"{subject} is approved by {person.identity.id}, entry {receipt.index}")
         return
-    from minivess.compliance.documents.approved_documents import approvable, approved
+    from minivess.compliance.standards.approvals import approvable, approved
     from minivess.foundation.clock import utc_now
 
-    tree, trace = traced(project, None, None, now=utc_now())
+    trace = traced(project, None, None, now=utc_now())
     signed = approved(trace.story.signatures) if trace.story is not None else {}
-    rows = [(name, *_standing(signed.get(name))) for name in approvable(tree, trace.graph.items)]
+    rows = [(name, *_standing(signed.get(name))) for name in approvable(trace.tree.source, trace.tree.items)]
     if as_json:
         emit_json({"subjects": [dict(zip(("subject", "state", "by", "entry"), row, strict=True)) for row in rows]})
     else:
@@ -186,17 +186,17 @@ def standards(project: Path, source: Path | None, results: Path | None, status: 
     """How every clause of the standards stands, and what has to be done next."""
     from minivess.foundation.clock import utc_now
 
-    _, trace = traced(project, source, results, now=utc_now())
-    rows = [row.to_json() for row in trace.coverage]
-    shown = [row for row in rows if status is None or row["status"] == status]
+    trace = traced(project, source, results, now=utc_now())
+    rows = [row.to_data() for row in trace.coverage]
+    shown = [row for row in rows if status is None or row.status == status]
     if as_json:
-        emit_json({"coverage": shown})
+        emit_json({"coverage": [row.model_dump(mode="json") for row in shown]})
     else:
         emit_table(
             ("clause", "status", "asks for", "next"),
-            [(row["id"], row["status"], row["paraphrase"], row["next"]) for row in shown],
+            [(row.id, row.status, row.paraphrase, row.next) for row in shown],
         )
-    counts = {name: sum(row["status"] == name for row in rows) for name in ("met", "justified", "open")}
+    counts = {name: sum(row.status == name for row in rows) for name in ("met", "justified", "open")}
     say(", ".join(f"{count} {name}" for name, count in counts.items()))
 
 

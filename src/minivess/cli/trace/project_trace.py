@@ -6,16 +6,19 @@ import gc
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from minivess.cli.rendering import emit_json, emit_table, say
 from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.cli.trace import exchange, link_reviews
-from minivess.cli.trace.tree_options import results_option, source_of, source_option, traced
+from minivess.cli.trace.tree_options import read_tree, results_option, source_of, source_option, traced
 from minivess.foundation.implements import implements
 from minivess.records.people.roles import Role
+
+if TYPE_CHECKING:
+    from minivess.records.items.trace_data import TraceData
 
 
 @click.group()
@@ -48,16 +51,17 @@ for command in (
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_obj
-@implements("REQ-031")
+@implements("REQ-031", "REQ-194")
 def check(project: Path, source: Path | None, results: Path | None, cases: Path | None, as_json: bool) -> None:
-    """Name every gap with its file and line; exit 1 when there is one."""
+    """Name every gap with its file and line; exit 1 when there is one.
+
+    In a project its recorded results count, as they do for the matrix and the gates of a release.
+    """
     from minivess.compliance.items.marks import reading_marks
 
-    tree = source_of(project, source)
-    with reading_marks(tree) as marks:  # begins while what makes a graph of them is imported
-        from minivess.compliance.results.evidence_files import read_results
-        from minivess.compliance.trace.graph import TraceGraph
-        from minivess.compliance.trace.justified_gaps import idle_justifications, judged
+    folder = source_of(project, source)
+    with reading_marks(folder) as marks:  # begins while what makes a graph of them is imported
+        from minivess.compliance.trace.justified_gaps import idle_justifications
         from minivess.foundation.clock import utc_now
 
         judge = None
@@ -65,10 +69,9 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
             from minivess.workflows.trace.statistical_criteria import judge_all, read_cases
 
             judge = partial(judge_all, cases=read_cases(cases))
-        report = None if results is None else read_results(results, tree)
-        graph = TraceGraph.load(tree, report, judge=judge, marks=marks)
+        tree = read_tree(project, source, results, now=utc_now(), judge=judge, marks=marks)
     gc.freeze()  # all of it stays until the end, where nobody has to look through it again
-    gaps = judged(graph, graph.gaps(), utc_now().date())
+    gaps = tree.gaps
     if as_json:
         emit_json(
             {"gaps": [{**one.gap.model_dump(mode="json"), "open": one.open, "remark": one.remark} for one in gaps]}
@@ -77,7 +80,7 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
         for one in gaps:
             gap, remark = one.gap, f" ({one.remark})" if one.remark else ""
             click.echo(f"{gap.source.path}:{gap.source.line}: {gap.kind}: {gap.message}{remark}")
-    for idle in idle_justifications(graph, [one.gap for one in gaps]):
+    for idle in idle_justifications(tree.graph, [one.gap for one in gaps]):
         say(f"{idle.source.path}:{idle.source.line}: there is no gap `{idle.subject}` to justify (any more)")
     still_open = sum(one.open for one in gaps)
     justified = f", {len(gaps) - still_open} justified" if len(gaps) > still_open else ""
@@ -131,17 +134,16 @@ def site(project: Path, folder: Path, source: Path | None, results: Path | None)
     say(f"{len(pages)} files; open {pages[0]}")
 
 
-def _view(project: Path, source: Path | None, results: Path | None) -> dict[str, Any]:
+def _view(project: Path, source: Path | None, results: Path | None) -> TraceData:
     """Everything that is known about a tree, as pages show it."""
     from minivess.foundation.clock import utc_now
     from minivess.workflows.trace.project_trace import pages_of
 
     now = utc_now()
-    tree, trace = traced(project, source, results, now=now)
-    return pages_of(trace, tree, now=now)
+    return pages_of(traced(project, source, results, now=now), now=now)
 
 
-def _write_matrix(seen: dict[str, Any], out: Path) -> None:
+def _write_matrix(seen: TraceData, out: Path) -> None:
     from minivess.compliance.site.trace_tables import write_csv, write_xlsx
     from minivess.foundation.files import write_text_atomic
 
@@ -150,7 +152,7 @@ def _write_matrix(seen: dict[str, Any], out: Path) -> None:
     elif out.suffix == ".xlsx":
         write_xlsx(seen, out)
     elif out.suffix == ".json":
-        write_text_atomic(out, json.dumps(seen, ensure_ascii=False, indent=1) + "\n")
+        write_text_atomic(out, json.dumps(seen.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n")
     else:
         raise click.UsageError("the matrix can be written to .csv, .xlsx and .json")
     say(f"wrote {out}")

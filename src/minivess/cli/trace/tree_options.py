@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +14,9 @@ from minivess.foundation.paths import PROJECT_FILE
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from minivess.compliance.trace.tree import Tree
     from minivess.records.device.project import Project
+    from minivess.workflows.session.project_state import ProjectState
     from minivess.workflows.trace.project_trace import Trace
 
 source_option = click.option(
@@ -38,8 +42,8 @@ def source_of(project: Path, source: Path | None) -> Path:
     return project if plan is None else (project / plan.source).resolve()
 
 
-def traced(project: Path, source: Path | None, results: Path | None, *, now: datetime) -> tuple[Path, Trace]:
-    """A tree and everything that is known about it; of the project's own tree also what its workspace and log say.
+def traced(project: Path, source: Path | None, results: Path | None, *, now: datetime) -> Trace:
+    """Everything that is known about a tree; of the project's own tree also what its workspace and log say.
 
     Where no results are named, those that the project recorded of its own tree count. The safety class is that of the
     project's device; without a project that of this software itself.
@@ -47,19 +51,47 @@ def traced(project: Path, source: Path | None, results: Path | None, *, now: dat
     from minivess.workflows.trace.project_trace import read_trace
 
     plan = _plan(project)
-    if plan is None:
-        tree = source or project
-        return tree, read_trace(tree, results=results, safety_class="B", now=now)
-    own = (project / plan.source).resolve()
-    tree, safety_class = source or own, plan.device.safety_class
-    if tree.resolve() != own:
-        return tree, read_trace(tree, results=results, safety_class=safety_class, now=now)
+    with _own(project, plan, source) as state:
+        return read_trace(
+            source_of(project, source),
+            results=_results(results, state),
+            project=state,
+            safety_class="B" if plan is None else plan.device.safety_class,
+            now=now,
+        )
+
+
+def read_tree(project: Path, source: Path | None, results: Path | None, *, now: datetime, **more: Any) -> Tree:
+    """A source tree as `traced` reads it, without the clauses of standards. `more` is handed to `Tree.read`."""
+    from minivess.compliance.trace.tree import Tree
+
+    with _own(project, _plan(project), source) as state:
+        return Tree.read(
+            source_of(project, source),
+            today=now.date(),
+            results=_results(results, state),
+            artifacts=None if state is None else state.artifacts,
+            **more,
+        )
+
+
+@contextmanager
+def _own(project: Path, plan: Project | None, source: Path | None) -> Iterator[ProjectState | None]:
+    """What the project knows beside its source tree; None without a project or a log, and for another tree."""
+    if plan is None or (source is not None and source.resolve() != (project / plan.source).resolve()):
+        yield None
+        return
     from minivess.workflows.session.project_state import project_state
 
-    with project_state(project, plan) as told:
-        if told is not None and results is None and told.workspace.results.is_file():
-            results = told.workspace.results
-        return tree, read_trace(tree, results=results, told=told, safety_class=safety_class, now=now)
+    with project_state(project, plan) as state:
+        yield state
+
+
+def _results(named: Path | None, state: ProjectState | None) -> Path | None:
+    """The results that were named, else those that the project recorded."""
+    if named is not None or state is None or not state.workspace.results.is_file():
+        return named
+    return state.workspace.results
 
 
 def _plan(project: Path) -> Project | None:

@@ -39,6 +39,7 @@ from minivess.compliance.proofs.merkle import (
     leaf_hash,
     verify_inclusion,
 )
+from minivess.compliance.rules.log_facts import LogFacts
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.implements import implements
@@ -114,11 +115,41 @@ class LogReader:
                 frontier.extend(leaves)
                 leaves = []
         frontier.extend(leaves)
-        if size and parse_note(note).verify(self._origin, register.log_key) != Checkpoint(
-            self._origin, size, frontier.root()
-        ):
+        if size:
+            self._covered(note, register, Checkpoint(self._origin, size, frontier.root()))
+
+    @implements("REQ-132", "RC-42")
+    def facts(self, before: LogFacts | None = None) -> LogFacts:
+        """The whole log in memory, read once and compared with its newest signed checkpoint.
+
+        Args:
+            before: what was read of this log earlier; then only the entries after it are read.
+
+        Raises:
+            VerificationError: as `entries`.
+        """
+        with self._database.reading() as connection:
+            size = size_of(connection)
+            note = note_of(connection, size)
+        held = () if before is None else tuple(before.pairs)
+        pairs = (*held, *islice(self.pairs(len(held)), max(0, size - len(held))))[:size]
+        entries = () if before is None else before.entries
+        entries = (
+            *entries,
+            *(parse_entry(index, line) for index, (line, _) in enumerate(pairs[len(entries) :], len(entries))),
+        )
+        register, frontier = Register.fold(entries), Frontier()
+        frontier.extend([leaf_hash(line) for line, _ in pairs])
+        head = Checkpoint(self._origin, size, frontier.root())
+        self._covered(note, register, head)
+        lines, details = zip(*pairs, strict=True)
+        return LogFacts(lines, details, note, head, entries, register)
+
+    def _covered(self, note: str, register: Register, head: Checkpoint) -> None:
+        """Raise `VerificationError` unless a note, signed by the log's key, is for this head."""
+        if parse_note(note).verify(self._origin, register.log_key) != head:
             raise VerificationError(
-                f"the log's {size} entries are not those that its checkpoint covers",
+                f"the log's {head.size} entries are not those that its checkpoint covers",
                 hint="find the entry with `minivess audit verify`; restore the database from a backup",
             )
 

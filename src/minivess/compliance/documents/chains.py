@@ -12,6 +12,7 @@ from minivess.compliance.site.signatures import model_of
 from minivess.compliance.site.trace_tables import defused
 from minivess.compliance.site.view import TraceView, status_word
 from minivess.foundation.implements import implements
+from minivess.records.items.trace_data import TraceItem
 
 
 @dataclass(frozen=True)
@@ -37,24 +38,24 @@ class Chain:
 @implements("REQ-107")
 def chains(view: TraceView) -> tuple[Chain, ...]:
     """One chain for each risk, control and requirement that belong together, then the requirements without a risk."""
-    risks = [item for item in view.items if item["kind"] == "risk"]
+    risks = [item for item in view.items if item.kind == "risk"]
     found = [chain for risk in risks for chain in _of_risk(view, risk)]
     reached = {chain.requirement for chain in found}
-    left = (item for item in view.items if item["kind"] == "software-requirement" and item["id"] not in reached)
+    left = (item for item in view.items if item.kind == "software-requirement" and item.id not in reached)
     return (*found, *(_chain(item) for item in left))
 
 
-def _of_risk(view: TraceView, risk: dict[str, Any]) -> Iterator[Chain]:
-    hazards = tuple(dict.fromkeys(_hazards(view, risk["id"])))
+def _of_risk(view: TraceView, risk: TraceItem) -> Iterator[Chain]:
+    hazards = tuple(dict.fromkeys(_hazards(view, risk.id)))
     controls = _targets(risk, "controls")
     if not controls:
-        yield Chain(hazards=hazards, risk=risk["id"], title=risk["title"], status=status_word(risk["status"]))
+        yield Chain(hazards=hazards, risk=risk.id, title=risk.title, status=status_word(risk.status))
     for name in controls:
         control = view.by_id.get(name)
         for requirement in _targets(control, "implemented-by") if control else ():
             item = view.by_id.get(requirement)
             if item is not None:
-                yield _chain(item, hazards=hazards, risk=risk["id"], control=name)
+                yield _chain(item, hazards=hazards, risk=risk.id, control=name)
 
 
 def _hazards(view: TraceView, risk: str) -> Iterator[str]:
@@ -64,22 +65,22 @@ def _hazards(view: TraceView, risk: str) -> Iterator[str]:
             yield from _targets(view.by_id.get(sequence), "from-hazard")
 
 
-def _targets(item: dict[str, Any] | None, relation: str) -> list[str]:
-    return [] if item is None else [edge["target"] for edge in item["links"] if edge["relation"] == relation]
+def _targets(item: TraceItem | None, relation: str) -> list[str]:
+    return [] if item is None else [edge.target for edge in item.links if edge.relation == relation]
 
 
-def _chain(item: dict[str, Any], **before: Any) -> Chain:
-    outcomes = [result["outcome"] for result in item["results"]]
+def _chain(item: TraceItem, **before: Any) -> Chain:
+    outcomes = [result.outcome for result in item.results]
     return Chain(
         **before,
-        requirement=item["id"],
-        title=item["title"],
-        status=status_word(item["status"]),
-        scenarios=tuple(row["name"] for row in item["scenarios"]),
-        tests=tuple(row["name"] for row in item["tests"]),
+        requirement=item.id,
+        title=item.title,
+        status=status_word(item.status),
+        scenarios=tuple(row.name for row in item.scenarios),
+        tests=tuple(row.name for row in item.tests),
         results=tuple(f"{outcomes.count(word)} {word}" for word in dict.fromkeys(sorted(outcomes))),
-        evidence=tuple(dict.fromkeys(file["path"] for result in item["results"] for file in result["evidence"])),
-        code=tuple(row["name"] for row in item["code"]),
+        evidence=tuple(dict.fromkeys(file.path for result in item.results for file in result.evidence)),
+        code=tuple(row.name for row in item.code),
     )
 
 
@@ -88,8 +89,8 @@ def chains_csv(view: TraceView) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow([*(column.name for column in fields(Chain)), "results_entry", "model", "model_entry"])
-    report, model = view.trace["report"], model_of(view.trace)
-    ends = (report["entry"] if report else None, model and model["digest"], model and model["entry"])
+    report, model = view.trace.report, model_of(view.trace)
+    ends = (report.entry if report else None, model and model.digest, model and model.entry)
     for chain in chains(view):
         cells = ["; ".join(value) if isinstance(value, tuple) else value for value in astuple(chain)]
         writer.writerow([defused(cell) for cell in cells] + ["" if end is None else end for end in ends])

@@ -17,6 +17,7 @@ from minivess.foundation.implements import implements
 from minivess.records.data.card import DataCard
 from minivess.records.data.split import Part
 from minivess.records.items.items import story
+from minivess.records.items.trace_data import LabelledText, TraceItem
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "needs": _items(dossier, "user-need"),
         "requirements": [*_items(dossier, "system-requirement"), *_items(dossier, "software-requirement")],
         "controls": _items(dossier, "risk-control"),
-        "anomalies": [one.item for one in _items(dossier, "anomaly") if _OPEN in one.item["facts"]],
+        "anomalies": [one.item for one in _items(dossier, "anomaly") if _OPEN in one.item.facts],
         "risks": _risks(dossier),
         "chains": chains(dossier.trace),
         "model": model_of(dossier.trace.trace),
@@ -138,14 +139,14 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
     }
 
 
-_OPEN = {"label": "Status", "value": "open"}
+_OPEN = LabelledText(label="Status", value="open")
 
 
 @dataclass(frozen=True)
 class Shown:
     """An item of the trace with its links both ways."""
 
-    item: dict[str, Any]
+    item: TraceItem
     up: tuple[str, ...]
     down: tuple[str, ...]
 
@@ -153,9 +154,9 @@ class Shown:
 def _items(dossier: Dossier, kind: str) -> list[Shown]:
     view = dossier.trace
     return [
-        Shown(item, tuple(others(view.up[item["id"]])), tuple(others(view.down[item["id"]])))
+        Shown(item, tuple(others(view.up[item.id])), tuple(others(view.down[item.id])))
         for item in view.items
-        if item["kind"] == kind
+        if item.kind == kind
     ]
 
 

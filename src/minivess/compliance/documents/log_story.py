@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from minivess.compliance.documents.approved_documents import APPROVED, BY_REVIEWER
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.items.items import Items
+from minivess.compliance.rules.log_facts import LogFacts
+from minivess.compliance.standards.approvals import APPROVED, BY_REVIEWER, approvable
 from minivess.compliance.trace.link_reviews import LinkKey, item_digest, link_digests
 from minivess.compliance.trace.links import Links
+from minivess.compliance.trace.tree import Tree
 from minivess.foundation.digests import digest_json
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
@@ -91,6 +93,16 @@ def log_story(
     )
 
 
+def story_of(tree: Tree, log: LogFacts) -> LogStory:
+    """What a log says about a source tree, and which of its entries recorded the results of the tree.
+
+    Raises:
+        VerificationError: an entry about people breaks a rule.
+    """
+    subjects = approvable(tree.source, tree.items)
+    return log_story(log.entries, tree.graph, size=log.size, approvable=subjects, results=tree.results)
+
+
 def items_digest(items: Items) -> str:
     """One digest over all items: of the JSON object of their digests by id."""
     return digest_json({identifier: item_digest(item) for identifier, item in items.by_id.items()})
@@ -122,7 +134,7 @@ class _Today:
         register: Register,
     ) -> None:
         self._items, self._approvable, self._register = graph.items, approvable, register
-        self._links = link_digests(graph.items, graph.things) if completed["trace.review"] else {}
+        self._links = link_digests(graph.items, graph.artifacts) if completed["trace.review"] else {}
         self._reviewers = {one.id for one in register.identities if Role.REVIEWER in one.roles}
         self._packs: dict[str, str] = {}
         """The digest of the latest pack, by version."""

@@ -67,7 +67,7 @@ def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str]) -> st
     Raises:
         InputError: a template is missing or malformed.
     """
-    counts = Counter(item["kind"] for item in dossier.trace.items)
+    counts = Counter(item.kind for item in dossier.trace.items)
     facts: dict[str, Any] = {
         **common_facts(dossier),
         "gates": dossier.inputs.gates,

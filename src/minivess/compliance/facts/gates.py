@@ -5,7 +5,6 @@ A gate whose fact is not known fails: nothing passes because somebody forgot to 
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from minivess.foundation.implements import implements
@@ -21,6 +20,7 @@ from minivess.records.device.release import (
     ParityGate,
     ReleasePolicy,
 )
+from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.measures import DICE, MEASURES, OVER_BASELINE, heading_of
 
@@ -120,10 +120,10 @@ def _bound(
     at_most: float | None = None,
     why: str | None = None,
 ) -> GateResult:
-    limit = at_most if at_least is None else at_least
-    limit = math.nan if limit is None else limit
-    comparison = "at most" if at_least is None else "at least"
-    if value is None or not math.isfinite(value):
+    bound = Bound(at_least, at_most)
+    limit, comparison = bound.limit, bound.side
+    verdict = bound.judge(value)
+    if value is None or verdict.margin is None:
         unknown, unknown_mend = (why, mend) if why else _UNKNOWN[gate.kind]
         return GateResult(
             id=gate.id,
@@ -131,14 +131,13 @@ def _bound(
             title=title,
             passed=False,
             value=None,
-            comparison="at most" if at_least is None else "at least",
+            comparison=comparison,
             limit=limit,
             margin=None,
             message=f"{title}: not known, because {unknown}; required: {_SIGNS[comparison]} {number(limit)}",
             mend=unknown_mend,
         )
-    margin = value - limit if at_least is not None else limit - value
-    passed = margin >= 0
+    passed, margin = verdict.met, verdict.margin
     words = f"{number(value)}, required: {_SIGNS[comparison]} {number(limit)}"
     missed = "" if passed else f", missed by {number(abs(margin))}"
     return GateResult(
@@ -147,7 +146,7 @@ def _bound(
         title=title,
         passed=passed,
         value=value,
-        comparison="at most" if at_least is None else "at least",
+        comparison=comparison,
         limit=limit,
         margin=margin,
         message=f"{title}: {words}{missed}",
@@ -202,8 +201,8 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
     if offenders == []:
         result = result.model_copy(update={"message": _nothing_open(gate, facts)})
     if gate.kind == "trace" and facts.justified:
-        told = f"{result.message}; {len(facts.justified)} justified: {'; '.join(facts.justified)}"
-        result = result.model_copy(update={"message": told})
+        message = f"{result.message}; {len(facts.justified)} justified: {'; '.join(facts.justified)}"
+        result = result.model_copy(update={"message": message})
     if result.passed or not offenders or gate.kind in {"test-set", "lineage"}:
         return result
     more = f" and {len(offenders) - 3} more" if len(offenders) > 3 else ""

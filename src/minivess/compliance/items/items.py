@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,8 +45,10 @@ class Items:
     plan: RiskPlan | None
     """None when there is no risk at all and no plan."""
     duplicates: tuple[Gap, ...] = ()
-    told: frozenset[str] = frozenset()
+    disclosed: frozenset[str] = frozenset()
     """Risks that the document for users names (`disclosure` of the plan)."""
+    repeated: tuple[Item, ...] = ()
+    """Items whose id is defined above them; `by_id` has the first of each."""
 
     def all(self) -> Iterator[Item]:
         """Every item."""
@@ -84,30 +86,31 @@ class Items:
 
 
 @implements("REQ-030", "REQ-034")
-def load_items(source: Path) -> Items:
+def load_items(source: Path, *, folders: Collection[str] = tuple(FOLDERS)) -> Items:
     """Read all items of a source tree.
 
     Args:
         source: the folder with `requirements/` and `risk/`.
+        folders: only items of these folders.
 
     Raises:
         InputError: a file is missing or malformed, an id has the wrong prefix, or a risk contradicts the plan's matrix;
             with file and line.
     """
-    if not (source / "requirements").is_dir():
+    if "requirements" in folders and not (source / "requirements").is_dir():
         raise InputError("no such folder", path="requirements", hint="name a source tree that has requirements/")
     known: dict[str, Item] = {}
-    duplicates: list[Gap] = []
-    for folder, lists in FOLDERS.items():
-        for item in read_folder(source, folder, lists, without=OTHER_FILES[folder]):
+    repeated: list[Item] = []
+    for folder in folders:
+        for item in read_folder(source, folder, FOLDERS[folder], without=OTHER_FILES[folder]):
             _check_prefix(item)
-            first = known.setdefault(item.id, item)
-            if first is not item:
-                duplicates.append(_duplicate(item, first.source))
-    risks = [item for item in known.values() if isinstance(item, Risk)]
+            if known.setdefault(item.id, item) is not item:
+                repeated.append(item)
+    risks = [item for item in (*known.values(), *repeated) if isinstance(item, Risk)]
     plan = _read_plan(source, risks=bool(risks))
     _refuse_contradictions(plan, risks)
-    return Items(known, plan, tuple(duplicates), _told(source, plan))
+    duplicates = tuple(_duplicate(item, known[item.id].source) for item in repeated)
+    return Items(known, plan, duplicates, _disclosed(source, plan), tuple(repeated))
 
 
 @implements("REQ-071")
@@ -147,7 +150,7 @@ def _read_plan(source: Path, *, risks: bool) -> RiskPlan | None:
     return read_record(path, RiskPlan, shown="risk/plan.yaml")
 
 
-def _told(source: Path, plan: RiskPlan | None) -> frozenset[str]:
+def _disclosed(source: Path, plan: RiskPlan | None) -> frozenset[str]:
     """Ids of risks in the document that the plan names; none when it is not there."""
     if plan is None or plan.disclosure is None or not (path := source / plan.disclosure.document).is_file():
         return frozenset()

@@ -1,4 +1,4 @@
-"""JSON Schemas (draft 2020-12) of the files people edit, generated from the records that validate them.
+"""JSON Schemas (draft 2020-12) of the files people edit and of the trace, generated from the records that validate them.
 
 Each YAML file names its schema in its first line, so that an editor with a YAML language server completes and
 checks it. The description of a field is the docstring below it.
@@ -16,22 +16,26 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from minivess.compliance.items.items import FOLDERS
 from minivess.foundation.files import write_text_atomic
+from minivess.foundation.implements import implements
 from minivess.records.device.project import Project
 from minivess.records.items.justification import Justification
 from minivess.records.items.risk_plan import RiskPlan
+from minivess.records.items.trace_data import TraceData
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
+@implements("REQ-195")
 def schemas() -> dict[str, dict[str, Any]]:
     """The schemas by file name."""
     made = {f"{folder}.json": _list_schema(folder, lists) for folder, lists in FOLDERS.items()}
     made["justifications.json"] = _list_schema("justifications", {"justifications": Justification})
     made["risk-plan.json"] = _record_schema(RiskPlan)
+    made["trace.json"] = _record_schema(TraceData, mode="serialization")
     made["project.json"] = _record_schema(Project)
     return made
 
@@ -74,8 +78,8 @@ def _documented(body: ast.ClassDef) -> Iterator[tuple[str, str]]:
             yield field.target.id, " ".join(after.value.value.split())
 
 
-def _record_schema(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema()
+def _record_schema(model: type[BaseModel], *, mode: JsonSchemaMode = "validation") -> dict[str, Any]:
+    schema = model.model_json_schema(mode=mode)
     _describe(schema, model)
     _describe_parts(schema.get("$defs", {}), model)
     return {"$schema": _DIALECT, **schema}

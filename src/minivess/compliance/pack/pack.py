@@ -63,7 +63,6 @@ def build_pack(inputs: PackInputs, out: Path) -> BuiltPack:
     Raises:
         RefusedError: a gate fails or was not judged, something is missing, or a result has no entry in the log; the
             message names which. Nothing is written.
-        VerificationError: the checkpoint does not cover the entries.
         InputError: a file of the workspace, the source tree or the templates is malformed.
         CouldNotCheckError: the pack cannot be written.
     """
@@ -207,9 +206,9 @@ def _derived(dossier: Dossier) -> dict[str, bytes]:
         _ODOMETER: canonical({"openings": log.history.openings}),
         "traceability/chains.csv": chains_csv(dossier.trace).encode("utf-8", "replace"),
         "traceability/junit.xml": junit_xml(dossier.report),
-        "audit/entries.jsonl": b"".join(line + b"\n" for line in inputs.lines),
-        "audit/details.jsonl": b"".join((details or b"null") + b"\n" for details in inputs.details),
-        "audit/checkpoint.txt": inputs.checkpoint.encode("utf-8"),
+        "audit/entries.jsonl": b"".join(line + b"\n" for line in log.lines),
+        "audit/details.jsonl": b"".join((details or b"null") + b"\n" for details in log.details),
+        "audit/checkpoint.txt": log.note.encode("utf-8"),
         "audit/identities.json": _json(_identities(dossier)),
         "bom/sbom.cdx.json": _json(
             sbom(

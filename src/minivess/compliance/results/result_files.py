@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from minivess.foundation.json_records import read_json_record
-from minivess.foundation.provenance import environment_digest, tree_digest
+from minivess.foundation.provenance import SourceVersion
 from minivess.records.items.trace import RecordedResult, ResultReport
 
 Verdict = Literal["passed", "failed", "untested", "stale"]
@@ -28,9 +28,9 @@ def read_report(path: Path) -> ResultReport:
     )
 
 
-def is_of(report: ResultReport, source: Path) -> bool:
-    """Whether results were recorded on this tree and environment as they stand; others count for nothing."""
-    return report.tree == tree_digest(source) and report.environment == environment_digest(source)
+def is_of(report: ResultReport, version: SourceVersion) -> bool:
+    """Whether results were recorded on this tree and environment; others count for nothing."""
+    return report.tree == version.tree and report.environment == version.environment
 
 
 def judge(results: Iterable[RecordedResult]) -> Verdict:

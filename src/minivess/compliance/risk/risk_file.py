@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from minivess.compliance.items.items import Items, load_items
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
-from minivess.foundation.strict_yaml import read_folder, read_record
 from minivess.records.base import Record
-from minivess.records.items.items import KINDS, Estimate, Item, Risk, RiskControl, story
+from minivess.records.items.items import Estimate, Item, Risk, RiskControl, story
 from minivess.records.items.risk_plan import RiskPlan, Verdict, missing_reasons
 from minivess.records.items.trace import Gap
 
@@ -65,7 +65,7 @@ class RiskFile:
     risks: tuple[Risk, ...]
     controls: tuple[RiskControl, ...]
     items: Mapping[str, Item]
-    """Everything in the folder by id: hazards, sequences of events, situations and harms as well."""
+    """By id, everything that was read: hazards, sequences of events, situations and harms as well."""
 
     @classmethod
     @implements("REQ-034")
@@ -76,22 +76,21 @@ class RiskFile:
             InputError: a file is missing or malformed, an estimate is off the plan's scales, or a typed verdict differs
                 from what the matrix gives; with file and line.
         """
-        folder = source / "risk"
-        plan = read_record(folder / "plan.yaml", RiskPlan, shown="risk/plan.yaml")
-        lists = {kind.list: kind.record for kind in KINDS if kind.folder == "risk"}
-        items: list[Item] = read_folder(source, "risk", lists, without={"plan.yaml"})
-        risks = [item for item in items if isinstance(item, Risk)]
-        controls = [item for item in items if isinstance(item, RiskControl)]
-        for risk in risks:
-            problem = plan.contradiction(risk)
-            if problem is not None:
-                raise InputError(
-                    problem,
-                    path=risk.source.path,
-                    line=risk.source.line,
-                    hint="remove `verdict` or correct the estimate",
-                )
-        return cls(plan, tuple(risks), tuple(controls), {item.id: item for item in items})
+        return cls.of(load_items(source, folders=("risk",)))
+
+    @classmethod
+    def of(cls, items: Items) -> Self:
+        """The risk management file among items that were read already. An id that is used twice counts twice.
+
+        Raises:
+            InputError: there is no plan.
+        """
+        if items.plan is None:
+            raise InputError("no such file", path="risk/plan.yaml")
+        listed = (*items.all(), *items.repeated)
+        risks = tuple(item for item in listed if isinstance(item, Risk))
+        controls = tuple(item for item in listed if isinstance(item, RiskControl))
+        return cls(items.plan, risks, controls, items.by_id)
 
     def level(self, estimate: Estimate) -> str:
         """The name of the level the matrix gives an estimate.
@@ -137,7 +136,7 @@ class RiskFile:
             unacceptable=tuple(risk.id for risk in refused),
             outweighed=tuple(risk.id for risk in refused if risk.benefit is not None),
             together={harm: tuple(risks) for harm, risks in harms.items() if len(risks) > 1},
-            told=tuple(risk.id for risk in self.risks if self.plan.told(risk.residual)),
+            told=tuple(risk.id for risk in self.risks if self.plan.needs_disclosure(risk.residual)),
         )
 
     @property
@@ -197,12 +196,20 @@ class RiskFile:
 
     def gaps(self) -> tuple[Gap, ...]:
         """Reasons that are owed (ISO 14971 7.1, 7.3) and residual risks that are not acceptable, in file order."""
-        kinds = {control.id: control.kind for control in self.controls}
-        found: list[Gap] = []
-        for risk in self.risks:
-            owed = missing_reasons(risk, tuple(kinds[name] for name in risk.controls if name in kinds))
-            found += [Gap(kind="missing-link", item=risk.id, message=message, source=risk.source) for message in owed]
-            if self.plan.verdict(risk.residual) == "unacceptable" and risk.benefit is None:
-                message = f"{risk.id} remains {self.plan.level(risk.residual).name} with its controls"
-                found.append(Gap(kind="unacceptable-risk", item=risk.id, message=message, source=risk.source))
-        return tuple(found)
+        controls = {control.id: control for control in self.controls}
+        return tuple(gap for risk in self.risks for gap in risk_gaps(self.plan, risk, controls))
+
+
+def risk_gaps(plan: RiskPlan, risk: Risk, controls: Mapping[str, RiskControl]) -> Iterator[Gap]:
+    """What one risk lacks: reasons that are owed for it, and a residual risk that is acceptable or outweighed.
+
+    Args:
+        plan: judges the risk.
+        risk: the risk.
+        controls: the risk control measures by id.
+    """
+    for message in missing_reasons(risk, tuple(controls[name].kind for name in risk.controls if name in controls)):
+        yield Gap(kind="missing-link", item=risk.id, message=message, source=risk.source)
+    if plan.verdict(risk.residual) == "unacceptable" and risk.benefit is None:
+        message = f"{risk.id} remains {plan.level(risk.residual).name} with its controls"
+        yield Gap(kind="unacceptable-risk", item=risk.id, message=message, source=risk.source)

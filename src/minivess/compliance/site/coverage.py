@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
 from minivess.compliance.site.references import References
 from minivess.compliance.site.templating import anchor
+from minivess.records.items.trace_data import ClauseCoverage
 
 _ORDER = ("met", "justified", "open")
 _WIDE, _HIGH = 240, 12
@@ -24,24 +25,24 @@ class CoverageRow:
     justified: int
     open: int
     bar: Markup
-    groups: list[tuple[str, list[tuple[dict[str, Any], list[Markup]]]]]
+    groups: list[tuple[str, list[tuple[ClauseCoverage, list[Markup]]]]]
 
 
-def coverage_rows(clauses: list[dict[str, Any]], references: References | None = None) -> list[CoverageRow]:
+def coverage_rows(clauses: Iterable[ClauseCoverage], references: References | None = None) -> list[CoverageRow]:
     """The standards in the order in which they first appear.
 
     Args:
         clauses: the `coverage` of a trace.
         references: what makes links of the evidence; without it the rows carry counts alone.
     """
-    by_standard: dict[str, list[dict[str, Any]]] = {}
+    by_standard: dict[str, list[ClauseCoverage]] = {}
     for clause in clauses:
-        by_standard.setdefault(clause["standard"], []).append(clause)
+        by_standard.setdefault(clause.standard, []).append(clause)
     rows = []
     for number, (standard, found) in enumerate(by_standard.items(), start=1):
-        groups: dict[str, list[dict[str, Any]]] = {status: [] for status in _ORDER}
+        groups: dict[str, list[ClauseCoverage]] = {status: [] for status in _ORDER}
         for clause in found:
-            groups.get(clause["status"], groups["open"]).append(clause)
+            groups.get(clause.status, groups["open"]).append(clause)
         counts = {status: len(group) for status, group in groups.items()}
         rows.append(
             CoverageRow(
@@ -62,13 +63,13 @@ def coverage_rows(clauses: list[dict[str, Any]], references: References | None =
     return rows
 
 
-def _evidence(clause: dict[str, Any], references: References | None) -> list[Markup]:
+def _evidence(clause: ClauseCoverage, references: References | None) -> list[Markup]:
     """References where the evidence is an item of the trace, its own words where it is not."""
     if references is None:
         return []
     return [
         references.short(name) if references.address(name) else Markup('<span dir="auto">{}</span>').format(name)
-        for name in clause["evidence"]
+        for name in clause.evidence
     ]
 
 

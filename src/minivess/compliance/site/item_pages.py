@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
@@ -13,6 +12,7 @@ from minivess.compliance.site.references import Marks, References
 from minivess.compliance.site.signatures import baselines_that_hold, recorded
 from minivess.compliance.site.templating import common, moment, plural, template
 from minivess.compliance.site.view import Edge, TraceView
+from minivess.records.items.trace_data import TraceItem
 
 _LONG = 12
 """From so many links on, a list shows ids without titles."""
@@ -31,7 +31,7 @@ class Link:
 class Story:
     """What the template is told of one item beside the item itself."""
 
-    item: dict[str, Any]
+    item: TraceItem
     kind: str
     anchor: str
     before: tuple[str, str] | None
@@ -47,11 +47,11 @@ def item_pages(view: TraceView) -> Iterator[tuple[str, str]]:
     page = template("items")
     facts = common(view, "../") | {"marks": Marks(), "severity": [], "probability": []}
     facts |= recorded(view.trace) | {"covering": baselines_that_hold(view.trace)}
-    if view.trace["risk"]:
-        facts |= {name: view.trace["risk"][name] for name in ("severity", "probability")}
+    if view.trace.risk:
+        facts |= {"severity": view.trace.risk.severity, "probability": view.trace.risk.probability}
     for name, items in view.pages.items():
-        plurals = dict.fromkeys(view.kinds[item["kind"]][1] for item in items)
-        heading = f"{', '.join(plurals)}: {items[0]['id']}" + (f" to {items[-1]['id']}" if len(items) > 1 else "")
+        plurals = dict.fromkeys(view.kinds[item.kind][1] for item in items)
+        heading = f"{', '.join(plurals)}: {items[0].id}" + (f" to {items[-1].id}" if len(items) > 1 else "")
         text = page.render(
             facts,
             title=heading,
@@ -71,17 +71,17 @@ class _Writer:
         self._after: dict[str, str] = {}
         last: dict[str, str] = {}
         for item in view.items:
-            previous = last.get(item["kind"])
+            previous = last.get(item.kind)
             if previous is not None:
-                self._before[item["id"]] = previous
-                self._after[previous] = item["id"]
-            last[item["kind"]] = item["id"]
+                self._before[item.id] = previous
+                self._after[previous] = item.id
+            last[item.kind] = item.id
 
-    def story(self, item: dict[str, Any]) -> Story:
-        identifier = item["id"]
+    def story(self, item: TraceItem) -> Story:
+        identifier = item.id
         return Story(
             item=item,
-            kind=self._view.kinds[item["kind"]][0],
+            kind=self._view.kinds[item.kind][0],
             anchor=self._view.places[identifier].anchor,
             before=self._neighbour(self._before.get(identifier)),
             after=self._neighbour(self._after.get(identifier)),
@@ -114,16 +114,16 @@ def _reviewed(edge: Edge) -> str:
     """Who looked at a link last. A link of which nobody has to say anything says nothing."""
     if not edge.reviewed:
         return ""
-    if edge.reviewed["entry"] is None:
+    if edge.reviewed.entry is None:
         return "in the file of reviews, not signed"
-    return f"reviewed by {edge.reviewed['by']}, {moment(edge.reviewed['time'])}, log entry {edge.reviewed['entry']}"
+    return f"reviewed by {edge.reviewed.by}, {moment(edge.reviewed.time)}, log entry {edge.reviewed.entry}"
 
 
-def _evidence(item: dict[str, Any]) -> str:
+def _evidence(item: TraceItem) -> str:
     counts = (
-        (len(item["scenarios"]), "scenario", ""),
-        (len(item["results"]), "result", ""),
-        (len(item["tests"]), "test", ""),
-        (len(item["code"]), "place in the code", "places in the code"),
+        (len(item.scenarios), "scenario", ""),
+        (len(item.results), "result", ""),
+        (len(item.tests), "test", ""),
+        (len(item.code), "place in the code", "places in the code"),
     )
     return ", ".join(plural(count, word, several) for count, word, several in counts if count)

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from minivess.compliance.site.references import shade, sign
 from minivess.compliance.site.view import Edge, TraceView
+from minivess.records.items.trace_data import TraceItem
 
 _NEAR = 5
 """How many neighbours of the first level are drawn on each side."""
@@ -46,9 +47,9 @@ class Pictures:
         self._view = view
         self._boxes: dict[str, str] = {}
 
-    def neighbourhood(self, item: dict[str, Any]) -> Markup:
+    def neighbourhood(self, item: TraceItem) -> Markup:
         """The picture of one item as SVG, each box a link to its item."""
-        identifier = item["id"]
+        identifier = item.id
         view = self._view
         near_up, near_down = _unique(view.up[identifier]), _unique(view.down[identifier])
         above = list(self._above(identifier, near_up))
@@ -92,7 +93,7 @@ class Pictures:
     def _row(self, depth: int, edge: Edge) -> _Row:
         words = escape(_cut(edge.words, _LONGEST_LABEL))
         label = f"{words}, suspect" if edge.suspect else str(words)
-        absent = "" if edge.other in self._view.by_id or edge.other in self._view.things else _ABSENT
+        absent = "" if edge.other in self._view.by_id or edge.other in self._view.artifacts else _ABSENT
         return _Row(depth, self._box(edge.other), label, _SUSPECT if edge.suspect else absent)
 
     def _rest(self, identifier: str, side: str, count: int) -> _Row:
@@ -112,11 +113,11 @@ class Pictures:
         name = escape(identifier)
         if item is None:
             short = escape(_cut(identifier, _LONGEST_LABEL))
-            if identifier in self._view.things:
+            if identifier in self._view.artifacts:
                 return f'{_FRAME}<text class="id" x="12" y="16">{short}</text>{_NAME}beside text</text>'
             return f'{_FRAME}<text class="id" x="12" y="16">? {short}</text>{_NAME}not in this project</text>'
-        status = item["status"]
-        whole = item["title"]
+        status = item.status
+        whole = item.title
         shown = _cut(whole, _LONGEST)
         title = "" if shown == whole else f"<title>{name} {escape(whole)}</title>"
         return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from minivess.compliance.site.risks import matrices, risk_rows
 from minivess.compliance.site.signatures import recorded, signed_items
 from minivess.compliance.site.templating import anchor, common, grouped, plural, template
 from minivess.compliance.site.view import STATUSES, TraceView, others
+from minivess.records.items.trace_data import TraceGap, TraceResult, TraceVerdict
 
 _OUTCOMES = ("failed", "skipped", "passed")
 """Outcomes that the start page counts, in the order in which they are listed; others follow."""
@@ -63,43 +64,43 @@ class Pages:
 
     def _start(self) -> str:
         trace, items = self._view.trace, self._view.items
-        found = Counter(item["status"] for item in items)
+        found = Counter(item.status for item in items)
         statuses = [
             *(name for name in STATUSES if found[name]),
             *sorted(name for name in found if name not in STATUSES),
         ]
-        cells = Counter((item["kind"], item["status"]) for item in items)
-        totals = Counter(item["kind"] for item in items)
-        suspect = Counter(item["kind"] for item in items if item["suspect"])
+        cells = Counter((item.kind, item.status) for item in items)
+        totals = Counter(item.kind for item in items)
+        suspect = Counter(item.kind for item in items if item.suspect)
         table = [
             KindRow(kind, words, totals[kind], [(name, cells[kind, name]) for name in statuses], suspect[kind])
             for kind, (_, words) in self._view.kinds.items()
         ]
-        risks = [item for item in items if item["kind"] == "risk"]
-        signed = [*trace["signatures"], *(one for item in items for one in item["signatures"])]
+        risks = [item for item in items if item.kind == "risk"]
+        signed = [*trace.signatures, *(one for item in items for one in item.signatures)]
         return self._render(
             "index",
             "Start",
-            verdict=trace["verdict"],
-            sentence=_sentence(trace["verdict"], len(items)),
+            verdict=trace.verdict,
+            sentence=_sentence(trace.verdict, len(items)),
             total=len(items),
             statuses=statuses,
             table=table,
             totals=[(name, found[name]) for name in statuses],
             suspects=suspect.total(),
-            risks=(len(risks), sum(item["status"] == "unacceptable" for item in risks)) if risks else None,
-            first_gaps=[gap for gap in trace["gaps"] if gap["justified"] is None][:_FIRST_GAPS],
-            first_justified=_soonest(trace["gaps"])[:_FIRST_JUSTIFIED],
-            first_suspects=[item["id"] for item in items if item["suspect"]][:_FIRST_SUSPECTS],
-            report=trace["report"],
-            coverage=coverage_rows(trace["coverage"]),
-            last_signed=trace["signatures"][: -_LAST_SIGNED - 1 : -1],
+            risks=(len(risks), sum(item.status == "unacceptable" for item in risks)) if risks else None,
+            first_gaps=[gap for gap in trace.gaps if gap.justified is None][:_FIRST_GAPS],
+            first_justified=_soonest(trace.gaps)[:_FIRST_JUSTIFIED],
+            first_suspects=[item.id for item in items if item.suspect][:_FIRST_SUSPECTS],
+            report=trace.report,
+            coverage=coverage_rows(trace.coverage),
+            last_signed=trace.signatures[: -_LAST_SIGNED - 1 : -1],
             signed=len(signed),
-            signed_out=sum(bool(one["out_of_date"]) for one in signed),
+            signed_out=sum(bool(one.out_of_date) for one in signed),
         )
 
     def _matrix(self) -> str:
-        totals = Counter(item["kind"] for item in self._view.items)
+        totals = Counter(item.kind for item in self._view.items)
         lists = [(list_name(kind), words, totals[kind]) for kind, (_, words) in self._view.kinds.items()]
         return self._render("matrix", "Matrix", lists=lists)
 
@@ -107,50 +108,50 @@ class Pages:
         refer = self._references
         rows = [
             (
-                refer.full(item["id"]),
-                _joined(refer, others(self._view.up[item["id"]])),
-                _joined(refer, others(self._view.down[item["id"]])),
+                refer.full(item.id),
+                _joined(refer, others(self._view.up[item.id])),
+                _joined(refer, others(self._view.down[item.id])),
             )
             for item in self._view.items
-            if item["kind"] == kind
+            if item.kind == kind
         ]
         words = self._view.kinds[kind][1]
         return self._render("list", words, plural=words, kind=kind, rows=rows)
 
     def _risks(self) -> str:
-        risk = self._view.trace["risk"]
+        risk = self._view.trace.risk
         return self._render(
             "risks",
             "Risks",
             matrices=matrices(risk, self._references) if risk else [],
-            probability=risk["probability"] if risk else [],
+            probability=risk.probability if risk else [],
             risks=risk_rows(self._view, self._references),
         )
 
     def _standards(self) -> str:
-        rows = coverage_rows(self._view.trace["coverage"], self._references)
+        rows = coverage_rows(self._view.trace.coverage, self._references)
         marks = {"met": mark("passed", "met"), "open": mark("untested", "open"), "justified": mark("none", "justified")}
         return self._render("standards", "Standards", coverage=rows, cover_marks=marks)
 
     def _points(self) -> str:
-        gaps = self._view.trace["gaps"]
-        open_points = [gap for gap in gaps if gap["justified"] is None]
+        gaps = self._view.trace.gaps
+        open_points = [gap for gap in gaps if gap.justified is None]
         refer = self._references.full
         suspects = [
             (
-                refer(item["id"]),
-                [(edge.words, refer(edge.other)) for edge in self._suspect_edges(item["id"])],
+                refer(item.id),
+                [(edge.words, refer(edge.other)) for edge in self._suspect_edges(item.id)],
             )
             for item in self._view.items
-            if item["suspect"]
+            if item.suspect
         ]
         return self._render(
             "points",
             "Open points",
             open_points=open_points,
-            kinds_of_gaps=Counter(gap["kind"] for gap in open_points).most_common(),
+            kinds_of_gaps=Counter(gap.kind for gap in open_points).most_common(),
             suspects=suspects,
-            justified=[gap for gap in gaps if gap["justified"] is not None],
+            justified=[gap for gap in gaps if gap.justified is not None],
         )
 
     def _suspect_edges(self, identifier: str) -> list[Any]:
@@ -159,30 +160,28 @@ class Pages:
     def _signatures(self) -> str:
         view = self._view
         unsigned = sum(
-            edge["reviewed"] is not None and edge["reviewed"]["entry"] is None
-            for item in view.items
-            for edge in item["links"]
+            edge.reviewed is not None and edge.reviewed.entry is None for item in view.items for edge in item.links
         )
         return self._render(
             "signatures",
             "Signatures",
-            for_all=view.trace["signatures"],
+            for_all=view.trace.signatures,
             for_items=signed_items(view, self._references),
             unsigned=unsigned,
         )
 
     def _results(self) -> str:
-        found: dict[str, dict[str, tuple[dict[str, Any], list[Markup]]]] = {name: {} for name in _OUTCOMES}
+        found: dict[str, dict[str, tuple[TraceResult, list[Markup]]]] = {name: {} for name in _OUTCOMES}
         for item in self._view.items:
-            for result in item["results"]:
-                rows = found.setdefault(result["outcome"], {})
-                row = rows.setdefault(result["node"], (result, []))
-                row[1].append(self._references.short(item["id"]))
+            for result in item.results:
+                rows = found.setdefault(result.outcome, {})
+                row = rows.setdefault(result.node, (result, []))
+                row[1].append(self._references.short(item.id))
         groups = [
             (outcome if number < len(_OUTCOMES) else f"outcome-{number}", outcome, list(rows.values()))
             for number, (outcome, rows) in enumerate(found.items())
         ]
-        return self._render("results", "Results", report=self._view.trace["report"], groups=groups)
+        return self._render("results", "Results", report=self._view.trace.report, groups=groups)
 
 
 def list_name(kind: str) -> str:
@@ -192,25 +191,25 @@ def list_name(kind: str) -> str:
     return f"list-{plain}{apart}.html"
 
 
-def _soonest(gaps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _soonest(gaps: Iterable[TraceGap]) -> list[TraceGap]:
     """The justified gaps, those that expire first in front."""
-    justified = [gap for gap in gaps if gap["justified"] is not None]
-    return sorted(justified, key=lambda gap: (gap["justified"]["expires"] is None, gap["justified"]["expires"] or ""))
+    expires = [(gap, gap.justified.expires) for gap in gaps if gap.justified is not None]
+    return [gap for gap, _ in sorted(expires, key=lambda pair: (pair[1] is None, pair[1] or ""))]
 
 
 def _joined(refer: References, identifiers: list[str]) -> Markup:
     return Markup(" ").join(refer.bare(identifier) for identifier in identifiers)
 
 
-def _sentence(verdict: dict[str, Any], total: int) -> tuple[str, str]:
+def _sentence(verdict: TraceVerdict, total: int) -> tuple[str, str]:
     """The verdict in words: what it is, and what it rests on."""
-    held = f"{plural(verdict['justified'], 'justified gap')} {'stands' if verdict['justified'] == 1 else 'stand'} beside it"
-    if verdict["holds"]:
+    held = f"{plural(verdict.justified, 'justified gap')} {'stands' if verdict.justified == 1 else 'stand'} beside it"
+    if verdict.holds:
         judged = "nothing is judged yet" if not total else f"{plural(total, 'item')}, no open point, nothing suspect"
-        return "The trace holds.", f"{judged[0].upper()}{judged[1:]}{f'; {held}' if verdict['justified'] else ''}."
-    counts = [(verdict["gaps"], "open point"), (verdict["suspects"], "suspect item")]
+        return "The trace holds.", f"{judged[0].upper()}{judged[1:]}{f'; {held}' if verdict.justified else ''}."
+    counts = [(verdict.gaps, "open point"), (verdict.suspects, "suspect item")]
     against = " and ".join(plural(count, word) for count, word in counts if count) or "Results that do not hold"
     return (
         "The trace does not hold.",
-        f"{against} in {grouped(total)} items{f'; {held}' if verdict['justified'] else ''}.",
+        f"{against} in {grouped(total)} items{f'; {held}' if verdict.justified else ''}.",
     )

@@ -99,15 +99,15 @@ class References:
     def _make(self, identifier: str, *, full: bool) -> Markup:
         item = self._view.by_id.get(identifier)
         name = escape(identifier)
-        if item is None and identifier in self._view.things:
+        if item is None and identifier in self._view.artifacts:
             return Markup(f'<span class="ref"><code>{name}</code></span>')  # noqa: S704
         if item is None:
             return Markup(f'<span class="ref absent">{name} <span class="mark bad">not found</span></span>')  # noqa: S704
-        status = item["status"]
+        status = item.status
         word, glyph, colour = escape(status_word(status)), sign(status), shade(status)
         stated = f'<span class="sign {colour}" title="{word}">{glyph}</span>'
         link = f'<a class="id" href="{self.address(identifier)}"'
-        title = escape(item["title"])
+        title = escape(item.title)
         if full:
             return Markup(  # noqa: S704  every text in it was escaped
                 f'<span class="ref">{stated} {link}>{name}</a> <span dir="auto">{title}</span></span>'

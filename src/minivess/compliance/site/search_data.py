@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from minivess.compliance.site.view import STATUSES, TraceView, open_gaps, others, status_word
+from minivess.records.items.trace_data import TraceItem
 
 SUSPECT, GAP, JUSTIFIED = 1, 2, 4
 
@@ -19,37 +20,37 @@ def items_script(view: TraceView) -> bytes:
     results by outcome (passed, failed, other), the words it is found by, and the number of its evidence files. Kinds,
     statuses, standards and items are named by their place in the lists.
     """
-    numbers = {item["id"]: number for number, item in enumerate(view.items)}
+    numbers = {item.id: number for number, item in enumerate(view.items)}
     kinds = list(view.kinds)
-    statuses = [*STATUSES, *sorted({item["status"] for item in view.items} - set(STATUSES))]
+    statuses = [*STATUSES, *sorted({item.status for item in view.items} - set(STATUSES))]
     standards = list(view.standards)
     kind_of, status_of, standard_of = (
         {name: number for number, name in enumerate(names)} for names in (kinds, statuses, standards)
     )
     rows = []
     for item in view.items:
-        identifier = item["id"]
-        outcomes = [result["outcome"] for result in item["results"]]
+        identifier = item.id
+        outcomes = [result.outcome for result in item.results]
         passed, failed = outcomes.count("passed"), outcomes.count("failed")
         rows.append(
             [
                 identifier,
                 view.places[identifier].address,
-                kind_of[item["kind"]],
-                item["title"],
-                status_of[item["status"]],
+                kind_of[item.kind],
+                item.title,
+                status_of[item.status],
                 _flags(item),
-                [standard_of[clause] for clause in item["standards"]],
+                [standard_of[clause] for clause in item.standards],
                 [numbers[other] for other in others(view.up[identifier]) if other in numbers],
                 [numbers[other] for other in others(view.down[identifier]) if other in numbers],
-                len(item["scenarios"]),
-                len(item["tests"]),
-                len(item["code"]),
+                len(item.scenarios),
+                len(item.tests),
+                len(item.code),
                 passed,
                 failed,
                 len(outcomes) - passed - failed,
                 _words(item),
-                sum(len(result["evidence"]) for result in item["results"]),
+                sum(len(result.evidence) for result in item.results),
             ]
         )
     table = {
@@ -78,18 +79,19 @@ def _inert(text: bytes) -> bytes:
     return text
 
 
-def _flags(item: dict[str, Any]) -> int:
-    justified = any(gap["justified"] is not None for gap in item["gaps"])
-    return SUSPECT * bool(item["suspect"]) | GAP * bool(open_gaps(item)) | JUSTIFIED * justified
+def _flags(item: TraceItem) -> int:
+    justified = any(gap.justified is not None for gap in item.gaps)
+    return SUSPECT * bool(item.suspect) | GAP * bool(open_gaps(item)) | JUSTIFIED * justified
 
 
-def _words(item: dict[str, Any]) -> str:
+def _words(item: TraceItem) -> str:
     """Everything of an item that a search looks into, beside its id and title, in lower case."""
-    parts = [row["value"] for name in ("text", "facts") for row in item[name]]
-    for name in ("scenarios", "tests", "code"):
-        for row in item[name]:
-            parts += (row["name"], row["path"])
-    parts += [file["path"] for result in item["results"] for file in result["evidence"]]
-    parts += [gap["message"] for gap in item["gaps"]]
-    parts.append(item["source"]["path"])
+    parts = [row.value for row in (*item.text, *item.facts)]
+    for scenario in item.scenarios:
+        parts += (scenario.name, scenario.path)
+    for place in (*item.tests, *item.code):
+        parts += (place.name, place.path)
+    parts += [file.path for result in item.results for file in result.evidence]
+    parts += [gap.message for gap in item.gaps]
+    parts.append(item.source.path)
     return " ".join(dict.fromkeys(parts)).lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def short(value: str | None) -> str:
     return (value or "unknown").removeprefix("sha256:")[:12]
 
 
-def step(number: int, scale: list[str]) -> str:
+def step(number: int, scale: Sequence[str]) -> str:
     """A step of a scale with its word, where the scale has one for it."""
     return f"{number} {scale[number - 1]}" if 0 < number <= len(scale) else str(number)
 
@@ -102,19 +103,19 @@ def common(view: TraceView, root: str) -> dict[str, Any]:
         view: the trace.
         root: the way from the page's folder to the top of the site.
     """
-    trace, beside = view.trace, view.beside
-    project = trace["project"]
+    trace = view.trace
+    project = trace.project
     return {
-        "project": f"{project['name']} {project['version'] or ''}".strip(),
-        "project_name": project["name"],
-        "version": project["version"],
-        "commit": project["commit"],
-        "tree": project["tree"],
-        "time": project["time"],
+        "project": f"{project.name} {project.version or ''}".strip(),
+        "project_name": project.name,
+        "version": project.version,
+        "commit": project.commit,
+        "tree": project.tree,
+        "time": project.time,
         "root": root,
         "here": "",
-        "log": trace["log"],
-        "beside": beside,
+        "log": trace.log,
+        "pack": view.pack,
         "menu": (
             ("index.html", "Start"),
             ("matrix.html", "Matrix"),

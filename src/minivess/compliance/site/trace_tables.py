@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from minivess.compliance.site.view import TraceView, open_gaps, others, status_word
 from minivess.foundation.errors import CouldNotCheckError
 from minivess.foundation.files import write_atomic
+from minivess.records.items.trace_data import TraceData, TraceEvidence, TraceItem
 
 COLUMNS = (
     "id", "kind", "title", "status", "suspect", "standards", "up", "down", "scenarios", "tests", "code", "passed",
@@ -30,29 +31,29 @@ _TITLE_IN_TERMINAL = 60
 def item_rows(view: TraceView) -> Iterator[list[str | int]]:
     """One row an item, in the order of the trace, by `COLUMNS`."""
     for item in view.items:
-        identifier = item["id"]
-        outcomes = [result["outcome"] for result in item["results"]]
+        identifier = item.id
+        outcomes = [result.outcome for result in item.results]
         still_open = len(open_gaps(item))
         yield [
             identifier,
-            item["kind"],
-            item["title"],
-            item["status"],
-            "yes" if item["suspect"] else "no",
-            "; ".join(item["standards"]),
+            item.kind,
+            item.title,
+            item.status,
+            "yes" if item.suspect else "no",
+            "; ".join(item.standards),
             "; ".join(others(view.up[identifier])),
             "; ".join(others(view.down[identifier])),
-            "; ".join(row["name"] for row in item["scenarios"]),
-            "; ".join(row["name"] for row in item["tests"]),
-            "; ".join(row["name"] for row in item["code"]),
+            "; ".join(row.name for row in item.scenarios),
+            "; ".join(row.name for row in item.tests),
+            "; ".join(row.name for row in item.code),
             outcomes.count("passed"),
             outcomes.count("failed"),
             still_open,
-            len(item["gaps"]) - still_open,
-            "; ".join(dict.fromkeys(file["path"] for row in item["results"] for file in row["evidence"])),
-            len(item["signatures"]),
-            sum(bool(row["out_of_date"]) for row in item["signatures"]),
-            f"{item['source']['path']}:{item['source']['line']}",
+            len(item.gaps) - still_open,
+            "; ".join(dict.fromkeys(file.path for row in item.results for file in row.evidence)),
+            len(item.signatures),
+            sum(bool(row.out_of_date) for row in item.signatures),
+            f"{item.source.path}:{item.source.line}",
         ]
 
 
@@ -71,21 +72,21 @@ def defused(cell: str | int) -> str | int:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
-def write_csv(trace: dict[str, Any], path: Path) -> None:
+def write_csv(trace: TraceData, path: Path) -> None:
     """Write the items as CSV.
 
     Raises:
-        InputError: the trace has another format, or an id stands twice.
+        InputError: an id stands twice.
         CannotWriteError: the disk is full, read-only or out of reach.
     """
     write_atomic(path, items_csv(TraceView(trace)).encode("utf-8", "replace"))
 
 
-def write_xlsx(trace: dict[str, Any], path: Path) -> None:
+def write_xlsx(trace: TraceData, path: Path) -> None:
     """Write items, links, results, gaps and clauses as sheets of one workbook; the same bytes for the same trace.
 
     Raises:
-        InputError: the trace has another format, or an id stands twice.
+        InputError: an id stands twice.
         CouldNotCheckError: openpyxl is not installed.
         CannotWriteError: the disk is full, read-only or out of reach.
     """
@@ -131,14 +132,14 @@ def _sheets(view: TraceView) -> Iterator[tuple[str, tuple[str, ...], Iterable[It
         ("item", "relation", "target", "suspect", "reviewed_by", "reviewed", "entry"),
         (
             [
-                item["id"],
-                link["relation"],
-                link["target"],
-                "yes" if link["suspect"] else "no",
-                *((link["reviewed"] or {}).get(name) for name in ("by", "time", "entry")),
+                item.id,
+                link.relation,
+                link.target,
+                "yes" if link.suspect else "no",
+                *(getattr(link.reviewed, name, None) for name in ("by", "time", "entry")),
             ]
             for item in view.items
-            for link in item["links"]
+            for link in item.links
         ),
     )
     results = ("name", "node", "outcome", "seconds", "message")
@@ -146,9 +147,9 @@ def _sheets(view: TraceView) -> Iterator[tuple[str, tuple[str, ...], Iterable[It
         "Results",
         ("item", *results, "evidence"),
         (
-            [item["id"], *(result[name] for name in results), _files(result["evidence"])]
+            [item.id, *(getattr(result, name) for name in results), _files(result.evidence)]
             for item in view.items
-            for result in item["results"]
+            for result in item.results
         ),
     )
     said = ("entry", "actor", "time", "meaning", "about", "digest", "out_of_date")
@@ -156,10 +157,10 @@ def _sheets(view: TraceView) -> Iterator[tuple[str, tuple[str, ...], Iterable[It
         "Signatures",
         ("item", *said),
         (
-            [identifier, *(row[name] for name in said)]
+            [identifier, *(getattr(row, name) for name in said)]
             for identifier, rows in (
-                ("", trace["signatures"]),
-                *((item["id"], item["signatures"]) for item in view.items),
+                ("", trace.signatures),
+                *((item.id, item.signatures) for item in view.items),
             )
             for row in rows
         ),
@@ -170,22 +171,22 @@ def _sheets(view: TraceView) -> Iterator[tuple[str, tuple[str, ...], Iterable[It
         ("item", "kind", "message", "path", "line", *reasons),
         (
             [
-                *(gap[name] for name in ("item", "kind", "message", "path", "line")),
-                *((gap["justified"] or {}).get(name) for name in reasons),
+                *(getattr(gap, name) for name in ("item", "kind", "message", "path", "line")),
+                *(getattr(gap.justified, name, None) for name in reasons),
             ]
-            for gap in trace["gaps"]
+            for gap in trace.gaps
         ),
     )
     clauses = ("standard", "clause", "paraphrase", "status", "reason")
     yield (
         "Standards",
         (*clauses, "evidence"),
-        ([*(row[name] for name in clauses), "; ".join(row["evidence"])] for row in trace["coverage"]),
+        ([*(getattr(row, name) for name in clauses), "; ".join(row.evidence)] for row in trace.coverage),
     )
 
 
-def _files(evidence: list[dict[str, Any]]) -> str:
-    return "; ".join(f"{file['path']} {file['digest'] or 'missing'}" for file in evidence)
+def _files(evidence: Iterable[TraceEvidence]) -> str:
+    return "; ".join(f"{file.path} {file.digest or 'missing'}" for file in evidence)
 
 
 def _undated(workbook: bytes) -> bytes:
@@ -212,7 +213,7 @@ class TerminalView(NamedTuple):
 
 
 def terminal_view(
-    trace: dict[str, Any],
+    trace: TraceData,
     *,
     kind: str | None = None,
     status: str | None = None,
@@ -231,19 +232,19 @@ def terminal_view(
         search: words that all stand in the id, title, texts or source of an item, in any case.
 
     Raises:
-        InputError: the trace has another format, or an id stands twice.
+        InputError: an id stands twice.
     """
     view = TraceView(trace)
-    prefixes = {row["prefix"].lower(): row["kind"] for row in trace["kinds"]}
+    prefixes = {row.prefix.lower(): row.kind for row in trace.kinds}
     wanted = None if kind is None else prefixes.get(kind.lower(), kind)
     words = search.lower().split()
     rows = [
         _terminal_row(view, item)
         for item in view.items
-        if (wanted is None or item["kind"] == wanted)
-        and (status is None or item["status"] == status)
-        and (standard is None or any(_within(clause, standard) for clause in item["standards"]))
-        and (item["suspect"] or not suspect)
+        if (wanted is None or item.kind == wanted)
+        and (status is None or item.status == status)
+        and (standard is None or any(_within(clause, standard) for clause in item.standards))
+        and (item.suspect or not suspect)
         and _found(item, words)
     ]
     return TerminalView(("id", "kind", "title", "status", "up", "down", "passed", "open"), rows, len(view.items))
@@ -254,27 +255,27 @@ def _within(clause: str, wanted: str) -> bool:
     return clause == wanted or (clause.startswith(wanted) and clause[len(wanted)] in ". ")
 
 
-def _found(item: dict[str, Any], words: list[str]) -> bool:
+def _found(item: TraceItem, words: list[str]) -> bool:
     if not words:
         return True
-    parts = (item["id"], item["title"], item["source"]["path"], *(row["value"] for row in item["text"]))
+    parts = (item.id, item.title, item.source.path, *(row.value for row in item.text))
     text = "\n".join(parts).lower()
     return all(word in text for word in words)
 
 
-def _terminal_row(view: TraceView, item: dict[str, Any]) -> tuple[str, ...]:
-    identifier, title = item["id"], item["title"]
+def _terminal_row(view: TraceView, item: TraceItem) -> tuple[str, ...]:
+    identifier, title = item.id, item.title
     if len(title) > _TITLE_IN_TERMINAL:
         title = f"{title[: _TITLE_IN_TERMINAL - 1].rstrip()}…"
-    passed = sum(result["outcome"] == "passed" for result in item["results"])
+    passed = sum(result.outcome == "passed" for result in item.results)
     cells = (
         identifier,
-        view.kinds[item["kind"]][0],
+        view.kinds[item.kind][0],
         title,
-        f"{status_word(item['status'])}{', suspect' if item['suspect'] else ''}",
+        f"{status_word(item.status)}{', suspect' if item.suspect else ''}",
         _few(others(view.up[identifier])),
         _few(others(view.down[identifier])),
-        f"{passed}/{len(item['results'])}" if item["results"] else "",
+        f"{passed}/{len(item.results)}" if item.results else "",
         str(len(open_gaps(item)) or ""),
     )
     return tuple(_NOT_SHOWN.sub("\ufffd", cell) for cell in cells)

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from minivess.foundation.errors import InputError
-from minivess.records.items.trace import TRACE_FORMAT
+from minivess.records.items.trace_data import TRACE_FORMAT, ItemGap, LinkReview, TraceData, TraceItem, TraceKind
 
 ITEMS_A_PAGE = 50
 """Items stand in pages of this many numbers. A page an item was measured too: creating and removing 5,500 files takes longer
@@ -39,7 +41,7 @@ class Edge(NamedTuple):
     other: str
     """The id at the other end, which may be of no item."""
     suspect: bool
-    reviewed: Mapping[str, Any] | None
+    reviewed: LinkReview | None
 
 
 class Place(NamedTuple):
@@ -54,8 +56,8 @@ class Place(NamedTuple):
         return f"{self.page}#{self.anchor}"
 
 
-class Beside(NamedTuple):
-    """What lies beside the site, as seen from its top. A site on its own has nothing beside it."""
+class PackPaths(NamedTuple):
+    """Where the pack around a site has its other parts, as seen from the top of the site. A site on its own has none."""
 
     home: str = ""
     """The page that leads to the site."""
@@ -70,44 +72,39 @@ class TraceView:
     """A trace with its links followed both ways.
 
     Args:
-        trace: what `traceability.view.view` gives, in the format `minivess-trace/2`.
-        beside: what lies beside the site.
+        trace: what `trace.trace_data.view` gives.
+        pack: where the pack around the site has its other parts.
 
     Raises:
-        InputError: the trace has another format, or an id stands twice.
+        InputError: an id stands twice.
     """
 
-    def __init__(self, trace: Mapping[str, Any], beside: Beside = Beside()) -> None:  # noqa: B008  a value
-        if trace.get("format") != TRACE_FORMAT:
-            raise InputError(
-                f"{trace.get('format')!r} is not a format of traces this version can show",
-                hint=f"make it again, so that it says {TRACE_FORMAT}",
-            )
+    def __init__(self, trace: TraceData, pack: PackPaths = PackPaths()) -> None:  # noqa: B008  a value
         self.trace = trace
-        self.beside = beside
-        self.items: list[dict[str, Any]] = trace["items"]
-        self.by_id: dict[str, dict[str, Any]] = {item["id"]: item for item in self.items}
+        self.pack = pack
+        self.items = trace.items
+        self.by_id: dict[str, TraceItem] = {item.id: item for item in self.items}
         if len(self.by_id) != len(self.items):
             raise InputError("an id occurs twice in the trace", hint="`minivess trace check` names both places")
-        self.kinds = _kinds(trace["kinds"], self.items)
+        self.kinds = _kinds(trace.kinds, self.items)
         self.up: dict[str, list[Edge]] = {identifier: [] for identifier in self.by_id}
         self.down: dict[str, list[Edge]] = {identifier: [] for identifier in self.by_id}
-        self.things = frozenset(
-            edge["target"] for item in self.items for edge in item["links"] if edge["relation"] == "rests-on"
+        self.artifacts = frozenset(
+            edge.target for item in self.items for edge in item.links if edge.relation == "rests-on"
         )
         """What items rest on beside text: named, and no items."""
-        self._follow({row["name"]: (row["forward"], row["backward"]) for row in trace["relations"]})
+        self._follow({row.name: (row.forward, row.backward) for row in trace.relations})
 
     def _follow(self, words: Mapping[str, tuple[str, str]]) -> None:
         for item in self.items:
-            for declared in item["links"]:
-                relation, target = declared["relation"], declared["target"]
+            for declared in item.links:
+                relation, target = declared.relation, declared.target
                 forward, backward = words.get(relation) or (relation.replace("-", " "), f"{relation} of")
                 near, far = (self.down, self.up) if relation in _DOWNWARD else (self.up, self.down)
-                state = (declared["suspect"], declared["reviewed"])
-                near[item["id"]].append(Edge(forward, target, *state))
+                state = (declared.suspect, declared.reviewed)
+                near[item.id].append(Edge(forward, target, *state))
                 if target in far:
-                    far[target].append(Edge(backward, item["id"], *state))
+                    far[target].append(Edge(backward, item.id, *state))
 
     @cached_property
     def places(self) -> dict[str, Place]:
@@ -115,11 +112,11 @@ class TraceView:
         return {identifier: place(identifier) for identifier in self.by_id}
 
     @cached_property
-    def pages(self) -> dict[str, list[dict[str, Any]]]:
+    def pages(self) -> dict[str, list[TraceItem]]:
         """The items of each page in `items/`, both in the order of the trace."""
-        pages: dict[str, list[dict[str, Any]]] = {}
+        pages: dict[str, list[TraceItem]] = {}
         for item in self.items:
-            pages.setdefault(self.places[item["id"]].page, []).append(item)
+            pages.setdefault(self.places[item.id].page, []).append(item)
         return pages
 
     @cached_property
@@ -127,9 +124,27 @@ class TraceView:
         """Every clause that an item names, with the number of items, clauses in the order of their numbers."""
         counts: dict[str, int] = {}
         for item in self.items:
-            for clause in item["standards"]:
+            for clause in item.standards:
                 counts[clause] = counts.get(clause, 0) + 1
         return dict(sorted(counts.items(), key=lambda pair: _natural(pair[0])))
+
+
+def read_trace_data(data: Mapping[str, Any]) -> TraceData:
+    """A trace from JSON that was written in the format `minivess-trace/2`.
+
+    Raises:
+        InputError: it has another format, or a field is missing or wrong.
+    """
+    if data.get("format") != TRACE_FORMAT:
+        raise InputError(
+            f"{data.get('format')!r} is not a format of traces this version can show",
+            hint=f"make it again, so that it says {TRACE_FORMAT}",
+        )
+    try:
+        return TraceData.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise InputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def place(identifier: str) -> Place:
@@ -147,9 +162,9 @@ def status_word(status: str) -> str:
     return STATUSES.get(status, status)
 
 
-def open_gaps(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+def open_gaps(item: TraceItem) -> list[ItemGap]:
     """The gaps of an item that nobody has justified."""
-    return [gap for gap in item["gaps"] if gap["justified"] is None]
+    return [gap for gap in item.gaps if gap.justified is None]
 
 
 def others(edges: Iterable[Edge]) -> list[str]:
@@ -157,10 +172,10 @@ def others(edges: Iterable[Edge]) -> list[str]:
     return list(dict.fromkeys(edge.other for edge in edges))
 
 
-def _kinds(declared: list[dict[str, Any]], items: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+def _kinds(declared: Iterable[TraceKind], items: Iterable[TraceItem]) -> dict[str, tuple[str, str]]:
     """Title and plural of each kind that an item has: as declared and in that order, then by its own name."""
-    present = dict.fromkeys(item["kind"] for item in items)
-    known = {row["kind"]: (row["title"], row["plural"]) for row in declared if row["kind"] in present}
+    present = dict.fromkeys(item.kind for item in items)
+    known = {row.kind: (row.title, row.plural) for row in declared if row.kind in present}
     return known | {kind: (kind, kind) for kind in present if kind not in known}
 
 

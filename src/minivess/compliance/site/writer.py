@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from minivess.compliance.site.item_pages import item_pages
 from minivess.compliance.site.pages import Pages
@@ -14,21 +13,22 @@ from minivess.compliance.site.trace_tables import items_csv
 from minivess.compliance.site.view import TraceView
 from minivess.foundation.generated_folder import check_replaceable, replace_folder
 from minivess.foundation.implements import implements
+from minivess.records.items.trace_data import TraceData
 
 
 @implements("REQ-070")
-def write_site(trace: dict[str, Any], folder: Path) -> list[Path]:
+def write_site(trace: TraceData, folder: Path) -> list[Path]:
     """Write the site, which opens from a disk, needs nothing from elsewhere, and runs a script on one page alone.
 
     Args:
-        trace: what `traceability.view.view` gives, in the format `minivess-trace/2`.
+        trace: what `trace.trace_data.view` gives.
         folder: where it shall stand; an older site of ours is replaced whole.
 
     Returns:
         The files, the start page first.
 
     Raises:
-        InputError: the trace has another format, or an id stands twice.
+        InputError: an id stands twice.
         UsageError: `folder` is there and is not a site of ours.
         CannotWriteError: the disk is full, read-only or out of reach; an older site still stands.
     """
@@ -47,7 +47,7 @@ def site_files(view: TraceView) -> Iterator[tuple[str, bytes]]:
     yield "assets/matrix.js", asset("matrix.js")
     yield "data/items.js", items_script(view)
     yield "data/items.csv", _encoded(items_csv(view))
-    yield "data/trace.json", to_json(view.trace)
+    yield "data/trace.json", to_json(view.trace.model_dump(mode="json"))
 
 
 def _encoded(text: str) -> bytes:

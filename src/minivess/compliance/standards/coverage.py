@@ -21,6 +21,7 @@ from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.strict_yaml import nearest
 from minivess.records.items.justification import Justification, applicable
+from minivess.records.items.trace_data import ClauseAttestation, ClauseCoverage, Reason
 
 Status = Literal["met", "open", "justified", "expired"]
 
@@ -79,28 +80,29 @@ class Coverage:
         """Whether it is open; an expired justification closes nothing."""
         return self.status in ("open", "expired")
 
-    def to_json(self) -> dict[str, Any]:
-        """A row of `coverage` in the format `minivess-trace/2`; `status` is met, open or justified."""
-        return {
-            "standard": self.clause.standard,
-            "clause": self.clause.label,
-            "id": self.clause.id,
-            "paraphrase": self.clause.paraphrase,
-            "mode": self.clause.mode,
-            "status": "open" if self.open else self.status,
-            "evidence": [*self.evidence, *(str(one) for one in self.attestations)],
-            "missing": list(self.missing),
-            "reason": self.reason,
-            "next": self.next,
-            "attested": [
-                {"signer": one.signer, "entry": one.entry, "time": timestamp(one.time)} for one in self.attestations
-            ],
-            "justified": [
-                {"reason": one.reason, "owner": one.owner, "expires": one.expires.isoformat()}
+    def to_data(self) -> ClauseCoverage:
+        """The row as a trace has it; `status` is met, open or justified."""
+        return ClauseCoverage(
+            standard=self.clause.standard,
+            clause=self.clause.label,
+            id=self.clause.id,
+            paraphrase=self.clause.paraphrase,
+            mode=self.clause.mode,
+            status="open" if self.open else self.status,
+            evidence=(*self.evidence, *(str(one) for one in self.attestations)),
+            missing=self.missing,
+            reason=self.reason,
+            next=self.next,
+            attested=tuple(
+                ClauseAttestation(signer=one.signer, entry=one.entry, time=timestamp(one.time))
+                for one in self.attestations
+            ),
+            justified=tuple(
+                Reason(reason=one.reason, owner=one.owner, expires=one.expires.isoformat())
                 for one in self.justifications
-            ],
-            "expired": self.status == "expired",
-        }
+            ),
+            expired=self.status == "expired",
+        )
 
 
 @implements("REQ-072", "REQ-112")
@@ -154,7 +156,7 @@ def refuse_strangers(facts: Facts, catalogues: Iterable[Catalogue]) -> None:
             raise InputError(f"`{subject}` is in no catalogue", hint=nearest(subject, sorted(known)))
 
 
-def settled(covered: Iterable[Coverage]) -> bool:
+def nothing_open(covered: Iterable[Coverage]) -> bool:
     """Whether nothing is open: every row is met or has a justification that counts."""
     return not any(row.open for row in covered)
 
@@ -250,7 +252,7 @@ def _met(clause: Clause, items: tuple[str, ...], missing: tuple[str, ...], *, at
 
 def _untellable(missing: tuple[str, ...]) -> bool:
     """Whether nothing in this project could tell if what is missing were there."""
-    return all(evidence()[name].told_by == "planned" for name in missing)
+    return all(evidence()[name].found_in == "planned" for name in missing)
 
 
 def _partly(clause: Clause, status: Status, attestations: tuple[Attested, ...]) -> bool:
@@ -264,7 +266,7 @@ def _reason(
     attestations: tuple[Attested, ...],
     justifications: tuple[Justification, ...],
 ) -> str:
-    given = "; ".join(_told(clause, one) for one in justifications)
+    given = "; ".join(_stated(clause, one) for one in justifications)
     if status == "met":
         said = (
             ["as far as a tool can see; a person has to judge the rest"]
@@ -287,10 +289,10 @@ def _reason(
     return f"its justification has expired: {given}; {lack}" if status == "expired" else lack
 
 
-def _told(clause: Clause, justification: Justification) -> str:
+def _stated(clause: Clause, justification: Justification) -> str:
     """A justification in words; one of something else than the clause itself says of what."""
-    told = f"{justification.reason} ({justification.owner}, until {justification.expires})"
-    return told if justification.subject == clause.id else f"{justification.subject}: {told}"
+    stated = f"{justification.reason} ({justification.owner}, until {justification.expires})"
+    return stated if justification.subject == clause.id else f"{justification.subject}: {stated}"
 
 
 def _next(clause: Clause, missing: tuple[str, ...], justifications: tuple[Justification, ...], status: Status) -> str:
@@ -305,10 +307,10 @@ def _next(clause: Clause, missing: tuple[str, ...], justifications: tuple[Justif
         return f"Ask the responsible person to attest {clause.id} and sign."
     if not missing:
         return f"Have {clause.id} attested and signed, or justify why it does not apply."
-    told = [name for name in missing if evidence()[name].told_by != "planned"]
-    step = evidence()[(told or list(missing))[0]].next
+    collected = [name for name in missing if evidence()[name].found_in != "planned"]
+    step = evidence()[(collected or list(missing))[0]].next
     return (
         step
-        if told
+        if collected
         else f"{step.removesuffix('.')}; then have {clause.id} attested and signed, as no tool can check it."
     )

@@ -1,4 +1,4 @@
-"""Evidence by name: what each name means, who can tell whether it is there, and what makes it there.
+"""Evidence by name: what each name means, where it is found, and what makes it there.
 
 The names are data (`catalogues/evidence.csv`). Whoever asks for coverage says which of them are present.
 """
@@ -13,9 +13,9 @@ from typing import Literal, cast, get_args
 
 from minivess.foundation.reading.packaged_tables import read_table
 
-ToldBy = Literal["source", "results", "workspace", "release", "planned"]
+FoundIn = Literal["source", "results", "workspace", "release", "planned"]
 _NAME = "catalogues/evidence.csv"
-_COLUMNS = ("name", "told_by", "meaning", "next")
+_COLUMNS = ("name", "found_in", "meaning", "next")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Evidence:
     """One kind of evidence."""
 
     name: str
-    told_by: ToldBy
+    found_in: FoundIn
     """Where one has to look: the source tree, recorded results, the workspace with its log, a built pack; `planned`:
     nothing in this project can tell yet, so it is never there."""
     meaning: str
@@ -44,7 +44,7 @@ def evidence() -> Mapping[str, Evidence]:
 
 
 def _make(row: dict[str, str]) -> Evidence:
-    told_by = row["told_by"]
-    if told_by not in get_args(ToldBy):
-        raise ValueError(f"unknown person: `{told_by}` is")
-    return Evidence(row["name"], cast("ToldBy", told_by), row["meaning"], row["next"])
+    found_in = row["found_in"]
+    if found_in not in get_args(FoundIn):
+        raise ValueError(f"there is no place `{found_in}`")
+    return Evidence(row["name"], cast("FoundIn", found_in), row["meaning"], row["next"])

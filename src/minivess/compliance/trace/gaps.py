@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from minivess.compliance.items.items import Items
+from minivess.compliance.risk.risk_file import risk_gaps
 from minivess.compliance.trace.allocation import misallocated
 from minivess.compliance.trace.links import Links
 from minivess.compliance.trace.residual_risk import residual, unexamined
@@ -29,7 +30,6 @@ from minivess.records.items.items import (
     kind_of,
     link_fields,
 )
-from minivess.records.items.risk_plan import missing_reasons
 from minivess.records.items.trace import Gap
 
 SLOW = "slow"
@@ -274,15 +274,11 @@ def _risks(graph: Links) -> Iterator[Gap]:
         return
     counts = tuple(items.of(FieldCount).values())
     for risk in items.risks.values():
-        kinds = tuple(items.controls[name].kind for name in risk.controls if name in items.controls)
-        for message in missing_reasons(risk, kinds):
-            yield Gap(kind="missing-link", item=risk.id, message=message, source=risk.source)
-        if not kinds and not plan.level(risk.initial).acceptable:
+        yield from risk_gaps(plan, risk, items.controls)
+        controlled = any(name in items.controls for name in risk.controls)
+        if not controlled and not plan.level(risk.initial).acceptable:
             message = f"{risk.id} is {plan.level(risk.initial).name} and has no control"
             yield Gap(kind="missing-link", item=risk.id, message=message, source=risk.source)
-        if not plan.level(risk.residual).acceptable and risk.benefit is None:
-            message = f"{risk.id} remains {plan.level(risk.residual).name} with its controls"
-            yield Gap(kind="unacceptable-risk", item=risk.id, message=message, source=risk.source)
         seen = plan.counted(risk, counts)
         if plan.rank(seen) > plan.rank(risk.residual):
             message = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +20,7 @@ from minivess.compliance.trace.gaps import find_gaps
 from minivess.compliance.trace.link_reviews import read_reviews
 from minivess.compliance.trace.links import Links
 from minivess.foundation.implements import implements
+from minivess.foundation.provenance import SourceVersion
 from minivess.records.evaluation.case_results import CriterionVerdict
 from minivess.records.items.items import Source
 from minivess.records.items.trace import CodeLink, Gap, ResultReport, VerificationLink
@@ -35,18 +37,20 @@ class TraceGraph(Links):
         source: Path,
         report: ResultReport | None = None,
         *,
-        things: Mapping[str, str] | None = None,
+        artifacts: Mapping[str, str] | None = None,
         judge: Callable[[Items], Mapping[str, CriterionVerdict]] | None = None,
         marks: Callable[[], Marks] | None = None,
+        version: SourceVersion | None = None,
     ) -> Self:
         """Read a source tree.
 
         Args:
             source: the folder with requirements/, risk/, features/, src/ and tests/.
             report: results to join; those of another tree or lock file are kept but do not count.
-            things: digests of what items rest on beside text, as far as the caller knows them.
+            artifacts: digests of what items rest on beside text, by name, as far as the caller knows them.
             judge: computes the verdicts of the statistical criteria; without it nothing is said about them.
             marks: those of the tree, where somebody has begun to read them (`reading_marks`).
+            version: which version of the source this is, where somebody has begun to look.
 
         Raises:
             InputError: a file is missing or malformed, with file and line.
@@ -54,8 +58,8 @@ class TraceGraph(Links):
         """
         if marks is None:
             with reading_marks(source) as begun:
-                return cls.load(source, report, things=things, judge=judge, marks=begun)
-        stale = report is not None and not is_of(report, source)
+                return cls.load(source, report, artifacts=artifacts, judge=judge, marks=begun, version=version)
+        stale = report is not None and not is_of(report, version or SourceVersion(source))
         items = load_items(source)
         verdicts = None if judge is None else judge(items)
         features = read_features(source)
@@ -70,13 +74,17 @@ class TraceGraph(Links):
             report=report,
             stale=stale,
             reviews=reviews,
-            things=things or {},
+            artifacts=artifacts or {},
             criteria=verdicts,
             justifications=justifications,
         )
 
     def gaps(self) -> tuple[Gap, ...]:
         """Everything that is missing or wrong, in order of file and line."""
+        return self._gaps
+
+    @cached_property
+    def _gaps(self) -> tuple[Gap, ...]:
         return find_gaps(self)
 
 

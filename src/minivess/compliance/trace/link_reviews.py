@@ -34,7 +34,7 @@ _HEAD = (
 
 
 class LinkKey(NamedTuple):
-    """A link: the item, its field, and the id (or with `rests_on` the thing) it names."""
+    """A link: the item, its field, and the id (or with `rests_on` the artifact) it names."""
 
     item: str
     field: str
@@ -82,12 +82,12 @@ def item_digest(item: Item) -> str:
 
 
 @implements("REQ-067")
-def link_digests(items: Items, things: Mapping[str, str]) -> dict[LinkKey, str]:
+def link_digests(items: Items, artifacts: Mapping[str, str]) -> dict[LinkKey, str]:
     """Every link that leads somewhere, with the digest of where it leads now.
 
     Args:
         items: the items.
-        things: digests of what items may rest on, by name; what is not known here is left out.
+        artifacts: digests of what items may rest on, by name; what is not known here is left out.
     """
     digests = {identifier: item_digest(item) for identifier, item in items.by_id.items()}
     found: dict[LinkKey, str] = {}
@@ -95,9 +95,9 @@ def link_digests(items: Items, things: Mapping[str, str]) -> dict[LinkKey, str]:
         for field, target in links_of(item):
             if target in digests:
                 found[LinkKey(item.id, field, target)] = digests[target]
-        for thing in item.rests_on:
-            if thing in things:
-                found[LinkKey(item.id, RESTS_ON, thing)] = things[thing]
+        for name in item.rests_on:
+            if name in artifacts:
+                found[LinkKey(item.id, RESTS_ON, name)] = artifacts[name]
     return found
 
 

@@ -31,8 +31,8 @@ class Links:
     """Whether the report is of another tree or environment: its results then count for nothing."""
     reviews: Mapping[LinkKey, str] = field(default_factory=dict)
     """What links pointed to when they were reviewed."""
-    things: Mapping[str, str] = field(default_factory=dict)
-    """Digests of what items rest on beside text."""
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+    """By name: digests of what items rest on beside text."""
     criteria: Mapping[str, CriterionVerdict] | None = None
     """Verdicts of statistical criteria, computed from the results of cases; None without such results."""
     justifications: tuple[Justification, ...] = ()
@@ -73,7 +73,7 @@ class Links:
     @cached_property
     def link_states(self) -> dict[LinkKey, State]:
         """How every link stands; without any review of any link nothing is looked at."""
-        return states(link_digests(self.items, self.things), self.reviews) if self.reviews else {}
+        return states(link_digests(self.items, self.artifacts), self.reviews) if self.reviews else {}
 
     @property
     def suspects(self) -> tuple[LinkKey, ...]:

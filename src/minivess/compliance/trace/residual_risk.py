@@ -43,7 +43,11 @@ def residual(graph: Links) -> Iterator[Gap]:
             yield Gap(kind="missing-link", item=risk.id, message=message, source=risk.source)
         if risk.benefit is not None and (lack := _unapproved(plan, risk)):
             yield Gap(kind="missing-link", item=risk.id, message=f"{risk.id} {lack}", source=risk.source)
-        if plan.disclosure is not None and plan.told(risk.residual) and risk.id not in graph.items.told:
+        if (
+            plan.disclosure is not None
+            and plan.needs_disclosure(risk.residual)
+            and risk.id not in graph.items.disclosed
+        ):
             message = (
                 f"{risk.id} remains {plan.level(risk.residual).name}, and {plan.disclosure.document} does not name it"
             )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from minivess.foundation.errors import UsageError
+from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
 
 
@@ -37,18 +38,11 @@ def judge(record: EvaluationRecord, criteria: Sequence[Criterion]) -> list[Judge
 
 
 def _judge_one(record: EvaluationRecord, criterion: Criterion) -> Judgement:
-    margins: list[float] = []
     value = _value(record, criterion)
     if criterion.at_least is None and criterion.at_most is None:
         raise UsageError(f"the criterion on {criterion.measure} has no bound", hint="give `at_least` or `at_most`")
-    if value is None:
-        return Judgement(criterion, None, met=False, margin=None)
-    if criterion.at_least is not None:
-        margins.append(value - criterion.at_least)
-    if criterion.at_most is not None:
-        margins.append(criterion.at_most - value)
-    margin = min(margins)
-    return Judgement(criterion, value, met=margin >= 0, margin=margin)
+    verdict = Bound(criterion.at_least, criterion.at_most).judge(value)
+    return Judgement(criterion, value, met=verdict.met, margin=verdict.margin)
 
 
 def _value(record: EvaluationRecord, criterion: Criterion) -> float | None:

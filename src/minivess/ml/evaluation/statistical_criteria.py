@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
+from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.case_results import CaseResult, CriterionVerdict, StratumVerdict
 from minivess.records.items.items import Criterion
 
@@ -64,12 +65,11 @@ def _judge(
 ) -> StratumVerdict:
     subjects = len({one.subject for one in cases})
     value, why = _value(criterion, cases, seed, resamples)
+    bound = Bound(criterion.at_least, criterion.at_most)
     if len(cases) < criterion.minimum_cases:
         why = f"{len(cases)} cases, {criterion.minimum_cases} are asked for"
-    elif value is not None and criterion.at_least is not None and value < criterion.at_least:
-        why = f"{value:.4f} is below {criterion.at_least}"
-    elif value is not None and criterion.at_most is not None and value > criterion.at_most:
-        why = f"{value:.4f} is above {criterion.at_most}"
+    elif value is not None and not bound.judge(value).met:
+        why = f"{value:.4f} is {'below' if bound.side == 'at least' else 'above'} {bound.limit}"
     return StratumVerdict(
         stratum=stratum, cases=len(cases), subjects=subjects, value=value, met=not why and value is not None, why=why
     )

@@ -34,6 +34,7 @@ from minivess.ml.inference.predictor import (
     NetworkPredictor,
     PatchPredictor,
 )
+from minivess.records.evaluation.bounds import Bound
 from minivess.records.models.model import MASK_THRESHOLD, ExportRecord
 from minivess.records.models.specifications import ModelSpec
 
@@ -118,7 +119,7 @@ def certify(
     answered, seconds_onnx = _timed(candidate, inputs)
     difference = float(np.abs(expected - answered).max())
     flipped = int(np.count_nonzero((expected >= MASK_THRESHOLD) != (answered >= MASK_THRESHOLD)))
-    if not difference <= tolerance:
+    if not Bound(at_most=tolerance).judge(difference).met:
         path.unlink(missing_ok=True)
         raise RefusedError(
             f"the ONNX graph differs from PyTorch by {difference:.3g} (tolerance {tolerance:.3g}), "

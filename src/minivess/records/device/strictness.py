@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from minivess.foundation.implements import implements
 from minivess.records.device.release import BaselineGate, Gate, MetricGate, ReleasePolicy
+from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.evaluation import AnalysisPlan, Criterion
 from minivess.records.evaluation.measures import OVER_BASELINE
 
@@ -105,7 +106,7 @@ def _laxer(old: Limits, new: Limits) -> list[str]:
         now = new.get((what, side))
         if now is None:
             found.append(f"{what}: {_words(side)} {limit!r} is no longer required")
-        elif (now < limit) if side == "at_least" else (now > limit):
+        elif not Bound(**{side: limit}).judge(now).met:
             found.append(f"{what}: {_words(side)} {now!r} instead of {limit!r}")
     return found
 

@@ -185,7 +185,7 @@ class RiskPlan(Record):
         """How bad the level of an estimate is: 0 for the best."""
         return [level.name for level in self.levels].index(self.level(estimate).name)
 
-    def told(self, estimate: Estimate) -> bool:
+    def needs_disclosure(self, estimate: Estimate) -> bool:
         """Whether users are told of a residual risk that is estimated so."""
         names = [level.name for level in self.levels]
         return self.disclosure is not None and self.rank(estimate) >= names.index(self.disclosure.from_level)

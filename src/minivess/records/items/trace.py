@@ -10,9 +10,6 @@ from minivess.foundation.digests import Digest
 from minivess.records.base import Moment, Record, ShortText, Slug
 from minivess.records.items.items import Source
 
-TRACE_FORMAT = "minivess-trace/2"
-"""The format that the data of the trace names."""
-
 
 class Scenario(Record):
     """A Gherkin scenario with its tags (its own, its rule's and its feature's)."""

@@ -23,10 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from minivess.compliance.documents.approved_documents import BY_REVIEWER, owed
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.items.items import load_items
+from minivess.compliance.standards.approvals import BY_REVIEWER, required_approvals
 from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageError, VerificationError
 from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
@@ -240,7 +240,7 @@ class _DemoRun:
         raise VerificationError("the developer read the test set, whose key the custodian had kept")
 
     def _approvals(self, services: Services, rosa: Signer, manager: Signer) -> None:
-        subjects = sorted(frozenset().union(*owed(load_items(services.source)).values()))
+        subjects = sorted(frozenset().union(*required_approvals(load_items(services.source)).values()))
         link_reviews.approve(services, rosa, [one for one in subjects if one in BY_REVIEWER])
         link_reviews.approve(services, manager, [one for one in subjects if one not in BY_REVIEWER])
 

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from minivess.compliance.documents.dossier import PackInputs
+from minivess.compliance.documents.log_story import story_of
 from minivess.compliance.facts.gates import judge
 from minivess.compliance.identity.approvals import approve, open_approval
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.identity.witness_keys import WitnessKeys
-from minivess.compliance.items.history import history_of
 from minivess.compliance.pack.pack import BuiltPack, add_cosignature, add_signature, build_pack
 from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.envelope import parse_envelope
-from minivess.compliance.results.evidence_files import read_results
-from minivess.compliance.risk.risk_file import RiskFile
+from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.rules.looks import LookHistory
-from minivess.compliance.trace.graph import TraceGraph
-from minivess.compliance.trace.justified_gaps import judged
 from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST
 from minivess.compliance.verification.holders import holders_of
 from minivess.compliance.verification.pack import CHECKPOINT, SIGNATURES_CHECK, verify_pack
 from minivess.foundation.digests import digest_bytes, digest_file
-from minivess.foundation.errors import RefusedError, VerificationError
+from minivess.foundation.errors import CouldNotCheckError, RefusedError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace, templates_folder
-from minivess.foundation.provenance import source_state
 from minivess.ml.evaluation.acceptance_criteria import judge as judge_criteria
 from minivess.records.artifact import Artifact
 from minivess.records.device.release import GateFacts, GateResult, RiskJudgement
@@ -41,51 +37,60 @@ from minivess.records.people.approval import Manifestation, Policy, PolicyRule
 from minivess.workflows.log.witnessing import cosign_checkpoint
 from minivess.workflows.models.dispositions import unaccounted_runs
 from minivess.workflows.pipeline.stages import follows
+from minivess.workflows.release.facts import ReleaseFacts
 from minivess.workflows.sealed.registration import check_release_policy, policy_of
 from minivess.workflows.session import remembered_checkpoints
 from minivess.workflows.session.bound_inputs import BoundInputs
-from minivess.workflows.session.project_state import ProjectState, basis_digests
+from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
-from minivess.workflows.trace.clause_coverage import standards_of, story_of
-from minivess.workflows.trace.evidence_collectors import told_by_workspace
+from minivess.workflows.trace.clause_coverage import standards_of
+from minivess.workflows.trace.workspace_evidence import ProjectEvidence
 
 PACK_LIMIT = 4 << 30
 
 
 @implements("REQ-021", "REQ-035")
-def judge_gates(services: Services) -> tuple[GateResult, ...]:
-    """Judge every gate of the policy on the facts as they are now. A fact that is missing fails its gates."""
+def judge_gates(services: Services, release: ReleaseFacts | None = None) -> tuple[GateResult, ...]:
+    """Judge every gate of the policy. A fact that is missing fails its gates.
+
+    Args:
+        services: the workspace.
+        release: the source tree and the log; without it they are read as they are now.
+    """
+    known = ReleaseFacts.read(services) if release is None else release
     services.deliver()  # the pack takes the events of the entries it takes
-    held = BoundInputs.of(services)
+    held, tree, log = known.inputs(services), known.tree, known.log
     evaluation = held.made(EVALUATION, EvaluationRecord)
-    risks = RiskFile.load(services.source)
-    verdicts = (risks.verdict(risk) for risk in risks.risks)
-    graph = _graph(services)
-    gaps = judged(graph, graph.gaps(), services.clock().date())
+    verdicts = (tree.risks.verdict(risk) for risk in tree.risks.risks)
     facts = GateFacts(
         evaluation=evaluation,
-        unmet=None if evaluation is None else _unmet(services, evaluation),
+        unmet=None if evaluation is None else _unmet(log, evaluation),
         calibration=held.made(CALIBRATION, CalibrationRecord),
         export=held.made(EXPORT, ExportRecord),
-        gaps=tuple(one.gap for one in gaps if one.open),
-        justified=tuple(f"{one.gap.message} ({one.remark})"[:200] for one in gaps if not one.open),
+        gaps=tuple(one.gap for one in tree.gaps if one.open),
+        justified=tuple(f"{one.gap.message} ({one.remark})"[:200] for one in tree.gaps if not one.open),
         risks=tuple(
             RiskJudgement(id=made.risk, level=made.residual_level, acceptable=made.verdict == "acceptable")
             for made in verdicts
         ),
-        openings=services.log.standing.test_set.openings,
-        undisposed=unaccounted_runs(services.log.entries()),
+        openings=log.history.openings,
+        undisposed=unaccounted_runs(log.entries),
         undelivered=len(services.log.pending_events()),
-        report=graph.report,
+        report=tree.graph.report,
     )
     return judge(policy_of(services), facts)
 
 
 @implements("REQ-035", "REQ-036", "RC-11")
 @follows("release")
-def build(services: Services, signer: Signer) -> BuiltPack:
+def build(services: Services, signer: Signer, release: ReleaseFacts | None = None) -> BuiltPack:
     """Write the evidence pack, if every gate holds.
+
+    Args:
+        services: the workspace.
+        signer: a release manager.
+        release: the source tree and the log, where the caller has read them; entries appended since are read as well.
 
     Raises:
         RefusedError: a gate fails (which, by how much, what would mend it), or evidence is missing or not in the log.
@@ -103,12 +108,15 @@ def build(services: Services, signer: Signer) -> BuiltPack:
                 hint="give the device a new version, or remove the old pack",
             )
         check_release_policy(services)
-        gates = judge_gates(services)
+        known = ReleaseFacts.read(services) if release is None else release.followed(services)
+        gates = judge_gates(services, known)
         failing = [gate for gate in gates if not gate.passed]
         if failing:
             raise RefusedError(
                 f"{len(failing)} of {len(gates)} gates fail: {'; '.join(f'{gate.id}: {gate.message}' for gate in failing)}",
-                hint="; ".join(dict.fromkeys([*_first_missing(services), *(gate.mend for gate in failing)])),
+                hint="; ".join(
+                    dict.fromkeys([*_first_missing(known.inputs(services)), *(gate.mend for gate in failing)])
+                ),
             )
         missing = unannounced(services)
         if missing:
@@ -116,29 +124,7 @@ def build(services: Services, signer: Signer) -> BuiltPack:
                 f"{', '.join(missing)} holds the key of the test set and the log does not know their witness key",
                 hint="; ".join(f"minivess audit cosign --as {one}" for one in missing),
             )
-        checkpoint = services.log.checkpoint()
-        if project.witnesses is not None:
-            checkpoint, _ = cosign_checkpoint(services.log, project.witnesses)
-        size = parse_note(checkpoint).checkpoint.size
-        pairs = tuple(islice(services.log.pairs(), size))
-        entries = tuple(islice(services.log.entries(), size))
-        commit, dirty = source_state(services.source)
-        inputs = PackInputs(
-            project=project,
-            workspace=workspace,
-            source=services.source,
-            lines=tuple(line for line, _ in pairs),
-            details=tuple(details for _, details in pairs),
-            checkpoint=checkpoint,
-            policy=policy_of(services),
-            gates=gates,
-            time=entries[-1].body.time,
-            templates=templates_folder(),
-            commit=commit,
-            dirty=dirty,
-            **_around(services),
-        )
-        built = build_pack(inputs, out)
+        built = build_pack(_pack_inputs(services, known, gates), out)
         record.output(f"release/{device.version}/{out.name}", built.path)
         record.payload(
             version=device.version, tag_manifest=built.tag_manifest_digest, gates=len(gates), files=built.files
@@ -146,9 +132,9 @@ def build(services: Services, signer: Signer) -> BuiltPack:
     return built
 
 
-def _first_missing(services: Services) -> list[str]:
+def _first_missing(inputs: BoundInputs) -> list[str]:
     """The first step before a release that was not done, as the beginning of a hint; empty: all were."""
-    step = BoundInputs.of(services).first_missing("release")
+    step = inputs.first_missing("release")
     return [] if step.name == "release" else [f"first `{step.line}`"]
 
 
@@ -223,37 +209,49 @@ def unannounced(services: Services) -> tuple[str, ...]:
     return tuple(one for one in holders_of(standing) if one not in standing.witnesses.keys)
 
 
-def _graph(services: Services) -> TraceGraph:
-    """The trace of the source tree with the recorded results, if there are some."""
-    results = Workspace(services.workspace).results
-    report = read_results(results, services.source) if results.is_file() else None
-    return TraceGraph.load(services.source, report, things=basis_digests(ProjectState.of(services)))
+def _pack_inputs(services: Services, release: ReleaseFacts, gates: tuple[GateResult, ...]) -> PackInputs:
+    """What the pack is made from; witnesses cosign the checkpoint where the project names some.
 
-
-def _around(services: Services) -> dict[str, Any]:
-    """What the trace of a pack shows beside items and results: what they rest on, clauses of standards, commits."""
-    source, graph = services.source, _graph(services)
+    Raises:
+        CouldNotCheckError: others appended to the log while its witnesses were asked.
+        RefusedError, VerificationError: as `cosign_checkpoint`.
+    """
+    project, tree, log = services.project, release.tree, release.log
+    if project.witnesses is not None:
+        note, _ = cosign_checkpoint(services.log, project.witnesses)
+        if parse_note(note).checkpoint != log.checkpoint:
+            raise CouldNotCheckError("the log grew while its witnesses were asked", hint="build the release again")
+        log = replace(log, note=note)
+    story = story_of(tree, log)
     rows = standards_of(
-        source,
-        graph,
-        safety_class=services.project.device.safety_class,
-        today=services.clock().date(),
-        more=told_by_workspace(ProjectState.of(services)),
-        story=story_of(source, graph, services.log),
+        tree,
+        safety_class=project.device.safety_class,
+        story=story,
+        workspace=ProjectEvidence(ProjectState.of(services, log)),
     )
-    coverage = tuple(row.to_json() for row in rows)
-    return {"things": graph.things, "coverage": coverage, "history": history_of(source, graph.items.all())}
+    commit, dirty = tree.version.state
+    return PackInputs(
+        project=project,
+        workspace=Workspace(services.workspace),
+        tree=tree,
+        log=log,
+        story=story,
+        policy=policy_of(services),
+        gates=gates,
+        time=log.entries[-1].body.time,
+        templates=templates_folder(),
+        commit=commit,
+        dirty=dirty,
+        coverage=tuple(row.to_data() for row in rows),
+    )
 
 
-def _unmet(services: Services, evaluation: EvaluationRecord) -> tuple[str, ...] | None:
+def _unmet(log: LogFacts, evaluation: EvaluationRecord) -> tuple[str, ...] | None:
     """The criteria that stood in the log when the test set was opened and that the evaluation does not meet."""
-    history = services.log.standing.test_set
-    requested = history.requests.get(evaluation.request)
+    requested = log.history.requests.get(evaluation.request)
     if requested is None:
         return None
-    index = history.criteria[requested.request.criteria]
-    # Read to the end: only then are the entries compared with the checkpoint.
-    [entry] = [one for one in services.log.entries(actions={"criteria.register"}) if one.body.index == index]
+    entry = log.entries[log.history.criteria[requested.request.criteria]]
     registered = CriteriaRegistered.model_validate(entry.body.payload)
     return tuple(
         f"{item.criterion.measure}, {item.criterion.statistic}: "

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minivess.foundation.digests import digest_file, digest_json
 from minivess.foundation.paths import Workspace, release_policy
-from minivess.records.log.entry import Outcome
 from minivess.records.people.identity import LOG_IDENTITY
 
 if TYPE_CHECKING:
     from minivess.compliance.audit.reader import LogReader
+    from minivess.compliance.rules.log_facts import LogFacts
     from minivess.records.device.project import Project
     from minivess.workflows.session.services import WorkspaceReader
 
@@ -26,11 +27,27 @@ class ProjectState:
     workspace: Workspace
     project: Project
     log: LogReader
+    known: LogFacts | None = None
+    """What the log says, where it was read already."""
 
     @classmethod
-    def of(cls, services: WorkspaceReader) -> ProjectState:
-        """The state of an open workspace."""
-        return cls(Workspace(services.workspace), services.project, services.log)
+    def of(cls, services: WorkspaceReader, facts: LogFacts | None = None) -> ProjectState:
+        """The state of an open workspace, with what its log says where that was read already."""
+        return cls(Workspace(services.workspace), services.project, services.log, facts)
+
+    @cached_property
+    def facts(self) -> LogFacts:
+        """The log, read when it is first asked for, and then kept.
+
+        Raises:
+            VerificationError: the log's key did not sign these entries.
+        """
+        return self.log.facts() if self.known is None else self.known
+
+    @cached_property
+    def artifacts(self) -> dict[str, str]:
+        """As `artifact_digests`."""
+        return artifact_digests(self.project, self.workspace, self.facts)
 
 
 @contextmanager
@@ -55,13 +72,12 @@ def project_state(workspace: Path, project: Project) -> Iterator[ProjectState | 
         yield ProjectState(Workspace(root), project, log)
 
 
-def basis_digests(state: ProjectState) -> dict[str, str]:
-    """Digests of what items may rest on, as far as it exists.
+def artifact_digests(project: Project, workspace: Workspace, facts: LogFacts) -> dict[str, str]:
+    """Digests of the artifacts that items may rest on, by name, as far as they exist.
 
     `data-set`, `label-protocol` (the classes and how they were annotated), `weights`, `threshold` (the calibration's),
     `policy` and `configuration`.
     """
-    project = state.project
     card = project.data.card
     protocol = {
         "annotation": None if card is None else card.annotation_protocol,
@@ -71,12 +87,10 @@ def basis_digests(state: ProjectState) -> dict[str, str]:
         "configuration": digest_json(project.model_dump(mode="json")),
         "label-protocol": digest_json(protocol),
     }
-    policy = state.workspace.root / "release" / "policy.yaml"
+    policy = workspace.root / "release" / "policy.yaml"
     found["policy"] = digest_file(policy if policy.is_file() else release_policy())
-    for entry in state.log.entries(actions={"data.split", "data.validate", "calibration", "model.export"}):
+    for entry in facts.completed({"data.split", "data.validate", "calibration", "model.export"}):
         action, context = entry.body.action, entry.body.context
-        if entry.body.outcome is not Outcome.COMPLETED:
-            continue
         if action.startswith("data.") and context.data:
             found["data-set"] = context.data
         elif action == "model.export" and context.model:

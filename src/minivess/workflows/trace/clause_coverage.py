@@ -2,96 +2,72 @@
 
 from __future__ import annotations
 
-import ast
-import re
-import tomllib
-from collections.abc import Iterable
-from datetime import date
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from minivess.compliance.documents.approved_documents import approvable, shown_by_approvals
 from minivess.compliance.facts.lock_file import read_lock
 from minivess.compliance.items.items import load_items
-from minivess.compliance.standards.catalogue import SafetyClass, catalogues, ml_hazards
-from minivess.compliance.standards.coverage import Attested, Coverage, Facts, coverage, refuse_strangers, settled
-from minivess.compliance.standards.document_evidence import documents, shown_by_documents
-from minivess.compliance.standards.item_evidence import considered, shown_by_items
-from minivess.compliance.trace.graph import TraceGraph
-from minivess.compliance.trace.justified_gaps import judged
+from minivess.compliance.standards.catalogue import SafetyClass, catalogues
+from minivess.compliance.standards.collectors.items import considered
+from minivess.compliance.standards.collectors.registry import collect
+from minivess.compliance.standards.collectors.sources import EvidenceSources, PackEvidence, WorkspaceEvidence
+from minivess.compliance.standards.coverage import Attested, Coverage, Facts, coverage, refuse_strangers
 from minivess.compliance.trace.link_reviews import item_digest
+from minivess.compliance.trace.tree import Tree
 from minivess.foundation.errors import MinivessError, RefusedError, UsageError
-from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.foundation.provenance import source_state
-from minivess.records.items.items import Attestation, RiskControl, SoftwareItem, SoftwareUnit
-from minivess.records.items.risk_plan import missing_reasons
+from minivess.records.items.items import Attestation
 from minivess.records.items.trace import LogStory
 from minivess.records.log.receipt import Receipt
 from minivess.records.people.roles import IdentityKind
 
 if TYPE_CHECKING:
-    from minivess.compliance.audit.reader import LogReader
     from minivess.compliance.identity.signer import Signer
     from minivess.workflows.session.services import Services
-
-_TEXT_LIMIT = 4 << 20
 
 
 @implements("REQ-072")
 def standards_of(
-    source: Path,
-    graph: TraceGraph,
+    tree: Tree,
     *,
     safety_class: SafetyClass,
-    today: date,
-    more: Iterable[str] = (),
     story: LogStory | None = None,
+    workspace: WorkspaceEvidence | None = None,
+    pack: PackEvidence | None = None,
 ) -> tuple[Coverage, ...]:
     """Every clause, check and hazard of machine learning that binds software of a class, and how it stands.
 
     Args:
-        source: the source tree.
-        graph: its trace graph, with results where there are some.
+        tree: the source tree, with results where there are some.
         safety_class: of the device.
-        today: the day for which justifications are judged.
-        more: names of evidence that the caller knows to be there (of the workspace, of the release).
         story: what the log says about the tree; without it nothing counts as signed.
+        workspace: the workspace and the log of the project whose tree this is.
+        pack: the pack of its release.
 
     Raises:
         InputError: a justification or a hazard's `covers` names nothing that is known, with file and line.
     """
-    gaps = judged(graph, graph.gaps(), today)
-    excuses = tuple(one.justification for one in gaps if not one.open and one.justification is not None)
-    present = {
-        *more,
-        *_of_tree(source, graph),
-        *(shown_by_approvals(story.signatures, graph.items) if story is not None else ()),
-        *shown_by_items(
-            graph.items.all(), safety_class=safety_class, dependencies=_dependencies(source), locked=_locked(source)
-        ),
-    }
-    if graph.report is not None and not graph.stale:
-        present |= _of_results(graph)
-        present |= {"trace-complete"} if not any(one.open for one in gaps) else set()
+    excuses = tuple(one.justification for one in tree.gaps if not one.open and one.justification is not None)
     facts = Facts(
-        present=frozenset(present),
         attestations=attested_in(story) if story is not None else (),
-        justifications=tuple(one for one in graph.justifications if not one.gap),
+        justifications=tuple(one for one in tree.graph.justifications if not one.gap),
         excused={"trace-complete": excuses} if excuses else {},
-        considered=considered(graph.items.all()),
+        considered=considered(tree.items.all()),
     )
     refuse_strangers(facts, catalogues())
-    hazards = coverage(ml_hazards(), facts, safety_class=safety_class, today=today)
-    if settled(hazards):
-        facts = Facts(
-            facts.present | {"ml-hazards-considered"},
-            facts.attestations,
-            facts.justifications,
-            facts.excused,
-            facts.considered,
-        )
-    return tuple(row for one in catalogues() for row in coverage(one, facts, safety_class=safety_class, today=today))
+    sources = EvidenceSources(
+        tree=tree,
+        safety_class=safety_class,
+        signatures=story.signatures if story is not None else (),
+        workspace=workspace,
+        pack=pack,
+        locked=_locked(tree.source),
+    )
+    facts = replace(facts, present=collect(sources))
+    return tuple(
+        row for one in catalogues() for row in coverage(one, facts, safety_class=safety_class, today=tree.today)
+    )
 
 
 @implements("REQ-072")
@@ -114,94 +90,11 @@ def attest(services: Services, signer: Signer, item: str) -> Receipt:
     return record.receipt
 
 
-def story_of(source: Path, graph: TraceGraph, log: LogReader, *, results: str | None = None) -> LogStory:
-    """What a log says about a tree, as `log_story`."""
-    from minivess.compliance.documents.log_story import ACTIONS, log_story  # cryptography
-
-    known = log.entries(actions=ACTIONS)
-    return log_story(known, graph, size=log.size, approvable=approvable(source, graph.items), results=results)
-
-
 def attested_in(story: LogStory) -> tuple[Attested, ...]:
     """The attestations whose words are those that were signed; the latest signature of each."""
     signed = (one for one in story.signatures if one.meaning == "attested" and not one.out_of_date)
     last = {one.item: Attested(one.about, one.actor, one.entry, one.time) for one in signed}
     return tuple(last.values())
-
-
-@implements("REQ-112")
-def _of_tree(source: Path, graph: TraceGraph) -> set[str]:
-    """Evidence that the tree shows beside its items."""
-    found = {"development-plan"} if (source / "sdp.md").is_file() else set()
-    found |= {"lock-file"} if (source / "uv.lock").is_file() else set()
-    found |= {"soup-list"} if _locked(source) else set()
-    found |= {"architecture"} if _contracts(source) and _rooms_say_what_for(source) else set()
-    found |= {"version-history"} if re.search(r"(?m)^## \S", _text(source, "CHANGELOG.md")) else set()
-    found |= shown_by_documents({one.path: _text(source, one.path) for one in documents()})
-    found |= {"version-control"} if source_state(source)[0] is not None else set()
-    plan, controls = graph.items.plan, graph.items.controls
-    if plan is not None and graph.items.risks:
-        owed = [
-            reason
-            for risk in graph.items.risks.values()
-            for reason in missing_reasons(
-                risk, tuple(controls[name].kind for name in risk.controls if name in controls)
-            )
-        ]
-        found |= {"risk-file"} if not owed else set()
-        if all(plan.level(risk.residual).acceptable for risk in graph.items.risks.values()):
-            found.add("risks-acceptable")
-        if _overall(graph):
-            found.add("overall-residual-risk")
-        serious = plan.serious_from
-        if serious is None or any(risk.initial.severity >= serious for risk in graph.items.risks.values()):
-            found.discard("documentation-level")
-    return found
-
-
-def _overall(graph: TraceGraph) -> bool:
-    """Whether the plan says all that clause 8 asks, and nothing that it asks of single risks is owed."""
-    plan = graph.items.plan
-    owed = any(gap.kind in ("untold-risk", "unacceptable-risk") for gap in graph.gaps())
-    return plan is not None and plan.disclosure is not None and bool(plan.benefit_approvers) and not owed
-
-
-def _of_results(graph: TraceGraph) -> set[str]:
-    found = {"results"} if graph.counted else set()
-    if graph.counted and all(result.outcome == "passed" for result in graph.counted):
-        found.add("all-passed")
-    if graph.counted and not any(result.outcome == "failed" for result in graph.counted):
-        found.add("failures-reported")
-    if graph.items.controls and all(graph.verdict_for(name) == "passed" for name in graph.items.controls):
-        found.add("controls-verified")
-    controls = graph.items.controls.values()
-    if graph.drilled and all(_effective(graph, one) for one in controls):
-        found.add("controls-effective")
-    units, wholes = (
-        graph.items.of(SoftwareUnit),
-        [one for one in graph.items.of(SoftwareItem).values() if not one.part_of],
-    )
-    if units and all(graph.verdict_for(name) == "passed" for name in units):
-        found.add("unit-results")
-    if wholes and all(graph.verdict_for(one.id) == "passed" for one in wholes):
-        found.add("architecture-checked")
-    if graph.link_states and all(state == "reviewed" for state in graph.link_states.values()):
-        found.add("links-reviewed")
-    return found
-
-
-def _effective(graph: TraceGraph, control: RiskControl) -> bool:
-    """Whether a control was missed when it was away, or somebody said why it cannot be."""
-    drilled = graph.drilled.get(control.id)
-    return drilled is not None and drilled.outcome == "noticed" if control.switch else control.no_switch is not None
-
-
-def _dependencies(source: Path) -> set[str]:
-    """Names of the packages the product and its extras depend on directly, from `pyproject.toml`."""
-    project = _pyproject(source).get("project", {})
-    extras = (one for listed in project.get("optional-dependencies", {}).values() for one in listed)
-    names = (re.match(r"[A-Za-z0-9._-]+", str(one)) for one in (*project.get("dependencies", []), *extras))
-    return {match[0] for match in names if match} - {project.get("name")}
 
 
 def _locked(source: Path) -> dict[str, str]:
@@ -210,34 +103,3 @@ def _locked(source: Path) -> dict[str, str]:
         return {one.name: one.version for one in read_lock(source / "uv.lock").packages}
     except MinivessError:
         return {}
-
-
-def _contracts(source: Path) -> bool:
-    """Whether import contracts say which room may use which."""
-    tools = _pyproject(source).get("tool", {})
-    return bool(tools.get("importlinter", {}).get("contracts"))
-
-
-def _rooms_say_what_for(source: Path) -> bool:
-    """Whether every package under `src/` has a docstring."""
-    rooms = sorted((source / "src").rglob("__init__.py"))
-    try:
-        return bool(rooms) and all(ast.get_docstring(ast.parse(read_limited(one, limit=_TEXT_LIMIT))) for one in rooms)
-    except (SyntaxError, ValueError):
-        return False
-
-
-def _pyproject(source: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(_text(source, "pyproject.toml"))
-    except tomllib.TOMLDecodeError:
-        return {}
-
-
-def _text(source: Path, name: str) -> str:
-    """A text of the tree; empty when it is not there or no text."""
-    path = source / name
-    try:
-        return read_limited(path, limit=_TEXT_LIMIT).decode("utf-8") if path.is_file() else ""
-    except UnicodeDecodeError:
-        return ""

@@ -14,6 +14,7 @@ from minivess.foundation.errors import CouldNotCheckError, UsageError
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
+from minivess.foundation.provenance import SourceVersion
 from minivess.records.items.items import RiskControl
 from minivess.records.items.trace import Drilled, ResultReport
 from minivess.workflows.trace.pytest_runs import FAILED, PASSED, results_of, run_without, start_scenarios
@@ -70,10 +71,10 @@ def record_drill(services: Services, signer: Signer, *, only: Collection[str] = 
     path, source = Workspace(services.workspace).results, services.source
     with recorded(services, "risk.drill", signer) as record:
         report = read_report(path) if path.is_file() else None
-        if report is None or not is_of(report, source):
+        if report is None or not is_of(report, SourceVersion(source)):
             raise UsageError("there are no results of this source tree", hint="`minivess trace run` records them")
         found = drill(source, only=only, report=report, progress=services.progress)
-        if not is_of(report, source):
+        if not is_of(report, SourceVersion(source)):
             raise CouldNotCheckError("the source tree changed while its controls were drilled")
         all_ = {one.control: one for one in (*report.drilled, *found)}
         made = report.model_copy(update={"drilled": tuple(all_[name] for name in sorted(all_))})

@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from minivess.compliance.documents.approved_documents import BY_REVIEWER, approvable
 from minivess.compliance.documents.log_story import items_digest
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.items.items import load_items
+from minivess.compliance.rules.log_facts import LogFacts
+from minivess.compliance.standards.approvals import BY_REVIEWER, approvable
 from minivess.compliance.trace.link_reviews import (
     LinkKey,
     State,
@@ -25,7 +26,7 @@ from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads import BaselineTaken
 from minivess.records.log.receipt import Receipt
 from minivess.records.people.roles import IdentityKind, Role
-from minivess.workflows.session.project_state import ProjectState, basis_digests
+from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
 
@@ -46,10 +47,23 @@ class Baseline:
     time: datetime
 
 
-def link_states(services: WorkspaceReader) -> dict[LinkKey, State]:
-    """How every link of the source tree stands."""
-    current = link_digests(load_items(services.source), basis_digests(ProjectState.of(services)))
-    return states(current, read_reviews(services.source))
+@dataclass(frozen=True)
+class LinkReviews:
+    """How every link of a source tree stands, and what of the file of reviews nobody signed."""
+
+    states: dict[LinkKey, State]
+    unsigned: tuple[LinkKey, ...]
+    """Lines of the file of reviews that no entry of the log holds."""
+
+
+def read_link_reviews(services: WorkspaceReader) -> LinkReviews:
+    """The reviews of the links of a source tree. The tree, the file of reviews and the log are read once each."""
+    project, reviews = ProjectState.of(services), read_reviews(services.source)
+    signed = _signed(project.facts)
+    return LinkReviews(
+        states(link_digests(load_items(services.source), project.artifacts), reviews),
+        tuple(key for key, digest in reviews.items() if (str(key), digest) not in signed),
+    )
 
 
 @implements("REQ-067")
@@ -77,7 +91,7 @@ def review(services: Services, signer: Signer, *, only: Collection[str] = ()) ->
     for name in only:
         if name not in items.by_id:
             raise UsageError(f"there is no item {name}")
-    current = link_digests(items, basis_digests(ProjectState.of(services)))
+    current = link_digests(items, ProjectState.of(services).artifacts)
     known = read_reviews(services.source)
     open_links = [
         key
@@ -170,21 +184,8 @@ def baselines(services: WorkspaceReader) -> Mapping[str, Baseline]:
     return found
 
 
-def reviewers(services: WorkspaceReader) -> dict[tuple[str, str], tuple[int, str, datetime]]:
-    """Who reviewed a link as it was: entry, actor and time of the latest review, by link and digest.
-
-    A line of `requirements/reviews.txt` that is not here was not signed by anybody.
-    """
-    found: dict[tuple[str, str], tuple[int, str, datetime]] = {}
-    for entry in services.log.entries(actions={"trace.review"}):
-        body = entry.body
-        if body.outcome is Outcome.COMPLETED:
-            for one in body.payload["links"]:
-                found[one["link"], one["digest"]] = (body.index, body.actor, body.time)
-    return found
-
-
-def unsigned_reviews(services: WorkspaceReader) -> list[LinkKey]:
-    """Lines of the file of reviews that no entry of the log holds."""
-    signed = reviewers(services)
-    return [key for key, digest in read_reviews(services.source).items() if (str(key), digest) not in signed]
+def _signed(log: LogFacts) -> set[tuple[str, str]]:
+    """Links and digests of all reviews in the log."""
+    return {
+        (one["link"], one["digest"]) for entry in log.completed({"trace.review"}) for one in entry.body.payload["links"]
+    }

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from minivess.compliance.items.items import Items
-from minivess.compliance.standards.document_evidence import documents
+from minivess.compliance.standards.required_documents import documents
 from minivess.compliance.trace.link_reviews import item_digest
 from minivess.foundation.digests import digest_file, digest_json
 from minivess.foundation.implements import implements
@@ -57,19 +57,7 @@ def approvable(source: Path, items: Items) -> dict[str, str]:
     return found
 
 
-@implements("REQ-117")
-def shown_by_approvals(signatures: Iterable[Signature], items: Items) -> frozenset[str]:
-    """The evidence that approvals show which still hold.
-
-    Args:
-        signatures: those of the trace.
-        items: the items as they are.
-    """
-    holding = {name for name, one in approved(signatures).items() if not one.out_of_date}
-    return frozenset(name for name, subjects in owed(items).items() if subjects and subjects <= holding)
-
-
-def owed(items: Items) -> dict[str, frozenset[str]]:
+def required_approvals(items: Items) -> dict[str, frozenset[str]]:
     """By evidence: what has to be approved for it."""
     carried_out = (one.id for one in items.of(ChangeRequest).values() if one.status in ("implemented", "verified"))
     return {

@@ -7,11 +7,9 @@ true is for a person to judge, so the clauses that rest on it are of mode `parti
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from minivess.foundation.implements import implements
 from minivess.foundation.reading.packaged_tables import read_table
 
 _NAME = "catalogues/documents.csv"
@@ -45,18 +43,6 @@ def documents() -> tuple[Document, ...]:
         _NAME,
         _COLUMNS,
         lambda row: Document(row["evidence"], row["path"], tuple(row["parts"].split(";"))),
-    )
-
-
-@implements("REQ-112")
-def shown_by_documents(texts: Mapping[str, str]) -> frozenset[str]:
-    """The evidence that documents show.
-
-    Args:
-        texts: the documents that are there, by path.
-    """
-    return frozenset(
-        one.evidence for one in documents() if one.path in texts and not unanswered(one.parts, texts[one.path])
     )
 
 

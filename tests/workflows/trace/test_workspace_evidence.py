@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from minivess.compliance.standards.collectors.registry import collect
+from minivess.compliance.standards.collectors.sources import EvidenceSources
 from minivess.compliance.standards.evidence_names import evidence
-from minivess.compliance.trace.graph import TraceGraph
+from minivess.compliance.trace.tree import Tree
 from minivess.workflows.release import build
 from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.services import Services
-from minivess.workflows.trace.evidence_collectors import told_by_pack, told_by_workspace
+from minivess.workflows.trace.workspace_evidence import ProjectEvidence, ReleasePack
 from tests.support import projects
 
 pytestmark = pytest.mark.verifies("REQ-112", "SU-40")
@@ -31,7 +33,20 @@ WORKSPACE = {
 }
 
 APPROVALS = {"changes-approved", "plan-approved", "requirements-reviewed", "risk-reviewed", "problem-trends"}
-"""Shown by signatures, not by what lies in the workspace."""
+"""Shown by signatures, not by files of the workspace."""
+
+
+def in_workspace(services: Services) -> frozenset[str]:
+    state = ProjectState.of(services)
+    tree = Tree.read(services.source, today=services.clock().date())
+    sources = EvidenceSources(tree, "B", workspace=ProjectEvidence(state), pack=ReleasePack.of(state))
+    return collect(sources, found_in={"workspace"})
+
+
+def in_pack(services: Services) -> frozenset[str]:
+    tree = Tree.read(services.source, today=services.clock().date())
+    sources = EvidenceSources(tree, "B", pack=ReleasePack.of(ProjectState.of(services)))
+    return collect(sources, found_in={"release"})
 
 
 @pytest.fixture
@@ -46,16 +61,16 @@ def services(project: projects.ProjectFolder) -> Iterator[Services]:
 
 
 def test_a_finished_project_shows_all_but_witnesses_and_release(services: Services) -> None:
-    assert told_by_workspace(ProjectState.of(services)) == WORKSPACE
-    assert told_by_pack(ProjectState.of(services), TraceGraph.load(services.source)) == set()
-    assert {name for name, one in evidence().items() if one.told_by == "workspace"} == (
+    assert in_workspace(services) == WORKSPACE
+    assert in_pack(services) == set()
+    assert {name for name, one in evidence().items() if one.found_in == "workspace"} == (
         WORKSPACE | {"log-witnessed"} | APPROVALS
     )
 
 
 def test_a_project_that_was_only_started_shows_its_log(started_project: projects.ProjectFolder) -> None:
     with started_project.services() as services:
-        assert told_by_workspace(ProjectState.of(services)) == {"audit-log", "lineage-delivered"}
+        assert in_workspace(services) == {"audit-log", "lineage-delivered"}
 
 
 @pytest.mark.parametrize(
@@ -69,12 +84,12 @@ def test_a_project_that_was_only_started_shows_its_log(started_project: projects
 )
 def test_what_is_gone_shows_nothing(services: Services, file: str, gone: set[str]) -> None:
     (services.workspace / file).unlink()
-    assert told_by_workspace(ProjectState.of(services)) == WORKSPACE - gone
+    assert in_workspace(services) == WORKSPACE - gone
 
 
 def test_another_model_than_the_evaluated_one_shows_nothing(services: Services) -> None:
     projects.write_toy_graph(services.workspace / "models" / "model.onnx", bias=9.0)
-    assert told_by_workspace(ProjectState.of(services)) == WORKSPACE - {"model-record", "export-parity", "evaluation"}
+    assert in_workspace(services) == WORKSPACE - {"model-record", "export-parity", "evaluation"}
 
 
 def test_a_pack_shows_itself_and_with_its_signatures_that_it_verifies(
@@ -82,10 +97,10 @@ def test_a_pack_shows_itself_and_with_its_signatures_that_it_verifies(
 ) -> None:
     pack = build.build(services, project.signers["max"]).path
     built = {"release-record", "sbom", "anomalies-listed"}
-    assert told_by_pack(ProjectState.of(services), TraceGraph.load(services.source)) == built
+    assert in_pack(services) == built
     for who in ("rosa", "max"):
         build.sign(services, project.signers[who], pack)
-    assert told_by_pack(ProjectState.of(services), TraceGraph.load(services.source)) == built | {
+    assert in_pack(services) == built | {
         "release-signed",
         "pack-verified",
     }
@@ -93,10 +108,10 @@ def test_a_pack_shows_itself_and_with_its_signatures_that_it_verifies(
     file = services.source / "requirements" / "late.yaml"
     try:
         file.write_text(f"{anomaly}    safety_related: false\n    evaluation: Nothing follows.\n", encoding="utf-8")
-        assert "anomalies-listed" not in told_by_pack(ProjectState.of(services), TraceGraph.load(services.source))
+        assert "anomalies-listed" not in in_pack(services)
     finally:
         file.unlink()
     data = bytearray(pack.read_bytes())
     data[len(data) // 2] ^= 1
     pack.write_bytes(bytes(data))
-    assert told_by_pack(ProjectState.of(services), TraceGraph.load(services.source)) == set()
+    assert in_pack(services) == set()

@@ -1,0 +1,1 @@
+"""What shows each kind of evidence: one module a place to look, and one table of all collectors."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from minivess.compliance.items.schemas import schemas, write_schemas
 from minivess.foundation.strict_yaml import load_yaml
+from tests.support.lazy_modules import lazily
+
+with lazily("jsonschema"):
+    import jsonschema
 
 pytestmark = pytest.mark.verifies("SU-16")
 

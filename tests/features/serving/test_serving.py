@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from httpx import Response
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
@@ -41,7 +40,11 @@ from minivess.workflows.serving.inference import mask_digest, open_model
 from minivess.workflows.serving.serving_log import Pace
 from tests.support import projects, sqlite_disk
 from tests.support.builders import audit_logs
+from tests.support.lazy_modules import lazily
 from tests.support.servers import served
+
+with lazily("httpx"):
+    import httpx
 
 scenarios("serving.feature")
 
@@ -74,7 +77,7 @@ class Story:
     start_service: Callable[[], served.Service]
     project: projects.ProjectFolder | None = None
     service: served.Service | None = None
-    response: Response | None = None
+    response: httpx.Response | None = None
     sent: bytes = b""
     entries_before: int = 0
     counts_before: dict[str, int] = field(default_factory=dict)
@@ -95,7 +98,7 @@ class Story:
         return self.service
 
     @property
-    def answered(self) -> Response:
+    def answered(self) -> httpx.Response:
         assert self.response is not None
         return self.response
 
@@ -109,26 +112,17 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def servable(
-    started_project: projects.ProjectFolder, tmp_path_factory: pytest.TempPathFactory
-) -> projects.ProjectFolder:
-    project = started_project.copy_to(tmp_path_factory.mktemp("servable") / "project")
-    served.prepare(project)
-    return project
-
-
-@pytest.fixture(scope="module")
 def shared_service(
-    servable: projects.ProjectFolder, tmp_path_factory: pytest.TempPathFactory
+    servable_project: projects.ProjectFolder, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[served.Service]:
-    with served.running(servable.copy_to(tmp_path_factory.mktemp("running") / "project")) as service:
+    with served.running(servable_project.copy_to(tmp_path_factory.mktemp("running") / "project")) as service:
         yield service
 
 
 @pytest.fixture
-def story(servable: projects.ProjectFolder, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Story]:
+def story(servable_project: projects.ProjectFolder, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Story]:
     made = Story(
-        copy=lambda: servable.copy_to(tmp_path / "project"),
+        copy=lambda: servable_project.copy_to(tmp_path / "project"),
         start_service=lambda: request.getfixturevalue("shared_service"),
     )
     with made.stack:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
 from minivess.foundation.errors import UsageError
 from minivess.ml.quality.duplicates.near_duplicates import find
 from minivess.records.data.likeness import Likeness, NearDuplicate
+from tests.support.lazy_modules import lazily
+
+with lazily("scipy"):
+    from scipy import ndimage
 
 pytestmark = pytest.mark.verifies("SU-62")
 

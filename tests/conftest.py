@@ -23,6 +23,12 @@ _SESSION_PROFILE = tempfile.TemporaryDirectory(prefix="minivess-tests-")
 os.environ["XDG_DATA_HOME"] = _SESSION_PROFILE.name
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """As many processes as there are processors, and none beside this one where a single file or test is run."""
+    one = len(config.args) == 1 and config.args[0].partition("::")[0].endswith(".py")
+    return 0 if one else len(os.sched_getaffinity(0))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def remembered_derivations() -> Iterator[None]:
     """Argon2id is meant to be slow: each passphrase is derived once for each salt, whatever project was copied."""

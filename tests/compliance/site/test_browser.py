@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from minivess.compliance.site.writer import write_site
-from tests.compliance.site.test_site import HOSTILE, hostile_trace
+from tests.support.builders.hostile_trace import HOSTILE, hostile_trace
 from tests.support.builders.trace_data import empty_trace, make_trace
 from tests.support.html_pages import Page
 

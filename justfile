@@ -23,6 +23,10 @@ test *arguments:
 test-fast *arguments:
     uv run pytest @tests/fast.txt {{arguments}}
 
+# The lines of the product that the fast tests run.
+coverage *arguments:
+    uv run pytest @tests/fast.txt --cov=minivess --cov-report=term:skip-covered {{arguments}}
+
 # The slow tests: the demo, real trainings, some scenarios.
 test-slow *arguments:
     uv run pytest -m slow {{arguments}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,11 @@ def test_a_schema_refuses_what_the_reader_refuses() -> None:
     schema = schemas()["requirements.json"]
     good = {"user_needs": [{"id": "UN-01", "title": "t", "statement": "s"}]}
     jsonschema.validate(good, schema)
-    for bad in ({"user_need": []}, {"user_needs": [{**good["user_needs"][0], "source": "x"}]}, {"user_needs": [{}]}):
+    wrong: tuple[dict[str, Any], ...] = (
+        {"user_need": []},
+        {"user_needs": [{**good["user_needs"][0], "source": "x"}]},
+        {"user_needs": [{}]},
+    )
+    for bad in wrong:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(bad, schema)

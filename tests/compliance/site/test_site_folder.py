@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from minivess.compliance.site.writer import write_site
-from minivess.foundation import generated_folder as site_folder
 from minivess.foundation.errors import CannotWriteError, InputError, UsageError
 from tests.support.builders.trace_data import empty_trace, make_item, make_trace
 from tests.support.html_pages import digests_of
@@ -84,7 +84,7 @@ def test_a_disk_that_is_full_leaves_the_old_site(tmp_path: Path, monkeypatch: py
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(site_folder.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CannotWriteError, match="No space left"):
         write_site(make_trace(20), folder)
     assert digests_of(folder) == before

@@ -315,7 +315,7 @@ def _(story: Story, what: str, tmp_path: Path) -> None:
     if what == "putting the answer of a log that was made up in":
         story.receipt = made_up(story, tmp_path).model_copy(update={"through": (let_in, enrolled)})
         return
-    through = {
+    through: tuple[Receipt, ...] | None = {
         "leaving out the entry that let the service in": (enrolled, anchored),
         "leaving out the entry that enrolled the serving log": (let_in, anchored),
     }.get(what)

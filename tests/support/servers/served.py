@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_bytes
 from minivess.ml.cases.prepared import load_case
 from minivess.records.data.split import Part
+from minivess.records.data.version import DataVersion
 from minivess.records.device.workspace_files import SEALED, SPLIT
 from minivess.records.log.entry import Entry
 from minivess.records.models.model import CalibrationRecord
@@ -54,7 +55,7 @@ def prepare(project: ProjectFolder, *, threshold: float | None = 0.3) -> None:
         preparation.ingest(services, ada)
         preparation.validate(services, ada)
         split = preparation.split(services, ada)
-        version = preparation.DataVersion(dvc=f"md5:{'0' * 32}", split=split.root)
+        version = DataVersion(dvc=f"md5:{'0' * 32}", split=split.root)
         with recorded(services, "data.seal", ada, context=services.context(data=split.root)) as record:
             workspace_files.write_json(project.workspace, "data/version.json", version)
             held = BoundInputs.of(services)
@@ -114,7 +115,8 @@ class Service:
     ) -> httpx.Response:
         body = volume if isinstance(volume, bytes) else npy(volume)
         text = spacing if isinstance(spacing, str) else ",".join(str(step) for step in spacing)
-        return self.client.post("/v1/segment", files={"volume": (name, body)}, data={"spacing_um": text})
+        answer: Any = self.client.post("/v1/segment", files={"volume": (name, body)}, data={"spacing_um": text})
+        return cast("httpx.Response", answer)
 
     def entries(self) -> list[Entry]:
         """The entries about single answers, oldest first."""

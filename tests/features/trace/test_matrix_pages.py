@@ -22,7 +22,7 @@ from tests.support.projects import ProjectFolder
 from tests.support.tiny_tree import write_tree
 
 with lazily("openpyxl"):
-    import openpyxl
+    import openpyxl  # type: ignore[import-untyped]
 
 scenarios("matrix_pages.feature")
 

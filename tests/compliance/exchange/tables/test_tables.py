@@ -20,7 +20,7 @@ from minivess.foundation.errors import InputError
 from tests.support.lazy_modules import lazily
 
 with lazily("openpyxl"):
-    import openpyxl
+    import openpyxl  # type: ignore[import-untyped]
 
 pytestmark = pytest.mark.verifies("SU-19")
 

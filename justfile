@@ -17,11 +17,15 @@ check:
 
 # The tests that are not slow, on every core.
 test *arguments:
-    uv run pytest -n auto --dist loadfile -m "not slow" {{arguments}}
+    uv run pytest {{arguments}}
 
-# The tests that load no machine-learning library, on every core.
+# The tests that load no heavy library and start no server (under a minute).
 test-fast *arguments:
-    uv run pytest -n auto --dist loadfile -m "not slow" tests/architecture tests/foundation tests/records tests/compliance/proofs tests/compliance/rules tests/compliance/items tests/compliance/trace tests/compliance/risk tests/compliance/exchange {{arguments}}
+    uv run pytest @tests/fast.txt {{arguments}}
+
+# The lines of the product that the fast tests run.
+coverage *arguments:
+    uv run pytest @tests/fast.txt --cov=minivess --cov-report=term:skip-covered {{arguments}}
 
 # The slow tests: the demo, real trainings, some scenarios.
 test-slow *arguments:

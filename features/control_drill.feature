@@ -35,3 +35,23 @@ Feature: Drill of risk controls
   @REQ-073
   Scenario: Results without a control are not recorded
     Then pytest refuses to record results while a control is away
+
+  @REQ-213
+  Scenario Outline: Without pytest-bdd the command names the extra that is missing
+    Given a project has the source tree
+    And pytest-bdd is not installed
+    When "<command>" is run
+    Then it answers "pytest-bdd is not installed" with the hint "pip install 'minivess[pytest]'" and exit 3
+
+    Examples:
+      | command          |
+      | trace run        |
+      | risk drill RC-01 |
+
+  @REQ-213 @slow
+  Scenario: An installed package with the extra runs the scenarios of a tree
+    Given the scenario of the control expects a wrong sum to be refused
+    And a project has the source tree
+    And the package is installed from its wheel, with the extra "pytest" and nothing else
+    When "trace run" and "risk drill RC-01" are run with the installed package
+    Then the scenario passed, and the absence of the control is noticed

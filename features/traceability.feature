@@ -102,6 +102,15 @@ Feature: Traceability
       | REQ-001, RC-01, other | reported     |
       | REQ-002, slow         | reported     |
 
+  @REQ-192 @RC-11
+  Scenario: A requirement counts as not run when its only scenario is slow and was left out
+    Given in "features/sum.feature" the text "@REQ-001 @RC-01" becomes "@REQ-001 @RC-01 @slow"
+    When the trace check runs with results of a run that left out the slow scenarios
+    Then the requirement "REQ-001" counts as untested
+    And it reports "untested-requirement" of "REQ-001" at "requirements/all.yaml:6"
+    And it reports "unverified-control" of "RC-01" at "risk/controls.yaml:2"
+    And it reports "unbound-scenario" of "Two and two" at "features/sum.feature:3"
+
   @REQ-074 @RC-11 @RC-33
   Scenario Outline: Counts from use reopen a risk whose level rises
     Given in <uses> uses the situation of "RISK-01" came about <situations> times and did no harm

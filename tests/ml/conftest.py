@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from minivess.ml.cases.manifests import write_record
 from minivess.ml.cases.prepared import ingest
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
 from minivess.records.data.source import CaseSource, Data, Synthetic
+from tests.support.lazy_modules import lazily
+
+with lazily("scipy"):
+    from scipy import ndimage
 
 Volume = tuple[NDArray[np.float32], NDArray[np.bool_]]
 

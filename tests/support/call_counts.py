@@ -20,7 +20,7 @@ def counted(*functions: Callable[..., Any]) -> Iterator[Counter[str]]:
     A function that is never called has no count.
     """
     counts: Counter[str] = Counter()
-    codes: list[CodeType] = [getattr(one, "__func__", one).__code__ for one in functions]  # type: ignore[attr-defined]
+    codes: list[CodeType] = [getattr(one, "__func__", one).__code__ for one in functions]
 
     def started(code: CodeType, _: int) -> None:
         counts[code.co_qualname] += 1

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,11 @@ from tests.support.sqlite_disk import Access
 
 _NUMBERS = count()
 _PR_SET_PDEATHSIG = 1
-_EVENT = run_event("COMPLETE", UUID(int=0), "data.ingest", datetime(2026, 11, 21, tzinfo=UTC))
+
+
+@cache
+def _complete_event() -> dict[str, Any]:
+    return run_event("COMPLETE", UUID(int=0), "data.ingest", datetime(2026, 11, 21, tzinfo=UTC))
 
 
 @dataclass(frozen=True)
@@ -293,4 +298,4 @@ def _undelivered(events: list[dict[str, Any]], site: Site, log: AuditLog) -> Ite
 def _event(payload: dict[str, Any]) -> dict[str, Any]:
     """The one event of an entry."""
     run = uuid5(UUID(int=0), f"{payload['dataset']} {payload['cases']}")
-    return {**_EVENT, "run": {"runId": str(run)}}
+    return {**_complete_event(), "run": {"runId": str(run)}}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "rect", "path", "col"}
@@ -84,3 +87,18 @@ def broken(folder: Path, found: dict[str, Page]) -> list[str]:
 def _within(folder: Path, path: Path) -> str | None:
     resolved = path.resolve()
     return resolved.relative_to(folder.resolve()).as_posix() if resolved.is_relative_to(folder.resolve()) else None
+
+
+def table_of(site: Path) -> dict[str, Any]:
+    """What the matrix page of a site searches."""
+    script = (site / "data" / "items.js").read_text(encoding="utf-8")
+    return json.loads(script.removeprefix('"use strict";\nwindow.minivessItems = ').removesuffix(";\n"))
+
+
+def digests_of(folder: Path) -> dict[str, str]:
+    """Every file of a site with its digest."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import atexit
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-import onnx
-import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from minivess.compliance.identity.approvals import approve
 from minivess.compliance.identity.keyring import Keyring
@@ -28,7 +22,6 @@ from minivess.compliance.rules.admission import LOOK_POLICIES
 from minivess.compliance.rules.looks import criteria_digest, subject_of
 from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.paths import Workspace
-from minivess.foundation.user_profile import Profile
 from minivess.ml.inference.envelope import derive_envelope
 from minivess.records.data.split import Part
 from minivess.records.device.workspace_files import INTENDED_USE
@@ -47,8 +40,6 @@ from minivess.workflows.session.services import Services, open_services
 from minivess.workflows.trace import verification_runs
 from tests.support.builders.release_builder import write_source
 
-SESSION_PROFILE = ""
-"""The `XDG_DATA_HOME` of fixtures that live longer than a test; set by conftest.py."""
 PASSPHRASE = "correct horse battery staple"
 PATCH = (16, 32, 32)
 PEOPLE = {"ada": Role.DEVELOPER, "rosa": Role.REVIEWER, "max": Role.RELEASE_MANAGER}
@@ -88,7 +79,6 @@ class ProjectFolder:
         return reopen(self.workspace.root)
 
     def copy_to(self, root: Path) -> ProjectFolder:
-        _forget()
         shutil.copytree(self.workspace.root, root)
         return ProjectFolder(Workspace(root), dict(self.signers))
 
@@ -100,25 +90,10 @@ def reopen(root: Path) -> Services:
 
 def start(root: Path, *, source: Path) -> ProjectFolder:
     """A project with three people and a started log: a copy of one that is made once a process."""
-    _forget()
     workspace, signers = _template()
     shutil.copytree(workspace.root, root)
     Workspace(root).project_file.write_text(PROJECT.format(source=source), encoding="utf-8")
     return ProjectFolder(Workspace(root), dict(signers))
-
-
-@contextmanager
-def machine(profile: Path) -> Iterator[None]:
-    """A profile of its own for a fixture that lives longer than a test: a step may ask for it amid a test."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_DATA_HOME", str(profile))
-        yield
-
-
-def _forget() -> None:
-    """Fixtures of a module or a session go on from copies of one log in one profile: each begins as if on its own machine."""
-    if os.environ.get("XDG_DATA_HOME") == SESSION_PROFILE:
-        shutil.rmtree(Profile.of_user().seen, ignore_errors=True)
 
 
 @cache
@@ -147,6 +122,9 @@ def seal(project: ProjectFolder) -> None:
 
 def write_toy_graph(path: Path, *, bias: float = 0.0) -> None:
     """A graph with the shape of an exported ensemble: probability = sigmoid(2 x + bias) of the normalised patch."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
     shape = [1, 1, *PATCH]
     graph = helper.make_graph(
         [

@@ -14,7 +14,7 @@ from tests.support.builders.guarded_log import VERIFY
 @contextmanager
 def remembered_signatures() -> Iterator[None]:
     """Both verifiers remember signatures by key, text and signature."""
-    kept, right = log.verify, set[tuple[str, str, str, bytes, bytes]]()
+    kept, right = vars(log)["verify"], set[tuple[str, str, str, bytes, bytes]]()
 
     def verify(key: PublicKey, text: bytes, signature: bytes) -> None:
         asked = (key.key_id, key.algorithm.value, key.spki, text, signature)
@@ -22,11 +22,13 @@ def remembered_signatures() -> Iterator[None]:
             kept(key, text, signature)
             right.add(asked)
 
-    arithmetic = VERIFY.ed25519_holds, VERIFY.p256_holds
-    log.verify = verify
-    VERIFY.ed25519_holds, VERIFY.p256_holds = (cache(one) for one in arithmetic)
+    arithmetic = {name: getattr(VERIFY, name) for name in ("ed25519_holds", "p256_holds")}
+    setattr(log, "verify", verify)  # noqa: B010
+    for name, function in arithmetic.items():
+        setattr(VERIFY, name, cache(function))
     try:
         yield
     finally:
-        log.verify = kept
-        VERIFY.ed25519_holds, VERIFY.p256_holds = arithmetic
+        setattr(log, "verify", kept)  # noqa: B010
+        for name, function in arithmetic.items():
+            setattr(VERIFY, name, function)

@@ -36,7 +36,7 @@ def sample[T](everything: list[T], count: int) -> list[T]:
 
 @pytest.mark.parametrize("make", [device, adopting, serving, restored])
 def test_the_stories_hold(make: object) -> None:
-    log = make()  # type: ignore[operator]
+    log = make()
     checks = verify_entries(log.pairs, log.checkpoint)[0]
     assert [check.detail for check in checks if not check.passed] == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,7 +191,7 @@ def test_records_of_other_cases_are_refused(what: str) -> None:
 
 
 @pytest.mark.verifies("REQ-104")
-def test_flat_colour_pictures_without_a_size_are_croissant_too(tmp_path) -> None:
+def test_flat_colour_pictures_without_a_size_are_croissant_too(tmp_path: Path) -> None:
     import mlcroissant
 
     cases = [case(name, axes="yxc", shape=(16, 16, 3), spacing=(1.0, 1.0), unit="px") for name in "abcd"]

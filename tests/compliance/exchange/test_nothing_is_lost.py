@@ -217,8 +217,8 @@ def test_each_word_of_a_text_file_is_in_an_item_or_a_remark(tmp_path: Path, name
 
 
 def test_each_word_of_a_workbook_is_in_an_item_or_a_remark(tmp_path: Path) -> None:
-    from openpyxl import Workbook
-    from openpyxl.comments import Comment
+    from openpyxl import Workbook  # type: ignore[import-untyped]
+    from openpyxl.comments import Comment  # type: ignore[import-untyped]
 
     workbook = Workbook()
     sheet = workbook.active

@@ -105,7 +105,7 @@ def test_an_export_does_not_depend_on_the_day_but_for_its_time(tree: Path, tmp_p
 
 
 def test_no_cell_of_an_export_is_a_formula(tmp_path: Path) -> None:
-    import openpyxl
+    import openpyxl  # type: ignore[import-untyped]
 
     item = ForeignItem("=cmd|'/c calc'!A1", "REQ", "+1", "@SUM(1)", {"note": "-2+3"}, (), Place("x"))
     path = tmp_path / "items.xlsx"
@@ -118,7 +118,7 @@ def test_no_cell_of_an_export_is_a_formula(tmp_path: Path) -> None:
 
 
 def test_a_reqif_export_holds_to_the_schema(tree: Path, tmp_path: Path) -> None:
-    import reqif
+    import reqif  # type: ignore[import-untyped]
     import xmlschema
 
     path = tmp_path / "items.reqif"

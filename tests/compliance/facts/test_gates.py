@@ -100,7 +100,7 @@ def test_gaps_are_named_with_their_place(facts: GateFacts) -> None:
 @pytest.mark.parametrize("outcome", ["failed", "skipped"])
 def test_only_passed_is_passed(facts: GateFacts, outcome: str) -> None:
     assert facts.report is not None
-    bad = RecordedResult(name="x", node="n", ids=(), outcome=outcome, seconds=0.0)  # type: ignore[arg-type]
+    bad = RecordedResult(name="x", node="n", ids=(), outcome=outcome, seconds=0.0)
     report = facts.report.model_copy(update={"results": (*facts.report.results, bad)})
     assert not _one({"kind": "scenarios", "id": "s"}, facts.model_copy(update={"report": report})).passed
     empty = facts.report.model_copy(update={"results": ()})

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.verifies("REQ-009", "SU-10")
 
 
 def revoke(log: LogBuilder, by: object, who: str) -> None:
-    log.append(by, "identity.revoked", {"identity": who, "reason": "lost"})  # type: ignore[arg-type]
+    log.append(by, "identity.revoked", {"identity": who, "reason": "lost"})
 
 
 def test_the_fold_knows_roots_people_and_log_key() -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-import jsonschema
 import pytest
 
 from minivess.compliance.items.schemas import schemas, write_schemas
 from minivess.foundation.strict_yaml import load_yaml
+from tests.support.lazy_modules import lazily
+
+with lazily("jsonschema"):
+    import jsonschema
 
 pytestmark = pytest.mark.verifies("SU-16")
 
@@ -37,6 +41,11 @@ def test_a_schema_refuses_what_the_reader_refuses() -> None:
     schema = schemas()["requirements.json"]
     good = {"user_needs": [{"id": "UN-01", "title": "t", "statement": "s"}]}
     jsonschema.validate(good, schema)
-    for bad in ({"user_need": []}, {"user_needs": [{**good["user_needs"][0], "source": "x"}]}, {"user_needs": [{}]}):
+    wrong: tuple[dict[str, Any], ...] = (
+        {"user_need": []},
+        {"user_needs": [{**good["user_needs"][0], "source": "x"}]},
+        {"user_needs": [{}]},
+    )
+    for bad in wrong:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(bad, schema)

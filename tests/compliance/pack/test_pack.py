@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.signer import Signer
 from minivess.compliance.pack.pack import BuiltPack, add_signature, build_pack
 from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.rules.log_facts import read_log
@@ -29,7 +30,7 @@ def release(tmp_path: Path) -> Release:
     return make_release(tmp_path / "release")
 
 
-def _sign(built: BuiltPack, release: Release, who: logs.Signer, meaning: Meaning) -> None:
+def _sign(built: BuiltPack, release: Release, who: Signer, meaning: Meaning) -> None:
     page = digest_bytes(read_archive(built.path.read_bytes())["data/index.html"])
     envelope = sign_for(built.tag_manifest_digest, page, who, meaning, len(release.log.entries))
     add_signature(built.path, who.identity.id, envelope)

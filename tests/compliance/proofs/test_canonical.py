@@ -96,7 +96,7 @@ ODD = [
 def plainly(value: object) -> bytes | None:
     """What the plain implementation writes, or None where it refuses."""
     try:
-        return rfc8785.dumps(value)  # type: ignore[arg-type]
+        return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, AttributeError, UnicodeEncodeError):
         return None
 

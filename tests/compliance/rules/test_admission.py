@@ -401,9 +401,9 @@ def test_the_log_of_version_0_1_0_is_judged_by_its_own_table() -> None:
     from tests.support.builders import pack_builder
 
     log = pack_builder.story()
-    assert logs.both(log) == ("", "")  # type: ignore[arg-type]
+    assert logs.both(log) == ("", "")
     words = "permitted by action table 1 (the rules of version 0.1.0)"
-    assert all(words in said for said in logs.words_of_both(log))  # type: ignore[arg-type]
+    assert all(words in said for said in logs.words_of_both(log))
 
 
 def test_both_name_the_table_that_a_log_follows() -> None:

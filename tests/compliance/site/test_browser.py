@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.compliance.site.test_site import HOSTILE, hostile_trace
+from tests.support.builders.hostile_trace import HOSTILE, hostile_trace
 from tests.support.builders.trace_data import empty_trace, make_trace
 from tests.support.html_pages import Page
 from tests.support.trace_site import write_site

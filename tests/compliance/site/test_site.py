@@ -2,64 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 
-from minivess.compliance.site.view import ITEMS_A_PAGE, STATUSES, PackPaths, place
+from minivess.compliance.site.view import PackPaths, place
 from minivess.compliance.site.writer import site_files
-from minivess.foundation import generated_folder as site_folder
-from minivess.foundation.errors import CannotWriteError, InputError, UsageError
-from tests.support.builders.trace_data import empty_trace, link, make_clause, make_item, make_trace, signature, text
-from tests.support.html_pages import Page, broken, pages
+from tests.support.builders.hostile_trace import HOSTILE, hostile_trace
+from tests.support.builders.trace_data import empty_trace, link, make_clause, make_item, make_trace, text
+from tests.support.html_pages import Page, broken, digests_of, pages, table_of
 from tests.support.trace_site import view_of, write_site
 
 pytestmark = pytest.mark.verifies("SU-24")
-
-HOSTILE = (
-    "<script>alert(1)</script>",
-    "</script><script>alert(1)</script>",
-    "javascript:alert(1)",
-    '"><img src=x onerror=alert(1)>',
-    "' onmouseover='alert(1)",
-    "line\u2028separator\u2029end",
-    "{{ 7 * 7 }}{% raw %}",
-    "]]><svg/onload=alert(1)>",
-    "W" * 400,
-    "שלום עולם \u202eevil\u202c",
-    "half a pair \ud800",
-    "&lt;b&gt; & &amp;",
-    "../../../etc/passwd",
-    "",
-)
-
-
-@pytest.fixture(scope="module")
-def trace() -> dict[str, Any]:
-    return make_trace(2 * ITEMS_A_PAGE + 7)
-
-
-@pytest.fixture(scope="module")
-def site(trace: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site") / "site"
-    write_site(trace, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def found(site: Path) -> dict[str, Page]:
-    return pages(site)
-
-
-def table_of(site: Path) -> dict[str, Any]:
-    script = (site / "data" / "items.js").read_text(encoding="utf-8")
-    return json.loads(script.removeprefix('"use strict";\nwindow.minivessItems = ').removesuffix(";\n"))
 
 
 def test_every_link_of_every_page_leads_to_a_file_and_an_id(site: Path, found: dict[str, Page]) -> None:
@@ -219,85 +176,6 @@ def test_links_are_followed_both_ways(trace: dict[str, Any]) -> None:
     assert "is refined by" in [edge.words for edge in view.down["RC-01"]]
 
 
-def test_every_count_of_the_start_page_is_what_its_filter_finds(
-    trace: dict[str, Any], site: Path, found: dict[str, Page]
-) -> None:
-    table = table_of(site)
-    wanted = re.findall(
-        r'<a class="number" href="matrix\.html(?:#([^"]*))?">([0-9\u202f]+)</a>', found["index.html"].source
-    )
-    assert len(wanted) > 20
-    for state, number in wanted:
-        filters = dict(part.split("=") for part in unquote(state.replace("&amp;", "&")).split("&") if part)
-        rows = [
-            row
-            for row in table["items"]
-            if filters.get("kind") in {None, table["kinds"][row[2]][0]}
-            and filters.get("status") in {None, table["statuses"][row[4]][0]}
-            and (filters.get("point") != "suspect" or row[5] & 1)
-        ]
-        assert len(rows) == int(number.replace("\u202f", "")), state
-    statuses = Counter(item["status"] for item in trace["items"])
-    assert set(statuses) <= set(STATUSES)
-
-
-def test_counts_of_points_and_results_are_those_of_the_lists_they_lead_to(
-    trace: dict[str, Any], found: dict[str, Page]
-) -> None:
-    verdict, report = trace["verdict"], trace["report"]
-    points, results = found["points.html"].source, found["results.html"].source
-    assert _tally(points, "open") == verdict["gaps"] == _rows(points, "open")
-    assert _tally(points, "justified") == verdict["justified"] == _rows(points, "justified")
-    assert _tally(points, "suspect") == verdict["suspects"] == _rows(points, "suspect")
-    assert _tally(results, "passed") == report["passed"] == _rows(results, "passed")
-    assert _tally(results, "failed") == report["failed"] == _rows(results, "failed")
-    justified = [gap["justified"] for gap in trace["gaps"] if gap["justified"]]
-    assert all(gap["reason"] in points and gap["owner"] in points and gap["expires"] in points for gap in justified)
-
-
-def test_the_start_page_shows_what_is_open_suspect_and_justified(found: dict[str, Page], trace: dict[str, Any]) -> None:
-    start = found["index.html"]
-    first = next(gap for gap in trace["gaps"] if gap["justified"] is None)
-    assert first["message"] in start.text
-    soonest = min((gap for gap in trace["gaps"] if gap["justified"]), key=lambda gap: gap["justified"]["expires"])
-    assert all(value in start.text for value in soonest["justified"].values())
-    suspect = next(item["id"] for item in trace["items"] if item["suspect"])
-    assert f"items/{place(suspect).address}" in start.links
-    assert trace["report"]["tester"] in start.text
-    assert trace["report"]["commit"][:12] in start.text
-
-
-def _section(source: str, anchor: str) -> str:
-    (section,) = re.findall(rf'<section aria-labelledby="{anchor}">(.*?)</section>', source, re.DOTALL)
-    return section
-
-
-def _tally(source: str, anchor: str) -> int:
-    (number,) = re.findall(r'class="tally">([0-9\u202f]+)<', _section(source, anchor))
-    return int(number.replace("\u202f", ""))
-
-
-def _rows(source: str, anchor: str) -> int:
-    section = _section(source, anchor)
-    return section.count("</tr>") - section.count("</thead>")
-
-
-def test_each_cell_of_the_risk_matrix_leads_to_the_risks_it_counts(
-    trace: dict[str, Any], found: dict[str, Page]
-) -> None:
-    source = found["risks.html"].source
-    filled = [cell for cell in trace["risk"]["cells"] if cell["initial"] or cell["residual"]]
-    assert filled
-    for cell in trace["risk"]["cells"]:
-        for stage in ("initial", "residual"):
-            anchor = f"{stage}-{cell['severity']}-{cell['probability']}"
-            shown = re.findall(rf'<a href="#{anchor}" aria-label="[^"]*">([0-9]+)</a>', source)
-            assert shown == ([str(len(cell[stage]))] if cell[stage] else [])
-            listed = re.findall(rf'id="{anchor}">(.*?)</div>', source, re.DOTALL)
-            ids = re.findall(r">([A-Z]+-[0-9]+)</a>", listed[0]) if listed else []
-            assert ids == cell[stage]
-
-
 def test_the_picture_shows_two_levels_on_either_side_and_every_box_is_a_link(
     trace: dict[str, Any], found: dict[str, Page]
 ) -> None:
@@ -326,15 +204,7 @@ def test_a_picture_stays_small_however_many_neighbours_there_are(tmp_path: Path)
 def test_the_same_trace_gives_the_same_bytes(trace: dict[str, Any], site: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
     write_site(json.loads(json.dumps(trace)), again)
-    assert _digests(again) == _digests(site)
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    assert digests_of(again) == digests_of(site)
 
 
 def test_no_page_but_the_matrix_may_run_a_script_and_none_may_load_from_elsewhere(found: dict[str, Page]) -> None:
@@ -369,96 +239,6 @@ def test_the_script_sets_every_text_as_text(site: Path) -> None:
     script = (site / "assets" / "matrix.js").read_text(encoding="utf-8")
     for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
         assert word not in script
-
-
-def hostile_trace() -> dict[str, Any]:
-    """A trace in which whatever can hold free text holds something that means harm."""
-    items = []
-    for number, words in enumerate(HOSTILE, start=1):
-        items.append(
-            make_item(
-                f"REQ-{number:03}",
-                "requirement",
-                words,
-                status="failed" if number % 2 else words or "none",
-                suspect=True,
-                text=[{"label": words, "value": words}],
-                facts=[{"label": words, "value": words}],
-                standards=[words] if words else [],
-                source={"path": words, "line": 1},
-                links=[link("derives-from", f"REQ-{1 + number % 3:03}"), link(words, words or "REQ-001", suspect=True)],
-                scenarios=[
-                    {"name": words, "feature": words, "path": words, "line": 1, "outcome": words, "seconds": None}
-                ],
-                tests=[{"name": words, "path": words, "line": 1}],
-                code=[{"name": words, "path": words, "line": 1}],
-                results=[
-                    {
-                        "name": words,
-                        "node": words,
-                        "outcome": "failed",
-                        "seconds": 0.1,
-                        "message": words,
-                        "evidence": [{"path": words, "digest": words}],
-                    }
-                ],
-                gaps=[
-                    {
-                        "kind": words,
-                        "message": words,
-                        "path": words,
-                        "line": None,
-                        "justified": {"reason": words, "owner": words, "expires": words} if number % 2 else None,
-                    }
-                ],
-                history=[{"commit": words, "time": words, "author": words, "subject": words}],
-                signatures=[signature(1, words, words, words, words), signature(number, words, words, words)],
-                levels=[
-                    {
-                        "stage": words,
-                        "severity": 9,
-                        "p1": 0,
-                        "p2": 99,
-                        "probability": 0,
-                        "level": words,
-                        "acceptable": False,
-                    }
-                ],
-            )
-        )
-    items.append(make_item("../../evil\"'<b>-1", "<i>kind", "An id that is none"))
-    trace = empty_trace() | {
-        "items": items,
-        "project": dict.fromkeys(("name", "version", "commit", "tree", "time"), HOSTILE[0]),
-        "gaps": [{**gap, "item": item["id"]} for item in items for gap in item["gaps"]],
-        "verdict": {"holds": False, "gaps": 7, "justified": 7, "suspects": len(items)},
-        "log": {"origin": HOSTILE[3], "size": 3, "demo": True},
-        "made": [
-            {"name": f"{words}.onnx", "digest": words, "action": words, "entry": 1, "actor": words, "time": words}
-            for words in HOSTILE
-        ],
-        "signatures": [signature(1, words, "baseline", words, words) for words in HOSTILE]
-        + [signature(2, words, "baseline", words) for words in HOSTILE],
-        "coverage": [
-            make_clause(standard=words, clause=words, paraphrase=words, status="met", evidence=[words], reason=words)
-            for words in HOSTILE
-        ],
-    }
-    trace["risk"] = {
-        "severity": [HOSTILE[0]],
-        "probability": [HOSTILE[3]],
-        "cells": [
-            {
-                "severity": 1,
-                "probability": 1,
-                "level": HOSTILE[1],
-                "acceptable": False,
-                "initial": ["REQ-001", HOSTILE[0]],
-                "residual": ["REQ-001"],
-            }
-        ],
-    }
-    return trace
 
 
 def test_text_that_means_harm_stays_text(tmp_path: Path) -> None:
@@ -536,7 +316,7 @@ def test_stale_results_are_called_stale(tmp_path: Path) -> None:
 
 
 def test_what_the_format_does_not_know_is_neither_hidden_nor_in_the_way(tmp_path: Path) -> None:
-    result = {"name": "t", "node": "n", "seconds": None, "message": "", "evidence": []}
+    result: dict[str, Any] = {"name": "t", "node": "n", "seconds": None, "message": "", "evidence": []}
     items = [
         make_item("REQ-001", "a b", "One", results=[{**result, "outcome": "x y"}, {**result, "outcome": "x-y"}]),
         make_item("REQ-002", "a-b", "Two", status="strange"),
@@ -556,102 +336,6 @@ def test_an_address_follows_from_the_id_alone() -> None:
     assert place("REQ-01234").page == "REQ-1200.html"
     assert place("REQ-7/../x").page.startswith("other-")
     assert place("req-1").page != place("REQ-1").page
-
-
-@pytest.mark.parametrize("change", [{"format": "minivess-trace/1"}, {"format": None}])
-def test_another_format_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not a format"):
-        write_site(empty_trace() | change, tmp_path / "site")
-    assert not list(tmp_path.iterdir())
-
-
-def test_an_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    twice = [make_item("REQ-001", "requirement", "One"), make_item("REQ-001", "requirement", "Two")]
-    with pytest.raises(InputError, match="twice"):
-        write_site(empty_trace() | {"items": twice}, tmp_path / "site")
-
-
-def test_a_site_is_replaced_whole(tmp_path: Path) -> None:
-    folder = tmp_path / "site"
-    write_site(make_trace(120), folder)
-    assert (folder / "items" / "REQ-100.html").exists()
-    write_site(make_trace(10), folder)
-    assert not (folder / "items" / "REQ-100.html").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["site"]
-
-
-def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
-    folder = tmp_path / "site"
-    folder.mkdir()
-    write_site(empty_trace(), folder)
-    assert (folder / "index.html").exists()
-
-
-@pytest.mark.parametrize("marker", [None, "{}", "no json", '{"format": "minivess-site/1"}', '["minivess-site/1"]'])
-def test_a_folder_that_is_not_ours_is_left_alone(marker: str | None, tmp_path: Path) -> None:
-    folder = tmp_path / "thesis"
-    folder.mkdir()
-    (folder / "chapter.txt").write_text("years of work", encoding="utf-8")
-    if marker is not None:
-        (folder / "site.json").write_text(marker, encoding="utf-8")
-    with pytest.raises(UsageError, match=r"chapter\.txt"):
-        write_site(make_trace(), folder)
-    assert (folder / "chapter.txt").read_text(encoding="utf-8") == "years of work"
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
-
-
-def test_a_site_somebody_put_notes_into_is_left_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "site"
-    write_site(make_trace(), folder)
-    (folder / "items" / "notes.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(UsageError, match="notes"):
-        write_site(make_trace(), folder)
-    assert (folder / "items" / "notes.txt").exists()
-
-
-def test_a_file_or_a_link_in_the_place_of_the_folder_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("mine", encoding="utf-8")
-    (tmp_path / "away").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "away")
-    for name in ("file", "link"):
-        with pytest.raises(UsageError, match="not a folder"):
-            write_site(make_trace(), tmp_path / name)
-
-
-def test_a_disk_that_is_full_leaves_the_old_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "site"
-    write_site(make_trace(10), folder)
-    before = _digests(folder)
-
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(site_folder.os, "fsync", full)
-    with pytest.raises(CannotWriteError, match="No space left"):
-        write_site(make_trace(20), folder)
-    assert _digests(folder) == before
-    assert [path.name for path in tmp_path.iterdir()] == ["site"]
-
-
-def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_site(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "site"
-    write_site(make_trace(10), folder)
-    before = _digests(folder)
-    rename = Path.rename
-
-    def refuse(self: Path, target: Path) -> Path:
-        if self.name.startswith(".site.new.") and not self.name.endswith(".old"):
-            raise OSError(13, "Permission denied")
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", refuse)
-    with pytest.raises(CannotWriteError, match="Permission denied"):
-        write_site(make_trace(20), folder)
-    monkeypatch.undo()
-    assert _digests(folder) == before
-    assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
 def test_one_long_text_and_one_without_spaces_are_shown_whole(tmp_path: Path) -> None:

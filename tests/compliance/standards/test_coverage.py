@@ -40,7 +40,7 @@ def attested(subject: str, entry: int = 12) -> Attested:
 
 
 def judge(facts: Facts, name: str, catalogue: Catalogue | None = None, safety_class: str = "B") -> Coverage:
-    covered = coverage(catalogue or iec62304(), facts, safety_class=safety_class, today=TODAY)  # type: ignore[arg-type]
+    covered = coverage(catalogue or iec62304(), facts, safety_class=safety_class, today=TODAY)
     return next(row for row in covered if name in (row.clause.label, row.clause.id))
 
 
@@ -230,8 +230,8 @@ facts_of_any_kind = st.builds(
 def test_no_row_is_lost_and_none_is_better_than_its_evidence(
     facts: Facts, today: date, catalogue: Catalogue, safety_class: str
 ) -> None:
-    covered = coverage(catalogue, facts, safety_class=safety_class, today=today)  # type: ignore[arg-type]
-    assert [row.clause for row in covered] == list(catalogue.binding(safety_class))  # type: ignore[arg-type]
+    covered = coverage(catalogue, facts, safety_class=safety_class, today=today)
+    assert [row.clause for row in covered] == list(catalogue.binding(safety_class))
     for row in covered:
         assert set(row.evidence).isdisjoint(row.missing)
         assert set(row.clause.evidence) <= {*row.evidence, *row.missing}

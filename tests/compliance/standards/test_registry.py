@@ -20,7 +20,7 @@ TODAY = date(2026, 11, 21)
 
 
 def sources(tree: Path, **more: object) -> EvidenceSources:
-    return EvidenceSources(Tree.read(tree, today=TODAY), "B", **more)  # type: ignore[arg-type]
+    return EvidenceSources(Tree.read(tree, today=TODAY), "B", **more)
 
 
 def test_every_kind_of_evidence_that_can_be_found_has_one_collector() -> None:

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.verifies("REQ-002", "RC-06", "SU-14")
 
 def failure(lines: list[tuple[bytes, bytes | None]], checkpoint: str, **trust: object) -> str:
     """What the first failing check says; fails the test when all hold."""
-    checks, _, _ = verify_entries(lines, checkpoint, **trust)  # type: ignore[arg-type]
+    checks, _, _ = verify_entries(lines, checkpoint, **trust)
     bad = [check for check in checks if not check.passed]
     assert bad
     return bad[0].detail

@@ -224,8 +224,8 @@ def test_every_bit_of_a_signature_file_counts() -> None:
         content = bytearray(good()[name])
         content[position] ^= 1 << position % 8
         assert first_failure({**good(), name: bytes(content)}).startswith("release signatures")
-    content = good()[name]
-    for changed_content in (content + b"\n", b" " + content, content.replace(b",", b", ", 1)):
+    whole = good()[name]
+    for changed_content in (whole + b"\n", b" " + whole, whole.replace(b",", b", ", 1)):
         assert script_refuses({**good(), name: changed_content})
         assert first_failure({**good(), name: changed_content})
 

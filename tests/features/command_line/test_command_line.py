@@ -15,8 +15,11 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.foundation.errors import UsageError
 from minivess.foundation.paths import Workspace
 from minivess.records.log.entry import Outcome
-from minivess.workflows.project.demo import prepare_folder
 from tests.support import projects
+from tests.support.lazy_modules import lazily
+
+with lazily("minivess.workflows.project.demo"):
+    from minivess.workflows.project import demo
 
 scenarios("command_line.feature")
 
@@ -102,7 +105,7 @@ def _(run: Run, started_project: projects.ProjectFolder) -> None:
 
 @given("the folder of an interrupted demo")
 def _(run: Run) -> None:
-    prepare_folder(SOURCE, Workspace(run.folder))
+    demo.prepare_folder(SOURCE, Workspace(run.folder))
     (run.folder / "models").mkdir()
     (run.folder / "models" / "half-written").write_bytes(b"half")
 
@@ -139,7 +142,7 @@ def _(run: Run, command: str) -> None:
 @when("the demo prepares that folder")
 def _(run: Run) -> None:
     try:
-        prepare_folder(SOURCE, Workspace(run.folder))
+        demo.prepare_folder(SOURCE, Workspace(run.folder))
     except UsageError as error:
         run.refusal = error
 

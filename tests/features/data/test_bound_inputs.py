@@ -27,12 +27,15 @@ from minivess.records.models.intended_use import IntendedUse
 from minivess.workflows.data import preparation, splits
 from minivess.workflows.models import calibration, ensembles, export, training
 from minivess.workflows.release import build
-from minivess.workflows.sealed import final_evaluation, requests
+from minivess.workflows.sealed import requests
 from minivess.workflows.serving.inference import open_model
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.services import Services
 from tests.support import projects
-from tests.support.servers import served
+from tests.support.lazy_modules import lazily
+
+with lazily("minivess.workflows.sealed.final_evaluation"):
+    from minivess.workflows.sealed import final_evaluation
 
 scenarios("bound_inputs.feature")
 
@@ -118,15 +121,6 @@ def approved(
     return project, asked.id
 
 
-@pytest.fixture(scope="module")
-def servable(
-    started_project: projects.ProjectFolder, tmp_path_factory: pytest.TempPathFactory
-) -> projects.ProjectFolder:
-    project = started_project.copy_to(tmp_path_factory.mktemp("servable") / "project")
-    served.prepare(project)
-    return project
-
-
 @given("an approved request to open the test set", target_fixture="story")
 def _(approved: tuple[projects.ProjectFolder, str], tmp_path: Path) -> Story:
     project, request = approved
@@ -148,8 +142,8 @@ def _(releasable_project: projects.ProjectFolder, tmp_path: Path) -> Story:
 
 
 @given("a project whose model is served", target_fixture="story")
-def _(servable: projects.ProjectFolder, tmp_path: Path) -> Story:
-    return Story(servable.copy_to(tmp_path / "project"))
+def _(servable_project: projects.ProjectFolder, tmp_path: Path) -> Story:
+    return Story(servable_project.copy_to(tmp_path / "project"))
 
 
 @given("the voxels of the test cases are made smaller in the manifest")

@@ -12,7 +12,6 @@ import yaml
 from click.testing import CliRunner
 from PIL import Image
 from pytest_bdd import given, parsers, scenarios, then, when
-from scipy import ndimage
 
 from minivess.cli.main import app
 from minivess.foundation.errors import RefusedError
@@ -22,7 +21,11 @@ from minivess.records.device.workspace_files import SPLIT
 from minivess.records.log.entry import Outcome
 from minivess.workflows.data import preparation, splits
 from minivess.workflows.session import workspace_files
+from tests.support.lazy_modules import lazily
 from tests.support.projects import PASSPHRASE, ProjectFolder, start, write_tiny_tree
+
+with lazily("scipy"):
+    from scipy import ndimage
 
 scenarios("data_splits.feature")
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pytest_bdd import given, scenarios, then, when
-from scipy import ndimage
 
 from minivess.compliance.documents.result_tables import cases_csv
 from minivess.ml.evaluation.acceptance_criteria import Judgement, judge
@@ -29,6 +28,10 @@ from minivess.records.evaluation.evaluation import (
 )
 from minivess.records.evaluation.measures import MEASURES
 from tests.support.builders.new_measure import NAME, add_measure
+from tests.support.lazy_modules import lazily
+
+with lazily("scipy"):
+    from scipy import ndimage
 
 scenarios("evaluation.feature")
 

@@ -26,7 +26,7 @@ from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads import IdentityRefused
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.people import accounts
-from minivess.workflows.sealed import access_status, final_evaluation, key_release
+from minivess.workflows.sealed import access_status, key_release
 from minivess.workflows.sealed import requests as test_set
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.recording import recorded
@@ -34,6 +34,10 @@ from minivess.workflows.session.services import Services
 from minivess.workflows.session.workspace_files import load_project
 from tests.support import projects
 from tests.support.builders import audit_logs
+from tests.support.lazy_modules import lazily
+
+with lazily("minivess.workflows.sealed.final_evaluation"):
+    from minivess.workflows.sealed import final_evaluation
 
 scenarios("guarded_evaluation.feature")
 

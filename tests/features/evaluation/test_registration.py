@@ -25,11 +25,15 @@ from minivess.records.people.approval import UnsealRequest
 from minivess.workflows.data import preparation
 from minivess.workflows.data.seal_terms import groups_of
 from minivess.workflows.release import build
-from minivess.workflows.sealed import analysis_plan, final_evaluation, registration, requests
+from minivess.workflows.sealed import analysis_plan, registration, requests
 from minivess.workflows.sealed.registration import policy_of
 from minivess.workflows.session.bound_inputs import BoundInputs, evaluation_inputs, inputs_digest
 from minivess.workflows.session.services import Services
 from tests.support import projects
+from tests.support.lazy_modules import lazily
+
+with lazily("minivess.workflows.sealed.final_evaluation"):
+    from minivess.workflows.sealed import final_evaluation
 
 scenarios("registration.feature")
 

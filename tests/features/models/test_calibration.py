@@ -34,7 +34,7 @@ class HalfLogits(PatchPredictor):
         return to_probability(patches / 2)
 
     def logit(self, volume: NDArray[np.generic]) -> NDArray[np.float32]:
-        return np.asarray(volume, dtype=np.float32) / 2
+        return np.asarray(np.asarray(volume) / 2, dtype=np.float32)
 
 
 def _case(name: str, seed: int) -> CalibrationCase:

@@ -9,7 +9,6 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from pytest_bdd import given, parsers, scenarios, then, when
-from scipy.ndimage import correlate
 
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError
@@ -17,6 +16,10 @@ from minivess.ml.export.onnx import certify
 from minivess.ml.inference.predictor import PatchPredictor, to_probability
 from minivess.records.models.model import ExportRecord
 from minivess.records.models.segresnet import SegResNetSpec
+from tests.support.lazy_modules import lazily
+
+with lazily("scipy"):
+    from scipy import ndimage
 
 scenarios("export.feature")
 
@@ -32,7 +35,7 @@ class Convolution(PatchPredictor):
     """Sigmoid of one 3 x 3 x 3 convolution, in NumPy and SciPy."""
 
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        answers = [correlate(patch[0].astype(np.float64), _weights(0), mode="constant") for patch in patches]
+        answers = [ndimage.correlate(patch[0].astype(np.float64), _weights(0), mode="constant") for patch in patches]
         return to_probability(np.stack(answers)[:, np.newaxis])
 
 

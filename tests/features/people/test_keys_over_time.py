@@ -64,7 +64,7 @@ class Story:
     def keystore(self) -> Keystore:
         return Keystore(self.services.workspace / "keystore")
 
-    def signer(self, who: str):  # type: ignore[no-untyped-def]
+    def signer(self, who: str):
         return accounts.unlock(self.services, who.lower(), PASSPHRASE)
 
     def bodies(self, action: str) -> list[EntryBody]:

@@ -136,7 +136,7 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     files = story.files
     lines = files["manifest-sha512.txt"].decode() + files["tagmanifest-sha512.txt"].decode()
-    named = dict(reversed(line.split("  ", 1)) for line in lines.splitlines())
+    named = {name: digest for digest, name in (line.split("  ", 1) for line in lines.splitlines())}
     assert set(named) == set(files) - {"tagmanifest-sha512.txt"}
     assert all(hashlib.sha512(files[name]).hexdigest() == digest for name, digest in named.items())
 

@@ -20,10 +20,14 @@ from minivess.records.evaluation.evaluation import Criterion
 from minivess.records.log.entry import Outcome
 from minivess.records.verdict import Verdict
 from minivess.workflows.release import build as release
-from minivess.workflows.sealed import final_evaluation, requests
+from minivess.workflows.sealed import requests
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from tests.support import projects
+from tests.support.lazy_modules import lazily
+
+with lazily("minivess.workflows.sealed.final_evaluation"):
+    from minivess.workflows.sealed import final_evaluation
 
 scenarios("release.feature")
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.cli.main import app
+from minivess.cli.main import app, main
 from minivess.compliance.results.evidence_files import read_results
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.foundation.digests import digest_file
@@ -54,6 +55,7 @@ BODIES = {
     "looks at nothing": "assert add(2, 2, 4) == 4",
     "fails": "assert False",
 }
+SOURCE = Path(__file__).resolve().parents[3]
 SETTINGS = '[tool.pytest.ini_options]\nbdd_features_base_dir = "features"\npythonpath = ["src"]\n'
 
 
@@ -64,6 +66,16 @@ class Desk:
     tree: Path
     done: Result | None = None
     project: ProjectFolder | None = None
+    installed: Path | None = None
+    """The folder of the programs of a fresh environment."""
+    said: list[str] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
+
+    def arguments(self, command: str) -> list[str]:
+        """The words of a command on the project; a drill is of the project's tree."""
+        assert self.project is not None
+        source = ["--source", str(self.tree)] if command.startswith("risk drill") else []
+        return ["-C", str(self.project.workspace.root), *command.split(), *source]
 
 
 @pytest.fixture
@@ -93,6 +105,71 @@ def _(desk: Desk, tmp_path: Path) -> None:
     desk.project = projects.start(tmp_path / "project", source=desk.tree)
     with desk.project.services() as services:
         verification_runs.run_scenarios(services, desk.project.signers["ada"])
+
+
+@given("a project has the source tree")
+def _(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.project = projects.start(tmp_path / "project", source=desk.tree)
+    for who in ("LOG", "ADA"):
+        monkeypatch.setenv(f"MINIVESS_PASSPHRASE_{who}", projects.PASSPHRASE)
+
+
+@given("pytest-bdd is not installed")
+def _(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pytest_bdd", None)
+
+
+@given('the package is installed from its wheel, with the extra "pytest" and nothing else')
+def _(desk: Desk, tmp_path: Path) -> None:
+    uv, environment = shutil.which("uv"), tmp_path / "environment"
+    assert uv is not None
+    subprocess.run([uv, "build", "--quiet", "--wheel", "--out-dir", str(tmp_path / "dist"), str(SOURCE)], check=True)
+    [wheel] = (tmp_path / "dist").glob("*.whl")
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(environment)], check=True)
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", str(environment), f"{wheel}[pytest]"], check=True)
+    desk.installed = environment / "bin"
+
+
+@when(parsers.parse('"{first}" and "{second}" are run with the installed package'))
+def _(desk: Desk, first: str, second: str, tmp_path: Path) -> None:
+    assert desk.installed is not None
+    for command in (first, second):
+        done = subprocess.run(
+            [
+                desk.installed / "minivess",
+                *desk.arguments(command),
+                *(["--as", "ada"] if command == "trace run" else []),
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        desk.codes.append(done.returncode)
+        desk.said.append(done.stdout + done.stderr)
+
+
+@then("the scenario passed, and the absence of the control is noticed")
+def _(desk: Desk) -> None:
+    assert desk.codes == [0, 0], desk.said
+    assert "1 of 1 passed" in desk.said[0]
+    assert " noticed " in desk.said[1]
+
+
+@when(parsers.parse('"{command}" is run'))
+def _(desk: Desk, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["minivess", *desk.arguments(command)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    desk.codes.append(int(ended.value.code or 0))
+    desk.said.append(capsys.readouterr().err)
+
+
+@then(parsers.parse('it answers "{message}" with the hint "{hint}" and exit {code:d}'))
+def _(desk: Desk, message: str, hint: str, code: int) -> None:
+    assert message in desk.said[0]
+    assert hint in desk.said[0]
+    assert desk.codes == [code]
 
 
 @when("the tree changes")

@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import openpyxl
 import pytest
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
@@ -19,8 +18,12 @@ from minivess.compliance.items.items import load_items
 from minivess.compliance.trace.link_reviews import LinkKey, link_digests, read_reviews, write_reviews
 from minivess.workflows.trace import link_reviews
 from tests.support import projects
+from tests.support.lazy_modules import lazily
 from tests.support.projects import ProjectFolder
 from tests.support.tiny_tree import write_tree
+
+with lazily("openpyxl"):
+    import openpyxl  # type: ignore[import-untyped]
 
 scenarios("matrix_pages.feature")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from minivess.foundation.errors import UsageError
@@ -13,6 +12,10 @@ from minivess.ml.calibrators.registry import CALIBRATORS
 from minivess.ml.calibrators.temperature import negative_log_likelihood
 from minivess.ml.inference.predictor import CalibratedPredictor, PatchPredictor, to_logit, to_probability
 from minivess.records.models.segresnet import SegResNetSpec
+from tests.support.lazy_modules import lazily
+
+with lazily("torch"):
+    import torch
 
 pytestmark = pytest.mark.verifies("SU-32")
 

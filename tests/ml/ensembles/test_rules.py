@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from minivess.foundation.errors import UsageError
@@ -16,6 +15,10 @@ from minivess.ml.ensembles.rule import EnsembleRule
 from minivess.ml.inference.predictor import EnsemblePredictor, PatchPredictor
 from minivess.records.models.ensemble import MEAN, EnsembleMember, EnsembleRecord
 from minivess.records.models.segresnet import SegResNetSpec
+from tests.support.lazy_modules import lazily
+
+with lazily("torch"):
+    import torch
 
 pytestmark = pytest.mark.verifies("SU-30")
 
@@ -37,7 +40,7 @@ class Largest:
     """The largest probability of any member."""
 
     def combine(self, answers: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
-        return np.max(list(answers), axis=0)
+        return np.max(np.stack(list(answers)), axis=0).astype(np.float32)
 
     def combine_tensors(self, answers: Sequence[Any]) -> Any:
         return torch.stack(list(answers)).amax(dim=0)

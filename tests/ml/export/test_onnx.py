@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError, UsageError
@@ -14,6 +13,10 @@ from minivess.ml.export.onnx import certify, to_onnx
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import CalibratedPredictor, EnsemblePredictor, NetworkPredictor
 from minivess.records.models.segresnet import SegResNetSpec
+from tests.support.lazy_modules import lazily
+
+with lazily("torch"):
+    import torch
 
 pytestmark = pytest.mark.verifies("SU-34")
 

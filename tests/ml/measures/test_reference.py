@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
 from minivess.foundation.errors import CouldNotCheckError
 from minivess.ml.measures.cldice import cldice
@@ -14,6 +13,10 @@ from minivess.ml.measures.dice import dice
 from minivess.ml.measures.hd95_um import hd95_um
 from minivess.ml.measures.metrics_reloaded import reference_available, reference_measures
 from minivess.ml.measures.nsd import nsd
+from tests.support.lazy_modules import lazily
+
+with lazily("scipy"):
+    from scipy import ndimage
 
 pytestmark = pytest.mark.verifies("SU-33")
 

@@ -244,16 +244,17 @@ def test_a_project_changes_severities_and_never_silences(tmp_path: Path) -> None
 
 @pytest.mark.verifies("REQ-047")
 def test_an_interrupted_validation_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from minivess.ml.quality import case_measures
     from minivess.ml.quality import survey as module
 
     data = manifest([put(tmp_path, name, *picture(n)) for n, name in enumerate("abcd")])
     memory = tmp_path / "data" / "measures.jsonl"
     seen: list[str] = []
-    real = module.measure
+    real = case_measures.measure
 
     def watched(case: object) -> object:
         seen.append(case.record.id)  # type: ignore[attr-defined]
-        return real(case)  # type: ignore[arg-type]
+        return real(case)
 
     monkeypatch.setattr(module, "measure", watched)
 

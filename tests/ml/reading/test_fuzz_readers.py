@@ -11,7 +11,6 @@ import tracemalloc
 import zlib
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pytest
 
@@ -20,8 +19,12 @@ from minivess.ml.reading.case import read_image
 from minivess.ml.reading.volume import Volume
 from tests.support.builders import specimens
 from tests.support.builders.specimens import KINDS, LIMITS, damage, read, valid
+from tests.support.lazy_modules import lazily
 from tests.support.properties import HealthCheck, given, settings
 from tests.support.properties import strategies as st
+
+with lazily("nibabel"):
+    import nibabel
 
 pytestmark = [pytest.mark.verifies("REQ-078", "RC-10", "SU-25")]
 QUIET = settings(

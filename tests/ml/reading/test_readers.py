@@ -7,7 +7,6 @@ import struct
 import zlib
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pytest
 import tifffile
@@ -19,6 +18,10 @@ from minivess.ml.reading.formats.ome import read_ome
 from minivess.ml.reading.masks import binarise
 from minivess.ml.reading.volume import Limits
 from minivess.records.data.source import CaseSource
+from tests.support.lazy_modules import lazily
+
+with lazily("nibabel"):
+    import nibabel
 
 pytestmark = pytest.mark.verifies("SU-25")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-import nibabel
 import nrrd
 import numpy as np
 import pytest
@@ -20,6 +19,10 @@ from minivess.ml.reading.deidentification import Traces, dicom_traces, free_text
 from minivess.ml.reading.formats.ome import read_ome
 from minivess.records.data.source import Data
 from tests.support.builders.specimens import slice_of
+from tests.support.lazy_modules import lazily
+
+with lazily("nibabel"):
+    import nibabel
 
 GREY = np.arange(80, dtype=np.uint8).reshape(8, 10)
 pytestmark = [pytest.mark.verifies("REQ-079", "SU-25")]

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from pydicom.encaps import encapsulate
 
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.ml.reading.case import read_case, read_image
@@ -17,6 +16,10 @@ from minivess.ml.reading.geometry import orientation_of
 from minivess.ml.reading.volume import Limits
 from minivess.records.data.source import CaseSource
 from tests.support.builders.specimens import GREY, UID, dicom_bytes, segmentation, series, slice_of
+from tests.support.lazy_modules import lazily
+
+with lazily("pydicom"):
+    from pydicom import encaps
 
 pytestmark = pytest.mark.verifies("SU-25")
 
@@ -132,7 +135,7 @@ def test_transfer_syntaxes_that_unpack_as_a_whole_and_unknown_ones_are_named(tmp
     deflated, lossless = slice_of(0.0), slice_of(0.0)
     deflated.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
     lossless.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.70"
-    lossless.PixelData = encapsulate([b"\xff\xd8\xff\xd9"])
+    lossless.PixelData = encaps.encapsulate([b"\xff\xd8\xff\xd9"])
     for dataset, name in ((deflated, "Deflated"), (lossless, "JPEG Lossless")):
         (tmp_path / "v.dcm").write_bytes(dicom_bytes(dataset))
         with pytest.raises(InputError, match=name):
@@ -145,7 +148,7 @@ def test_a_code_stream_larger_than_announced_is_refused_before_it_is_decoded(tmp
     Image.fromarray(np.zeros((3000, 3000), np.uint8)).save(stream, "JPEG2000", no_jp2=True)
     dataset = slice_of(0.0, GREY[0].astype(np.uint8))
     dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.90"
-    dataset.PixelData = encapsulate([stream.getvalue()])
+    dataset.PixelData = encaps.encapsulate([stream.getvalue()])
     dataset["PixelData"].VR = "OB"
     (tmp_path / "v.dcm").write_bytes(dicom_bytes(dataset))
     with pytest.raises(InputError, match=r"\(3000, 3000\) pixels where \(7, 5\)"):

@@ -8,7 +8,6 @@ import struct
 import zlib
 from pathlib import Path
 
-import nibabel
 import nrrd
 import numpy as np
 import pytest
@@ -21,6 +20,10 @@ from minivess.ml.reading.masks import dice
 from minivess.ml.reading.volume import Limits
 from minivess.records.data.dataset import LabelClass
 from minivess.records.data.source import CaseSource
+from tests.support.lazy_modules import lazily
+
+with lazily("nibabel"):
+    import nibabel
 
 pytestmark = pytest.mark.verifies("SU-25")
 

@@ -13,6 +13,7 @@ import pytest
 
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageError, VerificationError
+from minivess.foundation.files import writing_atomic
 from minivess.ml.cases.prepared import ingest, load_case
 from minivess.ml.sealed import sealed_files, sealing
 from minivess.ml.sealed.sealed_cases import ClosedFile, SealedCase, open_image, open_label, open_sealed
@@ -218,7 +219,7 @@ def test_flat_and_coloured_cases_are_sealed_byte_for_byte(tmp_path) -> None:
 
 @pytest.mark.verifies("REQ-014", "RC-03")
 def test_plain_files_stay_when_a_sealed_file_does_not_read_back(workspace, monkeypatch) -> None:
-    honest = sealed_files.writing_atomic
+    honest = writing_atomic
 
     @contextmanager
     def damaged(path):

@@ -6,16 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from minivess.foundation.errors import RefusedError, UsageError
-from minivess.ml.losses.registry import LOSSES
-from minivess.ml.models.weights import load_weights
-from minivess.ml.training.loop import fit, train_member
 from minivess.ml.training.patches import PatchSampler, TrainingCase
 from minivess.ml.training.runs import RUN, WEIGHTS
 from minivess.records.models.model import RunRecord, TrainingSpec
 from minivess.records.models.unet import UNetSpec
+from tests.support.lazy_modules import lazily
+
+with lazily("torch", "minivess.ml.losses.registry", "minivess.ml.models.weights", "minivess.ml.training.loop"):
+    import torch
+
+    from minivess.ml.losses import registry
+    from minivess.ml.models import weights
+    from minivess.ml.training import loop
 
 pytestmark = pytest.mark.verifies("SU-31")
 
@@ -50,7 +54,7 @@ class Diary:
 
 
 def _train(out: Path, listener: Diary | None = None, *, seed: int = 5) -> RunRecord:
-    return train_member(_cases(), SPEC, TRAINING, seed=seed, out=out, listener=listener)
+    return loop.train_member(_cases(), SPEC, TRAINING, seed=seed, out=out, listener=listener)
 
 
 @pytest.mark.slow
@@ -79,7 +83,7 @@ def test_a_finished_member_is_not_trained_again_and_a_damaged_one_is(tmp_path: P
     mended = Diary()
     assert _train(tmp_path, mended).weights == record.weights
     assert mended.events[-1] == "finished"
-    load_weights(tmp_path / WEIGHTS, expected=record.weights)
+    weights.load_weights(tmp_path / WEIGHTS, expected=record.weights)
 
 
 @pytest.mark.slow
@@ -101,16 +105,16 @@ def test_an_interrupted_training_leaves_no_finished_member(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_the_named_loss_is_minimised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(LOSSES, "constant", lambda logits, labels: (logits * 0).sum() + 2.5)
+    monkeypatch.setitem(registry.LOSSES, "constant", lambda logits, labels: (logits * 0).sum() + 2.5)
     sampler = PatchSampler(_cases(), SPEC.patch, seed=0)
-    fitted = fit(torch.nn.Conv3d(1, 1, 1), sampler, TrainingSpec(steps=2), seed=0, loss="constant")
+    fitted = loop.fit(torch.nn.Conv3d(1, 1, 1), sampler, TrainingSpec(steps=2), seed=0, loss="constant")
     assert fitted.final_loss == 2.5
 
 
 def test_an_unknown_loss_is_refused() -> None:
     sampler = PatchSampler(_cases(), SPEC.patch, seed=0)
     with pytest.raises(UsageError, match="no loss 'dice'"):
-        fit(torch.nn.Conv3d(1, 1, 1), sampler, TrainingSpec(steps=1), seed=0, loss="dice")
+        loop.fit(torch.nn.Conv3d(1, 1, 1), sampler, TrainingSpec(steps=1), seed=0, loss="dice")
 
 
 @pytest.mark.slow
@@ -119,4 +123,4 @@ def test_divergence_is_an_error_not_a_network() -> None:
     torch.nn.init.constant_(network.weight, float("nan"))
     sampler = PatchSampler(_cases(), SPEC.patch, seed=0)
     with pytest.raises(RefusedError, match="diverged"):
-        fit(network, sampler, TrainingSpec(steps=1), seed=0)
+        loop.fit(network, sampler, TrainingSpec(steps=1), seed=0)

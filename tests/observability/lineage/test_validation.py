@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import json
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import pytest
-from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
 
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import UsageError
@@ -20,22 +19,34 @@ from minivess.observability.lineage.validation import documents, event_schema, v
 from minivess.records.artifact import Artifact
 from minivess.records.log.entry import Context
 from tests.support.builders.audit_logs import lineage_event
+from tests.support.lazy_modules import lazily
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
+
+with lazily("jsonschema", "referencing"):
+    import jsonschema
+    import referencing
 
 pytestmark = pytest.mark.verifies("REQ-051", "SU-35")
 
 DIGEST = digest_bytes(b"x")
 AUDIT = audit_facet(log="minivess.test/toy", actor="ada", action="training", started=0)["minivess_audit"]
 ARTIFACT = Artifact(name="data/manifest", digest=DIGEST)
-CHECKER = Draft202012Validator.FORMAT_CHECKER
-JSONSCHEMA = Draft202012Validator(
-    event_schema(),
-    format_checker=CHECKER,
-    registry=Registry().with_resources((name, Resource.from_contents(one)) for name, one in documents().items()),
-)
 
 
+@cache
+def independent_validator() -> jsonschema.Draft202012Validator:
+    """The validator of `jsonschema` for an event and its facets."""
+    return jsonschema.Draft202012Validator(
+        event_schema(),
+        format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
+        registry=referencing.Registry().with_resources(
+            (name, referencing.Resource.from_contents(one)) for name, one in documents().items()
+        ),
+    )
+
+
+@cache
 def whole_event() -> dict[str, Any]:
     """An event with everything that can be in one."""
     context = Context(seed=1, model=DIGEST, git_dirty=False, openlineage_run=UUID(int=1))
@@ -65,15 +76,17 @@ def whole_event() -> dict[str, Any]:
     return event
 
 
-WHOLE = whole_event()
-
-
 def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(place for name, held in inside for place in places(held, (*path, name)))]
 
 
-PLACES = places(WHOLE)
+@cache
+def event_places() -> list[tuple[str | int, ...]]:
+    """Every place of the whole event."""
+    return places(whole_event())
+
+
 VALUES = st.one_of(
     st.sampled_from(
         [
@@ -108,9 +121,9 @@ VALUES = st.one_of(
 
 @st.composite
 def changed_events(draw: st.DrawFn) -> Any:
-    event = copy.deepcopy(WHOLE)
+    event = copy.deepcopy(whole_event())
     for _ in range(draw(st.integers(1, 3))):
-        *above, last = draw(st.sampled_from(PLACES[1:]))
+        *above, last = draw(st.sampled_from(event_places()[1:]))
         held: Any = event
         try:
             for step in above:
@@ -134,16 +147,16 @@ def test_what_passes_is_valid_for_an_independent_validator_too(event: Any) -> No
         validate_event(event)
     except UsageError as error:
         if "format" not in error.message and "pattern" not in error.message:  # these two are stricter here
-            assert not JSONSCHEMA.is_valid(event)
+            assert not independent_validator().is_valid(event)
     else:
-        assert JSONSCHEMA.is_valid(event)
+        assert independent_validator().is_valid(event)
 
 
 def test_the_whole_event_is_valid_for_both() -> None:
-    validate_event(WHOLE)
-    JSONSCHEMA.validate(WHOLE)
+    validate_event(whole_event())
+    independent_validator().validate(whole_event())
     for schema in (event_schema(), *documents().values()):
-        Draft202012Validator.check_schema(schema)
+        jsonschema.Draft202012Validator.check_schema(schema)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +210,8 @@ def test_formats_are_rules(name: str, good: list[str], bad: list[str]) -> None:
 
     assert [text for text in good if not passes(text)] == []
     assert [text for text in bad if passes(text)] == []
-    assert [text for text in good if not CHECKER.conforms(text, name)] == []
+    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    assert [text for text in good if not checker.conforms(text, name)] == []
 
 
 @pytest.mark.parametrize(
@@ -251,7 +265,7 @@ def test_what_goes_round_or_too_deep_is_refused() -> None:
 )
 def test_standard_facets_are_checked_too(place: tuple[str | int, ...]) -> None:
     for damage in (None, 7):
-        event = copy.deepcopy(WHOLE)
+        event = copy.deepcopy(whole_event())
         held: Any = event
         for step in place[:-1]:
             held = held[step]
@@ -264,5 +278,5 @@ def test_standard_facets_are_checked_too(place: tuple[str | int, ...]) -> None:
 
 
 def test_checks_do_not_depend_on_the_order_of_fields() -> None:
-    text = json.dumps(WHOLE, sort_keys=True)
+    text = json.dumps(whole_event(), sort_keys=True)
     validate_event(json.loads(text))

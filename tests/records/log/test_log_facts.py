@@ -49,7 +49,7 @@ def test_an_action_is_dotted_words(action: str) -> None:
 def test_facts_are_closed_and_never_change() -> None:
     check = Check(name="root", passed=True, detail="as signed")
     with pytest.raises(ValidationError, match="frozen"):
-        check.passed = False  # type: ignore[misc]
+        check.passed = False
     with pytest.raises(ValidationError, match="Extra inputs"):
         Context.model_validate({"commit": "a" * 40})
 

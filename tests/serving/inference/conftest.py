@@ -1,4 +1,4 @@
-"""The running service, on a copy of a started project."""
+"""The running service, on a copy of a sample project."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.project_fixtures import servable_project, started_project
 from tests.support.projects import ProjectFolder
 from tests.support.servers import served
 
+__all__ = ["servable_project", "started_project"]
+
 
 @pytest.fixture(scope="module")
-def prepared_project(started_project: ProjectFolder, tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
+def prepared_project(servable_project: ProjectFolder, tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
     """A project that can be served."""
-    project = started_project.copy_to(tmp_path_factory.mktemp("served") / "project")
-    served.prepare(project)
-    return project
+    return servable_project.copy_to(tmp_path_factory.mktemp("served") / "project")
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,7 @@ def test_input_outside_the_intended_use_is_refused_with_reasons_and_recorded(
     service: served.Service, change: object, spacing: tuple[float, ...], reason: str
 ) -> None:
     image, _ = service.volume()
-    response = service.send(change(image), spacing)  # type: ignore[operator]
+    response = service.send(change(image), spacing)
     body = response.json()
     assert response.status_code == 422
     assert response.headers["content-type"] == PROBLEM

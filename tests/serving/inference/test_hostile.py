@@ -9,14 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fastapi import FastAPI
 
-from minivess.serving.inference.app import create_app
 from minivess.serving.inference.volumes import Limits
 from minivess.workflows.serving.inference import InferenceService, OpenedModel
+from tests.support.lazy_modules import lazily
 from tests.support.properties import HealthCheck, example, given, settings
 from tests.support.properties import strategies as st
 from tests.support.servers import served
+
+with lazily("fastapi", "minivess.serving.inference.app"):
+    import fastapi
+
+    from minivess.serving.inference import app as inference_app
 
 pytestmark = pytest.mark.verifies("SU-43", "REQ-173", "REQ-175", "RC-10")
 
@@ -35,7 +39,12 @@ def nothing_is_printed(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCapt
 
 
 def ask(
-    app: FastAPI, body: bytes, *, headers: dict[bytes, bytes] | None = None, cut: int | None = None, wait: bool = False
+    app: fastapi.FastAPI,
+    body: bytes,
+    *,
+    headers: dict[bytes, bytes] | None = None,
+    cut: int | None = None,
+    wait: bool = False,
 ) -> tuple[int, dict[str, Any]]:
     """POST to the application itself, whose exceptions come out here.
 
@@ -111,9 +120,9 @@ def counted(service: served.Service) -> dict[str, int]:
     return {} if taken is None else {reason.value: count for reason, count in taken.counts.items()}
 
 
-def app_of(service: served.Service) -> FastAPI:
+def app_of(service: served.Service) -> fastapi.FastAPI:
     counted(service)
-    return create_app(service.engine, limits=served.LIMITS)
+    return inference_app.create_app(service.engine, limits=served.LIMITS)
 
 
 GOOD = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2, 2), }\n"
@@ -260,7 +269,7 @@ def test_a_client_that_hangs_up_is_counted(service: served.Service, cut: int) ->
 
 def test_a_client_that_is_too_slow_is_counted(service: served.Service) -> None:
     counted(service)
-    slow = create_app(service.engine, limits=Limits(body_bytes=1 << 20, voxels=1000, seconds=0.05))
+    slow = inference_app.create_app(service.engine, limits=Limits(body_bytes=1 << 20, voxels=1000, seconds=0.05))
     status, problem = ask(slow, form(npy(GOOD, VOXELS)), cut=100, wait=True)
     assert (status, counted(service)) == (408, {"too-slow": 1})
     assert problem["hint"]
@@ -275,7 +284,9 @@ def test_a_service_that_fails_says_so_and_no_more(service: served.Service) -> No
     opened = OpenedModel(Broken(), service.engine.model, service.services.context())
     image, spacing = service.volume()
     body = form(served.npy(image), ",".join(map(str, spacing)).encode())
-    status, problem = ask(create_app(InferenceService(service.serving, opened), limits=served.LIMITS), body)
+    status, problem = ask(
+        inference_app.create_app(InferenceService(service.serving, opened), limits=served.LIMITS), body
+    )
     assert (status, counted(service)) == (500, {"failed": 1})
     assert "Jane" not in json.dumps(problem)
     assert service.entries()[-1].body.outcome.value == "failed"

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
-import uvicorn
-from fastapi import FastAPI
 
-from minivess.serving.inference import server
+from tests.support.lazy_modules import lazily
+
+with lazily("fastapi", "uvicorn", "minivess.serving.inference.server"):
+    import fastapi
+    import uvicorn
+
+    from minivess.serving.inference import server
+
 
 pytestmark = pytest.mark.verifies("SU-43")
 
@@ -15,6 +20,6 @@ pytestmark = pytest.mark.verifies("SU-43")
 def test_the_service_listens_on_loopback_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str, int]] = []
     monkeypatch.setattr(uvicorn, "run", lambda _app, *, host, port, **_: told.append((host, port)))
-    server.serve(FastAPI())
-    server.serve(FastAPI(), host="192.0.2.1", port=9000)
+    server.serve(fastapi.FastAPI())
+    server.serve(fastapi.FastAPI(), host="192.0.2.1", port=9000)
     assert told == [("127.0.0.1", 8000), ("192.0.2.1", 9000)]

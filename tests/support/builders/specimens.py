@@ -73,13 +73,14 @@ def _nrrd(encoding: str) -> bytes:
 def slice_of(z: float, array: np.ndarray = GREY[0], *, number: int = 1, series: str = f"{UID}.2", **fields: Any) -> Any:
     """A CT slice as pydicom data set, 0.5 mm by 0.25 mm, lying at `z` mm."""
     from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import UID as DicomId  # noqa: N811
     from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = CTImageStorage
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"{series}.{number}"
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = DicomId(f"{series}.{number}")
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.FrameOfReferenceUID = f"{UID}.1", series, f"{UID}.3"
     dataset.Modality, dataset.Manufacturer, dataset.ManufacturerModelName = "CT", "Maker", "One"
     dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate, dataset.PatientSex = "", "", "", ""

@@ -540,7 +540,7 @@ def _matrix(items: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _coverage(holds: bool) -> list[dict[str, Any]]:
-    rows = (
+    rows: tuple[tuple[str, str, str, str, list[str], str], ...] = (
         ("IEC 62304", "5.1.2", "The development plan is kept current", "met", ["ATT-01"], ""),
         ("IEC 62304", "5.2.2", "Software requirements have the content that is asked for", "met", ["REQ-001"], ""),
         ("IEC 62304", "5.3.1", "Requirements are turned into an architecture", "met", ["SI-01", "SI-02"], ""),

@@ -19,7 +19,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import psycopg
+from tests.support.lazy_modules import lazily
+
+with lazily("psycopg"):
+    import psycopg
+
 
 _SETTINGS = """
 listen_addresses = ''

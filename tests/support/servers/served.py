@@ -10,22 +10,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from fastapi.testclient import TestClient
-from httpx import Response
 
 from minivess.compliance.identity.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_bytes
 from minivess.ml.cases.prepared import load_case
 from minivess.records.data.split import Part
+from minivess.records.data.version import DataVersion
 from minivess.records.device.workspace_files import SEALED, SPLIT
 from minivess.records.log.entry import Entry
 from minivess.records.models.model import CalibrationRecord
 from minivess.records.people.roles import IdentityKind, Role
-from minivess.serving.inference.app import create_app
 from minivess.serving.inference.volumes import Limits
 from minivess.workflows.data import preparation
 from minivess.workflows.data.seal_terms import terms_of
@@ -37,7 +35,14 @@ from minivess.workflows.session import workspace_files
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
+from tests.support.lazy_modules import lazily
 from tests.support.projects import PASSPHRASE, ProjectFolder, export_toy_model, put_into_use
+
+with lazily("fastapi", "httpx", "minivess.serving.inference.app"):
+    import httpx
+    from fastapi import testclient
+
+    from minivess.serving.inference import app
 
 LIMITS = Limits(body_bytes=1 << 20, voxels=100_000)
 PACE = Pace(refusals_a_minute=1_000_000)
@@ -50,7 +55,7 @@ def prepare(project: ProjectFolder, *, threshold: float | None = 0.3) -> None:
         preparation.ingest(services, ada)
         preparation.validate(services, ada)
         split = preparation.split(services, ada)
-        version = preparation.DataVersion(dvc=f"md5:{'0' * 32}", split=split.root)
+        version = DataVersion(dvc=f"md5:{'0' * 32}", split=split.root)
         with recorded(services, "data.seal", ada, context=services.context(data=split.root)) as record:
             workspace_files.write_json(project.workspace, "data/version.json", version)
             held = BoundInputs.of(services)
@@ -95,7 +100,7 @@ class Service:
     """The workspace, with the device's log."""
     serving: ServingLog
     engine: InferenceService
-    client: TestClient
+    client: testclient.TestClient
 
     @property
     def signer(self) -> Signer:
@@ -105,10 +110,13 @@ class Service:
         """Image and spacing of a case the model knows."""
         return known_volume(self.project)
 
-    def send(self, volume: bytes | np.ndarray, spacing: Any = (2.0, 1.0, 1.0), *, name: str = "scan.npy") -> Response:
+    def send(
+        self, volume: bytes | np.ndarray, spacing: Any = (2.0, 1.0, 1.0), *, name: str = "scan.npy"
+    ) -> httpx.Response:
         body = volume if isinstance(volume, bytes) else npy(volume)
         text = spacing if isinstance(spacing, str) else ",".join(str(step) for step in spacing)
-        return self.client.post("/v1/segment", files={"volume": (name, body)}, data={"spacing_um": text})
+        answer: Any = self.client.post("/v1/segment", files={"volume": (name, body)}, data={"spacing_um": text})
+        return cast("httpx.Response", answer)
 
     def entries(self) -> list[Entry]:
         """The entries about single answers, oldest first."""
@@ -153,7 +161,7 @@ def running(project: ProjectFolder, *, pace: Pace = PACE) -> Iterator[Service]:
     """Serve a prepared project."""
     with project.services() as services, opened(project, services, pace=pace) as serving:
         engine = InferenceService(serving, open_model(services))
-        with TestClient(create_app(engine, limits=LIMITS), raise_server_exceptions=False) as client:
+        with testclient.TestClient(app.create_app(engine, limits=LIMITS), raise_server_exceptions=False) as client:
             yield Service(project, services, serving, engine, client)
 
 

@@ -14,6 +14,7 @@ import yaml
 
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.ml.versions.dvc_stages import recorded_stages, write_stages
+from minivess.records.device.project import Project
 from minivess.records.log.entry import Outcome
 from minivess.workflows.data import preparation
 from minivess.workflows.pipeline import stage_states, stages
@@ -51,8 +52,8 @@ def test_stages_name_what_the_project_states_and_never_the_remote() -> None:
     assert stages.stages_of(load(with_files), with_files)["ingest"]["deps"] == ["raw"]
 
 
-def load(said: dict) -> stages.Project:
-    return stages.Project.model_validate(said)
+def load(said: dict) -> Project:
+    return Project.model_validate(said)
 
 
 @pytest.mark.verifies("REQ-099")

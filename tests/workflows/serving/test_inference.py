@@ -21,16 +21,9 @@ from tests.support.servers import served
 pytestmark = pytest.mark.verifies("SU-42")
 
 
-@pytest.fixture(scope="module")
-def servable(started_project: ProjectFolder, tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
-    project = started_project.copy_to(tmp_path_factory.mktemp("servable") / "project")
-    served.prepare(project)
-    return project
-
-
 @pytest.fixture
-def project(servable: ProjectFolder, tmp_path: Path) -> ProjectFolder:
-    return servable.copy_to(tmp_path / "project")
+def project(servable_project: ProjectFolder, tmp_path: Path) -> ProjectFolder:
+    return servable_project.copy_to(tmp_path / "project")
 
 
 def start(project: ProjectFolder) -> None:

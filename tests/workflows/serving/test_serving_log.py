@@ -282,5 +282,5 @@ def test_the_work_goes_on_in_a_thread_until_the_log_is_closed(project: ProjectFo
 
     serving.work = once  # type: ignore[method-assign]
     with serving.start():
-        serving._thread.join(timeout=60)  # type: ignore[union-attr]
+        serving._thread.join(timeout=60)
     assert worked == [1]

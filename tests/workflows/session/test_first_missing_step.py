@@ -12,13 +12,18 @@ from minivess.foundation.errors import MinivessError, UsageError
 from minivess.foundation.paths import Workspace
 from minivess.records.device.workspace_files import StepName, first_missing, step_of
 from minivess.workflows.data import card, preparation
-from minivess.workflows.models import modelling
+from minivess.workflows.models import calibration, ensembles, export, training
 from minivess.workflows.release import build
-from minivess.workflows.sealed import final_evaluation, registration, requests
+from minivess.workflows.sealed import analysis_plan, registration, requests
 from minivess.workflows.serving import inference
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.services import Services, open_reader, open_services
 from tests.support import projects
+from tests.support.lazy_modules import lazily
+from tests.support.machines import machine
+
+with lazily("minivess.workflows.sealed.final_evaluation"):
+    from minivess.workflows.sealed import final_evaluation
 
 pytestmark = pytest.mark.verifies("REQ-197", "SU-37", "SU-95")
 
@@ -37,7 +42,7 @@ STAGES: dict[StepName, Callable[[projects.ProjectFolder], object]] = {
     "seal": lambda project: run(project, preparation.seal),
     "calibrate": projects.add_toy_training,
     "export": projects.export_toy_model,
-    "criteria": lambda project: run(project, requests.register_criteria),
+    "criteria": lambda project: run(project, analysis_plan.register_criteria),
     "policy": lambda project: run(project, registration.register_policy, "max"),
     "request": lambda project: run(project, request),
 }
@@ -47,10 +52,10 @@ COMMANDS: dict[StepName, tuple[str, Act]] = {
     "split": ("ada", preparation.split),
     "seal": ("ada", preparation.seal),
     "card": ("ada", card.write_card),
-    "train": ("ada", modelling.train),
-    "ensemble": ("ada", modelling.combine),
-    "calibrate": ("ada", modelling.calibrate),
-    "export": ("ada", modelling.export),
+    "train": ("ada", training.train),
+    "ensemble": ("ada", ensembles.combine),
+    "calibrate": ("ada", calibration.calibrate),
+    "export": ("ada", export.export),
     "request": ("ada", request),
     "approve": ("rosa", lambda services, rosa: requests.approve(services, rosa, "open-none")),
     "evaluate": ("ada", lambda services, ada: final_evaluation.run(services, ada, "open-none")),
@@ -86,7 +91,7 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> dict[str, projects.Proje
     """A copy of one project after each of `STAGES`."""
     folder = tmp_path_factory.mktemp("states")
     made: dict[str, projects.ProjectFolder] = {}
-    with projects.machine(tmp_path_factory.mktemp("profile")):
+    with machine(tmp_path_factory.mktemp("profile")):
         project = projects.start(folder / "project", source=projects.write_tiny_tree(folder / "source"))
         (project.workspace.root / "release").mkdir()
         policy = project.workspace.root / "release" / "policy.yaml"

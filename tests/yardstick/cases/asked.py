@@ -10,11 +10,12 @@ from typing import Any
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.encoding import to_base64
-from minivess.compliance.rules.looks import Facts, LookHistory
+from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.verification import log as verification
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.foundation.digests import digest_bytes
 from minivess.records.log.entry import Entry, Outcome
+from minivess.records.people.approval import Facts
 from tests.support.builders import guarded_log as logs
 from tests.support.builders.guarded_log import GuardedLog
 from tests.support.builders.pack_builder import ada
@@ -76,8 +77,8 @@ def asked() -> Iterator[Case]:
     }
     for name, (ask, words) in questions.items():
         yield Case(name, (), "", words, ask=ask)
-    for name, words, folded_log in folds():
-        yield Case(f"folded: {name}", (), "", (words,), ask=partial(fold, folded_log))
+    for name, told, folded_log in folds():
+        yield Case(f"folded: {name}", (), "", (told,), ask=partial(fold, folded_log))
     text = b'{"error":null,"payload":{},"salt":"A"}'
     yield Case(
         "details with a short salt in a receipt",

@@ -183,7 +183,7 @@ def _of_0_1_0() -> Iterator[Case]:
         log = LogBuilder()
         log.create(cleo())
         log.append(cleo(), action, {"request": {}})
-        yield of(name, log, ("entry 1", words))  # type: ignore[arg-type]
+        yield of(name, log, ("entry 1", words))
 
 
 def _misnamed_serving_key() -> Case:

@@ -384,7 +384,7 @@ def of_adoption() -> Iterator[Case]:
             payload["rules"] = table().adopted.model_dump(mode="json")
         log.append(cleo(), "log.created", payload)
         log.enrol(cleo(), boss)
-        register = story._register_of(log)  # type: ignore[arg-type]
+        register = story._register_of(log)
         origin, new = changes.get("log", log.origin), table(2)
         envelopes = []
         for who in signers:

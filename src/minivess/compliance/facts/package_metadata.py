@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 from dataclasses import dataclass
 
-from cyclonedx import spdx
-
 _SYNONYMS = {
     "apache 2.0": "Apache-2.0",
     "apache license 2.0": "Apache-2.0",
@@ -73,6 +71,8 @@ def licence(expression: str, text: str, classifiers: list[str]) -> str:
     A licence field that holds the licence's whole text is passed over. Vague words ("BSD") stay as they are: naming a
     variant that the package did not name would be an invention.
     """
+    from cyclonedx import spdx
+
     if expression and spdx.is_expression(expression):
         return expression
     first = " ".join(text.split())

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 BINS = 15
 """Bins of equal width over the foreground probability."""
@@ -24,6 +23,8 @@ def border_band(reference: NDArray[Any], width: int = BAND_VOXELS) -> NDArray[np
 
     Border voxels are foreground voxels with background behind one of their faces; beyond the volume is background.
     """
+    from scipy import ndimage
+
     mask = np.asarray(reference, dtype=np.bool_)
     edge: NDArray[np.bool_] = mask & ~ndimage.binary_erosion(mask)
     if not edge.any():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from minivess.compliance.results.result_files import read_report
 from minivess.foundation.errors import CouldNotCheckError, UsageError
+from minivess.foundation.implements import implements
 from minivess.records.items.trace import ResultReport
 
 TIME_LIMIT_S = 900
@@ -23,6 +24,8 @@ PASSED, FAILED = 0, 1
 _LEFT_OUT = ("MINIVESS_", "PYTEST_", "PYTHONDONTWRITEBYTECODE")
 """Variables that would change the tests, or make each of their processes compile every library again."""
 _LINE = 200
+_NEEDED = {"pytest": "pytest", "pytest-bdd": "pytest_bdd"}
+"""Packages of the extra `pytest` without which no scenario runs, with their modules."""
 
 
 def start_scenarios(
@@ -42,6 +45,7 @@ def start_scenarios(
 
     Raises:
         UsageError: the tree has no scenarios.
+        CouldNotCheckError: pytest or pytest-bdd is not installed.
     """
     if not (source / "tests" / "features").is_dir():
         raise UsageError(f"no tests/features in {source}", hint="`source` in the project file names the source tree")
@@ -50,7 +54,7 @@ def start_scenarios(
     tests = "tests" if everything else "tests/features"
     options = ["--evidence-results", str(results), "--evidence-tester", tester]
     options += [f"--verifies={','.join(only)}"] if only else []
-    options += [] if slow else ["-m", "not slow"]
+    options += ["-m", "" if slow else "not slow"]
     files = len(list((source / tests).rglob("test_*.py")))
     processes = min(len(os.sched_getaffinity(0)), files // FILES_A_PROCESS)
     if processes > 1 and find_spec("xdist") is not None:
@@ -76,12 +80,22 @@ def run_without(source: Path, switch: str, nodes: Collection[str]) -> tuple[int,
     """Exit status of tests while a function gives something else (see `--without`), and the last line pytest said.
 
     Raises:
-        CouldNotCheckError: they took too long.
+        CouldNotCheckError: they took too long, or pytest or pytest-bdd is not installed.
     """
-    return _ended(_start(source, *nodes, f"--without={switch}"), TIME_LIMIT_S)
+    alone = ["-n", "0"] if find_spec("xdist") is not None else []
+    return _ended(_start(source, *nodes, f"--without={switch}", "-m", "", *alone), TIME_LIMIT_S)
+
+
+@implements("REQ-213")
+def _check_installed() -> None:
+    missing = [package for package, module in _NEEDED.items() if find_spec(module) is None]
+    if missing:
+        what = f"{missing[0]} is" if len(missing) == 1 else f"{' and '.join(missing)} are"
+        raise CouldNotCheckError(f"{what} not installed", hint="pip install 'minivess[pytest]'")
 
 
 def _start(source: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    _check_installed()
     command = [sys.executable, "-m", "pytest", *arguments, "-q", "-p", "no:cacheprovider"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_LEFT_OUT)}
     return subprocess.Popen(command, cwd=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)

@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel
 
 from minivess.compliance.audit.store.database import Database, migrations
@@ -17,6 +14,10 @@ pytestmark = pytest.mark.verifies("SU-12")
 
 @pytest.mark.verifies("REQ-113")
 def test_migrations_make_the_tables_the_code_expects(tmp_path: Path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     database = Database(f"sqlite:///{tmp_path / 'a.db'}", wait=1.0)
     with database.writing() as connection:
         database.migrate(connection)

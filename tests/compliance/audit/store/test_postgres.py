@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlmodel import SQLModel
 
 from minivess.compliance.audit.head import size_of
@@ -44,6 +42,9 @@ def test_the_server_flushes_what_it_commits(postgres: Server) -> None:
 
 
 def test_migrations_make_the_tables_the_code_expects(site: Site) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
     with crashes.opened(site) as log, log._database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
         assert not log._database.outdated(connection)

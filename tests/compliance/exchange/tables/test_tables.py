@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openpyxl import Workbook
 
 from minivess.compliance.exchange.importing import import_file
 from minivess.compliance.exchange.mapping import ForeignMapping
@@ -18,6 +17,10 @@ from minivess.compliance.exchange.reader import read_foreign
 from minivess.compliance.exchange.tables.delimited import read_delimited
 from minivess.compliance.exchange.tables.workbook import read_workbook
 from minivess.foundation.errors import InputError
+from tests.support.lazy_modules import lazily
+
+with lazily("openpyxl"):
+    import openpyxl  # type: ignore[import-untyped]
 
 pytestmark = pytest.mark.verifies("SU-19")
 
@@ -37,14 +40,14 @@ def _csv(text: str | bytes, mapping: ForeignMapping | None = None) -> Foreign:
     return read_delimited(data, "a.csv", mapping or ForeignMapping())
 
 
-def _saved(workbook: Workbook) -> bytes:
+def _saved(workbook: openpyxl.Workbook) -> bytes:
     stream = io.BytesIO()
     workbook.save(stream)
     return stream.getvalue()
 
 
 def _sheet(*rows: list[Any]) -> bytes:
-    workbook = Workbook()
+    workbook = openpyxl.Workbook()
     for row in rows:
         workbook.worksheets[0].append(row)
     return _saved(workbook)
@@ -216,7 +219,7 @@ def _with_value(data: bytes, old: bytes, new: bytes) -> bytes:
 
 
 def test_a_stray_cell_far_below_costs_nothing() -> None:
-    workbook = Workbook()
+    workbook = openpyxl.Workbook()
     sheet = workbook.worksheets[0]
     sheet.append(["ID", "Text"])
     sheet.append(["R1", "a"])
@@ -226,7 +229,7 @@ def test_a_stray_cell_far_below_costs_nothing() -> None:
 
 
 def test_merged_cells_count_for_each_row() -> None:
-    workbook = Workbook()
+    workbook = openpyxl.Workbook()
     sheet = workbook.worksheets[0]
     for row in (["Requirements of the pump"], ["ID", "Category", "Text"], ["R1", "data", "a"], ["R2", None, "b"]):
         sheet.append(row)
@@ -240,7 +243,7 @@ def test_merged_cells_count_for_each_row() -> None:
 
 
 def test_all_sheets_are_read_or_those_the_mapping_names() -> None:
-    workbook = Workbook()
+    workbook = openpyxl.Workbook()
     workbook.worksheets[0].append(["ID", "Text"])
     workbook.worksheets[0].append(["R1", "a"])
     second = workbook.create_sheet("Zwei")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from scipy import ndimage
 
 from minivess.foundation.errors import UsageError
 from minivess.ml.quality.duplicates.near_duplicates import find
 from minivess.records.data.likeness import Likeness, NearDuplicate
+from tests.support.lazy_modules import lazily
+
+with lazily("scipy"):
+    from scipy import ndimage
 
 pytestmark = pytest.mark.verifies("SU-62")
 
@@ -73,7 +78,7 @@ def test_colour_images_are_compared() -> None:
     ],
     ids=["fewer planes", "cropped", "upside down", "shifted"],
 )
-def test_volumes_are_compared(change) -> None:
+def test_volumes_are_compared(change: Callable[[np.ndarray], np.ndarray]) -> None:
     images = others(4, (25, 80, 80))
     assert only(find([*images, ("copy", change(images[0][1]))])).score > 0.7
 

@@ -1,0 +1,69 @@
+"""Projects that tests of several rooms start from: each is made once a process, on a machine of its own, and copied."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from tests.support import projects
+from tests.support.machines import machine
+from tests.support.projects import ProjectFolder
+
+SOURCE = Path(__file__).resolve().parents[2]
+
+
+@cache
+def started() -> ProjectFolder:
+    """A project with people and a log, on this source tree."""
+    with _folder() as folder:
+        return projects.start(folder / "project", source=SOURCE)
+
+
+@cache
+def sealed() -> ProjectFolder:
+    """A project whose test part is sealed and whose toy model is exported."""
+    with _folder() as folder:
+        project = started().copy_to(folder / "project")
+        projects.seal(project)
+        projects.add_toy_training(project)
+        projects.export_toy_model(project)
+    return project
+
+
+@cache
+def releasable() -> ProjectFolder:
+    """A project on a tiny source tree that has everything a release needs."""
+    with _folder() as folder:
+        project = projects.start(folder / "project", source=projects.write_tiny_tree(folder / "source"))
+        policy = project.workspace.root / "release" / "policy.yaml"
+        policy.parent.mkdir()
+        policy.write_text(projects.POLICY, encoding="utf-8")
+        projects.seal(project)
+        projects.add_toy_training(project)
+        projects.export_toy_model(project)
+        projects.evaluate_and_verify(project)
+    return project
+
+
+@cache
+def servable() -> ProjectFolder:
+    """A project that can be served: an evaluated toy model in production, its calibration and an enrolled service."""
+    from tests.support.servers import served
+
+    with _folder() as folder:
+        project = started().copy_to(folder / "project")
+        served.prepare(project)
+    return project
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="minivess-sample-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with machine(folder / "profile"):
+        yield folder

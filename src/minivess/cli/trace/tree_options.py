@@ -39,7 +39,7 @@ def source_of(project: Path, source: Path | None) -> Path:
 
 
 def traced(project: Path, source: Path | None, results: Path | None, *, now: datetime) -> tuple[Path, Trace]:
-    """A tree and everything that is known about it; of the project's own tree also what its workspace and log say.
+    """A tree and everything that is known about it; of the project's own tree also what its workspace and log state.
 
     Where no results are named, those that the project recorded of its own tree count. The safety class is that of the
     project's device; without a project that of this software itself.
@@ -56,10 +56,10 @@ def traced(project: Path, source: Path | None, results: Path | None, *, now: dat
         return tree, read_trace(tree, results=results, safety_class=safety_class, now=now)
     from minivess.workflows.session.project_state import project_state
 
-    with project_state(project, plan) as told:
-        if told is not None and results is None and told.workspace.results.is_file():
-            results = told.workspace.results
-        return tree, read_trace(tree, results=results, told=told, safety_class=safety_class, now=now)
+    with project_state(project, plan) as state:
+        if state is not None and results is None and state.workspace.results.is_file():
+            results = state.workspace.results
+        return tree, read_trace(tree, results=results, told=state, safety_class=safety_class, now=now)
 
 
 def _plan(project: Path) -> Project | None:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from minivess.compliance.proofs.tlog_proof import parse_proof, receipt_of
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.look_times import ACTIONS, look_times_in_words
@@ -17,6 +15,7 @@ from minivess.compliance.verification.witness import compare_views
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
+from minivess.foundation.json_records import parse_json_record
 from minivess.records.log.receipt import Receipt
 from minivess.records.verdict import Check
 from minivess.workflows.log.inspection import check_caches
@@ -95,10 +94,11 @@ def compare_checkpoints(first: Path, second: Path, trust: Trust) -> str:
 def _receipt_in(file: Path) -> Receipt:
     """The receipt that a JSON receipt or a tlog-proof holds."""
     data = read_limited(file, limit=_PROOF_LIMIT)
+    wrong = "is neither a tlog-proof nor a receipt"
+    hint = "pass a file of `minivess audit prove`, or the `receipt` object of an answer"
+    if not data.startswith(b"c2sp.org/"):
+        return parse_json_record(data, Receipt, path=file, wrong=wrong, hint=hint)
     try:
-        if data.startswith(b"c2sp.org/"):
-            return receipt_of(parse_proof(data.decode("utf-8")))
-        return Receipt.model_validate_json(data)
-    except (ValidationError, UnicodeDecodeError):
-        hint = "pass a file of `minivess audit prove`, or the `receipt` object of an answer"
-        raise InputError("is neither a tlog-proof nor a receipt", path=file, hint=hint) from None
+        return receipt_of(parse_proof(data.decode("utf-8")))
+    except UnicodeDecodeError:
+        raise InputError(wrong, path=file, hint=hint) from None

@@ -25,7 +25,7 @@ from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST
 from minivess.compliance.verification.holders import holders_of
 from minivess.compliance.verification.pack import CHECKPOINT, SIGNATURES_CHECK, verify_pack
 from minivess.foundation.digests import digest_bytes, digest_file
-from minivess.foundation.errors import RefusedError, VerificationError
+from minivess.foundation.errors import Reason, RefusedError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace, templates_folder
@@ -109,12 +109,20 @@ def build(services: Services, signer: Signer) -> BuiltPack:
             raise RefusedError(
                 f"{len(failing)} of {len(gates)} gates fail: {'; '.join(f'{gate.id}: {gate.message}' for gate in failing)}",
                 hint="; ".join(dict.fromkeys([*_first_missing(services), *(gate.mend for gate in failing)])),
+                reasons=[Reason(f"gate {gate.id} fails: {gate.message}", gate.mend) for gate in failing],
             )
         missing = unannounced(services)
         if missing:
             raise RefusedError(
                 f"{', '.join(missing)} holds the key of the test set and the log does not know their witness key",
                 hint="; ".join(f"minivess audit cosign --as {one}" for one in missing),
+                reasons=[
+                    Reason(
+                        f"{one} holds the key of the test set and the log does not know their witness key",
+                        f"minivess audit cosign --as {one}",
+                    )
+                    for one in missing
+                ],
             )
         checkpoint = services.log.checkpoint()
         if project.witnesses is not None:

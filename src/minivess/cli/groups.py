@@ -55,7 +55,7 @@ class Command(click.Command):
         return summary_of(self)
 
 
-@implements("REQ-205", "REQ-206")
+@implements("REQ-205")
 class Group(click.Group):
     """A group of commands that lists them under headings in working order.
 

@@ -125,7 +125,7 @@ def app(context: click.Context, project: Path) -> None:
     context.call_on_close(lambda: say_more(f"took {time.monotonic() - started:.1f} s"))
 
 
-@implements("REQ-043", "REQ-207")
+@implements("REQ-043", "REQ-208")
 def main() -> None:
     """Run the command line; every expected error becomes a line for each reason, a hint and its exit code."""
     gc.set_threshold(100_000, 20, 20)  # what a command reads it keeps: looking for circles among it is time lost

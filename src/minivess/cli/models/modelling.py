@@ -17,7 +17,10 @@ from minivess.records.people.roles import Role
 @json_option
 @click.pass_obj
 def train(project: Path, actor: str | None, as_json: bool) -> None:
-    """Train every member that the project names; keep finished ones."""
+    """Train every member that the project names.
+
+    Finished members are kept.
+    """
     from minivess.workflows.models import modelling
 
     with services_of(project) as services:

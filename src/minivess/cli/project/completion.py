@@ -16,7 +16,7 @@ _VARIABLE = "_MINIVESS_COMPLETE"
 @click.pass_context
 @implements("REQ-205")
 def completion(context: click.Context, shell: str) -> None:
-    """Print the completion script of SHELL.
+    """Print the completion script of a shell.
 
     \b
     bash: minivess completion bash > ~/.local/share/bash-completion/completions/minivess

@@ -10,7 +10,6 @@ find there (docs/decisions/0006-turns.md).
 
 from __future__ import annotations
 
-import copy
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from sqlalchemy import Connection, insert, update
 from sqlmodel import col
 
 from minivess.compliance.audit.batch import Act, Batch, key_of_log, prepare
+from minivess.compliance.audit.calls import Call, own_error
 from minivess.compliance.audit.head import Head, catch_up, check_unchanged, note_of, size_of
 from minivess.compliance.audit.opening import WAIT_SECONDS, existing_database, origin_in, outdated
 from minivess.compliance.audit.reader import LogReader
@@ -55,20 +55,6 @@ class _TakeBackError(Exception):
     """Ends a trial write, so that it is rolled back."""
 
 
-class _Call:
-    """Acts of one caller that are committed together, and what became of them."""
-
-    def __init__(self, acts: list[Act]) -> None:
-        self.acts = acts
-        self.batch: Batch | None = None
-        self.error: BaseException | None = None
-
-    @property
-    def over(self) -> bool:
-        """Whether it was committed or refused."""
-        return self.batch is not None or self.error is not None
-
-
 @implements("REQ-001", "REQ-003", "REQ-005", "REQ-046", "REQ-061", "RC-14")
 class AuditLog(LogReader):
     """One log. Made by `create` or `open`; safe to share between threads, and to go on with in a forked process.
@@ -84,7 +70,7 @@ class AuditLog(LogReader):
 
     def _reset(self) -> None:
         super()._reset()
-        self._waiting: deque[_Call] = deque()
+        self._waiting: deque[Call] = deque()
 
     @classmethod
     def create(
@@ -358,7 +344,7 @@ class AuditLog(LogReader):
         if not acts:
             return []
         self._signs()
-        call = _Call(acts)
+        call = Call(acts)
         self._waiting.append(call)
         with self._turn:
             while not call.over:
@@ -369,14 +355,14 @@ class AuditLog(LogReader):
         return [call.batch.receipt(act) for act in acts]
 
     def _commit_waiting(self) -> None:
-        calls: list[_Call] = []
+        calls: list[Call] = []
         while self._waiting and (not calls or sum(len(call.acts) for call in calls) < _MOST_ACTS):
             calls.append(self._waiting.popleft())
         try:
             batch = self._write(calls)
         except BaseException as error:
             for call in calls:
-                call.error = call.error or _own(error)
+                call.error = call.error or own_error(error)
             if not isinstance(error, Exception):
                 raise
             return
@@ -384,7 +370,7 @@ class AuditLog(LogReader):
             if call.error is None:
                 call.batch = batch
 
-    def _write(self, calls: list[_Call]) -> Batch:
+    def _write(self, calls: list[Call]) -> Batch:
         with self._database.writing() as connection:
             self._head = self._followed(connection)
             batch = Batch(
@@ -403,10 +389,3 @@ class AuditLog(LogReader):
             batch.write()
         self._head = batch.head  # only now is it committed
         return batch
-
-
-def _own(error: BaseException) -> BaseException:
-    """An error for one of several callers."""
-    if isinstance(error, Exception):
-        return copy.copy(error).with_traceback(None)
-    return CannotWriteError("the entry was not acknowledged: the thread that wrote it was interrupted")

@@ -77,6 +77,7 @@ class LogReader:
         self._turn = threading.Lock()
 
     @classmethod
+    @implements("REQ-209")
     def reading(cls, database_url: str, *, wait: float = WAIT_SECONDS) -> LogReader:
         """Open a log that exists, for reading alone. It is compared with its checkpoint when its entries are read.
 

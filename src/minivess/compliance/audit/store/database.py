@@ -10,20 +10,19 @@ advisory lock), so that two writers never build on the same head. Readers see on
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from minivess.compliance.audit.store import forks
 from minivess.compliance.audit.store.sqlite_readers import DriverConnection, SqliteReaders, prepare
-from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, InputError, UsageError
+from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, UsageError
 from minivess.foundation.files import make_folder
 from minivess.foundation.implements import implements
 
@@ -47,9 +46,6 @@ _TURN_SECONDS = (0.0003, 0.0015)
 """How long a writer of SQLite sleeps between two tries to get its turn."""
 _ADVISORY_LOCK = 0x6D696E6976657373
 """`minivess` in ASCII: the key of the write lock on PostgreSQL."""
-
-
-_DATABASES: weakref.WeakSet[Database] = weakref.WeakSet()
 
 
 def driver_of(connection: Connection) -> DriverConnection:
@@ -81,12 +77,12 @@ class Database:
         self._kept: Connection | None = None
         self._crossed = False
         self._let_in()
-        _DATABASES.add(self)
+        forks.watch(self)
 
     @property
     def engine(self) -> Engine:
         """The SQLAlchemy engine, made when it is asked for first."""
-        with _making:
+        with forks.making:
             if self._made is None:
                 self._made = self._new_engine()
             return self._made
@@ -384,22 +380,9 @@ class Database:
         current = self.revision(driver_of(connection))
         if current == NEWEST:
             return
-        from alembic import command  # half a second that a log at the newest revision does not need
-        from alembic.script import ScriptDirectory
+        from minivess.compliance.audit.store.migration_files import upgrade  # half a second, seldom needed
 
-        from minivess.compliance.audit.store.migration_files import migrations
-
-        config = migrations()
-        scripts = ScriptDirectory.from_config(config)
-        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
-            raise InputError(
-                f"the audit log's database is at revision {current!r}, which this version does not know",
-                hint="install the version of minivess that wrote it, or a newer one",
-            )
-        if not connection.in_transaction():
-            connection.begin()  # otherwise Alembic makes a transaction of its own, and commits it
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        upgrade(connection, current)
 
     def outdated(self, driver: DriverConnection) -> bool:
         """Whether the tables are not at the newest revision."""
@@ -428,37 +411,3 @@ class Database:
     def close(self) -> None:
         """Let go of all connections."""
         self._let_go()
-
-
-_forking = threading.RLock()
-_making = threading.RLock()
-"""Held while an engine is made, and while the process forks."""
-_held: list[Database] = []
-"""The databases that a fork under way has closed."""
-
-
-def _before_fork() -> None:
-    _forking.acquire()
-    _making.acquire()
-    _held.extend(_DATABASES)
-    for database in _held:
-        database.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for database in _held:
-        database.after_fork_in_parent()
-    _held.clear()
-    _making.release()
-    _forking.release()
-
-
-def _after_fork_in_child() -> None:
-    for database in _held:
-        database.after_fork_in_child()
-    _held.clear()
-    _making.release()
-    _forking.release()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -52,7 +52,7 @@ def services_of(folder: Path) -> Services:
     return open_services(workspace.root, log_passphrase=lambda: passphrase_for("log"), progress=Progress())
 
 
-@implements("REQ-190")
+@implements("REQ-190", "REQ-209")
 def reader_of(folder: Path) -> WorkspaceReader:
     """Open the workspace for reading, with the log that `audit --site` names; asks for no passphrase."""
     from minivess.workflows.session.services import open_reader

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from minivess.foundation.implements import implements
+
 
 class DriverConnection(Protocol):
     """A connection of the driver itself (PEP 249): `sqlite3` or psycopg."""
@@ -16,6 +18,7 @@ class DriverConnection(Protocol):
         """A cursor."""
 
 
+@implements("REQ-209")
 class SqliteReaders:
     """Connections that are kept for the next reader.
 

@@ -166,4 +166,4 @@ Feature: The command line is quick, clear and leaves nothing half-done
     Given a project with a log
     And an entry of its log is changed
     When "identity list" is run
-    Then it ends with exit code 1, one error line that names "entry 0", and a hint
+    Then it ends with exit code 1 and an error line that names "entry 0"

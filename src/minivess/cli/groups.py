@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -27,6 +25,8 @@ def _speak(context: click.Context, option: click.Parameter, value: bool) -> None
     """Keep how much is written to stderr; log messages follow it."""
     if not value:
         return
+    import logging
+
     verbosity = 1 if option.name == "verbose" else -1
     context.meta[VERBOSITY] = verbosity
     logging.basicConfig(format="%(levelname)s: %(message)s")
@@ -109,6 +109,8 @@ class Group(click.Group):
         """
         name = click.utils.make_str(args[0])
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing and not name.startswith("-"):
+            from difflib import get_close_matches
+
             near = get_close_matches(name, self.list_commands(ctx), n=NAMED_AT_MOST, cutoff=0.6)
             raise UnknownCommandError(name, near, ctx)
         return super().resolve_command(ctx, args)

@@ -129,7 +129,7 @@ def app(context: click.Context, project: Path) -> None:
 def main() -> None:
     """Run the command line; every expected error becomes a line for each reason, a hint and its exit code."""
     gc.set_threshold(100_000, 20, 20)  # what a command reads it keeps: looking for circles among it is time lost
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # records are checked by pydantic and nobody else
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # records are checked by pydantic alone
     tolerate_readers_that_leave()
     try:
         code = app(standalone_mode=False)

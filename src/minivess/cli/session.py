@@ -88,7 +88,7 @@ def recorder_at_hand(folder: Path, actor: str | None, *roles: Role) -> str | Non
     Args:
         folder: the project folder.
         actor: the one who was named; they are asked for their passphrase if need be.
-        roles: who may record it, when nobody was named.
+        roles: who may record it, when no person was named.
 
     Returns:
         The one who was named, or the only person able to, when the environment holds their passphrase and the log's.
@@ -104,7 +104,7 @@ def recorder_at_hand(folder: Path, actor: str | None, *roles: Role) -> str | Non
 
 
 def signer_of(services: Services, actor: str | None, *roles: Role) -> Signer:
-    """Unlock whoever acts: the one named, or the only person with keys here who holds one of the roles.
+    """Unlock the person who acts: the one named, or the only person with keys here who holds one of the roles.
 
     Raises:
         UsageError: no person or several could act and none was named.
@@ -130,7 +130,7 @@ def _variable(identity: str) -> str:
 
 
 def who_acts(workspace: Path, actor: str | None, *roles: Role) -> str:
-    """Whoever acts: the one named, or the only person with keys here who holds one of the roles.
+    """The person who acts: the one named, or the only person with keys here who holds one of the roles.
 
     Raises:
         UsageError: no person or several could act and none was named.

@@ -11,7 +11,7 @@ from minivess.foundation.implements import implements
 
 @implements("REQ-207")
 class DiscardingStream:
-    """A text stream that discards what it is given once nobody reads it.
+    """A text stream that discards what it is given once its reader has gone.
 
     The command goes on to its end, so that its exit code still answers the question.
     """
@@ -44,7 +44,7 @@ class DiscardingStream:
 
 
 def tolerate_readers_that_leave() -> None:
-    """Let stdout and stderr discard what nobody reads."""
+    """Let stdout and stderr discard what has no reader any more."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None:

@@ -364,6 +364,14 @@ def _(run: Run, code: int) -> None:
     assert [line for line in run.err.splitlines() if not line.startswith("  entries: ")] == []
 
 
+@then(parsers.parse('it ends with exit code {code:d} and an error line that names "{name}"'))
+def _(run: Run, code: int, name: str) -> None:
+    assert run.code == code, run.err
+    assert run.err.startswith("error: ")
+    assert name in run.err.splitlines()[0]
+    assert run.out == ""
+
+
 def change_an_entry(folder: Path) -> None:
     """Change the newest entry of a log past its code."""
     with closing(sqlite3.connect(Workspace(folder).evidence / "audit.db")) as database, database:

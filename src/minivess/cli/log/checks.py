@@ -88,7 +88,7 @@ def verify(
 def checkpoint(project: Path, out: Path | None, vkey: bool) -> None:
     """Write the newest signed checkpoint (C2SP), to keep elsewhere.
 
-    Whoever keeps it notices when the log is rolled back.
+    With it, a rollback of the log is noticed.
     """
     from minivess.workflows.log.proofs import verifier_key_of
 

@@ -55,7 +55,7 @@ def _overall(found: OverallRisk) -> list[str]:
         for harm, risks in found.together.items()
     ]
     if found.told:
-        lines.append(f"users are to be told of {len(found.told)} risks that remain")
+        lines.append(f"inform users of {len(found.told)} residual risks")
     return [*lines, f"overall: {found.method}"]
 
 

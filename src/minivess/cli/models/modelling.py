@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from minivess.cli.groups import Command, Group
-from minivess.cli.rendering import emit, emit_entry, emit_json, emit_record, json_option
+from minivess.cli.rendering import emit, emit_entry, emit_json, emit_record, emit_table, json_option
 from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.records.people.roles import Role
 
@@ -28,8 +28,11 @@ def train(project: Path, actor: str | None, as_json: bool) -> None:
     if as_json:
         emit_json(trained)
         return
-    for member in trained:
-        emit_record(member, as_json=False)
+    rows = [
+        (member.seed, member.steps, f"{member.final_loss:.4f}", member.device, f"{member.seconds:.0f}", member.weights)
+        for member in trained
+    ]
+    emit_table(("member", "steps", "final loss", "device", "seconds", "weights"), rows)
 
 
 @click.command(cls=Command)

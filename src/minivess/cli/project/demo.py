@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from minivess.cli.groups import Command
-from minivess.cli.rendering import Progress, emit_table, say
+from minivess.cli.rendering import Progress, say
+from minivess.cli.sealed.measures import emit_measures
 
 
 @click.command(cls=Command)
@@ -31,14 +32,7 @@ def demo(project: Path, folder: Path) -> None:
     summary = workflow.run(project, folder, say=say, progress=Progress())
     click.echo()
     if summary.evaluation is not None:
-        record = summary.evaluation
-        rows = [(name, f"{interval.mean:.3f}", interval.words()) for name, interval in record.aggregates.items()]
-        base = record.baseline
-        rows.append(("dice of the best threshold", f"{base.mean:.3f}", base.words()))
-        recall = record.conformal_recall
-        if recall is not None:
-            rows.append(("recall of the conformal mask", f"{recall.mean:.3f}", recall.words()))
-        emit_table((f"{len(record.cases)} sealed test cases", "mean", f"{record.certainty} interval"), rows)
+        emit_measures(summary.evaluation)
     click.echo()
     for label, text in (
         ("Ada on her own", f"refused: {summary.refused}"),

@@ -18,6 +18,7 @@ from minivess.cli.rendering import (
     name_further_gates,
     say,
 )
+from minivess.cli.sealed.measures import emit_evaluation
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.records.people.roles import Role
 
@@ -84,7 +85,7 @@ def approve(project: Path, actor: str | None, request_id: str, run: bool, as_jso
         if run:
             from minivess.workflows.sealed import final_evaluation
 
-            emit_record(final_evaluation.approve_and_run(services, signer, request_id), as_json=as_json)
+            emit_evaluation(final_evaluation.approve_and_run(services, signer, request_id), as_json=as_json)
             return
         grant = workflow.approve(services, signer, request_id)
     text = f"{grant.request} approved by {grant.approver}"
@@ -156,4 +157,4 @@ def evaluate(project: Path, actor: str | None, request_id: str, as_json: bool) -
 
     with services_of(project) as services:
         record = final_evaluation.run(services, signer_of(services, actor, Role.DEVELOPER), request_id)
-    emit_record(record, as_json=as_json)
+    emit_evaluation(record, as_json=as_json)

@@ -136,7 +136,7 @@ def main() -> None:
     except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(_report([Reason("interrupted", _AGAIN)], _INTERRUPTED))
     except click.ClickException as error:
-        sys.exit(_report([Reason(_flat(error.format_message()), _hint_of(error))], 2))
+        sys.exit(_report([Reason(_words_of(error), _hint_of(error))], 2))
     except InputError as error:
         general = "correct or replace the file and start again; nothing was written"
         sys.exit(_report([one._replace(hint=one.hint or general) for one in error.reasons], error.exit_code))
@@ -163,8 +163,9 @@ def _hint_of(error: click.ClickException) -> str:
     return "" if context is None else f"`{context.command_path} --help` shows what it takes"
 
 
-def _flat(message: str) -> str:
-    """A message of click in one line."""
+def _words_of(error: click.ClickException) -> str:
+    """A message of click in one line, without what becomes its hint."""
+    message = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
     return " ".join(message.split())
 
 

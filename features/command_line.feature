@@ -67,6 +67,11 @@ Feature: The command line is quick, clear and leaves nothing half-done
     And the commands stand in the order of their headings
 
   @REQ-205
+  Scenario: A group without a command shows its help
+    When "audit" is run
+    Then it ends with exit code 2 and its help on stderr
+
+  @REQ-205
   Scenario Outline: A mistyped word is answered with what is near
     Given a project with a log
     When "<command>" is run

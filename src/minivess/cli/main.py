@@ -135,6 +135,9 @@ def main() -> None:
         code = app(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(_report([Reason("interrupted", _AGAIN)], _INTERRUPTED))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.ClickException as error:
         sys.exit(_report([Reason(_words_of(error), _hint_of(error))], 2))
     except InputError as error:

@@ -241,6 +241,13 @@ def _(run: Run) -> None:
             assert summary == inspect.cleandoc(whole.help or "").splitlines()[0], (name, command)
 
 
+@then("it ends with exit code 2 and its help on stderr")
+def _(run: Run) -> None:
+    assert (run.code, run.out) == (2, "")
+    assert run.err.startswith("Usage: ")
+    assert "\n  blast-radius  List every entry" in run.err
+
+
 @then("the commands stand in the order of their headings")
 def _(run: Run) -> None:
     text = run.helps[()]

@@ -32,9 +32,10 @@ _OF_A_SITE = ("log", "show", "prove", "verify", "checkpoint")
 @click.group(
     cls=Group,
     sections={
+        "Start": ("start",),
         "Read": ("log", "show", "blast-radius"),
         "Prove and verify": ("verify", "prove", "checkpoint", "compare", "trust", "drill"),
-        "Start and witness": ("start", "cosign", "witness", "timestamp"),
+        "Witness": ("cosign", "witness", "timestamp"),
         "Maintain": ("erase", "rebuild", "seen", "restore", "rules"),
     },
 )

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 
 class Reason(NamedTuple):
@@ -41,7 +41,17 @@ class MinivessError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.reasons = tuple(reasons) or (Reason(message, hint),)
+        self._reasons = tuple(reasons)
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Every reason with its own hint; where there is one, the message and the hint."""
+        return self._reasons or (Reason(self.message, self.hint),)
+
+    def with_reasons(self, reasons: Iterable[Reason]) -> Self:
+        """This error, with all its reasons."""
+        self._reasons = tuple(reasons)
+        return self
 
 
 class UsageError(MinivessError):

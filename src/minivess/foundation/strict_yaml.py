@@ -288,9 +288,8 @@ def _explained(
 ) -> InputError:
     """The first problem as an error, with all problems as its reasons."""
     problems = [_explain(problem, node, record, shown, known) for problem in _ordered(error, node)]
-    first = problems[0]
-    first.reasons = tuple(dict.fromkeys(reason for problem in problems[:_MOST_REASONS] for reason in problem.reasons))
-    return first
+    reasons = dict.fromkeys(reason for problem in problems[:_MOST_REASONS] for reason in problem.reasons)
+    return problems[0].with_reasons(reasons)
 
 
 def _ordered(error: ValidationError, node: YamlMap) -> list[ErrorDetails]:

@@ -106,10 +106,15 @@ def build(services: Services, signer: Signer) -> BuiltPack:
         gates = judge_gates(services)
         failing = [gate for gate in gates if not gate.passed]
         if failing:
+            first = _first_missing(services)
+            mends = ["; ".join([*first, failing[0].mend]), *(gate.mend for gate in failing[1:])]
             raise RefusedError(
                 f"{len(failing)} of {len(gates)} gates fail: {'; '.join(f'{gate.id}: {gate.message}' for gate in failing)}",
-                hint="; ".join(dict.fromkeys([*_first_missing(services), *(gate.mend for gate in failing)])),
-                reasons=[Reason(f"gate {gate.id} fails: {gate.message}", gate.mend) for gate in failing],
+                hint="; ".join(dict.fromkeys([*first, *(gate.mend for gate in failing)])),
+                reasons=[
+                    Reason(f"gate {gate.id} fails: {gate.message}", mend)
+                    for gate, mend in zip(failing, mends, strict=True)
+                ],
             )
         missing = unannounced(services)
         if missing:

@@ -12,9 +12,8 @@ from minivess.compliance.identity.register import Register
 from minivess.foundation.errors import InputError
 from minivess.foundation.paths import Workspace
 from minivess.foundation.settings import load_settings
-from minivess.records.people.identity import Identity
+from minivess.records.people.identity import LOG_IDENTITY, Identity
 from minivess.workflows.people.enrolment_checks import ENROLMENTS, checks_in
-from minivess.workflows.session.services import LOG_IDENTITY
 
 
 @dataclass(frozen=True)

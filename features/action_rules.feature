@@ -1,9 +1,9 @@
-Feature: The log takes only what its actors may do
-  A signature shows who acted. Whether they were permitted to is decided by the action table that the log adopted, from
-  the signed contents of the log, in the same way when an entry is appended and when it is verified.
+Feature: The log accepts only actions that their actors may perform
+  A signature shows who acted. The action table that the log adopted decides who may perform which action. It is applied
+  in the same way when an entry is appended and when it is verified.
 
   @REQ-130 @RC-40
-  Scenario Outline: A service cannot do what people do
+  Scenario Outline: A service cannot perform actions of people
     Given a log with a developer, a reviewer, a release manager and a service
     When the service appends a completed "<action>"
     Then it is refused because "may not append"
@@ -19,19 +19,19 @@ Feature: The log takes only what its actors may do
       | release.build     |
 
   @REQ-130 @RC-40
-  Scenario: What the log would not take is found by verification
+  Scenario: Verification finds an entry that the log would refuse
     Given a log in which a service entered a model export
     When it is verified
     Then both verifiers name the entry of the export
 
   @REQ-131 @RC-41
-  Scenario: Who trained a model cannot approve a look with it
+  Scenario: A person who trained a model cannot approve a look with it
     Given a log in which Eva, who is developer and reviewer, trained the model
     When Eva's approval of a look is entered
     Then both verifiers name the entry of the approval
 
   @REQ-132 @RC-42
-  Scenario: A changed column gives no power back
+  Scenario: A changed column does not restore a revoked key
     Given a log with a developer, a reviewer, a release manager and a service
     And the reviewer's key was revoked
     And the action column of the revocation was changed

@@ -1,12 +1,13 @@
-Feature: Nothing happens unrecorded
-  Every action is an entry in the audit log, signed by whoever acted. What cannot be recorded is not done, what went
-  wrong is recorded too, and nothing about patients or the machine stands in the log.
+Feature: Every action is recorded
+  Every action is an entry in the audit log, signed by the person or service that acted. An action that cannot be
+  recorded does not start. Failed actions are recorded too. The log contains no data about patients or about the
+  machine.
 
   Background:
     Given a project with an audit log and the developer Ada
 
   @REQ-001
-  Scenario: An action leaves a signed account of what was done, by whom and under which circumstances
+  Scenario: An action leaves a signed entry with actor, inputs and circumstances
     When Ada validates the data with seed 7
     Then the log ends with a "started" and a "completed" entry of "data.validate" by Ada
     And the last entry names the commit state, the configuration, the environment, the seed and the file that was made

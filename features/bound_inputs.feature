@@ -1,6 +1,6 @@
 Feature: Commands use the files that the log names
   A figure or an answer depends on more files than a signature names. Each file that a later command reads again is
-  compared with what the log says of it, never with a digest that the file contains itself.
+  compared with the digest in the log, never with a digest that the file contains itself.
 
   @REQ-180 @RC-65
   Scenario Outline: A file that is changed after the approval is refused

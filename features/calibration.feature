@@ -1,6 +1,6 @@
 Feature: Calibrated probabilities and a threshold that controls recall
-  Probabilities are calibrated, and the recall threshold is derived, on the calibration part of the split alone. Where no
-  guarantee can be given, none is claimed.
+  Probabilities are calibrated, and the recall threshold is derived, on the calibration part of the split alone. Without
+  a guarantee there is no threshold.
 
   @REQ-019 @RC-09
   Scenario: Temperature scaling makes an underconfident ensemble's probabilities truer

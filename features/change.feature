@@ -1,6 +1,6 @@
 Feature: Changes
-  A link remembers what it pointed to when a person reviewed it. When that changes, the link is suspect until somebody
-  looks again; and before anything is changed, everybody can ask what the change will reach.
+  A link remembers the text that it pointed to when a person reviewed it. When that text changes, the link is suspect
+  until a person reviews it again. Before a change, its effects can be listed.
 
   Background:
     Given a project whose links were all reviewed by "ada"
@@ -33,25 +33,25 @@ Feature: Changes
       | configuration  |
 
   @REQ-067 @RC-11
-  Scenario: A review that nobody signed is told from a signed one
+  Scenario: An unsigned review is distinguished from a signed one
     When the statement of "UN-01" changes
-    And somebody writes the new digest into the file of reviews by hand
+    And a user writes the new digest into the file of reviews by hand
     Then the review of "REQ-001 derives_from UN-01" counts as unsigned
 
   @REQ-067
-  Scenario: A service reviews nothing
+  Scenario: A service cannot review
     When the statement of "UN-01" changes
     Then the service is refused to review links
 
   @REQ-068 @slow
-  Scenario: What a change reaches
+  Scenario: The effects of a change are listed
     When "ada" asks what a change of "REQ-001" reaches
     Then "RC-01", "RISK-01" and "UN-01" are affected
     And the scenario "Two and two" is to be run again
     And pytest, given the selection, runs that scenario alone
 
   @REQ-068
-  Scenario: A baseline is found again
+  Scenario: A baseline can be compared later
     Given the tree is committed
     And "max" takes the baseline "v1"
     When the statement of "UN-01" changes

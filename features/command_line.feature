@@ -1,4 +1,4 @@
-Feature: The command line is quick, clear and leaves nothing half-done
+Feature: The command line is quick, clear and cleans up after errors
 
   @REQ-042
   Scenario Outline: Help and verification load no heavy library
@@ -55,8 +55,8 @@ Feature: The command line is quick, clear and leaves nothing half-done
     Then the folder is a fresh project
 
   @REQ-044
-  Scenario: The demo leaves a stranger's folder alone
-    Given a folder with somebody's notes
+  Scenario: The demo does not change a folder of another program
+    Given a folder with other files
     When the demo prepares that folder
     Then it is refused and the notes are untouched
 
@@ -152,7 +152,7 @@ Feature: The command line is quick, clear and leaves nothing half-done
   @REQ-208
   Scenario: The exit codes are documented
     When "--help" is run
-    Then the exit codes 0, 1, 2 and 3 are explained there and in docs/guides/commands.md
+    Then the exit codes 0, 1, 2 and 3 are explained there and in docs/reference/commands.md
 
   @REQ-209
   Scenario Outline: Commands that only read the log load no database library

@@ -1,29 +1,29 @@
 Feature: Drill of risk controls
-  A control that works is missed when it is away. What nobody misses was never shown to work.
+  A drill removes one risk control and runs its scenarios. At least one scenario must fail without the control.
 
   Background:
     Given a source tree whose control adds sums twice
 
   @REQ-073
-  Scenario: A control that is missed
+  Scenario: A scenario fails without the control
     Given the scenario of the control expects a wrong sum to be refused
     When the control is taken away
     Then its absence is noticed
 
   @REQ-073 @slow
-  Scenario: A control that nobody misses
+  Scenario: No scenario fails without the control
     Given the scenario of the control looks at nothing
     When the control is taken away
     Then its absence is reported as unnoticed, with exit 1
 
   @REQ-073 @slow
-  Scenario: A scenario that fails anyway shows nothing
+  Scenario: A scenario that fails with the control shows nothing
     Given the scenario of the control fails
     When the control is taken away
     Then the drill says that it could not check
 
   @REQ-073 @slow
-  Scenario: What the drill found stands with the results of the tree, signed
+  Scenario: The outcome of the drill is signed and kept with the results of the tree
     Given the scenario of the control looks at nothing
     And a project has recorded the results of that tree
     When "max" drills the controls of the project

@@ -1,5 +1,6 @@
 Feature: Statistical acceptance criteria
-  What a device must reach is data, and whether it is reached is computed from the results of single cases. Nobody types it.
+  Acceptance criteria are data. The software computes from the results of single cases whether they are met. A typed
+  verdict does not count.
 
   Background:
     Given the criterion "lower 95 % bound of the median clDice at least 0.80 over 20 cases or more, for each scanner"
@@ -11,7 +12,7 @@ Feature: Statistical acceptance criteria
     Then it is met in both strata
 
   @REQ-069 @RC-11 @RC-31
-  Scenario: One stratum that falls short is not hidden by the others
+  Scenario: A failing stratum is not hidden by the others
     Given 24 cases a scanner with a clDice about 0.95 on "A" and 0.78 on "B"
     When the trace check judges the criterion
     Then it reports that the criterion is not met for scanner "B"
@@ -30,7 +31,7 @@ Feature: Statistical acceptance criteria
     Then it is not met, because the measure is undefined for that case
 
   @REQ-069
-  Scenario: Many cases of few subjects make a wide interval
+  Scenario: Few subjects give a wide interval
     Given the cases of each scanner are those of 3 subjects, one of which went badly
     When the criterion is judged
     Then it is not met, although the median of the cases is above the limit

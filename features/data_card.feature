@@ -1,25 +1,25 @@
 Feature: Data card
-  One page and one file for machines say what a data set is, where it comes from and what to watch: what the records know,
-  what people stated, and what nobody stated. The test part stays hidden.
+  The data card is one page and one file for programs. It states what the records contain, what the project's makers
+  stated, and what is not stated. It does not show the test part.
 
   @REQ-102
-  Scenario: What nobody stated is called not stated
-    Given a project with validated and split cases about which nobody stated anything
+  Scenario: Missing statements are shown as not stated
+    Given a project with validated and split cases without any statements
     When the data card is written
     Then the page gives the cases, subjects, spacing, parts, classes and findings
     And the page calls the demographics, the ethics and the annotators not stated
     And an entry names the page and the Croissant file
 
   @REQ-102
-  Scenario: What people stated stands in the card
-    Given a project with validated and split cases about which people stated everything
+  Scenario: The card contains the statements of the project
+    Given a project with validated and split cases with all statements
     When the data card is written
     Then the page and the Croissant file say what they stated
     And nothing is called missing
 
   @REQ-102
   Scenario: The same records give the same card
-    Given a project with validated and split cases about which people stated everything
+    Given a project with validated and split cases with all statements
     When the data card is written
     And the data card is written again
     Then both cards are equal, byte for byte
@@ -32,14 +32,14 @@ Feature: Data card
 
   @REQ-103
   Scenario: Nothing measured on the test part is shown
-    Given a project with validated and split cases about which nobody stated anything
+    Given a project with validated and split cases without any statements
     When the data card is written
     Then pictures are shown of other cases and of no test case
     And neither file holds the digests or the foreground of a test case
     And no finding about a test case or the whole set is shown, only how many there are
 
   @REQ-103
-  Scenario: Of a sealed test part the encrypted files are named
+  Scenario: The encrypted files of a sealed test part are listed
     Given a project whose test part is sealed
     When the data card is written
     Then the Croissant file names the encrypted files of the test cases with their digests
@@ -47,15 +47,15 @@ Feature: Data card
 
   @REQ-104
   Scenario: Other tools accept the Croissant file
-    Given a project with validated and split cases about which people stated everything
+    Given a project with validated and split cases with all statements
     When the data card is written
     Then mlcroissant reads it as version 1.1 without errors or warnings
     And it gives the splits and the cases as records
     And the digests it names are those of the files on the disk
 
   @REQ-104
-  Scenario: A card with gaps is Croissant too
-    Given a project with validated and split cases about which nobody stated anything
+  Scenario: A card with missing statements is valid Croissant
+    Given a project with validated and split cases without any statements
     When the data card is written
     Then mlcroissant reads it as version 1.1 without errors
     And its terms of responsible AI say not stated

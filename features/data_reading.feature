@@ -1,6 +1,6 @@
 Feature: Reading
-  Pictures, volumes, series and segmentations of many makers become one kind of case. Nobody vouches for the files: a
-  damaged or hostile one ends in one clear message, and one that may say who is in it is refused.
+  Pictures, volumes, series and segmentations in many formats become one kind of case. Files are not trusted: a damaged
+  or hostile file gives one clear error, and a file with identifying data is refused.
 
   @REQ-076
   Scenario Outline: Every format becomes the same kind of case
@@ -18,7 +18,7 @@ Feature: Reading
       | a colour JPEG    | JPEG        | yxc  | 1 × 1 px           |
 
   @REQ-076 @RC-15
-  Scenario: A series with a missing slice is no volume
+  Scenario: A series with a missing slice is refused
     Given a DICOM series of which the third slice is missing
     When the case is read
     Then it is refused with "1 slices are missing" and the slice beside the gap is named
@@ -39,13 +39,13 @@ Feature: Reading
     And nothing else is raised
 
   @REQ-078 @RC-10
-  Scenario: What announces more than it could hold is refused before memory is taken
+  Scenario: A file that declares more than it contains is refused before memory is taken
     Given a picture of 144 million pixels in a few hundred bytes and a series of frames beyond the limit
     When each is read within small limits
     Then each is refused because of a limit
 
   @REQ-079
-  Scenario: A file that may say who is in it is refused until somebody says why not
+  Scenario: A file with identifying data is refused unless the project gives a reason
     Given a DICOM series with the name of a patient
     When the case is read
     Then it is refused, the attribute is named, and the name of the patient is not
@@ -53,7 +53,7 @@ Feature: Reading
     Then the case is read and keeps the place, not the name
 
   @REQ-080
-  Scenario: Cases come from pairs of files and the one without a partner is named
+  Scenario: Cases come from pairs of files, and a file without a partner is named
     Given three images of two animals and their masks, named by animal and day
     When the files are paired by name
     Then there are three cases of two subjects

@@ -1,6 +1,6 @@
 Feature: Splits without leaks
-  Cases that belong together stay together: by subject, acquisition and origin, and where images show the same thing,
-  whatever their names say. A split is looked at, then locked.
+  Cases that belong together stay in one part: cases of one subject, acquisition or origin, and images that show the
+  same structure. A split is previewed, then locked.
 
   @REQ-085
   Scenario Outline: A changed copy is found
@@ -28,7 +28,7 @@ Feature: Splits without leaks
     And the split names the pair
 
   @REQ-086 @RC-02
-  Scenario: A leak is named with both pictures
+  Scenario: A leak is reported with both pictures
     Given a project in which an image of one subject is a cropped copy of another subject's
     When the plan names the two subjects for different parts
     Then the split is refused and both cases are named
@@ -63,7 +63,7 @@ Feature: Splits without leaks
     And the log has no entry of a split
 
   @REQ-086
-  Scenario: The guard holds on after the test part was sealed
+  Scenario: The leakage guard works after the test part was sealed
     Given a project whose split is locked and whose test part is sealed
     When the guard is run
     Then it finds no leak, and the copies that stay together

@@ -1,6 +1,6 @@
 Feature: Validation of data
-  Cases are checked one by one and as a set before anything is learnt from them. What was found stands in a report that
-  a person reads, with a picture of every offender, and what the images are like is kept in figures.
+  Cases are checked one by one and as a set before training. The report shows a picture of every offending case. A
+  profile describes the images in figures.
 
   @REQ-047 @RC-30
   Scenario: Validation reports and blocks

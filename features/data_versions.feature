@@ -1,13 +1,13 @@
 Feature: Versions of the data
-  Raw data and prepared cases are under DVC, here and in a remote. The log cites the digest of what was used, what comes
-  back is compared with it, and the stages of dvc.yaml are the commands that people run.
+  Raw data and prepared cases are under DVC, locally and in a remote. The log cites the digest of the data that were
+  used. Fetched data are compared with it. The stages of dvc.yaml are minivess commands.
 
   @REQ-096 @REQ-016
   Scenario Outline: Data under DVC go to a remote and come back
     Given a sealed project with raw data under DVC and <place> as remote
     When the data are pushed, and pulled into a folder that has only what git and the log keep
     Then every file is there again, byte for byte
-    And the log tells who added, pushed and pulled which digests
+    And the log shows who added, pushed and pulled which digests
     And every entry after the sealing cites the DVC digest
 
     Examples:
@@ -18,7 +18,7 @@ Feature: Versions of the data
   @REQ-098
   Scenario: A version that the log does not cite is refused before any file is fetched
     Given a sealed project with raw data under DVC and a folder as remote
-    When somebody changes the raw data and versions and pushes them past the log
+    When a user changes the raw data and versions and pushes them without an entry
     And the data are pulled into a folder that has only what git and the log keep
     Then it is refused, the file and both digests are named, and the refusal is in the log
     And no file was fetched
@@ -26,7 +26,7 @@ Feature: Versions of the data
   @REQ-097 @RC-03
   Scenario: A plain file of the sealed test part enters neither cache nor remote
     Given a sealed project with raw data under DVC and a folder as remote
-    When a copy of a sealed image lies among the raw data under another name
+    When a copy of a sealed image is among the raw data under another name
     Then adding the raw data is refused, the copy is named, and neither cache nor remote holds it
 
   @REQ-099 @slow
@@ -50,7 +50,7 @@ Feature: Versions of the data
       | the remote       | none      |
 
   @REQ-099 @slow
-  Scenario: Stages that need people are not run in their place
+  Scenario: Stages that need a person are not run automatically
     Given a project whose stages were run by our commands
     When DVC is asked to bring the release up to date
     Then it ends with the stage evaluate, which says who has to do what, and nothing was opened

@@ -12,7 +12,7 @@ Feature: Evidence of earlier versions
   @REQ-140
   Scenario Outline: Changed evidence of 0.1.0 is refused
     Given a workspace that version 0.1.0 wrote
-    When somebody changes <what> in its log
+    When a user changes <what> in its log
     Then verification refuses the log
 
     Examples:
@@ -39,7 +39,7 @@ Feature: Evidence of earlier versions
     And both refuse it when the model in it is changed
 
   @REQ-140
-  Scenario: Work goes on in a workspace of 0.1.0
+  Scenario: Work continues in a workspace of 0.1.0
     Given a workspace that version 0.1.0 wrote
     When Ada unlocks her key and records a validation
     Then the log verifies and has one entry more

@@ -1,6 +1,6 @@
-Feature: Measured performance can be trusted
-  A number in a report is worth what its definition, its uncertainty and its rival are worth. So each case is measured by
-  stated conventions, means carry intervals that respect subjects, and the best intensity threshold stands beside the network.
+Feature: Performance measurements are sound
+  Each case is measured by stated conventions. Means have intervals that respect subjects. The best intensity threshold
+  is reported as a baseline beside the network.
 
   @REQ-024
   Scenario: Every case is measured by the same stated conventions
@@ -10,7 +10,7 @@ Feature: Measured performance can be trusted
     And the record states tolerance, connectivity, skeleton and the rules for empty masks
 
   @REQ-024
-  Scenario: A predictor that finds nothing is not flattered
+  Scenario: A predictor that finds nothing gets low scores
     Given a predictor that finds nothing in one of four labelled cases
     When the predictor is evaluated
     Then that case scores 0 in Dice, clDice and NSD, and its HD95 is listed as undefined
@@ -18,24 +18,33 @@ Feature: Measured performance can be trusted
 
   @REQ-024
   Scenario: A prediction beside the vessel scores zero, never "not a number"
-    Given a prediction that lies entirely beside the vessel
+    Given a prediction that is entirely beside the vessel
     When both are compared
     Then Dice and clDice are 0
 
   @REQ-024
-  Scenario: More cases of the same animals do not feign certainty
+  Scenario: More cases of the same animals do not narrow the interval
     Given the scores of three animals
     When each score is repeated ten times for the same animal
     Then the interval is as wide as before
 
   @REQ-024
-  Scenario: No label is within reach while a prediction is made
+  Scenario: Prediction has no access to labels
     Given a predictor and four labelled cases of two animals
     When the predictor is evaluated
     Then each label was fetched only after the prediction of its case
 
+  @REQ-200
+  Scenario: A new measure is in records, criteria and reports
+    Given a new measure with a row in the table and a function
+    And a predictor and four labelled cases of two animals
+    When the predictor is evaluated
+    Then every case and the aggregates have the new measure
+    And a criterion on the new measure is judged
+    And the table of cases has a column for the new measure
+
   @REQ-025
-  Scenario: The best intensity threshold stands beside the network
+  Scenario: The best intensity threshold is reported beside the network
     Given a predictor and four labelled cases of two animals
     When the predictor is evaluated
     Then every case also has the Dice of the tuned threshold

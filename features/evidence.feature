@@ -1,4 +1,4 @@
-Feature: The evidence pack says what is true, in the form auditors and tools expect
+Feature: The evidence pack is complete and in standard formats
 
   Background:
     Given a release whose results are all in the log
@@ -10,13 +10,13 @@ Feature: The evidence pack says what is true, in the form auditors and tools exp
     And its manifests name every file with its digest
 
   @REQ-036
-  Scenario: The bill of materials carries the hashes of the lock file
+  Scenario: The bill of materials contains the hashes of the lock file
     When the pack is built
     Then each package of the lock file is a component with the digests of its files
     And the model is a component with the digest of the shipped graph
 
   @REQ-036 @RC-06 @RC-13
-  Scenario: A result that nobody recorded does not get into a pack
+  Scenario: A result without an entry is not put into a pack
     Given the evaluation was changed by hand afterwards
     When the pack is built
     Then it is refused because "evaluation/evaluation.json has no entry in the log"
@@ -32,11 +32,11 @@ Feature: The evidence pack says what is true, in the form auditors and tools exp
   Scenario: The start page needs no network and shows the verdict
     When the pack is built
     Then its pages load nothing from elsewhere
-    And the start page says that all gates hold, how often the test set was looked at, and who must sign
+    And the start page says that all gates passed, how often the test set was looked at, and who must sign
     And every link of the start page leads to a file of the pack
 
   @REQ-107
-  Scenario: The pack carries the pages of the trace, down to model and entry
+  Scenario: The pack contains the pages of the trace, down to model and entry
     When the pack is built
     Then every link of every page leads to a file of the pack
     And the pages of the trace name the model and the entries that recorded results and model
@@ -45,7 +45,7 @@ Feature: The evidence pack says what is true, in the form auditors and tools exp
   Scenario: A file that a result names is part of the pack
     Given a result that names a picture as its evidence
     When the pack is built
-    Then the picture lies in the pack, and the pages lead to it and name its digest
+    Then the picture is in the pack, and the pages link to it and name its digest
 
   @REQ-108 @RC-11
   Scenario: A result whose evidence was changed does not count
@@ -54,13 +54,13 @@ Feature: The evidence pack says what is true, in the form auditors and tools exp
     Then the gates find that "REQ-001" is not verified
 
   @REQ-041
-  Scenario: Text from the source tree cannot become part of a page's code
+  Scenario: Text from the source tree is escaped in pages
     Given a requirement whose text holds HTML
     When the pack is built
-    Then that text stands in the pages as text
+    Then the pages show that text as text
 
   @REQ-041 @RC-08
-  Scenario: Demo keys are loud
+  Scenario: Demo keys are marked
     Given the release was made with demo keys
     When the pack is built
     Then every page says that it is a demonstration
@@ -73,13 +73,13 @@ Feature: The evidence pack says what is true, in the form auditors and tools exp
     And building the pack is refused because "trace"
 
   @REQ-035
-  Scenario: What was not measured does not pass
+  Scenario: A gate without a measurement fails
     Given nothing was measured
     When the gates are judged
-    Then every gate fails and says what would mend it
+    Then every gate fails and states how to fix it
 
   @REQ-036 @REQ-037 @RC-08 @RC-13
-  Scenario: A pack signed by two people holds
+  Scenario: A pack signed by two people is valid
     When the pack is built
     And two people sign it
     Then offline verification says that it holds

@@ -1,20 +1,19 @@
 Feature: A look at the sealed test set takes another person's approval and is counted
-  A measured performance is worth something only when the test cases had no part in making the model. The test part
-  is encrypted. A look at it takes criteria and a plan that were registered before, a request, and the approval of
-  another person. The approval is the look: from then on it counts.
+  Test cases must have no part in making the model. The test part is encrypted. A look requires registered criteria, a
+  registered plan, a request, and the approval of another person. The approval counts as a look.
 
   Background:
     Given a project whose test part is sealed for the reviewer Rosa
 
   @REQ-021
-  Scenario: Criteria come first
+  Scenario: Criteria are registered first
     Given no acceptance criteria are registered
     When Ada asks to open the test set
     Then it is refused because "not in the log"
     And the last entry says that "ada" was refused "test-set.request"
 
   @REQ-092
-  Scenario: The plan of the analysis comes first
+  Scenario: The analysis plan is registered first
     Given criteria and plan are registered
     And the project file changes the plan but not the criteria
     When Ada asks to open the test set
@@ -22,7 +21,7 @@ Feature: A look at the sealed test set takes another person's approval and is co
     And the last entry says that "ada" was refused "test-set.request"
 
   @REQ-021 @REQ-022 @REQ-092 @RC-03
-  Scenario: The whole way, once
+  Scenario: One complete evaluation
     Given criteria and plan are registered
     And Ada has asked to open the test set
     And Rosa has approved it
@@ -57,7 +56,7 @@ Feature: A look at the sealed test set takes another person's approval and is co
     And the figures of the first evaluation count
 
   @REQ-133 @RC-03
-  Scenario: The custodian runs the evaluation and gives out measures alone
+  Scenario: The custodian runs the evaluation and hands over only the measures
     Given criteria and plan are registered
     And Ada has asked to open the test set
     When Rosa approves it as custodian and runs the evaluation
@@ -86,7 +85,7 @@ Feature: A look at the sealed test set takes another person's approval and is co
     And the last entry says that "ada" was refused "evaluation"
 
   @REQ-022 @RC-03 @RC-08
-  Scenario: An own request cannot be approved
+  Scenario: A person cannot approve their own request
     Given criteria and plan are registered
     And Eva, who is developer and reviewer, has asked to open the test set
     When Eva approves it
@@ -94,7 +93,7 @@ Feature: A look at the sealed test set takes another person's approval and is co
     And the last entry says that "eva" was refused "test-set.approve"
 
   @REQ-022 @REQ-092 @RC-03
-  Scenario Outline: An approval is for exactly what was asked for
+  Scenario Outline: An approval covers exactly what was requested
     Given criteria and plan are registered
     And Ada has asked to open the test set
     And Rosa has approved it
@@ -160,7 +159,7 @@ Feature: A look at the sealed test set takes another person's approval and is co
     And the count says 1 look
 
   @REQ-092 @RC-03 @RC-07
-  Scenario: A revoked approver is turned away, and the log itself says so
+  Scenario: A revoked approver is refused, and the log records it
     Given criteria and plan are registered
     And Ada has asked to open the test set
     And Rosa's key is taken away
@@ -192,7 +191,7 @@ Feature: A look at the sealed test set takes another person's approval and is co
     Then it says 2 looks, by whom, why, who approved, for which release and with what result
 
   @REQ-094 @REQ-183
-  Scenario: All looks at one test set have intervals of one level, and say why
+  Scenario: All looks at one test set have intervals of one level, with the reason
     Given Ada has evaluated once under Rosa's approval
     And Ada has evaluated once more under a new approval
     Then both results have intervals of 98.33 % around the same means
@@ -209,7 +208,7 @@ Feature: A look at the sealed test set takes another person's approval and is co
     And the next look would be the second
 
   @REQ-095 @RC-03
-  Scenario: The policy allows no further look at the request
+  Scenario: A request beyond the allowed number of looks is refused
     Given the plan allows 1 look
     And Ada has evaluated once under Rosa's approval
     When Ada asks to open the test set

@@ -1,6 +1,6 @@
 Feature: People, keys and signatures
-  A signature in the log stands for one person who knew what they signed. Keys are of no use without their passphrase,
-  roles and keys are what the log says they are, and no one person can do what takes two.
+  A signature in the log identifies one person who knew what they signed. Keys are encrypted with a passphrase. The log
+  defines roles and keys. One person cannot do what requires two.
 
   @REQ-006 @RC-07
   Scenario: Keys open with their passphrase and with no other
@@ -12,7 +12,7 @@ Feature: People, keys and signatures
   @REQ-006 @RC-07
   Scenario: A weakened key file is refused
     Given a keystore with the keys of a person
-    When somebody rewrites the key file to ask for 8 KiB of memory
+    When an attacker rewrites the key file to use 8 KiB of memory
     Then unlocking is refused as damage
 
   @REQ-007
@@ -22,7 +22,7 @@ Feature: People, keys and signatures
     Then the signature states name, time, meaning, role, policy, what was shown and the head of the log
 
   @REQ-007
-  Scenario: Nobody signs in a role they do not hold
+  Scenario: A signature in a role that the signer does not have is refused
     Given a log with a developer, a reviewer and a release manager
     When the developer tries to sign as reviewer
     Then it is refused with "does not hold the role independent-reviewer"
@@ -36,17 +36,17 @@ Feature: People, keys and signatures
   @REQ-008 @RC-08
   Scenario: One person with both roles does not count as two
     Given a log with a developer, a reviewer and a release manager
-    When somebody who holds both roles signs twice
+    When one person with both roles signs twice
     Then it is refused with "signed twice"
 
   @REQ-008 @RC-08
-  Scenario: One signature is not two
+  Scenario: One signature does not count twice
     Given a log with a developer, a reviewer and a release manager
     When only the reviewer signs
     Then it is refused with "misses a signature: approval by release-manager"
 
   @REQ-008 @RC-08
-  Scenario: A policy that asks for nothing is refused
+  Scenario: A policy without requirements is refused
     Given a log with a developer, a reviewer and a release manager
     When the signatures are judged by a policy without rules
     Then it is refused with "is empty"

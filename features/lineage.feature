@@ -1,14 +1,14 @@
 Feature: Lineage and time that others can rely on
 
   @REQ-051
-  Scenario: An event that is not valid OpenLineage does not leave, and neither does anything after it
+  Scenario: An invalid OpenLineage event is not sent, nor are those after it
     Given a log with a valid event, a malformed one and another valid one waiting
     When the events are delivered
     Then only the first has left, and the refusal names the rule that was broken
     And the others wait in their order
 
   @REQ-174
-  Scenario: Events are delivered when the command ends, not while it acts
+  Scenario: Events are delivered when the command ends
     Given a command that records three actions
     When it has recorded them
     Then no event has left
@@ -19,11 +19,11 @@ Feature: Lineage and time that others can rely on
   Scenario: A checkpoint is stamped by an authority without a network
     Given a log and a timestamp authority that is reached by files alone
     When the request is carried there and the response is carried back
-    Then the log keeps a time for that checkpoint which anybody can verify
+    Then the log keeps a time for that checkpoint which anyone can verify
 
   @REQ-053
-  Scenario Outline: A token is named by an address that can hold no secret and load no code
-    When somebody makes an identity with the token "<address>"
+  Scenario Outline: A token address can contain no secret and load no code
+    When a user makes an identity with the token "<address>"
     Then it is refused with "<words>" and nothing is made
 
     Examples:

@@ -1,13 +1,13 @@
-Feature: The log as a book that people read and auditors test
-  Every entry can be found, explained and proven on its own; what should never have been written can be erased without
-  breaking a proof; and tampering with a copy is named, whatever was done.
+Feature: Entries can be found, explained and proven
+  Every entry can be found, explained and proven on its own. A text that should not have been recorded can be erased
+  without breaking a proof. Tampering with a copy is detected and named.
 
   Background:
     Given a log in which Ada validated data, a training failed and Max looked for leakage
 
   @REQ-066
-  Scenario Outline: Entries are found by what people remember of them
-    When somebody looks for entries <wish>
+  Scenario Outline: Entries are found by actor, action, resource or time
+    When a user looks for entries <wish>
     Then they see <what>
 
     Examples:
@@ -22,11 +22,11 @@ Feature: The log as a book that people read and auditors test
 
   @REQ-066
   Scenario: One entry is explained
-    When somebody asks about the look for leakage
+    When a user asks about the look for leakage
     Then they read who did it, in which role, since when their key counts, what it says and how it is proven
 
   @REQ-050
-  Scenario: The proof of one entry stands alone
+  Scenario: The proof of one entry verifies on its own
     When the proof of the failed training is written to a file
     Then the file is a C2SP tlog-proof that verifies with the keys alone
     And it does not verify with the keys of another log
@@ -54,7 +54,7 @@ Feature: The log as a book that people read and auditors test
 
   @REQ-064 @REQ-141
   Scenario Outline: A cached table that was changed is named by verification and derived again
-    Given somebody changes <what> in the database
+    Given an attacker changes <what> in the database
     When the caches are compared with the entries
     Then the difference is named: <words>
     And rebuilding reports it as well, and corrects it
@@ -77,7 +77,7 @@ Feature: The log as a book that people read and auditors test
 
   @REQ-064 @REQ-141
   Scenario Outline: A checkpoint that was changed is named by verification and left as it is
-    Given somebody changes <what> in the database
+    Given an attacker changes <what> in the database
     When the caches are compared with the entries
     Then the difference is named: <words>
     And rebuilding reports it as well, and leaves it
@@ -102,13 +102,13 @@ Feature: The log as a book that people read and auditors test
     Then no difference is named, and none when they are empty and made again
 
   @REQ-064
-  Scenario: Nothing is derived from entries that nobody signed
-    Given somebody changes the bytes of an entry in the database
+  Scenario: Nothing is derived from unsigned entries
+    Given an attacker changes the bytes of an entry in the database
     When the tables are rebuilt
     Then it is refused because the entries are not those that the newest checkpoint signs
 
   @REQ-065 @RC-06
-  Scenario: Every tampering in the drill is caught and named
+  Scenario: The drill detects and names every tampering
     When the drill is run
     Then hundreds of changes of 20 kinds at least were tried and each was caught
 

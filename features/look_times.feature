@@ -1,6 +1,6 @@
-Feature: The time of a look is attested by others, or is the machine's own
-  Whoever runs the log sets the clock of the machine. The order of entries cannot be changed by that, but their times can. A
-  witness that cosigns a checkpoint between two steps shows that the first step existed at that time.
+Feature: The time of a look is attested by witnesses, or is the machine's own
+  The log's operator sets the clock of the machine. A wrong clock cannot change the order of entries, but it can change
+  their times. A witness that cosigns a checkpoint between two steps shows that the first step existed at that time.
 
   @REQ-168
   Scenario: A witness shows when criteria and approval existed at the latest

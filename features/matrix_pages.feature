@@ -1,5 +1,6 @@
 Feature: Pages of the matrix
-  An auditor browses the whole graph as files, without a server and without the network, and reads it as a table as well.
+  An auditor browses the whole graph as files, without a server and without the network. The same graph is available as
+  a table.
 
   Background:
     Given a source tree whose chain from risk to result is whole
@@ -7,19 +8,19 @@ Feature: Pages of the matrix
   @REQ-070
   Scenario: The matrix as pages
     When the pages are written
-    Then the start page tells the verdict and leads to every kind of item
+    Then the start page shows the verdict and links to every kind of item
     And the page of "REQ-001" names its need, its code and its scenario
     And no page refers to anything outside the folder
 
   @REQ-070 @RC-11
-  Scenario: What is broken stands on the start page
+  Scenario: The start page shows broken links
     Given in "features/sum.feature" the text "@RC-01" becomes "@slow"
     When the pages are written
     Then the start page says that "RC-01" is not verified
 
   @REQ-070
-  Scenario: Only our own pages are replaced
-    Given a folder with a file of somebody else
+  Scenario: Only generated pages are replaced
+    Given a folder with another file
     When the pages are written into it
     Then they are refused and the file is still there
 
@@ -40,22 +41,22 @@ Feature: Pages of the matrix
     Then only "REQ-001" is shown
 
   @REQ-106
-  Scenario: The pages of a project say who reviewed what, and when that no longer holds
+  Scenario: The pages of a project show who reviewed what, and which reviews are out of date
     Given a project of that tree whose links were all reviewed by "rosa"
     When the pages of the project are written
     Then the page of "REQ-001" says that the review "derives-from UN-01" by "rosa" holds, and at which entry
-    When in "requirements/all.yaml" the text "Somebody needs trust." becomes "Everybody needs trust."
+    When in "requirements/all.yaml" the text "The user needs trust." becomes "The auditor needs trust."
     And the pages of the project are written
     Then the page of "REQ-001" says that the review "derives-from UN-01" by "rosa" is out of date because "UN-01 has changed"
 
   @REQ-106
   Scenario: A line in the file of reviews is no signature
     Given a project of that tree whose links were all reviewed by "rosa"
-    And somebody writes a review of what "REQ-001" says now into the file of reviews
+    And a user writes a review of the present text of "REQ-001" into the file of reviews
     When the pages of the project are written
-    Then the page of signatures says that nobody signed for 1 link
+    Then the page of signatures says that 1 link has no signature
 
   @REQ-106
-  Scenario: Pages of a tree without a log say that none was read
+  Scenario: Pages of a tree without a log state that no log was read
     When the pages are written
     Then the page of signatures says that no log was read

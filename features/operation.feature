@@ -1,5 +1,5 @@
 Feature: Running over years, and the network
-  The log outlives the versions of the software, and data of a study must not leave the house by a default.
+  The log outlives the versions of the software. Data of a study must not leave the network by default.
 
   @REQ-113
   Scenario: A store of a newer version is left alone
@@ -8,7 +8,7 @@ Feature: Running over years, and the network
     Then opening it is refused, and its bytes are what they were
 
   @REQ-113
-  Scenario: An upgrade that is interrupted leaves nothing
+  Scenario: An interrupted upgrade leaves the store unchanged
     Given an empty store
     When its upgrade is interrupted
     Then the store is as it was, and can be upgraded later
@@ -16,13 +16,13 @@ Feature: Running over years, and the network
   @REQ-114
   Scenario: Ordinary work opens no connection
     Given that no connection can be opened
-    When somebody starts a project and reads its log
+    When a user starts a project and reads its log
     Then it works
 
   @REQ-114
-  Scenario Outline: What listens, listens on this machine unless told otherwise
-    When somebody asks what "<command>" does
-    Then they are told that it listens on loopback by default
+  Scenario Outline: Servers listen on loopback by default
+    When a user asks for the help of "<command>"
+    Then the help states that it listens on loopback by default
 
     Examples:
       | command       |

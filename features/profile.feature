@@ -1,6 +1,6 @@
 Feature: A person's keys are in their own profile
-  A workspace is copied, shared and rolled back. What only one person may have, their keys, is in the profile of their account
-  and does not travel with it. The project knows each person by a public record.
+  A workspace is copied, shared and rolled back. A person's keys must not be copied with it. They are in the profile of
+  that person's account. The project has a public record of each person.
 
   @REQ-161 @RC-07
   Scenario: Keys go to the profile and the public record to the project
@@ -27,7 +27,7 @@ Feature: A person's keys are in their own profile
   Scenario: A copy of the workspace has no key of a person
     Given a project that was just started
     When Ada creates her identity
-    Then somebody with a copy of the workspace and another account cannot sign as Ada
+    Then a user with a copy of the workspace and another account cannot sign as Ada
 
   @REQ-161 @REQ-162
   Scenario: Keys in a workspace of version 0.1.0 are read where they are, with a warning
@@ -48,7 +48,7 @@ Feature: A person's keys are in their own profile
       | its keystore folder  |
 
   @REQ-162
-  Scenario Outline: An import that was interrupted goes on
+  Scenario Outline: An interrupted import continues
     Given a workspace of version 0.1.0 with the keys of Ada, of Bo of a demonstration and of a service
     And an import was interrupted <moment>
     When Ada imports the workspace
@@ -60,7 +60,7 @@ Feature: A person's keys are in their own profile
       | after the public record was written |
 
   @REQ-162
-  Scenario: An import overwrites no other keys
+  Scenario: An import does not overwrite other keys
     Given a workspace of version 0.1.0 with the keys of Ada, of Bo of a demonstration and of a service
     And Ada has an identity in another project, as release manager
     When Ada imports the workspace

@@ -1,4 +1,4 @@
-Feature: Which model is in production is what the log says
+Feature: The log defines which model is in production
 
   @REQ-060
   Scenario: A release manager moves models between stages
@@ -6,7 +6,7 @@ Feature: Which model is in production is what the log says
     When Max puts it into production
     Then the log says that it is in production
     And putting it there again is refused
-    And a model that nobody exported is refused
+    And a model without an export is refused
     And Ada may not promote it
 
   @REQ-060

@@ -1,18 +1,18 @@
-Feature: A log whose past cannot be changed
-  An auditor must be able to rely on the audit log: what was recorded stays recorded, in its order, and anyone can
-  check that offline from the entries and one signed checkpoint.
+Feature: Changes to the log's history are detected
+  An auditor must be able to rely on the audit log. Recorded entries stay recorded, in their order. Anyone can check
+  that offline from the entries and one signed checkpoint.
 
   @REQ-002 @RC-06
   Scenario: An untouched log is accepted
     Given a log of a whole development story with its signed checkpoint
-    When somebody verifies the log
+    When a user verifies the log
     Then every check holds
 
   @REQ-002 @RC-06
   Scenario Outline: Tampering with the log is found and the first bad entry is named
     Given a log of a whole development story with its signed checkpoint
-    When somebody <tampering>
-    And somebody verifies the log
+    When an attacker <tampering>
+    And a user verifies the log
     Then the verification fails and says "<words>"
 
     Examples:
@@ -20,13 +20,13 @@ Feature: A log whose past cannot be changed
       | removes entry 5                               | entry 5 is missing            |
       | removes the last entry                        | entry 13 is missing           |
       | swaps entries 5 and 6                         | entry 5 is missing            |
-      | repeats entry 5                               | entry 5 stands a second time  |
+      | repeats entry 5                               | entry 5 occurs twice  |
       | rewrites the payload of entry 13              | entry 13 (scenarios) was changed |
       | lets the actor of the last entry sign another | Merkle root                   |
       | signs the checkpoint with another key         | no signature by the log key   |
 
   @REQ-002
-  Scenario: A log that grew is proven to continue the log of before
+  Scenario: A grown log is proven to continue the earlier log
     Given a log of a whole development story with its signed checkpoint
     Then the log of 4 entries is proven to be its beginning
     And a log of 4 entries with other content is not

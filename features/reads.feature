@@ -1,10 +1,9 @@
 Feature: Reading needs no passphrase
-  Reviewers and auditors look at the log and the reports without the passphrase of any key. Only what adds an entry asks
-  for one.
+  Reviewers and auditors read the log and the reports without a passphrase. Only commands that add an entry ask for one.
 
   @REQ-190
-  Scenario: The list of commands is complete
-    Then docs/guides/commands.md lists every command once
+  Scenario: The list of commands that need a passphrase is complete
+    Then docs/reference/commands.md lists every command once
 
   @REQ-190 @slow
   Scenario: Commands that read work without any passphrase

@@ -1,6 +1,6 @@
-Feature: What is fixed before a look remains fixed
-  A limit that is chosen after the result is no limit. The seal fixes how many looks there are and how intervals are made;
-  criteria, analysis plan and release policy are registered before a look, and nothing of them becomes laxer after it.
+Feature: Limits are registered before a look and remain fixed
+  A limit that is chosen after the result proves nothing. The seal fixes the number of looks and the level of the
+  intervals. Criteria, analysis plan and release policy are registered before a look and cannot become laxer after it.
 
   @REQ-182
   Scenario: The seal fixes the terms of every look

@@ -1,4 +1,4 @@
-Feature: A release is built when every gate holds, and signed by two people
+Feature: A release is built when every gate passes, and signed by two people
 
   Background:
     Given a project that has everything a release needs
@@ -7,15 +7,15 @@ Feature: A release is built when every gate holds, and signed by two people
   Scenario: A gate that fails stops the build
     Given a release policy that asks for a Dice of at least 0.999
     When the release is built
-    Then it is refused, naming the gate "dice", by how much it fails and what would mend it
+    Then it is refused, naming the gate "dice", by how much it fails and how to fix it
     And there is no pack
     And the refusal is an entry of the log
 
   @REQ-021 @RC-03
-  Scenario: What was registered cannot be undercut by a laxer policy
+  Scenario: A policy that is laxer than the registered criteria fails
     Given the evaluation misses a registered criterion that the policy does not ask for
     When the release is built
-    Then it is refused, naming the gate "criteria", by how much it fails and what would mend it
+    Then it is refused, naming the gate "criteria", by how much it fails and how to fix it
 
   @REQ-021 @RC-03
   Scenario: A policy cannot leave the registered criteria out
@@ -24,7 +24,7 @@ Feature: A release is built when every gate holds, and signed by two people
     Then it is refused as a policy that does not judge the registered criteria
 
   @REQ-035 @REQ-036
-  Scenario: All gates hold
+  Scenario: All gates pass
     When the release is built
     Then there is a pack, and the log names its digest
 
@@ -51,13 +51,13 @@ Feature: A release is built when every gate holds, and signed by two people
     Then it is refused because "already"
 
   @REQ-036 @RC-06
-  Scenario: A run that nobody accounts for stops the build
+  Scenario: A training run without a disposition stops the build
     Given a member was trained that no ensemble uses
     When the release is built
-    Then it is refused, naming the gate "runs", by how much it fails and what would mend it
+    Then it is refused, naming the gate "runs", by how much it fails and how to fix it
 
   @REQ-134 @RC-43
-  Scenario: Without the cosignature of who holds the test set's key no release holds
+  Scenario: A release needs the cosignature of each holder of the test set's key
     Given the release is built
     And Rosa has signed it
     And Max has signed it

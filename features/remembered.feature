@@ -1,7 +1,7 @@
-Feature: Every signer remembers what they saw of a log
-  Whoever runs a log can copy it, roll it back and continue it in two ways. Each signer's tool keeps the newest checkpoint it saw,
-  in the signer's own profile, and signs nothing on a log that does not continue it. A backup that is restored on purpose is an
-  entry, before anything else.
+Feature: Each signer's tool remembers the newest checkpoint of a log
+  The log's operator can copy it, roll it back and continue it in two ways. Each signer's tool keeps the newest
+  checkpoint in the signer's own profile. It signs nothing on a log that does not continue this checkpoint. A restored
+  backup is recorded as an entry first.
 
   Background:
     Given a project with a log, which Ada, Rosa and Max may sign
@@ -27,13 +27,13 @@ Feature: Every signer remembers what they saw of a log
     And Rosa, who saw this history alone, goes on
 
   @REQ-164
-  Scenario: What was seen is damaged
+  Scenario: The remembered checkpoint is damaged
     Given Ada recorded something
     When what she saw is overwritten with something else
     Then on a machine that never saw it Ada signs nothing, because "what was seen of the log is damaged"
 
   @REQ-164
-  Scenario: What was seen never goes back
+  Scenario: The remembered checkpoint is not replaced by an older one
     Given Ada recorded something
     Then the checkpoint of before that does not replace what she saw
 
@@ -44,13 +44,13 @@ Feature: Every signer remembers what they saw of a log
     And cosigning again announces no key a second time
 
   @REQ-165 @REQ-164 @RC-55
-  Scenario: Nobody cosigns a log that was rolled back
+  Scenario: A log that was rolled back is not cosigned
     Given Ada recorded something
     When the log is rolled back to before that
     Then on a machine that never saw it Ada cosigns nothing
 
   @REQ-165
-  Scenario Outline: A witness key is its owner's
+  Scenario Outline: A witness key belongs to one person
     When the log has an announcement of <what>
     Then the announcement is refused because <why>
 
@@ -58,12 +58,12 @@ Feature: Every signer remembers what they saw of a log
       | what                         | why                                    |
       | a key under another name     | not ada's in this log                  |
       | a key of another type        | not ada's in this log                  |
-      | the key that Rosa announced  | somebody else has or had               |
-      | the key of revoked Rosa      | somebody else has or had               |
+      | the key that Rosa announced  | another person has or had               |
+      | the key of revoked Rosa      | another person has or had               |
       | no key                       | malformed payload                      |
 
   @REQ-166 @RC-55
-  Scenario: A restored backup is recorded before the log goes on
+  Scenario: A restored backup is recorded before the log continues
     Given Ada recorded something
     And the log is rolled back to before that
     When Max restores the log because "the disk broke"
@@ -71,7 +71,7 @@ Feature: Every signer remembers what they saw of a log
     And every verdict on the log names the restore, what was given up and the reason
 
   @REQ-166
-  Scenario: Somebody whose checkpoint was not named does not go on
+  Scenario: A signer whose checkpoint was not named cannot continue
     Given Ada recorded something
     And Rosa saw more of the log on another machine
     And the log is rolled back to before that
@@ -79,7 +79,7 @@ Feature: Every signer remembers what they saw of a log
     Then on her machine Rosa signs nothing, because "rosa saw 3 entries of this log"
 
   @REQ-166
-  Scenario: What was seen on another machine is named as well
+  Scenario: A checkpoint from another machine is named as well
     Given Ada recorded something
     And Rosa saw more of the log on another machine
     And the log is rolled back to before that
@@ -87,7 +87,7 @@ Feature: Every signer remembers what they saw of a log
     Then on her machine Rosa goes on
 
   @REQ-166 @RC-55
-  Scenario: A developer's word restores nothing
+  Scenario: A developer cannot record a restore
     Given Eve, a developer and no root, may sign as well
     And Ada recorded something
     And the log is rolled back to before that

@@ -1,5 +1,5 @@
 Feature: Risk management
-  Levels and verdicts are computed from the plan's matrix. What somebody types beside a risk is compared, never believed.
+  Levels and verdicts are computed from the matrix of the plan. A typed verdict is compared with the computed one.
 
   Background:
     Given a plan with two severities, two probabilities and one unacceptable corner
@@ -23,9 +23,9 @@ Feature: Risk management
     But if the lower limit belongs to the step, it is in step 2
 
   @REQ-034 @RC-11
-  Scenario: A verdict that is typed against the matrix is refused
+  Scenario: A typed verdict that differs from the matrix is refused
     Given a risk of severity 2, P1 2 and P2 2 after control
-    And somebody typed the verdict "acceptable" beside it
+    And the risk has the typed verdict "acceptable"
     When the risk file is read
     Then it is refused at "risk/risks.yaml:2" because the matrix gives unacceptable
 
@@ -36,8 +36,8 @@ Feature: Risk management
     Then the gap "unacceptable-risk" is reported at "risk/risks.yaml:2"
 
   @REQ-111 @RC-34
-  Scenario Outline: Users are told of every risk that remains above the level of the plan
-    Given a source tree whose plan has users told of risks from <level>
+  Scenario Outline: Users are informed of each residual risk from the level of the plan
+    Given a source tree whose plan requires information for users from <level>
     And the instructions for use say "<said>"
     When the trace check runs
     Then the gap "untold-risk" of "RISK-01" is <outcome>
@@ -49,19 +49,19 @@ Feature: Risk management
       | high  | It adds.                     | absent   |
 
   @REQ-111
-  Scenario: A control of which nobody asked what risks it brings is reported
+  Scenario: A control without a statement on new risks is reported
     Given a source tree whose risk control does not say which risks it brings
     When the trace check runs
     Then the gap "unexamined-control" of "RC-01" is reported
 
   @REQ-111
-  Scenario: The overall residual risk is computed as far as it follows from the single ones
+  Scenario: The overall residual risk is computed from the single risks
     Given a risk of severity 2, P1 1 and P2 2 after control
     When the risk file is read
     Then before control 1 risk is high, and after it 1 is low and none is high
 
   @REQ-034
-  Scenario: Severity that drops needs a reason
+  Scenario: A lower severity requires a reason
     Given a risk of severity 1, P1 1 and P2 2 after control
     When the risk file is read
     Then the gap "missing-link" is reported at "risk/risks.yaml:2"

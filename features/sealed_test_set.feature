@@ -1,6 +1,6 @@
 Feature: Sealed test set
-  The test part is encrypted when the data are split, so that nobody trains on it, tunes on it or looks at it before two
-  people have agreed to open it.
+  The test part is encrypted when the data are split. It can be used for training or tuning by no one before two people
+  have agreed to open it.
 
   Background:
     Given a data set of 4 subjects that was split into train, calibration and test
@@ -19,14 +19,14 @@ Feature: Sealed test set
     And another key gives back nothing
 
   @REQ-014 @RC-03
-  Scenario: Sealing that was interrupted is finished later and loses nothing
+  Scenario: Interrupted sealing is finished later without loss
     When sealing is interrupted before the plain files are removed
     And the test part is sealed
     Then no file in the workspace holds a plain image or mask of the test part
     And the data key gives back every image and every mask
 
   @REQ-090 @RC-03
-  Scenario: Sealing that breaks off goes on where it stopped, without a key that anybody kept
+  Scenario: Interrupted sealing continues where it stopped, without a stored key
     When sealing breaks off after the first case
     And the test part is sealed with another key
     Then the first case was not sealed again
@@ -52,8 +52,8 @@ Feature: Sealed test set
     Then opening the test part is refused
 
   @REQ-091 @RC-03
-  Scenario Outline: A plain copy is found whatever it is called and packed in
-    When somebody has kept a test image as <form>
+  Scenario Outline: A plain copy is found under any name and in any archive
+    When a user has kept a test image as <form>
     And the test part is sealed
     Then the search names that file, the case and its image
 
@@ -66,7 +66,7 @@ Feature: Sealed test set
 
   @REQ-016 @RC-03
   Scenario: A forgotten plain copy keeps the data from being versioned
-    When somebody has copied a test image within the workspace
+    When a user has copied a test image within the workspace
     And the test part is sealed
     Then the copy is found, and versioning the data is refused and names it
 

@@ -1,7 +1,7 @@
-Feature: Answers in use are safe and on the record
-  A mask that nobody can trace, or that was made for an image the model knows nothing about, is a hazard. So the service
-  answers only what is within the intended use, and only what it has recorded. It records answers in a log of its own, which
-  the device's log vouches for, so that neither that log nor a release grows with the number of answers.
+Feature: Answers in use are recorded and within the intended use
+  The service answers only input within the intended use, and only after it recorded the answer. It records answers in
+  its own log. The device's log contains checkpoints of that log. Neither the device's log nor a release grows with the
+  number of answers.
 
   @REQ-027 @RC-01 @RC-35
   Scenario: An answer carries a mask, a decision and a receipt that verifies
@@ -13,14 +13,14 @@ Feature: Answers in use are safe and on the record
     And the entry in the log names the model, the request and the mask by their digests
 
   @REQ-027
-  Scenario: Without a record there is no answer
+  Scenario: An answer requires a record
     Given a running service
     And the serving log can no longer be written
     When a volume like those the model was made from is sent
     Then the service answers that it is unavailable, without a mask
 
   @REQ-029 @REQ-173 @REQ-175
-  Scenario Outline: What is malformed is refused with a hint, and counted
+  Scenario Outline: Malformed requests are refused with a hint, and counted
     Given a running service
     When <what> is sent
     Then the request is refused as <kind> with a hint
@@ -38,14 +38,14 @@ Feature: Answers in use are safe and on the record
       | a file larger than what is taken      | too large | too-large |
 
   @REQ-173 @REQ-175 @slow
-  Scenario: A client that hangs up half way is counted, and the service prints nothing of it
+  Scenario: A dropped connection is counted and not printed
     Given a service that listens on a socket
     When a client sends half a volume and hangs up
     Then the log counts it as "hung-up", without an entry of its own
     And the service has printed no stack trace
 
   @REQ-173 @RC-61
-  Scenario: A flood of requests does not bloat a log
+  Scenario: A flood of requests does not fill the log
     Given a service that gives 2 refusals a minute an entry of their own
     When 8 volumes outside the intended use and 30 malformed requests are sent
     And the service is stopped
@@ -53,7 +53,7 @@ Feature: Answers in use are safe and on the record
     And the device's log has at most one entry more
 
   @REQ-029 @RC-12
-  Scenario Outline: What lies outside the intended use is refused, not guessed at
+  Scenario Outline: Input outside the intended use is refused
     Given a running service
     When <what> is sent
     Then the request is refused as outside the intended use, naming <named>
@@ -87,7 +87,7 @@ Feature: Answers in use are safe and on the record
     And both logs verify
 
   @REQ-171 @RC-60
-  Scenario Outline: A serving log that does not continue what the device's log knows is not written to
+  Scenario Outline: A serving log that does not continue its anchor is not written to
     Given a project whose service answered and was stopped
     When the serving log <is changed>
     Then the service refuses to start, for the serving log "<why>"
@@ -116,7 +116,7 @@ Feature: Answers in use are safe and on the record
     Given a project whose service answered and was stopped
     When the receipt of an answer is asked for again
     Then it leads from the device's log over the service, its log and the newest anchor to the answer
-    And it holds with the device's log's key and the people alone
+    And it is valid with the key of the device's log and the people alone
 
   @REQ-151 @REQ-172 @RC-50
   Scenario: A receipt that no anchor covers is refused where witnesses are asked for
@@ -127,7 +127,7 @@ Feature: Answers in use are safe and on the record
     And without its anchor it is refused with that trust file
 
   @REQ-172 @RC-60
-  Scenario Outline: A receipt that leads elsewhere is refused
+  Scenario Outline: A receipt of another log or answer is refused
     Given a project whose service answered and was stopped
     When the receipt of an answer is asked for again
     And <what> is done to it
@@ -154,25 +154,25 @@ Feature: Answers in use are safe and on the record
     Then the service refuses to start and names the model file
 
   @REQ-049 @RC-04
-  Scenario: A newer export that nobody evaluated is not served
+  Scenario: A newer export without an evaluation is not served
     Given a project whose model was exported and recorded
     When another model is exported and recorded
     Then the service refuses to start, for the model "was not evaluated"
 
   @REQ-049 @RC-04
-  Scenario: A model that nobody put into production is not served
+  Scenario: A model that is not in production is not served
     Given a project whose model was exported and recorded
     When another model is exported, recorded and evaluated
     Then the service refuses to start, for the model "is not in production"
 
   @REQ-049 @RC-04
-  Scenario: A model that nobody recorded is not served
+  Scenario: A model without an entry is not served
     Given a project whose calibration was changed after it was recorded
     When the service is started
     Then the service refuses to start and names the calibration
 
   @REQ-029
-  Scenario: Nothing the client wrote about a patient reaches the log
+  Scenario: Patient data from a client do not reach the log
     Given a running service
     When a file named after a patient is sent
     Then no entry of the log holds that name

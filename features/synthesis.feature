@@ -1,6 +1,6 @@
 Feature: Synthetic data
-  Vessels whose truth is known: a tool makes volumes, masks and networks from a seed and documented parameters, the same
-  on every machine.
+  A tool makes volumes, masks and networks with known truth from a seed and documented parameters. The result is the
+  same on every machine.
 
   @REQ-100
   Scenario: The same seed and parameters give the same data
@@ -22,7 +22,7 @@ Feature: Synthetic data
       | nifti    | nibabel  |
 
   @REQ-101
-  Scenario: Stenoses and leaks stand in the truth
+  Scenario: The truth contains stenoses and leaks
     Given a synthetic set of 2 cases with tortuous, narrowed and leaking vessels and a moving animal
     Then each case states where its stenoses and leaks are and how bad
     And each case has a mask of the leaked dye that does not touch the mask of the vessels
@@ -33,7 +33,7 @@ Feature: Synthetic data
     Then image and mask have two axes and the mask is the shadow of the volume's mask
 
   @REQ-101
-  Scenario: An interrupted run goes on where it stopped
+  Scenario: An interrupted run continues where it stopped
     Given a synthetic set of 2 cases with tortuous, narrowed and leaking vessels and a moving animal
     And the mask of the second case is lost
     When it is made again in the same folder
@@ -41,7 +41,7 @@ Feature: Synthetic data
     And its files are what they were
 
   @REQ-101
-  Scenario Outline: What cannot be made is refused with what to do
+  Scenario Outline: Impossible parameters are refused with a hint
     Given a synthetic set of 1 case as ome-tiff
     When the command is given <arguments> for <folder>
     Then it is refused with code 2 because "<words>"

@@ -1,17 +1,17 @@
 Feature: Traceability
-  An auditor follows each hazard to its control, requirement, test and result. Where the chain is broken, the check says
-  so, with the file and the line to mend.
+  An auditor follows each hazard to its control, requirement, test and result. The check reports each broken link with
+  the file and the line to fix.
 
   Background:
     Given a source tree whose chain from risk to result is whole
 
   @REQ-031
-  Scenario: A whole chain has no gap
+  Scenario: A complete chain has no gap
     When the trace check runs with results in which everything passed
     Then there is no gap
 
   @REQ-030
-  Scenario Outline: A mistyped item is refused where it stands
+  Scenario Outline: A malformed item is refused with its file and line
     Given in "<file>" the text "<old>" becomes "<new>"
     When the trace check runs
     Then it refuses at "<place>" and hints "<hint>"
@@ -23,7 +23,7 @@ Feature: Traceability
       | risk/controls.yaml    | kind:      | knd:      | risk/controls.yaml:5     | kind       |
 
   @REQ-031 @RC-11
-  Scenario Outline: Each break of the chain is reported with file and line
+  Scenario Outline: Each broken link is reported with file and line
     Given in "<file>" the text "<old>" becomes "<new>"
     When the trace check runs
     Then it reports "<gap>" of "<item>" at "<place>"
@@ -59,7 +59,7 @@ Feature: Traceability
       | skipped | untested | untested-requirement |
 
   @REQ-033 @RC-11
-  Scenario: A failure shows wherever it is relied on
+  Scenario: A failure is shown at each item that depends on it
     When the trace check runs with a result that failed
     Then "UN-01", "RC-01" and "RISK-01" count as failed too
 
@@ -96,7 +96,7 @@ Feature: Traceability
       | REQ-002, slow         | reported     |
 
   @REQ-074 @RC-11 @RC-33
-  Scenario Outline: What is counted in use reopens a risk whose level rises
+  Scenario Outline: Counts from use reopen a risk whose level rises
     Given in <uses> uses the situation of "RISK-01" came about <situations> times and did no harm
     When the trace check runs
     Then the risk "RISK-01" is <state>
@@ -108,6 +108,6 @@ Feature: Traceability
 
   @REQ-074
   Scenario: A hazard that leads to no risk is reported
-    Given a hazard "HAZ-02" that nobody followed to its end
+    Given a hazard "HAZ-02" that leads to no risk
     When the trace check runs
     Then it reports "missing-link" of "HAZ-02" at "risk/more.yaml:2"

@@ -1,6 +1,6 @@
 Feature: Training and combining members
-  Members of an ensemble are trained from a seed, for a stated number of steps, and are whole or absent. The ensemble's
-  answer is the mean of its members' probabilities.
+  Members of an ensemble are trained from a seed, for a stated number of steps. A member is complete or absent. The
+  ensemble's answer is the mean of its members' probabilities.
 
   @REQ-048 @RC-32
   Scenario: The same seed draws the same training patches
@@ -11,7 +11,7 @@ Feature: Training and combining members
     Then that draw holds other patches
 
   @REQ-048
-  Scenario Outline: What an interrupted or different training left behind is not taken for a finished member
+  Scenario Outline: An incomplete or different training is not used as a finished member
     Given a member folder with <remains>
     When the training of seed 1 is about to start
     Then no finished member is found, so training starts from its first step

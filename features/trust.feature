@@ -1,9 +1,9 @@
 Feature: A verifier decides what to trust
   A trust file names the key of the log, its witnesses, its roots, the people who may sign and the signatures that a
-  release needs. Every command that takes a checkpoint from outside holds it to all of that.
+  release needs. Every command checks a checkpoint from outside against the trust file.
 
   @REQ-150 @REQ-151 @RC-50
-  Scenario Outline: A quorum of witnesses is asked for at every door
+  Scenario Outline: Every command requires the quorum of witnesses
     Given a trust file that asks for two of three witnesses
     When <one> of them vouched for the checkpoint
     Then the log, a proof of it and a comparison are <verdict>

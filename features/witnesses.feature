@@ -1,24 +1,24 @@
-Feature: Witnesses keep a log from showing two histories
-  Whoever runs a log could rewrite it and sign it again. Witnesses vouch for a checkpoint only when it continues what they
-  vouched for before; they see its size, its root and a proof, and nothing of what it says.
+Feature: Witnesses detect a log with two histories
+  The log's operator could rewrite it and sign it again. A witness cosigns a checkpoint only when it continues the one
+  before. It sees the size, the root and a proof of the log, not its contents.
 
   Background:
     Given a log with three witnesses of whom two must vouch
 
   @REQ-054 @RC-16
-  Scenario: A checkpoint is vouched for by the witnesses
+  Scenario: The witnesses cosign a checkpoint
     When the log asks its witnesses
     Then its checkpoint carries three signatures beside the log's own and verifies with a quorum of two
-    And the witnesses were told the log's name, size, root and proof, and nothing else
+    And the witnesses received only the log's name, size, root and proof
 
   @REQ-054
-  Scenario: A log that grew is vouched for again, from where each witness stood
+  Scenario: A grown log is cosigned again from the last state of each witness
     Given the witnesses vouched for the log
     When five entries are added and the log asks its witnesses
     Then its checkpoint carries three signatures beside the log's own and verifies with a quorum of two
 
   @REQ-054
-  Scenario Outline: A quorum is enough, and less is refused
+  Scenario Outline: A quorum of witnesses is required
     Given <down> of the witnesses are down
     When the log asks its witnesses
     Then <outcome>
@@ -29,34 +29,34 @@ Feature: Witnesses keep a log from showing two histories
       | 2    | it is refused, and it says which ones did not answer |
 
   @REQ-054
-  Scenario: A witness that was restarted remembers
+  Scenario: A restarted witness continues from its stored state
     Given the witnesses vouched for the log
     When the witnesses are restarted
     And five entries are added and the log asks its witnesses
     Then its checkpoint carries three signatures beside the log's own and verifies with a quorum of two
 
   @REQ-055 @RC-16
-  Scenario: A copy of the log that goes on differently is refused as a split view
+  Scenario: A log that is continued in two ways is refused as a split view
     Given a copy of the log was put aside
     And the log grew by an entry and the witnesses vouched for it
     When the copy grows by another entry and asks the same witnesses
     Then it is refused as a split view
-    And both checkpoints together prove it to anybody
+    And both checkpoints together prove it to anyone
 
   @REQ-055 @RC-16
-  Scenario: A log that was rolled back is found
+  Scenario: A log that was rolled back is refused
     Given a copy of the log was put aside
     And the log grew by an entry and the witnesses vouched for it
     When the copy asks the same witnesses
     Then it is refused as rolled back
 
   @REQ-054
-  Scenario: A witness without its memory signs nothing
+  Scenario: A witness with a damaged state does not start
     Given the state file of a witness is damaged
     Then that witness does not start
 
   @REQ-054
-  Scenario: A log that nobody told the witness about is not served
+  Scenario: A log that the witness does not know is not served
     When another log asks these witnesses
     Then it is refused, and it says which ones did not answer
 

@@ -1,4 +1,4 @@
-"""Make the pictures of docs/synthesis.md: `python docs/pictures/synthesis.py`.
+"""Make the pictures of docs/guides/synthesis.md: `python docs/pictures/synthesis.py`.
 
 Maximum projections from above (the last from the side), stretched from the 2nd to the 99.7th percentile.
 """

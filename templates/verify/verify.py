@@ -182,7 +182,7 @@ def read_zip(data):
         need(raw.isascii() and good_name(raw.decode("ascii")), "the archive is changed " + near)
         name, start = raw.decode("ascii"), offset + 30 + length
         need(method == 0, name + " is compressed or encrypted; a pack stores files as they are")
-        need(name > previous, "the archive is changed: " + name + " stands twice or out of order")
+        need(name > previous, "the archive is changed: " + name + " occurs twice or out of order")
         need(start + size <= len(data), "the archive is changed or cut off in " + name)
         content = data[start : start + size]
         crc = zlib.crc32(content)
@@ -600,7 +600,7 @@ def read_policy(text):
             found["groups"][rest[0]] = (least, members)
         else:
             need(word == "quorum" and len(rest) == 1 and found["quorum"] is None, "a malformed line in the policy")
-            need(rest[0] == "none" or rest[0] in named, "a quorum of nobody")
+            need(rest[0] == "none" or rest[0] in named, "a quorum without witnesses")
             found["quorum"] = rest[0]
     for keys in ([raw for _, raw in found["logs"]], [raw for _, raw in found["witnesses"].values()]):
         need(len(set(keys)) == len(keys) <= 64, "one key twice, or more than 64")
@@ -886,7 +886,7 @@ class People:
         keys = {"old_key": actor["signing_key"]["key_id"], "new_key": new["signing_key"]["key_id"]}
         statement = dict(keys, purpose="minivess key rotation", log=body["log"], identity=actor["id"])
         shown = signed_by(new["signing_key"], canonical(statement), body["payload"]["possession"])
-        need(shown, "nobody showed that they hold the new key")
+        need(shown, "there is no proof of possession of the new key")
         self.end(actor["id"], index + 1)
         self.add(new, index + 1)
 
@@ -920,11 +920,11 @@ class People:
         self.roots, self.threshold = new, threshold
         if log_key:
             used = {key["key_id"] for _, key in self.log_keys} | set(self.by_key)
-            need(log_key["key_id"] not in used, "gives the log a key that somebody has or had")
+            need(log_key["key_id"] not in used, "gives the log a key that another identity has or had")
             keys = {"old_key": self.log_key(index)["key_id"], "new_key": log_key["key_id"]}
             statement = dict(keys, purpose="minivess key rotation", log=body["log"], identity="log")
             shown = signed_by(log_key, canonical(statement), payload["possession"])
-            need(shown, "nobody showed that they hold the new key of the log")
+            need(shown, "there is no proof of possession of the new key of the log")
             self.log_keys.append((index + 1, log_key))
 
 
@@ -1537,7 +1537,7 @@ def check_entry(entry, bodies, people, standing, origin):
     body, index = entry["body"], len(bodies)
     need(set(entry) == {"body", "signature"} and body["format"] == "minivess-entry/2", "not an audit entry")
     check_form(body)
-    need(body["index"] == index, "missing: entry %s stands in its place" % body["index"])
+    need(body["index"] == index, "missing: entry %s is in its place" % body["index"])
     need(body["log"] == origin, "belongs to another log")
     need(TIME.fullmatch(body["time"]), "its time is malformed")
     need(not bodies or body["time"] >= bodies[-1]["time"], "dated before the entry that precedes it")
@@ -1686,7 +1686,7 @@ def check_openings(files, bodies, people):
         elif action == "test-set.request":
             asked = payload["request"]
             fine = asked["id"] not in requests and asked["requester"] == body["actor"]
-            need(fine, where + "asks a second time or for somebody else")
+            need(fine, where + "asks a second time or for another person")
             need(asked["plan"] in plans, where + "asks under an analysis plan that was not registered before")
             requests[asked["id"]] = asked
         elif action == "test-set.approve":
@@ -1695,7 +1695,7 @@ def check_openings(files, bodies, people):
             name = payload["request"]
             need(name in requests and name in approved, where + "opens the test set without another person's approval")
             need(name not in opened, where + "opens the test set a second time on one approval")
-            need(body["actor"] == requests[name]["requester"], where + "opens what was granted to somebody else")
+            need(body["actor"] == requests[name]["requester"], where + "opens what was granted to another person")
             need(body["time"] <= requests[name]["expires"], where + "opens the test set after the request had expired")
             fits = body["context"]["model"] in {None, requests[name]["model"]}
             need(fits, where + "opens the test set for another model")
@@ -1773,7 +1773,7 @@ def check_grant(grant, requests, people, index):
     """An approval by somebody else over the digest of the very request."""
     where = "entry %d: " % index
     asked = requests.get(grant["request"])
-    need(asked, where + "approves what nobody asked for before")
+    need(asked, where + "approves what was not requested before")
     said = open_envelope(grant["envelope"], people, index)
     need(said["signer"] == grant["approver"] != asked["requester"], where + "not approved by another person")
     digest = "sha256:" + hashlib.sha256(canonical(asked)).hexdigest()
@@ -1801,7 +1801,7 @@ def open_envelope(envelope, people, index):
         identity["name"],
         identity.get("demo", False),
     ]
-    need(same, "an approval in somebody else's name")
+    need(same, "an approval in another person's name")
     need(identity["kind"] == "person" and said["role"] in identity["roles"], identity["id"] + " does not hold the role")
     return said
 
@@ -1809,7 +1809,7 @@ def open_envelope(envelope, people, index):
 def check_signatures(files, people, trusted):
     """The release policy is met by distinct people who signed this very tag manifest."""
     names = [name for name in sorted(files) if name.startswith("signatures/") and name.endswith(".json")]
-    need(names, "the pack is not signed by anybody")
+    need(names, "the pack is not signed")
     policy = json.loads(files[POLICY])["policy"]
     need(len(policy["rules"]) >= 2, POLICY + " asks for fewer than two signatures; a release needs two people")
     subject = [{"name": TAG, "digest": "sha256:" + hashlib.sha256(files[TAG]).hexdigest()}]
@@ -1938,7 +1938,7 @@ def main(arguments):
         and not (options.pack / "bagit.txt").is_file()
         and options.pack == parser.get_default("pack")
     ):
-        parser.error("name the pack: this file does not lie in an unpacked one")
+        parser.error("name the pack: this file is not in an unpacked one")
     trusted = None
     if options.trust:
         try:

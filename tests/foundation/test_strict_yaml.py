@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.strict_yaml import Limits, line_at, load_yaml, parse_yaml, read_record
@@ -159,6 +160,46 @@ def test_a_record_that_does_not_fit_points_to_its_line(
 def test_a_record_is_read(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("name: a\ninner: {severity: 1}\n")
     assert read_record(tmp_path / "r.yaml", _Outer) == _Outer(name="a", inner=_Inner(severity=1))
+
+
+class _Circle(_Inner):
+    shape: Literal["circle"]
+    radius: float
+
+
+class _Square(_Inner):
+    shape: Literal["square"]
+    side: float
+
+
+class _Drawing(BaseModel):
+    first: Annotated[_Circle | _Square, Field(discriminator="shape")]
+    others: tuple[Annotated[_Circle | _Square, Field(discriminator="shape")], ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message", "hint"),
+    [
+        ("first:\n  shape: sqare\n", 2, "`first.shape`: Input should be 'circle' or 'square'", "`square`?"),
+        ("first:\n  shape: square\n  severity: 1\n  sid: 1\n", 4, "unknown field `first.sid`", "`side`?"),
+        ("first: {shape: circle, severity: 1}\n", 1, "the field `first.radius` is missing", "add `radius:`"),
+        (
+            "first: {shape: circle, severity: 1, radius: 1}\nothers:\n  - {shape: square, severity: 1,\n     side: x}\n",
+            4,
+            "`others.0.side`: Input should be a valid number",
+            "",
+        ),
+        ("first: {severity: 1}\n", 1, "`first`: Unable to extract tag", ""),
+    ],
+)
+def test_errors_in_one_of_several_records_name_the_keys_of_the_file(
+    tmp_path: Path, text: str, line: int, message: str, hint: str
+) -> None:
+    (tmp_path / "r.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_record(tmp_path / "r.yaml", _Drawing, shown="r.yaml")
+    assert str(caught.value).startswith(f"r.yaml:{line}: {message}")
+    assert hint in caught.value.hint
 
 
 class _Volume(BaseModel):

@@ -37,9 +37,9 @@ from minivess.records.people.approval import UnsealGrant, UnsealRequest
 from minivess.records.people.identity import KeyAlgorithm, Meaning
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.data import preparation
-from minivess.workflows.models import modelling
+from minivess.workflows.models import ensembles, promotion
 from minivess.workflows.people import accounts
-from minivess.workflows.sealed import registration, requests
+from minivess.workflows.sealed import analysis_plan, registration, requests
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.recording import recorded
@@ -210,11 +210,11 @@ def evaluate_toy_model(project: ProjectFolder) -> str:
 
 def record_look(services: Services, signers: dict[str, Signer], model: str) -> None:
     """The entries of a custodian run on an exported model, from the criteria on, without a look at any case."""
-    from minivess.workflows.sealed.requests import configuration_digest, plan_of
+    from minivess.workflows.sealed.analysis_plan import configuration_digest, plan_of
 
     developer, reviewer = signers["ada"], signers["rosa"]
     registration.register_policy(services, signers["max"])
-    requests.register_criteria(services, developer)
+    analysis_plan.register_criteria(services, developer)
     plan = plan_of(services.project)
     asked = UnsealRequest(
         id=f"open-toy-{model[-8:]}",
@@ -256,7 +256,7 @@ def put_into_use(project: ProjectFolder) -> None:
     """Evaluate the exported model, for the record, and put it into production."""
     model = evaluate_toy_model(project)
     with project.services() as services:
-        modelling.promote(services, project.signers["max"], model, stage="production", reason="for a scenario")
+        promotion.promote(services, project.signers["max"], model, stage="production", reason="for a scenario")
 
 
 def add_toy_training(project: ProjectFolder) -> None:
@@ -280,7 +280,7 @@ def add_toy_training(project: ProjectFolder) -> None:
             workspace_files.write_json(workspace, "models/members/seed-0/run.json", run)
             record.output("models/members/seed-0/run.json", workspace.models / "members" / "seed-0" / "run.json")
             record.payload(architecture=plan.model.architecture, steps=1, final_loss=0.5)
-        modelling.combine(services, ada)
+        ensembles.combine(services, ada)
         calibration = CalibrationRecord(
             temperature=1.0,
             ece_before=0.1,
@@ -303,7 +303,7 @@ def add_toy_training(project: ProjectFolder) -> None:
 def register(project: ProjectFolder, services: Services) -> None:
     """Fix in the log what must be fixed before the test set is looked at."""
     registration.register_policy(services, project.signers["max"])
-    requests.register_criteria(services, project.signers["ada"])
+    analysis_plan.register_criteria(services, project.signers["ada"])
 
 
 def evaluate_and_verify(project: ProjectFolder) -> None:

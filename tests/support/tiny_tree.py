@@ -10,7 +10,7 @@ FILES = {
 user_needs:
   - id: UN-01
     title: Trust
-    statement: Somebody needs trust.
+    statement: The user needs trust.
 requirements:
   - id: REQ-001
     title: Sum

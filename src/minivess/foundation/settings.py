@@ -100,7 +100,7 @@ def _check_file(file: Path) -> None:
     try:
         content = tomllib.loads(read_limited(file, limit=_LIMIT).decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"is not valid TOML: {error}", path=file, hint="mend it or remove it") from error
+        raise InputError(f"is not valid TOML: {error}", path=file, hint="correct it or remove it") from error
     for key in content:
         if key.lower() not in _KEYS:
             raise InputError(f"{key!r} is no setting", path=file, hint=f"settings are: {', '.join(_KEYS)}")

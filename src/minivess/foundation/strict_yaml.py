@@ -296,15 +296,42 @@ def _ordered(error: ValidationError, node: YamlMap) -> list[ErrorDetails]:
     """The problems to name: unknown fields before the missing ones they were probably meant to be, else by line."""
     problems = error.errors(include_url=False, include_input=False, include_context=True)
     unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
-    return sorted(unknown or problems, key=lambda problem: line_at(node, problem["loc"]))
+    return sorted(unknown or problems, key=lambda problem: line_at(node, _steps(problem, node)))
+
+
+def _steps(problem: ErrorDetails, node: YamlMap) -> tuple[str | int, ...]:
+    """Where a problem is in the file, as keys and indices.
+
+    The tag by which a union chose its record is in the location of a problem, but is no key of the file. A tag that
+    names no record is a problem of the key that holds it.
+    """
+    steps: list[str | int] = []
+    value: Any = node
+    *above, last = problem["loc"] or ("",)
+    for step in above:
+        if isinstance(value, YamlMap) and step not in value:
+            continue
+        steps.append(step)
+        value = _child(value, step)
+    steps += [last] if problem["loc"] else []
+    if problem["type"] == "union_tag_invalid":
+        steps.append(str(problem["ctx"]["discriminator"]).strip("'"))
+    return tuple(steps)
+
+
+def _child(value: Any, step: str | int) -> Any:
+    try:
+        return value[step]
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def _explain(problem: ErrorDetails, node: YamlMap, record: type[BaseModel], shown: str, known: list[str]) -> InputError:
-    steps = problem["loc"]
+    steps = _steps(problem, node)
     line = line_at(node, steps)
     name = ".".join(str(step) for step in steps)
     last = str(steps[-1]) if steps else ""
-    inside = _model_at(record, steps[:-1])
+    inside = _model_at(record, problem["loc"][:-1])
     fields = known if inside is record else list(inside.model_fields) if inside else []
     if problem["type"] == "extra_forbidden":
         return InputError(f"unknown field `{name}`", path=shown, line=line, hint=nearest(last, fields))
@@ -315,8 +342,11 @@ def _explain(problem: ErrorDetails, node: YamlMap, record: type[BaseModel], show
         return InputError(f"the field `{name}` is missing", path=shown, line=line, hint=f"add `{last}:`")
     message = problem["msg"].removeprefix("Value error, ")
     hint = ""
-    if problem["type"] in {"enum", "literal_error"}:
-        allowed = re.findall(r"'([^']*)'", str(problem.get("ctx", {}).get("expected", "")))
+    if problem["type"] in {"enum", "literal_error", "union_tag_invalid"}:
+        context = problem.get("ctx", {})
+        allowed = re.findall(r"'([^']*)'", str(context.get("expected") or context.get("expected_tags", "")))
+        if problem["type"] == "union_tag_invalid":
+            message = f"Input should be {_one_of(allowed)}"
         hint = nearest(str(_value_at(node, steps)), allowed)
     elif problem["type"] == "string_pattern_mismatch":
         message = f"{_value_at(node, steps)!r} has the wrong form"
@@ -335,21 +365,31 @@ def _value_at(node: YamlMap, steps: Sequence[str | int]) -> object:
     return "" if isinstance(value, dict | list) else str(value)[:60]
 
 
-def _model_at(record: type[BaseModel], steps: Sequence[str | int]) -> type[BaseModel] | None:
-    """The model whose fields stand at `steps`, following field annotations."""
-    current: type[BaseModel] | None = record
-    for step in steps:
+def _one_of(words: Sequence[str]) -> str:
+    *first, last = (f"'{word}'" for word in words)
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _model_at(record: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel] | None:
+    """The model whose fields are at a problem's location, following field annotations and tags of unions."""
+    current: list[type[BaseModel]] = [record]
+    for step in location:
         if isinstance(step, int):
             continue
-        entry = current.model_fields.get(step) if current else None
-        current = _model_in(entry.annotation) if entry else None
-    return current
+        entries = [model.model_fields[step] for model in current if step in model.model_fields]
+        tagged = [model for model in current if _is_tagged(model, step)]
+        current = _models_in(entries[0].annotation) if entries else tagged
+    return current[0] if current else None
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
+def _is_tagged(model: type[BaseModel], tag: str) -> bool:
+    return any(tag in get_args(field.annotation) for field in model.model_fields.values())
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
 def read_items(

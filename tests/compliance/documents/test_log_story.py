@@ -75,7 +75,7 @@ def test_a_review_holds_until_what_the_link_leads_to_changes(tree: Path, log: lo
     [one] = [one for one in story.signatures if one.item == "REQ-001"]
     assert one.digest == item_digest(TraceGraph.load(tree).items.by_id["UN-01"])
     assert (one.entry, one.time) == (log.entries[-1].body.index, log.entries[-1].body.time)
-    edit(tree, "requirements/all.yaml", "Somebody needs trust.", "Everybody does.")
+    edit(tree, "requirements/all.yaml", "The user needs trust.", "Everybody does.")
     assert [row for row in said(told(tree, log)) if row[4]] == [
         ("REQ-001", "ben", "reviewed", "derives-from UN-01", "UN-01 has changed")
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from minivess.compliance.documents.dossier import Dossier, gather
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.documents.start_page import index_page, key_figures, odometer_sentence
 from minivess.foundation.errors import InputError
+from minivess.records.evaluation.measures import MEASURES
+from tests.support.builders.new_measure import NAME, TITLE, add_measure
 from tests.support.builders.release_builder import TEMPLATES, make_release
 from tests.support.tiny_tree import FILES
 
@@ -61,6 +64,23 @@ def test_every_page_is_well_formed(dossier: Dossier) -> None:
         parser.feed(page)
         parser.close()
         assert parser.stack == []
+
+
+@pytest.mark.verifies("REQ-200")
+def test_a_new_measure_is_on_the_start_page_and_the_model_card(
+    dossier: Dossier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_measure(tmp_path / "measures", monkeypatch)
+    known = dossier.evaluation
+    cases = tuple(row.model_copy(update={"values": {**row.values, NAME: 0.1234}}) for row in known.cases)
+    aggregates = {**known.aggregates, NAME: known.aggregates["dice"]}
+    changed = replace(dossier, evaluation=known.model_copy(update={"cases": cases, "aggregates": aggregates}))
+    assert [figure.name for figure in key_figures(changed)] == [row.heading for row in MEASURES.values()]
+    assert TITLE in index_page(Renderer(TEMPLATES), changed, [])
+    card = documents(Renderer(TEMPLATES), changed)["model-card.html"]
+    assert f'<th scope="row">{TITLE}</th>' in card
+    assert '<th scope="col" class="figure">Recall</th>' in card
+    assert card.count('<td class="figure">0.123</td>') == len(cases)
 
 
 @pytest.mark.verifies("REQ-107")

@@ -65,7 +65,7 @@ def test_a_bound_holds_exactly_when_the_value_reaches_it(mean: float, limit: flo
 @pytest.mark.verifies("REQ-035")
 def test_a_failing_gate_says_by_how_much_and_what_mends_it() -> None:
     result = _one({"kind": "metric", "id": "dice", "measure": "dice", "at_least": 0.9}, _dice(0.85))
-    assert "0.850, at least 0.900 asked, missed by 0.050" in result.message
+    assert "0.850, required: ≥ 0.900, missed by 0.050" in result.message
     assert "train" in result.mend
 
 
@@ -177,7 +177,7 @@ def test_a_measure_that_is_undefined_in_a_case_is_not_met_by_the_others() -> Non
     known = _dice(0.9)
     assert known.evaluation is not None
     rows = tuple(
-        CaseMeasures(case=f"c{i}", subject=f"s{i}", dice=0.9, cldice=0.9, nsd=0.9, hd95_um=None, baseline_dice=0.5)
+        CaseMeasures(case=f"c{i}", subject=f"s{i}", values={"dice": 0.9, "hd95_um": None}, baseline_dice=0.5)
         for i in range(5)
     )
     distance = Interval(mean=2.0, lower=1.0, upper=3.0, n=4)
@@ -193,3 +193,28 @@ def test_a_justified_gap_does_not_fail_the_gate_and_is_always_told() -> None:
     result = _one({"id": "trace", "kind": "trace", "at_most": 0}, facts)
     assert result.passed
     assert "1 justified: REQ-001 has no scenario" in result.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "message"),
+    [
+        ("criteria", GateFacts(unmet=(), registered=3), "All 3 acceptance criteria met"),
+        ("criteria", GateFacts(unmet=(), registered=1), "1 acceptance criterion met"),
+        (
+            "criteria",
+            GateFacts(unmet=("dice, mean: 0.800",), registered=3),
+            "Unmet acceptance criteria: 1, required: ≤ 0",
+        ),
+        ("trace", GateFacts(gaps=()), "No gap in traceability"),
+        ("runs", GateFacts(undisposed=()), "Each training run is used or has a disposition"),
+        (
+            "runs",
+            GateFacts(undisposed=(7,)),
+            "Training runs without a disposition: 1, required: ≤ 0, missed by 1: entry 7",
+        ),
+        ("test-set", GateFacts(openings=0), "No look at the sealed test set"),
+        ("lineage", GateFacts(undelivered=0), "All lineage events are delivered"),
+    ],
+)
+def test_the_message_of_a_count_is_a_sentence(kind: str, facts: GateFacts, message: str) -> None:
+    assert _one({"id": "g", "kind": kind, "at_most": 0}, facts).message.startswith(message)

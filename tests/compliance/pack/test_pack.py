@@ -135,7 +135,7 @@ def test_a_gate_left_out_or_failing_stops_the_build(release: Release, tmp_path: 
     with pytest.raises(RefusedError, match="not every gate"):
         build_pack(release.inputs(gates=inputs.gates[1:]), tmp_path / "pack.zip")
     release.facts = release.facts.model_copy(update={"openings": 2})
-    with pytest.raises(RefusedError, match="'test-set' fails: Openings of the sealed test set: 2, at most 1"):
+    with pytest.raises(RefusedError, match="'test-set' fails: Looks at the sealed test set: 2, required: ≤ 1"):
         build_pack(release.inputs(), tmp_path / "pack.zip")
     assert not (tmp_path / "pack.zip").exists()
 

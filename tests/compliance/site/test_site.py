@@ -131,8 +131,8 @@ def test_a_review_that_nobody_signed_is_called_so(tmp_path: Path) -> None:
     log = {"origin": "o", "size": 1, "demo": False}
     write_site(empty_trace() | {"items": items, "log": log}, tmp_path / "site")
     found = pages(tmp_path / "site")
-    assert "signed by nobody" in found[f"items/{place('REQ-001').page}"].text
-    assert "1 link stands in" in " ".join(found["signatures.html"].text.split())
+    assert "not signed" in found[f"items/{place('REQ-001').page}"].text
+    assert "1 link is in" in " ".join(found["signatures.html"].text.split())
 
 
 @pytest.mark.verifies("REQ-107")

@@ -45,7 +45,7 @@ def test_the_nearest_module_around_the_code_says_which_unit_it_is(tmp_path: Path
 
 
 def test_a_requirement_that_is_allocated_to_nothing_is_told_where_its_code_stands(tmp_path: Path) -> None:
-    assert gaps(tmp_path, "") == ["is allocated to no software item or unit; its code stands in SU-01"]
+    assert gaps(tmp_path, "") == ["is allocated to no software item or unit; its code is in SU-01"]
 
 
 def test_code_in_another_unit_is_a_gap_on_both_sides(tmp_path: Path) -> None:

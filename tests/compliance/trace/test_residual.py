@@ -70,7 +70,7 @@ def test_a_plan_that_names_what_is_not_there_is_refused(tmp_path: Path, wrong: s
 @pytest.mark.parametrize(
     ("said", "lack"),
     [
-        ("", "RISK-01 is outweighed by a benefit, but nobody is named who judged so (`benefit_by`)"),
+        ("", "RISK-01 is outweighed by a benefit, but `benefit_by` does not name who judged so"),
         (
             "    benefit_by: ada\n",
             "RISK-01 is outweighed by a benefit in the judgement of ada, whom the plan does not let judge so",

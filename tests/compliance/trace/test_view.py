@@ -101,7 +101,7 @@ def test_a_suspect_link_shows_at_its_item(tree: Path) -> None:
     write_reviews(tree, link_digests(graph.items, {}))
     path = tree / "requirements/all.yaml"
     path.write_text(
-        path.read_text(encoding="utf-8").replace("Somebody needs trust.", "Everybody does."), encoding="utf-8"
+        path.read_text(encoding="utf-8").replace("The user needs trust.", "Everybody does."), encoding="utf-8"
     )
     shown = view(TraceGraph.load(tree), today=TODAY)
     assert [item["id"] for item in shown["items"] if item["suspect"]] == ["REQ-001"]

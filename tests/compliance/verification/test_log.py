@@ -67,7 +67,7 @@ def test_swapped_and_repeated_entries_are_named() -> None:
         swapped = [*lines[:index], lines[index + 1], lines[index], *lines[index + 2 :]]
         assert f"entry {index} is missing" in failure(swapped, checkpoint)
         repeated = [*lines[: index + 1], lines[index], *lines[index + 1 :]]
-        assert f"entry {index} stands a second time" in failure(repeated, checkpoint)
+        assert f"entry {index} occurs twice" in failure(repeated, checkpoint)
 
 
 def test_any_flipped_byte_is_noticed() -> None:

@@ -122,7 +122,7 @@ def _(run: Run) -> None:
     (run.folder / "models" / "half-written").write_bytes(b"half")
 
 
-@given("a folder with somebody's notes")
+@given("a folder with other files")
 def _(run: Run) -> None:
     (run.folder / "notes.txt").write_text("mine", encoding="utf-8")
 
@@ -405,9 +405,9 @@ def _(run: Run) -> None:
     assert re.match(r"error: .*minivess\.yaml:\d+: ", lines[2])
 
 
-@then("the exit codes 0, 1, 2 and 3 are explained there and in docs/guides/commands.md")
+@then("the exit codes 0, 1, 2 and 3 are explained there and in docs/reference/commands.md")
 def _(run: Run) -> None:
-    page = (SOURCE / "docs" / "guides" / "commands.md").read_text(encoding="utf-8")
+    page = (SOURCE / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
     codes = dict(re.findall(r"^\s+(\d)  (\S.*)$", run.out.partition("Exit codes:")[2], re.MULTILINE))
     assert set(codes) == {"0", "1", "2", "3"}
     for code, meaning in codes.items():

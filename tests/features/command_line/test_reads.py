@@ -1,4 +1,4 @@
-"""Steps of reads.feature: every command of docs/guides/commands.md, run without a passphrase."""
+"""Steps of reads.feature: every command of docs/reference/commands.md, run without a passphrase."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.support.projects import ProjectFolder
 
 scenarios("reads.feature")
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "guides" / "commands.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "commands.md"
 ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 NOT_RUN = {"demo"}
 """Takes minutes; test_demo.py runs it, without any passphrase in the environment."""
@@ -45,7 +45,7 @@ JUNIT = '<testsuite><testcase classname="t" name="test_sum REQ-001" time="0.1"/>
 def listed() -> tuple[list[str], list[str]]:
     """The commands of the page as they are typed: those without a passphrase, those with one."""
     without, _, with_one = PAGE.read_text(encoding="utf-8").partition("## Commands that need passphrases")
-    return ROW.findall(without), ROW.findall(with_one.partition("## Validation")[0])
+    return ROW.findall(without), ROW.findall(with_one.partition("## Options")[0])
 
 
 def names(group: click.Group, *above: str) -> Iterator[str]:
@@ -195,7 +195,7 @@ def _(reads: Reads) -> None:
         reads.run(typed)
 
 
-@then("docs/guides/commands.md lists every command once")
+@then("docs/reference/commands.md lists every command once")
 def _() -> None:
     known = set(names(app))
     without, with_one = ({name_of(typed, known) for typed in typed_ones} for typed_ones in listed())

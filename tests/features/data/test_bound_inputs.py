@@ -25,7 +25,7 @@ from minivess.records.device.workspace_files import FILES
 from minivess.records.log.entry import Outcome
 from minivess.records.models.intended_use import IntendedUse
 from minivess.workflows.data import preparation, splits
-from minivess.workflows.models import modelling
+from minivess.workflows.models import calibration, ensembles, export, training
 from minivess.workflows.release import build
 from minivess.workflows.sealed import final_evaluation, requests
 from minivess.workflows.serving.inference import open_model
@@ -301,10 +301,10 @@ def _(story: Story) -> None:
 
 
 STEPS: dict[str, Callable[[Services, Any], object]] = {
-    "trains": modelling.train,
-    "combines": modelling.combine,
-    "calibrates": modelling.calibrate,
-    "exports": modelling.export,
+    "trains": training.train,
+    "combines": ensembles.combine,
+    "calibrates": calibration.calibrate,
+    "exports": export.export,
     "checks the split for leaks": splits.leakage,
     "validates": preparation.validate,
     "splits": preparation.split,

@@ -186,7 +186,7 @@ def _nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "a").exists()
 
 
-@then("the hint tells to state spacing_um")
+@then("the hint asks for spacing_um")
 def _hint(facts: dict) -> None:
     assert "spacing_um" in facts["error"].hint
 

@@ -129,12 +129,12 @@ def story(tmp_path: Path) -> Story:
     return Story(tmp_path)
 
 
-@given("a project with validated and split cases about which nobody stated anything")
+@given("a project with validated and split cases without any statements")
 def _(story: Story, divided: projects.ProjectFolder) -> None:
     story.project = divided.copy_to(story.folder / "project")
 
 
-@given("a project with validated and split cases about which people stated everything")
+@given("a project with validated and split cases with all statements")
 def _(story: Story, divided: projects.ProjectFolder) -> None:
     story.project = divided.copy_to(story.folder / "project")
     file = story.project.workspace.project_file

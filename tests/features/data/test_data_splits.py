@@ -158,7 +158,7 @@ def _apart(facts: dict) -> None:
 
 @then("the split is refused and both cases are named")
 def _refused(facts: dict) -> None:
-    assert "copy (test) and original (calibration) show the same thing (cropped" in facts["error"].message
+    assert "copy (test) and original (calibration) show the same structure (cropped" in facts["error"].message
 
 
 @then("the page of leaks shows both pictures")

@@ -132,7 +132,7 @@ def _(scene: Scene) -> None:
         versions.pull(services, ada)
 
 
-@when("somebody changes the raw data and versions and pushes them past the log")
+@when("a user changes the raw data and versions and pushes them without an entry")
 def _(scene: Scene) -> None:
     (scene.root / "data" / "raw" / "one.tif").write_bytes(b"another picture")
     data_version.add(scene.root, Path("data/raw"))
@@ -158,7 +158,7 @@ def _(scene: Scene) -> None:
         assert there.read_bytes() == path.read_bytes()
 
 
-@then("the log tells who added, pushed and pulled which digests")
+@then("the log shows who added, pushed and pulled which digests")
 def _(scene: Scene) -> None:
     done = {body.action: body for body in scene.entries() if body.outcome is Outcome.COMPLETED}
     raw = yaml.safe_load((scene.root / "data" / "raw.dvc").read_text(encoding="utf-8"))["outs"][0]["md5"]
@@ -207,7 +207,7 @@ def _(scene: Scene) -> None:
     assert not (root / "data" / "prepared").exists()
 
 
-@when("a copy of a sealed image lies among the raw data under another name")
+@when("a copy of a sealed image is among the raw data under another name")
 def _(scene: Scene, tmp_path: Path) -> None:
     case = workspace_files.split_of(scene.project.workspace).test[0]
     ingest(load_project(scene.root).data, tmp_path, tmp_path / "again")  # the generator makes the same bytes again

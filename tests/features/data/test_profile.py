@@ -155,7 +155,7 @@ def _(desk: Desk) -> None:
         assert desk.ring(name).unlock("ada", PASSPHRASE).identity == identity
 
 
-@then("somebody with a copy of the workspace and another account cannot sign as Ada")
+@then("a user with a copy of the workspace and another account cannot sign as Ada")
 def _(desk: Desk, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(desk.workspace().root, copy)

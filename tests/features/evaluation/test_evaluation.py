@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pytest_bdd import given, scenarios, then, when
 from scipy import ndimage
 
+from minivess.compliance.documents.result_tables import cases_csv
 from minivess.ml.evaluation.acceptance_criteria import Judgement, judge
 from minivess.ml.evaluation.baseline import tune_threshold
 from minivess.ml.evaluation.bootstrap import bootstrap_mean
 from minivess.ml.evaluation.evaluate import evaluate
-from minivess.ml.measures.overlap import dice
-from minivess.ml.measures.topology import cldice
+from minivess.ml.measures.cldice import cldice
+from minivess.ml.measures.dice import dice
 from minivess.records.data.dataset import CaseRecord
-from minivess.records.evaluation.evaluation import MEASURES, Conventions, Criterion, EvaluationRecord, Interval
+from minivess.records.evaluation.evaluation import (
+    AnalysisPlan,
+    Conventions,
+    Criterion,
+    EvaluationPlan,
+    EvaluationRecord,
+    Interval,
+    Looks,
+)
+from minivess.records.evaluation.measures import MEASURES
+from tests.support.builders.new_measure import NAME, add_measure
 
 scenarios("evaluation.feature")
 
@@ -95,13 +107,19 @@ def _(story: Story) -> None:
         ((record, story.cases[record.id][0]) for record in records),
         story.predict,
         story.label,
-        threshold=0.5,
-        baseline_threshold=tune_threshold([vessel(9)]),
-        conventions=Conventions(tolerance_um=2.0, bootstrap=200),
-        model=DIGEST,
-        data=DIGEST,
-        request="scenario",
-        seed=0,
+        EvaluationPlan(
+            analysis=AnalysisPlan(
+                mask_threshold=0.5,
+                conventions=Conventions(tolerance_um=2.0, bootstrap=200),
+                seed=0,
+                looks=Looks(),
+                criteria=(),
+            ),
+            model=DIGEST,
+            data=DIGEST,
+            request="scenario",
+            baseline_threshold=tune_threshold([vessel(9)]),
+        ),
     )
 
 
@@ -110,10 +128,10 @@ def _(story: Story) -> None:
     assert story.record is not None
     assert len(story.record.cases) == 4
     for case in story.record.cases:
-        assert 0.5 < case.dice <= 1
-        assert 0.5 < case.cldice <= 1
-        assert 0.5 < case.nsd <= 1
-        assert case.hd95_um is not None
+        assert 0.5 < case.values["dice"] <= 1
+        assert 0.5 < case.values["cldice"] <= 1
+        assert 0.5 < case.values["nsd"] <= 1
+        assert case.values["hd95_um"] is not None
     assert set(MEASURES) <= set(story.record.aggregates)
 
 
@@ -130,7 +148,7 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     assert story.record is not None
     row = next(case for case in story.record.cases if case.case == story.blind_to)
-    assert (row.dice, row.cldice, row.nsd, row.hd95_um) == (0, 0, 0, None)
+    assert row.values == {"dice": 0, "cldice": 0, "nsd": 0, "hd95_um": None}
     assert story.record.worst == story.blind_to
 
 
@@ -140,7 +158,36 @@ def _(story: Story) -> None:
     assert not judge(story.record, [Criterion(measure="hd95_um", at_most=1e9)])[0].met
 
 
-@given("a prediction that lies entirely beside the vessel")
+@given("a new measure with a row in the table and a function")
+def _(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_measure(tmp_path / "measures", monkeypatch)
+
+
+@then("every case and the aggregates have the new measure")
+def _(story: Story) -> None:
+    assert story.record is not None
+    assert all(0 < case.values[NAME] <= 1 for case in story.record.cases)
+    mean = np.mean([case.values[NAME] for case in story.record.cases])
+    assert story.record.aggregates[NAME].mean == pytest.approx(mean)
+
+
+@then("a criterion on the new measure is judged")
+def _(story: Story) -> None:
+    assert story.record is not None
+    loose, strict = judge(story.record, [Criterion(measure=NAME, at_least=bound) for bound in (0.0, 1.1)])
+    assert loose.met
+    assert not strict.met
+
+
+@then("the table of cases has a column for the new measure")
+def _(story: Story) -> None:
+    assert story.record is not None
+    header, first, *_ = cases_csv(story.record).splitlines()
+    column = header.split(",").index(NAME)
+    assert float(first.split(",")[column]) == story.record.cases[0].values[NAME]
+
+
+@given("a prediction that is entirely beside the vessel")
 def _(story: Story) -> None:
     _, mask = vessel(0)
     story.pair = (np.roll(mask, 12, axis=1), mask)

@@ -26,7 +26,7 @@ from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads import IdentityRefused
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.people import accounts
-from minivess.workflows.sealed import final_evaluation
+from minivess.workflows.sealed import access_status, final_evaluation, key_release
 from minivess.workflows.sealed import requests as test_set
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.recording import recorded
@@ -205,7 +205,7 @@ def _(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(test_set, "_hand_out", cut)
+        patch.setattr(test_set, "hand_out", cut)
         with pytest.raises(KeyboardInterrupt):
             story.approve()
 
@@ -348,7 +348,7 @@ def _(story: Story) -> None:
 
 @when("the count is asked for")
 def _(story: Story) -> None:
-    story.status = test_set.status(story.services)
+    story.status = access_status.status(story.services)
 
 
 @then(parsers.parse('it is refused because "{reason}"'))
@@ -378,10 +378,10 @@ def _(story: Story) -> None:
 
 @then("the key file is wrapped, and Max cannot open it")
 def _(story: Story) -> None:
-    file = test_set.key_file(story.project.workspace, story.requests[-1])
+    file = key_release.key_file(story.project.workspace, story.requests[-1])
     assert file.stat().st_mode & 0o077 == 0
     with pytest.raises(RefusedError):
-        story.project.signers["max"].unwrap(file.read_text(encoding="ascii"), context=test_set.EPHEMERAL_CONTEXT)
+        story.project.signers["max"].unwrap(file.read_text(encoding="ascii"), context=key_release.EPHEMERAL_CONTEXT)
 
 
 @then("no figures were made")
@@ -424,7 +424,7 @@ def _(story: Story) -> None:
 
 @then("the count says 1 look")
 def _(story: Story) -> None:
-    assert test_set.status(story.services)["openings"] == 1
+    assert access_status.status(story.services)["openings"] == 1
 
 
 @then("the log verifies")
@@ -503,7 +503,7 @@ def _(story: Story) -> None:
     assert first == second
     assert first.level == pytest.approx(1 - 0.05 / 3)
     assert None not in {first.lower, first.upper}
-    assert [one["level"] for one in test_set.status(story.services)["opened"]] == [first.level] * 2
+    assert [one["level"] for one in access_status.status(story.services)["opened"]] == [first.level] * 2
 
 
 @then("the second result says that it was look 2 of at most 3 and by which rule the level follows")

@@ -25,7 +25,7 @@ from minivess.records.people.approval import UnsealRequest
 from minivess.workflows.data import preparation
 from minivess.workflows.data.seal_terms import groups_of
 from minivess.workflows.release import build
-from minivess.workflows.sealed import final_evaluation, registration, requests
+from minivess.workflows.sealed import analysis_plan, final_evaluation, registration, requests
 from minivess.workflows.sealed.registration import policy_of
 from minivess.workflows.session.bound_inputs import BoundInputs, evaluation_inputs, inputs_digest
 from minivess.workflows.session.services import Services
@@ -66,7 +66,7 @@ class Story:
 
 
 STEPS: dict[str, Callable[[Services, Any], Any]] = {
-    "registers criteria": requests.register_criteria,
+    "registers criteria": analysis_plan.register_criteria,
     "registers a policy": registration.register_policy,
     "requests a look": lambda services, ada: requests.request(services, ada, purpose="a look"),
     "builds the release": build.build,
@@ -101,7 +101,7 @@ def _(sealed: Story) -> Story:
     sealed.change_plan(criteria=(criterion.model_copy(update={"at_least": 0.05}),))
     lax = sealed.services
     for one in (lax, strict):
-        requests.register_criteria(one, sealed.project.signers["ada"])
+        analysis_plan.register_criteria(one, sealed.project.signers["ada"])
     registration.register_policy(strict, sealed.project.signers["max"])
     sealed.services = strict
     sealed.look()

@@ -28,7 +28,7 @@ from minivess.ml.splits.splits import split
 from minivess.records.data.source import Data, Synthetic
 from minivess.records.data.split import Split
 from minivess.records.people.identity import KeyAlgorithm
-from minivess.workflows.sealed.requests import custodian_keys
+from minivess.workflows.sealed.key_release import custodian_keys
 from minivess.workflows.session.workspace_files import SEAL_CONTEXT, seal_of
 from tests.support import earlier
 
@@ -148,7 +148,7 @@ def _opens_both(facts: dict) -> None:
         assert np.array_equal(open_label(case), facts["cases"][case.id].label)
 
 
-@when(parsers.parse("somebody has kept a test image as {form}"))
+@when(parsers.parse("a user has kept a test image as {form}"))
 def _kept_copy(facts: dict, form: str, tmp_path: Path) -> None:
     case = facts["split"].test[0]
     source = facts["prepared"] / case / "image.npy"
@@ -214,7 +214,7 @@ def _refused_inside(facts: dict) -> None:
         open_image(case)
 
 
-@when("somebody has copied a test image within the workspace")
+@when("a user has copied a test image within the workspace")
 def _copy(facts: dict, tmp_path: Path) -> None:
     facts["copy"] = tmp_path / "notes" / "nice-example.npy"
     facts["copy"].parent.mkdir()

@@ -129,7 +129,7 @@ def _(story: Story) -> None:
     assert [body["index"] for body, details in bodies if body["details"] and details is None] == [erased]
 
 
-@when(parsers.parse("somebody changes {what} in its log"))
+@when(parsers.parse("a user changes {what} in its log"))
 def _(story: Story, what: str) -> None:
     def flip(data: bytes) -> bytes:
         return data[:-9] + bytes([data[-9] ^ 1]) + data[-8:]

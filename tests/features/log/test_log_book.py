@@ -100,32 +100,32 @@ def look(story: Story, limit: int = 50, before: int | None = None, **wish: Any) 
     story.found = [entry for entry, _ in story.desk.log.find(Wanted(**wish), before=before, limit=limit)]
 
 
-@when("somebody looks for entries by ada")
+@when("a user looks for entries by ada")
 def _(story: Story) -> None:
     look(story, actor="ada")
 
 
-@when("somebody looks for entries of the action training")
+@when("a user looks for entries of the action training")
 def _(story: Story) -> None:
     look(story, action="training")
 
 
-@when("somebody looks for entries that failed")
+@when("a user looks for entries that failed")
 def _(story: Story) -> None:
     look(story, outcome=Outcome.FAILED)
 
 
-@when("somebody looks for entries about prepared/manifest")
+@when("a user looks for entries about prepared/manifest")
 def _(story: Story) -> None:
     look(story, resource="prepared/manifest", outcome=Outcome.COMPLETED)
 
 
-@when("somebody looks for entries from tomorrow on")
+@when("a user looks for entries from tomorrow on")
 def _(story: Story) -> None:
     look(story, since=datetime.now(UTC) + timedelta(days=1))
 
 
-@when(parsers.re(r"somebody looks for entries on pages of 2, (?P<page>first|second) page"))
+@when(parsers.re(r"a user looks for entries on pages of 2, (?P<page>first|second) page"))
 def _(story: Story, page: str) -> None:
     look(story, limit=2, before=None if page == "first" else LOOKED - 1)
 
@@ -145,7 +145,7 @@ def _(story: Story) -> None:
     assert [entry.body.index for entry in story.found] == [LOOKED - 3, LOOKED - 2]
 
 
-@when("somebody asks about the look for leakage")
+@when("a user asks about the look for leakage")
 def _(story: Story) -> None:
     story.explained = explain(story.services, LOOKED)
 
@@ -279,7 +279,7 @@ CHANGES = {
 }
 
 
-@given(parsers.re(rf"somebody changes (?P<what>{'|'.join(CHANGES)}) in the database"))
+@given(parsers.re(rf"an attacker changes (?P<what>{'|'.join(CHANGES)}) in the database"))
 def _(story: Story, what: str) -> None:
     story.sql(CHANGES[what])
 
@@ -359,7 +359,7 @@ def _ended(log: AuditLog) -> int:
     return sum(entry.body.started is not None for entry in log.entries())
 
 
-@given("somebody changes the bytes of an entry in the database")
+@given("an attacker changes the bytes of an entry in the database")
 def _(story: Story) -> None:
     story.sql("UPDATE entry SET content = CAST(replace(content, 'training', 'ensemble') AS BLOB) WHERE \"index\" = 4")
 

@@ -32,35 +32,35 @@ def _(state: dict[str, Any]) -> None:
     state.update(log=log, lines=log.pairs, checkpoint=log.checkpoint)
 
 
-@when(parsers.parse("somebody removes entry {index:d}"))
+@when(parsers.parse("an attacker removes entry {index:d}"))
 def _(state: dict[str, Any], index: int) -> None:
     del state["lines"][index]
 
 
-@when("somebody removes the last entry")
+@when("an attacker removes the last entry")
 def _(state: dict[str, Any]) -> None:
     state["lines"].pop()
 
 
-@when(parsers.parse("somebody swaps entries {first:d} and {second:d}"))
+@when(parsers.parse("an attacker swaps entries {first:d} and {second:d}"))
 def _(state: dict[str, Any], first: int, second: int) -> None:
     lines = state["lines"]
     lines[first], lines[second] = lines[second], lines[first]
 
 
-@when(parsers.parse("somebody repeats entry {index:d}"))
+@when(parsers.parse("an attacker repeats entry {index:d}"))
 def _(state: dict[str, Any], index: int) -> None:
     state["lines"].insert(index + 1, state["lines"][index])
 
 
-@when(parsers.parse("somebody rewrites the payload of entry {index:d}"))
+@when(parsers.parse("an attacker rewrites the payload of entry {index:d}"))
 def _(state: dict[str, Any], index: int) -> None:
     value = json.loads(state["lines"][index][0])
     value["body"]["payload"]["passed"] = 1000
     state["lines"][index] = (canonical(value), None)
 
 
-@when("somebody lets the actor of the last entry sign another")
+@when("an attacker lets the actor of the last entry sign another")
 def _(state: dict[str, Any]) -> None:
     log = state["log"]
     last = log.entries.pop()
@@ -69,12 +69,12 @@ def _(state: dict[str, Any]) -> None:
     state["lines"] = log.pairs
 
 
-@when("somebody signs the checkpoint with another key")
+@when("an attacker signs the checkpoint with another key")
 def _(state: dict[str, Any]) -> None:
     state["checkpoint"] = sign_note(state["log"].head, generate(KeyAlgorithm.ED25519))
 
 
-@when("somebody verifies the log")
+@when("a user verifies the log")
 def _(state: dict[str, Any]) -> None:
     state["checks"] = verify_entries(state["lines"], state["checkpoint"], trust=log_key().public)[0]
 

@@ -199,7 +199,7 @@ def _(story: Story) -> None:
     assert not verify_log(log.pairs(), bent, trust=trust)[0][-1].passed
 
 
-@then("the witnesses were told the log's name, size, root and proof, and nothing else")
+@then("the witnesses received only the log's name, size, root and proof")
 def _(story: Story) -> None:
     head = parse_note(story.note).checkpoint
     own = story.note[: story.note.index("\n\n")] + "\n\n" + story.note.split("\n\n")[1].splitlines()[0] + "\n"
@@ -236,7 +236,7 @@ def _(story: Story) -> None:
     assert "rolled back" in story.error.message
 
 
-@then("both checkpoints together prove it to anybody")
+@then("both checkpoints together prove it to anyone")
 def _(story: Story) -> None:
     assert story.other is not None
     key = story.desk.log_signer.public

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.errors import RefusedError
+from minivess.ml.calibrators.temperature import negative_log_likelihood
 from minivess.ml.inference.predictor import PatchPredictor, to_probability
 from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
 from minivess.ml.uncertainty.conformal import ConformalThreshold, conformal_threshold
-from minivess.ml.uncertainty.temperature import negative_log_likelihood
 from minivess.records.data.split import SplitManifest
-from minivess.records.models.model import CalibrationRecord, ModelSpec
+from minivess.records.models.model import CalibrationRecord
+from minivess.records.models.segresnet import SegResNetSpec
 
 scenarios("calibration.feature")
 
@@ -27,7 +28,7 @@ class HalfLogits(PatchPredictor):
     """Takes the image for the true logit and reports half of it."""
 
     def __init__(self) -> None:
-        super().__init__(ModelSpec(patch=SHAPE))
+        super().__init__(SegResNetSpec(patch=SHAPE))
 
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         return to_probability(patches / 2)

@@ -15,11 +15,12 @@ from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError
 from minivess.ml.export.onnx import certify
 from minivess.ml.inference.predictor import PatchPredictor, to_probability
-from minivess.records.models.model import ExportRecord, ModelSpec
+from minivess.records.models.model import ExportRecord
+from minivess.records.models.segresnet import SegResNetSpec
 
 scenarios("export.feature")
 
-SPEC = ModelSpec(patch=(8, 12, 12))
+SPEC = SegResNetSpec(patch=(8, 12, 12))
 Patches = list[NDArray[np.float32]]
 
 

@@ -85,7 +85,7 @@ def _(state: dict[str, Any]) -> None:
     state["kept"] = accept_timestamp(desk.services(), response, state["authority"].root)
 
 
-@when(parsers.parse('somebody makes an identity with the token "{address}"'))
+@when(parsers.parse('a user makes an identity with the token "{address}"'))
 def _(state: dict[str, Any], tmp_path: Path, address: str) -> None:
     keystore = state["keystore"] = Keystore(tmp_path / "keystore")
     with pytest.raises(MinivessError) as caught:
@@ -105,7 +105,7 @@ def _(state: dict[str, Any]) -> None:
     assert [event["n"] for _, event in state["desk"].log.pending_events()] == [1, 2]
 
 
-@then("the log keeps a time for that checkpoint which anybody can verify")
+@then("the log keeps a time for that checkpoint which anyone can verify")
 def _(state: dict[str, Any]) -> None:
     (size, stamped), log = state["kept"], state["desk"].log
     assert size == log.size - 1

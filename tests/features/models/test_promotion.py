@@ -17,7 +17,7 @@ from minivess.records.device.project import Project
 from minivess.records.evaluation.evaluation import Looks
 from minivess.records.log.entry import Draft, Outcome
 from minivess.records.people.roles import Role
-from minivess.workflows.models.modelling import promote
+from minivess.workflows.models.promotion import promote
 from tests.support.builders import audit_logs
 from tests.support.projects import POLICY, ProjectFolder, evaluate_toy_model, record_look
 
@@ -82,7 +82,7 @@ def _(state: dict[str, Any]) -> None:
         promote(state["services"], state["signers"]["max"], state["model"], stage="production", reason="again")
 
 
-@then("a model that nobody exported is refused")
+@then("a model without an export is refused")
 def _(state: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="no completed export"):
         promote(state["services"], state["signers"]["max"], FIRST, stage="production", reason="from elsewhere")

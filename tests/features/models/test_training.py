@@ -12,11 +12,12 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.ml.inference.predictor import EnsemblePredictor, PatchPredictor
 from minivess.ml.training.patches import Batch, PatchSampler, TrainingCase, cases_digest
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
-from minivess.records.models.model import ModelSpec, RunRecord, TrainingSpec
+from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.segresnet import SegResNetSpec
 
 scenarios("training.feature")
 
-SPEC = ModelSpec(patch=(8, 16, 16))
+SPEC = SegResNetSpec(patch=(8, 16, 16))
 TRAINING = TrainingSpec(members=(1,), steps=20)
 
 

@@ -73,7 +73,7 @@ def _(state: dict[str, Any]) -> None:
     assert (derivation["name"], derivation["memory_kib"]) == ("argon2id", 65536)
 
 
-@when("somebody rewrites the key file to ask for 8 KiB of memory")
+@when("an attacker rewrites the key file to use 8 KiB of memory")
 def _(state: dict[str, Any]) -> None:
     file = json.loads(state["file"].read_bytes())
     file["header"]["derivation"]["memory_kib"] = 8
@@ -117,7 +117,7 @@ def _(state: dict[str, Any]) -> None:
     judge(state, [sign(ben(), Role.REVIEWER, Meaning.REVIEW), sign(cleo(), Role.RELEASE_MANAGER, Meaning.APPROVAL)])
 
 
-@when("somebody who holds both roles signs twice")
+@when("one person with both roles signs twice")
 def _(state: dict[str, Any]) -> None:
     both = person("bo", "Bo", Role.REVIEWER, Role.RELEASE_MANAGER)
     state["log"].enrol(cleo(), both)

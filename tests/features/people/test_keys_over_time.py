@@ -160,7 +160,7 @@ def _(story: Story) -> None:
     assert set(checks_in(story.services.log.entries())) == {"gus"}
 
 
-@when("somebody asks for the blast radius of Eve's key")
+@when("a user asks for the blast radius of Eve's key")
 def _(story: Story) -> None:
     story.found = reliance_on(story.services, "eve")
 
@@ -204,7 +204,7 @@ def _(story: Story) -> None:
     story.proposal = accounts.propose_roots(story.services, roots, 2, log_passphrase=PASSPHRASE)
 
 
-@when("the proof that somebody holds it is that of another key")
+@when("the proof of possession is that of another key")
 def _(story: Story) -> None:
     assert story.proposal is not None
     assert story.proposal.log_key is not None
@@ -231,7 +231,7 @@ def _(story: Story) -> None:
     story.proposal = story.proposal.model_copy(update={"threshold": 1})
 
 
-@when(parsers.parse("somebody gives a wrong passphrase for Rosa {times:d} times"))
+@when(parsers.parse("a user gives a wrong passphrase for Rosa {times:d} times"))
 def _(story: Story, times: int) -> None:
     for _ in range(times):
         with pytest.raises(RefusedError, match="wrong"):
@@ -300,7 +300,7 @@ def _(story: Story) -> None:
         accounts.revoke(story.services, story.signer("ada"), "rosa", "she is no root any more, and neither am I")
 
 
-@then("the log goes on under the new key, also for whoever opens it later")
+@then("the log continues with the new key, also when it is opened later")
 def _(story: Story) -> None:
     assert story.proposal is not None
     assert story.proposal.log_key is not None
@@ -319,7 +319,7 @@ def _(story: Story) -> None:
     assert story.keystore.pending_rotation("log") is None
 
 
-@then("the receipt from before holds for whoever has the log's keys, and for nobody who has the new one alone")
+@then("the receipt from before is valid with all of the log's keys, and invalid with the new one alone")
 def _(story: Story) -> None:
     assert story.receipt is not None
     trust = parse_trust(accounts.trusted_keys(story.services))
@@ -378,7 +378,7 @@ def _(story: Story) -> None:
     assert all(check.passed for check in checks)
 
 
-@then("whoever lists the identities sees that Rosa is locked")
+@then("the list of identities shows that Rosa is locked")
 def _(story: Story) -> None:
     workspace = Workspace(story.services.workspace)
     states = states_of(workspace, story.keystore.identities())

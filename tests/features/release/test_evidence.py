@@ -190,10 +190,10 @@ def _(story: Story) -> None:
             assert not re.match(r"[a-z]+:|//", match[1], re.I), f"{name} loads {match[1]}"
 
 
-@then("the start page says that all gates hold, how often the test set was looked at, and who must sign")
+@then("the start page says that all gates passed, how often the test set was looked at, and who must sign")
 def _(story: Story) -> None:
     page = story.pages["data/index.html"]
-    for words in ("All 10 release gates hold", "looked at exactly once", "Benoît Müller", "Cleo Papadopoulou"):
+    for words in ("All 10 release gates passed", "looked at exactly once", "Benoît Müller", "Cleo Papadopoulou"):
         assert words in page
 
 
@@ -241,7 +241,7 @@ def _(story: Story) -> None:
     (story.release.source / "evidence" / "sum.svg").write_bytes(PICTURE + b" ")
 
 
-@then("the picture lies in the pack, and the pages lead to it and name its digest")
+@then("the picture is in the pack, and the pages link to it and name its digest")
 def _(story: Story) -> None:
     assert story.files["data/traceability/evidence/evidence/sum.svg"] == PICTURE
     for name in ("data/traceability/items/REQ-0.html", "data/traceability/results.html"):
@@ -272,7 +272,7 @@ def _(story: Story, item: str) -> None:
     assert item in {gap.item for gap in graph.gaps()}
 
 
-@then("that text stands in the pages as text")
+@then("the pages show that text as text")
 def _(story: Story) -> None:
     for name, page in story.pages.items():
         assert "<b>numbers" not in page, name
@@ -302,7 +302,7 @@ def _(story: Story, words: str) -> None:
     assert not list(story.folder.rglob("*.zip"))
 
 
-@then("every gate fails and says what would mend it")
+@then("every gate fails and states how to fix it")
 def _(story: Story) -> None:
     assert story.judged
     assert all(not item.passed and item.mend and item.value is None for item in story.judged)

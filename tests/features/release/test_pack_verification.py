@@ -52,51 +52,51 @@ def _(state: dict[str, Any], tmp_path: Path) -> None:
     state.update(files=complete_pack(), path=tmp_path / "pack.zip")
 
 
-@when("somebody changes a byte of the model")
+@when("an attacker changes a byte of the model")
 def _(state: dict[str, Any]) -> None:
     state["files"][MODEL] = b"\xff" + state["files"][MODEL][1:]
 
 
-@when("somebody drops the evaluation")
+@when("an attacker drops the evaluation")
 def _(state: dict[str, Any]) -> None:
     del state["files"][RESULT]
 
 
-@when("somebody adds a file")
+@when("an attacker adds a file")
 def _(state: dict[str, Any]) -> None:
     state["files"]["data/extra.txt"] = b"extra"
 
 
-@when("somebody changes a byte in the middle of the archive")
+@when("an attacker changes a byte in the middle of the archive")
 def _(state: dict[str, Any]) -> None:
     data = bytearray(write_archive(state["files"]))
     data[len(data) // 2] ^= 1
     state["archive"] = bytes(data)
 
 
-@when("somebody removes all signatures")
+@when("an attacker removes all signatures")
 def _(state: dict[str, Any]) -> None:
     state["files"] = {name: data for name, data in state["files"].items() if not name.startswith("signatures/")}
 
 
-@when("somebody replaces one signature by a copy of the other")
+@when("an attacker replaces one signature by a copy of the other")
 def _(state: dict[str, Any]) -> None:
     state["files"][CLEO] = state["files"][BEN]
 
 
-@when("somebody removes entry 6 and lets everybody sign again")
+@when("an attacker removes entry 6 and gets all signatures again")
 def _(state: dict[str, Any]) -> None:
     name = "data/audit/entries.jsonl"
     lines = state["files"][name].splitlines(keepends=True)
     state["files"] = sign(bag({**state["files"], name: b"".join(lines[:6] + lines[7:])}))
 
 
-@when("somebody invents a result and lets everybody sign again")
+@when("an attacker invents a result and gets all signatures again")
 def _(state: dict[str, Any]) -> None:
     state["files"] = sign(bag({**state["files"], RESULT: b'{"dice":1}'}))
 
 
-@when("somebody hides an opening of the test set")
+@when("an attacker hides an opening of the test set")
 def _(state: dict[str, Any]) -> None:
     log = story()
     open_test_set(log, opening_request("opening-2"))
@@ -144,7 +144,7 @@ def _(state: dict[str, Any]) -> None:
         path.write_bytes(content)
 
 
-@then("the script that lies in it verifies the folder under a bare Python")
+@then("the script in it verifies the folder under a bare Python")
 def _(state: dict[str, Any]) -> None:
     script = state["folder"] / "data" / "verify" / "verify.py"
     assert bare(script).returncode == 0

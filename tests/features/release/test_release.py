@@ -132,7 +132,7 @@ def _(story: Story) -> None:
     story.verdict = verify_pack(story.pack)
 
 
-@then(parsers.parse('it is refused, naming the gate "{gate}", by how much it fails and what would mend it'))
+@then(parsers.parse('it is refused, naming the gate "{gate}", by how much it fails and how to fix it'))
 def _(story: Story, gate: str) -> None:
     assert story.error is not None
     assert story.error.exit_code == 1

@@ -89,7 +89,7 @@ def _(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
-@when("somebody starts a project and reads its log", target_fixture="size")
+@when("a user starts a project and reads its log", target_fixture="size")
 def _(tmp_path: Path) -> int:
     project = projects.start(tmp_path / "project", source=projects.write_tiny_tree(tmp_path / "source"))
     with project.services() as services:
@@ -101,11 +101,11 @@ def _(size: int) -> None:
     assert size == 1
 
 
-@when(parsers.parse('somebody asks what "{command}" does'), target_fixture="said")
+@when(parsers.parse('a user asks for the help of "{command}"'), target_fixture="said")
 def _(command: str) -> str:
     return " ".join(CliRunner().invoke(app, [*command.split(), "--help"]).output.split())
 
 
-@then("they are told that it listens on loopback by default")
+@then("the help states that it listens on loopback by default")
 def _(said: str) -> None:
     assert "[default: 127.0.0.1]" in said

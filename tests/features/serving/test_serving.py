@@ -589,7 +589,7 @@ def trusted(story: Story) -> Trust:
         return parse_trust(write_trust(register, services.log.origin, rules=LEAST_RULES))
 
 
-@then("it holds with the device's log's key and the people alone")
+@then("it is valid with the key of the device's log and the people alone")
 def _(story: Story) -> None:
     assert story.receipt is not None
     keys = trusted(story)

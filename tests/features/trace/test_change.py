@@ -157,7 +157,7 @@ def _(desk: Desk, link: str) -> None:
     assert desk.states() == {link: "suspect"}
 
 
-@when("somebody writes the new digest into the file of reviews by hand")
+@when("a user writes the new digest into the file of reviews by hand")
 def _(desk: Desk) -> None:
     digest = item_digest(load_items(desk.tree).by_id["UN-01"])
     known = read_reviews(desk.tree)

@@ -63,7 +63,7 @@ def _(desk: Desk) -> None:
     assert TraceGraph.load(desk.tree).gaps() == ()
 
 
-@given("a table in German with semicolons, its own ids, a dangling link and a column that nobody knows")
+@given("a table in German with semicolons, its own ids, a dangling link and an unknown column")
 def _(desk: Desk) -> None:
     desk.file.write_bytes(GERMAN.encode("cp1252"))
 
@@ -92,7 +92,7 @@ def _(desk: Desk) -> None:
     assert "Größe" in text
 
 
-@then("the dangling link, the unknown column and the missing rationale are told with their lines")
+@then("the dangling link, the unknown column and the missing rationale are reported with their lines")
 def _(desk: Desk) -> None:
     said = [f"{one['place']} {one['message']}" for one in desk.told[0]["remarks"]]
     for word in ("SW 9", "Farbe", "rationale"):

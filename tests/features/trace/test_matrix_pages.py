@@ -67,7 +67,7 @@ def _(desk: Desk, name: str, old: str, new: str) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
 
 
-@given("a folder with a file of somebody else")
+@given("a folder with another file")
 def _(desk: Desk) -> None:
     desk.out.mkdir()
     (desk.out / "thesis.txt").write_text("mine", encoding="utf-8")
@@ -79,7 +79,7 @@ def _(desk: Desk) -> None:
     desk.run("site", str(desk.out))
 
 
-@then("the start page tells the verdict and leads to every kind of item")
+@then("the start page shows the verdict and links to every kind of item")
 def _(desk: Desk) -> None:
     assert desk.done is not None
     assert desk.done.exit_code == 0, desk.done.output
@@ -166,7 +166,7 @@ def _(desk: Desk, name: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-@given(parsers.parse('somebody writes a review of what "{item}" says now into the file of reviews'))
+@given(parsers.parse('a user writes a review of the present text of "{item}" into the file of reviews'))
 def _(desk: Desk, item: str) -> None:
     path = desk.tree / "requirements/all.yaml"
     text = path.read_text(encoding="utf-8")
@@ -203,9 +203,9 @@ def _(desk: Desk, item: str, link: str, who: str, why: str) -> None:
     assert "of which 1 is out of date" in desk.words("index.html")
 
 
-@then("the page of signatures says that nobody signed for 1 link")
+@then("the page of signatures says that 1 link has no signature")
 def _(desk: Desk) -> None:
-    assert "1 link stands in requirements/reviews.txt as reviewed, and no entry of the log says by whom." in desk.words(
+    assert "1 link is in requirements/reviews.txt as reviewed, without a signed entry in the log." in desk.words(
         "signatures.html"
     )
 

@@ -44,7 +44,7 @@ def _risk(reading: Reading, severity: int, p1: int, p2: int) -> None:
     (reading.source / "risk/risks.yaml").write_text(_RISK % (severity, p1, p2), encoding="utf-8")
 
 
-@given(parsers.parse('somebody typed the verdict "{verdict}" beside it'))
+@given(parsers.parse('the risk has the typed verdict "{verdict}"'))
 def _typed(reading: Reading, verdict: str) -> None:
     path = reading.source / "risk/risks.yaml"
     path.write_text(f"{path.read_text(encoding='utf-8')}    verdict: {verdict}\n", encoding="utf-8")
@@ -100,7 +100,7 @@ def _gap(reading: Reading, kind: str, place: str) -> None:
     assert (kind, place) in found
 
 
-@given(parsers.parse("a source tree whose plan has users told of risks from {level}"), target_fixture="reading")
+@given(parsers.parse("a source tree whose plan requires information for users from {level}"), target_fixture="reading")
 def _told(tmp_path: Path, level: str) -> Reading:
     disclosure = f"disclosure: {{from_level: {level}, document: docs/use.md}}\n"
     return Reading(write_tree(tmp_path, {"risk/plan.yaml": FILES["risk/plan.yaml"] + disclosure}))

@@ -251,7 +251,7 @@ def _(desk: Desk, part: str) -> None:
     desk.write(path, f"{text}## {part}\nIt is announced half a year ahead to everybody who has it.\n")
 
 
-@given(parsers.parse('a library locked at "{locked}" whose anomalies somebody read for "{read}"'))
+@given(parsers.parse('a library locked at "{locked}" whose anomalies were reviewed for "{read}"'))
 def _(desk: Desk, locked: str, read: str) -> None:
     desk.write("pyproject.toml", '[project]\nname = "thing"\ndependencies = ["adder>=1"]\n')
     wheel = f'[{{ url = "https://example.org/adder.whl", hash = "sha256:{"0" * 64}" }}]'
@@ -265,7 +265,7 @@ def _(desk: Desk, locked: str, read: str) -> None:
     desk.write("requirements/soup.yaml", f"soup:\n  - {{id: SOUP-01, {words}, anomalies_read: {seen}}}\n")
 
 
-@when(parsers.parse('somebody reads them for "{version}"'))
+@when(parsers.parse('a person reviews them for "{version}"'))
 def _(desk: Desk, version: str) -> None:
     desk.edit("requirements/soup.yaml", "version: '1.0'", f"version: '{version}'")
 

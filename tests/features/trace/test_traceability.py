@@ -239,7 +239,7 @@ def _(check: Check, risk: str, state: str) -> None:
     assert item["levels"][-1]["acceptable"] == (state == "kept")
 
 
-@given(parsers.parse('a hazard "{hazard}" that nobody followed to its end'))
+@given(parsers.parse('a hazard "{hazard}" that leads to no risk'))
 def _(check: Check, hazard: str) -> None:
     text = f"hazards:\n  - {{id: {hazard}, title: Heat, statement: Something gets hot.}}\n"
     (check.tree / "risk" / "more.yaml").write_text(text, encoding="utf-8")

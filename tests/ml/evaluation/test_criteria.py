@@ -15,7 +15,12 @@ DIGEST = f"sha256:{'1' * 64}"
 
 def record(*, undefined: bool = False) -> EvaluationRecord:
     cases = tuple(
-        CaseMeasures(case=name, subject=name, dice=0.9, cldice=0.8, nsd=0.9, hd95_um=hd, baseline_dice=0.7)
+        CaseMeasures(
+            case=name,
+            subject=name,
+            values={"dice": 0.9, "cldice": 0.8, "nsd": 0.9, "hd95_um": hd},
+            baseline_dice=0.7,
+        )
         for name, hd in (("a", 2.0), ("b", None if undefined else 4.0))
     )
     two = Interval(mean=0.9, lower=0.85, upper=0.95, n=2)

@@ -11,14 +11,27 @@ import pytest
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.ml.evaluation.baseline import threshold_mask
 from minivess.ml.evaluation.evaluate import Pictures, evaluate
-from minivess.ml.measures.overlap import dice
-from minivess.ml.measures.surface import hd95_um
+from minivess.ml.measures.dice import dice
+from minivess.ml.measures.hd95_um import hd95_um
 from minivess.records.data.dataset import CaseRecord
-from minivess.records.evaluation.evaluation import Conventions, EvaluationRecord
+from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, EvaluationPlan, EvaluationRecord, Looks
 
 pytestmark = pytest.mark.verifies("SU-33")
 
 DIGEST = f"sha256:{'2' * 64}"
+PLAN = EvaluationPlan(
+    analysis=AnalysisPlan(
+        mask_threshold=0.5,
+        conventions=Conventions(tolerance_um=2.0, bootstrap=200),
+        seed=0,
+        looks=Looks(),
+        criteria=(),
+    ),
+    model=DIGEST,
+    data=DIGEST,
+    request="r-1",
+    baseline_threshold=1.0,
+)
 Vessels = Callable[[int], tuple[np.ndarray, np.ndarray]]
 MakeRecord = Callable[[str, str], CaseRecord]
 
@@ -49,18 +62,9 @@ class Bench:
         return self.volumes[case][1]
 
     def run(self, **changes: Any) -> tuple[EvaluationRecord, Pictures]:
-        options = {
-            "threshold": 0.5,
-            "baseline_threshold": 1.0,
-            "conventions": Conventions(tolerance_um=2.0, bootstrap=200),
-            "model": DIGEST,
-            "data": DIGEST,
-            "request": "r-1",
-            "seed": 0,
-        }
         cases = changes.pop("cases", None) or self.cases()
         answer = changes.pop("predict", self.predict)
-        return evaluate(cases, answer, changes.pop("labels", self.label), **{**options, **changes})
+        return evaluate(cases, answer, changes.pop("labels", self.label), PLAN, **changes)
 
 
 @pytest.fixture
@@ -82,7 +86,7 @@ def test_the_record_holds_each_case_and_the_aggregates(bench: Bench) -> None:
     row = record.cases[2]
     assert (row.case, row.subject) == ("case-2", "mouse-1")
     assert row.dice == dice(predict(image) >= 0.5, mask)
-    assert row.hd95_um == hd95_um(predict(image) >= 0.5, mask, (5.0, 1.0, 1.0))
+    assert row.values["hd95_um"] == hd95_um(predict(image) >= 0.5, mask, (5.0, 1.0, 1.0))
     assert row.baseline_dice == dice(threshold_mask(image, 1.0), mask)
     assert record.aggregates["dice"].mean == pytest.approx(np.mean([one.dice for one in record.cases]))
     gain = np.mean([one.dice - one.baseline_dice for one in record.cases])
@@ -100,7 +104,7 @@ def test_an_undefined_distance_is_listed_and_left_out_of_the_mean(bench: Bench) 
 
     record, _ = bench.run(predict=blind_once)
     row = record.cases[1]
-    assert (row.dice, row.cldice, row.nsd, row.hd95_um) == (0.0, 0.0, 0.0, None)
+    assert row.values == {"dice": 0.0, "cldice": 0.0, "nsd": 0.0, "hd95_um": None}
     assert record.aggregates["hd95_um"].n == 3
     assert record.aggregates["dice"].n == 4
 

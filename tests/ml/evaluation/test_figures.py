@@ -12,7 +12,7 @@ import pytest
 from minivess.ml.evaluation.evaluate import Pictures, evaluate
 from minivess.ml.evaluation.figures import write_figures
 from minivess.records.data.dataset import CaseRecord
-from minivess.records.evaluation.evaluation import Conventions, EvaluationRecord
+from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, EvaluationPlan, EvaluationRecord, Looks
 
 pytestmark = pytest.mark.verifies("SU-33")
 
@@ -28,13 +28,19 @@ def evaluated(
         ((case_record(name, name), image) for name, (image, _) in volumes.items()),
         np.zeros_like if blind else (lambda image: (image > 4).astype(np.float32)),
         lambda case: volumes[case][1],
-        threshold=0.5,
-        baseline_threshold=1.0,
-        conventions=Conventions(tolerance_um=2.0, bootstrap=100),
-        model=DIGEST,
-        data=DIGEST,
-        request="r",
-        seed=0,
+        EvaluationPlan(
+            analysis=AnalysisPlan(
+                mask_threshold=0.5,
+                conventions=Conventions(tolerance_um=2.0, bootstrap=100),
+                seed=0,
+                looks=Looks(),
+                criteria=(),
+            ),
+            model=DIGEST,
+            data=DIGEST,
+            request="r",
+            baseline_threshold=1.0,
+        ),
     )
 
 

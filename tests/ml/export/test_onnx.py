@@ -13,11 +13,11 @@ from minivess.foundation.errors import RefusedError, UsageError
 from minivess.ml.export.onnx import certify, to_onnx
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import CalibratedPredictor, EnsemblePredictor, NetworkPredictor
-from minivess.records.models.model import ModelSpec
+from minivess.records.models.segresnet import SegResNetSpec
 
 pytestmark = pytest.mark.verifies("SU-34")
 
-SPEC = ModelSpec(patch=(8, 12, 12))
+SPEC = SegResNetSpec(patch=(8, 12, 12))
 
 
 def _ensemble(seed: int) -> EnsemblePredictor:

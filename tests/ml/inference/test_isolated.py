@@ -13,12 +13,12 @@ from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.errors import CouldNotCheckError, InputError, VerificationError
 from minivess.ml.inference.isolated import IsolatedPredictor
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
-from minivess.records.models.model import ModelSpec
+from minivess.records.models.segresnet import SegResNetSpec
 from tests.support import projects
 
 pytestmark = pytest.mark.verifies("SU-30")
 
-SPEC = ModelSpec(architecture="segresnet", filters=8, patch=projects.PATCH)
+SPEC = SegResNetSpec(filters=8, patch=projects.PATCH)
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,12 @@ from minivess.ml.inference.predictor import (
     to_logit,
     to_probability,
 )
-from minivess.records.models.model import ModelSpec
+from minivess.records.models.segresnet import SegResNetSpec
+from minivess.records.models.specifications import ModelSpec
 
 pytestmark = pytest.mark.verifies("SU-30")
 
-SPEC = ModelSpec(patch=(4, 8, 8))
+SPEC = SegResNetSpec(patch=(4, 8, 8))
 
 
 class Slope(PatchPredictor):
@@ -68,7 +69,7 @@ def test_an_ensemble_needs_members_of_one_patch_size() -> None:
     with pytest.raises(UsageError):
         EnsemblePredictor([])
     with pytest.raises(UsageError):
-        EnsemblePredictor([Slope(1), Slope(1, ModelSpec(patch=(8, 8, 8)))])
+        EnsemblePredictor([Slope(1), Slope(1, SegResNetSpec(patch=(8, 8, 8)))])
 
 
 @pytest.mark.verifies("REQ-019")
@@ -127,4 +128,4 @@ def test_what_is_no_graph_for_these_patches_is_refused(tmp_path: Path) -> None:
         OnnxPredictor(path, SPEC)
     path.write_bytes(_graph())
     with pytest.raises(InputError, match="graph"):
-        OnnxPredictor(path, ModelSpec(patch=(8, 8, 8)))
+        OnnxPredictor(path, SegResNetSpec(patch=(8, 8, 8)))

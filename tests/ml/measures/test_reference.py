@@ -9,10 +9,11 @@ import pytest
 from scipy import ndimage
 
 from minivess.foundation.errors import CouldNotCheckError
+from minivess.ml.measures.cldice import cldice
+from minivess.ml.measures.dice import dice
+from minivess.ml.measures.hd95_um import hd95_um
 from minivess.ml.measures.metrics_reloaded import reference_available, reference_measures
-from minivess.ml.measures.overlap import dice
-from minivess.ml.measures.surface import hd95_um, nsd
-from minivess.ml.measures.topology import cldice
+from minivess.ml.measures.nsd import nsd
 
 pytestmark = pytest.mark.verifies("SU-33")
 

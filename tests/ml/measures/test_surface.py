@@ -7,7 +7,9 @@ import pytest
 from hypothesis.extra.numpy import arrays
 
 from minivess.foundation.errors import InputError
-from minivess.ml.measures.surface import border, hd95_um, nsd, surface_distances
+from minivess.ml.measures.hd95_um import hd95_um
+from minivess.ml.measures.nsd import nsd
+from minivess.ml.measures.surface import border, surface_distances
 from tests.support.properties import assume, given, settings
 from tests.support.properties import strategies as st
 

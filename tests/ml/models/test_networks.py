@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError, UsageError, VerificationError
-from minivess.ml.models.networks import build_network, load_weights, save_weights, weights_digest
-from minivess.records.models.model import ModelSpec
+from minivess.ml.models.registry import ADAPTERS, build_network
+from minivess.ml.models.weights import load_weights, save_weights, weights_digest
+from minivess.records.models.segresnet import SegResNetSpec
+from minivess.records.models.specifications import read_specification
 
 pytestmark = pytest.mark.verifies("SU-29")
 
@@ -73,13 +76,21 @@ def test_files_that_hold_no_named_tensors_are_refused(tmp_path: Path, content: s
 
 def test_a_patch_that_does_not_fit_is_refused_before_monai_is_loaded() -> None:
     with pytest.raises(UsageError, match="patch"):
-        build_network(ModelSpec(patch=(30, 64, 64)), seed=0)
+        build_network(SegResNetSpec(patch=(30, 64, 64)), seed=0)
+
+
+def test_every_family_has_an_adapter_and_every_adapter_a_record() -> None:
+    assert {read_specification({"architecture": name}).architecture for name in ADAPTERS} == set(ADAPTERS)
+    with pytest.raises(ValidationError) as caught:
+        read_specification({"architecture": "none"})
+    (problem,) = caught.value.errors()
+    assert problem["ctx"]["expected_tags"] == ", ".join(f"'{name}'" for name in ADAPTERS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["segresnet", "unet", "dynunet"])
 def test_networks_map_one_channel_to_one_logit_and_are_drawn_by_seed(architecture: str) -> None:
-    spec = ModelSpec.model_validate({"architecture": architecture, "filters": 4, "patch": (8, 16, 16)})
+    spec = read_specification({"architecture": architecture, "filters": 4, "patch": (8, 16, 16)})
     before = torch.random.get_rng_state()
     one, two, other = (build_network(spec, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), before)

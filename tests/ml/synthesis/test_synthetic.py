@@ -280,7 +280,7 @@ def test_the_docs_and_the_help_state_every_parameter() -> None:
 
     from minivess.cli.data.synthesis import synthesise as command
 
-    docs = (Path(__file__).resolve().parents[3] / "docs" / "synthesis.md").read_text(encoding="utf-8")
+    docs = (Path(__file__).resolve().parents[3] / "docs" / "guides" / "synthesis.md").read_text(encoding="utf-8")
     shown = " ".join(CliRunner().invoke(command, ["--help"], terminal_width=10_000).output.split())
     for row in described():
         option = f"--{row.name.replace('_', '-')}"

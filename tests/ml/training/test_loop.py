@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from minivess.foundation.errors import RefusedError
-from minivess.ml.models.networks import load_weights
-from minivess.ml.training.loop import dice_and_cross_entropy, fit, train_member
+from minivess.foundation.errors import RefusedError, UsageError
+from minivess.ml.losses.registry import LOSSES
+from minivess.ml.models.weights import load_weights
+from minivess.ml.training.loop import fit, train_member
 from minivess.ml.training.patches import PatchSampler, TrainingCase
 from minivess.ml.training.runs import RUN, WEIGHTS
-from minivess.records.models.model import ModelSpec, RunRecord, TrainingSpec
+from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.unet import UNetSpec
 
 pytestmark = pytest.mark.verifies("SU-31")
 
-SPEC = ModelSpec(architecture="unet", filters=2, patch=(8, 16, 16))
+SPEC = UNetSpec(filters=2, patch=(8, 16, 16))
 TRAINING = TrainingSpec(members=(5,), steps=4)
 
 
@@ -49,13 +51,6 @@ class Diary:
 
 def _train(out: Path, listener: Diary | None = None, *, seed: int = 5) -> RunRecord:
     return train_member(_cases(), SPEC, TRAINING, seed=seed, out=out, listener=listener)
-
-
-def test_the_loss_is_small_for_the_truth_and_large_for_its_opposite() -> None:
-    labels = (torch.arange(64).reshape(1, 1, 4, 4, 4) % 3 == 0).float()
-    truth = 40 * labels - 20
-    assert float(dice_and_cross_entropy(truth, labels)) < 1e-3
-    assert float(dice_and_cross_entropy(-truth, labels)) > 10
 
 
 @pytest.mark.slow
@@ -102,6 +97,20 @@ def test_an_interrupted_training_leaves_no_finished_member(tmp_path: Path) -> No
     assert diary.events[-1] == "failed"
     assert not (tmp_path / RUN).exists()
     assert _train(tmp_path).weights == _train(tmp_path / "whole").weights
+
+
+@pytest.mark.slow
+def test_the_named_loss_is_minimised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOSSES, "constant", lambda logits, labels: (logits * 0).sum() + 2.5)
+    sampler = PatchSampler(_cases(), SPEC.patch, seed=0)
+    fitted = fit(torch.nn.Conv3d(1, 1, 1), sampler, TrainingSpec(steps=2), seed=0, loss="constant")
+    assert fitted.final_loss == 2.5
+
+
+def test_an_unknown_loss_is_refused() -> None:
+    sampler = PatchSampler(_cases(), SPEC.patch, seed=0)
+    with pytest.raises(UsageError, match="no loss 'dice'"):
+        fit(torch.nn.Conv3d(1, 1, 1), sampler, TrainingSpec(steps=1), seed=0, loss="dice")
 
 
 @pytest.mark.slow

@@ -12,7 +12,8 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.ml.inference.predictor import PatchPredictor, to_probability
 from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
 from minivess.records.data.split import SplitManifest
-from minivess.records.models.model import CalibrationRecord, ModelSpec
+from minivess.records.models.model import CalibrationRecord
+from minivess.records.models.segresnet import SegResNetSpec
 
 pytestmark = pytest.mark.verifies("SU-32")
 
@@ -25,7 +26,7 @@ class Identity(PatchPredictor):
     """Takes the image itself for logits."""
 
     def __init__(self) -> None:
-        super().__init__(ModelSpec(patch=(8, 16, 16)))
+        super().__init__(SegResNetSpec(patch=(8, 16, 16)))
 
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         return to_probability(patches)

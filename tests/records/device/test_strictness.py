@@ -20,7 +20,6 @@ from minivess.records.device.release import (
 )
 from minivess.records.device.strictness import gates_beyond_criteria, laxer_criteria, laxer_plan, laxer_policy
 from minivess.records.evaluation.evaluation import (
-    MEASURES,
     AnalysisPlan,
     CaseMeasures,
     Conventions,
@@ -29,6 +28,7 @@ from minivess.records.evaluation.evaluation import (
     Interval,
     Looks,
 )
+from minivess.records.evaluation.measures import MEASURES
 from minivess.records.models.model import ExportRecord
 from minivess.records.people.approval import Policy, PolicyRule
 from minivess.records.people.identity import Meaning
@@ -112,7 +112,7 @@ def evaluations(draw: st.DrawFn) -> EvaluationRecord:
         request="open-1",
         threshold=0.5,
         conventions=Conventions(tolerance_um=2.0),
-        cases=(CaseMeasures(case="a", subject="a", dice=1, cldice=1, nsd=1, hd95_um=1.0, baseline_dice=0),),
+        cases=(CaseMeasures(case="a", subject="a", values=dict.fromkeys(MEASURES, 1.0), baseline_dice=0),),
         aggregates={name: interval() for name in (*MEASURES, "dice_over_baseline")},
         baseline=interval(),
         ece=draw(values),

@@ -26,7 +26,8 @@ from minivess.records.device.release import GateFacts, RiskJudgement
 from minivess.records.evaluation.evaluation import CaseMeasures, Conventions, EvaluationRecord, Interval
 from minivess.records.items.trace import RecordedResult, ResultReport
 from minivess.records.log.entry import Context
-from minivess.records.models.model import CalibrationRecord, ExportRecord, ModelSpec, RunRecord, TrainingSpec
+from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord, TrainingSpec
+from minivess.records.models.segresnet import SegResNetSpec
 from minivess.records.people.approval import Envelope
 from minivess.records.people.identity import Meaning
 from tests.support.builders import pack_builder as logs
@@ -268,10 +269,12 @@ def _evaluation(cases: int, model: str) -> EvaluationRecord:
             CaseMeasures(
                 case=f"case-{n:02}",
                 subject=f"mouse-{n:02}",
-                dice=value,
-                cldice=value - 0.02,
-                nsd=value + 0.01,
-                hd95_um=None if n == 1 else 9.0 - 6 * value,
+                values={
+                    "dice": value,
+                    "cldice": value - 0.02,
+                    "nsd": value + 0.01,
+                    "hd95_um": None if n == 1 else 9.0 - 6 * value,
+                },
                 baseline_dice=value - 0.2,
             )
             for n, value in enumerate(dice)
@@ -348,7 +351,7 @@ def _models(workspace: Workspace, log: logs.LogBuilder) -> ExportRecord:
     for seed in (0, 1):
         run = RunRecord(
             seed=seed,
-            model=ModelSpec(),
+            model=SegResNetSpec(),
             training=TrainingSpec(),
             data=digest_bytes(b"train"),
             weights=digest_bytes(bytes([seed])),

@@ -14,7 +14,7 @@ from minivess.foundation.errors import RefusedError, UsageError
 from minivess.ml.cases.manifests import root_of
 from minivess.records.data.split import Part, SplitManifest
 from minivess.workflows.data import preparation
-from minivess.workflows.models import modelling
+from minivess.workflows.models.cases import cases_of
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.recording import recorded
@@ -67,4 +67,4 @@ def test_the_entry_states_why_identifiers_were_accepted_and_training_refuses_pic
             record.output("data/split.json", project.workspace.data / "split.json")
             record.payload(train=1, calibration=0, test=0)
         with pytest.raises(UsageError, match="case a has axes yx, unit px and 1 classes"):
-            modelling.cases_of(BoundInputs.of(services), Part.TRAIN)
+            cases_of(BoundInputs.of(services), Part.TRAIN)

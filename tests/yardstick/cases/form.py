@@ -46,7 +46,7 @@ def of_form() -> Iterator[Case]:
     yield Case("an entry that is none", put(2, b"{}"), note, ("entry 2", "not an audit entry"))
     yield Case("an entry with a field more", put(2, canonical({**plain, "x": 1})), note, ("entry 2",))
     yield Case("an entry is missing", (*pairs[:2], *pairs[3:]), note, ("entry 2 is missing",))
-    yield Case("an entry is there twice", (*pairs[:3], *pairs[2:]), note, ("entry 2 stands a second time",))
+    yield Case("an entry is there twice", (*pairs[:3], *pairs[2:]), note, ("entry 2 occurs twice",))
     yield Case("the log is cut off", tuple(pairs[:-1]), note, (f"entry {size - 1} is missing",))
     yield Case("the log is empty", (), _empty_note(), ("the log is empty",))
     yield Case("details of another entry", put(apart, pairs[apart][0], b'{"error":null}'), note, ("were changed",))

@@ -116,7 +116,7 @@ def of_people() -> Iterator[Case]:
         ),
         "a rotation to a key that another shows": (
             lambda log: _rotation(log, ada(), fresh, shown_by=ben()),
-            ("nobody showed that ada holds the new key",),
+            ("there is no proof that ada holds the new key",),
         ),
         "a rotation in the name of another": (
             lambda log: log.append(ben(), "identity.rotated", _rotated(log, ada(), fresh)),
@@ -128,7 +128,7 @@ def of_people() -> Iterator[Case]:
         ),
         "somebody unknown is revoked": (
             lambda log: log.append(cleo(), "identity.revoked", {"identity": "zoe", "reason": "lost"}),
-            ("revokes somebody who is not there",),
+            ("revokes an unknown identity",),
         ),
         "the last root is revoked": (
             lambda log: [
@@ -337,12 +337,12 @@ def of_roots() -> Iterator[Case]:
         (
             "a new log key that another shows",
             lambda log: roots_entry(log, Roots((cleo().identity,), 1), [cleo()], key=key, shown_by=log_key()),
-            "nobody showed that they hold the new key of the log",
+            "there is no proof of possession of the new key of the log",
         ),
         (
             "a new log key that the log has already",
             lambda log: roots_entry(log, Roots((cleo().identity,), 1), [cleo()], key=log_key()),
-            "a key that somebody has or had",
+            "a key that another identity has or had",
         ),
         (
             "a root whose key is another's",

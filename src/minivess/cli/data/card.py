@@ -19,9 +19,10 @@ from minivess.records.people.roles import Role
 def card(project: Path, actor: str | None, as_json: bool) -> None:
     """Write the data card as a page and as Croissant JSON.
 
-    The page is data/card.html. data/croissant.json is Croissant 1.1 with RAI. What machines know is taken from
-    the manifest, validation, split, seal and log; the rest from `data.card` in
-    minivess.yaml. What is not stated there is called "not stated". Of the test part nothing measured is shown.
+    The page is data/card.html. data/croissant.json is Croissant 1.1 with RAI.
+
+    What machines know is taken from the manifest, validation, split, seal and log; the rest from `data.card` in
+    minivess.yaml. A missing statement is shown as "not stated". Of the test part nothing measured is shown.
     """
     from minivess.records.device.workspace_files import CARD_PAGE, CROISSANT
     from minivess.workflows.data import card as workflow

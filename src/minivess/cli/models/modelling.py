@@ -21,10 +21,10 @@ def train(project: Path, actor: str | None, as_json: bool) -> None:
 
     Finished members are kept.
     """
-    from minivess.workflows.models import modelling
+    from minivess.workflows.models import training
 
     with services_of(project) as services:
-        trained = modelling.train(services, signer_of(services, actor, Role.DEVELOPER))
+        trained = training.train(services, signer_of(services, actor, Role.DEVELOPER))
     if as_json:
         emit_json(trained)
         return
@@ -41,10 +41,10 @@ def train(project: Path, actor: str | None, as_json: bool) -> None:
 @click.pass_obj
 def ensemble(project: Path, actor: str | None, as_json: bool) -> None:
     """Combine the trained members by their mean probability."""
-    from minivess.workflows.models import modelling
+    from minivess.workflows.models import ensembles
 
     with services_of(project) as services:
-        made = modelling.combine(services, signer_of(services, actor, Role.DEVELOPER))
+        made = ensembles.combine(services, signer_of(services, actor, Role.DEVELOPER))
     emit(str(made), {"ensemble": str(made)}, as_json=as_json)
 
 
@@ -57,10 +57,10 @@ def calibrate(project: Path, actor: str | None, as_json: bool) -> None:
 
     They are fitted on the calibration part.
     """
-    from minivess.workflows.models import modelling
+    from minivess.workflows.models import calibration
 
     with services_of(project) as services:
-        emit_record(modelling.calibrate(services, signer_of(services, actor, Role.DEVELOPER)), as_json=as_json)
+        emit_record(calibration.calibrate(services, signer_of(services, actor, Role.DEVELOPER)), as_json=as_json)
 
 
 @click.group(cls=Group, sections={"Commands": ("export", "promote", "dispose")})
@@ -77,11 +77,11 @@ def model() -> None:
 @click.pass_obj
 def dispose(project: Path, *, actor: str | None, entry: int, verdict: str, reason: str, as_json: bool) -> None:
     """Close the unused training run of log ENTRY with a reason."""
-    from minivess.workflows.models import modelling
+    from minivess.workflows.models import dispositions
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.DEVELOPER)
-        receipt = modelling.dispose(services, signer, entry, verdict=verdict, reason=reason)
+        receipt = dispositions.dispose(services, signer, entry, verdict=verdict, reason=reason)
     emit_entry(receipt.index, as_json=as_json)
 
 
@@ -91,10 +91,10 @@ def dispose(project: Path, *, actor: str | None, entry: int, verdict: str, reaso
 @click.pass_obj
 def export(project: Path, actor: str | None, as_json: bool) -> None:
     """Write the calibrated ensemble as ONNX; compare it with PyTorch."""
-    from minivess.workflows.models import modelling
+    from minivess.workflows.models import export
 
     with services_of(project) as services:
-        emit_record(modelling.export(services, signer_of(services, actor, Role.DEVELOPER)), as_json=as_json)
+        emit_record(export.export(services, signer_of(services, actor, Role.DEVELOPER)), as_json=as_json)
 
 
 @model.command()
@@ -111,9 +111,9 @@ def promote(project: Path, *, actor: str | None, digest: str, stage: str, reason
 
     At most one model is in production.
     """
-    from minivess.workflows.models import modelling
+    from minivess.workflows.models import promotion
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.RELEASE_MANAGER)
-        receipt = modelling.promote(services, signer, digest, stage=stage, reason=reason)
+        receipt = promotion.promote(services, signer, digest, stage=stage, reason=reason)
     emit_entry(receipt.index, as_json=as_json)

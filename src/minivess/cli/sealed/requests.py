@@ -37,11 +37,11 @@ def criteria(project: Path, actor: str | None, as_json: bool) -> None:
 
     They must be in the log before a look is requested.
     """
-    from minivess.workflows.sealed import requests as workflow
+    from minivess.workflows.sealed import analysis_plan
     from minivess.workflows.sealed.registration import beyond_criteria
 
     with services_of(project) as services:
-        receipt = workflow.register_criteria(services, signer_of(services, actor, Role.DEVELOPER))
+        receipt = analysis_plan.register_criteria(services, signer_of(services, actor, Role.DEVELOPER))
         beyond = beyond_criteria(services)
     emit_entry(receipt.index, as_json=as_json, further_gates=list(beyond))
     name_further_gates(beyond)
@@ -76,10 +76,11 @@ def approve(project: Path, actor: str | None, request_id: str, run: bool, as_jso
 
     A reviewer or custodian approves who had no part in the model.
     """
+    from minivess.workflows.sealed import access_status
     from minivess.workflows.sealed import requests as workflow
 
     with services_of(project) as services:
-        for name, text in workflow.summary_of(services, request_id):
+        for name, text in access_status.summary_of(services, request_id):
             say(f"{name:>13}  {text}")
         signer = signer_of(services, actor, Role.REVIEWER, Role.CUSTODIAN)
         if run:
@@ -98,10 +99,10 @@ def approve(project: Path, actor: str | None, request_id: str, run: bool, as_jso
 @click.pass_obj
 def status(project: Path, as_json: bool) -> None:
     """List every look at the test set, and how many are left."""
-    from minivess.workflows.sealed.status import status as access_status
+    from minivess.workflows.sealed import access_status
 
     with reader_of(project) as services:
-        found = access_status(services)
+        found = access_status.status(services)
     if as_json:
         emit_json(found)
         return

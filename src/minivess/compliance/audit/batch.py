@@ -252,7 +252,7 @@ class Batch:
         if row is None or row[0] is None:
             raise RefusedError(
                 f"entry {index} has no details to erase",
-                hint="what the log's state is derived from stands in the entry itself and stays",
+                hint="the log's state is derived from the entry itself, which stays",
             )
         return index
 

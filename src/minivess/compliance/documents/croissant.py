@@ -167,7 +167,7 @@ def _splits(parts: tuple[CardPart, ...]) -> dict[str, Any]:
         "@type": "cr:RecordSet",
         "@id": "splits",
         "name": "splits",
-        "description": "The parts of the split: by subject and acquisition, which never stand in two parts.",
+        "description": "The parts of the split: by subject and acquisition. Neither is in two parts.",
         "dataType": "cr:Split",
         "key": {"@id": "splits/name"},
         "field": [

@@ -139,7 +139,7 @@ def _made(data: Data) -> str | None:
     return (
         f"The volumes are synthetic: made by the project's own generator with seed {made.seed}, {made.photons:g} expected "
         f"photons a voxel in the brightest vessel and an axial blur of {made.psf_sigma_z_um:g} µm. They show no animal and "
-        "no person. The masks are the vessels that the images were drawn from; nobody annotated them."
+        "no person. The masks are the vessels from which the images were generated. There was no annotation."
     )
 
 
@@ -247,7 +247,7 @@ def _traps(manifest: DatasetManifest, shown: list[CaseRecord]) -> Iterable[str]:
     for note in changed[:8]:
         yield f"Changed or unsettled when read: {note.rstrip('.')}."
     if len(changed) > 8:
-        yield f"{len(changed) - 8} more notes of reading stand in the manifest."
+        yield f"{len(changed) - 8} more notes of reading are in the manifest."
 
 
 def _gaps(manifest: DatasetManifest, shown: list[CaseRecord], *, taken: bool) -> Iterable[str]:

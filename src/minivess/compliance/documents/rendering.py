@@ -11,10 +11,11 @@ from typing import Any
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from minivess.compliance.facts.gates import MEASURE_NAMES, number
+from minivess.compliance.facts.gates import number
 from minivess.compliance.site.view import place
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
+from minivess.records.evaluation.measures import heading_of
 
 
 class Renderer:
@@ -45,7 +46,7 @@ class Renderer:
                 f"cannot be rendered: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
                 path=f"templates/documents/{getattr(error, 'name', None) or name}",
                 line=getattr(error, "lineno", None),
-                hint="mend the template",
+                hint="correct the template",
             ) from error
 
 
@@ -83,7 +84,7 @@ def sentence(value: str) -> str:
 
 def measure(name: str) -> str:
     """The proper name of a measure or aggregate."""
-    return {**MEASURE_NAMES, "dice_over_baseline": "Dice over the tuned intensity threshold"}.get(name, name)
+    return heading_of(name)
 
 
 def percent(value: float, digits: int = 1) -> str:

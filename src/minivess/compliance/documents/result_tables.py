@@ -10,17 +10,18 @@ from minivess.foundation.clock import timestamp
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.trace import ResultReport
 
-CASE_COLUMNS = ("case", "subject", "dice", "cldice", "nsd", "hd95_um", "baseline_dice")
-
 
 def cases_csv(evaluation: EvaluationRecord) -> str:
     """Measures of every case, in the record's order; an empty cell where a measure is undefined."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
-    writer.writerow(CASE_COLUMNS)
+    measures = [measure.name for measure in evaluation.measures]
+    writer.writerow(["case", "subject", *measures, "baseline_dice"])
     for case in evaluation.cases:
-        values = (getattr(case, column) for column in CASE_COLUMNS)
-        writer.writerow(["" if value is None else value for value in values])
+        values = (case.values.get(name) for name in measures)
+        writer.writerow(
+            [case.case, case.subject, *("" if value is None else value for value in values), case.baseline_dice]
+        )
     return stream.getvalue()
 
 

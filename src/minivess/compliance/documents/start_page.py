@@ -11,11 +11,10 @@ from minivess.compliance.documents.documents import DOCUMENTS, common_facts
 from minivess.compliance.documents.dossier import Dossier
 from minivess.compliance.documents.log_story import RESULTS
 from minivess.compliance.documents.rendering import Renderer
-from minivess.compliance.facts.gates import MEASURE_NAMES
 from minivess.compliance.site.signatures import model_of
 from minivess.foundation.implements import implements
 from minivess.records.device.release import MetricGate
-from minivess.records.evaluation.evaluation import HIGHER_IS_BETTER, MEASURES
+from minivess.records.evaluation.measures import DICE, MEASURES
 from minivess.records.people.identity import Identity
 
 _FIGURES = {
@@ -100,36 +99,35 @@ _MODES = {
 
 
 def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
-    """Dice, clDice, NSD and HD95 with their intervals, limits and, for Dice, the baseline."""
+    """Each measure with its interval, its limit and, for Dice, the baseline."""
     limits = {
         gate.measure: gate.at_least if gate.at_least is not None else gate.at_most
         for gate in dossier.inputs.policy.gates
         if isinstance(gate, MetricGate) and gate.statistic == "mean"
     }
     found = []
-    for measure in MEASURES:
-        interval = dossier.evaluation.aggregates.get(measure)
+    for name, measure in MEASURES.items():
+        interval = dossier.evaluation.aggregates.get(name)
         if interval is None:
             continue
-        digits = 3 if HIGHER_IS_BETTER[measure] else 1
         ends = [end for end in (interval.lower, interval.upper) if end is not None] or [interval.mean]
-        top = 1.0 if HIGHER_IS_BETTER[measure] else max(*ends, interval.mean, limits.get(measure) or 0.0, 1e-9) * 1.15
-        limit = limits.get(measure)
-        baseline = dossier.evaluation.baseline.mean if measure == "dice" else None
+        limit = limits.get(name)
+        top = measure.largest or max(*ends, interval.mean, limit or 0.0, 1e-9) * 1.15
+        baseline = dossier.evaluation.baseline.mean if name == DICE else None
         found.append(
             KeyFigure(
-                name=MEASURE_NAMES[measure],
+                name=measure.heading,
                 mean=interval.mean,
-                interval=interval.words(digits),
-                digits=digits,
-                better="higher is better" if HIGHER_IS_BETTER[measure] else "lower is better",
+                interval=interval.words(measure.digits),
+                digits=measure.digits,
+                better=measure.direction,
                 place=_place(interval.mean, top),
                 span=(_place(min(ends), top), _place(max(ends), top)),
                 limit=limit,
                 limit_place=None if limit is None else _place(limit, top),
                 baseline=baseline,
                 baseline_place=None if baseline is None else _place(baseline, top),
-                ends=("0", "1" if HIGHER_IS_BETTER[measure] else f"{top:.0f}"),
+                ends=("0", f"{top:.0f}"),
             )
         )
     return tuple(found)

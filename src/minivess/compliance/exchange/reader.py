@@ -74,7 +74,7 @@ def read_foreign(path: Path, mapping: ForeignMapping) -> Foreign:
     if name is None:
         name = _by_content(data)
     if name is None:
-        raise UsageError(f"{path.name}: nothing tells what this is", hint="say `format:` in a mapping file")
+        raise UsageError(f"{path.name}: its kind is unknown", hint="say `format:` in a mapping file")
     return _BY_FORMAT[name](data, path.name, mapping)
 
 

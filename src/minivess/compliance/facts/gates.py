@@ -22,18 +22,14 @@ from minivess.records.device.release import (
     ReleasePolicy,
 )
 from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.evaluation.measures import DICE, MEASURES, OVER_BASELINE, heading_of
 
-MEASURE_NAMES = {
-    "dice": "Dice",
-    "cldice": "clDice",
-    "nsd": "Normalised surface distance",
-    "hd95_um": "95th percentile Hausdorff distance (µm)",
-}
 _STATISTIC_NAMES = {
     "mean": "mean",
     "lower": "lower end of the interval",
     "upper": "upper end of the interval",
 }
+_SIGNS = {"at least": "≥", "at most": "≤"}
 _UNKNOWN = {
     "metric": ("there is no evaluation on the sealed test set", "evaluate the exported model: `minivess evaluate`"),
     "baseline": ("there is no evaluation on the sealed test set", "evaluate the exported model: `minivess evaluate`"),
@@ -76,9 +72,9 @@ def _judge_one(gate: Gate, facts: GateFacts) -> GateResult:
             return _metric(gate, facts.evaluation)
         case BaselineGate():
             found = facts.evaluation
-            value = None if found is None or "dice" not in found.aggregates else _over_baseline(found)
+            value = None if found is None or DICE not in found.aggregates else _over_baseline(found)
             mend = "train longer or on more subjects, until the network is worth more than a threshold"
-            return _bound(gate, "Dice over the tuned intensity threshold", value, at_least=gate.at_least, mend=mend)
+            return _bound(gate, heading_of(OVER_BASELINE), value, at_least=gate.at_least, mend=mend)
         case ParityGate():
             value = None if facts.export is None else facts.export.max_abs_difference
             mend = "export again, with another opset if need be; the shipped graph must compute what was evaluated"
@@ -92,7 +88,7 @@ def _judge_one(gate: Gate, facts: GateFacts) -> GateResult:
 
 
 def _metric(gate: MetricGate, evaluation: EvaluationRecord | None) -> GateResult:
-    title = f"{MEASURE_NAMES[gate.measure]}, {_STATISTIC_NAMES[gate.statistic]}"
+    title = f"{MEASURES[gate.measure].heading}, {_STATISTIC_NAMES[gate.statistic]}"
     interval = None if evaluation is None else evaluation.aggregates.get(gate.measure)
     value: float | None = None
     why = None
@@ -110,7 +106,7 @@ def _metric(gate: MetricGate, evaluation: EvaluationRecord | None) -> GateResult
 
 
 def _over_baseline(evaluation: EvaluationRecord) -> float | None:
-    dice = evaluation.aggregates["dice"]
+    dice = evaluation.aggregates[DICE]
     return None if dice.n == 0 else dice.mean - evaluation.baseline.mean
 
 
@@ -138,13 +134,13 @@ def _bound(
             comparison="at most" if at_least is None else "at least",
             limit=limit,
             margin=None,
-            message=f"{title}: not known, because {unknown}; {comparison} {number(limit)} is asked",
+            message=f"{title}: not known, because {unknown}; required: {_SIGNS[comparison]} {number(limit)}",
             mend=unknown_mend,
         )
     margin = value - limit if at_least is not None else limit - value
     passed = margin >= 0
-    words = f"{number(value)}, {comparison} {number(limit)} asked"
-    how = f"{number(abs(margin))} to spare" if passed else f"missed by {number(abs(margin))}"
+    words = f"{number(value)}, required: {_SIGNS[comparison]} {number(limit)}"
+    missed = "" if passed else f", missed by {number(abs(margin))}"
     return GateResult(
         id=gate.id,
         kind=gate.kind,
@@ -154,7 +150,7 @@ def _bound(
         comparison="at most" if at_least is None else "at least",
         limit=limit,
         margin=margin,
-        message=f"{title}: {words}, {how}",
+        message=f"{title}: {words}{missed}",
         mend="" if passed else mend,
     )
 
@@ -162,7 +158,7 @@ def _bound(
 def _count(gate: CountGate, facts: GateFacts) -> GateResult:
     title, offenders, mend = {
         "criteria": (
-            "Registered acceptance criteria not met",
+            "Unmet acceptance criteria",
             None if facts.unmet is None else list(facts.unmet),
             "train longer or on more subjects, then register criteria and ask for a new look at the test set",
         ),
@@ -174,14 +170,14 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
             "close each gap that `minivess trace check` names",
         ),
         "risk": (
-            "Residual risks that are not acceptable",
+            "Unacceptable residual risks",
             None
             if facts.risks is None
             else [f"{risk.id} remains {risk.level}" for risk in facts.risks if not risk.acceptable],
             "add or strengthen risk controls in risk/controls.yaml",
         ),
         "test-set": (
-            "Openings of the sealed test set",
+            "Looks at the sealed test set",
             None if facts.openings is None else [f"look {n + 1}" for n in range(facts.openings)],
             "seal a fresh test part; a set that was looked at more often says less about unseen subjects",
         ),
@@ -191,18 +187,20 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
             "state what became of each run, and why, or use it in the ensemble",
         ),
         "scenarios": (
-            "Scenarios that did not pass",
+            "Scenarios without a pass",
             _not_passed(facts),
             "correct what fails, enable what is skipped, and run the scenarios again on this tree",
         ),
         "lineage": (
-            "Lineage events not delivered",
+            "Undelivered lineage events",
             None if facts.undelivered is None else [f"event {n + 1}" for n in range(facts.undelivered)],
             "deliver the events that wait in the outbox",
         ),
     }[gate.kind]
     value = None if offenders is None else float(len(offenders))
     result = _bound(gate, title, value, at_most=float(gate.at_most), mend=mend)
+    if offenders == []:
+        result = result.model_copy(update={"message": _nothing_open(gate, facts)})
     if gate.kind == "trace" and facts.justified:
         told = f"{result.message}; {len(facts.justified)} justified: {'; '.join(facts.justified)}"
         result = result.model_copy(update={"message": told})
@@ -210,6 +208,25 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
         return result
     more = f" and {len(offenders) - 3} more" if len(offenders) > 3 else ""
     return result.model_copy(update={"message": f"{result.message}: {'; '.join(offenders[:3])}{more}"})
+
+
+def _nothing_open(gate: CountGate, facts: GateFacts) -> str:
+    """The message of a gate that counts nothing."""
+    many = {
+        "criteria": (facts.registered, "acceptance {} met", "criterion", "criteria"),
+        "risk": (None if facts.risks is None else len(facts.risks), "residual {} acceptable", "risk", "risks"),
+        "scenarios": (None if facts.report is None else len(facts.report.results), "{} passed", "result", "results"),
+    }
+    if gate.kind in many:
+        count, words, one, several = many[gate.kind]
+        number_of = {None: "All", 1: "1"}.get(count, f"All {count}")
+        return f"{number_of} {words.format(one if count == 1 else several)}"
+    return {
+        "trace": "No gap in traceability",
+        "test-set": "No look at the sealed test set",
+        "runs": "Each training run is used or has a disposition",
+        "lineage": "All lineage events are delivered",
+    }[gate.kind]
 
 
 def _not_passed(facts: GateFacts) -> list[str] | None:

@@ -33,7 +33,7 @@ from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
 from minivess.records.evaluation.evaluation import EvaluationRecord, Interval
-from minivess.records.models.model import ModelSpec
+from minivess.records.models.specifications import ModelSpec
 
 _URL = re.compile(r"(?:https?://|urn:)(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=\[\]-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 """An absolute URL in the characters of RFC 3986."""
@@ -206,7 +206,7 @@ def _card(model: ModelSpec | None, evaluation: EvaluationRecord | None, intended
         "outputs": [{"format": "float32 probability of foreground (z, y, x)"}],
     }
     if model is not None:
-        parameters["modelArchitecture"] = f"{model.architecture}, {model.filters} filters at the first level"
+        parameters["modelArchitecture"] = model.summary
     card: dict[str, Any] = {"bom-ref": "model-card", "modelParameters": parameters}
     if evaluation is not None:
         card["quantitativeAnalysis"] = {

@@ -265,7 +265,7 @@ class Keyring:
             return
         _warned.add(folder)
         _log.warning(
-            "the keys of %s are in the workspace, where everybody gets them who copies it; "
+            "the keys of %s are in the workspace and are copied with it; "
             "`minivess identity import %s` moves them to your profile",
             identity.id,
             self.workspace.root,

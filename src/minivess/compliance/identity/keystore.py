@@ -296,7 +296,7 @@ class Keystore:
     def _existing(self, id: str) -> Path:  # noqa: A002
         path = self.file(id)
         if not path.is_file():
-            known = ", ".join(sorted(item.stem for item in self.folder.glob("*.json"))) or "nobody yet"
+            known = ", ".join(sorted(item.stem for item in self.folder.glob("*.json"))) or "no identity yet"
             raise UsageError(f"{id!r} has no keys in this keystore", hint=f"known here: {known}")
         return path
 

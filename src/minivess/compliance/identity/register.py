@@ -269,18 +269,18 @@ class Register:
         if new.model_copy(update={"signing_key": old.signing_key}) != old:
             raise VerificationError(f"entry {index} rotates the key of {old.id} and changes something else as well")
         if not _shown(entry, old.id, (old.signing_key, new.signing_key), rotated.possession):
-            raise VerificationError(f"entry {index}: nobody showed that {old.id} holds the new key")
+            raise VerificationError(f"entry {index}: there is no proof that {old.id} holds the new key")
         return self._end(old, index + 1)._add(new, start=index + 1, index=index)
 
     @implements("REQ-052")
     def _revoke(self, entry: Entry, revoked: IdentityRevoked) -> Register:
         index, id = entry.body.index, revoked.identity  # noqa: A001
         if self._authority(entry).id == id:
-            raise VerificationError(f"entry {index}: {id} cannot revoke their own key; somebody else must")
+            raise VerificationError(f"entry {index}: {id} cannot revoke their own key; another person must")
         try:
             identity = self.person(id, index)
         except VerificationError as error:
-            raise VerificationError(f"entry {index} revokes somebody who is not there: {error.message}") from None
+            raise VerificationError(f"entry {index} revokes an unknown identity: {error.message}") from None
         later = self._end(identity, index)
         if identity in self.roots and len(later.valid_roots) < later.threshold:
             raise VerificationError(
@@ -315,9 +315,9 @@ class Register:
     def _change_log_key(self, entry: Entry, new: PublicKey, possession: str) -> Register:
         index = entry.body.index
         if new.key_id in self.tenures or self._log_tenure(new.key_id) is not None:
-            raise VerificationError(f"entry {index} gives the log a key that somebody has or had")
+            raise VerificationError(f"entry {index} gives the log a key that another identity has or had")
         if not _shown(entry, LOG_IDENTITY, (self.log_key, new), possession):
-            raise VerificationError(f"entry {index}: nobody showed that they hold the new key of the log")
+            raise VerificationError(f"entry {index}: there is no proof of possession of the new key of the log")
         return self._sign_with(new, start=index + 1)
 
     def _log_tenure(self, key_id: str) -> Tenure | None:

@@ -71,7 +71,7 @@ class WitnessKeys:
             raise VerificationError(f"entry {body.index} names a witness key that is not {body.actor}'s in this log")
         others = {one.raw for id, one in self.keys.items() if id != body.actor}  # noqa: A001
         if key.raw in others or key.raw in self.former:
-            raise VerificationError(f"entry {body.index} names a witness key that somebody else has or had")
+            raise VerificationError(f"entry {body.index} names a witness key that another person has or had")
         return WitnessKeys({**self.keys, body.actor: key}, self.former)
 
     def cosigners(self, note: str, *, now: float | None = None) -> dict[str, Cosigned]:

@@ -164,5 +164,5 @@ def _refuse_contradictions(plan: RiskPlan | None, risks: Iterable[Risk]) -> None
         problem = plan.contradiction(risk) if plan else None
         if problem is not None:
             raise InputError(
-                problem, path=risk.source.path, line=risk.source.line, hint="remove `verdict` or mend the estimate"
+                problem, path=risk.source.path, line=risk.source.line, hint="remove `verdict` or correct the estimate"
             )

@@ -50,7 +50,7 @@ def crate(dossier: Dossier, files: Mapping[str, bytes]) -> dict[str, Any]:
         "@id": "./",
         "@type": "Dataset",
         "name": f"Evidence of {device.name} {device.version}",
-        "description": f"What a stranger needs to judge the release of {device.name} {device.version} again, offline.",
+        "description": f"All that a receiver needs to verify the release of {device.name} {device.version} again, offline.",
         "datePublished": timestamp(dossier.inputs.time),
         "license": "Provided to auditors and users of the device as evidence of its release.",
         "publisher": {"@id": "#manufacturer"},

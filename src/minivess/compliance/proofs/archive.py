@@ -58,12 +58,12 @@ def check_names(names: list[str]) -> None:
         check_name(name)
         folded = name.lower()
         if folded in seen:
-            raise InputError(f"{name} and {seen[folded]} cannot stand in one archive: they differ in case alone")
+            raise InputError(f"{name} and {seen[folded]} cannot be in one archive: they differ in case alone")
         seen[folded] = name
     for folded, name in seen.items():
         parts = folded.split("/")
         if any("/".join(parts[:depth]) in seen for depth in range(1, len(parts))):
-            raise InputError(f"{name} lies below something that is a file")
+            raise InputError(f"{name} is below a name that is a file")
 
 
 @implements("REQ-040")
@@ -140,7 +140,7 @@ def _read_member(data: bytes, offset: int, previous: str) -> tuple[str, bytes, i
     if fields[3] != 0:
         raise VerificationError(f"{name} is compressed or encrypted; an evidence pack stores files as they are")
     if name <= previous:
-        raise VerificationError(f"the archive is changed: {name} stands twice or out of order")
+        raise VerificationError(f"the archive is changed: {name} occurs twice or out of order")
     end = start + length + size
     if end > len(data):
         raise VerificationError(f"the archive is changed or cut off in {name}")

@@ -217,7 +217,7 @@ def verify_inclusion(hashed: bytes, index: int, size: int, proof: Sequence[bytes
         VerificationError: the leaf is not at that place of that tree.
     """
     if not 0 <= index < size:
-        raise VerificationError(f"entry {index} lies outside a log of {size} entries")
+        raise VerificationError(f"entry {index} is outside a log of {size} entries")
     place, last, node = index, size - 1, hashed
     for sibling in proof:
         if last == 0:

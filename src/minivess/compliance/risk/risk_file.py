@@ -86,7 +86,10 @@ class RiskFile:
             problem = plan.contradiction(risk)
             if problem is not None:
                 raise InputError(
-                    problem, path=risk.source.path, line=risk.source.line, hint="remove `verdict` or mend the estimate"
+                    problem,
+                    path=risk.source.path,
+                    line=risk.source.line,
+                    hint="remove `verdict` or correct the estimate",
                 )
         return cls(plan, tuple(risks), tuple(controls), {item.id: item for item in items})
 

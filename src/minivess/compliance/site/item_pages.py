@@ -115,7 +115,7 @@ def _reviewed(edge: Edge) -> str:
     if not edge.reviewed:
         return ""
     if edge.reviewed["entry"] is None:
-        return "in the file of reviews, signed by nobody"
+        return "in the file of reviews, not signed"
     return f"reviewed by {edge.reviewed['by']}, {moment(edge.reviewed['time'])}, log entry {edge.reviewed['entry']}"
 
 

@@ -69,7 +69,7 @@ class Pictures:
         return Markup(  # noqa: S704  every text in it was escaped where it was put in
             f'<svg class="picture" viewBox="0 0 {_WIDTH} {high}" width="{_WIDTH}" height="{high}" role="group" '
             f'aria-labelledby="{anchor}-picture"><title id="{anchor}-picture">Neighbourhood of {escape(identifier)}: '
-            f"{len(near_up)} above, {len(near_down)} below. The same links stand as lists beside it.</title>"
+            f"{len(near_up)} above, {len(near_down)} below. The same links are lists beside it.</title>"
             f"{''.join(parts)}</svg>"
         )
 

@@ -22,7 +22,7 @@ STATUSES = {
     "stale": "stale",
     "acceptable": "acceptable",
     "unacceptable": "not acceptable",
-    "none": "stated",
+    "none": "no verification required",
 }
 """Every status in the order in which it is counted, with the word people read."""
 
@@ -88,7 +88,7 @@ class TraceView:
         self.items: list[dict[str, Any]] = trace["items"]
         self.by_id: dict[str, dict[str, Any]] = {item["id"]: item for item in self.items}
         if len(self.by_id) != len(self.items):
-            raise InputError("an id stands twice in the trace", hint="`minivess trace check` names both places")
+            raise InputError("an id occurs twice in the trace", hint="`minivess trace check` names both places")
         self.kinds = _kinds(trace["kinds"], self.items)
         self.up: dict[str, list[Edge]] = {identifier: [] for identifier in self.by_id}
         self.down: dict[str, list[Edge]] = {identifier: [] for identifier in self.by_id}

@@ -271,7 +271,7 @@ def _reason(
             if _partly(clause, status, attestations)
             else []
         )
-        said += [f"attested, as no tool can tell: {', '.join(missing)}"] if missing else []
+        said += [f"attested, as no tool can check it: {', '.join(missing)}"] if missing else []
         said += [f"a justification is no longer needed: {given}"] if given else []
         return "; ".join(said)
     if status == "justified":
@@ -279,11 +279,11 @@ def _reason(
     if clause.mode == "item":
         lack = "no hazard of the risk file considers it"
     elif clause.mode == "attest":
-        lack = "nobody has attested it"
+        lack = "it has not been attested"
     elif missing:
         lack = f"not there: {', '.join(missing)}"
     else:
-        lack = "nothing in this project shows it, and nobody has attested it"
+        lack = "there is no evidence in this project and no attestation"
     return f"its justification has expired: {given}; {lack}" if status == "expired" else lack
 
 
@@ -302,11 +302,13 @@ def _next(clause: Clause, missing: tuple[str, ...], justifications: tuple[Justif
     if clause.mode == "item":
         return f"Let a hazard of the risk file name {clause.id}, or justify why it does not apply."
     if clause.mode == "attest":
-        return f"Have somebody who answers for it attest {clause.id} and sign."
+        return f"Ask the responsible person to attest {clause.id} and sign."
     if not missing:
         return f"Have {clause.id} attested and signed, or justify why it does not apply."
     told = [name for name in missing if evidence()[name].told_by != "planned"]
     step = evidence()[(told or list(missing))[0]].next
     return (
-        step if told else f"{step.removesuffix('.')}; then have {clause.id} attested and signed, as no tool can tell."
+        step
+        if told
+        else f"{step.removesuffix('.')}; then have {clause.id} attested and signed, as no tool can check it."
     )

@@ -46,5 +46,5 @@ def evidence() -> Mapping[str, Evidence]:
 def _make(row: dict[str, str]) -> Evidence:
     told_by = row["told_by"]
     if told_by not in get_args(ToldBy):
-        raise ValueError(f"nobody knows who `{told_by}` is")
+        raise ValueError(f"unknown person: `{told_by}` is")
     return Evidence(row["name"], cast("ToldBy", told_by), row["meaning"], row["next"])

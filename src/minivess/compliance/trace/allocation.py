@@ -40,7 +40,7 @@ def _lacks(
         else:
             stands.setdefault(unit, code.name)
     if not requirement.allocated_to:
-        where = f"; its code stands in {', '.join(sorted(stands))}" if stands else ""
+        where = f"; its code is in {', '.join(sorted(stands))}" if stands else ""
         yield f"is allocated to no software item or unit{where}"
         return
     reached = {unit: {unit, *_around(unit, wholes)} for unit in stands}

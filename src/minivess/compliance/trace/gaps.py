@@ -120,7 +120,7 @@ def _wrong_targets(graph: Links) -> Iterator[Gap]:
             prefixes = allowed[field]
             if prefixes and identifier in known and identifier.partition("-")[0] not in prefixes:
                 names = " or ".join(kind_of(prefix).title.lower() for prefix in prefixes)
-                message = f"{name} ({field}) names {identifier}, where only a {names} can stand"
+                message = f"{name} ({field}) names {identifier}, where only a {names} is allowed"
                 yield Gap(kind="wrong-target", item=name, message=message, source=item.source)
 
 

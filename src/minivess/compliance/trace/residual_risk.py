@@ -52,7 +52,7 @@ def residual(graph: Links) -> Iterator[Gap]:
 
 def _unapproved(plan: RiskPlan, risk: Risk) -> str:
     if risk.benefit_by is None:
-        return "is outweighed by a benefit, but nobody is named who judged so (`benefit_by`)"
+        return "is outweighed by a benefit, but `benefit_by` does not name who judged so"
     if risk.benefit_by not in plan.benefit_approvers:
         return f"is outweighed by a benefit in the judgement of {risk.benefit_by}, whom the plan does not let judge so"
     return ""

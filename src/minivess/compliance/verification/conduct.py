@@ -133,7 +133,7 @@ def _check_grant(body: EntryBody, requests: Mapping[str, LookRequested], registe
     grant = LookApproved.model_validate(body.payload).grant
     asked = requests.get(grant.request)
     if asked is None:
-        raise VerificationError(f"entry {body.index} approves {grant.request}, which nobody asked for before")
+        raise VerificationError(f"entry {body.index} approves {grant.request}, which was not requested before")
     manifestation = open_approval(grant.envelope, register, index=body.index)
     if manifestation.signer != grant.approver:
         raise VerificationError(f"entry {body.index}: {grant.approver} did not sign this approval")

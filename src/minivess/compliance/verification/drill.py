@@ -168,7 +168,7 @@ def _forgeries(
     body: dict[str, Any], stranger: PrivateKey, pairs: Sequence[Pair], index: int
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Bodies a stranger signs with a key of their own."""
-    yield "an entry is signed with a key nobody enrolled", body | {"key": stranger.key_id}
+    yield "an entry is signed with a key that was not enrolled", body | {"key": stranger.key_id}
     yield "an entry is signed with another key than it names", body
     holder = json.loads(pairs[0][0] if index else pairs[-1][0])["body"]
     if holder["actor"] != body["actor"]:

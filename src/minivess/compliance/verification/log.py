@@ -370,8 +370,8 @@ class _Run:
     def _check_place(self, index: int, body: Any, before: str) -> None:
         stands, action, outcome, time = body.index, body.action, body.outcome, body.time
         if stands != index:
-            what = f"entry {index} is missing: entry {stands} stands in its place"
-            raise VerificationError(what if stands > index else f"entry {stands} stands a second time at {index}")
+            what = f"entry {index} is missing: entry {stands} is in its place"
+            raise VerificationError(what if stands > index else f"entry {stands} occurs twice, again at {index}")
         if body.log != self.origin:
             raise VerificationError(f"entry {index} belongs to the log {body.log}, not to {self.origin}")
         if time < before:

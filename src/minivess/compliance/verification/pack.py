@@ -156,7 +156,7 @@ def _believe_too(note: str, origin: str, register: Register, trusted: Trust | No
 def _check_signatures(files: Mapping[str, bytes], register: Register, entries: int, trusted: Trust | None) -> str:
     names = {match[1]: name for name in sorted(files) if (match := SIGNATURE.fullmatch(name))}
     if not names:
-        raise VerificationError("the pack is not signed by anybody")
+        raise VerificationError("the pack is not signed")
     if TAG_MANIFEST not in files:
         raise VerificationError(f"{TAG_MANIFEST} is missing, and it is what people sign")
     policy = _policy(files)

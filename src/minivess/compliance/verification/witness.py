@@ -60,7 +60,7 @@ def judge_request(
     except VerificationError as error:
         return Decision(FORBIDDEN, known, error.message)
     if request.old > head.size:
-        return Decision(MALFORMED, known, "the old size lies beyond the checkpoint")
+        return Decision(MALFORMED, known, "the old size is beyond the checkpoint")
     if request.old != known.size:
         return Decision(CONFLICT, known, "another head was seen last")
     try:
@@ -103,7 +103,7 @@ def compare_views(
     old, new = sorted((one, other), key=lambda head: head.size)
     if proof is None:
         raise CouldNotCheckError(
-            f"without a proof nobody can tell whether the history of {new.size} entries continues that of {old.size}",
+            f"without a proof it is unknown whether the history of {new.size} entries continues that of {old.size}",
             hint="ask the log for a consistency proof; if it has none, this is a split view",
         )
     try:

@@ -17,21 +17,15 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.evaluation.baseline import threshold_mask
 from minivess.ml.evaluation.bootstrap import bootstrap_mean
+from minivess.ml.measures.case_pairs import CasePair
+from minivess.ml.measures.dice import dice
 from minivess.ml.measures.mask_pairs import Mask
-from minivess.ml.measures.overlap import dice
-from minivess.ml.measures.surface import Spacing, surface_measures
-from minivess.ml.measures.topology import cldice
+from minivess.ml.measures.registry import measure
+from minivess.ml.measures.surface import Spacing
 from minivess.ml.uncertainty.reliability import Reliability, border_band
 from minivess.records.data.dataset import CaseRecord
-from minivess.records.evaluation.evaluation import (
-    MEASURES,
-    CaseMeasures,
-    Conventions,
-    EvaluationRecord,
-    Interval,
-    level_of_all,
-    level_of_look,
-)
+from minivess.records.evaluation.evaluation import CaseMeasures, EvaluationPlan, EvaluationRecord, Interval
+from minivess.records.evaluation.measures import DICE, OVER_BASELINE
 from minivess.records.sinks import Progress
 
 Image = NDArray[Any]
@@ -67,17 +61,8 @@ def evaluate(
     cases: Iterable[tuple[CaseRecord, Image]],
     predict: Predict,
     labels: Labels,
+    plan: EvaluationPlan,
     *,
-    threshold: float,
-    conformal_threshold: float | None = None,
-    baseline_threshold: float,
-    conventions: Conventions,
-    model: str,
-    data: str,
-    request: str,
-    seed: int,
-    look: int = 1,
-    looks: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[EvaluationRecord, Pictures]:
     """Measure a predictor against references, case by case; only the best and the worst case stay in memory.
@@ -86,29 +71,19 @@ def evaluate(
         cases: record and image (z, y, x) of each case, lazily; ids must differ.
         predict: image (z, y, x) -> calibrated foreground probabilities float32 (z, y, x) in 0..1.
         labels: case id -> binary reference (z, y, x); called after the prediction of that case is complete.
-        threshold: probability from which a voxel is foreground.
-        conformal_threshold: probability from which a voxel is in the conformal mask, when there is one.
-        baseline_threshold: `baseline.tune_threshold` of the calibration part.
-        conventions: tolerances and counts that change numbers.
-        model: digest of the model judged.
-        data: digest of the data set manifest.
-        request: id of the request under which the test set was opened.
-        seed: of the bootstrap.
-        look: which look at this test set it is.
-        looks: how many looks the seal allows, which fixes the level of every interval; None for seals of version 0.1.0,
-            under which later looks have wider intervals.
-        progress: hears after each case.
+        plan: the analysis plan with its measures and conventions, and what this evaluation is about.
+        progress: called after each case.
 
     Returns:
-        The record, and what figures are drawn from. Aggregates hold the four measures and `dice_over_baseline`, the
-        paired difference to the baseline; `hd95_um` is averaged over the cases where it is defined, and `n` says how
-        many those are.
+        The record, and what figures are drawn from. Aggregates hold each measure and `dice_over_baseline`, the paired
+        difference to the baseline. A measure is averaged over the cases where it is defined, and `n` is their number.
 
     Raises:
         UsageError: there are no cases, or one comes twice.
         InputError: a reference does not fit its image or is not binary.
         RefusedError: the predictor answered something that is not a probability for every voxel.
     """
+    analysis = plan.analysis
     rows: list[CaseMeasures] = []
     seen: set[str] = set()
     best: CaseArrays | None = None
@@ -121,13 +96,13 @@ def evaluate(
         seen.add(record.id)
         probabilities = _predicted(predict, record.id, image)
         reference = _reference(labels, record.id, image)
-        prediction = probabilities >= threshold
+        prediction = probabilities >= analysis.mask_threshold
         everywhere.add(probabilities, reference)
-        if conformal_threshold is not None and reference.any():
-            recalls.append((record.subject, float((probabilities[reference] >= conformal_threshold).mean())))
+        if plan.conformal_threshold is not None and reference.any():
+            recalls.append((record.subject, float((probabilities[reference] >= plan.conformal_threshold).mean())))
         near = border_band(reference)
         band.add(probabilities[near], reference[near])
-        row = _measure(record, image, prediction, reference, baseline=baseline_threshold, conventions=conventions)
+        row = _measure(record, image, prediction, reference, plan)
         rows.append(row)
         arrays = CaseArrays(record.id, record.spacing_um, row.dice, image, reference, prediction)
         if best is None or row.dice > best.dice:
@@ -138,13 +113,13 @@ def evaluate(
             progress("evaluating", len(rows), 0)
     if best is None or worst is None:
         raise UsageError("there are no cases to evaluate")
-    draws = _Draws(conventions.bootstrap, seed, level_of_look(look) if looks is None else level_of_all(looks))
+    draws = _Draws(analysis.conventions.bootstrap, analysis.seed, plan.level)
     evaluation = EvaluationRecord(
-        model=model,
-        data=data,
-        request=request,
-        threshold=threshold,
-        conventions=conventions,
+        model=plan.model,
+        data=plan.data,
+        request=plan.request,
+        threshold=analysis.mask_threshold,
+        conventions=analysis.conventions,
         cases=tuple(rows),
         aggregates=_aggregates(rows, draws),
         baseline=draws.interval(rows, [row.baseline_dice for row in rows]),
@@ -153,8 +128,8 @@ def evaluate(
         band_ece=band.ece,
         best=best.case,
         worst=worst.case,
-        look=look,
-        looks=looks,
+        look=plan.look,
+        looks=plan.looks,
     )
     return evaluation, Pictures(best, worst, everywhere, band)
 
@@ -182,24 +157,13 @@ def _reference(labels: Labels, case: str, image: Image) -> Mask:
     return reference.astype(np.bool_)
 
 
-def _measure(
-    record: CaseRecord,
-    image: Image,
-    prediction: Mask,
-    reference: Mask,
-    *,
-    baseline: float,
-    conventions: Conventions,
-) -> CaseMeasures:
-    surface_dice, distance = surface_measures(prediction, reference, record.spacing_um, conventions.tolerance_um)
+def _measure(record: CaseRecord, image: Image, prediction: Mask, reference: Mask, plan: EvaluationPlan) -> CaseMeasures:
+    pair = CasePair.of(prediction, reference, record.spacing_um)
     return CaseMeasures(
         case=record.id,
         subject=record.subject,
-        dice=dice(prediction, reference),
-        cldice=cldice(prediction, reference),
-        nsd=surface_dice,
-        hd95_um=distance,
-        baseline_dice=dice(threshold_mask(image, baseline), reference),
+        values=measure(pair, plan.analysis.conventions, {DICE, *plan.analysis.measures}),
+        baseline_dice=dice(threshold_mask(image, plan.baseline_threshold), reference),
     )
 
 
@@ -220,11 +184,11 @@ class _Draws:
 
 def _aggregates(rows: list[CaseMeasures], draws: _Draws) -> dict[str, Interval]:
     aggregates: dict[str, Interval] = {}
-    for measure in MEASURES:
-        defined = [row for row in rows if getattr(row, measure) is not None]
+    for name in rows[0].values:
+        defined = [(row, value) for row in rows if (value := row.values[name]) is not None]
         if defined:
-            aggregates[measure] = draws.interval(defined, [getattr(row, measure) for row in defined])
-    aggregates["dice_over_baseline"] = draws.interval(rows, [row.dice - row.baseline_dice for row in rows])
+            aggregates[name] = draws.interval([row for row, _ in defined], [value for _, value in defined])
+    aggregates[OVER_BASELINE] = draws.interval(rows, [row.dice - row.baseline_dice for row in rows])
     return aggregates
 
 

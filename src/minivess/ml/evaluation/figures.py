@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from minivess.foundation.files import write_atomic
 from minivess.ml.evaluation.evaluate import CaseArrays, Pictures
 from minivess.ml.uncertainty.reliability import BAND_VOXELS, BINS, Reliability
-from minivess.records.evaluation.evaluation import CaseMeasures, EvaluationRecord, Interval, Measure
+from minivess.records.evaluation.evaluation import CaseMeasures, EvaluationRecord, Interval
+from minivess.records.evaluation.measures import DICE, Measure
 
 BLUE, ORANGE, GREY, AGREED, INK = "#0072B2", "#D55E00", "#BBBBBB", "#DDDDDD", "#222222"
 
@@ -42,12 +43,6 @@ _STYLE: dict[str, Any] = {
     "legend.frameon": False,
 }
 _THICKNESS = LinearSegmentedColormap.from_list("thickness", ["#FFFFFF", "#9A9A9A", "#1A1A1A"])
-_PANELS: tuple[tuple[Measure, str], ...] = (
-    ("dice", "Dice"),
-    ("cldice", "clDice"),
-    ("nsd", "NSD"),
-    ("hd95_um", "HD95 (µm)"),
-)
 _BAR_LENGTHS_UM = tuple(step * 10**power for power in range(5) for step in (1, 2, 5))
 
 
@@ -120,10 +115,11 @@ def measures_by_case(record: EvaluationRecord) -> bytes:
     cases = sorted(record.cases, key=lambda row: (row.dice, row.case))
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(11, min(max(2.0 + 0.27 * len(cases), 3.2), 24)), layout="constrained")
-        axes = figure.subplots(1, len(_PANELS), sharey=True)
-        for axis, (measure, title) in zip(axes, _PANELS, strict=True):
-            _measure_panel(axis, cases, measure, title, record.aggregates.get(measure))
-        _baseline_marks(axes[0], cases, record.baseline)
+        axes = figure.subplots(1, len(record.measures), sharey=True, squeeze=False)[0]
+        for axis, measure in zip(axes, record.measures, strict=True):
+            _measure_panel(axis, cases, measure, record.aggregates.get(measure.name))
+            if measure.name == DICE:
+                _baseline_marks(axis, cases, record.baseline)
         size = 8 if len(cases) <= 40 else 5
         axes[0].set_yticks(range(len(cases)), [_label(row) for row in cases], fontsize=size)
         axes[0].set_ylim(-0.6, len(cases) - 0.4)
@@ -197,18 +193,15 @@ def _count_panel(axis: Axes, bins: Reliability) -> None:
     axis.set_xlabel("predicted probability of vessel")
 
 
-def _measure_panel(
-    axis: Axes, cases: list[CaseMeasures], measure: Measure, title: str, interval: Interval | None
-) -> None:
-    values = [getattr(row, measure) for row in cases]
+def _measure_panel(axis: Axes, cases: list[CaseMeasures], measure: Measure, interval: Interval | None) -> None:
+    values = [row.values.get(measure.name) for row in cases]
     defined = [(value, place) for place, value in enumerate(values) if value is not None]
-    heading = title
+    heading = measure.short_heading
     if interval is not None:
         if interval.lower is not None and interval.upper is not None:
             axis.axvspan(interval.lower, interval.upper, color=BLUE, alpha=0.13, linewidth=0)
         axis.axvline(interval.mean, color=BLUE, linewidth=1)
-        digits = 1 if measure == "hd95_um" else 3
-        heading += f"\n{interval.mean:.{digits}f} ({interval.words(digits)})"
+        heading += f"\n{interval.mean:.{measure.digits}f} ({interval.words(measure.digits)})"
         if interval.n < len(cases):
             heading += f", {interval.n} of {len(cases)}"
     axis.set_title(heading)
@@ -222,10 +215,10 @@ def _measure_panel(
     axis.grid(axis="y", color="#EEEEEE", linewidth=0.8)
     axis.set_axisbelow(True)
     axis.tick_params(axis="y", length=0)
-    if measure == "hd95_um":
+    if measure.largest is None:
         axis.set_xlim(0, 1.08 * max((value for value, _ in defined), default=1.0) or 1.0)
     else:
-        axis.set_xlim(right=1)
+        axis.set_xlim(right=measure.largest)
 
 
 def _baseline_marks(axis: Axes, cases: list[CaseMeasures], baseline: Interval) -> None:

@@ -44,7 +44,7 @@ def judge_criterion(
     if not cases:
         raise UsageError(f"there are no cases to judge {criterion.id} by")
     if len({one.case for one in cases}) != len(cases):
-        raise UsageError("a case stands twice in the results", hint="give one result a case")
+        raise UsageError("a case occurs twice in the results", hint="give one result a case")
     strata: defaultdict[tuple[str, ...], list[CaseResult]] = defaultdict(list)
     for one in cases:
         lacking = [name for name in criterion.strata if name not in one.attributes]

@@ -1,7 +1,8 @@
 """Export of the whole calibrated ensemble as one ONNX graph, certified by parity with PyTorch on real patches.
 
-The graph takes one normalised patch (1, 1, z, y, x) and returns calibrated probabilities: the mean of the members'
-sigmoids, its logit over the temperature, and a last sigmoid. Normalisation and tiling stay outside (`ml.inference`).
+The graph takes one normalised patch (1, 1, z, y, x) and returns calibrated probabilities: the members' sigmoids,
+combined by the rule of the ensemble, the logit of that over the temperature, and a last sigmoid. Normalisation and
+tiling stay outside (`ml.inference`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.files import write_atomic
 from minivess.foundation.implements import implements
+from minivess.ml.calibrators.registry import CALIBRATORS, TEMPERATURE_SCALING
+from minivess.ml.ensembles.registry import RULES
+from minivess.ml.ensembles.rule import EnsembleRule
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import (
     EPSILON,
@@ -30,7 +34,8 @@ from minivess.ml.inference.predictor import (
     NetworkPredictor,
     PatchPredictor,
 )
-from minivess.records.models.model import MASK_THRESHOLD, ExportRecord, ModelSpec
+from minivess.records.models.model import MASK_THRESHOLD, ExportRecord
+from minivess.records.models.specifications import ModelSpec
 
 OPSET = 20
 """ONNX operator set of the exported graph."""
@@ -67,8 +72,8 @@ def to_onnx(
         if not isinstance(member, NetworkPredictor):
             raise UsageError("only ensembles of PyTorch networks can be exported")
         members.append(NetworkPredictor(copy.deepcopy(member.network), spec, "cpu"))
-    reference = CalibratedPredictor(EnsemblePredictor(members), temperature)
-    graph = _graph([member.network for member in members], temperature, spec)
+    reference = CalibratedPredictor(EnsemblePredictor(members, ensemble.rule), temperature)
+    graph = _graph([member.network for member in members], temperature, spec, RULES[ensemble.rule])
     return certify(graph, reference, spec, path, patches=patches, tolerance=tolerance)
 
 
@@ -153,21 +158,22 @@ def _checked_opset(graph: bytes) -> int:
     return next((int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
 
 
-def _graph(networks: Sequence[Any], temperature: float, spec: ModelSpec) -> bytes:
+def _graph(networks: Sequence[Any], temperature: float, spec: ModelSpec, rule: EnsembleRule) -> bytes:
     """The bytes of the exported graph of PyTorch networks on the CPU, weights inside."""
     import torch
 
     class Calibrated(torch.nn.Module):  # type: ignore[misc]
-        """The members, their mean, and the temperature."""
+        """The members, their combination, and the temperature."""
 
         def __init__(self) -> None:
             super().__init__()
             self.members = torch.nn.ModuleList(networks)
 
         def forward(self, patch: Any) -> Any:
-            mean = torch.stack([torch.sigmoid(member(patch)) for member in self.members]).mean(dim=0)
-            mean = mean.clamp(EPSILON, 1 - EPSILON)
-            return torch.sigmoid((torch.log(mean) - torch.log1p(-mean)) / temperature)
+            combined = rule.combine_tensors([torch.sigmoid(member(patch)) for member in self.members])
+            combined = combined.clamp(EPSILON, 1 - EPSILON)
+            logits = torch.log(combined) - torch.log1p(-combined)
+            return torch.sigmoid(CALIBRATORS[TEMPERATURE_SCALING].apply(logits, temperature))
 
     example = torch.zeros((1, 1, *spec.patch), dtype=torch.float32)
     with _quiet(), torch.no_grad():

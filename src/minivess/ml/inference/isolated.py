@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError, RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
-from minivess.records.models.model import ModelSpec
+from minivess.records.models.specifications import ModelSpec, read_specification
 
 _INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "OMP_NUM_THREADS")
 _LONGEST_LINE = 1 << 20
@@ -114,11 +114,11 @@ class IsolatedPredictor:
     def _ask(self, message: dict[str, Any], body: memoryview | None = None) -> dict[str, Any]:
         try:
             stdin = self._pipe(self._process.stdin)
-            _tell(stdin, message)
+            _write_message(stdin, message)
             if body is not None:
                 stdin.write(body)
             stdin.flush()
-            answer = _hear(self._pipe(self._process.stdout))
+            answer = _read_message(self._pipe(self._process.stdout))
         except (OSError, ValueError):
             answer = None
         if answer is None:
@@ -145,11 +145,11 @@ def keep_memory_private() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
-def _tell(pipe: IO[bytes], message: dict[str, Any]) -> None:
+def _write_message(pipe: IO[bytes], message: dict[str, Any]) -> None:
     pipe.write(json.dumps(message).encode("utf-8") + b"\n")
 
 
-def _hear(pipe: IO[bytes]) -> dict[str, Any] | None:
+def _read_message(pipe: IO[bytes]) -> dict[str, Any] | None:
     line = pipe.readline(_LONGEST_LINE)
     return json.loads(line) if line.endswith(b"\n") else None
 
@@ -174,20 +174,20 @@ def _serve(asked: IO[bytes], answers: IO[bytes]) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        plan = _hear(asked)
+        plan = _read_message(asked)
         if plan is None:
             return
-        predictor = OnnxPredictor(Path(plan["graph"]), ModelSpec.model_validate(plan["model"]), expected=plan["digest"])
-        _tell(answers, {"ready": True})
+        predictor = OnnxPredictor(Path(plan["graph"]), read_specification(plan["model"]), expected=plan["digest"])
+        _write_message(answers, {"ready": True})
         answers.flush()
-        while (image := _hear(asked)) is not None:
+        while (image := _read_message(asked)) is not None:
             volume = _receive(asked, tuple(image["shape"]), str(image["dtype"]))
             probabilities = np.ascontiguousarray(predictor.predict(volume), dtype="<f4")
-            _tell(answers, {"shape": probabilities.shape})
+            _write_message(answers, {"shape": probabilities.shape})
             answers.write(_bytes(probabilities))
             answers.flush()
     except MinivessError as error:
-        _tell(answers, {"error": type(error).__name__, "message": error.message, "hint": error.hint})
+        _write_message(answers, {"error": type(error).__name__, "message": error.message, "hint": error.hint})
         answers.flush()
 
 

@@ -11,7 +11,7 @@ from minivess.foundation.digests import Digest, digest_bytes
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.ml.inference.predictor import PatchPredictor
-from minivess.records.models.model import ModelSpec
+from minivess.records.models.specifications import ModelSpec
 
 _GRAPH_LIMIT = 2 << 30
 

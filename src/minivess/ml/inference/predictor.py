@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from minivess.foundation.choices import choose
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
+from minivess.ml.calibrators.registry import CALIBRATORS, TEMPERATURE_SCALING
+from minivess.ml.ensembles.registry import RULES
 from minivess.ml.inference.normalisation import normalise
 from minivess.ml.inference.tiling import sliding_window
-from minivess.records.models.model import ModelSpec
+from minivess.records.models.ensemble import MEAN
+from minivess.records.models.specifications import ModelSpec
 
 if TYPE_CHECKING:
     import torch
@@ -107,47 +111,57 @@ class NetworkPredictor(PatchPredictor):
 
 @implements("REQ-018")
 class EnsemblePredictor(PatchPredictor):
-    """The mean of its members' probabilities, patch by patch.
+    """Its members' probabilities, combined by a rule, patch by patch.
+
+    Args:
+        members: at least one.
+        rule: the name of a rule in `ml.ensembles`.
 
     Raises:
-        UsageError: there is no member, or members take patches of different sizes.
+        UsageError: there is no member, members take patches of different sizes, or there is no such rule.
     """
 
-    def __init__(self, members: Sequence[PatchPredictor]) -> None:
+    def __init__(self, members: Sequence[PatchPredictor], rule: str = MEAN) -> None:
         if not members:
             raise UsageError("an ensemble needs at least one member", hint="train one first: minivess train")
         if len({member.spec.patch for member in members}) != 1:
             raise UsageError("the members of an ensemble must take patches of one size")
         super().__init__(members[0].spec)
         self.members = tuple(members)
+        self.rule = rule
+        self._rule = choose(RULES, rule, what="ensemble rule")
 
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Mean of the members' probabilities."""
-        total = np.zeros(patches.shape, dtype=np.float64)
-        for member in self.members:
-            total += member.forward(patches)
-        return (total / len(self.members)).astype(np.float32)
+        """The members' probabilities, combined."""
+        return self._rule.combine(member.forward(patches) for member in self.members)
 
 
 @implements("REQ-019", "RC-09")
 class CalibratedPredictor(PatchPredictor):
-    """Another predictor's logits divided by a temperature (Guo et al. 2017, arXiv 1706.04599).
+    """Another predictor's logits, calibrated: by default divided by a temperature (Guo et al. 2017, arXiv 1706.04599).
+
+    Args:
+        base: what is calibrated.
+        temperature: the parameter that was fitted.
+        calibrator: the name of a calibrator in `ml.calibrators`.
 
     Raises:
-        UsageError: the temperature is not a positive number.
+        UsageError: the temperature is not a positive number, or there is no such calibrator.
     """
 
-    def __init__(self, base: PatchPredictor, temperature: float) -> None:
+    def __init__(self, base: PatchPredictor, temperature: float, calibrator: str = TEMPERATURE_SCALING) -> None:
         if not (np.isfinite(temperature) and temperature > 0):
             raise UsageError(f"a temperature must be a positive number, not {temperature}")
         super().__init__(base.spec)
         self.base = base
         self.temperature = temperature
+        self._calibrator = choose(CALIBRATORS, calibrator, what="calibrator")
 
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Calibrated probabilities of patches."""
-        return to_probability(to_logit(self.base.forward(patches)) / np.float32(self.temperature))
+        return to_probability(self._calibrator.apply(to_logit(self.base.forward(patches)), self.temperature))
 
     def logit(self, volume: NDArray[np.generic]) -> NDArray[np.float32]:
-        """The base's blended logits over the temperature."""
-        return self.base.logit(volume) / np.float32(self.temperature)
+        """The base's blended logits, calibrated."""
+        calibrated: NDArray[np.float32] = self._calibrator.apply(self.base.logit(volume), self.temperature)
+        return calibrated

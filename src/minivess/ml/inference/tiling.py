@@ -73,7 +73,7 @@ def sliding_window(
         UsageError: the overlap or the batch is out of range, or `forward` returned another shape.
     """
     if not 0 <= overlap < 1 or batch < 1:
-        raise UsageError(f"overlap {overlap} must lie in [0, 1) and batch {batch} be at least 1")
+        raise UsageError(f"overlap {overlap} must be in [0, 1) and batch {batch} be at least 1")
     padded, inner = pad_to(volume, patch)
     weight = gaussian_weight(patch)
     total = np.zeros(padded.shape, dtype=np.float32)

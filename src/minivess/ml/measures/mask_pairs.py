@@ -25,7 +25,7 @@ def mask_pair(prediction: NDArray[Any], reference: NDArray[Any]) -> tuple[Mask, 
     if prediction.shape != reference.shape:
         raise InputError(
             f"prediction has shape {prediction.shape}, reference {reference.shape}",
-            hint="both masks must lie on the same voxel grid",
+            hint="both masks must be on the same voxel grid",
         )
     return _binary(prediction), _binary(reference)
 

@@ -169,7 +169,7 @@ def _mask_planes(record: CaseRecord, measured: Measures) -> Iterator[Found]:
                 "mask-cut-off",
                 record.id,
                 f"the mask ends at plane {plane} with {counts[plane]} voxels; {unmarked} further planes are unmarked, and "
-                f"{100 * min(left, 9.99):.0f} % of its contrast goes on",
+                f"{100 * min(left, 9.99):.0f} % of its contrast continue",
                 plane=beyond,
             )
 

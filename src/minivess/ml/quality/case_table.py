@@ -252,7 +252,7 @@ def _voxel(row: Any) -> str:
 
 
 _ROW_MESSAGES: dict[str, Callable[[Any, Any], str]] = {
-    "id-unique": lambda row, table: f"{row['id']} stands in {int((table['id'] == row['id']).sum())} rows",
+    "id-unique": lambda row, table: f"{row['id']} is in {int((table['id'] == row['id']).sum())} rows",
     "spacing-possible": lambda row, _: _voxel(row),
     "spacing-long": lambda row, _: _voxel(row),
     "spacing-usual": lambda row, _: f"{_voxel(row)} in {row['modality']}",

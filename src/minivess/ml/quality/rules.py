@@ -45,7 +45,7 @@ def severities(changes: Mapping[str, RuleChange]) -> tuple[dict[str, Severity], 
         if usual is Severity.BLOCK and change.severity is not Severity.BLOCK and change.reason is None:
             raise UsageError(
                 f"data.rules: {name} blocks, and is lowered to {change.severity.value} without a reason",
-                hint=f"{name}: {{severity: {change.severity.value}, reason: …}}; the reason stands in the report",
+                hint=f"{name}: {{severity: {change.severity.value}, reason: …}}; the report shows the reason",
             )
         found[name] = change.severity
         if change.severity is not usual:

@@ -17,7 +17,7 @@ from minivess.records.data.dataset import CaseRecord
 _ENOUGH = 8
 _FAR = 6.0
 _TOLD_ONCE = 3
-"""From so many cases on, what is the same for all of them is told once for the set."""
+"""From so many cases on, what is the same for all of them is reported once for the set."""
 
 
 def findings(cases: Sequence[CaseRecord], measured: Mapping[str, Measures]) -> Iterator[Found]:

@@ -212,7 +212,7 @@ def _read_mask(path: Path, image: Volume, classes: tuple[LabelClass, ...], limit
         raise InputError(
             f"the mask's shape {array.shape} is not the image's {image.grid}",
             path=path,
-            hint="image and mask must lie on one grid",
+            hint="image and mask must be on one grid",
         )
     if not same_place(image, label):
         raise InputError(
@@ -291,7 +291,7 @@ def _agree(
             raise InputError(
                 f"{first} says {_words(spacing)} and {name} says {_words(other)}",
                 path=path,
-                hint="mend the one that is wrong; spacings may differ by 1 % at most",
+                hint="correct the one that is wrong; spacings may differ by 1 % at most",
             )
     return spacing
 

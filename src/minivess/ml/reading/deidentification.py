@@ -3,7 +3,7 @@
 The measure is the Basic Application Level Confidentiality Profile of DICOM PS3.15 Annex E (table E.1-1): every person's
 name, every date, every private attribute, and the attributes below that carry identifiers, contacts, institutions,
 devices or remarks. UIDs are not reported: whether they were replaced cannot be seen. Findings name the place and never
-what stands there. `identifiers` are refused unless the project states why they are accepted; `risks` are only told.
+what stands there. `identifiers` are refused unless the project states why they are accepted; `risks` are only reported.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Traces:
 
     Attributes:
         identifiers: places that carry identity, a date or private content; refused by default.
-        risks: places that might; told.
+        risks: places that might; reported.
     """
 
     identifiers: tuple[str, ...] = ()

@@ -121,7 +121,7 @@ def _binarise(
     clear = float(np.mean((array <= tenth) | (array >= met[-1] - tenth)))
     if clear < 0.99:
         raise InputError(
-            f"{len(met)} grey values, and {100 * (1 - clear):.1f} % of voxels lie between black and white",
+            f"{len(met)} grey values, and {100 * (1 - clear):.1f} % of voxels are between black and white",
             path=path,
             hint="threshold the mask to 0 and 1 before ingest, or declare its values in data.classes",
         )

@@ -179,7 +179,9 @@ def check_spacing(spacing: Spacing, path: Path) -> Spacing:
         InputError: it is not.
     """
     if not all(math.isfinite(value) and 0 < value < 1e9 for value in spacing):
-        raise InputError(f"a spacing of {spacing} micrometres is impossible", path=path, hint="mend the file's header")
+        raise InputError(
+            f"a spacing of {spacing} micrometres is impossible", path=path, hint="correct the file's header"
+        )
     return spacing
 
 

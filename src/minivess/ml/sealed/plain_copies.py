@@ -151,7 +151,7 @@ def dvc_stores(workspace: Path) -> tuple[Path, ...]:
     try:
         config.read([workspace / ".dvc" / "config", workspace / ".dvc" / "config.local"], encoding="utf-8")
     except (ConfigError, UnicodeDecodeError):
-        raise CouldNotCheckError("the configuration of DVC cannot be read", hint="mend .dvc/config") from None
+        raise CouldNotCheckError("the configuration of DVC cannot be read", hint="correct .dvc/config") from None
     named = [
         section[key]
         for title, section in config.items()

@@ -17,7 +17,7 @@ from minivess.records.data.seal import SealManifest
 def sealed_among(workspace: Path, files: Iterable[Path], *, seal: Path | None = None) -> tuple[Path, ...]:
     """Which of these files are plain files of the sealed test part or files it was made from; none while nothing is sealed.
 
-    They are told by their content (`copies.search`), so their names do not matter.
+    They are recognised by their content (`copies.search`), so their names do not matter.
 
     Args:
         workspace: the project folder.

@@ -2,7 +2,7 @@
 
 Sealing keeps honest people honest and mistakes impossible: nothing can train on or look at the test part by accident,
 and opening it takes the data key, which the manifest holds only wrapped to approvers. It cannot take back copies that
-were made before, the source files among them; `plain_copies` looks for them (see docs/threat-model.md).
+were made before, the source files among them; `plain_copies` looks for them (see docs/concepts/threat-model.md).
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ Sources = Mapping[tuple[str, Kind], Iterable[Path]]
 
 
 @dataclass(frozen=True)
-class _Desk:
-    """Where one session seals, and with which key."""
+class _CaseSealer:
+    """Seals the cases of one session under its key."""
 
     folder: Path
     out: Path
@@ -124,7 +124,9 @@ def seal(
     """
     stream_cipher.check_key(data_key)
     if not wrap:
-        raise UsageError("sealing needs at least one approver", hint="somebody must be able to open the test set")
+        raise UsageError(
+            "sealing needs at least one approver", hint="at least one person must be able to open the test set"
+        )
     if (out / MANIFEST).is_file():
         approvers = read_manifest(out / MANIFEST, SealManifest).wrapped_keys
         if set(approvers) != set(wrap):
@@ -136,13 +138,13 @@ def seal(
     done = _sealed_before(folder, split, out, wrap)
     done = done.model_copy(update={"sessions": (*done.sessions, dict(wrap))})
     expected = {case.id: case for case in split.cases}
-    desk = _Desk(folder, out, split.root, data_key, session=len(done.sessions) - 1, expected=expected)
+    sealer = _CaseSealer(folder, out, split.root, data_key, session=len(done.sessions) - 1, expected=expected)
     kept = {file.case for file in done.files}
     todo = [case for case in split.test if case not in kept]
     progress("sealing", len(kept), len(split.test))
     with ThreadPoolExecutor(workers()) as pool:
         for some in batched(todo, _TOGETHER):
-            made = pool.map(desk.seal, some)
+            made = pool.map(sealer.seal, some)
             done = done.model_copy(update={"files": (*done.files, *(file for files in made for file in files))})
             write_record(out / PROGRESS, done)
             progress("sealing", len(done.files) // len(KINDS), len(split.test))

@@ -101,7 +101,7 @@ def encrypt(plain: BinaryIO, size: int, facts: Facts, key: bytes, out: BinaryIO)
         sealed_state.update(closed)
         out.write(closed)
     if plain.read(1):
-        raise VerificationError("the plain file grew while it was sealed", hint="seal again when nobody writes it")
+        raise VerificationError("the plain file grew while it was sealed", hint="seal again when no program writes it")
     return Encrypted(
         f"sha256:{plain_state.hexdigest()}", f"sha256:{sealed_state.hexdigest()}", _commitment_salt(key, salt)
     )

@@ -137,6 +137,6 @@ def _bonds(
     for twins in pairs:
         if set(twins.cases) <= where.keys():
             a, b = sorted(twins.cases, key=order.__getitem__)
-            words = f"show the same thing ({twins.kind.value}, fit {twins.score:.2f})"
+            words = f"show the same structure ({twins.kind.value}, fit {twins.score:.2f})"
             bonds.setdefault((a, b), {}).setdefault(Bond.NEAR, words)
     return bonds

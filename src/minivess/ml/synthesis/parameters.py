@@ -39,7 +39,7 @@ class SynthesisParameters(Record):
         "µm³",
         1500,
         1_000_000,
-        "Tissue that one attractor of growth stands for: smaller makes a denser network.",
+        "Tissue volume for each attractor of growth: a smaller one makes a denser network.",
     )
     roots: int = _is(0, "", 0, 12, "Vessels that enter the volume; 0 leaves it to the seed (two or three).")
     loops: float = _is(0.8, "", 0, 1, "Share of the leaves joined to another branch; 0 makes plain trees.")

@@ -1,7 +1,7 @@
 """Train one ensemble member with Lightning Fabric: bounded by steps, repeatable by seed, whole or absent.
 
-Dice + binary cross-entropy, AdamW with a one-cycle schedule (Smith & Topin 2017, arXiv 1708.07120), channels last.
-A member without a whole earlier run (`runs.py`) is trained from its first step.
+A loss of `ml.losses` (Dice plus binary cross-entropy), AdamW with a one-cycle schedule (Smith & Topin 2017, arXiv
+1708.07120), channels last. A member without a whole earlier run (`runs.py`) is trained from its first step.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits
 
+from minivess.foundation.choices import choose
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.ml.models.networks import build_network, save_weights
+from minivess.ml.losses.registry import DICE_CROSS_ENTROPY, LOSSES
+from minivess.ml.models.registry import build_network
+from minivess.ml.models.weights import save_weights
 from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
-from minivess.records.models.model import ModelSpec, RunRecord, TrainingSpec
+from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.specifications import ModelSpec
 from minivess.records.sinks import Progress, RunListener
 
 
@@ -53,8 +56,8 @@ def train_member(
         seed: draws the initial weights and the patches. The same seed gives the same network on the same machine, with
             the same number of PyTorch threads.
         out: the member's folder.
-        listener: told about the run; hears nothing when an earlier run is returned.
-        progress: told after each step.
+        listener: called during the run, but not when an earlier run is returned.
+        progress: called after each step.
 
     Raises:
         UsageError: there are no cases, or the patch does not fit the network.
@@ -72,9 +75,7 @@ def train_member(
         mlflow_run = listener.started(
             f"member-{seed}",
             {
-                "architecture": spec.architecture,
-                "filters": spec.filters,
-                "patch": "x".join(map(str, spec.patch)),
+                **_parameters(spec),
                 "seed": seed,
                 "steps": training.steps,
                 "batch": training.batch,
@@ -116,6 +117,7 @@ def fit(
     training: TrainingSpec,
     *,
     seed: int,
+    loss: str = DICE_CROSS_ENTROPY,
     listener: RunListener | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
@@ -124,8 +126,10 @@ def fit(
     The network ends on the CPU, in evaluation mode. Lightning Fabric is imported here (it takes many seconds).
 
     Raises:
+        UsageError: `ml.losses` has no loss of that name.
         RefusedError: the loss became NaN or infinite.
     """
+    measure_loss = choose(LOSSES, loss, what="loss")
     from lightning_fabric import Fabric
 
     steps = training.steps
@@ -141,14 +145,14 @@ def fit(
         for step in range(1, steps + 1):
             images, labels = (torch.from_numpy(array).to(fabric.device) for array in sampler.batch(training.batch))
             rate = float(schedule.get_last_lr()[0])
-            loss = dice_and_cross_entropy(module(images.to(memory_format=torch.channels_last_3d)), labels)
-            value = float(loss.detach())
+            batch_loss = measure_loss(module(images.to(memory_format=torch.channels_last_3d)), labels)
+            value = float(batch_loss.detach())
             if not math.isfinite(value):
                 raise RefusedError(
                     f"training with seed {seed} diverged: the loss is {value} at step {step}",
                     hint="lower training.learning_rate",
                 )
-            fabric.backward(loss)
+            fabric.backward(batch_loss)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             schedule.step()
@@ -163,17 +167,10 @@ def fit(
     return Fitted(final_loss=math.fsum(last) / len(last), device=device)
 
 
-def dice_and_cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Soft Dice loss over the whole batch (Milletari et al. 2016, with plain sums) plus mean binary cross-entropy.
-
-    Args:
-        logits: (n, 1, z, y, x).
-        labels: 0 or 1, same shape, floating point.
-    """
-    probability = torch.sigmoid(logits)
-    overlap = (probability * labels).sum()
-    dice = (2 * overlap + 1) / (probability.sum() + labels.sum() + 1)
-    return 1 - dice + binary_cross_entropy_with_logits(logits, labels)
+def _parameters(spec: ModelSpec) -> dict[str, int | float | str]:
+    """The fields of a specification as run parameters; sizes are joined by `x`."""
+    fields: dict[str, int | float | str | tuple[int, ...]] = spec.model_dump()
+    return {name: "x".join(map(str, value)) if isinstance(value, tuple) else value for name, value in fields.items()}
 
 
 def _device_name(device: torch.device) -> str:

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from minivess.foundation.choices import choose
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
+from minivess.ml.augmentation.registry import AUGMENTATIONS, FLIPS_AND_TURNS
 from minivess.ml.inference.normalisation import normalise
 from minivess.ml.inference.tiling import pad_to
 
@@ -39,18 +41,25 @@ class PatchSampler:
     """Draws batches of patches from normalised cases; the same seed draws the same batches.
 
     A case is drawn uniformly, then with probability 2/3 a foreground voxel that the patch must hold, else any place.
-    Patches are flipped along each axis with probability 1/2 and turned by a multiple of 90 degrees in the yx plane (by
-    0 or 180 where y and x differ).
+    The augmentations change each patch, in their order.
 
     Raises:
-        UsageError: there are no cases.
+        UsageError: there are no cases, or there is no augmentation of a name.
         InputError: image and mask differ in shape, or no case has foreground.
     """
 
-    def __init__(self, cases: Sequence[TrainingCase], patch: tuple[int, int, int], *, seed: int) -> None:
+    def __init__(
+        self,
+        cases: Sequence[TrainingCase],
+        patch: tuple[int, int, int],
+        *,
+        seed: int,
+        augmentations: Sequence[str] = FLIPS_AND_TURNS,
+    ) -> None:
         if not cases:
             raise UsageError("training needs cases", hint="the training part of the split is empty")
         self._patch = patch
+        self._augmentations = [choose(AUGMENTATIONS, name, what="augmentation") for name in augmentations]
         self._rng = np.random.default_rng([seed, 0x7A7C4])
         self._images: list[NDArray[np.float32]] = []
         self._labels: list[NDArray[np.float32]] = []
@@ -83,10 +92,7 @@ class PatchSampler:
             low, high = np.maximum(0, voxel - np.array(self._patch) + 1), np.minimum(last, voxel)
         start = rng.integers(low, high, endpoint=True)
         place = tuple(slice(int(begin), int(begin) + side) for begin, side in zip(start, self._patch, strict=True))
-        flipped = tuple(axis for axis in range(3) if rng.random() < 0.5)
-        turns = int(rng.integers(4)) if self._patch[1] == self._patch[2] else 2 * int(rng.integers(2))
-        image_patch, label_patch = (
-            np.ascontiguousarray(np.rot90(np.flip(array[place], flipped), turns, axes=(1, 2)))
-            for array in (image, label)
-        )
-        return image_patch, label_patch
+        patches = (image[place], label[place])
+        for change in self._augmentations:
+            patches = change(rng, patches)
+        return np.ascontiguousarray(patches[0]), np.ascontiguousarray(patches[1])

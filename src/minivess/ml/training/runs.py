@@ -12,7 +12,8 @@ from minivess.foundation.digests import Digest
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.json_records import read_json_record
-from minivess.records.models.model import ModelSpec, RunRecord, TrainingSpec
+from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.specifications import ModelSpec
 
 WEIGHTS = "weights.pt"
 RUN = "run.json"
@@ -32,7 +33,7 @@ def completed_run(out: Path, spec: ModelSpec, training: TrainingSpec, *, seed: i
             return None
         if not (out / WEIGHTS).is_file():
             return None
-        from minivess.ml.models.networks import load_weights
+        from minivess.ml.models.weights import load_weights
 
         load_weights(out / WEIGHTS, expected=record.weights)
     except (InputError, VerificationError):

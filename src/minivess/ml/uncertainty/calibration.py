@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minivess.foundation.choices import choose
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.implements import implements
+from minivess.ml.calibrators.registry import CALIBRATORS, TEMPERATURE_SCALING
 from minivess.ml.inference.predictor import PatchPredictor, to_probability
 from minivess.ml.uncertainty.conformal import foreground_scores, threshold_from_scores
 from minivess.ml.uncertainty.reliability import border_band, expected_calibration_error
-from minivess.ml.uncertainty.temperature import fit_temperature
 from minivess.records.data.split import SplitManifest
 from minivess.records.models.model import CalibrationRecord
 from minivess.records.sinks import Progress
@@ -37,6 +38,7 @@ def calibrate(
     target_recall: float,
     confidence: float,
     seed: int,
+    calibrator: str = TEMPERATURE_SCALING,
     progress: Progress | None = None,
 ) -> CalibrationRecord:
     """Fit temperature and conformal threshold on cases of the calibration part, and on no others.
@@ -51,13 +53,15 @@ def calibrate(
         target_recall: recall the conformal threshold must reach, in (0, 1).
         confidence: confidence of the stronger conformal statement, in (0, 1).
         seed: draws the voxels that are kept.
-        progress: told after each case.
+        calibrator: the name of a calibrator in `ml.calibrators`.
+        progress: called after each case.
 
     Raises:
         RefusedError: a case is not in the calibration part; nothing is fitted then.
-        UsageError: there are no cases, or a case comes twice.
+        UsageError: there are no cases, a case comes twice, or there is no such calibrator.
         InputError: image and mask differ in shape, or the masks hold no foreground.
     """
+    chosen = choose(CALIBRATORS, calibrator, what="calibrator")
     seen: list[str] = []
     inside: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = []
     band: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = []
@@ -86,30 +90,33 @@ def calibrate(
 
     logits, labels = (np.concatenate(parts) for parts in zip(*inside, strict=True))
     band_logits, band_labels = (np.concatenate(parts) for parts in zip(*band, strict=True))
-    temperature = fit_temperature(logits, labels)
+    temperature = chosen.fit(logits, labels)
     conformal = threshold_from_scores(
-        [None if case is None else _calibrated(case, temperature) for case in foreground],
+        [
+            None if case is None else _probabilities(chosen.apply(case.astype(np.float32), temperature))
+            for case in foreground
+        ],
         target_recall=target_recall,
         confidence=confidence,
     )
     return CalibrationRecord(
         temperature=temperature,
-        ece_before=expected_calibration_error(_calibrated(logits, 1.0), labels),
-        ece_after=expected_calibration_error(_calibrated(logits, temperature), labels),
-        band_ece_before=expected_calibration_error(_calibrated(band_logits, 1.0), band_labels),
-        band_ece_after=expected_calibration_error(_calibrated(band_logits, temperature), band_labels),
+        ece_before=expected_calibration_error(_probabilities(logits), labels),
+        ece_after=expected_calibration_error(_probabilities(chosen.apply(logits, temperature)), labels),
+        band_ece_before=expected_calibration_error(_probabilities(band_logits), band_labels),
+        band_ece_after=expected_calibration_error(_probabilities(chosen.apply(band_logits, temperature)), band_labels),
         threshold=conformal.threshold,
         target_recall=target_recall,
         achieved_recall=conformal.achieved,
         cases=tuple(seen),
-        method=f"temperature scaling; {conformal.method}",
+        method=f"{calibrator}; {conformal.method}",
         note=conformal.note,
     )
 
 
-def _calibrated(logits: NDArray[Any], temperature: float) -> NDArray[np.float64]:
+def _probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """Probabilities exactly as the calibrated predictor makes them (single precision), widened."""
-    return to_probability(logits.astype(np.float32) / np.float32(temperature)).astype(np.float64)
+    return to_probability(logits).astype(np.float64)
 
 
 def _sample(

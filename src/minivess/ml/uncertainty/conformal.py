@@ -88,7 +88,7 @@ def threshold_from_scores(
         InputError: a score is NaN or outside 0..1, or cases have different numbers of scores.
     """
     if not (0 < target_recall < 1 and 0 < confidence < 1):
-        raise UsageError(f"target recall {target_recall} and confidence {confidence} must lie between 0 and 1")
+        raise UsageError(f"target recall {target_recall} and confidence {confidence} must be between 0 and 1")
     usable = [case for case in scores if case is not None]
     if any(not ((case >= 0) & (case <= 1)).all() for case in usable) or len({case.size for case in usable}) > 1:
         raise InputError("foreground scores must be probabilities, as many for each case")

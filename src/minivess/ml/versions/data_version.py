@@ -94,7 +94,7 @@ def add(workspace: Path, folder: Path) -> TrackedFolder:
     if not path.is_relative_to(root) or path == root:
         raise UsageError(
             f"{folder.name or 'this folder'} is not inside the project folder",
-            hint="DVC versions what lies inside: move the data to data/raw and set data.root to it",
+            hint="DVC versions files inside the project: move the data to data/raw and set data.root to it",
         )
     name = path.relative_to(root).as_posix()
     if any(_overlap(name, own) for own in OWN):

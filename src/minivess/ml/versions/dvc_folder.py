@@ -48,7 +48,7 @@ def opened(root: Path) -> Iterator[Any]:
     """
     from dvc.repo import Repo  # sets its own loggers up when it is imported: before they are silenced
 
-    with _settled(root) as failures:
+    with _own_settings(root) as failures:
         with muted():
             repo = Repo(str(root)) if (root / ".dvc").is_dir() else Repo.init(str(root), no_scm=True)
         with repo:
@@ -73,7 +73,7 @@ def muted() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _settled(root: Path) -> Iterator[Failures]:
+def _own_settings(root: Path) -> Iterator[Failures]:
     """DVC's settings and site folder inside the project, its loggers silenced but heard."""
     own = root / ".dvc" / "tmp"
     settings = {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(own / "site")}

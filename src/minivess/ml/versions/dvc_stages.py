@@ -43,7 +43,7 @@ def write_stages(root: Path, stages: Mapping[str, dict[str, Any]]) -> bool:
     except Exception as error:
         # the YAML library and DVC have error classes of their own
         raise InputError(
-            f"is no DVC pipeline: {type(error).__name__}", path=PIPELINE, hint="mend it, or remove it"
+            f"is no DVC pipeline: {type(error).__name__}", path=PIPELINE, hint="correct it, or remove it"
         ) from None
     return True
 

@@ -46,7 +46,7 @@ _TROUBLES: tuple[tuple[frozenset[str], str, str], ...] = (
         "{} does not let these credentials in",
         _CREDENTIALS,
     ),
-    (frozenset({"NoSuchBucket"}), "there is no bucket for {}", "make the bucket, or mend data.remote.url"),
+    (frozenset({"NoSuchBucket"}), "there is no bucket for {}", "make the bucket, or correct data.remote.url"),
     (
         frozenset({"ConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "HTTPClientError"}),
         "{} cannot be reached",
@@ -112,7 +112,7 @@ def reached(repo: Any, remote: DataRemote) -> Iterator[None]:
 
 
 def trouble(error: BaseException, remote: DataRemote) -> CouldNotCheckError:
-    """What a foreign error means. Its text may hold addresses or keys, so only its kind is told."""
+    """What a foreign error means. Its text may hold addresses or keys, so only its kind is reported."""
     chain = list(_chain(error))
     kinds = {kind.__name__ for one in chain for kind in type(one).__mro__}
     codes = {code for one in chain if (code := _code(one))}

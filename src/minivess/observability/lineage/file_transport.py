@@ -115,7 +115,7 @@ def _changed(line: bytes, run: str, change: Change) -> bytes:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise CouldNotCheckError(
             "a line of the lineage file that names the run is no event, so its details cannot be taken out",
-            hint="compare the file with the log, and mend the line",
+            hint="compare the file with the log, and correct the line",
         ) from None
 
 

@@ -186,9 +186,7 @@ def _check_token(token: str, parts: SplitResult) -> None:
     if not _TOKEN.fullmatch(token):
         raise UsageError(f"{TOKEN_VARIABLE} holds something that is no bearer token", hint="RFC 6750, section 2.1")
     if parts.scheme == "http" and not _is_here(parts.hostname or ""):
-        raise UsageError(
-            f"{TOKEN_VARIABLE} is not sent over a connection that anybody can read", hint="use an https URL"
-        )
+        raise UsageError(f"{TOKEN_VARIABLE} is not sent over an unencrypted connection", hint="use an https URL")
 
 
 def _is_here(host: str) -> bool:

@@ -18,7 +18,7 @@ Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$", max_length=40)]
 
 
 class DataCardFacts(Record):
-    """What no machine can know of a data set. Everything may be missing; the card then says "not stated".
+    """Facts about a data set that only its makers know. A missing one is shown as "not stated".
 
     The questions are those of Gebru et al. (2021, "Datasheets for datasets", CACM 64:86) and of Croissant's vocabulary
     for responsible AI, RAI 1.0 (mlcommons.org).
@@ -27,23 +27,29 @@ class DataCardFacts(Record):
     description: Statement | None = None
     """What the data set is, in a paragraph."""
     version: Version | None = None
+    """The version of the data set."""
     creators: tuple[ShortText, ...] = ()
     """Organisations or people who made it."""
     published: date | None = None
+    """The day of publication."""
     url: Url | None = None
     """Where it is described or offered."""
     licence_url: Url | None = None
+    """The address of the licence."""
     citation: Statement | None = None
     """How to cite it; BibTeX is best."""
 
     intended_use: Statement | None = None
+    """What the data set is for."""
     out_of_scope: Statement | None = None
     """What it must not be used for."""
 
     collection: Statement | None = None
     """How, with which devices and protocol, and why the images were taken."""
     collected_from: date | None = None
+    """The first day of collection."""
     collected_until: date | None = None
+    """The last day of collection."""
     ethics: Statement | None = None
     """Approval by a board, consent, animal licence."""
     sensitive_information: Statement | None = None
@@ -55,17 +61,22 @@ class DataCardFacts(Record):
     """Age, sex, ethnicity, strain, disease: distributions, or that they are not known."""
 
     annotation_protocol: Statement | None = None
+    """How the masks were made."""
     annotators: Statement | None = None
-    """How many, their training, how disagreement was settled."""
+    """How many, their training, how disagreement was resolved."""
     annotation_tools: Statement | None = None
+    """The software for the masks."""
     preprocessing: Statement | None = None
-    """What was done to the images before they came here."""
+    """Earlier processing of the images."""
 
     biases: Statement | None = None
+    """Known biases."""
     limitations: Statement | None = None
+    """Known limitations."""
     social_impact: Statement | None = None
+    """Effects on people and groups."""
     known_traps: tuple[Statement, ...] = ()
-    """What went wrong for others, or will."""
+    """Known problems of the data for other users."""
     maintenance: Statement | None = None
     """Who keeps it, how errors are reported, when it ends."""
 

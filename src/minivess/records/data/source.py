@@ -13,7 +13,7 @@ from minivess.records.data.card import DataCardFacts
 from minivess.records.data.dataset import LabelClass
 from minivess.records.data.validation import RuleChange
 from minivess.records.data.version import DataRemote
-from minivess.records.models.model import Triple
+from minivess.records.models.network import Triple
 
 
 def _compiles(pattern: str) -> str:
@@ -45,73 +45,92 @@ class CaseSource(Record):
     """One case as found on disk; paths are relative to `data.root`."""
 
     id: Slug
+    """The id of the case."""
     subject: Slug
+    """The subject (animal or patient). Cases of one subject stay in one part."""
     acquisition: Slug | None = None
-    """Defaults to what the image says (a DICOM series), or else to the case id; give the same name to cases cut from
+    """Default: the acquisition in the image (a DICOM series), or else the case id. Use the same name for cases cut from
     one acquisition."""
     image: PurePosixPath
     """A file, or the folder of a DICOM series."""
     label: PurePosixPath
+    """The mask: a file, or the folder of a DICOM segmentation."""
     second_label: PurePosixPath | None = None
     """A second reader's mask, for the agreement of the two."""
     metadata: PurePosixPath | None = None
     """OME-XML with the spacing, when the image does not carry it."""
     spacing_um: StatedSpacing | None = None
-    """Stated spacing; wins over nothing: a file that says otherwise is an error."""
+    """Spacing in micrometres. It must agree with the spacing in the file."""
     site: ShortText | None = None
+    """Where the image was taken."""
     scanner: ShortText | None = None
-    """Defaults to what the image says."""
+    """Default: the scanner in the image."""
 
 
 class Pairs(Record):
     """Images and masks found by pattern and paired by name."""
 
     images: Glob
+    """Pattern of the images."""
     labels: Glob
+    """Pattern of the masks."""
     second_labels: Glob | None = None
+    """Pattern of the masks of a second reader."""
     metadata: Glob | None = None
+    """Pattern of OME-XML files with the spacing."""
     name: Pattern | None = None
     """Regular expression for the files' names without their suffix; its groups `case` (what image and mask share),
     `subject` and `acquisition` are taken from it. Without it, or without a group, the whole name is case and subject."""
     spacing_um: StatedSpacing | None = None
+    """Spacing of all cases in micrometres."""
     site: ShortText | None = None
+    """Where the images were taken."""
     scanner: ShortText | None = None
+    """The scanner or microscope."""
 
 
 class Synthetic(Record):
     """Two-photon volumes from the generator instead of files."""
 
     subjects: Annotated[int, Field(ge=3, le=500)] = 16
+    """Number of subjects, with one volume each."""
     seed: int = 7
+    """Seed of the generator."""
     shape: Triple = (48, 96, 96)
+    """Size of each volume in voxels (z, y, x)."""
     photons: Annotated[float, Field(gt=0)] = 4.0
     """Expected photons a voxel in the brightest vessel at the surface."""
     psf_sigma_z_um: Annotated[float, Field(gt=0)] = 5.0
+    """Axial standard deviation of the point spread function, in micrometres."""
 
 
 class Data(Record):
     """Where cases come from: a list of files, a table, files paired by name, or the generator."""
 
     name: Slug
+    """The name of the data set."""
     licence: ShortText
+    """The licence of the data."""
     source: ShortText
+    """Where the data come from."""
     modality: ShortText | None = None
-    """How the images were taken. Defaults to what a DICOM file says, and else to two-photon microscopy."""
+    """How the images were taken. Default: the modality in a DICOM file, and else two-photon microscopy."""
     root: str | None = None
     """Folder the paths of the cases start from, relative to the project file."""
     cases: tuple[CaseSource, ...] = ()
+    """The cases as a list of files."""
     table: PurePosixPath | None = None
-    """CSV with a line a case (see docs/data.md), relative to the project file."""
+    """CSV with a line a case (see docs/guides/data.md), relative to the project file."""
     pairs: Pairs | None = None
     synthetic: Synthetic | None = None
     classes: dict[Annotated[int, Field(ge=1, le=255)], ShortText] = Field(default={}, max_length=255)
     """What the values of the masks mean. Declared values are kept; without a declaration a mask becomes binary."""
     accept_identifiers: ShortText | None = None
-    """Why files that may say who is in the image are accepted; without a reason they are refused."""
+    """Why files with identifying data are accepted. Without a reason they are refused."""
     rules: dict[Slug, RuleChange] = Field(default={})
     """Severities of validation rules that differ from the usual, by rule; no rule can be silenced."""
     card: DataCardFacts | None = None
-    """What only people know of the data, for the data card."""
+    """Facts that only the makers of the data know, for the data card."""
     remote: DataRemote | None = None
     """Where `data push` keeps a second copy of everything under DVC."""
 

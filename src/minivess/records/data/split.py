@@ -26,8 +26,11 @@ class Split(Record):
     """Subjects by part; those not named train. With numbers instead of names, subjects are drawn by seed."""
 
     seed: int = 0
+    """Seed of the draw."""
     calibration: tuple[Slug, ...] | int = 2
+    """The subjects of the calibration part, or how many are drawn."""
     test: tuple[Slug, ...] | int = 4
+    """The subjects of the test part, or how many are drawn."""
     stratify_by: tuple[Stratum, ...] = ()
     """Parts and folds that are drawn get their share of every combination of these."""
     folds: Annotated[int, Field(ge=0, le=50)] = 0

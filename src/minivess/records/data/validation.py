@@ -28,6 +28,7 @@ class RuleChange(Record):
     """What a project makes of a rule (`data.rules` in minivess.yaml). There is no way to silence one."""
 
     severity: Severity
+    """The new severity of the rule."""
     reason: ShortText | None = None
     """Why; needed where a rule that blocks shall block no longer."""
 

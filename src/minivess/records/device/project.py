@@ -11,48 +11,59 @@ from minivess.records.data.source import Data
 from minivess.records.data.split import Split
 from minivess.records.device.witnesses import WitnessPolicy
 from minivess.records.evaluation.evaluation import Criterion, Looks
-from minivess.records.models.model import ModelSpec, TrainingSpec
+from minivess.records.models.model import TrainingSpec
+from minivess.records.models.specifications import DEFAULT, ModelSpec
 
 
 class Device(Record):
     """The medical device software under release."""
 
     name: Slug
+    """The name of the device, also in file names."""
     version: Slug
+    """The version under release."""
     manufacturer: ShortText
+    """The legal manufacturer."""
     intended_use: Statement
+    """What the device is for. The service and the pack show this text."""
     safety_class: Literal["A", "B", "C"]
+    """The software safety class (IEC 62304 4.3)."""
 
 
 class Calibration(Record):
     """What the conformal threshold must reach."""
 
     target_recall: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """The recall that the conformal threshold must reach."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """The confidence of that guarantee."""
 
 
 class Evaluation(Record):
     """How the test set is judged."""
 
     tolerance_um: Annotated[float, Field(gt=0)] = 2.0
+    """Surface tolerance of the normalised surface distance, in micrometres."""
     bootstrap: Annotated[int, Field(ge=100)] = 2000
+    """Number of bootstrap resamples."""
     criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
+    """The acceptance criteria."""
     looks: Looks = Looks()
     notes: Statement | None = None
-    """What else the analysis plan says: a paragraph for the approver."""
+    """A further paragraph of the analysis plan, for the approver."""
 
 
 class Project(Record):
-    """Everything `minivess.yaml` may say."""
+    """All sections of `minivess.yaml`."""
 
     device: Device
     source: str = "."
     """Folder with requirements/, risk/, features/, templates/ and uv.lock, relative to the project file."""
     data: Data
     split: Split = Split()
-    model: ModelSpec = ModelSpec()
+    model: ModelSpec = DEFAULT
     training: TrainingSpec = TrainingSpec()
     calibration: Calibration = Calibration()
     evaluation: Evaluation
     witnesses: WitnessPolicy | None = None
-    """Who must vouch for the log's checkpoints before they are released."""
+    """The witnesses that must cosign the log's checkpoints before a release."""

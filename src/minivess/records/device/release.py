@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from minivess.records.base import Record, ShortText, Slug
-from minivess.records.evaluation.evaluation import EvaluationRecord, Measure
+from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.evaluation.measures import MeasureName
 from minivess.records.items.items import ItemId
 from minivess.records.items.trace import Gap, ResultReport
 from minivess.records.models.model import CalibrationRecord, ExportRecord
@@ -19,7 +20,7 @@ class MetricGate(Record):
 
     kind: Literal["metric"]
     id: Slug
-    measure: Measure
+    measure: MeasureName
     statistic: Literal["mean", "lower", "upper"] = "mean"
     at_least: float | None = None
     at_most: float | None = None
@@ -103,6 +104,8 @@ class GateFacts(Record):
     evaluation: EvaluationRecord | None = None
     unmet: tuple[str, ...] | None = None
     """Registered acceptance criteria the evaluation does not meet, in words."""
+    registered: Annotated[int, Field(ge=1)] | None = None
+    """How many acceptance criteria were registered."""
     calibration: CalibrationRecord | None = None
     export: ExportRecord | None = None
     gaps: tuple[Gap, ...] | None = None

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from minivess.foundation.implements import implements
 from minivess.records.device.release import BaselineGate, Gate, MetricGate, ReleasePolicy
 from minivess.records.evaluation.evaluation import AnalysisPlan, Criterion
+from minivess.records.evaluation.measures import OVER_BASELINE
 
 Limits = Mapping[tuple[str, str], float]
 """What is limited and `at_least` or `at_most` -> the strictest such limit."""
-_BASELINE = "dice_over_baseline, mean"
+_BASELINE = f"{OVER_BASELINE}, mean"
 _FIXED_PLAN = ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse")
 _FIXED_CONVENTIONS = (
     "foreground_connectivity",

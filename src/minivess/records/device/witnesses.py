@@ -16,7 +16,9 @@ class WitnessAddress(Record):
     """A witness: where it is asked, and by which C2SP verifier key its signatures are known."""
 
     url: Annotated[str, StringConstraints(pattern=r"^https?://\S{1,200}$")]
+    """The address of the witness."""
     key: Annotated[str, StringConstraints(pattern=r"^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44}$")]
+    """Its C2SP verifier key."""
 
     @property
     def name(self) -> str:
@@ -28,7 +30,9 @@ class WitnessPolicy(Record):
     """How many of which witnesses must vouch for a checkpoint."""
 
     quorum: Annotated[int, Field(ge=1)]
+    """How many witnesses must cosign a checkpoint."""
     witnesses: Annotated[tuple[WitnessAddress, ...], Field(min_length=1, max_length=15)]
+    """The witnesses."""
 
     @model_validator(mode="after")
     def _sound(self) -> WitnessPolicy:

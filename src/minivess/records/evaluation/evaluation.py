@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_serializer, model_validator
 
 from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
-
-Measure = Literal["dice", "cldice", "nsd", "hd95_um"]
-MEASURES: tuple[Measure, ...] = ("dice", "cldice", "nsd", "hd95_um")
-HIGHER_IS_BETTER: dict[Measure, bool] = {"dice": True, "cldice": True, "nsd": True, "hd95_um": False}
-
+from minivess.records.evaluation.measures import DICE, MEASURES, AggregateName, Measure, MeasureName
 
 BOOTSTRAP_UNIT = "subject"
 CONFIDENCE = 0.95
@@ -25,7 +23,7 @@ def level_of_all(total: int) -> float:
     """The level of each interval where `total` looks at one test set are allowed: 1 - 0.05/total (Bonferroni; Dunn 1961).
 
     The intervals of all looks hold together with at least 95 %. What it does not correct for: that what earlier looks
-    showed may have guided the model (Dwork et al. 2015); docs/threat-model.md.
+    showed may have guided the model (Dwork et al. 2015); docs/concepts/threat-model.md.
     """
     return 1 - (1 - CONFIDENCE) / total
 
@@ -72,17 +70,45 @@ REUSE_0_1_0 = "look k at one test set: intervals of level 1 - 0.05/k (Bonferroni
 """What plans say of seals of version 0.1.0, which fixed no total of looks."""
 
 
+def _checked_values(values: dict[str, float | None]) -> Mapping[str, float | None]:
+    """The values of a case, read-only and in the order of the table of measures."""
+    if values.get(DICE) is None:
+        raise ValueError(f"a case needs a value of {DICE}")
+    for name, value in values.items():
+        if value is None and not MEASURES[name].can_be_undefined:
+            raise ValueError(f"{name} is defined for every case, so it needs a value")
+    return MappingProxyType({name: values[name] for name in MEASURES if name in values})
+
+
+MeasuredValues = Annotated[dict[MeasureName, float | None], AfterValidator(_checked_values)]
+"""The value of each measure by its name; None where a measure is undefined."""
+
+
 class CaseMeasures(Record):
-    """Measures of one case; `hd95_um` in micrometres, None where it is undefined (one mask empty)."""
+    """Measures of one case. In JSON the values are keys of the case itself, as version 0.1.0 wrote them."""
 
     case: Slug
     subject: Slug
-    dice: float
-    cldice: float
-    nsd: float
-    hd95_um: float | None
+    values: MeasuredValues
     baseline_dice: float
     """Dice of the best single intensity threshold, tuned on the calibration part."""
+
+    @property
+    def dice(self) -> float:
+        """The Dice, which every case has."""
+        return cast("float", self.values[DICE])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or "values" in data:
+            return data
+        own = {name: data[name] for name in cls.model_fields if name in data}
+        return {**own, "values": {name: value for name, value in data.items() if name not in own}}
+
+    @model_serializer
+    def _flat(self) -> dict[str, Any]:
+        return {"case": self.case, "subject": self.subject, **self.values, "baseline_dice": self.baseline_dice}
 
 
 class Interval(Record):
@@ -109,10 +135,14 @@ class Interval(Record):
 class Criterion(Record):
     """An acceptance criterion fixed before the test set is opened."""
 
-    measure: Measure | Literal["dice_over_baseline"]
+    measure: AggregateName
+    """The measure that is limited."""
     statistic: Literal["mean", "lower", "upper"] = "mean"
+    """The mean over cases, or a limit of its interval."""
     at_least: float | None = None
+    """The smallest value that is accepted."""
     at_most: float | None = None
+    """The largest value that is accepted."""
 
 
 class Conventions(Record):
@@ -141,7 +171,9 @@ class Looks(Record):
     """How often the sealed test set may be opened for one release of the device, and in all."""
 
     per_release: Annotated[int, Field(ge=1)] = 1
+    """The number of looks for one release."""
     total: Annotated[int, Field(ge=1)] = 3
+    """The number of looks in all."""
 
     @model_validator(mode="after")
     def _fit(self) -> Self:
@@ -153,7 +185,7 @@ class Looks(Record):
 class AnalysisPlan(Record):
     """How the test set will be judged. Made from the project file, and in the log before anybody asks to open it."""
 
-    measures: tuple[Measure, ...] = MEASURES
+    measures: tuple[MeasureName, ...] = Field(default_factory=lambda: tuple(MEASURES))
     mask: ShortText = "voxels with a calibrated probability of at least `mask_threshold`"
     mask_threshold: Annotated[float, Field(gt=0, lt=1)]
     conventions: Conventions
@@ -167,6 +199,29 @@ class AnalysisPlan(Record):
     criteria: tuple[Criterion, ...]
     notes: Statement | None = None
     """What else was planned, in the words of the project file."""
+
+
+class EvaluationPlan(Record):
+    """One evaluation: the registered analysis plan, the model and data it is about, thresholds, and which look it is."""
+
+    analysis: AnalysisPlan
+    model: Digest
+    data: Digest
+    """Root of the sealed test part."""
+    request: Slug
+    """The request under which the test set was opened."""
+    baseline_threshold: float
+    """The tuned intensity threshold, on the scale of the normalised image."""
+    conformal_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Probability from which a voxel is in the conformal mask; None when calibration could give no guarantee."""
+    look: Annotated[int, Field(ge=1)] = 1
+    looks: Annotated[int, Field(ge=1)] | None = None
+    """How many looks the seal allows; None under seals of version 0.1.0."""
+
+    @property
+    def level(self) -> float:
+        """The level of every interval."""
+        return level_of_look(self.look) if self.looks is None else level_of_all(self.looks)
 
 
 class EvaluationRecord(Record):
@@ -190,6 +245,11 @@ class EvaluationRecord(Record):
     """Which look at this test set it was."""
     looks: Annotated[int, Field(ge=1)] | None = None
     """How many looks the seal allows; None under seals of version 0.1.0."""
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """The measures that its cases have, in the order of reports."""
+        return tuple(MEASURES[name] for name in MEASURES if any(name in row.values for row in self.cases))
 
     @property
     def level(self) -> float:

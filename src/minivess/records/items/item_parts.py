@@ -30,7 +30,9 @@ class AnomaliesRead(Record):
     version: ShortText
     """The version that was judged; it counts for the locked version alone."""
     day: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    """The day of the review."""
     by: Slug
+    """The reviewer."""
     found: Statement
     """What was found, and what follows from it for this device."""
 

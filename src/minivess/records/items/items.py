@@ -50,25 +50,31 @@ class Item(Record):
     model_config = ConfigDict(defer_build=True)
 
     id: ItemId
+    """The id of the item. An id is never used for another item."""
     title: ShortText
+    """One line that says what is required or what happens."""
     rests_on: tuple[Slug, ...] = ()
-    """Things beside text whose change makes everything that links here suspect: `data-set`, `label-protocol`, `weights`,
+    """Artefacts whose change makes all links to this item suspect: `data-set`, `label-protocol`, `weights`,
     `threshold`, `policy`, `configuration`."""
     source: Source
 
 
 class UserNeed(Item):
-    """What somebody needs from the device."""
+    """A need of a user or manufacturer."""
 
     statement: Statement
+    """The need, in one or two sentences."""
 
 
 class SystemRequirement(Item):
     """What the system has to do, of which the software is a part (IEC 62304 5.2.1)."""
 
     statement: Statement
+    """What the system shall do."""
     rationale: Statement | None = None
+    """Why it is required."""
     derives_from: Annotated[tuple[ItemId, ...], Field(min_length=1), Link("UN")]
+    """The user needs that it meets."""
 
 
 class RequirementCategory(StrEnum):
@@ -93,10 +99,15 @@ class Requirement(Item):
     """A software requirement (IEC 62304 5.2)."""
 
     statement: Statement
+    """What the software shall do, so that a test can fail."""
     rationale: Statement
+    """Why it is required."""
     category: RequirementCategory
+    """The category of IEC 62304 5.2.2."""
     safety_class: SafetyClass
+    """The software safety class (IEC 62304 4.3)."""
     verification: Literal["test", "analysis", "inspection"]
+    """How it is verified."""
     derives_from: Annotated[tuple[ItemId, ...], Link("UN", "SYS", "REQ")] = ()
     """Empty for one that is there to implement a risk control or to counter a threat: those name it."""
     allocated_to: Annotated[tuple[ItemId, ...], Link("SI", "SU")] = ()
@@ -109,8 +120,11 @@ class SoftwareItem(Item):
     """An identifiable part of the software (IEC 62304 3.25, 5.3.1)."""
 
     statement: Statement
+    """What the part does."""
     safety_class: SafetyClass
+    """The software safety class of the part (IEC 62304 4.3)."""
     part_of: Annotated[ItemId | None, Link("SI")] = None
+    """The software item that contains it."""
     interfaces: tuple[Statement, ...] = ()
     """What it offers others and asks of them (5.3.2)."""
     segregation: Statement | None = None
@@ -121,11 +135,15 @@ class SoftwareUnit(Item):
     """A part that is not divided further (IEC 62304 3.28, 5.4)."""
 
     statement: Statement
+    """What the unit does."""
     part_of: Annotated[ItemId, Link("SI")]
+    """The software item that contains it."""
     modules: Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*$")], ...], Field(min_length=1)]
     """Dotted names of the modules or packages that are this unit."""
     interfaces: tuple[Statement, ...] = ()
+    """What the unit offers to other units."""
     uses: Annotated[tuple[ItemId, ...], Link("SOUP")] = ()
+    """The SOUP items that it uses."""
 
 
 class SoupItem(Item):
@@ -134,21 +152,30 @@ class SoupItem(Item):
     package: ShortText
     """Its name in the lock file, which says which version."""
     maker: ShortText | None = None
+    """The manufacturer or maintainer."""
     purpose: Statement
+    """What the software uses it for."""
     requirements: Annotated[tuple[Statement, ...], Field(min_length=1)]
+    """What is required of it (IEC 62304 5.3.3)."""
     platform: Platform | None = None
+    """The hardware and software that it needs (IEC 62304 5.3.4)."""
     anomalies: Statement
     """Where its published anomalies are listed, and what would follow from which of them for this device."""
     anomalies_read: AnomaliesRead | None = None
+    """The review of its published anomalies for the locked version."""
 
 
 class Anomaly(Item):
     """A problem that was found (IEC 62304 9.1, 5.8.2)."""
 
     statement: Statement
+    """What was observed, and on which version."""
     status: Literal["open", "closed"]
+    """Whether the problem is open or closed."""
     safety_related: bool
+    """Whether it affects safety."""
     affects: Annotated[tuple[ItemId, ...], Link()] = ()
+    """The items that it affects."""
     evaluation: Statement
     """What it means for safety, and why it may remain while it is open (5.8.3)."""
 
@@ -157,26 +184,38 @@ class ChangeRequest(Item):
     """A change that was asked for (IEC 62304 6.2.4, 8.2)."""
 
     statement: Statement
+    """What is to be changed."""
     reason: Statement
+    """Why it is to be changed."""
     status: Literal["proposed", "approved", "implemented", "verified", "rejected"]
+    """How far the change is."""
     changes: Annotated[tuple[ItemId, ...], Link()] = ()
+    """The items that it changes."""
     resolves: Annotated[tuple[ItemId, ...], Link("ANO")] = ()
+    """The problem reports that it resolves."""
 
 
 class Criterion(Item):
     """A statistical acceptance criterion: its verdict is computed from the results of cases, never typed."""
 
     statement: Statement
+    """The criterion in words."""
     verifies: Annotated[tuple[ItemId, ...], Field(min_length=1), Link("REQ")]
+    """The items that it verifies."""
     measure: Slug
+    """The measure of each case."""
     statistic: Literal["mean", "median"]
+    """What is computed from the cases."""
     bound: Literal["estimate", "lower", "upper"]
     """What is compared: the statistic itself, or a limit of its interval by bootstrap over subjects."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Of the one-sided limit."""
     at_least: float | None = None
+    """The smallest value that is accepted."""
     at_most: float | None = None
+    """The largest value that is accepted."""
     minimum_cases: Annotated[int, Field(ge=1)]
+    """The smallest number of cases."""
     strata: tuple[Slug, ...] = ()
     """Attributes of cases; the criterion must hold in every combination of their values."""
 
@@ -185,14 +224,18 @@ class Attestation(Item):
     """What a person states about something that no tool can check; it counts once it is signed."""
 
     clause: ShortText
+    """The clause of a standard that the person confirms."""
     statement: Statement
+    """What the person confirms."""
     owner: Slug
+    """The person or role that signs."""
 
 
 class Hazard(Item):
     """A potential source of harm (ISO 14971:2019 3.4, 5.4)."""
 
     statement: Statement
+    """The potential source of harm."""
     covers: tuple[ShortText, ...] = ()
     """Hazards of machine learning from the catalogue that are considered here."""
 
@@ -201,42 +244,55 @@ class SequenceOfEvents(Item):
     """How a hazard comes to a hazardous situation (5.4)."""
 
     statement: Statement
+    """The events that lead from the hazard to the situation."""
     from_hazard: Annotated[ItemId, Link("HAZ")]
+    """The hazard at its beginning."""
     causes: tuple[Cause, ...] = ()
     """What can set it going (IEC 62304 7.1.2)."""
 
 
 class HazardousSituation(Item):
-    """A circumstance in which somebody is exposed to a hazard (3.5)."""
+    """A circumstance in which people are exposed to a hazard (3.5)."""
 
     statement: Statement
+    """How people are exposed to the hazard."""
     follows: Annotated[tuple[ItemId, ...], Field(min_length=1), Link("SEQ")]
+    """The sequences of events that lead to it."""
 
 
 class Harm(Item):
     """Injury, or damage to health, property or the environment (3.3)."""
 
     statement: Statement
+    """The injury or damage."""
 
 
 class Estimate(Record):
     """Severity and probability on the plan's scales. P1: the hazardous situation occurs; P2: it leads to harm."""
 
     severity: Annotated[int, Field(ge=1)]
+    """The step of severity; 1 is the lowest."""
     p1: Annotated[int, Field(ge=1)]
+    """The step of the probability of the hazardous situation."""
     p2: Annotated[int, Field(ge=1)]
+    """The step of the probability that the situation leads to harm."""
 
 
 class Risk(Item):
     """A hazardous situation, the harm it can lead to, and how likely and severe that is (ISO 14971:2019 clauses 5 to 7)."""
 
     situation: Annotated[ItemId, Link("HS")]
+    """The hazardous situation."""
     harm: Annotated[ItemId, Link("HARM")]
+    """The harm that can follow."""
     initial: Estimate
+    """The estimate before any control."""
     after: tuple[Estimate, ...] = ()
     """The estimate after each control, in the order of `controls`; the last one is the residual one."""
     residual: Estimate
+    """The estimate after all controls."""
     controls: Annotated[tuple[ItemId, ...], Link("RC")] = ()
+    """The risk control measures."""
     severity_reason: Statement | None = None
     """Needed when the residual severity is lower than the initial one."""
     information_reason: Statement | None = None
@@ -244,7 +300,7 @@ class Risk(Item):
     benefit: Statement | None = None
     """Why the benefit outweighs a residual risk that the plan does not accept (7.4)."""
     benefit_by: Slug | None = None
-    """Who judged so: somebody whom the plan lets (`benefit_approvers`)."""
+    """The authorised person who judged so (`benefit_approvers`)."""
     verdict: Literal["acceptable", "unacceptable"] | None = None
     """Never the source of truth: when typed, it must equal what the plan's matrix gives."""
 
@@ -255,10 +311,13 @@ class FieldCount(Item):
     statement: Statement
     """When and where it was counted, and how complete the count is."""
     risk: Annotated[ItemId, Link("RISK")]
+    """The risk whose events were counted."""
     exposures: Annotated[int, Field(ge=1)]
     """Uses of the device."""
     situations: Annotated[int, Field(ge=0)]
+    """How many hazardous situations were counted."""
     harms: Annotated[int, Field(ge=0)]
+    """How many harms were counted."""
 
 
 class ControlKind(StrEnum):
@@ -282,8 +341,11 @@ class RiskControl(Item):
     """A risk control measure; implemented by requirements, its effectiveness shown by scenarios that carry its id."""
 
     statement: Statement
+    """What the measure does."""
     kind: ControlKind
+    """The kind of measure (ISO 14971 7.1)."""
     implemented_by: Annotated[tuple[ItemId, ...], Field(min_length=1), Link("REQ")]
+    """The requirements that implement it."""
     new_risks: Annotated[tuple[ItemId, ...], Link("RISK")] = ()
     """Risks that the measure itself brings (7.5)."""
     no_new_risks: Statement | None = None
@@ -298,11 +360,15 @@ class Threat(Item):
     """What an attacker could do (STRIDE), and what is done against it."""
 
     statement: Statement
+    """What an attacker does."""
     stride: Literal[
         "spoofing", "tampering", "repudiation", "information-disclosure", "denial-of-service", "elevation-of-privilege"
     ]
+    """The STRIDE category."""
     affects: Annotated[tuple[ItemId, ...], Link("SI", "SU")] = ()
+    """The parts of the software that it affects."""
     controlled_by: Annotated[tuple[ItemId, ...], Field(min_length=1), Link("RC", "REQ")]
+    """The controls or requirements that counter it."""
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from minivess.records.items.items import Source
 from minivess.records.items.trace import Gap
 
 UNJUSTIFIABLE = {
-    "unknown-id": "mend the id",
+    "unknown-id": "correct the id",
     "duplicate-id": "give one of the two another id",
-    "wrong-target": "name an item of a kind that can stand there",
+    "wrong-target": "name an item of an allowed kind",
     "circular-link": "take one link out of the circle",
     "unacceptable-risk": "control the risk further, or weigh benefit against it in the risk file (ISO 14971 7.4)",
 }
@@ -64,13 +64,14 @@ def _day(value: object) -> date:
 
 
 class Justification(Record):
-    """Why one thing that is missing may be missing for a while."""
+    """Why a gap is accepted until a date."""
 
     subject: Annotated[
         str, StringConstraints(max_length=300), AfterValidator(_one_line), AfterValidator(_may_be_justified)
     ]
     """The id of a clause, check or ML hazard, or the kind of a gap and the item that has it."""
     reason: Annotated[Statement, AfterValidator(_says_something)]
+    """Why the gap is accepted."""
     owner: Slug
     """The person who answers for it."""
     expires: Annotated[date, BeforeValidator(_day)]

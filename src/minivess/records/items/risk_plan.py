@@ -25,15 +25,20 @@ class SeverityStep(Record):
     """One step of the severity scale."""
 
     word: ShortText
+    """The name of the step."""
     meaning: Statement
+    """What the step means for this device."""
 
 
 class ProbabilityStep(Record):
     """One step of the probability scale: probabilities up to `upper`, starting where the step below ends."""
 
     word: ShortText
+    """The name of the step."""
     upper: Annotated[Decimal, Field(gt=0, le=1)]
+    """The largest probability of the step."""
     meaning: Statement
+    """What the step means for this device."""
 
 
 class ProbabilityScale(Record):
@@ -44,6 +49,7 @@ class ProbabilityScale(Record):
     combine: Literal["product-of-upper-limits"]
     """P = upper limit of P1's step times upper limit of P2's step, then put into a step of this scale."""
     steps: Annotated[tuple[ProbabilityStep, ...], Field(min_length=2)]
+    """The steps, lowest first."""
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -79,15 +85,18 @@ class RiskLevel(Record):
     """A level the matrix may name, from best to worst in the plan, and whether a residual risk may have it."""
 
     name: Slug
+    """The name of the level."""
     acceptable: bool
+    """Whether a risk at this level is acceptable."""
     meaning: Statement
+    """What the level means."""
 
 
 class Disclosure(Record):
-    """Which residual risks users are told of, and in which document (ISO 14971:2019 clause 8)."""
+    """The residual risks in the information for users, and its document (ISO 14971:2019 clause 8)."""
 
     from_level: Slug
-    """The best level that they are told of; worse ones too."""
+    """The best level that it names; worse ones too."""
     document: Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*(/\w[\w.-]*)*$", max_length=200)]
     """Path in the source tree; it names each such risk by its id."""
 
@@ -96,17 +105,20 @@ class RiskPlan(Record):
     """Criteria for risk acceptability, fixed before any risk is estimated (ISO 14971 4.4)."""
 
     scope: Statement
+    """The devices, the uses and the phases that the plan covers."""
     severity: Annotated[tuple[SeverityStep, ...], Field(min_length=2)]
+    """The scale of severity, lowest step first."""
     probability: ProbabilityScale
     software_p1: Statement
     """What P1 is taken to be for a software failure, and why."""
     levels: Annotated[tuple[RiskLevel, ...], Field(min_length=2)]
+    """The risk levels, best first."""
     matrix: tuple[tuple[Slug, ...], ...]
     """One row a severity step (1 first), one column a probability step (1 first)."""
     overall: Statement
     """How the overall residual risk is judged (clause 8)."""
     disclosure: Disclosure | None = None
-    """What users are told of residual risks."""
+    """The information for users on residual risks."""
     benefit_approvers: tuple[Slug, ...] = ()
     """People or roles who may judge that a benefit outweighs a risk that is not acceptable (7.4)."""
     serious_from: Annotated[int | None, Field(ge=1)] = None

@@ -118,7 +118,7 @@ class RootsChanged(Record):
     @model_validator(mode="after")
     def _shown(self) -> Self:
         if (self.log_key is None) != (self.possession is None):
-            raise ValueError("a new log key comes with the proof that somebody holds it")
+            raise ValueError("a new log key requires a proof of possession")
         return self
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from minivess.records.base import Record
-from minivess.records.models.model import ModelSpec
+from minivess.records.models.specifications import ModelSpec
+
+MEAN = "mean of the members' probabilities"
 
 
 class EnsembleMember(Record):
@@ -17,5 +19,6 @@ class EnsembleRecord(Record):
     """Which members are combined, and how."""
 
     model: ModelSpec
-    rule: str = "mean of the members' probabilities"
+    rule: str = MEAN
+    """The name of a rule of `ml.ensembles`."""
     members: tuple[EnsembleMember, ...]

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from minivess.foundation.digests import Digest
 from minivess.records.base import Record
-
-Triple = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
-
+from minivess.records.models.specifications import ModelSpec
 
 MASK_THRESHOLD = 0.5
 """Voxels with at least this calibrated probability are the mask: the one that is evaluated, released and served."""
-
-
-class ModelSpec(Record):
-    """A segmentation network for single-channel volumes with one foreground class."""
-
-    architecture: Literal["segresnet", "unet", "dynunet"] = "segresnet"
-    filters: Annotated[int, Field(ge=2, le=128)] = 8
-    """Filters of the first level; each level doubles them."""
-    patch: Triple = (32, 64, 64)
-    """Input size in voxels (z, y, x) for training, sliding windows and export."""
 
 
 class TrainingSpec(Record):
@@ -32,8 +20,11 @@ class TrainingSpec(Record):
     members: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1)
     """One seed a member."""
     steps: Annotated[int, Field(ge=1)] = 150
+    """Number of optimiser steps."""
     batch: Annotated[int, Field(ge=1)] = 2
+    """Number of patches in a step."""
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    """Learning rate of the optimiser."""
 
 
 class RunRecord(Record):

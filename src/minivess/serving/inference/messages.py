@@ -65,7 +65,7 @@ class Problem(Message):
         str,
         Field(description="This problem in words.", examples=["spacing 20 µm along z is outside 4.5 to 5.5 µm"]),
     ]
-    hint: Annotated[str, Field(description="What would mend it.", examples=["see GET /v1/model for the bounds"])] = ""
+    hint: Annotated[str, Field(description="How to correct it.", examples=["see GET /v1/model for the bounds"])] = ""
     decision: Annotated[
         Literal["refused"] | None,
         Field(description="`refused` when the request was judged: it is an entry of the log, or counted in one."),

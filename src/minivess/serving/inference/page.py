@@ -50,12 +50,12 @@ def front_page(model: ServedModel) -> str:
 <h2>Asking</h2>
 <p>Send one volume as a NumPy <code>.npy</code> file with axes (z, y, x), and its voxel size in micrometres:</p>
 <pre><code>curl -F volume=@volume.npy -F spacing_um=2,1,1 http://127.0.0.1:8000/v1/segment</code></pre>
-<p>The answer carries the mask, the decision, and a receipt that proves the entry in the audit log. What lies outside the
+<p>The answer carries the mask, the decision, and a receipt that proves the entry in the audit log. Input outside the
 bounds above is refused, with reasons and a receipt. Nothing is answered that could not be recorded first.</p>
 <dl><dt>GET /v1/model</dt><dd>the bounds of the intended use, complete</dd>
 <dt>GET /v1/receipts/INDEX</dt><dd>the receipt of an earlier answer</dd>
 <dt>GET /v1/health</dt><dd>whether the service is up</dd>
 <dt>GET /openapi.json</dt><dd>the whole interface, for tools</dd></dl>
-<p class="soft">This service asks nobody who they are. It belongs on loopback or behind something that does.</p>
+<p class="soft">This service does not authenticate callers. Run it on loopback or behind a proxy that authenticates.</p>
 </body></html>
 """

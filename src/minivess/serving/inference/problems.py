@@ -25,7 +25,7 @@ _TITLES = {
     "too-large": "The request is too large",
     "too-slow": "The request took too long to arrive",
     "outside-intended-use": "Outside the intended use",
-    "not-found": "There is no such thing here",
+    "not-found": "There is no such page here",
     "log-unavailable": "The answer cannot be recorded",
     "http": "The request cannot be served",
     "internal": "The service failed",
@@ -112,7 +112,7 @@ async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
         "log-unavailable",
         503,
         "the audit log cannot be written, so nothing is answered",
-        hint="tell whoever runs the service; send the request again later",
+        hint="inform the service's operator; send the request again later",
     )
 
 
@@ -125,5 +125,8 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
 
 def _internal() -> JSONResponse:
     return problem_response(
-        "internal", 500, "the request could not be completed", hint="the log says when; tell whoever runs the service"
+        "internal",
+        500,
+        "the request could not be completed",
+        hint="the log has the time; inform the service's operator",
     )

@@ -74,7 +74,7 @@ def erase(services: Services, signer: Signer, index: int, reason: str) -> Receip
     """
     entry = services.log.entry(index)
     if entry.body.details is None:
-        what = "stands in the entry itself and the log's state is derived from it" if entry.body.payload else "is empty"
+        what = "is in the entry itself, and the log's state is derived from it" if entry.body.payload else "is empty"
         raise RefusedError(f"entry {index} has no details to erase: what it says {what}")
     payload = EntryErased(entry=index, reason=reason)
     with recorded(services, "entry.erased", signer, instant=True, redact=without_details) as record:

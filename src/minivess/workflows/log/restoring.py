@@ -43,7 +43,7 @@ def restore(services: Services, signer: Signer, reason: str, more: dict[str, str
     if not given_up:
         raise UsageError(
             "the log continues every checkpoint that was seen: there is nothing to restore",
-            hint="pass what somebody else saw with --seen FILE (`minivess audit seen`, on their machine)",
+            hint="pass another person's checkpoint with --seen FILE (`minivess audit seen`, on their machine)",
         )
     if len(given_up) > _MOST:
         raise InputError(f"{len(given_up)} checkpoints are more than the {_MOST} that one entry can name")

@@ -38,10 +38,10 @@ from minivess.records.people.identity import LOG_IDENTITY
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.records.sinks import Progress
 from minivess.workflows.data import preparation
-from minivess.workflows.models import modelling
+from minivess.workflows.models import calibration, ensembles, export, promotion, training
 from minivess.workflows.people import accounts
 from minivess.workflows.release import build
-from minivess.workflows.sealed import final_evaluation, registration, requests
+from minivess.workflows.sealed import analysis_plan, final_evaluation, registration, requests
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.services import Services, open_services
 from minivess.workflows.trace import link_reviews, verification_runs
@@ -144,8 +144,8 @@ class _DemoRun:
                 self._models(services, ada)
                 summary.evaluation, summary.refused = self._evaluation(services, ada, rosa, manager)
                 self._next("Max puts the model into production, and the service answers one volume with a receipt")
-                reason = "To show how answers are given; nobody uses this demo"
-                modelling.promote(services, manager, summary.evaluation.model, stage="production", reason=reason)
+                reason = "To show the service; this demo is not in use"
+                promotion.promote(services, manager, summary.evaluation.model, stage="production", reason=reason)
                 summary.service = self._service(services)
                 self._next("the software's own scenarios, run since the beginning, are recorded")
                 report = verification_runs.run_scenarios(services, ada, running=scenarios)
@@ -153,7 +153,7 @@ class _DemoRun:
                 summary.scenarios = (
                     f"{passed} of {len(report.results)} passed (`uv run pytest` runs those marked slow too)"
                 )
-                self._next("Rosa approves requirements and risk file as they stand, Max the plans and what was changed")
+                self._next("Rosa approves the requirements and the risk file, Max the plans and the changes")
                 self._approvals(services, rosa, manager)
                 self._next("every gate is judged and the evidence pack is built")
                 built = build.build(services, manager)
@@ -216,12 +216,12 @@ class _DemoRun:
 
     def _models(self, services: Services, ada: Signer) -> None:
         self._next("two networks are trained (the longest step)")
-        modelling.train(services, ada)
+        training.train(services, ada)
         self._next("they become an ensemble, calibrated on cases neither trained nor tested on")
-        modelling.combine(services, ada)
-        modelling.calibrate(services, ada)
+        ensembles.combine(services, ada)
+        calibration.calibrate(services, ada)
         self._next("the ensemble becomes one ONNX graph that repeats PyTorch")
-        modelling.export(services, ada)
+        export.export(services, ada)
 
     def _evaluation(
         self, services: Services, ada: Signer, rosa: Signer, manager: Signer
@@ -230,7 +230,7 @@ class _DemoRun:
             "criteria are registered; Ada asks for a look at the test set, Rosa approves and runs the evaluation"
         )
         registration.register_policy(services, manager)
-        requests.register_criteria(services, ada)
+        analysis_plan.register_criteria(services, ada)
         asked = requests.request(services, ada, purpose="Final evaluation of the demo release")
         record = final_evaluation.approve_and_run(services, rosa, asked.id)
         try:

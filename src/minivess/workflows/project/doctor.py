@@ -312,7 +312,7 @@ def _copies(workspace: Workspace, progress: Progress) -> Iterator[Finding]:
     if there:
         yield _finding(
             "warning",
-            f"{len(there)} source files of sealed cases lie under data.root: {', '.join(sorted(p.name for p in there)[:3])}",
+            f"{len(there)} source files of sealed cases are under data.root: {', '.join(sorted(p.name for p in there)[:3])}",
             "let only a custodian read them: they show the test part without a look",
         )
     if project.data.synthetic is not None:

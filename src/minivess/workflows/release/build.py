@@ -39,7 +39,7 @@ from minivess.records.log.payloads import CriteriaRegistered
 from minivess.records.models.model import CalibrationRecord, ExportRecord
 from minivess.records.people.approval import Manifestation, Policy, PolicyRule
 from minivess.workflows.log.witnessing import cosign_checkpoint
-from minivess.workflows.models.modelling import unaccounted_runs
+from minivess.workflows.models.dispositions import unaccounted_runs
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.sealed.registration import check_release_policy, policy_of
 from minivess.workflows.session import remembered_checkpoints

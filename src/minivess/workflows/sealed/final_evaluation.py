@@ -23,12 +23,14 @@ from minivess.ml.sealed.sealed_files import verify_sealed
 from minivess.records.artifact import Artifact
 from minivess.records.data.split import Part
 from minivess.records.device.workspace_files import EVALUATION, ONNX
-from minivess.records.evaluation.evaluation import CriterionOutcome, EvaluationRecord
+from minivess.records.evaluation.evaluation import CriterionOutcome, EvaluationPlan, EvaluationRecord
 from minivess.records.log.payloads import Evaluated
 from minivess.workflows.log.time_attestations import attest_time
-from minivess.workflows.models.modelling import cases_of
+from minivess.workflows.models.cases import cases_of
 from minivess.workflows.pipeline.stages import follows
-from minivess.workflows.sealed.requests import approve, custodian_keys, facts_of, released_keys
+from minivess.workflows.sealed.analysis_plan import facts_of
+from minivess.workflows.sealed.key_release import custodian_keys, released_keys
+from minivess.workflows.sealed.requests import approve
 from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
@@ -82,16 +84,16 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
             ((cases[name], open_image(case)) for name, case in sealed.items()),
             predictor.predict,
             lambda name: open_label(sealed[name]),
-            threshold=plan.mask_threshold,
-            conformal_threshold=held.calibration.threshold,
-            baseline_threshold=baseline,
-            conventions=plan.conventions,
-            model=facts.model,
-            data=manifest.root,
-            request=asked.id,
-            seed=plan.seed,
-            look=look,
-            looks=None if held.terms is None else held.terms.looks,
+            EvaluationPlan(
+                analysis=plan,
+                model=facts.model,
+                data=manifest.root,
+                request=asked.id,
+                baseline_threshold=baseline,
+                conformal_threshold=held.calibration.threshold,
+                look=look,
+                looks=None if held.terms is None else held.terms.looks,
+            ),
             progress=services.progress,
         )
         result = Evaluated(

@@ -42,7 +42,6 @@ def project_state(workspace: Path, project: Project) -> Iterator[ProjectState | 
         VerificationError: the entries do not agree with the last checkpoint.
         CouldNotCheckError: the log is out of reach.
     """
-    from minivess.compliance.audit.log import AuditLog  # a database, which a tree without a project does not need
     from minivess.compliance.identity.keystore import Keystore
     from minivess.foundation.settings import load_settings
 
@@ -50,6 +49,8 @@ def project_state(workspace: Path, project: Project) -> Iterator[ProjectState | 
     if LOG_IDENTITY not in {identity.id for identity in Keystore(root / "keystore").identities()}:
         yield None
         return
+    from minivess.compliance.audit.log import AuditLog  # SQLAlchemy, which a project without a log does not need
+
     with closing(AuditLog.open(load_settings(root).database_url, log_signer=None)) as log:
         yield ProjectState(Workspace(root), project, log)
 

@@ -151,7 +151,7 @@ def _update_memory(log: LogReader, holder: str, note: str) -> None:
     if held.remember(holder, note, log, abandoned=lambda seen: _abandoned(log, seen)):
         who = "this machine" if holder == _machine_of(log) else holder.rpartition(".")[0]
         _log.warning(
-            "the log was restored from a backup (`minivess audit log --action %s`): %s goes on with the restored one",
+            "the log was restored from a backup (`minivess audit log --action %s`): %s continues with the restored one",
             RESTORED,
             who,
         )

@@ -114,7 +114,7 @@ def _drilled(source: Path, control: RiskControl, report: ResultReport) -> Drille
         missing = next(one.name for one in results if one.outcome != "passed")
         raise CouldNotCheckError(
             f"the scenarios of {control.id} do not pass with the control in place: {missing}",
-            hint="mend them first; `minivess trace run` shows what they say",
+            hint="correct them first; `minivess trace run` shows the results",
         )
     status, said = run_without(source, switch, [one.node for one in results])
     if status not in (PASSED, FAILED):

@@ -75,7 +75,7 @@ def _of_evaluation(data: bytes, shown: str) -> tuple[CaseResult, ...]:
         CaseResult(
             case=one.case,
             subject=one.subject,
-            values=one.model_dump(include={"dice", "cldice", "nsd", "hd95_um", "baseline_dice"}),
+            values={**one.values, "baseline_dice": one.baseline_dice},
             attributes={},
         )
         for one in record.cases

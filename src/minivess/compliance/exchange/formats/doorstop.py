@@ -110,7 +110,7 @@ def _prefix(path: Path, root: Path, remarks: list[Remark]) -> str:
         settings = load_yaml(path, shown=shown)
         return str(settings["settings"]["prefix"])
     except (InputError, KeyError, TypeError) as error:
-        remarks.append(Remark("note", Place(shown), f"tells no prefix of its document: {error}"))
+        remarks.append(Remark("note", Place(shown), f"has no prefix of its document: {error}"))
         return ""
 
 

@@ -63,7 +63,7 @@ def read_strictdoc(data: bytes, file: str, mapping: ForeignMapping) -> Foreign:
             rows.append(_row(node, [one for one in sections if one.tag == "SECTION"], file, foreign.remarks))
             parent = next((one for one in reversed(sections) if one.tag != "SECTION"), None)
             if parent is not None:
-                message = f"stands inside {parent.first('UID') or parent.tag}, which is not taken for a link"
+                message = f"is inside {parent.first('UID') or parent.tag}, which is not taken for a link"
                 foreign.remarks.append(Remark("note", Place(file, node.line), message, item=node.first("UID")))
         if node.container:
             sections.append(node)

@@ -100,7 +100,7 @@ def read_grid(grid: Grid, mapping: ForeignMapping, foreign: Foreign) -> None:
         foreign.remarks.append(Remark("note", grid.place(filled[at][0]), message))
     for line, row in filled[:at]:
         value = " | ".join(cell for cell in row if cell.strip())
-        message = f"stands above the header and is not taken: {short(value)}"
+        message = f"is above the header and is not taken: {short(value)}"
         foreign.remarks.append(Remark("lost", grid.place(line), message, value=value))
     if at + 1 == len(filled):
         value = " | ".join(cell for cell in filled[at][1] if cell.strip())

@@ -112,7 +112,7 @@ class _Table:
         if not set(cells) - {"id"}:
             for name, value in row.cells.items():
                 if meaning.get(name) == "id":
-                    self._lose(row, name, value, "stands alone in its row, which is not taken")
+                    self._lose(row, name, value, "is alone in its row, which is not taken")
             return
         self._chain(row, cells)
 
@@ -127,13 +127,13 @@ class _Table:
         effect = cells.get("effect", "")
         told = cells.get("situation") or cells.get("local_effect") or effect
         if cells.get("local_effect") and cells.get("situation"):
-            self._lose(
-                row, "local_effect", cells["local_effect"], "stands beside a hazardous situation and is not taken"
-            )
+            self._lose(row, "local_effect", cells["local_effect"], "is beside a hazardous situation and is not taken")
         if effect and cells.get("harm") and effect != told:
-            self._lose(row, "effect", effect, "stands beside a harm and is not taken")
+            self._lose(row, "effect", effect, "is beside a harm and is not taken")
         if told and not cells.get("situation"):
-            message = "hazardous situation and harm are read from the effect: look whether they are two things here"
+            message = (
+                "hazardous situation and harm are read from the effect: check whether they are two different texts here"
+            )
             self._remarks.append(Remark("note", place, message, value=told))
         situation = self._one("HS", told, place, {"follows": [sequence]})
         harm = self._one("HARM", cells.get("harm") or effect, place)
@@ -175,7 +175,7 @@ class _Table:
                 names = [before + source for source in sources if cells.get(before + source)]
                 value = cells[names[0]] if names else ""
                 for name in names[1:]:
-                    self._lose(row, name, cells[name], "stands beside another and is not taken")
+                    self._lose(row, name, cells[name], "is beside another and is not taken")
                 step = self._step(target, value)
                 if step is not None:
                     ratings[f"{stage}.{target}"] = str(step)

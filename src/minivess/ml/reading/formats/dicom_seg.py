@@ -58,11 +58,11 @@ def _volume(dataset: Any, announced_shape: tuple[int, int, int], path: Path, lim
     segmentation = highdicom.seg.Segmentation.from_dataset(dataset, copy=False)
     geometry = segmentation.get_volume_geometry(allow_missing_positions=True)
     if geometry is None:
-        raise InputError("its frames do not lie in one volume", path=path, hint="export it on the image's grid")
+        raise InputError("its frames are not in one volume", path=path, hint="export it on the image's grid")
     shape = tuple(int(n) for n in geometry.spatial_shape)
     check_shape(shape, path, limits)
     if shape[0] > limits.pages or shape[1:] != announced_shape[1:]:
-        raise InputError(f"its frames lie {shape} voxels apart", path=path, hint="export it on the image's grid")
+        raise InputError(f"its frames are {shape} voxels apart", path=path, hint="export it on the image's grid")
     numbers = [int(number) for number in segmentation.segment_numbers if int(number) > 0]
     if not numbers or max(numbers) > _MOST_SEGMENTS:
         raise InputError("no segments, or numbers above 255", path=path)

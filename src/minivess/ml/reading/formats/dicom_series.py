@@ -226,7 +226,7 @@ def _in_order(slices: list[_Slice], path: Path) -> tuple[list[_Slice], Affine]:
     for one in slices:
         if one.position is None or one.orientation is None or one.pixel is None:
             raise InputError(
-                "a slice does not say where it lies", path=one.path, hint="films and scouts are no volumes; remove it"
+                "a slice has no position", path=one.path, hint="films and scouts are no volumes; remove it"
             )
         if first.orientation is None or np.abs(one.orientation - first.orientation).max() > 1e-3:
             raise InputError(
@@ -246,7 +246,7 @@ def _in_order(slices: list[_Slice], path: Path) -> tuple[list[_Slice], Affine]:
         raise InputError(
             "two slices at one place",
             path=ordered[twice + 1].path,
-            hint=f"{ordered[twice].path.name} lies there too: a folder for each time or phase",
+            hint=f"{ordered[twice].path.name} is at the same position: use one folder for each time or phase",
         )
     uneven = int(np.argmax(np.abs(gaps - step)))
     if abs(gaps[uneven] - step) > max(_APART * step, 1e-3):

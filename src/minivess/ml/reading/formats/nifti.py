@@ -165,7 +165,7 @@ def _place(header: Any, axes: int, path: Path) -> tuple[Spacing | None, Spacing 
             raise InputError(
                 f"pixdim says {_words(spacing)} µm and the sform {_words(tuple(found))} µm",
                 path=path,
-                hint="mend the one that is wrong",
+                hint="correct the one that is wrong",
             )
     usable = all(math.isfinite(step) and step > 0 for step in steps)
     return spacing, steps if factor is None and usable else None, affine

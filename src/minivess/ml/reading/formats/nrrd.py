@@ -113,7 +113,7 @@ def _header(stream: IO[bytes], path: Path) -> tuple[dict[str, Any], int]:
     if any(
         key.replace(" ", "") in ("datafile", "lineskip", "byteskip") and value != 0 for key, value in header.items()
     ):
-        raise InputError("its voxels lie elsewhere", path=path, hint="save header and voxels as one .nrrd file")
+        raise InputError("its voxels are in another file", path=path, hint="save header and voxels as one .nrrd file")
     return header, at + length
 
 

@@ -92,7 +92,7 @@ def _text(data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    if text.startswith("<?xml"):  # its encoding is settled by now
+    if text.startswith("<?xml"):  # its encoding is known by now
         text = text[text.find("?>") + 2 :] if "?>" in text else ""
     return text
 

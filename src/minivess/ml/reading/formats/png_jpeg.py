@@ -93,7 +93,7 @@ def _volume(image: Any, kind: str, depth: int, path: Path) -> Volume:
     facts = {**exif, **exif.get_ifd(_EXIF)} | ({_GPS: "GPS"} if exif.get_ifd(_GPS) else {})
     if exif.get(_ORIENTATION, 1) not in (0, 1):
         raise InputError(
-            "its EXIF tells viewers to turn it, and a mask may follow either way",
+            "its EXIF asks viewers to rotate it, so the orientation of a mask is ambiguous",
             path=path,
             hint="turn the pixels and remove the EXIF orientation",
         )

@@ -69,7 +69,7 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
                 check_shape(grid, path, limits, colours=first.samples)
                 check_dtype(first.dtype, path)
                 check_ratio(math.prod(grid) * first.samples * first.dtype.itemsize, size, path, limits)
-                told = _told(pages[0], count, path)
+                stated = _tag_facts(pages[0], count, path)
                 palette = _palette(pages[0], first, path)
                 array = _voxels(stream, planes, grid, size, path)
     except InputError:
@@ -77,7 +77,7 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
     except Exception as error:
         # tifffile and struct answer damaged tags with a dozen kinds of exception; for the person they are one
         raise InputError(f"malformed TIFF: {first_line(error)}", path=path, hint="save the stack again") from None
-    notes = told.traces.risks
+    notes = stated.traces.risks
     if first.samples == 4:
         array, notes = array[..., :3], (*notes, "the alpha channel was dropped")
     flat: Axes = "yx" if first.samples == 1 else "yxc"
@@ -86,11 +86,11 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
         array,
         flat if count == 1 else deep,
         array.dtype.name,
-        told.format,
-        spacing=told.spacing,
-        facts=told.facts,
+        stated.format,
+        spacing=stated.spacing,
+        facts=stated.facts,
         palette=palette,
-        identifiers=told.traces.identifiers,
+        identifiers=stated.traces.identifiers,
         notes=notes,
     )
 
@@ -212,8 +212,8 @@ def _palette(page: Any, plane: Plane, path: Path) -> npt.NDArray[np.uint8] | Non
 
 
 @dataclass(frozen=True)
-class _Told:
-    """What the tags of the first page say beside the voxels."""
+class _TagFacts:
+    """What the tags of the first page state."""
 
     format: str
     spacing: Spacing | None
@@ -221,7 +221,7 @@ class _Told:
     traces: Traces
 
 
-def _told(page: Any, count: int, path: Path) -> _Told:
+def _tag_facts(page: Any, count: int, path: Path) -> _TagFacts:
     text = page.description or ""
     tags = {tag.code: tag.value for tag in page.tags if tag.code in _JUDGED}
     maker = one_line(" ".join(str(tags[code]) for code in (271, 272) if isinstance(tags.get(code), str)))
@@ -236,12 +236,12 @@ def _told(page: Any, count: int, path: Path) -> _Told:
                     hint="keep one channel and one time",
                 )
         spacing = ome.spacing("ZYX" if count > 1 else "YX", path)
-        return _Told("OME-TIFF", spacing, ome.facts, ome.traces + tiff_traces(tags, ""))
+        return _TagFacts("OME-TIFF", spacing, ome.facts, ome.traces + tiff_traces(tags, ""))
     if text.startswith("ImageJ="):
         spacing = _imagej(text, page, count, path)
-        return _Told("ImageJ TIFF", spacing, Facts(scanner=maker), tiff_traces(tags, ""))
+        return _TagFacts("ImageJ TIFF", spacing, Facts(scanner=maker), tiff_traces(tags, ""))
     free = "" if text.startswith('{"shape"') else text
-    return _Told("TIFF", None, Facts(scanner=maker), tiff_traces(tags, free))
+    return _TagFacts("TIFF", None, Facts(scanner=maker), tiff_traces(tags, free))
 
 
 def _imagej(text: str, page: Any, count: int, path: Path) -> Spacing | None:

@@ -1,0 +1,1 @@
+"""Calibrators of logits, one module each."""

@@ -1,0 +1,17 @@
+"""What a calibrator offers."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+
+class Calibrator(Protocol):
+    """Corrects logits by one fitted parameter, which the record of a calibration holds as `temperature`."""
+
+    def fit(self, logits: NDArray[Any], labels: NDArray[Any]) -> float:
+        """The parameter for logits of any shape and their labels, 0 or 1."""
+
+    def apply(self, logits: Any, parameter: float) -> Any:
+        """Corrected logits, from an array or a PyTorch tensor of single precision, in the same precision."""

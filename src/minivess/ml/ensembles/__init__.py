@@ -1,0 +1,1 @@
+"""Rules that combine the probabilities of an ensemble, one module each."""

@@ -1,0 +1,47 @@
+"""What a measure is computed from: the two masks of a case with their voxel size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minivess.foundation.errors import InputError
+from minivess.ml.measures.mask_pairs import Mask, mask_pair
+from minivess.ml.measures.surface import Distances, Spacing, surface_distances
+
+
+@dataclass(frozen=True)
+class CasePair:
+    """Prediction and reference of one case, binary and (z, y, x), with the voxel size (z, y, x) in micrometres."""
+
+    prediction: Mask
+    reference: Mask
+    spacing_um: Spacing
+
+    @classmethod
+    def of(cls, prediction: NDArray[Any], reference: NDArray[Any], spacing_um: Spacing) -> Self:
+        """Check two masks and their spacing.
+
+        Raises:
+            InputError: the masks do not fit together or are not binary, or the spacing is not positive.
+        """
+        predicted, true = mask_pair(prediction, reference)
+        if len(spacing_um) != 3 or not all(np.isfinite(step) and step > 0 for step in spacing_um):
+            raise InputError(
+                f"spacing {spacing_um} is not three positive numbers", hint="give (z, y, x) in micrometres"
+            )
+        return cls(predicted, true, spacing_um)
+
+    @cached_property
+    def filled(self) -> tuple[bool, bool]:
+        """Whether prediction and reference have any foreground."""
+        return bool(self.prediction.any()), bool(self.reference.any())
+
+    @cached_property
+    def surface_distances(self) -> tuple[Distances, Distances]:
+        """Distances between the two borders, see `surface.surface_distances`. Both masks must have foreground."""
+        return surface_distances(self.prediction, self.reference, self.spacing_um)

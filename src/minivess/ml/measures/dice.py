@@ -1,0 +1,41 @@
+"""Overlap of two masks: the Dice similarity coefficient.
+
+Dice, Ecology 1945; Maier-Hein, Reinke et al., Metrics Reloaded, Nature Methods 2024.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minivess.foundation.implements import implements
+from minivess.ml.measures.case_pairs import CasePair
+from minivess.ml.measures.mask_pairs import mask_pair
+from minivess.records.evaluation.evaluation import Conventions
+
+
+def compute(pair: CasePair, conventions: Conventions) -> float:
+    """`dice` of a case; the conventions have no influence."""
+    return dice(pair.prediction, pair.reference)
+
+
+@implements("REQ-024")
+def dice(prediction: NDArray[Any], reference: NDArray[Any]) -> float:
+    """Dice similarity coefficient, 2|P ∩ R| / (|P| + |R|), in 0..1.
+
+    Convention: 1 when both masks are empty, 0 when one is.
+
+    Args:
+        prediction: binary mask (z, y, x).
+        reference: binary mask (z, y, x).
+
+    Raises:
+        InputError: the masks do not fit together or are not binary.
+    """
+    predicted, true = mask_pair(prediction, reference)
+    total = np.count_nonzero(predicted) + np.count_nonzero(true)
+    if total == 0:
+        return 1.0
+    return 2.0 * np.count_nonzero(predicted & true) / total

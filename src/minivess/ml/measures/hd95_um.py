@@ -1,0 +1,41 @@
+"""The 95th percentile of the Hausdorff distance (Metrics Reloaded, Nature Methods 2024)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minivess.foundation.implements import implements
+from minivess.ml.measures.case_pairs import CasePair
+from minivess.ml.measures.surface import Spacing
+from minivess.records.evaluation.evaluation import Conventions
+
+
+def compute(pair: CasePair, conventions: Conventions) -> float | None:
+    """`hd95_um` of a case; the conventions have no influence."""
+    return _hd95(pair)
+
+
+@implements("REQ-024")
+def hd95_um(prediction: NDArray[Any], reference: NDArray[Any], spacing_um: Spacing) -> float | None:
+    """The larger of the two directed 95th percentiles of border distances, in micrometres.
+
+    Convention: 0 when both masks are empty; None, which means undefined, when one is.
+
+    Args:
+        prediction: binary mask (z, y, x).
+        reference: binary mask (z, y, x).
+        spacing_um: voxel size (z, y, x) in micrometres.
+
+    Raises:
+        InputError: the masks do not fit together, are not binary, or the spacing is not positive.
+    """
+    return _hd95(CasePair.of(prediction, reference, spacing_um))
+
+
+def _hd95(pair: CasePair) -> float | None:
+    if not all(pair.filled):
+        return None if any(pair.filled) else 0.0
+    return float(max(np.percentile(distances, 95) for distances in pair.surface_distances))

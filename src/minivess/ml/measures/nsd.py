@@ -1,0 +1,47 @@
+"""Normalised surface distance (Nikolov et al., JMIR 2021; Metrics Reloaded, Nature Methods 2024)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minivess.foundation.errors import InputError
+from minivess.foundation.implements import implements
+from minivess.ml.measures.case_pairs import CasePair
+from minivess.ml.measures.surface import Spacing
+from minivess.records.evaluation.evaluation import Conventions
+
+
+def compute(pair: CasePair, conventions: Conventions) -> float:
+    """`nsd` of a case at the tolerance of the conventions."""
+    return _nsd(pair, conventions.tolerance_um)
+
+
+@implements("REQ-024")
+def nsd(prediction: NDArray[Any], reference: NDArray[Any], spacing_um: Spacing, tolerance_um: float) -> float:
+    """Normalised surface distance: the share of both borders that lies within a tolerance of the other, in 0..1.
+
+    Convention: 1 when both masks are empty, 0 when one is. Border voxels count equally (no surface elements).
+
+    Args:
+        prediction: binary mask (z, y, x).
+        reference: binary mask (z, y, x).
+        spacing_um: voxel size (z, y, x) in micrometres.
+        tolerance_um: distance in micrometres up to which borders agree.
+
+    Raises:
+        InputError: the masks do not fit together, are not binary, or spacing or tolerance is not positive.
+    """
+    return _nsd(CasePair.of(prediction, reference, spacing_um), tolerance_um)
+
+
+def _nsd(pair: CasePair, tolerance_um: float) -> float:
+    if not (np.isfinite(tolerance_um) and tolerance_um > 0):
+        raise InputError(f"a surface tolerance of {tolerance_um} µm is not positive")
+    if not all(pair.filled):
+        return 0.0 if any(pair.filled) else 1.0
+    to_reference, to_prediction = pair.surface_distances
+    within = np.count_nonzero(to_reference <= tolerance_um) + np.count_nonzero(to_prediction <= tolerance_um)
+    return within / (to_reference.size + to_prediction.size)

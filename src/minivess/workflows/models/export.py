@@ -1,0 +1,78 @@
+"""Export the calibrated ensemble as what is evaluated, served and released."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from minivess.compliance.identity.signer import Signer
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.records.data.split import Part
+from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, EXPORT, INTENDED_USE, MANIFEST, ONNX, SPLIT
+from minivess.records.models.model import ExportRecord
+from minivess.workflows.models.cases import cases_of
+from minivess.workflows.models.ensembles import load_ensemble
+from minivess.workflows.pipeline.stages import follows
+from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services
+from minivess.workflows.session.workspace_files import write_json
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+PARITY_PATCHES = 4
+
+
+@implements("REQ-026", "REQ-181")
+@follows("export")
+def export(services: Services, signer: Signer) -> ExportRecord:
+    """Write the calibrated ensemble as one ONNX graph; refused, and the file removed, when it differs from PyTorch.
+
+    The bounds of the intended use are derived here, once, from the training and calibration cases.
+    """
+    workspace = Workspace(services.workspace)
+    held = BoundInputs.of(services)
+    with refused_on_record(services, "model.export", signer):
+        calibration, version = held.calibration, held.version
+        predictor, _ = load_ensemble(services, held)
+    from minivess.ml.export.onnx import to_onnx
+    from minivess.ml.inference.envelope import derive_envelope
+    from minivess.ml.inference.normalisation import normalise
+
+    spec = services.project.model
+    inputs = [held.recorded(name) for name in (ENSEMBLE, CALIBRATION, MANIFEST, SPLIT)]
+    with recorded(services, "model.export", signer, inputs=inputs, context=services.context(**version)) as record:
+        known = cases_of(held, Part.CALIBRATION)
+        patches = [_centre(normalise(image), spec.patch) for _, image, _ in known[:PARITY_PATCHES]]
+        learned_from = ((case.image, case.record.spacing_um) for case in held.cases(Part.TRAIN))
+        use = derive_envelope(
+            chain(learned_from, ((image, held.case_record(name).spacing_um) for name, image, _ in known))
+        )
+        made = to_onnx(
+            predictor,
+            calibration.temperature,
+            spec,
+            workspace.onnx,
+            patches=patches,
+        )
+        write_json(workspace, EXPORT, made)
+        write_json(workspace, INTENDED_USE, use)
+        record.context(model=made.onnx)
+        record.output(ONNX, workspace.onnx)
+        record.output(EXPORT, workspace.root / EXPORT)
+        record.output(INTENDED_USE, workspace.root / INTENDED_USE)
+        record.payload(opset=made.opset, max_abs_difference=made.max_abs_difference, tolerance=made.tolerance)
+    return made
+
+
+def _centre(volume: Array, patch: tuple[int, int, int]) -> Array:
+    """The middle of a volume, padded with its edge where the volume is smaller than the patch."""
+    pads = [(0, max(0, want - have)) for have, want in zip(volume.shape, patch, strict=True)]
+    padded = np.pad(volume, pads, mode="edge")
+    starts = [(have - want) // 2 for have, want in zip(padded.shape, patch, strict=True)]
+    z, y, x = (slice(start, start + want) for start, want in zip(starts, patch, strict=True))
+    return np.ascontiguousarray(padded[z, y, x])

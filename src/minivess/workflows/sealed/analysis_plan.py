@@ -1,0 +1,100 @@
+"""The analysis plan and the facts that a request names, and their registration in the log."""
+
+from __future__ import annotations
+
+from minivess.compliance.identity.signer import Signer
+from minivess.compliance.proofs.canonical import digest_of
+from minivess.compliance.rules.looks import criteria_digest
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.records.artifact import Artifact
+from minivess.records.device.project import Project
+from minivess.records.device.workspace_files import CALIBRATION, CRITERIA, ONNX, PLAN
+from minivess.records.evaluation.evaluation import REUSE, REUSE_0_1_0, AnalysisPlan, Conventions
+from minivess.records.log.receipt import Receipt
+from minivess.records.models.model import MASK_THRESHOLD
+from minivess.records.people.approval import Facts
+from minivess.workflows.data.seal_terms import check_terms
+from minivess.workflows.sealed.registration import refuse_laxer, registrations_of
+from minivess.workflows.session.bound_inputs import BoundInputs, evaluation_inputs, inputs_digest
+from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.services import Services
+from minivess.workflows.session.workspace_files import write_json
+
+
+def configuration_digest(project: Project) -> str:
+    """The digest of the whole configuration."""
+    return digest_of(project.model_dump(mode="json"))
+
+
+@implements("REQ-092")
+def plan_of(project: Project, *, fixed: bool = True) -> AnalysisPlan:
+    """The plan of the analysis, as the project file states it.
+
+    Args:
+        project: the project.
+        fixed: whether the seal fixes the total of looks; False for seals of version 0.1.0.
+    """
+    wanted = project.evaluation
+    return AnalysisPlan(
+        mask_threshold=MASK_THRESHOLD,
+        conventions=Conventions(tolerance_um=wanted.tolerance_um, bootstrap=wanted.bootstrap),
+        seed=project.split.seed,
+        looks=wanted.looks,
+        reuse=REUSE if fixed else REUSE_0_1_0,
+        criteria=wanted.criteria,
+        notes=wanted.notes,
+    )
+
+
+@implements("REQ-180")
+def facts_of(services: Services, *, inputs: BoundInputs | None = None) -> Facts:
+    """What a request names and an opening compares: everything that is there now, each file compared with the log.
+
+    Call it inside `recorded`, so that a refusal is an entry.
+
+    Args:
+        services: the workspace.
+        inputs: the files, when the log was read already.
+
+    Raises:
+        UsageError: the model is not exported, or the test part not sealed.
+        VerificationError: a file is not the one the log names; the message names it.
+    """
+    project = services.project
+    held = BoundInputs.of(services) if inputs is None else inputs
+    known = {one.name: one.digest for one in evaluation_inputs(services, inputs=held)}
+    check_terms(held.terms, project, held.manifest, held.split)
+    return Facts(
+        model=known[ONNX],
+        calibration=known[CALIBRATION],
+        configuration=configuration_digest(project),
+        plan=digest_of(plan_of(project, fixed=held.terms is not None)),
+        criteria=criteria_digest(project.evaluation.criteria),
+        data=held.seal.root,
+        inputs=inputs_digest(Artifact(name=name, digest=digest) for name, digest in known.items()),
+    )
+
+
+@implements("REQ-021", "REQ-092")
+def register_criteria(services: Services, signer: Signer) -> Receipt:
+    """Write the acceptance criteria and the analysis plan into the log. Openings under others are refused.
+
+    Raises:
+        RefusedError: they are laxer than the seal, or than what a look was judged by.
+    """
+    workspace = Workspace(services.workspace)
+    with recorded(services, "criteria.register", signer, instant=True) as record:
+        held, registered = BoundInputs.of(services), registrations_of(services)
+        plan = plan_of(services.project, fixed=held.sealing is None or held.terms is not None)
+        if held.sealing is not None:
+            check_terms(held.terms, services.project, held.manifest, held.split)
+        refuse_laxer(registered.laxer_than_looks(plan=plan))
+        write_json(workspace, CRITERIA, services.project.evaluation)
+        write_json(workspace, PLAN, plan)
+        record.output(CRITERIA, workspace.evaluation / "criteria.json")
+        record.output(PLAN, workspace.evaluation / "plan.json")
+        record.payload(
+            criteria=[one.model_dump(mode="json") for one in plan.criteria], plan=plan.model_dump(mode="json")
+        )
+    return record.receipt

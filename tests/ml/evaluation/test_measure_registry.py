@@ -1,0 +1,149 @@
+"""A measure is a row of the table and a module of `ml/measures/`: nothing else names it."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+import zipfile
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from minivess.compliance.documents.rendering import Renderer
+from minivess.compliance.documents.result_tables import cases_csv
+from minivess.compliance.facts.gates import judge as judge_gates
+from minivess.foundation.errors import UsageError
+from minivess.ml import measures
+from minivess.ml.evaluation.acceptance_criteria import judge
+from minivess.ml.evaluation.evaluate import evaluate
+from minivess.ml.evaluation.figures import write_figures
+from minivess.ml.measures.registry import function_of
+from minivess.records.data.dataset import CaseRecord
+from minivess.records.device.project import Project
+from minivess.records.device.release import GateFacts, ReleasePolicy
+from minivess.records.evaluation.evaluation import (
+    AnalysisPlan,
+    CaseMeasures,
+    Conventions,
+    Criterion,
+    EvaluationPlan,
+    EvaluationRecord,
+    Looks,
+)
+from minivess.records.evaluation.measures import MEASURES
+from tests.support import earlier
+from tests.support.builders.new_measure import add_measure
+
+pytestmark = pytest.mark.verifies("SU-33")
+
+DIGEST = f"sha256:{'5' * 64}"
+SIGNATURES = {
+    "name": "release",
+    "rules": [
+        {"role": "independent-reviewer", "meaning": "review"},
+        {"role": "release-manager", "meaning": "approval"},
+    ],
+}
+Vessels = Callable[[int], tuple[np.ndarray, np.ndarray]]
+
+
+def test_every_measure_has_a_function_and_every_function_a_row() -> None:
+    assert all(callable(function_of(name)) for name in MEASURES)
+    modules = (import_module(f"{measures.__name__}.{found.name}") for found in pkgutil.iter_modules(measures.__path__))
+    assert {one.__name__.rpartition(".")[2] for one in modules if hasattr(one, "compute")} == set(MEASURES)
+    assert all(name == row.name for name, row in MEASURES.items())
+    with pytest.raises(UsageError, match="no measure 'surface'"):
+        function_of("surface")
+
+
+@pytest.mark.verifies("REQ-200")
+def test_a_new_measure_is_in_records_criteria_gates_and_pages(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    vessels: Vessels,
+    case_record: Callable[[str, str], CaseRecord],
+) -> None:
+    add_measure(tmp_path / "measures", monkeypatch)
+    volumes = {name: vessels(seed) for seed, name in enumerate(("a", "b"))}
+    criterion = Criterion.model_validate({"measure": "voxel_recall", "at_least": 0.5})
+    plan = AnalysisPlan(
+        mask_threshold=0.5,
+        conventions=Conventions(tolerance_um=2.0, bootstrap=100),
+        seed=0,
+        looks=Looks(),
+        criteria=(criterion,),
+    )
+    assert plan.measures == ("dice", "cldice", "nsd", "hd95_um", "voxel_recall")
+    record, pictures = evaluate(
+        ((case_record(name, name), image) for name, (image, _) in volumes.items()),
+        lambda image: (image > 4).astype(np.float32),
+        lambda case: volumes[case][1],
+        EvaluationPlan(analysis=plan, model=DIGEST, data=DIGEST, request="r", baseline_threshold=1.0),
+    )
+    image, mask = volumes["a"]
+    expected = np.count_nonzero((image > 4) & mask) / np.count_nonzero(mask)
+    assert record.cases[0].values["voxel_recall"] == expected
+    assert EvaluationRecord.model_validate_json(record.model_dump_json()) == record
+    (outcome,) = judge(record, [criterion])
+    assert outcome.value == record.aggregates["voxel_recall"].mean
+    assert "voxel_recall" in Project.model_json_schema()["$defs"]["Criterion"]["properties"]["measure"]["enum"]
+    gate = {"kind": "metric", "id": "recall", "measure": "voxel_recall", "at_least": 0.999}
+    policy = ReleasePolicy.model_validate({"signatures": SIGNATURES, "gates": [gate]})
+    (result,) = judge_gates(policy, GateFacts(evaluation=record))
+    assert result.title == "Recall of voxels, mean"
+    assert not result.passed
+    assert cases_csv(record).splitlines()[0] == "case,subject,dice,cldice,nsd,hd95_um,voxel_recall,baseline_dice"
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "page.html.j2").write_text(
+        "{% for name in evaluation.aggregates %}{{ name|measure }}; {% endfor %}", encoding="utf-8"
+    )
+    assert "Recall of voxels; " in Renderer(tmp_path).render("page.html.j2", {"evaluation": record})
+    assert [path.name for path in write_figures(record, pictures, tmp_path)][-1] == "measures.svg"
+
+
+@pytest.mark.verifies("REQ-024")
+def test_values_are_read_only_in_the_order_of_the_table_and_flat_in_json() -> None:
+    row = CaseMeasures.model_validate_json(
+        '{"baseline_dice": 0.5, "case": "a", "cldice": 1, "dice": 0.25, "hd95_um": null, "subject": "s"}'
+    )
+    assert list(row.values) == ["dice", "cldice", "hd95_um"]
+    assert row.dice == 0.25
+    assert list(json.loads(row.model_dump_json())) == ["case", "subject", "dice", "cldice", "hd95_um", "baseline_dice"]
+    with pytest.raises(TypeError):
+        row.values["dice"] = 1.0  # type: ignore[index]
+
+
+@pytest.mark.verifies("REQ-024")
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({}, "needs a value of dice"),
+        ({"dice": None}, "needs a value of dice"),
+        ({"dice": 1, "nsd": None}, "nsd is defined for every case"),
+        ({"dice": 1, "dise": 1}, "Input should be 'dice', 'cldice', 'nsd' or 'hd95_um'"),
+        ({"dice": float("nan")}, "finite number"),
+    ],
+)
+def test_values_that_no_measure_gives_are_refused(values: dict[str, float | None], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        CaseMeasures.model_validate({"case": "a", "subject": "a", "baseline_dice": 0.5, **values})
+
+
+@pytest.mark.verifies("REQ-024")
+def test_an_evaluation_of_version_0_1_0_is_read_and_written_as_it_was() -> None:
+    with zipfile.ZipFile(earlier.FOLDER / "evidence.zip") as pack:
+        text = pack.read("data/evaluation/evaluation.json").decode("utf-8")
+    record = EvaluationRecord.model_validate_json(text)
+    assert record.cases[0].values == {
+        "dice": 0.7290334368719167,
+        "cldice": 1.0,
+        "nsd": 0.9324866310160428,
+        "hd95_um": 2.23606797749979,
+    }
+    written = json.loads(record.model_dump_json())
+    assert written["cases"] == json.loads(text)["cases"]
+    assert written["aggregates"] == json.loads(text)["aggregates"]

@@ -1,0 +1,105 @@
+"""The specification of a network is the record of its family."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+
+from minivess.foundation.errors import InputError
+from minivess.foundation.strict_yaml import read_record
+from minivess.records.device.project import Project
+from minivess.records.models.dynunet import DynUNetSpec
+from minivess.records.models.model import RunRecord
+from minivess.records.models.network import NetworkSpec
+from minivess.records.models.segresnet import SegResNetSpec
+from minivess.records.models.specifications import read_specification
+from minivess.records.models.unet import UNetSpec
+from tests.support import earlier
+
+pytestmark = pytest.mark.verifies("SU-04")
+
+PROJECT = """\
+device: {name: d, version: 1.0.0, manufacturer: m, intended_use: u, safety_class: B}
+data: {name: d, licence: l, source: s, synthetic: {subjects: 4, seed: 3, shape: [12, 40, 40]}}
+evaluation: {criteria: [{measure: dice, at_least: 0.5}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"architecture": "unet", "filters": 4}, UNetSpec(filters=4)),
+        ({"architecture": "dynunet", "patch": (8, 16, 16)}, DynUNetSpec(patch=(8, 16, 16))),
+        ({"filters": 4}, SegResNetSpec(filters=4)),
+        ({}, SegResNetSpec()),
+    ],
+)
+def test_the_architecture_chooses_the_record(said: dict[str, object], expected: NetworkSpec) -> None:
+    found = read_specification(said)
+    assert found == expected
+    assert type(found) is type(expected)
+    assert found.summary == f"{expected.architecture}, {expected.filters} filters at the first level"
+
+
+def test_two_families_with_the_same_fields_differ() -> None:
+    assert SegResNetSpec() != UNetSpec()
+
+
+@pytest.mark.parametrize("said", [{"architecture": "vnet"}, {"architecture": "unet", "depth": 3}, [], None])
+def test_what_is_no_specification_is_refused(said: object) -> None:
+    with pytest.raises(ValidationError):
+        read_specification(said)
+
+
+@pytest.mark.parametrize(
+    ("model", "message", "hint"),
+    [
+        (
+            "{architecture: segresnt}",
+            "`model.architecture`: Input should be 'segresnet', 'unet' or 'dynunet'",
+            "did you mean `segresnet`?",
+        ),
+        ("{filter: 8}", "unknown field `model.filter`", "did you mean `filters`?"),
+        ("{architecture: unet, filters: 1}", "`model.filters`: Input should be greater than or equal to 2", ""),
+        ("{architecture: unet, patch: [8, 8]}", "`model.patch` has only 2 values", "give it more"),
+    ],
+)
+def test_a_wrong_specification_in_the_project_file_is_named_with_its_line(
+    tmp_path: Path, model: str, message: str, hint: str
+) -> None:
+    path = tmp_path / "minivess.yaml"
+    path.write_text(f"{PROJECT}model: {model}\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_record(path, Project, shown="minivess.yaml")
+    assert str(caught.value) == f"minivess.yaml:4: {message}"
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("said", "valid"),
+    [
+        ({}, True),
+        ({"filters": 4}, True),
+        ({"architecture": "segresnet"}, True),
+        ({"architecture": "unet", "filters": 4}, True),
+        ({"architecture": "vnet"}, False),
+        ({"architecture": "dynunet", "filters": 1}, False),
+    ],
+)
+def test_the_schema_for_editors_allows_what_is_read(said: dict[str, object], valid: bool) -> None:
+    schema = Project.model_json_schema()
+    described = {"$defs": schema["$defs"], **schema["properties"]["model"]}
+    assert Draft202012Validator(described).is_valid(said) is valid
+
+
+def test_specifications_of_version_0_1_0_are_read_and_written_as_they_were(tmp_path: Path) -> None:
+    models = earlier.unpack(tmp_path / "workspace") / "models"
+    fixed = json.loads((models / "ensemble.json").read_text(encoding="utf-8"))
+    assert read_specification(fixed["model"]).model_dump(mode="json") == fixed["model"]
+    (path,) = models.glob("members/*/run.json")
+    text = path.read_text(encoding="utf-8")
+    assert json.loads(RunRecord.model_validate_json(text).model_dump_json()) == json.loads(text)

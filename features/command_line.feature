@@ -59,3 +59,116 @@ Feature: The command line is quick, clear and cleans up after errors
     Given a folder with other files
     When the demo prepares that folder
     Then it is refused and the notes are untouched
+
+  @REQ-205
+  Scenario: Help is whole at 80 columns
+    When the help of every group of commands is written at 80 columns
+    Then each command is in it once, with its whole summary on one line
+    And the commands stand in the order of their headings
+
+  @REQ-205
+  Scenario: A group without a command shows its help
+    When "audit" is run
+    Then it ends with exit code 2 and its help on stderr
+
+  @REQ-205
+  Scenario Outline: A mistyped word is answered with what is near
+    Given a project with a log
+    When "<command>" is run
+    Then it ends with exit code 2, one error line that names "<word>", and a hint
+    And the hint names "<near>"
+
+    Examples:
+      | command               | word    | near      |
+      | adit log              | adit    | `audit`   |
+      | audit lgo             | lgo     | `log`     |
+      | identity roots shwo   | shwo    | `show`    |
+      | audit log --jsno      | --jsno  | `--json`  |
+      | --projct . audit log  | --projct | `--project` |
+
+  @REQ-205
+  Scenario Outline: Shells complete commands
+    When "completion <shell>" is run
+    Then it prints a script that asks minivess for what can follow in <shell>
+    And what can follow "aud" is "audit"
+
+    Examples:
+      | shell |
+      | bash  |
+      | zsh   |
+      | fish  |
+
+  @REQ-206
+  Scenario: Every result can be had as JSON
+    Then each command takes --json, or is one of those that print no result of their own
+
+  @REQ-206
+  Scenario Outline: JSON is written when it is asked for, and not otherwise
+    Given a project with a log
+    When "<command>" is run
+    Then its output is not JSON
+    When "<command> --json" is run
+    Then its output is JSON
+
+    Examples:
+      | command         |
+      | audit log       |
+      | audit show 0    |
+      | audit verify    |
+      | audit seen      |
+      | identity list   |
+      | trace schemas OUT |
+
+  @REQ-206
+  Scenario: New keys are shown as text, and as JSON when that is asked for
+    Given a project with a log
+    When "identity create eva --name Eva --role developer" is run with its passphrases
+    Then its output is not JSON
+    When "identity create eve --name Eve --role developer --json" is run with its passphrases
+    Then its output is JSON
+
+  @REQ-207
+  Scenario: A quiet command writes its result alone, a verbose one more
+    Given a project with a log
+    When "-q data ingest --as ada" is run with its passphrases
+    Then nothing went to stderr and the result is there
+    When "audit verify -v" is run
+    Then more went to stderr than without -v
+
+  @REQ-207
+  Scenario: A reader that leaves is no error
+    Given a project with a log
+    When "audit verify" is run and its output is closed at once
+    Then it ends with exit code 0 and no message
+    When "audit verify" is run on a changed log and its output is closed at once
+    Then it ends with exit code 1 and no message
+
+  @REQ-208
+  Scenario: An error with several reasons
+    Given a project folder with two unknown fields
+    When "data ingest" is run
+    Then it ends with exit code 2, an error line for each of the two fields, and a hint for each
+
+  @REQ-208
+  Scenario: The exit codes are documented
+    When "--help" is run
+    Then the exit codes 0, 1, 2 and 3 are explained there and in docs/reference/commands.md
+
+  @REQ-209
+  Scenario Outline: Commands that only read the log load no database library
+    Given a project with a log
+    When "<command>" is run in a fresh interpreter
+    Then none of SQLAlchemy, SQLModel, Alembic and Dynaconf is loaded
+
+    Examples:
+      | command         |
+      | audit log       |
+      | audit show 0    |
+      | identity list   |
+
+  @REQ-209 @RC-42
+  Scenario: What is read quickly is verified
+    Given a project with a log
+    And an entry of its log is changed
+    When "identity list" is run
+    Then it ends with exit code 1 and an error line that names "entry 0"

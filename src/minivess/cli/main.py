@@ -6,74 +6,105 @@ import gc
 import importlib
 import os
 import sys
+import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
-from minivess.foundation.errors import CannotWriteError, InputError, MinivessError
+from minivess.cli.groups import Group, UnknownCommandError
+from minivess.cli.rendering import say_more
+from minivess.cli.streams import tolerate_readers_that_leave
+from minivess.foundation.errors import CannotWriteError, InputError, MinivessError, Reason
 from minivess.foundation.implements import implements
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": (
-        "minivess.cli.project.demo:demo",
-        "Run the whole workflow in a folder of its own, from volumes to a verified pack.",
-    ),
-    "init": ("minivess.cli.project.project_file:init", "Start a project folder with a project file to fill in."),
-    "status": ("minivess.cli.project.status:status", "Show which steps are done and the command of the next one."),
-    "identity": ("minivess.cli.people.accounts:identity", "People, services and their keys."),
-    "data": ("minivess.cli.data.preparation:data", "Ingest, validate, split and seal cases."),
-    "train": ("minivess.cli.models.modelling:train", "Train every member the project names."),
-    "ensemble": (
-        "minivess.cli.models.modelling:ensemble",
-        "Combine the trained members by the mean of their probabilities.",
-    ),
-    "calibrate": (
-        "minivess.cli.models.modelling:calibrate",
-        "Fit temperature and conformal threshold on the calibration part.",
-    ),
-    "model": ("minivess.cli.models.modelling:model", "Export the calibrated ensemble."),
-    "test-set": ("minivess.cli.sealed.requests:test_set", "Criteria, requests, approvals and the count of looks."),
-    "evaluate": (
-        "minivess.cli.sealed.requests:evaluate",
-        "Measure the exported model on the sealed test set, under an approval.",
-    ),
-    "serve": ("minivess.cli.serving.site:serve", "Answer inference requests, each with a receipt."),
-    "trace": (
-        "minivess.cli.trace.project_trace:trace",
-        "Requirements, risks, scenarios, results and code, linked and checked.",
-    ),
-    "doctor": ("minivess.cli.project.doctor:doctor", "Examine the workspace: plain copies, keys, log, disk, versions."),
-    "risk": ("minivess.cli.trace.risk:risk", "The risk file, computed from its plan."),
-    "audit": ("minivess.cli.log.audit:audit", "Read, prove and verify the log."),
-    "witness": ("minivess.cli.log.witnessing:witness", "Cosign the checkpoints of other logs (C2SP tlog-witness)."),
-    "release": ("minivess.cli.release.build:release", "Build, sign and verify evidence packs."),
+SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
+    "Start": {
+        "demo": ("project.demo:demo", "Run the whole workflow with made-up people in a new folder."),
+        "init": ("project.project_file:init", "Start a project folder with a project file to fill in."),
+        "status": ("project.status:status", "Show which steps are done and the command of the next one."),
+        "doctor": ("project.doctor:doctor", "Examine the workspace: keys, log, disk, versions."),
+    },
+    "People and the log": {
+        "identity": ("people.accounts:identity", "Manage people, services and their keys."),
+        "audit": ("log.audit:audit", "Read, prove and verify the log."),
+        "witness": ("log.witnessing:witness", "Cosign the checkpoints of other logs (C2SP tlog-witness)."),
+    },
+    "Data and models": {
+        "data": ("data.preparation:data", "Ingest, validate, split and seal cases."),
+        "train": ("models.modelling:train", "Train every member that the project names."),
+        "ensemble": ("models.modelling:ensemble", "Combine the trained members by their mean probability."),
+        "calibrate": ("models.modelling:calibrate", "Fit temperature and conformal threshold."),
+        "model": ("models.modelling:model", "Export and promote models; close unused training runs."),
+    },
+    "Evaluation and service": {
+        "test-set": ("sealed.requests:test_set", "Request, approve and list looks at the sealed test set."),
+        "evaluate": ("sealed.requests:evaluate", "Measure the exported model on the sealed test set."),
+        "serve": ("serving.site:serve", "Answer inference requests, each with a receipt."),
+    },
+    "Requirements, risks and releases": {
+        "trace": ("trace.project_trace:trace", "Check and show requirements, risks, tests and code."),
+        "risk": ("trace.risk:risk", "Compute the risk file and test its controls."),
+        "release": ("release.build:release", "Build, sign and verify evidence packs."),
+    },
+    "This program": {
+        "completion": ("project.completion:completion", "Print the completion script of a shell."),
+    },
 }
+"""The commands under their headings, in working order: where each is, and its summary."""
+
+EXIT_CODES = """
+\b
+Exit codes:
+  0  done
+  1  the answer is no: a gap, a gate, a refusal or a verdict
+  2  wrong usage, or a malformed file
+  3  could not check: a store, a key or a disk is out of reach
+"""
+
+_AGAIN = "start the same command again: finished work is kept"
+_INTERRUPTED = 130
 
 
-class LazyGroup(click.Group):
-    """A group that knows its commands' names and one-line helps, and imports a command only to run it."""
+class LazyGroup(Group):
+    """A group that knows its commands' names and summaries, and imports a command only to run it."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order of the work."""
-        return list(COMMANDS)
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(
+            *arguments, sections={name: tuple(commands) for name, commands in SECTIONS.items()}, **settings
+        )
+        self._places = {name: place for commands in SECTIONS.values() for name, place in commands.items()}
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._places:
             return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(importlib.import_module(module), attribute)
+        module, _, attribute = self._places[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(f"minivess.cli.{module}"), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}:{attribute} is not a command")
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+    def summaries(self, ctx: click.Context) -> dict[str, str]:
+        """The summaries, without importing any command."""
+        return {name: summary for name, (_, summary) in self._places.items()}
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Complete the name of a command without importing any."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=text) for name, text in self.summaries(ctx).items() if name.startswith(incomplete)
+        ]
+        return found or click.Command.shell_complete(self, ctx, incomplete)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.option(
     "-C",
     "--project",
@@ -87,53 +118,66 @@ class LazyGroup(click.Group):
 def app(context: click.Context, project: Path) -> None:
     """Segmentation devices with their evidence: train, evaluate under seal, serve, and release what a stranger can verify.
 
-    Results go to stdout (--json where it matters), progress to stderr. Exit codes: 0 done, 1 the answer is no,
-    2 usage or malformed input, 3 could not check.
+    Results go to stdout (as JSON with --json), progress and messages to stderr.
     """
     context.obj = project
+    started = time.monotonic()
+    context.call_on_close(lambda: say_more(f"took {time.monotonic() - started:.1f} s"))
 
 
-@implements("REQ-043")
+@implements("REQ-043", "REQ-208")
 def main() -> None:
-    """Run the command line; every expected error becomes one line, a hint and its exit code."""
+    """Run the command line; every expected error becomes a line for each reason, a hint and its exit code."""
     gc.set_threshold(100_000, 20, 20)  # what a command reads it keeps: looking for circles among it is time lost
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # records are checked by pydantic and nobody else
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # records are checked by pydantic alone
+    tolerate_readers_that_leave()
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(_say("interrupted", "start the same command again: finished work is kept", 130))
-    except KeyboardInterrupt:
-        sys.exit(_say("interrupted", "start the same command again: finished work is kept", 130))
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        sys.exit(_report([Reason("interrupted", _AGAIN)], _INTERRUPTED))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.ClickException as error:
-        hint = "" if error.ctx is None else f"`{error.ctx.command_path} --help` shows what it takes"  # type: ignore[attr-defined]
-        sys.exit(_say(error.format_message(), hint, 2))
+        sys.exit(_report([Reason(_words_of(error), _hint_of(error))], 2))
     except InputError as error:
-        hint = error.hint or "correct or replace the file and start again; nothing was written"
-        sys.exit(_say(error.message, hint, error.exit_code))
+        general = "correct or replace the file and start again; nothing was written"
+        sys.exit(_report([one._replace(hint=one.hint or general) for one in error.reasons], error.exit_code))
     except MinivessError as error:
-        sys.exit(_say(error.message, error.hint, error.exit_code))
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        sys.exit(_report(error.reasons, error.exit_code))
     except OSError as error:
-        sys.exit(
-            _say(
-                f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}",
-                "check the disk's space and permissions, then start again",
-                CannotWriteError.exit_code,
-            )
-        )
+        message = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+        hint = "check the disk's space and permissions, then start again"
+        sys.exit(_report([Reason(message, hint)], CannotWriteError.exit_code))
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("minivess"):
             raise
-        sys.exit(_say(f"{error.name} is not installed", "pip install 'minivess[ml,serving]'", 3))
+        sys.exit(_report([Reason(f"{error.name} is not installed", "pip install 'minivess[ml,serving]'")], 3))
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _say(message: str, hint: str, code: int) -> int:
-    click.echo(f"error: {message}", err=True)
-    if hint:
-        click.echo(f"hint: {hint}", err=True)
+def _hint_of(error: click.ClickException) -> str:
+    """What may have been meant, else where to read what can be given."""
+    if isinstance(error, UnknownCommandError) and error.hint:
+        return error.hint
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        return f"did you mean {' or '.join(f'`{one}`' for one in sorted(error.possibilities)[:3])}?"
+    context: click.Context | None = getattr(error, "ctx", None)
+    return "" if context is None else f"`{context.command_path} --help` shows what it takes"
+
+
+def _words_of(error: click.ClickException) -> str:
+    """A message of click in one line, without what becomes its hint."""
+    message = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
+    return " ".join(message.split())
+
+
+def _report(reasons: Iterable[Reason], code: int) -> int:
+    """Write each reason in its own line, with its hint below it."""
+    for reason in reasons:
+        click.echo(f"error: {reason.message}", err=True)
+        if reason.hint:
+            click.echo(f"hint: {reason.hint}", err=True)
     return code
 
 

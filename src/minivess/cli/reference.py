@@ -37,6 +37,16 @@ and ends with exit code 1 when a finding blocks. When `--as` names a person, or 
 only developer are in the environment, it also records the result. `data split` accepts only a recorded validation.
 Otherwise it validates again, records the result, and splits only if nothing blocks.
 
+Results go to stdout: as text, or as JSON with `--json`. Progress and messages go to stderr: none of them with `-q`,
+more with `-v`. `minivess completion bash` prints the completion script for bash; zsh and fish have theirs.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | the answer is no: a gap, a gate, a refusal or a verdict |
+| 2 | wrong usage, or a malformed file |
+| 3 | could not check: a store, a key or a disk is out of reach |
+
 Run the examples in a project folder, or with `-C FOLDER` before the command."""
 
 

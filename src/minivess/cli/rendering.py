@@ -1,4 +1,4 @@
-"""What a person sees: tables and JSON on stdout, progress on stderr."""
+"""What a person sees: results on stdout as text or JSON, progress on stderr."""
 
 from __future__ import annotations
 
@@ -14,6 +14,42 @@ from minivess.foundation.implements import implements
 
 if TYPE_CHECKING:
     from minivess.records.base import Record
+
+
+VERBOSITY = "minivess.verbosity"
+"""Under this name a command's context keeps -1 (quiet) or 1 (verbose)."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
+
+
+def verbosity() -> int:
+    """-1: only results and errors; 0; 1: more on stderr."""
+    context = click.get_current_context(silent=True)
+    return 0 if context is None else int(context.meta.get(VERBOSITY, 0))
+
+
+@implements("REQ-206")
+def emit(text: str, value: Any, *, as_json: bool) -> None:
+    """Write a result to stdout: its text, or its JSON when that was asked for."""
+    if as_json:
+        emit_json(value)
+    else:
+        click.echo(text)
+
+
+def emit_entry(index: int, *, as_json: bool, **more: object) -> None:
+    """Write the index of the log entry that a command appended."""
+    emit(f"entry {index}", {"entry": index, **more}, as_json=as_json)
+
+
+def emit_record(record: Record, *, as_json: bool) -> None:
+    """Write a record: a line for each of its fields, or JSON."""
+    if as_json:
+        emit_json(record)
+        return
+    for name, value in record.model_dump(mode="json").items():
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        click.echo(f"{name.replace('_', ' ')}: {shown if len(shown) <= 160 else shown[:157] + '…'}")
 
 
 def emit_json(value: Record | Sequence[Record | dict[str, Any]] | dict[str, Any]) -> None:
@@ -42,12 +78,15 @@ class Progress:
     """Progress on stderr: a bar that redraws itself on a terminal, a line every few seconds elsewhere."""
 
     def __init__(self) -> None:
+        self._quiet = verbosity() < 0
         self._terminal = sys.stderr.isatty()
         self._said = 0.0
         self._label = ""
 
     def __call__(self, label: str, done: int, total: int) -> None:
         """Say that `done` of `total` steps of `label` are made (`total` 0: unknown)."""
+        if self._quiet:
+            return
         finished = bool(total) and done >= total
         now = time.monotonic()
         if not finished and label == self._label and now - self._said < (0.1 if self._terminal else 10.0):
@@ -66,11 +105,18 @@ class Progress:
 
 
 def say(message: str) -> None:
-    """One line of progress on stderr."""
-    click.echo(message, err=True)
+    """One line of progress on stderr, unless the command is quiet."""
+    if verbosity() >= 0:
+        click.echo(message, err=True)
 
 
-def tell_beyond(sentences: Iterable[str]) -> None:
+def say_more(message: str) -> None:
+    """One line on stderr when the command is verbose."""
+    if verbosity() > 0:
+        click.echo(message, err=True)
+
+
+def name_further_gates(sentences: Iterable[str]) -> None:
     """Name the gates that require more than the acceptance criteria, before a look is spent."""
     for sentence in sentences:
         say(f"beyond the acceptance criteria: {sentence}")

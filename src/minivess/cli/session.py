@@ -1,4 +1,4 @@
-"""What most commands need first: the workspace, the services and somebody to act."""
+"""What most commands need first: the workspace, its services and the person who acts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from minivess.cli.rendering import Progress
+from minivess.cli.rendering import Progress, say_more
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
-from minivess.records.people.roles import IdentityKind, Role
+from minivess.records.people.roles import Role
 
 if TYPE_CHECKING:
-    from minivess.compliance.identity.signer import Signer
+    from minivess.workflows.people.keys import Signer
     from minivess.workflows.session.services import Services, WorkspaceReader
 
 _SITE = "minivess.cli.site"
@@ -30,7 +30,7 @@ def passphrase_for(identity: str) -> str:
     """The passphrase of an identity: from MINIVESS_PASSPHRASE_<ID> or asked for without echo.
 
     Raises:
-        UsageError: it is not in the environment and nobody sits at a terminal.
+        UsageError: it is not in the environment and there is no terminal to ask at.
     """
     variable = _variable(identity)
     held = os.environ.get(variable)
@@ -48,16 +48,18 @@ def services_of(folder: Path) -> Services:
     from minivess.workflows.session.services import open_services
 
     workspace = Workspace.find(folder)
+    say_more(f"opens {workspace.root} for writing")
     return open_services(workspace.root, log_passphrase=lambda: passphrase_for("log"), progress=Progress())
 
 
-@implements("REQ-190")
+@implements("REQ-190", "REQ-209")
 def reader_of(folder: Path) -> WorkspaceReader:
     """Open the workspace for reading, with the log that `audit --site` names; asks for no passphrase."""
     from minivess.workflows.session.services import open_reader
 
     workspace, site = Workspace.find(folder), chosen_site()
     url = None if site is None else f"sqlite:///{workspace.serving / f'{site}.db'}"
+    say_more(f"opens {workspace.root} for reading{f', the log of site {site}' if site else ''}")
     return open_reader(workspace.root, database_url=url, progress=Progress())
 
 
@@ -81,29 +83,31 @@ def chosen_site() -> str | None:
 
 
 def recorder_at_hand(folder: Path, actor: str | None, *roles: Role) -> str | None:
-    """Who puts a report on the record without being asked for it.
+    """Who records a report without being asked for a passphrase.
 
     Args:
         folder: the project folder.
         actor: the one who was named; they are asked for their passphrase if need be.
-        roles: who may record it, when nobody was named.
+        roles: who may record it, when no person was named.
 
     Returns:
         The one who was named, or the only person able to, when the environment holds their passphrase and the log's.
-        None: nobody, so that nothing is to be asked for.
+        None: no passphrase was given, so none is asked for.
     """
     if actor is not None:
         return actor
-    able = _able(Workspace.find(folder).root, roles)
+    from minivess.workflows.people.keys import able_people
+
+    able = able_people(Workspace.find(folder).root, roles)
     given = len(able) == 1 and all(os.environ.get(_variable(who)) for who in ("log", able[0]))
     return able[0] if given else None
 
 
 def signer_of(services: Services, actor: str | None, *roles: Role) -> Signer:
-    """Unlock whoever acts: the one named, or the only person with keys here who holds one of the roles.
+    """Unlock the person who acts: the one named, or the only person with keys here who holds one of the roles.
 
     Raises:
-        UsageError: nobody or several could act and none was named.
+        UsageError: no person or several could act and none was named.
         RefusedError: the passphrase is wrong, or the identity is locked.
     """
     from minivess.workflows.people.accounts import unlock
@@ -114,37 +118,28 @@ def signer_of(services: Services, actor: str | None, *roles: Role) -> Signer:
 
 def first_signer_of(folder: Path, actor: str | None, *roles: Role) -> Signer:
     """As `signer_of`, before there is a log that could count wrong passphrases."""
-    from minivess.compliance.identity.keyring import Keyring
+    from minivess.workflows.people.keys import unlock_without_log
 
     workspace = Workspace.find(folder)
     who = who_acts(workspace.root, actor, *roles)
-    return Keyring.of(workspace).unlock(who, passphrase_for(who))
+    return unlock_without_log(workspace, who, passphrase_for(who))
 
 
 def _variable(identity: str) -> str:
     return "MINIVESS_PASSPHRASE_" + identity.upper().replace("-", "_").replace(".", "_")
 
 
-def _able(workspace: Path, roles: tuple[Role, ...]) -> list[str]:
-    """The people with keys here who hold one of the roles."""
-    from minivess.compliance.identity.keyring import Keyring
-
-    return [
-        person.id
-        for person in Keyring.of(workspace).held()
-        if person.kind is IdentityKind.PERSON and (not roles or set(roles) & set(person.roles))
-    ]
-
-
 def who_acts(workspace: Path, actor: str | None, *roles: Role) -> str:
-    """Whoever acts: the one named, or the only person with keys here who holds one of the roles.
+    """The person who acts: the one named, or the only person with keys here who holds one of the roles.
 
     Raises:
-        UsageError: nobody or several could act and none was named.
+        UsageError: no person or several could act and none was named.
     """
     if actor is not None:
         return actor
-    able = _able(workspace, roles)
+    from minivess.workflows.people.keys import able_people
+
+    able = able_people(workspace, roles)
     if len(able) != 1:
         wanted = " or ".join(role.value for role in roles) or "person"
         raise UsageError(

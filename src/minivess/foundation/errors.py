@@ -14,7 +14,16 @@ never print and never exit.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple, Self
+
+
+class Reason(NamedTuple):
+    """One of the reasons for an error."""
+
+    message: str
+    hint: str = ""
 
 
 class MinivessError(Exception):
@@ -23,14 +32,26 @@ class MinivessError(Exception):
     Args:
         message: one line, naming what is wrong; never holds a secret.
         hint: one line, naming what would mend it.
+        reasons: every reason with its own hint, where there are several; by default the message is the only one.
     """
 
     exit_code = 3
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", reasons: Iterable[Reason] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self._reasons = tuple(reasons)
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Every reason with its own hint; where there is one, the message and the hint."""
+        return self._reasons or (Reason(self.message, self.hint),)
+
+    def with_reasons(self, reasons: Iterable[Reason]) -> Self:
+        """This error, with all its reasons."""
+        self._reasons = tuple(reasons)
+        return self
 
 
 class UsageError(MinivessError):
@@ -47,15 +68,22 @@ class InputError(MinivessError):
         path: the file at fault, when there is one.
         line: its line (from 1), when it is text.
         hint: what would mend it.
+        reasons: as for `MinivessError`.
     """
 
     exit_code = 2
 
     def __init__(
-        self, message: str, *, path: Path | str | None = None, line: int | None = None, hint: str = ""
+        self,
+        message: str,
+        *,
+        path: Path | str | None = None,
+        line: int | None = None,
+        hint: str = "",
+        reasons: Iterable[Reason] = (),
     ) -> None:
         where = "" if path is None else f"{path}{f':{line}' if line else ''}: "
-        super().__init__(f"{where}{message}", hint=hint)
+        super().__init__(f"{where}{message}", hint=hint, reasons=reasons)
         self.path = None if path is None else Path(path)
         self.line = line
 

@@ -7,6 +7,8 @@ Settings hold no secret: a URL with a password in it is refused.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +25,7 @@ _INSTEAD = {
     "mlflow_uri": "leave it out of the URL; MLflow reads MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
 }
 _KEYS = ("database_url", "lineage_file", "lineage_url", "mlflow_uri")
+_VARIABLES = frozenset(f"MINIVESS_{key.upper()}" for key in _KEYS)
 
 
 class Settings(BaseModel):
@@ -47,28 +50,19 @@ def load_settings(workspace: Path) -> Settings:
         InputError: the settings file is malformed, too large, or holds a name that is no setting.
         UsageError: a URL carries a password, or the lineage URL a name.
     """
-    from dynaconf import Dynaconf
-
     root = workspace.absolute()
     evidence = root / "evidence"
     file = root / SETTINGS_FILE
     if file.exists():
         _check_file(file)
-    source = Dynaconf(
-        envvar_prefix="MINIVESS",
-        settings_files=[str(file)] if file.exists() else [],
-        root_path=str(root),
-        environments=False,
-        load_dotenv=False,
-        ignore_unknown_envvars=True,
-        auto_cast=False,
-        core_loaders=["TOML"],
-        database_url=f"sqlite:///{evidence / 'audit.db'}",
-        lineage_file="evidence/lineage/events.jsonl",
-        lineage_url="",
-        mlflow_uri=f"sqlite:///{evidence / 'mlflow.db'}",
-    )
-    values = {key: source.get(key) for key in _KEYS}
+    defaults = {
+        "database_url": f"sqlite:///{evidence / 'audit.db'}",
+        "lineage_file": "evidence/lineage/events.jsonl",
+        "lineage_url": "",
+        "mlflow_uri": f"sqlite:///{evidence / 'mlflow.db'}",
+    }
+    stated = file.exists() or any(name.upper() in _VARIABLES for name in os.environ)
+    values: Mapping[str, object] = _stated(root, file, defaults) if stated else defaults
     for key, value in values.items():
         if not isinstance(value, str) or not (value.strip() or key == "lineage_url"):
             raise InputError(f"setting {key!r} must be a non-empty text", path=SETTINGS_FILE)
@@ -80,6 +74,24 @@ def load_settings(workspace: Path) -> Settings:
         lineage_url=str(values["lineage_url"]),
         mlflow_uri=str(values["mlflow_uri"]),
     )
+
+
+def _stated(root: Path, file: Path, defaults: dict[str, str]) -> dict[str, object]:
+    """The settings that the environment or the file states, and for the others the defaults."""
+    from dynaconf import Dynaconf  # a third of a second that a workspace with the defaults does not need
+
+    source = Dynaconf(
+        envvar_prefix="MINIVESS",
+        settings_files=[str(file)] if file.exists() else [],
+        root_path=str(root),
+        environments=False,
+        load_dotenv=False,
+        ignore_unknown_envvars=True,
+        auto_cast=False,
+        core_loaders=["TOML"],
+        **defaults,
+    )
+    return {key: source.get(key) for key in _KEYS}
 
 
 def _check_file(file: Path) -> None:

@@ -23,6 +23,9 @@ from minivess.foundation.files import read_limited
 
 Plain = None | bool | int | float | str
 
+_MOST_REASONS = 20
+"""Problems of one file that an error names."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -273,18 +276,27 @@ def validate_node[R: BaseModel](
     try:
         return record.model_validate({**node, **given})
     except ValidationError as error:
-        raise _explain(_first(error, node), node, record, shown, _fields(record, given)) from None
+        raise _explained(error, node, record, shown, _fields(record, given)) from None
 
 
 def _fields(record: type[BaseModel], given: Mapping[str, Any]) -> list[str]:
     return [name for name in record.model_fields if name not in given]
 
 
-def _first(error: ValidationError, node: YamlMap) -> ErrorDetails:
-    """The problem to name: an unknown field before the missing one it was probably meant to be, else by line."""
+def _explained(
+    error: ValidationError, node: YamlMap, record: type[BaseModel], shown: str, known: list[str]
+) -> InputError:
+    """The first problem as an error, with all problems as its reasons."""
+    problems = [_explain(problem, node, record, shown, known) for problem in _ordered(error, node)]
+    reasons = dict.fromkeys(reason for problem in problems[:_MOST_REASONS] for reason in problem.reasons)
+    return problems[0].with_reasons(reasons)
+
+
+def _ordered(error: ValidationError, node: YamlMap) -> list[ErrorDetails]:
+    """The problems to name: unknown fields before the missing ones they were probably meant to be, else by line."""
     problems = error.errors(include_url=False, include_input=False, include_context=True)
     unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
-    return min(unknown or problems, key=lambda problem: line_at(node, _steps(problem, node)))
+    return sorted(unknown or problems, key=lambda problem: line_at(node, _steps(problem, node)))
 
 
 def _steps(problem: ErrorDetails, node: YamlMap) -> tuple[str | int, ...]:

@@ -73,7 +73,7 @@ def test_a_log_is_the_same_after_it_is_opened_again(desk: Desk) -> None:
 
 
 def test_entries_can_be_read_from_anywhere_across_pages(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minivess.compliance.audit.reader._PAGE", 3)
+    monkeypatch.setattr("minivess.compliance.audit.reader.PAGE", 3)
     for _ in range(8):
         desk.log.append(draft(), desk.ada)
 

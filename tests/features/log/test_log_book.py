@@ -16,8 +16,8 @@ import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.audit.log import AuditLog
-from minivess.compliance.audit.reader import Wanted
 from minivess.compliance.audit.rebuild import Rebuilt
+from minivess.compliance.audit.search import Wanted
 from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.tlog_proof import parse_proof, receipt_of, write_tlog_proof
@@ -29,15 +29,8 @@ from minivess.foundation.errors import MinivessError
 from minivess.observability.lineage.entry_events import event_of
 from minivess.records.log.entry import Draft, Entry, Outcome
 from minivess.records.log.receipt import Receipt
-from minivess.workflows.log.inspection import (
-    Explained,
-    compare_caches,
-    drill,
-    erase,
-    explain,
-    how_proven,
-    rebuild_caches,
-)
+from minivess.workflows.log.explanation import Explained, explain, how_proven
+from minivess.workflows.log.inspection import compare_caches, drill, erase, rebuild_caches
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from tests.support import earlier

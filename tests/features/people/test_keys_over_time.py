@@ -34,6 +34,7 @@ from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.log.inspection import reliance_on
 from minivess.workflows.people import accounts
 from minivess.workflows.people.enrolment_checks import checks_in
+from minivess.workflows.people.standing import states_of
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from tests.support.builders import audit_logs
@@ -380,7 +381,7 @@ def _(story: Story) -> None:
 @then("the list of identities shows that Rosa is locked")
 def _(story: Story) -> None:
     workspace = Workspace(story.services.workspace)
-    states = accounts.states_of(workspace, story.keystore.identities())
+    states = states_of(workspace, story.keystore.identities())
     assert states == {"ada": "valid", "eve": "valid", "log": "valid", "max": "valid", "rosa": "locked"}
 
 

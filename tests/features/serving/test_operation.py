@@ -72,11 +72,11 @@ def _(database: Database) -> None:
 
 @then("the store is as it was, and can be upgraded later")
 def _(database: Database) -> None:
-    with database.reading() as connection:
+    with database.asking() as connection:
         assert database.revision(connection) is None
     with database.writing() as connection:
         database.migrate(connection)
-    with database.reading() as connection:
+    with database.asking() as connection:
         assert not database.outdated(connection)
 
 

@@ -17,6 +17,7 @@ from minivess.records.log.entry import Outcome
 from minivess.records.log.serving_log import RefusalReason
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.people import accounts
+from minivess.workflows.people.standing import states_of
 from minivess.workflows.serving.serving_log import Pace, ServingLog
 from minivess.workflows.serving.site import open_serving_log
 from minivess.workflows.session.recording import recorded
@@ -91,7 +92,7 @@ def test_a_site_is_served_once_at_a_time(project: ProjectFolder, services: Servi
 
 def test_the_key_of_a_serving_log_is_listed_as_valid(project: ProjectFolder, services: Services) -> None:
     def states() -> dict[str, str]:
-        return accounts.states_of(project.workspace, Keystore(project.workspace.keystore).identities())
+        return states_of(project.workspace, Keystore(project.workspace.keystore).identities())
 
     assert states()["inference"] == "valid"
     with opened(project, services):

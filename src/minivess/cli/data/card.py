@@ -6,17 +6,20 @@ from pathlib import Path
 
 import click
 
-from minivess.cli.rendering import emit_json, say
+from minivess.cli.groups import Command
+from minivess.cli.rendering import emit_json, json_option, say
 from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.records.people.roles import Role
 
 
-@click.command()
+@click.command(cls=Command)
 @actor_option
-@click.option("--json", "as_json", is_flag=True, help="Write the card as JSON.")
+@json_option
 @click.pass_obj
 def card(project: Path, actor: str | None, as_json: bool) -> None:
-    """Write the data card: data/card.html for people, data/croissant.json (Croissant 1.1, RAI) for machines.
+    """Write the data card as a page and as Croissant JSON.
+
+    The page is data/card.html. data/croissant.json is Croissant 1.1 with RAI.
 
     What machines know is taken from the manifest, validation, split, seal and log; the rest from `data.card` in
     minivess.yaml. A missing statement is shown as "not stated". Of the test part nothing measured is shown.

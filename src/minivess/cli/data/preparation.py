@@ -11,23 +11,32 @@ from minivess.cli.data.splits import leakage, split
 from minivess.cli.data.synthesis import synthesise
 from minivess.cli.data.validation import profile, validate
 from minivess.cli.data.versions import add, pipeline, pull, push
-from minivess.cli.rendering import emit_json, emit_table, say
+from minivess.cli.groups import Group
+from minivess.cli.rendering import emit, emit_json, emit_table, json_option, say
 from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.people.roles import Role
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    sections={
+        "Prepare": ("add", "ingest", "validate", "profile", "card"),
+        "Split and seal": ("split", "leakage", "seal"),
+        "Version": ("push", "pull", "pipeline"),
+        "Make": ("synthesise",),
+    },
+)
 def data() -> None:
     """Ingest, validate, split and seal cases."""
 
 
 @data.command()
 @actor_option
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @click.pass_obj
 def ingest(project: Path, actor: str | None, as_json: bool) -> None:
-    """Read and normalise every case of the project (finished cases are kept)."""
+    """Read and normalise every case; finished cases are kept."""
     from minivess.workflows.data import preparation as workflow
 
     with services_of(project) as services:
@@ -47,29 +56,34 @@ def ingest(project: Path, actor: str | None, as_json: bool) -> None:
         for case in manifest.cases
     ]
     emit_table(("case", "subject", "format", "shape", "spacing", "foreground"), rows)
-    for note, where in _told(manifest).items():
+    for note, where in _notes_of(manifest).items():
         say(f"{where[0]}{f' and {len(where) - 1} more' if len(where) > 1 else ''}: {note}")
 
 
 @data.command()
 @actor_option
+@json_option
 @click.pass_obj
-def seal(project: Path, actor: str | None) -> None:
-    """Encrypt the test part, remove its plain files, and version the data with DVC."""
+def seal(project: Path, actor: str | None, as_json: bool) -> None:
+    """Encrypt the test part and remove its plain files.
+
+    The data are versioned with DVC.
+    """
     from minivess.workflows.data import preparation as workflow
 
     with services_of(project) as services:
         manifest = workflow.seal(services, signer_of(services, actor, Role.DEVELOPER))
-    click.echo(f"{len(manifest.files)} files sealed for {', '.join(manifest.wrapped_keys)}")
+    text = f"{len(manifest.files)} files sealed for {', '.join(manifest.wrapped_keys)}"
+    emit(text, {"files": len(manifest.files), "sealed_for": list(manifest.wrapped_keys)}, as_json=as_json)
 
 
-def _told(manifest: DatasetManifest) -> dict[str, list[str]]:
-    """What reading changed or could not settle, and the cases it concerns."""
-    told: dict[str, list[str]] = {}
+def _notes_of(manifest: DatasetManifest) -> dict[str, list[str]]:
+    """What reading changed or could not decide, and the cases it concerns."""
+    found: dict[str, list[str]] = {}
     for case in manifest.cases:
         for note in (*case.notes, *(f"accepted although it may identify a person: {at}" for at in case.identifiers)):
-            told.setdefault(note, []).append(case.id)
-    return told
+            found.setdefault(note, []).append(case.id)
+    return found
 
 
 data.add_command(card)

@@ -7,25 +7,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from minivess.cli.rendering import emit_json, emit_table, say
+from minivess.cli.groups import Command
+from minivess.cli.rendering import emit_json, emit_table, json_option, say
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.records.data.split import Share, SplitManifest
 from minivess.records.people.roles import Role
 
 if TYPE_CHECKING:
-    from minivess.compliance.identity.signer import Signer
+    from minivess.workflows.people.keys import Signer
     from minivess.workflows.session.services import Services
 
 
-@click.command()
+@click.command(cls=Command)
 @actor_option
 @click.option("--preview", is_flag=True, help="Show the split and lock nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @click.pass_obj
 def split(project: Path, actor: str | None, preview: bool, as_json: bool) -> None:
-    """Assign subjects to training, calibration and test, and lock that by a signed entry.
+    """Assign subjects to training, calibration and test; lock that.
 
-    A locked split cannot be redone for the same cases: look at it with --preview first.
+    A signed entry locks it. A locked split cannot be redone for the same cases: look at it with --preview first.
     """
     from minivess.workflows.data import preparation, splits
 
@@ -41,15 +42,15 @@ def split(project: Path, actor: str | None, preview: bool, as_json: bool) -> Non
         emit_json(made)
     else:
         emit_table(*_table(shares))
-    _tell(made, preview=preview)
+    _write_notes(made, preview=preview)
 
 
-@click.command()
+@click.command(cls=Command)
 @actor_option
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @click.pass_obj
 def leakage(project: Path, actor: str | None, as_json: bool) -> None:
-    """Look for leaks in the present split; a leak ends with exit 1.
+    """Look for leaks in the present split; exit 1 when there is one.
 
     Compares subjects, acquisitions, origins, exact copies and near duplicates. Writes data/leakage.json and, when there
     is something to show, data/leakage.html with the pictures of each pair.
@@ -88,7 +89,7 @@ def _table(shares: tuple[Share, ...]) -> tuple[tuple[str, ...], list[tuple[objec
     return ("part", "subjects", "cases", "foreground", *strata), rows
 
 
-def _tell(made: SplitManifest, *, preview: bool) -> None:
+def _write_notes(made: SplitManifest, *, preview: bool) -> None:
     for pair in made.near[:12]:
         say(f"{pair.cases[0]} and {pair.cases[1]} stay together: {pair.kind.value}, {pair.detail}")
     if len(made.near) > 12:

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from minivess.cli.groups import Command
 from minivess.cli.rendering import Progress, emit_json, emit_table, say
-from minivess.ml.synthesis.parameters import Described, described, parameters_of
+from minivess.workflows.data.synthesis import Described, described
 
 
 def _parameters(command: Callable[..., None]) -> Callable[..., None]:
@@ -29,7 +30,7 @@ def _shape(row: Described) -> dict[str, Any]:
     return {"type": type(row.default)}
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--seed", type=click.IntRange(min=0), default=7, show_default=True, help="What one set differs in from another."
@@ -55,12 +56,10 @@ def synthesise(
     stenoses and leaks), and synthesis.json states parameters, seeds and digests. The same seed and parameters give the
     same voxels and networks on every machine. An interrupted run goes on where it stopped.
     """
-    from minivess.ml.synthesis.collection import write_collection
+    from minivess.workflows.data.synthesis import synthesise as make
 
     given = {name: value for name, value in settings.items() if value is not None}
-    made = write_collection(
-        out, parameters_of(**given), seed=seed, count=count, kind=kind, projection=projection, progress=Progress()
-    )
+    made = make(out, given, seed=seed, count=count, kind=kind, projection=projection, progress=Progress())
     if as_json:
         emit_json(made)
         return

@@ -6,18 +6,19 @@ from pathlib import Path
 
 import click
 
-from minivess.cli.rendering import emit_json, emit_table, say
+from minivess.cli.groups import Command
+from minivess.cli.rendering import emit_json, emit_table, json_option, say
 from minivess.cli.session import actor_option, reader_of, recorder_at_hand, services_of, signer_of
 from minivess.records.data.profile import Spread
 from minivess.records.people.roles import Role
 
 
-@click.command()
+@click.command(cls=Command)
 @actor_option
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @click.pass_obj
 def validate(project: Path, actor: str | None, as_json: bool) -> None:
-    """Run the rules over the cases; a blocking finding ends with exit 1.
+    """Run the rules over the cases; exit 1 when a finding blocks.
 
     Writes data/validation.html to read, data/validation.json and data/profile.json. `data.rules` in minivess.yaml
     changes the severity of a rule. No passphrase is needed. The result is recorded in the log when --as names who
@@ -48,12 +49,15 @@ def validate(project: Path, actor: str | None, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-@click.command()
+@click.command(cls=Command)
 @actor_option
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @click.pass_obj
 def profile(project: Path, actor: str | None, as_json: bool) -> None:
-    """Put into figures what the images are like: data/profile.json, the reference for drift."""
+    """Describe the images in figures, as the reference for drift.
+
+    They are written to data/profile.json.
+    """
     from minivess.workflows.data import profile as workflow
 
     with services_of(project) as services:

@@ -6,62 +6,78 @@ from pathlib import Path
 
 import click
 
-from minivess.cli.rendering import emit_json, emit_table, say
+from minivess.cli.groups import Command
+from minivess.cli.rendering import emit, emit_json, emit_table, json_option, say
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.records.people.roles import Role
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @actor_option
+@json_option
 @click.pass_obj
-def add(project: Path, actor: str | None, path: Path | None) -> None:
-    """Put raw data under DVC: PATH inside the project folder, or the folder that data.root names."""
+def add(project: Path, actor: str | None, path: Path | None, as_json: bool) -> None:
+    """Put raw data under DVC.
+
+    They are in PATH inside the project folder, or in the folder that data.root names.
+    """
     from minivess.workflows.data import versions as workflow
 
     with services_of(project) as services:
         named = path.absolute() if path is not None and path.exists() else path
         made = workflow.add(services, signer_of(services, actor, Role.DEVELOPER), named)
-    click.echo(f"{made.name}  {made.digest}  {len(made.files)} files, {made.size} bytes")
+    emit(
+        f"{made.name}  {made.digest}  {len(made.files)} files, {made.size} bytes",
+        {"name": made.name, "digest": made.digest, "files": len(made.files), "bytes": made.size},
+        as_json=as_json,
+    )
 
 
-@click.command()
+@click.command(cls=Command)
 @actor_option
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @click.pass_obj
 def push(project: Path, actor: str | None, as_json: bool) -> None:
-    """Send everything under DVC to the remote that the project file names; an interrupted push goes on."""
+    """Send everything under DVC to the project's remote.
+
+    The project file names the remote. An interrupted push continues when it is run again.
+    """
     from minivess.workflows.data import versions as workflow
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.DEVELOPER)
         if not workflow.is_sealed(services):
-            say("nothing is sealed yet: whoever reads the remote can look at what becomes the test part")
+            say("nothing is sealed yet: every reader of the remote can see the cases that become the test part")
         done = workflow.push(services, signer)
-    _show(done.files, done.size, {folder.name: folder.digest for folder in done.folders}, as_json=as_json)
+    _write_transfer(done.files, done.size, {folder.name: folder.digest for folder in done.folders}, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @actor_option
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @click.pass_obj
 def pull(project: Path, actor: str | None, as_json: bool) -> None:
-    """Bring back everything under DVC, every byte checked, if it is the version the log cites."""
+    """Fetch everything under DVC, every byte checked.
+
+    It must be the version that the log cites.
+    """
     from minivess.workflows.data import versions as workflow
 
     with services_of(project) as services:
         done = workflow.pull(services, signer_of(services, actor, Role.DEVELOPER))
-    _show(done.files, done.size, {folder.name: folder.digest for folder in done.folders}, as_json=as_json)
+    _write_transfer(done.files, done.size, {folder.name: folder.digest for folder in done.folders}, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("stage", required=False, type=click.Choice(["evaluate", "release"]))
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @click.pass_obj
 def pipeline(project: Path, stage: str | None, as_json: bool) -> None:
-    """Write dvc.yaml from the project file and show which stages are stale; those that were run before it are known.
+    """Write dvc.yaml from the project file; list stale stages.
 
-    With STAGE: whether people did what that stage stands for; exit 1 and what they have to do, if not.
+    Stages that were run before are known. With STAGE, check whether people did their part of it; exit code 1 names what
+    they have to do.
     """
     from minivess.foundation.paths import Workspace
     from minivess.workflows.pipeline import stage_states as workflow
@@ -71,7 +87,7 @@ def pipeline(project: Path, stage: str | None, as_json: bool) -> None:
     if stage is not None:
         with reader_of(project) as services:
             workflow.check_people(services, stage)
-        click.echo(f"{stage}: done")
+        emit(f"{stage}: done", {"stage": stage, "done": True}, as_json=as_json)
         return
     root = Workspace.find(project).root
     plan = load_project(root)
@@ -84,9 +100,9 @@ def pipeline(project: Path, stage: str | None, as_json: bool) -> None:
         emit_table(("stage", "command", "stale"), [tuple(row.values()) for row in rows])
 
 
-def _show(files: int, size: int, folders: dict[str, str], *, as_json: bool) -> None:
+def _write_transfer(files: int, size: int, folders: dict[str, str], *, as_json: bool) -> None:
     if as_json:
         emit_json({"files": files, "bytes": size, "folders": folders})
         return
     emit_table(("under DVC", "digest"), folders.items())
-    say(f"{files} files went over the line, {size} bytes; the others were there already")
+    say(f"{files} files were transferred, {size} bytes; the others were there already")

@@ -1,4 +1,4 @@
-"""`minivess train`, `ensemble`, `calibrate` and `model export`."""
+"""`minivess train`, `ensemble`, `calibrate` and `model`."""
 
 from __future__ import annotations
 
@@ -6,47 +6,66 @@ from pathlib import Path
 
 import click
 
-from minivess.cli.rendering import emit_json
+from minivess.cli.groups import Command, Group
+from minivess.cli.rendering import emit, emit_entry, emit_json, emit_record, emit_table, json_option
 from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.records.people.roles import Role
 
 
-@click.command()
+@click.command(cls=Command)
 @actor_option
+@json_option
 @click.pass_obj
-def train(project: Path, actor: str | None) -> None:
-    """Train every member the project names; finished members are kept."""
+def train(project: Path, actor: str | None, as_json: bool) -> None:
+    """Train every member that the project names.
+
+    Finished members are kept.
+    """
     from minivess.workflows.models import training
 
     with services_of(project) as services:
-        emit_json(training.train(services, signer_of(services, actor, Role.DEVELOPER)))
+        trained = training.train(services, signer_of(services, actor, Role.DEVELOPER))
+    if as_json:
+        emit_json(trained)
+        return
+    rows = [
+        (member.seed, member.steps, f"{member.final_loss:.4f}", member.device, f"{member.seconds:.0f}", member.weights)
+        for member in trained
+    ]
+    emit_table(("member", "steps", "final loss", "device", "seconds", "weights"), rows)
 
 
-@click.command()
+@click.command(cls=Command)
 @actor_option
+@json_option
 @click.pass_obj
-def ensemble(project: Path, actor: str | None) -> None:
-    """Combine the trained members by the mean of their probabilities."""
+def ensemble(project: Path, actor: str | None, as_json: bool) -> None:
+    """Combine the trained members by their mean probability."""
     from minivess.workflows.models import ensembles
 
     with services_of(project) as services:
-        click.echo(ensembles.combine(services, signer_of(services, actor, Role.DEVELOPER)))
+        made = ensembles.combine(services, signer_of(services, actor, Role.DEVELOPER))
+    emit(str(made), {"ensemble": str(made)}, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @actor_option
+@json_option
 @click.pass_obj
-def calibrate(project: Path, actor: str | None) -> None:
-    """Fit temperature and conformal threshold on the calibration part."""
+def calibrate(project: Path, actor: str | None, as_json: bool) -> None:
+    """Fit temperature and conformal threshold.
+
+    They are fitted on the calibration part.
+    """
     from minivess.workflows.models import calibration
 
     with services_of(project) as services:
-        emit_json(calibration.calibrate(services, signer_of(services, actor, Role.DEVELOPER)))
+        emit_record(calibration.calibrate(services, signer_of(services, actor, Role.DEVELOPER)), as_json=as_json)
 
 
-@click.group()
+@click.group(cls=Group, sections={"Commands": ("export", "promote", "dispose")})
 def model() -> None:
-    """Export the calibrated ensemble; account for runs it does not use."""
+    """Export and promote models; close unused training runs."""
 
 
 @model.command()
@@ -54,25 +73,28 @@ def model() -> None:
 @click.option("--verdict", required=True, help="What became of the run: discarded, repeated, …")
 @click.option("--reason", required=True, help="Why, in one line. It is signed and shown in the release.")
 @actor_option
+@json_option
 @click.pass_obj
-def dispose(project: Path, actor: str | None, entry: int, verdict: str, reason: str) -> None:
-    """Account for the training run of log ENTRY that no ensemble uses."""
+def dispose(project: Path, *, actor: str | None, entry: int, verdict: str, reason: str, as_json: bool) -> None:
+    """Close the unused training run of log ENTRY with a reason."""
     from minivess.workflows.models import dispositions
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.DEVELOPER)
-        click.echo(f"entry {dispositions.dispose(services, signer, entry, verdict=verdict, reason=reason).index}")
+        receipt = dispositions.dispose(services, signer, entry, verdict=verdict, reason=reason)
+    emit_entry(receipt.index, as_json=as_json)
 
 
 @model.command()
 @actor_option
+@json_option
 @click.pass_obj
-def export(project: Path, actor: str | None) -> None:
-    """Write one ONNX graph of the calibrated ensemble and prove its parity with PyTorch."""
+def export(project: Path, actor: str | None, as_json: bool) -> None:
+    """Write the calibrated ensemble as ONNX; compare it with PyTorch."""
     from minivess.workflows.models import export
 
     with services_of(project) as services:
-        emit_json(export.export(services, signer_of(services, actor, Role.DEVELOPER)))
+        emit_record(export.export(services, signer_of(services, actor, Role.DEVELOPER)), as_json=as_json)
 
 
 @model.command()
@@ -82,11 +104,16 @@ def export(project: Path, actor: str | None) -> None:
 )
 @click.option("--reason", required=True, help="Why, in one line. It is signed and stays in the log.")
 @actor_option
+@json_option
 @click.pass_obj
-def promote(project: Path, actor: str | None, digest: str, stage: str, reason: str) -> None:
-    """Move the exported model DIGEST to another stage; one model at most is in production."""
+def promote(project: Path, *, actor: str | None, digest: str, stage: str, reason: str, as_json: bool) -> None:
+    """Move the exported model DIGEST to another stage.
+
+    At most one model is in production.
+    """
     from minivess.workflows.models import promotion
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.RELEASE_MANAGER)
-        click.echo(f"entry {promotion.promote(services, signer, digest, stage=stage, reason=reason).index}")
+        receipt = promotion.promote(services, signer, digest, stage=stage, reason=reason)
+    emit_entry(receipt.index, as_json=as_json)

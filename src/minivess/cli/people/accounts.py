@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from minivess.cli.groups import Group
 from minivess.cli.proposals import read_proposal, write_proposal
-from minivess.cli.rendering import emit_json, emit_table, say
+from minivess.cli.rendering import emit, emit_entry, emit_json, emit_record, emit_table, json_option, say
 from minivess.cli.session import actor_option, passphrase_for, reader_of, services_of, signer_of
 from minivess.foundation.paths import Workspace
 from minivess.records.people.roles import IdentityKind, Role
@@ -20,9 +21,14 @@ if TYPE_CHECKING:
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    sections={
+        "Commands": ("list", "create", "enrol", "rotate", "revoke", "reinstate", "roots", "import"),
+    },
+)
 def identity() -> None:
-    """People, services and their keys."""
+    """Manage people, services and their keys."""
 
 
 @identity.command()
@@ -37,42 +43,43 @@ def identity() -> None:
     help="Repeatable.",
 )
 @click.option("--token", help="The PKCS #11 URI of a signing key in a token (its module: MINIVESS_PKCS11_MODULE).")
+@json_option
 @click.pass_obj
-def create(project: Path, identifier: str, name: str, roles: tuple[str, ...], token: str | None) -> None:
-    """Make keys for ID, wrapped with a passphrase; with --token, the passphrase is the token's PIN.
+def create(
+    project: Path, *, identifier: str, name: str, roles: tuple[str, ...], token: str | None, as_json: bool
+) -> None:
+    """Make keys for ID, wrapped with a passphrase.
 
-    A person's keys go to the profile of this account ($XDG_DATA_HOME/minivess, or ~/.local/share/minivess), the public record
+    With --token, the passphrase is the token's PIN. A person's keys go to the profile of this account
+    ($XDG_DATA_HOME/minivess, or ~/.local/share/minivess), the public record
     to people/ID.json. Keys that the profile has for ID already are used in this project as well.
     """
-    from minivess.compliance.identity.keyring import Keyring
+    from minivess.workflows.people.keys import make_keys
 
     held = tuple(Role(role) for role in roles)
-    kind = IdentityKind.SERVICE if held == (Role.SERVICE,) else IdentityKind.PERSON
-    ring = Keyring.of(Workspace.find(project))
-    made = ring.create(identifier, name, kind, held, passphrase_for(identifier), token=token)
-    emit_json(made)
-    if kind is IdentityKind.PERSON:
-        say(f"the keys are in {ring.profile.keys}, the public record is in people/{identifier}.json")
+    made = make_keys(Workspace.find(project), identifier, name, held, passphrase_for(identifier), token=token)
+    emit_record(made.identity, as_json=as_json)
+    if made.folder is not None:
+        say(f"the keys are in {made.folder}, the public record is in people/{identifier}.json")
 
 
 @identity.command("import")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
-def import_folder(folder: Path) -> None:
-    """Move the keys of people out of the 0.1.0 workspace FOLDER (or its keystore) into the profile of this account.
+@json_option
+def import_folder(folder: Path, as_json: bool) -> None:
+    """Move the keys of people out of the 0.1.0 workspace FOLDER.
 
-    Services, the log's key and demonstrations stay. The command can be given again when it was interrupted.
+    FOLDER may be its keystore. The keys go to the profile of this account. Services, the log's key and
+    demonstrations stay. The command can be given again when it was interrupted.
     """
-    from minivess.compliance.identity.key_import import import_keys
-    from minivess.foundation.user_profile import Profile
+    from minivess.workflows.people.keys import import_own_keys
 
-    profile = Profile.of_user()
-    moved = import_keys(folder, profile)
-    for one in moved:
-        click.echo(f"{one.id}: key {one.signing_key.key_id[:12]} is in {profile.root} now")
-    if moved:
+    done = import_own_keys(folder)
+    lines = [f"{one.id}: key {one.signing_key.key_id[:12]} is in {done.profile} now" for one in done.identities]
+    text = "\n".join(lines) or "no keys of people are left to move"
+    emit(text, {"moved": [one.id for one in done.identities], "profile": str(done.profile)}, as_json=as_json)
+    if done.identities:
         say("copies of the workspace that were made before still have the keys, under their passphrases: change these")
-    else:
-        click.echo("no keys of people are left to move")
 
 
 @identity.command()
@@ -80,25 +87,30 @@ def import_folder(folder: Path) -> None:
 @click.option("--document", help="The document of identity that you checked: its kind, and where a copy is kept.")
 @click.option("--training", help="The record of training that you checked.")
 @actor_option
+@json_option
 @click.pass_obj
-def enrol(project: Path, identifier: str, document: str | None, training: str | None, actor: str | None) -> None:
-    """Let ID act in the log from now on (signed by a root or a release manager).
+def enrol(
+    project: Path, *, identifier: str, document: str | None, training: str | None, actor: str | None, as_json: bool
+) -> None:
+    """Let ID act in the log from now on.
 
-    For a person, you say which document and which training you checked; both stay in the log with your name.
+    A root or a release manager signs this. For a person, you say which document and which training you checked;
+    both stay in the log with your name.
     """
-    from minivess.compliance.identity.keyring import Keyring
     from minivess.records.log.witnessed import Checked
     from minivess.workflows.people.accounts import enrol as enrol_identity
+    from minivess.workflows.people.keys import identity_of
 
     with services_of(project) as services:
-        known, checked = Keyring.of(services.workspace).identity(identifier), None
+        known, checked = identity_of(services.workspace, identifier), None
         if known.kind is IdentityKind.PERSON and not (known.demo and document is training is None):
             checked = Checked(
                 document=document or _ask("--document", f"Which document of {identifier} did you check"),
                 training=training or _ask("--training", f"Which training record of {identifier} did you check"),
             )
         signer = signer_of(services, actor, Role.RELEASE_MANAGER)
-        click.echo(f"entry {enrol_identity(services, signer, identifier, checked).index}")
+        receipt = enrol_identity(services, signer, identifier, checked)
+    emit_entry(receipt.index, as_json=as_json)
 
 
 def _ask(option: str, question: str) -> str:
@@ -118,30 +130,40 @@ def _ask(option: str, question: str) -> str:
 @click.argument("identifier", metavar="ID")
 @click.option("--token", help="The PKCS #11 URI of the new key, when it is in a token.")
 @click.option("--new-passphrase", is_flag=True, help="Ask for another passphrase (MINIVESS_PASSPHRASE_<ID>_NEW).")
+@json_option
 @click.pass_obj
-def rotate(project: Path, identifier: str, token: str | None, new_passphrase: bool) -> None:
-    """Go on under a new signing key, by an entry signed with the old one."""
+def rotate(project: Path, identifier: str, token: str | None, new_passphrase: bool, as_json: bool) -> None:
+    """Replace the signing key of ID.
+
+    The old key signs the entry that names the new one.
+    """
     from minivess.workflows.people.accounts import rotate as rotate_key
 
     with services_of(project) as services:
         old = passphrase_for(identifier)
         new = passphrase_for(f"{identifier}_new") if new_passphrase else None
         made = rotate_key(services, identifier, old, new_passphrase=new, token=token)
-    click.echo(f"{identifier} signs with key {made.signing_key.key_id[:12]} from now on")
+    key = made.signing_key.key_id
+    emit(f"{identifier} signs with key {key[:12]} from now on", {"identity": identifier, "key": key}, as_json=as_json)
 
 
 @identity.command()
 @click.argument("identifier", metavar="ID")
 @click.option("--reason", required=True, help="Why, in a line; it stays in the log.")
 @actor_option
+@json_option
 @click.pass_obj
-def revoke(project: Path, identifier: str, reason: str, actor: str | None) -> None:
-    """Let the key of ID count no longer from now on (signed by another root or release manager)."""
+def revoke(project: Path, identifier: str, reason: str, actor: str | None, as_json: bool) -> None:
+    """Revoke the key of ID from now on.
+
+    Another root or release manager signs this.
+    """
     from minivess.workflows.people.accounts import revoke as revoke_key
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.RELEASE_MANAGER)
-        click.echo(f"entry {revoke_key(services, signer, identifier, reason).index}")
+        receipt = revoke_key(services, signer, identifier, reason)
+    emit_entry(receipt.index, as_json=as_json)
     say(f"`minivess audit blast-radius {identifier}` lists what relied on it")
 
 
@@ -149,26 +171,34 @@ def revoke(project: Path, identifier: str, reason: str, actor: str | None) -> No
 @click.argument("identifier", metavar="ID")
 @click.option("--reason", required=True, help="Why, in a line; it stays in the log.")
 @actor_option
+@json_option
 @click.pass_obj
-def reinstate(project: Path, identifier: str, reason: str, actor: str | None) -> None:
-    """Let ID be unlocked again after too many wrong passphrases (signed by another root or release manager)."""
+def reinstate(project: Path, identifier: str, reason: str, actor: str | None, as_json: bool) -> None:
+    """Let ID be unlocked again after too many wrong passphrases.
+
+    Another root or release manager signs this.
+    """
     from minivess.workflows.people.accounts import reinstate as lift
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.RELEASE_MANAGER)
-        click.echo(f"entry {lift(services, signer, identifier, reason).index}")
+        receipt = lift(services, signer, identifier, reason)
+    emit_entry(receipt.index, as_json=as_json)
 
 
-@identity.group()
+@identity.group(sections={"Commands": ("show", "propose", "sign", "apply")})
 def roots() -> None:
-    """The roots of the log: shown, and changed by a threshold of the old and of the new ones."""
+    """Show or change the roots of the log.
+
+    A threshold of the old and of the new roots must agree on a change.
+    """
 
 
 @roots.command("show")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @click.pass_obj
 def show_roots(project: Path, as_json: bool) -> None:
-    """Who the roots are, and how many must agree to change them."""
+    """List the roots, and how many must agree to change them."""
     from minivess.workflows.people.accounts import register_of
 
     with reader_of(project) as services:
@@ -190,7 +220,7 @@ def show_roots(project: Path, as_json: bool) -> None:
 @click.option("--out", required=True, type=_FILE, help="Where to write the proposal, for each root to sign.")
 @click.pass_obj
 def propose(project: Path, identifiers: tuple[str, ...], threshold: int, new_log_key: bool, out: Path) -> None:
-    """Name the roots to be, and whether the log gets a new key."""
+    """Write a proposal of new roots, or of a new key of the log."""
     from minivess.workflows.people.accounts import propose_roots
 
     with reader_of(project) as services:
@@ -202,61 +232,62 @@ def propose(project: Path, identifiers: tuple[str, ...], threshold: int, new_log
 @roots.command("sign")
 @click.argument("file", type=_FILE)
 @actor_option
+@json_option
 @click.pass_obj
-def sign_proposal(project: Path, file: Path, actor: str | None) -> None:
+def sign_proposal(project: Path, file: Path, actor: str | None, as_json: bool) -> None:
     """Agree to a proposal, as an old or a new root."""
     from minivess.workflows.people.accounts import sign_roots
 
     with services_of(project) as services:
         proposal = sign_roots(services, signer_of(services, actor), _read(file))
         write_proposal(file, proposal)
-    click.echo(f"{len(proposal.envelopes)} agreed")
+    emit(f"{len(proposal.envelopes)} agreed", {"signatures": len(proposal.envelopes)}, as_json=as_json)
 
 
 @roots.command("apply")
 @click.argument("file", type=_FILE)
 @actor_option
+@json_option
 @click.pass_obj
-def apply_proposal(project: Path, file: Path, actor: str | None) -> None:
-    """Put a proposal into force that enough old and new roots signed."""
+def apply_proposal(project: Path, file: Path, actor: str | None, as_json: bool) -> None:
+    """Put a proposal into force that enough roots signed.
+
+    Enough of the old and enough of the new roots.
+    """
     from minivess.workflows.people.accounts import change_roots
 
     proposal = _read(file)
     with services_of(project) as services:
         passphrase = None if proposal.log_key is None else passphrase_for("log")
         receipt = change_roots(services, signer_of(services, actor), proposal, log_passphrase=passphrase)
-    click.echo(f"entry {receipt.index}")
+    emit_entry(receipt.index, as_json=as_json)
     if proposal.log_key is not None:
         say(f"checkpoints are signed by key {proposal.log_key.key_id[:12]} from now on: start services again")
         say("`minivess audit trust` writes the keys that verifiers and witnesses need now")
 
 
 @identity.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @click.pass_obj
 def list_identities(project: Path, as_json: bool) -> None:
-    """Everybody this project knows, and how each of them stands in the log."""
-    from minivess.compliance.identity.keyring import Keyring
-    from minivess.workflows.people.accounts import states_of
-    from minivess.workflows.people.enrolment_checks import checks_of
+    """List the people and services of the project, with their state."""
+    from minivess.workflows.people.standing import known_identities
 
-    workspace = Workspace.find(project)
-    known = Keyring.of(workspace).identities()
-    states, checks = states_of(workspace, known), checks_of(workspace)
+    known = known_identities(Workspace.find(project))
     if as_json:
         emit_json(
-            [{**one.model_dump(mode="json"), "state": states[one.id], "checked": checks.get(one.id)} for one in known]
+            [{**one.identity.model_dump(mode="json"), "state": one.state, "checked": one.checked} for one in known]
         )
         return
     rows = [
         (
-            one.id,
-            one.name,
-            one.kind.value,
-            ", ".join(one.roles),
-            states[one.id],
-            checks.get(one.id, ""),
-            "DEMO" if one.demo else "",
+            one.identity.id,
+            one.identity.name,
+            one.identity.kind.value,
+            ", ".join(one.identity.roles),
+            one.state,
+            one.checked or "",
+            "DEMO" if one.identity.demo else "",
         )
         for one in known
     ]

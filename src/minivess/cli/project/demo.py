@@ -6,22 +6,25 @@ from pathlib import Path
 
 import click
 
-from minivess.cli.rendering import Progress, emit_table, say
+from minivess.cli.groups import Command
+from minivess.cli.rendering import Progress, say
+from minivess.cli.sealed.measures import emit_measures
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("demo"),
     show_default=True,
-    help="Where to tell the story. An earlier demo there is replaced; anything else is left alone.",
+    help="The folder. An earlier demo there is replaced; anything else is left alone.",
 )
 @click.pass_obj
 def demo(project: Path, folder: Path) -> None:
-    """Tell the whole story in a folder of its own: data, training, guarded evaluation, service, signed pack, verdict.
+    """Run the whole workflow with made-up people in a new folder.
 
-    Takes a few minutes on two cores. Everything is real except the people: their keys are throw-away demo keys.
+    Data, training, guarded evaluation, service, signed pack and verdict. Takes a few minutes on two cores.
+    Everything is real except the people: their keys are throw-away demo keys.
     """
     say("DEMO: made-up people with throw-away keys, synthetic volumes. Nothing made here is fit for any medical use.")
     from minivess.workflows.project import demo as workflow
@@ -29,14 +32,7 @@ def demo(project: Path, folder: Path) -> None:
     summary = workflow.run(project, folder, say=say, progress=Progress())
     click.echo()
     if summary.evaluation is not None:
-        record = summary.evaluation
-        rows = [(name, f"{interval.mean:.3f}", interval.words()) for name, interval in record.aggregates.items()]
-        base = record.baseline
-        rows.append(("dice of the best threshold", f"{base.mean:.3f}", base.words()))
-        recall = record.conformal_recall
-        if recall is not None:
-            rows.append(("recall of the conformal mask", f"{recall.mean:.3f}", recall.words()))
-        emit_table((f"{len(record.cases)} sealed test cases", "mean", f"{record.certainty} interval"), rows)
+        emit_measures(summary.evaluation)
     click.echo()
     for label, text in (
         ("Ada on her own", f"refused: {summary.refused}"),

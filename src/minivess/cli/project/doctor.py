@@ -6,17 +6,21 @@ from pathlib import Path
 
 import click
 
-from minivess.cli.rendering import Progress, emit_json, say
+from minivess.cli.groups import Command
+from minivess.cli.rendering import Progress, emit_json, json_option, say
 from minivess.foundation.paths import Workspace
 
 _MARKS = {"ok": "OK", "warning": "WARNING", "problem": "PROBLEM"}
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.command(cls=Command)
+@json_option
 @click.pass_obj
 def doctor(project: Path, as_json: bool) -> None:
-    """Examine the workspace: plain copies of sealed cases, keys, log, disk, versions. Ends with 1 on a problem."""
+    """Examine the workspace: keys, log, disk, versions.
+
+    Plain copies of sealed cases are looked for too. Exit code 1 when there is a problem.
+    """
     from minivess.workflows.project.doctor import examine
 
     found = examine(Workspace.find(project), progress=Progress())

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from minivess.cli.rendering import emit_json, emit_table
+from minivess.cli.groups import Command
+from minivess.cli.rendering import emit_json, emit_table, json_option
 from minivess.foundation.implements import implements
 
 if TYPE_CHECKING:
@@ -17,12 +18,15 @@ _NAMED = 2
 """Files of a step that are named in the table."""
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.command(cls=Command)
+@json_option
 @click.pass_obj
 @implements("REQ-198")
 def status(project: Path, as_json: bool) -> None:
-    """Show which steps are done, with what result and when, and the command of the next step."""
+    """Show which steps are done and the command of the next one.
+
+    Of each step the result, who did it and when.
+    """
     from minivess.workflows.project.status import status_of
 
     found = status_of(project)

@@ -6,21 +6,35 @@ from pathlib import Path
 
 import click
 
-from minivess.cli.rendering import emit_json, emit_table, say, tell_beyond
+from minivess.cli.groups import Group
+from minivess.cli.rendering import (
+    emit,
+    emit_entry,
+    emit_json,
+    emit_record,
+    emit_table,
+    json_option,
+    name_further_gates,
+    say,
+)
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 
 
-@click.group()
+@click.group(cls=Group, sections={"Commands": ("policy", "build", "sign", "cosign", "verify")})
 def release() -> None:
     """Build, sign and verify evidence packs."""
 
 
 @release.command()
 @click.option("--as", "actor", envvar="MINIVESS_ACTOR", help="Who acts.")
+@json_option
 @click.pass_obj
-def build(project: Path, actor: str | None) -> None:
-    """Judge every gate and, when all hold, write the evidence pack; otherwise say why not and exit 1."""
+def build(project: Path, actor: str | None, as_json: bool) -> None:
+    """Judge every gate and, when all pass, write the evidence pack.
+
+    Otherwise name each gate that fails; exit code 1.
+    """
     from minivess.cli.session import services_of, signer_of
     from minivess.records.people.roles import Role
     from minivess.workflows.release import build as workflow
@@ -30,20 +44,23 @@ def build(project: Path, actor: str | None) -> None:
         signer = signer_of(services, actor, Role.RELEASE_MANAGER)
         facts = ReleaseFacts.read(services)
         results = workflow.judge_gates(services, facts)
-        rows = [("ok" if result.passed else "FAIL", result.id, result.message) for result in results]
-        emit_table(("", "gate", "found"), rows)
+        if not as_json:
+            rows = [("ok" if result.passed else "FAIL", result.id, result.message) for result in results]
+            emit_table(("", "gate", "found"), rows)
         built = workflow.build(services, signer, facts)
-    click.echo(built.path)
+    gates = [{"gate": one.id, "passed": one.passed, "found": one.message} for one in results]
+    emit(str(built.path), {"pack": str(built.path), "gates": gates}, as_json=as_json)
     say("now two people: minivess release sign PACK --as …")
 
 
 @release.command()
 @click.option("--as", "actor", envvar="MINIVESS_ACTOR", help="Who acts.")
+@json_option
 @click.pass_obj
-def policy(project: Path, actor: str | None) -> None:
-    """Register release/policy.yaml in the log, before anyone asks for a look at the test set (a release manager).
+def policy(project: Path, actor: str | None, as_json: bool) -> None:
+    """Register release/policy.yaml in the log, before any look.
 
-    After a look, a laxer policy is refused.
+    A release manager does this before a look at the test set is requested. After a look, a laxer policy is refused.
     """
     from minivess.cli.session import services_of, signer_of
     from minivess.records.people.roles import Role
@@ -52,37 +69,45 @@ def policy(project: Path, actor: str | None) -> None:
     with services_of(project) as services:
         receipt = workflow.register_policy(services, signer_of(services, actor, Role.RELEASE_MANAGER))
         beyond = workflow.beyond_criteria(services)
-    click.echo(f"entry {receipt.index}")
-    tell_beyond(beyond)
+    emit_entry(receipt.index, as_json=as_json, further_gates=list(beyond))
+    name_further_gates(beyond)
 
 
 @release.command()
 @click.argument("pack", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--as", "actor", required=True, envvar="MINIVESS_ACTOR", help="Who signs.")
+@json_option
 @click.pass_obj
-def sign(project: Path, pack: Path, actor: str) -> None:
-    """Sign PACK after looking at its start page; your signature binds the digest of that page."""
+def sign(project: Path, pack: Path, actor: str, as_json: bool) -> None:
+    """Sign PACK after you read its start page.
+
+    Your signature binds the digest of that page.
+    """
     from minivess.cli.session import services_of, signer_of
     from minivess.workflows.release import build as workflow
 
     with services_of(project) as services:
         manifestation = workflow.sign(services, signer_of(services, actor), pack)
-    emit_json(manifestation)
+    emit_record(manifestation, as_json=as_json)
 
 
 @release.command()
 @click.argument("pack", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--as", "actor", required=True, envvar="MINIVESS_ACTOR", help="A holder of the test set's key.")
+@json_option
 @click.pass_obj
-def cosign(project: Path, pack: Path, actor: str) -> None:
-    """Cosign the checkpoint of PACK, as a holder of the test set's key who does not sign the release."""
+def cosign(project: Path, pack: Path, actor: str, as_json: bool) -> None:
+    """Cosign the checkpoint of PACK, as a holder of the test set's key.
+
+    For a holder who does not sign the release.
+    """
     from minivess.cli.session import services_of, signer_of
     from minivess.workflows.release import build as workflow
 
     with services_of(project) as services:
         if not workflow.cosign_pack(services, signer_of(services, actor), pack):
             raise UsageError(f"{actor} does not hold the key of the test set that this release was evaluated on")
-    click.echo(f"cosigned by {actor}")
+    emit(f"cosigned by {actor}", {"cosigned_by": actor}, as_json=as_json)
 
 
 @release.command()
@@ -90,14 +115,15 @@ def cosign(project: Path, pack: Path, actor: str) -> None:
 @click.option(
     "--trust",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Keys you were given by another way. Without them a pack is checked against its own keys, and the verdict says so.",
+    help="Keys that you got by another way than the pack. Without them a pack is checked against its own keys.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @implements("REQ-042")
 def verify(pack: Path, trust: Path | None, as_json: bool) -> None:
-    """Judge PACK offline: every byte, every entry, every signature. Exit 0 it holds, 1 it does not, 2 it is no pack.
+    """Judge PACK offline: every byte, every entry, every signature.
 
-    With a trust file that names no release rules the verdict is LIMITED, and the exit code 1.
+    Exit code 0: it holds. 1: it does not. 2: it is no pack. With a trust file that names no release rules the
+    verdict is LIMITED, and the exit code 1.
     """
     from minivess.compliance.verification.pack import verify_pack
     from minivess.records.verdict import VerdictState

@@ -7,45 +7,61 @@ from typing import Any
 
 import click
 
-from minivess.cli.rendering import emit_json, emit_table, say, tell_beyond
+from minivess.cli.groups import Command, Group
+from minivess.cli.rendering import (
+    emit,
+    emit_entry,
+    emit_json,
+    emit_record,
+    emit_table,
+    json_option,
+    name_further_gates,
+    say,
+)
+from minivess.cli.sealed.measures import emit_evaluation
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.records.people.roles import Role
 
 
-@click.group("test-set")
+@click.group("test-set", cls=Group, sections={"Commands": ("criteria", "request", "approve", "status")})
 def test_set() -> None:
-    """Criteria, requests, approvals and the count of looks."""
+    """Request, approve and list looks at the sealed test set."""
 
 
 @test_set.command()
 @actor_option
+@json_option
 @click.pass_obj
-def criteria(project: Path, actor: str | None) -> None:
-    """Register the project's acceptance criteria and analysis plan in the log, before a look is requested."""
+def criteria(project: Path, actor: str | None, as_json: bool) -> None:
+    """Register the acceptance criteria and the analysis plan.
+
+    They must be in the log before a look is requested.
+    """
     from minivess.workflows.sealed import analysis_plan
     from minivess.workflows.sealed.registration import beyond_criteria
 
     with services_of(project) as services:
         receipt = analysis_plan.register_criteria(services, signer_of(services, actor, Role.DEVELOPER))
         beyond = beyond_criteria(services)
-    click.echo(f"entry {receipt.index}")
-    tell_beyond(beyond)
+    emit_entry(receipt.index, as_json=as_json, further_gates=list(beyond))
+    name_further_gates(beyond)
 
 
 @test_set.command()
 @click.option("--purpose", required=True, help="Why it should be opened, in one line.")
 @actor_option
+@json_option
 @click.pass_obj
-def request(project: Path, actor: str | None, purpose: str) -> None:
-    """Ask for a look at the sealed test set, for the exported model as it is now."""
+def request(project: Path, actor: str | None, purpose: str, as_json: bool) -> None:
+    """Request a look at the sealed test set for the exported model."""
     from minivess.workflows.sealed import requests as workflow
     from minivess.workflows.sealed.registration import beyond_criteria
 
     with services_of(project) as services:
         made = workflow.request(services, signer_of(services, actor, Role.DEVELOPER), purpose=purpose)
         beyond = beyond_criteria(services)
-    emit_json(made)
-    tell_beyond(beyond)
+    emit_record(made, as_json=as_json)
+    name_further_gates(beyond)
     say(f"a reviewer or custodian: minivess test-set approve {made.id} --run --as …")
 
 
@@ -53,9 +69,13 @@ def request(project: Path, actor: str | None, purpose: str) -> None:
 @click.argument("request_id", metavar="REQUEST")
 @click.option("--run", is_flag=True, help="Keep the data key and run the evaluation here, as custodian.")
 @actor_option
+@json_option
 @click.pass_obj
-def approve(project: Path, actor: str | None, request_id: str, run: bool) -> None:
-    """Approve REQUEST: a reviewer or custodian who had no part in the model. The approval is the look."""
+def approve(project: Path, actor: str | None, request_id: str, run: bool, as_json: bool) -> None:
+    """Approve REQUEST; the approval is the look.
+
+    A reviewer or custodian approves who had no part in the model.
+    """
     from minivess.workflows.sealed import access_status
     from minivess.workflows.sealed import requests as workflow
 
@@ -66,29 +86,30 @@ def approve(project: Path, actor: str | None, request_id: str, run: bool) -> Non
         if run:
             from minivess.workflows.sealed import final_evaluation
 
-            emit_json(final_evaluation.approve_and_run(services, signer, request_id))
+            emit_evaluation(final_evaluation.approve_and_run(services, signer, request_id), as_json=as_json)
             return
         grant = workflow.approve(services, signer, request_id)
-    click.echo(f"{grant.request} approved by {grant.approver}")
+    text = f"{grant.request} approved by {grant.approver}"
+    emit(text, {"request": grant.request, "approved_by": grant.approver}, as_json=as_json)
     say("the requester can read the test set from now on: minivess evaluate --test-set " + grant.request)
 
 
 @test_set.command()
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @click.pass_obj
 def status(project: Path, as_json: bool) -> None:
-    """How many looks at the test set there were, by whom, for what, and with what result."""
+    """List every look at the test set, and how many are left."""
     from minivess.workflows.sealed import access_status
 
     with reader_of(project) as services:
-        odometer = access_status.status(services)
+        found = access_status.status(services)
     if as_json:
-        emit_json(odometer)
+        emit_json(found)
         return
-    policy = odometer["policy"]
+    policy = found["policy"]
     click.echo(
-        f"{odometer['openings']} look(s); the policy allows {policy['per_release']} a release and "
-        f"{policy['total']} in all: {odometer['left']} left"
+        f"{found['openings']} look(s); the policy allows {policy['per_release']} a release and "
+        f"{policy['total']} in all: {found['left']} left"
     )
     rows = [
         (
@@ -102,11 +123,11 @@ def status(project: Path, as_json: bool) -> None:
             _result(one),
             one["purpose"],
         )
-        for one in odometer["opened"]
+        for one in found["opened"]
     ]
     if rows:
         emit_table(("entry", "look", "release", "request", "by", "approved by", "mode", "result", "purpose"), rows)
-    for one in odometer["waiting"]:
+    for one in found["waiting"]:
         word = "waits for approval" if one["approved_by"] is None else f"approved by {one['approved_by']}"
         click.echo(f"{one['request']} by {one['requester']}: {word}, expires {one['expires']}")
 
@@ -123,14 +144,18 @@ def _result(look: dict[str, Any]) -> str:
     return f"criteria met{figure}" if not missed else f"missed {', '.join(missed)}{figure}"
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--test-set", "request_id", required=True, metavar="REQUEST", help="The approved request.")
 @actor_option
+@json_option
 @click.pass_obj
-def evaluate(project: Path, actor: str | None, request_id: str) -> None:
-    """Measure the exported model on the sealed test set, under an approval. Running it again is the same look."""
+def evaluate(project: Path, actor: str | None, request_id: str, as_json: bool) -> None:
+    """Measure the exported model on the sealed test set.
+
+    It needs an approval. Running it again is the same look.
+    """
     from minivess.workflows.sealed import final_evaluation
 
     with services_of(project) as services:
         record = final_evaluation.run(services, signer_of(services, actor, Role.DEVELOPER), request_id)
-    emit_json(record)
+    emit_evaluation(record, as_json=as_json)

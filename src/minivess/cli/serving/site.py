@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from minivess.cli.groups import Command
 from minivess.cli.rendering import say
 from minivess.cli.session import passphrase_for, services_of
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 @click.option("--site", default="main", show_default=True, help="Names the log that the answers are recorded in.")
@@ -45,16 +46,18 @@ def serve(
     refusals_a_minute: int,
     trust: Path | None,
 ) -> None:
-    """Answer inference requests, each recorded before it is answered and given a receipt.
+    """Answer inference requests, each with a receipt.
 
-    Acts as the service identity `inference`, which must be enrolled in the log. Answers are recorded in the service's own
-    log, evidence/serving/SITE.db, which is made when the site is served first. Its key is kept under the passphrase that
+    Each is recorded before it is answered. The command acts as the service identity `inference`, which must be
+    enrolled in the log. Answers are recorded in the service's own
+    log, evidence/serving/SITE.db, which is made when the site is served first. Its key is kept under the
+    passphrase that
     `inference` had then.
     """
-    from minivess.compliance.verification.trust import read_trust
     from minivess.serving.inference.app import create_app
     from minivess.serving.inference.server import serve as run_server
     from minivess.workflows.log.inspection import require_trusted
+    from minivess.workflows.log.verification import read_trust
     from minivess.workflows.people.accounts import INFERENCE_IDENTITY, unlock
     from minivess.workflows.serving.inference import InferenceService, open_model
     from minivess.workflows.serving.serving_log import Pace
@@ -70,5 +73,5 @@ def serve(
         own = os.environ.get(f"MINIVESS_PASSPHRASE_{key_id_of(site).upper().replace('-', '_').replace('.', '_')}")
         pace = Pace(anchor_entries=anchor_every, refusals_a_minute=refusals_a_minute)
         with open_serving_log(services, signer, passphrase=own or passphrase, site=site, pace=pace) as serving:
-            say(f"http://{host}:{port}/ says what is served and how to ask; Ctrl-C ends it")
+            say(f"http://{host}:{port}/ shows what is served and how to ask; Ctrl-C ends it")
             run_server(create_app(InferenceService(serving.start(), opened)), host=host, port=port)

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from minivess.cli.rendering import emit_json, emit_table, say
+from minivess.cli.groups import Command
+from minivess.cli.rendering import emit, emit_json, emit_table, json_option, say
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
-from minivess.cli.trace.tree_options import results_option, source_of, source_option, traced
+from minivess.cli.trace.tree_options import results_option, source_option
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import PROJECT_FILE
 from minivess.records.people.roles import Role
+from minivess.workflows.trace.source_trees import source_of, traced
 
 if TYPE_CHECKING:
     from minivess.records.items.trace import Signature
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("ids", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Review every link that is suspect or was never reviewed.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @actor_option
 @click.pass_obj
 @implements("REQ-067")
 def review(project: Path, ids: tuple[str, ...], everything: bool, as_json: bool, actor: str | None) -> None:
-    """Say that the links of items IDS hold as they are; without IDS show which links wait for that."""
+    """Review the links of items IDS, or list those that wait.
+
+    A review states that the links hold as they are.
+    """
     from minivess.workflows.trace import link_reviews
 
     if ids and everything:
@@ -35,11 +41,13 @@ def review(project: Path, ids: tuple[str, ...], everything: bool, as_json: bool,
         with services_of(project) as services:
             person = signer_of(services, actor, Role.REVIEWER, Role.DEVELOPER, Role.RELEASE_MANAGER)
             done = link_reviews.review(services, person, only=ids)
-        say(f"{len(done)} link(s) reviewed by {person.identity.id}; commit requirements/reviews.txt")
+        found = {"reviewed": [str(key) for key in done], "by": person.identity.id}
+        emit(f"{len(done)} link(s) reviewed by {person.identity.id}", found, as_json=as_json)
+        say("commit requirements/reviews.txt")
         return
     with reader_of(project) as reader:
-        found = link_reviews.read_link_reviews(reader)
-    states, unsigned = found.states, {str(key) for key in found.unsigned}
+        read = link_reviews.read_link_reviews(reader)
+    states, unsigned = read.states, {str(key) for key in read.unsigned}
     waiting: list[tuple[str, str]] = [(str(key), state) for key, state in states.items() if state != "reviewed"]
     waiting += [(name, "unsigned") for name in sorted(unsigned)]
     if as_json:
@@ -49,14 +57,14 @@ def review(project: Path, ids: tuple[str, ...], everything: bool, as_json: bool,
     say(f"{len(waiting)} of {len(states)} links wait for a review: `minivess trace review ID…` or `--all`")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("subjects", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @actor_option
 @click.pass_obj
 @implements("REQ-117")
 def approve(project: Path, subjects: tuple[str, ...], as_json: bool, actor: str | None) -> None:
-    """Approve SUBJECTS as they stand, or list what can be approved and how each stands.
+    """Approve SUBJECTS as they are, or list what can be approved.
 
     SUBJECTS are plans by their path, change requests by their id, `requirements`, `risk` and `problems`.
     """
@@ -65,15 +73,16 @@ def approve(project: Path, subjects: tuple[str, ...], as_json: bool, actor: str 
 
         with services_of(project) as services:
             person = signer_of(services, actor, Role.REVIEWER, Role.RELEASE_MANAGER)
-            for subject, receipt in link_reviews.approve(services, person, subjects).items():
-                say(f"{subject} is approved by {person.identity.id}, entry {receipt.index}")
+            done = link_reviews.approve(services, person, subjects)
+        entries = {subject: receipt.index for subject, receipt in done.items()}
+        lines = [f"{subject} is approved by {person.identity.id}, entry {at}" for subject, at in entries.items()]
+        emit("\n".join(lines), {"approved": entries, "by": person.identity.id}, as_json=as_json)
         return
-    from minivess.compliance.standards.approvals import approvable, approved
     from minivess.foundation.clock import utc_now
+    from minivess.workflows.trace.link_reviews import signatures_of_subjects
 
     trace = traced(project, None, None, now=utc_now())
-    signed = approved(trace.story.signatures) if trace.story is not None else {}
-    rows = [(name, *_standing(signed.get(name))) for name in approvable(trace.tree.source, trace.tree.items)]
+    rows = [(name, *_standing(signature)) for name, signature in signatures_of_subjects(trace).items()]
     if as_json:
         emit_json({"subjects": [dict(zip(("subject", "state", "by", "entry"), row, strict=True)) for row in rows]})
     else:
@@ -88,38 +97,41 @@ def _standing(signature: Signature | None) -> tuple[str, str, str]:
     return state, signature.actor, str(signature.entry)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
 @actor_option
+@json_option
 @click.pass_obj
 @implements("REQ-068")
-def baseline(project: Path, name: str, actor: str | None) -> None:
-    """Sign the digest of all items under NAME, for the commit that is checked out."""
+def baseline(project: Path, name: str, actor: str | None, as_json: bool) -> None:
+    """Sign the digest of all items under NAME, for this commit."""
     from minivess.workflows.trace import link_reviews
 
     with services_of(project) as services:
         person = signer_of(services, actor, Role.RELEASE_MANAGER, Role.REVIEWER, Role.DEVELOPER)
         receipt = link_reviews.take_baseline(services, person, name)
-    say(f"baseline {name} is entry {receipt.index}")
+    text = f"baseline {name} is entry {receipt.index}"
+    emit(text, {"baseline": name, "entry": receipt.index}, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("before")
 @click.argument("after", required=False)
 @source_option
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @click.pass_obj
 @implements("REQ-068")
 def diff(project: Path, before: str, after: str | None, source: Path | None, as_json: bool) -> None:
-    """What changed in the items from BEFORE to AFTER: baselines or revisions of git. Default: the files as they are."""
+    """List the items that changed from BEFORE to AFTER.
+
+    Both are baselines or revisions of git. Without AFTER: the files as they are.
+    """
     from dataclasses import asdict
 
-    from minivess.compliance.items.items import load_items
-    from minivess.compliance.items.revisions import difference, items_at
+    from minivess.workflows.items.changes import changes_between
 
     tree = source_of(project, source)
-    later = load_items(tree) if after is None else items_at(tree, _revision(project, after))
-    changes = difference(items_at(tree, _revision(project, before)), later)
+    changes = changes_between(tree, before, after, partial(_revision, project))
     if as_json:
         emit_json({"changes": [asdict(one) for one in changes]})
         return
@@ -130,7 +142,7 @@ def diff(project: Path, before: str, after: str | None, source: Path | None, as_
     say(f"{len(changes)} item(s) differ")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("ids", nargs=-1)
 @source_option
 @click.option("--since", metavar="REVISION", help="Everything that changed since a revision of git or a baseline.")
@@ -141,27 +153,22 @@ def diff(project: Path, before: str, after: str | None, source: Path | None, as_
 @click.pass_obj
 @implements("REQ-068")
 def impact(project: Path, ids: tuple[str, ...], source: Path | None, since: str | None, form: str | None) -> None:
-    """What has to be verified, reviewed and signed again when the items IDS change."""
+    """List what changes of the items IDS reach.
+
+    What has to be verified, reviewed and signed again.
+    """
     from dataclasses import asdict
 
-    from minivess.compliance.items.revisions import items_at
-    from minivess.compliance.trace.graph import TraceGraph
-    from minivess.compliance.trace.impact import changed_between, impact_of
+    from minivess.workflows.items.changes import impact_of_changes
 
     tree = source_of(project, source)
-    graph = TraceGraph.load(tree)
-    changed = list(ids)
-    if since is not None:
-        changed += changed_between(items_at(tree, _revision(project, since)), graph.items)
-    if not changed and since is None:
-        raise click.UsageError("name items, or --since a revision")
-    found = impact_of(graph, changed)
+    found, known = impact_of_changes(tree, ids, since, partial(_revision, project))
     if form == "pytest":
         click.echo(found.selection)
     elif form == "json":
         emit_json({**asdict(found), "selection": found.selection})
     else:
-        items = graph.items.by_id
+        items = known.by_id
         links = [" ".join(link) for link in found.review]
         for title, lines in (
             ("changed", [f"{name} {items[name].title}" for name in found.changed]),
@@ -175,15 +182,15 @@ def impact(project: Path, ids: tuple[str, ...], source: Path | None, since: str 
                 click.echo(f"  {line}")
 
 
-@click.command()
+@click.command(cls=Command)
 @source_option
 @results_option
-@click.option("--status", type=click.Choice(["met", "justified", "open"]), help="Only clauses that stand so.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.option("--status", type=click.Choice(["met", "justified", "open"]), help="Only clauses of this status.")
+@json_option
 @click.pass_obj
 @implements("REQ-072")
 def standards(project: Path, source: Path | None, results: Path | None, status: str | None, as_json: bool) -> None:
-    """How every clause of the standards stands, and what has to be done next."""
+    """List the clauses of the standards and what is to do next."""
     from minivess.foundation.clock import utc_now
 
     trace = traced(project, source, results, now=utc_now())
@@ -200,18 +207,20 @@ def standards(project: Path, source: Path | None, results: Path | None, status: 
     say(", ".join(f"{count} {name}" for name, count in counts.items()))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("item")
 @actor_option
+@json_option
 @click.pass_obj
 @implements("REQ-072")
-def attest(project: Path, item: str, actor: str | None) -> None:
-    """Sign the attestation ITEM, word for word as it stands in the source tree."""
+def attest(project: Path, item: str, actor: str | None, as_json: bool) -> None:
+    """Sign the attestation ITEM, word for word as it is written."""
     from minivess.workflows.trace import clause_coverage as standards_workflow
 
     with services_of(project) as services:
         receipt = standards_workflow.attest(services, signer_of(services, actor), item)
-    say(f"{item} is attested by entry {receipt.index}")
+    text = f"{item} is attested by entry {receipt.index}"
+    emit(text, {"item": item, "entry": receipt.index}, as_json=as_json)
 
 
 def _revision(project: Path, name: str) -> str:

@@ -7,31 +7,36 @@ from typing import TYPE_CHECKING
 
 import click
 
-from minivess.cli.rendering import Progress, emit_json, emit_table, say
+from minivess.cli.groups import Group
+from minivess.cli.rendering import Progress, emit_json, emit_table, json_option, say
 from minivess.cli.session import actor_option, services_of, signer_of
-from minivess.cli.trace.tree_options import source_of, source_option
+from minivess.cli.trace.tree_options import source_option
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import PROJECT_FILE
 from minivess.records.people.roles import Role
+from minivess.workflows.trace.source_trees import source_of
 
 if TYPE_CHECKING:
-    from minivess.compliance.risk.risk_file import OverallRisk
+    from minivess.workflows.trace.risk import OverallRisk
 
 
-@click.group()
+@click.group(cls=Group)
 def risk() -> None:
-    """The risk file, computed from its plan."""
+    """Compute the risk file and test its controls."""
 
 
 @risk.command()
 @source_option
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @click.pass_obj
 def report(project: Path, source: Path | None, as_json: bool) -> None:
-    """Every risk with its levels before and after control, computed; exit 1 when one is not acceptable."""
-    from minivess.compliance.risk.risk_file import RiskFile
+    """Compute every risk before and after control.
 
-    file = RiskFile.load(source_of(project, source))
+    Exit code 1 when one is not acceptable.
+    """
+    from minivess.workflows.trace.risk import risk_file_of
+
+    file = risk_file_of(source_of(project, source))
     if as_json:
         emit_json(file.to_json())
     else:
@@ -51,24 +56,24 @@ def _overall(found: OverallRisk) -> list[str]:
         for harm, risks in found.together.items()
     ]
     if found.told:
-        lines.append(f"users are to be told of {len(found.told)} risks that remain")
+        lines.append(f"inform users of {len(found.told)} residual risks")
     return [*lines, f"overall: {found.method}"]
 
 
 @risk.command("drill")
 @click.argument("controls", nargs=-1)
 @source_option
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 @actor_option
 @click.pass_obj
 @implements("REQ-073")
 def drill_controls(
     project: Path, controls: tuple[str, ...], source: Path | None, as_json: bool, actor: str | None
 ) -> None:
-    """Take risk controls away, one by one, and see whether their scenarios fail; exit 1 when one is not missed.
+    """Remove risk controls one by one; check that a scenario fails.
 
-    In a project what came out stands beside the results of `trace run`, with a signed entry; of another tree (--source) it
-    is only shown.
+    Exit code 1 when no scenario of a control fails without it. In a project the outcome is kept beside the results of
+    `trace run`, with a signed entry. Of another tree (--source) it is only shown.
     """
     from minivess.workflows.trace.control_drill import drill, record_drill
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection
 
+from minivess.compliance.audit.store.sqlite_readers import DriverConnection
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.merkle import Frontier, Node, leaf_hash, node_id
@@ -41,7 +42,7 @@ class Head:
 
 
 @implements("REQ-132", "RC-42")
-def catch_up(connection: Connection, head: Head, *, origin: str) -> Head:
+def catch_up(connection: DriverConnection, head: Head, *, origin: str) -> Head:
     """The head with what others added since, read from the entries' bytes and compared with the newest checkpoint.
 
     Columns, nodes and the outbox have no part in it: they repeat what the bytes say, and somebody may have changed them.
@@ -77,7 +78,7 @@ def catch_up(connection: Connection, head: Head, *, origin: str) -> Head:
 
 
 @implements("REQ-132", "RC-42")
-def check_unchanged(connection: Connection, head: Head) -> None:
+def check_unchanged(connection: DriverConnection, head: Head) -> None:
     """Say whether the entries in the database are still those that `head` was made of.
 
     Raises:
@@ -90,7 +91,7 @@ def check_unchanged(connection: Connection, head: Head) -> None:
         raise _first_changed(connection, head.size) or _disagreement(head.size)
 
 
-def _pages(connection: Connection, start: int, end: int) -> Iterator[tuple[int, list[bytes]]]:
+def _pages(connection: DriverConnection, start: int, end: int) -> Iterator[tuple[int, list[bytes]]]:
     """The bytes of the entries from `start` on, below `end`, in pages."""
     for first in range(start, end, PAGE):
         wanted = min(PAGE, end - first)
@@ -107,7 +108,7 @@ def _disagreement(size: int) -> VerificationError:
     )
 
 
-def _first_changed(connection: Connection, size: int) -> VerificationError | None:
+def _first_changed(connection: DriverConnection, size: int) -> VerificationError | None:
     """An error that names the first entry whose bytes are not those of its stored leaf."""
     for start, lines in _pages(connection, 0, size):
         leaves = nodes_of(connection, ((0, index) for index in range(start, start + len(lines))))
@@ -134,22 +135,27 @@ def follow(standing: Standing, index: int, line: bytes) -> tuple[Standing, datet
         raise VerificationError(where + error.message, hint=error.hint) from None
 
 
-def rows_of(connection: Connection, question: str) -> list[tuple[Any, ...]]:
-    """What the database answers, past the layers that a small question spends most of its time in.
+def rows_of(connection: DriverConnection, question: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    """What the database answers, without the layers in which a small question spends most of its time.
 
     Args:
         connection: of a `Database`, which knows what its driver raises.
-        question: SQL in which nothing but numbers of our own making was put.
+        question: SQL of our own making, with a `?` for each value.
+        values: what stands in their places.
     """
-    cursor = connection.connection.cursor()
+    cursor = connection.cursor()
     try:
-        cursor.execute(question)
+        if values:
+            sqlite = isinstance(connection, sqlite3.Connection)
+            cursor.execute(question if sqlite else question.replace("?", "%s"), values)
+        else:
+            cursor.execute(question)
         return list(cursor.fetchall())
     finally:
         cursor.close()
 
 
-def size_of(connection: Connection) -> int:
+def size_of(connection: DriverConnection) -> int:
     """Number of entries."""
     [(last,)] = rows_of(connection, _NEWEST_ENTRY)
     if last is not None and type(last) is not int:
@@ -157,7 +163,7 @@ def size_of(connection: Connection) -> int:
     return 0 if last is None else last + 1
 
 
-def content_of(connection: Connection, index: int) -> bytes:
+def content_of(connection: DriverConnection, index: int) -> bytes:
     """The canonical bytes of one entry.
 
     Raises:
@@ -169,7 +175,7 @@ def content_of(connection: Connection, index: int) -> bytes:
     return plain_bytes(index, found[0][0])
 
 
-def nodes_of(connection: Connection, nodes: Iterable[Node]) -> dict[Node, bytes]:
+def nodes_of(connection: DriverConnection, nodes: Iterable[Node]) -> dict[Node, bytes]:
     """The stored hashes of complete subtrees; those that are missing or malformed are left out."""
     places = {node_id(*node): node for node in nodes}
     if not places:
@@ -187,7 +193,7 @@ def plain_bytes(index: int, value: object) -> bytes:
     raise VerificationError(f"entry {index} of the log is malformed")
 
 
-def note_of(connection: Connection, size: int) -> str:
+def note_of(connection: DriverConnection, size: int) -> str:
     """The checkpoint of the first `size` entries.
 
     Raises:

@@ -10,48 +10,41 @@ find there (docs/decisions/0006-turns.md).
 
 from __future__ import annotations
 
-import copy
-import os
-import threading
-import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, update
 from sqlmodel import col
 
 from minivess.compliance.audit.batch import Act, Batch, key_of_log, prepare
-from minivess.compliance.audit.head import Head, catch_up, check_unchanged, content_of, note_of, parse_entry, size_of
+from minivess.compliance.audit.calls import Call, own_error
+from minivess.compliance.audit.head import Head, catch_up, check_unchanged, note_of, size_of
+from minivess.compliance.audit.opening import WAIT_SECONDS, existing_database, origin_in, outdated
 from minivess.compliance.audit.reader import LogReader
-from minivess.compliance.audit.rebuild import EventOf, Rebuilt, compare, rebuild
-from minivess.compliance.audit.store.database import Database
-from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow, OutboxRow
+from minivess.compliance.audit.rebuild import EventOf, Rebuilt, rebuild
+from minivess.compliance.audit.store.database import Database, driver_of
+from minivess.compliance.audit.store.tables import CheckpointRow, OutboxRow
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.checkpoint import parse_note, valid_origin
 from minivess.compliance.proofs.cosignature import add_signatures
 from minivess.compliance.rules.actions import table
-from minivess.compliance.rules.standing import Standing
 from minivess.foundation.clock import Clock, timestamp, utc_now
 from minivess.foundation.errors import (
     CannotWriteError,
-    CouldNotCheckError,
-    InputError,
     MinivessError,
     RefusedError,
     UsageError,
     VerificationError,
 )
 from minivess.foundation.implements import implements
-from minivess.records.log.entry import Draft, Entry, Outcome
-from minivess.records.log.payloads import LogCreated, check_payload
+from minivess.records.log.entry import Draft, Outcome
+from minivess.records.log.payloads import LogCreated
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.witnessed import Checked
-from minivess.records.people.identity import Identity, KeyAlgorithm, PublicKey
+from minivess.records.people.identity import Identity, KeyAlgorithm
 from minivess.records.people.roles import IdentityKind
 
-_WAIT_SECONDS = 30.0
 _READ_AGAIN = 4096
 """Entries of a log that is read again as a whole before it is written, when another connection wrote to it."""
 _MOST_ACTS = 4096
@@ -60,23 +53,6 @@ _MOST_ACTS = 4096
 
 class _TakeBackError(Exception):
     """Ends a trial write, so that it is rolled back."""
-
-
-class _Call:
-    """Acts of one caller that are committed together, and what became of them."""
-
-    def __init__(self, acts: list[Act]) -> None:
-        self.acts = acts
-        self.batch: Batch | None = None
-        self.error: BaseException | None = None
-
-    @property
-    def over(self) -> bool:
-        """Whether it was committed or refused."""
-        return self.batch is not None or self.error is not None
-
-
-_LOGS: weakref.WeakSet[AuditLog] = weakref.WeakSet()
 
 
 @implements("REQ-001", "REQ-003", "REQ-005", "REQ-046", "REQ-061", "RC-14")
@@ -88,17 +64,13 @@ class AuditLog(LogReader):
     """
 
     def __init__(self, database: Database, *, origin: str, log_signer: Signer | None, clock: Clock) -> None:
-        super().__init__(database, origin=origin)
         self._log_signers: tuple[Signer, ...] = () if log_signer is None else (log_signer,)
         self._clock = clock
-        self._head = Head()
-        self._reset()
-        _LOGS.add(self)
+        super().__init__(database, origin=origin)
 
     def _reset(self) -> None:
-        """Nobody waits and nobody has the turn, as after a fork."""
-        self._turn = threading.Lock()
-        self._waiting: deque[_Call] = deque()
+        super()._reset()
+        self._waiting: deque[Call] = deque()
 
     @classmethod
     def create(
@@ -114,7 +86,7 @@ class AuditLog(LogReader):
         serves: str | None = None,
         checked: dict[str, Checked] | None = None,
         clock: Clock = utc_now,
-        wait: float = _WAIT_SECONDS,
+        wait: float = WAIT_SECONDS,
     ) -> AuditLog:
         """Make a log whose entry 0, signed by a root, says what it is for and whom it trusts.
 
@@ -164,7 +136,7 @@ class AuditLog(LogReader):
         try:
             with database.writing() as connection:
                 database.migrate(connection)
-                if connection.scalar(select(func.count()).select_from(EntryRow)):
+                if size_of(driver_of(connection)):
                     raise UsageError("there is an audit log already", hint="open it, or choose another folder")
                 batch = Batch(database, connection, log._head, origin=origin, log_signers=[log_signer], clock=clock)
                 batch.add([prepare(draft, root_signer, origin=origin)])
@@ -182,7 +154,7 @@ class AuditLog(LogReader):
         *,
         log_signer: Signer | None,
         clock: Clock = utc_now,
-        wait: float = _WAIT_SECONDS,
+        wait: float = WAIT_SECONDS,
     ) -> AuditLog:
         """Open a log that exists. For writing, bring its tables up to date and follow it entry by entry to its checkpoint.
 
@@ -200,18 +172,14 @@ class AuditLog(LogReader):
             VerificationError: an entry was changed, or may not be where it is, or the last checkpoint is not over all of
                 them.
         """
-        database = Database(database_url, wait=wait)
-        if database.missing():
-            raise InputError("there is no audit log here", hint="start one with `minivess audit start`")
+        database = existing_database(database_url, wait=wait)
         try:
-            _bring_up_to_date(database, writable=log_signer is not None)
-            log = cls(database, origin="", log_signer=log_signer, clock=clock)
-            with database.reading() as connection:
-                if size_of(connection) == 0:
-                    raise InputError("there is no audit log here", hint="start one with `minivess audit start`")
-                created = _created(content_of(connection, 0))
-                log._origin = created.body.log
-                if log_signer is not None:
+            if outdated(database, writable=log_signer is not None):
+                with database.writing() as writer:
+                    database.migrate(writer)
+            log = cls(database, origin=origin_in(database), log_signer=log_signer, clock=clock)
+            if log_signer is not None:
+                with database.asking() as connection:
                     log._head = catch_up(connection, log._head, origin=log._origin)
         except BaseException:
             database.close()
@@ -220,22 +188,6 @@ class AuditLog(LogReader):
             database.close()
             raise RefusedError("this key does not sign this log's checkpoints", hint="use the key that the log has now")
         return log
-
-    @property
-    def key(self) -> PublicKey:
-        """The key that signs this log's checkpoints."""
-        return self.standing.register.log_key
-
-    @property
-    def standing(self) -> Standing:
-        """The state of the log now, followed from its entries' bytes to its newest signed checkpoint.
-
-        Raises:
-            VerificationError: as `open` for writing.
-        """
-        with self._turn, self._database.reading() as connection:
-            self._head = catch_up(connection, self._head, origin=self._origin)
-            return replace(self._head.standing, register=self._head.register)
 
     def hold_next_key(self, log_signer: Signer) -> None:
         """Keep the key at hand that a `roots.changed` is about to name, so that its checkpoint can be signed."""
@@ -343,10 +295,6 @@ class AuditLog(LogReader):
         with self._turn:
             return rebuild(self._database, self._origin, progress, events=events)
 
-    def compare(self, progress: Callable[[int], None] = lambda _: None, *, events: EventOf | None = None) -> Rebuilt:
-        """Compare every table that repeats what the entries say with them; see `audit.rebuild`."""
-        return compare(self._database, self._origin, progress, events=events)
-
     def mark_delivered(self, ids: Sequence[int]) -> None:
         """Note that these events arrived."""
         if not ids:
@@ -367,7 +315,7 @@ class AuditLog(LogReader):
         signed = parse_note(note)
         held = signed.verify(self._origin, self.standing.register.log_key_at(signed.checkpoint.size))
         with self._database.writing() as connection:
-            kept = note_of(connection, held.size)
+            kept = note_of(driver_of(connection), held.size)
             if parse_note(kept).checkpoint != held:
                 raise VerificationError(f"this is another checkpoint of {held.size} entries than the log's own")
             more = add_signatures(kept, note.rpartition("\n\n")[2])
@@ -377,14 +325,14 @@ class AuditLog(LogReader):
     def keep_timestamp(self, size: int, response: bytes) -> None:
         """Keep an RFC 3161 response for the checkpoint of that size."""
         with self._database.writing() as connection:
-            note_of(connection, size)
+            note_of(driver_of(connection), size)
             connection.execute(update(CheckpointRow).where(col(CheckpointRow.size) == size).values(timestamp=response))
 
     def _followed(self, connection: Connection) -> Head:
         """Where the log stands now. When another connection wrote to a log that is not long, all of it is read again."""
         if self._database.written_by_others(connection) and 0 < self._head.size <= _READ_AGAIN:
-            check_unchanged(connection, self._head)
-        return catch_up(connection, self._head, origin=self._origin)
+            check_unchanged(driver_of(connection), self._head)
+        return catch_up(driver_of(connection), self._head, origin=self._origin)
 
     def _signs(self) -> Signer:
         if not self._log_signers:
@@ -396,7 +344,7 @@ class AuditLog(LogReader):
         if not acts:
             return []
         self._signs()
-        call = _Call(acts)
+        call = Call(acts)
         self._waiting.append(call)
         with self._turn:
             while not call.over:
@@ -407,14 +355,14 @@ class AuditLog(LogReader):
         return [call.batch.receipt(act) for act in acts]
 
     def _commit_waiting(self) -> None:
-        calls: list[_Call] = []
+        calls: list[Call] = []
         while self._waiting and (not calls or sum(len(call.acts) for call in calls) < _MOST_ACTS):
             calls.append(self._waiting.popleft())
         try:
             batch = self._write(calls)
         except BaseException as error:
             for call in calls:
-                call.error = call.error or _own(error)
+                call.error = call.error or own_error(error)
             if not isinstance(error, Exception):
                 raise
             return
@@ -422,7 +370,7 @@ class AuditLog(LogReader):
             if call.error is None:
                 call.batch = batch
 
-    def _write(self, calls: list[_Call]) -> Batch:
+    def _write(self, calls: list[Call]) -> Batch:
         with self._database.writing() as connection:
             self._head = self._followed(connection)
             batch = Batch(
@@ -441,44 +389,3 @@ class AuditLog(LogReader):
             batch.write()
         self._head = batch.head  # only now is it committed
         return batch
-
-
-def _own(error: BaseException) -> BaseException:
-    """An error for one of several callers."""
-    if isinstance(error, Exception):
-        return copy.copy(error).with_traceback(None)
-    return CannotWriteError("the entry was not acknowledged: the thread that wrote it was interrupted")
-
-
-def _in_child() -> None:
-    for log in _LOGS:
-        log._reset()
-
-
-os.register_at_fork(after_in_child=_in_child)
-
-
-def _bring_up_to_date(database: Database, *, writable: bool) -> None:
-    with database.reading() as connection:
-        if database.revision(connection) is None:
-            raise InputError("there is no audit log here", hint="start one with `minivess audit start`")
-        outdated = database.outdated(connection)
-    if not outdated:
-        return
-    if not writable:
-        raise CouldNotCheckError(
-            "the audit log's database is of another version", hint="open it once for writing, or use that version"
-        )
-    with database.writing() as connection:
-        database.migrate(connection)
-
-
-def _created(content: bytes) -> Entry:
-    entry = parse_entry(0, content)
-    try:
-        check_payload("log.created", entry.body.payload, complete=True)
-    except UsageError:
-        raise VerificationError("entry 0 of the log does not say what the log is for") from None
-    if entry.body.action != "log.created":
-        raise VerificationError("entry 0 of the log does not say what the log is for")
-    return entry

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+import os
+import threading
+import weakref
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from sqlalchemy import or_, select
-from sqlmodel import col
 
 from minivess.compliance.audit.head import (
     PAGE,
     PAIRS,
+    Head,
+    catch_up,
     content_of,
     in_order,
     nodes_of,
@@ -25,8 +27,9 @@ from minivess.compliance.audit.head import (
     rows_of,
     size_of,
 )
+from minivess.compliance.audit.opening import WAIT_SECONDS, existing_database, origin_in, outdated
+from minivess.compliance.audit.search import Wanted, joined, touches
 from minivess.compliance.audit.store.database import Database
-from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow, OutboxRow
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.encoding import to_base64
@@ -40,32 +43,24 @@ from minivess.compliance.proofs.merkle import (
     verify_inclusion,
 )
 from minivess.compliance.rules.log_facts import LogFacts
-from minivess.foundation.clock import timestamp
+from minivess.compliance.rules.standing import Standing
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.log.entry import Details, Entry, Outcome
+from minivess.records.log.entry import Details, Entry
 from minivess.records.log.receipt import Receipt
+from minivess.records.people.identity import PublicKey
 
-_PAGE = PAGE
-_PAIRS = PAIRS
+if TYPE_CHECKING:
+    from minivess.compliance.audit.rebuild import EventOf, Rebuilt
+
+_PAGE_BACK = f'SELECT "index", content, details FROM entry{{}} ORDER BY "index" DESC LIMIT {PAGE:d}'  # noqa: S608
+_NOTES = f"SELECT size, note FROM checkpoint{{}} ORDER BY size DESC LIMIT {PAGE:d}"  # noqa: S608
+_WAITING = "SELECT id, event FROM outbox WHERE delivered_at IS NULL ORDER BY id LIMIT ?"
 _BEGINNING = b'{"body":{"action":"'
 """Of every entry in canonical form: its first key is the action."""
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Which entries somebody looks for. None: any."""
-
-    action: str | None = None
-    """An action, or the word before the dot that several have in common."""
-    actor: str | None = None
-    outcome: Outcome | None = None
-    resource: str | None = None
-    """Part of the name of something read or made, or the beginning of its digest."""
-    since: datetime | None = None
-    until: datetime | None = None
-    span: tuple[int, int] | None = None
-    """From an index up to, and without, another."""
+_READERS: weakref.WeakSet[LogReader] = weakref.WeakSet()
 
 
 class LogReader:
@@ -74,6 +69,51 @@ class LogReader:
     def __init__(self, database: Database, *, origin: str) -> None:
         self._database = database
         self._origin = origin
+        self._head = Head()
+        self._reset()
+        _READERS.add(self)
+
+    def _reset(self) -> None:
+        """Nobody has the turn, as after a fork."""
+        self._turn = threading.Lock()
+
+    @classmethod
+    @implements("REQ-209")
+    def reading(cls, database_url: str, *, wait: float = WAIT_SECONDS) -> LogReader:
+        """Open a log that exists, for reading alone. It is compared with its checkpoint when its entries are read.
+
+        Args:
+            database_url: SQLAlchemy URL.
+            wait: seconds to wait for a writer.
+
+        Raises:
+            InputError: there is no log, or a newer version wrote it.
+            VerificationError: its first entry does not say what the log is for.
+            CouldNotCheckError: the database is out of reach, or of another version.
+        """
+        database = existing_database(database_url, wait=wait)
+        try:
+            outdated(database, writable=False)
+            return LogReader(database, origin=origin_in(database))
+        except BaseException:
+            database.close()
+            raise
+
+    @property
+    def key(self) -> PublicKey:
+        """The key that signs this log's checkpoints."""
+        return self.standing.register.log_key
+
+    @property
+    def standing(self) -> Standing:
+        """The state of the log now, followed from its entries' bytes to its newest signed checkpoint.
+
+        Raises:
+            VerificationError: as `open` for writing.
+        """
+        with self._turn, self._database.asking() as connection:
+            self._head = catch_up(connection, self._head, origin=self._origin)
+            return replace(self._head.standing, register=self._head.register)
 
     @property
     def origin(self) -> str:
@@ -83,7 +123,7 @@ class LogReader:
     @property
     def size(self) -> int:
         """Number of entries at this moment."""
-        with self._database.reading() as connection:
+        with self._database.asking() as connection:
             return size_of(connection)
 
     @implements("REQ-132", "RC-42")
@@ -97,7 +137,7 @@ class LogReader:
             VerificationError: the bytes of an entry are no entry, one is missing or changed; at the latest at the end.
         """
         frontier, register = Frontier(), Register()
-        with self._database.reading() as connection:
+        with self._database.asking() as connection:
             size = size_of(connection)
             note = note_of(connection, size) if size else ""
         leaves: list[bytes] = []
@@ -111,7 +151,7 @@ class LogReader:
                     register = register.extend(entry)
                 if wanted:
                     yield entry
-            if len(leaves) == _PAGE:
+            if len(leaves) == PAGE:
                 frontier.extend(leaves)
                 leaves = []
         frontier.extend(leaves)
@@ -128,7 +168,7 @@ class LogReader:
         Raises:
             VerificationError: as `entries`.
         """
-        with self._database.reading() as connection:
+        with self._database.asking() as connection:
             size = size_of(connection)
             note = note_of(connection, size)
         held = () if before is None else tuple(before.pairs)
@@ -168,11 +208,11 @@ class LogReader:
             VerificationError: an index is missing.
         """
         while True:
-            with self._database.reading() as connection:
-                rows = rows_of(connection, _PAIRS.format(start, _PAGE))
+            with self._database.asking() as connection:
+                rows = rows_of(connection, PAIRS.format(start, PAGE))
             yield from in_order(rows, start)
             start += len(rows)
-            if len(rows) < _PAGE:
+            if len(rows) < PAGE:
                 return
 
     @implements("REQ-066")
@@ -184,33 +224,22 @@ class LogReader:
             before: only entries below this index: the page before.
             limit: at most so many.
         """
-        query = select(col(EntryRow.index), col(EntryRow.content), col(EntryRow.details))
-        if before is not None:
-            query = query.where(col(EntryRow.index) < before)
-        if wanted.action is not None:
-            action = col(EntryRow.action)
-            query = query.where(or_(action == wanted.action, action.startswith(f"{wanted.action}.", autoescape=True)))
-        if wanted.actor is not None:
-            query = query.where(col(EntryRow.actor) == wanted.actor)
-        if wanted.outcome is not None:
-            query = query.where(col(EntryRow.outcome) == wanted.outcome.value)
-        if wanted.since is not None:
-            query = query.where(col(EntryRow.time) >= timestamp(wanted.since))
-        if wanted.until is not None:
-            query = query.where(col(EntryRow.time) < timestamp(wanted.until))
-        if wanted.span is not None:
-            query = query.where(col(EntryRow.index) >= wanted.span[0], col(EntryRow.index) < wanted.span[1])
+        conditions = wanted.conditions()
         found: list[tuple[Entry, Details | None]] = []
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                query.order_by(col(EntryRow.index).desc()), execution_options={"yield_per": _PAGE}
-            )
-            for index, content, details in rows:
-                entry = parse_entry(index, plain_bytes(index, content))
-                if wanted.resource is None or _touches(entry, wanted.resource):
-                    found.append((entry, _details(index, details)))
-                if len(found) == limit:
+        with self._database.asking() as connection:
+            while len(found) < limit:
+                page = conditions if before is None else [*conditions, ('"index" < ?', (before,))]
+                where, values = joined(page)
+                rows = rows_of(connection, _PAGE_BACK.format(where), values)
+                for index, content, details in rows:
+                    entry = parse_entry(index, plain_bytes(index, content))
+                    if wanted.resource is None or touches(entry, wanted.resource):
+                        found.append((entry, _details(index, details)))
+                    if len(found) == limit:
+                        break
+                if len(rows) < PAGE:
                     break
+                before = rows[-1][0]
         return found[::-1]
 
     def entry(self, index: int) -> Entry:
@@ -219,7 +248,7 @@ class LogReader:
         Raises:
             UsageError: there is none of that index.
         """
-        with self._database.reading() as connection:
+        with self._database.asking() as connection:
             if not 0 <= index < size_of(connection):
                 raise UsageError(f"the log has no entry {index}")
             return parse_entry(index, content_of(connection, index))
@@ -230,9 +259,9 @@ class LogReader:
         Raises:
             VerificationError: they are malformed.
         """
-        with self._database.reading() as connection:
-            found = connection.scalar(select(col(EntryRow.details)).where(col(EntryRow.index) == index))
-        return _details(index, found)
+        with self._database.asking() as connection:
+            found = rows_of(connection, 'SELECT details FROM entry WHERE "index" = ?', [index])
+        return _details(index, found[0][0]) if found else None
 
     def checkpoint(self, size: int | None = None) -> str:
         """The signed checkpoint of the first `size` entries (by default the newest), a C2SP signed note.
@@ -240,22 +269,20 @@ class LogReader:
         Raises:
             VerificationError: the log was never signed at that size.
         """
-        with self._database.reading() as connection:
+        with self._database.asking() as connection:
             return note_of(connection, size_of(connection) if size is None else size)
 
     def notes(self) -> Iterator[tuple[int, str]]:
         """Every signed checkpoint with its size, newest first."""
         before: int | None = None
         while True:
-            query = select(col(CheckpointRow.size), col(CheckpointRow.note)).order_by(col(CheckpointRow.size).desc())
-            if before is not None:
-                query = query.where(col(CheckpointRow.size) < before)
-            with self._database.reading() as connection:
-                rows = connection.execute(query.limit(_PAGE)).all()
+            where, values = joined([] if before is None else [("size < ?", (before,))])
+            with self._database.asking() as connection:
+                rows = rows_of(connection, _NOTES.format(where), values)
             for size, note in rows:
                 before = int(size)
                 yield before, str(note)
-            if len(rows) < _PAGE:
+            if len(rows) < PAGE:
                 return
 
     @implements("REQ-002", "REQ-050")
@@ -266,12 +293,12 @@ class LogReader:
             UsageError: there is no such entry, or the log never stood at that size.
             VerificationError: the entry's bytes do not fit the tree.
         """
-        with self._database.reading() as connection:
+        with self._database.asking() as connection:
             newest = size_of(connection)
             within = newest if size is None else size
             if not 0 <= index < within <= newest:
                 raise UsageError(f"the log has no entry {index} among its first {within}")
-            pairs = list(in_order(rows_of(connection, _PAIRS.format(index, 1)), index))
+            pairs = list(in_order(rows_of(connection, PAIRS.format(index, 1)), index))
             nodes = nodes_of(connection, {(0, index), *inclusion_nodes(index, within)})
             note = note_of(connection, within)
         content, details = pairs[0] if pairs else (b"", None)
@@ -300,7 +327,7 @@ class LogReader:
         Raises:
             UsageError: the log never stood at one of these sizes.
         """
-        with self._database.reading() as connection:
+        with self._database.asking() as connection:
             newest = size_of(connection)
             later = newest if new_size is None else new_size
             if not 0 <= old_size <= later <= newest:
@@ -310,20 +337,21 @@ class LogReader:
 
     def pending_events(self, limit: int = 1000) -> list[tuple[int, dict[str, Any]]]:
         """The oldest OpenLineage events not delivered yet, in order, as (outbox id, event)."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                select(col(OutboxRow.id), col(OutboxRow.event))
-                .where(col(OutboxRow.delivered_at).is_(None))
-                .order_by(col(OutboxRow.id))
-                .limit(limit)
-            ).all()
+        with self._database.asking() as connection:
+            rows = rows_of(connection, _WAITING, [limit])
         return [(int(identifier), json.loads(event)) for identifier, event in rows if identifier is not None]
 
     def timestamp(self, size: int) -> bytes | None:
         """The RFC 3161 response kept for the checkpoint of that size."""
-        with self._database.reading() as connection:
-            found = connection.scalar(select(col(CheckpointRow.timestamp)).where(col(CheckpointRow.size) == size))
-        return None if found is None else plain_bytes(size, found)
+        with self._database.asking() as connection:
+            found = rows_of(connection, "SELECT timestamp FROM checkpoint WHERE size = ?", [size])
+        return plain_bytes(size, found[0][0]) if found and found[0][0] is not None else None
+
+    def compare(self, progress: Callable[[int], None] = lambda _: None, *, events: EventOf | None = None) -> Rebuilt:
+        """Compare every table that repeats what the entries say with them; see `audit.rebuild`."""
+        from minivess.compliance.audit.rebuild import compare
+
+        return compare(self._database, self._origin, progress, events=events)
 
     def close(self) -> None:
         """Let go of the database. A closed log can still be used; it connects again."""
@@ -344,18 +372,6 @@ def _details(index: int, value: object) -> Details | None:
         raise VerificationError(f"the details of entry {index} of the log are malformed") from None
 
 
-def _touches(entry: Entry, resource: str) -> bool:
-    """Whether an entry read, made or was about something, by a part of its name or the beginning of its digest."""
-    body = entry.body
-    context = body.context
-    digests = {item for item in (context.model, context.data, context.configuration, context.environment) if item}
-    artifacts = (*body.inputs, *body.outputs)
-    return any(resource in item.name for item in artifacts) or any(
-        digest.removeprefix("sha256:").startswith(resource.removeprefix("sha256:"))
-        for digest in (*digests, *(item.digest for item in artifacts))
-    )
-
-
 def _whole(prove: Any, nodes: dict[Any, bytes], first: int, second: int) -> tuple[bytes, ...]:
     try:
         proof: tuple[bytes, ...] = prove(nodes, first, second)
@@ -364,3 +380,11 @@ def _whole(prove: Any, nodes: dict[Any, bytes], first: int, second: int) -> tupl
             f"a node of the log's tree is missing: {missing}", hint="`minivess audit rebuild` derives the tree again"
         ) from None
     return proof
+
+
+def _in_child() -> None:
+    for reader in _READERS:
+        reader._reset()
+
+
+os.register_at_fork(after_in_child=_in_child)

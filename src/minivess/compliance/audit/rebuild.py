@@ -17,7 +17,7 @@ from sqlalchemy import Connection, delete, func, insert, select, text, update
 from sqlmodel import col
 
 from minivess.compliance.audit.head import note_of, parse_entry, plain_bytes
-from minivess.compliance.audit.store.database import Database
+from minivess.compliance.audit.store.database import Database, driver_of
 from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow, NodeRow, OutboxRow
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
@@ -301,7 +301,7 @@ class _Caches:
 
     def _check_head(self) -> None:
         size = self._frontier.size
-        note = parse_note(note_of(self._connection, size)).verify(self._origin, self._register.log_key)
+        note = parse_note(note_of(driver_of(self._connection), size)).verify(self._origin, self._register.log_key)
         if note != Checkpoint(self._origin, size, self._frontier.root()):
             raise VerificationError(
                 "the entries are not those that the newest checkpoint signs, so nothing can be derived from them",

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from minivess.compliance.proofs.canonical import digest_of
-from minivess.foundation.errors import RefusedError, VerificationError
+from minivess.foundation.errors import Reason, RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
 from minivess.records.device.registration import PolicyRegistered, SealTerms
@@ -167,7 +167,8 @@ class Registrations:
             return
         reasons = list(self._reasons(body, _payload(body)))
         if reasons:
-            raise RefusedError("; ".join(reasons), hint=_HINTS.get(body.action, ""))
+            hint = _HINTS.get(body.action, "")
+            raise RefusedError("; ".join(reasons), hint=hint, reasons=[Reason(one, hint) for one in reasons])
 
     def _reasons(self, body: EntryBody, said: Any) -> Iterator[str]:
         match said:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from minivess.compliance.proofs.canonical import digest_of
-from minivess.foundation.errors import RefusedError
+from minivess.foundation.errors import Reason, RefusedError
 from minivess.foundation.implements import implements
 from minivess.ml.quality.rule_catalogue import RULES
 from minivess.ml.splits.leakage import group
@@ -75,7 +75,8 @@ def check_terms(fixed: SealTerms | None, project: Project, manifest: DatasetMani
     """
     found = [] if fixed is None else laxer_terms(fixed, terms_of(project, manifest, split))
     if found:
+        what = "the project is laxer than the seal of its test set"
+        hint = "put minivess.yaml back as it was at the sealing, or seal other test cases in a new project"
         raise RefusedError(
-            f"the project is laxer than the seal of its test set: {'; '.join(found)}",
-            hint="put minivess.yaml back as it was at the sealing, or seal other test cases in a new project",
+            f"{what}: {'; '.join(found)}", hint=hint, reasons=[Reason(f"{what}: {one}", hint) for one in found]
         )

@@ -1,63 +1,30 @@
-"""Reading the log as a person does: one entry explained, the entries a release rests on; and erasing what must go."""
+"""Examining the log: its caches, a drill on a copy, what relied on a key; and erasing what must go."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 
-from minivess.compliance.audit.blast_radius import BlastRadius, blast_radius, envelopes_of, resolve_key
+from minivess.compliance.audit.blast_radius import BlastRadius, blast_radius, resolve_key
 from minivess.compliance.audit.rebuild import Rebuilt
-from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.timestamp import Timestamped, imprint_of, stamped_imprint, verify_timestamp
 from minivess.compliance.verification.drill import DRILLED, Case, tamper
 from minivess.compliance.verification.log import Pair, verify_log
-from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.stand_ins import with_stand_ins
 from minivess.compliance.verification.trust import Trust
-from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.observability.lineage.entry_events import event_of
 from minivess.observability.lineage.events import without_details
-from minivess.records.log.entry import Details, Entry, Outcome
-from minivess.records.log.payloads import EntryErased, ReleaseBuilt, ReleaseSigned, observed
+from minivess.records.log.payloads import EntryErased
 from minivess.records.log.receipt import Receipt
-from minivess.records.verdict import Check, Verdict
+from minivess.records.verdict import Check
 from minivess.workflows.log.time_attestations import record_timestamp
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
-
-
-@dataclass(frozen=True)
-class Explained:
-    """One entry with everything that makes it understandable."""
-
-    entry: Entry
-    details: Details | None
-    receipt: Receipt
-    authority: tuple[str, ...]
-    """On what authority it was done, in sentences."""
-    verdict: Verdict
-    """Its form, signature and place in the log, judged now."""
-
-
-@implements("REQ-066")
-def explain(services: WorkspaceReader, index: int) -> Explained:
-    """Who did what, on what authority, with what, and how that is proven.
-
-    Raises:
-        UsageError: there is no such entry.
-    """
-    log = services.log
-    entry, receipt = log.entry(index), log.prove(index)
-    register = Register.fold(log.entries(actions=REGISTER_ACTIONS))
-    verdict = verify_receipt(receipt, log_key=register, actor=register)
-    return Explained(entry, log.details(index), receipt, _authority(services, entry, register), verdict)
 
 
 @implements("REQ-141")
@@ -97,28 +64,6 @@ def rebuild_caches(services: Services, progress: Callable[[int], None] = lambda 
     return services.log.rebuild(progress, events=event_of)
 
 
-def span_of_release(services: WorkspaceReader, version: str) -> tuple[int, int]:
-    """The entries a release rests on: after those of the release before it, up to its own last signature.
-
-    Raises:
-        UsageError: no release of that version was built.
-    """
-    start, end, before = None, 0, 0
-    for entry in services.log.entries(actions={"release.build", "release.sign"}):
-        body = entry.body
-        if body.outcome is not Outcome.COMPLETED:
-            continue
-        model = ReleaseBuilt if body.action == "release.build" else ReleaseSigned
-        stated = model.model_validate(body.payload)
-        if stated.version == version:
-            start, end = (before if start is None else start), body.index + 1
-        elif start is None:
-            before = body.index + 1
-    if start is None:
-        raise UsageError(f"no release {version!r} was built", hint="`minivess audit log --action release` lists them")
-    return start, end
-
-
 @implements("REQ-062", "RC-18")
 def erase(services: Services, signer: Signer, index: int, reason: str) -> Receipt:
     """Delete the details of an entry, and what lineage repeats of them; the entry that says so is signed by `signer`.
@@ -136,35 +81,6 @@ def erase(services: Services, signer: Signer, index: int, reason: str) -> Receip
         record.payload(**payload.model_dump(mode="json"))
     services.relay.redact(str(entry.body.context.openlineage_run), without_details)
     return record.receipt
-
-
-def _authority(services: WorkspaceReader, entry: Entry, register: Register) -> tuple[str, ...]:
-    body = entry.body
-    identity = register.key(body.key, body.index)
-    tenure = register.tenures.get(body.key)
-    since = "the log's own key" if tenure is None else f"whose key counts from entry {tenure.start}"
-    roles = ", ".join(role.value for role in identity.roles)
-    said = [f"{identity.name} ({identity.id}) acted as {roles}, {since}"]
-    if tenure is not None and tenure.end is not None:
-        said.append(f"this key counts no longer from entry {tenure.end} on")
-    if body.started is not None:
-        said.append(f"it ends what entry {body.started} announced")
-    request = body.payload.get("request")
-    if body.action in {"test-set.open", "evaluation"} and isinstance(request, str):
-        for grant in services.log.entries(actions={"test-set.approve"}):
-            if grant.body.index < body.index and grant.body.payload.get("grant", {}).get("request") == request:
-                said.append(f"request {request} was approved by {grant.body.actor} at entry {grant.body.index}")
-    for envelope in envelopes_of(body) if body.outcome is Outcome.COMPLETED else ():
-        try:
-            signed = open_approval(envelope, register, index=body.index)
-        except VerificationError as error:
-            said.append(f"a signature in it does not hold: {error.message}")
-            continue
-        said.append(
-            f"{signed.printed_name} signed {timestamp(signed.time)} as {signed.role.value}, meaning {signed.meaning.value}, "
-            f"under the policy {signed.policy}, on the log of {signed.head} entries"
-        )
-    return tuple(said)
 
 
 @implements("REQ-151", "RC-50")
@@ -238,21 +154,3 @@ def accept_timestamp(services: Services, response: bytes, roots: bytes) -> tuple
     services.log.keep_timestamp(size, response)
     record_timestamp(services, size, response)
     return size, stamped
-
-
-def how_proven(explained: Explained) -> str:
-    """In a sentence how the entry is proven to stand in the log."""
-    head = parse_note(explained.receipt.checkpoint).checkpoint
-    count = len(explained.receipt.proof)
-    return (
-        f"its SHA-256 leaf and {count} further hashes give the root of the {head.size} entries of {head.origin}, "
-        "which the log's key signed"
-    )
-
-
-def what_became_of_details(explained: Explained) -> str | None:
-    """Why an entry's details are not shown, if they are not."""
-    body = explained.entry.body
-    if explained.details is not None or body.details is None:
-        return None
-    return "its payload and error were erased" if observed(body.action) else "its error text was erased"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.audit.reader import LogReader
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.encoding import to_base64
@@ -58,7 +58,7 @@ def restore(services: Services, signer: Signer, reason: str, more: dict[str, str
     return record.receipt
 
 
-def seen_here(log: AuditLog) -> dict[str, str]:
+def seen_here(log: LogReader) -> dict[str, str]:
     """What this account saw of a log: the newest checkpoint by holder, an identity's id or `this machine`.
 
     Raises:
@@ -69,6 +69,11 @@ def seen_here(log: AuditLog) -> dict[str, str]:
         "this machine" if holder.startswith("log.") else holder.rpartition(".")[0]: note
         for holder, note in found.items()
     }
+
+
+def entries_of(note: str) -> int:
+    """Number of entries that a checkpoint covers."""
+    return parse_note(note).checkpoint.size
 
 
 def _bare(note: str) -> str:

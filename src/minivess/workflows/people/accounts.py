@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated
 
@@ -17,7 +16,7 @@ from minivess.compliance.identity.roots import Roots, sign_change
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.trust import LEAST_RULES, write_trust
-from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
+from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.foundation.settings import load_settings
@@ -29,6 +28,7 @@ from minivess.records.log.witnessed import Checked
 from minivess.records.people.approval import Envelope, PolicyRule
 from minivess.records.people.identity import LOG_IDENTITY, Identity, PublicKey
 from minivess.records.people.roles import IdentityKind, Role
+from minivess.workflows.people.standing import counts
 from minivess.workflows.session import remembered_checkpoints
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
@@ -176,7 +176,7 @@ def rotate(
         lambda pair: pair[0],
     )
     try:
-        if not _counts(register_of(services), new.identity):
+        if not counts(register_of(services), new.identity):
             with recorded(services, "identity.rotated", old, instant=True) as record:
                 record.payload(identity=new.identity, possession=_possession(services, old, new))
     finally:
@@ -294,30 +294,6 @@ def change_roots(
     return record.receipt
 
 
-def states_of(workspace: Workspace, identities: Iterable[Identity]) -> dict[str, str]:
-    """The state of identities in the log, by id: `valid`, `locked`, `revoked`, `not enrolled`, or `another key`.
-
-    A key that signs the checkpoints of a serving log is `valid` when the log knows that serving log.
-
-    No passphrase is needed. Where no log was started, everybody is `not enrolled`.
-    """
-    register, serving = Register(), set[str]()
-    if workspace.project_file.is_file():
-        url = load_settings(workspace.root).database_url
-        with suppress(InputError), closing(AuditLog.open(url, log_signer=None)) as log:
-            standing = log.standing
-            register = standing.register
-            serving = {head.log_key.key_id for head in standing.serving.heads.values()}
-    return {one.id: "valid" if one.signing_key.key_id in serving else _state(register, one) for one in identities}
-
-
-def _state(register: Register, identity: Identity) -> str:
-    if identity.id == LOG_IDENTITY and register.log_keys:
-        return "valid" if register.log_key == identity.signing_key else "another key"
-    state = register.state(identity.id)
-    return "another key" if state == "valid" and not _counts(register, identity) else state
-
-
 @implements("REQ-151")
 def trusted_keys(services: WorkspaceReader) -> str:
     """The trust file that `--trust` reads: what this log says of itself now, and what a release of it needs."""
@@ -353,11 +329,6 @@ def _ring(services: WorkspaceReader) -> Keyring:
 def register_of(services: WorkspaceReader) -> Register:
     """Who may act now, as the log says."""
     return services.log.standing.register
-
-
-def _counts(register: Register, identity: Identity) -> bool:
-    tenure = register.tenures.get(identity.signing_key.key_id)
-    return tenure is not None and tenure.end is None
 
 
 def _attempt[T](

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import closing, suppress
 
-from minivess.compliance.audit.log import AuditLog
-from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import Workspace
-from minivess.foundation.settings import load_settings
 from minivess.records.log.entry import Entry, Outcome
 from minivess.records.log.payloads import PAYLOADS, IdentityEnrolled, LogCreated
 from minivess.records.log.witnessed import Checked
+
+ENROLMENTS = frozenset({"log.created", "identity.enrolled"})
+"""Actions that let people sign."""
 
 
 @implements("REQ-167")
@@ -21,7 +19,7 @@ def checks_in(entries: Iterable[Entry]) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in entries:
         body = entry.body
-        if body.action not in {"log.created", "identity.enrolled"} or body.outcome is not Outcome.COMPLETED:
+        if body.action not in ENROLMENTS or body.outcome is not Outcome.COMPLETED:
             continue
         said = PAYLOADS[body.action].model_validate(body.payload)
         known: dict[str, Checked] = {}
@@ -32,12 +30,3 @@ def checks_in(entries: Iterable[Entry]) -> dict[str, str]:
         for who, one in known.items():
             found[who] = f"{one.document}; {one.training}; checked by {body.actor} (entry {body.index})"
     return found
-
-
-def checks_of(workspace: Workspace) -> dict[str, str]:
-    """As `checks_in` of the workspace's log; empty where no log was started. No passphrase is needed."""
-    if workspace.project_file.is_file():
-        url = load_settings(workspace.root).database_url
-        with suppress(InputError), closing(AuditLog.open(url, log_signer=None)) as log:
-            return checks_in(log.entries(actions={"log.created", "identity.enrolled"}))
-    return {}

@@ -22,7 +22,7 @@ from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST
 from minivess.compliance.verification.holders import holders_of
 from minivess.compliance.verification.pack import CHECKPOINT, SIGNATURES_CHECK, verify_pack
 from minivess.foundation.digests import digest_bytes, digest_file
-from minivess.foundation.errors import CouldNotCheckError, RefusedError, VerificationError
+from minivess.foundation.errors import CouldNotCheckError, Reason, RefusedError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace, templates_folder
@@ -112,17 +112,28 @@ def build(services: Services, signer: Signer, release: ReleaseFacts | None = Non
         gates = judge_gates(services, known)
         failing = [gate for gate in gates if not gate.passed]
         if failing:
+            first = _first_missing(known.inputs(services))
+            mends = ["; ".join([*first, failing[0].mend]), *(gate.mend for gate in failing[1:])]
             raise RefusedError(
                 f"{len(failing)} of {len(gates)} gates fail: {'; '.join(f'{gate.id}: {gate.message}' for gate in failing)}",
-                hint="; ".join(
-                    dict.fromkeys([*_first_missing(known.inputs(services)), *(gate.mend for gate in failing)])
-                ),
+                hint="; ".join(dict.fromkeys([*first, *(gate.mend for gate in failing)])),
+                reasons=[
+                    Reason(f"gate {gate.id} fails: {gate.message}", mend)
+                    for gate, mend in zip(failing, mends, strict=True)
+                ],
             )
         missing = unannounced(services)
         if missing:
             raise RefusedError(
                 f"{', '.join(missing)} holds the key of the test set and the log does not know their witness key",
                 hint="; ".join(f"minivess audit cosign --as {one}" for one in missing),
+                reasons=[
+                    Reason(
+                        f"{one} holds the key of the test set and the log does not know their witness key",
+                        f"minivess audit cosign --as {one}",
+                    )
+                    for one in missing
+                ],
             )
         built = build_pack(_pack_inputs(services, known, gates), out)
         record.output(f"release/{device.version}/{out.name}", built.path)

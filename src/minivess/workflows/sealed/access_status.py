@@ -11,7 +11,6 @@ from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.device.strictness import gates_beyond_criteria
-from minivess.workflows.sealed.registration import registrations_of
 from minivess.workflows.session.services import WorkspaceReader
 from minivess.workflows.session.workspace_files import seal_of
 
@@ -44,7 +43,7 @@ def summary_of(services: WorkspaceReader, request_id: str) -> list[tuple[str, st
             *(("criterion", _words(one.model_dump(exclude_none=True))) for one in plan.plan.criteria),
             *((("notes", plan.plan.notes),) if plan.plan.notes else ()),
         ]
-        policy = registrations_of(services).policies.get(asked.policy or "")
+        policy = services.log.standing.registrations.policies.get(asked.policy or "")
         if policy is not None:
             rows += [("beyond", sentence) for sentence in gates_beyond_criteria(policy, plan.plan.criteria)]
     return rows
@@ -58,7 +57,7 @@ def status(services: WorkspaceReader) -> dict[str, Any]:
     looks = history.looks()
     data = [look.requested.request.data for look in looks if look.requested is not None]
     current = seal_of(Workspace(services.workspace)).root
-    registered = registrations_of(services)
+    registered = services.log.standing.registrations
     return {
         "openings": history.openings,
         "policy": policy.model_dump(),

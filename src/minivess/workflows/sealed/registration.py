@@ -9,7 +9,7 @@ from minivess.compliance.facts.gates import load_policy
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.registrations import Registrations
-from minivess.foundation.errors import InputError, RefusedError, UsageError
+from minivess.foundation.errors import InputError, Reason, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.records.device.release import ReleasePolicy
 from minivess.records.device.strictness import gates_beyond_criteria
@@ -95,9 +95,10 @@ def refuse_laxer(found: list[str]) -> None:
         RefusedError: `found` is not empty.
     """
     if found:
+        what = "the test set was looked at, and this is laxer than what the look was judged by"
+        hint = "put it back as it was registered; a laxer one needs other test cases, sealed in a new project"
         raise RefusedError(
-            f"the test set was looked at, and this is laxer than what the look was judged by: {'; '.join(found)}",
-            hint="put it back as it was registered; a laxer one needs other test cases, sealed in a new project",
+            f"{what}: {'; '.join(found)}", hint=hint, reasons=[Reason(f"{what}: {one}", hint) for one in found]
         )
 
 

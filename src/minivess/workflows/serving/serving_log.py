@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.audit.reader import LogReader
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.encoding import to_base64
@@ -262,7 +263,7 @@ def check_continues(log: AuditLog, known: ServingHead) -> Checkpoint:
     return head
 
 
-def known_head(log: AuditLog, origin: str) -> ServingHead | None:
+def known_head(log: LogReader, origin: str) -> ServingHead | None:
     """What the device's log knows of a serving log; None when it was not enrolled.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.audit.reader import LogReader
 from minivess.compliance.identity.keys import verify
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.identity.remembered_checkpoints import Memory, machine, person
@@ -24,13 +24,13 @@ from minivess.records.people.roles import IdentityKind
 _log = logging.getLogger(__name__)
 
 
-def memory_of(log: AuditLog) -> Memory:
+def memory_of(log: LogReader) -> Memory:
     """What this account remembers of a log."""
     return Memory(Profile.of_user(), log.origin)
 
 
 @implements("REQ-164", "RC-55")
-def require(log: AuditLog, identity: Identity) -> None:
+def require(log: LogReader, identity: Identity) -> None:
     """Make sure that a log continues what a person saw of it; services and the log itself remember nothing.
 
     A person whose checkpoint was given up by a `log.restored` goes on, and is told so.
@@ -44,7 +44,7 @@ def require(log: AuditLog, identity: Identity) -> None:
 
 
 @implements("REQ-164")
-def remember(log: AuditLog, identity: Identity, note: str) -> None:
+def remember(log: LogReader, identity: Identity, note: str) -> None:
     """Keep the newest checkpoint that a person saw; an older one changes nothing.
 
     Args:
@@ -59,7 +59,7 @@ def remember(log: AuditLog, identity: Identity, note: str) -> None:
         _update_memory(log, person(identity), note)
 
 
-def remembered(log: AuditLog, identity: Identity) -> Checkpoint | None:
+def remembered(log: LogReader, identity: Identity) -> Checkpoint | None:
     """The newest checkpoint that a person saw of a log; None: none yet.
 
     Raises:
@@ -69,7 +69,7 @@ def remembered(log: AuditLog, identity: Identity) -> Checkpoint | None:
     return None if note is None else parse_note(note).checkpoint
 
 
-def other_logs(log: AuditLog, identity: Identity) -> bool:
+def other_logs(log: LogReader, identity: Identity) -> bool:
     """Whether a person saw other logs from this account, where their former key may still be the one that counts."""
     mine = memory_of(log)
     held = {path.parent for path in mine.profile.seen.glob(f"*/{person(identity)}.note")}
@@ -77,7 +77,7 @@ def other_logs(log: AuditLog, identity: Identity) -> bool:
 
 
 @implements("REQ-166")
-def require_here(log: AuditLog) -> None:
+def require_here(log: LogReader) -> None:
     """Make sure that a log continues what was written to it from this account, and keep its newest checkpoint.
 
     Raises:
@@ -86,7 +86,7 @@ def require_here(log: AuditLog) -> None:
     _update_memory(log, _machine_of(log), newest(log))
 
 
-def newest(log: AuditLog) -> str:
+def newest(log: LogReader) -> str:
     """The newest checkpoint, with the log's signature verified.
 
     Raises:
@@ -103,7 +103,7 @@ def newest(log: AuditLog) -> str:
 
 
 @implements("REQ-166")
-def contradicting_notes(log: AuditLog, notes: dict[str, str]) -> dict[str, str]:
+def contradicting_notes(log: LogReader, notes: dict[str, str]) -> dict[str, str]:
     """Those of some checkpoints that a log does not continue.
 
     Args:
@@ -125,11 +125,11 @@ def contradicting_notes(log: AuditLog, notes: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def _check_consistency(log: AuditLog, seen: Checkpoint, head: Checkpoint) -> None:
+def _check_consistency(log: LogReader, seen: Checkpoint, head: Checkpoint) -> None:
     verify_consistency(seen.size, head.size, log.consistency(seen.size, head.size), seen.root, head.root)
 
 
-def _of_this_log(log: AuditLog, register: Register, name: str, note: str) -> Checkpoint:
+def _of_this_log(log: LogReader, register: Register, name: str, note: str) -> Checkpoint:
     signed = parse_note(note)
     for tenure in register.log_keys:
         try:
@@ -139,11 +139,11 @@ def _of_this_log(log: AuditLog, register: Register, name: str, note: str) -> Che
     raise InputError(f"{name} is not a checkpoint that this log signed", hint="name a checkpoint of this very log")
 
 
-def _machine_of(log: AuditLog) -> str:
+def _machine_of(log: LogReader) -> str:
     return machine(LogCreated.model_validate(log.entry(0).body.payload).log_key)
 
 
-def _update_memory(log: AuditLog, holder: str, note: str) -> None:
+def _update_memory(log: LogReader, holder: str, note: str) -> None:
     held = memory_of(log)
     known = held.of(holder)
     if known is not None and parse_note(known).checkpoint == parse_note(note).checkpoint:
@@ -157,7 +157,7 @@ def _update_memory(log: AuditLog, holder: str, note: str) -> None:
         )
 
 
-def _abandoned(log: AuditLog, seen: Checkpoint) -> bool:
+def _abandoned(log: LogReader, seen: Checkpoint) -> bool:
     """Whether an admitted entry of the log gives a checkpoint up, and its actor signed it."""
     standing = log.standing
     return any(

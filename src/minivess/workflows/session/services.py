@@ -11,13 +11,11 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
 
-from minivess.compliance.audit.log import AuditLog
-from minivess.compliance.identity.keyring import Keyring
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.audit.reader import LogReader
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.clock import Clock, utc_now
 from minivess.foundation.errors import InputError, MinivessError, RefusedError, UsageError
@@ -26,17 +24,18 @@ from minivess.foundation.json_records import first_error
 from minivess.foundation.paths import Workspace
 from minivess.foundation.provenance import environment_digest, source_state
 from minivess.foundation.settings import Settings, load_settings
-from minivess.observability.lineage.relay import Relay
-from minivess.observability.lineage.transports import transport_for
 from minivess.records.device.project import Project
 from minivess.records.device.workspace_files import Step, first_missing
 from minivess.records.log.entry import Context
 from minivess.records.people.identity import LOG_IDENTITY
 from minivess.records.people.roles import IdentityKind
 from minivess.records.sinks import Progress
-from minivess.workflows.session import remembered_checkpoints
-from minivess.workflows.session.data_citation import data_version_of
 from minivess.workflows.session.workspace_files import load_project
+
+if TYPE_CHECKING:
+    from minivess.compliance.audit.log import AuditLog
+    from minivess.compliance.identity.keystore import Keystore
+    from minivess.observability.lineage.relay import Relay
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ class WorkspaceReader:
     workspace: Path
     project: Project
     settings: Settings
-    log: AuditLog
+    log: LogReader
     source: Path
     """Folder with requirements/, risk/, features/, templates/ and uv.lock."""
     progress: Progress
@@ -63,6 +62,8 @@ class WorkspaceReader:
         Raises:
             UsageError: a field does not exist or has a wrong value.
         """
+        from minivess.workflows.session.data_citation import data_version_of
+
         commit, dirty = source_state(self.source)
         found: dict[str, Any] = {
             "git_commit": commit,
@@ -91,6 +92,7 @@ class WorkspaceReader:
 class Services(WorkspaceReader):
     """The services of one workspace, opened for writing."""
 
+    log: AuditLog
     relay: Relay
     restoring: bool = False
     """Whether the log may have gone back, so that `log.restored` is all that may be appended."""
@@ -110,6 +112,8 @@ class Services(WorkspaceReader):
 
     def close(self) -> None:
         """Deliver what was recorded meanwhile, keep the newest checkpoint, and let go of the database."""
+        from minivess.workflows.session import remembered_checkpoints
+
         if self.relay.due:
             self.deliver()
         try:
@@ -144,8 +148,10 @@ def open_reader(
     root = workspace.absolute()
     project, settings = load_project(root), load_settings(root)
     try:
-        log = AuditLog.open(database_url or settings.database_url, log_signer=None, clock=clock)
+        log = LogReader.reading(database_url or settings.database_url)
     except InputError as error:
+        from minivess.compliance.identity.keystore import Keystore
+
         if not Keystore(Workspace(root).keystore).holds(LOG_IDENTITY):
             error.hint = _first_of_log(Workspace(root)).line
         raise
@@ -183,6 +189,11 @@ def open_services(
         VerificationError: the log does not continue what was written to it from this account.
         CouldNotCheckError: the log is out of reach.
     """
+    from minivess.compliance.identity.keystore import Keystore
+    from minivess.observability.lineage.relay import Relay
+    from minivess.observability.lineage.transports import transport_for
+    from minivess.workflows.session import remembered_checkpoints
+
     root = workspace.absolute()
     project = load_project(root)
     settings = load_settings(root)
@@ -213,12 +224,16 @@ def open_services(
 @implements("REQ-197")
 def _first_of_log(workspace: Workspace) -> Step:
     """The first missing step of a project without a log: keys for people, or the log itself."""
+    from minivess.compliance.identity.keyring import Keyring
+
     people = [one for one in Keyring.of(workspace).identities() if one.kind is IdentityKind.PERSON]
     return first_missing("log", lambda step: step.name == "init" or bool(people))
 
 
 def _open_log(keystore: Keystore, database_url: str, passphrase: str, clock: Clock) -> AuditLog:
     """The log under its own key; a change of that key that was interrupted after its entry is finished here."""
+    from minivess.compliance.audit.log import AuditLog
+
     log_signer = keystore.unlock(LOG_IDENTITY, passphrase)
     try:
         return AuditLog.open(database_url, log_signer=log_signer, clock=clock)

@@ -10,7 +10,7 @@ from minivess.compliance.documents.log_story import items_digest
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.items.items import load_items
 from minivess.compliance.rules.log_facts import LogFacts
-from minivess.compliance.standards.approvals import BY_REVIEWER, approvable
+from minivess.compliance.standards.approvals import BY_REVIEWER, approvable, approved
 from minivess.compliance.trace.link_reviews import (
     LinkKey,
     State,
@@ -22,6 +22,7 @@ from minivess.compliance.trace.link_reviews import (
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.strict_yaml import nearest
+from minivess.records.items.trace import Signature
 from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads import BaselineTaken
 from minivess.records.log.receipt import Receipt
@@ -29,6 +30,7 @@ from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
+from minivess.workflows.trace.project_trace import Trace
 
 _MOST = 4000
 """Links an entry can hold."""
@@ -141,6 +143,16 @@ def approve(services: Services, signer: Signer, subjects: Collection[str]) -> di
             record.payload(subject=subject, digest=known[subject])
         receipts[subject] = record.receipt
     return receipts
+
+
+def signatures_of_subjects(trace: Trace) -> dict[str, Signature | None]:
+    """The newest approval of everything that can be approved; None: there is none.
+
+    Args:
+        trace: what is known about the source tree.
+    """
+    signed = approved(trace.story.signatures) if trace.story is not None else {}
+    return {name: signed.get(name) for name in approvable(trace.tree.source, trace.tree.items)}
 
 
 @implements("REQ-068")

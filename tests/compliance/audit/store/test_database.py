@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sqlmodel import SQLModel
 
-from minivess.compliance.audit.store.database import Database, migrations
+from minivess.compliance.audit.store.database import Database
+from minivess.compliance.audit.store.migration_files import migrations
 
 pytestmark = pytest.mark.verifies("SU-12")
 
@@ -23,8 +24,9 @@ def test_migrations_make_the_tables_the_code_expects(tmp_path: Path) -> None:
         database.migrate(connection)
     with database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
-        assert not database.outdated(connection)
-        assert database.revision(connection) == ScriptDirectory.from_config(migrations()).get_current_head()
+    with database.asking() as driver:
+        assert not database.outdated(driver)
+        assert database.revision(driver) == ScriptDirectory.from_config(migrations()).get_current_head()
 
 
 def test_commits_are_durable(tmp_path: Path) -> None:

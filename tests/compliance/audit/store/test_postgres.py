@@ -17,6 +17,7 @@ import pytest
 from sqlmodel import SQLModel
 
 from minivess.compliance.audit.head import size_of
+from minivess.compliance.audit.store.database import driver_of
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError
 from tests.support import crashes
 from tests.support.crashes import Site, Writer
@@ -47,7 +48,7 @@ def test_migrations_make_the_tables_the_code_expects(site: Site) -> None:
 
     with crashes.opened(site) as log, log._database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
-        assert not log._database.outdated(connection)
+        assert not log._database.outdated(driver_of(connection))
 
 
 def test_commits_are_flushed_whatever_the_database_says(site: Site, postgres: Server) -> None:
@@ -65,7 +66,7 @@ def test_commits_are_flushed_whatever_the_database_says(site: Site, postgres: Se
 
 def test_a_reader_sees_one_state(site: Site) -> None:
     with crashes.opened(site) as log, crashes.opened(site) as other:
-        with log._database.reading() as connection:
+        with log._database.asking() as connection:
             before = size_of(connection)
             Writer(site, other).append_all(3)
             assert size_of(connection) == before

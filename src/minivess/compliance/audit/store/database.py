@@ -1,5 +1,8 @@
 """How the log's database is opened: SQLite that keeps what it acknowledged, or PostgreSQL by its URL.
 
+`asking` answers plain SQL for whoever reads the log: an SQLite file is opened with the standard library, so that reading
+loads no SQLAlchemy. Writing, migrations and PostgreSQL go through SQLAlchemy, which is loaded when they are needed.
+
 SQLite runs in WAL mode with `synchronous=FULL` (NORMAL may lose acknowledged commits), foreign keys on, and overwrites
 what is deleted. A writer takes the write lock before it reads (`BEGIN IMMEDIATE`; on PostgreSQL a transaction-level
 advisory lock), so that two writers never build on the same head. Readers see one state of the database.
@@ -7,32 +10,35 @@ advisory lock), so that two writers never build on the same head. Readers see on
 
 from __future__ import annotations
 
-import os
 import random
+import re
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Connection, Engine, column, create_engine, event, insert, inspect, make_url, select, table, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlmodel import SQLModel
-
-from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, InputError, UsageError
+from minivess.compliance.audit.store import forks
+from minivess.compliance.audit.store.sqlite_readers import DriverConnection, SqliteReaders, prepare
+from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, UsageError
 from minivess.foundation.files import make_folder
 from minivess.foundation.implements import implements
 
 if TYPE_CHECKING:
-    from alembic.config import Config
+    from sqlalchemy import Connection, Engine
+    from sqlmodel import SQLModel
 
 NEWEST = "0002"
 """The newest revision of the tables, so that Alembic is loaded only where there is something to migrate."""
 
 _VERSIONS = "alembic_version"
+_HAS_VERSIONS = {
+    "sqlite": f"SELECT max(name) FROM sqlite_master WHERE type = 'table' AND name = '{_VERSIONS}'",  # noqa: S608
+    "postgresql": f"SELECT to_regclass('{_VERSIONS}')",
+}
+"""Answers NULL where the tables were never made."""
 _WRITES = "minivess_writes"
 _VERSION = "minivess_data_version"
 _CONNECTIONS = 32
@@ -42,7 +48,9 @@ _ADVISORY_LOCK = 0x6D696E6976657373
 """`minivess` in ASCII: the key of the write lock on PostgreSQL."""
 
 
-_DATABASES: weakref.WeakSet[Database] = weakref.WeakSet()
+def driver_of(connection: Connection) -> DriverConnection:
+    """The driver's connection within SQLAlchemy's."""
+    return cast("DriverConnection", connection.connection.dbapi_connection)
 
 
 class Database:
@@ -55,42 +63,59 @@ class Database:
 
     def __init__(self, url: str, *, wait: float) -> None:
         self._wait = wait
+        self._given = url
+        self._sqlite = re.match(r"sqlite[+:]", url) is not None
+        self._name = url.partition("///")[2].partition("?")[0] if self._sqlite else ""
+        plain = url == f"sqlite:///{self._name}" and self._on_disk
+        self._readers = SqliteReaders(self._name, wait=wait, most=_CONNECTIONS) if plain else None
+        self._made: Engine | None = None
+        self._driver_error: type[Exception] = sqlite3.Error
+        if not plain:
+            self._driver_error = self.engine.dialect.loaded_dbapi.Error
+        self._statements: dict[tuple[type[SQLModel], tuple[str, ...]], tuple[str, tuple[str, ...]]] = {}
+        self._own = threading.local()
+        self._kept: Connection | None = None
+        self._crossed = False
+        self._let_in()
+        forks.watch(self)
+
+    @property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine, made when it is asked for first."""
+        with forks.making:
+            if self._made is None:
+                self._made = self._new_engine()
+            return self._made
+
+    def _new_engine(self) -> Engine:
+        from sqlalchemy import create_engine, event, make_url
+        from sqlalchemy.exc import ArgumentError
+
+        options: dict[str, Any] = (
+            {"connect_args": {"timeout": self._wait}, "pool_size": _CONNECTIONS}
+            if self._sqlite
+            else {"pool_pre_ping": True, "pool_size": _CONNECTIONS, "isolation_level": "REPEATABLE READ"}
+        )
         try:
-            self._url = make_url(url)
-            self._sqlite = self._url.get_backend_name() == "sqlite"
-            options: dict[str, Any] = (
-                {"connect_args": {"timeout": wait}, "pool_size": _CONNECTIONS}
-                if self._sqlite
-                else {"pool_pre_ping": True, "pool_size": _CONNECTIONS, "isolation_level": "REPEATABLE READ"}
-            )
-            self._engine: Engine = create_engine(self._url, **options)
+            engine = create_engine(make_url(self._given), **options)
         except (ArgumentError, ImportError) as error:
             raise UsageError(
                 f"the database URL cannot be used: {type(error).__name__}",
                 hint="use sqlite:///path/to/audit.db, or postgresql+psycopg://… with `pip install 'minivess[postgres]'`",
             ) from error
         if self._sqlite:
-            event.listen(self._engine, "connect", _prepare_sqlite)
-            event.listen(self._engine, "begin", self._begin_sqlite)
-        self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
-        self._statements: dict[tuple[type[SQLModel], tuple[str, ...]], tuple[str, tuple[str, ...]]] = {}
-        self._own = threading.local()
-        self._kept: Connection | None = None
-        self._crossed = False
-        self._let_in()
-        _DATABASES.add(self)
+            event.listen(engine, "connect", prepare)
+            event.listen(engine, "begin", self._begin_sqlite)
+        return engine
 
     @property
-    def engine(self) -> Engine:
-        """The engine."""
-        return self._engine
+    def _on_disk(self) -> bool:
+        """Whether this is an SQLite database in a file whose path the URL states."""
+        return bool(self._name) and self._name != ":memory:" and not self._name.startswith("file:")
 
     def missing(self) -> bool:
         """Whether this is an SQLite database whose file does not exist (opening it would make one)."""
-        name = self._url.database
-        if not self._sqlite or not name or name == ":memory:" or name.startswith("file:"):
-            return False
-        return not Path(name).exists()
+        return self._on_disk and not Path(self._name).exists()
 
     def make_folder(self) -> None:
         """Make the folder of an SQLite database.
@@ -98,12 +123,28 @@ class Database:
         Raises:
             CouldNotCheckError: it cannot be made.
         """
-        name = self._url.database
-        if self._sqlite and name and name != ":memory:" and not name.startswith("file:"):
+        if self._on_disk:
             try:
-                make_folder(Path(name).parent)
+                make_folder(Path(self._name).parent)
             except OSError as error:
-                raise _unreachable(error, "be made") from error
+                raise self._unreachable(error, "be made") from error
+
+    @contextmanager
+    def asking(self) -> Iterator[DriverConnection]:
+        """A connection of the driver that sees one state of the database, for plain SQL.
+
+        Raises:
+            CouldNotCheckError: the database is out of reach.
+        """
+        if self._readers is None:
+            with self.reading() as connection:
+                yield driver_of(connection)
+            return
+        try:
+            with self._use(), self._readers.lent() as reader:
+                yield reader
+        except (sqlite3.Error, OSError) as error:
+            raise self._unreachable(error, "be read") from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -115,8 +156,8 @@ class Database:
         try:
             with self._connected() as connection, connection.begin():
                 yield connection
-        except (SQLAlchemyError, self._driver_error, OSError) as error:
-            raise _unreachable(error, "be read") from error
+        except self._failures() as error:
+            raise self._unreachable(error, "be read") from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -128,10 +169,10 @@ class Database:
         try:
             with self._use(), self._sqlite_writer() if self._sqlite else self._postgresql_writer() as connection:
                 yield connection
-        except (SQLAlchemyError, self._driver_error, OSError) as error:
+        except self._failures() as error:
             if getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
                 self._let_go()  # a connection that found the file read-only stays so when it is not any more
-            raise _unreachable(error, "be written") from error
+            raise self._unreachable(error, "be written") from error
 
     def insert(self, connection: Connection, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
         """Add rows of plain values within `writing`, past the layers that a single statement spends its time in.
@@ -144,7 +185,9 @@ class Database:
         columns = tuple(rows[0])
         statement = self._statements.get((table, columns))
         if statement is None:
-            compiled = insert(table).compile(dialect=self._engine.dialect, column_keys=list(columns))
+            from sqlalchemy import insert
+
+            compiled = insert(table).compile(dialect=self.engine.dialect, column_keys=list(columns))
             statement = self._statements[table, columns] = (
                 str(compiled),
                 tuple(getattr(compiled, "positiontup", None) or ()),
@@ -184,8 +227,8 @@ class Database:
         try:
             with self._connected() as connection:
                 connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except (SQLAlchemyError, self._driver_error, OSError) as error:
-            raise _unreachable(error, "be written") from error
+        except self._failures() as error:
+            raise self._unreachable(error, "be written") from error
 
     def before_fork(self) -> None:
         """Close every connection to SQLite, and let nobody in until the fork is over.
@@ -209,7 +252,10 @@ class Database:
         self._crossed = self._sqlite and self._in_use > 0
         self._let_in()
         self._kept = None
-        self._engine.dispose(close=False)
+        if self._readers is not None:
+            self._readers.forget()
+        if self._made is not None:
+            self._made.dispose(close=False)
 
     def _let_in(self) -> None:
         self._idle = threading.Condition()
@@ -222,7 +268,7 @@ class Database:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        with self._use(), self._engine.connect() as connection:
+        with self._use(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -243,7 +289,9 @@ class Database:
 
     @contextmanager
     def _postgresql_writer(self) -> Iterator[Connection]:
-        with self._engine.connect() as connection:
+        from sqlalchemy import text
+
+        with self.engine.connect() as connection:
             # What the writer reads once it has the lock is what the one before it committed.
             connection.execution_options(isolation_level="READ COMMITTED")
             with connection.begin():
@@ -277,7 +325,7 @@ class Database:
             spare.close()
 
     def _new_writer(self) -> Connection:
-        connection = self._engine.connect()
+        connection = self.engine.connect()
         connection.execution_options(**{_WRITES: True})
         # SQLite's own wait sleeps ever longer, which starves a writer among many
         connection.connection.cursor().execute("PRAGMA busy_timeout=0")
@@ -300,17 +348,27 @@ class Database:
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.close()
-        self._engine.dispose()
+        if self._readers is not None:
+            self._readers.close()
+        if self._made is not None:
+            self._made.dispose()
 
     def _begin_sqlite(self, connection: Connection) -> None:
         if not connection.get_execution_options().get(_WRITES, False):  # a writer has begun
             connection.exec_driver_sql("BEGIN")
 
-    def revision(self, connection: Connection) -> str | None:
+    def revision(self, driver: DriverConnection) -> str | None:
         """The revision the database stands at; None when it was never set up."""
-        if not inspect(connection).has_table(_VERSIONS):
-            return None
-        return connection.scalar(select(column("version_num")).select_from(table(_VERSIONS)))
+        cursor = driver.cursor()
+        try:
+            cursor.execute(_HAS_VERSIONS["sqlite" if self._sqlite else "postgresql"])
+            if cursor.fetchone()[0] is None:
+                return None
+            cursor.execute(f"SELECT version_num FROM {_VERSIONS}")  # noqa: S608  a name of our own
+            found = cursor.fetchone()
+        finally:
+            cursor.close()
+        return None if found is None else str(found[0])
 
     @implements("REQ-113")
     def migrate(self, connection: Connection) -> None:
@@ -319,88 +377,37 @@ class Database:
         Raises:
             InputError: the database was written by a newer version of this package.
         """
-        current = self.revision(connection)
+        current = self.revision(driver_of(connection))
         if current == NEWEST:
             return
-        from alembic import command  # half a second that a log at the newest revision does not need
-        from alembic.script import ScriptDirectory
+        from minivess.compliance.audit.store.migration_files import upgrade  # half a second, seldom needed
 
-        config = migrations()
-        scripts = ScriptDirectory.from_config(config)
-        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
-            raise InputError(
-                f"the audit log's database is at revision {current!r}, which this version does not know",
-                hint="install the version of minivess that wrote it, or a newer one",
-            )
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        upgrade(connection, current)
 
-    def outdated(self, connection: Connection) -> bool:
+    def outdated(self, driver: DriverConnection) -> bool:
         """Whether the tables are not at the newest revision."""
-        return self.revision(connection) != NEWEST
+        return self.revision(driver) != NEWEST
+
+    def _failures(self) -> tuple[type[Exception], ...]:
+        """What SQLAlchemy, the driver and the disk raise."""
+        from sqlalchemy.exc import SQLAlchemyError
+
+        return SQLAlchemyError, self._driver_error, OSError
+
+    def _unreachable(self, error: Exception, what: str) -> CouldNotCheckError:
+        own = getattr(error, "orig", None) or error  # SQLAlchemy wraps the driver's errors
+        if isinstance(own, self._driver_error):
+            reason = (str(own) or type(own).__name__).splitlines()[0]
+        elif isinstance(error, OSError):
+            reason = error.strerror or type(error).__name__
+        else:
+            reason = type(error).__name__
+        kind = CannotWriteError if what == "be written" else CouldNotCheckError
+        return kind(
+            f"the log cannot {what}: {reason}",
+            hint="check that its disk has space, that it may be written, and that no other process holds it",
+        )
 
     def close(self) -> None:
         """Let go of all connections."""
         self._let_go()
-
-
-def migrations() -> Config:
-    """What Alembic needs to know of the folder of migrations."""
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", (Path(__file__).parent / "migrations").as_posix().replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # transactions are begun by `_begin_sqlite`, never by the driver
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-_forking = threading.RLock()
-_held: list[Database] = []
-"""The databases that a fork under way has closed."""
-
-
-def _before_fork() -> None:
-    _forking.acquire()
-    _held.extend(_DATABASES)
-    for database in _held:
-        database.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for database in _held:
-        database.after_fork_in_parent()
-    _held.clear()
-    _forking.release()
-
-
-def _after_fork_in_child() -> None:
-    for database in _held:
-        database.after_fork_in_child()
-    _held.clear()
-    _forking.release()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
-
-
-def _unreachable(error: Exception, what: str) -> CouldNotCheckError:
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        lines = str(error.orig).splitlines()
-        reason = lines[0] if lines else type(error.orig).__name__
-    elif isinstance(error, OSError):
-        reason = error.strerror or type(error).__name__
-    elif isinstance(error, SQLAlchemyError):
-        reason = type(error).__name__
-    else:  # the driver's own
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-    kind = CannotWriteError if what == "be written" else CouldNotCheckError
-    return kind(
-        f"the log cannot {what}: {reason}",
-        hint="check that its disk has space, that it may be written, and that no other process holds it",
-    )

@@ -12,9 +12,9 @@ from minivess.foundation.errors import MinivessError, UsageError
 from minivess.foundation.paths import Workspace
 from minivess.records.device.workspace_files import StepName, first_missing, step_of
 from minivess.workflows.data import card, preparation
-from minivess.workflows.models import modelling
+from minivess.workflows.models import calibration, ensembles, export, training
 from minivess.workflows.release import build
-from minivess.workflows.sealed import final_evaluation, registration, requests
+from minivess.workflows.sealed import analysis_plan, final_evaluation, registration, requests
 from minivess.workflows.serving import inference
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.services import Services, open_reader, open_services
@@ -37,7 +37,7 @@ STAGES: dict[StepName, Callable[[projects.ProjectFolder], object]] = {
     "seal": lambda project: run(project, preparation.seal),
     "calibrate": projects.add_toy_training,
     "export": projects.export_toy_model,
-    "criteria": lambda project: run(project, requests.register_criteria),
+    "criteria": lambda project: run(project, analysis_plan.register_criteria),
     "policy": lambda project: run(project, registration.register_policy, "max"),
     "request": lambda project: run(project, request),
 }
@@ -47,10 +47,10 @@ COMMANDS: dict[StepName, tuple[str, Act]] = {
     "split": ("ada", preparation.split),
     "seal": ("ada", preparation.seal),
     "card": ("ada", card.write_card),
-    "train": ("ada", modelling.train),
-    "ensemble": ("ada", modelling.combine),
-    "calibrate": ("ada", modelling.calibrate),
-    "export": ("ada", modelling.export),
+    "train": ("ada", training.train),
+    "ensemble": ("ada", ensembles.combine),
+    "calibrate": ("ada", calibration.calibrate),
+    "export": ("ada", export.export),
     "request": ("ada", request),
     "approve": ("rosa", lambda services, rosa: requests.approve(services, rosa, "open-none")),
     "evaluate": ("ada", lambda services, ada: final_evaluation.run(services, ada, "open-none")),

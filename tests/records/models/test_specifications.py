@@ -20,8 +20,8 @@ from minivess.records.models.unet import UNetSpec
 from tests.support import earlier
 from tests.support.lazy_modules import lazily
 
-with lazily("jsonschema"):
-    import jsonschema
+with lazily("jsonschema_rs"):
+    import jsonschema_rs
 
 pytestmark = pytest.mark.verifies("SU-04")
 
@@ -97,7 +97,7 @@ def test_a_wrong_specification_in_the_project_file_is_named_with_its_line(
 def test_the_schema_for_editors_allows_what_is_read(said: dict[str, object], valid: bool) -> None:
     schema = Project.model_json_schema()
     described = {"$defs": schema["$defs"], **schema["properties"]["model"]}
-    assert jsonschema.Draft202012Validator(described).is_valid(said) is valid
+    assert jsonschema_rs.Draft202012Validator(described).is_valid(said) is valid
 
 
 def test_specifications_of_version_0_1_0_are_read_and_written_as_they_were(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def synthesise(
 
     Each case is an image, a mask of the lumen, its network as SWC (trees; loops in comments) and as JSON (with loops,
     stenoses and leaks), and synthesis.json states parameters, seeds and digests. The same seed and parameters give the
-    same voxels and networks on every machine. An interrupted run goes on where it stopped.
+    same voxels and networks on every machine. An interrupted run continues where it stopped.
     """
     from minivess.workflows.data.synthesis import synthesise as make
 

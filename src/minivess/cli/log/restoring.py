@@ -59,7 +59,7 @@ def seen(project: Path, identity: str | None, out: Path | None, as_json: bool) -
 @json_option
 @click.pass_obj
 def restore(project: Path, reason: str, files: tuple[Path, ...], actor: str | None, as_json: bool) -> None:
-    """Go on with a log whose database was restored from a backup.
+    """Continue a log whose database was restored from a backup.
 
     A root or a release manager signs this. Nothing else may be appended before. The entry names every checkpoint
     that was seen and that the log no longer continues;

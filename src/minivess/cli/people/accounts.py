@@ -33,7 +33,7 @@ def identity() -> None:
 
 @identity.command()
 @click.argument("identifier", metavar="ID")
-@click.option("--name", required=True, help="The printed name, as it will stand beside every signature.")
+@click.option("--name", required=True, help="The name that is printed beside every signature.")
 @click.option(
     "--role",
     "roles",

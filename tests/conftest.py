@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.identity import keyfile
+from minivess.compliance.identity.keystores import keyfile
 from tests.support.machines import machine
 
 # Hundreds of tests start a process. Where Python may not keep what it compiled, each compiles every library again.

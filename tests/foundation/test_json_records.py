@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from minivess.foundation.errors import InputError
-from minivess.foundation.json_records import first_error, json_text, parse_json_record, read_json_record
+from minivess.foundation.reading.json_records import first_error, json_text, parse_json_record, read_json_record
 from minivess.records.base import Record
 
 pytestmark = pytest.mark.verifies("SU-02")

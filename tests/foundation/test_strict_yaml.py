@@ -10,7 +10,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from minivess.foundation.errors import InputError
-from minivess.foundation.strict_yaml import Limits, line_at, load_yaml, parse_yaml, read_record
+from minivess.foundation.reading.strict_yaml import Limits, line_at, load_yaml, parse_yaml
+from minivess.foundation.reading.yaml_records import read_record
 from tests.support.properties import given
 from tests.support.properties import strategies as st
 

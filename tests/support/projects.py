@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from minivess.compliance.identity.approvals import approve
-from minivess.compliance.identity.keyring import Keyring
 from minivess.compliance.identity.keys import generate, raw_x25519
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keyring import Keyring
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.admission import LOOK_POLICIES
-from minivess.compliance.rules.looks import criteria_digest, subject_of
+from minivess.compliance.rules.look_facts import criteria_digest, subject_of
 from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.paths import Workspace
 from minivess.ml.inference.envelope import derive_envelope

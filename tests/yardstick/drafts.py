@@ -30,7 +30,7 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError, UsageError
 from minivess.records.artifact import Artifact
 from minivess.records.log.entry import ENTRY_FORMAT, Context, Draft, Outcome
-from minivess.records.log.payloads import observed
+from minivess.records.log.payloads.by_action import observed
 from minivess.records.people.roles import Role
 from tests.support.builders.guarded_log import MODEL, dan
 from tests.support.builders.pack_builder import BEGIN, ORIGIN, ada, ben, cleo, log_key, person, service

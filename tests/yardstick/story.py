@@ -15,9 +15,9 @@ from uuid import UUID
 
 from minivess.compliance.identity.approvals import approve
 from minivess.compliance.identity.keys import PrivateKey, generate
-from minivess.compliance.identity.register import possession_statement
 from minivess.compliance.identity.roots import Roots, sign_change
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.identity.tenure import possession_statement
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.checkpoint import Checkpoint, raw_ed25519, sign_note
 from minivess.compliance.proofs.cosignature import WITNESS, VerifierKey

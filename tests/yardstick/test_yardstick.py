@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from minivess.compliance.verification.log import verify_entries
-from minivess.records.log.payloads import PAYLOADS
+from minivess.records.log.payloads.by_action import PAYLOADS
 from tests.support.builders.guarded_log import refusal_of_script
 from tests.yardstick import caches, drafts, fields, removal
 from tests.yardstick.cases.battery import battery

@@ -30,6 +30,6 @@ def read_proposal[R: Record](file: Path, kind: type[R], what: str, *, hint: str)
     Raises:
         InputError: it is missing, too large, or not such a proposal.
     """
-    from minivess.foundation.json_records import read_json_record
+    from minivess.foundation.reading.json_records import read_json_record
 
     return read_json_record(file, kind, wrong=f"is no proposal of {what}", hint=hint, limit=_LIMIT)

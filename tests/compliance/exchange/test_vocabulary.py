@@ -9,7 +9,7 @@ import pytest
 from minivess.compliance.exchange.mapping import IGNORE, OUR_LINKS, PREFIXES, ForeignMapping
 from minivess.compliance.exchange.vocabulary import Table, names_of, plain
 from minivess.compliance.exchange.words import kind_of_word, our_word, points_down, relation_of_word
-from minivess.records.items.items import KINDS
+from minivess.records.items.kinds import KINDS
 
 
 @pytest.mark.parametrize("table", get_args(Table))

@@ -19,7 +19,7 @@ from minivess.compliance.exchange.tables.text_tables import read_text_tables
 from minivess.compliance.exchange.tables.workbook import read_workbook
 from minivess.compliance.exchange.writer import write_items
 from minivess.foundation.errors import InputError
-from minivess.foundation.strict_yaml import parse_yaml
+from minivess.foundation.reading.strict_yaml import parse_yaml
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from minivess.compliance.identity.keys import verify, wrap_for
-from minivess.compliance.identity.keystore import DEMO_NOTICE, Keystore
+from minivess.compliance.identity.keystores.keystore import DEMO_NOTICE, Keystore
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.records.people.identity import Identity, KeyAlgorithm
@@ -177,7 +177,7 @@ def test_keys_are_unlocked_in_several_threads_at_once(tmp_path: Path) -> None:
 ATTEMPTS = """
 import os, sys, threading, time
 from pathlib import Path
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 
 folder, go, alone = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 keystore, overlaps = Keystore(folder), []

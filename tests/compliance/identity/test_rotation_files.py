@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from minivess.compliance.identity.keys import verify, wrap_for
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.foundation.errors import CannotWriteError, InputError, RefusedError, UsageError
 from minivess.records.people.identity import Identity
 from minivess.records.people.roles import IdentityKind, Role

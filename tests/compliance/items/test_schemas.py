@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from minivess.compliance.items.schemas import schemas, write_schemas
-from minivess.foundation.strict_yaml import load_yaml
+from minivess.foundation.reading.strict_yaml import load_yaml
 from tests.support.lazy_modules import lazily
 
 with lazily("jsonschema"):

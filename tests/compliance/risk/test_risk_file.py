@@ -9,7 +9,7 @@ import pytest
 
 from minivess.compliance.risk.risk_file import RiskFile
 from minivess.foundation.errors import InputError
-from minivess.records.items.items import Estimate
+from minivess.records.items.risk_items import Estimate
 
 pytestmark = pytest.mark.verifies("SU-20")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from minivess.records.items.items import ControlKind, Estimate, Risk
+from minivess.records.items.risk_items import ControlKind, Estimate, Risk
 from minivess.records.items.risk_plan import ProbabilityScale, RiskPlan, missing_reasons
 from tests.support.properties import given
 from tests.support.properties import strategies as st

@@ -13,13 +13,13 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.proofs.checkpoint import sign_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.rules.actions import table
-from minivess.compliance.rules.looks import criteria_digest
+from minivess.compliance.rules.look_facts import criteria_digest
 from minivess.foundation.digests import digest_bytes
 from minivess.records.artifact import Artifact
 from minivess.records.device.release import CountGate, ReleasePolicy
 from minivess.records.evaluation.evaluation import AnalysisPlan, Looks
 from minivess.records.log.entry import Outcome
-from minivess.records.log.payloads import PAYLOADS, observed
+from minivess.records.log.payloads.by_action import PAYLOADS, observed
 from minivess.records.people.identity import KeyAlgorithm
 from minivess.records.people.roles import Role
 from tests.support.builders import guarded_log as logs

@@ -18,7 +18,8 @@ from minivess.records.device.registration import PolicyRegistered, SealTerms
 from minivess.records.device.release import MetricGate, ReleasePolicy
 from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, Looks, level_of_all
 from minivess.records.log.entry import Entry, EntryBody, Outcome
-from minivess.records.log.payloads import CriteriaRegistered, DataSealed, LookApproved, LookRequested
+from minivess.records.log.payloads.data import DataSealed
+from minivess.records.log.payloads.looks import CriteriaRegistered, LookApproved, LookRequested
 from minivess.records.people.approval import Envelope, EnvelopeSignature, Policy, PolicyRule, UnsealGrant, UnsealRequest
 from minivess.records.people.identity import Meaning
 from minivess.records.people.roles import Role

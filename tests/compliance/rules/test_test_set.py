@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from minivess.compliance.identity.keys import generate
-from minivess.compliance.identity.register import Register, Tenure
+from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.tenure import Tenure
 from minivess.compliance.proofs.canonical import digest_of
-from minivess.compliance.rules.looks import LookHistory, criteria_digest
+from minivess.compliance.rules.look_facts import criteria_digest
+from minivess.compliance.rules.looks import LookHistory
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.records.base import Record
@@ -24,13 +26,7 @@ from minivess.records.evaluation.evaluation import (
     Looks,
 )
 from minivess.records.log.entry import Entry, EntryBody, Outcome
-from minivess.records.log.payloads import (
-    CriteriaRegistered,
-    Evaluated,
-    LookApproved,
-    LookOpened,
-    LookRequested,
-)
+from minivess.records.log.payloads.looks import CriteriaRegistered, Evaluated, LookApproved, LookOpened, LookRequested
 from minivess.records.people.approval import Envelope, EnvelopeSignature, Facts, RunMode, UnsealGrant, UnsealRequest
 from minivess.records.people.identity import Identity, KeyAlgorithm
 from minivess.records.people.roles import IdentityKind, Role

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError
-from minivess.foundation.strict_yaml import read_items
+from minivess.foundation.reading.yaml_records import read_items
 from minivess.records.items.items import Source
 from minivess.records.items.justification import (
     UNJUSTIFIABLE,

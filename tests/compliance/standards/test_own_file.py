@@ -12,7 +12,8 @@ from minivess.compliance.exchange.exporting import export_items
 from minivess.compliance.exchange.importing import import_file
 from minivess.compliance.items.items import load_items
 from minivess.compliance.standards.required_documents import documents, unanswered
-from minivess.records.items.items import RequirementCategory, RiskControl, SoupItem
+from minivess.records.items.items import RequirementCategory, SoupItem
+from minivess.records.items.risk_items import RiskControl
 
 pytestmark = pytest.mark.verifies("SU-21")
 

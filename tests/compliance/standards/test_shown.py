@@ -13,23 +13,25 @@ from minivess.compliance.standards.evidence_names import evidence
 from minivess.records.items.items import (
     Anomaly,
     ChangeRequest,
+    Item,
+    Requirement,
+    RequirementCategory,
+    SoftwareItem,
+    SoftwareUnit,
+    SoupItem,
+    Source,
+    UserNeed,
+)
+from minivess.records.items.risk_items import (
     ControlKind,
     Estimate,
     Harm,
     Hazard,
     HazardousSituation,
-    Item,
-    Requirement,
-    RequirementCategory,
     Risk,
     RiskControl,
     SequenceOfEvents,
-    SoftwareItem,
-    SoftwareUnit,
-    SoupItem,
-    Source,
     Threat,
-    UserNeed,
 )
 
 pytestmark = pytest.mark.verifies("SU-21")

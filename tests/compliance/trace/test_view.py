@@ -15,7 +15,7 @@ from minivess.compliance.trace.link_reviews import link_digests, write_reviews
 from minivess.compliance.trace.trace_data import RELATIONS, view
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.provenance import SourceVersion, environment_digest, tree_digest
-from minivess.records.items.items import KINDS, link_fields
+from minivess.records.items.kinds import KINDS, link_fields
 from minivess.records.items.trace import ResultReport
 
 TODAY = date(2026, 11, 21)

@@ -13,9 +13,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from minivess.compliance.identity.keys import PrivateKey, generate
-from minivess.compliance.identity.register import Register, possession_statement
+from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.roots import Roots, sign_change
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.identity.tenure import possession_statement
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.checkpoint import sign_note
 from minivess.compliance.proofs.encoding import to_base64

@@ -8,8 +8,8 @@ import pytest
 
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.merkle import leaf_hash, root
+from minivess.compliance.verification.drill_cases.stand_ins import with_stand_ins
 from minivess.compliance.verification.log import verify_log
-from minivess.compliance.verification.stand_ins import with_stand_ins
 from minivess.records.log.entry import Draft, Entry, Outcome
 from minivess.workflows.log.inspection import drill
 from minivess.workflows.people.accounts import trusted_keys

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.compliance.identity.key_import import import_keys
-from minivess.compliance.identity.keyring import Keyring
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.key_import import import_keys
+from minivess.compliance.identity.keystores.keyring import Keyring
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.proofs.canonical import canonical
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.paths import Workspace

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.verification.log import verify_log
 from minivess.foundation.clock import utc_now
 from minivess.foundation.errors import MinivessError, RefusedError
@@ -23,7 +23,7 @@ from minivess.foundation.user_profile import Profile
 from minivess.ml.sealed.sealed_cases import open_image, open_label, open_sealed
 from minivess.records.evaluation.evaluation import EvaluationRecord, Looks
 from minivess.records.log.entry import Outcome
-from minivess.records.log.payloads import IdentityRefused
+from minivess.records.log.payloads.identities import IdentityRefused
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.people import accounts
 from minivess.workflows.sealed import access_status, key_release

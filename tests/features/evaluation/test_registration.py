@@ -20,7 +20,7 @@ from minivess.foundation.errors import MinivessError, RefusedError
 from minivess.records.data.validation import RuleChange, Severity
 from minivess.records.evaluation.evaluation import Looks
 from minivess.records.log.entry import Outcome
-from minivess.records.log.payloads import DataSealed
+from minivess.records.log.payloads.data import DataSealed
 from minivess.records.people.approval import UnsealRequest
 from minivess.workflows.data import preparation
 from minivess.workflows.data.seal_terms import groups_of

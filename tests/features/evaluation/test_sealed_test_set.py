@@ -14,7 +14,7 @@ import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.identity.keys import generate, wrap_for
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.paths import Workspace

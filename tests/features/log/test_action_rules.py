@@ -12,7 +12,7 @@ import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.audit.log import AuditLog
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.rules.actions import table
 from minivess.compliance.rules.adoption import sign_adoption

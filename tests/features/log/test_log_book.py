@@ -21,7 +21,7 @@ from minivess.compliance.audit.search import Wanted
 from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.tlog_proof import parse_proof, receipt_of, write_tlog_proof
-from minivess.compliance.verification.drill import Case
+from minivess.compliance.verification.drill_cases.tampering import Case
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import LEAST_RULES, Trust, parse_trust, write_trust

@@ -16,7 +16,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
 from minivess.compliance.identity.keys import generate
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.remembered_checkpoints import Memory, person
 from minivess.compliance.identity.witness_keys import WitnessKeys
 from minivess.compliance.proofs.checkpoint import parse_note

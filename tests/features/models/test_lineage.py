@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.proofs.timestamp import timestamp_request, verify_timestamp
 from minivess.foundation.errors import CouldNotCheckError, MinivessError
 from minivess.records.people.roles import IdentityKind, Role

@@ -10,7 +10,7 @@ import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.identity.approvals import approve, check_policy, open_approval
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical, digest_of

@@ -16,9 +16,9 @@ from minivess.cli.main import app
 from minivess.compliance.audit.blast_radius import BlastRadius
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.keys import generate
-from minivess.compliance.identity.keystore import Keystore
-from minivess.compliance.identity.register import possession_statement
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.identity.tenure import possession_statement
 from minivess.compliance.proofs.checkpoint import parse_note, sign_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.log import verify_log

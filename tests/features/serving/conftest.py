@@ -15,7 +15,7 @@ from pytest_bdd import given, parsers, then, when
 from minivess.cli.main import app
 from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.keys import generate
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.cosignature import WITNESS, add_signatures, cosign, verifier_key
 from minivess.compliance.proofs.serving_logs import ServingLogs

@@ -307,7 +307,7 @@ def _(story: Story) -> None:
 FLUSHES = """
 import os, sys
 from pathlib import Path
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.foundation.paths import Workspace
 from tests.support.servers import served
 from tests.support.servers.serve_process import ServeProcess

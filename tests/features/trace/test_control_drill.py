@@ -19,7 +19,8 @@ from minivess.compliance.trace.graph import TraceGraph
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import UsageError
 from minivess.records.log.entry import Outcome
-from minivess.workflows.trace import control_drill, verification_runs
+from minivess.workflows.risk import control_drill
+from minivess.workflows.trace import verification_runs
 from tests.support import projects
 from tests.support.projects import ProjectFolder
 from tests.support.tiny_tree import FILES, write_tree

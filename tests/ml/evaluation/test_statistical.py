@@ -11,14 +11,14 @@ from minivess.foundation.errors import UsageError
 from minivess.ml.evaluation.bootstrap import bootstrap_mean
 from minivess.ml.evaluation.statistical_criteria import judge_criterion
 from minivess.records.evaluation.case_results import CaseResult
-from minivess.records.items.items import Criterion
+from minivess.records.items.items import StatisticalCriterion
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-069", "SU-33")
 
 
-def criterion(**changes: Any) -> Criterion:
+def criterion(**changes: Any) -> StatisticalCriterion:
     said: dict[str, Any] = {
         "id": "SAC-01",
         "title": "t",
@@ -31,7 +31,7 @@ def criterion(**changes: Any) -> Criterion:
         "minimum_cases": 1,
         "source": {"path": "requirements/criteria.yaml", "line": 2},
     }
-    return Criterion.model_validate(said | changes)
+    return StatisticalCriterion.model_validate(said | changes)
 
 
 def cases(values: list[float | None], subjects: list[str] | None = None, **attributes: str) -> list[CaseResult]:

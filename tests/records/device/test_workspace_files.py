@@ -18,7 +18,7 @@ from minivess.records.device.workspace_files import (
     first_missing,
     steps_before,
 )
-from minivess.records.log.payloads import PAYLOADS
+from minivess.records.log.payloads.by_action import PAYLOADS
 
 pytestmark = pytest.mark.verifies("SU-04")
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from minivess.foundation.errors import UsageError
 from minivess.records.base import Moment, Slug
 from minivess.records.log.entry import Act, Context, Details, Outcome
-from minivess.records.log.payloads import PAYLOADS, check_payload, observed
+from minivess.records.log.payloads.by_action import PAYLOADS, check_payload, observed
 from minivess.records.verdict import Check
 from tests.support.properties import given
 from tests.support.properties import strategies as st

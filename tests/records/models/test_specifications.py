@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError
-from minivess.foundation.strict_yaml import read_record
+from minivess.foundation.reading.yaml_records import read_record
 from minivess.records.device.project import Project
 from minivess.records.models.dynunet import DynUNetSpec
 from minivess.records.models.model import RunRecord

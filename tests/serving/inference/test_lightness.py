@@ -15,7 +15,7 @@ PROGRAM = """
 import sys
 from tests.support.servers import served
 from tests.support.projects import ProjectFolder
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.foundation.paths import Workspace
 from pathlib import Path
 workspace = Workspace(Path(sys.argv[1]))

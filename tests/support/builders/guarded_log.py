@@ -18,7 +18,7 @@ from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.actions import table
 from minivess.compliance.rules.admission import LOOK_POLICIES
-from minivess.compliance.rules.looks import criteria_digest, subject_of
+from minivess.compliance.rules.look_facts import criteria_digest, subject_of
 from minivess.compliance.verification.log import SIGNATURES, verify_entries
 from minivess.foundation.digests import digest_bytes
 from minivess.records.artifact import Artifact

@@ -29,7 +29,7 @@ from minivess.foundation.digests import digest_bytes
 from minivess.records.artifact import Artifact
 from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, Looks
 from minivess.records.log.entry import Context, Entry, EntryBody, Outcome
-from minivess.records.log.payloads import observed
+from minivess.records.log.payloads.by_action import observed
 from minivess.records.log.receipt import Receipt
 from minivess.records.people.approval import Envelope, Policy, PolicyRule, UnsealGrant, UnsealRequest
 from minivess.records.people.identity import Identity, KeyAlgorithm, Meaning

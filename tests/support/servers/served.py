@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_bytes
 from minivess.ml.cases.prepared import load_case

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from minivess.cli.main import app
-from minivess.compliance.identity.key_import import import_keys
+from minivess.compliance.identity.keystores.key_import import import_keys
 from minivess.foundation.user_profile import Profile
 from minivess.ml.sealed.sealed_cases import open_image, open_sealed
 from minivess.workflows.project.doctor import Finding, examine

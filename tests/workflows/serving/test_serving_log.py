@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.verification.log import verify_log
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.records.log.entry import Outcome

@@ -12,6 +12,7 @@ from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.verification import log as verification
+from minivess.compliance.verification.log_entries import read_details
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.foundation.digests import digest_bytes
 from minivess.records.log.entry import Entry, Outcome
@@ -71,7 +72,7 @@ def asked() -> Iterator[Case]:
             ("was not approved",),
         ),
         "details that are malformed": (
-            lambda: refused(lambda: verification.read_details(b"{}", _committed(log, b"{}"))),
+            lambda: refused(lambda: read_details(b"{}", _committed(log, b"{}"))),
             ("are malformed",),
         ),
     }
@@ -85,7 +86,7 @@ def asked() -> Iterator[Case]:
         (),
         "",
         ("are malformed",),
-        ask=lambda: refused(lambda: verification.read_details(text, _committed(log, text))),
+        ask=lambda: refused(lambda: read_details(text, _committed(log, text))),
     )
     log = logs.evaluated()
     log.append(ada(), "data.validate", {}, outcome=Outcome.FAILED, error="OSError: disk full")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from minivess.compliance.identity.keys import PrivateKey, generate
-from minivess.compliance.identity.register import possession_statement
 from minivess.compliance.identity.roots import Roots, sign_change
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.identity.tenure import possession_statement
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.foundation.errors import MinivessError

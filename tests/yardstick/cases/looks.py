@@ -9,7 +9,7 @@ from minivess.compliance.identity.approvals import approve
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.actions import table
-from minivess.compliance.rules.looks import criteria_digest, subject_of
+from minivess.compliance.rules.look_facts import criteria_digest, subject_of
 from minivess.foundation.clock import timestamp
 from minivess.foundation.digests import digest_bytes
 from minivess.records.evaluation.evaluation import Criterion

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from minivess.compliance.identity.keys import PrivateKey, generate
-from minivess.compliance.identity.register import Register, possession_statement
+from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.roots import Roots
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.identity.tenure import possession_statement
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.rules.actions import table
 from minivess.compliance.rules.adoption import sign_adoption

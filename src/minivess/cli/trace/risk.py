@@ -17,7 +17,7 @@ from minivess.records.people.roles import Role
 from minivess.workflows.trace.source_trees import source_of
 
 if TYPE_CHECKING:
-    from minivess.workflows.trace.risk import OverallRisk
+    from minivess.workflows.risk.risk_file import OverallRisk
 
 
 @click.group(cls=Group)
@@ -34,7 +34,7 @@ def report(project: Path, source: Path | None, as_json: bool) -> None:
 
     Exit code 1 when one is not acceptable.
     """
-    from minivess.workflows.trace.risk import risk_file_of
+    from minivess.workflows.risk.risk_file import risk_file_of
 
     file = risk_file_of(source_of(project, source))
     if as_json:
@@ -75,7 +75,7 @@ def drill_controls(
     Exit code 1 when no scenario of a control fails without it. In a project the outcome is kept beside the results of
     `trace run`, with a signed entry. Of another tree (--source) it is only shown.
     """
-    from minivess.workflows.trace.control_drill import drill, record_drill
+    from minivess.workflows.risk.control_drill import drill, record_drill
 
     if source is None and (project / PROJECT_FILE).is_file():
         with services_of(project) as services:

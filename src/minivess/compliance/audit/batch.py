@@ -36,7 +36,7 @@ from minivess.foundation.clock import Clock, timestamp
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import CannotWriteError, RefusedError, UsageError, VerificationError
 from minivess.records.log.entry import ENTRY_FORMAT, Draft, EntryBody, Outcome
-from minivess.records.log.payloads import check_payload, observed
+from minivess.records.log.payloads.by_action import check_payload, observed
 from minivess.records.log.receipt import Receipt
 
 MAX_ENTRY = 1 << 20

@@ -9,20 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from minivess.compliance.identity.register import Register, Tenure
+from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.tenure import Tenure
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.log.entry import Entry, EntryBody, Outcome
-from minivess.records.log.payloads import (
-    Evaluated,
-    IdentityEnrolled,
-    IdentityRotated,
-    LookApproved,
-    LookOpened,
-    ReleaseBuilt,
-    ReleaseSigned,
-    RootsChanged,
-)
+from minivess.records.log.payloads.evidence import ReleaseBuilt, ReleaseSigned
+from minivess.records.log.payloads.identities import IdentityEnrolled, IdentityRotated, RootsChanged
+from minivess.records.log.payloads.looks import Evaluated, LookApproved, LookOpened
 from minivess.records.people.approval import Envelope
 
 _LEAST_DIGITS = 8

@@ -39,7 +39,7 @@ from minivess.foundation.errors import (
 )
 from minivess.foundation.implements import implements
 from minivess.records.log.entry import Draft, Outcome
-from minivess.records.log.payloads import LogCreated
+from minivess.records.log.payloads.identities import LogCreated
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.witnessed import Checked
 from minivess.records.people.identity import Identity, KeyAlgorithm

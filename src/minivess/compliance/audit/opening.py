@@ -6,7 +6,7 @@ from minivess.compliance.audit.head import content_of, parse_entry, size_of
 from minivess.compliance.audit.store.database import Database
 from minivess.foundation.errors import CouldNotCheckError, InputError, UsageError, VerificationError
 from minivess.records.log.entry import Entry
-from minivess.records.log.payloads import check_payload
+from minivess.records.log.payloads.by_action import check_payload
 
 WAIT_SECONDS = 30.0
 """How long a reader or a writer waits for another writer."""

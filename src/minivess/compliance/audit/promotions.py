@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from minivess.foundation.implements import implements
 from minivess.records.log.entry import Entry, Outcome
-from minivess.records.log.payloads import ModelPromoted
+from minivess.records.log.payloads.models import ModelPromoted
 
 PROMOTING = frozenset({"model.export", "evaluation", "model.promote"})
 """The actions it is read from."""

@@ -16,7 +16,7 @@ from minivess.compliance.site.view import others
 from minivess.foundation.implements import implements
 from minivess.records.data.card import DataCard
 from minivess.records.data.split import Part
-from minivess.records.items.items import story
+from minivess.records.items.risk_items import story
 from minivess.records.items.trace_data import LabelledText, TraceItem
 
 

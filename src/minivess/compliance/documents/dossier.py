@@ -14,8 +14,8 @@ from minivess.compliance.trace.trace_data import view
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import RefusedError
-from minivess.foundation.json_records import read_json_record
 from minivess.foundation.paths import Workspace
+from minivess.foundation.reading.json_records import read_json_record
 from minivess.records.base import Record
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.seal import SealManifest

@@ -22,7 +22,7 @@ from minivess.foundation.implements import implements
 from minivess.records.items.items import Attestation
 from minivess.records.items.trace import LogStory, Made, Signature
 from minivess.records.log.entry import Entry, EntryBody, Outcome
-from minivess.records.log.payloads import (
+from minivess.records.log.payloads.evidence import (
     BaselineTaken,
     ClauseAttested,
     LinksReviewed,

@@ -23,7 +23,8 @@ from minivess.compliance.exchange.tables.workbook import write_workbook
 from minivess.foundation.clock import Clock, timestamp, utc_now
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.files import write_atomic
-from minivess.records.items.items import KINDS, Item, link_fields, links_of
+from minivess.records.items.items import Item
+from minivess.records.items.kinds import KINDS, link_fields, links_of
 
 SUFFIXES = (".csv", ".tsv", ".xlsx", ".reqif", ".json", ".md")
 _PREFIX = {kind.record: kind.prefix for kind in KINDS}

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 from minivess.compliance.exchange.mapping import CONTROL_KIND, ForeignMapping
 from minivess.compliance.exchange.model import ForeignItem, Remark, lost, short
 from minivess.compliance.exchange.words import our_word
-from minivess.records.items.items import Item, Kind, link_fields
+from minivess.records.items.items import Item
+from minivess.records.items.kinds import Kind, link_fields
 
 MAX_TITLE = 200
 _NOT_TYPED = frozenset({"id", "source", "title", "statement"})

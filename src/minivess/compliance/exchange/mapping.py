@@ -28,9 +28,9 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from minivess.compliance.exchange.vocabulary import names_of, plain
-from minivess.foundation.strict_yaml import read_record
+from minivess.foundation.reading.yaml_records import read_record
 from minivess.records.base import Record, ShortText
-from minivess.records.items.items import KINDS, link_fields
+from minivess.records.items.kinds import KINDS, link_fields
 
 IDENTIFIER, TITLE, TEXT, KIND, LINKS, IGNORE = "id", "title", "text", "kind", "links", "ignore"
 CONTROL_KIND = "control_kind"

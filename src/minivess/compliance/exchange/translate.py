@@ -22,7 +22,7 @@ from minivess.compliance.exchange.model import (
 )
 from minivess.compliance.exchange.vocabulary import plain
 from minivess.compliance.exchange.words import kind_of_id, kind_of_word, points_down, relation_of_word
-from minivess.records.items.items import Kind, kind_of, link_fields
+from minivess.records.items.kinds import Kind, kind_of, link_fields
 
 _DEFAULT = "REQ"
 _LONGEST_ORIGIN = 200

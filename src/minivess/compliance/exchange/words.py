@@ -6,7 +6,7 @@ import re
 
 from minivess.compliance.exchange.mapping import IGNORE, ForeignMapping
 from minivess.compliance.exchange.vocabulary import names_of, plain
-from minivess.records.items.items import KINDS
+from minivess.records.items.kinds import KINDS
 
 _CHILDREN = "children"
 _BEGINNING = re.compile(r"[A-Za-zÄÖÜäöüß]+(?:[-_ .][A-Za-z]+)*(?=[-_ .]?[0-9])")

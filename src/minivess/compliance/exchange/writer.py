@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from minivess.records.items.items import KINDS
+from minivess.records.items.kinds import KINDS
 
 _WIDTH = 112
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from minivess.foundation.implements import implements
-from minivess.foundation.strict_yaml import read_record
+from minivess.foundation.reading.yaml_records import read_record
 from minivess.records.device.release import (
     BaselineGate,
     CalibrationGate,

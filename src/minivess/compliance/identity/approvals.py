@@ -21,7 +21,7 @@ from minivess.compliance.proofs.envelope import (
 )
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.foundation.json_records import first_error
+from minivess.foundation.reading.json_records import first_error
 from minivess.records.artifact import Artifact
 from minivess.records.people.approval import Envelope, Manifestation, Policy, PolicyRule
 from minivess.records.people.identity import Identity, Meaning

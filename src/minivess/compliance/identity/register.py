@@ -21,7 +21,6 @@ Rules, applied to completed entries:
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -29,15 +28,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from minivess.compliance.identity.keys import load_public, verify
+from minivess.compliance.identity.keys import load_public
 from minivess.compliance.identity.roots import Roots, check_change
-from minivess.compliance.proofs.canonical import canonical
-from minivess.compliance.proofs.encoding import from_base64
+from minivess.compliance.identity.tenure import Tenure, plain_name, possession_shown
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.log.entry import Entry, Outcome
-from minivess.records.log.payloads import (
-    PAYLOADS,
+from minivess.records.log.payloads.by_action import PAYLOADS
+from minivess.records.log.payloads.identities import (
     EntryErased,
     IdentityEnrolled,
     IdentityLocked,
@@ -56,19 +54,6 @@ ATTEMPTS = 5
 """Wrong passphrases in a row that lock an identity."""
 _NO_TENURES: Mapping[str, Tenure] = MappingProxyType({})
 _NO_FAILURES: Mapping[str, int] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Tenure:
-    """An identity's key and the indices it counts for: from `start` on, below `end`."""
-
-    identity: Identity
-    start: int
-    end: int | None = None
-
-    def covers(self, index: int) -> bool:
-        """Whether the key counts at an index."""
-        return self.start <= index and (self.end is None or index < self.end)
 
 
 @implements("REQ-009")
@@ -268,7 +253,7 @@ class Register:
             raise VerificationError(f"entry {index}: {old.id} is a root, and root keys change by `roots.changed`")
         if new.model_copy(update={"signing_key": old.signing_key}) != old:
             raise VerificationError(f"entry {index} rotates the key of {old.id} and changes something else as well")
-        if not _shown(entry, old.id, (old.signing_key, new.signing_key), rotated.possession):
+        if not possession_shown(entry, old.id, (old.signing_key, new.signing_key), rotated.possession):
             raise VerificationError(f"entry {index}: there is no proof that {old.id} holds the new key")
         return self._end(old, index + 1)._add(new, start=index + 1, index=index)
 
@@ -316,7 +301,7 @@ class Register:
         index = entry.body.index
         if new.key_id in self.tenures or self._log_tenure(new.key_id) is not None:
             raise VerificationError(f"entry {index} gives the log a key that another identity has or had")
-        if not _shown(entry, LOG_IDENTITY, (self.log_key, new), possession):
+        if not possession_shown(entry, LOG_IDENTITY, (self.log_key, new), possession):
             raise VerificationError(f"entry {index}: there is no proof of possession of the new key of the log")
         return self._sign_with(new, start=index + 1)
 
@@ -429,28 +414,6 @@ class Register:
                 f"entry {entry.body.index}: {actor.id} may not enrol or revoke; a root or a release manager may"
             )
         return actor
-
-
-def possession_statement(log: str, id: str, old_key: str, new_key: str) -> bytes:  # noqa: A002
-    """What a new key signs to show that whoever rotates to it holds it."""
-    return canonical(
-        {"purpose": "minivess key rotation", "log": log, "identity": id, "old_key": old_key, "new_key": new_key}
-    )
-
-
-def _shown(entry: Entry, id: str, keys: tuple[PublicKey, PublicKey], possession: str) -> bool:  # noqa: A002
-    """Whether somebody who holds the new of two keys, old and new, signed for going on with it."""
-    old, new = keys
-    try:
-        verify(new, possession_statement(entry.body.log, id, old.key_id, new.key_id), from_base64(possession))
-    except VerificationError:
-        return False
-    return True
-
-
-def plain_name(name: str) -> str:
-    """A printed name without what two spellings of one name may differ in."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 _Fold = Callable[[Register, Entry, Any], Register]

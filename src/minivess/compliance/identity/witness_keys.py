@@ -23,7 +23,7 @@ from minivess.compliance.proofs.cosignature import (
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.log.entry import Entry, Outcome
-from minivess.records.log.payloads import IdentityRevoked
+from minivess.records.log.payloads.identities import IdentityRevoked
 from minivess.records.log.witnessed import WitnessAnnounced
 
 WITNESS_ACTIONS = frozenset({"identity.witness", "identity.revoked"})

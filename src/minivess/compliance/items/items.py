@@ -15,9 +15,11 @@ from pathlib import Path
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.foundation.strict_yaml import read_folder, read_items, read_record
-from minivess.records.items.items import KINDS, Item, Requirement, Risk, RiskControl, Source, UserNeed, links_of
+from minivess.foundation.reading.yaml_records import read_folder, read_items, read_record
+from minivess.records.items.items import Item, Requirement, Source, UserNeed
 from minivess.records.items.justification import Justification, doubled
+from minivess.records.items.kinds import KINDS, links_of
+from minivess.records.items.risk_items import Risk, RiskControl
 from minivess.records.items.risk_plan import RiskPlan
 from minivess.records.items.trace import Gap
 

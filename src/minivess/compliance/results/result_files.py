@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from minivess.foundation.json_records import read_json_record
 from minivess.foundation.provenance import SourceVersion
+from minivess.foundation.reading.json_records import read_json_record
 from minivess.records.items.trace import RecordedResult, ResultReport
 
 Verdict = Literal["passed", "failed", "untested", "stale"]

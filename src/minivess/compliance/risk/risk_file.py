@@ -12,7 +12,8 @@ from minivess.compliance.items.items import Items, load_items
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
-from minivess.records.items.items import Estimate, Item, Risk, RiskControl, story
+from minivess.records.items.items import Item
+from minivess.records.items.risk_items import Estimate, Risk, RiskControl, story
 from minivess.records.items.risk_plan import RiskPlan, Verdict, missing_reasons
 from minivess.records.items.trace import Gap
 

@@ -20,8 +20,9 @@ from minivess.compliance.identity.witness_keys import WITNESS_ACTIONS
 from minivess.compliance.proofs.serving_logs import SERVING_ACTIONS
 from minivess.compliance.rules.actions import ROOT, adopted_table
 from minivess.compliance.rules.adoption import check_adoption
+from minivess.compliance.rules.look_facts import same_person, subject_of
 from minivess.compliance.rules.looks import ACTIONS as TEST_SET_ACTIONS
-from minivess.compliance.rules.looks import EVALUATION, same_person, subject_of
+from minivess.compliance.rules.looks import EVALUATION
 from minivess.compliance.rules.makers import STEPS
 from minivess.compliance.rules.registrations import ACTIONS as REGISTRATIONS
 from minivess.compliance.rules.restores import RESTORED, check_restored, restore_in
@@ -30,18 +31,12 @@ from minivess.foundation.errors import InputError, RefusedError, VerificationErr
 from minivess.foundation.implements import implements
 from minivess.records.log.action_table import RulesAdopted
 from minivess.records.log.entry import Entry, EntryBody, Outcome
-from minivess.records.log.payloads import (
-    PAYLOADS,
-    DataSealed,
-    Evaluated,
-    IdentityEnrolled,
-    LogCreated,
-    LookApproved,
-    LookRequested,
-    ModelPromoted,
-    ReleaseBuilt,
-    ReleaseSigned,
-)
+from minivess.records.log.payloads.by_action import PAYLOADS
+from minivess.records.log.payloads.data import DataSealed
+from minivess.records.log.payloads.evidence import ReleaseBuilt, ReleaseSigned
+from minivess.records.log.payloads.identities import IdentityEnrolled, LogCreated
+from minivess.records.log.payloads.looks import Evaluated, LookApproved, LookRequested
+from minivess.records.log.payloads.models import ModelPromoted
 from minivess.records.people.approval import Policy, PolicyRule
 from minivess.records.people.identity import Meaning
 from minivess.records.people.roles import IdentityKind, Role

@@ -20,7 +20,7 @@ from minivess.compliance.proofs.tlog_proof import TlogProof
 from minivess.compliance.rules.looks import LookHistory
 from minivess.foundation.errors import VerificationError
 from minivess.records.log.entry import Entry, Outcome
-from minivess.records.log.payloads import PAYLOADS
+from minivess.records.log.payloads.by_action import PAYLOADS
 from minivess.records.people.identity import Identity
 from minivess.records.people.roles import IdentityKind
 

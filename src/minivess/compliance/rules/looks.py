@@ -16,107 +16,31 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from minivess.compliance.identity.register import Register, plain_name
+from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.canonical import digest_of
+from minivess.compliance.rules.look_facts import (
+    INPUT,
+    EvaluationRun,
+    Granted,
+    Look,
+    Opening,
+    Registered,
+    Requested,
+    criteria_digest,
+    same_figures,
+    same_person,
+)
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.artifact import Artifact
 from minivess.records.base import Record
-from minivess.records.evaluation.evaluation import AnalysisPlan, Criterion, Looks
+from minivess.records.evaluation.evaluation import AnalysisPlan, Looks
 from minivess.records.log.entry import Entry, EntryBody, Outcome
-from minivess.records.log.payloads import (
-    PAYLOADS,
-    CriteriaRegistered,
-    Evaluated,
-    LookApproved,
-    LookOpened,
-    LookRequested,
-)
-from minivess.records.people.approval import Facts, UnsealGrant, UnsealRequest
+from minivess.records.log.payloads.by_action import PAYLOADS
+from minivess.records.log.payloads.looks import CriteriaRegistered, Evaluated, LookApproved, LookOpened, LookRequested
+from minivess.records.people.approval import Facts, UnsealRequest
 
 EVALUATION = "evaluation"
 ACTIONS = frozenset({"criteria.register", "test-set.request", "test-set.approve", "test-set.open", EVALUATION})
-_INPUT = "test-set/"
-
-
-@dataclass(frozen=True)
-class Requested:
-    """A request, where it stands, and who signed its entry."""
-
-    index: int
-    actor: str
-    request: UnsealRequest
-
-
-@dataclass(frozen=True)
-class Granted:
-    """A grant, where it stands, and who signed its entry."""
-
-    index: int
-    actor: str
-    grant: UnsealGrant
-
-
-@dataclass(frozen=True)
-class Opening:
-    """The entry from which a look counts: an approval, or an opening of version 0.1.0. `actor` asked for it."""
-
-    index: int
-    actor: str
-    request: str
-    time: datetime
-
-
-@dataclass(frozen=True)
-class EvaluationRun:
-    """One evaluation under a request: how it ended, and its result when it was completed."""
-
-    index: int
-    actor: str
-    outcome: Outcome
-    result: Evaluated | None = None
-    started: int | None = None
-
-
-@dataclass(frozen=True)
-class Registered:
-    """An analysis plan, and where it was registered first."""
-
-    index: int
-    plan: AnalysisPlan
-
-
-@dataclass(frozen=True)
-class Look:
-    """One look with everything the log says about it."""
-
-    opening: Opening
-    number: int
-    """The how-manieth of its test set."""
-    requested: Requested | None
-    granted: Granted | None
-    outcome: Literal["evaluated", "failed", "refused", "no result"]
-    result: Evaluated | None
-    """The first completed one counts."""
-    discrepancies: tuple[int, ...] = ()
-    """Entries of later evaluations under the same approval that came to other figures."""
-    runs: int = 0
-    """Evaluations that were completed."""
-
-    @property
-    def mode(self) -> str:
-        """How the test set was read: `released`, `custodian`, or `opened` in version 0.1.0."""
-        mode = None if self.granted is None else self.granted.grant.mode
-        return "opened" if mode is None else mode
-
-    @property
-    def met(self) -> bool | None:
-        """Whether every criterion was met; None without a result, or without criteria in it."""
-        if self.result is None or not self.result.criteria:
-            return None
-        return all(one.met for one in self.result.criteria)
-
-
 _WORDS = {
     "model": "model",
     "calibration": "calibration",
@@ -126,16 +50,6 @@ _WORDS = {
     "data": "test data",
     "inputs": "set of input files",
 }
-
-
-def criteria_digest(criteria: tuple[Criterion, ...]) -> str:
-    """The digest a request names its acceptance criteria by: of their canonical JSON, in their order."""
-    return digest_of([criterion.model_dump(mode="json") for criterion in criteria])
-
-
-def input_of(request: str) -> str:
-    """How an evaluation names the request it is made under among its inputs."""
-    return f"{_INPUT}{request}"
 
 
 @implements("REQ-023")
@@ -422,16 +336,6 @@ class LookHistory:
         return requested
 
 
-def subject_of(asked: UnsealRequest) -> Artifact:
-    """What an approver signs: the request, by its digest."""
-    return Artifact(name=f"test-set/{asked.id}", digest=digest_of(asked))
-
-
-def same_figures(first: Evaluated, other: Evaluated) -> bool:
-    """Whether two results of one look say the same."""
-    return first == other
-
-
 def _run(body: EntryBody, result: Evaluated | None) -> EvaluationRun:
     return EvaluationRun(body.index, body.actor, body.outcome, result, body.started)
 
@@ -439,21 +343,6 @@ def _run(body: EntryBody, result: Evaluated | None) -> EvaluationRun:
 def _ended(runs: Sequence[EvaluationRun]) -> Literal["failed", "refused", "no result"]:
     """How the last evaluation without a result ended."""
     return _ENDED.get(runs[-1].outcome, "no result") if runs else "no result"
-
-
-def same_person(register: Register, first: str, second: str) -> bool:
-    """Whether two ids are one person as far as the log knows: the same id, printed name or encryption key, ever.
-
-    The register takes no two valid people of one name; this also catches who was revoked and enrolled again under another
-    id. Who enrols under a false name is caught by nobody but the one who enrols them.
-    """
-
-    def known(identifier: str) -> set[str]:
-        held = [one.identity for one in register.tenures.values() if one.identity.id == identifier]
-        names = {plain_name(one.name) for one in held}
-        return names | {one.encryption_key.key_id for one in held if one.encryption_key is not None}
-
-    return first == second or bool(known(first) & known(second))
 
 
 _ENDED: dict[Outcome, Literal["failed", "refused"]] = {Outcome.FAILED: "failed", Outcome.REFUSED: "refused"}
@@ -464,5 +353,5 @@ def _data(requested: Requested | None) -> str | None:
 
 
 def _request_of(body: EntryBody) -> str | None:
-    names = [item.name.removeprefix(_INPUT) for item in body.inputs if item.name.startswith(_INPUT)]
+    names = [item.name.removeprefix(INPUT) for item in body.inputs if item.name.startswith(INPUT)]
     return names[0] if names else None

@@ -21,13 +21,9 @@ from minivess.records.device.release import ReleasePolicy
 from minivess.records.device.strictness import laxer_plan, laxer_policy
 from minivess.records.evaluation.evaluation import AnalysisPlan, level_of_all, level_of_look
 from minivess.records.log.entry import Entry, EntryBody, Outcome
-from minivess.records.log.payloads import (
-    PAYLOADS,
-    CriteriaRegistered,
-    DataSealed,
-    LookApproved,
-    LookRequested,
-)
+from minivess.records.log.payloads.by_action import PAYLOADS
+from minivess.records.log.payloads.data import DataSealed
+from minivess.records.log.payloads.looks import CriteriaRegistered, LookApproved, LookRequested
 from minivess.records.people.approval import UnsealRequest
 
 SEALED, SPLIT = "data/sealed/manifest.json", "data/split.json"

@@ -14,15 +14,15 @@ from minivess.compliance.trace.link_reviews import item_digest
 from minivess.foundation.digests import digest_file, digest_json
 from minivess.foundation.implements import implements
 from minivess.records.items.items import (
-    KINDS,
     Anomaly,
     ChangeRequest,
-    Criterion,
     Item,
     Requirement,
+    StatisticalCriterion,
     SystemRequirement,
     UserNeed,
 )
+from minivess.records.items.kinds import KINDS
 from minivess.records.items.trace import Signature
 
 APPROVED = "approved"
@@ -32,7 +32,7 @@ REQUIREMENTS, RISK_FILE, PROBLEMS = "requirements", "risk", "problems"
 BY_REVIEWER = frozenset({REQUIREMENTS, RISK_FILE, PROBLEMS})
 """Subjects of somebody who reviews independently of those who wrote them (IEC 62304 5.2.6, 9.6; ISO 14971 9)."""
 
-_REQUIRED = (UserNeed, SystemRequirement, Requirement, Criterion)
+_REQUIRED = (UserNeed, SystemRequirement, Requirement, StatisticalCriterion)
 _RISK_KINDS = tuple(kind.record for kind in KINDS if kind.folder == "risk")
 
 

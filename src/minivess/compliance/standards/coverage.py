@@ -19,7 +19,7 @@ from minivess.compliance.standards.evidence_names import evidence
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
-from minivess.foundation.strict_yaml import nearest
+from minivess.foundation.reading.yaml_records import nearest
 from minivess.records.items.justification import Justification, applicable
 from minivess.records.items.trace_data import ClauseAttestation, ClauseCoverage, Reason
 

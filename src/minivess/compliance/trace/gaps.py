@@ -12,23 +12,18 @@ from minivess.compliance.trace.allocation import misallocated
 from minivess.compliance.trace.links import Links
 from minivess.compliance.trace.residual_risk import residual, unexamined
 from minivess.foundation.implements import implements
-from minivess.foundation.strict_yaml import nearest
-from minivess.records.items.items import (
-    KINDS,
+from minivess.foundation.reading.yaml_records import nearest
+from minivess.records.items.items import Item, Requirement, SoftwareItem, Source
+from minivess.records.items.kinds import KINDS, kind_of, link_fields
+from minivess.records.items.risk_items import (
     FieldCount,
     Harm,
     Hazard,
     HazardousSituation,
-    Item,
-    Requirement,
     Risk,
     RiskControl,
     SequenceOfEvents,
-    SoftwareItem,
-    Source,
     Threat,
-    kind_of,
-    link_fields,
 )
 from minivess.records.items.trace import Gap
 

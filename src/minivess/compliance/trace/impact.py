@@ -14,8 +14,10 @@ from minivess.compliance.items.items import Items
 from minivess.compliance.trace.links import Links
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.foundation.strict_yaml import nearest
-from minivess.records.items.items import Attestation, Requirement, RiskControl, links_of
+from minivess.foundation.reading.yaml_records import nearest
+from minivess.records.items.items import Attestation, Requirement
+from minivess.records.items.kinds import links_of
+from minivess.records.items.risk_items import RiskControl
 
 _MET_BY = frozenset({"derives_from", "part_of", "verifies"})
 """Fields whose target is only as good as the item that names it."""

@@ -20,7 +20,8 @@ from minivess.foundation.digests import digest_json
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited, write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.records.items.items import Item, links_of
+from minivess.records.items.items import Item
+from minivess.records.items.kinds import links_of
 
 REVIEWS = "requirements/reviews.txt"
 RESTS_ON = "rests_on"

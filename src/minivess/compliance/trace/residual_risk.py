@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from minivess.compliance.trace.links import Links
 from minivess.foundation.implements import implements
-from minivess.records.items.items import Risk, SoftwareItem
+from minivess.records.items.items import SoftwareItem
+from minivess.records.items.risk_items import Risk
 from minivess.records.items.risk_plan import RiskPlan
 from minivess.records.items.trace import Gap
 

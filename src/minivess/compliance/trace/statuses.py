@@ -7,16 +7,9 @@ from collections.abc import Mapping
 
 from minivess.compliance.results.result_files import judge
 from minivess.compliance.trace.links import Links
-from minivess.records.items.items import (
-    Criterion,
-    Item,
-    Requirement,
-    Risk,
-    RiskControl,
-    SystemRequirement,
-    UserNeed,
-    links_of,
-)
+from minivess.records.items.items import Item, Requirement, StatisticalCriterion, SystemRequirement, UserNeed
+from minivess.records.items.kinds import links_of
+from minivess.records.items.risk_items import Risk, RiskControl
 
 _ORDER = ("failed", "unacceptable", "stale", "untested", "acceptable", "passed", "none")
 
@@ -62,7 +55,7 @@ def _own_status(graph: Links, item: Item) -> str:
         return graph.verdict_for(item.id) if graph.report is not None else "untested"
     if isinstance(item, Risk) and graph.items.plan is not None:
         return graph.items.plan.verdict(item.residual)
-    if isinstance(item, Criterion):
+    if isinstance(item, StatisticalCriterion):
         return "untested" if graph.criteria is None else graph.criteria[item.id].verdict
     if isinstance(item, UserNeed | SystemRequirement):
         return "none"

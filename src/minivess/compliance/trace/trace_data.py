@@ -18,7 +18,9 @@ from minivess.compliance.trace.links import Links
 from minivess.compliance.trace.statuses import statuses
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.clock import timestamp
-from minivess.records.items.items import KINDS, Estimate, FieldCount, Item, Risk, link_fields, links_of
+from minivess.records.items.items import Item
+from minivess.records.items.kinds import KINDS, link_fields, links_of
+from minivess.records.items.risk_items import Estimate, FieldCount, Risk
 from minivess.records.items.risk_plan import RiskPlan
 from minivess.records.items.trace import CodeLink, LogStory, RecordedResult, Scenario, Signature, VerificationLink
 from minivess.records.items.trace_data import (

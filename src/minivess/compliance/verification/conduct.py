@@ -14,13 +14,7 @@ from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.evaluation.evaluation import Looks
 from minivess.records.log.entry import Entry, EntryBody, Outcome
-from minivess.records.log.payloads import (
-    CriteriaRegistered,
-    Evaluated,
-    LookApproved,
-    LookOpened,
-    LookRequested,
-)
+from minivess.records.log.payloads.looks import CriteriaRegistered, Evaluated, LookApproved, LookOpened, LookRequested
 from minivess.records.people.approval import UnsealRequest
 
 ODOMETER = "data/evaluation/odometer.json"

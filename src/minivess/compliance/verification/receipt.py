@@ -12,7 +12,7 @@ from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import leaf_hash, verify_inclusion
 from minivess.compliance.proofs.serving_logs import ANCHORED, ENROLLED, ServingHead, ServingLogs
 from minivess.compliance.verification.belief import believe
-from minivess.compliance.verification.log import check_signature, read_details, read_entry
+from minivess.compliance.verification.log_entries import check_signature, read_details, read_entry
 from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.foundation.implements import implements

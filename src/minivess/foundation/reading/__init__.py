@@ -1,1 +1,1 @@
-"""Reading files that come with this package."""
+"""Reading files: YAML and JSON into records, and the tables that come with this package."""

@@ -9,7 +9,7 @@ from typing import Any
 from minivess.foundation.digests import digest_json
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.files import write_text_atomic
-from minivess.foundation.json_records import read_json_record
+from minivess.foundation.reading.json_records import read_json_record
 from minivess.records.base import Record
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
 from minivess.records.data.seal import SealManifest

@@ -16,7 +16,7 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.case_results import CaseResult, CriterionVerdict, StratumVerdict
-from minivess.records.items.items import Criterion
+from minivess.records.items.items import StatisticalCriterion
 
 RESAMPLES = 10_000
 _BLOCK = 500
@@ -26,7 +26,7 @@ _Floats = NDArray[np.float64]
 
 @implements("REQ-069")
 def judge_criterion(
-    criterion: Criterion, cases: Sequence[CaseResult], *, seed: int, resamples: int = RESAMPLES
+    criterion: StatisticalCriterion, cases: Sequence[CaseResult], *, seed: int, resamples: int = RESAMPLES
 ) -> CriterionVerdict:
     """Judge a criterion in every stratum.
 
@@ -61,7 +61,7 @@ def judge_criterion(
 
 
 def _judge(
-    criterion: Criterion, stratum: dict[str, str], cases: Sequence[CaseResult], seed: int, resamples: int
+    criterion: StatisticalCriterion, stratum: dict[str, str], cases: Sequence[CaseResult], seed: int, resamples: int
 ) -> StratumVerdict:
     subjects = len({one.subject for one in cases})
     value, why = _value(criterion, cases, seed, resamples)
@@ -75,7 +75,9 @@ def _judge(
     )
 
 
-def _value(criterion: Criterion, cases: Sequence[CaseResult], seed: int, resamples: int) -> tuple[float | None, str]:
+def _value(
+    criterion: StatisticalCriterion, cases: Sequence[CaseResult], seed: int, resamples: int
+) -> tuple[float | None, str]:
     """The statistic or its bound, and why there is none."""
     values = [one.values.get(criterion.measure) for one in cases]
     missing = next((one.case for one, value in zip(cases, values, strict=True) if value is None), None)

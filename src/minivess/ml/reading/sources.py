@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.foundation.json_records import first_error
+from minivess.foundation.reading.json_records import first_error
 from minivess.records.data.source import CaseSource, Data, Pairs
 
 TABLE_BYTES, TABLE_ROWS, MOST_FILES = 16 << 20, 100_000, 100_000

@@ -19,7 +19,7 @@ from minivess.foundation.digests import Digest, digest_bytes, digest_file
 from minivess.foundation.errors import UsageError
 from minivess.foundation.files import write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.foundation.json_records import read_json_record
+from minivess.foundation.reading.json_records import read_json_record
 from minivess.ml.synthesis.exact import length
 from minivess.ml.synthesis.files import nifti, ome_tiff, swc, truth
 from minivess.ml.synthesis.parameters import GENERATOR, SynthesisParameters

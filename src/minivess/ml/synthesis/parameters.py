@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from minivess.foundation.errors import UsageError
-from minivess.foundation.json_records import first_error
+from minivess.foundation.reading.json_records import first_error
 from minivess.records.base import Record
 
 GENERATOR = "minivess-synthetic/2"

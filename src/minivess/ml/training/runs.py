@@ -11,7 +11,7 @@ from pathlib import Path
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.foundation.json_records import read_json_record
+from minivess.foundation.reading.json_records import read_json_record
 from minivess.records.models.model import RunRecord, TrainingSpec
 from minivess.records.models.specifications import ModelSpec
 

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.foundation.json_records import first_error
+from minivess.foundation.reading.json_records import first_error
 from minivess.records.artifact import Artifact
 from minivess.records.base import Moment, Record, ShortText, Slug
 from minivess.records.log.entry import Context

@@ -16,7 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from minivess.records.base import Record, ShortText, Slug, Statement
-from minivess.records.items.items import ControlKind, Estimate, FieldCount, Risk
+from minivess.records.items.risk_items import ControlKind, Estimate, FieldCount, Risk
 
 Verdict = Literal["acceptable", "unacceptable"]
 

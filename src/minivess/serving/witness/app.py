@@ -40,7 +40,7 @@ from minivess.compliance.verification.witness import CONFLICT, MALFORMED, OK, Se
 from minivess.foundation.errors import CannotWriteError, InputError, MinivessError, RefusedError, UsageError
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.foundation.json_records import read_json_record
+from minivess.foundation.reading.json_records import read_json_record
 from minivess.records.device.witnesses import ServedLog, WitnessState
 
 STATE_FILE = "witness.json"

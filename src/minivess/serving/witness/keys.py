@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.proofs.checkpoint import valid_origin
 from minivess.compliance.proofs.cosignature import WITNESS, verifier_key
 from minivess.foundation.errors import UsageError

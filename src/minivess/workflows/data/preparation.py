@@ -11,8 +11,8 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.files import read_limited, write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.foundation.json_records import json_text
 from minivess.foundation.paths import Workspace
+from minivess.foundation.reading.json_records import json_text
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.leakage import LeakageReport
 from minivess.records.data.seal import SealManifest

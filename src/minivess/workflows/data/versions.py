@@ -16,7 +16,7 @@ from minivess.ml.versions.transfer import Transferred
 from minivess.records.data.version import DataRemote
 from minivess.records.device.workspace_files import SEALED, VERSION
 from minivess.records.log.entry import Entry, Outcome
-from minivess.records.log.payloads import DataAdded
+from minivess.records.log.payloads.data import DataAdded
 from minivess.workflows.session.data_citation import data_version_of
 from minivess.workflows.session.recording import Recording, recorded
 from minivess.workflows.session.services import Services

@@ -13,7 +13,7 @@ from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.log.entry import Details, Entry, Outcome
-from minivess.records.log.payloads import observed
+from minivess.records.log.payloads.by_action import observed
 from minivess.records.log.receipt import Receipt
 from minivess.records.verdict import Verdict
 from minivess.workflows.session.services import WorkspaceReader

@@ -11,15 +11,16 @@ from minivess.compliance.audit.rebuild import Rebuilt
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.timestamp import Timestamped, imprint_of, stamped_imprint, verify_timestamp
-from minivess.compliance.verification.drill import DRILLED, Case, tamper
-from minivess.compliance.verification.log import Pair, verify_log
-from minivess.compliance.verification.stand_ins import with_stand_ins
+from minivess.compliance.verification.drill_cases.stand_ins import with_stand_ins
+from minivess.compliance.verification.drill_cases.tampering import DRILLED, Case, tamper
+from minivess.compliance.verification.log import verify_log
+from minivess.compliance.verification.log_entries import Pair
 from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.observability.lineage.entry_events import event_of
 from minivess.observability.lineage.events import without_details
-from minivess.records.log.payloads import EntryErased
+from minivess.records.log.payloads.identities import EntryErased
 from minivess.records.log.receipt import Receipt
 from minivess.records.verdict import Check
 from minivess.workflows.log.time_attestations import record_timestamp

@@ -8,7 +8,7 @@ from minivess.compliance.audit.search import Wanted
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.log.entry import Details, Entry, Outcome
-from minivess.records.log.payloads import ReleaseBuilt, ReleaseSigned
+from minivess.records.log.payloads.evidence import ReleaseBuilt, ReleaseSigned
 from minivess.workflows.session.services import WorkspaceReader
 
 __all__ = ["Page", "Wanted", "page_of_log", "span_of_release"]

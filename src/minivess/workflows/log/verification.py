@@ -15,7 +15,7 @@ from minivess.compliance.verification.witness import compare_views
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.foundation.json_records import parse_json_record
+from minivess.foundation.reading.json_records import parse_json_record
 from minivess.records.log.receipt import Receipt
 from minivess.records.verdict import Check
 from minivess.workflows.log.inspection import check_caches

@@ -10,17 +10,18 @@ from typing import Annotated
 from pydantic import Field
 
 from minivess.compliance.audit.log import AuditLog
-from minivess.compliance.identity.keyring import Keyring
-from minivess.compliance.identity.register import ATTEMPTS, Register, possession_statement
+from minivess.compliance.identity.keystores.keyring import Keyring
+from minivess.compliance.identity.register import ATTEMPTS, Register
 from minivess.compliance.identity.roots import Roots, sign_change
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.identity.tenure import possession_statement
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.trust import LEAST_RULES, write_trust
 from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
+from minivess.foundation.reading.yaml_records import read_record
 from minivess.foundation.settings import load_settings
-from minivess.foundation.strict_yaml import read_record
 from minivess.records.base import Record
 from minivess.records.device.project import Project
 from minivess.records.log.receipt import Receipt

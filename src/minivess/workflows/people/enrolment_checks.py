@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from minivess.foundation.implements import implements
 from minivess.records.log.entry import Entry, Outcome
-from minivess.records.log.payloads import PAYLOADS, IdentityEnrolled, LogCreated
+from minivess.records.log.payloads.by_action import PAYLOADS
+from minivess.records.log.payloads.identities import IdentityEnrolled, LogCreated
 from minivess.records.log.witnessed import Checked
 
 ENROLMENTS = frozenset({"log.created", "identity.enrolled"})

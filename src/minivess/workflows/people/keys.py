@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from minivess.compliance.identity.key_import import import_keys
-from minivess.compliance.identity.keyring import Keyring
+from minivess.compliance.identity.keystores.key_import import import_keys
+from minivess.compliance.identity.keystores.keyring import Keyring
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.paths import Workspace
 from minivess.foundation.user_profile import Profile

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
 from minivess.compliance.audit.reader import LogReader
-from minivess.compliance.identity.keyring import Keyring
+from minivess.compliance.identity.keystores.keyring import Keyring
 from minivess.compliance.identity.register import Register
 from minivess.foundation.errors import InputError
 from minivess.foundation.paths import Workspace

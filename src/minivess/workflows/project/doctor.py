@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Literal
 
 from minivess.compliance.audit.log import AuditLog
-from minivess.compliance.identity.keyring import Keyring
-from minivess.compliance.identity.keystore import DEMO_NOTICE
+from minivess.compliance.identity.keystores.keyring import Keyring
+from minivess.compliance.identity.keystores.keystore import DEMO_NOTICE
 from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.verification.log import verify_log
 from minivess.foundation.clock import utc_now

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from minivess.compliance.identity.keyring import Keyring
+from minivess.compliance.identity.keystores.keyring import Keyring
 from minivess.compliance.rules.looks import ACTIONS, LookHistory
 from minivess.foundation.clock import Clock, utc_now
 from minivess.foundation.errors import UsageError
@@ -18,7 +18,7 @@ from minivess.records.device.registration import PolicyRegistered
 from minivess.records.device.status import LookCounts, ProjectStatus, State, StepStatus
 from minivess.records.device.workspace_files import FILES, ONNX, STEPS, Step, file_of
 from minivess.records.log.entry import EntryBody, Outcome
-from minivess.records.log.payloads import CriteriaRegistered, LookApproved, LookRequested
+from minivess.records.log.payloads.looks import CriteriaRegistered, LookApproved, LookRequested
 from minivess.records.people.roles import IdentityKind
 from minivess.workflows.session.project_state import project_state
 from minivess.workflows.session.workspace_files import load_project

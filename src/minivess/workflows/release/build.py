@@ -31,7 +31,7 @@ from minivess.records.artifact import Artifact
 from minivess.records.device.release import GateFacts, GateResult, RiskJudgement
 from minivess.records.device.workspace_files import CALIBRATION, EVALUATION, EXPORT
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.log.payloads import CriteriaRegistered
+from minivess.records.log.payloads.looks import CriteriaRegistered
 from minivess.records.models.model import CalibrationRecord, ExportRecord
 from minivess.records.people.approval import Manifestation, Policy, PolicyRule
 from minivess.workflows.log.witnessing import cosign_checkpoint

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minivess.compliance.rules.looks import Look, LookHistory
+from minivess.compliance.rules.look_facts import Look
+from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.rules.registrations import Registrations
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import RefusedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
-from minivess.compliance.rules.looks import criteria_digest
+from minivess.compliance.rules.look_facts import criteria_digest
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.artifact import Artifact

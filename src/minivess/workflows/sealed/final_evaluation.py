@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
-from minivess.compliance.rules.looks import input_of, same_figures
+from minivess.compliance.rules.look_facts import input_of, same_figures
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.ml.evaluation.acceptance_criteria import judge
@@ -24,7 +24,7 @@ from minivess.records.artifact import Artifact
 from minivess.records.data.split import Part
 from minivess.records.device.workspace_files import EVALUATION, ONNX
 from minivess.records.evaluation.evaluation import CriterionOutcome, EvaluationPlan, EvaluationRecord
-from minivess.records.log.payloads import Evaluated
+from minivess.records.log.payloads.looks import Evaluated
 from minivess.workflows.log.time_attestations import attest_time
 from minivess.workflows.models.cases import cases_of
 from minivess.workflows.pipeline.stages import follows

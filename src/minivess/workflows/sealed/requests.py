@@ -14,7 +14,7 @@ from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.rules.admission import LOOK_POLICIES
-from minivess.compliance.rules.looks import subject_of
+from minivess.compliance.rules.look_facts import subject_of
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.files import write_atomic
 from minivess.foundation.implements import implements

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from minivess.compliance.audit.log import AuditLog
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.serving_logs import ServingHead, serving_origin
 from minivess.foundation.errors import CannotWriteError, InputError, RefusedError, UsageError, VerificationError

@@ -20,8 +20,8 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.foundation.json_records import RECORD_LIMIT, parse_json_record, read_json_record
 from minivess.foundation.paths import Workspace
+from minivess.foundation.reading.json_records import RECORD_LIMIT, parse_json_record, read_json_record
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
@@ -48,7 +48,7 @@ from minivess.records.device.workspace_files import (
     first_missing,
 )
 from minivess.records.log.entry import Context, Entry, EntryBody, Outcome
-from minivess.records.log.payloads import DataSealed
+from minivess.records.log.payloads.data import DataSealed
 from minivess.records.models.intended_use import IntendedUse
 from minivess.records.models.model import CalibrationRecord, ExportRecord
 from minivess.workflows.session.recording import recorded

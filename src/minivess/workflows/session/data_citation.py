@@ -9,7 +9,7 @@ import yaml
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.foundation.json_records import read_json_record
+from minivess.foundation.reading.json_records import read_json_record
 from minivess.records.data.version import DataVersion
 from minivess.records.device.workspace_files import VERSION
 

@@ -59,7 +59,7 @@ def project_state(workspace: Path, project: Project) -> Iterator[ProjectState | 
         VerificationError: the entries do not agree with the last checkpoint.
         CouldNotCheckError: the log is out of reach.
     """
-    from minivess.compliance.identity.keystore import Keystore
+    from minivess.compliance.identity.keystores.keystore import Keystore
     from minivess.foundation.settings import load_settings
 
     root = workspace.absolute()

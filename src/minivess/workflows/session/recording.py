@@ -21,12 +21,13 @@ from minivess.compliance.rules.restores import RESTORED
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError, RefusedError, UsageError
 from minivess.foundation.implements import implements
-from minivess.foundation.json_records import first_error
+from minivess.foundation.reading.json_records import first_error
 from minivess.observability.lineage.entry_events import event_of_draft
 from minivess.observability.lineage.events import new_run_id
 from minivess.records.artifact import Artifact
 from minivess.records.log.entry import Context, Draft, Outcome
-from minivess.records.log.payloads import PAYLOADS, IdentityRefused
+from minivess.records.log.payloads.by_action import PAYLOADS
+from minivess.records.log.payloads.identities import IdentityRefused
 from minivess.records.log.receipt import Receipt
 from minivess.workflows.session import remembered_checkpoints
 from minivess.workflows.session.error_text import describe

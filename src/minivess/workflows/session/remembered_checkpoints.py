@@ -17,7 +17,7 @@ from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.user_profile import Profile
 from minivess.records.log.entry import Entry
-from minivess.records.log.payloads import LogCreated
+from minivess.records.log.payloads.identities import LogCreated
 from minivess.records.people.identity import Identity
 from minivess.records.people.roles import IdentityKind
 

@@ -20,9 +20,9 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.clock import Clock, utc_now
 from minivess.foundation.errors import InputError, MinivessError, RefusedError, UsageError
 from minivess.foundation.implements import implements
-from minivess.foundation.json_records import first_error
 from minivess.foundation.paths import Workspace
 from minivess.foundation.provenance import environment_digest, source_state
+from minivess.foundation.reading.json_records import first_error
 from minivess.foundation.settings import Settings, load_settings
 from minivess.records.device.project import Project
 from minivess.records.device.workspace_files import Step, first_missing
@@ -34,7 +34,7 @@ from minivess.workflows.session.workspace_files import load_project
 
 if TYPE_CHECKING:
     from minivess.compliance.audit.log import AuditLog
-    from minivess.compliance.identity.keystore import Keystore
+    from minivess.compliance.identity.keystores.keystore import Keystore
     from minivess.observability.lineage.relay import Relay
 
 _log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ def open_reader(
     try:
         log = LogReader.reading(database_url or settings.database_url)
     except InputError as error:
-        from minivess.compliance.identity.keystore import Keystore
+        from minivess.compliance.identity.keystores.keystore import Keystore
 
         if not Keystore(Workspace(root).keystore).holds(LOG_IDENTITY):
             error.hint = _first_of_log(Workspace(root)).line
@@ -189,7 +189,7 @@ def open_services(
         VerificationError: the log does not continue what was written to it from this account.
         CouldNotCheckError: the log is out of reach.
     """
-    from minivess.compliance.identity.keystore import Keystore
+    from minivess.compliance.identity.keystores.keystore import Keystore
     from minivess.observability.lineage.relay import Relay
     from minivess.observability.lineage.transports import transport_for
     from minivess.workflows.session import remembered_checkpoints
@@ -224,7 +224,7 @@ def open_services(
 @implements("REQ-197")
 def _first_of_log(workspace: Workspace) -> Step:
     """The first missing step of a project without a log: keys for people, or the log itself."""
-    from minivess.compliance.identity.keyring import Keyring
+    from minivess.compliance.identity.keystores.keyring import Keyring
 
     people = [one for one in Keyring.of(workspace).identities() if one.kind is IdentityKind.PERSON]
     return first_missing("log", lambda step: step.name == "init" or bool(people))

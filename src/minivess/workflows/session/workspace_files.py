@@ -8,9 +8,9 @@ from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import UsageError
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.foundation.json_records import json_text, read_json_record
 from minivess.foundation.paths import PROJECT_FILE, Workspace
-from minivess.foundation.strict_yaml import read_record
+from minivess.foundation.reading.json_records import json_text, read_json_record
+from minivess.foundation.reading.yaml_records import read_record
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
 from minivess.records.data.dataset import DatasetManifest

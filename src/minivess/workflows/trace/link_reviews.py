@@ -21,10 +21,10 @@ from minivess.compliance.trace.link_reviews import (
 )
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
-from minivess.foundation.strict_yaml import nearest
+from minivess.foundation.reading.yaml_records import nearest
 from minivess.records.items.trace import Signature
 from minivess.records.log.entry import Outcome
-from minivess.records.log.payloads import BaselineTaken
+from minivess.records.log.payloads.evidence import BaselineTaken
 from minivess.records.log.receipt import Receipt
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.session.project_state import ProjectState

@@ -88,7 +88,7 @@ def _plan(project: Path) -> Project | None:
     """The project file, where there is one."""
     if not (project / PROJECT_FILE).is_file():
         return None
-    from minivess.foundation.strict_yaml import read_record
+    from minivess.foundation.reading.yaml_records import read_record
     from minivess.records.device.project import Project
 
     return read_record(project / PROJECT_FILE, Project)

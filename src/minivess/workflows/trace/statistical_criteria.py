@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from minivess.compliance.items.items import Items
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
-from minivess.foundation.json_records import first_error, parse_json_record
+from minivess.foundation.reading.json_records import first_error, parse_json_record
 from minivess.ml.evaluation.statistical_criteria import judge_criterion
 from minivess.records.evaluation.case_results import CaseResult, CriterionVerdict
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.items.items import Criterion
+from minivess.records.items.items import StatisticalCriterion
 
 _LIMIT = 64 << 20
 _SEED = 0
@@ -66,7 +66,7 @@ def judge_all(items: Items, cases: tuple[CaseResult, ...]) -> dict[str, Criterio
     Raises:
         UsageError: a criterion cannot be judged by these cases.
     """
-    return {name: judge_criterion(one, cases, seed=_SEED) for name, one in items.of(Criterion).items()}
+    return {name: judge_criterion(one, cases, seed=_SEED) for name, one in items.of(StatisticalCriterion).items()}
 
 
 def _of_evaluation(data: bytes, shown: str) -> tuple[CaseResult, ...]:

@@ -19,7 +19,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from minivess.compliance.identity.keys import verify, wrap_for
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.tokens.pkcs11 import _calls, adopt_token_key, parse_pkcs11_uri
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, UsageError

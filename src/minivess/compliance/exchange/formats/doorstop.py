@@ -23,7 +23,7 @@ from minivess.compliance.exchange.model import (
 from minivess.compliance.exchange.tables.item_rows import recognise
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
-from minivess.foundation.strict_yaml import YamlList, YamlMap, load_yaml, parse_yaml
+from minivess.foundation.reading.strict_yaml import YamlList, YamlMap, load_yaml, parse_yaml
 
 _SETTINGS = (".doorstop.yml", ".jamb.yml")
 _PARENT = "parent"

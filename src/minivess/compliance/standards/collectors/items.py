@@ -16,20 +16,15 @@ from minivess.records.items.item_parts import Cause
 from minivess.records.items.items import (
     Anomaly,
     ChangeRequest,
-    Hazard,
-    HazardousSituation,
     Item,
     Requirement,
     RequirementCategory,
-    Risk,
-    RiskControl,
-    SequenceOfEvents,
     SoftwareItem,
     SoftwareUnit,
     SoupItem,
-    Threat,
     UserNeed,
 )
+from minivess.records.items.risk_items import Hazard, HazardousSituation, Risk, RiskControl, SequenceOfEvents, Threat
 
 _KINDS_OF_CAUSE = frozenset({Cause.SPECIFICATION, Cause.DEFECT, Cause.SOUP, Cause.HARDWARE, Cause.MISUSE})
 """Those of IEC 62304 7.1.2."""

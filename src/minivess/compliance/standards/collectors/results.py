@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from minivess.compliance.standards.collectors.sources import Collector, EvidenceSources
 from minivess.compliance.trace.tree import Tree
-from minivess.records.items.items import RiskControl, SoftwareItem, SoftwareUnit
+from minivess.records.items.items import SoftwareItem, SoftwareUnit
+from minivess.records.items.risk_items import RiskControl
 
 
 def _complete(tree: Tree) -> bool:

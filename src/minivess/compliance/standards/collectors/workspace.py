@@ -10,7 +10,7 @@ from minivess.records.evaluation.bounds import Bound
 
 
 def _log_verifies(workspace: WorkspaceEvidence) -> bool:
-    from minivess.compliance.verification.log import verify_log  # cryptography
+    from minivess.compliance.verification.log import verify_log
 
     return all(check.passed for check in verify_log(workspace.log.pairs, workspace.log.note)[0])
 

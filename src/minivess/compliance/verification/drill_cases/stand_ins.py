@@ -11,7 +11,7 @@ from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.encoding import to_base64
-from minivess.compliance.verification.log import Pair
+from minivess.compliance.verification.log_entries import Pair
 from minivess.foundation.implements import implements
 from minivess.records.log.entry import Entry
 from minivess.records.people.identity import KeyAlgorithm

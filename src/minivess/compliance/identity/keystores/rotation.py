@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minivess.compliance.identity.keyfile import (
+from minivess.compliance.identity.keystores.keyfile import (
     Keys,
     TokenKeyFile,
     check_passphrase,

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from minivess.compliance.identity.keyfile import (
+from minivess.compliance.identity.keys import generate
+from minivess.compliance.identity.keystores.keyfile import (
     KEY_FILE_LIMIT,
     MIN_PASSPHRASE,
     check_passphrase,
@@ -22,8 +23,7 @@ from minivess.compliance.identity.keyfile import (
     read_key_file,
     seal,
 )
-from minivess.compliance.identity.keys import generate
-from minivess.compliance.identity.rotation import next_keys
+from minivess.compliance.identity.keystores.rotation import next_keys
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.errors import CannotWriteError, RefusedError, UsageError
 from minivess.foundation.files import exclusive, read_limited, write_atomic, write_text_atomic

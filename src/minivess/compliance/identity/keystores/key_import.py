@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minivess.compliance.identity.keyring import Keyring
-from minivess.compliance.identity.keystore import Keystore
+from minivess.compliance.identity.keystores.keyring import Keyring
+from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace

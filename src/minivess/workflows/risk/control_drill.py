@@ -15,7 +15,7 @@ from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.foundation.provenance import SourceVersion
-from minivess.records.items.items import RiskControl
+from minivess.records.items.risk_items import RiskControl
 from minivess.records.items.trace import Drilled, ResultReport
 from minivess.workflows.trace.pytest_runs import FAILED, PASSED, results_of, run_without, start_scenarios
 

@@ -18,7 +18,8 @@ from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.encoding import from_base64, to_base64
 from minivess.compliance.proofs.merkle import leaf_hash, root
-from minivess.compliance.verification.log import Pair, verify_log
+from minivess.compliance.verification.log import verify_log
+from minivess.compliance.verification.log_entries import Pair
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements

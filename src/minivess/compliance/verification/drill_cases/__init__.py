@@ -1,0 +1,1 @@
+"""Attacks on a copy of a log, which verification must name."""

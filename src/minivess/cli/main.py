@@ -33,10 +33,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Data and models": {
         "data": ("data.preparation:data", "Ingest, validate, split and seal cases."),
-        "train": ("models.modelling:train", "Train every member that the project names."),
-        "ensemble": ("models.modelling:ensemble", "Combine the trained members by their mean probability."),
-        "calibrate": ("models.modelling:calibrate", "Fit temperature and conformal threshold."),
-        "model": ("models.modelling:model", "Export and promote models; close unused training runs."),
+        "train": ("models.training:train", "Train every member that the project names."),
+        "ensemble": ("models.ensembles:ensemble", "Combine the trained members by their mean probability."),
+        "calibrate": ("models.calibration:calibrate", "Fit temperature and conformal threshold."),
+        "model": ("models.model:model", "Export and promote models; close unused training runs."),
     },
     "Evaluation and service": {
         "test-set": ("sealed.requests:test_set", "Request, approve and list looks at the sealed test set."),

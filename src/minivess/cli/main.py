@@ -58,9 +58,9 @@ EXIT_CODES = """
 \b
 Exit codes:
   0  done
-  1  the answer is no: a gap, a gate, a refusal or a verdict
+  1  a check failed, or an action was refused
   2  wrong usage, or a malformed file
-  3  could not check: a store, a key or a disk is out of reach
+  3  a check was not possible: a database, a key or a disk is not available
 """
 
 _AGAIN = "start the same command again: finished work is kept"
@@ -116,7 +116,9 @@ class LazyGroup(Group):
 @click.version_option(package_name="minivess", message="%(prog)s %(version)s")
 @click.pass_context
 def app(context: click.Context, project: Path) -> None:
-    """Segmentation devices with their evidence: train, evaluate under seal, serve, and release what a stranger can verify.
+    """Train, evaluate, serve and release an AI segmentation model.
+
+    Every step is recorded in a signed log. A release can be verified offline, without this program.
 
     Results go to stdout (as JSON with --json), progress and messages to stderr.
     """

@@ -71,11 +71,11 @@ def build(services: Services, signer: Signer, release: ReleaseFacts | None = Non
         missing = unannounced(services)
         if missing:
             raise RefusedError(
-                f"{', '.join(missing)} holds the key of the test set and the log does not know their witness key",
+                f"the log has no witness key of {', '.join(missing)}, who can open the test set",
                 hint="; ".join(f"minivess audit cosign --as {one}" for one in missing),
                 reasons=[
                     Reason(
-                        f"{one} holds the key of the test set and the log does not know their witness key",
+                        f"the log has no witness key of {one}, who can open the test set",
                         f"minivess audit cosign --as {one}",
                     )
                     for one in missing

@@ -88,7 +88,8 @@ def cosign_pack(services: Services, signer: Signer, pack: Path) -> bool:
     remembered_checkpoints.require(services.log, signer.identity)
     if remembered_checkpoints.contradicting_notes(services.log, {"the checkpoint of the pack": note}):
         raise VerificationError(
-            "the pack shows another history than the log that is here", hint="find out which of the two was changed"
+            "the checkpoint of the pack does not match the log of this workspace",
+            hint="find out which of the two was changed",
         )
     if signer.identity.id not in WitnessKeys.fold(entries).cosigners(note):
         add_cosignature(pack, signer.identity.id, signer.cosign(note, int(services.clock().timestamp())))
@@ -110,6 +111,6 @@ def _open_rule(policy: Policy, signed: list[Manifestation], signer: Signer) -> P
         elif rule.role in signer.identity.roles:
             return rule
     raise RefusedError(
-        f"the policy {policy.name} asks {signer.identity.id} for no further signature",
-        hint="it asks for " + ", ".join(f"{rule.meaning.value} by {rule.role.value}" for rule in policy.rules),
+        f"the policy {policy.name} requires no further signature of {signer.identity.id}",
+        hint="it requires " + ", ".join(f"{rule.meaning.value} by {rule.role.value}" for rule in policy.rules),
     )

@@ -120,7 +120,7 @@ def _open_or_create(device: Services, signer: Signer, key: Signer, *, site: str,
     path = Workspace(device.workspace).serving / f"{site}.db"
     url = f"sqlite:///{path}"
     if known is not None and known.log_key != key.public:
-        raise RefusedError(f"the key of the serving log {site} is not the one in the keystore", hint=ANOTHER_SITE)
+        raise RefusedError(f"the serving log {site} uses another key than the one in the keystore", hint=ANOTHER_SITE)
     if path.exists():
         try:
             return AuditLog.open(url, log_signer=key, clock=device.clock)
@@ -160,7 +160,7 @@ def _check_root(log: AuditLog, signer: Signer) -> None:
     created = log.entry(0).body
     roots = created.payload.get("roots", [])
     if [root.get("signing_key", {}).get("key_id") for root in roots] != [signer.key_id]:
-        raise RefusedError(f"the serving log was not created with the key of {signer.identity.id}", hint=ANOTHER_SITE)
+        raise RefusedError(f"the serving log was created with another key than that of {signer.identity.id}", hint=ANOTHER_SITE)
 
 
 def _enrol(device: Services, services: Services, signer: Signer, site: str) -> ServingHead:

@@ -160,7 +160,9 @@ def _check_root(log: AuditLog, signer: Signer) -> None:
     created = log.entry(0).body
     roots = created.payload.get("roots", [])
     if [root.get("signing_key", {}).get("key_id") for root in roots] != [signer.key_id]:
-        raise RefusedError(f"the serving log was created with another key than that of {signer.identity.id}", hint=ANOTHER_SITE)
+        raise RefusedError(
+            f"the serving log was created with another key than that of {signer.identity.id}", hint=ANOTHER_SITE
+        )
 
 
 def _enrol(device: Services, services: Services, signer: Signer, site: str) -> ServingHead:

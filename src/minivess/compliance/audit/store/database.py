@@ -81,7 +81,12 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        """The SQLAlchemy engine, made when it is asked for first."""
+        """The SQLAlchemy engine, made when it is asked for first.
+
+        Ask for it before `_use`: a process that is about to fork holds `forks.making` and waits for whoever is in `_use`.
+        """
+        if self._made is not None:
+            return self._made
         with forks.making:
             if self._made is None:
                 self._made = self._new_engine()
@@ -167,7 +172,8 @@ class Database:
             CouldNotCheckError: the lock or the disk is out of reach.
         """
         try:
-            with self._use(), self._sqlite_writer() if self._sqlite else self._postgresql_writer() as connection:
+            engine = self.engine
+            with self._use(), self._sqlite_writer() if self._sqlite else self._postgresql_writer(engine) as connection:
                 yield connection
         except self._failures() as error:
             if getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
@@ -268,7 +274,8 @@ class Database:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        with self._use(), self.engine.connect() as connection:
+        engine = self.engine
+        with self._use(), engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -288,10 +295,10 @@ class Database:
                 self._idle.notify_all()
 
     @contextmanager
-    def _postgresql_writer(self) -> Iterator[Connection]:
+    def _postgresql_writer(self, engine: Engine) -> Iterator[Connection]:
         from sqlalchemy import text
 
-        with self.engine.connect() as connection:
+        with engine.connect() as connection:
             # What the writer reads once it has the lock is what the one before it committed.
             connection.execution_options(isolation_level="READ COMMITTED")
             with connection.begin():

@@ -22,7 +22,7 @@ def card(project: Path, actor: str | None, as_json: bool) -> None:
     The page is data/card.html. data/croissant.json is Croissant 1.1 with RAI.
 
     What machines know is taken from the manifest, validation, split, seal and log; the rest from `data.card` in
-    minivess.yaml. A missing statement is shown as "not stated". Of the test part nothing measured is shown.
+    minivess.yaml. A missing statement is shown as "not stated". No measurement of the test part is shown.
     """
     from minivess.records.device.workspace_files import CARD_PAGE, CROISSANT
     from minivess.workflows.data import card as workflow

@@ -51,8 +51,8 @@ def item_pages(view: TraceView) -> Iterator[tuple[str, str]]:
         facts |= {"severity": view.trace.risk.severity, "probability": view.trace.risk.probability}
     for name, items in view.pages.items():
         plurals = dict.fromkeys(view.kinds[item.kind][1] for item in items)
-        first, last = (pick((item.id for item in items), key=lambda id_: (len(id_), id_)) for pick in (min, max))
-        heading = f"{', '.join(plurals)}: {first}" + (f" to {last}" if len(items) > 1 else "")
+        ids = sorted((item.id for item in items), key=lambda identifier: (len(identifier), identifier))
+        heading = f"{', '.join(plurals)}: {ids[0]}" + (f" to {ids[-1]}" if len(ids) > 1 else "")
         text = page.render(
             facts,
             title=heading,

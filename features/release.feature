@@ -27,6 +27,7 @@ Feature: A release is built when every gate passes, and signed by two people
   Scenario: All gates pass
     When the release is built
     Then there is a pack, and the log names its digest
+    And the gate "criteria" reports how many registered criteria are met
 
   @REQ-037 @RC-08
   Scenario: One signature is not enough

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -21,6 +22,15 @@ sys.dont_write_bytecode = False
 # No test touches the profile of whoever runs it, not even while test files are imported.
 _SESSION_PROFILE = tempfile.TemporaryDirectory(prefix="minivess-tests-")
 os.environ["XDG_DATA_HOME"] = _SESSION_PROFILE.name
+
+# Collecting makes hundreds of thousands of objects that all stay: the collector would look through them again and again.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from now on, and leave out what was made so far."""
+    gc.enable()
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

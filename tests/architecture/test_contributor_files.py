@@ -51,8 +51,11 @@ def test_the_hooks_run_what_ci_runs() -> None:
 
 
 def test_the_workflow_runs_on_each_supported_python() -> None:
-    job = loaded(".github/workflows/ci.yml")["jobs"]["check"]
+    jobs = loaded(".github/workflows/ci.yml")["jobs"]
     lowest = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
-    assert job["strategy"]["matrix"]["python"] == ["3.12", "3.13", "3.14"]
+    assert jobs["tests"]["strategy"]["matrix"]["python"] == ["3.12", "3.13", "3.14"]
     assert lowest == ">=3.12"
-    assert job["steps"][-1]["run"] == "bash .ci/run"
+    assert {name: job["steps"][-1]["run"] for name, job in jobs.items()} == {
+        "lint": "bash .ci/run lint",
+        "tests": "bash .ci/run tests",
+    }

@@ -33,10 +33,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Data and models": {
         "data": ("data.preparation:data", "Ingest, validate, split and seal cases."),
-        "train": ("models.modelling:train", "Train every member that the project names."),
-        "ensemble": ("models.modelling:ensemble", "Combine the trained members by their mean probability."),
-        "calibrate": ("models.modelling:calibrate", "Fit temperature and conformal threshold."),
-        "model": ("models.modelling:model", "Export and promote models; close unused training runs."),
+        "train": ("models.training:train", "Train every member that the project names."),
+        "ensemble": ("models.ensembles:ensemble", "Combine the trained members by their mean probability."),
+        "calibrate": ("models.calibration:calibrate", "Fit temperature and conformal threshold."),
+        "model": ("models.model:model", "Export and promote models; close unused training runs."),
     },
     "Evaluation and service": {
         "test-set": ("sealed.requests:test_set", "Request, approve and list looks at the sealed test set."),
@@ -58,9 +58,9 @@ EXIT_CODES = """
 \b
 Exit codes:
   0  done
-  1  the answer is no: a gap, a gate, a refusal or a verdict
+  1  a check failed, or an action was refused
   2  wrong usage, or a malformed file
-  3  could not check: a store, a key or a disk is out of reach
+  3  a check was not possible: a database, a key or a disk is not available
 """
 
 _AGAIN = "start the same command again: finished work is kept"
@@ -116,7 +116,9 @@ class LazyGroup(Group):
 @click.version_option(package_name="minivess", message="%(prog)s %(version)s")
 @click.pass_context
 def app(context: click.Context, project: Path) -> None:
-    """Segmentation devices with their evidence: train, evaluate under seal, serve, and release what a stranger can verify.
+    """Train, evaluate, serve and release an AI segmentation model.
+
+    Every step is recorded in a signed log. A release can be verified offline, without this program.
 
     Results go to stdout (as JSON with --json), progress and messages to stderr.
     """

@@ -43,9 +43,9 @@ more with `-v`. `minivess completion bash` prints the completion script for bash
 | exit code | meaning |
 | --- | --- |
 | 0 | done |
-| 1 | the answer is no: a gap, a gate, a refusal or a verdict |
+| 1 | a check failed, or an action was refused |
 | 2 | wrong usage, or a malformed file |
-| 3 | could not check: a store, a key or a disk is out of reach |
+| 3 | a check was not possible: a database, a key or a disk is not available |
 
 Run the examples in a project folder, or with `-C FOLDER` before the command."""
 

@@ -37,9 +37,7 @@ def passphrase_for(identity: str) -> str:
     if held:
         return held
     if not sys.stdin.isatty():
-        raise UsageError(
-            f"the passphrase of {identity} is needed, and this is no terminal to ask for it", hint=f"set {variable}"
-        )
+        raise UsageError(f"the passphrase of {identity} is needed, and stdin is not a terminal", hint=f"set {variable}")
     return str(click.prompt(f"Passphrase of {identity}", hide_input=True, err=True))
 
 
@@ -143,7 +141,7 @@ def who_acts(workspace: Path, actor: str | None, *roles: Role) -> str:
     if len(able) != 1:
         wanted = " or ".join(role.value for role in roles) or "person"
         raise UsageError(
-            f"{'no' if not able else 'more than one'} {wanted} of this project has keys here",
+            f"{'no' if not able else 'more than one'} {wanted} of this project has keys that this account can use",
             hint=f"name one with --as: {', '.join(able)}" if able else "`minivess identity create` makes one",
         )
     return able[0]

@@ -275,7 +275,7 @@ def _(scene: Scene) -> None:
 def _(scene: Scene) -> None:
     assert scene.run is not None
     assert scene.run.returncode != 0
-    assert "takes two people" in scene.run.stderr
+    assert "two people must do this" in scene.run.stderr
     assert "minivess test-set approve" in scene.run.stderr
     assert "failed to reproduce 'evaluate'" in scene.run.stderr
     assert "test-set.open" not in {body.action for body in scene.entries()}

@@ -166,7 +166,7 @@ def _(story: Story, tmp_path: Path) -> None:
     services = story.desk.services()
     require_trusted(services, parse_trust(trusted_keys(services)))
     other = audit_logs.start(tmp_path / "other")
-    with pytest.raises(VerificationError, match="not the one you trust"):
+    with pytest.raises(VerificationError, match="does not verify with the trust file"):
         require_trusted(services, parse_trust(trusted_keys(other.services())))
 
 

@@ -19,7 +19,7 @@ from minivess.foundation.paths import templates_folder
 from minivess.records.evaluation.evaluation import Criterion
 from minivess.records.log.entry import Outcome
 from minivess.records.verdict import Verdict
-from minivess.workflows.release import build as release
+from minivess.workflows.release import build, gates, signing
 from minivess.workflows.sealed import requests
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
@@ -41,11 +41,11 @@ class Story:
     verdict: Verdict | None = None
 
     def build(self) -> None:
-        self.pack = release.build(self.services, self.project.signers["max"]).path
+        self.pack = build.build(self.services, self.project.signers["max"]).path
 
     def sign(self, who: str) -> None:
         assert self.pack is not None
-        release.sign(self.services, self.project.signers[who], self.pack)
+        signing.sign(self.services, self.project.signers[who], self.pack)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def story(releasable_project: projects.ProjectFolder, tmp_path: Path) -> Iterato
 
 @given("a project that has everything a release needs")
 def _(story: Story) -> None:
-    assert all(result.passed for result in release.judge_gates(story.services))
+    assert all(result.passed for result in gates.judge_gates(story.services))
 
 
 @given("a release policy that asks for a Dice of at least 0.999")
@@ -140,7 +140,7 @@ def _(story: Story) -> None:
 def _(story: Story, gate: str) -> None:
     assert story.error is not None
     assert story.error.exit_code == 1
-    failed = {result.id: result for result in release.judge_gates(story.services) if not result.passed}
+    failed = {result.id: result for result in gates.judge_gates(story.services) if not result.passed}
     assert set(failed) == {gate}
     assert gate in story.error.message
     assert failed[gate].message in story.error.message
@@ -222,3 +222,12 @@ def _(story: Story, who: str) -> None:
     for words in (failure.detail, next(line for line in told.stdout.splitlines() if line.startswith("FAIL"))):
         assert who in words
         assert "cosign" in words
+
+
+@then(parsers.parse('the gate "{gate}" reports how many registered criteria are met'))
+def _(story: Story, gate: str) -> None:
+    (result,) = [one for one in gates.judge_gates(story.services) if one.id == gate]
+    count = len(story.services.project.evaluation.criteria)
+    assert result.message.startswith(
+        "1 acceptance criterion met" if count == 1 else f"All {count} acceptance criteria met"
+    )

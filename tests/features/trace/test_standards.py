@@ -21,7 +21,7 @@ from minivess.compliance.trace.justified_gaps import JudgedGap, judged
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.items.trace import RecordedResult, ResultReport
-from minivess.workflows.release.build import judge_gates
+from minivess.workflows.release.gates import judge_gates
 from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.trace import clause_coverage, link_reviews, verification_runs
 from minivess.workflows.trace.project_trace import read_trace

@@ -21,7 +21,7 @@ from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.trace.gaps import find_gaps
 from minivess.compliance.trace.justified_gaps import judged
 from minivess.foundation.provenance import tree_digest
-from minivess.workflows.release import build
+from minivess.workflows.release import build, gates
 from minivess.workflows.release.facts import ReleaseFacts
 from minivess.workflows.sealed import registration
 from minivess.workflows.session.project_state import ProjectState
@@ -67,7 +67,7 @@ def test_gates_that_were_shown_first_are_judged_on_the_same_reading(
 ) -> None:
     with counted(*READERS) as counts:
         facts = ReleaseFacts.read(services)
-        shown = build.judge_gates(services, facts)
+        shown = gates.judge_gates(services, facts)
         read, size = counts["LogReader.pairs"], facts.log.size
         built = build.build(services, project.signers["max"], facts)
     assert all(gate.passed for gate in shown)

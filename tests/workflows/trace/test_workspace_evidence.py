@@ -11,7 +11,7 @@ from minivess.compliance.standards.collectors.registry import collect
 from minivess.compliance.standards.collectors.sources import EvidenceSources
 from minivess.compliance.standards.evidence_names import evidence
 from minivess.compliance.trace.tree import Tree
-from minivess.workflows.release import build
+from minivess.workflows.release import build, signing
 from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.services import Services
 from minivess.workflows.trace.workspace_evidence import ProjectEvidence, ReleasePack
@@ -99,7 +99,7 @@ def test_a_pack_shows_itself_and_with_its_signatures_that_it_verifies(
     built = {"release-record", "sbom", "anomalies-listed"}
     assert in_pack(services) == built
     for who in ("rosa", "max"):
-        build.sign(services, project.signers[who], pack)
+        signing.sign(services, project.signers[who], pack)
     assert in_pack(services) == built | {
         "release-signed",
         "pack-verified",

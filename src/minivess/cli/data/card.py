@@ -21,8 +21,8 @@ def card(project: Path, actor: str | None, as_json: bool) -> None:
 
     The page is data/card.html. data/croissant.json is Croissant 1.1 with RAI.
 
-    What machines know is taken from the manifest, validation, split, seal and log; the rest from `data.card` in
-    minivess.yaml. A missing statement is shown as "not stated". No measurement of the test part is shown.
+    The measured facts come from the manifest, validation, split, seal and log. The other statements come from
+    `data.card` in minivess.yaml. A missing statement is shown as "not stated". No measurement of the test part is shown.
     """
     from minivess.records.device.workspace_files import CARD_PAGE, CROISSANT
     from minivess.workflows.data import card as workflow

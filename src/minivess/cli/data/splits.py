@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def split(project: Path, actor: str | None, preview: bool, as_json: bool) -> None:
-    """Assign subjects to training, calibration and test; lock that.
+    """Split subjects into training, calibration and test.
 
-    A signed entry locks it. A locked split cannot be redone for the same cases: look at it with --preview first.
+    A signed entry locks the split. A locked split of the same cases cannot be changed: look at it with --preview first.
     """
     from minivess.workflows.data import preparation, splits
 

@@ -33,7 +33,11 @@ def _shape(row: Described) -> dict[str, Any]:
 @click.command(cls=Command)
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=7, show_default=True, help="What one set differs in from another."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    help="Seed of the set. Another seed gives other volumes.",
 )
 @click.option("--count", type=click.IntRange(1, 9999), default=1, show_default=True, help="How many cases.")
 @click.option(
@@ -52,9 +56,10 @@ def synthesise(
 ) -> None:
     """Make vessel volumes with known truth in the folder OUT.
 
-    Each case is an image, a mask of the lumen, its network as SWC (trees; loops in comments) and as JSON (with loops,
-    stenoses and leaks), and synthesis.json states parameters, seeds and digests. The same seed and parameters give the
-    same voxels and networks on every machine. An interrupted run continues where it stopped.
+    Each case has an image, a mask of the lumen and its vessel network. The network is written as SWC, with loops in
+    comments, and as JSON, with loops, stenoses and leaks. synthesis.json contains the parameters, seeds and digests.
+    The same seed and parameters give the same voxels and networks on every machine. An interrupted run continues where
+    it stopped.
     """
     from minivess.workflows.data.synthesis import synthesise as make
 

@@ -58,7 +58,7 @@ def push(project: Path, actor: str | None, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def pull(project: Path, actor: str | None, as_json: bool) -> None:
-    """Fetch everything under DVC, every byte checked.
+    """Fetch everything under DVC and check every byte.
 
     It must be the version that the log cites.
     """
@@ -76,8 +76,9 @@ def pull(project: Path, actor: str | None, as_json: bool) -> None:
 def pipeline(project: Path, stage: str | None, as_json: bool) -> None:
     """Write dvc.yaml from the project file; list stale stages.
 
-    Stages that were run before are known. With STAGE, check whether people did their part of it; exit code 1 names what
-    they have to do.
+    A stage that was completed before dvc.yaml existed is not stale if its files are unchanged. With STAGE, check
+    whether the people who act in this stage have done so. If not, the message names what they must do, and the exit
+    code is 1.
     """
     from minivess.foundation.paths import Workspace
     from minivess.workflows.pipeline import stage_states as workflow

@@ -61,9 +61,9 @@ def seen(project: Path, identity: str | None, out: Path | None, as_json: bool) -
 def restore(project: Path, reason: str, files: tuple[Path, ...], actor: str | None, as_json: bool) -> None:
     """Continue a log whose database was restored from a backup.
 
-    A root or a release manager signs this. Nothing else may be appended before. The entry names every checkpoint
-    that was seen and that the log no longer continues;
-    each person whose checkpoint it names may sign again, and every verdict on the log names the restore.
+    A root or a release manager signs this entry. Until then, no other entry can be appended. The entry names every
+    remembered checkpoint that the log no longer continues. Each person whose checkpoint it names can sign again. Every
+    verdict on the log names the restore.
     """
     from minivess.workflows.log.restoring import restore as record_restore
     from minivess.workflows.people.accounts import unlock_to_restore

@@ -250,9 +250,9 @@ def sign_proposal(project: Path, file: Path, actor: str | None, as_json: bool) -
 @json_option
 @click.pass_obj
 def apply_proposal(project: Path, file: Path, actor: str | None, as_json: bool) -> None:
-    """Put a proposal into force that enough roots signed.
+    """Apply a proposal after enough roots have signed it.
 
-    Enough of the old and enough of the new roots.
+    A threshold of the old roots and a threshold of the new roots must have signed.
     """
     from minivess.workflows.people.accounts import change_roots
 

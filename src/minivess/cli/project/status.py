@@ -25,7 +25,7 @@ _NAMED = 2
 def status(project: Path, as_json: bool) -> None:
     """Show which steps are done and the command of the next one.
 
-    Of each step the result, who did it and when.
+    Each step is shown with its state, its log entry, the time, the person and the result.
     """
     from minivess.workflows.project.status import status_of
 

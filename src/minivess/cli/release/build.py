@@ -38,12 +38,13 @@ def build(project: Path, actor: str | None, as_json: bool) -> None:
     from minivess.cli.session import services_of, signer_of
     from minivess.records.people.roles import Role
     from minivess.workflows.release import build as workflow
+    from minivess.workflows.release import gates as gate_facts
     from minivess.workflows.release.facts import ReleaseFacts
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.RELEASE_MANAGER)
         facts = ReleaseFacts.read(services)
-        results = workflow.judge_gates(services, facts)
+        results = gate_facts.judge_gates(services, facts)
         if not as_json:
             rows = [("ok" if result.passed else "FAIL", result.id, result.message) for result in results]
             emit_table(("", "gate", "found"), rows)
@@ -84,10 +85,10 @@ def sign(project: Path, pack: Path, actor: str, as_json: bool) -> None:
     Your signature binds the digest of that page.
     """
     from minivess.cli.session import services_of, signer_of
-    from minivess.workflows.release import build as workflow
+    from minivess.workflows.release import signing
 
     with services_of(project) as services:
-        manifestation = workflow.sign(services, signer_of(services, actor), pack)
+        manifestation = signing.sign(services, signer_of(services, actor), pack)
     emit_record(manifestation, as_json=as_json)
 
 
@@ -102,10 +103,10 @@ def cosign(project: Path, pack: Path, actor: str, as_json: bool) -> None:
     For a holder who does not sign the release.
     """
     from minivess.cli.session import services_of, signer_of
-    from minivess.workflows.release import build as workflow
+    from minivess.workflows.release import signing
 
     with services_of(project) as services:
-        if not workflow.cosign_pack(services, signer_of(services, actor), pack):
+        if not signing.cosign_pack(services, signer_of(services, actor), pack):
             raise UsageError(f"{actor} does not hold the key of the test set that this release was evaluated on")
     emit(f"cosigned by {actor}", {"cosigned_by": actor}, as_json=as_json)
 

@@ -72,9 +72,9 @@ def request(project: Path, actor: str | None, purpose: str, as_json: bool) -> No
 @json_option
 @click.pass_obj
 def approve(project: Path, actor: str | None, request_id: str, run: bool, as_json: bool) -> None:
-    """Approve REQUEST; the approval is the look.
+    """Approve REQUEST; the approval counts as a look.
 
-    A reviewer or custodian approves who had no part in the model.
+    The approver is a reviewer or custodian who had no part in the model.
     """
     from minivess.workflows.sealed import access_status
     from minivess.workflows.sealed import requests as workflow

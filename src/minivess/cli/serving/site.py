@@ -48,11 +48,9 @@ def serve(
 ) -> None:
     """Answer inference requests, each with a receipt.
 
-    Each is recorded before it is answered. The command acts as the service identity `inference`, which must be
-    enrolled in the log. Answers are recorded in the service's own
-    log, evidence/serving/SITE.db, which is made when the site is served first. Its key is kept under the
-    passphrase that
-    `inference` had then.
+    Each answer is recorded before it is sent. The command acts as the service identity `inference`, which must be
+    enrolled in the log. Answers are recorded in the service's own log, evidence/serving/SITE.db. The first `serve` of a
+    site makes this log. The passphrase that `inference` has at that time encrypts the key of this log.
     """
     from minivess.serving.inference.app import create_app
     from minivess.serving.inference.server import serve as run_server

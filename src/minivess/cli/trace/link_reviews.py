@@ -153,9 +153,9 @@ def diff(project: Path, before: str, after: str | None, source: Path | None, as_
 @click.pass_obj
 @implements("REQ-068")
 def impact(project: Path, ids: tuple[str, ...], source: Path | None, since: str | None, form: str | None) -> None:
-    """List what changes of the items IDS reach.
+    """List what a change of the items IDS affects.
 
-    What has to be verified, reviewed and signed again.
+    It lists what must be verified, reviewed and signed again.
     """
     from dataclasses import asdict
 

@@ -62,7 +62,7 @@ for command in (
 def check(project: Path, source: Path | None, results: Path | None, cases: Path | None, as_json: bool) -> None:
     """Name every gap with its file and line; exit 1 when there is one.
 
-    In a project its recorded results count, as they do for the matrix and the gates of a release.
+    In a project, the results that `trace run` recorded count, as for the matrix and the gates of a release.
     """
     from minivess.workflows.trace.check import check_tree
 

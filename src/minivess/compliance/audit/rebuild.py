@@ -110,14 +110,14 @@ class _Row:
     def __init__(self, index: int, content: object, details: object, values: tuple[Any, ...]) -> None:
         self.content = plain_bytes(index, content)
         self.entry: Entry = parse_entry(index, self.content)
-        self.told = None if details is None else plain_bytes(index, details)
+        self.details_bytes = None if details is None else plain_bytes(index, details)
         self.columns = dict(zip(_COLUMNS, values, strict=True))
 
     @property
     def details(self) -> Details | None:
         """What the entry says beside its body."""
         try:
-            return None if self.told is None else Details.model_validate_json(self.told)
+            return None if self.details_bytes is None else Details.model_validate_json(self.details_bytes)
         except ValidationError:
             index = self.entry.body.index
             raise VerificationError(f"the details of entry {index} of the log are malformed") from None

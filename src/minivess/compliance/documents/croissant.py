@@ -101,7 +101,7 @@ def croissant(card: DataCard) -> dict[str, Any]:
 def _rai(card: DataCard) -> dict[str, Any]:
     """The terms of responsible AI."""
     facts, agreement = card.facts, card.agreement
-    told = {
+    answers = {
         "dataCollection": facts.collection or card.made,
         "dataCollectionMissingData": _sentences(card.gaps),
         "dataPreprocessingProtocol": facts.preprocessing,
@@ -123,7 +123,7 @@ def _rai(card: DataCard) -> dict[str, Any]:
         "personalSensitiveInformation": _sentences(filter(None, (facts.sensitive_information, _identifiers(card)))),
         "dataReleaseMaintenancePlan": facts.maintenance,
     }
-    made = {f"rai:{name}": text or NOT_STATED for name, text in told.items()}
+    made = {f"rai:{name}": text or NOT_STATED for name, text in answers.items()}
     days = [day.isoformat() for day in (facts.collected_from, facts.collected_until) if day is not None]
     return made | ({"rai:dataCollectionTimeFrame": days} if days else {})
 

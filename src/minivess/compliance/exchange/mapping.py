@@ -144,8 +144,8 @@ def assign(names: Iterable[str], mapping: ForeignMapping, *, guess: bool = True)
         By name: `id`, `title`, `text`, `kind`, `links`, `ignore` or a field of ours; names that mean nothing are absent.
     """
     listed = tuple(dict.fromkeys(names))
-    told = {plain(name): target for name, target in mapping.fields.items()}
-    found = {name: told[plain(name)] for name in listed if plain(name) in told}
+    stated = {plain(name): target for name, target in mapping.fields.items()}
+    found = {name: stated[plain(name)] for name in listed if plain(name) in stated}
     if not guess:
         return found
     for target, aliases in names_of("columns").items():

@@ -64,8 +64,8 @@ def read_foreign(path: Path, mapping: ForeignMapping) -> Foreign:
         if not is_tree(path):
             raise UsageError(f"{path} is a folder without .doorstop.yml or .jamb.yml", hint="name a file")
         return read_tree(path, mapping)
-    told = mapping.format if mapping.format != "fmea" else None
-    name = told or _BY_SUFFIX.get(path.suffix.lower())
+    stated = mapping.format if mapping.format != "fmea" else None
+    name = stated or _BY_SUFFIX.get(path.suffix.lower())
     if name in {"doorstop", "jamb"}:
         return read_item_file(path, mapping)
     data = read_limited(path, limit=MAX_FILE)

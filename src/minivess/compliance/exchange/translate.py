@@ -122,9 +122,9 @@ class _Translation:
                 self._remarks.append(Remark("note", item.place, message, item=item.id))
 
     def _prefix(self, item: ForeignItem) -> str:
-        told = kind_of_word(item.kind, self._mapping)
-        if told:
-            return told
+        stated = kind_of_word(item.kind, self._mapping)
+        if stated:
+            return stated
         found = kind_of_id(item.id, self._mapping) or self._mapping.kind or _DEFAULT
         if item.kind:
             message = f"the kind `{short(item.kind)}` is not known: taken as {kind_of(found).title.lower()}"

@@ -28,9 +28,9 @@ def kind_of_word(written: str, mapping: ForeignMapping) -> str | None:
 
 def kind_of_id(identifier: str, mapping: ForeignMapping) -> str | None:
     """The prefix that the beginning of a foreign id stands for; None when it tells nothing."""
-    for name, told in sorted(mapping.kinds.items(), key=lambda one: -len(one[0])):
+    for name, stated in sorted(mapping.kinds.items(), key=lambda one: -len(one[0])):
         if identifier.casefold().startswith(name.casefold()):
-            return told
+            return stated
     found = _BEGINNING.match(identifier)
     prefix = kind_of_word(found.group(), ForeignMapping()) if found else None
     return None if prefix == IGNORE else prefix

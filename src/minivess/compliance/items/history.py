@@ -59,7 +59,7 @@ def _blamed(source: Path, name: str) -> tuple[Mapping[int, str], Mapping[str, Re
     if done.returncode:
         return {}, {}
     lines: dict[int, str] = {}
-    told: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    trailers: defaultdict[str, dict[str, str]] = defaultdict(dict)
     commit = ""
     for line in done.stdout.split(b"\n"):
         if line.startswith(b"\t"):
@@ -70,7 +70,7 @@ def _blamed(source: Path, name: str) -> tuple[Mapping[int, str], Mapping[str, Re
             lines[int(match[2])] = commit
         elif commit:
             word, _, rest = line.decode("utf-8", "replace").partition(" ")
-            told[commit][word] = rest
+            trailers[commit][word] = rest
     return lines, {
         one: Revision(
             commit=one,
@@ -78,5 +78,5 @@ def _blamed(source: Path, name: str) -> tuple[Mapping[int, str], Mapping[str, Re
             author=said.get("author", ""),
             subject=said.get("summary", ""),
         )
-        for one, said in told.items()
+        for one, said in trailers.items()
     }

@@ -86,38 +86,38 @@ class ServingLogs:
         return ServingLogs(MappingProxyType({**self.heads, head.origin: head}))
 
     def _enrol(self, entry: Entry) -> ServingHead:
-        body, told = entry.body, ServingEnrolled.model_validate(entry.body.payload)
-        if told.origin != serving_origin(body.log, told.site):
-            raise VerificationError(f"{told.origin} is not the name of this device's serving log {told.site}")
-        if told.service != body.actor:
-            raise VerificationError(f"{body.actor} enrols the log of {told.service}")
-        if told.origin in self.heads:
-            raise VerificationError(f"{told.origin} was enrolled before")
-        if told.log_key.algorithm is not KeyAlgorithm.ED25519:
+        body, said = entry.body, ServingEnrolled.model_validate(entry.body.payload)
+        if said.origin != serving_origin(body.log, said.site):
+            raise VerificationError(f"{said.origin} is not the name of this device's serving log {said.site}")
+        if said.service != body.actor:
+            raise VerificationError(f"{body.actor} enrols the log of {said.service}")
+        if said.origin in self.heads:
+            raise VerificationError(f"{said.origin} was enrolled before")
+        if said.log_key.algorithm is not KeyAlgorithm.ED25519:
             raise VerificationError("checkpoints are signed with an Ed25519 key")
-        if hashlib.sha256(from_base64(told.log_key.spki)).hexdigest() != told.log_key.key_id:
+        if hashlib.sha256(from_base64(said.log_key.spki)).hexdigest() != said.log_key.key_id:
             raise VerificationError("the key of the serving log does not have the id it claims")
-        if any(one.log_key.key_id == told.log_key.key_id for one in self.heads.values()):
+        if any(one.log_key.key_id == said.log_key.key_id for one in self.heads.values()):
             raise VerificationError("another serving log has this key")
-        head = parse_note(told.note).verify(told.origin, told.log_key)
+        head = parse_note(said.note).verify(said.origin, said.log_key)
         if head.size < 1:
             raise VerificationError("the serving log is empty")
-        return ServingHead(told.origin, told.log_key, told.service, head, body.index, note=told.note)
+        return ServingHead(said.origin, said.log_key, said.service, head, body.index, note=said.note)
 
     def _anchor(self, entry: Entry) -> ServingHead:
-        body, told = entry.body, ServingAnchored.model_validate(entry.body.payload)
-        known = self.heads.get(told.origin)
+        body, said = entry.body, ServingAnchored.model_validate(entry.body.payload)
+        known = self.heads.get(said.origin)
         if known is None:
-            raise VerificationError(f"{told.origin} was not enrolled")
+            raise VerificationError(f"{said.origin} was not enrolled")
         if known.service != body.actor:
             raise VerificationError(f"{body.actor} anchors the log of {known.service}")
-        head = parse_note(told.note).verify(known.origin, known.log_key)
+        head = parse_note(said.note).verify(known.origin, known.log_key)
         if head.size <= known.head.size:
             raise VerificationError(
                 f"{head.size} entries of {known.origin} are not more than the {known.head.size} known"
             )
-        proof = [from_base64(item) for item in told.proof]
+        proof = [from_base64(item) for item in said.proof]
         verify_consistency(known.head.size, head.size, proof, known.head.root, head.root)
         return ServingHead(
-            known.origin, known.log_key, known.service, head, known.enrolled, anchored=body.index, note=told.note
+            known.origin, known.log_key, known.service, head, known.enrolled, anchored=body.index, note=said.note
         )

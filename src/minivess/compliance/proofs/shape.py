@@ -117,8 +117,8 @@ def _meta(marks: Iterable[Any]) -> dict[str, Any]:
         if isinstance(mark, FieldInfo):
             said |= _meta(mark.metadata)
         elif isinstance(mark, StringConstraints):
-            told = {"min_length": mark.min_length, "max_length": mark.max_length}
-            said |= {name: value for name, value in told.items() if value is not None}
+            lengths = {"min_length": mark.min_length, "max_length": mark.max_length}
+            said |= {name: value for name, value in lengths.items() if value is not None}
             if mark.pattern is not None:
                 said["pattern"] = _to_the_end(str(mark.pattern))
         elif type(mark) in _BOUNDS:

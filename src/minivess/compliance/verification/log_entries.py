@@ -116,17 +116,17 @@ def check_fields(body: Any, details: bytes | None) -> None:
 
 
 def _check_payload(body: Any, details: bytes | None) -> None:
-    told = None if details is None else _parsed_details(details, body.index)
+    parsed = None if details is None else _parsed_details(details, body.index)
     payload = body.payload
     if body.action not in PAYLOADS:
         check_payload(body.action, payload, complete=False)
     if observed(body.action):
         if payload:
             raise VerificationError("its payload belongs into its details")
-        if told is None and body.details is not None:
+        if parsed is None and body.details is not None:
             return  # erased
-        payload = {} if told is None else told.payload
-    elif told is not None and told.payload:
+        payload = {} if parsed is None else parsed.payload
+    elif parsed is not None and parsed.payload:
         raise VerificationError("its payload belongs into the entry itself")
     check_payload(body.action, payload, complete=body.outcome == Outcome.COMPLETED)
 

@@ -196,9 +196,9 @@ def _check_anchor(receipt: Receipt, led: _Led, actor: Register | Trust | PublicK
                 f"the key of {led.head.service} was revoked, and no anchor shows that the answer was given before"
             )
         return "not in the device's log yet: after the next anchor the service gives a receipt that is"
-    told = ServingAnchored.model_validate(led.anchor.body.payload)
-    known = parse_note(told.note).verify(led.head.origin, led.head.log_key)
+    anchored = ServingAnchored.model_validate(led.anchor.body.payload)
+    known = parse_note(anchored.note).verify(led.head.origin, led.head.log_key)
     held = parse_note(receipt.checkpoint).checkpoint
-    if told.origin != led.head.origin or (known.size, known.root) != (held.size, held.root):
+    if anchored.origin != led.head.origin or (known.size, known.root) != (held.size, held.root):
         raise VerificationError(f"entry {led.anchor.body.index} of the device's log anchors another checkpoint")
     return f"entry {led.anchor.body.index} of the device's log anchors these {known.size} entries"

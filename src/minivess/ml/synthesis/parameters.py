@@ -41,11 +41,11 @@ class SynthesisParameters(Record):
         1_000_000,
         "Tissue volume for each attractor of growth: a smaller one makes a denser network.",
     )
-    roots: int = _is(0, "", 0, 12, "Vessels that enter the volume; 0 leaves it to the seed (two or three).")
+    roots: int = _is(0, "", 0, 12, "Vessels that enter the volume; 0: the seed chooses two or three.")
     loops: float = _is(0.8, "", 0, 1, "Share of the leaves joined to another branch; 0 makes plain trees.")
     gamma: float = _is(3.0, "", 1.5, 4, "Murray's exponent: the sum of radius^gamma is conserved at every branching.")
     leaf_radius_um: float = _is(
-        2.9, "µm", 0.5, 20, "Smallest radius of a capillary; each is up to 0.8 µm wider, by the seed."
+        2.9, "µm", 0.5, 20, "Smallest radius of a capillary; the seed adds up to 0.8 µm to each."
     )
     largest_radius_um: float = _is(9.0, "µm", 1, 100, "Radius at which Murray's law is cut off.")
     tortuosity_um: float = _is(
@@ -54,9 +54,9 @@ class SynthesisParameters(Record):
     stenoses: int = _is(0, "", 0, 100, "How many vessels are narrowed.")
     stenosis_degree: float = _is(0.6, "", 0.05, 0.95, "Share of the diameter lost at the narrowest place.")
     stenosis_length_um: float = _is(16.0, "µm", 8, 100, "Length of a narrowing, wall to wall.")
-    leaks: int = _is(0, "", 0, 100, "How many places leak dye into the tissue; the mask stays the lumen.")
+    leaks: int = _is(0, "", 0, 100, "How many places leak dye into the tissue; the mask shows only the lumen.")
     leak_radius_um: float = _is(9.0, "µm", 1, 100, "Radius of a cloud of leaked dye.")
-    leak_brightness: float = _is(0.5, "", 0.01, 2, "Its brightness; the brightest vessel is 1.")
+    leak_brightness: float = _is(0.5, "", 0.01, 2, "Brightness of leaked dye; the brightest vessel has 1.")
     photons: float = _is(
         4.0, "photons", 0.01, 10_000, "Expected photons in a voxel of the brightest vessel at the surface."
     )
@@ -64,13 +64,13 @@ class SynthesisParameters(Record):
     psf_sigma_xy_um: float = _is(0.5, "µm", 0.01, 50, "Lateral standard deviation of the point spread function.")
     psf_sigma_z_um: float = _is(5.0, "µm", 0.01, 50, "Axial standard deviation of the point spread function.")
     attenuation_um: float = _is(
-        240.0, "µm", 5, 1_000_000, "Depth at which the signal has fallen to 1/e; a fifth more or less, by the seed."
+        240.0, "µm", 5, 1_000_000, "Depth at which the signal has fallen to 1/e; the seed varies it by up to 20 %."
     )
     line_jitter_um: float = _is(
-        0.0, "µm", 0, 50, "Standard deviation of the sideways shift of each scanned line; the mask stays at rest."
+        0.0, "µm", 0, 50, "Standard deviation of the sideways shift of each scanned line; the mask does not move."
     )
     frame_shift_um: float = _is(
-        0.0, "µm", 0, 50, "Standard deviation of the shift of each plane along y and x; the mask stays at rest."
+        0.0, "µm", 0, 50, "Standard deviation of the shift of each plane along y and x; the mask does not move."
     )
 
     @model_validator(mode="after")

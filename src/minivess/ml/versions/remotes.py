@@ -145,7 +145,7 @@ def _check_folder(folder: Path, *, writing: bool) -> None:
     if not folder.is_dir():
         raise CouldNotCheckError(
             "the remote folder is not there",
-            hint="mount it, or make it when it is new: a missing mount is never filled",
+            hint="mount it, or create the folder if the remote is new",
         )
     if not os.access(folder, os.R_OK | os.X_OK | (os.W_OK if writing else 0)):
         raise CouldNotCheckError("the remote folder does not let you in", hint="check its permissions")

@@ -68,7 +68,7 @@ def event_of(body: EntryBody, details: Details | None) -> dict[str, Any] | None:
     Raises:
         UsageError: the payload does not fit its facet.
     """
-    told = Details.model_construct(payload={}, error=None, salt="") if details is None else details
+    parsed = Details.model_construct(payload={}, error=None, salt="") if details is None else details
     draft = Draft.model_construct(
         action=body.action,
         outcome=body.outcome,
@@ -76,8 +76,8 @@ def event_of(body: EntryBody, details: Details | None) -> dict[str, Any] | None:
         inputs=body.inputs,
         outputs=body.outputs,
         started=body.started,
-        payload=body.payload or told.payload,
-        error=told.error,
+        payload=body.payload or parsed.payload,
+        error=parsed.error,
     )
     event = event_of_draft(draft, log=body.log, actor=body.actor, time=body.time)
     erased = body.details is not None and details is None

@@ -170,7 +170,7 @@ def split(services: Services, signer: Signer) -> SplitManifest:
         locked = locked_split(services)
         if locked is not None and locked != digest_bytes(json_text(made).encode("utf-8")):
             raise RefusedError(
-                "the split of these cases is locked, and this would be another one",
+                "the split of these cases is locked, and the new split differs from it",
                 hint="put `split` in minivess.yaml back as it was; other cases can be split anew",
             )
         write_json(workspace, SPLIT, made)
@@ -284,7 +284,7 @@ def seal(services: Services, signer: Signer) -> SealManifest:
         }
         if not approvers:
             raise RefusedError(
-                "no independent reviewer or custodian with an encryption key is enrolled, who could approve a look",
+                "no other person is enrolled who can approve a look: a reviewer or custodian with an encryption key",
                 hint="minivess identity create … --role independent-reviewer",
             )
         terms: SealTerms | None = terms_of(services.project, held.manifest, made)
@@ -295,7 +295,7 @@ def seal(services: Services, signer: Signer) -> SealManifest:
         elif (before := held.sealed_at(held.recorded(SPLIT).digest)) is not None:
             raise RefusedError(
                 f"the test part of this split was sealed at entry {before}, and data/sealed/manifest.json is missing",
-                hint="restore data/sealed; sealing the same cases again would make their looks uncounted",
+                hint="restore data/sealed; the same cases are not sealed twice, because their earlier looks would not count",
             )
         else:
             data_key = os.urandom(32)

@@ -53,7 +53,7 @@ def cosign(services: Services, signer: Signer) -> str:
             continue  # another process of the same person saw more meanwhile
         more = add_signatures(note, signer.cosign(note, int(services.clock().timestamp())))
         return services.log.keep_note(more)
-    raise CouldNotCheckError("the log grows faster than it can be cosigned", hint="try again")
+    raise CouldNotCheckError("other commands appended to the log while it was cosigned", hint="try again")
 
 
 def witness_keys(services: WorkspaceReader) -> WitnessKeys:

@@ -76,7 +76,7 @@ def erase(services: Services, signer: Signer, index: int, reason: str) -> Receip
     entry = services.log.entry(index)
     if entry.body.details is None:
         what = "is in the entry itself, and the log's state is derived from it" if entry.body.payload else "is empty"
-        raise RefusedError(f"entry {index} has no details to erase: what it says {what}")
+        raise RefusedError(f"entry {index} has no details to erase: its payload {what}")
     payload = EntryErased(entry=index, reason=reason)
     with recorded(services, "entry.erased", signer, instant=True, redact=without_details) as record:
         record.payload(**payload.model_dump(mode="json"))
@@ -94,7 +94,7 @@ def require_trusted(services: WorkspaceReader, trust: Trust) -> None:
     checks, _ = verify_log(services.log.pairs(), services.log.checkpoint(), trust=trust, quick=True)
     for check in checks:
         if not check.passed:
-            raise VerificationError(f"the log of this workspace is not the one you trust: {check.detail}")
+            raise VerificationError(f"the log of this workspace does not verify with the trust file: {check.detail}")
 
 
 @implements("REQ-065")

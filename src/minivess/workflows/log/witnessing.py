@@ -105,7 +105,9 @@ def cosign_checkpoint(
         furthest = max((answer.ahead for answer in answers if answer.ahead is not None), default=None)
         if furthest is None or parse_note(log.checkpoint()).checkpoint.size < furthest:
             return asked.conclude(answers)
-    raise CouldNotCheckError("the log grows faster than its witnesses can be asked", hint="try again in a while")
+    raise CouldNotCheckError(
+        "other commands appended to the log while its witnesses were asked", hint="try again in a while"
+    )
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,9 @@ class _Round:
             raise kind(other or error.message, hint=silent) from None
         self.log.keep_note(note)
         if other is not None:
-            raise VerificationError(other, hint=f"{len(vouched)} vouch for this one: find out which history is true")
+            raise VerificationError(
+                other, hint=f"{len(vouched)} witness(es) cosigned this history: find out which one is true"
+            )
         return note, vouched
 
 

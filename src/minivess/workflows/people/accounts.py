@@ -67,7 +67,9 @@ def start_log(
         raise UsageError("this project has no people yet", hint="`minivess identity create` makes keys for a person")
     strangers = sorted(set(checked or {}) - {one.id for one in people})
     if strangers:
-        raise UsageError(f"{', '.join(strangers)} cannot be checked: no root of this log")
+        raise UsageError(
+            f"{', '.join(strangers)}: this project has no such person", hint="`minivess identity list` names the people"
+        )
     keystore, demo = ring.shared, signer.identity.demo
     if not keystore.holds(LOG_IDENTITY):
         keystore.create(LOG_IDENTITY, "Audit log", IdentityKind.SERVICE, (Role.SERVICE,), log_passphrase, demo=demo)

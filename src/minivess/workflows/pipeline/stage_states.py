@@ -95,7 +95,7 @@ def check_people(services: WorkspaceReader, stage: str) -> None:
     evaluations = [entry for entry in entries if entry.body.action == "evaluation" and _is_current(services, entry)]
     if not evaluations:
         raise RefusedError(
-            "this model was not evaluated on the test set: that takes two people",
+            "this model was not evaluated on the test set: two people must do this",
             hint="minivess test-set request --purpose …; then another person: minivess test-set approve REQUEST --run",
         )
     if stage == "evaluate":
@@ -110,7 +110,7 @@ def check_people(services: WorkspaceReader, stage: str) -> None:
     ]
     if not built:
         raise RefusedError(
-            f"release {version} was not built from this evaluation: that takes people",
+            f"release {version} was not built from this evaluation: a release manager must do this",
             hint="minivess release build, then two people: minivess release sign PACK --as …",
         )
 

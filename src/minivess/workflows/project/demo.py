@@ -40,7 +40,7 @@ from minivess.records.sinks import Progress
 from minivess.workflows.data import preparation
 from minivess.workflows.models import calibration, ensembles, export, promotion, training
 from minivess.workflows.people import accounts
-from minivess.workflows.release import build
+from minivess.workflows.release import build, signing
 from minivess.workflows.sealed import analysis_plan, final_evaluation, registration, requests
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.services import Services, open_services
@@ -158,8 +158,8 @@ class _DemoRun:
                 self._next("every gate is judged and the evidence pack is built")
                 built = build.build(services, manager)
                 self._next("two people look at the pack's start page and sign it")
-                build.sign(services, rosa, built.path)
-                build.sign(services, manager, built.path)
+                signing.sign(services, rosa, built.path)
+                signing.sign(services, manager, built.path)
                 trust = self.workspace.root / "trust.json"
                 write_text_atomic(trust, accounts.trusted_keys(services))
                 summary.entries = services.log.size

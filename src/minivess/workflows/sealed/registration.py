@@ -95,8 +95,8 @@ def refuse_laxer(found: list[str]) -> None:
         RefusedError: `found` is not empty.
     """
     if found:
-        what = "the test set was looked at, and this is laxer than what the look was judged by"
-        hint = "put it back as it was registered; a laxer one needs other test cases, sealed in a new project"
+        what = "this is laxer than what was registered for an earlier look at the test set"
+        hint = "put it back as it was registered, or seal other test cases in a new project"
         raise RefusedError(
             f"{what}: {'; '.join(found)}", hint=hint, reasons=[Reason(f"{what}: {one}", hint) for one in found]
         )

@@ -107,7 +107,7 @@ def newest_note(workspace: Path, site: str) -> bytes:
     with open_reader(workspace) as device:
         known = known_head(device.log, serving_origin(device.log.origin, site))
     if known is None:
-        raise VerificationError(f"the device's log does not know the serving log {site}")
+        raise VerificationError(f"the device's log has no entry of the serving log {site}")
     return known.note.encode("utf-8")
 
 
@@ -120,7 +120,7 @@ def _open_or_create(device: Services, signer: Signer, key: Signer, *, site: str,
     path = Workspace(device.workspace).serving / f"{site}.db"
     url = f"sqlite:///{path}"
     if known is not None and known.log_key != key.public:
-        raise RefusedError(f"the serving log {site} has another key than the keystore holds", hint=ANOTHER_SITE)
+        raise RefusedError(f"the serving log {site} uses another key than the one in the keystore", hint=ANOTHER_SITE)
     if path.exists():
         try:
             return AuditLog.open(url, log_signer=key, clock=device.clock)
@@ -161,7 +161,7 @@ def _check_root(log: AuditLog, signer: Signer) -> None:
     roots = created.payload.get("roots", [])
     if [root.get("signing_key", {}).get("key_id") for root in roots] != [signer.key_id]:
         raise RefusedError(
-            f"the serving log belongs to another key than that of {signer.identity.id}", hint=ANOTHER_SITE
+            f"the serving log was created with another key than that of {signer.identity.id}", hint=ANOTHER_SITE
         )
 
 

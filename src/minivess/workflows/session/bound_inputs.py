@@ -157,7 +157,9 @@ class BoundInputs:
 
         made = self.record(MANIFEST, DatasetManifest)
         if made.root != root_of(made) or made.root != self._contexts["data.ingest"].data:
-            raise VerificationError(f"{MANIFEST} has another root than its cases", hint="minivess data ingest")
+            raise VerificationError(
+                f"the root digest in {MANIFEST} does not match its cases", hint="minivess data ingest"
+            )
         return made
 
     @cached_property
@@ -165,7 +167,7 @@ class BoundInputs:
         """What validation found about these cases."""
         made = self.record(VALIDATION, ValidationReport)
         if made.dataset != self.manifest.root:
-            raise VerificationError(f"{VALIDATION} is about other cases", hint="minivess data validate")
+            raise VerificationError(f"{VALIDATION} was made for other cases", hint="minivess data validate")
         return made
 
     @cached_property
@@ -175,10 +177,12 @@ class BoundInputs:
 
         made = self.record(SPLIT, SplitManifest)
         if made.root != root_of(made):
-            raise VerificationError(f"{SPLIT} has another root than its content", hint="minivess data split")
+            raise VerificationError(
+                f"the root digest in {SPLIT} does not match its content", hint="minivess data split"
+            )
         if made.dataset != self.manifest.root:
             raise VerificationError(
-                f"{MANIFEST} holds other cases than {SPLIT} divides",
+                f"{SPLIT} was made for other cases than those in {MANIFEST}",
                 hint="ingest the cases again as they were when they were split",
             )
         return made
@@ -190,9 +194,9 @@ class BoundInputs:
 
         made = self.record(SEALED, SealManifest)
         if made.root != root_of(made):
-            raise VerificationError(f"{SEALED} has another root than its content", hint="restore it")
+            raise VerificationError(f"the root digest in {SEALED} does not match its content", hint="restore it")
         if made.split != self.split.root:
-            raise VerificationError(f"{SEALED} is of another split than {SPLIT}", hint="restore both")
+            raise VerificationError(f"{SEALED} was made for another split than {SPLIT}", hint="restore both")
         return made
 
     @cached_property
@@ -227,7 +231,7 @@ class BoundInputs:
             raise UsageError(f"{VERSION} is not there yet", hint=self.first_missing("seal").line)
         version = read_json_record(path, DataVersion, shown=VERSION, hint="restore it")
         if (version.split, version.dvc) != (context.data, context.dvc):
-            raise VerificationError(f"{VERSION} says something else than the entry of the sealing", hint="restore it")
+            raise VerificationError(f"{VERSION} does not match the entry of the sealing", hint="restore it")
         return {"data": version.split, "dvc": version.dvc}
 
     @cached_property

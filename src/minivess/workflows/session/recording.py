@@ -217,7 +217,7 @@ class Recording:
             remembered_checkpoints.remember(services.log, self._signer.identity, receipt.checkpoint)
         except MinivessError as failure:
             raise CouldNotCheckError(
-                f"entry {receipt.index} is in the log, but what was seen could not be kept: {failure.message}",
+                f"entry {receipt.index} is in the log, but its checkpoint could not be remembered: {failure.message}",
                 hint=failure.hint,
             ) from None
         return receipt

@@ -136,7 +136,7 @@ def _of_this_log(log: LogReader, register: Register, name: str, note: str) -> Ch
             return signed.verify(log.origin, tenure.identity.signing_key)
         except VerificationError:
             continue
-    raise InputError(f"{name} is not a checkpoint that this log signed", hint="name a checkpoint of this very log")
+    raise InputError(f"{name} is not a checkpoint that this log signed", hint="pass a checkpoint of this log")
 
 
 def _machine_of(log: LogReader) -> str:

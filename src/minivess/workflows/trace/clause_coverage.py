@@ -80,9 +80,11 @@ def attest(services: Services, signer: Signer, item: str) -> Receipt:
     """
     found = load_items(services.source).of(Attestation).get(item)
     if found is None:
-        raise UsageError(f"there is no attestation {item}", hint="write it into requirements/, list `attestations`")
+        raise UsageError(
+            f"there is no attestation {item}", hint="add it to the list `attestations` of a file in requirements/"
+        )
     if signer.identity.kind is not IdentityKind.PERSON or signer.identity.id != found.owner:
-        raise RefusedError(f"{item} is for {found.owner} to sign, not for {signer.identity.id}")
+        raise RefusedError(f"{item} must be signed by its owner {found.owner}, not by {signer.identity.id}")
     from minivess.workflows.session.recording import recorded  # a database, which the clauses of a tree do not need
 
     with recorded(services, "trace.attest", signer, instant=True) as record:

@@ -101,7 +101,7 @@ def review(services: Services, signer: Signer, *, only: Collection[str] = ()) ->
         if state != "reviewed" and (not only or key.item in only or key.target in only)
     ]
     if not open_links:
-        raise UsageError("every link is reviewed as it is")
+        raise UsageError("no link waits for a review")
     for start in range(0, len(open_links), _MOST):
         part = open_links[start : start + _MOST]
         with recorded(services, "trace.review", signer, instant=True) as record:
@@ -165,7 +165,7 @@ def take_baseline(services: Services, signer: Signer, name: str) -> Receipt:
     """
     context = services.context()
     if context.git_commit is None or context.git_dirty:
-        raise RefusedError("a baseline is taken of a commit", hint="commit the changes first")
+        raise RefusedError("a baseline needs a commit without local changes", hint="commit the changes first")
     if name in baselines(services):
         raise UsageError(f"there is a baseline {name} already", hint="baselines are never moved; choose another name")
     items = load_items(services.source)

@@ -108,4 +108,4 @@ def _ended(process: subprocess.Popen[bytes], limit: float) -> tuple[int, str]:
         process.kill()
         raise CouldNotCheckError(f"the tests took more than {limit:g} s") from None
     lines = output.decode("utf-8", "replace").strip().splitlines()
-    return process.returncode, lines[-1].strip("= ")[:_LINE] if lines else "nothing was said"
+    return process.returncode, lines[-1].strip("= ")[:_LINE] if lines else "pytest printed nothing"

@@ -168,9 +168,9 @@ def _suite(element: Element, file: str, remarks: list[Remark]) -> None:
         *((key, value) for key, value in element.attributes.items() if key not in _COUNTED),
         *_properties(element),
     ]
-    told = [(key, value) for key, value in others if not _ids([key, value])]
-    if told:
-        said = "; ".join(f"{key}: {value}" for key, value in told)
+    stated = [(key, value) for key, value in others if not _ids([key, value])]
+    if stated:
+        said = "; ".join(f"{key}: {value}" for key, value in stated)
         remarks.append(Remark("note", place, f"what the suite says of itself is not taken: {short(said)}", value=said))
     counted = element.attributes.get("tests", "")
     if counted.isdecimal() and int(counted) != cases:

@@ -233,8 +233,8 @@ def _identifiers(rows: Mapping[str, Row], mapping: ForeignMapping) -> dict[str, 
     """The id for people of each object (else its identifier), as links have to name it."""
     foreign = Foreign()
     recognise((Row(row.cells, Place("", at)) for at, row in enumerate(rows.values())), mapping, foreign)
-    told = {item.place.line: item.id for item in foreign.items if item.id}
-    return {name: told.get(at) or name for at, name in enumerate(rows)}
+    stated = {item.place.line: item.id for item in foreign.items if item.id}
+    return {name: stated.get(at) or name for at, name in enumerate(rows)}
 
 
 def _own(rows: Mapping[str, Row]) -> Iterator[ForeignItem]:

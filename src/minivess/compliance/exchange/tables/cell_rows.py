@@ -162,8 +162,8 @@ def _header(filled: Sequence[Cells], mapping: ForeignMapping) -> int:
 
 def _score(row: Iterable[str], mapping: ForeignMapping) -> int:
     names = [cell for cell in row if cell.strip() and len(cell) <= 80]
-    told = {plain(name) for name in mapping.fields}
-    return known_names(names) + 2 * sum(plain(name) in told for name in names)
+    stated = {plain(name) for name in mapping.fields}
+    return known_names(names) + 2 * sum(plain(name) in stated for name in names)
 
 
 def header_score(rows: Iterable[Sequence[str]], mapping: ForeignMapping) -> int:

@@ -30,10 +30,10 @@ def read_delimited(data: bytes, file: str, mapping: ForeignMapping) -> Foreign:
     foreign = Foreign()
     text = decode(data, file, foreign.remarks)
     first = text.partition("\n")[0].strip()
-    told = first[4:] if first.lower().startswith("sep=") and len(first) == 5 else ""
-    if told:
+    stated = first[4:] if first.lower().startswith("sep=") and len(first) == 5 else ""
+    if stated:
         text = text.partition("\n")[2]
-    cells = _parse(text, told or _separator(text, mapping), file, foreign.remarks, before=1 if told else 0)
+    cells = _parse(text, stated or _separator(text, mapping), file, foreign.remarks, before=1 if stated else 0)
     read_grid(Grid(file, "", cells), mapping, foreign)
     return foreign
 

@@ -67,8 +67,8 @@ def fmea_rows(rows: Iterable[Row], mapping: ForeignMapping, remarks: list[Remark
 def fmea_columns(names: Iterable[str], mapping: ForeignMapping) -> dict[str, str]:
     """What each column of an FMEA means; a second column of ratings is the one after the measures."""
     listed = list(names)
-    told = assign(listed, mapping, guess=False)
-    found = {name: target for name, target in told.items() if target in FMEA_COLUMNS or target in {"id", IGNORE}}
+    stated = assign(listed, mapping, guess=False)
+    found = {name: target for name, target in stated.items() if target in FMEA_COLUMNS or target in {"id", IGNORE}}
     for target, aliases in names_of("fmea_columns").items():
         for name in listed:
             word = plain(name)
@@ -125,17 +125,17 @@ class _Table:
             events = cells.get("cause") or (mode if cells.get("hazard") else "")
         sequence = self._one("SEQ", events, place, {"from_hazard": [hazard]})
         effect = cells.get("effect", "")
-        told = cells.get("situation") or cells.get("local_effect") or effect
+        stated = cells.get("situation") or cells.get("local_effect") or effect
         if cells.get("local_effect") and cells.get("situation"):
             self._lose(row, "local_effect", cells["local_effect"], "is beside a hazardous situation and is not taken")
-        if effect and cells.get("harm") and effect != told:
+        if effect and cells.get("harm") and effect != stated:
             self._lose(row, "effect", effect, "is beside a harm and is not taken")
-        if told and not cells.get("situation"):
+        if stated and not cells.get("situation"):
             message = (
                 "hazardous situation and harm are read from the effect: check whether they are two different texts here"
             )
-            self._remarks.append(Remark("note", place, message, value=told))
-        situation = self._one("HS", told, place, {"follows": [sequence]})
+            self._remarks.append(Remark("note", place, message, value=stated))
+        situation = self._one("HS", stated, place, {"follows": [sequence]})
         harm = self._one("HARM", cells.get("harm") or effect, place)
         control = self._one("RC", cells.get("control", ""), place)
         links = {"situation": [situation], "harm": [harm], "controls": [control]}

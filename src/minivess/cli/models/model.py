@@ -1,4 +1,4 @@
-"""`minivess train`, `ensemble`, `calibrate` and `model`."""
+"""`minivess model`: export, promotion and the disposition of training runs."""
 
 from __future__ import annotations
 
@@ -6,61 +6,10 @@ from pathlib import Path
 
 import click
 
-from minivess.cli.groups import Command, Group
-from minivess.cli.rendering import emit, emit_entry, emit_json, emit_record, emit_table, json_option
+from minivess.cli.groups import Group
+from minivess.cli.rendering import emit_entry, emit_record, json_option
 from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.records.people.roles import Role
-
-
-@click.command(cls=Command)
-@actor_option
-@json_option
-@click.pass_obj
-def train(project: Path, actor: str | None, as_json: bool) -> None:
-    """Train every member that the project names.
-
-    Finished members are kept.
-    """
-    from minivess.workflows.models import training
-
-    with services_of(project) as services:
-        trained = training.train(services, signer_of(services, actor, Role.DEVELOPER))
-    if as_json:
-        emit_json(trained)
-        return
-    rows = [
-        (member.seed, member.steps, f"{member.final_loss:.4f}", member.device, f"{member.seconds:.0f}", member.weights)
-        for member in trained
-    ]
-    emit_table(("member", "steps", "final loss", "device", "seconds", "weights"), rows)
-
-
-@click.command(cls=Command)
-@actor_option
-@json_option
-@click.pass_obj
-def ensemble(project: Path, actor: str | None, as_json: bool) -> None:
-    """Combine the trained members by their mean probability."""
-    from minivess.workflows.models import ensembles
-
-    with services_of(project) as services:
-        made = ensembles.combine(services, signer_of(services, actor, Role.DEVELOPER))
-    emit(str(made), {"ensemble": str(made)}, as_json=as_json)
-
-
-@click.command(cls=Command)
-@actor_option
-@json_option
-@click.pass_obj
-def calibrate(project: Path, actor: str | None, as_json: bool) -> None:
-    """Fit temperature and conformal threshold.
-
-    They are fitted on the calibration part.
-    """
-    from minivess.workflows.models import calibration
-
-    with services_of(project) as services:
-        emit_record(calibration.calibrate(services, signer_of(services, actor, Role.DEVELOPER)), as_json=as_json)
 
 
 @click.group(cls=Group, sections={"Commands": ("export", "promote", "dispose")})

@@ -3,7 +3,7 @@ Feature: Calibrated probabilities and a threshold that controls recall
   a guarantee there is no threshold.
 
   @REQ-019 @RC-09
-  Scenario: Temperature scaling makes an underconfident ensemble's probabilities truer
+  Scenario: Temperature scaling corrects the probabilities of an underconfident ensemble
     Given an ensemble whose logits are half as large as they should be
     When it is calibrated on 12 calibration cases
     Then the temperature is within 0.05 of 0.5
@@ -11,7 +11,7 @@ Feature: Calibrated probabilities and a threshold that controls recall
     And the calibration error is lower after than before
 
   @REQ-019 @RC-09
-  Scenario: Nothing outside the calibration part may be fitted on
+  Scenario: Only the calibration part may be used for fitting
     Given an ensemble whose logits are half as large as they should be
     When it is calibrated on 12 calibration cases and one test case
     Then calibration is refused and the message names the test case

@@ -18,7 +18,7 @@ Feature: Changes
     Then no link waits for a review
 
   @REQ-067 @RC-11
-  Scenario Outline: Suspicion reaches beyond text
+  Scenario Outline: A link is suspect when data, model or policy change
     Given "RC-01" rests on the <thing> and was reviewed so
     When the <thing> changes
     Then the link "RC-01 rests_on <thing>" is suspect

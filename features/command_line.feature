@@ -11,7 +11,7 @@ Feature: The command line is quick, clear and cleans up after errors
       | release verify no-such.zip  |
 
   @REQ-043 @RC-10
-  Scenario Outline: Bad input gets one line and a hint
+  Scenario Outline: The error for bad input has one line and a hint
     Given a project folder with <fault>
     When "<command>" is run
     Then it ends with exit code <code>, one error line that names "<name>", and a hint
@@ -24,7 +24,7 @@ Feature: The command line is quick, clear and cleans up after errors
       | no project file              | data ingest         | 2    | minivess.yaml |
 
   @REQ-043 @RC-13
-  Scenario: A pack that is no zip
+  Scenario: A pack that is not a zip file
     Given a file "pack.zip" that is no zip
     When "release verify pack.zip" is run
     Then it ends with exit code 2, one error line that names "pack.zip", and a hint
@@ -61,7 +61,7 @@ Feature: The command line is quick, clear and cleans up after errors
     Then it is refused and the notes are untouched
 
   @REQ-205
-  Scenario: Help is whole at 80 columns
+  Scenario: Each summary in the help fits into 80 columns
     When the help of every group of commands is written at 80 columns
     Then each command is in it once, with its whole summary on one line
     And the commands stand in the order of their headings
@@ -72,7 +72,7 @@ Feature: The command line is quick, clear and cleans up after errors
     Then it ends with exit code 2 and its help on stderr
 
   @REQ-205
-  Scenario Outline: A mistyped word is answered with what is near
+  Scenario Outline: The error for a mistyped command names similar ones
     Given a project with a log
     When "<command>" is run
     Then it ends with exit code 2, one error line that names "<word>", and a hint
@@ -99,7 +99,7 @@ Feature: The command line is quick, clear and cleans up after errors
       | fish  |
 
   @REQ-206
-  Scenario: Every result can be had as JSON
+  Scenario: Every result is available as JSON
     Then each command takes --json, or is one of those that print no result of their own
 
   @REQ-206
@@ -128,7 +128,7 @@ Feature: The command line is quick, clear and cleans up after errors
     Then its output is JSON
 
   @REQ-207
-  Scenario: A quiet command writes its result alone, a verbose one more
+  Scenario: A quiet command writes only its result, a verbose command writes more
     Given a project with a log
     When "-q data ingest --as ada" is run with its passphrases
     Then nothing went to stderr and the result is there
@@ -136,7 +136,7 @@ Feature: The command line is quick, clear and cleans up after errors
     Then more went to stderr than without -v
 
   @REQ-207
-  Scenario: A reader that leaves is no error
+  Scenario: A closed pipe is not an error
     Given a project with a log
     When "audit verify" is run and its output is closed at once
     Then it ends with exit code 0 and no message
@@ -167,7 +167,7 @@ Feature: The command line is quick, clear and cleans up after errors
       | identity list   |
 
   @REQ-209 @RC-42
-  Scenario: What is read quickly is verified
+  Scenario: Commands without a database library verify what they read
     Given a project with a log
     And an entry of its log is changed
     When "identity list" is run

@@ -17,7 +17,7 @@ Feature: Drill of risk controls
     Then its absence is reported as unnoticed, with exit 1
 
   @REQ-073 @slow
-  Scenario: A scenario that fails with the control shows nothing
+  Scenario: A scenario that already fails with the control is no evidence
     Given the scenario of the control fails
     When the control is taken away
     Then the drill says that it could not check
@@ -27,7 +27,7 @@ Feature: Drill of risk controls
     Given the scenario of the control looks at nothing
     And a project has recorded the results of that tree
     When "max" drills the controls of the project
-    Then the control is a gap "is not missed when it is away"
+    Then the control is a gap "has no scenario that fails without it"
     And an entry of "max" names the results with what the drill found
     When the tree changes
     Then "max" is refused to drill the controls of the project

@@ -35,7 +35,7 @@ Feature: Versions of the data
     Then DVC finds none of its stages stale, and would run none
 
   @REQ-099
-  Scenario Outline: A changed parameter makes exactly the stages stale that depend on it
+  Scenario Outline: A changed parameter makes only the stages stale that depend on it
     Given a project whose stages were run by our commands
     When <parameter> is changed in the project file
     Then the first stale stage is <first> and all later ones that need it

@@ -17,7 +17,7 @@ Feature: Performance measurements are sound
     And a criterion on HD95 is not met, however loose
 
   @REQ-024
-  Scenario: A prediction beside the vessel scores zero, never "not a number"
+  Scenario: A prediction outside the vessel scores zero, not "not a number"
     Given a prediction that is entirely beside the vessel
     When both are compared
     Then Dice and clDice are 0

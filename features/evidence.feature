@@ -36,7 +36,7 @@ Feature: The evidence pack is complete and in standard formats
     And every link of the start page leads to a file of the pack
 
   @REQ-107
-  Scenario: The pack contains the pages of the trace, down to model and entry
+  Scenario: The pages of the trace in the pack name the model and the log entries
     When the pack is built
     Then every link of every page leads to a file of the pack
     And the pages of the trace name the model and the entries that recorded results and model

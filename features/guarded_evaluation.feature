@@ -131,7 +131,7 @@ Feature: A look at the sealed test set takes another person's approval and is co
     And the last entry says that "rosa" was refused "test-set.approve"
 
   @REQ-092 @RC-03
-  Scenario: A stolen key file is of no use
+  Scenario: A stolen key file does not open the test set
     Given criteria and plan are registered
     And Ada has asked to open the test set
     And Rosa has approved it
@@ -175,7 +175,7 @@ Feature: A look at the sealed test set takes another person's approval and is co
     And the last entry says that "max" was refused "identity.enrolled"
 
   @REQ-093 @RC-03
-  Scenario: Nothing plain is written while the test set is open
+  Scenario: No plain file is written while the test set is open
     Given criteria and plan are registered
     And Ada has asked to open the test set
     And Rosa has approved it

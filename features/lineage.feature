@@ -1,7 +1,7 @@
-Feature: Lineage and time that others can rely on
+Feature: Valid lineage events and trusted time
 
   @REQ-051
-  Scenario: An invalid OpenLineage event is not sent, nor are those after it
+  Scenario: An invalid OpenLineage event stops the delivery
     Given a log with a valid event, a malformed one and another valid one waiting
     When the events are delivered
     Then only the first has left, and the refusal names the rule that was broken

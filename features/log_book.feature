@@ -33,7 +33,7 @@ Feature: Entries can be found, explained and proven
     And it does not verify when any byte of the entry in it is changed
 
   @REQ-062 @RC-18
-  Scenario: A text that should never have been recorded is erased
+  Scenario: The details of an entry are erased
     When the release manager erases the details of the failed training
     Then its reason is nowhere in the database nor in the delivered events
     And the log verifies and says that the details of one entry were erased
@@ -96,7 +96,7 @@ Feature: Entries can be found, explained and proven
     And the events that are made again have nothing of what was erased
 
   @REQ-141
-  Scenario: The tables of a log of version 0.1.0 are what its entries say
+  Scenario: The cached tables of a log of version 0.1.0 match its entries
     Given a log of version 0.1.0
     When its caches are compared with its entries
     Then no difference is named, and none when they are empty and made again

@@ -1,8 +1,8 @@
-Feature: Running over years, and the network
+Feature: Upgrades of the store, and use of the network
   The log outlives the versions of the software. Data of a study must not leave the network by default.
 
   @REQ-113
-  Scenario: A store of a newer version is left alone
+  Scenario: A store of a newer version is refused and not changed
     Given a log
     When its store is said to be of a newer version
     Then opening it is refused, and its bytes are what they were

@@ -56,7 +56,7 @@ Feature: Witnesses detect a log with two histories
     Then that witness does not start
 
   @REQ-054
-  Scenario: A log that the witness does not know is not served
+  Scenario: A witness refuses a log that it does not know
     When another log asks these witnesses
     Then it is refused, and it says which ones did not answer
 

@@ -171,7 +171,7 @@ def central_header(name, crc, size, offset):
 
 
 def read_zip(data):
-    """Files of a zip whose every byte must be what its files demand."""
+    """Files of a zip, whose every byte must be the one that its files require."""
     need(data[:4] == b"PK\3\4", "this is not a zip archive")
     files, directory, offset, previous = {}, [], 0, ""
     while data[offset : offset + 4] == b"PK\3\4":
@@ -193,7 +193,7 @@ def read_zip(data):
         offset, previous = start + size, name
     joined = b"".join(directory)
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, len(files), len(files), len(joined), offset, 0)
-    need(data[offset:] == joined + end, "the archive is changed: its directory is not what its files demand")
+    need(data[offset:] == joined + end, "the archive is changed: its directory is not the one that its files require")
     return files
 
 
@@ -622,7 +622,7 @@ def unique(pairs):
 
 def whole(value, least):
     """A number that is whole and not too small."""
-    need(isinstance(value, int) and not isinstance(value, bool) and value >= least, "a number that cannot be")
+    need(isinstance(value, int) and not isinstance(value, bool) and value >= least, "a number out of range")
     return value
 
 
@@ -652,7 +652,10 @@ def read_trust(data):
         for item in roots["keys"]
         if only(item, {"id", "key"}) and raw_key(item["key"])
     ]
-    need(whole(roots["threshold"], 1) <= len({name for name, _ in keys}) == len(keys), "roots that cannot agree")
+    need(
+        whole(roots["threshold"], 1) <= len({name for name, _ in keys}) == len(keys),
+        "a threshold of roots that cannot be met",
+    )
     release = only(value.get("release", {}), (), {"rules", "signers"})
     for item in value.get("services", []):
         need(only(item, {"id", "key"}) and raw_key(item["key"]), "a malformed service")
@@ -676,7 +679,7 @@ def read_first_trust(value):
     asked = value.get("witnesses")
     if asked is not None:
         keys = [read_vkey(item["key"], 4) for item in only(asked, {"quorum", "witnesses"})["witnesses"]]
-        need(1 <= whole(asked["quorum"], 1) <= len(keys), "a quorum that cannot be")
+        need(1 <= whole(asked["quorum"], 1) <= len(keys), "a quorum that cannot be met")
         need(len({name for name, _ in keys}) == len({raw for _, raw in keys}) == len(keys), "a witness twice")
         trust["witnesses"] = {"w%d" % place: key for place, key in enumerate(keys)}
         trust["groups"] = {"witnesses": (asked["quorum"], list(trust["witnesses"]))}
@@ -882,7 +885,10 @@ class People:
     def rotate(self, body, actor):
         """A new key, shown to be held by whoever rotates; nothing else changes. Roots do not rotate alone."""
         new, index = body["payload"]["identity"], body["index"]
-        need(actor not in self.roots and dict(new, signing_key=actor["signing_key"]) == actor, "is no mere rotation")
+        need(
+            actor not in self.roots and dict(new, signing_key=actor["signing_key"]) == actor,
+            "changes more than the keys",
+        )
         keys = {"old_key": actor["signing_key"]["key_id"], "new_key": new["signing_key"]["key_id"]}
         statement = dict(keys, purpose="minivess key rotation", log=body["log"], identity=actor["id"])
         shown = signed_by(new["signing_key"], canonical(statement), body["payload"]["possession"])
@@ -1274,7 +1280,7 @@ class Standing:
 
     def check_makes(self, body, people):
         """A step names what it made."""
-        need(body["outputs"], "names nothing that it made")
+        need(body["outputs"], "names no output")
 
     def check_seal(self, body, people):
         """The holders of the data key are reviewers or custodians, and others than who seals."""
@@ -1412,7 +1418,7 @@ class Standing:
                     found.add(self.steps[index][0])
                     waiting += self.steps[index][1]
         had_part = any(people.same(maker, reviewer) for maker in found)
-        need(not had_part, reviewer + " had a part in this model and cannot review it")
+        need(not had_part, reviewer + " took part in making this model and cannot review it")
 
     def check_evaluation(self, body, people):
         """An evaluation under an approval, by who was let, of the model that was asked for, with its number."""
@@ -1427,7 +1433,7 @@ class Standing:
         number = data.count(request["data"])
         levels = {interval.get("level", 0.95) for interval in payload["aggregates"].values()}
         need(levels <= {self.level_of(request["data"], number)}, "has intervals of another level than its seal fixes")
-        need(payload.get("look", 1) == number, "calls itself another look than it is")
+        need(payload.get("look", 1) == number, "states another look number than its own")
 
     def check_promotion(self, body, people):
         """Only a model that was exported is promoted, and only one that was evaluated into production."""
@@ -1901,7 +1907,7 @@ def judge(target, trusted):
             return "an unpacked folder; only its files are judged, not an archive"
         need(target.stat().st_size <= LIMIT_BYTES + (1 << 26), "the archive is larger than 1 GiB")
         state["files"] = read_zip(target.read_bytes())
-        return "%d files, and every byte of the archive is what they demand" % len(state["files"])
+        return "%d files, and the archive has exactly the bytes that they require" % len(state["files"])
 
     def log():
         state["bodies"], state["lines"], state["people"], words = read_log(state["files"], trusted)

@@ -90,7 +90,7 @@ def test_a_review_that_nobody_signed_is_called_so(tmp_path: Path) -> None:
     write_site(empty_trace() | {"items": items, "log": log}, tmp_path / "site")
     found = pages(tmp_path / "site")
     assert "not signed" in found[f"items/{place('REQ-001').page}"].text
-    assert "1 link is in" in " ".join(found["signatures.html"].text.split())
+    assert "1 link is marked as reviewed in" in " ".join(found["signatures.html"].text.split())
 
 
 @pytest.mark.verifies("REQ-107")
@@ -291,7 +291,7 @@ def test_a_project_that_holds_nothing_has_a_site(tmp_path: Path) -> None:
     write_site(empty_trace(), tmp_path / "site")
     found = pages(tmp_path / "site")
     assert broken(tmp_path / "site", found) == []
-    assert "The trace holds." in found["index.html"].text
+    assert "Every link holds." in found["index.html"].text
     assert "No item yet" in found["index.html"].text
     assert "No results yet" in found["index.html"].text
     assert table_of(tmp_path / "site")["items"] == []
@@ -303,6 +303,8 @@ def test_a_trace_that_holds_says_so_and_one_without_results_says_that(tmp_path: 
     assert "The trace holds." in pages(tmp_path / "site")["index.html"].text
     write_site(trace | {"report": None, "risk": None}, tmp_path / "site")
     found = pages(tmp_path / "site")
+    assert "Every link holds." in found["index.html"].text
+    assert "nothing is verified yet" in found["index.html"].text
     assert "No results yet" in found["index.html"].text
     assert "There is no report yet" in found["results.html"].text
     assert broken(tmp_path / "site", found) == []

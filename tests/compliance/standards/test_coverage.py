@@ -56,7 +56,7 @@ def test_without_facts_everything_is_open_and_says_what_to_do(catalogue: Catalog
 def test_a_clause_is_met_only_by_all_its_evidence() -> None:
     half = judge(Facts(frozenset({"requirements"})), "5.2.1")
     assert (half.status, half.evidence, half.missing) == ("open", ("requirements",), ("trace-complete",))
-    assert half.reason == "not there: trace-complete"
+    assert half.reason == "missing evidence: trace-complete"
     assert half.next == evidence()["trace-complete"].next
     whole = judge(Facts(frozenset({"requirements", "trace-complete"})), "5.2.1")
     assert (whole.status, whole.missing, whole.reason, whole.next) == ("met", (), "", "")
@@ -70,7 +70,7 @@ def test_a_check_is_judged_like_a_clause() -> None:
 def test_what_a_tool_sees_in_part_says_so_until_somebody_attests_the_rest() -> None:
     present = frozenset({"development-plan", "risk-file"})
     seen = judge(Facts(present), "5.1.7")
-    assert (seen.status, seen.reason) == ("met", "as far as a tool can see; a person has to judge the rest")
+    assert (seen.status, seen.reason) == ("met", "met as far as a tool can check; a person must judge the rest")
     assert summary([seen])["partly"] == 1
     both = judge(Facts(present, (attested("IEC 62304 5.1.7"),)), "5.1.7")
     assert (both.status, both.reason, summary([both])["partly"]) == ("met", "", 0)
@@ -116,7 +116,7 @@ def test_a_check_may_be_attested_by_all_the_clauses_it_is_about() -> None:
 def test_a_reason_is_shown_with_owner_and_end_and_never_counts_as_met() -> None:
     row = judge(Facts(justifications=(justified("IEC 62304 4.4"),)), "4.4")
     assert (row.status, row.reason) == ("justified", "there is no legacy software (eva, until 2026-11-21)")
-    assert row.next == "Close it, or justify it anew, before 2026-11-21 has passed."
+    assert row.next == "Close the gap, or renew the justification, by 2026-11-21."
     assert (summary([row])["met"], summary([row])["justified"], nothing_open([row])) == (0, 1, True)
     assert row.to_data().model_dump(mode="json")["justified"] == [
         {"reason": "there is no legacy software", "owner": "eva", "expires": "2026-11-21"}

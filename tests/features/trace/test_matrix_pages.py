@@ -88,7 +88,7 @@ def _(desk: Desk) -> None:
     assert desk.done is not None
     assert desk.done.exit_code == 0, desk.done.output
     start = desk.page("index.html")
-    assert "The trace holds." in start
+    assert "Every link holds." in start
     for kind in ("software-requirement", "user-need", "risk", "risk-control", "hazard"):
         assert f'matrix.html#kind={kind}"' in start
 
@@ -209,7 +209,7 @@ def _(desk: Desk, item: str, link: str, who: str, why: str) -> None:
 
 @then("the page of signatures says that 1 link has no signature")
 def _(desk: Desk) -> None:
-    assert "1 link is in requirements/reviews.txt as reviewed, without a signed entry in the log." in desk.words(
+    assert "1 link is marked as reviewed in requirements/reviews.txt without a signed entry in the log." in desk.words(
         "signatures.html"
     )
 

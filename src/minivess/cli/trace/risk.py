@@ -86,8 +86,8 @@ def drill_controls(
         emit_json({"controls": [one.model_dump(mode="json") for one in found]})
     else:
         rows = [(one.control, one.outcome, one.switch, one.said) for one in found]
-        emit_table(("control", "outcome", "taken away by", "what pytest said"), rows)
+        emit_table(("control", "outcome", "removed by", "result of pytest"), rows)
     missed = [one for one in found if one.outcome != "noticed"]
-    say(f"{len(found) - len(missed)} of {len(found)} controls are missed when they are away")
+    say(f"For {len(found) - len(missed)} of {len(found)} controls, a scenario fails without the control.")
     if missed:
         raise click.exceptions.Exit(1)

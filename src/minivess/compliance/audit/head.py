@@ -231,5 +231,5 @@ def parse_entry(index: int, content: bytes) -> Entry:
     except ValidationError:
         raise VerificationError(f"entry {index} of the log is malformed") from None
     if entry.body.index != index:
-        raise VerificationError(f"entry {index} of the log calls itself {entry.body.index}")
+        raise VerificationError(f"entry {index} of the log has the index {entry.body.index}")
     return entry

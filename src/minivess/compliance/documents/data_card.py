@@ -51,7 +51,7 @@ QUESTIONS = {
     "biases": "biases",
     "limitations": "limitations",
     "social_impact": "social impact",
-    "known_traps": "traps known to the makers",
+    "known_traps": "pitfalls known to the makers",
     "maintenance": "maintenance",
 }
 """Fields of `DataCardFacts` by what the card calls them."""
@@ -240,8 +240,8 @@ def _traps(manifest: DatasetManifest, shown: list[CaseRecord]) -> Iterable[str]:
     if len(spacings) > 1:
         low, high = min(spacings), max(spacings)
         yield (
-            f"{len(spacings)} different spacings, from {_times(low)} to {_times(high)} µm: what is measured in voxels "
-            "is not comparable between cases."
+            f"{len(spacings)} different spacings, from {_times(low)} to {_times(high)} µm: measurements in voxels "
+            "are not comparable between cases."
         )
     changed = sorted({note for case in shown for note in case.notes})
     for note in changed[:8]:
@@ -257,10 +257,10 @@ def _gaps(manifest: DatasetManifest, shown: list[CaseRecord], *, taken: bool) ->
         yield f"{_count(flat)} without a known physical size: nothing can be measured in micrometres there."
     if taken and (unknown := [case.id for case in cases if case.site is None and case.scanner is None]):
         yield (
-            f"{_count(unknown)} without a stated site or scanner: differences between devices and places cannot be seen."
+            f"{_count(unknown)} without a stated site or scanner: differences between devices and sites cannot be assessed."
         )
     if taken and not any(case.reader_agreement is not None for case in shown):
-        yield "No case has a second reader's mask: how far two people would agree is not known."
+        yield "No case has a second reader's mask: the agreement between two readers is not known."
 
 
 def _count(names: list[str]) -> str:

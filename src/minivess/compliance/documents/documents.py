@@ -33,17 +33,17 @@ DOCUMENTS = (
     Document(
         "release-notes.html",
         "Release notes and signatures",
-        "What is released, what it is known not to do, and who signs for it.",
+        "The released version, its known limits and anomalies, and its signatures.",
     ),
     Document(
         "requirements.html",
         "Software requirements specification",
-        "What the software shall do, why, and what shows that it does.",
+        "Each requirement, its reason, and its verification.",
     ),
     Document(
         "risk-management.html",
         "Risk management file",
-        "Hazards, their estimated risks before and after control, and whether what remains is acceptable.",
+        "Hazards, their estimated risks before and after control, and whether the residual risks are acceptable.",
     ),
     Document(
         "traceability.html",
@@ -53,22 +53,22 @@ DOCUMENTS = (
     Document(
         "verification-report.html",
         "Software verification report",
-        "Which scenarios were run, on what, by whom, and how they ended.",
+        "The scenarios that were run, the tested version, the tester, and the outcomes.",
     ),
     Document(
         "model-card.html",
         "Model card",
-        "What the model is, how it was trained and calibrated, and how well it did on unseen subjects.",
+        "The model, its training and calibration, and its performance on unseen subjects.",
     ),
     Document(
         "data-card.html",
         "Data card",
-        "Where the data come from, how they were checked and split, and how the test part was sealed.",
+        "The origin of the data, their validation and split, and the sealing of the test part.",
     ),
     Document(
         "soup.html",
         "SOUP list",
-        "Third-party software in the device and in its making, with version, purpose and licence.",
+        "Third-party software in the device and for its development, with version, purpose and licence.",
     ),
 )
 

@@ -18,10 +18,10 @@ from minivess.records.evaluation.measures import DICE, MEASURES
 from minivess.records.people.identity import Identity
 
 _FIGURES = {
-    "overlay": "Best and worst case: the mask over the image, with what it misses and what it adds.",
+    "overlay": "Best and worst case: the mask over the image, with missed and added voxels.",
     "reliability": (
         "Reliability: how often voxels of a given probability are vessel. "
-        "On the diagonal, probabilities mean what they say."
+        "On the diagonal, the probabilities are calibrated."
     ),
     "measures": "Every case of the sealed test set, with the tuned intensity threshold beside it.",
 }

@@ -73,15 +73,15 @@ def _judge_one(gate: Gate, facts: GateFacts) -> GateResult:
         case BaselineGate():
             found = facts.evaluation
             value = None if found is None or DICE not in found.aggregates else _over_baseline(found)
-            mend = "train longer or on more subjects, until the network is worth more than a threshold"
+            mend = "train longer or on more subjects, until the network is better than the intensity threshold"
             return _bound(gate, heading_of(OVER_BASELINE), value, at_least=gate.at_least, mend=mend)
         case ParityGate():
             value = None if facts.export is None else facts.export.max_abs_difference
-            mend = "export again, with another opset if need be; the shipped graph must compute what was evaluated"
+            mend = "export again, if necessary with another opset: the graph differs from the evaluated model"
             return _bound(gate, "Largest difference of ONNX and PyTorch", value, at_most=gate.at_most, mend=mend)
         case CalibrationGate():
             value = None if facts.evaluation is None else facts.evaluation.ece
-            mend = "calibrate on more subjects: probabilities do not say what they mean"
+            mend = "calibrate on more subjects: the probabilities are not well calibrated"
             return _bound(gate, "Expected calibration error", value, at_most=gate.at_most, mend=mend)
         case CountGate():
             return _count(gate, facts)
@@ -100,7 +100,7 @@ def _metric(gate: MetricGate, evaluation: EvaluationRecord | None) -> GateResult
                 f"it is undefined in {len(evaluation.cases) - interval.n} of {len(evaluation.cases)} cases",
             )
         elif value is None:
-            why = "the cases of one subject give no interval"
+            why = "the cases of one subject alone give no interval"
     mend = "train longer or on more subjects, then ask for a new look at the test set; or narrow the intended use"
     return _bound(gate, title, value, at_least=gate.at_least, at_most=gate.at_most, mend=mend, why=why)
 
@@ -178,12 +178,12 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
         "test-set": (
             "Looks at the sealed test set",
             None if facts.openings is None else [f"look {n + 1}" for n in range(facts.openings)],
-            "seal a fresh test part; a set that was looked at more often says less about unseen subjects",
+            "seal a new test part; each further look makes the figures more optimistic",
         ),
         "runs": (
             "Training runs without a disposition",
             None if facts.undisposed is None else [f"entry {index}" for index in facts.undisposed],
-            "state what became of each run, and why, or use it in the ensemble",
+            "close each run with `minivess model dispose`, or use it in the ensemble",
         ),
         "scenarios": (
             "Scenarios without a pass",

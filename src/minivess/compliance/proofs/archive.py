@@ -161,7 +161,7 @@ def _compare_directory(data: bytes, offset: int, entries: list[tuple[str, int, i
         if found[position : position + len(record)] != record:
             raise VerificationError(f"the archive is changed: its directory differs at {entry[0]}")
         position += len(record)
-    raise VerificationError("the archive is changed: its end differs from what its files demand")
+    raise VerificationError("the archive is changed: its end is not the one that its files require")
 
 
 def _local_header(name: str, crc: int, size: int) -> bytes:

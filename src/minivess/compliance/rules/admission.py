@@ -230,7 +230,7 @@ def _check_restored(standing: Standing, body: EntryBody) -> None:
 
 def _check_steps(standing: Standing, body: EntryBody) -> None:
     if not body.outputs:
-        raise VerificationError(f"a completed {body.action} names nothing that it made")
+        raise VerificationError(f"a completed {body.action} names no output")
 
 
 def _check_seal(standing: Standing, body: EntryBody) -> None:
@@ -300,7 +300,7 @@ def _check_evaluation(standing: Standing, body: EntryBody) -> None:
     standing.test_set.check_evaluate(said.request, actor=body.actor, model=body.context.model)
     number = standing.test_set.number_of(said.request)
     if said.look != number:
-        raise VerificationError(f"the evaluation calls itself look {said.look}; it is look {number}")
+        raise VerificationError(f"the evaluation states look {said.look}; it is look {number}")
     level = standing.registrations.level(standing.test_set.requests[said.request].request.data, number)
     if any(interval.level != level for interval in said.aggregates.values()):
         raise VerificationError(f"the intervals of this look do not have the level {level!r}")

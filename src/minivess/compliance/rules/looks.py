@@ -191,7 +191,7 @@ class LookHistory:
                 raise RefusedError(
                     f"the test set was looked at {count} of {limit} times {what}, at entry "
                     + " and ".join(str(one.opening.index) for one in (mine if count == len(mine) else looks)),
-                    hint="seal a fresh test part; one that was looked at more often says less about unseen subjects",
+                    hint="seal a new test part; each further look makes the figures more optimistic",
                 )
         return len(looks) + 1
 

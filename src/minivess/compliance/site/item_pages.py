@@ -51,7 +51,8 @@ def item_pages(view: TraceView) -> Iterator[tuple[str, str]]:
         facts |= {"severity": view.trace.risk.severity, "probability": view.trace.risk.probability}
     for name, items in view.pages.items():
         plurals = dict.fromkeys(view.kinds[item.kind][1] for item in items)
-        heading = f"{', '.join(plurals)}: {items[0].id}" + (f" to {items[-1].id}" if len(items) > 1 else "")
+        ids = sorted((item.id for item in items), key=lambda identifier: (len(identifier), identifier))
+        heading = f"{', '.join(plurals)}: {ids[0]}" + (f" to {ids[-1]}" if len(ids) > 1 else "")
         text = page.render(
             facts,
             title=heading,
@@ -86,7 +87,7 @@ class _Writer:
             before=self._neighbour(self._before.get(identifier)),
             after=self._neighbour(self._after.get(identifier)),
             sides=(
-                ("up", "Up: why it is there", self._groups(self._view.up[identifier])),
+                ("up", "Up: why it exists", self._groups(self._view.up[identifier])),
                 ("down", "Down: how it is met", self._groups(self._view.down[identifier])),
             ),
             evidence=_evidence(item),

@@ -21,7 +21,7 @@ _FAR = 2
 """How many neighbours of the second level are drawn by neighbour of the first."""
 _STEP, _BOX, _HIGH, _GAP = 20, 320, 40, 8
 _WIDTH = 2 * _STEP + _BOX + 2
-_LONGEST, _LONGEST_LABEL = 50, 20
+_LONGEST, _LONGEST_LABEL = 46, 20
 _FRAME = f'<rect width="{_BOX}" height="{_HIGH}" rx="4"/>'
 _SUSPECT, _ABSENT = ' class="suspect"', ' class="absent"'
 _NAME = '<text class="name" x="12" y="32">'

@@ -82,7 +82,7 @@ class Pages:
             "index",
             "Start",
             verdict=trace.verdict,
-            sentence=_sentence(trace.verdict, len(items)),
+            sentence=_sentence(trace.verdict, len(items), tested=trace.report is not None),
             total=len(items),
             statuses=statuses,
             table=table,
@@ -201,12 +201,14 @@ def _joined(refer: References, identifiers: list[str]) -> Markup:
     return Markup(" ").join(refer.bare(identifier) for identifier in identifiers)
 
 
-def _sentence(verdict: TraceVerdict, total: int) -> tuple[str, str]:
-    """The verdict in words: what it is, and what it rests on."""
-    held = f"{plural(verdict.justified, 'justified gap')} {'stands' if verdict.justified == 1 else 'stand'} beside it"
+def _sentence(verdict: TraceVerdict, total: int, *, tested: bool) -> tuple[str, str]:
+    """The verdict in words, and the counts from which it follows."""
+    held = f"{plural(verdict.justified, 'gap')} {'is' if verdict.justified == 1 else 'are'} justified"
     if verdict.holds:
-        judged = "nothing is judged yet" if not total else f"{plural(total, 'item')}, no open point, nothing suspect"
-        return "The trace holds.", f"{judged[0].upper()}{judged[1:]}{f'; {held}' if verdict.justified else ''}."
+        judged = f"{plural(total, 'item')}, no open point, nothing suspect" if total else "There is no item"
+        untested = "" if tested else " No test results are recorded, so nothing is verified yet."
+        shown = f"{judged}{f'; {held}' if verdict.justified else ''}.{untested}"
+        return ("The trace holds." if tested else "Every link holds."), shown
     counts = [(verdict.gaps, "open point"), (verdict.suspects, "suspect item")]
     against = " and ".join(plural(count, word) for count, word in counts if count) or "Results that do not hold"
     return (

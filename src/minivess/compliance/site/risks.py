@@ -69,11 +69,11 @@ def _cell(anchor: str, word: str, cell: RiskCell | None, stage: str, references:
 
 
 def risk_rows(view: TraceView, references: References) -> list[RiskRow]:
-    """Every item of kind risk, in the order of the trace."""
+    """Every item of kind risk, in the order of the ids."""
     scales = view.trace.risk
     marks = Marks()
     rows = []
-    for item in view.items:
+    for item in sorted(view.items, key=lambda one: (len(one.id), one.id)):
         if item.kind != "risk":
             continue
         stages = {level.stage: level for level in item.levels}

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 
 from minivess.compliance.site.view import TraceView
 
@@ -38,7 +39,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    filters = (anchor, grouped, moment, plural, seconds, short, step, words)
+    filters = (anchor, commands, grouped, moment, plural, seconds, short, step, words)
     environment.filters.update({function.__name__: function for function in filters})
     environment.filters["hash"] = hash_part
     environment.filters["address"] = address
@@ -48,6 +49,11 @@ def _environment() -> Environment:
 def anchor(text: str) -> str:
     """A text as part of an id: lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "other"
+
+
+def commands(text: str) -> Markup:
+    """A text with what is in backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  the text is escaped
 
 
 def hash_part(text: str) -> str:

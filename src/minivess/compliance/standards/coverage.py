@@ -269,7 +269,7 @@ def _reason(
     given = "; ".join(_stated(clause, one) for one in justifications)
     if status == "met":
         said = (
-            ["as far as a tool can see; a person has to judge the rest"]
+            ["met as far as a tool can check; a person must judge the rest"]
             if _partly(clause, status, attestations)
             else []
         )
@@ -283,7 +283,7 @@ def _reason(
     elif clause.mode == "attest":
         lack = "it has not been attested"
     elif missing:
-        lack = f"not there: {', '.join(missing)}"
+        lack = f"missing evidence: {', '.join(missing)}"
     else:
         lack = "there is no evidence in this project and no attestation"
     return f"its justification has expired: {given}; {lack}" if status == "expired" else lack
@@ -300,9 +300,9 @@ def _next(clause: Clause, missing: tuple[str, ...], justifications: tuple[Justif
         return f"Remove the justification of {justifications[0].subject}." if justifications else ""
     if status == "justified":
         last = min(one.expires for one in justifications)
-        return f"Close it, or justify it anew, before {last} has passed."
+        return f"Close the gap, or renew the justification, by {last}."
     if clause.mode == "item":
-        return f"Let a hazard of the risk file name {clause.id}, or justify why it does not apply."
+        return f"Name {clause.id} in a hazard of the risk file, or justify why it does not apply."
     if clause.mode == "attest":
         return f"Ask the responsible person to attest {clause.id} and sign."
     if not missing:

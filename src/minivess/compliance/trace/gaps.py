@@ -157,7 +157,7 @@ def _lower_classes(graph: Links) -> Iterator[Gap]:
         if whole is not None and part.safety_class < whole.safety_class and part.segregation is None:
             message = (
                 f"{part.id} is of class {part.safety_class}, {whole.id}, of which it is a part, of class "
-                f"{whole.safety_class}: say in `segregation` how it is kept apart"
+                f"{whole.safety_class}: state in `segregation` how it is segregated"
             )
             yield Gap(kind="missing-link", item=part.id, message=message, source=part.source)
 
@@ -229,7 +229,7 @@ def _unverified(graph: Links) -> Iterator[Gap]:
         elif graph.report is not None and (lack := _lack(graph, control.id)) is not None:
             yield _gap("unverified-control", control, lack)
         elif (drilled := graph.drilled.get(control.id)) is not None and drilled.outcome != "noticed":
-            yield _gap("unverified-control", control, f"is not missed when it is away: {drilled.said}")
+            yield _gap("unverified-control", control, f"has no scenario that fails without it: {drilled.said}")
 
 
 def _lack(graph: Links, identifier: str) -> str | None:

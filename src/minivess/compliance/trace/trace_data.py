@@ -230,7 +230,7 @@ def _drill(graph: Links, identifier: str) -> list[LabelledText]:
     one = graph.drilled.get(identifier)
     if one is None:
         return []
-    return [LabelledText(label="When it is away", value=f"{one.outcome} ({one.switch}): {one.said}")]
+    return [LabelledText(label="Without the control", value=f"{one.outcome} ({one.switch}): {one.said}")]
 
 
 def _label(name: str) -> str:

@@ -37,7 +37,7 @@ def read_pack(path: Path) -> tuple[dict[str, bytes], str]:
         files = read_archive(data)
     except InputError as error:
         raise InputError(error.message, path=path, hint=error.hint) from None
-    return files, f"{len(files)} files, and every byte of the archive is what they demand"
+    return files, f"{len(files)} files, and the archive has exactly the bytes that they require"
 
 
 @implements("REQ-038", "RC-13")

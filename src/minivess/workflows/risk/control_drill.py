@@ -119,6 +119,6 @@ def _drilled(source: Path, control: RiskControl, report: ResultReport) -> Drille
         )
     status, said = run_without(source, switch, [one.node for one in results])
     if status not in (PASSED, FAILED):
-        raise CouldNotCheckError(f"{control.id} cannot be taken away: {said}", hint="look at its `switch`")
+        raise CouldNotCheckError(f"{control.id} cannot be removed: {said}", hint="look at its `switch`")
     outcome: Literal["noticed", "unnoticed"] = "noticed" if status == FAILED else "unnoticed"
     return Drilled(control=control.id, outcome=outcome, switch=switch, said=said)

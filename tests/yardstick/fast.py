@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from minivess.compliance.verification import log
+from minivess.compliance.verification import log_entries
 from minivess.records.people.identity import PublicKey
 from tests.support.builders.guarded_log import VERIFY
 
@@ -14,7 +14,7 @@ from tests.support.builders.guarded_log import VERIFY
 @contextmanager
 def remembered_signatures() -> Iterator[None]:
     """Both verifiers remember signatures by key, text and signature."""
-    kept, right = vars(log)["verify"], set[tuple[str, str, str, bytes, bytes]]()
+    kept, right = vars(log_entries)["verify"], set[tuple[str, str, str, bytes, bytes]]()
 
     def verify(key: PublicKey, text: bytes, signature: bytes) -> None:
         asked = (key.key_id, key.algorithm.value, key.spki, text, signature)
@@ -23,12 +23,12 @@ def remembered_signatures() -> Iterator[None]:
             right.add(asked)
 
     arithmetic = {name: getattr(VERIFY, name) for name in ("ed25519_holds", "p256_holds")}
-    setattr(log, "verify", verify)  # noqa: B010
+    setattr(log_entries, "verify", verify)  # noqa: B010
     for name, function in arithmetic.items():
         setattr(VERIFY, name, cache(function))
     try:
         yield
     finally:
-        setattr(log, "verify", kept)  # noqa: B010
+        setattr(log_entries, "verify", kept)  # noqa: B010
         for name, function in arithmetic.items():
             setattr(VERIFY, name, function)

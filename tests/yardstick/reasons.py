@@ -91,14 +91,17 @@ REASONS: tuple[tuple[str, str], ...] = (
     ),
     (r"outbox\.delivered_at", "when an event was delivered follows from no entry"),
     # checks that are taken out
-    (r"verification\.log\.read_entry: _parse\(line, index\)", "the next line reads the same bytes, and more strictly"),
-    (r"verification\.log\.read_details: (_told\(.*|raise VerificationError\(.*malformed.*)", _TWICE),
+    (
+        r"verification\.log_entries\.read_entry: parse_body\(line, index\)",
+        "the next line reads the same bytes, and more strictly",
+    ),
+    (r"verification\.log_entries\.read_details: (_parsed_details\(.*|raise VerificationError\(.*malformed.*)", _TWICE),
     (
         r"(verification\.log\._Run\._check_place|rules\.admission\._created): raise .*entry 0 does not create the log.*",
         _TWICE,
     ),
-    (r"verification\.log\._check_payload: check_payload\(body\.action, payload, complete=False\)", _TWICE),
-    (r"verification\.log\._entry: (_fields\(line, index\)|raise _malformed\(.*)", _TWICE),
+    (r"verification\.log_entries\._check_payload: check_payload\(body\.action, payload, complete=False\)", _TWICE),
+    (r"verification\.log_entries\.strict_entry: (_fields\(line, index\)|raise _malformed\(.*)", _TWICE),
     (r"rules\.admission\.admit: raise VerificationError\(.*malformed payload.*", _TWICE),
     (r"rules\.admission\._check_approval: raise VerificationError\(.*demo keys.*", _TWICE),
     (r"rules\.test_set\.LookHistory\._plan: raise RefusedError\(.*not registered before it.*", _TWICE),

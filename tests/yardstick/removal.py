@@ -25,8 +25,10 @@ from tests.yardstick.cases.case import Case
 
 MODULES = (
     "minivess.compliance.verification.log",
+    "minivess.compliance.verification.log_entries",
     *(f"{rules.__name__}.{one.name}" for one in sorted(iter_modules(rules.__path__), key=lambda one: one.name)),
     "minivess.compliance.identity.register",
+    "minivess.compliance.identity.tenure",
     "minivess.compliance.identity.roots",
 )
 _NO_CHECKS = frozenset({"append", "add", "update", "extend", "pop", "progress", "shutdown", "setdefault"})

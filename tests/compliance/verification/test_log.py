@@ -191,7 +191,8 @@ class TestLongLogs:
 
     def test_it_agrees_with_the_judgement_in_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("minivess.compliance.verification.log._WORTH_A_POOL", 5)
-        monkeypatch.setattr("minivess.compliance.verification.log._CHUNK", 3)
+        monkeypatch.setattr("minivess.compliance.verification.log.CHUNK", 3)
+        monkeypatch.setattr("minivess.compliance.verification.log_entries.CHUNK", 3)
         log = story()
         heard: list[int] = []
         checks, register = verify_log(log.pairs, log.checkpoint, progress=heard.append)

@@ -183,7 +183,7 @@ def _published(facts: dict) -> None:
 @then("the split is refused and both pairs are named")
 def _both(facts: dict) -> None:
     message = facts["error"].message
-    assert "copy (test) and original (train) show the same thing" in message
+    assert "copy (test) and original (train) show the same structure" in message
     assert "once (train) and twice (calibration) share subject s-once" in message
 
 

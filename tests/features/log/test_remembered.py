@@ -333,8 +333,8 @@ def _(story: Story, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING), reopen(story.project.workspace.root) as services:
         for _ in range(2):
             story.record("ada", services)
-    assert [message for message in caplog.messages if "): ada goes on" in message] == [
-        "the log was restored from a backup (`minivess audit log --action log.restored`): ada goes on with the restored one"
+    assert [message for message in caplog.messages if "): ada continues" in message] == [
+        "the log was restored from a backup (`minivess audit log --action log.restored`): ada continues with the restored one"
     ]
 
 

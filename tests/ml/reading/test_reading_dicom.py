@@ -114,7 +114,7 @@ def test_series_that_are_no_volume_are_refused_with_the_slice_at_fault(tmp_path:
         ({"ImagePositionPatient": [10.0, 21.0, 2.0]}, "tilted gantry"),
         ({"PixelSpacing": [0.5, 0.5]}, "different pixel spacing"),
         ({"SeriesInstanceUID": f"{UID}.8"}, "2 series"),
-        ({"ImagePositionPatient": None}, "where it lies"),
+        ({"ImagePositionPatient": None}, "no position"),
         ({"PhotometricInterpretation": "MONOCHROME1"}, "MONOCHROME1"),
         ({"Rows": 4}, "pixels"),
         ({"Rows": 6}, "truncated"),
@@ -205,7 +205,7 @@ def test_a_segmentation_of_another_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "seg.dcm").write_bytes(segmentation(mask()))
     moved = [slice_of(2.0 * n + 1.0, GREY[0], number=n + 1) for n in range(4)]
     write(tmp_path / "ct", moved)
-    with pytest.raises(InputError, match="do not lie on the image's grid"):
+    with pytest.raises(InputError, match="are not on the image's grid"):
         read_case(source("seg.dcm"), tmp_path)
     write(tmp_path / "ct", [slice_of(2.0 * n, GREY[0], number=n + 1) for n in range(3)])
     (tmp_path / "ct" / "003.dcm").unlink()

@@ -84,7 +84,7 @@ def test_nrrd_without_a_unit_asks_for_the_spacing_and_its_place_follows_it(tmp_p
     ("change", "says"),
     [
         ((b"encoding: raw", b"encoding: hex"), "encoded"),
-        ((b"encoding: raw", b"encoding: raw\ndata file: /etc/passwd"), "elsewhere"),
+        ((b"encoding: raw", b"encoding: raw\ndata file: /etc/passwd"), "another file"),
         ((b"sizes: 7 5 3", b"sizes: 99999 99999 99999"), "allowed"),
         ((b"sizes: 7 5 3", b"sizes: 7 5 30"), "truncated"),
         ((b"dimension: 3", b"dimension: 2"), "disagree"),

@@ -285,7 +285,7 @@ def test_published_folds_are_taken_over_and_audited(tmp_path: Path) -> None:
     made = split(SIMPLE, Split(published=name, inner_folds=2), published=published)
     assert [fold.held_out for fold in made.folds] == [("c00", "c01"), ("c02", "c03"), ("c04",)]
     assert all(len(fold.inner) == 2 for fold in made.folds)
-    with pytest.raises(RefusedError, match=r"c01 \(train, fold 1\) and c02 \(train, fold 2\) show the same thing"):
+    with pytest.raises(RefusedError, match=r"c01 \(train, fold 1\) and c02 \(train, fold 2\) show the same structure"):
         split(SIMPLE, Split(published=name), near=[twins("c01", "c02")], published=published)
     with pytest.raises(UsageError, match="has 3 folds, and 4"):
         split(SIMPLE, Split(published=name, folds=4), published=published)

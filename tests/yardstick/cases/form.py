@@ -9,11 +9,14 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import pytest
+
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.checkpoint import Checkpoint, sign_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification import log as verification
+from minivess.compliance.verification import log_entries
 from minivess.foundation.digests import digest_bytes
 from minivess.records.log.entry import Outcome
 from minivess.records.people.identity import KeyAlgorithm
@@ -208,12 +211,9 @@ def _long(pairs: tuple[Pair, ...], note: str) -> str:
 
 def _pooled(pairs: tuple[Pair, ...], note: str) -> str:
     """As a log of many entries is judged, with threads for processes."""
-    names = ("_WORTH_A_POOL", "_CHUNK", "ProcessPoolExecutor")
-    kept = [getattr(verification, name) for name in names]
-    try:
-        for name, value in zip(names, (3, 3, lambda count, _: ThreadPoolExecutor(count)), strict=True):
-            setattr(verification, name, value)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verification, "_WORTH_A_POOL", 3)
+        patch.setattr(verification, "CHUNK", 3)
+        patch.setattr(log_entries, "CHUNK", 3)
+        patch.setattr(verification, "ProcessPoolExecutor", lambda count, _: ThreadPoolExecutor(count))
         return _long(pairs, note)
-    finally:
-        for name, value in zip(names, kept, strict=True):
-            setattr(verification, name, value)

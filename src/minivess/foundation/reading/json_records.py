@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 
+_BRANCH = re.compile(r"[\[(]|^function-")
+"""What pydantic calls one of several kinds that a field may have; a reader knows the field alone."""
 RECORD_LIMIT = 64 << 20
 """The largest file that is read as one record, in bytes."""
 
@@ -24,7 +27,8 @@ def first_error(error: ValidationError, *, whole: str = "") -> str:
         whole: what is named where the error is about the record as a whole and no field of it; empty: nothing.
     """
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or whole
+    places = [str(part) for part in first["loc"]]
+    field = ".".join(place for place in places if not _BRANCH.search(place)) or whole
     return f"{field}: {first['msg']}" if field else str(first["msg"])
 
 

@@ -8,7 +8,10 @@ import pytest
 from sqlmodel import SQLModel
 
 from minivess.compliance.audit.store.database import Database
-from minivess.compliance.audit.store.migration_files import migrations
+from tests.support.lazy_modules import lazily
+
+with lazily("minivess.compliance.audit.store.migration_files"):
+    from minivess.compliance.audit.store import migration_files
 
 pytestmark = pytest.mark.verifies("SU-12")
 
@@ -26,7 +29,7 @@ def test_migrations_make_the_tables_the_code_expects(tmp_path: Path) -> None:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
     with database.asking() as driver:
         assert not database.outdated(driver)
-        assert database.revision(driver) == ScriptDirectory.from_config(migrations()).get_current_head()
+        assert database.revision(driver) == ScriptDirectory.from_config(migration_files.migrations()).get_current_head()
 
 
 def test_commits_are_durable(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from minivess.compliance.rules.admission import LOOK_POLICIES
 from minivess.compliance.rules.look_facts import criteria_digest, subject_of
 from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.paths import Workspace
-from minivess.ml.inference.envelope import derive_envelope
+from minivess.ml.inference.intended_use import derive_envelope
 from minivess.records.data.split import Part
 from minivess.records.device.workspace_files import INTENDED_USE
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord

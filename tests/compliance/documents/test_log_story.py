@@ -9,7 +9,7 @@ import pytest
 
 from minivess.compliance.documents.log_story import ACTIONS, items_digest, log_story
 from minivess.compliance.identity.approvals import approve
-from minivess.compliance.standards.approvals import approvable
+from minivess.compliance.standards.approved_subjects import approvable
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.compliance.trace.link_reviews import item_digest, link_digests
 from minivess.foundation.digests import digest_bytes

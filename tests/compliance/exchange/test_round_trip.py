@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from minivess.compliance.exchange.exporting import export_items, render_items
+from minivess.compliance.exchange.foreign_items import ForeignItem, ForeignLink, Place, tidy, tidy_line
 from minivess.compliance.exchange.importing import import_file
 from minivess.compliance.exchange.mapping import ForeignMapping
-from minivess.compliance.exchange.model import ForeignItem, ForeignLink, Place, tidy, tidy_line
 from minivess.compliance.exchange.reader import read_foreign
 from minivess.compliance.items.items import load_items
 from minivess.foundation.errors import InputError, UsageError

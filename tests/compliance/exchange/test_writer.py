@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
+from minivess.compliance.exchange.foreign_items import Foreign, tidy, tidy_line
 from minivess.compliance.exchange.formats.junit import parse_junit
 from minivess.compliance.exchange.formats.needs import read_needs
 from minivess.compliance.exchange.formats.reqif_file import read_reqif
 from minivess.compliance.exchange.formats.strictdoc import read_strictdoc
 from minivess.compliance.exchange.mapping import ForeignMapping
-from minivess.compliance.exchange.model import Foreign, tidy, tidy_line
 from minivess.compliance.exchange.tables.delimited import read_delimited
 from minivess.compliance.exchange.tables.text_tables import read_text_tables
 from minivess.compliance.exchange.tables.workbook import read_workbook

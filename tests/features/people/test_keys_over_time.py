@@ -34,7 +34,7 @@ from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.log.inspection import reliance_on
 from minivess.workflows.people import accounts
 from minivess.workflows.people.enrolment_checks import checks_in
-from minivess.workflows.people.standing import states_of
+from minivess.workflows.people.key_states import states_of
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from tests.support.builders import audit_logs

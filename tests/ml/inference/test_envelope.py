@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minivess.foundation.errors import InputError, UsageError
-from minivess.ml.inference.envelope import derive_envelope, outside_reasons, signal_measures
+from minivess.ml.inference.intended_use import derive_envelope, outside_reasons, signal_measures
 from minivess.records.models.intended_use import IntendedUse
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st

@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 
 from minivess.foundation.errors import UsageError
+from minivess.observability.lineage.event_validation import validate_event
 from minivess.observability.lineage.events import audit_facet, new_run_id, provenance_facet, run_event
 from minivess.observability.lineage.facets import FACETS, facet, facets_of, lineage_schemas
-from minivess.observability.lineage.validation import validate_event
 from minivess.records.log.entry import Context
 from tests.support.builders.pack_builder import ben, opening_grant, opening_request
 

@@ -13,9 +13,9 @@ import pytest
 
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import UsageError
+from minivess.observability.lineage.event_validation import documents, event_schema, validate_event
 from minivess.observability.lineage.events import audit_facet, error_facet, provenance_facet, run_event
 from minivess.observability.lineage.facets import PRODUCER, SCHEMAS, facet, facets_of
-from minivess.observability.lineage.validation import documents, event_schema, validate_event
 from minivess.records.artifact import Artifact
 from minivess.records.log.entry import Context
 from tests.support.builders.audit_logs import lineage_event

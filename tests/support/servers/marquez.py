@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from minivess.compliance.audit.log import AuditLog
+from minivess.observability.lineage.event_validation import validate_event
 from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import FileTransport, HttpTransport
-from minivess.observability.lineage.validation import validate_event
 from tests.support.builders.audit_logs import lineage_event
 
 HANG_UP, LOSE_THE_ANSWER = 0, 1

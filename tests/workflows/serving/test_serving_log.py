@@ -17,7 +17,7 @@ from minivess.records.log.entry import Outcome
 from minivess.records.log.serving_log import RefusalReason
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.people import accounts
-from minivess.workflows.people.standing import states_of
+from minivess.workflows.people.key_states import states_of
 from minivess.workflows.serving.serving_log import Pace, ServingLog
 from minivess.workflows.serving.site import open_serving_log
 from minivess.workflows.session.recording import recorded

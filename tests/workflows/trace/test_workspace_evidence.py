@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from minivess.compliance.standards.collectors.inputs import EvidenceSources
 from minivess.compliance.standards.collectors.registry import collect
-from minivess.compliance.standards.collectors.sources import EvidenceSources
 from minivess.compliance.standards.evidence_names import evidence
 from minivess.compliance.trace.tree import Tree
 from minivess.workflows.release import build, signing

@@ -271,7 +271,7 @@ def apply_proposal(project: Path, file: Path, actor: str | None, as_json: bool) 
 @click.pass_obj
 def list_identities(project: Path, as_json: bool) -> None:
     """List the people and services of the project, with their state."""
-    from minivess.workflows.people.standing import known_identities
+    from minivess.workflows.people.key_states import known_identities
 
     known = known_identities(Workspace.find(project))
     if as_json:

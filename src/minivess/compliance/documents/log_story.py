@@ -12,7 +12,7 @@ from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.items.items import Items
 from minivess.compliance.rules.log_facts import LogFacts
-from minivess.compliance.standards.approvals import APPROVED, BY_REVIEWER, approvable
+from minivess.compliance.standards.approved_subjects import APPROVED, BY_REVIEWER, approvable
 from minivess.compliance.trace.link_reviews import LinkKey, item_digest, link_digests
 from minivess.compliance.trace.links import Links
 from minivess.compliance.trace.tree import Tree

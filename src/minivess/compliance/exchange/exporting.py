@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from minivess.compliance.exchange.foreign_items import ForeignItem, ForeignLink, Place, tidy, tidy_line, trimmed
 from minivess.compliance.exchange.formats.needs import write_needs
 from minivess.compliance.exchange.formats.reqif_export import write_reqif
-from minivess.compliance.exchange.model import ForeignItem, ForeignLink, Place, tidy, tidy_line, trimmed
 from minivess.compliance.exchange.tables.delimited import write_delimited
 from minivess.compliance.exchange.tables.text_tables import write_markdown
 from minivess.compliance.exchange.tables.workbook import write_workbook

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from minivess.compliance.exchange.foreign_items import ForeignItem, Remark, lost, short
 from minivess.compliance.exchange.mapping import CONTROL_KIND, ForeignMapping
-from minivess.compliance.exchange.model import ForeignItem, Remark, lost, short
 from minivess.compliance.exchange.words import our_word
 from minivess.records.items.items import Item
 from minivess.records.items.kinds import Kind, link_fields

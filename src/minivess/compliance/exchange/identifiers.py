@@ -7,8 +7,8 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
+from minivess.compliance.exchange.foreign_items import ForeignItem
 from minivess.compliance.exchange.mapping import PREFIXES
-from minivess.compliance.exchange.model import ForeignItem
 from minivess.foundation.errors import InputError
 
 _OURS = re.compile(rf"({'|'.join(sorted(PREFIXES, key=len, reverse=True))})-([0-9]{{2,5}})")

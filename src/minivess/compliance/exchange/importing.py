@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from minivess.compliance.exchange.foreign_items import Place, Remark
 from minivess.compliance.exchange.mapping import ForeignMapping, read_mapping
-from minivess.compliance.exchange.model import Place, Remark
 from minivess.compliance.exchange.reader import read_foreign
 from minivess.compliance.exchange.translate import ImportedItem, translate
 from minivess.compliance.exchange.writer import Written, write_items

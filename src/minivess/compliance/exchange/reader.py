@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from minivess.compliance.exchange.foreign_items import MAX_FILE, Foreign
 from minivess.compliance.exchange.formats.doorstop import is_tree, read_item_file, read_tree
 from minivess.compliance.exchange.formats.needs import read_needs
 from minivess.compliance.exchange.formats.reqif_file import read_reqif
 from minivess.compliance.exchange.formats.strictdoc import read_strictdoc
 from minivess.compliance.exchange.mapping import ForeignMapping
-from minivess.compliance.exchange.model import MAX_FILE, Foreign
 from minivess.compliance.exchange.tables.delimited import read_delimited
 from minivess.compliance.exchange.tables.text_tables import read_text_tables
 from minivess.compliance.exchange.tables.workbook import read_workbook

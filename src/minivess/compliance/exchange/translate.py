@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minivess.compliance.exchange.fields import check_fields, fields_of
-from minivess.compliance.exchange.identifiers import Allocator, origins
-from minivess.compliance.exchange.mapping import IGNORE, OUR_LINKS, ForeignMapping
-from minivess.compliance.exchange.model import (
+from minivess.compliance.exchange.foreign_items import (
     Foreign,
     ForeignItem,
     ForeignLink,
@@ -20,6 +18,8 @@ from minivess.compliance.exchange.model import (
     lost,
     short,
 )
+from minivess.compliance.exchange.identifiers import Allocator, origins
+from minivess.compliance.exchange.mapping import IGNORE, OUR_LINKS, ForeignMapping
 from minivess.compliance.exchange.vocabulary import plain
 from minivess.compliance.exchange.words import kind_of_id, kind_of_word, points_down, relation_of_word
 from minivess.records.items.kinds import Kind, kind_of, link_fields

@@ -20,8 +20,8 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.files import write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import read_json_record
+from minivess.ml.synthesis.case_files import nifti, ome_tiff, swc, truth
 from minivess.ml.synthesis.exact import length
-from minivess.ml.synthesis.files import nifti, ome_tiff, swc, truth
 from minivess.ml.synthesis.parameters import GENERATOR, SynthesisParameters
 from minivess.ml.synthesis.vasculature import Centreline
 from minivess.ml.synthesis.volume import synthesise

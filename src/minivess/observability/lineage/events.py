@@ -14,8 +14,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from minivess.foundation.clock import timestamp
+from minivess.observability.lineage.event_validation import validate_event
 from minivess.observability.lineage.facets import PRODUCER, facet
-from minivess.observability.lineage.validation import validate_event
 from minivess.records.artifact import Artifact
 from minivess.records.log.entry import Context
 

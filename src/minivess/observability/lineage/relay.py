@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from minivess.foundation.errors import CouldNotCheckError, UsageError
 from minivess.foundation.implements import implements
+from minivess.observability.lineage.event_validation import validate_event
 from minivess.observability.lineage.transports import Change, Transport
-from minivess.observability.lineage.validation import validate_event
 
 _BATCH = 200
 

@@ -40,7 +40,7 @@ def export(services: Services, signer: Signer) -> ExportRecord:
         calibration, version = held.calibration, held.version
         predictor, _ = load_ensemble(services, held)
     from minivess.ml.export.onnx import to_onnx
-    from minivess.ml.inference.envelope import derive_envelope
+    from minivess.ml.inference.intended_use import derive_envelope
     from minivess.ml.inference.normalisation import normalise
 
     spec = services.project.model

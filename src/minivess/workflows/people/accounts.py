@@ -29,7 +29,7 @@ from minivess.records.log.witnessed import Checked
 from minivess.records.people.approval import Envelope, PolicyRule
 from minivess.records.people.identity import LOG_IDENTITY, Identity, PublicKey
 from minivess.records.people.roles import IdentityKind, Role
-from minivess.workflows.people.standing import counts
+from minivess.workflows.people.key_states import counts
 from minivess.workflows.session import remembered_checkpoints
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader

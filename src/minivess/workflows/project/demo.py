@@ -26,7 +26,7 @@ from typing import Any
 from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.items.items import load_items
-from minivess.compliance.standards.approvals import BY_REVIEWER, required_approvals
+from minivess.compliance.standards.approved_subjects import BY_REVIEWER, required_approvals
 from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageError, VerificationError
 from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
 from minivess.foundation.implements import implements

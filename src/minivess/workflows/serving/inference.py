@@ -18,7 +18,7 @@ from minivess.compliance.audit.promotions import PROMOTING, Promotions
 from minivess.foundation.digests import digest_bytes, digest_json
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.ml.inference.envelope import Spacing, outside_reasons
+from minivess.ml.inference.intended_use import Spacing, outside_reasons
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import Predictor
 from minivess.records.artifact import Artifact

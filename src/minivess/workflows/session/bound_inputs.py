@@ -253,7 +253,7 @@ class BoundInputs:
         """
         if self.knows(INTENDED_USE):
             return self.record(INTENDED_USE, IntendedUse)
-        from minivess.ml.inference.envelope import derive_envelope
+        from minivess.ml.inference.intended_use import derive_envelope
 
         return derive_envelope(
             (case.image, case.record.spacing_um) for case in self.cases(Part.TRAIN, Part.CALIBRATION)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from minivess.compliance.facts.lock_file import read_lock
 from minivess.compliance.items.items import load_items
 from minivess.compliance.standards.catalogue import SafetyClass, catalogues
+from minivess.compliance.standards.collectors.inputs import EvidenceSources, PackEvidence, WorkspaceEvidence
 from minivess.compliance.standards.collectors.items import considered
 from minivess.compliance.standards.collectors.registry import collect
-from minivess.compliance.standards.collectors.sources import EvidenceSources, PackEvidence, WorkspaceEvidence
 from minivess.compliance.standards.coverage import Attested, Coverage, Facts, coverage, refuse_strangers
 from minivess.compliance.trace.link_reviews import item_digest
 from minivess.compliance.trace.tree import Tree

@@ -10,7 +10,7 @@ from minivess.compliance.documents.log_story import items_digest
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.items.items import load_items
 from minivess.compliance.rules.log_facts import LogFacts
-from minivess.compliance.standards.approvals import BY_REVIEWER, approvable, approved
+from minivess.compliance.standards.approved_subjects import BY_REVIEWER, approvable, approved
 from minivess.compliance.trace.link_reviews import (
     LinkKey,
     State,

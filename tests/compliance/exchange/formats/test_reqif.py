@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from minivess.compliance.exchange.foreign_items import ForeignLink
 from minivess.compliance.exchange.formats.reqif_file import read_reqif
 from minivess.compliance.exchange.importing import import_file
 from minivess.compliance.exchange.mapping import ForeignMapping
-from minivess.compliance.exchange.model import ForeignLink
 from minivess.foundation.errors import InputError
 
 pytestmark = pytest.mark.verifies("SU-19")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from minivess.compliance.exchange.foreign_items import Foreign, ForeignLink
 from minivess.compliance.exchange.formats.doorstop import read_item_file, read_tree
 from minivess.compliance.exchange.formats.needs import read_needs
 from minivess.compliance.exchange.formats.strictdoc import read_strictdoc
 from minivess.compliance.exchange.importing import import_file
 from minivess.compliance.exchange.mapping import ForeignMapping
-from minivess.compliance.exchange.model import Foreign, ForeignLink
 from minivess.foundation.errors import InputError
 
 pytestmark = pytest.mark.verifies("SU-19")

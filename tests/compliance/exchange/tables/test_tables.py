@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from minivess.compliance.exchange.foreign_items import Foreign
 from minivess.compliance.exchange.importing import import_file
 from minivess.compliance.exchange.mapping import ForeignMapping
-from minivess.compliance.exchange.model import Foreign
 from minivess.compliance.exchange.reader import read_foreign
 from minivess.compliance.exchange.tables.delimited import read_delimited
 from minivess.compliance.exchange.tables.workbook import read_workbook

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from minivess.compliance.exchange.foreign_items import Foreign
 from minivess.compliance.exchange.mapping import ForeignMapping
-from minivess.compliance.exchange.model import Foreign
 from minivess.compliance.exchange.tables.text_tables import read_text_tables
 from minivess.foundation.errors import InputError
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from minivess.compliance.exchange.mapping import ForeignMapping
-from minivess.compliance.exchange.model import (
+from minivess.compliance.exchange.foreign_items import (
     MAX_FILE,
     MAX_ITEMS,
     Foreign,
@@ -20,6 +19,7 @@ from minivess.compliance.exchange.model import (
     lost,
     short,
 )
+from minivess.compliance.exchange.mapping import ForeignMapping
 from minivess.compliance.exchange.tables.item_rows import recognise
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from minivess.compliance.exchange.mapping import PREFIXES
-from minivess.compliance.exchange.model import (
+from minivess.compliance.exchange.foreign_items import (
     MAX_FILE,
     Place,
     Remark,
@@ -22,6 +21,7 @@ from minivess.compliance.exchange.model import (
     tidy,
     tidy_line,
 )
+from minivess.compliance.exchange.mapping import PREFIXES
 from minivess.compliance.exchange.untrusted.xml_tree import Element, parse_xml
 from minivess.compliance.exchange.vocabulary import names_of
 from minivess.foundation.errors import InputError

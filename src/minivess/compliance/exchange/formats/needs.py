@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from minivess.compliance.exchange.mapping import ForeignMapping
-from minivess.compliance.exchange.model import (
+from minivess.compliance.exchange.foreign_items import (
     Foreign,
     ForeignItem,
     ForeignLink,
@@ -19,6 +18,7 @@ from minivess.compliance.exchange.model import (
     lost,
     short,
 )
+from minivess.compliance.exchange.mapping import ForeignMapping
 from minivess.compliance.exchange.tables.item_rows import recognise
 from minivess.compliance.exchange.untrusted.encodings import decode
 from minivess.foundation.errors import InputError

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from minivess.compliance.exchange.foreign_items import ForeignItem
 from minivess.compliance.exchange.formats.reqif_file import (
     NO_KIND,
     OUTSIDE,
@@ -21,7 +22,6 @@ from minivess.compliance.exchange.formats.reqif_file import (
     OWN_TOOL,
 )
 from minivess.compliance.exchange.formats.rich_text import to_xhtml
-from minivess.compliance.exchange.model import ForeignItem
 
 _SHORT, _RICH = "_type_short", "_type_rich"
 _LONGEST = 1000

@@ -9,9 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from minivess.compliance.exchange.formats.rich_text import embedded, from_xhtml
-from minivess.compliance.exchange.mapping import ForeignMapping
-from minivess.compliance.exchange.model import (
+from minivess.compliance.exchange.foreign_items import (
     Foreign,
     ForeignItem,
     ForeignLink,
@@ -24,6 +22,8 @@ from minivess.compliance.exchange.model import (
     short,
     tidy_line,
 )
+from minivess.compliance.exchange.formats.rich_text import embedded, from_xhtml
+from minivess.compliance.exchange.mapping import ForeignMapping
 from minivess.compliance.exchange.tables.item_rows import recognise
 from minivess.compliance.exchange.untrusted.encodings import decode
 from minivess.compliance.exchange.untrusted.xml_tree import guard_xml

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from minivess.compliance.exchange.foreign_items import Foreign, ForeignLink, Place, Remark, Row, lost, short
 from minivess.compliance.exchange.mapping import ForeignMapping
-from minivess.compliance.exchange.model import Foreign, ForeignLink, Place, Remark, Row, lost, short
 from minivess.compliance.exchange.tables.item_rows import recognise
 from minivess.compliance.exchange.untrusted.encodings import decode
 from minivess.foundation.errors import InputError

@@ -11,17 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from minivess.compliance.exchange.mapping import (
-    IDENTIFIER,
-    OUR_FIELDS,
-    OUR_LINKS,
-    TEXT,
-    TITLE,
-    ForeignMapping,
-    assign,
-    known_names,
-)
-from minivess.compliance.exchange.model import (
+from minivess.compliance.exchange.foreign_items import (
     Foreign,
     ForeignItem,
     ForeignLink,
@@ -33,6 +23,16 @@ from minivess.compliance.exchange.model import (
     free_name,
     short,
     tidy_line,
+)
+from minivess.compliance.exchange.mapping import (
+    IDENTIFIER,
+    OUR_FIELDS,
+    OUR_LINKS,
+    TEXT,
+    TITLE,
+    ForeignMapping,
+    assign,
+    known_names,
 )
 from minivess.compliance.exchange.tables.fmea import fmea_columns, fmea_rows, is_fmea
 from minivess.compliance.exchange.tables.item_rows import recognise

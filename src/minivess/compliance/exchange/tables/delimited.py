@@ -7,8 +7,8 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 
+from minivess.compliance.exchange.foreign_items import MAX_FILE, Foreign, ForeignItem, Place, Remark
 from minivess.compliance.exchange.mapping import ForeignMapping
-from minivess.compliance.exchange.model import MAX_FILE, Foreign, ForeignItem, Place, Remark
 from minivess.compliance.exchange.tables.cell_rows import Cells, Grid, header_score, own_table, read_grid
 from minivess.compliance.exchange.untrusted.encodings import decode
 

@@ -12,13 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
-from minivess.compliance.exchange.mapping import (
-    FMEA_COLUMNS,
-    IGNORE,
-    ForeignMapping,
-    assign,
-)
-from minivess.compliance.exchange.model import (
+from minivess.compliance.exchange.foreign_items import (
     ForeignItem,
     ForeignLink,
     Place,
@@ -29,6 +23,12 @@ from minivess.compliance.exchange.model import (
     lost,
     tidy_line,
     tidy_row,
+)
+from minivess.compliance.exchange.mapping import (
+    FMEA_COLUMNS,
+    IGNORE,
+    ForeignMapping,
+    assign,
 )
 from minivess.compliance.exchange.vocabulary import names_of, plain
 

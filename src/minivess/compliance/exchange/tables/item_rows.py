@@ -5,18 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from minivess.compliance.exchange.mapping import (
-    IDENTIFIER,
-    IGNORE,
-    KIND,
-    LINKS,
-    OUR_LINKS,
-    TEXT,
-    TITLE,
-    ForeignMapping,
-    assign,
-)
-from minivess.compliance.exchange.model import (
+from minivess.compliance.exchange.foreign_items import (
     Foreign,
     ForeignItem,
     ForeignLink,
@@ -27,6 +16,17 @@ from minivess.compliance.exchange.model import (
     short,
     tidy_line,
     tidy_row,
+)
+from minivess.compliance.exchange.mapping import (
+    IDENTIFIER,
+    IGNORE,
+    KIND,
+    LINKS,
+    OUR_LINKS,
+    TEXT,
+    TITLE,
+    ForeignMapping,
+    assign,
 )
 
 _SEPARATORS = re.compile(r"[\n;,|]+")

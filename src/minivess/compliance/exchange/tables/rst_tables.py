@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from minivess.compliance.exchange.model import MAX_FILE
+from minivess.compliance.exchange.foreign_items import MAX_FILE
 from minivess.compliance.exchange.tables.cell_rows import Cells, TextTable
 from minivess.foundation.errors import InputError
 

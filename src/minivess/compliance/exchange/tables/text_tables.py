@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from minivess.compliance.exchange.foreign_items import Foreign, ForeignItem, Place, Remark, short
 from minivess.compliance.exchange.mapping import ForeignMapping
-from minivess.compliance.exchange.model import Foreign, ForeignItem, Place, Remark, short
 from minivess.compliance.exchange.tables.cell_rows import Grid, own_table, read_grid
 from minivess.compliance.exchange.untrusted.encodings import decode
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
+from minivess.compliance.exchange.foreign_items import Foreign, ForeignItem, Place, Remark, check_count, short
 from minivess.compliance.exchange.mapping import ForeignMapping
-from minivess.compliance.exchange.model import Foreign, ForeignItem, Place, Remark, check_count, short
 from minivess.compliance.exchange.tables.cell_rows import Cells, Grid, filled_down, own_table, read_grid
 from minivess.compliance.exchange.untrusted.xml_tree import guard_xml, parse_xml
 from minivess.compliance.exchange.untrusted.zip_guard import read_zip

@@ -5,7 +5,7 @@ Whatever was guessed is said in a remark.
 
 from __future__ import annotations
 
-from minivess.compliance.exchange.model import Place, Remark
+from minivess.compliance.exchange.foreign_items import Place, Remark
 
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),

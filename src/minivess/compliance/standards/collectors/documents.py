@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from minivess.compliance.standards.collectors.inputs import Collector, EvidenceSources
 from minivess.compliance.standards.collectors.source_files import source_text
-from minivess.compliance.standards.collectors.sources import Collector, EvidenceSources
 from minivess.compliance.standards.required_documents import Document, documents, unanswered
 
 

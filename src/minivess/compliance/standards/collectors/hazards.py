@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from minivess.compliance.standards.catalogue import ml_hazards
+from minivess.compliance.standards.collectors.inputs import Collector, EvidenceSources
 from minivess.compliance.standards.collectors.items import considered
-from minivess.compliance.standards.collectors.sources import Collector, EvidenceSources
 from minivess.compliance.standards.coverage import Facts, coverage, nothing_open
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import chain
 from types import MappingProxyType
 
+from minivess.compliance.standards.collectors.inputs import Collector, EvidenceSources
 from minivess.compliance.standards.collectors.item_facts import ItemFacts, package_key
-from minivess.compliance.standards.collectors.sources import Collector, EvidenceSources
 from minivess.records.items.item_parts import Cause
 from minivess.records.items.items import (
     Anomaly,

@@ -20,7 +20,7 @@ from minivess.compliance.standards.collectors import (
     source_tree,
     workspace,
 )
-from minivess.compliance.standards.collectors.sources import Collector, EvidenceSources
+from minivess.compliance.standards.collectors.inputs import Collector, EvidenceSources
 from minivess.compliance.standards.evidence_names import FoundIn, evidence
 from minivess.foundation.errors import MinivessError
 from minivess.foundation.implements import implements

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from minivess.compliance.standards.collectors.sources import Collector, EvidenceSources, PackEvidence
+from minivess.compliance.standards.collectors.inputs import Collector, EvidenceSources, PackEvidence
 from minivess.records.items.items import Anomaly
 
 _SIGNATURES = "release signatures"

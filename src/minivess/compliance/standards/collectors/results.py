@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from minivess.compliance.standards.collectors.sources import Collector, EvidenceSources
+from minivess.compliance.standards.collectors.inputs import Collector, EvidenceSources
 from minivess.compliance.trace.tree import Tree
 from minivess.records.items.items import SoftwareItem, SoftwareUnit
 from minivess.records.items.risk_items import RiskControl

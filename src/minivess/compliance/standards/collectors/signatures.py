@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from minivess.compliance.standards.approvals import approved, required_approvals
-from minivess.compliance.standards.collectors.sources import Collector, EvidenceSources
+from minivess.compliance.standards.approved_subjects import approved, required_approvals
+from minivess.compliance.standards.collectors.inputs import Collector, EvidenceSources
 
 NAMES = ("plan-approved", "changes-approved", "requirements-reviewed", "risk-reviewed", "problem-trends")
 

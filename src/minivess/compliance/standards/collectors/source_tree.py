@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from minivess.compliance.standards.collectors.inputs import Collector, EvidenceSources
 from minivess.compliance.standards.collectors.source_files import pyproject, source_text
-from minivess.compliance.standards.collectors.sources import Collector, EvidenceSources
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.files import read_limited
 from minivess.records.items.risk_plan import missing_reasons

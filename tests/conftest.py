@@ -33,6 +33,21 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+_LONGEST = ("yardstick", "features", "integration", "workflows", "serving")
+"""Rooms with the files that take longest: they come first, so that no process waits for the last of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files."""
+    folder = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        room = item.path.relative_to(folder).parts[0] if item.path.is_relative_to(folder) else ""
+        return _LONGEST.index(room) if room in _LONGEST else len(_LONGEST)
+
+    items.sort(key=rank)
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """As many processes as there are processors, and none beside this one where a single file or test is run."""
     one = len(config.args) == 1 and config.args[0].partition("::")[0].endswith(".py")

@@ -16,7 +16,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
@@ -78,8 +77,9 @@ def overlay(pictures: Pictures) -> bytes:
     along z.
     """
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(11, 6.4), dpi=150, layout=ConstrainedLayoutEngine(h_pad=0.12, hspace=0.04))
+        figure = Figure(figsize=(11, 6.4), dpi=150)
         axes = figure.subplots(2, 4)
+        _margins(figure, left=0.1, right=0.1, top=0.55, bottom=0.5, wspace=0.06, hspace=0.2)
         for row, (name, case) in zip(axes, (("Best", pictures.best), ("Worst", pictures.worst)), strict=True):
             _overlay_row(row, name, case)
         figure.legend(
@@ -88,7 +88,7 @@ def overlay(pictures: Pictures) -> bytes:
                 Patch(color=BLUE, label="missed"),
                 Patch(color=ORANGE, label="added"),
             ],
-            loc="outside lower right",
+            loc="lower right",
             ncols=3,
         )
         return _render(figure, "png")
@@ -97,8 +97,9 @@ def overlay(pictures: Pictures) -> bytes:
 def reliability(record: EvaluationRecord, pictures: Pictures) -> bytes:
     """Reliability diagrams over all voxels and in the band along the reference's border, SVG."""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(8.4, 5.2), layout="constrained")
+        figure = Figure(figsize=(8.4, 5.2))
         axes = figure.subplots(2, 2, height_ratios=(3.2, 1), sharex=True)
+        _margins(figure, left=0.8, right=0.15, top=0.6, bottom=0.5, wspace=0.2, hspace=0.12)
         titles = ("All voxels", f"Within {BAND_VOXELS} voxels of the reference's border")
         for column, (title, bins, ece) in enumerate(
             zip(titles, (pictures.everywhere, pictures.band), (record.ece, record.band_ece), strict=True)
@@ -114,16 +115,18 @@ def measures_by_case(record: EvaluationRecord) -> bytes:
     """Every measure of every case, worst Dice at the bottom, with means and intervals, and the baseline's Dice, SVG."""
     cases = sorted(record.cases, key=lambda row: (row.dice, row.case))
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(11, min(max(2.0 + 0.27 * len(cases), 3.2), 24)), layout="constrained")
+        figure = Figure(figsize=(11, min(max(2.0 + 0.27 * len(cases), 3.2), 24)))
         axes = figure.subplots(1, len(record.measures), sharey=True, squeeze=False)[0]
+        size = 8 if len(cases) <= 40 else 5
+        names = max(len(_label(row)) for row in cases) * 0.62 * size / 72  # inches, of letters as wide as they come
+        _margins(figure, left=0.25 + names, right=0.15, top=0.65, bottom=0.75, wspace=0.18, hspace=0)
         for axis, measure in zip(axes, record.measures, strict=True):
             _measure_panel(axis, cases, measure, record.aggregates.get(measure.name))
             if measure.name == DICE:
                 _baseline_marks(axis, cases, record.baseline)
-        size = 8 if len(cases) <= 40 else 5
         axes[0].set_yticks(range(len(cases)), [_label(row) for row in cases], fontsize=size)
         axes[0].set_ylim(-0.6, len(cases) - 0.4)
-        figure.legend(handles=_case_legend(record.certainty), loc="outside lower center", ncols=3)
+        figure.legend(handles=_case_legend(record.certainty), loc="lower center", ncols=3)
         return _render(figure, "svg")
 
 
@@ -248,6 +251,24 @@ def _case_legend(certainty: str) -> list[Any]:
 
 def _label(row: CaseMeasures) -> str:
     return row.case if row.case == row.subject else f"{row.case} ({row.subject})"
+
+
+def _margins(figure: Figure, *, left: float, right: float, top: float, bottom: float, **between: float) -> None:
+    """Margins in inches, fixed: a layout that measures every text draws the figure twice.
+
+    Args:
+        figure: to be changed.
+        left: as the others, in inches.
+        right: see left.
+        top: see left.
+        bottom: see left.
+        between: `wspace` and `hspace`, in shares of an axis.
+    """
+    width, height = figure.get_size_inches()
+    left = min(left, width / 3)
+    figure.subplots_adjust(
+        left=left / width, right=1 - right / width, top=1 - top / height, bottom=bottom / height, **between
+    )
 
 
 def _render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:

@@ -16,6 +16,7 @@ from minivess.compliance.documents.dossier import Dossier, gather
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.documents.start_page import index_page, key_figures, odometer_sentence
 from minivess.foundation.errors import InputError
+from minivess.records.device.release import GateResult
 from minivess.records.evaluation.measures import MEASURES
 from tests.support.builders.new_measure import NAME, TITLE, add_measure
 from tests.support.builders.release_builder import TEMPLATES, make_release
@@ -81,6 +82,30 @@ def test_a_new_measure_is_on_the_start_page_and_the_model_card(
     assert f'<th scope="row">{TITLE}</th>' in card
     assert '<th scope="col" class="figure">Recall</th>' in card
     assert card.count('<td class="figure">0.123</td>') == len(cases)
+
+
+@pytest.mark.verifies("REQ-040")
+def test_a_gate_that_counts_nothing_wrong_is_a_sentence_on_the_start_page(dossier: Dossier) -> None:
+    gate = GateResult(
+        id="criteria",
+        kind="criteria",
+        title="Unmet acceptance criteria",
+        passed=True,
+        value=0.0,
+        comparison="at most",
+        limit=0.0,
+        margin=0.0,
+        message="All 3 acceptance criteria met",
+        mend="",
+    )
+    missed = gate.model_copy(update={"passed": False, "value": 1.0, "margin": -1.0, "message": "dice is too low"})
+    inputs = dossier.inputs
+    page = index_page(Renderer(TEMPLATES), replace(dossier, inputs=replace(inputs, gates=(gate,))), [])
+    assert '<th scope="row">All 3 acceptance criteria met</th>' in page
+    assert gate.title not in page
+    page = index_page(Renderer(TEMPLATES), replace(dossier, inputs=replace(inputs, gates=(missed,))), [])
+    assert gate.title in page
+    assert "dice is too low" in page
 
 
 @pytest.mark.verifies("REQ-107")

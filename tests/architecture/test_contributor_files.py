@@ -58,4 +58,5 @@ def test_the_workflow_runs_on_each_supported_python() -> None:
     assert {name: job["steps"][-1]["run"] for name, job in jobs.items()} == {
         "lint": "bash .ci/run lint",
         "tests": "bash .ci/run tests",
+        "slow": "bash .ci/run slow",
     }

@@ -18,15 +18,12 @@ from minivess.ml.measures.cldice import cldice
 from minivess.ml.measures.dice import dice
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.evaluation.evaluation import (
-    AnalysisPlan,
-    Conventions,
     Criterion,
-    EvaluationPlan,
     EvaluationRecord,
     Interval,
-    Looks,
 )
 from minivess.records.evaluation.measures import MEASURES
+from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
 from tests.support.builders.new_measure import NAME, add_measure
 from tests.support.lazy_modules import lazily
 
@@ -110,18 +107,8 @@ def _(story: Story) -> None:
         ((record, story.cases[record.id][0]) for record in records),
         story.predict,
         story.label,
-        EvaluationPlan(
-            analysis=AnalysisPlan(
-                mask_threshold=0.5,
-                conventions=Conventions(tolerance_um=2.0, bootstrap=200),
-                seed=0,
-                looks=Looks(),
-                criteria=(),
-            ),
-            model=DIGEST,
-            data=DIGEST,
-            request="scenario",
-            baseline_threshold=tune_threshold([vessel(9)]),
+        evaluation_plan(
+            analysis_plan(), digest=DIGEST, request="scenario", baseline_threshold=tune_threshold([vessel(9)])
         ),
     )
 

@@ -14,24 +14,13 @@ from minivess.ml.evaluation.evaluate import Pictures, evaluate
 from minivess.ml.measures.dice import dice
 from minivess.ml.measures.hd95_um import hd95_um
 from minivess.records.data.dataset import CaseRecord
-from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, EvaluationPlan, EvaluationRecord, Looks
+from minivess.records.evaluation.evaluation import EvaluationRecord
+from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
 
 pytestmark = pytest.mark.verifies("SU-33")
 
 DIGEST = f"sha256:{'2' * 64}"
-PLAN = EvaluationPlan(
-    analysis=AnalysisPlan(
-        mask_threshold=0.5,
-        conventions=Conventions(tolerance_um=2.0, bootstrap=200),
-        seed=0,
-        looks=Looks(),
-        criteria=(),
-    ),
-    model=DIGEST,
-    data=DIGEST,
-    request="r-1",
-    baseline_threshold=1.0,
-)
+PLAN = evaluation_plan(analysis_plan(), digest=DIGEST, request="r-1")
 Vessels = Callable[[int], tuple[np.ndarray, np.ndarray]]
 MakeRecord = Callable[[str, str], CaseRecord]
 

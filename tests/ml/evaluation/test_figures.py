@@ -11,7 +11,8 @@ import pytest
 
 from minivess.ml.evaluation.evaluate import Pictures, evaluate
 from minivess.records.data.dataset import CaseRecord
-from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, EvaluationPlan, EvaluationRecord, Looks
+from minivess.records.evaluation.evaluation import EvaluationRecord
+from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
 from tests.support.lazy_modules import lazily
 
 with lazily("minivess.ml.evaluation.figures"):
@@ -31,19 +32,7 @@ def evaluated(
         ((case_record(name, name), image) for name, (image, _) in volumes.items()),
         np.zeros_like if blind else (lambda image: (image > 4).astype(np.float32)),
         lambda case: volumes[case][1],
-        EvaluationPlan(
-            analysis=AnalysisPlan(
-                mask_threshold=0.5,
-                conventions=Conventions(tolerance_um=2.0, bootstrap=100),
-                seed=0,
-                looks=Looks(),
-                criteria=(),
-            ),
-            model=DIGEST,
-            data=DIGEST,
-            request="r",
-            baseline_threshold=1.0,
-        ),
+        evaluation_plan(analysis_plan(bootstrap=100), digest=DIGEST, request="r"),
     )
 
 

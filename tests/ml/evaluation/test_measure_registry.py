@@ -25,16 +25,13 @@ from minivess.records.data.dataset import CaseRecord
 from minivess.records.device.project import Project
 from minivess.records.device.release import GateFacts, ReleasePolicy
 from minivess.records.evaluation.evaluation import (
-    AnalysisPlan,
     CaseMeasures,
-    Conventions,
     Criterion,
-    EvaluationPlan,
     EvaluationRecord,
-    Looks,
 )
 from minivess.records.evaluation.measures import MEASURES
 from tests.support import earlier
+from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
 from tests.support.builders.new_measure import add_measure
 from tests.support.lazy_modules import lazily
 
@@ -73,19 +70,13 @@ def test_a_new_measure_is_in_records_criteria_gates_and_pages(
     add_measure(tmp_path / "measures", monkeypatch)
     volumes = {name: vessels(seed) for seed, name in enumerate(("a", "b"))}
     criterion = Criterion.model_validate({"measure": "voxel_recall", "at_least": 0.5})
-    plan = AnalysisPlan(
-        mask_threshold=0.5,
-        conventions=Conventions(tolerance_um=2.0, bootstrap=100),
-        seed=0,
-        looks=Looks(),
-        criteria=(criterion,),
-    )
+    plan = analysis_plan(criterion, bootstrap=100)
     assert plan.measures == ("dice", "cldice", "nsd", "hd95_um", "voxel_recall")
     record, pictures = evaluate(
         ((case_record(name, name), image) for name, (image, _) in volumes.items()),
         lambda image: (image > 4).astype(np.float32),
         lambda case: volumes[case][1],
-        EvaluationPlan(analysis=plan, model=DIGEST, data=DIGEST, request="r", baseline_threshold=1.0),
+        evaluation_plan(plan, digest=DIGEST, request="r"),
     )
     image, mask = volumes["a"]
     expected = np.count_nonzero((image > 4) & mask) / np.count_nonzero(mask)

@@ -1,0 +1,25 @@
+"""The plan of an evaluation on small volumes: a tolerance of 2 µm, a mask threshold of .5 and few draws."""
+
+from __future__ import annotations
+
+from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, EvaluationPlan, Looks
+
+
+def analysis_plan(*criteria: Criterion, bootstrap: int = 200) -> AnalysisPlan:
+    """The analysis alone, with these criteria."""
+    return AnalysisPlan(
+        mask_threshold=0.5,
+        conventions=Conventions(tolerance_um=2.0, bootstrap=bootstrap),
+        seed=0,
+        looks=Looks(),
+        criteria=criteria,
+    )
+
+
+def evaluation_plan(
+    analysis: AnalysisPlan, *, digest: str, request: str, baseline_threshold: float = 1.0
+) -> EvaluationPlan:
+    """The plan of a model and data that have the same digest."""
+    return EvaluationPlan(
+        analysis=analysis, model=digest, data=digest, request=request, baseline_threshold=baseline_threshold
+    )

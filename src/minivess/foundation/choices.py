@@ -1,9 +1,9 @@
-"""Choosing a row of a registry by its name."""
+"""Choosing by name: the row of a registry, and the nearest word when there is none."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from minivess.foundation.errors import UsageError
 
@@ -21,6 +21,15 @@ def choose[T](rows: Mapping[str, T], name: str, *, what: str) -> T:
     """
     if name in rows:
         return rows[name]
-    close = difflib.get_close_matches(name, list(rows), n=1)
-    hint = f"did you mean `{close[0]}`?" if close else f"known: {', '.join(rows)}"
-    raise UsageError(f"there is no {what} {name!r}", hint=hint)
+    raise UsageError(f"there is no {what} {name!r}", hint=_meant(name, rows) or f"known: {', '.join(rows)}")
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """A hint that names the nearest of what is known, or all of it when nothing is near (at most twelve)."""
+    return _meant(word, known) or (f"known here: {', '.join(sorted(known)[:12])}" if known else "")
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    """The hint that names the nearest word; empty when none is near."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean `{close[0]}`?" if close else ""

@@ -16,10 +16,10 @@ from typing import Any, Literal
 
 from minivess.compliance.standards.catalogue import Catalogue, Clause, DocumentationLevel, SafetyClass
 from minivess.compliance.standards.evidence_names import evidence
+from minivess.foundation.choices import nearest
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
-from minivess.foundation.reading.yaml_records import nearest
 from minivess.records.items.justification import Justification, applicable
 from minivess.records.items.trace_data import ClauseAttestation, ClauseCoverage, Reason
 

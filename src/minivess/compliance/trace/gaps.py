@@ -11,8 +11,8 @@ from minivess.compliance.risk.risk_file import risk_gaps
 from minivess.compliance.trace.allocation import misallocated
 from minivess.compliance.trace.links import Links
 from minivess.compliance.trace.residual_risk import residual, unexamined
+from minivess.foundation.choices import nearest
 from minivess.foundation.implements import implements
-from minivess.foundation.reading.yaml_records import nearest
 from minivess.records.items.items import Item, Requirement, SoftwareItem, Source
 from minivess.records.items.kinds import KINDS, kind_of, link_fields
 from minivess.records.items.risk_items import (

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from minivess.compliance.items.items import Items
 from minivess.compliance.trace.links import Links
+from minivess.foundation.choices import nearest
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.foundation.reading.yaml_records import nearest
 from minivess.records.items.items import Attestation, Requirement
 from minivess.records.items.kinds import links_of
 from minivess.records.items.risk_items import RiskControl

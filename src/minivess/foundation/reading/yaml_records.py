@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -11,19 +10,12 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from minivess.foundation.choices import nearest
 from minivess.foundation.errors import InputError
 from minivess.foundation.reading.strict_yaml import LIMITS, Limits, YamlList, YamlMap, line_at, load_yaml
 
 _MOST_REASONS = 20
 """Problems of one file that an error names."""
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """A hint that names the nearest of what is known, or all of it when nothing is near (at most twelve)."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean `{close[0]}`?"
-    return f"known here: {', '.join(sorted(known)[:12])}" if known else ""
 
 
 def read_record[R: BaseModel](path: Path, record: type[R], *, limits: Limits = LIMITS, shown: str | None = None) -> R:

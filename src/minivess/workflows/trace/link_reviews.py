@@ -19,9 +19,9 @@ from minivess.compliance.trace.link_reviews import (
     states,
     write_reviews,
 )
+from minivess.foundation.choices import nearest
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
-from minivess.foundation.reading.yaml_records import nearest
 from minivess.records.items.trace import Signature
 from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads.evidence import BaselineTaken

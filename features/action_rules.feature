@@ -54,3 +54,14 @@ Feature: The log accepts only actions that their actors may perform
     When a second root signs and it is adopted
     Then the log follows table 2 from the next entry on
     And the log verifies with all its earlier entries
+
+  @REQ-225
+  Scenario Outline: A release does not rest on an entry that is not what it says
+    Given a log in which a release is prepared that rests on <what>
+    Then both verifiers name the entry of the preparation
+
+    Examples:
+      | what                              |
+      | an entry by another digest        |
+      | an entry of another action        |
+      | a run of another action           |

@@ -90,6 +90,7 @@ FIELDS = {
     "model.promote": "model stage reason",
     "policy.register": "policy",
     "release.build": "version tag_manifest gates files",
+    "release.prepare": "layout device tool chain environment sbom manifest files",
     "release.sign": "version tag_manifest envelope",
     "risk.drill": "noticed unnoticed tree",
     "roots.changed": "roots threshold envelopes log_key? possession?",
@@ -943,21 +944,22 @@ TABLES = {
  "format": "minivess-actions/1",
  "number": 2,
  "actions": {
-  "calibration": {"by": ["developer"], "checks": ["makes"], "log": "device"},
-  "criteria.register": {"by": ["developer", "release-manager"], "checks": ["criteria", "registration"], "log": "device"},
+  "calibration": {"by": ["developer"], "checks": ["makes", "references"], "log": "device"},
+  "criteria.register": {"by": ["developer", "release-manager"],
+   "checks": ["criteria", "registration", "references"], "log": "device"},
   "data.add": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
   "data.card": {"by": ["person"], "checks": [], "log": "device"},
-  "data.ingest": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
+  "data.ingest": {"by": ["developer", "release-manager"], "checks": ["references"], "log": "device"},
   "data.leakage": {"by": ["person"], "checks": [], "log": "device"},
   "data.profile": {"by": ["person"], "checks": [], "log": "device"},
   "data.pull": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
   "data.push": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
-  "data.seal": {"by": ["developer"], "checks": ["seal", "registration"], "log": "device"},
-  "data.split": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
-  "data.validate": {"by": ["person"], "checks": [], "log": "device"},
-  "ensemble": {"by": ["developer"], "checks": ["makes"], "log": "device"},
+  "data.seal": {"by": ["developer"], "checks": ["seal", "registration", "references"], "log": "device"},
+  "data.split": {"by": ["developer", "release-manager"], "checks": ["references"], "log": "device"},
+  "data.validate": {"by": ["person"], "checks": ["references"], "log": "device"},
+  "ensemble": {"by": ["developer"], "checks": ["makes", "references"], "log": "device"},
   "entry.erased": {"by": ["root", "release-manager"], "checks": [], "log": "any"},
-  "evaluation": {"by": ["person"], "checks": ["evaluation"], "log": "device"},
+  "evaluation": {"by": ["person"], "checks": ["evaluation", "references"], "log": "device"},
   "identity.enrolled": {"by": ["root", "release-manager"], "checks": ["enrolment"], "log": "any"},
   "identity.locked": {"by": ["log"], "checks": [], "log": "any"},
   "identity.refused": {"by": ["log"], "checks": [], "log": "any"},
@@ -971,32 +973,41 @@ TABLES = {
   "inference.refusals": {"by": ["service"], "checks": [], "log": "serving"},
   "log.created": {"by": ["root"], "checks": [], "log": "any"},
   "log.restored": {"by": ["root", "release-manager"], "checks": ["restored"], "log": "any"},
-  "model.export": {"by": ["developer"], "checks": ["makes"], "log": "device"},
+  "model.export": {"by": ["developer"], "checks": ["makes", "references"], "log": "device"},
   "model.promote": {"by": ["release-manager"], "checks": ["promotion"], "log": "device"},
-  "policy.register": {"by": ["release-manager"], "checks": ["registration"], "log": "device"},
+  "policy.register": {"by": ["release-manager"], "checks": ["registration", "references"], "log": "device"},
   "release.build": {"by": ["release-manager"], "checks": ["build"], "log": "device"},
+  "release.prepare": {"by": ["release-manager"], "checks": ["references", "preparation"], "log": "device"},
   "release.sign": {"by": ["person"], "checks": ["signature"], "log": "device"},
-  "risk.drill": {"by": ["person"], "checks": [], "log": "device"},
+  "risk.drill": {"by": ["person"], "checks": ["references"], "log": "device"},
   "roots.changed": {"by": ["root", "release-manager"], "checks": [], "log": "any"},
   "rules.adopted": {"by": ["root", "release-manager"], "checks": ["adoption"], "log": "any"},
-  "run.disposition": {"by": ["developer", "release-manager"], "checks": [], "log": "device"},
-  "scenarios": {"by": ["person"], "checks": [], "log": "device"},
+  "run.disposition": {"by": ["developer", "release-manager"], "checks": ["references"], "log": "device"},
+  "scenarios": {"by": ["person"], "checks": ["references"], "log": "device"},
   "serving.anchored": {"by": ["service"], "checks": [], "log": "device"},
   "serving.enrolled": {"by": ["service"], "checks": [], "log": "device"},
-  "test-set.approve": {"by": ["independent-reviewer", "custodian"], "checks": ["approval"], "log": "device"},
-  "test-set.request": {"by": ["developer", "release-manager"], "checks": ["request", "registration"], "log": "device"},
+  "test-set.approve": {"by": ["independent-reviewer", "custodian"],
+   "checks": ["approval", "references"], "log": "device"},
+  "test-set.request": {"by": ["developer", "release-manager"],
+   "checks": ["request", "registration", "references"], "log": "device"},
   "time.attested": {"by": ["log", "person"], "checks": [], "log": "device"},
   "trace.approve": {"by": ["person"], "checks": [], "log": "device"},
   "trace.attest": {"by": ["person"], "checks": [], "log": "device"},
   "trace.baseline": {"by": ["person"], "checks": [], "log": "device"},
   "trace.review": {"by": ["person"], "checks": [], "log": "device"},
-  "training": {"by": ["developer"], "checks": ["makes"], "log": "device"}
+  "training": {"by": ["developer"], "checks": ["makes", "references"], "log": "device"}
  }
 }"""
     )
 }
 TABLE_1 = "sha256:8031933fd9c02258dc583bf53647cb24f054987c2349385c8ff4cbfd88482072"
 """The digest of actions-1.json, which says what 0.1.0 did."""
+ROLES = {"ingest": "data.ingest", "validation": "data.validate", "split": "data.split", "seal": "data.seal"}
+ROLES.update(run="training", disposition="run.disposition", ensemble="ensemble", calibration="calibration")
+ROLES.update(export="model.export", criteria="criteria.register", policy="policy.register", request="test-set.request")
+ROLES.update(approval="test-set.approve", evaluation="evaluation", scenarios="scenarios", drill="risk.drill")
+"""What a release can rest on: the action of the entry in each role."""
+LINKS = set(ROLES.values())
 MAKING = {"training", "ensemble", "calibration", "model.export"}
 
 
@@ -1012,6 +1023,26 @@ PLAN_FIELDS = {"measures", "mask", "mask_threshold", "conventions", "intervals",
 PLAN_FIELDS |= {"published", "seed", "looks", "criteria", "notes"}
 CONVENTIONS = {"tolerance_um", "foreground_connectivity", "both_empty", "one_empty", "border", "skeleton"}
 CONVENTIONS |= {"bootstrap", "bootstrap_unit"}
+
+
+def chain_of(chain):
+    """Role and reference of every entry that a release names."""
+    lists = {"runs": ("run", "disposition"), "looks": ("approval", "evaluation")}
+    only(chain, set(ROLES) - {"run", "disposition", "drill"} | {"runs", "looks"}, {"drill"})
+    pairs = [(role, chain[role]) for role in ROLES if role in chain]
+    for name, (first, second) in lists.items():
+        need(chain[name], "a release without " + name)
+        for item in chain[name]:
+            only(item, {first}, {second})
+            pairs += [(first, item[first]), (second, item.get(second))]
+    found = [
+        (role, named)
+        for role, named in pairs
+        if named is not None or role not in {"drill", "disposition", "evaluation"}
+    ]
+    for _, named in found:
+        only(named, {"index", "digest"})
+    return found
 
 
 def named(artifacts, name):
@@ -1100,7 +1131,7 @@ class Standing:
         self.made, self.steps, self.asked, self.exported, self.evaluated = {}, {}, {}, set(), set()
         self.services, self.sealed, self.packs, self.serving = {}, {}, {}, {}
         self.witnesses, self.former_witnesses, self.judged, self.places = {}, set(), None, {}
-        self.restores = []
+        self.restores, self.links, self.prepared = [], {}, None
         self.policies, self.seals, self.seal, self.approved = {}, {}, None, []
 
     def words(self):
@@ -1130,6 +1161,8 @@ class Standing:
             (self.check_adoption if action == "rules.adopted" else self.check_restored)(body, people)
         if done:
             self.follow(body)
+        if self.table and action in LINKS and outcome in {"completed", "failed"}:
+            self.links[index] = (action, outcome, digest_of(body), {item["digest"] for item in body["outputs"]})
 
     def follow_started(self, body):
         """An entry that ends an action names the one that started it, by the same actor, and nothing ends twice."""
@@ -1444,7 +1477,34 @@ class Standing:
 
     def check_build(self, body, people):
         """A release names its model."""
-        need(body["context"]["model"], "builds a release without naming its model")
+        model, version = body["context"]["model"], body["payload"]["version"]
+        need(model, "builds a release without naming its model")
+        need(self.prepared, "builds a release that no release.prepare prepared")
+        need(self.prepared == (version, model), "builds another version or model than was prepared")
+
+    def link(self, index, digest):
+        """An earlier entry that others can rest on, as they name it."""
+        need(index in self.links, "rests on entry %s, which is no earlier entry of that kind" % index)
+        need(self.links[index][2] == digest, "names entry %s by another digest" % index)
+        return self.links[index]
+
+    def check_references(self, body, people):
+        """Inputs that name entries of this log name them as they are."""
+        for item in body["inputs"]:
+            if item["name"].startswith("log/"):
+                match = re.fullmatch(r"log/(0|[1-9][0-9]{0,15})", item["name"], re.ASCII)
+                need(match, "has an input %s, which is not the name of an entry" % item["name"])
+                self.link(int(match[1]), item["digest"])
+
+    def check_preparation(self, body, people):
+        """A release rests on completed entries of the right actions, and its model was exported by one of them."""
+        for role, named in chain_of(body["payload"]["chain"]):
+            action, outcome, _, _ = self.link(named["index"], named["digest"])
+            need(action == ROLES[role], "entry %d is %s and not the %s" % (named["index"], action, ROLES[role]))
+            need(outcome == "completed" or role == "run", "entry %d was not completed" % named["index"])
+        made = self.links[body["payload"]["chain"]["export"]["index"]][3]
+        need(body["context"]["model"] in made, "names a model that its export did not make")
+        self.prepared = body["payload"]["device"]["version"], body["context"]["model"]
 
     def check_signature(self, body, people):
         """A signature under a pack that this log built; a reviewer had no part in its model."""

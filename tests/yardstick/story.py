@@ -272,6 +272,10 @@ def _change_roots(log: YardLog) -> None:
 
 
 def _release(log: YardLog) -> None:
+    chain = log.chain() | {"drill": log.reference("risk.drill")}
+    chain["runs"][0]["disposition"] = log.reference("run.disposition")
+    chain["looks"][0]["evaluation"] = log.references("evaluation")[0]
+    log.prepare(cleo(), chain=chain)
     log.build(cleo())
     for who, role, meaning in (
         (dan(), Role.CUSTODIAN, Meaning.REVIEW),

@@ -97,6 +97,44 @@ def _foreign_note(log: GuardedLog) -> str:
     return sign_note(log.head, generate(KeyAlgorithm.ED25519))
 
 
+def _rests_on(log: GuardedLog, action: str, *, index: int = 0, digest: str = "", name: str = "") -> None:
+    """A repeated calibration that names an earlier entry: its index and digest may be those of another."""
+    reference = log.reference(action)
+    named = Artifact(name=name or f"log/{reference['index'] + index}", digest=digest or reference["digest"])
+    payload = {"temperature": 1.0, "threshold": 0.2, "target_recall": 0.9, "cases": 2}
+    outputs = [Artifact(name="models/calibration.json", digest=OTHER)]
+    log.append(ada(), "calibration", payload, inputs=(named,), outputs=outputs)
+
+
+WRONG_REFERENCES: dict[str, Callable[[GuardedLog], Any]] = {
+    "an entry by another digest": lambda log: _rests_on(log, "ensemble", digest=OTHER),
+    "the entry after it": lambda log: _rests_on(log, "ensemble", index=1),
+    "itself": lambda log: _rests_on(log, "ensemble", index=len(log.entries) - log.reference("ensemble")["index"]),
+    "an enrolment": lambda log: _rests_on(log, "identity.enrolled"),
+    "a name that is no index": lambda log: _rests_on(log, "ensemble", name="log/01"),
+}
+
+
+def _prepare(log: GuardedLog, **roles: Any) -> None:
+    log.prepare(cleo(), chain=log.chain() | roles)
+
+
+WRONG_CHAINS: dict[str, Callable[[GuardedLog], Any]] = {
+    "an entry by another digest": lambda log: _prepare(log, seal=log.reference("data.seal") | {"digest": OTHER}),
+    "an entry to come": lambda log: _prepare(log, seal=log.reference("data.seal") | {"index": len(log.entries) + 4}),
+    "an entry of another action": lambda log: _prepare(log, calibration=log.reference("ensemble")),
+    "an entry that cannot be rested on": lambda log: _prepare(log, policy=log.reference("identity.enrolled")),
+    "a run of another action": lambda log: _prepare(log, runs=[{"run": log.reference("ensemble")}]),
+    "a disposition that is an ensemble": lambda log: _prepare(
+        log, runs=[{"run": log.reference("training"), "disposition": log.reference("ensemble")}]
+    ),
+    "a look that nobody approved": lambda log: _prepare(log, looks=[{"approval": log.reference("test-set.request")}]),
+    "no run": lambda log: _prepare(log, runs=[]),
+    "no look": lambda log: _prepare(log, looks=[]),
+    "a role that there is not": lambda log: _prepare(log, figures=log.reference("evaluation")),
+}
+
+
 def _lower(policy: ReleasePolicy, limit: float) -> ReleasePolicy:
     gates = tuple(gate.model_copy(update={"at_least": limit}) for gate in policy.gates)
     return policy.model_copy(update={"gates": gates})
@@ -176,6 +214,7 @@ GOOD: dict[str, Story] = {
     "stricter plan and policy after a look": then(logs.evaluated, _stricter),
     "laxer plan and policy for another test part": then(logs.evaluated, _fresh),
     "the same seal once more": then(logs.evaluated, lambda log: log.seal(ada(), "ben", "dan")),
+    "an entry that names what it rests on": then(logs.evaluated, lambda log: _rests_on(log, "model.export")),
     "everything up to a signed release": then(logs.built, lambda log: log.sign(ben())),
     "the same evaluation once more": then(logs.approved, _repeated),
     "a custodian runs the evaluation": then(lambda: logs.approved("custodian"), lambda log: log.evaluate(ben())),
@@ -198,6 +237,16 @@ def eva_trained() -> GuardedLog:
         step(ada())
     log.policy(cleo())
     return log
+
+
+def _released(log: GuardedLog) -> None:
+    """From an exported model to a pack that was built."""
+    wish = _wish(log)
+    log.approve(ben(), grant(wish, ben()))
+    log.evaluate(ada(), wish.id)
+    log.gather(ada())
+    log.prepare(cleo())
+    log.build(cleo())
 
 
 def _eva_asked() -> GuardedLog:
@@ -370,10 +419,22 @@ BAD: dict[str, Story] = {
     ),
     "production without an evaluation": then(logs.exported, lambda log: log.promote(cleo())),
     "a promotion of a model that nobody made": then(logs.evaluated, lambda log: log.promote(cleo(), OTHER)),
-    "a release that names no model": then(logs.evaluated, lambda log: log.build(cleo(), model=None)),
+    "a release that names no model": then(logs.prepared, lambda log: log.build(cleo(), model=None)),
+    "a release that was not prepared": then(logs.evaluated, lambda log: log.build(cleo())),
+    "a release of another model than was prepared": then(logs.prepared, lambda log: log.build(cleo(), model=OTHER)),
+    "a release of another version than was prepared": then(
+        logs.prepared, lambda log: [log.prepare(cleo(), version="2.0"), log.build(cleo())]
+    ),
+    "a developer prepares a release": then(logs.prepared, lambda log: log.prepare(ada())),
+    "a release is prepared with a model of nobody": then(logs.prepared, lambda log: log.prepare(cleo(), model=OTHER)),
+    **{f"a release rests on {name}": then(logs.prepared, step) for name, step in WRONG_CHAINS.items()},
+    **{f"an entry rests on {name}": then(logs.evaluated, step) for name, step in WRONG_REFERENCES.items()},
     "a signature under another pack": then(logs.built, lambda log: log.sign(ben(), pack=OTHER)),
     "a signature under another version": then(logs.built, lambda log: log.sign(ben(), version="2.0")),
-    "a review by who trained": then(eva_trained, lambda log: [log.build(cleo()), log.sign(both_roles())]),
+    "a review by who trained": then(
+        eva_trained,
+        lambda log: [_released(log), log.sign(both_roles())],
+    ),
     "an action that was started by another": then(logs.sealed, _started_by_another),
     "an action that the table does not have": then(
         logs.begun, lambda log: log.append(ada(), "data.invented", {}, outcome=Outcome.FAILED)

@@ -118,6 +118,12 @@ def _(story: Story) -> None:
     story.said = guarded_log.both(log)
 
 
+@given(parsers.parse("a log in which a release is prepared that rests on {what}"))
+def _(story: Story, what: str) -> None:
+    story.guarded = test_admission.BAD[f"a release rests on {what}"]()
+    story.said = guarded_log.both(story.guarded)
+
+
 @when("it is verified")
 def _(story: Story) -> None:
     assert story.guarded is not None

@@ -22,6 +22,7 @@ from minivess.compliance.rules.look_facts import criteria_digest, subject_of
 from minivess.compliance.verification.log import SIGNATURES, verify_entries
 from minivess.foundation.digests import digest_bytes
 from minivess.records.artifact import Artifact
+from minivess.records.device.preparation import ROLES
 from minivess.records.device.registration import SealTerms
 from minivess.records.device.release import MetricGate, ReleasePolicy
 from minivess.records.evaluation.evaluation import AnalysisPlan, level_of_all
@@ -214,6 +215,62 @@ class GuardedLog(LogBuilder):
     def promote(self, by: Signer, model: str = MODEL, stage: str = "production") -> Entry:
         return self.append(by, "model.promote", {"model": model, "stage": stage, "reason": "released"})
 
+    def reference(self, action: str) -> dict[str, Any]:
+        """A reference to the newest completed entry of an action."""
+        found = [one.body for one in self.entries if (one.body.action, one.body.outcome) == (action, Outcome.COMPLETED)]
+        return {"index": found[-1].index, "digest": digest_of(found[-1])}
+
+    def references(self, action: str) -> list[dict[str, Any]]:
+        """References to every entry of an action that ended."""
+        ended = {Outcome.COMPLETED, Outcome.FAILED}
+        found = [one.body for one in self.entries if one.body.action == action and one.body.outcome in ended]
+        return [{"index": body.index, "digest": digest_of(body)} for body in found]
+
+    def chain(self) -> dict[str, Any]:
+        """The newest entry in each role of a release."""
+        roles = {role: action for role, action in ROLES.items() if role not in {"run", "disposition", "drill"}}
+        return {
+            **{role: self.reference(action) for role, action in roles.items()},
+            "runs": [{"run": one} for one in self.references("training")],
+            "looks": [{"approval": one} for one in self.references("test-set.approve")],
+        }
+
+    def gather(self, by: Signer) -> None:
+        """The steps on data and the results that a release names, where they are not there yet."""
+        parts = {"train": 4, "calibration": 2, "test": 4}
+        counts = {"rules": 3, "notes": 0, "warnings": 0, "blocking": 0}
+        results = {"passed": 3, "failed": 0, "skipped": 0, "tree": digest_bytes(b"tree")}
+        there = {one.body.action for one in self.entries if one.body.outcome is Outcome.COMPLETED}
+        for action, payload, name in (
+            ("data.ingest", {"dataset": "synthetic", "cases": 10}, "data/manifest.json"),
+            ("data.validate", counts, "data/validation.json"),
+            ("data.split", parts, "data/split.json"),
+            ("scenarios", results, "evidence/verification/results.json"),
+        ):
+            if action not in there:
+                self.append(by, action, payload, outputs=[made(name, digest_bytes(name.encode()))])
+
+    def prepare(
+        self, by: Signer, *, model: str | None = MODEL, version: str = "1.0", chain: dict[str, Any] | None = None
+    ) -> Entry:
+        payload = {
+            "layout": 2,
+            "device": {
+                "name": "vessel-segmenter",
+                "version": version,
+                "manufacturer": "Example Devices",
+                "intended_use": "Delineates vessels.",
+                "safety_class": "B",
+            },
+            "tool": {"name": "minivess", "version": "0.2.0"},
+            "chain": chain or self.chain(),
+            "environment": digest_bytes(b"lock"),
+            "sbom": digest_bytes(b"sbom"),
+            "manifest": digest_bytes(b"manifest"),
+            "files": 12,
+        }
+        return self.append(by, "release.prepare", payload, context=Context(model=model))
+
     def build(self, by: Signer, *, model: str | None = MODEL) -> Entry:
         payload = {"version": "1.0", "tag_manifest": PACK, "gates": 1, "files": 1}
         return self.append(by, "release.build", payload, context=Context(model=model))
@@ -279,8 +336,15 @@ def evaluated() -> GuardedLog:
     return log
 
 
-def built() -> GuardedLog:
+def prepared() -> GuardedLog:
     log = evaluated()
+    log.gather(ada())
+    log.prepare(cleo())
+    return log
+
+
+def built() -> GuardedLog:
+    log = prepared()
     log.build(cleo())
     return log
 

@@ -24,11 +24,13 @@ from minivess.compliance.rules.look_facts import same_person, subject_of
 from minivess.compliance.rules.looks import ACTIONS as TEST_SET_ACTIONS
 from minivess.compliance.rules.looks import EVALUATION
 from minivess.compliance.rules.makers import STEPS
+from minivess.compliance.rules.references import Preparation, is_link
 from minivess.compliance.rules.registrations import ACTIONS as REGISTRATIONS
 from minivess.compliance.rules.restores import RESTORED, check_restored, restore_in
-from minivess.compliance.rules.standing import BuiltPack, Standing
+from minivess.compliance.rules.standing import Standing
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
 from minivess.foundation.implements import implements
+from minivess.records.device.preparation import ReleasePrepared
 from minivess.records.log.action_table import RulesAdopted
 from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.log.payloads.by_action import PAYLOADS
@@ -81,7 +83,7 @@ def admit(standing: Standing, body: Any) -> Standing:
             _check_spelling(standing, body)
             for name in row.checks:
                 CHECKS[name](standing, body)
-        after = _folded(standing, body)
+        after = _linked(_folded(standing, body), body)
     except RefusedError as error:
         raise VerificationError(error.message, hint=error.hint) from None
     except (ValidationError, InputError):
@@ -149,6 +151,13 @@ def _folded(standing: Standing, body: Any) -> Standing:
     return fold(standing, body)
 
 
+def _linked(standing: Standing, body: Any) -> Standing:
+    """The state in which later entries can rest on this one, if it is of that kind."""
+    if standing.rules.number == 1 or not is_link(body):
+        return standing
+    return replace(standing, references=standing.references.extend(body))
+
+
 def _people_changed(standing: Standing, body: EntryBody) -> Standing:
     entry = Entry.model_construct(body=body, signature="")
     after = standing.with_register(standing.register.extend(entry))
@@ -176,9 +185,14 @@ def _restored(standing: Standing, body: EntryBody) -> Standing:
     return replace(standing, restores=(*standing.restores, restore_in(body)))
 
 
+def _prepared(standing: Standing, body: EntryBody) -> Standing:
+    prepared = ReleasePrepared.model_validate(body.payload)
+    return replace(standing, prepared=Preparation(prepared.device.version, body.context.model))
+
+
 def _built(standing: Standing, body: EntryBody) -> Standing:
     built = ReleaseBuilt.model_validate(body.payload)
-    pack = BuiltPack(built.version, body.context.model)
+    pack = Preparation(built.version, body.context.model)
     return replace(standing, packs={**standing.packs, built.tag_manifest: pack})
 
 
@@ -315,8 +329,16 @@ def _check_promotion(standing: Standing, body: EntryBody) -> None:
 
 
 def _check_build(standing: Standing, body: EntryBody) -> None:
-    if body.context.model is None:
-        raise VerificationError("a release names its model")
+    version = ReleaseBuilt.model_validate(body.payload).version
+    Preparation(version, body.context.model).check_prepared(standing.prepared)
+
+
+def _check_references(standing: Standing, body: EntryBody) -> None:
+    standing.references.check_inputs(body)
+
+
+def _check_preparation(standing: Standing, body: EntryBody) -> None:
+    standing.references.check_chain(ReleasePrepared.model_validate(body.payload), body.context.model)
 
 
 @implements("REQ-131", "RC-41")
@@ -353,6 +375,8 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "approval": _check_approval,
         "evaluation": _check_evaluation,
         "promotion": _check_promotion,
+        "references": _check_references,
+        "preparation": _check_preparation,
         "build": _check_build,
         "signature": _check_signature,
     }
@@ -371,6 +395,7 @@ _FOLDS: Mapping[str, Callable[[Standing, EntryBody], Standing]] = MappingProxyTy
         "policy.register": _registered,
         "test-set.request": _requested,
         EVALUATION: _evaluated,
+        "release.prepare": _prepared,
         "release.build": _built,
         **dict.fromkeys(SERVING_ACTIONS, _serving),
         "identity.witness": _witness_announced,

@@ -16,6 +16,7 @@ from minivess.compliance.proofs.serving_logs import ServingLogs
 from minivess.compliance.rules.actions import ANYONE, LOG, PERSON, ROOT, ActionRule, ActionTable, LogKind, table
 from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.rules.makers import Makers
+from minivess.compliance.rules.references import Preparation, References
 from minivess.compliance.rules.registrations import Registrations
 from minivess.compliance.rules.restores import Restore
 from minivess.foundation.errors import VerificationError
@@ -24,14 +25,6 @@ from minivess.records.people.identity import LOG_IDENTITY, Identity
 from minivess.records.people.roles import IdentityKind, Role
 
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class BuiltPack:
-    """What `release.build` says of a pack."""
-
-    version: str
-    model: str | None
 
 
 @dataclass(frozen=True)
@@ -56,7 +49,11 @@ class Standing:
     """The serving logs of the device, with their newest checkpoints."""
     registrations: Registrations = field(default_factory=Registrations)
     """What was fixed before looks at the test set."""
-    packs: Mapping[str, BuiltPack] = _NOTHING
+    references: References = field(default_factory=References)
+    """The entries that others may rest on."""
+    prepared: Preparation | None = None
+    """The newest release that was prepared."""
+    packs: Mapping[str, Preparation] = _NOTHING
     """The packs that were built, by the digest of their tag manifest."""
     restores: tuple[Restore, ...] = ()
     """The backups from which the log went on."""

@@ -25,6 +25,7 @@ from minivess.foundation.reading.json_records import first_error
 from minivess.observability.lineage.entry_events import event_of_draft
 from minivess.observability.lineage.events import new_run_id
 from minivess.records.artifact import Artifact
+from minivess.records.device.preparation import CHAIN_ACTIONS
 from minivess.records.log.entry import Context, Draft, Outcome
 from minivess.records.log.payloads.by_action import PAYLOADS
 from minivess.records.log.payloads.identities import IdentityRefused
@@ -89,6 +90,24 @@ class Recording:
         artifact = _artifact(name, source)
         self._inputs = (*(item for item in self._inputs if item.name != name), artifact)
         return artifact
+
+    def rest_on(self, index: int) -> None:
+        """Note an earlier entry that this one rests on, besides those that made its inputs.
+
+        Raises:
+            VerificationError: the log has no such entry that something can rest on.
+        """
+        reference = self._services.log.standing.references.artifact(index)
+        self.input(reference.name, reference.digest)
+
+    def _references(self) -> tuple[Artifact, ...]:
+        """The inputs, with the entries that made them: each input names its file, and this names where it comes from."""
+        if self._action not in CHAIN_ACTIONS:
+            return self._inputs
+        known = self._services.log.standing.references
+        named = {one.name for one in self._inputs}
+        made = (known.artifact(index) for index in known.makers_of(self._inputs))
+        return (*self._inputs, *(one for one in made if one.name not in named))
 
     def output(self, name: str, source: str | Path) -> Artifact:
         """Note something that was made.
@@ -201,7 +220,7 @@ class Recording:
             action=self._action,
             outcome=outcome,
             context=self._context,
-            inputs=self._inputs,
+            inputs=self._references() if outcome is Outcome.COMPLETED else self._inputs,
             outputs=tuple(self._outputs.values()),
             started=self._started,
             payload=payload,

@@ -10,6 +10,7 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import first_error
 from minivess.records.base import Observation, Record
+from minivess.records.device.preparation import ReleasePrepared
 from minivess.records.device.registration import PolicyRegistered
 from minivess.records.log.action_table import RulesAdopted
 from minivess.records.log.payloads.data import (
@@ -107,6 +108,7 @@ PAYLOADS: dict[str, type[Record]] = {
     "trace.baseline": BaselineTaken,
     "trace.attest": ClauseAttested,
     "trace.approve": SubjectApproved,
+    "release.prepare": ReleasePrepared,
     "release.build": ReleaseBuilt,
     "release.sign": ReleaseSigned,
 }

@@ -9,7 +9,8 @@ import pytest
 from minivess.compliance.facts.gates import judge, load_policy
 from minivess.foundation.errors import InputError
 from minivess.records.device.release import GateFacts, GateResult, ReleasePolicy
-from minivess.records.evaluation.evaluation import CaseMeasures, Interval
+from minivess.records.evaluation.cases import CaseMeasures
+from minivess.records.evaluation.evaluation import Interval
 from minivess.records.items.items import Source
 from minivess.records.items.trace import Gap, RecordedResult
 from tests.support.builders.release_builder import POLICY, make_release

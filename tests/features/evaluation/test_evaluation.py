@@ -12,7 +12,6 @@ from pytest_bdd import given, scenarios, then, when
 from minivess.compliance.documents.result_tables import cases_csv
 from minivess.ml.evaluation.acceptance_criteria import Judgement, judge
 from minivess.ml.evaluation.baseline import tune_threshold
-from minivess.ml.evaluation.bootstrap import bootstrap_mean
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.measures.cldice import cldice
 from minivess.ml.measures.dice import dice
@@ -22,6 +21,7 @@ from minivess.records.evaluation.evaluation import (
     EvaluationRecord,
     Interval,
 )
+from minivess.records.evaluation.intervals import mean_interval
 from minivess.records.evaluation.measures import MEASURES
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
 from tests.support.builders.new_measure import NAME, add_measure
@@ -108,7 +108,11 @@ def _(story: Story) -> None:
         story.predict,
         story.label,
         evaluation_plan(
-            analysis_plan(), digest=DIGEST, request="scenario", baseline_threshold=tune_threshold([vessel(9)])
+            analysis_plan(),
+            digest=DIGEST,
+            request="scenario",
+            cases=story.cases,
+            baseline_threshold=tune_threshold([vessel(9)]),
         ),
     )
 
@@ -196,12 +200,12 @@ def _(story: Story) -> None:
 
 @given("the scores of three animals")
 def _(story: Story) -> None:
-    story.intervals = [bootstrap_mean([0.6, 0.8, 0.9], ["a", "b", "c"], resamples=3000, seed=1)]
+    story.intervals = [mean_interval([0.6, 0.8, 0.9], ["a", "b", "c"], resamples=3000, seed=1)]
 
 
 @when("each score is repeated ten times for the same animal")
 def _(story: Story) -> None:
-    story.intervals.append(bootstrap_mean([0.6, 0.8, 0.9] * 10, ["a", "b", "c"] * 10, resamples=3000, seed=1))
+    story.intervals.append(mean_interval([0.6, 0.8, 0.9] * 10, ["a", "b", "c"] * 10, resamples=3000, seed=1))
 
 
 @then("the interval is as wide as before")

@@ -6,7 +6,8 @@ import pytest
 
 from minivess.foundation.errors import UsageError
 from minivess.ml.evaluation.acceptance_criteria import judge
-from minivess.records.evaluation.evaluation import CaseMeasures, Conventions, Criterion, EvaluationRecord, Interval
+from minivess.records.evaluation.cases import CaseMeasures
+from minivess.records.evaluation.evaluation import Conventions, Criterion, EvaluationRecord, Interval
 
 pytestmark = pytest.mark.verifies("SU-33")
 

@@ -20,7 +20,7 @@ from tests.support.builders.evaluation_plan import analysis_plan, evaluation_pla
 pytestmark = pytest.mark.verifies("SU-33")
 
 DIGEST = f"sha256:{'2' * 64}"
-PLAN = evaluation_plan(analysis_plan(), digest=DIGEST, request="r-1")
+PLAN = evaluation_plan(analysis_plan(), digest=DIGEST, request="r-1", cases=[f"case-{seed}" for seed in range(4)])
 Vessels = Callable[[int], tuple[np.ndarray, np.ndarray]]
 MakeRecord = Callable[[str, str], CaseRecord]
 

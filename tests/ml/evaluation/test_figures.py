@@ -32,7 +32,7 @@ def evaluated(
         ((case_record(name, name), image) for name, (image, _) in volumes.items()),
         np.zeros_like if blind else (lambda image: (image > 4).astype(np.float32)),
         lambda case: volumes[case][1],
-        evaluation_plan(analysis_plan(bootstrap=100), digest=DIGEST, request="r"),
+        evaluation_plan(analysis_plan(bootstrap=100), digest=DIGEST, request="r", cases=volumes),
     )
 
 

@@ -24,11 +24,8 @@ from minivess.ml.measures.registry import function_of
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.device.project import Project
 from minivess.records.device.release import GateFacts, ReleasePolicy
-from minivess.records.evaluation.evaluation import (
-    CaseMeasures,
-    Criterion,
-    EvaluationRecord,
-)
+from minivess.records.evaluation.cases import CaseMeasures
+from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
 from minivess.records.evaluation.measures import MEASURES
 from tests.support import earlier
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
@@ -54,7 +51,7 @@ Vessels = Callable[[int], tuple[np.ndarray, np.ndarray]]
 def test_every_measure_has_a_function_and_every_function_a_row() -> None:
     assert all(callable(function_of(name)) for name in MEASURES)
     modules = (import_module(f"{measures.__name__}.{found.name}") for found in pkgutil.iter_modules(measures.__path__))
-    assert {one.__name__.rpartition(".")[2] for one in modules if hasattr(one, "compute")} == set(MEASURES)
+    assert {one.__name__.rpartition(".")[2] for one in modules if hasattr(one, "count")} == set(MEASURES)
     assert all(name == row.name for name, row in MEASURES.items())
     with pytest.raises(UsageError, match="no measure 'surface'"):
         function_of("surface")
@@ -76,7 +73,7 @@ def test_a_new_measure_is_in_records_criteria_gates_and_pages(
         ((case_record(name, name), image) for name, (image, _) in volumes.items()),
         lambda image: (image > 4).astype(np.float32),
         lambda case: volumes[case][1],
-        evaluation_plan(plan, digest=DIGEST, request="r"),
+        evaluation_plan(plan, digest=DIGEST, request="r", cases=volumes),
     )
     image, mask = volumes["a"]
     expected = np.count_nonzero((image > 4) & mask) / np.count_nonzero(mask)
@@ -90,7 +87,12 @@ def test_a_new_measure_is_in_records_criteria_gates_and_pages(
     (result,) = judge_gates(policy, GateFacts(evaluation=record))
     assert result.title == "Recall of voxels, mean"
     assert not result.passed
-    assert cases_csv(record).splitlines()[0] == "case,subject,dice,cldice,nsd,hd95_um,voxel_recall,baseline_dice"
+    assert cases_csv(record).splitlines()[0] == (
+        "case,subject,dice,cldice,nsd,hd95_um,voxel_recall,baseline_dice,group,dice_tp,dice_fp,dice_fn,"
+        "cldice_predicted_inside,cldice_predicted,cldice_reference_inside,cldice_reference,"
+        "nsd_predicted_within,nsd_predicted,nsd_reference_within,nsd_reference,"
+        "voxel_recall_found,voxel_recall_reference,baseline_tp,baseline_fp,baseline_fn"
+    )
     (tmp_path / "documents").mkdir()
     (tmp_path / "documents" / "page.html.j2").write_text(
         "{% for name in evaluation.aggregates %}{{ name|measure }}; {% endfor %}", encoding="utf-8"

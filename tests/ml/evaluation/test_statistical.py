@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from minivess.foundation.errors import UsageError
-from minivess.ml.evaluation.bootstrap import bootstrap_mean
 from minivess.ml.evaluation.statistical_criteria import judge_criterion
 from minivess.records.evaluation.case_results import CaseResult
+from minivess.records.evaluation.intervals import mean_interval
 from minivess.records.items.items import StatisticalCriterion
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
@@ -63,7 +63,7 @@ def test_the_lower_bound_is_that_of_the_bootstrap_over_subjects() -> None:
     subjects = [f"s{number // 3}" for number in range(30)]
     one_sided = criterion(bound="lower", confidence=0.975)
     [stratum] = judge_criterion(one_sided, cases(values, subjects), seed=1).strata
-    interval = bootstrap_mean(values, subjects, resamples=10_000, seed=2)
+    interval = mean_interval(values, subjects, resamples=10_000, seed=2)
     assert stratum.value == pytest.approx(interval.lower, abs=0.01)
     assert stratum.subjects == 10
 

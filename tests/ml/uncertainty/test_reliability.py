@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minivess.ml.uncertainty.reliability import BINS, Reliability, border_band
+from minivess.ml.uncertainty.reliability import Reliability, border_band
+from minivess.records.evaluation.counts import BINS
 
 pytestmark = pytest.mark.verifies("SU-32")
 

@@ -19,9 +19,9 @@ from minivess.records.device.release import (
     ReleasePolicy,
 )
 from minivess.records.device.strictness import gates_beyond_criteria, laxer_criteria, laxer_plan, laxer_policy
+from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import (
     AnalysisPlan,
-    CaseMeasures,
     Conventions,
     Criterion,
     EvaluationRecord,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, EvaluationPlan, Looks
 
 
@@ -17,9 +19,14 @@ def analysis_plan(*criteria: Criterion, bootstrap: int = 200) -> AnalysisPlan:
 
 
 def evaluation_plan(
-    analysis: AnalysisPlan, *, digest: str, request: str, baseline_threshold: float = 1.0
+    analysis: AnalysisPlan, *, digest: str, request: str, cases: Iterable[str], baseline_threshold: float = 1.0
 ) -> EvaluationPlan:
-    """The plan of a model and data that have the same digest."""
+    """The plan of a model and data that have the same digest. Each of the cases is a group of its own."""
     return EvaluationPlan(
-        analysis=analysis, model=digest, data=digest, request=request, baseline_threshold=baseline_threshold
+        analysis=analysis,
+        model=digest,
+        data=digest,
+        request=request,
+        baseline_threshold=baseline_threshold,
+        groups={name: name for name in cases},
     )

@@ -26,7 +26,8 @@ from minivess.records.data.split import SplitManifest
 from minivess.records.data.validation import ValidationReport
 from minivess.records.device.project import Project
 from minivess.records.device.release import GateFacts, RiskJudgement
-from minivess.records.evaluation.evaluation import CaseMeasures, Conventions, EvaluationRecord, Interval
+from minivess.records.evaluation.cases import CaseMeasures
+from minivess.records.evaluation.evaluation import Conventions, EvaluationRecord, Interval
 from minivess.records.items.trace import RecordedResult, ResultReport
 from minivess.records.log.entry import Context
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord, TrainingSpec

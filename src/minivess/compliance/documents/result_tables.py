@@ -7,22 +7,47 @@ import io
 from xml.etree.ElementTree import Element, SubElement, indent, tostring  # written, never parsed
 
 from minivess.foundation.clock import timestamp
+from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
+from minivess.records.evaluation.counts import Distance, MeasureCounts
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.trace import ResultReport
 
+_Cell = str | int | float | None
+
 
 def cases_csv(evaluation: EvaluationRecord) -> str:
-    """Measures of every case, in the record's order; an empty cell where a measure is undefined."""
+    """Measures of every case, in the record's order; an empty cell where a measure is undefined.
+
+    Where the record has counts, the group of the case and the counts of each measure follow.
+    """
+    rows = [{**_measured(case, evaluation), **_counted(case)} for case in evaluation.cases]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
-    measures = [measure.name for measure in evaluation.measures]
-    writer.writerow(["case", "subject", *measures, "baseline_dice"])
-    for case in evaluation.cases:
-        values = (case.values.get(name) for name in measures)
-        writer.writerow(
-            [case.case, case.subject, *("" if value is None else value for value in values), case.baseline_dice]
-        )
+    heading = rows[0] if rows else dict.fromkeys(_columns(evaluation))
+    writer.writerow(heading)
+    writer.writerows(["" if value is None else value for value in row.values()] for row in rows)
     return stream.getvalue()
+
+
+def _columns(evaluation: EvaluationRecord) -> tuple[str, ...]:
+    return ("case", "subject", *(measure.name for measure in evaluation.measures), "baseline_dice")
+
+
+def _measured(case: CaseCounts | CaseMeasures, evaluation: EvaluationRecord) -> dict[str, _Cell]:
+    values = (case.values.get(measure.name) for measure in evaluation.measures)
+    return dict(zip(_columns(evaluation), (case.case, case.subject, *values, case.baseline_dice), strict=True))
+
+
+def _counted(case: CaseCounts | CaseMeasures) -> dict[str, _Cell]:
+    """The group and the counts, by column. A distance has no counts: its value is in the column of the measure."""
+    if isinstance(case, CaseMeasures):
+        return {}
+    held: dict[str, MeasureCounts] = {
+        **{name: counts for name, counts in case.counts.items() if not isinstance(counts, Distance)},
+        "baseline": case.baseline,
+        **({} if case.conformal is None else {"conformal": case.conformal}),
+    }
+    return {"group": case.group, **{f"{name}_{part}": count for name, counts in held.items() for part, count in counts}}
 
 
 def junit_xml(report: ResultReport) -> bytes:

@@ -6,7 +6,7 @@ so no prediction code can reach a label.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +16,18 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.evaluation.baseline import threshold_mask
-from minivess.ml.evaluation.bootstrap import bootstrap_mean
 from minivess.ml.measures.case_pairs import CasePair
-from minivess.ml.measures.dice import dice
+from minivess.ml.measures.dice import overlap
 from minivess.ml.measures.mask_pairs import Mask
-from minivess.ml.measures.registry import measure
+from minivess.ml.measures.registry import count_measures
 from minivess.ml.measures.surface import Spacing
 from minivess.ml.uncertainty.reliability import Reliability, border_band
 from minivess.records.data.dataset import CaseRecord
-from minivess.records.evaluation.evaluation import CaseMeasures, EvaluationPlan, EvaluationRecord, Interval
-from minivess.records.evaluation.measures import DICE, OVER_BASELINE
+from minivess.records.evaluation.cases import CaseCounts
+from minivess.records.evaluation.counts import RecallCounts
+from minivess.records.evaluation.evaluation import EvaluationPlan, EvaluationRecord
+from minivess.records.evaluation.measures import DICE
+from minivess.records.evaluation.recomputation import record_of
 from minivess.records.sinks import Progress
 
 Image = NDArray[Any]
@@ -75,63 +77,54 @@ def evaluate(
         progress: called after each case.
 
     Returns:
-        The record, and what figures are drawn from. Aggregates hold each measure and `dice_over_baseline`, the paired
-        difference to the baseline. A measure is averaged over the cases where it is defined, and `n` is their number.
+        The record with the counts of each case, and what figures are drawn from. Aggregates hold each measure and
+        `dice_over_baseline`, the paired difference to the baseline. A measure is averaged over the cases where it is
+        defined, and `n` is their number.
 
     Raises:
-        UsageError: there are no cases, or one comes twice.
+        UsageError: there are no cases, one comes twice, or one has no group.
         InputError: a reference does not fit its image or is not binary.
         RefusedError: the predictor answered something that is not a probability for every voxel.
     """
-    analysis = plan.analysis
-    rows: list[CaseMeasures] = []
-    seen: set[str] = set()
+    rows: dict[str, CaseCounts] = {}
     best: CaseArrays | None = None
     worst: CaseArrays | None = None
     everywhere, band = Reliability(), Reliability()
-    recalls: list[tuple[str, float]] = []
     for record, image in cases:
-        if record.id in seen:
+        if record.id in rows:
             raise UsageError(f"case {record.id!r} comes twice")
-        seen.add(record.id)
+        group = plan.groups.get(record.id)
+        if group is None:
+            raise UsageError(f"case {record.id!r} has no group", hint="give the groups that the seal fixed")
         probabilities = _predicted(predict, record.id, image)
         reference = _reference(labels, record.id, image)
-        prediction = probabilities >= analysis.mask_threshold
-        everywhere.add(probabilities, reference)
-        if plan.conformal_threshold is not None and reference.any():
-            recalls.append((record.subject, float((probabilities[reference] >= plan.conformal_threshold).mean())))
         near = border_band(reference)
-        band.add(probabilities[near], reference[near])
-        row = _measure(record, image, prediction, reference, plan)
-        rows.append(row)
+        bins = (_binned(probabilities, reference), _binned(probabilities[near], reference[near]))
+        everywhere.include(bins[0])
+        band.include(bins[1])
+        prediction = probabilities >= plan.analysis.mask_threshold
+        pair = CasePair.of(prediction, reference, record.spacing_um)
+        row = CaseCounts(
+            case=record.id,
+            subject=record.subject,
+            group=group,
+            counts=count_measures(pair, plan.analysis.conventions, {DICE, *plan.analysis.measures}),
+            baseline=overlap(threshold_mask(image, plan.baseline_threshold), reference),
+            conformal=_conformal(probabilities[reference], plan.conformal_threshold),
+            bins=bins[0].rows,
+            border_bins=bins[1].rows,
+        )
+        rows[record.id] = row
         arrays = CaseArrays(record.id, record.spacing_um, row.dice, image, reference, prediction)
-        if best is None or row.dice > best.dice:
+        if best is None or (-row.dice, row.case) < (-best.dice, best.case):
             best = arrays
-        if worst is None or row.dice < worst.dice:
+        if worst is None or (row.dice, row.case) < (worst.dice, worst.case):
             worst = arrays
         if progress is not None:
             progress("evaluating", len(rows), 0)
     if best is None or worst is None:
         raise UsageError("there are no cases to evaluate")
-    draws = _Draws(analysis.conventions.bootstrap, analysis.seed, plan.level)
-    evaluation = EvaluationRecord(
-        model=plan.model,
-        data=plan.data,
-        request=plan.request,
-        threshold=analysis.mask_threshold,
-        conventions=analysis.conventions,
-        cases=tuple(rows),
-        aggregates=_aggregates(rows, draws),
-        baseline=draws.interval(rows, [row.baseline_dice for row in rows]),
-        conformal_recall=_recall(recalls, draws),
-        ece=everywhere.ece,
-        band_ece=band.ece,
-        best=best.case,
-        worst=worst.case,
-        look=plan.look,
-        looks=plan.looks,
-    )
-    return evaluation, Pictures(best, worst, everywhere, band)
+    return record_of(list(rows.values()), plan), Pictures(best, worst, everywhere, band)
 
 
 def _predicted(predict: Predict, case: str, image: Image) -> Probabilities:
@@ -157,43 +150,15 @@ def _reference(labels: Labels, case: str, image: Image) -> Mask:
     return reference.astype(np.bool_)
 
 
-def _measure(record: CaseRecord, image: Image, prediction: Mask, reference: Mask, plan: EvaluationPlan) -> CaseMeasures:
-    pair = CasePair.of(prediction, reference, record.spacing_um)
-    return CaseMeasures(
-        case=record.id,
-        subject=record.subject,
-        values=measure(pair, plan.analysis.conventions, {DICE, *plan.analysis.measures}),
-        baseline_dice=dice(threshold_mask(image, plan.baseline_threshold), reference),
-    )
+def _binned(probabilities: Probabilities, reference: Mask) -> Reliability:
+    bins = Reliability()
+    bins.add(probabilities, reference)
+    return bins
 
 
-@dataclass(frozen=True)
-class _Draws:
-    """How intervals are drawn."""
-
-    resamples: int
-    seed: int
-    level: float
-
-    def interval(self, rows: list[CaseMeasures], values: list[float]) -> Interval:
-        return self.mean(values, [row.subject for row in rows])
-
-    def mean(self, values: Sequence[float], subjects: Sequence[str]) -> Interval:
-        return bootstrap_mean(values, subjects, resamples=self.resamples, seed=self.seed, level=self.level)
-
-
-def _aggregates(rows: list[CaseMeasures], draws: _Draws) -> dict[str, Interval]:
-    aggregates: dict[str, Interval] = {}
-    for name in rows[0].values:
-        defined = [(row, value) for row in rows if (value := row.values[name]) is not None]
-        if defined:
-            aggregates[name] = draws.interval([row for row, _ in defined], [value for _, value in defined])
-    aggregates[OVER_BASELINE] = draws.interval(rows, [row.dice - row.baseline_dice for row in rows])
-    return aggregates
-
-
-def _recall(recalls: list[tuple[str, float]], draws: _Draws) -> Interval | None:
-    if not recalls:
+def _conformal(scores: Probabilities, threshold: float | None) -> RecallCounts | None:
+    """The reference's voxels in the conformal mask and outside, from their probabilities; None without such a mask."""
+    if threshold is None:
         return None
-    subjects, values = zip(*recalls, strict=True)
-    return draws.mean(values, subjects)
+    inside = int(np.count_nonzero(scores >= threshold))
+    return RecallCounts(tp=inside, fn=scores.size - inside)

@@ -22,9 +22,13 @@ from numpy.typing import NDArray
 
 from minivess.foundation.files import write_atomic
 from minivess.ml.evaluation.evaluate import CaseArrays, Pictures
-from minivess.ml.uncertainty.reliability import BAND_VOXELS, BINS, Reliability
-from minivess.records.evaluation.evaluation import CaseMeasures, EvaluationRecord, Interval
+from minivess.ml.uncertainty.reliability import BAND_VOXELS, Reliability
+from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
+from minivess.records.evaluation.counts import BINS
+from minivess.records.evaluation.evaluation import EvaluationRecord, Interval
 from minivess.records.evaluation.measures import DICE, Measure
+
+_Case = CaseCounts | CaseMeasures
 
 BLUE, ORANGE, GREY, AGREED, INK = "#0072B2", "#D55E00", "#BBBBBB", "#DDDDDD", "#222222"
 
@@ -196,7 +200,7 @@ def _count_panel(axis: Axes, bins: Reliability) -> None:
     axis.set_xlabel("predicted probability of vessel")
 
 
-def _measure_panel(axis: Axes, cases: list[CaseMeasures], measure: Measure, interval: Interval | None) -> None:
+def _measure_panel(axis: Axes, cases: list[_Case], measure: Measure, interval: Interval | None) -> None:
     values = [row.values.get(measure.name) for row in cases]
     defined = [(value, place) for place, value in enumerate(values) if value is not None]
     heading = measure.short_heading
@@ -224,7 +228,7 @@ def _measure_panel(axis: Axes, cases: list[CaseMeasures], measure: Measure, inte
         axis.set_xlim(right=measure.largest)
 
 
-def _baseline_marks(axis: Axes, cases: list[CaseMeasures], baseline: Interval) -> None:
+def _baseline_marks(axis: Axes, cases: list[_Case], baseline: Interval) -> None:
     places = list(range(len(cases)))
     rival = [row.baseline_dice for row in cases]
     axis.hlines(places, rival, [row.dice for row in cases], color=GREY, linewidth=1, zorder=2)
@@ -249,7 +253,7 @@ def _case_legend(certainty: str) -> list[Any]:
     ]
 
 
-def _label(row: CaseMeasures) -> str:
+def _label(row: _Case) -> str:
     return row.case if row.case == row.subject else f"{row.case} ({row.subject})"
 
 

@@ -11,12 +11,13 @@ from skimage.morphology import skeletonize
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.mask_pairs import Mask, crop_pair, mask_pair
+from minivess.records.evaluation.counts import CentrelineCounts
 from minivess.records.evaluation.evaluation import Conventions
 
 
-def compute(pair: CasePair, conventions: Conventions) -> float:
-    """`cldice` of a case; the conventions have no influence."""
-    return cldice(pair.prediction, pair.reference)
+def count(pair: CasePair, conventions: Conventions) -> CentrelineCounts:
+    """The counts of `cldice` in a case; the conventions have no influence."""
+    return _counted(pair.prediction, pair.reference)
 
 
 @implements("REQ-024")
@@ -35,25 +36,25 @@ def cldice(prediction: NDArray[Any], reference: NDArray[Any]) -> float:
     Raises:
         InputError: the masks do not fit together or are not binary.
     """
-    predicted, true = mask_pair(prediction, reference)
-    if not predicted.any() and not true.any():
-        return 1.0
-    if not (predicted & true).any():
-        return 0.0
-    predicted, true = crop_pair(predicted, true)
-    precision = _share_inside(skeleton(predicted), true)
-    sensitivity = _share_inside(skeleton(true), predicted)
-    if precision + sensitivity == 0:
-        return 0.0
-    return 2.0 * precision * sensitivity / (precision + sensitivity)
+    return _counted(*mask_pair(prediction, reference)).measure
 
 
 def skeleton(mask: Mask) -> Mask:
-    """Lee's medial-axis thinning of a binary mask (z, y, x), one voxel wide."""
+    """Lee's medial-axis thinning of a binary mask (z, y, x), one voxel wide.
+
+    Thinning can remove the last voxel of a mask that is an even number of voxels wide. Such a mask is its own skeleton, so
+    the skeleton is empty only if the mask is.
+    """
     thinned: Mask = skeletonize(mask, method="lee").astype(np.bool_)
-    return thinned
+    return thinned if thinned.any() else mask
 
 
-def _share_inside(line: Mask, mask: Mask) -> float:
-    length = np.count_nonzero(line)
-    return np.count_nonzero(line & mask) / length if length else 0.0
+def _counted(prediction: Mask, reference: Mask) -> CentrelineCounts:
+    predicted, true = crop_pair(prediction, reference)
+    predicted_line, true_line = skeleton(predicted), skeleton(true)
+    return CentrelineCounts(
+        predicted_inside=int(np.count_nonzero(predicted_line & true)),
+        predicted=int(np.count_nonzero(predicted_line)),
+        reference_inside=int(np.count_nonzero(true_line & predicted)),
+        reference=int(np.count_nonzero(true_line)),
+    )

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.mask_pairs import mask_pair
+from minivess.records.evaluation.counts import OverlapCounts
 from minivess.records.evaluation.evaluation import Conventions
 
 
-def compute(pair: CasePair, conventions: Conventions) -> float:
-    """`dice` of a case; the conventions have no influence."""
-    return dice(pair.prediction, pair.reference)
+def count(pair: CasePair, conventions: Conventions) -> OverlapCounts:
+    """The counts of `dice` in a case; the conventions have no influence."""
+    return overlap(pair.prediction, pair.reference)
 
 
 @implements("REQ-024")
@@ -34,8 +35,15 @@ def dice(prediction: NDArray[Any], reference: NDArray[Any]) -> float:
     Raises:
         InputError: the masks do not fit together or are not binary.
     """
+    return overlap(prediction, reference).measure
+
+
+def overlap(prediction: NDArray[Any], reference: NDArray[Any]) -> OverlapCounts:
+    """Voxels of two binary masks (z, y, x): in both, in the prediction alone, in the reference alone.
+
+    Raises:
+        InputError: the masks do not fit together or are not binary.
+    """
     predicted, true = mask_pair(prediction, reference)
-    total = np.count_nonzero(predicted) + np.count_nonzero(true)
-    if total == 0:
-        return 1.0
-    return 2.0 * np.count_nonzero(predicted & true) / total
+    both = int(np.count_nonzero(predicted & true))
+    return OverlapCounts(tp=both, fp=int(np.count_nonzero(predicted)) - both, fn=int(np.count_nonzero(true)) - both)

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.surface import Spacing
+from minivess.records.evaluation.counts import Distance
 from minivess.records.evaluation.evaluation import Conventions
 
 
-def compute(pair: CasePair, conventions: Conventions) -> float | None:
-    """`hd95_um` of a case; the conventions have no influence."""
-    return _hd95(pair)
+def count(pair: CasePair, conventions: Conventions) -> Distance:
+    """The `hd95_um` of a case; the conventions have no influence."""
+    return Distance(value=_hd95(pair))
 
 
 @implements("REQ-024")

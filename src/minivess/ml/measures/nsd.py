@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
-from minivess.ml.measures.surface import Spacing
+from minivess.ml.measures.mask_pairs import crop_pair
+from minivess.ml.measures.surface import Spacing, border
+from minivess.records.evaluation.counts import SurfaceCounts
 from minivess.records.evaluation.evaluation import Conventions
 
 
-def compute(pair: CasePair, conventions: Conventions) -> float:
-    """`nsd` of a case at the tolerance of the conventions."""
-    return _nsd(pair, conventions.tolerance_um)
+def count(pair: CasePair, conventions: Conventions) -> SurfaceCounts:
+    """The counts of `nsd` in a case at the tolerance of the conventions."""
+    return _counted(pair, conventions.tolerance_um)
 
 
 @implements("REQ-024")
@@ -34,14 +36,20 @@ def nsd(prediction: NDArray[Any], reference: NDArray[Any], spacing_um: Spacing, 
     Raises:
         InputError: the masks do not fit together, are not binary, or spacing or tolerance is not positive.
     """
-    return _nsd(CasePair.of(prediction, reference, spacing_um), tolerance_um)
+    return _counted(CasePair.of(prediction, reference, spacing_um), tolerance_um).measure
 
 
-def _nsd(pair: CasePair, tolerance_um: float) -> float:
+def _counted(pair: CasePair, tolerance_um: float) -> SurfaceCounts:
     if not (np.isfinite(tolerance_um) and tolerance_um > 0):
         raise InputError(f"a surface tolerance of {tolerance_um} µm is not positive")
     if not all(pair.filled):
-        return 0.0 if any(pair.filled) else 1.0
+        predicted, true = crop_pair(pair.prediction, pair.reference)
+        sizes = (int(np.count_nonzero(border(mask))) for mask in (predicted, true))
+        return SurfaceCounts(predicted_within=0, predicted=next(sizes), reference_within=0, reference=next(sizes))
     to_reference, to_prediction = pair.surface_distances
-    within = np.count_nonzero(to_reference <= tolerance_um) + np.count_nonzero(to_prediction <= tolerance_um)
-    return within / (to_reference.size + to_prediction.size)
+    return SurfaceCounts(
+        predicted_within=int(np.count_nonzero(to_reference <= tolerance_um)),
+        predicted=to_reference.size,
+        reference_within=int(np.count_nonzero(to_prediction <= tolerance_um)),
+        reference=to_prediction.size,
+    )

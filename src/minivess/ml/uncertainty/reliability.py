@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BINS = 15
-"""Bins of equal width over the foreground probability."""
+from minivess.records.evaluation.counts import BINS, MILLION, BinCounts
+
 BAND_VOXELS = 2
 """Half-width of the border band, in face steps."""
 
@@ -63,6 +63,22 @@ class Reliability:
         self.counts += np.bincount(bins, minlength=BINS)
         self.confidence += np.bincount(bins, weights=values, minlength=BINS)
         self.positives += np.bincount(bins, weights=reference.ravel().astype(np.float64), minlength=BINS)
+
+    def include(self, other: Reliability) -> None:
+        """Add the voxels of another one."""
+        self.counts += other.counts
+        self.confidence += other.confidence
+        self.positives += other.positives
+
+    @property
+    def rows(self) -> tuple[BinCounts, ...]:
+        """Every bin in whole numbers, in order of probability."""
+        return tuple(
+            BinCounts(voxels=int(count), probability=round(confidence * MILLION), positives=int(positives))
+            for count, confidence, positives in zip(
+                self.counts.tolist(), self.confidence.tolist(), self.positives.tolist(), strict=True
+            )
+        )
 
     @property
     def ece(self) -> float:

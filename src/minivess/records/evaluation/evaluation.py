@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
-from minivess.records.evaluation.measures import DICE, MEASURES, AggregateName, Measure, MeasureName
+from minivess.records.evaluation.cases import UNITS, CaseCounts, EvaluatedCase
+from minivess.records.evaluation.measures import MEASURES, AggregateName, Measure, MeasureName
+
+FORMAT = "minivess-evaluation/2"
+"""Of records whose cases hold counts. Records of version 0.1.0 name no format, and their cases hold ratios."""
 
 BOOTSTRAP_UNIT = "subject"
 CONFIDENCE = 0.95
@@ -68,47 +70,6 @@ def reuse_in_words(look: int, total: int | None = None) -> str:
 REUSE = "every look at one test set: intervals of level 1 - 0.05/K, where K looks are allowed (Bonferroni; Dunn 1961)"
 REUSE_0_1_0 = "look k at one test set: intervals of level 1 - 0.05/k (Bonferroni; Dunn 1961)"
 """What plans say of seals of version 0.1.0, which fixed no total of looks."""
-
-
-def _checked_values(values: dict[str, float | None]) -> Mapping[str, float | None]:
-    """The values of a case, read-only and in the order of the table of measures."""
-    if values.get(DICE) is None:
-        raise ValueError(f"a case needs a value of {DICE}")
-    for name, value in values.items():
-        if value is None and not MEASURES[name].can_be_undefined:
-            raise ValueError(f"{name} is defined for every case, so it needs a value")
-    return MappingProxyType({name: values[name] for name in MEASURES if name in values})
-
-
-MeasuredValues = Annotated[dict[MeasureName, float | None], AfterValidator(_checked_values)]
-"""The value of each measure by its name; None where a measure is undefined."""
-
-
-class CaseMeasures(Record):
-    """Measures of one case. In JSON the values are keys of the case itself, as version 0.1.0 wrote them."""
-
-    case: Slug
-    subject: Slug
-    values: MeasuredValues
-    baseline_dice: float
-    """Dice of the best single intensity threshold, tuned on the calibration part."""
-
-    @property
-    def dice(self) -> float:
-        """The Dice, which every case has."""
-        return cast("float", self.values[DICE])
-
-    @model_validator(mode="before")
-    @classmethod
-    def _gather(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping) or "values" in data:
-            return data
-        own = {name: data[name] for name in cls.model_fields if name in data}
-        return {**own, "values": {name: value for name, value in data.items() if name not in own}}
-
-    @model_serializer
-    def _flat(self) -> dict[str, Any]:
-        return {"case": self.case, "subject": self.subject, **self.values, "baseline_dice": self.baseline_dice}
 
 
 class Interval(Record):
@@ -217,6 +178,8 @@ class EvaluationPlan(Record):
     look: Annotated[int, Field(ge=1)] = 1
     looks: Annotated[int, Field(ge=1)] | None = None
     """How many looks the seal allows; None under seals of version 0.1.0."""
+    groups: dict[Slug, Slug]
+    """The group of each case of the data set, as the seal fixed them."""
 
     @property
     def level(self) -> float:
@@ -225,14 +188,19 @@ class EvaluationPlan(Record):
 
 
 class EvaluationRecord(Record):
-    """The outcome of one opening of the test set."""
+    """The outcome of one opening of the test set.
 
+    In format 2 the cases hold counts, from which every figure follows (`records.evaluation.recomputation`).
+    """
+
+    format: Annotated[Literal["minivess-evaluation/2"] | None, Field(exclude_if=lambda value: value is None)] = None
+    """None in records of version 0.1.0, whose cases hold ratios."""
     model: Digest
     data: Digest
     request: Slug
     threshold: float
     conventions: Conventions
-    cases: tuple[CaseMeasures, ...]
+    cases: tuple[EvaluatedCase, ...]
     aggregates: dict[str, Interval]
     baseline: Interval
     conformal_recall: Interval | None = None
@@ -265,3 +233,29 @@ class EvaluationRecord(Record):
     def reuse(self) -> str:
         """What a reader must know of other looks at the same test set."""
         return reuse_in_words(self.look, self.looks)
+
+    @implements("REQ-214")
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        counted = sum(isinstance(case, CaseCounts) for case in self.cases)
+        if self.format is None:
+            if counted:
+                raise ValueError(f"cases with counts need the format {FORMAT}")
+            return self
+        if counted < len(self.cases) or not counted:
+            raise ValueError(f"the format {FORMAT} needs cases, each with counts")
+        if self.conventions.bootstrap_unit not in UNITS:
+            raise ValueError(f"the bootstrap unit {self.conventions.bootstrap_unit!r} is none of {', '.join(UNITS)}")
+        self._check_cases([case for case in self.cases if isinstance(case, CaseCounts)])
+        return self
+
+    def _check_cases(self, cases: list[CaseCounts]) -> None:
+        first, seen = cases[0], set()
+        for case in cases:
+            if case.case in seen:
+                raise ValueError(f"case {case.case} occurs twice")
+            seen.add(case.case)
+            if set(case.counts) != set(first.counts):
+                raise ValueError(f"case {case.case} has other measures than case {first.case}")
+            if (case.conformal is None) != (first.conformal is None):
+                raise ValueError(f"of the cases {first.case} and {case.case} only one has counts of a conformal mask")

@@ -1,6 +1,7 @@
-"""The measures of an evaluation: name, unit, direction and words of each. `ml.measures` has the function of each.
+"""The measures of an evaluation: name, counts, unit, direction and words of each. `ml.measures` counts each in two masks.
 
-To add a measure, add a row here and a module of the same name with a function `compute` in `ml/measures/`.
+To add a measure, add a row here and a module of the same name with a function `count` in `ml/measures/`. The row names a
+class of counts (`records.evaluation.counts`), which has the formula.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+
+from minivess.records.evaluation.counts import CentrelineCounts, Distance, MeasureCounts, OverlapCounts, SurfaceCounts
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class Measure:
     title: str
     short: str
     """For figures and tables."""
+    counts: type[MeasureCounts]
+    """What is counted of each case, with the formula of the measure."""
     higher_is_better: bool = True
     unit: str = ""
     """Empty for a share."""
@@ -54,13 +59,14 @@ def _with_unit(title: str, unit: str) -> str:
 MEASURES: dict[str, Measure] = {
     row.name: row
     for row in (
-        Measure("dice", "Dice", "Dice"),
-        Measure("cldice", "clDice", "clDice"),
-        Measure("nsd", "Normalised surface distance", "NSD"),
+        Measure("dice", "Dice", "Dice", OverlapCounts),
+        Measure("cldice", "clDice", "clDice", CentrelineCounts),
+        Measure("nsd", "Normalised surface distance", "NSD", SurfaceCounts),
         Measure(
             "hd95_um",
             "95th percentile Hausdorff distance",
             "HD95",
+            Distance,
             higher_is_better=False,
             unit="µm",
             largest=None,

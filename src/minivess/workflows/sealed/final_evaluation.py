@@ -25,6 +25,7 @@ from minivess.records.data.split import Part
 from minivess.records.device.workspace_files import EVALUATION, ONNX
 from minivess.records.evaluation.evaluation import CriterionOutcome, EvaluationPlan, EvaluationRecord
 from minivess.records.log.payloads.looks import Evaluated
+from minivess.workflows.data.seal_terms import groups_of
 from minivess.workflows.log.time_attestations import attest_time
 from minivess.workflows.models.cases import cases_of
 from minivess.workflows.pipeline.stages import follows
@@ -93,6 +94,7 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
                 conformal_threshold=held.calibration.threshold,
                 look=look,
                 looks=None if held.terms is None else held.terms.looks,
+                groups=groups_of(held.manifest, held.split),
             ),
             progress=services.progress,
         )

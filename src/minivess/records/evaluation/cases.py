@@ -1,0 +1,197 @@
+"""The cases of an evaluation, in two forms: counts (format 2), and ratios as version 0.1.0 wrote them.
+
+Both forms have `case`, `subject`, `values`, `dice` and `baseline_dice`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Self, cast
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    PlainSerializer,
+    Tag,
+    model_serializer,
+    model_validator,
+)
+
+from minivess.foundation.choices import choose
+from minivess.foundation.implements import implements
+from minivess.records.base import Record, Slug
+from minivess.records.evaluation.counts import Bins, MeasureCounts, OverlapCounts, RecallCounts
+from minivess.records.evaluation.measures import DICE, MEASURES, MeasureName
+
+UNITS = ("subject", "group")
+"""What the bootstrap can resample: fields of a case."""
+
+
+def _checked_values(values: dict[str, float | None]) -> Mapping[str, float | None]:
+    """The values of a case, read-only and in the order of the table of measures."""
+    if values.get(DICE) is None:
+        raise ValueError(f"a case needs a value of {DICE}")
+    for name, value in values.items():
+        if value is None and not MEASURES[name].can_be_undefined:
+            raise ValueError(f"{name} is defined for every case, so it needs a value")
+    return MappingProxyType({name: values[name] for name in MEASURES if name in values})
+
+
+MeasuredValues = Annotated[dict[MeasureName, float | None], AfterValidator(_checked_values)]
+"""The value of each measure by its name; None where a measure is undefined."""
+
+
+class CaseMeasures(Record):
+    """Measures of one case. In JSON the values are keys of the case itself, as version 0.1.0 wrote them."""
+
+    case: Slug
+    subject: Slug
+    values: MeasuredValues
+    baseline_dice: float
+    """Dice of the best single intensity threshold, tuned on the calibration part."""
+
+    @property
+    def dice(self) -> float:
+        """The Dice, which every case has."""
+        return cast("float", self.values[DICE])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or "values" in data:
+            return data
+        own = {name: data[name] for name in cls.model_fields if name in data}
+        return {**own, "values": {name: value for name, value in data.items() if name not in own}}
+
+    @model_serializer
+    def _flat(self) -> dict[str, Any]:
+        return {"case": self.case, "subject": self.subject, **self.values, "baseline_dice": self.baseline_dice}
+
+
+def _of_their_kind(data: Any) -> Any:
+    """Counts as records of the class that their measure names; what is no measure is left for the next check."""
+    if not isinstance(data, Mapping):
+        return data
+    return {
+        name: MEASURES[name].counts.model_validate(counts) if name in MEASURES else counts
+        for name, counts in data.items()
+    }
+
+
+def _checked_counts(counts: dict[str, MeasureCounts]) -> Mapping[str, MeasureCounts]:
+    """The counts of a case, read-only and in the order of the table of measures."""
+    if DICE not in counts:
+        raise ValueError(f"a case needs counts of {DICE}")
+    for name, held in counts.items():
+        if held.measure is None and not MEASURES[name].can_be_undefined:
+            raise ValueError(f"{name} is defined for every case, so it needs a value")
+    return MappingProxyType({name: counts[name] for name in MEASURES if name in counts})
+
+
+def _plain(counts: Mapping[str, MeasureCounts]) -> dict[str, dict[str, int | float | None]]:
+    return {name: held.model_dump() for name, held in counts.items()}
+
+
+CountsByMeasure = Annotated[
+    dict[MeasureName, MeasureCounts],
+    BeforeValidator(_of_their_kind),
+    AfterValidator(_checked_counts),
+    PlainSerializer(_plain),
+]
+"""The counts of each measure by its name."""
+
+
+class CaseCounts(Record):
+    """What was counted of one case. Its measures are computed from the counts and are not written.
+
+    Counts that contradict one another are refused: the reference has the same number of voxels in the counts of Dice, of
+    the baseline, of the conformal mask and in the bins; the masks have no more voxels than the bins; the border is part of
+    the volume.
+    """
+
+    case: Slug
+    subject: Slug
+    group: Slug
+    """The cases of one group are in one part of the split. The seal fixes the groups."""
+    counts: CountsByMeasure
+    baseline: OverlapCounts
+    """Of the best single intensity threshold, tuned on the calibration part."""
+    conformal: RecallCounts | None
+    """Of the conformal mask; None when calibration could give no guarantee, so that there is no such mask."""
+    bins: Bins
+    """Of all voxels."""
+    border_bins: Bins
+    """Of the voxels along the border of the reference."""
+
+    @property
+    def overlap(self) -> OverlapCounts:
+        """The counts of Dice, which every case has."""
+        return cast("OverlapCounts", self.counts[DICE])
+
+    @property
+    def values(self) -> Mapping[str, float | None]:
+        """The value of each measure, in the order of the table of measures; None where a measure is undefined."""
+        return {name: held.measure for name, held in self.counts.items()}
+
+    @property
+    def dice(self) -> float:
+        """The Dice, which every case has."""
+        return self.overlap.measure
+
+    @property
+    def baseline_dice(self) -> float:
+        """Dice of the best single intensity threshold, tuned on the calibration part."""
+        return self.baseline.measure
+
+    def unit(self, name: str) -> str:
+        """The subject or group of the case, whichever the bootstrap resamples.
+
+        Raises:
+            UsageError: the name is neither.
+        """
+        units = {"subject": self.subject, "group": self.group}
+        return choose(units, name, what="bootstrap unit")
+
+    @property
+    def voxels(self) -> int:
+        """Voxels of the volume."""
+        return sum(row.voxels for row in self.bins)
+
+    @implements("REQ-214")
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        reference = self.overlap.reference
+        others = {
+            "baseline": self.baseline.reference,
+            "conformal": reference if self.conformal is None else self.conformal.reference,
+            "bins": sum(row.positives for row in self.bins),
+        }
+        for name, found in others.items():
+            if found != reference:
+                raise ValueError(
+                    f"case {self.case}: the reference has {reference} voxels in dice, and {found} in {name}"
+                )
+        for name, counts in (("dice", self.overlap), ("baseline", self.baseline)):
+            if counts.either > self.voxels:
+                raise ValueError(
+                    f"case {self.case}: the masks of {name} have {counts.either} voxels, and the bins {self.voxels}"
+                )
+        for place, (near, everywhere) in enumerate(zip(self.border_bins, self.bins, strict=True)):
+            if near.voxels > everywhere.voxels or near.positives > everywhere.positives:
+                raise ValueError(f"case {self.case}: bin {place} has more voxels along the border than in the volume")
+        return self
+
+
+def _form(data: Any) -> str:
+    """The form of a case: counts where there are any, else ratios."""
+    if isinstance(data, CaseCounts):
+        return "counts"
+    return "counts" if isinstance(data, Mapping) and "counts" in data else "ratios"
+
+
+EvaluatedCase = Annotated[
+    Annotated[CaseCounts, Tag("counts")] | Annotated[CaseMeasures, Tag("ratios")], Discriminator(_form)
+]
+"""A case in either form."""

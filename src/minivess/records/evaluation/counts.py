@@ -1,0 +1,180 @@
+"""What is counted of one case, and how each measure follows from its counts. Standard library only.
+
+Each class holds the counts of one kind of measure and states its formula. `records.evaluation.measures` names the class of
+each measure. The same formulas are in `templates/verify/verify.py`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Annotated, ClassVar, NamedTuple, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from minivess.records.base import Record
+
+Count = Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)]
+"""A whole number that every JSON reader keeps exactly."""
+
+BINS = 15
+"""Bins of equal width over the foreground probability."""
+
+MILLION = 10**6
+"""Sums of probabilities are written in millionths, as whole numbers."""
+
+
+class MeasureCounts(Record, ABC):
+    """Counts of one measure in one case."""
+
+    formula: ClassVar[str]
+    """How the measure follows from the counts, for people."""
+
+    @property
+    @abstractmethod
+    def measure(self) -> float | None:
+        """The value of the measure; None where it is undefined."""
+
+
+class OverlapCounts(MeasureCounts):
+    """Voxels of two masks: in both, in the prediction alone, in the reference alone."""
+
+    formula: ClassVar[str] = "2 tp / (2 tp + fp + fn); 1 when all are 0"
+
+    tp: Count
+    fp: Count
+    fn: Count
+
+    @property
+    def reference(self) -> int:
+        """Voxels of the reference."""
+        return self.tp + self.fn
+
+    @property
+    def either(self) -> int:
+        """Voxels of at least one of the masks."""
+        return self.tp + self.fp + self.fn
+
+    @property
+    def measure(self) -> float:
+        """Dice, in 0..1."""
+        total = 2 * self.tp + self.fp + self.fn
+        return 2.0 * self.tp / total if total else 1.0
+
+
+class CentrelineCounts(MeasureCounts):
+    """Voxels of the skeleton of each mask, and those of them that are inside the other mask."""
+
+    formula: ClassVar[str] = (
+        "2 a b / (a + b) with a = predicted_inside / predicted and b = reference_inside / reference; a share of 0 voxels "
+        "is 0; 1 when all counts are 0; 0 when a + b is 0"
+    )
+
+    predicted_inside: Count
+    predicted: Count
+    reference_inside: Count
+    reference: Count
+
+    @model_validator(mode="after")
+    def _parts(self) -> Self:
+        _part_of("predicted_inside", self.predicted_inside, "predicted", self.predicted)
+        _part_of("reference_inside", self.reference_inside, "reference", self.reference)
+        return self
+
+    @property
+    def measure(self) -> float:
+        """clDice, in 0..1."""
+        if not self.predicted and not self.reference:
+            return 1.0
+        precision = self.predicted_inside / self.predicted if self.predicted else 0.0
+        sensitivity = self.reference_inside / self.reference if self.reference else 0.0
+        if precision + sensitivity == 0:
+            return 0.0
+        return 2.0 * precision * sensitivity / (precision + sensitivity)
+
+
+class SurfaceCounts(MeasureCounts):
+    """Border voxels of each mask, and those of them within the tolerance of the other border."""
+
+    formula: ClassVar[str] = (
+        "(predicted_within + reference_within) / (predicted + reference); 1 when all counts are 0; 0 when predicted or "
+        "reference is 0"
+    )
+
+    predicted_within: Count
+    predicted: Count
+    reference_within: Count
+    reference: Count
+
+    @model_validator(mode="after")
+    def _parts(self) -> Self:
+        _part_of("predicted_within", self.predicted_within, "predicted", self.predicted)
+        _part_of("reference_within", self.reference_within, "reference", self.reference)
+        return self
+
+    @property
+    def measure(self) -> float:
+        """Normalised surface distance, in 0..1."""
+        if not self.predicted and not self.reference:
+            return 1.0
+        if not self.predicted or not self.reference:
+            return 0.0
+        return (self.predicted_within + self.reference_within) / (self.predicted + self.reference)
+
+
+class Distance(MeasureCounts):
+    """A distance, which does not follow from counts: the value itself."""
+
+    formula: ClassVar[str] = "value, as it was measured"
+
+    value: Annotated[float, Field(strict=True, ge=0)] | None
+    """None where it is undefined."""
+
+    @property
+    def measure(self) -> float | None:
+        """The distance."""
+        return self.value
+
+
+class RecallCounts(MeasureCounts):
+    """Voxels of the reference that are in a mask (`tp`) and that are not (`fn`)."""
+
+    formula: ClassVar[str] = "tp / (tp + fn); undefined when both are 0"
+
+    tp: Count
+    fn: Count
+
+    @property
+    def reference(self) -> int:
+        """Voxels of the reference."""
+        return self.tp + self.fn
+
+    @property
+    def measure(self) -> float | None:
+        """Recall, in 0..1; None without a reference."""
+        return self.tp / self.reference if self.reference else None
+
+
+class BinCounts(NamedTuple):
+    """One bin of a reliability diagram."""
+
+    voxels: Count
+    probability: Count
+    """The sum of the voxels' probabilities in millionths, rounded to a whole number."""
+    positives: Count
+    """Voxels that are foreground in the reference."""
+
+
+def _whole(bins: tuple[BinCounts, ...]) -> tuple[BinCounts, ...]:
+    for place, row in enumerate(bins):
+        _part_of(f"positives of bin {place}", row.positives, "its voxels", row.voxels)
+        _part_of(f"probability of bin {place}", row.probability, "one for each voxel", row.voxels * MILLION)
+    return bins
+
+
+Bins = Annotated[tuple[BinCounts, ...], Field(min_length=BINS, max_length=BINS), AfterValidator(_whole)]
+"""The bins in order of probability, from 0 to 1."""
+
+
+def _part_of(name: str, part: int, other: str, whole: int) -> None:
+    if part > whole:
+        raise ValueError(f"{name} ({part}) is more than {other} ({whole})")

@@ -1,0 +1,210 @@
+"""The figures of an evaluation, computed from the counts of its cases. Standard library only.
+
+`record_of` makes them when an evaluation is written. `recomputed` makes them again from a record that was read, and
+`first_difference` compares them with what the record states. `templates/verify/verify.py` does the same in its own writing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from minivess.foundation.errors import UsageError
+from minivess.foundation.implements import implements
+from minivess.records.base import Record, Slug
+from minivess.records.evaluation.cases import CaseCounts
+from minivess.records.evaluation.counts import MILLION, Bins
+from minivess.records.evaluation.evaluation import (
+    FORMAT,
+    AnalysisPlan,
+    Conventions,
+    EvaluationPlan,
+    EvaluationRecord,
+    Interval,
+)
+from minivess.records.evaluation.intervals import mean_interval
+from minivess.records.evaluation.measures import DICE, MEASURES, OVER_BASELINE
+
+NOT_STATED = "not there"
+"""How a difference shows a figure that only one side has."""
+
+
+class Figures(Record):
+    """What follows from the counts of all cases. The fields are those of `EvaluationRecord`."""
+
+    aggregates: dict[str, Interval]
+    """Each measure over the cases where it is defined, and `dice_over_baseline`, the paired difference."""
+    baseline: Interval
+    conformal_recall: Interval | None
+    ece: float
+    band_ece: float
+    best: Slug
+    """The case with the highest Dice; of several, the first by name."""
+    worst: Slug
+    """The case with the lowest Dice; of several, the first by name."""
+
+
+class Difference(Record):
+    """One figure that is stated otherwise than it is computed."""
+
+    figure: str
+    """Its place in the record, as `aggregates.dice.mean`."""
+    stated: str
+    computed: str
+
+    @property
+    def sentence(self) -> str:
+        """The difference for people."""
+        return f"{self.figure} is {self.stated} in the evaluation, and {self.computed} by the counts of its cases"
+
+
+def calibration_error(bins: Sequence[Bins]) -> float:
+    """The expected calibration error over the voxels of all cases; 0 without voxels (Naeini et al. 2015).
+
+    Args:
+        bins: the bins of each case. They are added up as whole numbers first.
+    """
+    rows = [tuple(map(sum, zip(*row, strict=True))) for row in zip(*bins, strict=True)]
+    voxels = sum(row[0] for row in rows)
+    if not voxels:
+        return 0.0
+    return math.fsum(abs(probability / MILLION - positives) for _, probability, positives in rows) / voxels
+
+
+@implements("REQ-215", "REQ-216")
+def figures_of(cases: Sequence[CaseCounts], conventions: Conventions, *, seed: int, level: float) -> Figures:
+    """Compute the figures of an evaluation. The order of the cases has no influence.
+
+    Args:
+        cases: at least one; each with the same measures.
+        conventions: with the number of resamples, and the unit that is resampled.
+        seed: of the draws. Each interval starts with it anew.
+        level: of every interval, between 0 and 1.
+
+    Raises:
+        UsageError: there are no cases.
+    """
+    if not cases:
+        raise UsageError("there are no cases to evaluate")
+
+    def interval(pairs: Sequence[tuple[CaseCounts, float | None]]) -> Interval | None:
+        defined = [(case.unit(conventions.bootstrap_unit), value) for case, value in pairs if value is not None]
+        if not defined:
+            return None
+        units, values = zip(*defined, strict=True)
+        return mean_interval(values, units, resamples=conventions.bootstrap, seed=seed, level=level)
+
+    columns: dict[str, list[tuple[CaseCounts, float | None]]] = {
+        name: [(case, case.counts[name].measure) for case in cases] for name in cases[0].counts
+    }
+    columns[OVER_BASELINE] = [(case, case.dice - case.baseline_dice) for case in cases]
+    baseline = interval([(case, case.baseline_dice) for case in cases])
+    assert baseline is not None  # noqa: S101  every case has one
+    return Figures(
+        aggregates={name: made for name, column in columns.items() if (made := interval(column)) is not None},
+        baseline=baseline,
+        conformal_recall=interval([(case, case.conformal.measure) for case in cases if case.conformal is not None]),
+        ece=calibration_error([case.bins for case in cases]),
+        band_ece=calibration_error([case.border_bins for case in cases]),
+        best=min(cases, key=lambda case: (-case.dice, case.case)).case,
+        worst=min(cases, key=lambda case: (case.dice, case.case)).case,
+    )
+
+
+@implements("REQ-214")
+def record_of(cases: Sequence[CaseCounts], plan: EvaluationPlan) -> EvaluationRecord:
+    """The record of an evaluation: its cases, with the figures that follow from them.
+
+    Raises:
+        UsageError: there are no cases.
+    """
+    analysis = plan.analysis
+    figures = figures_of(cases, analysis.conventions, seed=analysis.seed, level=plan.level)
+    return EvaluationRecord(
+        format=FORMAT,
+        model=plan.model,
+        data=plan.data,
+        request=plan.request,
+        threshold=analysis.mask_threshold,
+        conventions=analysis.conventions,
+        cases=tuple(cases),
+        look=plan.look,
+        looks=plan.looks,
+        **dict(figures),
+    )
+
+
+@implements("REQ-216")
+def recomputed(record: EvaluationRecord, plan: AnalysisPlan) -> Figures:
+    """The figures of a record, computed again from the counts of its cases.
+
+    Args:
+        record: of format 2.
+        plan: the registered plan, which has the seed.
+
+    Raises:
+        UsageError: the record has no counts, because version 0.1.0 wrote it.
+    """
+    return figures_of(_counted(record), plan.conventions, seed=plan.seed, level=record.level)
+
+
+@implements("REQ-216")
+def first_difference(record: EvaluationRecord, plan: AnalysisPlan) -> Difference | None:
+    """Compare a record with its plan and its figures with those that follow from its counts.
+
+    Numbers are compared as text of six decimals; the number of cases, and what is undefined, exactly.
+
+    Returns:
+        The first difference, or None. Conventions, threshold and measures come first, then the figures.
+
+    Raises:
+        UsageError: the record has no counts, because version 0.1.0 wrote it.
+    """
+    cases = _counted(record)
+    stated = dict(_planned(record.conventions, record.threshold, {name for case in cases for name in case.counts}))
+    planned = dict(_planned(plan.conventions, plan.mask_threshold, {DICE, *plan.measures}))
+    if (found := _compared(stated, planned)) is not None:
+        return found
+    told = Figures(**{name: getattr(record, name) for name in Figures.model_fields})
+    return _compared(dict(_texts(told)), dict(_texts(recomputed(record, plan))))
+
+
+def _counted(record: EvaluationRecord) -> list[CaseCounts]:
+    cases = [case for case in record.cases if isinstance(case, CaseCounts)]
+    if record.format is None or len(cases) < len(record.cases):
+        raise UsageError(
+            "an evaluation of version 0.1.0 has no counts, so its figures cannot be computed again",
+            hint="evaluate again with this version",
+        )
+    return cases
+
+
+def _compared(stated: Mapping[str, str], computed: Mapping[str, str]) -> Difference | None:
+    for name in {**computed, **stated}:
+        pair = stated.get(name, NOT_STATED), computed.get(name, NOT_STATED)
+        if pair[0] != pair[1]:
+            return Difference(figure=name, stated=pair[0], computed=pair[1])
+    return None
+
+
+def _planned(conventions: Conventions, threshold: float, measures: set[str]) -> Iterator[tuple[str, str]]:
+    yield from ((f"conventions.{name}", f"{value}") for name, value in conventions)
+    yield "threshold", f"{threshold}"
+    yield "measures", ", ".join(name for name in MEASURES if name in measures)
+
+
+def _texts(figures: Figures) -> Iterator[tuple[str, str]]:
+    for name, interval in sorted(figures.aggregates.items()):
+        yield from _interval_texts(f"aggregates.{name}", interval)
+    yield from _interval_texts("baseline", figures.baseline)
+    if figures.conformal_recall is not None:
+        yield from _interval_texts("conformal_recall", figures.conformal_recall)
+    yield from (("ece", f"{figures.ece:.6f}"), ("band_ece", f"{figures.band_ece:.6f}"))
+    yield from (("best", figures.best), ("worst", figures.worst))
+
+
+def _interval_texts(name: str, interval: Interval) -> Iterator[tuple[str, str]]:
+    for part in ("mean", "lower", "upper", "level"):
+        value = getattr(interval, part)
+        yield f"{name}.{part}", "undefined" if value is None else f"{value:.6f}"
+    yield f"{name}.n", f"{interval.n}"

@@ -1,0 +1,99 @@
+"""Cases of an evaluation in counts that fit together, made without any mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minivess.records.evaluation.cases import CaseCounts
+from minivess.records.evaluation.counts import (
+    BINS,
+    MILLION,
+    BinCounts,
+    CentrelineCounts,
+    Distance,
+    OverlapCounts,
+    RecallCounts,
+    SurfaceCounts,
+)
+from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationPlan, EvaluationRecord
+from minivess.records.evaluation.recomputation import record_of
+
+
+def counted_case(
+    name: str,
+    *,
+    overlap: tuple[int, int, int] = (90, 10, 20),
+    baseline: tuple[int, int, int] | None = None,
+    subject: str | None = None,
+    group: str | None = None,
+    conformal: tuple[int, int] | None = None,
+    distance: float | None = 2.5,
+    voxels: int = 1000,
+) -> CaseCounts:
+    """A case whose bins, baseline and skeletons follow from the overlap.
+
+    Args:
+        name: of the case; also of its subject and group, when these are not given.
+        overlap: true positive, false positive and false negative voxels.
+        baseline: the same of the baseline; by default 3 true positives in 4 are kept.
+        subject: of the case.
+        group: of the case.
+        conformal: voxels of the reference in the conformal mask, and outside; None without such a mask.
+        distance: HD95 in micrometres.
+        voxels: of the volume.
+    """
+    tp, fp, fn = overlap
+    kept = 3 * tp // 4
+    return CaseCounts(
+        case=name,
+        subject=name if subject is None else subject,
+        group=name if group is None else group,
+        counts={
+            "dice": OverlapCounts(tp=tp, fp=fp, fn=fn),
+            "cldice": CentrelineCounts(
+                predicted_inside=tp // 3, predicted=(tp + fp) // 3, reference_inside=tp // 3, reference=(tp + fn) // 3
+            ),
+            "nsd": SurfaceCounts(
+                predicted_within=tp // 2, predicted=(tp + fp) // 2, reference_within=tp // 2, reference=(tp + fn) // 2
+            ),
+            "hd95_um": Distance(value=distance),
+        },
+        baseline=OverlapCounts(tp=kept, fp=fp, fn=tp + fn - kept)
+        if baseline is None
+        else OverlapCounts(tp=baseline[0], fp=baseline[1], fn=baseline[2]),
+        conformal=None if conformal is None else RecallCounts(tp=conformal[0], fn=conformal[1]),
+        bins=_bins(tp, fp, fn, voxels),
+        border_bins=_bins(tp // 2, fp // 2, fn // 2, tp // 2 + fp // 2 + fn // 2 + min(tp, voxels - tp - fp - fn)),
+    )
+
+
+def _bins(tp: int, fp: int, fn: int, voxels: int) -> tuple[BinCounts, ...]:
+    """Predicted voxels have a probability of .9, missed ones of .2, the others of .05."""
+    rows = [BinCounts(0, 0, 0)] * BINS
+    for probability, number, positives in ((90, tp + fp, tp), (20, fn, fn), (5, voxels - tp - fp - fn, 0)):
+        rows[probability * BINS // 100] = BinCounts(number, number * probability * MILLION // 100, positives)
+    return tuple(rows)
+
+
+def counted_evaluation(
+    cases: Sequence[CaseCounts],
+    analysis: AnalysisPlan,
+    *,
+    model: str,
+    data: str,
+    request: str,
+    look: int = 1,
+    looks: int | None = None,
+) -> EvaluationRecord:
+    """The record of these cases by this plan."""
+    plan = EvaluationPlan(
+        analysis=analysis,
+        model=model,
+        data=data,
+        request=request,
+        baseline_threshold=1.0,
+        look=look,
+        looks=looks,
+        groups={case.case: case.group for case in cases},
+    )
+    return record_of(cases, plan)

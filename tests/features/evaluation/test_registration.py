@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner, Result
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.cli.release.build import release as release_command
+from minivess.cli.release.release import release as release_command
 from minivess.cli.sealed.requests import test_set as access_command
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.registrations import Registrations

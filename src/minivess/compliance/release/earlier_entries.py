@@ -1,0 +1,228 @@
+"""The entries of a log before a release is prepared: training runs, looks at the test set, and the newest of each action."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+from pydantic import ValidationError
+
+from minivess.compliance.proofs.canonical import digest_of
+from minivess.compliance.rules.looks import LookHistory
+from minivess.foundation.errors import VerificationError
+from minivess.records.artifact import Artifact
+from minivess.records.base import Record
+from minivess.records.device.preparation import ROLES, EntryReference
+from minivess.records.device.registration import PolicyRegistered
+from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, MANIFEST, ONNX, SPLIT, VALIDATION
+from minivess.records.log.entry import Entry, EntryBody, Outcome
+from minivess.records.log.payloads.data import DataSealed
+from minivess.records.log.payloads.looks import CriteriaRegistered, Evaluated, LookApproved, LookRequested
+from minivess.records.log.payloads.models import Disposition
+from minivess.records.people.approval import UnsealGrant
+
+REFERENCE = "log/"
+"""What the name of an input begins with that names an earlier entry."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One training run: the entry that began it, the one that ended it, and the disposition that names it."""
+
+    begun: int
+    """Index of the entry that announced it; of the one that ended it, where none did."""
+    ended: EntryBody | None = None
+    """None for a run that was killed."""
+    disposition: EntryBody | None = None
+    """The newest one."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended; `started` for a run that was killed."""
+        return Outcome.STARTED if self.ended is None else self.ended.outcome
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """What it made: its outputs and the weights that its context names."""
+        if self.ended is None or self.ended.outcome is not Outcome.COMPLETED:
+            return frozenset()
+        model = self.ended.context.model
+        return frozenset(one.digest for one in self.ended.outputs) | ({model} if model else frozenset())
+
+    def in_ensemble(self, ensemble: EntryBody | None) -> bool:
+        """Whether an ensemble read something that this run made."""
+        return ensemble is not None and any(one.digest in self.digests for one in ensemble.inputs)
+
+    def names(self, index: int) -> bool:
+        """Whether an index is that of one of its entries."""
+        return index == self.begun or (self.ended is not None and index == self.ended.index)
+
+
+@dataclass(frozen=True)
+class LookEntries:
+    """A look at the test set: its approval, its request, and the first result under it."""
+
+    approval: EntryBody
+    grant: UnsealGrant
+    request: EntryBody | None
+    evaluation: EntryBody | None
+    """The first completed one counts."""
+    repeated: tuple[EntryBody, ...] = ()
+    """Later completed evaluations under the same approval."""
+
+    @property
+    def discrepancies(self) -> tuple[int, ...]:
+        """Entries of later evaluations that came to other figures than the first."""
+        first = None if self.evaluation is None else self.evaluation.payload
+        return tuple(body.index for body in self.repeated if body.payload != first)
+
+
+@dataclass(frozen=True)
+class EarlierEntries:
+    """The bodies of a log's entries, from entry 0 on."""
+
+    bodies: tuple[EntryBody, ...]
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> EarlierEntries:
+        """The bodies of entries, from entry 0 on."""
+        return cls(tuple(entry.body for entry in entries))
+
+    @cached_property
+    def runs(self) -> tuple[TrainingRun, ...]:
+        """Every training run, in order."""
+        return training_runs(self.bodies)
+
+    @cached_property
+    def history(self) -> LookHistory:
+        """Requests, approvals, registrations and looks."""
+        return LookHistory.fold(Entry.model_construct(body=body, signature="") for body in self.bodies)
+
+    @cached_property
+    def looks(self) -> tuple[LookEntries, ...]:
+        """Every look at the test set, in order."""
+        results: dict[str, list[EntryBody]] = {}
+        for body in self.completed("evaluation"):
+            results.setdefault(payload_of(body, Evaluated).request, []).append(body)
+        found: dict[str, LookEntries] = {}
+        for opening in self.history.opened:
+            name = opening.request
+            granted, asked = self.history.grants.get(name), self.history.requests.get(name)
+            if granted is None or name in found:
+                continue
+            made = results.get(name, [])
+            found[name] = LookEntries(
+                self.bodies[granted.index],
+                granted.grant,
+                None if asked is None else self.bodies[asked.index],
+                made[0] if made else None,
+                tuple(made[1:]),
+            )
+        return tuple(found.values())
+
+    def completed(self, action: str, *, before: int | None = None) -> Iterator[EntryBody]:
+        """Completed entries of an action, in order.
+
+        Args:
+            action: its name.
+            before: the index of the first entry that does not count; None: all count.
+        """
+        return (body for body in self.bodies[:before] if body.action == action and body.outcome is Outcome.COMPLETED)
+
+    def newest(self, role: str) -> EntryBody | None:
+        """The newest completed entry that can be in a role of a release."""
+        return last(self.completed(ROLES[role]))
+
+    def about(self, role: str, subject: str | None, *, before: int) -> EntryBody | None:
+        """The newest completed entry in a role before another that is about this subject; None when there is none."""
+        made = self.completed(ROLES[role], before=before)
+        return last(body for body in made if subject is not None and subject_of(role, body) == subject)
+
+
+def training_runs(bodies: Iterable[EntryBody]) -> tuple[TrainingRun, ...]:
+    """Every training run of a log, in order. One that was refused before it was announced never began."""
+    runs: dict[int, TrainingRun] = {}
+    for body in bodies:
+        if body.action == "training":
+            if body.outcome is Outcome.REFUSED and body.started is None:
+                continue
+            begun = body.index if body.started is None else body.started
+            runs[begun] = TrainingRun(begun, None if body.outcome is Outcome.STARTED else body)
+        elif body.action == "run.disposition" and body.outcome is Outcome.COMPLETED:
+            index = payload_of(body, Disposition).run
+            runs |= {begun: replace(run, disposition=body) for begun, run in runs.items() if run.names(index)}
+    return tuple(runs.values())
+
+
+def unaccounted(runs: Iterable[TrainingRun], ensemble: EntryBody | None) -> tuple[TrainingRun, ...]:
+    """Runs that are neither in the ensemble nor given a disposition.
+
+    Failed and killed runs count as well: leaving one out requires a signed reason.
+    """
+    return tuple(run for run in runs if run.disposition is None and not run.in_ensemble(ensemble))
+
+
+def refer(body: EntryBody) -> EntryReference:
+    """A reference to an entry."""
+    return EntryReference(index=body.index, digest=digest_of(body))
+
+
+def payload_of[R: Record](body: EntryBody, kind: type[R]) -> R:
+    """What an entry says.
+
+    Raises:
+        VerificationError: it does not say what such an entry must.
+    """
+    try:
+        return kind.model_validate(body.payload)
+    except ValidationError:
+        raise VerificationError(f"entry {body.index} ({body.action}) does not say what such an entry must") from None
+
+
+FILES: Final = {
+    "ingest": MANIFEST,
+    "validation": VALIDATION,
+    "split": SPLIT,
+    "ensemble": ENSEMBLE,
+    "calibration": CALIBRATION,
+    "export": ONNX,
+}
+"""Roles of entries that are about a file they made."""
+
+
+def subject_of(role: str, body: EntryBody) -> str | None:
+    """What a completed entry in a role is about: a digest, or the id of a request. Two entries about the same are alike.
+
+    Returns:
+        The digest of the file of `FILES` that it made; of a seal the root; of a registration the digest of the analysis plan
+        or of the release policy; of a request and its approval the request's id. None where it names none.
+    """
+    return named(body.outputs, FILES[role]) if role in FILES else _SUBJECTS[role](body)
+
+
+def _plan(body: EntryBody) -> str | None:
+    plan = payload_of(body, CriteriaRegistered).plan
+    return None if plan is None else digest_of(plan)
+
+
+_SUBJECTS: Final[dict[str, Callable[[EntryBody], str | None]]] = {
+    "seal": lambda body: payload_of(body, DataSealed).root,
+    "criteria": _plan,
+    "policy": lambda body: digest_of(payload_of(body, PolicyRegistered).policy),
+    "request": lambda body: payload_of(body, LookRequested).request.id,
+    "approval": lambda body: payload_of(body, LookApproved).grant.request,
+}
+
+
+def named(artifacts: Iterable[Artifact], name: str) -> str | None:
+    """The digest of the artifact of this name; None when there is none."""
+    return next((one.digest for one in artifacts if one.name == name), None)
+
+
+def last[T](items: Iterable[T]) -> T | None:
+    """The last of some items; None when there are none."""
+    kept = deque(items, maxlen=1)
+    return kept[0] if kept else None

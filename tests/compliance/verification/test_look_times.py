@@ -133,7 +133,8 @@ def test_both_verifiers_take_a_log_with_attestations() -> None:
 )
 def test_verify_py_says_the_same_of_each_look(seen: dict[str, tuple[PrivateKey, ...]], quorum: int) -> None:
     log, verify = story(**seen), logs.VERIFY
-    bodies, lines, people, _ = verify.read_log(log_files(log.pairs, log.checkpoint), None)
-    trusted = verify.read_trust(trust_text(quorum).encode("utf-8"))
-    assert verify.look_times(bodies, lines, people, trusted) == look_times_in_words(log.entries, trust(quorum))
-    assert verify.look_times(bodies, lines, people, None) == look_times_in_words(log.entries, None)
+    pack = verify.Pack(log_files(log.pairs, log.checkpoint), None)
+    pack.check_log()
+    assert pack.look_times() == look_times_in_words(log.entries, None)
+    pack.trust = verify.read_trust(trust_text(quorum).encode("utf-8"))
+    assert pack.look_times() == look_times_in_words(log.entries, trust(quorum))

@@ -6,10 +6,10 @@ import importlib.util
 import random
 import subprocess
 import sys
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -233,12 +233,11 @@ def test_every_bit_of_a_signature_file_counts() -> None:
 @pytest.mark.verifies("REQ-039")
 def test_the_script_too_counts_every_byte_of_a_signature_file() -> None:
     name = "signatures/cleo.dsse.json"
-    state = script_state(good())
     for position in range(0, len(good()[name]), 13):
         content = bytearray(good()[name])
         content[position] ^= 1
         with pytest.raises((script().WrongError, ValueError, KeyError, TypeError)):
-            script().check_signatures({**good(), name: bytes(content)}, state, None)
+            judged({**good(), name: bytes(content)}).check_signatures()
 
 
 def test_any_dropped_file_is_named(tmp_path: Path) -> None:
@@ -453,31 +452,13 @@ def test_reading_back_what_was_written() -> None:
     assert read_archive(write_archive(good())) == dict(sorted(good().items()))
 
 
-def script_state(files: Files) -> object:
-    """The people the script folds from a pack's log."""
-    return script().read_log(files, None)[2]
+def judged(files: Files) -> Any:
+    """A pack as the script has it once it judged its log."""
+    pack = script().Pack(files, None)
+    pack.check_log()
+    return pack
 
 
 def script_refuses(files: Files) -> bool:
     """Whether the script's checks, run as a module, refuse these files."""
-    module = script()
-
-    def attempt(check: Callable[[], object]) -> bool:
-        try:
-            check()
-        except Exception:
-            return True
-        return False
-
-    if attempt(lambda: module.check_bag(files)) or attempt(lambda: module.read_log(files, None)):
-        return True
-    bodies, lines, people, _ = module.read_log(files, None)
-    return any(
-        attempt(check)
-        for check in (
-            lambda: module.check_proofs(files, lines, people),
-            lambda: module.check_provenance(files, bodies),
-            lambda: module.check_openings(files, bodies, people),
-            lambda: module.check_signatures(files, people, None),
-        )
-    )
+    return not all(held for _, held, _ in script().judge_files(files, None))

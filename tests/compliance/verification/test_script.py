@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from minivess.compliance.identity.keys import PrivateKey, generate
@@ -111,12 +112,23 @@ def test_roots_agree(size: int) -> None:
     assert verify.merkle_root(list(hashes)) == root(hashes)
 
 
+def plain(point: tuple[int, int, int]) -> tuple[int, int]:
+    """A projective point of P-256 as x and y."""
+    inverse = pow(point[2], -1, verify.P256)
+    return point[0] * inverse % verify.P256, point[1] * inverse % verify.P256
+
+
 def test_p256_addition_of_a_point_to_itself_and_to_its_negative() -> None:
-    generator = verify.G256
+    generator, nothing = verify.G256, (0, 1, 0)
     negative = (generator[0], verify.P256 - generator[1], 1)
-    assert verify.jacobian_add(generator, negative)[2] == 0
-    assert verify.jacobian_add(generator, generator) == verify.jacobian_double(generator)
-    assert verify.jacobian_add(generator, (1, 1, 0)) == generator
+    assert verify.p256_add(generator, negative)[2] == 0
+    assert verify.p256_add(nothing, nothing)[2] == 0
+    point = generator
+    for number in range(1, 6):
+        private = ec.derive_private_key(number, ec.SECP256R1()).public_key().public_numbers()
+        assert plain(point) == (private.x, private.y)
+        assert plain(verify.p256_add(point, nothing)) == plain(verify.p256_add(nothing, point)) == plain(point)
+        point = verify.p256_add(generator, point)
 
 
 def signed_files(log: LogBuilder, key: PrivateKey) -> dict[str, bytes]:
@@ -154,14 +166,14 @@ def test_lock_outs_and_a_changed_log_key_are_followed() -> None:
     log.append(cleo(), "roots.changed", payload)
     log.append(ada(), "ensemble", {"members": 2, "rule": "mean"})
     trust = verify.read_trust(trusted_keys())
-    _, _, people, words = verify.read_log(signed_files(log, new), trust)
-    assert words.startswith(f"{len(log.entries)} entries")
-    assert people.log_key(len(log.entries)) == json.loads(canonical(new.public))
+    pack = verify.Pack(signed_files(log, new), trust)
+    assert pack.check_log().startswith(f"{len(log.entries)} entries")
+    assert pack.people.log_key(len(log.entries)) == json.loads(canonical(new.public))
     assert all(check.passed for check in verify_entries(log.pairs, sign_note(log.head, new))[0])
     with pytest.raises(verify.WrongError):
-        verify.read_log(signed_files(log, log_key()), trust)
+        verify.Pack(signed_files(log, log_key()), trust).check_log()
     with pytest.raises(verify.WrongError, match="log key that counts"):
-        verify.read_log(signed_files(log, new), verify.read_trust(trusted_keys_of_0_1_0()))
+        verify.Pack(signed_files(log, new), verify.read_trust(trusted_keys_of_0_1_0())).check_log()
 
 
 @pytest.mark.verifies("REQ-116")
@@ -170,7 +182,7 @@ def test_a_key_nobody_showed_to_hold_is_refused_by_both() -> None:
     log, payload = rekeyed(log_key(), new, to_base64(log_key().sign(b"something else")))
     log.append(cleo(), "roots.changed", payload)
     with pytest.raises(verify.WrongError, match="possession of the new key"):
-        verify.read_log(signed_files(log, new), None)
+        verify.Pack(signed_files(log, new), None).check_log()
     assert not all(check.passed for check in verify_entries(log.pairs, sign_note(log.head, new))[0])
 
 
@@ -182,7 +194,7 @@ def test_another_key_than_the_roots_agreed_to_is_refused_by_both() -> None:
     payload["log_key"] = other.public.model_dump(mode="json")
     log.append(cleo(), "roots.changed", payload)
     with pytest.raises(verify.WrongError, match="another change"):
-        verify.read_log(signed_files(log, other), None)
+        verify.Pack(signed_files(log, other), None).check_log()
     assert not all(check.passed for check in verify_entries(log.pairs, sign_note(log.head, other))[0])
 
 
@@ -197,5 +209,5 @@ def test_a_lock_without_five_wrong_passphrases_is_refused_by_both(attempts: int)
         log.append(itself, "identity.unlock-failed", {"identity": "ada", "attempt": min(attempt, 5)})
     log.append(itself, "identity.locked", {"identity": "ada", "attempts": attempts})
     with pytest.raises(verify.WrongError, match=r"five|miscounts"):
-        verify.read_log(signed_files(log, log_key()), None)
+        verify.Pack(signed_files(log, log_key()), None).check_log()
     assert not all(check.passed for check in verify_entries(log.pairs, sign_note(log.head, log_key()))[0])

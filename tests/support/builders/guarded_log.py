@@ -359,7 +359,7 @@ def both(log: GuardedLog) -> tuple[str, str]:
 def refusal_of_script(pairs: Sequence[tuple[bytes, bytes | None]], checkpoint: str) -> str:
     """What `verify.py` says is wrong with a log; empty: nothing."""
     try:
-        VERIFY.read_log(log_files(pairs, checkpoint), None)
+        VERIFY.Pack(log_files(pairs, checkpoint), None).check_log()
     except (VERIFY.WrongError, KeyError) as error:  # a missing field fails the check of the log too
         return str(error)
     return ""
@@ -368,7 +368,7 @@ def refusal_of_script(pairs: Sequence[tuple[bytes, bytes | None]], checkpoint: s
 def words_of_both(log: GuardedLog) -> tuple[str, str]:
     """What the product and what `verify.py` say of the signatures of a good log."""
     checks, _, _ = verify_entries(log.pairs, log.checkpoint)
-    words = VERIFY.read_log(log_files(log.pairs, log.checkpoint), None)[3]
+    words = VERIFY.Pack(log_files(log.pairs, log.checkpoint), None).check_log()
     return next(check.detail for check in checks if check.name == SIGNATURES), words
 
 

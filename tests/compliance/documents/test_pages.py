@@ -17,8 +17,9 @@ from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.documents.start_page import index_page, key_figures, odometer_sentence
 from minivess.foundation.errors import InputError
 from minivess.records.device.release import GateResult
+from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.measures import MEASURES
-from tests.support.builders.new_measure import NAME, TITLE, add_measure
+from tests.support.builders.new_measure import NAME, TITLE, VoxelRecall, add_measure
 from tests.support.builders.release_builder import TEMPLATES, make_release
 from tests.support.tiny_tree import FILES
 
@@ -73,7 +74,9 @@ def test_a_new_measure_is_on_the_start_page_and_the_model_card(
 ) -> None:
     add_measure(tmp_path / "measures", monkeypatch)
     known = dossier.evaluation
-    cases = tuple(row.model_copy(update={"values": {**row.values, NAME: 0.1234}}) for row in known.cases)
+    recall = VoxelRecall(found=1234, reference=10_000)
+    counted = [row for row in known.cases if isinstance(row, CaseCounts)]
+    cases = tuple(row.model_copy(update={"counts": {**row.counts, NAME: recall}}) for row in counted)
     aggregates = {**known.aggregates, NAME: known.aggregates["dice"]}
     changed = replace(dossier, evaluation=known.model_copy(update={"cases": cases, "aggregates": aggregates}))
     assert [figure.name for figure in key_figures(changed)] == [row.heading for row in MEASURES.values()]
@@ -81,7 +84,7 @@ def test_a_new_measure_is_on_the_start_page_and_the_model_card(
     card = documents(Renderer(TEMPLATES), changed)["model-card.html"]
     assert f'<th scope="row">{TITLE}</th>' in card
     assert '<th scope="col" class="figure">Recall</th>' in card
-    assert card.count('<td class="figure">0.123</td>') == len(cases)
+    assert card.count('<td class="figure">0.123</td>') == len(cases) == len(known.cases)
 
 
 @pytest.mark.verifies("REQ-040")

@@ -11,6 +11,7 @@ from minivess.records.evaluation.counts import (
     BinCounts,
     CentrelineCounts,
     Distance,
+    MeasureCounts,
     OverlapCounts,
     RecallCounts,
     SurfaceCounts,
@@ -27,6 +28,8 @@ def counted_case(
     subject: str | None = None,
     group: str | None = None,
     conformal: tuple[int, int] | None = None,
+    centreline: tuple[int, int, int, int] | None = None,
+    surface: tuple[int, int, int, int] | None = None,
     distance: float | None = 2.5,
     voxels: int = 1000,
 ) -> CaseCounts:
@@ -39,38 +42,43 @@ def counted_case(
         subject: of the case.
         group: of the case.
         conformal: voxels of the reference in the conformal mask, and outside; None without such a mask.
+        centreline: counts of clDice in their order.
+        surface: counts of NSD in their order.
         distance: HD95 in micrometres.
         voxels: of the volume.
     """
     tp, fp, fn = overlap
     kept = 3 * tp // 4
+    first = baseline or (kept, fp, tp + fn - kept)
+    lines = centreline or (tp // 3, (tp + fp) // 3, tp // 3, (tp + fn) // 3)
+    borders = surface or (tp // 2, (tp + fp) // 2, tp // 2, (tp + fn) // 2)
+    near = tp // 2 + fp // 2 + fn // 2
     return CaseCounts(
         case=name,
         subject=name if subject is None else subject,
         group=name if group is None else group,
         counts={
             "dice": OverlapCounts(tp=tp, fp=fp, fn=fn),
-            "cldice": CentrelineCounts(
-                predicted_inside=tp // 3, predicted=(tp + fp) // 3, reference_inside=tp // 3, reference=(tp + fn) // 3
-            ),
-            "nsd": SurfaceCounts(
-                predicted_within=tp // 2, predicted=(tp + fp) // 2, reference_within=tp // 2, reference=(tp + fn) // 2
-            ),
+            "cldice": _filled(CentrelineCounts, lines),
+            "nsd": _filled(SurfaceCounts, borders),
             "hd95_um": Distance(value=distance),
         },
-        baseline=OverlapCounts(tp=kept, fp=fp, fn=tp + fn - kept)
-        if baseline is None
-        else OverlapCounts(tp=baseline[0], fp=baseline[1], fn=baseline[2]),
-        conformal=None if conformal is None else RecallCounts(tp=conformal[0], fn=conformal[1]),
+        baseline=_filled(OverlapCounts, first),
+        conformal=None if conformal is None else _filled(RecallCounts, conformal),
         bins=_bins(tp, fp, fn, voxels),
-        border_bins=_bins(tp // 2, fp // 2, fn // 2, tp // 2 + fp // 2 + fn // 2 + min(tp, voxels - tp - fp - fn)),
+        border_bins=_bins(tp // 2, fp // 2, fn // 2, near + min(tp, voxels - tp - fp - fn)),
     )
 
 
+def _filled[C: MeasureCounts](kind: type[C], counts: tuple[int, ...]) -> C:
+    """Counts in the order of their fields."""
+    return kind.model_validate(dict(zip(kind.model_fields, counts, strict=True)))
+
+
 def _bins(tp: int, fp: int, fn: int, voxels: int) -> tuple[BinCounts, ...]:
-    """Predicted voxels have a probability of .9, missed ones of .2, the others of .05."""
+    """Predicted voxels have a probability of .9, missed ones of .2, the others of .01."""
     rows = [BinCounts(0, 0, 0)] * BINS
-    for probability, number, positives in ((90, tp + fp, tp), (20, fn, fn), (5, voxels - tp - fp - fn, 0)):
+    for probability, number, positives in ((90, tp + fp, tp), (20, fn, fn), (1, voxels - tp - fp - fn, 0)):
         rows[probability * BINS // 100] = BinCounts(number, number * probability * MILLION // 100, positives)
     return tuple(rows)
 

@@ -26,8 +26,7 @@ from minivess.records.data.split import SplitManifest
 from minivess.records.data.validation import ValidationReport
 from minivess.records.device.project import Project
 from minivess.records.device.release import GateFacts, RiskJudgement
-from minivess.records.evaluation.cases import CaseMeasures
-from minivess.records.evaluation.evaluation import Conventions, EvaluationRecord, Interval
+from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.trace import RecordedResult, ResultReport
 from minivess.records.log.entry import Context
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord, TrainingSpec
@@ -35,6 +34,7 @@ from minivess.records.models.segresnet import SegResNetSpec
 from minivess.records.people.approval import Envelope
 from minivess.records.people.identity import Meaning
 from tests.support.builders import pack_builder as logs
+from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.tiny_tree import FILES, write_tree
 
 ROOT = Path(__file__).parents[3]
@@ -262,40 +262,24 @@ def _put(workspace: Workspace, files: dict[str, Record | bytes]) -> list[Artifac
 
 
 def _evaluation(cases: int, model: str) -> EvaluationRecord:
-    dice = [0.86 + 0.1 * ((7 * n) % cases) / cases for n in range(cases)]
-    mean = sum(dice) / cases
-    return EvaluationRecord(
-        model=model,
-        data=digest_bytes(b"sealed"),
-        request="opening-1",
-        threshold=0.5,
-        conventions=Conventions(tolerance_um=2.0, bootstrap=1000),
-        cases=tuple(
-            CaseMeasures(
-                case=f"case-{n:02}",
+    """Cases with a Dice from .86 to .96, each of 10,000 voxels in both masks; `case-01` has no distance."""
+    held = []
+    for n in range(cases):
+        right = 8600 + 1000 * ((7 * n) % cases) // cases
+        inside, within = (right - 200) // 10, (right + 100) // 10
+        held.append(
+            counted_case(
+                f"case-{n:02}",
                 subject=f"mouse-{n:02}",
-                values={
-                    "dice": value,
-                    "cldice": value - 0.02,
-                    "nsd": value + 0.01,
-                    "hd95_um": None if n == 1 else 9.0 - 6 * value,
-                },
-                baseline_dice=value - 0.2,
+                overlap=(right, 10_000 - right, 10_000 - right),
+                baseline=(right - 2000, 12_000 - right, 12_000 - right),
+                centreline=(inside, 1000, inside, 1000),
+                surface=(within, 1000, within, 1000),
+                distance=None if n == 1 else 9.0 - 6 * right / 10_000,
+                voxels=48 * 96 * 96,
             )
-            for n, value in enumerate(dice)
-        ),
-        aggregates={
-            "dice": Interval(mean=mean, lower=mean - 0.03, upper=mean + 0.02, n=cases),
-            "cldice": Interval(mean=mean - 0.02, lower=mean - 0.06, upper=mean + 0.01, n=cases),
-            "nsd": Interval(mean=mean + 0.01, lower=mean - 0.02, upper=mean + 0.03, n=cases),
-            "hd95_um": Interval(mean=3.4, lower=2.6, upper=4.9, n=cases - 1),
-        },
-        baseline=Interval(mean=mean - 0.2, lower=mean - 0.26, upper=mean - 0.15, n=cases),
-        ece=0.021,
-        band_ece=0.064,
-        best="case-00",
-        worst=f"case-{cases - 1:02}",
-    )
+        )
+    return counted_evaluation(held, logs.PLAN, model=model, data=digest_bytes(b"sealed"), request="opening-1")
 
 
 def _data(workspace: Workspace, log: logs.LogBuilder, evaluation: EvaluationRecord) -> None:

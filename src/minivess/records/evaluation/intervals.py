@@ -59,11 +59,13 @@ def mean_interval(
 def _resampled(sums: Sequence[float], sizes: Sequence[int], resamples: int, seed: int) -> list[float]:
     """The means of the resamples in ascending order, from the sum and the number of cases of each unit."""
     draw, count, fsum = random.Random(seed).random, len(sums), math.fsum  # noqa: S311  repeatable, nothing is secret
-    sum_of, size_of = sums.__getitem__, sizes.__getitem__
-    alike = count * sizes[0] if len(set(sizes)) == 1 else None  # cases in every resample
-    means = []
-    for _ in range(resamples):
-        picks = [int(draw() * count) for _ in range(count)]
-        means.append(fsum(map(sum_of, picks)) / (alike or sum(map(size_of, picks))))
+    span, means = range(count), []
+    if len(set(sizes)) == 1:  # every resample has as many cases
+        cases = count * sizes[0]
+        means = [fsum([sums[int(draw() * count)] for _ in span]) / cases for _ in range(resamples)]
+    else:
+        for _ in range(resamples):
+            picks = [int(draw() * count) for _ in span]
+            means.append(fsum([sums[pick] for pick in picks]) / sum([sizes[pick] for pick in picks]))
     means.sort()
     return means

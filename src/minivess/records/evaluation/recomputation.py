@@ -148,7 +148,7 @@ def recomputed(record: EvaluationRecord, plan: AnalysisPlan) -> Figures:
     return figures_of(_counted(record), plan.conventions, seed=plan.seed, level=record.level)
 
 
-@implements("REQ-216")
+@implements("REQ-216", "RC-90")
 def first_difference(record: EvaluationRecord, plan: AnalysisPlan) -> Difference | None:
     """Compare a record with its plan and its figures with those that follow from its counts.
 

@@ -97,7 +97,16 @@ def measures_page(measures: Mapping[str, Measure] = MEASURES) -> str:
     )
     heads = ("name", "title", "unit", "direction", "largest value", "may be undefined for a case")
     over = f"Criteria can also name `{OVER_BASELINE}`: {heading_of(OVER_BASELINE)}, as the mean over cases."
-    return "\n".join((*lines, *table(heads, iter(rows)), "", over)) + "\n"
+    intro = (
+        "The file of an evaluation holds these counts of each case. The measures are computed from them "
+        "([The evaluation record](../concepts/evaluation-record.md))."
+    )
+    counts = (
+        (f"`{measure.name}`", ", ".join(f"`{name}`" for name in measure.counts.model_fields), measure.counts.formula)
+        for measure in measures.values()
+    )
+    counted = table(("name", "counts", "formula"), counts)
+    return "\n".join((*lines, *table(heads, iter(rows)), "", over, "", "## Counts", "", intro, "", *counted)) + "\n"
 
 
 def table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:

@@ -29,9 +29,9 @@ from minivess.workflows.people import accounts
 from minivess.workflows.sealed import access_status, key_release
 from minivess.workflows.sealed import requests as test_set
 from minivess.workflows.session import workspace_files
+from minivess.workflows.session.project_file import load_project
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
-from minivess.workflows.session.workspace_files import load_project
 from tests.support import projects
 from tests.support.builders import audit_logs
 from tests.support.lazy_modules import lazily

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
 
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import first_error
-from minivess.records.base import Observation, Record
+from minivess.records.base import Observation, Record, record_at
 
 
 class _Payloads(Mapping[str, type[Record]]):
     """The records by action. A record is imported when it is asked for: a command meets the payloads of few actions."""
 
     def __init__(self, places: Mapping[str, str]) -> None:
-        """Take the place of each action's record: module below `minivess.records`, colon, class."""
+        """Take the place of each action's record, as `record_at` does."""
         self._places = places
-        self._imported: dict[str, type[Record]] = {}
 
     def __getitem__(self, action: str) -> type[Record]:
-        if action not in self._imported:
-            module, _, name = self._places[action].partition(":")
-            found = getattr(importlib.import_module(f"minivess.records.{module}"), name)
-            self._imported[action] = cast("type[Record]", found)
-        return self._imported[action]
+        return record_at(self._places[action])
 
     def __contains__(self, action: object) -> bool:
         return action in self._places

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from minivess.compliance.identity.keystores import keyfile
+from minivess.foundation import provenance
 from tests.support.machines import machine
 
 # Hundreds of tests start a process. Where Python may not keep what it compiled, each compiles every library again.
@@ -59,6 +60,23 @@ def remembered_derivations() -> Iterator[None]:
     """Argon2id is meant to be slow: each passphrase is derived once for each salt, whatever project was copied."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keyfile, "_derive", cache(keyfile._derive))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def remembered_source_tree() -> Iterator[None]:
+    """Most projects of the tests have this tree as their source: what git says of it is asked once a session.
+
+    No test changes this tree. Trees that tests make themselves are asked about each time.
+    """
+    tree, ask = Path(__file__).resolve().parents[1], provenance._git
+    remembered = cache(lambda *arguments: ask(tree, *arguments))
+
+    def answer(folder: Path, *arguments: str) -> bytes | None:
+        return remembered(*arguments) if folder == tree else ask(folder, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(provenance, "_git", answer)
         yield
 
 

@@ -19,6 +19,30 @@ def started_project() -> ProjectFolder:
 
 
 @pytest.fixture(scope="session")
+def ingested_project() -> ProjectFolder:
+    """A project whose cases are read."""
+    from tests.support import sample_projects
+
+    return sample_projects.ingested()
+
+
+@pytest.fixture(scope="session")
+def validated_project() -> ProjectFolder:
+    """A project whose cases are read and validated."""
+    from tests.support import sample_projects
+
+    return sample_projects.validated()
+
+
+@pytest.fixture(scope="session")
+def split_project() -> ProjectFolder:
+    """A project whose cases are validated and split."""
+    from tests.support import sample_projects
+
+    return sample_projects.split()
+
+
+@pytest.fixture(scope="session")
 def sealed_project() -> ProjectFolder:
     """A project whose test part is sealed and whose toy model is exported."""
     from tests.support import sample_projects

@@ -39,6 +39,7 @@ from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, open_services
 from minivess.workflows.trace import verification_runs
 from tests.support.builders.release_builder import write_source
+from tests.support.pytest_settings import pytest_settings
 
 PASSPHRASE = "correct horse battery staple"
 PATCH = (16, 32, 32)
@@ -323,7 +324,7 @@ gates:
 """
 
 TINY_TREE = {
-    "pyproject.toml": '[tool.pytest.ini_options]\nbdd_features_base_dir = "features"\n',
+    "pyproject.toml": pytest_settings(),
     "tests/features/test_sum.py": (
         "from pytest_bdd import given, scenarios\n\n"
         'scenarios("sum.feature")\n\n\n'

@@ -5,11 +5,14 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from minivess.compliance.identity.signer import Signer
+from minivess.workflows.data import preparation
+from minivess.workflows.session.services import Services
 from tests.support import projects
 from tests.support.machines import machine
 from tests.support.projects import ProjectFolder
@@ -25,11 +28,30 @@ def started() -> ProjectFolder:
 
 
 @cache
+def ingested() -> ProjectFolder:
+    """A project whose cases are read."""
+    return _continued(started(), preparation.ingest)
+
+
+@cache
+def validated() -> ProjectFolder:
+    """A project whose cases are read and validated."""
+    return _continued(ingested(), preparation.validate)
+
+
+@cache
+def split() -> ProjectFolder:
+    """A project whose cases are validated and split."""
+    return _continued(validated(), preparation.split)
+
+
+@cache
 def sealed() -> ProjectFolder:
     """A project whose test part is sealed and whose toy model is exported."""
     with _folder() as folder:
-        project = started().copy_to(folder / "project")
-        projects.seal(project)
+        project = split().copy_to(folder / "project")
+        with project.services() as services:
+            preparation.seal(services, project.signers["ada"])
         projects.add_toy_training(project)
         projects.export_toy_model(project)
     return project
@@ -59,6 +81,15 @@ def servable() -> ProjectFolder:
         project = started().copy_to(folder / "project")
         served.prepare(project)
     return project
+
+
+def _continued(project: ProjectFolder, step: Callable[[Services, Signer], object]) -> ProjectFolder:
+    """A copy of a project in which Ada has done one more step."""
+    with _folder() as folder:
+        made = project.copy_to(folder / "project")
+        with made.services() as services:
+            step(services, made.signers["ada"])
+    return made
 
 
 @contextmanager

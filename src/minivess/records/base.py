@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import UTC, datetime
-from typing import Annotated
+from functools import cache
+from typing import Annotated, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, StringConstraints
 
@@ -18,6 +20,16 @@ class Record(BaseModel):
 
 class Observation(Record):
     """A payload that nothing is derived from: it stands in the entry's details, and can be erased."""
+
+
+@cache
+def record_at(place: str) -> type[Record]:
+    """The record at a place below `minivess.records`, for example `data.split:SplitManifest`.
+
+    Tables of many records name them by their places: a command needs few of them, and is not to import all.
+    """
+    module, _, name = place.partition(":")
+    return cast("type[Record]", getattr(importlib.import_module(f"minivess.records.{module}"), name))
 
 
 def _aware(moment: datetime) -> datetime:

@@ -8,7 +8,8 @@ import pytest
 
 from minivess.compliance.facts.gates import judge, load_policy
 from minivess.foundation.errors import InputError
-from minivess.records.device.release import GateFacts, GateResult, ReleasePolicy
+from minivess.records.device.release import GateFacts, GateResult
+from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import Interval
 from minivess.records.items.items import Source

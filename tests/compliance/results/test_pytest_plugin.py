@@ -16,6 +16,7 @@ from minivess.compliance.trace.graph import TraceGraph
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.provenance import tree_digest
 from minivess.records.items.trace import ResultReport
+from tests.support.pytest_settings import pytest_settings
 
 pytestmark = pytest.mark.verifies("SU-17")
 
@@ -106,9 +107,7 @@ def _record(tree: Path, *options: str) -> ResultReport:
 
 @pytest.fixture
 def suite(tree: Path) -> Path:
-    (tree / "pyproject.toml").write_text(
-        '[tool.pytest.ini_options]\naddopts = ["--strict-markers"]\nbdd_features_base_dir = "features"\n'
-    )
+    (tree / "pyproject.toml").write_text(pytest_settings("--strict-markers"))
     (tree / "uv.lock").write_text("version = 1\n")
     (tree / "features/sum.feature").unlink()
     (tree / "features/outline.feature").write_text(_OUTLINE)

@@ -16,7 +16,7 @@ from minivess.compliance.rules.actions import table
 from minivess.compliance.rules.look_facts import criteria_digest
 from minivess.foundation.digests import digest_bytes
 from minivess.records.artifact import Artifact
-from minivess.records.device.release import CountGate, ReleasePolicy
+from minivess.records.device.release_policy import CountGate, ReleasePolicy
 from minivess.records.evaluation.evaluation import AnalysisPlan, Looks
 from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads.by_action import PAYLOADS, observed

@@ -15,7 +15,7 @@ from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
 from minivess.records.device.registration import PolicyRegistered, SealTerms
-from minivess.records.device.release import MetricGate, ReleasePolicy
+from minivess.records.device.release_policy import MetricGate, ReleasePolicy
 from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, Looks, level_of_all
 from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.log.payloads.data import DataSealed

@@ -1,4 +1,4 @@
-"""Steps of command_line.feature: the command in processes of its own."""
+"""Steps of command_line.feature: the command in this process, and in its own where a process has a part in it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.paths import Workspace
 from minivess.records.log.entry import Outcome
 from tests.support import projects
+from tests.support.command_line import run_here
 from tests.support.lazy_modules import lazily
 
 with lazily("minivess.workflows.project.demo"):
@@ -47,20 +48,22 @@ class Run:
     refusal: UsageError | None = None
     helps: dict[tuple[str, ...], str] = field(default_factory=dict)
 
-    def command(self, *arguments: str, largest_file: int | None = None) -> None:
+    def command(self, *arguments: str) -> None:
         self.before = set(self.folder.rglob("*"))
-        environment = {**os.environ, **self.environment}
+        done = run_here(*arguments, folder=self.folder, environment=self.environment)
+        self.code, self.out, self.err = done.code, done.out, done.err
+
+    def process(self, *arguments: str, largest_file: int) -> None:
+        """Run a command in a process that cannot write larger files."""
         done = subprocess.run(
             [sys.executable, "-m", "minivess.cli.main", *arguments],
             cwd=self.folder,
             capture_output=True,
             text=True,
             check=False,
-            env=environment,
+            env={**os.environ, **self.environment},
             stdin=subprocess.DEVNULL,
-            preexec_fn=None
-            if largest_file is None
-            else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file,) * 2),
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file,) * 2),
         )
         self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
 
@@ -151,7 +154,7 @@ def _(run: Run, command: str) -> None:
 def _(run: Run, command: str) -> None:
     """A limit on the size of files stands in for a full disk: writes beyond it fail in the middle."""
     run.environment = {f"MINIVESS_PASSPHRASE_{who}": projects.PASSPHRASE for who in ("LOG", "ADA")}
-    run.command(*command.split(), largest_file=140_000)
+    run.process(*command.split(), largest_file=140_000)
 
 
 @when("the demo prepares that folder")

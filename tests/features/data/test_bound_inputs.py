@@ -128,12 +128,8 @@ def _(approved: tuple[projects.ProjectFolder, str], tmp_path: Path) -> Story:
 
 
 @given("a project with validated cases", target_fixture="story")
-def _(started_project: projects.ProjectFolder, tmp_path: Path) -> Story:
-    project = started_project.copy_to(tmp_path / "project")
-    with project.services() as services:
-        preparation.ingest(services, project.signers["ada"])
-        preparation.validate(services, project.signers["ada"])
-    return Story(project)
+def _(validated_project: projects.ProjectFolder, tmp_path: Path) -> Story:
+    return Story(validated_project.copy_to(tmp_path / "project"))
 
 
 @given("an evaluated model", target_fixture="story")

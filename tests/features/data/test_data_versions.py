@@ -25,7 +25,7 @@ from minivess.workflows.data import versions
 from minivess.workflows.pipeline import stage_states
 from minivess.workflows.pipeline.stages import write_pipeline
 from minivess.workflows.session import workspace_files
-from minivess.workflows.session.workspace_files import load_project
+from minivess.workflows.session.project_file import load_project
 from tests.support import projects
 from tests.support.servers import s3
 

@@ -29,9 +29,9 @@ from minivess.workflows.people import accounts
 from minivess.workflows.sealed import access_status, key_release
 from minivess.workflows.sealed import requests as test_set
 from minivess.workflows.session import workspace_files
+from minivess.workflows.session.project_file import load_project
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
-from minivess.workflows.session.workspace_files import load_project
 from tests.support import projects
 from tests.support.builders import audit_logs
 from tests.support.lazy_modules import lazily
@@ -87,6 +87,13 @@ class Story:
         self.approve()
         self.evaluate()
 
+    def go_on(self, other: Story, folder: Path) -> None:
+        """Go on from a copy of what another story left."""
+        self.services.close()
+        self.project = other.project.copy_to(folder)
+        self.services = self.project.services()
+        self.requests, self.records = list(other.requests), list(other.records)
+
     def change_plan(self, **changes: Any) -> None:
         plan = self.services.project.evaluation.model_copy(update=changes)
         project = self.services.project.model_copy(update={"evaluation": plan})
@@ -101,8 +108,30 @@ class Story:
 @pytest.fixture
 def story(sealed_project: projects.ProjectFolder, tmp_path: Path) -> Iterator[Story]:
     project = sealed_project.copy_to(tmp_path / "project")
-    with project.services() as services:
-        yield Story(project, services)
+    made = Story(project, project.services())
+    yield made
+    made.services.close()
+
+
+@pytest.fixture(scope="module")
+def looked_once(sealed_project: projects.ProjectFolder, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """A project after one look at the test set, for several scenarios to go on from."""
+    project = sealed_project.copy_to(tmp_path_factory.mktemp("looked-once") / "project")
+    made = Story(project, project.services())
+    made.register()
+    made.once()
+    made.services.close()
+    return made
+
+
+@pytest.fixture(scope="module")
+def looked_twice(looked_once: Story, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """The same project after a second look."""
+    made = Story(looked_once.project, looked_once.services)
+    made.go_on(looked_once, tmp_path_factory.mktemp("looked-twice") / "project")
+    made.once()
+    made.services.close()
+    return made
 
 
 @given("a project whose test part is sealed for the reviewer Rosa")
@@ -168,14 +197,18 @@ def _(story: Story) -> None:
 
 
 @given("Ada has evaluated once under Rosa's approval")
-def _(story: Story) -> None:
-    story.register()
-    story.once()
+def _(story: Story, looked_once: Story, tmp_path: Path) -> None:
+    if story.services.project == looked_once.services.project:
+        story.go_on(looked_once, tmp_path / "once")
+    else:
+        story.register()
+        story.once()
 
 
 @given("Ada has evaluated once more under a new approval")
-def _(story: Story) -> None:
-    story.once()
+def _(story: Story, looked_twice: Story, tmp_path: Path) -> None:
+    assert story.requests == looked_twice.requests[:1]
+    story.go_on(looked_twice, tmp_path / "twice")
 
 
 @when("Rosa's signature is entered as her approval of that one")

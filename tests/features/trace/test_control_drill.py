@@ -23,6 +23,7 @@ from minivess.workflows.risk import control_drill
 from minivess.workflows.trace import verification_runs
 from tests.support import projects
 from tests.support.projects import ProjectFolder
+from tests.support.pytest_settings import pytest_settings
 from tests.support.tiny_tree import FILES, write_tree
 
 scenarios("control_drill.feature")
@@ -57,7 +58,7 @@ BODIES = {
     "fails": "assert False",
 }
 SOURCE = Path(__file__).resolve().parents[3]
-SETTINGS = '[tool.pytest.ini_options]\nbdd_features_base_dir = "features"\npythonpath = ["src"]\n'
+SETTINGS = pytest_settings(more='pythonpath = ["src"]\n')
 
 
 @dataclass

@@ -23,7 +23,8 @@ from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.measures.registry import function_of
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.device.project import Project
-from minivess.records.device.release import GateFacts, ReleasePolicy
+from minivess.records.device.release import GateFacts
+from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
 from minivess.records.evaluation.measures import MEASURES

@@ -9,11 +9,11 @@ import pytest
 
 from minivess.compliance.facts.gates import judge as judge_gates
 from minivess.ml.evaluation.acceptance_criteria import judge
-from minivess.records.device.release import (
+from minivess.records.device.release import GateFacts
+from minivess.records.device.release_policy import (
     BaselineGate,
     CalibrationGate,
     CountGate,
-    GateFacts,
     MetricGate,
     ParityGate,
     ReleasePolicy,

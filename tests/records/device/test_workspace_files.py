@@ -7,6 +7,7 @@ import pytest
 
 from minivess.cli.main import app
 from minivess.foundation.errors import UsageError
+from minivess.records.base import Record
 from minivess.records.device.workspace_files import (
     EVALUATION,
     FILES,
@@ -63,6 +64,8 @@ def test_each_file_is_made_by_an_earlier_step_than_those_that_read_it(row: Works
     order = [step.name for step in STEPS]
     assert all(order.index(row.made_by) < order.index(reader) for reader in row.readers)
     assert row.action in PAYLOADS
+    assert (row.record is None) == (not row.record_place)
+    assert row.record is None or issubclass(row.record, Record)
     assert row.compared_with in {"", "output", "context"} or file_of(row.compared_with).name == row.compared_with
 
 

@@ -24,7 +24,7 @@ from minivess.foundation.digests import digest_bytes
 from minivess.records.artifact import Artifact
 from minivess.records.device.preparation import ROLES
 from minivess.records.device.registration import SealTerms
-from minivess.records.device.release import MetricGate, ReleasePolicy
+from minivess.records.device.release_policy import MetricGate, ReleasePolicy
 from minivess.records.evaluation.evaluation import AnalysisPlan, level_of_all
 from minivess.records.log.entry import Context, Entry, Outcome
 from minivess.records.people.approval import Policy, PolicyRule, UnsealGrant, UnsealRequest

@@ -19,7 +19,7 @@ from minivess.records.log.entry import Outcome
 from minivess.workflows.data import preparation
 from minivess.workflows.pipeline import stage_states, stages
 from minivess.workflows.session.data_citation import data_version_of
-from minivess.workflows.session.workspace_files import load_project
+from minivess.workflows.session.project_file import load_project
 from tests.support import projects
 
 pytestmark = pytest.mark.verifies("SU-38")

@@ -83,7 +83,7 @@ def pipeline(project: Path, stage: str | None, as_json: bool) -> None:
     from minivess.foundation.paths import Workspace
     from minivess.workflows.pipeline import stage_states as workflow
     from minivess.workflows.pipeline.stages import write_pipeline
-    from minivess.workflows.session.workspace_files import load_project
+    from minivess.workflows.session.project_file import load_project
 
     if stage is not None:
         with reader_of(project) as services:

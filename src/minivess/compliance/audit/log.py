@@ -19,12 +19,13 @@ from sqlmodel import col
 
 from minivess.compliance.audit.batch import Act, Batch, key_of_log, prepare
 from minivess.compliance.audit.calls import Call, own_error
-from minivess.compliance.audit.head import Head, catch_up, check_unchanged, note_of, size_of
+from minivess.compliance.audit.head import Head, catch_up, check_unchanged
 from minivess.compliance.audit.opening import WAIT_SECONDS, existing_database, origin_in, outdated
 from minivess.compliance.audit.reader import LogReader
 from minivess.compliance.audit.rebuild import EventOf, Rebuilt, rebuild
 from minivess.compliance.audit.store.database import Database, driver_of
 from minivess.compliance.audit.store.tables import CheckpointRow, OutboxRow
+from minivess.compliance.audit.stored_rows import note_of, size_of
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.checkpoint import parse_note, valid_origin
 from minivess.compliance.proofs.cosignature import add_signatures

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from minivess.compliance.audit.head import content_of, parse_entry, size_of
 from minivess.compliance.audit.store.database import Database
+from minivess.compliance.audit.stored_rows import content_of, parse_entry, size_of
 from minivess.foundation.errors import CouldNotCheckError, InputError, UsageError, VerificationError
 from minivess.records.log.entry import Entry
 from minivess.records.log.payloads.by_action import check_payload

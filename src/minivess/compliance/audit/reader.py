@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from minivess.compliance.audit.head import (
+from minivess.compliance.audit.opening import WAIT_SECONDS, existing_database, origin_in, outdated
+from minivess.compliance.audit.search import Wanted, joined, touches
+from minivess.compliance.audit.store.database import Database
+from minivess.compliance.audit.stored_rows import (
     PAGE,
     PAIRS,
-    Head,
-    catch_up,
     content_of,
     in_order,
     nodes_of,
@@ -27,10 +28,6 @@ from minivess.compliance.audit.head import (
     rows_of,
     size_of,
 )
-from minivess.compliance.audit.opening import WAIT_SECONDS, existing_database, origin_in, outdated
-from minivess.compliance.audit.search import Wanted, joined, touches
-from minivess.compliance.audit.store.database import Database
-from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.merkle import (
@@ -42,16 +39,18 @@ from minivess.compliance.proofs.merkle import (
     leaf_hash,
     verify_inclusion,
 )
-from minivess.compliance.rules.log_facts import LogFacts
-from minivess.compliance.rules.standing import Standing
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.log.entry import Details, Entry
 from minivess.records.log.receipt import Receipt
 from minivess.records.people.identity import PublicKey
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a page of the log is read without the rules that judge its entries
+    from minivess.compliance.audit.head import Head
     from minivess.compliance.audit.rebuild import EventOf, Rebuilt
+    from minivess.compliance.identity.register import Register
+    from minivess.compliance.rules.log_facts import LogFacts
+    from minivess.compliance.rules.standing import Standing
 
 _PAGE_BACK = f'SELECT "index", content, details FROM entry{{}} ORDER BY "index" DESC LIMIT {PAGE:d}'  # noqa: S608
 _NOTES = f"SELECT size, note FROM checkpoint{{}} ORDER BY size DESC LIMIT {PAGE:d}"  # noqa: S608
@@ -69,13 +68,26 @@ class LogReader:
     def __init__(self, database: Database, *, origin: str) -> None:
         self._database = database
         self._origin = origin
-        self._head = Head()
+        self._followed_to: Head | None = None
         self._reset()
         _READERS.add(self)
 
     def _reset(self) -> None:
         """Nobody has the turn, as after a fork."""
         self._turn = threading.Lock()
+
+    @property
+    def _head(self) -> Head:
+        """How far the log was followed."""
+        if self._followed_to is None:
+            from minivess.compliance.audit.head import Head
+
+            self._followed_to = Head()
+        return self._followed_to
+
+    @_head.setter
+    def _head(self, head: Head) -> None:
+        self._followed_to = head
 
     @classmethod
     @implements("REQ-209")
@@ -111,6 +123,8 @@ class LogReader:
         Raises:
             VerificationError: as `open` for writing.
         """
+        from minivess.compliance.audit.head import catch_up
+
         with self._turn, self._database.asking() as connection:
             self._head = catch_up(connection, self._head, origin=self._origin)
             return replace(self._head.standing, register=self._head.register)
@@ -136,6 +150,8 @@ class LogReader:
         Raises:
             VerificationError: the bytes of an entry are no entry, one is missing or changed; at the latest at the end.
         """
+        from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
+
         frontier, register = Frontier(), Register()
         with self._database.asking() as connection:
             size = size_of(connection)
@@ -168,6 +184,9 @@ class LogReader:
         Raises:
             VerificationError: as `entries`.
         """
+        from minivess.compliance.identity.register import Register
+        from minivess.compliance.rules.log_facts import LogFacts
+
         with self._database.asking() as connection:
             size = size_of(connection)
             note = note_of(connection, size)

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 from sqlmodel import col
 
-from minivess.compliance.audit.head import note_of, parse_entry, plain_bytes
 from minivess.compliance.audit.store.database import Database, driver_of
 from minivess.compliance.audit.store.tables import CheckpointRow, EntryRow, NodeRow, OutboxRow
+from minivess.compliance.audit.stored_rows import note_of, parse_entry, plain_bytes
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.merkle import Frontier, leaf_hash, node_id, nodes_in

@@ -22,7 +22,8 @@ from minivess.records.data.seal import SealManifest
 from minivess.records.data.split import SplitManifest
 from minivess.records.data.validation import ValidationReport
 from minivess.records.device.project import Project
-from minivess.records.device.release import GateResult, ReleasePolicy
+from minivess.records.device.release import GateResult
+from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.device.workspace_files import (
     CALIBRATION,
     EVALUATION,

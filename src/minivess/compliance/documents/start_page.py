@@ -13,7 +13,7 @@ from minivess.compliance.documents.log_story import RESULTS
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.site.signatures import model_of
 from minivess.foundation.implements import implements
-from minivess.records.device.release import MetricGate
+from minivess.records.device.release_policy import MetricGate
 from minivess.records.evaluation.measures import DICE, MEASURES
 from minivess.records.people.identity import Identity
 

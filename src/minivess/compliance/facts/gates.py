@@ -9,13 +9,12 @@ from pathlib import Path
 
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.yaml_records import read_record
-from minivess.records.device.release import (
+from minivess.records.device.release import GateFacts, GateResult
+from minivess.records.device.release_policy import (
     BaselineGate,
     CalibrationGate,
     CountGate,
     Gate,
-    GateFacts,
-    GateResult,
     MetricGate,
     ParityGate,
     ReleasePolicy,

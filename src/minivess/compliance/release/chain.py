@@ -36,7 +36,7 @@ from minivess.records.device.preparation import (
     RunAccount,
 )
 from minivess.records.device.registration import PolicyRegistered
-from minivess.records.device.release import ReleasePolicy
+from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.device.workspace_files import STEPS
 from minivess.records.evaluation.evaluation import AnalysisPlan
 from minivess.records.log.entry import Entry, EntryBody, Outcome

@@ -17,7 +17,7 @@ from minivess.foundation.errors import Reason, RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
 from minivess.records.device.registration import PolicyRegistered, SealTerms
-from minivess.records.device.release import ReleasePolicy
+from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.device.strictness import laxer_plan, laxer_policy
 from minivess.records.evaluation.evaluation import AnalysisPlan, level_of_all, level_of_look
 from minivess.records.log.entry import Entry, EntryBody, Outcome

@@ -39,6 +39,7 @@ _STYLE: dict[str, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # where it would be put, without measuring every text of the figure once more
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": INK,

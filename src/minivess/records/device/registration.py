@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from minivess.foundation.digests import Digest
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.data.validation import Severity
-from minivess.records.device.release import ReleasePolicy
+from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.evaluation.evaluation import level_of_all
 
 

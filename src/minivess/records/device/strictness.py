@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from minivess.foundation.implements import implements
-from minivess.records.device.release import BaselineGate, Gate, MetricGate, ReleasePolicy
+from minivess.records.device.release_policy import BaselineGate, Gate, MetricGate, ReleasePolicy
 from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.evaluation import AnalysisPlan, Criterion
 from minivess.records.evaluation.measures import OVER_BASELINE

@@ -13,20 +13,7 @@ from typing import Literal
 
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.records.base import Record
-from minivess.records.data.dataset import DatasetManifest
-from minivess.records.data.leakage import LeakageReport
-from minivess.records.data.profile import DatasetProfile
-from minivess.records.data.seal import SealManifest
-from minivess.records.data.split import SplitManifest
-from minivess.records.data.validation import ValidationReport
-from minivess.records.data.version import DataVersion
-from minivess.records.device.project import Evaluation
-from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
-from minivess.records.items.trace import ResultReport
-from minivess.records.models.ensemble import EnsembleRecord
-from minivess.records.models.intended_use import IntendedUse
-from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
+from minivess.records.base import Record, record_at
 
 StepName = Literal[
     "init", "people", "log", "ingest", "validate", "split", "seal", "card", "train", "ensemble", "calibrate", "export",
@@ -85,7 +72,7 @@ class WorkspaceFile:
     Attributes:
         name: the file, as entries name it; `*` stands for a case or a member.
         made_by: the step that makes it.
-        record: what the JSON in it is; None: it is no JSON, or belongs to another format.
+        record_place: where the record of its JSON is (`record_at`); empty: it is no JSON, or belongs to another format.
         readers: the steps that read it.
         compared_with: what it is compared with when it is read: an output of the newest completed entry of the step, that
             entry's context, or digests in another file of this table; empty: nothing.
@@ -96,12 +83,17 @@ class WorkspaceFile:
 
     name: str
     made_by: StepName
-    record: type[Record] | None = None
+    record_place: str = ""
     readers: frozenset[StepName] = frozenset()
     compared_with: str = ""
     path: str = ""
     since: str = ""
     tracked_by: TrackedBy = ""
+
+    @property
+    def record(self) -> type[Record] | None:
+        """What the JSON in it is; None: it is no JSON, or belongs to another format."""
+        return record_at(self.record_place) if self.record_place else None
 
     @property
     def place(self) -> str:
@@ -220,43 +212,51 @@ STEPS: tuple[Step, ...] = (
 def _file(
     name: str,
     made_by: StepName,
-    record: type[Record] | None = None,
+    record_place: str = "",
     readers: str = "",
     compared_with: str = "output",
     **more: str,
 ) -> WorkspaceFile:
-    return WorkspaceFile(name, made_by, record, frozenset(readers.split()), compared_with, **more)  # type: ignore[arg-type]
+    return WorkspaceFile(name, made_by, record_place, frozenset(readers.split()), compared_with, **more)  # type: ignore[arg-type]
 
 
 _LEARNING = "train calibrate export"
 FILES: tuple[WorkspaceFile, ...] = (
     _file(
-        MANIFEST, "ingest", DatasetManifest, f"validate split seal card {_LEARNING} request approve evaluate serve release",
+        MANIFEST, "ingest", "data.dataset:DatasetManifest",
+        f"validate split seal card {_LEARNING} request approve evaluate serve release",
         tracked_by="git",
     ),
-    _file(PREPARED, "ingest", None, f"validate split seal card {_LEARNING} evaluate serve", MANIFEST),
-    _file(VALIDATION, "validate", ValidationReport, "split seal card release", tracked_by="git"),
-    _file(PROFILE, "validate", DatasetProfile, "card", ""),
-    _file(SPLIT, "split", SplitManifest, f"seal card {_LEARNING} request approve evaluate serve release", tracked_by="git"),
-    _file(LEAKAGE, "split", LeakageReport, "", ""),
-    _file(SEALED, "seal", SealManifest, "request approve evaluate release"),
-    _file("data/sealed/*.sealed", "seal", None, "evaluate", SEALED),
-    _file(VERSION, "seal", DataVersion, f"{_LEARNING} request approve evaluate serve", "context", tracked_by="git"),
-    _file(CARD_PAGE, "card", None, "", ""),
-    _file(CROISSANT, "card", None, "", ""),
-    _file(MEMBER_RUN, "train", RunRecord, "ensemble calibrate export release", tracked_by="dvc"),
-    _file(MEMBER_WEIGHTS, "train", None, "calibrate export", ENSEMBLE, tracked_by="dvc"),
-    _file(ENSEMBLE, "ensemble", EnsembleRecord, "calibrate export", tracked_by="dvc"),
-    _file(CALIBRATION, "calibrate", CalibrationRecord, "export request evaluate serve release", tracked_by="dvc"),
-    _file(ONNX, "export", None, "request evaluate serve release", tracked_by="dvc"),
-    _file(EXPORT, "export", ExportRecord, "release", tracked_by="dvc"),
-    _file(INTENDED_USE, "export", IntendedUse, "serve", since="0.2.0"),
-    _file(CRITERIA, "criteria", Evaluation, "", "", path="evidence/evaluation/criteria.json"),
-    _file(PLAN, "criteria", AnalysisPlan, "", "", path="evidence/evaluation/plan.json"),
+    _file(PREPARED, "ingest", "", f"validate split seal card {_LEARNING} evaluate serve", MANIFEST),
+    _file(VALIDATION, "validate", "data.validation:ValidationReport", "split seal card release", tracked_by="git"),
+    _file(PROFILE, "validate", "data.profile:DatasetProfile", "card", ""),
     _file(
-        EVALUATION, "evaluate", EvaluationRecord, "release", path="evidence/evaluation/evaluation.json", tracked_by="git"
+        SPLIT, "split", "data.split:SplitManifest", f"seal card {_LEARNING} request approve evaluate serve release",
+        tracked_by="git",
     ),
-    _file(RESULTS, "results", ResultReport, "release", ""),
+    _file(LEAKAGE, "split", "data.leakage:LeakageReport", "", ""),
+    _file(SEALED, "seal", "data.seal:SealManifest", "request approve evaluate release"),
+    _file("data/sealed/*.sealed", "seal", "", "evaluate", SEALED),
+    _file(
+        VERSION, "seal", "data.version:DataVersion", f"{_LEARNING} request approve evaluate serve", "context",
+        tracked_by="git",
+    ),
+    _file(CARD_PAGE, "card", "", "", ""),
+    _file(CROISSANT, "card", "", "", ""),
+    _file(MEMBER_RUN, "train", "models.model:RunRecord", "ensemble calibrate export release", tracked_by="dvc"),
+    _file(MEMBER_WEIGHTS, "train", "", "calibrate export", ENSEMBLE, tracked_by="dvc"),
+    _file(ENSEMBLE, "ensemble", "models.ensemble:EnsembleRecord", "calibrate export", tracked_by="dvc"),
+    _file(CALIBRATION, "calibrate", "models.model:CalibrationRecord", "export request evaluate serve release", tracked_by="dvc"),
+    _file(ONNX, "export", "", "request evaluate serve release", tracked_by="dvc"),
+    _file(EXPORT, "export", "models.model:ExportRecord", "release", tracked_by="dvc"),
+    _file(INTENDED_USE, "export", "models.intended_use:IntendedUse", "serve", since="0.2.0"),
+    _file(CRITERIA, "criteria", "device.project:Evaluation", "", "", path="evidence/evaluation/criteria.json"),
+    _file(PLAN, "criteria", "evaluation.evaluation:AnalysisPlan", "", "", path="evidence/evaluation/plan.json"),
+    _file(
+        EVALUATION, "evaluate", "evaluation.evaluation:EvaluationRecord", "release",
+        path="evidence/evaluation/evaluation.json", tracked_by="git",
+    ),
+    _file(RESULTS, "results", "items.trace:ResultReport", "release", ""),
 )  # fmt: skip
 """Every file that one command makes and a later one reads, and the records people read. The project file is bound by the
 request (`configuration`), the release policy by `policy.register`."""

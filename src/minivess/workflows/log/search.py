@@ -8,7 +8,6 @@ from minivess.compliance.audit.search import Wanted
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.log.entry import Details, Entry, Outcome
-from minivess.records.log.payloads.evidence import ReleaseBuilt, ReleaseSigned
 from minivess.workflows.session.services import WorkspaceReader
 
 __all__ = ["Page", "Wanted", "page_of_log", "span_of_release"]
@@ -52,6 +51,8 @@ def span_of_release(services: WorkspaceReader, version: str) -> tuple[int, int]:
     Raises:
         UsageError: no release of that version was built.
     """
+    from minivess.records.log.payloads.evidence import ReleaseBuilt, ReleaseSigned
+
     start, end, before = None, 0, 0
     for entry in services.log.entries(actions={"release.build", "release.sign"}):
         body = entry.body

@@ -25,8 +25,8 @@ from minivess.foundation.implements import implements
 from minivess.foundation.paths import PROJECT_FILE
 from minivess.records.device.project import Project
 from minivess.records.device.workspace_files import FILES, STEPS, Step, file_of
+from minivess.workflows.session.project_file import load_project
 from minivess.workflows.session.services import Services
-from minivess.workflows.session.workspace_files import load_project
 
 _log = logging.getLogger(__name__)
 

@@ -36,8 +36,9 @@ from minivess.records.device.project import Project
 from minivess.records.device.workspace_files import SEALED
 from minivess.records.log.entry import Outcome
 from minivess.records.sinks import Progress
+from minivess.workflows.session.project_file import load_project
 from minivess.workflows.session.services import silent
-from minivess.workflows.session.workspace_files import load_project, manifest_of, seal_of
+from minivess.workflows.session.workspace_files import manifest_of, seal_of
 
 _NAMED = 3
 _LEAST_FREE = 2 << 30

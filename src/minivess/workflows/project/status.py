@@ -20,8 +20,8 @@ from minivess.records.device.workspace_files import FILES, ONNX, STEPS, Step, fi
 from minivess.records.log.entry import EntryBody, Outcome
 from minivess.records.log.payloads.looks import CriteriaRegistered, LookApproved, LookRequested
 from minivess.records.people.roles import IdentityKind
+from minivess.workflows.session.project_file import load_project
 from minivess.workflows.session.project_state import project_state
-from minivess.workflows.session.workspace_files import load_project
 
 
 @implements("REQ-198")

@@ -11,7 +11,7 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.registrations import Registrations
 from minivess.foundation.errors import InputError, Reason, RefusedError, UsageError
 from minivess.foundation.implements import implements
-from minivess.records.device.release import ReleasePolicy
+from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.device.strictness import gates_beyond_criteria
 from minivess.records.log.receipt import Receipt
 from minivess.workflows.session.recording import recorded

@@ -66,9 +66,9 @@ def project_state(workspace: Path, project: Project) -> Iterator[ProjectState | 
     if LOG_IDENTITY not in {identity.id for identity in Keystore(root / "keystore").identities()}:
         yield None
         return
-    from minivess.compliance.audit.log import AuditLog  # SQLAlchemy, which a project without a log does not need
+    from minivess.compliance.audit.reader import LogReader
 
-    with closing(AuditLog.open(load_settings(root).database_url, log_signer=None)) as log:
+    with closing(LogReader.reading(load_settings(root).database_url)) as log:
         yield ProjectState(Workspace(root), project, log)
 
 

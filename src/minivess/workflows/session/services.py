@@ -25,17 +25,17 @@ from minivess.foundation.provenance import environment_digest, source_state
 from minivess.foundation.reading.json_records import first_error
 from minivess.foundation.settings import Settings, load_settings
 from minivess.records.device.project import Project
-from minivess.records.device.workspace_files import Step, first_missing
 from minivess.records.log.entry import Context
 from minivess.records.people.identity import LOG_IDENTITY
 from minivess.records.people.roles import IdentityKind
 from minivess.records.sinks import Progress
-from minivess.workflows.session.workspace_files import load_project
+from minivess.workflows.session.project_file import load_project
 
 if TYPE_CHECKING:
     from minivess.compliance.audit.log import AuditLog
     from minivess.compliance.identity.keystores.keystore import Keystore
     from minivess.observability.lineage.relay import Relay
+    from minivess.records.device.workspace_files import Step
 
 _log = logging.getLogger(__name__)
 
@@ -225,6 +225,7 @@ def open_services(
 def _first_of_log(workspace: Workspace) -> Step:
     """The first missing step of a project without a log: keys for people, or the log itself."""
     from minivess.compliance.identity.keystores.keyring import Keyring
+    from minivess.records.device.workspace_files import first_missing
 
     people = [one for one in Keyring.of(workspace).identities() if one.kind is IdentityKind.PERSON]
     return first_missing("log", lambda step: step.name == "init" or bool(people))

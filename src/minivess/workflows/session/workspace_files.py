@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import UsageError
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import PROJECT_FILE, Workspace
+from minivess.foundation.paths import Workspace
 from minivess.foundation.reading.json_records import json_text, read_json_record
-from minivess.foundation.reading.yaml_records import read_record
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.seal import SealManifest
 from minivess.records.data.split import SplitManifest
 from minivess.records.data.version import DataVersion
-from minivess.records.device.project import Project
 from minivess.records.device.workspace_files import (
     FILES,
     MANIFEST,
@@ -32,15 +28,6 @@ from minivess.records.device.workspace_files import (
 
 SEAL_CONTEXT = b"minivess/test-set/data-key/1"
 """What a data key is wrapped for."""
-
-
-def load_project(workspace: Path) -> Project:
-    """Read a workspace's `minivess.yaml`.
-
-    Raises:
-        InputError: it is missing, too large, no YAML, or says something a project file may not say.
-    """
-    return read_record(workspace / PROJECT_FILE, Project)
 
 
 @implements("REQ-197")

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from sqlmodel import SQLModel
 
-from minivess.compliance.audit.head import size_of
 from minivess.compliance.audit.store.database import driver_of
+from minivess.compliance.audit.stored_rows import size_of
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError
 from tests.support import crashes
 from tests.support.crashes import Site, Writer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,109 +10,83 @@ from pydantic import ValidationError
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import first_error
-from minivess.records.base import Observation, Record
-from minivess.records.device.preparation import ReleasePrepared
-from minivess.records.device.registration import PolicyRegistered
-from minivess.records.log.action_table import RulesAdopted
-from minivess.records.log.payloads.data import (
-    DataAdded,
-    DataCardWritten,
-    DataIngested,
-    DataProfiled,
-    DataSealed,
-    DataSplit,
-    DataTransferred,
-    DataValidated,
-    LeakageChecked,
-)
-from minivess.records.log.payloads.evidence import (
-    BaselineTaken,
-    ClauseAttested,
-    ControlsDrilled,
-    LinksReviewed,
-    ReleaseBuilt,
-    ReleaseSigned,
-    ScenariosRun,
-    SubjectApproved,
-)
-from minivess.records.log.payloads.identities import (
-    EntryErased,
-    IdentityEnrolled,
-    IdentityLocked,
-    IdentityRefused,
-    IdentityReinstated,
-    IdentityRevoked,
-    IdentityRotated,
-    IdentityUnlocked,
-    LogCreated,
-    RootsChanged,
-    UnlockFailed,
-)
-from minivess.records.log.payloads.looks import CriteriaRegistered, Evaluated, LookApproved, LookOpened, LookRequested
-from minivess.records.log.payloads.models import (
-    Calibrated,
-    Disposition,
-    Ensembling,
-    Inference,
-    ModelExported,
-    ModelPromoted,
-    Training,
-)
-from minivess.records.log.serving_log import RefusalsCounted, ServingAnchored, ServingEnrolled
-from minivess.records.log.witnessed import LogRestored, TimeAttested, WitnessAnnounced
+from minivess.records.base import Observation, Record, record_at
 
-PAYLOADS: dict[str, type[Record]] = {
-    "log.created": LogCreated,
-    "identity.enrolled": IdentityEnrolled,
-    "identity.revoked": IdentityRevoked,
-    "identity.rotated": IdentityRotated,
-    "identity.unlock-failed": UnlockFailed,
-    "identity.unlocked": IdentityUnlocked,
-    "identity.locked": IdentityLocked,
-    "identity.reinstated": IdentityReinstated,
-    "identity.refused": IdentityRefused,
-    "identity.witness": WitnessAnnounced,
-    "roots.changed": RootsChanged,
-    "rules.adopted": RulesAdopted,
-    "log.restored": LogRestored,
-    "time.attested": TimeAttested,
-    "entry.erased": EntryErased,
-    "data.ingest": DataIngested,
-    "data.validate": DataValidated,
-    "data.profile": DataProfiled,
-    "data.split": DataSplit,
-    "data.leakage": LeakageChecked,
-    "data.card": DataCardWritten,
-    "data.add": DataAdded,
-    "data.push": DataTransferred,
-    "data.pull": DataTransferred,
-    "data.seal": DataSealed,
-    "training": Training,
-    "ensemble": Ensembling,
-    "run.disposition": Disposition,
-    "calibration": Calibrated,
-    "criteria.register": CriteriaRegistered,
-    "policy.register": PolicyRegistered,
-    "test-set.request": LookRequested,
-    "test-set.approve": LookApproved,
-    "test-set.open": LookOpened,
-    "evaluation": Evaluated,
-    "model.export": ModelExported,
-    "model.promote": ModelPromoted,
-    "inference": Inference,
-    "inference.refusals": RefusalsCounted,
-    "serving.enrolled": ServingEnrolled,
-    "serving.anchored": ServingAnchored,
-    "scenarios": ScenariosRun,
-    "risk.drill": ControlsDrilled,
-    "trace.review": LinksReviewed,
-    "trace.baseline": BaselineTaken,
-    "trace.attest": ClauseAttested,
-    "trace.approve": SubjectApproved,
-    "release.prepare": ReleasePrepared,
-    "release.build": ReleaseBuilt,
-    "release.sign": ReleaseSigned,
-}
+
+class _Payloads(Mapping[str, type[Record]]):
+    """The records by action. A record is imported when it is asked for: a command meets the payloads of few actions."""
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        """Take the place of each action's record, as `record_at` does."""
+        self._places = places
+
+    def __getitem__(self, action: str) -> type[Record]:
+        return record_at(self._places[action])
+
+    def __contains__(self, action: object) -> bool:
+        return action in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+PAYLOADS: Mapping[str, type[Record]] = _Payloads(
+    {
+        "log.created": "log.payloads.identities:LogCreated",
+        "identity.enrolled": "log.payloads.identities:IdentityEnrolled",
+        "identity.revoked": "log.payloads.identities:IdentityRevoked",
+        "identity.rotated": "log.payloads.identities:IdentityRotated",
+        "identity.unlock-failed": "log.payloads.identities:UnlockFailed",
+        "identity.unlocked": "log.payloads.identities:IdentityUnlocked",
+        "identity.locked": "log.payloads.identities:IdentityLocked",
+        "identity.reinstated": "log.payloads.identities:IdentityReinstated",
+        "identity.refused": "log.payloads.identities:IdentityRefused",
+        "identity.witness": "log.witnessed:WitnessAnnounced",
+        "roots.changed": "log.payloads.identities:RootsChanged",
+        "rules.adopted": "log.action_table:RulesAdopted",
+        "log.restored": "log.witnessed:LogRestored",
+        "time.attested": "log.witnessed:TimeAttested",
+        "entry.erased": "log.payloads.identities:EntryErased",
+        "data.ingest": "log.payloads.data:DataIngested",
+        "data.validate": "log.payloads.data:DataValidated",
+        "data.profile": "log.payloads.data:DataProfiled",
+        "data.split": "log.payloads.data:DataSplit",
+        "data.leakage": "log.payloads.data:LeakageChecked",
+        "data.card": "log.payloads.data:DataCardWritten",
+        "data.add": "log.payloads.data:DataAdded",
+        "data.push": "log.payloads.data:DataTransferred",
+        "data.pull": "log.payloads.data:DataTransferred",
+        "data.seal": "log.payloads.data:DataSealed",
+        "training": "log.payloads.models:Training",
+        "ensemble": "log.payloads.models:Ensembling",
+        "run.disposition": "log.payloads.models:Disposition",
+        "calibration": "log.payloads.models:Calibrated",
+        "criteria.register": "log.payloads.looks:CriteriaRegistered",
+        "policy.register": "device.registration:PolicyRegistered",
+        "test-set.request": "log.payloads.looks:LookRequested",
+        "test-set.approve": "log.payloads.looks:LookApproved",
+        "test-set.open": "log.payloads.looks:LookOpened",
+        "evaluation": "log.payloads.looks:Evaluated",
+        "model.export": "log.payloads.models:ModelExported",
+        "model.promote": "log.payloads.models:ModelPromoted",
+        "inference": "log.payloads.models:Inference",
+        "inference.refusals": "log.serving_log:RefusalsCounted",
+        "serving.enrolled": "log.serving_log:ServingEnrolled",
+        "serving.anchored": "log.serving_log:ServingAnchored",
+        "scenarios": "log.payloads.evidence:ScenariosRun",
+        "risk.drill": "log.payloads.evidence:ControlsDrilled",
+        "trace.review": "log.payloads.evidence:LinksReviewed",
+        "trace.baseline": "log.payloads.evidence:BaselineTaken",
+        "trace.attest": "log.payloads.evidence:ClauseAttested",
+        "trace.approve": "log.payloads.evidence:SubjectApproved",
+        "release.prepare": "device.preparation:ReleasePrepared",
+        "release.build": "log.payloads.evidence:ReleaseBuilt",
+        "release.sign": "log.payloads.evidence:ReleaseSigned",
+    }
+)
 """The payload model of every action that can be recorded."""
 
 

@@ -1,0 +1,86 @@
+"""What must hold before a release may be built: its gates and signatures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from minivess.records.base import Record, Slug
+from minivess.records.evaluation.measures import MeasureName
+from minivess.records.people.approval import Policy
+
+
+class MetricGate(Record):
+    """A statistic of a measure on the sealed test set: at least or at most a limit."""
+
+    kind: Literal["metric"]
+    id: Slug
+    measure: MeasureName
+    statistic: Literal["mean", "lower", "upper"] = "mean"
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> MetricGate:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give either `at_least` or `at_most`")
+        return self
+
+
+class BaselineGate(Record):
+    """The mean Dice must exceed that of the tuned intensity threshold by a margin."""
+
+    kind: Literal["baseline"]
+    id: Slug
+    at_least: float
+
+
+class ParityGate(Record):
+    """The exported graph's largest absolute difference from its source, in probability."""
+
+    kind: Literal["parity"]
+    id: Slug
+    at_most: Annotated[float, Field(ge=0)]
+
+
+class CalibrationGate(Record):
+    """The expected calibration error on the test set."""
+
+    kind: Literal["calibration"]
+    id: Slug
+    at_most: Annotated[float, Field(ge=0, le=1)]
+
+
+class CountGate(Record):
+    """A number of things that are wrong, which must not exceed a limit (zero unless stated).
+
+    `trace`: gaps of the traceability check; `risk`: residual risks that are not acceptable; `test-set`: openings of the
+    sealed test set; `runs`: finished training runs without a disposition; `scenarios`: scenarios and linked tests that
+    did not pass; `lineage`: lineage events not delivered; `criteria`: acceptance criteria, as registered in the log before
+    the test set was opened, that the evaluation does not meet.
+    """
+
+    kind: Literal["criteria", "trace", "risk", "test-set", "runs", "scenarios", "lineage"]
+    id: Slug
+    at_most: Annotated[int, Field(ge=0)] = 0
+
+
+Gate = Annotated[MetricGate | BaselineGate | ParityGate | CalibrationGate | CountGate, Field(discriminator="kind")]
+
+
+class ReleasePolicy(Record):
+    """`release/policy.yaml`: who must sign, and which gates must hold."""
+
+    signatures: Policy
+    gates: Annotated[tuple[Gate, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _sound(self) -> ReleasePolicy:
+        names = [gate.id for gate in self.gates]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two gates are called {twice[0]!r}")
+        if len(self.signatures.rules) < 2:
+            raise ValueError("a release needs the signatures of at least two people")
+        return self

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from minivess.compliance.facts.soup import SoupItem, soup
+from minivess.compliance.release.chain import JudgedChain
 from minivess.compliance.risk.risk_file import RiskFile
 from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.site.view import PackPaths, TraceView
@@ -21,6 +22,7 @@ from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.seal import SealManifest
 from minivess.records.data.split import SplitManifest
 from minivess.records.data.validation import ValidationReport
+from minivess.records.device.preparation import Tool
 from minivess.records.device.project import Project
 from minivess.records.device.release import GateResult
 from minivess.records.device.release_policy import ReleasePolicy
@@ -29,7 +31,6 @@ from minivess.records.device.workspace_files import (
     EVALUATION,
     EXPORT,
     MANIFEST,
-    MEMBER_RUN,
     RESULTS,
     SEALED,
     SPLIT,
@@ -54,7 +55,9 @@ class PackInputs:
     tree: Tree
     """The source tree, with the recorded results of its scenarios."""
     log: LogFacts
-    """The log, from entry 0 to the checkpoint."""
+    """The log, from entry 0 to the last one before the preparation."""
+    chain: JudgedChain
+    """The entries that the release rests on."""
     story: LogStory
     """What the log says about the tree."""
     policy: ReleasePolicy
@@ -63,6 +66,8 @@ class PackInputs:
     """The time every document states; it is an input, so that a pack can be built again."""
     templates: Path
     """The folder with the document templates (`foundation.paths.templates_folder()`)."""
+    tool: Tool
+    """What makes the pack."""
     commit: str | None = None
     dirty: bool | None = None
     coverage: tuple[ClauseCoverage, ...] = ()
@@ -120,14 +125,13 @@ def gather(inputs: PackInputs) -> Dossier:
     workspace, report = inputs.workspace, inputs.tree.graph.report
     if report is None:
         raise _missing(RESULTS)
-    runs = [workspace.name(path) for path in sorted(workspace.root.glob(MEMBER_RUN)) if path.is_file()]
     return Dossier(
         inputs=inputs,
         log=inputs.log,
         evaluation=_record(workspace, EVALUATION, EvaluationRecord),
         calibration=_record(workspace, CALIBRATION, CalibrationRecord),
         export=_record(workspace, EXPORT, ExportRecord),
-        runs=tuple(_record(workspace, name, RunRecord) for name in runs),
+        runs=tuple(_record(workspace, name, RunRecord) for name in inputs.chain.member_records),
         manifest=_record(workspace, MANIFEST, DatasetManifest),
         validation=_record(workspace, VALIDATION, ValidationReport),
         split=_record(workspace, SPLIT, SplitManifest),
@@ -153,7 +157,7 @@ def _trace(inputs: PackInputs) -> TraceView:
         coverage=inputs.coverage,
         log=inputs.story,
     )
-    return TraceView(shown, PackPaths("../index.html", "../audit/proofs", frozenset(inputs.log.proofs), EVIDENCE))
+    return TraceView(shown, PackPaths("../index.html", "../audit/proofs", inputs.log.proven, EVIDENCE))
 
 
 def _record[R: Record](workspace: Workspace, name: str, kind: type[R]) -> R:

@@ -1,7 +1,8 @@
-"""Building the evidence pack: everything gathered, every result traced to its entry, laid out, bagged, written once.
+"""Building the evidence pack: everything gathered, bound by an entry of the log, laid out, bagged, written once.
 
-The layout is that of an RO-Crate inside a BagIt bag (RFC 8493) in a zip with one possible spelling. Same inputs, same
-bytes: times are inputs, order is by name, nothing about the machine is written.
+`prepare_pack` makes every file but those of the log, and says what the entry `release.prepare` must say. `build_pack` adds
+the log that ends with this entry. The layout is that of an RO-Crate inside a BagIt bag (RFC 8493) in a zip with one
+possible spelling. Same inputs, same bytes: times are inputs, order is by name, nothing about the machine is written.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from minivess.compliance.documents.chains import chains_csv
 from minivess.compliance.documents.croissant import croissant
@@ -26,21 +27,35 @@ from minivess.compliance.pack.crate import crate
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.envelope import envelope_bytes
+from minivess.compliance.release.chain import PREPARED
+from minivess.compliance.release.facts import facts_of_release
+from minivess.compliance.release.layout import DATA, PayloadManifest, check_made, layout_text
+from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.site.writer import site_files
 from minivess.compliance.verification.holders import COSIGNATURE
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.files import read_limited, write_atomic
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import Workspace
 from minivess.records.base import Slug
+from minivess.records.device.preparation import LAYOUT, ReleasePrepared
+from minivess.records.log.entry import EVENT_OF_OUTCOME, Outcome
 from minivess.records.people.approval import Envelope
 
 INDEX = "index.html"
-_ODOMETER, _EVENTS = "evaluation/odometer.json", "lineage/events.jsonl"
-_MADE = ("models/", "evaluation/", "datasets/", "verification/", "lineage/")
-"""Folders whose files must be outputs of completed entries; the two files above are derived from the log instead."""
+_ODOMETER, _EVENTS, _SBOM = "evaluation/odometer.json", "lineage/events.jsonl", "bom/sbom.cdx.json"
+_LOG_FILES: Final = ("entries.jsonl", "details.jsonl", "checkpoint.txt", "identities.json")
 _LIMIT = 1 << 30
+
+
+@dataclass(frozen=True)
+class PreparedPack:
+    """Every file of a pack but those of the log, and what the entry that binds them says."""
+
+    dossier: Dossier
+    files: Mapping[str, bytes]
+    """Content by name relative to `data/`, without `audit/` and `lineage/`."""
+    prepared: ReleasePrepared
 
 
 @dataclass(frozen=True)
@@ -52,48 +67,83 @@ class BuiltPack:
     files: int
 
 
-@implements("REQ-036", "REQ-040", "REQ-035", "RC-11")
-def build_pack(inputs: PackInputs, out: Path) -> BuiltPack:
-    """Build the pack of a release, without signatures.
+@implements("REQ-036", "REQ-040", "REQ-035", "REQ-229", "RC-11")
+def prepare_pack(inputs: PackInputs) -> PreparedPack:
+    """Make every file of a pack but those of the log, from the log as it is before the preparation.
 
     Args:
         inputs: what it is made from.
-        out: the zip to write; by convention `release/<version>/<device>-<version>-evidence.zip`.
 
     Raises:
-        RefusedError: a gate fails or was not judged, something is missing, or a result has no entry in the log; the
-            message names which. Nothing is written.
+        RefusedError: a gate fails or was not judged, something is missing, or a result is not the one that the entry of the
+            chain made; the message names which. Nothing is written.
         InputError: a file of the workspace, the source tree or the templates is malformed.
-        CouldNotCheckError: the pack cannot be written.
     """
     _check_gates(inputs)
     dossier = gather(inputs)
     files = payload(dossier)
+    whole = {f"{DATA}{name}": content for name, content in files.items()}
+    manifest = PayloadManifest.of(whole)
+    prepared = ReleasePrepared(
+        layout=LAYOUT,
+        device=inputs.project.device,
+        tool=inputs.tool,
+        chain=inputs.chain.references,
+        environment=digest_bytes(_read(inputs.source / "uv.lock")),
+        sbom=digest_bytes(files[_SBOM]),
+        manifest=manifest.digest,
+        files=manifest.files,
+    )
+    return PreparedPack(dossier, files, prepared)
+
+
+@implements("REQ-036", "REQ-040", "REQ-229", "RC-97")
+def build_pack(ready: PreparedPack, log: LogFacts, events: bytes, out: Path) -> BuiltPack:
+    """Write the pack of a release, without signatures.
+
+    Args:
+        ready: its files, and what the last entry of the log must say.
+        log: the log that ends with the preparation of this release.
+        events: the lineage events of its entries, one a line; others are left out.
+        out: the zip to write; by convention `release/<version>/<device>-<version>-evidence.zip`.
+
+    Raises:
+        RefusedError: the log grew since the files were made, another release was prepared, or the pack would not hold.
+            Nothing is written.
+        InputError: an event is malformed.
+        CouldNotCheckError: the pack cannot be written.
+    """
+    inputs = ready.dossier.inputs
+    final = log.entries[-1].body
+    if log.lines[:-1] != inputs.log.lines or (final.action, final.outcome) != (PREPARED, Outcome.COMPLETED):
+        raise RefusedError("the log grew while the pack was made", hint="build the release again")
     device = inputs.project.device
+    data = {**ready.files, **log_files(log), _EVENTS: _events_of(log, events)}
     bagged = bag(
-        {f"data/{name}": content for name, content in files.items()},
+        {f"{DATA}{name}": content for name, content in data.items()},
         {
             "Bagging-Date": f"{inputs.time:%Y-%m-%d}",
             "Bag-Software-Agent": "MiniVess",
             "Source-Organization": device.manufacturer,
             "External-Identifier": f"{device.name} {device.version}",
             "External-Description": f"Evidence of the release of {device.name} {device.version}",
-            **({"MiniVess-Demo": "yes; the keys prove nothing about a real device"} if dossier.demo else {}),
+            **({"MiniVess-Demo": "yes; the keys prove nothing about a real device"} if ready.dossier.demo else {}),
         },
     )
+    facts_of_release(log.entries, bagged)
     write_atomic(out, write_archive(bagged))
     return BuiltPack(out, digest_bytes(bagged[TAG_MANIFEST]), len(bagged))
 
 
 def payload(dossier: Dossier) -> dict[str, bytes]:
-    """Every file under `data/`, by name relative to it.
+    """Every file under `data/` but those of the log, by name relative to it.
 
     Raises:
-        RefusedError: a result has no entry in the log, or an entry has no lineage event; names it.
+        RefusedError: a result is not the one that the entry of the chain made; names it.
     """
     inputs = dossier.inputs
-    files = _results(inputs.workspace)
-    check_recorded(files, dossier)
+    files = _results(inputs)
+    check_made({f"{DATA}{name}": content for name, content in files.items()}, inputs.chain)
     files |= _derived(dossier)
     files |= {f"traceability/{name}": content for name, content in site_files(dossier.trace)}
     files |= _evidence(dossier)
@@ -101,7 +151,9 @@ def payload(dossier: Dossier) -> dict[str, bytes]:
     renderer = Renderer(inputs.templates)
     files |= {f"documents/{name}": page.encode("utf-8") for name, page in documents(renderer, dossier).items()}
     files["documents/croissant.json"] = _json(croissant(card_of(dossier)))
-    files[INDEX] = index_page(renderer, dossier, sorted(files)).encode("utf-8")
+    proofs = (f"audit/proofs/{index}.tlog-proof" for index in inputs.log.proven)
+    linked = {*files, *proofs, *(f"audit/{name}" for name in _LOG_FILES), _EVENTS}
+    files[INDEX] = index_page(renderer, dossier, sorted(linked)).encode("utf-8")
     files["ro-crate-metadata.json"] = _json(crate(dossier, files))
     return files
 
@@ -109,31 +161,8 @@ def payload(dossier: Dossier) -> dict[str, bytes]:
 @implements("REQ-039")
 def _verifier(templates: Path) -> dict[str, bytes]:
     """The verifier that needs nothing but Python, and how to do the same by hand."""
-    return {f"verify/{name}": _read(templates / "verify" / name) for name in ("verify.py", "VERIFY.md")}
-
-
-@implements("REQ-036", "RC-06")
-def check_recorded(files: Mapping[str, bytes], dossier: Dossier) -> None:
-    """Refuse results whose digest no completed entry names as its output, and entries without their lineage event.
-
-    Raises:
-        RefusedError: names the first such file or entry.
-    """
-    made = dossier.log.outputs
-    for name in sorted(files):
-        if name.startswith(_MADE) and name != _EVENTS and digest_bytes(files[name]) not in made:
-            raise RefusedError(
-                f"{name} has no entry in the log: no completed action names it as its output",
-                hint="it was changed or put there by hand; make it again with the command that writes it",
-            )
-    runs = set(_event_runs(files.get(_EVENTS, b"")))
-    for entry in dossier.log.entries:
-        run = entry.body.context.openlineage_run
-        if run is not None and str(run) not in runs:
-            raise RefusedError(
-                f"entry {entry.body.index} ({entry.body.action}) has no lineage event in {_EVENTS}",
-                hint="deliver the events that wait in the outbox, then build again",
-            )
+    found = {f"verify/{name}": _read(templates / "verify" / name) for name in ("verify.py", "VERIFY.md")}
+    return {**found, f"verify/layout-{LAYOUT}.json": layout_text().encode("utf-8")}
 
 
 @implements("REQ-037")
@@ -173,8 +202,9 @@ def _check_gates(inputs: PackInputs) -> None:
         raise RefusedError(f"the gate {first.id!r} fails: {first.message}{more}", hint=first.mend)
 
 
-def _results(workspace: Workspace) -> dict[str, bytes]:
-    """Files that recorded actions made, as they are."""
+def _results(inputs: PackInputs) -> dict[str, bytes]:
+    """Files that the entries of the chain made, as they are."""
+    workspace = inputs.workspace
     found = {
         "models/model.onnx": workspace.onnx,
         "models/export.json": workspace.models / "export.json",
@@ -185,14 +215,11 @@ def _results(workspace: Workspace) -> dict[str, bytes]:
         "datasets/validation.json": workspace.data / "validation.json",
         "datasets/sealed.json": workspace.sealed / "manifest.json",
         "evaluation/evaluation.json": workspace.evaluation / "evaluation.json",
+        "evaluation/criteria.json": workspace.evaluation / "criteria.json",
         "verification/results.json": workspace.results,
-        _EVENTS: workspace.evidence / "lineage" / "events.jsonl",
     }
-    criteria = workspace.evaluation / "criteria.json"
-    if criteria.is_file():
-        found["evaluation/criteria.json"] = criteria
-    for run in sorted((workspace.models / "members").glob("*/run.json")):
-        found[f"models/members/{run.parent.name}.json"] = run
+    for record in inputs.chain.member_records:
+        found[f"models/members/{Path(record).parent.name}.json"] = workspace.root / record
     for picture in sorted((workspace.evaluation / "figures").glob("*")):
         if picture.is_file() and picture.suffix in {".png", ".svg"}:
             found[f"evaluation/figures/{picture.name}"] = picture
@@ -202,15 +229,11 @@ def _results(workspace: Workspace) -> dict[str, bytes]:
 def _derived(dossier: Dossier) -> dict[str, bytes]:
     """Files that follow from the log, the source tree and the results."""
     inputs, log, device = dossier.inputs, dossier.log, dossier.project.device
-    files = {
+    return {
         _ODOMETER: canonical({"openings": log.history.openings}),
         "traceability/chains.csv": chains_csv(dossier.trace).encode("utf-8", "replace"),
         "traceability/junit.xml": junit_xml(dossier.report),
-        "audit/entries.jsonl": b"".join(line + b"\n" for line in log.lines),
-        "audit/details.jsonl": b"".join((details or b"null") + b"\n" for details in log.details),
-        "audit/checkpoint.txt": log.note.encode("utf-8"),
-        "audit/identities.json": _json(_identities(dossier)),
-        "bom/sbom.cdx.json": _json(
+        _SBOM: _json(
             sbom(
                 inputs.source / "uv.lock",
                 device=device.name,
@@ -233,7 +256,42 @@ def _derived(dossier: Dossier) -> dict[str, bytes]:
         "release/gates.json": _json([gate.model_dump(mode="json") for gate in inputs.gates]),
         "release/cases.csv": cases_csv(dossier.evaluation).encode("utf-8"),
     }
-    return files | {f"audit/proofs/{index}.tlog-proof": text.encode("utf-8") for index, text in log.proofs.items()}
+
+
+def log_files(log: LogFacts) -> dict[str, bytes]:
+    """The log, from its first entry to the preparation of the release."""
+    files = (
+        b"".join(line + b"\n" for line in log.lines),
+        b"".join((details or b"null") + b"\n" for details in log.details),
+        log.note.encode("utf-8"),
+        _json(_identities(log)),
+    )
+    proofs = {f"audit/proofs/{index}.tlog-proof": text.encode("utf-8") for index, text in log.proofs.items()}
+    return {f"audit/{name}": content for name, content in zip(_LOG_FILES, files, strict=True)} | proofs
+
+
+@implements("REQ-036", "RC-06")
+def _events_of(log: LogFacts, events: bytes) -> bytes:
+    """The lineage event of each entry that has a run, in the order of the log.
+
+    Raises:
+        RefusedError: an entry has none; names the first.
+        InputError: a line is no event.
+    """
+    delivered = dict(reversed(tuple(_events_by_run(events))))  # of two deliveries the first
+    found = []
+    for entry in log.entries:
+        run, outcome = entry.body.context.openlineage_run, entry.body.outcome
+        if run is None:
+            continue
+        line = delivered.get((str(run), EVENT_OF_OUTCOME[outcome]))
+        if line is None:
+            raise RefusedError(
+                f"entry {entry.body.index} ({entry.body.action}, {outcome.value}) has no lineage event in {_EVENTS}",
+                hint="deliver the events that wait in the outbox, then build again",
+            )
+        found.append(line + b"\n")
+    return b"".join(found)
 
 
 @implements("REQ-108")
@@ -251,11 +309,11 @@ def _evidence(dossier: Dossier) -> dict[str, bytes]:
     return found
 
 
-def _identities(dossier: Dossier) -> dict[str, Any]:
-    register = dossier.log.register
+def _identities(log: LogFacts) -> dict[str, Any]:
+    register = log.register
     return {
         "demo": register.demo,
-        "log": dossier.log.checkpoint.origin,
+        "log": log.checkpoint.origin,
         "log_key": register.log_key.model_dump(mode="json"),
         "identities": [
             {"identity": tenure.identity.model_dump(mode="json"), "from": tenure.start, "until": tenure.end}
@@ -264,10 +322,12 @@ def _identities(dossier: Dossier) -> dict[str, Any]:
     }
 
 
-def _event_runs(events: bytes) -> Iterator[str]:
+def _events_by_run(events: bytes) -> Iterator[tuple[tuple[str, str], bytes]]:
+    """Each event with its run and type."""
     for number, line in enumerate(events.splitlines(), start=1):
         try:
-            yield str(json.loads(line)["run"]["runId"])
+            event = json.loads(line)
+            yield (str(event["run"]["runId"]), str(event["eventType"])), line
         except (ValueError, KeyError, TypeError):
             raise InputError("is not an OpenLineage event", path=_EVENTS, line=number) from None
 

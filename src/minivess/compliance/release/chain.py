@@ -22,6 +22,7 @@ from minivess.compliance.release.earlier_entries import (
     named,
     payload_of,
     refer,
+    run_records,
     subject_of,
     unaccounted,
 )
@@ -53,6 +54,7 @@ OPTIONAL = frozenset({"drill"})
 class JudgedChain:
     """A chain that holds: the body of each entry, and what its payload says."""
 
+    references: ReleaseChain
     bodies: dict[str, EntryBody]
     """By role, for the roles that one entry is in."""
     runs: tuple[TrainingRun, ...]
@@ -76,6 +78,13 @@ class JudgedChain:
     def members(self) -> tuple[TrainingRun, ...]:
         """The runs that the ensemble uses."""
         return tuple(run for run in self.runs if run.in_ensemble(self.bodies["ensemble"]))
+
+    @property
+    def member_records(self) -> tuple[str, ...]:
+        """The names of the run records of the members, in order of name."""
+        read = frozenset(run_records(self.bodies["ensemble"].inputs))
+        outputs = (one for run in self.members if run.ended is not None for one in run.ended.outputs)
+        return tuple(sorted({one.name for one in outputs if one.digest in read}))
 
     @property
     def unaccounted(self) -> tuple[TrainingRun, ...]:
@@ -166,6 +175,7 @@ def check_chain(entries: Sequence[Entry], chain: ReleaseChain, version: str, mod
     if criteria.plan is None:
         raise VerificationError(f"entry {bodies['criteria'].index} registers no analysis plan")
     return JudgedChain(
+        references=chain,
         bodies=bodies,
         runs=known.runs,
         looks=known.looks,

@@ -17,6 +17,7 @@ from minivess.compliance.release.earlier_entries import (
     named,
     payload_of,
     refer,
+    run_records,
     subject_of,
 )
 from minivess.compliance.rules.look_facts import criteria_digest
@@ -28,9 +29,6 @@ from minivess.records.log.payloads.data import DataSealed
 from minivess.records.log.payloads.looks import CriteriaRegistered, Evaluated, LookApproved, LookRequested
 from minivess.records.log.payloads.models import Disposition
 from minivess.records.people.approval import UnsealGrant, UnsealRequest
-
-_RUN = "/run.json"
-"""How the names of run records end among the inputs of an ensemble."""
 
 
 class Link(NamedTuple):
@@ -190,14 +188,14 @@ def check_members(known: EarlierEntries, ensemble: EntryBody) -> None:
     Raises:
         VerificationError: the ensemble names no run record, or one that no completed run made.
     """
-    runs = [one for one in ensemble.inputs if one.name.endswith(_RUN)]
-    if not runs:
+    read = tuple(run_records(ensemble.inputs))
+    if not read:
         raise VerificationError(f"the ensemble of entry {ensemble.index} names no run of its members")
-    made = {digest for run in known.runs for digest in run.digests}
-    for one in runs:
-        if one.digest not in made:
+    made = {digest for run in known.runs for digest in run.records}
+    for digest in read:
+        if digest not in made:
             raise VerificationError(
-                f"the ensemble of entry {ensemble.index} read {one.name} {one.digest}, which no completed training made"
+                f"the ensemble of entry {ensemble.index} read the run {digest}, which no completed training made"
             )
 
 

@@ -26,6 +26,8 @@ from minivess.records.people.approval import UnsealGrant
 
 REFERENCE = "log/"
 """What the name of an input begins with that names an earlier entry."""
+_RUN = "/run.json"
+"""How the names of run records end."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +47,21 @@ class TrainingRun:
         return Outcome.STARTED if self.ended is None else self.ended.outcome
 
     @property
-    def digests(self) -> frozenset[str]:
-        """What it made: its outputs and the weights that its context names."""
+    def records(self) -> frozenset[str]:
+        """Digests of the run records that it made."""
         if self.ended is None or self.ended.outcome is not Outcome.COMPLETED:
             return frozenset()
-        model = self.ended.context.model
-        return frozenset(one.digest for one in self.ended.outputs) | ({model} if model else frozenset())
+        return frozenset(run_records(self.ended.outputs))
 
     def in_ensemble(self, ensemble: EntryBody | None) -> bool:
-        """Whether an ensemble read something that this run made."""
-        return ensemble is not None and any(one.digest in self.digests for one in ensemble.inputs)
+        """Whether an ensemble read a run record of this run; of an ensemble of version 0.1.0, its weights."""
+        if ensemble is None or self.ended is None:
+            return False
+        read = frozenset(run_records(ensemble.inputs))
+        if read:
+            return bool(read & self.records)
+        weights = self.ended.context.model
+        return self.outcome is Outcome.COMPLETED and any(one.digest == weights for one in ensemble.inputs)
 
     def names(self, index: int) -> bool:
         """Whether an index is that of one of its entries."""
@@ -163,6 +170,11 @@ def unaccounted(runs: Iterable[TrainingRun], ensemble: EntryBody | None) -> tupl
     Failed and killed runs count as well: leaving one out requires a signed reason.
     """
     return tuple(run for run in runs if run.disposition is None and not run.in_ensemble(ensemble))
+
+
+def run_records(artifacts: Iterable[Artifact]) -> Iterator[str]:
+    """The digests of the run records among some artifacts."""
+    return (one.digest for one in artifacts if one.name.endswith(_RUN))
 
 
 def refer(body: EntryBody) -> EntryReference:

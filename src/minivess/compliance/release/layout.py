@@ -44,11 +44,8 @@ class LayoutRow(Record):
     def _whole(self) -> Self:
         if (self.made_by is None) != (self.output is None) or (self.made_by or "run") not in ROLES:
             raise ValueError("a file that an entry made names the role of the entry and the output")
-        if (
-            self.file.count(_STAR) > 1
-            or (self.count == "one") == (_STAR in self.file)
-            or (self.output is not None and self.output.count(_STAR) != self.file.count(_STAR))
-        ):
+        stars = self.file.count(_STAR)
+        if stars > 1 or self.count == ("some", "one")[stars] or (self.output or self.file).count(_STAR) != stars:
             raise ValueError("several files have one `*`, and a single file none")
         return self
 

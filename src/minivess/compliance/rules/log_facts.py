@@ -62,13 +62,17 @@ class LogFacts:
         return LookHistory.fold(self.entries)
 
     @cached_property
+    def proven(self) -> frozenset[int]:
+        """Indices of the first and all completed key entries: each has an inclusion proof of its own in a pack."""
+        return frozenset({0, *(entry.body.index for entry in self.completed(KEY_ACTIONS))})
+
+    @cached_property
     def proofs(self) -> dict[int, str]:
-        """`.tlog-proof` texts of the first, the last and all completed key entries, by index."""
+        """`.tlog-proof` texts of the last entry and of those in `proven`, by index."""
         tree = tree_of([leaf_hash(line) for line in self.lines])
-        keys = [entry.body.index for entry in self.completed(KEY_ACTIONS)]
         return {
             index: TlogProof(index, inclusion_proof(tree, index, self.size), self.note).text()
-            for index in sorted({0, *keys, self.size - 1})
+            for index in sorted({*self.proven, self.size - 1})
         }
 
     @property

@@ -11,7 +11,6 @@ from typing import Any
 
 from minivess.foundation.implements import implements
 from minivess.observability.lineage.events import (
-    EventKind,
     audit_facet,
     error_facet,
     provenance_facet,
@@ -19,14 +18,7 @@ from minivess.observability.lineage.events import (
     without_details,
 )
 from minivess.observability.lineage.facets import facets_of
-from minivess.records.log.entry import Details, Draft, EntryBody, Outcome
-
-_KINDS: dict[Outcome, EventKind] = {
-    Outcome.STARTED: "START",
-    Outcome.COMPLETED: "COMPLETE",
-    Outcome.FAILED: "FAIL",
-    Outcome.REFUSED: "ABORT",
-}
+from minivess.records.log.entry import EVENT_OF_OUTCOME, Details, Draft, EntryBody, Outcome
 
 
 def event_of_draft(draft: Draft, *, log: str, actor: str, time: datetime) -> dict[str, Any] | None:
@@ -52,7 +44,13 @@ def event_of_draft(draft: Draft, *, log: str, actor: str, time: datetime) -> dic
         **(facets_of(draft.action, draft.payload, draft.context) if completed else {}),
     }
     return run_event(
-        _KINDS[draft.outcome], run, draft.action, time, inputs=draft.inputs, outputs=draft.outputs, facets=facets
+        EVENT_OF_OUTCOME[draft.outcome],
+        run,
+        draft.action,
+        time,
+        inputs=draft.inputs,
+        outputs=draft.outputs,
+        facets=facets,
     )
 
 

@@ -24,6 +24,15 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+EVENT_OF_OUTCOME: Final[dict[Outcome, Literal["START", "COMPLETE", "FAIL", "ABORT"]]] = {
+    Outcome.STARTED: "START",
+    Outcome.COMPLETED: "COMPLETE",
+    Outcome.FAILED: "FAIL",
+    Outcome.REFUSED: "ABORT",
+}
+"""The type of the OpenLineage event of an entry."""
+
+
 class Context(Record):
     """Under what circumstances something was done. A field is None where it does not apply, never where it was forgotten."""
 

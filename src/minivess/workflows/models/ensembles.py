@@ -41,6 +41,7 @@ def combine(services: Services, signer: Signer) -> str:
         model=project.model, members=tuple(EnsembleMember(seed=run.seed, weights=run.weights) for run in runs)
     )
     inputs = [Artifact(name=f"models/members/seed-{run.seed}/weights", digest=run.weights) for run in runs]
+    inputs += [held.recorded(f"models/members/seed-{run.seed}/run.json") for run in runs]
     context = services.context(model=digest_of(made), **version)
     with recorded(services, "ensemble", signer, inputs=inputs, context=context) as record:
         write_json(workspace, ENSEMBLE, made)

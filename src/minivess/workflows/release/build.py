@@ -1,31 +1,35 @@
-"""Judge the gates, build the evidence pack, and let people sign it."""
+"""Judge a release, prepare it in the log, and build its evidence pack."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.metadata import version
 
 from minivess.compliance.documents.dossier import PackInputs
 from minivess.compliance.documents.log_story import story_of
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.pack.pack import BuiltPack, build_pack
+from minivess.compliance.pack.pack import BuiltPack, PreparedPack, build_pack, prepare_pack
 from minivess.compliance.proofs.checkpoint import parse_note
+from minivess.compliance.release.chain import PREPARED, JudgedChain
+from minivess.compliance.rules.log_facts import LogFacts
 from minivess.foundation.digests import digest_file
-from minivess.foundation.errors import CouldNotCheckError, Reason, RefusedError
+from minivess.foundation.errors import CouldNotCheckError, RefusedError
+from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace, templates_folder
+from minivess.records.device.preparation import Tool
 from minivess.records.device.release import GateResult
 from minivess.workflows.log.witnessing import cosign_checkpoint
 from minivess.workflows.pipeline.stages import follows
+from minivess.workflows.release.check import check_release
 from minivess.workflows.release.facts import ReleaseFacts
-from minivess.workflows.release.gates import judge_gates
-from minivess.workflows.release.signing import unannounced
-from minivess.workflows.sealed.registration import check_release_policy, policy_of
-from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from minivess.workflows.trace.clause_coverage import standards_of
 from minivess.workflows.trace.workspace_evidence import ProjectEvidence
+
+_EVENTS_LIMIT = 1 << 30
 
 
 @implements("REQ-035", "REQ-036", "RC-11")
@@ -53,61 +57,60 @@ def build(services: Services, signer: Signer, release: ReleaseFacts | None = Non
                 f"release {device.version} was built already",
                 hint="give the device a new version, or remove the old pack",
             )
-        check_release_policy(services)
         known = ReleaseFacts.read(services) if release is None else release.followed(services)
-        gates = judge_gates(services, known)
-        failing = [gate for gate in gates if not gate.passed]
-        if failing:
-            first = _first_missing(known.inputs(services))
-            mends = ["; ".join([*first, failing[0].mend]), *(gate.mend for gate in failing[1:])]
-            raise RefusedError(
-                f"{len(failing)} of {len(gates)} gates fail: {'; '.join(f'{gate.id}: {gate.message}' for gate in failing)}",
-                hint="; ".join(dict.fromkeys([*first, *(gate.mend for gate in failing)])),
-                reasons=[
-                    Reason(f"gate {gate.id} fails: {gate.message}", mend)
-                    for gate, mend in zip(failing, mends, strict=True)
-                ],
-            )
-        missing = unannounced(services)
-        if missing:
-            raise RefusedError(
-                f"the log has no witness key of {', '.join(missing)}, who can open the test set",
-                hint="; ".join(f"minivess audit cosign --as {one}" for one in missing),
-                reasons=[
-                    Reason(
-                        f"the log has no witness key of {one}, who can open the test set",
-                        f"minivess audit cosign --as {one}",
-                    )
-                    for one in missing
-                ],
-            )
-        built = build_pack(_pack_inputs(services, known, gates), out)
+        check = check_release(services, known)
+        chain = check.require()
+        ready = prepare_pack(_pack_inputs(services, known, chain, check.gates))
+        log = _prepared(services, signer, ready)
+        built = build_pack(ready, log, _events(services), out)
         record.output(f"release/{device.version}/{out.name}", built.path)
         record.payload(
-            version=device.version, tag_manifest=built.tag_manifest_digest, gates=len(gates), files=built.files
+            version=device.version, tag_manifest=built.tag_manifest_digest, gates=len(check.gates), files=built.files
         )
     return built
 
 
-def _first_missing(inputs: BoundInputs) -> list[str]:
-    """The first step before a release that was not done, as the beginning of a hint; empty: all were."""
-    step = inputs.first_missing("release")
-    return [] if step.name == "release" else [f"first `{step.line}`"]
-
-
-def _pack_inputs(services: Services, release: ReleaseFacts, gates: tuple[GateResult, ...]) -> PackInputs:
-    """What the pack is made from; witnesses cosign the checkpoint where the project names some.
+@implements("REQ-229")
+def _prepared(services: Services, signer: Signer, ready: PreparedPack) -> LogFacts:
+    """Append the preparation, and read the log that ends with it; witnesses cosign it where the project names some.
 
     Raises:
-        CouldNotCheckError: others appended to the log while its witnesses were asked.
+        CouldNotCheckError: others appended to the log meanwhile.
         RefusedError, VerificationError: as `cosign_checkpoint`.
     """
-    project, tree, log = services.project, release.tree, release.log
-    if project.witnesses is not None:
-        note, _ = cosign_checkpoint(services.log, project.witnesses)
+    before = ready.dossier.log
+    context = services.context(model=ready.dossier.inputs.chain.model)
+    with recorded(services, PREPARED, signer, instant=True, context=context) as record:
+        record.payload(**dict(ready.prepared))
+    log = services.log.facts(before)
+    if services.project.witnesses is not None:
+        note, _ = cosign_checkpoint(services.log, services.project.witnesses)
         if parse_note(note).checkpoint != log.checkpoint:
             raise CouldNotCheckError("the log grew while its witnesses were asked", hint="build the release again")
         log = replace(log, note=note)
+    return log
+
+
+def _events(services: Services) -> bytes:
+    """The lineage events of the log, delivered up to now.
+
+    Raises:
+        CouldNotCheckError: they are not delivered to a file of the workspace.
+    """
+    services.deliver()
+    path = Workspace(services.workspace).evidence / "lineage" / "events.jsonl"
+    if not path.is_file():
+        raise CouldNotCheckError(
+            "the workspace has no file of lineage events", hint="deliver events to a file, then build again"
+        )
+    return read_limited(path, limit=_EVENTS_LIMIT)
+
+
+def _pack_inputs(
+    services: Services, release: ReleaseFacts, chain: JudgedChain, gates: tuple[GateResult, ...]
+) -> PackInputs:
+    """What the pack is made from."""
+    project, tree, log = services.project, release.tree, release.log
     story = story_of(tree, log)
     rows = standards_of(
         tree,
@@ -121,11 +124,13 @@ def _pack_inputs(services: Services, release: ReleaseFacts, gates: tuple[GateRes
         workspace=Workspace(services.workspace),
         tree=tree,
         log=log,
+        chain=chain,
         story=story,
-        policy=policy_of(services),
+        policy=chain.policy,
         gates=gates,
         time=log.entries[-1].body.time,
         templates=templates_folder(),
+        tool=Tool(name="minivess", version=version("minivess")),
         commit=commit,
         dirty=dirty,
         coverage=tuple(row.to_data() for row in rows),

@@ -96,7 +96,7 @@ def test_the_list_finds_a_word_and_leaves_an_allowed_phrase() -> None:
 def test_the_pages_of_a_pack_use_plain_words(tmp_path: Path) -> None:
     dossier = gather(make_release(tmp_path).inputs())
     renderer = Renderer(TEMPLATES)
-    pages = {**documents(renderer, dossier), "index.html": index_page(renderer, dossier, [])}
+    pages = {**documents(renderer, dossier), "index.html": index_page(renderer, dossier, [], "the signing text")}
     assert [line for name, page in pages.items() for line in offences(name, read(page))] == []
 
 

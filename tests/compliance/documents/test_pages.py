@@ -61,7 +61,7 @@ def test_every_page_is_well_formed(dossier: Dossier) -> None:
     renderer = Renderer(TEMPLATES)
     pages = documents(renderer, dossier)
     assert set(pages) == {item.name for item in DOCUMENTS}
-    for page in (*pages.values(), index_page(renderer, dossier, [])):
+    for page in (*pages.values(), index_page(renderer, dossier, [], "the signing text")):
         parser = _Balance()
         parser.feed(page)
         parser.close()
@@ -80,7 +80,7 @@ def test_a_new_measure_is_on_the_start_page_and_the_model_card(
     aggregates = {**known.aggregates, NAME: known.aggregates["dice"]}
     changed = replace(dossier, evaluation=known.model_copy(update={"cases": cases, "aggregates": aggregates}))
     assert [figure.name for figure in key_figures(changed)] == [row.heading for row in MEASURES.values()]
-    assert TITLE in index_page(Renderer(TEMPLATES), changed, [])
+    assert TITLE in index_page(Renderer(TEMPLATES), changed, [], "")
     card = documents(Renderer(TEMPLATES), changed)["model-card.html"]
     assert f'<th scope="row">{TITLE}</th>' in card
     assert '<th scope="col" class="figure">Recall</th>' in card
@@ -93,6 +93,7 @@ def test_a_gate_that_counts_nothing_wrong_is_a_sentence_on_the_start_page(dossie
         id="criteria",
         kind="criteria",
         title="Unmet acceptance criteria",
+        basis="derived",
         passed=True,
         value=0.0,
         comparison="at most",
@@ -103,10 +104,10 @@ def test_a_gate_that_counts_nothing_wrong_is_a_sentence_on_the_start_page(dossie
     )
     missed = gate.model_copy(update={"passed": False, "value": 1.0, "margin": -1.0, "message": "dice is too low"})
     inputs = dossier.inputs
-    page = index_page(Renderer(TEMPLATES), replace(dossier, inputs=replace(inputs, gates=(gate,))), [])
+    page = index_page(Renderer(TEMPLATES), replace(dossier, inputs=replace(inputs, gates=(gate,))), [], "")
     assert '<th scope="row">All 3 acceptance criteria met</th>' in page
     assert gate.title not in page
-    page = index_page(Renderer(TEMPLATES), replace(dossier, inputs=replace(inputs, gates=(missed,))), [])
+    page = index_page(Renderer(TEMPLATES), replace(dossier, inputs=replace(inputs, gates=(missed,))), [], "")
     assert gate.title in page
     assert "dice is too low" in page
 

@@ -10,12 +10,12 @@ import pytest
 from pytest_bdd import given, scenarios, then, when
 
 from minivess.compliance.documents.result_tables import cases_csv
-from minivess.ml.evaluation.acceptance_criteria import Judgement, judge
 from minivess.ml.evaluation.baseline import tune_threshold
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.measures.cldice import cldice
 from minivess.ml.measures.dice import dice
 from minivess.records.data.dataset import CaseRecord
+from minivess.records.evaluation.acceptance_criteria import Judgement, judge
 from minivess.records.evaluation.evaluation import (
     Criterion,
     EvaluationRecord,

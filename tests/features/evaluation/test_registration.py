@@ -17,13 +17,13 @@ from minivess.cli.sealed.requests import test_set as access_command
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.registrations import Registrations
 from minivess.foundation.errors import MinivessError, RefusedError
+from minivess.records.data.groups import groups_of
 from minivess.records.data.validation import RuleChange, Severity
 from minivess.records.evaluation.evaluation import Looks
 from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads.data import DataSealed
 from minivess.records.people.approval import UnsealRequest
 from minivess.workflows.data import preparation
-from minivess.workflows.data.seal_terms import groups_of
 from minivess.workflows.release import build
 from minivess.workflows.sealed import analysis_plan, registration, requests
 from minivess.workflows.sealed.registration import policy_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minivess.foundation.errors import UsageError
-from minivess.ml.evaluation.acceptance_criteria import judge
+from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import Conventions, Criterion, EvaluationRecord, Interval
 

@@ -15,16 +15,16 @@ from pydantic import ValidationError
 
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.documents.result_tables import cases_csv
-from minivess.compliance.facts.gates import judge as judge_gates
+from minivess.compliance.release.gates import judge as judge_gates
 from minivess.foundation.errors import UsageError
 from minivess.ml import measures
-from minivess.ml.evaluation.acceptance_criteria import judge
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.measures.registry import function_of
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.device.project import Project
 from minivess.records.device.release import GateFacts
 from minivess.records.device.release_policy import ReleasePolicy
+from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
 from minivess.records.evaluation.measures import MEASURES

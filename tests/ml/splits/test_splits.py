@@ -9,10 +9,11 @@ import pytest
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.ml.cases.manifests import cases_root, root_of
-from minivess.ml.splits.leakage import group, leaks
+from minivess.ml.splits.leakage import leaks
 from minivess.ml.splits.published import read_published
 from minivess.ml.splits.splits import assign, check_leakage, shares, split
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
+from minivess.records.data.groups import group
 from minivess.records.data.leakage import Bond
 from minivess.records.data.likeness import Likeness, NearDuplicate
 from minivess.records.data.split import Part, Split, Stratum

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from minivess.compliance.facts.gates import judge as judge_gates
-from minivess.ml.evaluation.acceptance_criteria import judge
+from minivess.compliance.release.gates import judge as judge_gates
 from minivess.records.device.release import GateFacts
 from minivess.records.device.release_policy import (
     BaselineGate,
@@ -19,6 +18,7 @@ from minivess.records.device.release_policy import (
     ReleasePolicy,
 )
 from minivess.records.device.strictness import gates_beyond_criteria, laxer_criteria, laxer_plan, laxer_policy
+from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import (
     AnalysisPlan,

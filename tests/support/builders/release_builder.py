@@ -16,13 +16,15 @@ from uuid import UUID
 
 from minivess.compliance.documents.dossier import PackInputs
 from minivess.compliance.documents.log_story import story_of
-from minivess.compliance.facts.gates import judge, load_policy
 from minivess.compliance.identity.approvals import approve
 from minivess.compliance.identity.keys import generate, raw_x25519
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.items.items import load_items
 from minivess.compliance.pack.pack import BuiltPack, PreparedPack, build_pack, prepare_pack
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.compliance.release.chain import check_chain, propose_chain
+from minivess.compliance.release.gates import judge, load_policy
+from minivess.compliance.risk.risk_file import RiskFile
 from minivess.compliance.rules.log_facts import LogFacts, read_log
 from minivess.compliance.rules.look_facts import criteria_digest, input_of
 from minivess.compliance.rules.references import References, is_link
@@ -41,7 +43,8 @@ from minivess.records.data.validation import ValidationReport
 from minivess.records.device.preparation import CHAIN_ACTIONS, Tool
 from minivess.records.device.project import Project
 from minivess.records.device.registration import SealTerms
-from minivess.records.device.release import GateFacts, ReleasePolicy, RiskJudgement
+from minivess.records.device.release import GateFacts
+from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.evaluation import (
     AnalysisPlan,
@@ -51,6 +54,7 @@ from minivess.records.evaluation.evaluation import (
     Looks,
     level_of_all,
 )
+from minivess.records.items.items import Requirement
 from minivess.records.items.trace import RecordedResult, ResultReport
 from minivess.records.log.entry import Context, Details, Entry, Outcome
 from minivess.records.models.ensemble import EnsembleMember, EnsembleRecord
@@ -315,16 +319,22 @@ def make_release(folder: Path, *, source: Path | None = None, cases: int = 3, de
         unmet=(),
         registered=1,
         export=export,
-        gaps=TraceGraph.load(tree, report).gaps() if source is None else (),
-        risks=(RiskJudgement(id="RISK-01", level="low", acceptable=True),),
+        gaps=gaps_of(tree, report) if source is None else (),
+        risks=RiskFile.load(tree).residual(),
         openings=1,
         undisposed=(),
-        undelivered=0,
+        undelivered=(),
         report=report,
+        requirements=len(load_items(tree).of(Requirement)),
     )
     made = Release(tree, workspace, log, facts, team)
     made.record(report)
     return made
+
+
+def gaps_of(tree: Path, report: ResultReport | None) -> tuple[str, ...]:
+    """The gaps of a tree in the words of the gate."""
+    return tuple(f"{gap.source.path}:{gap.source.line} {gap.message}" for gap in TraceGraph.load(tree, report).gaps())
 
 
 def sign_for(pack_tag_manifest: str, page: str, who: Signer, meaning: Meaning, head: int) -> Envelope:

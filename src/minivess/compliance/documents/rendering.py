@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from minivess.compliance.facts.gates import number
+from minivess.compliance.release.gates import number
 from minivess.compliance.site.view import place
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements

@@ -56,13 +56,14 @@ class Signatory:
 
 
 @implements("REQ-041")
-def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str]) -> str:
+def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str], text: str) -> str:
     """Render `index.html`.
 
     Args:
         renderer: the templates.
         dossier: the release.
         files: names under `data/` that the page may link to.
+        text: the signing text.
 
     Raises:
         InputError: a template is missing or malformed.
@@ -72,6 +73,7 @@ def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str]) -> st
         **common_facts(dossier),
         "gates": dossier.inputs.gates,
         "failing": dossier.failing,
+        "signing_text": text,
         "key_figures": key_figures(dossier),
         "evaluation": dossier.evaluation,
         "calibration": dossier.calibration,

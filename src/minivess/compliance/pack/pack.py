@@ -20,6 +20,7 @@ from minivess.compliance.documents.dossier import EVIDENCE, Dossier, PackInputs,
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.documents.result_tables import cases_csv, junit_xml
 from minivess.compliance.documents.start_page import index_page
+from minivess.compliance.facts.attested import attested_of
 from minivess.compliance.facts.sbom import sbom
 from minivess.compliance.facts.soup import soup_csv
 from minivess.compliance.pack.bag import TAG_MANIFEST, bag
@@ -29,6 +30,7 @@ from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.envelope import envelope_bytes
 from minivess.compliance.release.chain import PREPARED
 from minivess.compliance.release.facts import facts_of_release
+from minivess.compliance.release.gates import gates_of, outcomes_of
 from minivess.compliance.release.layout import DATA, PayloadManifest, check_made, layout_text
 from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.site.writer import site_files
@@ -193,7 +195,7 @@ def add_cosignature(pack: Path, holder: Slug, line: str) -> None:
 
 def _check_gates(inputs: PackInputs) -> None:
     judged = [result.id for result in inputs.gates]
-    if judged != [gate.id for gate in inputs.policy.gates]:
+    if judged != [gate.id for gate in gates_of(inputs.policy)]:
         raise RefusedError("not every gate of the release policy was judged", hint="judge the gates of this policy")
     failing = [result for result in inputs.gates if not result.passed]
     if failing:
@@ -253,7 +255,9 @@ def _derived(dossier: Dossier) -> dict[str, bytes]:
                 "gates": [gate.model_dump(mode="json") for gate in inputs.policy.gates],
             }
         ),
-        "release/gates.json": _json([gate.model_dump(mode="json") for gate in inputs.gates]),
+        "release/gates.json": canonical([one.model_dump(mode="json") for one in outcomes_of(inputs.gates)]),
+        "release/risks.json": canonical(dossier.risks.residual()),
+        "release/attested.json": canonical(attested_of(inputs.tree, inputs.coverage)),
         "release/cases.csv": cases_csv(dossier.evaluation).encode("utf-8"),
     }
 

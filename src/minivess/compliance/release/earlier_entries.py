@@ -177,6 +177,12 @@ def run_records(artifacts: Iterable[Artifact]) -> Iterator[str]:
     return (one.digest for one in artifacts if one.name.endswith(_RUN))
 
 
+def unaccounted_runs(entries: Sequence[Entry]) -> tuple[int, ...]:
+    """The first entries of training runs that neither the newest ensemble uses nor a disposition names."""
+    known = EarlierEntries.of(entries)
+    return tuple(run.begun for run in unaccounted(known.runs, known.newest("ensemble")))
+
+
 def refer(body: EntryBody) -> EntryReference:
     """A reference to an entry."""
     return EntryReference(index=body.index, digest=digest_of(body))

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import ValidationError
+
 from minivess.compliance.items.items import Items, load_items
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
+from minivess.foundation.reading.json_records import first_error
 from minivess.records.base import Record
 from minivess.records.items.items import Item
+from minivess.records.items.residual_risks import ResidualRisk, ResidualRisks
 from minivess.records.items.risk_items import Estimate, Risk, RiskControl, story
 from minivess.records.items.risk_plan import RiskPlan, Verdict, missing_reasons
 from minivess.records.items.trace import Gap
@@ -139,6 +143,29 @@ class RiskFile:
             together={harm: tuple(risks) for harm, risks in harms.items() if len(risks) > 1},
             told=tuple(risk.id for risk in self.risks if self.plan.needs_disclosure(risk.residual)),
         )
+
+    @implements("REQ-231")
+    def residual(self) -> ResidualRisks:
+        """The residual risks as a pack holds them. A benefit counts when a person judged it whom the plan authorises.
+
+        Raises:
+            InputError: an estimate is off the plan's scales, an id is used twice, or a risk names an unknown control.
+        """
+        risks = tuple(
+            ResidualRisk(
+                id=risk.id,
+                residual=risk.residual,
+                controls=risk.controls,
+                benefit=risk.benefit if risk.benefit_by in self.plan.benefit_approvers else None,
+            )
+            for risk in self.risks
+        )
+        try:
+            return ResidualRisks(plan=self.plan, risks=risks, controls=tuple(control.id for control in self.controls))
+        except ValidationError as error:
+            raise InputError(
+                first_error(error), path="risk", hint="`minivess trace check` names file and line"
+            ) from None
 
     @property
     def acceptable(self) -> bool:

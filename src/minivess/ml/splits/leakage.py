@@ -18,15 +18,13 @@ from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
 from minivess.ml.cases.prepared import load_case
 from minivess.ml.quality.duplicates import near_duplicates
-from minivess.records.data.dataset import CaseRecord, DatasetManifest
+from minivess.records.data.dataset import DatasetManifest
+from minivess.records.data.groups import SHARED, shared_value
 from minivess.records.data.leakage import Bond, Leak, LeakageReport
 from minivess.records.data.likeness import NearDuplicate
 from minivess.records.data.split import Part, SplitManifest
 from minivess.records.sinks import Progress
 
-Groups = tuple[tuple[CaseRecord, ...], ...]
-
-_SHARED = (Bond.SUBJECT, Bond.ACQUISITION, Bond.ORIGIN, Bond.IMAGE)
 _COPIES = frozenset({Bond.IMAGE, Bond.NEAR})
 
 
@@ -53,32 +51,6 @@ def near(
     found = near_duplicates.find(images(), progress=progress)
     ids = {case.id for case in manifest.cases}
     return (*found, *(pair for pair in known if sealed & set(pair.cases) and ids >= set(pair.cases)))
-
-
-@implements("REQ-013", "REQ-086", "RC-02")
-def group(manifest: DatasetManifest, pairs: Iterable[NearDuplicate] = ()) -> Groups:
-    """Cases that must stay together, as groups in order of their first case."""
-    leader = list(range(len(manifest.cases)))
-    index = {case.id: number for number, case in enumerate(manifest.cases)}
-
-    def find(number: int) -> int:
-        while leader[number] != number:
-            leader[number] = leader[leader[number]]
-            number = leader[number]
-        return number
-
-    for bond in _SHARED:
-        first: dict[str, int] = {}
-        for number, case in enumerate(manifest.cases):
-            value = _value(case, bond)
-            if value is not None:
-                leader[find(number)] = find(first.setdefault(value, number))
-    for pair in pairs:
-        leader[find(index[pair.cases[1]])] = find(index[pair.cases[0]])
-    groups: dict[int, list[CaseRecord]] = {}
-    for number, case in enumerate(manifest.cases):
-        groups.setdefault(find(number), []).append(case)
-    return tuple(tuple(cases) for cases in groups.values())
 
 
 @implements("REQ-013", "REQ-086", "RC-02")
@@ -110,21 +82,16 @@ def leaks(manifest: DatasetManifest, split: SplitManifest, pairs: Iterable[NearD
     return LeakageReport(dataset=manifest.root, split=split.root, across=tuple(across), within=tuple(within))
 
 
-def _value(case: CaseRecord, bond: Bond) -> str | None:
-    value = getattr(case, bond.value)
-    return None if value is None else str(value)
-
-
 def _bonds(
     manifest: DatasetManifest, where: dict[str, tuple[Part, int]], pairs: Iterable[NearDuplicate]
 ) -> dict[tuple[str, str], dict[Bond, str]]:
     """What pairs of cases share, in words: pairs that are apart, and copies wherever they are."""
     order = {case.id: number for number, case in enumerate(manifest.cases)}
     bonds: dict[tuple[str, str], dict[Bond, str]] = {}
-    for bond in _SHARED:
+    for bond in SHARED:
         sharing: dict[str, list[str]] = {}
         for case in manifest.cases:
-            value = _value(case, bond)
+            value = shared_value(case, bond)
             if value is not None and case.id in where:
                 sharing.setdefault(value, []).append(case.id)
         for value, ids in sharing.items():

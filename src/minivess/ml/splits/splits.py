@@ -15,9 +15,10 @@ from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.cases.manifests import root_of
 from minivess.ml.splits import strata
-from minivess.ml.splits.leakage import Groups, group, leaks
+from minivess.ml.splits.leakage import leaks
 from minivess.ml.splits.published import Published
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
+from minivess.records.data.groups import Groups, group
 from minivess.records.data.likeness import NearDuplicate
 from minivess.records.data.split import Fold, Part, Share, Split, SplitCase, SplitManifest, Stratum
 

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from minivess.ml.splits.leakage import Groups
 from minivess.records.data.dataset import CaseRecord
+from minivess.records.data.groups import Groups
 from minivess.records.data.split import Stratum
 
 Group = tuple[CaseRecord, ...]

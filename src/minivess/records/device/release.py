@@ -7,18 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from minivess.records.base import Record, ShortText, Slug
+from minivess.records.device.gate_outcomes import Basis
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.items.items import ItemId
-from minivess.records.items.trace import Gap, ResultReport
-from minivess.records.models.model import CalibrationRecord, ExportRecord
-
-
-class RiskJudgement(Record):
-    """What the risk plan's matrix says about a risk after its controls."""
-
-    id: ItemId
-    level: ShortText
-    acceptable: bool
+from minivess.records.items.residual_risks import ResidualRisks
+from minivess.records.items.trace import ResultReport
+from minivess.records.models.model import ExportRecord
 
 
 class GateFacts(Record):
@@ -29,18 +22,20 @@ class GateFacts(Record):
     """Registered acceptance criteria the evaluation does not meet, in words."""
     registered: Annotated[int, Field(ge=1)] | None = None
     """How many acceptance criteria were registered."""
-    calibration: CalibrationRecord | None = None
     export: ExportRecord | None = None
-    gaps: tuple[Gap, ...] | None = None
-    """Gaps that nobody justified, or no longer."""
-    justified: tuple[ShortText, ...] = ()
-    """Gaps that somebody justified, each with who and until when: they do not fail a gate, and are always told."""
-    risks: tuple[RiskJudgement, ...] | None = None
+    gaps: tuple[str, ...] | None = None
+    """Gaps of traceability that are open, each in a sentence, with file and line where they are known."""
+    justified: tuple[str, ...] = ()
+    """Gaps for which a justification counts, each with who and until when: no gate fails, and all are named."""
+    risks: ResidualRisks | None = None
     openings: Annotated[int, Field(ge=0)] | None = None
     undisposed: tuple[int, ...] | None = None
-    """Log indices of finished training runs that no ensemble uses and no disposition explains."""
-    undelivered: Annotated[int, Field(ge=0)] | None = None
+    """Log indices of training runs that no ensemble uses and no disposition explains."""
+    undelivered: tuple[int, ...] | None = None
+    """Log indices of entries with an OpenLineage run whose event of their outcome is missing."""
     report: ResultReport | None = None
+    requirements: Annotated[int, Field(ge=0)] | None = None
+    """How many requirements the trace has."""
 
 
 class GateResult(Record):
@@ -49,6 +44,7 @@ class GateResult(Record):
     id: Slug
     kind: str
     title: ShortText
+    basis: Basis
     passed: bool
     value: float | None
     comparison: Literal["at least", "at most"]

@@ -10,6 +10,11 @@ from minivess.records.base import Record, Slug
 from minivess.records.evaluation.measures import MeasureName
 from minivess.records.people.approval import Policy
 
+COUNTS = "counts"
+"""Kind and name of the gate that fails where there is no case, group, requirement, risk, control or scenario."""
+BUILT_IN_KINDS = (COUNTS,)
+"""Gates that are judged before every release, in this order after those of the policy."""
+
 
 class MetricGate(Record):
     """A statistic of a measure on the sealed test set: at least or at most a limit."""
@@ -58,12 +63,20 @@ class CountGate(Record):
     `trace`: gaps of the traceability check; `risk`: residual risks that are not acceptable; `test-set`: openings of the
     sealed test set; `runs`: finished training runs without a disposition; `scenarios`: scenarios and linked tests that
     did not pass; `lineage`: lineage events not delivered; `criteria`: acceptance criteria, as registered in the log before
-    the test set was opened, that the evaluation does not meet.
+    the test set was opened, that the evaluation does not meet; `counts`: those of cases, groups, requirements, risks,
+    controls and scenarios of which there are none. `counts` is built in: it is judged with and without a line here, and
+    allows no exception.
     """
 
-    kind: Literal["criteria", "trace", "risk", "test-set", "runs", "scenarios", "lineage"]
+    kind: Literal["criteria", "trace", "risk", "test-set", "runs", "scenarios", "lineage", "counts"]
     id: Slug
     at_most: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _no_exception(self) -> CountGate:
+        if self.kind in BUILT_IN_KINDS and self.at_most:
+            raise ValueError(f"the gate `{self.kind}` allows no exception")
+        return self
 
 
 Gate = Annotated[MetricGate | BaselineGate | ParityGate | CalibrationGate | CountGate, Field(discriminator="kind")]
@@ -81,6 +94,9 @@ class ReleasePolicy(Record):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two gates are called {twice[0]!r}")
+        for gate in self.gates:
+            if gate.id in BUILT_IN_KINDS and gate.kind != gate.id:
+                raise ValueError(f"only the gate of kind `{gate.id}` is called `{gate.id}`")
         if len(self.signatures.rules) < 2:
             raise ValueError("a release needs the signatures of at least two people")
         return self

@@ -49,6 +49,13 @@ def laxer_policy(old: ReleasePolicy, new: ReleasePolicy) -> list[str]:
     return found
 
 
+@implements("REQ-232")
+def below_least(policy: ReleasePolicy) -> list[str]:
+    """What a release policy lacks that every release requires. That it asks for two signatures is a rule of its record."""
+    judged = any(gate.kind == "criteria" and gate.at_most == 0 for gate in policy.gates)
+    return [] if judged else ["it does not judge the registered acceptance criteria"]
+
+
 @implements("REQ-185")
 def laxer_plan(old: AnalysisPlan, new: AnalysisPlan) -> list[str]:
     """What became laxer in an analysis plan, its acceptance criteria among it. Notes and publication may change."""

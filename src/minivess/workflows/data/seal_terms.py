@@ -8,22 +8,13 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.errors import Reason, RefusedError
 from minivess.foundation.implements import implements
 from minivess.ml.quality.rule_catalogue import RULES
-from minivess.ml.splits.leakage import group
 from minivess.records.data.dataset import DatasetManifest
+from minivess.records.data.groups import groups_of
 from minivess.records.data.split import SplitManifest
 from minivess.records.data.validation import RuleChange
 from minivess.records.device.project import Project
 from minivess.records.device.registration import LoweredRule, SealTerms
 from minivess.records.evaluation.evaluation import BOOTSTRAP_UNIT, level_of_all
-
-
-def groups_of(manifest: DatasetManifest, split: SplitManifest) -> dict[str, str]:
-    """The group of each case, by case: the first case, in order of id, of those that the split keeps together."""
-    table = {}
-    for cases in group(manifest, split.near):
-        name = min(case.id for case in cases)
-        table.update({case.id: name for case in cases})
-    return table
 
 
 def lowered(changes: Mapping[str, RuleChange]) -> tuple[LoweredRule, ...]:

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.release.earlier_entries import EarlierEntries, unaccounted
+from minivess.compliance.release.earlier_entries import EarlierEntries, unaccounted_runs
 from minivess.foundation.errors import UsageError
-from minivess.records.log.entry import Entry, Outcome
+from minivess.records.log.entry import Outcome
 from minivess.records.log.receipt import Receipt
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
-
-
-def unaccounted_runs(entries: Iterable[Entry]) -> tuple[int, ...]:
-    """Indices of training runs that are neither in the newest ensemble nor given a disposition.
-
-    Failed and killed runs count as well, by the entry that announced them: leaving one out needs a signed reason. A run
-    that was refused before it was announced never began.
-    """
-    known = EarlierEntries(tuple(entry.body for entry in entries))
-    return tuple(run.begun for run in unaccounted(known.runs, known.newest("ensemble")))
 
 
 def dispose(services: Services, signer: Signer, index: int, *, verdict: str, reason: str) -> Receipt:

@@ -311,7 +311,7 @@ def trusted_keys(services: WorkspaceReader) -> str:
 
 def _release_rules(services: WorkspaceReader) -> tuple[PolicyRule, ...]:
     """The signatures that the release policy asks for, and where there is none the two that every release needs."""
-    from minivess.compliance.facts.gates import load_policy
+    from minivess.compliance.release.gates import load_policy
 
     for folder in (services.workspace, services.source):
         path = folder / "release" / "policy.yaml"

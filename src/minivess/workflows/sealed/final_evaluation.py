@@ -13,7 +13,6 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.look_facts import input_of, same_figures
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
-from minivess.ml.evaluation.acceptance_criteria import judge
 from minivess.ml.evaluation.baseline import tune_threshold
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.evaluation.figures import write_figures
@@ -21,11 +20,12 @@ from minivess.ml.inference.isolated import IsolatedPredictor, keep_memory_privat
 from minivess.ml.sealed.sealed_cases import open_image, open_label, open_sealed
 from minivess.ml.sealed.sealed_files import verify_sealed
 from minivess.records.artifact import Artifact
+from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
 from minivess.records.device.workspace_files import EVALUATION, ONNX
+from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.evaluation import CriterionOutcome, EvaluationPlan, EvaluationRecord
 from minivess.records.log.payloads.looks import Evaluated
-from minivess.workflows.data.seal_terms import groups_of
 from minivess.workflows.log.time_attestations import attest_time
 from minivess.workflows.models.cases import cases_of
 from minivess.workflows.pipeline.stages import follows

@@ -5,14 +5,14 @@ After a look nothing of it becomes laxer than what the look was judged by.
 
 from __future__ import annotations
 
-from minivess.compliance.facts.gates import load_policy
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
+from minivess.compliance.release.gates import load_policy
 from minivess.compliance.rules.registrations import Registrations
 from minivess.foundation.errors import InputError, Reason, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.records.device.release_policy import ReleasePolicy
-from minivess.records.device.strictness import gates_beyond_criteria
+from minivess.records.device.strictness import below_least, gates_beyond_criteria
 from minivess.records.log.receipt import Receipt
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
@@ -32,7 +32,7 @@ def policy_of(services: WorkspaceReader) -> ReleasePolicy:
         path = folder / "release" / "policy.yaml"
         if path.is_file():
             policy = load_policy(path)
-            if not any(gate.kind == "criteria" and gate.at_most == 0 for gate in policy.gates):
+            if below_least(policy):
                 raise InputError(
                     "the policy does not judge the registered acceptance criteria",
                     path="release/policy.yaml",

@@ -1,16 +1,21 @@
-"""The release gates: what `release/policy.yaml` asks for, judged on facts. Pure but for reading the policy.
+"""The release gates: those of `release/policy.yaml` and the built-in ones, judged on facts. Pure but for reading the policy.
 
-A gate whose fact is not known fails: nothing passes because somebody forgot to measure it.
+A gate whose fact is not known fails. A gate passes when the exact figure is within its limit. Then the texts that a pack shows
+(`number_text`) are within it too: rounding keeps the order.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.yaml_records import read_record
+from minivess.records.device.gate_outcomes import Basis, GateOutcome, number_text
 from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.device.release_policy import (
+    BUILT_IN_KINDS,
+    COUNTS,
     BaselineGate,
     CalibrationGate,
     CountGate,
@@ -20,6 +25,7 @@ from minivess.records.device.release_policy import (
     ReleasePolicy,
 )
 from minivess.records.evaluation.bounds import Bound
+from minivess.records.evaluation.cases import CaseCounts, EvaluatedCase
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.measures import DICE, MEASURES, OVER_BASELINE, heading_of
 
@@ -47,7 +53,10 @@ _UNKNOWN = {
     "runs": ("the training runs in the log were not counted", "train with `minivess train`, which records each run"),
     "scenarios": ("the scenarios were not run on this tree", "run them: `minivess trace run`"),
     "lineage": ("the delivery of lineage events is not known", "deliver what waits in the outbox"),
+    COUNTS: ("not everything that it counts was made", "make what is missing: `minivess status` names the next step"),
 }
+ATTESTED = frozenset({"trace", "source"})
+"""Kinds of gates whose figure is an output of a tool, which a verifier does not compute again."""
 
 
 def load_policy(path: Path) -> ReleasePolicy:
@@ -61,8 +70,39 @@ def load_policy(path: Path) -> ReleasePolicy:
 
 @implements("REQ-035", "RC-11")
 def judge(policy: ReleasePolicy, facts: GateFacts) -> tuple[GateResult, ...]:
-    """Judge every gate of the policy, in its order."""
-    return tuple(_judge_one(gate, facts) for gate in policy.gates)
+    """Judge every gate of the policy, in its order, and then each built-in gate that the policy does not list."""
+    return tuple(_judge_one(gate, facts) for gate in gates_of(policy))
+
+
+@implements("REQ-230")
+def gates_of(policy: ReleasePolicy) -> tuple[Gate, ...]:
+    """The gates that are judged: those of the policy, and the built-in ones of which it lists none."""
+    listed = {gate.kind for gate in policy.gates}
+    return (*policy.gates, *(CountGate(kind=kind, id=kind) for kind in BUILT_IN_KINDS if kind not in listed))
+
+
+@implements("REQ-230", "RC-11")
+def stopping(results: Iterable[GateResult], *, demo: bool) -> tuple[GateResult, ...]:
+    """The gates that stop a release: those that fail, in a demonstration all of them but `source`."""
+    return tuple(one for one in results if not one.passed and not (demo and one.kind == "source"))
+
+
+@implements("REQ-230")
+def outcomes_of(results: Iterable[GateResult]) -> tuple[GateOutcome, ...]:
+    """The results as a pack holds them: without the words for people, and with numbers as texts."""
+    return tuple(
+        GateOutcome(
+            id=one.id,
+            kind=one.kind,
+            basis=one.basis,
+            passed=one.passed,
+            value=None if one.value is None else number_text(one.value),
+            comparison=one.comparison,
+            limit=number_text(one.limit),
+            margin=None if one.margin is None else number_text(one.margin),
+        )
+        for one in results
+    )
 
 
 def _judge_one(gate: Gate, facts: GateFacts) -> GateResult:
@@ -122,12 +162,14 @@ def _bound(
     bound = Bound(at_least, at_most)
     limit, comparison = bound.limit, bound.side
     verdict = bound.judge(value)
+    basis: Basis = "attested" if gate.kind in ATTESTED else "derived"
     if value is None or verdict.margin is None:
         unknown, unknown_mend = (why, mend) if why else _UNKNOWN[gate.kind]
         return GateResult(
             id=gate.id,
             kind=gate.kind,
             title=title,
+            basis=basis,
             passed=False,
             value=None,
             comparison=comparison,
@@ -143,6 +185,7 @@ def _bound(
         id=gate.id,
         kind=gate.kind,
         title=title,
+        basis=basis,
         passed=passed,
         value=value,
         comparison=comparison,
@@ -162,16 +205,14 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
         ),
         "trace": (
             "Gaps in traceability",
-            None
-            if facts.gaps is None
-            else [f"{gap.source.path}:{gap.source.line} {gap.message}" for gap in facts.gaps],
+            None if facts.gaps is None else list(facts.gaps),
             "close each gap that `minivess trace check` names",
         ),
         "risk": (
             "Unacceptable residual risks",
             None
             if facts.risks is None
-            else [f"{risk.id} remains {risk.level}" for risk in facts.risks if not risk.acceptable],
+            else [f"{risk.id} remains {facts.risks.level(risk)}" for risk in facts.risks.unacceptable()],
             "add or strengthen risk controls in risk/controls.yaml",
         ),
         "test-set": (
@@ -191,8 +232,13 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
         ),
         "lineage": (
             "Undelivered lineage events",
-            None if facts.undelivered is None else [f"event {n + 1}" for n in range(facts.undelivered)],
+            None if facts.undelivered is None else [f"entry {index}" for index in facts.undelivered],
             "deliver the events that wait in the outbox",
+        ),
+        COUNTS: (
+            "Counts that are 0",
+            _empty(facts),
+            "write, seal or run what there is none of: a release without it proves nothing",
         ),
     }[gate.kind]
     value = None if offenders is None else float(len(offenders))
@@ -212,7 +258,7 @@ def _nothing_open(gate: CountGate, facts: GateFacts) -> str:
     """The message of a gate that counts nothing."""
     many = {
         "criteria": (facts.registered, "acceptance {} met", "criterion", "criteria"),
-        "risk": (None if facts.risks is None else len(facts.risks), "residual {} acceptable", "risk", "risks"),
+        "risk": (None if facts.risks is None else len(facts.risks.risks), "residual {} acceptable", "risk", "risks"),
         "scenarios": (None if facts.report is None else len(facts.report.results), "{} passed", "result", "results"),
     }
     if gate.kind in many:
@@ -224,7 +270,34 @@ def _nothing_open(gate: CountGate, facts: GateFacts) -> str:
         "test-set": "No look at the sealed test set",
         "runs": "Each training run is used or has a disposition",
         "lineage": "All lineage events are delivered",
+        COUNTS: "There are cases, groups, requirements, risks, controls and scenarios",
     }[gate.kind]
+
+
+@implements("REQ-230", "RC-98")
+def counts_of(facts: GateFacts) -> dict[str, int] | None:
+    """What must not be 0, in the order of the signing text; None while something of it is not known."""
+    evaluation, risks, report = facts.evaluation, facts.risks, facts.report
+    if evaluation is None or risks is None or report is None or facts.requirements is None:
+        return None
+    return {
+        "cases": len(evaluation.cases),
+        "groups": len({group_of(case) for case in evaluation.cases}),
+        "requirements": facts.requirements,
+        "risks": len(risks.risks),
+        "controls": len(risks.controls),
+        "scenarios": len(report.results),
+    }
+
+
+def group_of(case: EvaluatedCase) -> str:
+    """The group of a case as the seal fixed it; the subject in records of version 0.1.0, which have no group."""
+    return case.group if isinstance(case, CaseCounts) else case.subject
+
+
+def _empty(facts: GateFacts) -> list[str] | None:
+    counts = counts_of(facts)
+    return None if counts is None else [f"no {name}" for name, count in counts.items() if count == 0]
 
 
 def _not_passed(facts: GateFacts) -> list[str] | None:

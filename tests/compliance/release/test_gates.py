@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
-from minivess.compliance.facts.gates import judge, load_policy
+from minivess.compliance.release.gates import gates_of, judge, load_policy, outcomes_of, stopping
 from minivess.foundation.errors import InputError
 from minivess.records.device.release import GateFacts, GateResult
-from minivess.records.device.release_policy import ReleasePolicy
+from minivess.records.device.release_policy import BUILT_IN_KINDS, ReleasePolicy
 from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import Interval
-from minivess.records.items.items import Source
-from minivess.records.items.trace import Gap, RecordedResult
+from minivess.records.items.trace import RecordedResult
 from tests.support.builders.release_builder import POLICY, make_release
 from tests.support.properties import given
 from tests.support.properties import strategies as st
@@ -35,8 +35,11 @@ def facts(tmp_path: Path) -> GateFacts:
 
 
 def _one(gate: dict[str, object], facts: GateFacts) -> GateResult:
-    [result] = judge(ReleasePolicy.model_validate({"signatures": SIGNATURES, "gates": [gate]}), facts)
-    return result
+    return judge(_policy([gate]), facts)[0]
+
+
+def _policy(gates: list[dict[str, object]]) -> ReleasePolicy:
+    return ReleasePolicy.model_validate({"signatures": SIGNATURES, "gates": gates})
 
 
 @pytest.mark.verifies("REQ-035")
@@ -90,9 +93,7 @@ def test_a_measure_that_was_not_taken_fails(facts: GateFacts) -> None:
 
 @pytest.mark.verifies("REQ-035", "RC-11")
 def test_gaps_are_named_with_their_place(facts: GateFacts) -> None:
-    gap = Gap(
-        kind="untested-requirement", item="REQ-9", message="REQ-9 is untested", source=Source(path="r.yaml", line=7)
-    )
+    gap = "r.yaml:7 REQ-9 is untested"
     result = _one({"kind": "trace", "id": "trace"}, facts.model_copy(update={"gaps": (gap,) * 5}))
     assert not result.passed
     assert "r.yaml:7 REQ-9 is untested" in result.message
@@ -111,7 +112,7 @@ def test_only_passed_is_passed(facts: GateFacts, outcome: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "change"),
-    [("test-set", {"openings": 2}), ("runs", {"undisposed": (4, 5)}), ("lineage", {"undelivered": 2})],
+    [("test-set", {"openings": 2}), ("runs", {"undisposed": (4, 5)}), ("lineage", {"undelivered": (8, 9)})],
 )
 def test_counts_beyond_their_limit_fail(facts: GateFacts, kind: str, change: dict[str, object]) -> None:
     gate = {"kind": kind, "id": "g", "at_most": 1}
@@ -215,8 +216,124 @@ def test_a_justified_gap_does_not_fail_the_gate_and_is_always_told() -> None:
             "Training runs without a disposition: 1, required: ≤ 0, missed by 1: entry 7",
         ),
         ("test-set", GateFacts(openings=0), "No look at the sealed test set"),
-        ("lineage", GateFacts(undelivered=0), "All lineage events are delivered"),
+        ("lineage", GateFacts(undelivered=()), "All lineage events are delivered"),
     ],
 )
 def test_the_message_of_a_count_is_a_sentence(kind: str, facts: GateFacts, message: str) -> None:
     assert _one({"id": "g", "kind": kind, "at_most": 0}, facts).message.startswith(message)
+
+
+GATES: list[dict[str, object]] = [
+    {"kind": "criteria", "id": "criteria"},
+    {"kind": "metric", "id": "dice", "measure": "dice", "at_least": 0.85},
+    {"kind": "metric", "id": "hd95", "measure": "hd95_um", "statistic": "upper", "at_most": 9.0},
+    {"kind": "baseline", "id": "over", "at_least": 0.08},
+    {"kind": "parity", "id": "parity", "at_most": 1e-4},
+    {"kind": "calibration", "id": "ece", "at_most": 0.1},
+    {"kind": "trace", "id": "trace"},
+    {"kind": "risk", "id": "risks"},
+    {"kind": "test-set", "id": "test-set", "at_most": 1},
+    {"kind": "runs", "id": "runs"},
+    {"kind": "scenarios", "id": "scenarios"},
+    {"kind": "lineage", "id": "lineage"},
+]
+
+
+@pytest.mark.verifies("REQ-230", "RC-11")
+def test_every_gate_fails_without_its_fact_and_the_built_in_ones_are_judged() -> None:
+    results = judge(_policy(GATES), GateFacts())
+    assert [one.id for one in results[: len(GATES)]] == [gate["id"] for gate in GATES]
+    assert {one.id for one in results[len(GATES) :]} == set(BUILT_IN_KINDS)
+    assert not any(one.passed for one in results)
+    outcomes = outcomes_of(results)
+    assert {one.value for one in outcomes} == {one.margin for one in outcomes} == {None}
+    assert {one.kind for one in outcomes if one.basis == "attested"} <= {"trace", "source"}
+    assert "trace" in {one.kind for one in outcomes if one.basis == "attested"}
+
+
+@pytest.mark.verifies("REQ-230")
+def test_a_built_in_gate_that_the_policy_lists_is_judged_once() -> None:
+    policy = _policy([{"kind": "counts", "id": "counts"}, *GATES])
+    kinds = [gate.kind for gate in gates_of(policy)]
+    assert kinds.count("counts") == 1
+    assert kinds[0] == "counts"
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        {"kind": "counts", "id": "counts", "at_most": 1},
+        {"kind": "trace", "id": "counts"},
+        {"kind": "metric", "id": "counts", "measure": "dice", "at_least": 0.1},
+    ],
+)
+def test_a_built_in_gate_has_no_exception_and_no_double(gate: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="counts"):
+        _policy([gate])
+
+
+@pytest.mark.verifies("REQ-230", "RC-98")
+@pytest.mark.parametrize("missing", ["cases", "groups", "requirements", "risks", "controls", "scenarios"])
+def test_a_release_without_one_of_the_counted_fails(facts: GateFacts, missing: str) -> None:
+    assert facts.evaluation is not None
+    assert facts.risks is not None
+    assert facts.report is not None
+    assert _built_in(facts).passed
+    no_cases = facts.evaluation.model_copy(update={"cases": ()})
+    without = {
+        "cases": {"evaluation": no_cases},
+        "groups": {"evaluation": no_cases},
+        "requirements": {"requirements": 0},
+        "risks": {"risks": facts.risks.model_copy(update={"risks": ()})},
+        "controls": {"risks": facts.risks.model_copy(update={"controls": ()})},
+        "scenarios": {"report": facts.report.model_copy(update={"results": ()})},
+    }[missing]
+    result = _built_in(facts.model_copy(update=without))
+    assert not result.passed
+    assert result.value is not None
+    assert result.value >= 1
+    assert f"no {missing}" in result.message
+
+
+def _built_in(facts: GateFacts) -> GateResult:
+    [result] = [one for one in judge(_policy(GATES), facts) if one.kind == "counts"]
+    return result
+
+
+@pytest.mark.verifies("REQ-230", "RC-11")
+@given(limit=st.floats(1e-9, 1e3), above=st.booleans())
+def test_a_figure_at_its_limit_passes_and_the_next_one_beyond_fails(limit: float, above: bool) -> None:
+    side, beyond = ("at_most", math.inf) if above else ("at_least", -math.inf)
+    gate = {"kind": "metric", "id": "a", "measure": "dice", side: limit}
+    at = _one(gate, _dice(limit))
+    past = _one(gate, _dice(math.nextafter(limit, beyond)))
+    [shown] = outcomes_of([at])
+    assert (at.passed, shown.margin, shown.value) == (True, "0", shown.limit)
+    assert not past.passed
+
+
+@pytest.mark.verifies("REQ-230")
+@given(value=st.floats(-1e6, 1e6), limit=st.floats(-1e6, 1e6))
+def test_what_passes_also_passes_by_the_numbers_that_a_pack_shows(value: float, limit: float) -> None:
+    for side in ("at_least", "at_most"):
+        [shown] = outcomes_of([_one({"kind": "metric", "id": "a", "measure": "dice", side: limit}, _dice(value))])
+        assert not shown.passed or _within(shown.comparison, shown.value, shown.limit)
+
+
+def _within(comparison: str, value: str | None, limit: str) -> bool:
+    assert value is not None
+    return float(value) >= float(limit) if comparison == "at least" else float(value) <= float(limit)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_no_figure_can_be_undefined_or_infinite(value: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        Interval(mean=value, lower=None, upper=None, n=1)
+
+
+@pytest.mark.verifies("REQ-230")
+def test_only_the_source_may_fail_in_a_demonstration(facts: GateFacts) -> None:
+    failing = judge(_policy(GATES), GateFacts())
+    assert stopping(failing, demo=False) == failing
+    assert stopping(failing, demo=True) == tuple(one for one in failing if one.kind != "source")
+    assert stopping(judge(_policy([{"kind": "trace", "id": "trace"}]), facts), demo=False) == ()

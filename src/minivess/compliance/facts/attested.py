@@ -1,0 +1,66 @@
+"""What the tool attests of a source tree: gaps, open clauses and known anomalies, as a pack holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import version
+
+from minivess.compliance.trace.tree import Tree
+from minivess.foundation.implements import implements
+from minivess.records.device.attested import (
+    ATTESTED_FORMAT,
+    Attested,
+    AttestedGap,
+    JustifiedGap,
+    KnownAnomaly,
+    gap_key,
+)
+from minivess.records.device.preparation import Tool
+from minivess.records.items.items import Anomaly
+from minivess.records.items.trace_data import ClauseCoverage
+
+_LONGEST = 10_000
+
+
+def this_tool() -> Tool:
+    """The name and version of this program."""
+    return Tool(name="minivess", version=version("minivess"))
+
+
+@implements("REQ-232")
+def attested_of(tree: Tree, coverage: Iterable[ClauseCoverage]) -> Attested:
+    """What is attested of a source tree.
+
+    Args:
+        tree: the tree, with recorded results.
+        coverage: how the clauses of standards stand for it.
+    """
+    still_open = [
+        AttestedGap(kind=one.gap.kind, item=_text(one.gap.item), message=_text(one.gap.message))
+        for one in tree.gaps
+        if one.open
+    ]
+    justified = [
+        JustifiedGap(
+            kind=one.gap.kind, item=_text(one.gap.item), message=_text(one.gap.message), remark=_text(one.remark)
+        )
+        for one in tree.gaps
+        if not one.open
+    ]
+    anomalies = [one for one in tree.items.of(Anomaly).values() if one.status == "open"]
+    return Attested(
+        format=ATTESTED_FORMAT,
+        tool=this_tool(),
+        tree=tree.version.tree,
+        gaps=tuple(sorted(still_open, key=gap_key)),
+        justified=tuple(sorted(justified, key=lambda one: (*gap_key(one), one.remark))),
+        open_clauses=tuple(sorted({_text(f"{one.standard} {one.clause}") for one in coverage if one.status == "open"})),
+        anomalies=tuple(
+            KnownAnomaly(id=one.id, title=one.title) for one in sorted(anomalies, key=lambda one: (one.id, one.title))
+        ),
+    )
+
+
+def _text(text: str) -> str:
+    """Text that JSON can hold: half a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")[:_LONGEST]

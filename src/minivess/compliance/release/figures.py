@@ -1,0 +1,151 @@
+"""The figures of a release, computed again from the counts of its cases and compared with what file and log state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from minivess.compliance.proofs.canonical import digest_of
+from minivess.compliance.release.chain import JudgedChain
+from minivess.compliance.release.earlier_entries import payload_of
+from minivess.compliance.release.gate_facts import EVALUATION, needed_record
+from minivess.foundation.errors import VerificationError
+from minivess.foundation.implements import implements
+from minivess.records.data.dataset import DatasetManifest
+from minivess.records.data.groups import groups_of
+from minivess.records.data.seal import SealManifest
+from minivess.records.data.split import SplitManifest
+from minivess.records.evaluation.acceptance_criteria import Judgement, judge
+from minivess.records.evaluation.evaluation import EvaluationRecord, Interval
+from minivess.records.evaluation.recomputation import NOT_STATED, first_difference, recomputed
+from minivess.records.log.payloads.looks import LookRequested
+
+MANIFEST, SPLIT, SEALED = "data/datasets/manifest.json", "data/datasets/split.json", "data/datasets/sealed.json"
+
+
+@implements("REQ-231", "RC-98")
+def check_figures(files: Mapping[str, bytes], chain: JudgedChain) -> EvaluationRecord:
+    """Compute the evaluation of a release again.
+
+    Args:
+        files: of the pack, by name.
+        chain: the entries that the release rests on.
+
+    Returns:
+        The evaluation, with its figures as they follow from the counts.
+
+    Raises:
+        VerificationError: the evaluation is of other cases, groups or another look than the log says, or a figure differs
+            in the file or in the entry; names the first one with both sides.
+    """
+    record = needed_record(files, EVALUATION, EvaluationRecord)
+    if record.format is None:
+        raise VerificationError(f"{EVALUATION} has no counts of its cases: version 0.1.0 wrote it")
+    _compare(EVALUATION, _identity(record), _expected(chain), by="by the log")
+    _check_cases(files, record, chain)
+    difference = first_difference(record, chain.plan)
+    if difference is not None:
+        raise VerificationError(f"{EVALUATION}: {difference.sentence}")
+    exact = record.model_copy(update=dict(recomputed(record, chain.plan)))
+    _check_entry(exact, chain)
+    return exact
+
+
+def outcomes_in(record: EvaluationRecord, chain: JudgedChain) -> tuple[Judgement, ...]:
+    """The evaluation by the registered acceptance criteria, in their order."""
+    return tuple(judge(record, chain.plan.criteria))
+
+
+def look_numbers(chain: JudgedChain) -> dict[str, int]:
+    """The number of each look at its test data, from 1 on, by request."""
+    found: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+    for look in chain.looks:
+        if look.request is not None:
+            asked = payload_of(look.request, LookRequested).request
+            counts[asked.data] += 1
+            found[asked.id] = counts[asked.data]
+    return found
+
+
+def _identity(record: EvaluationRecord) -> dict[str, object]:
+    return {
+        "model": record.model,
+        "data": record.data,
+        "request": record.request,
+        "look": record.look,
+        "looks": record.looks,
+    }
+
+
+def _expected(chain: JudgedChain) -> dict[str, object]:
+    terms = chain.seal.terms
+    return {
+        "model": chain.model,
+        "data": chain.request.data,
+        "request": chain.request.id,
+        "look": look_numbers(chain).get(chain.request.id),
+        "looks": None if terms is None else terms.looks,
+    }
+
+
+def _check_cases(files: Mapping[str, bytes], record: EvaluationRecord, chain: JudgedChain) -> None:
+    """Compare the cases with the sealed ones, and their groups and subjects with the data set and the terms of the seal."""
+    sealed = {file.case for file in needed_record(files, SEALED, SealManifest).files}
+    cases = {case.case: case for case in record.cases}
+    _compare(EVALUATION, {"cases": _listed(cases)}, {"cases": _listed(sealed)}, by=f"in {SEALED}")
+    manifest, split = needed_record(files, MANIFEST, DatasetManifest), needed_record(files, SPLIT, SplitManifest)
+    subjects = {case.id: case.subject for case in manifest.cases}
+    try:
+        groups = groups_of(manifest, split)
+    except KeyError as error:
+        raise VerificationError(f"{SPLIT} names a case {error} that {MANIFEST} has not") from None
+    if chain.seal.terms is not None and digest_of(groups) != chain.seal.terms.groups:
+        raise VerificationError(
+            f"the cases of {MANIFEST} and {SPLIT} are in other groups than the seal of entry "
+            f"{chain.bodies['seal'].index} fixed"
+        )
+    for name, case in sorted(cases.items()):
+        stated = {"subject": case.subject, "group": getattr(case, "group", None)}
+        known = {"subject": subjects.get(name), "group": groups.get(name)}
+        _compare(f"{EVALUATION}: case {name}", stated, known, by=f"by {MANIFEST}")
+
+
+def _check_entry(record: EvaluationRecord, chain: JudgedChain) -> None:
+    """Compare the figures with those that the entry of the evaluation states."""
+    said, where = chain.evaluated, f"the evaluation of entry {chain.bodies['evaluation'].index}"
+    stated: dict[str, object] = {"cases": said.cases, "look": said.look, "baseline_dice": _six(said.baseline_dice)}
+    computed: dict[str, object] = {
+        "cases": len(record.cases),
+        "look": record.look,
+        "baseline_dice": _six(record.baseline.mean),
+    }
+    stated |= dict(_texts(said.aggregates))
+    computed |= dict(_texts(record.aggregates))
+    for number, outcome in enumerate(said.criteria):
+        stated[f"criterion {number + 1}"] = f"{digest_of(outcome.criterion)}, {_six(outcome.value)}, {outcome.met}"
+    for number, one in enumerate(outcomes_in(record, chain)):
+        computed[f"criterion {number + 1}"] = f"{digest_of(one.criterion)}, {_six(one.value)}, {one.met}"
+    _compare(where, stated, computed, by="by the counts of its cases")
+
+
+def _texts(aggregates: Mapping[str, Interval]) -> Iterator[tuple[str, object]]:
+    for name, interval in aggregates.items():
+        for part in ("mean", "lower", "upper", "level"):
+            yield f"{name}.{part}", _six(getattr(interval, part))
+        yield f"{name}.n", interval.n
+
+
+def _six(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.6f}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _compare(where: str, stated: Mapping[str, object], known: Mapping[str, object], *, by: str) -> None:
+    for name in dict.fromkeys([*known, *stated]):
+        pair = stated.get(name, NOT_STATED), known.get(name, NOT_STATED)
+        if pair[0] != pair[1]:
+            raise VerificationError(f"{where}: {name} is {pair[0]}, and {pair[1]} {by}")

@@ -1,0 +1,181 @@
+"""The facts that the gates judge, from the entries of a log and the files of a release.
+
+`facts_in` puts them together from records, `read_gate_facts` from the files of a pack. A build and a verifier judge the same
+facts with the same function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from minivess.compliance.proofs.canonical import parse_json
+from minivess.compliance.release.earlier_entries import EarlierEntries, payload_of, unaccounted
+from minivess.compliance.release.lineage_events import EVENTS, entries_without_event
+from minivess.foundation.errors import InputError, VerificationError
+from minivess.foundation.implements import implements
+from minivess.foundation.reading.json_records import first_error
+from minivess.records.device.attested import Attested
+from minivess.records.device.release import GateFacts
+from minivess.records.evaluation.acceptance_criteria import Judgement, judge
+from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.items.residual_risks import ResidualRisks
+from minivess.records.items.trace import ResultReport
+from minivess.records.log.entry import Entry
+from minivess.records.log.payloads.looks import CriteriaRegistered
+from minivess.records.models.model import ExportRecord
+
+EVALUATION, EXPORT = "data/evaluation/evaluation.json", "data/models/export.json"
+RESULTS, TRACE = "data/verification/results.json", "data/traceability/data/trace.json"
+RISKS, ATTESTED, GATES = "data/release/risks.json", "data/release/attested.json", "data/release/gates.json"
+REQUIREMENT = "software-requirement"
+"""What a trace calls the items that the gate `counts` counts."""
+_LIMIT = 256 << 20
+
+
+@dataclass(frozen=True)
+class ReleaseRecords:
+    """What the files of a release say. A record that is missing is None, and every gate that needs it fails."""
+
+    evaluation: EvaluationRecord | None = None
+    export: ExportRecord | None = None
+    report: ResultReport | None = None
+    risks: ResidualRisks | None = None
+    requirements: int | None = None
+    """How many requirements the trace has."""
+    gaps: tuple[str, ...] | None = None
+    """Open gaps, each in a sentence."""
+    justified: tuple[str, ...] = ()
+    events: bytes | None = None
+    """Lineage events, one JSON object a line."""
+
+
+@implements("REQ-230")
+def facts_in(records: ReleaseRecords, entries: Sequence[Entry]) -> GateFacts:
+    """The facts of a release.
+
+    Args:
+        records: what its files say.
+        entries: the log from its first entry on, before the release is prepared.
+
+    Raises:
+        VerificationError: a line of the lineage is no event.
+    """
+    known, evaluation = EarlierEntries.of(entries), records.evaluation
+    judged = None if evaluation is None else judge_registered(known, evaluation)
+    return GateFacts.model_construct(
+        evaluation=evaluation,
+        unmet=None if judged is None else tuple(_shortfall(one) for one in judged if not one.met),
+        registered=None if judged is None else len(judged),
+        export=records.export,
+        gaps=records.gaps,
+        justified=records.justified,
+        risks=records.risks,
+        openings=known.history.openings,
+        undisposed=tuple(run.begun for run in unaccounted(known.runs, known.newest("ensemble"))),
+        undelivered=None if records.events is None else entries_without_event(entries, records.events),
+        report=records.report,
+        requirements=records.requirements,
+    )
+
+
+@implements("REQ-021")
+def judge_registered(known: EarlierEntries, evaluation: EvaluationRecord) -> tuple[Judgement, ...] | None:
+    """An evaluation by the criteria that were registered before its request; None when the log has no such request."""
+    requested = known.history.requests.get(evaluation.request)
+    if requested is None or requested.request.criteria not in known.history.criteria:
+        return None
+    registered = payload_of(known.bodies[known.history.criteria[requested.request.criteria]], CriteriaRegistered)
+    return tuple(judge(evaluation, registered.criteria))
+
+
+@implements("REQ-230")
+def read_gate_facts(
+    files: Mapping[str, bytes], entries: Sequence[Entry], evaluation: EvaluationRecord | None = None
+) -> GateFacts:
+    """The facts of a pack.
+
+    Args:
+        files: of the pack, by name.
+        entries: its log before `release.prepare`.
+        evaluation: the one of the pack with its figures computed again; without it the figures of the file are judged.
+
+    Raises:
+        VerificationError: a file is malformed; names it.
+    """
+    attested = read_record(files, ATTESTED, Attested)
+    return facts_in(
+        ReleaseRecords(
+            evaluation=read_record(files, EVALUATION, EvaluationRecord) if evaluation is None else evaluation,
+            export=read_record(files, EXPORT, ExportRecord),
+            report=read_record(files, RESULTS, ResultReport),
+            risks=read_record(files, RISKS, ResidualRisks),
+            requirements=_requirements(files),
+            gaps=None if attested is None else tuple(one.message for one in attested.gaps),
+            justified=() if attested is None else tuple(f"{one.message} ({one.remark})" for one in attested.justified),
+            events=files.get(EVENTS),
+        ),
+        entries,
+    )
+
+
+def read_record[R: BaseModel](files: Mapping[str, bytes], name: str, kind: type[R]) -> R | None:
+    """The record in a file of a pack; None when there is no such file.
+
+    Raises:
+        VerificationError: it is malformed; names the file.
+    """
+    if name not in files:
+        return None
+    read_json(files, name)
+    try:
+        return kind.model_validate_json(files[name], strict=True)
+    except ValidationError as error:
+        raise VerificationError(f"{name}: {first_error(error, whole='the file')}") from None
+
+
+def needed_record[R: BaseModel](files: Mapping[str, bytes], name: str, kind: type[R]) -> R:
+    """The record in a file of a pack.
+
+    Raises:
+        VerificationError: the file is missing or malformed; names it.
+    """
+    found = read_record(files, name, kind)
+    if found is None:
+        raise VerificationError(f"{name} is missing")
+    return found
+
+
+def _requirements(files: Mapping[str, bytes]) -> int | None:
+    if TRACE not in files:
+        return None
+    items = read_json(files, TRACE)
+    items = items.get("items") if isinstance(items, dict) else None
+    if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
+        raise VerificationError(f"{TRACE} is not a trace")
+    return len([one for one in items if one.get("kind") == REQUIREMENT])
+
+
+def read_json(files: Mapping[str, bytes], name: str) -> Any:
+    """The JSON value in a file of a pack, in which no object has a field twice.
+
+    Raises:
+        VerificationError: the file is missing or no such JSON; names it.
+    """
+    if name not in files:
+        raise VerificationError(f"{name} is missing")
+    try:
+        return parse_json(files[name], limit=_LIMIT)
+    except InputError as error:
+        raise VerificationError(f"{name}: {error.message}") from None
+
+
+def _shortfall(outcome: Judgement) -> str:
+    """By how much a criterion was missed, in words."""
+    name = f"{outcome.criterion.measure}, {outcome.criterion.statistic}"
+    if outcome.value is None or outcome.margin is None:
+        return f"{name}: undefined"
+    return f"{name}: {outcome.value:.3f}, missed by {-outcome.margin:.3f}"

@@ -1,0 +1,228 @@
+"""The signing text of a release: what a person reads before they sign, and what every verifier derives again.
+
+A plain text of a fixed grammar. It follows from the facts of the release alone: no page, message or title of the pack has a
+part in it. `templates/verify/verify.py` derives it in its own writing, and both are compared byte for byte.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from minivess.compliance.release.chain import JudgedChain
+from minivess.compliance.release.earlier_entries import EarlierEntries, LookEntries, TrainingRun, payload_of
+from minivess.compliance.release.figures import look_numbers
+from minivess.compliance.release.gates import counts_of, group_of
+from minivess.compliance.rules.look_facts import criteria_digest
+from minivess.foundation.clock import timestamp
+from minivess.foundation.errors import VerificationError
+from minivess.foundation.implements import implements
+from minivess.records.device.attested import Attested
+from minivess.records.device.gate_outcomes import GateOutcome, number_text
+from minivess.records.device.preparation import LAYOUT
+from minivess.records.device.project import Device
+from minivess.records.device.release import GateFacts
+from minivess.records.evaluation.acceptance_criteria import Judgement
+from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord, percent
+from minivess.records.log.entry import Entry, EntryBody, Outcome
+from minivess.records.log.payloads.looks import CriteriaRegistered, LookRequested
+from minivess.records.log.payloads.models import Disposition
+from minivess.records.log.witnessed import TimeAttested
+
+SIGNING_TEXT = "data/signing-text.txt"
+LONGEST = 200
+"""Characters of a line; of a longer one the first 197 are shown, and three dots."""
+UNKNOWN = "unknown"
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
+"""Characters that would change how a line reads: control characters, invisible ones, line and paragraph separators,
+directions of writing, and halves of surrogate pairs."""
+DIGESTS = (
+    "model",
+    "calibration",
+    "evaluation",
+    "request",
+    "criteria",
+    "plan",
+    "policy",
+    "seal",
+    "results",
+    "sbom",
+    "environment",
+    "source",
+)
+"""The digests at the end of the text, in its order."""
+
+
+@dataclass(frozen=True)
+class SigningFacts:
+    """What the signing text is derived from."""
+
+    device: Device
+    entries: Sequence[Entry]
+    """The log before the release was prepared."""
+    chain: JudgedChain
+    facts: GateFacts
+    """What the gates were judged by; its evaluation has the figures that follow from the counts."""
+    gates: tuple[GateOutcome, ...]
+    criteria: tuple[Judgement, ...]
+    """The registered acceptance criteria, judged."""
+    attested: Attested
+    not_releasable: tuple[str, ...]
+    """Why the state of the source tree allows no release; empty when it does."""
+    digests: Mapping[str, str]
+    """By the names of `DIGESTS`."""
+
+
+@implements("REQ-233", "RC-99")
+def signing_text(facts: SigningFacts) -> bytes:
+    """The text, in UTF-8, each line with a newline.
+
+    Raises:
+        VerificationError: a fact that every release has is missing; names it.
+    """
+    return "".join(f"{_line(line)}\n" for line in _lines(facts)).encode("utf-8")
+
+
+def _line(text: str) -> str:
+    shown = _CONTROL.sub("?", text)
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 3]}..."
+
+
+def _lines(facts: SigningFacts) -> Iterator[str]:
+    yield f"MiniVess signing text, layout {LAYOUT}"
+    yield f"Device: {facts.device.name} {facts.device.version}"
+    yield f"Manufacturer: {facts.device.manufacturer}"
+    yield f"Safety class: {facts.device.safety_class}"
+    yield f"Log: {facts.entries[0].body.log}"
+    yield from (f"NOT RELEASABLE: {reason}" for reason in facts.not_releasable)
+    yield ""
+    yield from _gates(facts.gates)
+    yield from _evaluation(facts)
+    yield from _criteria(facts)
+    yield from _looks(facts.chain)
+    yield from _runs(facts.chain)
+    yield from _risks(facts.facts)
+    yield f"Open clauses (attested): {len(facts.attested.open_clauses)}"
+    yield f"Open gaps (attested): {len(facts.attested.gaps)}; justified: {len(facts.attested.justified)}"
+    known = [one.id for one in facts.attested.anomalies]
+    yield f"Known anomalies (attested): {len(known)}" + (f": {', '.join(known)}" if known else "")
+    yield "Waivers: none"
+    yield from _times(facts)
+    yield "Digests"
+    yield from (f"{name} {facts.digests[name]}" for name in DIGESTS)
+
+
+def _gates(gates: Sequence[GateOutcome]) -> Iterator[str]:
+    yield f"Gates: {sum(one.passed for one in gates)} of {len(gates)} pass"
+    for one in gates:
+        yield (
+            f"{'ok' if one.passed else 'FAIL'} {one.id} ({one.kind}, {one.basis}): {one.value or UNKNOWN}, "
+            f"{one.comparison} {one.limit}, margin {one.margin or UNKNOWN}"
+        )
+
+
+def _evaluation(facts: SigningFacts) -> Iterator[str]:
+    record = _evaluated(facts)
+    total = UNKNOWN if record.looks is None else record.looks
+    mode = facts.chain.grant.mode or "opened"
+    yield f"Evaluation: look {record.look} of {total}, {mode}, intervals of level {percent(record.level)}"
+    for name, interval in sorted(record.aggregates.items()):
+        groups = {group_of(case) for case in record.cases if case.values.get(name, 0.0) is not None}
+        yield (
+            f"{name}: mean {number_text(interval.mean)}, interval {_number(interval.lower)} to "
+            f"{_number(interval.upper)}, {interval.n} cases, {len(groups)} groups"
+        )
+
+
+def _criteria(facts: SigningFacts) -> Iterator[str]:
+    index = facts.chain.bodies["criteria"].index
+    yield f"Criteria registered at entry {index}"
+    for one in facts.criteria:
+        yield f"{_criterion(one.criterion)}: {_number(one.value)}, {'met' if one.met else 'not met'}"
+    known = EarlierEntries.of(facts.entries)
+    for body in known.completed("criteria.register", before=index):
+        before = payload_of(body, CriteriaRegistered).criteria
+        if criteria_digest(before) != facts.chain.request.criteria:
+            yield f"Criteria before, entry {body.index}: {'; '.join(map(_criterion, before))}"
+
+
+def _criterion(one: Criterion) -> str:
+    limits = (("at least", one.at_least), ("at most", one.at_most))
+    stated = [f"{side} {number_text(limit)}" for side, limit in limits if limit is not None]
+    return f"{one.measure}, {one.statistic}: {' '.join(stated)}"
+
+
+def _looks(chain: JudgedChain) -> Iterator[str]:
+    numbers = look_numbers(chain)
+    yield f"Looks in the log: {len(chain.looks)}"
+    for look in chain.looks:
+        yield _look(look, numbers.get(look.grant.request))
+
+
+def _look(look: LookEntries, number: int | None) -> str:
+    asked = None if look.request is None else payload_of(look.request, LookRequested).request
+    release, requester = (UNKNOWN, UNKNOWN) if asked is None else (asked.release, asked.requester)
+    result = "no result" if look.evaluation is None else f"evaluated at entry {look.evaluation.index}"
+    return (
+        f"look {UNKNOWN if number is None else number} (entry {look.approval.index}): {look.grant.request} for release "
+        f"{release}, requested by {requester}, approved by {look.grant.approver}, {look.grant.mode or 'opened'}, {result}"
+    )
+
+
+def _runs(chain: JudgedChain) -> Iterator[str]:
+    ended = [run for run in chain.runs if run.ended is not None and run.outcome is not Outcome.REFUSED]
+    yield f"Training runs: {len(ended)}"
+    for run in ended:
+        yield f"run entry {run.ended.index if run.ended else run.begun}: {_account(run, chain.bodies['ensemble'])}"
+
+
+def _account(run: TrainingRun, ensemble: EntryBody) -> str:
+    if run.in_ensemble(ensemble):
+        return "member"
+    if run.disposition is not None:
+        said = payload_of(run.disposition, Disposition)
+        return f"{said.verdict}: {said.reason}"
+    return "failed" if run.outcome is Outcome.FAILED else "no disposition"
+
+
+def _risks(facts: GateFacts) -> Iterator[str]:
+    counts = counts_of(facts)
+    if facts.risks is None or counts is None:
+        raise VerificationError("a release needs its risks, its results and its trace")
+    yield "Residual risk: " + ", ".join(f"{count} {level}" for level, count in facts.risks.counts().items())
+    yield "Not acceptable: " + (", ".join(one.id for one in facts.risks.unacceptable()) or "none")
+    yield "Counts: " + ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _times(facts: SigningFacts) -> Iterator[str]:
+    bodies = facts.chain.bodies
+    for name, role, before in (
+        ("criteria", "criteria", bodies["request"].index),
+        ("approval", "approval", bodies["evaluation"].index),
+        ("result", "evaluation", len(facts.entries)),
+    ):
+        body = bodies[role]
+        witness = _attestation(facts.entries, body.index, before)
+        whose = "the machine's own time" if witness is None else f"attested at entry {witness}"
+        yield f"Time of {name}: entry {body.index}, {timestamp(body.time)}, {whose}"
+
+
+def _attestation(entries: Sequence[Entry], index: int, before: int) -> int | None:
+    """The first entry before another that attests the time of a checkpoint which covers the entry at `index`."""
+    for entry in entries[index + 1 : before]:
+        body = entry.body
+        attests = body.action == "time.attested" and body.outcome is Outcome.COMPLETED
+        if attests and payload_of(body, TimeAttested).size > index:
+            return body.index
+    return None
+
+
+def _evaluated(facts: SigningFacts) -> EvaluationRecord:
+    if facts.facts.evaluation is None:
+        raise VerificationError("a release needs its evaluation")
+    return facts.facts.evaluation
+
+
+def _number(value: float | None) -> str:
+    return UNKNOWN if value is None else number_text(value)

@@ -45,6 +45,7 @@ from minivess.records.device.project import Project
 from minivess.records.device.registration import SealTerms
 from minivess.records.device.release import GateFacts
 from minivess.records.device.release_policy import ReleasePolicy
+from minivess.records.evaluation.acceptance_criteria import judge as judge_criteria
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.evaluation import (
     AnalysisPlan,
@@ -258,6 +259,7 @@ class Release:
             time=logs.BEGIN,
             templates=TEMPLATES,
             tool=Tool(name="minivess", version="0.2.0"),
+            events=self.log.events(),
             commit="a" * 40,
             dirty=False,
         )
@@ -637,6 +639,10 @@ def _look(workspace: Workspace, log: ReleaseLog, team: People, tested: Sequence[
             "aggregates": {name: item.model_dump(mode="json") for name, item in evaluation.aggregates.items()},
             "baseline_dice": evaluation.baseline.mean,
             "look": 1,
+            "criteria": [
+                {"criterion": one.criterion.model_dump(mode="json"), "value": one.value, "met": one.met}
+                for one in judge_criteria(evaluation, PLAN.criteria)
+            ],
         },
         inputs=(
             onnx,

@@ -68,6 +68,8 @@ class PackInputs:
     """The folder with the document templates (`foundation.paths.templates_folder()`)."""
     tool: Tool
     """What makes the pack."""
+    events: bytes
+    """The lineage events of the log, one JSON object a line."""
     commit: str | None = None
     dirty: bool | None = None
     coverage: tuple[ClauseCoverage, ...] = ()

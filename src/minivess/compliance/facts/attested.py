@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import version
 
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.implements import implements
@@ -22,18 +21,14 @@ from minivess.records.items.trace_data import ClauseCoverage
 _LONGEST = 10_000
 
 
-def this_tool() -> Tool:
-    """The name and version of this program."""
-    return Tool(name="minivess", version=version("minivess"))
-
-
 @implements("REQ-232")
-def attested_of(tree: Tree, coverage: Iterable[ClauseCoverage]) -> Attested:
+def attested_of(tree: Tree, coverage: Iterable[ClauseCoverage], tool: Tool) -> Attested:
     """What is attested of a source tree.
 
     Args:
         tree: the tree, with recorded results.
         coverage: how the clauses of standards stand for it.
+        tool: what found it.
     """
     still_open = [
         AttestedGap(kind=one.gap.kind, item=_text(one.gap.item), message=_text(one.gap.message))
@@ -50,7 +45,7 @@ def attested_of(tree: Tree, coverage: Iterable[ClauseCoverage]) -> Attested:
     anomalies = [one for one in tree.items.of(Anomaly).values() if one.status == "open"]
     return Attested(
         format=ATTESTED_FORMAT,
-        tool=this_tool(),
+        tool=tool,
         tree=tree.version.tree,
         gaps=tuple(sorted(still_open, key=gap_key)),
         justified=tuple(sorted(justified, key=lambda one: (*gap_key(one), one.remark))),

@@ -29,8 +29,9 @@ from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.envelope import envelope_bytes
 from minivess.compliance.release.chain import PREPARED
+from minivess.compliance.release.derivation import DerivedRelease, Statement, derive, gates_file, policy_file
 from minivess.compliance.release.facts import facts_of_release
-from minivess.compliance.release.gates import gates_of, outcomes_of
+from minivess.compliance.release.gates import gates_of, outcomes_of, stopping
 from minivess.compliance.release.layout import DATA, PayloadManifest, check_made, layout_text
 from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.site.writer import site_files
@@ -46,6 +47,7 @@ from minivess.records.people.approval import Envelope
 
 INDEX = "index.html"
 _ODOMETER, _EVENTS, _SBOM = "evaluation/odometer.json", "lineage/events.jsonl", "bom/sbom.cdx.json"
+_GATES, _TEXT = "release/gates.json", "signing-text.txt"
 _LOG_FILES: Final = ("entries.jsonl", "details.jsonl", "checkpoint.txt", "identities.json")
 _LIMIT = 1 << 30
 
@@ -155,9 +157,31 @@ def payload(dossier: Dossier) -> dict[str, bytes]:
     files["documents/croissant.json"] = _json(croissant(card_of(dossier)))
     proofs = (f"audit/proofs/{index}.tlog-proof" for index in inputs.log.proven)
     linked = {*files, *proofs, *(f"audit/{name}" for name in _LOG_FILES), _EVENTS}
-    files[INDEX] = index_page(renderer, dossier, sorted(linked)).encode("utf-8")
+    derived = _derive(files, inputs)
+    files |= {_GATES: gates_file(derived.outcomes), _TEXT: derived.text}
+    linked |= {_GATES, _TEXT}
+    files[INDEX] = index_page(renderer, dossier, sorted(linked), derived.text.decode("utf-8")).encode("utf-8")
     files["ro-crate-metadata.json"] = _json(crate(dossier, files))
     return files
+
+
+@implements("REQ-230", "REQ-233")
+def _derive(files: Mapping[str, bytes], inputs: PackInputs) -> DerivedRelease:
+    """The gates and the signing text that follow from the files of a pack.
+
+    Raises:
+        RefusedError: they are not those that were judged before, or do not follow.
+    """
+    whole = {f"{DATA}{name}": content for name, content in {**files, _EVENTS: inputs.events}.items()}
+    lock = digest_bytes(_read(inputs.source / "uv.lock"))
+    statement = Statement(inputs.project.device, environment=lock, sbom=digest_bytes(files[_SBOM]))
+    derived = derive(whole, inputs.log.entries, inputs.chain, statement)
+    for judged, found in zip(outcomes_of(inputs.gates), derived.outcomes, strict=True):
+        if judged != found:
+            raise RefusedError(
+                f"the gate {found.id} was judged by other files than those of the pack", hint="build the release again"
+            )
+    return derived
 
 
 @implements("REQ-039")
@@ -197,7 +221,7 @@ def _check_gates(inputs: PackInputs) -> None:
     judged = [result.id for result in inputs.gates]
     if judged != [gate.id for gate in gates_of(inputs.policy)]:
         raise RefusedError("not every gate of the release policy was judged", hint="judge the gates of this policy")
-    failing = [result for result in inputs.gates if not result.passed]
+    failing = stopping(inputs.gates, demo=inputs.log.register.demo)
     if failing:
         first = failing[0]
         more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
@@ -249,15 +273,9 @@ def _derived(dossier: Dossier) -> dict[str, bytes]:
             )
         ),
         "bom/soup.csv": soup_csv(dossier.soup).encode("utf-8"),
-        "release/policy.json": canonical(
-            {
-                "policy": inputs.policy.signatures.model_dump(mode="json"),
-                "gates": [gate.model_dump(mode="json") for gate in inputs.policy.gates],
-            }
-        ),
-        "release/gates.json": canonical([one.model_dump(mode="json") for one in outcomes_of(inputs.gates)]),
+        "release/policy.json": policy_file(inputs.policy),
         "release/risks.json": canonical(dossier.risks.residual()),
-        "release/attested.json": canonical(attested_of(inputs.tree, inputs.coverage)),
+        "release/attested.json": canonical(attested_of(inputs.tree, inputs.coverage, inputs.tool)),
         "release/cases.csv": cases_csv(dossier.evaluation).encode("utf-8"),
     }
 

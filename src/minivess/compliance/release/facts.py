@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.release.chain import JudgedChain, judge_chain
+from minivess.compliance.release.derivation import DerivedRelease, Statement, check_derived
 from minivess.compliance.release.layout import check_files
 from minivess.foundation.implements import implements
 from minivess.records.device.preparation import ReleasePrepared, Tool
@@ -33,6 +32,8 @@ class FactsOfRelease:
     """Number of entries before the preparation."""
     files: str
     """In words, how the files hold."""
+    derived: DerivedRelease
+    """Figures, criteria, gates and the signing text."""
 
     @property
     def device(self) -> Device:
@@ -49,25 +50,6 @@ class FactsOfRelease:
         """The layout of the pack."""
         return self.prepared.layout
 
-    @cached_property
-    def digests(self) -> Mapping[str, str]:
-        """What the signing text names at its end, in its order; without the source state."""
-        chain, request = self.chain, self.chain.request
-        results = chain.output("scenarios", "verification/results.json")
-        return {
-            "model": chain.model,
-            "calibration": request.calibration,
-            "evaluation": chain.output("evaluation", "evaluation/evaluation.json") or "",
-            "request": digest_of(request),
-            "criteria": request.criteria,
-            "plan": request.plan,
-            "policy": request.policy or "",
-            "seal": request.data,
-            "results": results or "",
-            "sbom": self.prepared.sbom,
-            "environment": self.prepared.environment,
-        }
-
 
 @implements("REQ-229", "RC-96", "RC-97")
 def facts_of_release(entries: Sequence[Entry], files: Mapping[str, bytes]) -> FactsOfRelease:
@@ -82,10 +64,13 @@ def facts_of_release(entries: Sequence[Entry], files: Mapping[str, bytes]) -> Fa
             sides.
     """
     prepared, chain = judge_chain(entries)
+    held = check_files(files, prepared, chain)
+    statement = Statement(prepared.device, environment=prepared.environment, sbom=prepared.sbom)
     return FactsOfRelease(
         prepared=prepared,
         chain=chain,
         origin=entries[0].body.log,
         size=len(entries) - 1,
-        files=check_files(files, prepared, chain),
+        files=held,
+        derived=check_derived(files, entries[:-1], chain, statement),
     )

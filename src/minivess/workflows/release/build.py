@@ -131,6 +131,7 @@ def _pack_inputs(
         time=log.entries[-1].body.time,
         templates=templates_folder(),
         tool=Tool(name="minivess", version=version("minivess")),
+        events=_events(services),
         commit=commit,
         dirty=dirty,
         coverage=tuple(row.to_data() for row in rows),

@@ -23,6 +23,9 @@ NEWEST = 2
 ANYONE, PERSON, ROOT, LOG = "anyone", "person", "root", "log"
 """Words of `ActionRule.by` beside the roles: any enrolled identity, any enrolled person, a root in force, the log's own key."""
 
+PREPARE = "release.prepare"
+"""The action that binds the chain and the files of a release; see `ActionTable.layout`."""
+
 LogKind = Literal["device", "serving"]
 
 
@@ -62,6 +65,11 @@ class ActionTable:
         if row is None:
             raise VerificationError(f"action table {self.number} does not have the action {action}")
         return row
+
+    @property
+    def layout(self) -> int:
+        """The least layout of the packs of a log that follows this table: 2 where it has the action `PREPARE`."""
+        return 2 if PREPARE in self.rows else 1
 
     @property
     def adopted(self) -> AdoptedRules:

@@ -68,8 +68,8 @@ class ActionTable:
 
     @property
     def layout(self) -> int:
-        """The least layout of the packs of a log that follows this table: 2 where it has the action `PREPARE`."""
-        return 2 if PREPARE in self.rows else 1
+        """The least layout of the packs of a log that follows this table."""
+        return 2 if PREPARE in self.rows and self.number > NEWEST else 1
 
     @property
     def adopted(self) -> AdoptedRules:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from minivess.compliance.identity.approvals import check_policy
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.envelope import parse_envelope
+from minivess.compliance.release.chain import JudgedChain, judge_chain
+from minivess.compliance.release.layout import check_files
 from minivess.compliance.release.pack_files import json_of, lines_of, text_of
 from minivess.compliance.rules.standing import Standing
 from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST, check_bag, read_pack
@@ -29,6 +31,7 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.artifact import Artifact
+from minivess.records.device.preparation import ReleasePrepared
 from minivess.records.log.entry import Entry
 from minivess.records.people.approval import Manifestation, Policy
 from minivess.records.verdict import OWN_KEYS, Check, Verdict
@@ -81,14 +84,26 @@ class _Pack:
         """The people of the log."""
         return self.standing.register
 
+    @cached_property
+    def release(self) -> tuple[ReleasePrepared, JudgedChain]:
+        """What the last entry of the log says, and the entries that it rests on.
+
+        Raises:
+            VerificationError: the log does not end with the preparation of a release, or an entry does not fit.
+        """
+        return judge_chain(self.entries)
+
 
 class _Row(NamedTuple):
-    """A check of a pack whose log holds: its name, the layouts of packs it is for, and the function that does it."""
+    """A check of a pack whose log holds."""
 
     name: str
     first: int
     last: int
+    """The layouts of packs that it is for."""
     judge: Callable[[_Pack], str]
+    needs: str | None = None
+    """The check without which there is nothing to judge."""
 
 
 def _check_made(pack: _Pack) -> str:
@@ -96,6 +111,12 @@ def _check_made(pack: _Pack) -> str:
     found = check_provenance(pack.files, pack.entries)
     check_event_runs(pack.files, pack.entries)
     return found
+
+
+def _check_chain(pack: _Pack) -> str:
+    prepared, chain = pack.release
+    device, entries = prepared.device, len(set(prepared.chain.references()))
+    return f"{device.name} {device.version} of model {chain.model} rests on {entries} entries, each of what it should be"
 
 
 def _check_conduct(pack: _Pack) -> str:
@@ -109,6 +130,8 @@ def _check_signed(pack: _Pack) -> str:
 
 _ROWS = (
     _Row("layout", FIRST, NEWEST, lambda pack: check_layout(pack.layout, pack.standing.rules, pack.trusted)),
+    _Row("chain", NEWEST, NEWEST, _check_chain),
+    _Row("files", NEWEST, NEWEST, lambda pack: check_files(pack.files, *pack.release), needs="chain"),
     _Row("proofs", FIRST, NEWEST, lambda pack: check_proofs(pack.files, pack.lines, pack.register, pack.trusted)),
     _Row("provenance", FIRST, FIRST, _check_made),
     _Row("provenance", NEWEST, NEWEST, lambda pack: check_provenance(pack.files, pack.entries)),
@@ -156,7 +179,7 @@ def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, tru
         return _verdict(subject, [*checks, _failed("layout", error)], trusted)
     pack = _Pack(files, lines, checkpoint, entries, standing, trusted, layout)
     for row in _ROWS:
-        if row.first <= layout <= row.last:
+        if row.first <= layout <= row.last and row.needs not in {check.name for check in checks if not check.passed}:
             checks.append(_check(row.name, partial(row.judge, pack)))
     return _verdict(subject, checks, trusted, layout=layout, unchecked=_unchecked(pack))
 

@@ -116,7 +116,9 @@ def _check_made(pack: _Pack) -> str:
 def _check_chain(pack: _Pack) -> str:
     prepared, chain = pack.release
     device, entries = prepared.device, len(set(prepared.chain.references()))
-    return f"{device.name} {device.version} of model {chain.model} rests on {entries} entries, each of what it should be"
+    return (
+        f"{device.name} {device.version} of model {chain.model} rests on {entries} entries, each of what it should be"
+    )
 
 
 def _check_conduct(pack: _Pack) -> str:

@@ -23,9 +23,6 @@ NEWEST = 2
 ANYONE, PERSON, ROOT, LOG = "anyone", "person", "root", "log"
 """Words of `ActionRule.by` beside the roles: any enrolled identity, any enrolled person, a root in force, the log's own key."""
 
-PREPARE = "release.prepare"
-"""The action that binds the chain and the files of a release; see `ActionTable.layout`."""
-
 LogKind = Literal["device", "serving"]
 
 
@@ -68,8 +65,8 @@ class ActionTable:
 
     @property
     def layout(self) -> int:
-        """The least layout of the packs of a log that follows this table."""
-        return 2 if PREPARE in self.rows and self.number > NEWEST else 1
+        """The least layout of the packs of a log that follows this table: 1 for that of version 0.1.0."""
+        return 1 if self.number == 1 else 2
 
     @property
     def adopted(self) -> AdoptedRules:

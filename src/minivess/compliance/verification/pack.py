@@ -183,12 +183,7 @@ def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, tru
     for row in _ROWS:
         if row.first <= layout <= row.last and row.needs not in {check.name for check in checks if not check.passed}:
             checks.append(_check(row.name, partial(row.judge, pack)))
-    return _verdict(subject, checks, trusted, layout=layout, unchecked=_unchecked(pack))
-
-
-def _unchecked(pack: _Pack) -> tuple[str, ...]:
-    """The checks that the layout of a pack does not allow. Until action table 2 has `PREPARE`, its packs are complete."""
-    return UNCHECKED[pack.layout] if pack.standing.rules.number == 1 else ()
+    return _verdict(subject, checks, trusted, layout=layout, unchecked=UNCHECKED[layout])
 
 
 def _verdict(

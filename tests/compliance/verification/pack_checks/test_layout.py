@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from minivess.compliance.rules.actions import PREPARE, ActionRule, ActionTable, table
+from minivess.compliance.release.chain import PREPARED
+from minivess.compliance.rules.actions import table
 from minivess.compliance.verification.pack_checks.layout import FIRST, NEWEST, UNCHECKED, check_layout, layout_of
 from minivess.compliance.verification.trust import parse_trust
 from minivess.foundation.errors import VerificationError
@@ -25,15 +25,9 @@ def entries(*payloads: dict[str, Any], outcome: Outcome = Outcome.COMPLETED) -> 
     """A log with a `release.prepare` for each payload, and one other entry after each."""
     log = story()
     for payload in payloads:
-        log.append(cleo(), PREPARE, payload, outcome=outcome)
+        log.append(cleo(), PREPARED, payload, outcome=outcome)
         log.append(cleo(), "identity.unlocked", {"identity": "cleo"})
     return log.entries
-
-
-def rules_of(layout: int) -> ActionTable:
-    """An action table that requires a layout."""
-    rows = {PREPARE: ActionRule(by=("release-manager",), checks=(), log="device")} if layout == NEWEST else {}
-    return replace(table(1), number=9, rows=rows)
 
 
 def test_the_newest_completed_preparation_names_the_layout() -> None:
@@ -51,11 +45,10 @@ def test_an_unknown_layout_is_refused_and_its_entry_named(layout: object) -> Non
 
 
 def test_a_log_with_preparations_refuses_packs_of_layout_1() -> None:
-    assert rules_of(NEWEST).layout == NEWEST
-    assert check_layout(NEWEST, rules_of(NEWEST), None) == "layout 2"
+    assert check_layout(NEWEST, table(2), None) == check_layout(NEWEST, table(1), None) == "layout 2"
     assert check_layout(FIRST, table(1), None) == "layout 1"
-    with pytest.raises(VerificationError, match=r"action table 9, which requires layout 2"):
-        check_layout(FIRST, rules_of(NEWEST), None)
+    with pytest.raises(VerificationError, match=r"action table 2, which requires layout 2: no completed entry release"):
+        check_layout(FIRST, table(2), None)
 
 
 def test_the_trust_file_may_require_a_later_layout() -> None:

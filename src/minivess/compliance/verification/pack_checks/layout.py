@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from minivess.compliance.rules.actions import PREPARE, ActionTable
+from minivess.compliance.release.chain import PREPARED
+from minivess.compliance.rules.actions import ActionTable
 from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
+from minivess.records.device.preparation import LAYOUT
 from minivess.records.log.entry import Entry, Outcome
 
-FIRST, NEWEST = 1, 2
+FIRST, NEWEST = 1, LAYOUT
 """The layout of version 0.1.0, and that of this version."""
 UNCHECKED: Mapping[int, tuple[str, ...]] = {
     FIRST: ("chain", "files", "figures", "gates", "signing text", "lineage", "logged signatures"),
@@ -25,14 +27,14 @@ def layout_of(entries: Iterable[Entry]) -> int:
     Raises:
         VerificationError: this version does not know the layout.
     """
-    prepared = [entry.body for entry in entries if entry.body.action == PREPARE]
+    prepared = [entry.body for entry in entries if entry.body.action == PREPARED]
     completed = [body for body in prepared if body.outcome is Outcome.COMPLETED]
     if not completed:
         return FIRST
     named = completed[-1].payload.get("layout")
     if type(named) is not int or not FIRST < named <= NEWEST:
         raise VerificationError(
-            f"entry {completed[-1].index} ({PREPARE}) names layout {named!r}, which this version does not know",
+            f"entry {completed[-1].index} ({PREPARED}) names layout {named!r}, which this version does not know",
             hint="use a newer version of minivess",
         )
     return named
@@ -53,7 +55,7 @@ def check_layout(layout: int, rules: ActionTable, trusted: Trust | None) -> str:
     if layout < rules.layout:
         raise VerificationError(
             f"the pack is of layout {layout}, and its log follows action table {rules.number}, which requires layout "
-            f"{rules.layout}: no completed entry {PREPARE} is in the log"
+            f"{rules.layout}: no completed entry {PREPARED} is in the log"
         )
     if trusted is not None and layout < trusted.layout:
         raise VerificationError(

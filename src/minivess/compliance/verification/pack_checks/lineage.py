@@ -9,18 +9,12 @@ from typing import NamedTuple
 from minivess.compliance.release.pack_files import json_value, lines_of
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.log.entry import Entry, Outcome
+from minivess.records.log.entry import EVENT_OF_OUTCOME, Entry
 
 EVENTS = "data/lineage/events.jsonl"
 """OpenLineage run events, one JSON object a line."""
 _LIMIT = 1 << 20
 """Bytes of one event."""
-_KINDS = {
-    Outcome.STARTED: "START",
-    Outcome.COMPLETED: "COMPLETE",
-    Outcome.FAILED: "FAIL",
-    Outcome.REFUSED: "ABORT",
-}
 
 
 class RunEvent(NamedTuple):
@@ -70,7 +64,7 @@ def check_lineage(files: Mapping[str, bytes], entries: Iterable[Entry]) -> str:
 
 def _event_of(entry: Entry) -> RunEvent | None:
     run = entry.body.context.openlineage_run
-    return None if run is None else RunEvent(str(run), _KINDS[entry.body.outcome])
+    return None if run is None else RunEvent(str(run), EVENT_OF_OUTCOME[entry.body.outcome])
 
 
 def _event(line: bytes, number: int) -> tuple[str, str]:

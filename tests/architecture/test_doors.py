@@ -10,6 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.verifies("SU-45")
 
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "0.1.0" / "evidence.zip"
 HEAVY = ("torch", "monai", "mlflow", "sqlalchemy", "sqlmodel", "alembic", "numpy", "openlineage", "dvc", "matplotlib")
 
 PROBE = """
@@ -43,9 +44,10 @@ def test_help_loads_no_heavy_library(arguments: tuple[str, ...], tmp_path: Path)
 
 @pytest.mark.verifies("REQ-042")
 def test_release_verify_loads_no_heavy_library_while_it_judges(tmp_path: Path) -> None:
-    pack = tmp_path / "no-pack.zip"
-    pack.write_bytes(b"this is no zip")
-    assert loaded_by("release", "verify", str(pack), cwd=tmp_path) == ""
+    no_pack = tmp_path / "no-pack.zip"
+    no_pack.write_bytes(b"this is no zip")
+    for pack in (no_pack, FIXTURE):
+        assert loaded_by("release", "verify", str(pack), cwd=tmp_path) == ""
 
 
 WITHOUT_ML = """

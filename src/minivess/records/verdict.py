@@ -7,6 +7,9 @@ from enum import StrEnum
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
 
+OWN_KEYS = "the pack's own keys"
+"""The trust that was used when the verifier brought no keys."""
+
 
 class Check(Record):
     """One thing that was checked. `detail` says in words what was found, naming the first offender on failure."""
@@ -19,10 +22,13 @@ class Check(Record):
 class VerdictState(StrEnum):
     """What a verdict comes to."""
 
-    HOLDS = "holds"
-    LIMITED = "limited"
-    """Every check holds, and something was not checked for lack of what it takes."""
-    FAILS = "fails"
+    VERIFIED = "VERIFIED"
+    LIMITED = "LIMITED"
+    """Every check passed, and something was not checked for lack of what it takes."""
+    NOT_RELEASABLE = "NOT RELEASABLE"
+    """Every check passed, and the state of the source tree does not allow a release."""
+    NOT_VERIFIED = "NOT VERIFIED"
+    """A check failed."""
 
 
 class Verdict(Record):
@@ -32,23 +38,50 @@ class Verdict(Record):
     checks: tuple[Check, ...]
     trusted: bool
     """Whether keys came from the verifier (`--trust`), not only from what was verified."""
+    trust: str = ""
+    """The keys that were used, in words: the trust file with the start of its digest, or the pack's own keys."""
+    layout: int | None = None
+    """The layout of an evidence pack; None where it is not known, and for other subjects."""
+    unchecked: tuple[str, ...] = ()
+    """Names of the checks that the pack's layout does not allow."""
     limits: tuple[str, ...] = ()
-    """What was not checked, in words."""
+    """What was not checked for other reasons, in words."""
+    not_releasable: tuple[str, ...] = ()
+    """Reasons for which the state of the source tree does not allow a release, in words."""
 
     @property
-    @implements("REQ-152")
+    @implements("REQ-152", "REQ-221")
     def state(self) -> VerdictState:
-        """Whether everything holds, holds as far as it was checked, or fails (nothing checked is a failure)."""
-        if not self.checks or not all(check.passed for check in self.checks):
-            return VerdictState.FAILS
-        return VerdictState.LIMITED if self.limits else VerdictState.HOLDS
+        """What the verdict comes to. Without any check it is NOT VERIFIED."""
+        if not self.checks or self.first_failure is not None:
+            return VerdictState.NOT_VERIFIED
+        if self.not_releasable:
+            return VerdictState.NOT_RELEASABLE
+        return VerdictState.LIMITED if self.limits or self.unchecked else VerdictState.VERIFIED
 
     @property
     def holds(self) -> bool:
-        """Whether everything holds and nothing was left unchecked."""
-        return self.state is VerdictState.HOLDS
+        """Whether everything was checked and every check passed."""
+        return self.state is VerdictState.VERIFIED
 
     @property
     def first_failure(self) -> Check | None:
         """The first check that failed."""
         return next((check for check in self.checks if not check.passed), None)
+
+    @property
+    def reservations(self) -> tuple[str, ...]:
+        """Why a verdict whose checks all passed is not VERIFIED, in words."""
+        unchecked = f"not checked in a pack of layout {self.layout}: {', '.join(self.unchecked)}"
+        return (*self.not_releasable, *((unchecked,) if self.unchecked else ()), *self.limits)
+
+    @implements("REQ-221")
+    def accepted(self, *, least_layout: int | None = None) -> bool:
+        """Whether the verdict is VERIFIED, or LIMITED by nothing else than a layout that the verifier allows.
+
+        Args:
+            least_layout: the least layout that is enough; None: a limited verdict is not enough.
+        """
+        if self.state is not VerdictState.LIMITED or least_layout is None or self.layout is None:
+            return self.holds
+        return not self.limits and self.layout >= least_layout

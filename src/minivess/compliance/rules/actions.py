@@ -64,6 +64,11 @@ class ActionTable:
         return row
 
     @property
+    def layout(self) -> int:
+        """The least layout of the packs of a log that follows this table: 1 for that of version 0.1.0."""
+        return 1 if self.number == 1 else 2
+
+    @property
     def adopted(self) -> AdoptedRules:
         """How entries name this table."""
         return AdoptedRules(number=self.number, digest=self.digest)

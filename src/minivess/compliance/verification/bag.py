@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from minivess.compliance.proofs.archive import MAX_BYTES, MAX_FILES, check_names, read_archive
+from minivess.compliance.verification.holders import COSIGNATURE_NAME
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
@@ -15,9 +16,9 @@ from minivess.foundation.implements import implements
 BAGIT, INFO, MANIFEST, TAG_MANIFEST = "bagit.txt", "bag-info.txt", "manifest-sha512.txt", "tagmanifest-sha512.txt"
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.dsse\.json", re.ASCII)
-COSIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.cosignature", re.ASCII)
 _LINE = re.compile(r"([0-9a-f]{128})  ([^\n]+)", re.ASCII)
-_OXUM = re.compile(r"^Payload-Oxum: (.*)$", re.MULTILINE)
+_FIELD = re.compile(r"([A-Za-z0-9-]{1,80}): ([^\r\n]*)", re.ASCII)
+_OXUM = "Payload-Oxum"
 
 
 def read_pack(path: Path) -> tuple[dict[str, bytes], str]:
@@ -27,8 +28,8 @@ def read_pack(path: Path) -> tuple[dict[str, bytes], str]:
         Content by name, and in words what was found out about the container.
 
     Raises:
-        InputError: nothing there, no zip, beyond the limits, or a folder with links in it.
-        VerificationError: the archive's bytes were changed.
+        InputError: nothing there, no zip, or beyond the limits.
+        VerificationError: the archive's bytes were changed, or the folder has a link or something that is no file.
     """
     if path.is_dir():
         return _read_folder(path), "an unpacked folder; only its files are judged, not an archive"
@@ -40,7 +41,7 @@ def read_pack(path: Path) -> tuple[dict[str, bytes], str]:
     return files, f"{len(files)} files, and the archive has exactly the bytes that they require"
 
 
-@implements("REQ-038", "RC-13")
+@implements("REQ-038", "REQ-222", "RC-13", "RC-94")
 def check_bag(files: Mapping[str, bytes]) -> str:
     """Judge the bag; returns in words what holds.
 
@@ -50,19 +51,42 @@ def check_bag(files: Mapping[str, bytes]) -> str:
     for name in (BAGIT, INFO, MANIFEST, TAG_MANIFEST):
         if name not in files:
             raise VerificationError(f"{name} is missing")
+    try:
+        check_names(list(files))
+    except InputError as error:
+        raise VerificationError(error.message) from None
     _compare(TAG_MANIFEST, _manifest(files, TAG_MANIFEST), {BAGIT, INFO, MANIFEST}, files)
     payload = {name for name in files if name.startswith("data/")}
     _compare(MANIFEST, _manifest(files, MANIFEST), payload, files)
     for name in sorted(set(files) - payload - {BAGIT, INFO, MANIFEST, TAG_MANIFEST}):
-        if not SIGNATURE.fullmatch(name) and not COSIGNATURE.fullmatch(name):
+        if not SIGNATURE.fullmatch(name) and not COSIGNATURE_NAME.fullmatch(name):
             raise VerificationError(f"{name} is unexpected: no manifest names it")
     if files[BAGIT] != DECLARATION:
         raise VerificationError(f"{BAGIT} does not declare BagIt 1.0 in UTF-8")
     octets = sum(len(files[name]) for name in payload)
-    info = files[INFO].decode("utf-8", errors="replace")
-    if any(found != f"{octets}.{len(payload)}" for found in _OXUM.findall(info)):
-        raise VerificationError(f"{INFO} states another Payload-Oxum than {octets}.{len(payload)}")
+    stated, found = _info(files)[_OXUM], f"{octets}.{len(payload)}"
+    if stated != found:
+        raise VerificationError(f"{INFO} states {_OXUM} {stated}, and the payload has {found}")
     return f"{len(payload)} payload files, each with the SHA-512 its manifest names, none missing, none added"
+
+
+def _info(files: Mapping[str, bytes]) -> dict[str, str]:
+    """The labels and values of `bag-info.txt`, which must name the octets and files of the payload (Payload-Oxum)."""
+    try:
+        lines = files[INFO].decode("utf-8").split("\n")
+    except UnicodeDecodeError:
+        raise VerificationError(f"{INFO} is not UTF-8 text") from None
+    if lines.pop() != "":
+        raise VerificationError(f"{INFO} is cut off: its last line has no end")
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        match = _FIELD.fullmatch(line)
+        if match is None or match[1] in found:
+            raise VerificationError(f"{INFO}:{number} is not a label and its value, or a label is there twice")
+        found[match[1]] = match[2]
+    if _OXUM not in found:
+        raise VerificationError(f"{INFO} does not state {_OXUM}")
+    return found
 
 
 def _manifest(files: Mapping[str, bytes], name: str) -> dict[str, str]:
@@ -93,17 +117,21 @@ def _compare(manifest: str, named: Mapping[str, str], present: set[str], files: 
 
 
 def _read_folder(path: Path) -> dict[str, bytes]:
+    """All files below a folder; their names are judged with the bag."""
     files: dict[str, bytes] = {}
     total = 0
     for item in sorted(path.rglob("*")):
         name = item.relative_to(path).as_posix()
-        if item.is_symlink():
-            raise InputError(f"{name} is a link; a pack holds plain files alone")
-        if item.is_dir():
+        if item.is_dir() and not item.is_symlink():
             continue
+        if item.is_symlink() or not item.is_file():
+            raise VerificationError(f"{name} is a link or no plain file; a pack has plain files alone")
         files[name] = read_limited(item, limit=MAX_BYTES - total)
         total += len(files[name])
         if len(files) > MAX_FILES:
             raise InputError(f"more than {MAX_FILES} files in one pack")
-    check_names(list(files))
+    if BAGIT not in files:
+        inner = sorted(name.removesuffix(f"/{BAGIT}") for name in files if name.endswith(f"/{BAGIT}"))
+        if inner:
+            raise VerificationError(f"{BAGIT} is missing; the pack is in the folder {inner[0]} of this folder")
     return files

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import Register
-from minivess.compliance.proofs.canonical import digest_of, parse_json
+from minivess.compliance.proofs.canonical import digest_of
+from minivess.compliance.release.pack_files import json_of
 from minivess.compliance.rules.looks import LookHistory
+from minivess.compliance.verification.pack_checks.lineage import EVENTS, run_ids
 from minivess.foundation.digests import digest_bytes
-from minivess.foundation.errors import InputError, VerificationError
+from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.evaluation.evaluation import Looks
 from minivess.records.log.entry import Entry, EntryBody, Outcome
@@ -18,33 +19,42 @@ from minivess.records.log.payloads.looks import CriteriaRegistered, Evaluated, L
 from minivess.records.people.approval import UnsealRequest
 
 ODOMETER = "data/evaluation/odometer.json"
-EVENTS = "data/lineage/events.jsonl"
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 """Folders whose every file must be the recorded output of an action; `ODOMETER` and `EVENTS` are derived instead."""
-_LIMIT = 64 << 20
+_LIMIT = 1 << 20
+"""Bytes of the odometer."""
 
 
 @implements("REQ-038", "RC-13")
 def check_provenance(files: Mapping[str, bytes], entries: Sequence[Entry]) -> str:
-    """Every result in the pack was recorded when it was made, and every recorded run has its lineage event.
+    """Every result in the pack was recorded when it was made.
 
     Returns:
         In words what holds.
 
     Raises:
-        VerificationError: names the first file that no entry made, or the first entry without an event.
+        VerificationError: names the first file that no entry made.
     """
     made = {item.digest for body in _completed(entries) for item in body.outputs}
     results = [name for name in sorted(files) if name.startswith(MADE) and name not in {ODOMETER, EVENTS}]
     for name in results:
         if digest_bytes(files[name]) not in made:
             raise VerificationError(f"{name} has no entry in the log: no completed action names it as its output")
-    runs = _event_runs(files)
+    return f"{len(results)} results, each the recorded output of an action"
+
+
+@implements("REQ-038", "RC-13")
+def check_event_runs(files: Mapping[str, bytes], entries: Sequence[Entry]) -> None:
+    """Every recorded run has a lineage event: all that is asked of packs of layout 1.
+
+    Raises:
+        VerificationError: names the first entry without an event, or the first line that is no event.
+    """
+    runs = run_ids(files)
     for entry in entries:
         run = entry.body.context.openlineage_run
         if run is not None and str(run) not in runs:
             raise VerificationError(f"entry {entry.body.index} has no event in {EVENTS}")
-    return f"{len(results)} results, each the recorded output of an action"
 
 
 @implements("REQ-038", "RC-13")
@@ -112,12 +122,7 @@ def check_odometer(files: Mapping[str, bytes], openings: int) -> str:
     Raises:
         VerificationError: it states something else.
     """
-    if ODOMETER not in files:
-        raise VerificationError(f"{ODOMETER} is missing")
-    try:
-        stated = parse_json(files[ODOMETER], limit=_LIMIT)
-    except InputError as error:
-        raise VerificationError(f"{ODOMETER}: {error.message}") from None
+    stated = json_of(files, ODOMETER, limit=_LIMIT)
     if stated != {"openings": openings} or isinstance(stated["openings"], bool):
         raise VerificationError(f"{ODOMETER} does not state the {openings} look(s) at the test set that the log holds")
     return f"{openings} look(s), each after criteria, request and another person's approval"
@@ -164,13 +169,3 @@ def _check_opening(body: EntryBody, asked: LookRequested | None, *, approved: bo
 
 def _completed(entries: Sequence[Entry]) -> list[EntryBody]:
     return [entry.body for entry in entries if entry.body.outcome is Outcome.COMPLETED]
-
-
-def _event_runs(files: Mapping[str, bytes]) -> set[str]:
-    runs: set[str] = set()
-    for number, line in enumerate(files.get(EVENTS, b"").splitlines(), start=1):
-        try:
-            runs.add(str(json.loads(line)["run"]["runId"]))
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise VerificationError(f"{EVENTS}:{number} is not an OpenLineage event") from None
-    return runs

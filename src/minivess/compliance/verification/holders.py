@@ -6,6 +6,7 @@ remembers. A copy of the log that was made before an approval cannot get the cos
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from minivess.compliance.rules.looks import LookHistory
@@ -13,6 +14,7 @@ from minivess.compliance.rules.standing import Standing
 from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.foundation.implements import implements
 
+COSIGNATURE_NAME = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.cosignature", re.ASCII)
 COSIGNATURE = "signatures/{}.cosignature"
 """The file with a holder's cosignature line, by the holder's id."""
 
@@ -37,23 +39,27 @@ def check_holders(files: Mapping[str, bytes], checkpoint: str, standing: Standin
     """Judge the holders' cosignatures over a pack's checkpoint; returns in words who gave one.
 
     Raises:
-        VerificationError: a holder's is missing or wrong.
+        VerificationError: a holder's is missing or wrong, or the pack has one of somebody else.
     """
     holders, keys = holders_of(standing), standing.witnesses
+    for name in sorted(files):
+        match = COSIGNATURE_NAME.fullmatch(name)
+        if match is not None and match[1] not in holders:
+            raise VerificationError(f"{name} is unexpected: {match[1]} does not hold the key of the test set")
     vouched = keys.cosigners(checkpoint)
     for holder in holders:
-        if holder in vouched:
-            continue
         line = files.get(COSIGNATURE.format(holder))
-        if line is None:
+        if line is None and holder not in vouched:
             raise VerificationError(
                 f"{holder} holds the key of the test set and has not cosigned the pack's checkpoint",
                 hint=f"minivess release cosign PACK --as {holder}",
             )
+        if line is None:
+            continue
         try:
-            found = keys.cosigners(checkpoint + line.decode("utf-8"))
+            found = keys.cosigners(checkpoint + line.decode("utf-8")) if line.count(b"\n") == 1 else {}
         except (UnicodeDecodeError, MinivessError):
             raise VerificationError(f"the cosignature of {holder} is wrong") from None
         if holder not in found:
-            raise VerificationError(f"the cosignature of {holder} is not by the key that the log knows")
+            raise VerificationError(f"the cosignature of {holder} is not one line by the key that the log knows")
     return "" if not holders else f"; the checkpoint is cosigned by {', '.join(holders)}, who held the test set's key"

@@ -18,7 +18,6 @@ from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.merkle import Frontier, leaf_hash
-from minivess.compliance.proofs.timestamp import verify_timestamp
 from minivess.compliance.rules.looks import ACTIONS as TEST_SET_ACTIONS
 from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.verification.belief import vouching
@@ -186,6 +185,8 @@ def _seen(said: TimeAttested, trust: Trust | None, authorities: bytes | None) ->
     if said.token is not None:
         if authorities is None:
             return None
+        from minivess.compliance.proofs.timestamp import verify_timestamp  # X.509, which other attestations do not need
+
         stamped = verify_timestamp(said.note, from_base64(said.token), authorities)
         return stamped.time, f"a time authority (serial number {stamped.serial})"
     if trust is None or not trust.policy.witnesses:

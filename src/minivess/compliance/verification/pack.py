@@ -1,46 +1,49 @@
-"""Judging an evidence pack, offline: archive, bag, log, proofs, provenance, test-set conduct and release signatures."""
+"""Judging an evidence pack, offline: archive, bag, log, layout, proofs, provenance, test-set conduct and signatures."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from minivess.compliance.identity.approvals import check_policy
 from minivess.compliance.identity.register import Register
-from minivess.compliance.proofs.canonical import parse_json
-from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.envelope import parse_envelope
-from minivess.compliance.proofs.merkle import leaf_hash, verify_inclusion
-from minivess.compliance.proofs.tlog_proof import parse_proof
+from minivess.compliance.release.chain import JudgedChain, judge_chain
+from minivess.compliance.release.layout import check_files
+from minivess.compliance.release.pack_files import json_of, lines_of, text_of
+from minivess.compliance.rules.standing import Standing
 from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST, check_bag, read_pack
-from minivess.compliance.verification.belief import Believed, LogAtHand, believe, keys_by_roots
-from minivess.compliance.verification.conduct import check_odometer, check_openings, check_provenance
+from minivess.compliance.verification.conduct import check_event_runs, check_odometer, check_openings, check_provenance
 from minivess.compliance.verification.holders import check_holders
 from minivess.compliance.verification.log import verify_entries
 from minivess.compliance.verification.look_times import look_times_in_words
-from minivess.compliance.verification.trust import LAYOUT, Trust, read_trust
+from minivess.compliance.verification.pack_checks.inclusion import CHECKPOINT, check_proofs
+from minivess.compliance.verification.pack_checks.layout import FIRST, NEWEST, UNCHECKED, check_layout, layout_of
+from minivess.compliance.verification.pack_checks.lineage import check_lineage
+from minivess.compliance.verification.trust import Trust, read_trust
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.artifact import Artifact
+from minivess.records.device.preparation import ReleasePrepared
+from minivess.records.log.entry import Entry
 from minivess.records.people.approval import Manifestation, Policy
-from minivess.records.verdict import Check, Verdict
+from minivess.records.verdict import OWN_KEYS, Check, Verdict
 
 ENTRIES, DETAILS = "data/audit/entries.jsonl", "data/audit/details.jsonl"
-CHECKPOINT, POLICY = "data/audit/checkpoint.txt", "data/release/policy.json"
-_PROOF = re.compile(r"data/audit/proofs/(0|[1-9][0-9]{0,15})\.tlog-proof", re.ASCII)
-_PROOFS = "data/audit/proofs/"
+POLICY = "data/release/policy.json"
 _POLICY_LIMIT = 1 << 20
 SIGNATURES_CHECK = "release signatures"
 """Name of the check that fails on a pack that waits for its signatures."""
 
 
-@implements("REQ-038", "REQ-151", "REQ-152", "RC-13")
+@implements("REQ-038", "REQ-151", "REQ-152", "REQ-221", "RC-13")
 def verify_pack(path: Path, *, trust: Path | None = None) -> Verdict:
     """Judge a pack.
 
@@ -50,7 +53,7 @@ def verify_pack(path: Path, *, trust: Path | None = None) -> Verdict:
             verdict says `trusted=False`. With one that names no release rules the verdict is LIMITED.
 
     Returns:
-        The checks in order. It holds when none failed; the first failure names what is wrong.
+        The checks in order. It is VERIFIED when all passed and none was left out; the first failure names what is wrong.
 
     Raises:
         InputError: the path is no zip and no folder, is too large, or the trust file is malformed.
@@ -59,8 +62,87 @@ def verify_pack(path: Path, *, trust: Path | None = None) -> Verdict:
     try:
         files, container = read_pack(path)
     except VerificationError as error:
-        return Verdict(subject=path.name, checks=(_failed("archive", error),), trusted=False)
+        return _verdict(path.name, [_failed("archive", error)], trusted)
     return judge_files(files, subject=path.name, container=container, trusted=trusted)
+
+
+@dataclass(frozen=True)
+class _Pack:
+    """A pack whose log holds, and what the verifier knows."""
+
+    files: Mapping[str, bytes]
+    lines: Sequence[bytes]
+    """The canonical bytes of each entry."""
+    checkpoint: str
+    entries: Sequence[Entry]
+    standing: Standing
+    trusted: Trust | None
+    layout: int
+
+    @property
+    def register(self) -> Register:
+        """The people of the log."""
+        return self.standing.register
+
+    @cached_property
+    def release(self) -> tuple[ReleasePrepared, JudgedChain]:
+        """What the last entry of the log says, and the entries that it rests on.
+
+        Raises:
+            VerificationError: the log does not end with the preparation of a release, or an entry does not fit.
+        """
+        return judge_chain(self.entries)
+
+
+class _Row(NamedTuple):
+    """A check of a pack whose log holds."""
+
+    name: str
+    first: int
+    last: int
+    """The layouts of packs that it is for."""
+    judge: Callable[[_Pack], str]
+    needs: str | None = None
+    """The check without which there is nothing to judge."""
+
+
+def _check_made(pack: _Pack) -> str:
+    """The provenance of layout 1; later layouts have a check of their own for lineage."""
+    found = check_provenance(pack.files, pack.entries)
+    check_event_runs(pack.files, pack.entries)
+    return found
+
+
+def _check_chain(pack: _Pack) -> str:
+    prepared, chain = pack.release
+    device, entries = prepared.device, len(set(prepared.chain.references()))
+    return (
+        f"{device.name} {device.version} of model {chain.model} rests on {entries} entries, each of what it should be"
+    )
+
+
+def _check_conduct(pack: _Pack) -> str:
+    return check_odometer(pack.files, check_openings(pack.entries, pack.register))
+
+
+def _check_signed(pack: _Pack) -> str:
+    signed = _check_signatures(pack.files, pack.register, len(pack.entries), pack.trusted)
+    return signed + check_holders(pack.files, pack.checkpoint, pack.standing)
+
+
+_ROWS = (
+    _Row("layout", FIRST, NEWEST, lambda pack: check_layout(pack.layout, pack.standing.rules, pack.trusted)),
+    _Row("chain", NEWEST, NEWEST, _check_chain),
+    _Row("files", NEWEST, NEWEST, lambda pack: check_files(pack.files, *pack.release), needs="chain"),
+    _Row("proofs", FIRST, NEWEST, lambda pack: check_proofs(pack.files, pack.lines, pack.register, pack.trusted)),
+    _Row("provenance", FIRST, FIRST, _check_made),
+    _Row("provenance", NEWEST, NEWEST, lambda pack: check_provenance(pack.files, pack.entries)),
+    _Row("lineage", NEWEST, NEWEST, lambda pack: check_lineage(pack.files, pack.entries)),
+    _Row("test-set odometer", FIRST, NEWEST, _check_conduct),
+    _Row("look times", FIRST, NEWEST, lambda pack: look_times_in_words(pack.entries, pack.trusted, lines=pack.lines)),
+    _Row(SIGNATURES_CHECK, FIRST, NEWEST, _check_signed),
+)
+"""The checks after those of archive, bag and log, in order."""
 
 
 def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, trusted: Trust | None) -> Verdict:
@@ -77,80 +159,51 @@ def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, tru
         _check("bag", lambda: check_bag(files)),
     ]
     try:
-        lines = _lines(files, ENTRIES)
-        details = [None if line == b"null" else line for line in _lines(files, DETAILS)]
-        checkpoint = _text(files, CHECKPOINT)
+        lines = lines_of(files, ENTRIES)
+        details = [None if line == b"null" else line for line in lines_of(files, DETAILS)]
+        checkpoint = text_of(files, CHECKPOINT)
     except VerificationError as error:
-        return Verdict(subject=subject, checks=(*checks, _failed("log entries", error)), trusted=False)
+        return _verdict(subject, [*checks, _failed("log entries", error)], trusted)
     log_checks, standing, entries = verify_entries(
         zip(lines, chain(details, repeat(None)), strict=False),
         checkpoint,
         trust=trusted,
     )
-    checks, register = checks + log_checks, standing.register
+    checks += log_checks
     if len(details) != len(lines):
         words = f"{DETAILS} has {len(details)} lines for {len(lines)} entries"
         checks.append(Check(name="log details", passed=False, detail=words))
-    if all(check.passed for check in log_checks):
-        checks += [
-            _check("proofs", lambda: _check_proofs(files, lines, register, trusted)),
-            _check("provenance", lambda: check_provenance(files, entries)),
-            _check("test-set odometer", lambda: check_odometer(files, check_openings(entries, register))),
-            _check("look times", lambda: look_times_in_words(entries, trusted, lines=lines)),
-            _check(
-                SIGNATURES_CHECK,
-                lambda: (
-                    _check_signatures(files, register, len(entries), trusted)
-                    + check_holders(files, checkpoint, standing)
-                ),
-            ),
-        ]
-    if trusted is not None:
-        checks.append(_check("layout", lambda: _check_layout(trusted)))
-    holds = all(check.passed for check in checks)
-    limits = () if trusted is None else trusted.limits
-    return Verdict(subject=subject, checks=tuple(checks), trusted=trusted is not None and holds, limits=limits)
+    if not all(check.passed for check in log_checks):
+        return _verdict(subject, checks, trusted)
+    try:
+        layout = layout_of(entries)
+    except VerificationError as error:
+        return _verdict(subject, [*checks, _failed("layout", error)], trusted)
+    pack = _Pack(files, lines, checkpoint, entries, standing, trusted, layout)
+    for row in _ROWS:
+        if row.first <= layout <= row.last and row.needs not in {check.name for check in checks if not check.passed}:
+            checks.append(_check(row.name, partial(row.judge, pack)))
+    return _verdict(subject, checks, trusted, layout=layout, unchecked=UNCHECKED[layout])
 
 
-def _check_layout(trusted: Trust) -> str:
-    if trusted.layout > LAYOUT:
-        raise VerificationError(
-            f"the pack is of layout {LAYOUT}, and the trust file asks for {trusted.layout} at least"
-        )
-    return f"layout {LAYOUT}, and {trusted.layout} at least is asked for"
-
-
-def _check_proofs(files: Mapping[str, bytes], lines: list[bytes], register: Register, trusted: Trust | None) -> str:
-    names = [name for name in sorted(files) if name.startswith(_PROOFS)]
-    if not names:
-        raise VerificationError(f"no inclusion proof in {_PROOFS}")
-    checkpoint = _text(files, CHECKPOINT)
-    head = parse_note(checkpoint).checkpoint
-    for name in names:
-        match = _PROOF.fullmatch(name)
-        index = int(match[1]) if match else len(lines)
-        if index >= len(lines):
-            raise VerificationError(f"{name} is a proof of no entry of this log")
-        try:
-            proof = parse_proof(_text(files, name))
-            if proof.index != index or proof.extra is not None:
-                raise VerificationError("it is for another entry than its name says, or carries extra data")
-            believed = Believed(head.size, head.root)
-            if proof.checkpoint != checkpoint:  # that one was judged with the log
-                believed = _believe_too(proof.checkpoint, head.origin, register, trusted)
-            verify_inclusion(leaf_hash(lines[index]), index, believed.size, proof.hashes, believed.root)
-        except MinivessError as error:
-            raise VerificationError(f"{name}: {error.message}") from None
-    return f"{len(names)} inclusion proofs lead to a signed checkpoint"
-
-
-def _believe_too(note: str, origin: str, register: Register, trusted: Trust | None) -> Believed:
-    """Another checkpoint in the pack than that of its log: it is held to all that that one is held to."""
-    believed = believe(note, Trust.of_register(register), origin)
-    if trusted is None:
-        return believed
-    keys = keys_by_roots(register, trusted, origin, believed.size)
-    return believe(note, trusted, LogAtHand(origin, keys=keys))
+def _verdict(
+    subject: str,
+    checks: Sequence[Check],
+    trusted: Trust | None,
+    *,
+    layout: int | None = None,
+    unchecked: tuple[str, ...] = (),
+) -> Verdict:
+    passed = all(check.passed for check in checks)
+    return Verdict(
+        subject=subject,
+        checks=tuple(checks),
+        trusted=trusted is not None and passed,
+        trust=OWN_KEYS if trusted is None else trusted.source,
+        layout=layout,
+        unchecked=unchecked,
+        limits=() if trusted is None else trusted.limits,
+    )
 
 
 def _check_signatures(files: Mapping[str, bytes], register: Register, entries: int, trusted: Trust | None) -> str:
@@ -189,36 +242,16 @@ def _check_signatures(files: Mapping[str, bytes], register: Register, entries: i
 
 def _policy(files: Mapping[str, bytes]) -> Policy:
     try:
-        value: Any = parse_json(files[POLICY], limit=_POLICY_LIMIT)
+        value: Any = json_of(files, POLICY, limit=_POLICY_LIMIT)
         if set(value) != {"policy", "gates"} or not isinstance(value["gates"], list):
             raise VerificationError(f"{POLICY} is not a policy with its gates")
         return Policy.model_validate(value["policy"])
-    except KeyError:
-        raise VerificationError(f"{POLICY} is missing") from None
-    except (InputError, ValidationError, TypeError):
+    except (ValidationError, TypeError):
         raise VerificationError(f"{POLICY} is not a policy with its gates") from None
 
 
 def _words(item: Manifestation) -> str:
     return f"{item.printed_name} ({item.role.value}, {item.meaning.value}, {item.time:%Y-%m-%d %H:%M} UTC)"
-
-
-def _lines(files: Mapping[str, bytes], name: str) -> list[bytes]:
-    if name not in files:
-        raise VerificationError(f"{name} is missing")
-    lines = files[name].split(b"\n")
-    if lines.pop() != b"":
-        raise VerificationError(f"{name} is cut off: its last line has no end")
-    return lines
-
-
-def _text(files: Mapping[str, bytes], name: str) -> str:
-    if name not in files:
-        raise VerificationError(f"{name} is missing")
-    try:
-        return files[name].decode("utf-8")
-    except UnicodeDecodeError:
-        raise VerificationError(f"{name} is not UTF-8 text") from None
 
 
 def _check(name: str, judge: Callable[[], str]) -> Check:

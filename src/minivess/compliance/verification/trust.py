@@ -9,7 +9,7 @@ rules, so a verdict by it is LIMITED.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +22,7 @@ from minivess.compliance.proofs.canonical import parse_json
 from minivess.compliance.proofs.checkpoint import parse_note, raw_ed25519
 from minivess.compliance.proofs.cosignature import LOG, VerifierKey, parse_verifier_key, verifier_key
 from minivess.compliance.proofs.tlog_policy import LogPolicy, parse_policy, policy_text
+from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
@@ -32,8 +33,6 @@ from minivess.records.people.identity import Identity, KeyAlgorithm, Meaning, Pu
 from minivess.records.people.roles import IdentityKind, Role
 
 FORMAT = "minivess-trust/2"
-LAYOUT = 1
-"""Layout of the packs that this version writes and reads."""
 LEAST_RULES = (
     PolicyRule(role=Role.REVIEWER, meaning=Meaning.REVIEW),
     PolicyRule(role=Role.RELEASE_MANAGER, meaning=Meaning.APPROVAL),
@@ -41,6 +40,8 @@ LEAST_RULES = (
 """Signatures that every release needs."""
 NO_RULES = "the trust file names no release rules"
 _LIMIT = 1 << 20
+_SHOWN = 12
+"""Hexadecimal digits of a trust file's digest that a verdict shows."""
 _HINT = "`minivess audit trust FILE` writes one"
 
 
@@ -136,6 +137,8 @@ class Trust:
     layout: int = 1
     limits: tuple[str, ...] = ()
     """What is not checked for lack of it, in words; the verdict is LIMITED."""
+    source: str = "keys that the caller gave"
+    """Where the keys came from, in words, as a verdict names it."""
 
     @classmethod
     def of_key(cls, key: PublicKey, witnesses: WitnessPolicy | None = None) -> Trust:
@@ -208,6 +211,7 @@ def write_trust(
     witnesses: WitnessPolicy | None = None,
     rules: tuple[PolicyRule, ...] = (),
     known: str | None = None,
+    layout: int = 1,
 ) -> str:
     """What a log says of itself, as a trust file of format 2, for somebody who takes it from a source they trust.
 
@@ -217,6 +221,7 @@ def write_trust(
         witnesses: who must vouch for its checkpoints.
         rules: the signatures a release needs at least.
         known: its newest checkpoint.
+        layout: the least layout of its packs.
     """
     people = [one for one in register.identities if one.kind is IdentityKind.PERSON]
     services = [one for one in register.identities if one.kind is IdentityKind.SERVICE]
@@ -233,7 +238,7 @@ def write_trust(
         release=TrustedRelease(rules=rules, signers=tuple(TrustedSigner.of(one) for one in people)),
         services=tuple(_key(one) for one in (*services, *itself)),
         known=known,
-        layout=LAYOUT,
+        layout=layout,
     )
     plain = {name: value for name, value in file.model_dump(mode="json").items() if value not in (None, [])}
     return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
@@ -260,13 +265,15 @@ def parse_trust(data: str | bytes) -> Trust:
 
 
 def read_trust(path: Path) -> Trust:
-    """Read a trust file.
+    """Read a trust file. Verdicts name it and the first twelve digits of its digest.
 
     Raises:
         InputError: the file is missing or malformed.
     """
     try:
-        return parse_trust(read_limited(path, limit=_LIMIT))
+        data = read_limited(path, limit=_LIMIT)
+        source = f"the trust file {path.name} ({digest_bytes(data)[: len('sha256:') + _SHOWN]})"
+        return replace(parse_trust(data), source=source)
     except InputError as error:
         raise InputError(error.message, path=path.name, hint=error.hint or _HINT) from None
 

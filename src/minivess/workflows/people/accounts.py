@@ -306,6 +306,7 @@ def trusted_keys(services: WorkspaceReader) -> str:
         witnesses=services.project.witnesses,
         rules=_release_rules(services),
         known=services.log.checkpoint(),
+        layout=services.log.standing.rules.layout,
     )
 
 

@@ -15,7 +15,8 @@ from minivess.compliance.proofs.envelope import parse_envelope
 from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST
 from minivess.compliance.verification.holders import holders_of
-from minivess.compliance.verification.pack import CHECKPOINT, SIGNATURES_CHECK, verify_pack
+from minivess.compliance.verification.pack import SIGNATURES_CHECK, verify_pack
+from minivess.compliance.verification.pack_checks.inclusion import CHECKPOINT
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.files import read_limited

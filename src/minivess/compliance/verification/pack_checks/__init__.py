@@ -1,0 +1,1 @@
+"""Checks of an evidence pack that need its log: layout, proofs and lineage."""

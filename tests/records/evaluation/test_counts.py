@@ -147,6 +147,7 @@ def place(path: str) -> Callable[[dict[str, Any], Any], None]:
         ("cases/2/dice", 0.9, "Extra inputs are not permitted"),
         ("cases", [], "needs cases, each with counts"),
         ("conventions/bootstrap_unit", "case", "the bootstrap unit 'case' is none of subject, group"),
+        ("conventions/bootstrap", 100_001, "100001 resamples are more than 100000"),
         ("format", None, "cases with counts need the format minivess-evaluation/2"),
         ("format", "minivess-evaluation/3", "Input should be 'minivess-evaluation/2'"),
     ],

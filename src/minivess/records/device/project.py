@@ -10,7 +10,7 @@ from minivess.records.base import Record, ShortText, Slug, Statement
 from minivess.records.data.source import Data
 from minivess.records.data.split import Split
 from minivess.records.device.witnesses import WitnessPolicy
-from minivess.records.evaluation.evaluation import Criterion, Looks
+from minivess.records.evaluation.evaluation import MOST_RESAMPLES, Criterion, Looks
 from minivess.records.models.model import TrainingSpec
 from minivess.records.models.specifications import DEFAULT, ModelSpec
 
@@ -44,7 +44,7 @@ class Evaluation(Record):
 
     tolerance_um: Annotated[float, Field(gt=0)] = 2.0
     """Surface tolerance of the normalised surface distance, in micrometres."""
-    bootstrap: Annotated[int, Field(ge=100)] = 2000
+    bootstrap: Annotated[int, Field(ge=100, le=MOST_RESAMPLES)] = 2000
     """Number of bootstrap resamples."""
     criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
     """The acceptance criteria."""

@@ -16,6 +16,8 @@ FORMAT = "minivess-evaluation/2"
 """Of records whose cases hold counts. Records of version 0.1.0 name no format, and their cases hold ratios."""
 
 BOOTSTRAP_UNIT = "subject"
+MOST_RESAMPLES = 100_000
+"""So that a verifier computes an interval in seconds."""
 CONFIDENCE = 0.95
 """That the intervals of all looks at one test set are held to together."""
 
@@ -246,6 +248,8 @@ class EvaluationRecord(Record):
             raise ValueError(f"the format {FORMAT} needs cases, each with counts")
         if self.conventions.bootstrap_unit not in UNITS:
             raise ValueError(f"the bootstrap unit {self.conventions.bootstrap_unit!r} is none of {', '.join(UNITS)}")
+        if self.conventions.bootstrap > MOST_RESAMPLES:
+            raise ValueError(f"{self.conventions.bootstrap} resamples are more than {MOST_RESAMPLES}")
         self._check_cases([case for case in self.cases if isinstance(case, CaseCounts)])
         return self
 

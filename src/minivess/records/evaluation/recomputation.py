@@ -26,7 +26,7 @@ from minivess.records.evaluation.intervals import mean_interval
 from minivess.records.evaluation.measures import DICE, MEASURES, OVER_BASELINE
 
 NOT_STATED = "not there"
-"""How a difference shows a figure that only one side has."""
+"""How a difference shows what only one side has."""
 
 
 class Figures(Record):
@@ -45,17 +45,19 @@ class Figures(Record):
 
 
 class Difference(Record):
-    """One figure that is stated otherwise than it is computed."""
+    """One place of an evaluation that is not what follows from what it rests on."""
 
     figure: str
-    """Its place in the record, as `aggregates.dice.mean`."""
+    """The place in the record, as `aggregates.dice.mean`."""
     stated: str
     computed: str
+    by: str
+    """What `computed` follows from."""
 
     @property
     def sentence(self) -> str:
         """The difference for people."""
-        return f"{self.figure} is {self.stated} in the evaluation, and {self.computed} by the counts of its cases"
+        return f"{self.figure} is {self.stated} in the evaluation, and {self.computed} by {self.by}"
 
 
 def calibration_error(bins: Sequence[Bins]) -> float:
@@ -163,10 +165,10 @@ def first_difference(record: EvaluationRecord, plan: AnalysisPlan) -> Difference
     cases = _counted(record)
     stated = dict(_planned(record.conventions, record.threshold, {name for case in cases for name in case.counts}))
     planned = dict(_planned(plan.conventions, plan.mask_threshold, {DICE, *plan.measures}))
-    if (found := _compared(stated, planned)) is not None:
+    if (found := _compared(stated, planned, by="its registered plan")) is not None:
         return found
     told = Figures(**{name: getattr(record, name) for name in Figures.model_fields})
-    return _compared(dict(_texts(told)), dict(_texts(recomputed(record, plan))))
+    return _compared(dict(_texts(told)), dict(_texts(recomputed(record, plan))), by="the counts of its cases")
 
 
 def _counted(record: EvaluationRecord) -> list[CaseCounts]:
@@ -179,11 +181,11 @@ def _counted(record: EvaluationRecord) -> list[CaseCounts]:
     return cases
 
 
-def _compared(stated: Mapping[str, str], computed: Mapping[str, str]) -> Difference | None:
+def _compared(stated: Mapping[str, str], computed: Mapping[str, str], *, by: str) -> Difference | None:
     for name in {**computed, **stated}:
         pair = stated.get(name, NOT_STATED), computed.get(name, NOT_STATED)
         if pair[0] != pair[1]:
-            return Difference(figure=name, stated=pair[0], computed=pair[1])
+            return Difference(figure=name, stated=pair[0], computed=pair[1], by=by)
     return None
 
 

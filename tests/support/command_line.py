@@ -45,8 +45,9 @@ def run_here(*arguments: str, folder: Path, environment: Mapping[str, str] | Non
     ):
         for name, value in {"PYDANTIC_DISABLE_PLUGINS": "__all__", **(environment or {})}.items():
             patch.setenv(name, value)
-        for name, value in {"argv": ["minivess", *arguments], "stdin": nothing, "stdout": out, "stderr": err}.items():
-            patch.setattr(sys, name, value)
+        own = {"argv": ["minivess", *arguments], "stdin": nothing, "stdout": out, "stderr": err}
+        for name, thing in own.items():
+            patch.setattr(sys, name, thing)
         with pytest.raises(SystemExit) as done:
             main()
         gc.set_threshold(*thresholds)

@@ -19,7 +19,7 @@ Feature: The evidence pack is complete and in standard formats
   Scenario: A result without an entry is not put into a pack
     Given the evaluation was changed by hand afterwards
     When the pack is built
-    Then it is refused because "evaluation/evaluation.json has no entry in the log"
+    Then it is refused because "data/evaluation/evaluation.json is sha256:"
     And no pack was written
 
   @REQ-040

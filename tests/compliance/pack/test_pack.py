@@ -10,13 +10,12 @@ import pytest
 
 from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.pack.pack import BuiltPack, add_signature, build_pack
+from minivess.compliance.pack.pack import BuiltPack, add_cosignature, add_signature, build_pack, prepare_pack
 from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.rules.log_facts import read_log
 from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, VerificationError
-from minivess.records.log.entry import Context
 from minivess.records.people.identity import Meaning
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.records.verdict import VerdictState
@@ -33,7 +32,7 @@ def release(tmp_path: Path) -> Release:
 
 def _sign(built: BuiltPack, release: Release, who: Signer, meaning: Meaning) -> None:
     page = digest_bytes(read_archive(built.path.read_bytes())["data/index.html"])
-    envelope = sign_for(built.tag_manifest_digest, page, who, meaning, len(release.log.entries))
+    envelope = sign_for(built.tag_manifest_digest, page, who, meaning, len(release.log.entries) + 1)
     add_signature(built.path, who.identity.id, envelope)
 
 
@@ -46,20 +45,22 @@ def test_a_pack_signed_with_keystore_keys_holds_after_the_second_signature(tmp_p
         keystore.create(name, name.title(), IdentityKind.PERSON, (role,), "correct horse battery staple")
         people.append(keystore.unlock(name, "correct horse battery staple"))
         release.log.enrol(logs.cleo(), people[-1])
-    built = build_pack(release.inputs(), tmp_path / "pack.zip")
+    built = release.build(tmp_path / "pack.zip")
     first = verify_pack(built.path).first_failure
     assert first is not None
     assert first.name == "release signatures"
     _sign(built, release, people[0], Meaning.REVIEW)
     assert verify_pack(built.path).first_failure is not None
     _sign(built, release, people[1], Meaning.APPROVAL)
+    assert release.prepared is not None
+    add_cosignature(built.path, "ben", logs.ben().cosign(release.prepared.checkpoint, 1_800_000_000))
     verdict = verify_pack(built.path)
     assert verdict.state is VerdictState.LIMITED, verdict.first_failure
 
 
 @pytest.mark.verifies("REQ-037", "RC-08")
 def test_nobody_signs_twice(release: Release, tmp_path: Path) -> None:
-    built = build_pack(release.inputs(), tmp_path / "pack.zip")
+    built = release.build(tmp_path / "pack.zip")
     _sign(built, release, logs.ben(), Meaning.REVIEW)
     before = built.path.read_bytes()
     with pytest.raises(RefusedError, match="already signed"):
@@ -76,7 +77,7 @@ def test_something_else_than_a_pack_is_not_signed(release: Release, tmp_path: Pa
 
 @pytest.mark.verifies("REQ-040")
 def test_the_pack_says_nothing_about_the_machine_or_its_folders(release: Release, tmp_path: Path) -> None:
-    built = build_pack(release.inputs(), tmp_path / "a" / "pack.zip")
+    built = release.build(tmp_path / "a" / "pack.zip")
     assert str(tmp_path).encode() not in built.path.read_bytes()
 
 
@@ -85,31 +86,49 @@ def test_releases_in_other_folders_give_the_same_bytes(tmp_path: Path) -> None:
     first, second = (make_release(tmp_path / name) for name in ("one", "two-with-another-name"))
     # signatures of people are randomised, so both are built from one log
     second.log = first.log
-    packs = [
-        build_pack(item.inputs(), tmp_path / f"{n}.zip").path.read_bytes() for n, item in enumerate((first, second))
-    ]
+    packs = [first.build(tmp_path / "0.zip").path.read_bytes()]
+    second.prepared = first.prepared
+    packs.append(second.build(tmp_path / "1.zip").path.read_bytes())
     assert packs[0] == packs[1]
 
 
-@pytest.mark.verifies("REQ-036", "RC-06")
+@pytest.mark.verifies("REQ-036", "REQ-228", "RC-06", "RC-97")
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("models/model.onnx", "models/model.onnx has no entry"),
-        ("data/split.json", "datasets/split.json has no entry"),
-        ("evidence/evaluation/figures/measures.svg", "evaluation/figures/measures.svg has no entry"),
-        ("evidence/evaluation/figures/added.png", "evaluation/figures/added.png has no entry"),
-        ("models/members/seed-7/run.json", "models/members/seed-7.json has no entry"),
+        ("models/model.onnx", "data/models/model.onnx is sha256:[0-9a-f]{64}, the export of entry [0-9]+ made sha256:"),
+        ("data/split.json", "data/datasets/split.json is sha256:[0-9a-f]{64}, the split of entry [0-9]+ made sha256:"),
+        (
+            "models/members/seed-0/run.json",
+            "data/models/members/seed-0.json is .*, the run of entry [0-9]+ made sha256:",
+        ),
+        (
+            "evidence/evaluation/figures/measures.svg",
+            "data/evaluation/figures/measures.svg is .*, the evaluation of entry",
+        ),
+        (
+            "evidence/evaluation/figures/added.png",
+            "data/evaluation/figures/added.png is .*, and no entry of the release made evaluation/figures/added.png",
+        ),
     ],
 )
-def test_what_no_entry_made_is_named_and_refused(release: Release, tmp_path: Path, name: str, words: str) -> None:
+def test_what_its_entry_did_not_make_is_named_and_refused(
+    release: Release, tmp_path: Path, name: str, words: str
+) -> None:
     path = release.workspace.root / name
     known = path if path.is_file() else release.workspace.root / "models/members/seed-0/run.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(known.read_bytes().replace(b"39.5", b"39.6") + b"\n")
     with pytest.raises(RefusedError, match=words):
-        build_pack(release.inputs(), tmp_path / "pack.zip")
+        release.build(tmp_path / "pack.zip")
     assert not (tmp_path / "pack.zip").exists()
+
+
+@pytest.mark.verifies("REQ-036", "REQ-226")
+def test_runs_that_are_no_members_are_not_in_the_pack(release: Release, tmp_path: Path) -> None:
+    assert (release.workspace.root / "models/members/seed-9/run.json").is_file()
+    files = read_archive(release.build(tmp_path / "pack.zip").path.read_bytes())
+    members = [name for name in files if name.startswith("data/models/members/")]
+    assert members == ["data/models/members/seed-0.json", "data/models/members/seed-1.json"]
 
 
 @pytest.mark.verifies("REQ-036")
@@ -117,28 +136,49 @@ def test_what_no_entry_made_is_named_and_refused(release: Release, tmp_path: Pat
 def test_what_is_missing_is_named(release: Release, tmp_path: Path, name: str) -> None:
     (release.workspace.root / name).unlink()
     with pytest.raises(RefusedError, match=name.rsplit("/", 1)[-1]):
-        build_pack(release.inputs(), tmp_path / "pack.zip")
+        release.build(tmp_path / "pack.zip")
     assert not (tmp_path / "pack.zip").exists()
 
 
 def test_an_entry_without_its_lineage_event_is_named(release: Release, tmp_path: Path) -> None:
-    run = "01890000-0000-7000-8000-00000000ffff"
-    release.log.append(
-        logs.service("pipeline"), "inference", {"decision": "answered"}, context=Context(openlineage_run=run)
+    ready = prepare_pack(release.inputs())
+    log = release.prepare(ready)
+    lines = log.events().splitlines(keepends=True)
+    for left, index in ((lines[1:], 3), (lines[:-1], log.facts.size - 1)):
+        with pytest.raises(RefusedError, match=f"entry {index} "):
+            build_pack(ready, log.facts, b"".join(left), tmp_path / "pack.zip")
+    with pytest.raises(InputError, match=r"lineage/events.jsonl:1: is not an OpenLineage event"):
+        build_pack(ready, log.facts, b"{}\n", tmp_path / "pack.zip")
+    twice = build_pack(
+        ready,
+        log.facts,
+        b"".join([*lines, *lines, b'{"run":{"runId":"x"},"eventType":"START"}\n']),
+        tmp_path / "pack.zip",
     )
-    index = len(release.log.entries) - 1
-    with pytest.raises(RefusedError, match=f"entry {index} "):
-        build_pack(release.inputs(), tmp_path / "pack.zip")
+    assert read_archive(twice.path.read_bytes())["data/lineage/events.jsonl"] == b"".join(lines)
+
+
+@pytest.mark.verifies("REQ-229")
+def test_a_log_that_grew_while_the_pack_was_made_is_refused(release: Release, tmp_path: Path) -> None:
+    ready = prepare_pack(release.inputs())
+    log = release.prepare(ready).copy()
+    log.refuse(logs.cleo(), "release.build")
+    with pytest.raises(RefusedError, match="the log grew while the pack was made"):
+        build_pack(ready, log.facts, log.events(), tmp_path / "pack.zip")
+    release.log.refuse(logs.cleo(), "release.build")
+    with pytest.raises(RefusedError, match="the log grew while the pack was made"):
+        build_pack(ready, release.prepare(ready).facts, log.events(), tmp_path / "pack.zip")
+    assert not (tmp_path / "pack.zip").exists()
 
 
 @pytest.mark.verifies("REQ-035", "RC-11")
 def test_a_gate_left_out_or_failing_stops_the_build(release: Release, tmp_path: Path) -> None:
     inputs = release.inputs()
     with pytest.raises(RefusedError, match="not every gate"):
-        build_pack(release.inputs(gates=inputs.gates[1:]), tmp_path / "pack.zip")
+        release.build(tmp_path / "pack.zip", gates=inputs.gates[1:])
     release.facts = release.facts.model_copy(update={"openings": 2})
     with pytest.raises(RefusedError, match="'test-set' fails: Looks at the sealed test set: 2, required: ≤ 1"):
-        build_pack(release.inputs(), tmp_path / "pack.zip")
+        release.build(tmp_path / "pack.zip")
     assert not (tmp_path / "pack.zip").exists()
 
 
@@ -155,14 +195,15 @@ def test_a_checkpoint_of_other_entries_is_refused(release: Release) -> None:
 def test_a_place_that_cannot_be_written_to_leaves_nothing(release: Release, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(CouldNotCheckError):
-        build_pack(release.inputs(), tmp_path / "file" / "pack.zip")
+        release.build(tmp_path / "file" / "pack.zip")
 
 
 @pytest.mark.verifies("REQ-036")
 def test_the_crate_names_each_file_and_the_actions_that_made_them(release: Release, tmp_path: Path) -> None:
-    files = read_archive(build_pack(release.inputs(), tmp_path / "pack.zip").path.read_bytes())
+    files = read_archive(release.build(tmp_path / "pack.zip").path.read_bytes())
     graph = {item["@id"]: item for item in json.loads(files["data/ro-crate-metadata.json"])["@graph"]}
     data = {name.removeprefix("data/") for name in files if name.startswith("data/")} - {"ro-crate-metadata.json"}
+    data = {name for name in data if not name.startswith(("audit/", "lineage/"))} | {"audit/", "lineage/"}
     assert {part["@id"] for part in graph["./"]["hasPart"]} == data
     assert data <= set(graph)
     references = json.dumps(list(graph.values()))
@@ -174,7 +215,7 @@ def test_the_crate_names_each_file_and_the_actions_that_made_them(release: Relea
 
 @pytest.mark.verifies("REQ-036")
 def test_junit_and_cases_are_readable_by_other_tools(release: Release, tmp_path: Path) -> None:
-    files = read_archive(build_pack(release.inputs(), tmp_path / "pack.zip").path.read_bytes())
+    files = read_archive(release.build(tmp_path / "pack.zip").path.read_bytes())
     suite = ET.fromstring(files["data/traceability/junit.xml"])  # noqa: S314  our own bytes
     assert suite.attrib["tests"] == "1"
     assert [item.attrib["value"] for item in suite.iter("property")] == ["REQ-001", "RC-01"]

@@ -12,7 +12,6 @@ import pytest
 import yaml
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.compliance.pack.pack import build_pack
 from minivess.compliance.proofs.archive import read_archive
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import MinivessError
@@ -175,7 +174,7 @@ def _(story: Story) -> None:
 
 @when("its pack is built")
 def _(story: Story, release: Any) -> None:
-    built = build_pack(release.inputs(), story.folder / "pack.zip")
+    built = release.build(story.folder / "pack.zip")
     story.pack = read_archive(built.path.read_bytes())
 
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.compliance.pack.pack import BuiltPack, add_signature, build_pack
+from minivess.compliance.pack.pack import BuiltPack, add_cosignature, add_signature
 from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.release.gates import judge, load_policy
 from minivess.compliance.results.evidence_files import with_evidence
@@ -98,7 +98,7 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     out = story.folder / f"out-{len(story.built)}" / "pack.zip"
     try:
-        story.built.append(build_pack(story.release.inputs(), out))
+        story.built.append(story.release.build(out))
     except MinivessError as error:
         story.error = error
 
@@ -111,9 +111,12 @@ def _(story: Story) -> None:
 @when("two people sign it")
 def _(story: Story) -> None:
     pack, page = story.built[0], digest_bytes(story.files["data/index.html"])
+    log = story.release.prepared
+    assert log is not None
     for who, meaning in ((logs.ben(), Meaning.REVIEW), (logs.cleo(), Meaning.APPROVAL)):
-        envelope = sign_for(pack.tag_manifest_digest, page, who, meaning, len(story.release.log.entries))
+        envelope = sign_for(pack.tag_manifest_digest, page, who, meaning, len(log.entries))
         add_signature(pack.path, who.identity.id, envelope)
+    add_cosignature(pack.path, "ben", logs.ben().cosign(log.checkpoint, 1_800_000_000))
 
 
 @then("it holds the start page, the documents, the matrix, the log, the lineage, the model, the figures and verify.py")
@@ -301,7 +304,7 @@ def _(story: Story, gate: str) -> None:
 @then(parsers.parse('building the pack is refused because "{words}"'))
 def _(story: Story, words: str) -> None:
     with pytest.raises(MinivessError, match=words):
-        build_pack(story.release.inputs(), story.folder / "pack.zip")
+        story.release.build(story.folder / "pack.zip")
     assert not list(story.folder.rglob("*.zip"))
 
 

@@ -25,6 +25,11 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".py": "text/x-python",
 }
+_FOLDERS = {
+    "audit/": "The log, whose last entry binds the digests of all other files",
+    "lineage/": "The OpenLineage events of its entries",
+}
+"""Folders whose files are written after this one."""
 _RUN_PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 
 
@@ -34,7 +39,7 @@ def crate(dossier: Dossier, files: Mapping[str, bytes]) -> dict[str, Any]:
 
     Args:
         dossier: the release.
-        files: content by name relative to `data/`, without the metadata file itself.
+        files: content by name relative to `data/`, without the metadata file itself, the log and its lineage.
     """
     names_by_digest: dict[str, list[str]] = {}
     for name in sorted(files):
@@ -57,7 +62,7 @@ def crate(dossier: Dossier, files: Mapping[str, bytes]) -> dict[str, Any]:
         "about": {"@id": "#device"},
         "conformsTo": {"@id": _RUN_PROFILE},
         "mainEntity": {"@id": "index.html"},
-        "hasPart": [{"@id": name} for name in sorted(files)],
+        "hasPart": [{"@id": name} for name in sorted([*files, *_FOLDERS])],
         "mentions": [{"@id": action["@id"]} for action in actions],
     }
     descriptor = {
@@ -94,9 +99,17 @@ def crate(dossier: Dossier, files: Mapping[str, bytes]) -> dict[str, Any]:
             )
         ),
     ]
+    folders = [{"@id": name, "@type": "Dataset", "name": words} for name, words in _FOLDERS.items()]
     return {
         "@context": "https://w3id.org/ro/crate/1.2/context",
-        "@graph": [descriptor, root, *context, *(_file(name, files[name]) for name in sorted(files)), *actions],
+        "@graph": [
+            descriptor,
+            root,
+            *context,
+            *folders,
+            *(_file(name, files[name]) for name in sorted(files)),
+            *actions,
+        ],
     }
 
 

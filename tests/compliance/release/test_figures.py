@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.verifies("REQ-231"), pytest.mark.verifies("SU-91")]
 EVALUATION, SEALED = "data/evaluation/evaluation.json", "data/datasets/sealed.json"
 MANIFEST, SPLIT = "data/datasets/manifest.json", "data/datasets/split.json"
 Change = Callable[[Any], object]
+_NEAR = {"cases": ["case-00", "case-77"], "kind": "identical", "score": 0.99, "detail": "alike"}
 
 
 @cache
@@ -82,9 +83,6 @@ def test_what_does_not_follow_is_named_with_both_sides(name: str, change: Change
     with pytest.raises(VerificationError) as error:
         check_figures(_files(name, change), _chain())
     assert words in error.value.message
-
-
-_NEAR = {"cases": ["case-00", "case-77"], "kind": "identical", "score": 0.99, "detail": "alike"}
 
 
 def _flipped(value: Any) -> None:

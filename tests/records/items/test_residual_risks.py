@@ -20,6 +20,11 @@ from tests.support.tiny_tree import FILES, write_tree
 
 pytestmark = pytest.mark.verifies("REQ-231")
 STEPS = ("0.0001", "0.01", "0.1", "1")
+MATRIX = [
+    ["low", "low", "low", "medium"],
+    ["low", "low", "medium", "high"],
+    ["low", "medium", "high", "high"],
+]
 PLAN = {
     "scope": "Everything.",
     "severity": [{"word": word, "meaning": word} for word in ("minor", "serious", "critical")],
@@ -34,11 +39,7 @@ PLAN = {
         {"name": "medium", "acceptable": True, "meaning": "fine"},
         {"name": "high", "acceptable": False, "meaning": "not fine"},
     ],
-    "matrix": [
-        ["low", "low", "low", "medium"],
-        ["low", "low", "medium", "high"],
-        ["low", "medium", "high", "high"],
-    ],
+    "matrix": MATRIX,
     "overall": "All of them.",
     "review": "Before each release.",
 }
@@ -66,7 +67,7 @@ def test_levels_are_those_of_an_independent_look_up(estimates: list[tuple[int, i
     for severity, p1, p2 in estimates:
         product = Decimal(STEPS[p1 - 1]) * Decimal(STEPS[p2 - 1])
         step = next(n for n, upper in enumerate(STEPS) if product <= Decimal(upper))
-        expected.append(PLAN["matrix"][severity - 1][step])
+        expected.append(MATRIX[severity - 1][step])
     assert [found.level(one) for one in found.risks] == expected
     assert found.counts() == {name: expected.count(name) for name in ("low", "medium", "high")}
     assert list(found.counts()) == ["low", "medium", "high"]

@@ -1,0 +1,64 @@
+Feature: Gates, figures and the signing text follow from the log and the files of a release
+
+  Background:
+    Given a pack in which everything is true
+
+  @REQ-230
+  Scenario: The gates of a pack are judged again from its files and its log
+    When the facts of the release are derived
+    Then the gates are those of the pack, each marked as derived or attested
+
+  @REQ-230 @RC-98
+  Scenario Outline: A release with nothing to count fails
+    Given the pack has no <counted>
+    When the gates are judged from its files
+    Then the gate "counts" fails and names "no <counted>"
+
+    Examples:
+      | counted      |
+      | requirements |
+      | risks        |
+      | controls     |
+      | scenarios    |
+
+  @REQ-231
+  Scenario: A figure that does not follow from the counts of the cases is refused
+    Given the mean Dice of the evaluation is stated as 0.999
+    When the figures are computed again
+    Then it is refused because "aggregates.dice.mean is 0.999000 in the evaluation"
+
+  @REQ-231 @RC-98
+  Scenario: A residual risk is looked up in the matrix of the plan
+    Given a residual risk is estimated at a level that the plan does not accept
+    And the release manager prepares the release again
+    When the facts of the release are derived
+    Then it is refused because "the gate risks says"
+
+  @REQ-232 @RC-98
+  Scenario: A falsified gate is refused by name
+    Given the gate "dice" of the pack shows another value
+    And the release manager prepares the release again
+    When the facts of the release are derived
+    Then it is refused because "the gate dice says value 0.999"
+
+  @REQ-232
+  Scenario: A policy with a lower limit than the registered one is refused
+    Given the policy of the pack has a lower limit for "dice"
+    And the release manager prepares the release again
+    When the facts of the release are derived
+    Then it is refused because "the gate dice is not one that entry 21 registered"
+
+  @REQ-232
+  Scenario: What the tool attests is in one file with the name and version of the tool
+    Then the file of attested findings names the tool, its version and the source tree
+
+  @REQ-233
+  Scenario: The start page shows the signing text
+    Then the start page shows each line of the signing text
+
+  @REQ-233 @RC-99
+  Scenario: A signing text that leaves out a line is refused
+    Given the signing text of the pack says nothing of the training runs
+    And the release manager prepares the release again
+    When the facts of the release are derived
+    Then it is refused because "signing-text.txt:"

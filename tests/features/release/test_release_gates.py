@@ -1,0 +1,174 @@
+"""Steps of features/release_gates.feature."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.compliance.proofs.canonical import canonical
+from minivess.compliance.release.chain import judge_chain
+from minivess.compliance.release.facts import FactsOfRelease, facts_of_release
+from minivess.compliance.release.figures import check_figures
+from minivess.compliance.release.gate_facts import read_gate_facts
+from minivess.compliance.release.gates import judge
+from minivess.foundation.errors import VerificationError
+from minivess.records.device.release import GateResult
+from tests.support.builders.layout2_pack import SmallPack, small_pack
+
+scenarios("release_gates.feature")
+
+EVALUATION, TRACE = "data/evaluation/evaluation.json", "data/traceability/data/trace.json"
+RISKS, RESULTS, TEXT = "data/release/risks.json", "data/verification/results.json", "data/signing-text.txt"
+
+
+@dataclass
+class Story:
+    pack: SmallPack
+    changed: dict[str, bytes] = field(default_factory=dict)
+    facts: FactsOfRelease | None = None
+    gates: tuple[GateResult, ...] = ()
+    error: VerificationError | None = None
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {**self.pack.files, **self.changed}
+
+    def change(self, name: str, change: Callable[[Any], object]) -> None:
+        value = json.loads(self.files[name])
+        change(value)
+        self.changed[name] = canonical(value)
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story(small_pack())
+
+
+@given("a pack in which everything is true")
+def _(story: Story) -> None:
+    facts_of_release(story.pack.log.facts.entries, story.pack.files)
+
+
+@given(parsers.parse("the pack has no {counted}"))
+def _(story: Story, counted: str) -> None:
+    def without_risks(value: Any) -> None:
+        value["risks"].clear()
+
+    def without_controls(value: Any) -> None:
+        value["controls"].clear()
+        value["risks"][0]["controls"].clear()
+
+    def without_requirements(value: Any) -> None:
+        value["items"] = [one for one in value["items"] if one["kind"] != "software-requirement"]
+
+    name, change = {
+        "requirements": (TRACE, without_requirements),
+        "risks": (RISKS, without_risks),
+        "controls": (RISKS, without_controls),
+        "scenarios": (RESULTS, lambda value: value["results"].clear()),
+    }[counted]
+    story.change(name, change)
+
+
+@given("the mean Dice of the evaluation is stated as 0.999")
+def _(story: Story) -> None:
+    story.change(EVALUATION, lambda value: value["aggregates"]["dice"].update(mean=0.999))
+
+
+@given("a residual risk is estimated at a level that the plan does not accept")
+def _(story: Story) -> None:
+    story.change(RISKS, lambda value: value["risks"][0]["residual"].update(p1=2))
+
+
+@given(parsers.parse('the gate "{gate}" of the pack shows another value'))
+def _(story: Story, gate: str) -> None:
+    def falsify(value: Any) -> None:
+        next(one for one in value if one["id"] == gate).update(value="0.999", margin="0.149")
+
+    story.change("data/release/gates.json", falsify)
+
+
+@given(parsers.parse('the policy of the pack has a lower limit for "{gate}"'))
+def _(story: Story, gate: str) -> None:
+    def lower(value: Any) -> None:
+        next(one for one in value["gates"] if one["id"] == gate).update(at_least=0.1)
+
+    story.change("data/release/policy.json", lower)
+
+
+@given("the signing text of the pack says nothing of the training runs")
+def _(story: Story) -> None:
+    lines = story.files[TEXT].decode().splitlines(keepends=True)
+    story.changed[TEXT] = "".join(line for line in lines if not line.startswith("run entry")).encode()
+
+
+@given("the release manager prepares the release again")
+def _(story: Story) -> None:
+    story.pack = story.pack.bent(story.changed)
+
+
+@when("the facts of the release are derived")
+def _(story: Story) -> None:
+    try:
+        story.facts = facts_of_release(story.pack.log.facts.entries, story.files)
+    except VerificationError as error:
+        story.error = error
+
+
+@when("the gates are judged from its files")
+def _(story: Story) -> None:
+    entries = story.pack.log.facts.entries
+    _, chain = judge_chain(entries)
+    story.gates = judge(chain.policy, read_gate_facts(story.files, entries[:-1]))
+
+
+@when("the figures are computed again")
+def _(story: Story) -> None:
+    _, chain = judge_chain(story.pack.log.facts.entries)
+    with pytest.raises(VerificationError) as error:
+        check_figures(story.files, chain)
+    story.error = error.value
+
+
+@then("the gates are those of the pack, each marked as derived or attested")
+def _(story: Story) -> None:
+    assert story.facts is not None
+    found = [one.model_dump(mode="json") for one in story.facts.derived.outcomes]
+    assert found == json.loads(story.pack.files["data/release/gates.json"])
+    assert {one["id"] for one in found if one["basis"] == "attested"} <= {"trace", "source"}
+    assert {one["basis"] for one in found} == {"derived", "attested"}
+
+
+@then(parsers.parse('the gate "{gate}" fails and names "{words}"'))
+def _(story: Story, gate: str, words: str) -> None:
+    [result] = [one for one in story.gates if one.id == gate]
+    assert not result.passed
+    assert words in result.message
+
+
+@then(parsers.parse('it is refused because "{words}"'))
+def _(story: Story, words: str) -> None:
+    assert story.error is not None
+    assert words in story.error.message
+
+
+@then("the file of attested findings names the tool, its version and the source tree")
+def _(story: Story) -> None:
+    said = json.loads(story.files["data/release/attested.json"])
+    tree = json.loads(story.files[TRACE])["project"]["tree"]
+    assert (said["tool"]["name"], said["tree"]) == ("minivess", tree)
+    assert said["tool"]["version"]
+    assert (said["gaps"], said["justified"]) == ([], [])
+
+
+@then("the start page shows each line of the signing text")
+def _(story: Story) -> None:
+    page = story.files["data/index.html"].decode()
+    shown = html.unescape(page.split('<pre class="text">', 1)[1].split("</pre>", 1)[0])
+    assert shown == story.files[TEXT].decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -13,7 +14,8 @@ from tests.support.builders.layout2_pack import SmallPack, small_pack
 pytestmark = pytest.mark.verifies("REQ-221", "REQ-223", "RC-94")
 
 EVENTS, ENTRIES, DETAILS = "data/lineage/events.jsonl", "data/audit/entries.jsonl", "data/audit/details.jsonl"
-MODEL = "data/models/model.onnx"
+MODEL, RESULT, TEXT = "data/models/model.onnx", "data/evaluation/evaluation.json", "data/signing-text.txt"
+GATES, POLICY = "data/release/gates.json", "data/release/policy.json"
 
 
 def judged(pack: SmallPack) -> Verdict:
@@ -32,6 +34,9 @@ def test_a_true_pack_is_verified() -> None:
         "layout",
         "chain",
         "files",
+        "figures",
+        "gates",
+        "signing text",
         "proofs",
         "provenance",
         "lineage",
@@ -76,6 +81,26 @@ BENT: dict[str, tuple[Callable[[SmallPack], SmallPack], str, str]] = {
         "the release was prepared with",
     ),
     "a file too many": (lambda pack: pack.bent({"data/notes.txt": b"x"}), "files", "data/notes.txt is no file"),
+    "a figure that is better": (
+        lambda pack: pack.bent({RESULT: re.sub(rb'"mean": 0\.[0-9]+', b'"mean": 0.99', pack.files[RESULT], count=1)}),
+        "files",
+        f"{RESULT} is sha256:",
+    ),
+    "a gate that another value passed": (
+        lambda pack: pack.bent({GATES: pack.files[GATES].replace(b'"value":"0"', b'"value":"-1"', 1)}),
+        "gates",
+        f"{GATES}: the gate ",
+    ),
+    "another policy": (
+        lambda pack: pack.bent({POLICY: pack.files[POLICY].replace(b"0.85", b"0.8")}),
+        "gates",
+        f"{POLICY}: the gate dice is not one that entry",
+    ),
+    "another signing text": (
+        lambda pack: pack.bent({TEXT: pack.files[TEXT].replace(b"Gates: ", b"All gates: ")}),
+        "signing text",
+        f"{TEXT}:",
+    ),
     "a lineage event less": (lines(lambda events: events[:3] + events[4:]), "lineage", " has no COMPLETE event in"),
     "a lineage event twice": (lines(lambda events: [*events, events[2]]), "lineage", f"{EVENTS}:26 repeats the event"),
     "no lineage": (lines(lambda _: []), "lineage", "has no"),

@@ -18,8 +18,9 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
 from minivess.compliance.proofs.archive import write_archive
+from minivess.compliance.release.lineage_events import EVENTS
 from minivess.compliance.verification.pack import verify_pack
-from minivess.compliance.verification.pack_checks.lineage import EVENTS, check_lineage
+from minivess.compliance.verification.pack_checks.lineage import check_lineage
 from minivess.foundation.errors import VerificationError
 from minivess.records.log.entry import Context, Outcome
 from tests.support import earlier

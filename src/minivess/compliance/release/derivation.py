@@ -12,8 +12,9 @@ from itertools import zip_longest
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.compliance.release.chain import JudgedChain
 from minivess.compliance.release.figures import check_figures, outcomes_in
-from minivess.compliance.release.gate_facts import ATTESTED, GATES, needed_record, read_gate_facts, read_json
+from minivess.compliance.release.gate_facts import ATTESTED, GATES, read_gate_facts
 from minivess.compliance.release.gates import judge, outcomes_of, stopping
+from minivess.compliance.release.pack_files import json_of, record_of
 from minivess.compliance.release.signing_text import SIGNING_TEXT, SigningFacts, signing_text
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
@@ -83,7 +84,7 @@ def derive(
     criteria = outcomes_in(evaluation, chain)
     facts = read_gate_facts(files, entries, evaluation)
     gates = judge(chain.policy, facts)
-    attested = needed_record(files, ATTESTED, Attested)
+    attested = record_of(files, ATTESTED, Attested)
     text = signing_text(
         SigningFacts(
             device=statement.device,
@@ -162,7 +163,7 @@ def check_policy_file(files: Mapping[str, bytes], chain: JudgedChain) -> str:
         VerificationError: they differ, or the registered one asks for less than every release requires; names the first
             gate, or the signatures.
     """
-    found, index = read_json(files, POLICY), chain.bodies["policy"].index
+    found, index = json_of(files, POLICY), chain.bodies["policy"].index
     for lack in below_least(chain.policy):
         raise VerificationError(f"the release policy of entry {index} is not enough: {lack}")
     if not isinstance(found, dict) or set(found) != {"policy", "gates"} or not isinstance(found["gates"], list):
@@ -185,7 +186,7 @@ def check_gates(files: Mapping[str, bytes], derived: DerivedRelease) -> str:
     Raises:
         VerificationError: one differs, or one fails that stops a release everywhere; names the first.
     """
-    stated = {one.id: one for one in needed_record(files, GATES, GateOutcomes).root}
+    stated = {one.id: one for one in record_of(files, GATES, GateOutcomes).root}
     for one in derived.outcomes:
         if stated.get(one.id) != one:
             raise VerificationError(f"{GATES}: {_difference(stated.get(one.id), one)}")

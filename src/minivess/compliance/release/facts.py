@@ -51,6 +51,11 @@ class FactsOfRelease:
         return self.prepared.layout
 
 
+def statement_of(prepared: ReleasePrepared) -> Statement:
+    """What the preparation of a release states, as far as the signing text needs it."""
+    return Statement(prepared.device, environment=prepared.environment, sbom=prepared.sbom)
+
+
 @implements("REQ-229", "RC-96", "RC-97")
 def facts_of_release(entries: Sequence[Entry], files: Mapping[str, bytes]) -> FactsOfRelease:
     """Derive the facts of a release.
@@ -65,12 +70,11 @@ def facts_of_release(entries: Sequence[Entry], files: Mapping[str, bytes]) -> Fa
     """
     prepared, chain = judge_chain(entries)
     held = check_files(files, prepared, chain)
-    statement = Statement(prepared.device, environment=prepared.environment, sbom=prepared.sbom)
     return FactsOfRelease(
         prepared=prepared,
         chain=chain,
         origin=entries[0].body.log,
         size=len(entries) - 1,
         files=held,
-        derived=check_derived(files, entries[:-1], chain, statement),
+        derived=check_derived(files, entries[:-1], chain, statement_of(prepared)),
     )

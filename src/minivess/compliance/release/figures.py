@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.release.chain import JudgedChain
 from minivess.compliance.release.earlier_entries import payload_of
-from minivess.compliance.release.gate_facts import EVALUATION, needed_record
+from minivess.compliance.release.gate_facts import EVALUATION
+from minivess.compliance.release.pack_files import record_of
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.data.dataset import DatasetManifest
@@ -38,7 +39,7 @@ def check_figures(files: Mapping[str, bytes], chain: JudgedChain) -> EvaluationR
         VerificationError: the evaluation is of other cases, groups or another look than the log says, or a figure differs
             in the file or in the entry; names the first one with both sides.
     """
-    record = needed_record(files, EVALUATION, EvaluationRecord)
+    record = record_of(files, EVALUATION, EvaluationRecord)
     if record.format is None:
         raise VerificationError(f"{EVALUATION} has no counts of its cases: version 0.1.0 wrote it")
     _compare(EVALUATION, _identity(record), _expected(chain), by="by the log")
@@ -91,10 +92,10 @@ def _expected(chain: JudgedChain) -> dict[str, object]:
 
 def _check_cases(files: Mapping[str, bytes], record: EvaluationRecord, chain: JudgedChain) -> None:
     """Compare the cases with the sealed ones, and their groups and subjects with the data set and the terms of the seal."""
-    sealed = {file.case for file in needed_record(files, SEALED, SealManifest).files}
+    sealed = {file.case for file in record_of(files, SEALED, SealManifest).files}
     cases = {case.case: case for case in record.cases}
     _compare(EVALUATION, {"cases": _listed(cases)}, {"cases": _listed(sealed)}, by=f"in {SEALED}")
-    manifest, split = needed_record(files, MANIFEST, DatasetManifest), needed_record(files, SPLIT, SplitManifest)
+    manifest, split = record_of(files, MANIFEST, DatasetManifest), record_of(files, SPLIT, SplitManifest)
     subjects = {case.id: case.subject for case in manifest.cases}
     try:
         groups = groups_of(manifest, split)

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from minivess.compliance.proofs.canonical import parse_json
 from minivess.compliance.release.earlier_entries import EarlierEntries, payload_of, unaccounted
 from minivess.compliance.release.lineage_events import EVENTS, entries_without_event
-from minivess.foundation.errors import InputError, VerificationError
+from minivess.compliance.release.pack_files import json_of, record_of
+from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
-from minivess.foundation.reading.json_records import first_error
 from minivess.records.device.attested import Attested
 from minivess.records.device.release import GateFacts
 from minivess.records.evaluation.acceptance_criteria import Judgement, judge
@@ -33,7 +31,6 @@ RESULTS, TRACE = "data/verification/results.json", "data/traceability/data/trace
 RISKS, ATTESTED, GATES = "data/release/risks.json", "data/release/attested.json", "data/release/gates.json"
 REQUIREMENT = "software-requirement"
 """What a trace calls the items that the gate `counts` counts."""
-_LIMIT = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -106,13 +103,13 @@ def read_gate_facts(
     Raises:
         VerificationError: a file is malformed; names it.
     """
-    attested = read_record(files, ATTESTED, Attested)
+    attested = _record(files, ATTESTED, Attested)
     return facts_in(
         ReleaseRecords(
-            evaluation=read_record(files, EVALUATION, EvaluationRecord) if evaluation is None else evaluation,
-            export=read_record(files, EXPORT, ExportRecord),
-            report=read_record(files, RESULTS, ResultReport),
-            risks=read_record(files, RISKS, ResidualRisks),
+            evaluation=_record(files, EVALUATION, EvaluationRecord) if evaluation is None else evaluation,
+            export=_record(files, EXPORT, ExportRecord),
+            report=_record(files, RESULTS, ResultReport),
+            risks=_record(files, RISKS, ResidualRisks),
             requirements=_requirements(files),
             gaps=None if attested is None else tuple(one.message for one in attested.gaps),
             justified=() if attested is None else tuple(f"{one.message} ({one.remark})" for one in attested.justified),
@@ -122,55 +119,19 @@ def read_gate_facts(
     )
 
 
-def read_record[R: BaseModel](files: Mapping[str, bytes], name: str, kind: type[R]) -> R | None:
-    """The record in a file of a pack; None when there is no such file.
-
-    Raises:
-        VerificationError: it is malformed; names the file.
-    """
-    if name not in files:
-        return None
-    read_json(files, name)
-    try:
-        return kind.model_validate_json(files[name], strict=True)
-    except ValidationError as error:
-        raise VerificationError(f"{name}: {first_error(error, whole='the file')}") from None
-
-
-def needed_record[R: BaseModel](files: Mapping[str, bytes], name: str, kind: type[R]) -> R:
-    """The record in a file of a pack.
-
-    Raises:
-        VerificationError: the file is missing or malformed; names it.
-    """
-    found = read_record(files, name, kind)
-    if found is None:
-        raise VerificationError(f"{name} is missing")
-    return found
+def _record[R: BaseModel](files: Mapping[str, bytes], name: str, kind: type[R]) -> R | None:
+    """The record in a file of a pack; None when there is no such file."""
+    return record_of(files, name, kind) if name in files else None
 
 
 def _requirements(files: Mapping[str, bytes]) -> int | None:
     if TRACE not in files:
         return None
-    items = read_json(files, TRACE)
+    items = json_of(files, TRACE)
     items = items.get("items") if isinstance(items, dict) else None
     if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
         raise VerificationError(f"{TRACE} is not a trace")
     return len([one for one in items if one.get("kind") == REQUIREMENT])
-
-
-def read_json(files: Mapping[str, bytes], name: str) -> Any:
-    """The JSON value in a file of a pack, in which no object has a field twice.
-
-    Raises:
-        VerificationError: the file is missing or no such JSON; names it.
-    """
-    if name not in files:
-        raise VerificationError(f"{name} is missing")
-    try:
-        return parse_json(files[name], limit=_LIMIT)
-    except InputError as error:
-        raise VerificationError(f"{name}: {error.message}") from None
 
 
 def _shortfall(outcome: Judgement) -> str:

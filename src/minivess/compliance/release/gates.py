@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from minivess.foundation.implements import implements
-from minivess.foundation.reading.yaml_records import read_record
 from minivess.records.device.gate_outcomes import Basis, GateOutcome, number_text
 from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.device.release_policy import (
@@ -65,6 +64,8 @@ def load_policy(path: Path) -> ReleasePolicy:
     Raises:
         InputError: the file is missing or malformed, with file, line and a hint.
     """
+    from minivess.foundation.reading.yaml_records import read_record  # YAML, which verification does not need
+
     return read_record(path, ReleasePolicy, shown="release/policy.yaml")
 
 

@@ -8,19 +8,12 @@ from typing import Any, NamedTuple
 
 from minivess.compliance.proofs.canonical import parse_json
 from minivess.foundation.errors import InputError, VerificationError
-from minivess.records.log.entry import Entry, Outcome
+from minivess.records.log.entry import EVENT_OF_OUTCOME, Entry
 
 EVENTS = "data/lineage/events.jsonl"
 """OpenLineage run events in a pack, one JSON object a line."""
 _LIMIT = 1 << 20
 """Bytes of one event."""
-EVENT_TYPES = {
-    Outcome.STARTED: "START",
-    Outcome.COMPLETED: "COMPLETE",
-    Outcome.FAILED: "FAIL",
-    Outcome.REFUSED: "ABORT",
-}
-"""The `eventType` of an entry, by its outcome."""
 
 
 class RunEvent(NamedTuple):
@@ -34,7 +27,7 @@ class RunEvent(NamedTuple):
 def expected_event(entry: Entry) -> RunEvent | None:
     """The event of an entry; None when it has no OpenLineage run."""
     run = entry.body.context.openlineage_run
-    return None if run is None else RunEvent(str(run), EVENT_TYPES[entry.body.outcome])
+    return None if run is None else RunEvent(str(run), EVENT_OF_OUTCOME[entry.body.outcome])
 
 
 def read_events(events: bytes) -> Iterator[RunEvent]:

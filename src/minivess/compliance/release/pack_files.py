@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from minivess.compliance.proofs.canonical import parse_json
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import first_error
-from minivess.records.base import Record
 
-LIMIT = 64 << 20
+LIMIT = 256 << 20
 """Bytes of one file of JSON or of text."""
 
 
@@ -76,7 +75,7 @@ def json_value(data: bytes, where: str, *, limit: int = LIMIT) -> Any:
 
 
 @implements("REQ-222", "RC-94")
-def record_of[R: Record](files: Mapping[str, bytes], name: str, kind: type[R], *, limit: int = LIMIT) -> R:
+def record_of[R: BaseModel](files: Mapping[str, bytes], name: str, kind: type[R], *, limit: int = LIMIT) -> R:
     """The record in a file of a format of this project.
 
     Raises:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.canonical import digest_of
+from minivess.compliance.release.lineage_events import EVENTS
 from minivess.compliance.release.pack_files import json_of
 from minivess.compliance.rules.looks import LookHistory
-from minivess.compliance.verification.pack_checks.lineage import EVENTS, run_ids
+from minivess.compliance.verification.pack_checks.lineage import run_ids
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements

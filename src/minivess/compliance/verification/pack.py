@@ -15,6 +15,15 @@ from minivess.compliance.identity.approvals import check_policy
 from minivess.compliance.identity.register import Register
 from minivess.compliance.proofs.envelope import parse_envelope
 from minivess.compliance.release.chain import JudgedChain, judge_chain
+from minivess.compliance.release.derivation import (
+    DerivedRelease,
+    Statement,
+    check_gates,
+    check_policy_file,
+    check_signing_text,
+    derive,
+)
+from minivess.compliance.release.facts import statement_of
 from minivess.compliance.release.layout import check_files
 from minivess.compliance.release.pack_files import json_of, lines_of, text_of
 from minivess.compliance.rules.standing import Standing
@@ -93,6 +102,20 @@ class _Pack:
         """
         return judge_chain(self.entries)
 
+    @cached_property
+    def statement(self) -> Statement:
+        """What the preparation states, for the signing text."""
+        return statement_of(self.release[0])
+
+    @cached_property
+    def derived(self) -> DerivedRelease:
+        """Figures, gates and signing text, derived again.
+
+        Raises:
+            VerificationError: a file is malformed, or a figure differs.
+        """
+        return derive(self.files, self.entries[:-1], self.release[1], self.statement)
+
 
 class _Row(NamedTuple):
     """A check of a pack whose log holds."""
@@ -103,7 +126,7 @@ class _Row(NamedTuple):
     """The layouts of packs that it is for."""
     judge: Callable[[_Pack], str]
     needs: str | None = None
-    """The check without which there is nothing to judge."""
+    """The check that must have passed; otherwise there is nothing to judge."""
 
 
 def _check_made(pack: _Pack) -> str:
@@ -116,9 +139,16 @@ def _check_made(pack: _Pack) -> str:
 def _check_chain(pack: _Pack) -> str:
     prepared, chain = pack.release
     device, entries = prepared.device, len(set(prepared.chain.references()))
-    return (
-        f"{device.name} {device.version} of model {chain.model} rests on {entries} entries, each of what it should be"
-    )
+    return f"{device.name} {device.version} with model {chain.model} rests on {entries} entries, which fit each other"
+
+
+def _check_figures(pack: _Pack) -> str:
+    evaluation = pack.derived.evaluation
+    return f"{len(evaluation.aggregates)} measures of {len(evaluation.cases)} cases follow from the counts of each case"
+
+
+def _check_gates(pack: _Pack) -> str:
+    return f"{check_policy_file(pack.files, pack.release[1])}; {check_gates(pack.files, pack.derived)}"
 
 
 def _check_conduct(pack: _Pack) -> str:
@@ -133,7 +163,10 @@ def _check_signed(pack: _Pack) -> str:
 _ROWS = (
     _Row("layout", FIRST, NEWEST, lambda pack: check_layout(pack.layout, pack.standing.rules, pack.trusted)),
     _Row("chain", NEWEST, NEWEST, _check_chain),
-    _Row("files", NEWEST, NEWEST, lambda pack: check_files(pack.files, *pack.release), needs="chain"),
+    _Row("files", NEWEST, NEWEST, lambda pack: check_files(pack.files, *pack.release), "chain"),
+    _Row("figures", NEWEST, NEWEST, _check_figures, "chain"),
+    _Row("gates", NEWEST, NEWEST, _check_gates, "figures"),
+    _Row("signing text", NEWEST, NEWEST, lambda pack: check_signing_text(pack.files, pack.derived), "figures"),
     _Row("proofs", FIRST, NEWEST, lambda pack: check_proofs(pack.files, pack.lines, pack.register, pack.trusted)),
     _Row("provenance", FIRST, FIRST, _check_made),
     _Row("provenance", NEWEST, NEWEST, lambda pack: check_provenance(pack.files, pack.entries)),
@@ -180,10 +213,13 @@ def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, tru
     except VerificationError as error:
         return _verdict(subject, [*checks, _failed("layout", error)], trusted)
     pack = _Pack(files, lines, checkpoint, entries, standing, trusted, layout)
+    passed: set[str | None] = {None}
     for row in _ROWS:
-        if row.first <= layout <= row.last and row.needs not in {check.name for check in checks if not check.passed}:
+        if row.first <= layout <= row.last and row.needs in passed:
             checks.append(_check(row.name, partial(row.judge, pack)))
-    return _verdict(subject, checks, trusted, layout=layout, unchecked=UNCHECKED[layout])
+            passed |= {row.name} if checks[-1].passed else set()
+    reasons = pack.statement.not_releasable if "chain" in passed else ()
+    return _verdict(subject, checks, trusted, layout=layout, unchecked=UNCHECKED[layout], not_releasable=reasons)
 
 
 def _verdict(
@@ -193,6 +229,7 @@ def _verdict(
     *,
     layout: int | None = None,
     unchecked: tuple[str, ...] = (),
+    not_releasable: tuple[str, ...] = (),
 ) -> Verdict:
     passed = all(check.passed for check in checks)
     return Verdict(
@@ -203,6 +240,7 @@ def _verdict(
         layout=layout,
         unchecked=unchecked,
         limits=() if trusted is None else trusted.limits,
+        not_releasable=not_releasable,
     )
 
 

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Verify a MiniVess evidence pack with nothing but Python (3.9 or newer) and this file.
 
-    python verify.py PACK.zip [--trust trust.json]
+    python verify.py PACK.zip [--trust trust.json] [--allow-layout 1]
     python verify.py FOLDER   [--trust trust.json]
     python verify.py                               from inside an unpacked pack
 
-It shares no code with the program that made the pack. It prints one line a check and ends with exit code 0 if the
-pack holds, 1 if it does not, 2 if it could not be asked that way. Without `--trust` the pack is measured against keys
-that it brings along itself: that shows that it is consistent, not who made it. Take `trust.json` (`minivess audit
-trust`), and best this file too, from somewhere else than the pack. A trust file that names no release rules, as those
-of version 0.1.0, gives the verdict LIMITED and exit code 1. VERIFY.md says how to do the same by hand.
+It shares no code with the program that made the pack. It prints one line a check, which keys were used, and a verdict:
+VERIFIED (exit code 0), NOT VERIFIED (a check failed), LIMITED (something was not checked) or NOT RELEASABLE (the source
+tree had changes), with exit code 1; exit code 2: it was asked wrongly. Without `--trust` the pack is measured against keys
+that it brings along itself: that shows that it is whole, not who made it. Take `trust.json` (`minivess audit trust`), and
+best this file too, from somewhere else than the pack. A pack of version 0.1.0 has layout 1 and is LIMITED; so is a verdict
+by a trust file without release rules. VERIFY.md says how to do the same by hand.
 
 Standards: BagIt (RFC 8493), canonical JSON (RFC 8785), Merkle trees (RFC 6962), C2SP signed notes, checkpoints,
 cosignatures, policies and tlog-proofs, Ed25519 (RFC 8032), ECDSA P-256 (FIPS 186-5), DSSE v1 and in-toto Statement v1.
@@ -21,9 +22,14 @@ from __future__ import annotations
 
 import argparse
 import base64
+import bisect
+import decimal
 import functools
 import hashlib
+import itertools
 import json
+import math
+import random
 import re
 import struct
 import sys
@@ -32,17 +38,15 @@ import unicodedata
 import zlib
 from pathlib import Path
 
-LIMIT_BYTES = 1 << 30
-LIMIT_FILES = 20000
-LAYOUT = 1
+LIMIT_BYTES, LIMIT_FILES, LIMIT_JSON = 1 << 30, 20000, 1 << 26
 TAG = "tagmanifest-sha512.txt"
 TAGGED = ("bag-info.txt", "bagit.txt", "manifest-sha512.txt")
-ODOMETER = "data/evaluation/odometer.json"
-EVENTS = "data/lineage/events.jsonl"
-POLICY = "data/release/policy.json"
-CHECKPOINT = "data/audit/checkpoint.txt"
+ODOMETER, RECORD = "data/evaluation/odometer.json", "data/evaluation/evaluation.json"
+EVENTS, CHECKPOINT = "data/lineage/events.jsonl", "data/audit/checkpoint.txt"
+POLICY, GATES, TEXT = "data/release/policy.json", "data/release/gates.json", "data/signing-text.txt"
+LIST = "signatures/SIGNATURES.txt"
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
-SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature)", re.ASCII)
+SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
 APPROVAL = "urn:minivess:approval:1"
 
@@ -51,9 +55,9 @@ class WrongError(Exception):
     """Something does not hold; the message says what, in words."""
 
 
-def need(condition, message):  # fail with a message unless the condition holds
+def need(condition, message, *values):  # fail with a message, which takes the values, unless the condition holds
     if not condition:
-        raise WrongError(message)
+        raise WrongError(message % values if values else message)
 
 
 def unbase64(text):  # decode base64, accepting one spelling only
@@ -69,18 +73,20 @@ def sha256(data):  # the digest of bytes, as the log and the records write it
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
+def plain_text(text):  # a text that cannot steer a terminal
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 # ---------------------------------------------------------------- the container
 
 
 def good_name(name):  # whether a name is relative, plain ASCII and free of steps upwards
-    return len(name) <= 240 and all(
-        COMPONENT.fullmatch(part) and part not in {".", ".."} and part[-1] not in ". " and part[0] != " "
-        for part in name.split("/")
-    )
+    parts = name.split("/")
+    plain = all(COMPONENT.fullmatch(part) and part[-1] not in ". " and part[0] != " " for part in parts)
+    return len(name) <= 240 and plain and not {".", ".."} & set(parts)
 
 
-def zip_headers(name, crc, size, offset):
-    """A zip local file header (stored, 1980-01-01, no extra field), and its record in the central directory."""
+def zip_headers(name, crc, size, offset):  # of a stored file of 1980-01-01: before it, and in the central directory
     local = (b"PK\3\4", 20, 0, 0, 0, 33, crc, size, size, len(name), 0)
     central = (b"PK\1\2", 788, 20, 0, 0, 0, 33, crc, size, size, len(name), 0, 0, 0, 0, 0o100644 << 16, offset)
     return [struct.pack("<4s5H3L2H", *local) + name, struct.pack("<4s6H3L5H2L", *central) + name]
@@ -93,13 +99,12 @@ def read_zip(data):  # files of a zip, whose every byte must be the one that its
         near = "after " + previous if previous else "at its start"
         need(offset + 30 <= len(data), "the archive is cut off " + near)
         method, size, length = struct.unpack_from("<8xH8xL4xH", data, offset)
-        raw = data[offset + 30 : offset + 30 + length]
+        raw, start = data[offset + 30 : offset + 30 + length], offset + 30 + length
         need(raw.isascii() and good_name(raw.decode("ascii")), "the archive is changed " + near)
-        name, start = raw.decode("ascii"), offset + 30 + length
+        name, content = raw.decode("ascii"), data[start : start + size]
         need(method == 0, name + " is compressed or encrypted; a pack stores files as they are")
         need(name > previous, "the archive is changed: " + name + " occurs twice or out of order")
-        need(start + size <= len(data), "the archive is changed or cut off in " + name)
-        content = data[start : start + size]
+        need(len(content) == size, "the archive is changed or cut off in " + name)
         local, central = zip_headers(raw, zlib.crc32(content), size, offset)
         need(data[offset:start] == local, name + " is changed: bytes or header differ")
         files[name] = content
@@ -117,28 +122,59 @@ def read_folder(folder):  # files of an unpacked pack
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         need(not path.is_symlink(), name + " is a link; a pack holds plain files alone")
-        if path.is_dir():
-            continue
-        need(path.is_file(), name + " is not a plain file")
-        total += path.stat().st_size
-        need(total <= LIMIT_BYTES and len(files) < LIMIT_FILES, "the folder is larger than a pack may be")
-        need(good_name(name), repr(name) + " cannot be the name of a file in a pack")
-        files[name] = path.read_bytes()
+        if not path.is_dir():
+            need(path.is_file(), name + " is not a plain file")
+            total += path.stat().st_size
+            need(total <= LIMIT_BYTES and len(files) < LIMIT_FILES, "the folder is larger than a pack may be")
+            need(good_name(name), repr(name) + " cannot be the name of a file in a pack")
+            files[name] = path.read_bytes()
     return files
 
 
+def read_lines(files, name):  # the lines of a file, each without its end
+    lines = files[name].split(b"\n")
+    need(lines.pop() == b"", name + " is cut off: its last line has no end")
+    return lines
+
+
 def read_manifest(files, name):  # digest by file name
-    lines = files[name].decode("ascii").split("\n")
-    need(lines.pop() == "", name + " is changed: its last line is cut off")
     found = {}
-    for number, line in enumerate(lines, start=1):
-        match = re.fullmatch(r"([0-9a-f]{128})  (.+)", line)
-        need(match and match[2] not in found, "%s:%d is changed" % (name, number))
+    for number, line in enumerate(read_lines(files, name), start=1):
+        match = re.fullmatch(r"([0-9a-f]{128})  (.+)", line.decode("ascii"))
+        need(match and match[2] not in found, "%s:%d is changed", name, number)
         found[match[2]] = match[1]
     return found
 
 
-# ---------------------------------------------------------------- JSON: canonical (RFC 8785), and of a form
+def check_bag(files):
+    """BagIt: every file is named once with its SHA-512, and nothing else is there."""
+    for name in (TAG, *TAGGED):
+        need(name in files, name + " is missing")
+    payload = {name for name in files if name.startswith("data/")}
+    for manifest, present in ((TAG, set(TAGGED)), ("manifest-sha512.txt", payload)):
+        listed = read_manifest(files, manifest)
+        for name in sorted(listed):
+            need(name in present, name + " is missing: " + manifest + " names it")
+            same = hashlib.sha512(files[name]).hexdigest() == listed[name]
+            need(same, name + " is changed: its SHA-512 is not the one in " + manifest)
+        for name in sorted(present):
+            need(name in listed, name + " is unexpected: " + manifest + " does not name it")
+    for name in sorted(set(files) - payload - {TAG, LIST, *TAGGED}):
+        need(SIGNATURE.fullmatch(name), name + " is unexpected: no manifest names it")
+    alike = {name.lower(): name for name in sorted(files)}
+    for name in sorted(files):
+        need(alike[name.lower()] == name, "%s and %s differ in case alone", name, alike[name.lower()])
+    declared = files["bagit.txt"] == b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+    need(declared, "bagit.txt does not declare BagIt 1.0 in UTF-8")
+    info = [line.decode("utf-8").partition(": ") for line in read_lines(files, "bag-info.txt")]
+    labels = {label: value for label, colon, value in info if colon}
+    need(len(labels) == len(info), "bag-info.txt has a line that is no label with its value, or a label twice")
+    oxum, stated = "%d.%d" % (sum(len(files[name]) for name in payload), len(payload)), labels.get("Payload-Oxum")
+    need(stated == oxum, "bag-info.txt states Payload-Oxum %s, and the payload has %s", stated, oxum)
+    return "%d payload files with the right SHA-512, none missing, none added" % len(payload)
+
+
+# ---------------------------------------------------------------- canonical JSON (RFC 8785)
 
 
 def number_text(value):  # a number as ECMAScript writes it (RFC 8785 section 3.2.2.3)
@@ -148,20 +184,15 @@ def number_text(value):  # a number as ECMAScript writes it (RFC 8785 section 3.
     need(value == value and abs(value) != float("inf"), "a number that is not finite")  # noqa: PLR0124
     if value == 0:
         return "0"
-    mantissa, _, power = repr(abs(value)).partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    point = len(whole) + int(power or 0) - (len(whole + fraction) - len(digits))
-    digits = digits.rstrip("0")
-    sign = "-" if value < 0 else ""
+    sign, digits, power = decimal.Decimal(repr(value)).normalize().as_tuple()
+    sign, digits, point = "-" * sign, "".join(map(str, digits)), len(digits) + power
     if len(digits) <= point <= 21:
         return sign + digits + "0" * (point - len(digits))
     if 0 < point <= 21:
         return sign + digits[:point] + "." + digits[point:]
     if -6 < point <= 0:
         return sign + "0." + "0" * -point + digits
-    tail = "." + digits[1:] if len(digits) > 1 else ""
-    return "%s%s%se%+d" % (sign, digits[0], tail, point - 1)
+    return "%s%s%se%+d" % (sign, digits[0], "." + digits[1:] if digits[1:] else "", point - 1)
 
 
 def canonical_text(value):  # canonical JSON text of a parsed value
@@ -177,7 +208,7 @@ def canonical_text(value):  # canonical JSON text of a parsed value
     return "{" + ",".join(canonical_text(key) + ":" + canonical_text(value[key]) for key in keys) + "}"
 
 
-def canonical(value):  # canonical JSON bytes (RFC 8785)
+def canonical(value):  # canonical JSON bytes
     return canonical_text(value).encode("utf-8")
 
 
@@ -198,8 +229,8 @@ READER = json.JSONDecoder(
 )
 
 
-def read_json(data, what, strict=False):
-    """Parse bytes that are JSON in UTF-8, in which no object has a field twice; strict: in canonical form."""
+def read_json(data, what, strict=False):  # JSON in UTF-8 without a field twice; strict: in canonical form
+    need(len(data) <= LIMIT_JSON, what + " is larger than 64 MiB")
     try:
         value = READER.decode(data.decode("utf-8"))
         same = not strict or canonical(value) == data
@@ -209,62 +240,7 @@ def read_json(data, what, strict=False):
     return value
 
 
-def parse(data, what):  # parse bytes that must be canonical JSON already
-    return read_json(data, what, strict=True)
-
-
-def fit(value, form, where):
-    """Refuse a value that is not of a form, naming the place; and return it.
-
-    A form is a pattern that a text must match, a least whole number, a type (float: a number), a list with the form of its
-    items, an object with the form of each field ("?": it may be missing), (None, a form), or a function that judges.
-    """
-    fits = True
-    if isinstance(form, dict):
-        least = {name for name in form if name[-1] != "?"}
-        every = {name.rstrip("?") for name in form}
-        need(isinstance(value, dict) and least <= set(value) <= every, where + " has other fields")
-        for name, inner in form.items():
-            if name in least or name[:-1] in value:
-                fit(value[name.rstrip("?")], inner, where + "." + name.rstrip("?"))
-    elif isinstance(form, list):
-        need(isinstance(value, list), where + " is not a list")
-        for item in value:
-            fit(item, form[0], where)
-    elif isinstance(form, tuple):
-        if value is not None:
-            fit(value, form[1], where)
-    elif isinstance(form, str):
-        fits = isinstance(value, str) and re.fullmatch(form, value, re.ASCII)
-    elif isinstance(form, int):
-        fits = type(value) is int and value >= form
-    elif form is float:
-        fits = type(value) in {int, float}
-    elif isinstance(form, type):
-        fits = type(value) is form
-    else:
-        form(value)
-    need(fits, where + " is malformed")
-    return value
-
-
-ANY = r"(?s:.*)"
-ANYTHING = lambda value: value  # noqa: E731
-SHORT = r"(?s:.{1,200})"
-DIGEST = r"sha256:[0-9a-f]{64}"
-TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
-ARTIFACTS = [{"name": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}", "digest": DIGEST}]
-CONTEXT = {"git_dirty": (None, bool), "seed": (None, 1 - (1 << 53)), "git_commit": (None, r"[0-9a-f]{40,64}")}
-CONTEXT.update(dict.fromkeys(("data", "model", "configuration", "environment"), (None, DIGEST)))
-CONTEXT.update(dict.fromkeys(("device", "mlflow_run"), (None, SHORT)), dvc=(None, r"md5:[0-9a-f]{32}(\.dir)?"))
-CONTEXT["openlineage_run"] = (None, r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-BODY = {"format": "minivess-entry/2", "payload": dict, "context": CONTEXT, "inputs": ARTIFACTS, "outputs": ARTIFACTS}
-BODY.update(
-    index=int, time=TIME, started=(None, int), details=(None, DIGEST), **dict.fromkeys(("log", "actor", "key"), ANY)
-)
-BODY["action"] = r"(?=.{1,64}\Z)[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*"
-BODY["outcome"] = "started|completed|failed|refused"
-ENTRY = {"body": BODY, "signature": str}
+parse = functools.partial(read_json, strict=True)
 
 
 # ---------------------------------------------------------------- signatures
@@ -300,27 +276,21 @@ def edwards_point(data):  # decode 32 bytes to a point (RFC 8032 section 5.1.3)
 
 
 @functools.lru_cache(maxsize=128)
-def multiples(point, zero, add):
-    """0 to 15 times 16**i times a point, for i from 0 to 63; kept, because few keys sign many entries."""
+def multiples(point, zero, add):  # 0 to 15 times 16**i times a point, for each i; kept, for few keys sign many entries
     rows = []
     for _ in range(64):
-        row = [zero]
-        for _ in range(15):
-            row.append(add(row[-1], point))
-        rows.append(row)
-        point = add(row[-1], point)
+        rows.append(list(itertools.accumulate([point] * 15, add, initial=zero)))
+        point = add(rows[-1][-1], point)
     return rows
 
 
-def both(a, p, b, q, zero, add):  # noqa: PLR0917
-    """a*p + b*q for numbers below 2**256, by one addition for each of their hexadecimal digits."""
-    result = zero
-    for number, point in ((a, p), (b, q)):
-        for place, row in enumerate(multiples(point, zero, add)):
-            digit = number >> 4 * place & 15
-            if digit:
-                result = add(result, row[digit])
-    return result
+def both(a, p, b, q, zero, add):  # noqa: PLR0917  a*p + b*q below 2**256, by an addition for each hexadecimal digit
+    places = [
+        (number >> 4 * i & 15, row)
+        for number, point in ((a, p), (b, q))
+        for i, row in enumerate(multiples(point, zero, add))
+    ]
+    return functools.reduce(add, [row[digit] for digit, row in places if digit], zero)
 
 
 def ed25519_holds(key, data, signature):  # RFC 8032 section 5.1.7, without cofactor, as OpenSSL does it
@@ -332,23 +302,18 @@ def ed25519_holds(key, data, signature):  # RFC 8032 section 5.1.7, without cofa
     challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + data).digest(), "little") % L25519
     base = edwards_point(BASE_Y.to_bytes(32, "little"))
     x, y, z, _ = both(scalar, base, challenge, minus, (0, 1, 1, 0), edwards_add)
-    inverse = pow(z, -1, P25519)
-    x, y = x * inverse % P25519, y * inverse % P25519
+    x, y = x * pow(z, -1, P25519) % P25519, y * pow(z, -1, P25519) % P25519
     return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
 
 
 P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
 N256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 B256 = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
-G256 = (
-    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
-    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
-    1,
-)
+G256_X = 0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296
+G256 = (G256_X, 0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5, 1)
 
 
-def p256_add(p, q):
-    """Sum of two P-256 points in projective coordinates (complete: Renes, Costello and Batina 2016, a = -3)."""
+def p256_add(p, q):  # sum of two points (complete, a = -3: Renes, Costello and Batina 2016, in projective coordinates)
     xx, yy, zz = p[0] * q[0], p[1] * q[1], p[2] * q[2]
     xy, xz, yz = p[0] * q[1] + p[1] * q[0], p[0] * q[2] + p[2] * q[0], p[1] * q[2] + p[2] * q[1]
     c = 3 * (B256 * zz - xz) % P256
@@ -368,15 +333,13 @@ def der_integers(signature):  # the r and s of a DER signature in its one canoni
     return values if len(values) == 2 and bytes((48, len(body))) + body == signature else None
 
 
-def p256_holds(key, data, signature):
-    """FIPS 186-5 section 6.4.2 with SHA-256; the larger of the two possible s values is refused."""
+def p256_holds(key, data, signature):  # FIPS 186-5 section 6.4.2 with SHA-256; the larger of two possible s is refused
     x, y = int.from_bytes(key[:32], "big"), int.from_bytes(key[32:], "big")
     need(x < P256 and y < P256 and (y * y - x * x * x + 3 * x - B256) % P256 == 0, "a key that is not on P-256")
     values = der_integers(signature)
     if not values or not 0 < values[0] < N256 or not 0 < values[1] <= N256 // 2:
         return False
-    r, s = values
-    inverse = pow(s, -1, N256)
+    r, inverse = values[0], pow(values[1], -1, N256)
     digest = int.from_bytes(hashlib.sha256(data).digest(), "big")
     point = both(digest * inverse % N256, G256, r * inverse % N256, (x, y, 1), (0, 1, 0), p256_add)
     return point[2] != 0 and point[0] * pow(point[2], -1, P256) % P256 % N256 == r
@@ -388,7 +351,7 @@ PREFIXES = {
 }
 
 
-def raw_key(public):  # raw bytes of a public key record, whose id must be the SHA-256 of its SubjectPublicKeyInfo
+def raw_key(public):  # raw bytes of a public key record, whose id is the SHA-256 of its SubjectPublicKeyInfo
     der = unbase64(public["spki"])
     need(hashlib.sha256(der).hexdigest() == public["key_id"], "a key without the id it claims")
     prefix, length, _ = PREFIXES[public["algorithm"]]
@@ -418,55 +381,50 @@ def merkle_root(level):  # RFC 6962 root: pair level by level, an odd last node 
     return level[0]
 
 
-def root_from(value, index, size, path):
-    """The root to which an inclusion proof leads from a leaf (RFC 9162 section 2.1.3.2)."""
-    place, last = index, size - 1
-    for sibling in path:
-        need(last, "the inclusion proof is too long")
-        if place & 1 or place == last:
-            value = node(sibling, value)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
-        else:
-            value = node(value, sibling)
-        place, last = place >> 1, last >> 1
-    need(last == 0, "the inclusion proof is too short")
-    return value
+def fork(size):  # where RFC 6962 divides a tree: the largest power of two below its size
+    return 1 << (size - 1).bit_length() - 1
 
 
-def continues(first, second, proof, old, new):
-    """Whether a consistency proof leads from an older to a newer tree (RFC 9162 section 2.1.4.2); 0 < first < second."""
-    path = [old, *proof] if first & (first - 1) == 0 else list(proof)
-    fn, sn = first - 1, second - 1
-    while fn & 1:
-        fn, sn = fn >> 1, sn >> 1
-    if not path:
-        return False
-    one = two = path[0]
-    for item in path[1:]:
-        if sn == 0:
-            return False
-        if fn & 1 or fn == sn:
-            one, two = node(item, one), node(item, two)
-            while not fn & 1 and fn:
-                fn, sn = fn >> 1, sn >> 1
-        else:
-            two = node(two, item)
-        fn, sn = fn >> 1, sn >> 1
-    return one == old and two == new and sn == 0
+def root_from(value, index, size, path):  # the root to which an audit path leads from a leaf (RFC 6962 section 2.1.1)
+    if size == 1:
+        return value
+    need(path, "the inclusion proof is too short")
+    other, left = path.pop(), fork(size)
+    if index < left:
+        return node(root_from(value, index, left, path), other)
+    return node(other, root_from(value, index - left, size - left, path))
+
+
+def both_roots(first, second, old, proof, whole=True):  # of a consistency proof (RFC 6962 section 2.1.2)
+    if first == second and whole:
+        return old, old
+    need(proof, "the consistency proof is too short")
+    other, left = proof.pop(), fork(second)
+    if first == second:
+        return other, other
+    if first <= left:
+        one, two = both_roots(first, left, old, proof, whole)
+        return one, node(two, other)
+    return [node(other, root) for root in both_roots(first - left, second - left, old, proof, False)]
+
+
+def continues(first, second, proof, old, new):  # whether a consistency proof leads from an older to a newer tree
+    left = list(proof)
+    return 0 < first < second and [*both_roots(first, second, old, left)] == [old, new] and not left
 
 
 def key_name(text):  # whether a text can name a key: not empty, no Unicode space, no plus sign
     return bool(text) and not any(char == "+" or char.isspace() for char in text)
 
 
-def decimal(text):  # a size: decimal digits, no leading zero, at most 2^63 - 1
+def size_of(text):  # a size: decimal digits, no leading zero, at most 2^63 - 1
     need(re.fullmatch("0|[1-9][0-9]{0,18}", text, re.ASCII) and int(text) < 1 << 63, "a malformed size")
     return int(text)
 
 
-def read_note(data):
-    """Text, origin, size, root and signatures of a C2SP checkpoint, strictly; nothing in it is to be believed yet."""
+def read_note(
+    data,
+):  # text, origin, size, root and signatures of a C2SP checkpoint; nothing in it is to be believed yet
     need(len(data) <= 1 << 18, "the checkpoint is longer than 256 KiB")
     try:
         text = data.decode("utf-8")
@@ -476,7 +434,7 @@ def read_note(data):
     body, blank, tail = text.rpartition("\n\n")
     lines, signatures = body.split("\n"), {}
     need(blank and tail.endswith("\n") and len(lines) == 3, "the checkpoint is malformed")
-    origin, size, root = lines[0], decimal(lines[1]), unbase64(lines[2])
+    origin, size, root = lines[0], size_of(lines[1]), unbase64(lines[2])
     plain = key_name(origin) and len(origin) <= 200 and not any("\x7f" <= char <= "\x9f" for char in origin)
     need(plain and len(root) == 32, "the checkpoint is malformed")
     for line in tail[:-1].split("\n"):
@@ -490,13 +448,11 @@ def read_note(data):
     return body + "\n", origin, size, root, signatures
 
 
-def note_key(name, kind, raw):
-    """How a signature line names a key: its name, and the first 4 bytes of SHA-256(name, newline, type, key)."""
+def note_key(name, kind, raw):  # how a signature line names a key: its name, and the start of SHA-256(name, type, key)
     return name, hashlib.sha256(name.encode("utf-8") + b"\n" + bytes([kind]) + raw).digest()[:4]
 
 
-def check_note(data, keys):
-    """Origin, size and root of a checkpoint that one of these raw keys signed under the log's name, and none wrongly."""
+def check_note(data, keys):  # origin, size, root of a checkpoint that one of these raw keys signed, and none wrongly
     text, origin, size, root, signatures = read_note(data)
     held = [(raw, signatures.get(note_key(origin, 1, raw))) for raw in keys]
     need(any(seal for _, seal in held), "the checkpoint is not signed by a log key that counts")
@@ -507,8 +463,7 @@ def check_note(data, keys):
     return origin, size, root
 
 
-def cosigned(data, name, raw):
-    """When a witness vouched for the checkpoint (C2SP cosignature/v1), in Unix seconds; None: it did not."""
+def cosigned(data, name, raw):  # when a witness vouched for the checkpoint (C2SP cosignature/v1); None: it did not
     text, _, _, _, signatures = read_note(data)
     seal = signatures.get(note_key(name, 4, raw))
     if seal is None:
@@ -516,13 +471,136 @@ def cosigned(data, name, raw):
     moment = int.from_bytes(seal[:8], "big")
     message = "cosignature/v1\ntime %d\n%s" % (moment, text)
     holds = len(seal) == 72 and 0 < moment < 1 << 63 and ed25519_holds(raw, message.encode("utf-8"), seal[8:])
-    need(holds, "the cosignature of the witness %s is wrong" % name)
+    need(holds, "the cosignature of the witness %s is wrong", name)
     return moment
+
+
+def read_proof(data, name):  # index, audit path, checkpoint and extra data of a C2SP tlog-proof
+    head, _, note = data.decode("utf-8").partition("\n\n")
+    first, *lines = head.split("\n")
+    extra = unbase64(lines.pop(0)[6:]) if lines and lines[0].startswith("extra ") else None
+    need(first == "c2sp.org/tlog-proof@v1" and lines and lines[0].startswith("index "), name + " is malformed")
+    return size_of(lines[0][6:]), [unbase64(item) for item in lines[1:]], note.encode("utf-8"), extra
 
 
 def log_raw(public):  # raw bytes of the key of a log
     need(public["algorithm"] == "ed25519", "the key of a log is not Ed25519")
     return raw_key(public)
+
+
+# ---------------------------------------------------------------- forms of records and payloads
+
+# A field is `name`, `name=type` or `name=least whole number`; ? may be missing, ~ may be null, * is a list of such.
+TYPES = {
+    "any": lambda value: value,
+    "number": lambda value: need(type(value) in {int, float}, "a number that is none"),
+    "counts": lambda row: need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin"),
+    "key": raw_key,
+    "log-key": log_raw,
+    "note": lambda text: read_note(text.encode("utf-8")),
+    "bool": bool,
+    "object": dict,
+    "list": list,
+    "text": r"(?s:.*)",
+    "short": r"(?s:.{1,200})",
+    "digest": r"sha256:[0-9a-f]{64}",
+    "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z",
+    "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
+    "commit": r"[0-9a-f]{40,64}",
+    "dvc": r"md5:[0-9a-f]{32}(\.dir)?",
+    "uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "action": r"(?=.{1,64}\Z)[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*",
+    "outcome": "started|completed|failed|refused",
+    "salt": "[A-Za-z0-9+/]{21}[AQgw]==",
+    **{"minivess-%s/%d" % pair: "minivess-%s/%d" % pair for pair in (("entry", 2), ("trust", 2), ("evaluation", 2))},
+    "minivess-attested/1": "minivess-attested/1",
+}
+
+
+def read_forms(text):  # by name: the marks and the type of each field
+    found = {}
+    for row in text.replace("\n    ", " ").strip().split("\n"):
+        name, _, fields = row.partition(": ")
+        pairs = [(field.partition("=")[0], field.partition("=")[2] or "any") for field in fields.split()]
+        found[name] = {field.rstrip("?~*"): (field[len(field.rstrip("?~*")) :], kind) for field, kind in pairs}
+    return found
+
+
+FORMS = read_forms("""
+entry: body=body signature=text
+body: format=minivess-entry/2 log=text index=0 time=time actor=text key=text action=action outcome=outcome started~=0
+    details~=digest payload=object context=context inputs*=artifact outputs*=artifact
+artifact: name=file digest=digest
+context: git_commit~=commit git_dirty~=bool data~=digest dvc~=dvc model~=digest configuration~=digest environment~=digest
+    device~=short mlflow_run~=short openlineage_run~=uuid seed~=-9007199254740991
+details: error~=short payload=object salt=salt
+restore: size=0 root=text abandoned*=text reason=short
+trust 2: format=minivess-trust/2 policy=text roots=roots former?*=former release?=rules services?*=holder known?~=note
+    layout?=1
+trust 1: log_key=log-key people=list witnesses?~=quorum former_log_keys?~=list
+roots: threshold=1 keys*=holder
+holder: id=text key=key
+former: log=text below=1
+rules: rules?*=rule signers?*=signer
+rule: role=text meaning=text
+signer: id=text key=key name=text roles*=text
+quorum: quorum=1 witnesses=list
+reference: index=0 digest=digest
+chain: ingest=reference validation=reference split=reference seal=reference runs*=run ensemble=reference
+    calibration=reference export=reference criteria=reference policy=reference request=reference approval=reference
+    evaluation=reference scenarios=reference drill?~=reference looks*=look
+run: run=reference disposition?~=reference
+look: approval=reference evaluation?~=reference
+prepared: layout=2 device=device tool=tool chain=chain source?~=source environment=digest sbom=digest manifest=digest files=1
+tool: name=short version=short
+device: name=text version=text manufacturer=text intended_use=text safety_class=text
+source: tree=digest folder=text commit~=text git_tree~=text repository~=text submodules*=submodule nested*=text links*=text
+    hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest not_releasable*=short
+submodule: path=text commit=text found~=text clean=bool
+case: case=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
+    border_bins*=counts
+measures: dice=overlap cldice?=inside nsd?=within hd95_um?=distance
+overlap: tp=0 fp=0 fn=0
+recall: tp=0 fn=0
+inside: predicted_inside=0 predicted=0 reference_inside=0 reference=0
+within: predicted_within=0 predicted=0 reference_within=0 reference=0
+distance: value~=number
+interval: mean=number lower~=number upper~=number n=0 level=number
+record: format=minivess-evaluation/2 model=digest data=digest request=short threshold=number conventions=object
+    cases*=case aggregates=object baseline=interval conformal_recall~=interval ece=number band_ece=number best=short
+    worst=short look=1 looks~=1
+attested: format=minivess-attested/1 tool=tool tree=digest gaps*=gap justified*=justified open_clauses*=text
+    anomalies*=anomaly
+gap: kind=text item=text message=text
+justified: kind=text item=text message=text remark=text
+anomaly: id=text title=text
+risks: plan=object risks*=risk controls*=text
+risk: id=text residual=estimate controls*=text benefit~=text
+estimate: severity=1 p1=1 p2=1
+""")
+
+
+def fit(value, form, where):  # refuse a value that is not of a form or type, naming the place; and return it
+    if form in FORMS:
+        fields = FORMS[form]
+        least = {name for name, (marks, _) in fields.items() if "?" not in marks}
+        need(isinstance(value, dict) and least <= set(value) <= set(fields), where + " has other fields")
+        for name, item in value.items():
+            (marks, kind), place = fields[name], where + "." + name
+            need("*" not in marks or isinstance(item, list), place + " is not a list")
+            for one in item if "*" in marks else [] if item is None and "~" in marks else [item]:
+                fit(one, kind, place)
+        return value
+    known = int(form) if form.lstrip("-").isdigit() else TYPES[form]
+    if isinstance(known, int):
+        need(type(value) is int and value >= known, where + " is malformed")
+    elif isinstance(known, str):
+        need(isinstance(value, str) and re.fullmatch(known, value, re.ASCII), where + " is malformed")
+    elif isinstance(known, type):
+        need(type(value) is known, where + " is malformed")
+    else:
+        known(value)
+    return value
 
 
 # ---------------------------------------------------------------- what is trusted
@@ -577,47 +655,26 @@ def signer_of(identity):  # what of a person must be as the trust file says
     return {"id": identity["id"], "name": identity["name"], "roles": identity["roles"], "key": identity["signing_key"]}
 
 
-HOLDER = {"id": ANY, "key": raw_key}
-TRUST_2 = {
-    "format": "minivess-trust/2",
-    "policy": ANY,
-    "roots": {"threshold": 1, "keys": [HOLDER]},
-    "former?": [{"log": ANY, "below": 1}],
-    "release?": {
-        "rules?": [{"role": ANY, "meaning": ANY}],
-        "signers?": [{**HOLDER, "name": ANY, "roles": lambda roles: need(roles, "a signer without a role")}],
-    },
-    "services?": [HOLDER],
-    "known?": (None, lambda note: read_note(note.encode("utf-8"))),
-    "layout?": 1,
-}
-TRUST_1 = {"log_key": log_raw, "people": list, "former_log_keys?": (None, list)}
-TRUST_1["witnesses?"] = (None, {"quorum": 1, "witnesses": list})
-
-
 def read_trust(data):  # a trust file of either format, in one form
     need(len(data) <= 1 << 20, "too long")
     value = read_json(data, "the trust file")
     if "format" not in value:
-        return read_first_trust(value)
-    fit(value, TRUST_2, "the trust file")
-    trust = read_policy(value["policy"])
+        return read_first_trust(fit(value, "trust 1", "the trust file"))
+    fit(value, "trust 2", "the trust file")
+    trust, release, known = read_policy(value["policy"]), value.get("release", {}), value.get("known")
     need(trust["logs"], "no log")
-    trust["former"] = [(*read_vkey(item["log"], 1), item["below"]) for item in value.get("former", [])]
-    keys = [(item["id"], item["key"]["key_id"]) for item in value["roots"]["keys"]]
-    least = value["roots"]["threshold"]
+    need(all(signer["roles"] for signer in release.get("signers", [])), "a signer without a role")
+    keys, least = [(item["id"], item["key"]["key_id"]) for item in value["roots"]["keys"]], value["roots"]["threshold"]
     need(least <= len({name for name, _ in keys}) == len(keys), "a threshold of roots that cannot be met")
-    release, known = value.get("release", {}), value.get("known")
+    trust.update(former=[(*read_vkey(item["log"], 1), item["below"]) for item in value.get("former", [])])
     trust.update(roots=(least, set(keys)), rules=release.get("rules", []), signers=release.get("signers", []))
     trust.update(known=None if known is None else known.encode("utf-8"), layout=value.get("layout", 1))
     return trust
 
 
-def read_first_trust(value):
-    """What version 0.1.0 wrote: the key of the log, of whatever name, and the people; it names no release rules."""
-    fit(value, TRUST_1, "the trust file")
+def read_first_trust(value):  # of version 0.1.0: the key of the log, of whatever name, and people; no release rules
     former = [
-        (None, log_raw(item["key"]), fit(item["below"], 1, "below")) for item in value.get("former_log_keys") or []
+        (None, log_raw(item["key"]), fit(item["below"], "1", "below")) for item in value.get("former_log_keys") or []
     ]
     trust = {"logs": [(None, log_raw(value["log_key"]))], "former": former, "witnesses": {}, "groups": {}, "rules": []}
     trust.update(roots=None, signers=[signer_of(item) for item in value["people"]], known=None, layout=1, quorum="none")
@@ -626,9 +683,8 @@ def read_first_trust(value):
         keys = [read_vkey(item["key"], 4) for item in asked["witnesses"]]
         need(asked["quorum"] <= len(keys), "a quorum that cannot be met")
         need(len({name for name, _ in keys}) == len({raw for _, raw in keys}) == len(keys), "a witness twice")
-        trust["witnesses"] = {"w%d" % place: key for place, key in enumerate(keys)}
-        trust["groups"] = {"witnesses": (asked["quorum"], list(trust["witnesses"]))}
-        trust["quorum"] = "witnesses"
+        witnesses = {"w%d" % place: key for place, key in enumerate(keys)}
+        trust.update(witnesses=witnesses, groups={"witnesses": (asked["quorum"], list(witnesses))}, quorum="witnesses")
     return trust
 
 
@@ -641,11 +697,10 @@ def trusted_keys(trust, people, origin, size):
     keys = former[:1] or [raw for name, raw in trust["logs"] if name in {None, origin}]
     if trust["roots"] is None or people is None:
         return keys
-    least, trusted = trust["roots"]
-    fits = [
-        threshold >= least and {(item["id"], item["signing_key"]["key_id"]) for item in roots} == trusted
-        for roots, threshold in (people.created, (people.roots, people.threshold))
-    ]
+    fits = []
+    for roots, threshold in (people.created, (people.roots, people.threshold)):
+        named = {(item["id"], item["signing_key"]["key_id"]) for item in roots}
+        fits.append(threshold >= trust["roots"][0] and named == trust["roots"][1])
     need(any(fits), "the roots of the log are not those you trust")
     held = {(origin, log_raw(key)) for _, key in people.log_keys}
     return keys + ([log_raw(people.log_key(size))] if fits[0] and not held.isdisjoint(trust["logs"]) else [])
@@ -663,8 +718,9 @@ def vouching_for(data, trust):  # when each trusted witness vouched for the chec
     return {place: moment for place, moment in times.items() if moment is not None}
 
 
-def believe(data, trust, people, origin, leaves):
-    """Size and root of a checkpoint of a log: signed by its own key, and by all that is trusted."""
+def believe(
+    data, trust, people, origin, leaves
+):  # size and root of a checkpoint, signed by its log and all that is trusted
     named, size, root = check_note(data, [log_raw(people.log_key(read_note(data)[2]))])
     need(named == origin, "the checkpoint is of another log")
     if not trust:
@@ -675,15 +731,14 @@ def believe(data, trust, people, origin, leaves):
         known = read_note(trust["known"])[2]
         _, known, seen = check_note(trust["known"], trusted_keys(trust, None, origin, known))
         here = root if known == size else merkle_root(leaves[:known]) if 0 < known <= len(leaves) else seen
-        need(here == seen, "two histories: the first %d entries are not those that the trust file knows" % known)
+        need(here == seen, "two histories: the first %d entries are not those that the trust file knows", known)
     return size, root
 
 
 # ---------------------------------------------------------------- who held which key
 
-ATTEMPTS = {"identity.unlock-failed", "identity.unlocked", "identity.locked"}
-FOLDED = {"identity.enrolled", "identity.rotated", "identity.revoked", "identity.reinstated"}
-FOLDED |= {"log.created", "roots.changed", "entry.erased", *ATTEMPTS}
+COUNTED = {"identity.unlock-failed", "identity.unlocked", "identity.locked"}
+MANAGED = {"identity.enrolled", "identity.revoked", "identity.reinstated", "roots.changed", "entry.erased"}
 
 
 def plain_name(name):  # a printed name without what two spellings of one name may differ in
@@ -691,26 +746,25 @@ def plain_name(name):  # a printed name without what two spellings of one name m
 
 
 class People:
-    """Who held which key when: folded from the log."""
+    """Who held which key when: folded from the log. `by_key`: identity, first index and end of each key, by its id."""
 
     def __init__(self):
-        self.by_key, self.log_keys, self.roots, self.demo, self.size = {}, [], (), False, 0
-        self.threshold, self.erased, self.failures, self.locked = 1, set(), {}, set()
-        self.created = ((), 1)
+        self.by_key, self.log_keys, self.roots, self.threshold, self.demo, self.size = {}, [], (), 1, False, 0
+        self.erased, self.failures, self.locked, self.created = set(), {}, set(), ((), 1)
 
-    def log_key(self, size):
-        """The key that signs the checkpoint of that many entries, and acts as the service `log` at that index."""
+    def log_key(
+        self, size
+    ):  # the key that signs the checkpoint of so many entries, and acts as the service `log` there
         need(self.log_keys, "the log does not begin with log.created")
         return [key for start, key in self.log_keys if start <= size][-1]
 
     def key(self, key_id, index):  # the identity whose key counts at an index
         if self.log_keys and key_id == self.log_key(index)["key_id"]:
             return {"id": "log", "kind": "service", "roles": ["service"], "signing_key": self.log_key(index)}
-        known = self.by_key.get(key_id)
-        need(known, "key %s is not enrolled in the log" % key_id[:12])
-        identity, start, end = known
-        need(start <= index, "the key of %s was enrolled after entry %d" % (identity["id"], index))
-        need(end is None or index < end, "the key of %s was revoked at entry %s" % (identity["id"], end))
+        need(key_id in self.by_key, "key %s is not enrolled in the log", key_id[:12])
+        identity, start, end = self.by_key[key_id]
+        need(start <= index, "the key of %s was enrolled after entry %d", identity["id"], index)
+        need(end is None or index < end, "the key of %s was revoked at entry %s", identity["id"], end)
         return identity
 
     def person(self, who, index):  # the identity of an id whose key counts at an index
@@ -722,27 +776,28 @@ class People:
     def valid(self):  # every identity whose key counts now
         return [identity for identity, _, end in self.by_key.values() if end is None]
 
-    def same(self, first, second):  # whether two ids are one person: the same id, printed name or encryption key, ever
-
-        def known(who):
-            held = [item[0] for item in self.by_key.values() if item[0]["id"] == who]
-            keys = {item["encryption_key"]["key_id"] for item in held if item["encryption_key"]}
-            return {plain_name(item["name"]) for item in held} | keys
-
-        return first == second or bool(known(first) & known(second))
+    def same(self, first, second):  # whether two ids are one person: the same id, name or encryption key, ever
+        known = [set(), set()]
+        for identity, _, _ in self.by_key.values():
+            for place, who in enumerate((first, second)):
+                if identity["id"] == who:
+                    known[place] |= {plain_name(identity["name"]), (identity["encryption_key"] or {}).get("key_id")} - {
+                        None
+                    }
+        return first == second or bool(known[0] & known[1])
 
     def manages(self, actor):  # whether somebody is a root or a release manager
         return actor in self.roots or (actor["kind"] == "person" and "release-manager" in actor["roles"])
 
     def add(self, identity, start):  # enrol; no key, no id and no person twice
-        key_id, service = identity["signing_key"]["key_id"], identity["kind"] == "service"
+        key_id, who, service = identity["signing_key"]["key_id"], identity["id"], identity["kind"] == "service"
         raw_key(identity["signing_key"])
-        need(service == (identity["roles"] == ["service"]), "roles that do not fit " + identity["id"])
-        ids = [item["id"] for item in self.valid()]
-        need(key_id not in self.by_key and identity["id"] not in ids, identity["id"] + " is enrolled twice")
+        need(service == (identity["roles"] == ["service"]), "roles that do not fit " + who)
+        valid = self.valid()
+        need(key_id not in self.by_key and who not in [item["id"] for item in valid], who + " is enrolled twice")
         need(start == 0 or self.demo or not identity.get("demo"), "demo keys in a real log")
-        need(identity["id"] != "log", "enrols the log itself")
-        names = [plain_name(item["name"]) for item in self.valid()]
+        need(who != "log", "enrols the log itself")
+        names = [plain_name(item["name"]) for item in valid]
         need(service or plain_name(identity["name"]) not in names, identity["name"] + " is enrolled already")
         self.by_key[key_id] = (identity, start, None)
 
@@ -752,33 +807,36 @@ class People:
         self.by_key[held[0]] = (*self.by_key[held[0]][:2], index)
 
     def follow(self, body):  # take in one entry whose signature is already known to hold (entry 0 excepted)
-        self.size = body["index"] + 1
         action, payload, index = body["action"], body["payload"], body["index"]
-        if body["outcome"] != "completed" or action not in FOLDED:
+        self.size = index + 1
+        if body["outcome"] != "completed":
             return
         if action == "log.created":
             need(index == 0, "the log is created a second time")
-            self.log_keys = [(0, payload["log_key"])]
-            self.roots, self.threshold = payload["roots"], payload["threshold"]
-            self.created = (self.roots, self.threshold)
-            self.demo = all(identity.get("demo", False) for identity in self.roots)
+            self.log_keys, self.roots, self.threshold = (
+                [(0, payload["log_key"])],
+                payload["roots"],
+                payload["threshold"],
+            )
+            self.created, self.demo = (self.roots, self.threshold), all(one.get("demo", False) for one in self.roots)
             for identity in self.roots:
                 self.add(identity, 0)
-            return
-        actor = self.key(body["key"], index)
-        if action == "identity.rotated":
-            self.rotate(body, actor)
-            return
-        if action in ATTEMPTS:
-            self.attempt(action, payload, actor)
-            return
-        need(self.manages(actor), "%s may not do %s" % (actor["id"], action))
+        elif action == "identity.rotated":
+            self.rotate(body, self.key(body["key"], index))
+        elif action in COUNTED:
+            self.count(action, payload, payload["identity"], self.key(body["key"], index)["id"])
+        elif action in MANAGED:
+            self.manage(action, payload, body, self.key(body["key"], index))
+
+    def manage(self, action, payload, body, actor):  # what roots and release managers do to identities and entries
+        index, who = body["index"], payload.get("identity")
+        need(self.manages(actor), "%s may not do %s", actor["id"], action)
         if action == "identity.enrolled":
-            self.add(payload["identity"], index + 1)
-        elif action == "roots.changed":
-            self.change_roots(payload, body)
+            self.add(who, index + 1)
+        elif action == "identity.revoked":
+            need(actor["id"] != who, who + " cannot revoke their own key")
+            self.end(who, index)
         elif action == "identity.reinstated":
-            who = payload["identity"]
             need(actor["id"] != who and who in self.locked, "reinstates who is not locked, or does it alone")
             self.locked.discard(who)
             self.failures.pop(who, None)
@@ -786,49 +844,38 @@ class People:
             need(payload["entry"] < index and payload["entry"] not in self.erased, "erases what it cannot")
             self.erased.add(payload["entry"])
         else:
-            need(actor["id"] != payload["identity"], actor["id"] + " cannot revoke their own key")
-            self.end(payload["identity"], index)
+            self.change_roots(payload, body)
 
-    def attempt(self, action, payload, actor):
-        """Wrong passphrases in a row are counted, the fifth locks, the right one before that ends the row."""
-        who = payload["identity"]
+    def count(
+        self, action, payload, who, actor
+    ):  # wrong passphrases in a row: the fifth locks, the right one ends the row
         count = self.failures.get(who, 0)
         if action == "identity.unlock-failed":
             need(payload["attempt"] == count + 1, "miscounts the wrong passphrases of " + who)
             self.failures[who] = count + 1
         elif action == "identity.locked":
-            need(count >= 5, "locks %s before five wrong passphrases" % who)
+            need(count >= 5, "locks %s before five wrong passphrases", who)
             self.locked.add(who)
         else:
-            need(actor["id"] == who and who not in self.locked, "unlocks who cannot be unlocked")
+            need(actor == who and who not in self.locked, "unlocks who cannot be unlocked")
             self.failures.pop(who, None)
 
-    def rotate(self, body, actor):
-        """A new key, shown to be held by whoever rotates; nothing else changes. Roots do not rotate alone."""
+    def rotate(self, body, actor):  # a new key of whoever rotates; nothing else changes. Roots do not rotate alone
         new, index = body["payload"]["identity"], body["index"]
         same = dict(new, signing_key=actor["signing_key"]) == actor
         need(actor not in self.roots and same, "changes more than the keys")
-        self.possessed(body, actor["id"], actor["signing_key"], new["signing_key"])
+        check_possession(body, actor["id"], actor["signing_key"], new["signing_key"])
         self.end(actor["id"], index + 1)
         self.add(new, index + 1)
 
-    def possessed(self, body, who, old, new):  # noqa: PLR6301, RUF100
-        """The holder of a new key signed with it that it replaces the old one."""
-        keys = {"old_key": old["key_id"], "new_key": new["key_id"]}
-        statement = dict(keys, purpose="minivess key rotation", log=body["log"], identity=who)
-        shown = signed_by(new, canonical(statement), body["payload"]["possession"])
-        need(shown, "there is no proof of possession of the new key of " + who)
-
-    def change_roots(self, payload, body):
-        """Other roots, or another log key, agreed by a threshold of the old and of the new roots."""
-        new, threshold, index = payload["roots"], payload["threshold"], body["index"]
+    def change_roots(
+        self, payload, body
+    ):  # other roots or another log key, agreed by enough of the old and the new roots
+        new, threshold, index, log_key = payload["roots"], payload["threshold"], body["index"], payload.get("log_key")
         need(1 <= threshold <= len({root["id"] for root in new}) == len(new), "a threshold that cannot be met")
         old = {"roots": self.roots, "threshold": self.threshold}
         change = {"replaces": digest_of(old), "roots": digest_of({"roots": new, "threshold": threshold})}
-        log_key = payload.get("log_key")
-        if log_key:
-            change["log_key"] = log_key
-        subject = {"name": "roots.json", "digest": digest_of(change)}
+        subject = {"name": "roots.json", "digest": digest_of({**change, **({"log_key": log_key} if log_key else {})})}
         counting = [item for item in self.roots if self.by_key[item["signing_key"]["key_id"]][2] is None]
         for group, least in ((counting, self.threshold), (new, threshold)):
             known = People()
@@ -845,19 +892,27 @@ class People:
         if log_key:
             used = {key["key_id"] for _, key in self.log_keys} | set(self.by_key)
             need(log_key["key_id"] not in used, "gives the log a key that another identity has or had")
-            self.possessed(body, "log", self.log_key(index), log_key)
+            check_possession(body, "log", self.log_key(index), log_key)
             self.log_keys.append((index + 1, log_key))
 
 
-def open_envelope(envelope, people, index):
-    """What a person signed: DSSE v1 around an in-toto Statement v1 around their manifestation."""
+def check_possession(body, who, old, new):  # the holder of a new key signed with it that it replaces the old one
+    statement = {"purpose": "minivess key rotation", "log": body["log"], "identity": who}
+    statement.update(old_key=old["key_id"], new_key=new["key_id"])
+    shown = signed_by(new, canonical(statement), body["payload"]["possession"])
+    need(shown, "there is no proof of possession of the new key of " + who)
+
+
+def open_envelope(
+    envelope, people, index
+):  # what a person signed: DSSE v1 around an in-toto Statement around a manifestation
     need(len(envelope["signatures"]) == 1, "an envelope without exactly one signature")
     kind, payload, seal = envelope["payloadType"], unbase64(envelope["payload"]), envelope["signatures"][0]
     need(kind == "application/vnd.in-toto+json", "an envelope of another type")
     identity = people.key(seal["keyid"], index)
     who = identity["id"]
     encoded = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode("ascii"), len(payload), payload)
-    need(signed_by(identity["signing_key"], encoded, seal["sig"]), "the signature of %s is wrong" % who)
+    need(signed_by(identity["signing_key"], encoded, seal["sig"]), "the signature of %s is wrong", who)
     statement = parse(payload, "the statement of " + who)
     said = statement["predicate"]
     subjects = [{"name": item["name"], "digest": "sha256:" + item["digest"]["sha256"]} for item in statement["subject"]]
@@ -871,12 +926,10 @@ def open_envelope(envelope, people, index):
 
 
 def agreed(envelopes, people, index, subject):  # the roots who signed a change
-    signers = set()
-    for envelope in envelopes:
-        said = open_envelope(envelope, people, index)
-        need(said["subjects"] == [subject] and said["policy"] == "roots", "agrees to another change")
-        signers.add(said["signer"])
-    return signers
+    said = [open_envelope(envelope, people, index) for envelope in envelopes]
+    fits = all(one["subjects"] == [subject] and one["policy"] == "roots" for one in said)
+    need(fits, "agrees to another change")
+    return {one["signer"] for one in said}
 
 
 # ---------------------------------------------------------------- who may append what
@@ -884,7 +937,6 @@ def agreed(envelopes, people, index, subject):  # the roots who signed a change
 # In which log | who may append it (none: the rules of 0.1.0 alone know it) | what is checked | each action and the fields of
 # its payload: "?" where one may be missing, and after "*" all of them are in the details of the entry. Without the fields
 # this is the published action table 2 (actions-2.json). Entries of a log that adopted no table are judged as 0.1.0 did.
-# ROLES is what a release can rest on: the action of the entry in each role.
 ACTIONS = """
 device | person | - | data.card: * cases missing findings openings; data.leakage: * across within; data.profile: * cases
     groups; identity.witness: key; trace.approve: subject digest; trace.attest: item clause digest; trace.baseline: name
@@ -927,40 +979,48 @@ for row in ACTIONS.replace("\n    ", " ").strip().split("\n"):
     where, allowed, checked, listed = row.split(" | ")
     for action, fields in (item.split(": ") for item in listed.split("; ")):
         FIELDS[action] = fields
+        FORMS.update(read_forms(action + ": " + fields.replace("* ", "")))
         if allowed != "none":
             rule = {"by": allowed.split(), "checks": [] if checked == "-" else checked.split(), "log": where}
             TABLES[2]["actions"][action] = rule
 TABLE_1 = "sha256:8031933fd9c02258dc583bf53647cb24f054987c2349385c8ff4cbfd88482072"
 """The digest of actions-1.json, which says what 0.1.0 did."""
 MAKING = {"training", "ensemble", "calibration", "model.export"}
-ROLES = {"ingest": "data.ingest", "validation": "data.validate", "split": "data.split", "seal": "data.seal"}
-ROLES.update(run="training", disposition="run.disposition", ensemble="ensemble", calibration="calibration")
-ROLES.update(export="model.export", criteria="criteria.register", policy="policy.register", request="test-set.request")
-ROLES.update(approval="test-set.approve", evaluation="evaluation", scenarios="scenarios", drill="risk.drill")
-LINKS = set(ROLES.values())
-REFERENCE = {"index": 0, "digest": DIGEST}
-CHAIN = dict.fromkeys(set(ROLES) - {"run", "disposition", "drill"}, REFERENCE)
-CHAIN.update({"drill?": (None, REFERENCE), "runs": [{"run": REFERENCE, "disposition?": (None, REFERENCE)}]})
-CHAIN["looks"] = [{"approval": REFERENCE, "evaluation?": (None, REFERENCE)}]
-FOLLOWED = {"data.seal": "follow_seal", **dict.fromkeys(("identity.witness", "identity.revoked"), "follow_witness")}
-FOLLOWED.update(dict.fromkeys(("serving.enrolled", "serving.anchored"), "follow_serving"))
+ROLES = """ingest=data.ingest validation=data.validate split=data.split seal=data.seal run=training
+disposition=run.disposition ensemble=ensemble calibration=calibration export=model.export criteria=criteria.register
+policy=policy.register request=test-set.request approval=test-set.approve evaluation=evaluation scenarios=scenarios
+drill=risk.drill"""
+ROLES = dict(pair.split("=") for pair in ROLES.split())
+"""What a release can rest on: the action of the entry in each role."""
+
+
+def plan_of(said):  # the digest of the plan with which criteria are registered
+    return digest_of(said["plan"]) if said.get("plan") else None
+
+
+# By what others name a completed entry of an action. The first one of a name counts.
+NAMED = {
+    "criteria.register": {"criteria": lambda said: digest_of(said["criteria"]), "plan": plan_of},
+    "policy.register": {"policy": lambda said: digest_of(said["policy"])},
+    "test-set.request": {"request": lambda said: said["request"]["id"]},
+    "test-set.approve": {
+        "grant": lambda said: said["grant"]["request"],
+        "look": lambda said: said["grant"]["request"] if said["grant"].get("mode") else None,
+    },
+    "test-set.open": {"look": lambda said: said["request"]},
+    "evaluation": {"result": lambda said: said["request"]},
+}
 
 
 def adopted_table(adopted):  # the actions of the table that an entry names by number and digest
     table = TABLES.get(adopted["number"])
-    need(table, "the log follows action table %s, which this file does not know" % adopted["number"])
+    need(table, "the log follows action table %s, which this file does not know", adopted["number"])
     need(digest_of(table) == adopted["digest"], "the log names an action table by the digest of other rules")
     return table
 
 
-PLAN_SAME = ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse")
-CONVENTIONS_SAME = ("border", "bootstrap_unit", "both_empty", "foreground_connectivity", "one_empty", "skeleton")
-PLAN_FIELDS = {*PLAN_SAME, "measures", "conventions", "confidence", "published", "looks", "criteria", "notes"}
-CONVENTIONS = {*CONVENTIONS_SAME, "tolerance_um", "bootstrap"}
-
-
 def chain_of(chain):  # role and reference of every entry that a release names
-    fit(chain, CHAIN, "the chain")
+    fit(chain, "chain", "the chain")
     need(chain["runs"] and chain["looks"], "a release without runs or looks")
     pairs = [(role, chain.get(role)) for role in ROLES]
     pairs += [(role, item.get(role)) for item in chain["runs"] + chain["looks"] for role in item]
@@ -969,6 +1029,12 @@ def chain_of(chain):  # role and reference of every entry that a release names
 
 def named(artifacts, name):  # the digest of the artifact of a name, or None
     return next((item["digest"] for item in artifacts if item["name"] == name), None)
+
+
+PLAN_SAME = ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse")
+CONVENTIONS_SAME = ("border", "bootstrap_unit", "both_empty", "foreground_connectivity", "one_empty", "skeleton")
+PLAN_FIELDS = {*PLAN_SAME, "measures", "conventions", "confidence", "published", "looks", "criteria", "notes"}
+CONVENTIONS = {*CONVENTIONS_SAME, "tolerance_um", "bootstrap"}
 
 
 def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of what, on which side, its limit
@@ -984,26 +1050,22 @@ def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of w
         yield from ((what, side, one.get(side)) for side in ("at_least", "at_most"))
 
 
-def limits_of_policy(policy):  # what may not become laxer in a release policy: of what, on which side, its limit
+def limits_of_policy(policy):  # the same of a release policy
     asked = [(rule["role"], rule["meaning"]) for rule in policy["signatures"]["rules"]]
-    yield from (("signatures, %s by %s" % (rule[1], rule[0]), "at_least", asked.count(rule)) for rule in asked)
+    yield from (("signatures, %s by %s" % rule[::-1], "at_least", asked.count(rule)) for rule in asked)
     for gate in policy["gates"]:
-        if gate["kind"] == "metric":
-            what = gate["measure"] + ", " + gate["statistic"]
-            yield from ((what, side, gate[side]) for side in ("at_least", "at_most"))
-        elif gate["kind"] == "baseline":
-            yield "dice_over_baseline, mean", "at_least", gate["at_least"]
-        else:
-            yield gate["kind"], "at_most", gate["at_most"]
+        names = {"metric": "%(measure)s, %(statistic)s", "baseline": "dice_over_baseline, mean"}
+        yield from (
+            (names.get(gate["kind"], gate["kind"]) % gate, side, gate.get(side)) for side in ("at_least", "at_most")
+        )
 
 
-def laxer(old, new):  # the first thing of which a limit became laxer, or None. The strictest of several limits counts.
+def laxer(old, new):  # the first thing of which a limit became laxer, or None; the strictest of several limits counts
     found = {}
     for place, rows in enumerate((old, new)):
         for what, side, limit in rows:
             if limit is not None:
-                kept = found.setdefault((what, side), [None, None])
-                pick = min if side == "at_most" else max
+                kept, pick = found.setdefault((what, side), [None, None]), min if side == "at_most" else max
                 kept[place] = limit if kept[place] is None else pick(kept[place], limit)
     for (what, side), (was, now) in found.items():
         if was is not None and (
@@ -1017,55 +1079,44 @@ class Standing:
     """What may be appended next, under an action table: the second writing of `admit`."""
 
     def __init__(self):
-        self.table, self.kind, self.started, self.adopted, self.looks = None, "device", {}, None, []
-        self.first, self.made, self.steps, self.asked, self.exported, self.evaluated = {}, {}, {}, {}, set(), set()
-        self.services, self.sealed, self.packs, self.serving = {}, {}, {}, {}
-        self.witnesses, self.former_witnesses, self.judged, self.restores = {}, set(), None, []
-        self.seals, self.seal, self.approved, self.links, self.prepared = {}, None, [], {}, None
+        self.table, self.kind, self.started, self.adopted, self.looks, self.first = None, "device", {}, None, [], {}
+        self.made, self.steps, self.asked, self.exported, self.evaluated, self.services = {}, {}, {}, set(), set(), {}
+        self.sealed, self.packs, self.serving, self.witnesses, self.former, self.judged = {}, {}, {}, {}, set(), None
+        self.restores, self.seals, self.seal, self.approved, self.links, self.prepared = [], {}, None, [], {}, None
 
     def words(self):  # the table in force
         return "action table " + (str(self.table["number"]) if self.table else "1 (the rules of version 0.1.0)")
 
-    def payload(self, kind, name):
-        """The payload of the first completed entry that made something known by a name; {}: none did."""
-        return self.first.get((kind, name), {"payload": {}})["payload"]
+    def said(
+        self, kind, name
+    ):  # what the first entry of a name says: a plan, policy, request or grant; None: there is none
+        return self.first[kind, name]["payload"][kind] if (kind, name) in self.first else None
 
-    def request(self, name):  # the first request of an id; {}: there is none
-        return self.payload("request", name).get("request", {})
-
-    def plan(self, digest):  # the registered plan of a digest; None: there is none
-        return self.payload("plan", digest).get("plan")
-
-    def policy(self, digest):  # the registered release policy of a digest; None: there is none
-        return self.payload("policy", digest).get("policy")
-
-    def admit(self, body, people, actor):
-        """Say whether an entry may be at its place, and take in what it says. `people` are those before the entry."""
+    def admit(self, body, people, actor):  # whether an entry may be at its place; takes in what it says
         action, outcome = body["action"], body["outcome"]
         self.follow_started(body)
         if body["index"] == 0:
-            self.create(body, actor, people)
+            self.create(body["payload"], actor, people)
             return
         done = outcome == "completed"
         if self.table:
             row = self.table["actions"].get(action)
-            need(row, "action table %d does not have the action %s" % (self.table["number"], action))
-            need(row["log"] in {"any", self.kind}, "%s does not belong into the log of a %s" % (action, self.kind))
+            need(row, "action table %d does not have the action %s", self.table["number"], action)
+            need(row["log"] in {"any", self.kind}, "%s does not belong into the log of a %s", action, self.kind)
             excused = outcome == "refused" and actor["kind"] == "person" and actor["id"] != "log"
             may = any(self.matches(word, actor, action, people) for word in row["by"])
-            need(excused or may, "%s may not append %s" % (actor["id"], action))
+            need(excused or may, "%s may not append %s", actor["id"], action)
             for check in row["checks"] if done else ():
-                getattr(self, "check_" + check)(body, people)
+                getattr(self, "check_" + check)(body, body["payload"], people)
         elif action in {"rules.adopted", "log.restored"} and done:
-            need(people.manages(actor), "%s may not append %s" % (actor["id"], action))
-            (self.check_adoption if action == "rules.adopted" else self.check_restored)(body, people)
+            need(people.manages(actor), "%s may not append %s", actor["id"], action)
+            (self.check_adoption if action == "rules.adopted" else self.check_restored)(body, body["payload"], people)
         if done:
-            self.follow(body)
-        if self.table and action in LINKS and outcome in {"completed", "failed"}:
+            self.follow(body, body["payload"], body["context"]["model"])
+        if self.table and action in ROLES.values() and outcome in {"completed", "failed"}:
             self.links[body["index"]] = body
 
-    def follow_started(self, body):
-        """An entry that ends an action names the one that started it, by the same actor, and nothing ends twice."""
+    def follow_started(self, body):  # an entry ends one action, which its own actor started and nothing ended before
         if body["started"] is not None:
             action, actor = self.started.pop(body["started"], (None, None))
             need(action == body["action"], "ends an action that was not started, or was ended before")
@@ -1073,16 +1124,14 @@ class Standing:
         if body["outcome"] == "started":
             self.started[body["index"]] = (body["action"], body["actor"])
 
-    def create(self, body, actor, people):  # entry 0
-        payload = body["payload"]
+    def create(self, payload, actor, people):  # entry 0
         if payload.get("rules"):
             self.table, self.adopted = adopted_table(payload["rules"]), 0
             need(actor in people.roots, "the log is created by an identity that is not a root")
             services = [root["kind"] == "service" for root in payload["roots"]]
             fits = services == [True] if payload.get("serves") else not any(services)
             need(fits, "a service is the root of its own serving log, and of no other log")
-        if payload.get("serves"):
-            self.kind = "serving"
+        self.kind = "serving" if payload.get("serves") else self.kind
 
     def matches(self, word, actor, action, people):  # whether an actor is what a word of the table says
         if actor["id"] == "log" or word == "log":
@@ -1094,37 +1143,33 @@ class Standing:
             return allowed is None or action in allowed or action.startswith("identity.")
         return word in actor["roles"]
 
-    def follow(self, body):  # take in a completed entry. The first one that makes something known by a name counts.
-        action, payload, model = body["action"], body["payload"], body["context"]["model"]
-        for kind, name in names_of(action, payload):
-            self.first.setdefault((kind, name), body)
+    def follow(self, body, payload, model):  # take in a completed entry
+        action, index = body["action"], body["index"]
+        for kind, name in NAMED.get(action, {}).items():
+            self.first.setdefault((kind, name(payload)), body)
         if action == "rules.adopted":
-            self.table, self.adopted = adopted_table(payload), body["index"] + 1
+            self.table, self.adopted = adopted_table(payload), index + 1
         elif action == "log.restored":
-            self.restores.append("entry %d: %s restored the log from a backup" % (body["index"], body["actor"]))
+            self.restores.append("entry %d: %s restored the log from a backup" % (index, body["actor"]))
         elif action == "identity.enrolled":
             self.services[payload["identity"]["id"]] = payload.get("actions")
         elif action in MAKING:
-            self.follow_making(body, model)
+            outputs = {item["digest"] for item in body["outputs"]} | ({model} if model else set())
+            for digest in outputs:
+                self.made.setdefault(digest, []).append(index)
+            self.steps[index] = (body["actor"], [item["digest"] for item in body["inputs"]])
+            self.exported |= outputs if action == "model.export" else set()
         elif action.startswith("test-set."):
-            self.follow_test_set(action, body)
+            self.follow_test_set(action, payload, body)
         elif action == "evaluation":
             self.evaluated |= {model} if model else set()
-            self.judged = self.request(payload["request"]).get("data")
+            self.judged = (self.said("request", payload["request"]) or {}).get("data")
         elif action == "release.build":
             self.packs[payload["tag_manifest"]] = payload["version"], model
         elif action in FOLLOWED:
-            getattr(self, FOLLOWED[action])(body)
+            FOLLOWED[action](self, body, payload)
 
-    def follow_making(self, body, model):  # who made what from what
-        outputs = {item["digest"] for item in body["outputs"]} | ({model} if model else set())
-        for digest in outputs:
-            self.made.setdefault(digest, []).append(body["index"])
-        self.steps[body["index"]] = (body["actor"], [item["digest"] for item in body["inputs"]])
-        self.exported |= outputs if body["action"] == "model.export" else set()
-
-    def follow_test_set(self, action, body):  # the approval is the look; in version 0.1.0 it was the opening
-        payload = body["payload"]
+    def follow_test_set(self, action, payload, body):  # the approval is the look; in version 0.1.0 it was the opening
         if action == "test-set.request":
             self.asked.setdefault(payload["request"]["model"], set()).add(body["actor"])
         elif action == "test-set.open":
@@ -1134,30 +1179,30 @@ class Standing:
             self.approved.append((body["index"], name))
             self.looks += [name] if self.first["grant", name] is body and payload["grant"].get("mode") else []
 
-    def follow_seal(self, body):  # take in the entry of a sealing. The first one about a sealed part counts.
-        payload, manifest = body["payload"], named(body["outputs"], "data/sealed/manifest.json")
+    def follow_seal(self, body, payload):  # the first entry about a sealed part counts
+        manifest, split = named(body["outputs"], "data/sealed/manifest.json"), named(body["inputs"], "data/split.json")
         if payload.get("root") is not None:
             self.sealed.setdefault(payload["root"], payload["approvers"])
         if manifest:
-            said = (body["index"], named(body["inputs"], "data/split.json"), payload.get("root"), payload.get("terms"))
-            self.seal = self.seals.setdefault(manifest, said)
+            self.seal = self.seals.setdefault(
+                manifest, (body["index"], split, payload.get("root"), payload.get("terms"))
+            )
 
-    def follow_witness(self, body):
-        """The key with which a person cosigns checkpoints, until they are revoked; no key serves two people."""
-        who, payload = body["actor"], body["payload"]
+    def follow_witness(
+        self, body, payload
+    ):  # the key with which a person cosigns, until they are revoked; of one alone
+        who = body["actor"]
         if body["action"] == "identity.revoked":
-            self.former_witnesses |= {raw for _, raw in [self.witnesses.pop(payload["identity"], (None, None))] if raw}
+            self.former |= {raw for _, raw in [self.witnesses.pop(payload["identity"], (None, None))] if raw}
             return
         name, raw = read_vkey(payload["key"], 4)
-        need(name == "%s/%s" % (body["log"], who), "names a witness key under another name")
+        need(name == body["log"] + "/" + who, "names a witness key under another name")
         others = {key[1] for holder, key in self.witnesses.items() if holder != who}
-        need(raw not in others | self.former_witnesses, "names a witness key that another person has or had")
+        need(raw not in others | self.former, "names a witness key that another person has or had")
         self.witnesses[who] = (name, raw)
 
-    def follow_serving(self, body):
-        """A serving log is known by its first checkpoint; each later one is signed by its key and continues it."""
-        told, origin = body["payload"], body["payload"]["origin"]
-        note = told["note"].encode("utf-8")
+    def follow_serving(self, body, told):  # a serving log begins with a checkpoint; each later one continues it
+        note, origin = told["note"].encode("utf-8"), told["origin"]
         if body["action"] == "serving.enrolled":
             fits = origin == "%s/serving/%s" % (body["log"], told["site"]) and told["service"] == body["actor"]
             need(fits and origin not in self.serving, "enrols a serving log twice or under another name")
@@ -1175,8 +1220,7 @@ class Standing:
         need(continues(size, new, [unbase64(item) for item in told["proof"]], root, new_root), "does not continue it")
         self.serving[origin] = (key, service, new, new_root)
 
-    def check_adoption(self, body, people):  # another table, agreed by a threshold of the roots
-        payload = body["payload"]
+    def check_adoption(self, body, payload, people):  # another table, agreed by a threshold of the roots
         old = digest_of(self.table) if self.table else TABLE_1
         need(payload["number"] > (self.table["number"] if self.table else 1), "goes back to an older action table")
         adopted_table(payload)
@@ -1184,58 +1228,55 @@ class Standing:
         subject = {"name": "rules.json", "digest": digest_of(change)}
         signers = agreed(payload["envelopes"], people, body["index"], subject)
         roots = {item["id"] for item in people.roots if people.by_key[item["signing_key"]["key_id"]][2] is None}
-        need(signers <= roots, ", ".join(sorted(signers - roots)) + " is not a root")
+        need(signers <= roots, "%s is not a root", ", ".join(sorted(signers - roots)))
         need(len(signers) >= people.threshold, "too few roots agreed to the action table")
 
-    def check_enrolment(self, body, people):
-        """A service is enrolled for named actions; a person's roles say what they may do."""
-        service = body["payload"]["identity"]["kind"] == "service"
-        fits = service == bool(body["payload"].get("actions"))
+    def check_enrolment(self, body, payload, people):  # a service is enrolled for named actions, a person for none
+        fits = (payload["identity"]["kind"] == "service") == bool(payload.get("actions"))
         need(fits, "enrols a service without its actions, or a person with some")
 
-    def check_restored(self, body, people):
-        """A restore follows the entries before it and gives up checkpoints that this log signed; `read_log` takes the root."""
-        form = {"size": 0, "root": ANY, "abandoned": [r"(?s:.{0,4000})"], "reason": SHORT}
-        payload = fit(body["payload"], form, "the restore")
+    def check_restored(
+        self, body, payload, people
+    ):  # gives up checkpoints that this log signed; `check_entry` has the root
+        fit(payload, "restore", "the restore")
         need(payload["size"] == body["index"], "the restore follows other entries than those before it")
         need(0 < len(payload["abandoned"]) <= 64, "a malformed restore")
-        keys = [log_raw(key) for _, key in people.log_keys]
         for note in payload["abandoned"]:
-            need(check_note(note.encode("utf-8"), keys)[0] == body["log"], "gives up a checkpoint of another log")
+            need(len(note) <= 4000, "a malformed restore")
+            known = check_note(note.encode("utf-8"), [log_raw(key) for _, key in people.log_keys])[0]
+            need(known == body["log"], "the restore gives up a checkpoint of another log")
 
-    def check_makes(self, body, people):  # a step names what it made
+    def check_makes(self, body, payload, people):
         need(body["outputs"], "names no output")
 
-    def check_seal(self, body, people):
-        """The holders of the data key are reviewers or custodians, and others than who seals."""
-        need(body["payload"].get("root"), "seals something without naming its root")
-        for who in body["payload"]["approvers"]:
+    def check_seal(self, body, payload, people):  # others than who seals hold the key: reviewers or custodians
+        need(payload.get("root"), "seals something without naming its root")
+        for who in payload["approvers"]:
             need(who != body["actor"], who + " seals the test set and would hold its key")
             held = people.person(who, body["index"])
             need({"independent-reviewer", "custodian"} & set(held["roles"]), who + " is neither reviewer nor custodian")
 
-    def check_criteria(self, body, people):  # criteria come with their plan
-        need(body["payload"].get("plan"), "acceptance criteria without an analysis plan")
+    def check_criteria(self, body, payload, people):
+        need(payload.get("plan"), "acceptance criteria without an analysis plan")
 
-    def check_registration(self, body, people):
-        """What was fixed before a look remains; a request names its policy and its input files."""
-        action, payload = body["action"], body["payload"]
-        if action == "data.seal":
-            self.check_terms(body)
-        elif action == "criteria.register":
+    def check_registration(self, body, payload, people):  # what was fixed before a look remains
+        if body["action"] == "data.seal":
+            self.check_terms(body, payload)
+        elif body["action"] == "criteria.register":
             self.check_plan(payload["plan"])
-        elif action == "policy.register":
+        elif body["action"] == "policy.register":
             self.check_policy(payload["policy"])
         else:
             request = payload["request"]
             need(request.get("inputs"), "does not name the input files of the evaluation")
-            need(self.policy(request.get("policy")), "names no release policy that was registered before")
-            self.check_plan(self.plan(request["plan"]))
-            self.check_policy(self.policy(request["policy"]))
+            policy = self.said("policy", request.get("policy"))
+            need(policy, "names no release policy that was registered before")
+            self.check_plan(self.said("plan", request["plan"]))
+            self.check_policy(policy)
 
-    def check_terms(self, body):  # a seal fixes its terms once, and the test part of a split is sealed once
-        payload, manifest = body["payload"], named(body["outputs"], "data/sealed/manifest.json")
-        root, terms, split = payload.get("root"), payload.get("terms"), named(body["inputs"], "data/split.json")
+    def check_terms(self, body, payload):  # a seal fixes its terms once, and the test part of a split is sealed once
+        manifest, split = named(body["outputs"], "data/sealed/manifest.json"), named(body["inputs"], "data/split.json")
+        root, terms = payload.get("root"), payload.get("terms")
         if manifest in self.seals:
             _, _, before, fixed = self.seals[manifest]
             need((before or root) == root and fixed == terms, "changes the terms of a seal")
@@ -1248,41 +1289,41 @@ class Standing:
     def judged_by(self):  # the requests of all looks at the test data in force
         if self.seal is None:
             return []
-        index, _, root, _ = self.seal
-        asked = [(at, self.request(name)) for at, name in self.approved if self.request(name)]
-        return [one for at, one in asked if (one["data"] == root if root else at > index)]
+        asked = [
+            (index, self.said("request", name)) for index, name in self.approved if ("request", name) in self.first
+        ]
+        return [one for at, one in asked if (one["data"] == self.seal[2] if self.seal[2] else at > self.seal[0])]
 
-    def check_plan(self, plan):
-        """A plan spells out every field, fits the terms of the seal, and is not laxer than that of a look."""
+    def check_plan(
+        self, plan
+    ):  # a plan has every field, fits the terms of the seal, and is not laxer than that of a look
         need(set(plan) >= PLAN_FIELDS and set(plan["conventions"]) >= CONVENTIONS, "leaves fields of a plan out")
         terms = self.seal[3] if self.seal else None
         if terms:
             need(plan["looks"]["total"] <= terms["looks"], "allows more looks than the seal")
             need(plan["conventions"]["bootstrap_unit"] == terms["unit"], "resamples another unit than the seal")
         for request in self.judged_by():
-            old = self.plan(request["plan"])
+            old = self.said("plan", request["plan"])
             what = laxer(limits_of_plan(old), limits_of_plan(plan)) if old else None
-            need(not what, "has a plan that is laxer than that of a look: %s" % what)
+            need(not what, "has a plan that is laxer than that of a look: %s", what)
 
     def check_policy(self, policy):  # a release policy is not laxer than that of a look
         for request in self.judged_by():
-            old = self.policy(request.get("policy"))
+            old = self.said("policy", request.get("policy"))
             what = laxer(limits_of_policy(old), limits_of_policy(policy)) if old else None
-            need(not what, "has a release policy that is laxer than that of a look: %s" % what)
+            need(not what, "has a release policy that is laxer than that of a look: %s", what)
 
-    def level_of(self, data, look):
-        """The level of every interval of a look: fixed by the seal, or by the number of the look in version 0.1.0."""
+    def level_of(self, data, look):  # of the intervals of a look: fixed by the seal, or by its number in version 0.1.0
         totals = [terms["looks"] for _, _, root, terms in self.seals.values() if root == data and terms]
         return 1 - (1 - 0.95) / (totals[0] if totals else look)
 
-    def check_request(self, body, people):
-        """A request under a registered plan, in one's own name, for an exported model, with a look left."""
-        request = body["payload"]["request"]
+    def check_request(self, body, payload, people):  # under a registered plan, for an exported model, with a look left
+        request = payload["request"]
         need(("request", request["id"]) not in self.first, "the log has this request already")
-        need(re.fullmatch(TIME, request["expires"], re.ASCII), "writes the time it expires in another way")
+        need(re.fullmatch(TYPES["time"], request["expires"], re.ASCII), "writes the time it expires in another way")
         need(request["requester"] == body["actor"], "asks in the name of " + request["requester"])
         need(("criteria", request["criteria"]) in self.first, "asks under criteria that were not registered before")
-        plan = self.plan(request["plan"])
+        plan = self.said("plan", request["plan"])
         need(plan, "asks under an analysis plan that was not registered before")
         need(digest_of(plan["criteria"]) == request["criteria"], "names other criteria than its plan has")
         self.look_left(request, self.looks)
@@ -1290,25 +1331,25 @@ class Standing:
         need(not self.sealed or request["data"] in self.sealed, "no data.seal made the test data of this request")
 
     def look_left(self, request, looks):  # the plan of a request allows one more look at the test set than these
-        same = [one for one in map(self.request, looks) if one["data"] == request["data"]]
-        allowed = self.plan(request["plan"])["looks"]
-        mine = [one for one in same if one["release"] == request["release"]]
-        left = len(mine) < allowed["per_release"] and len(same) < allowed["total"]
+        allowed, same = self.said("plan", request["plan"])["looks"], [self.said("request", name) for name in looks]
+        same = [one["release"] for one in same if one["data"] == request["data"]]
+        left = same.count(request["release"]) < allowed["per_release"] and len(same) < allowed["total"]
         need(left, "is one look at the test set more than its analysis plan allows")
 
-    def check_approval(self, body, people):
-        """Another person, who had no part in the model, approves a request that is open."""
-        grant = body["payload"]["grant"]
-        who, request = grant["approver"], self.request(grant["request"])
+    def check_approval(
+        self, body, payload, people
+    ):  # another person, without a part in the model, approves an open request
+        grant, who, index = payload["grant"], payload["grant"]["approver"], body["index"]
         need(who == body["actor"], "approves in the name of " + who)
+        request = self.said("request", grant["request"])
         need(request, "approves what was not requested before")
         need(("grant", grant["request"]) not in self.first, "approves a request a second time")
-        for one in (request["requester"], self.first["request", grant["request"]]["actor"]):
+        for one in (request["requester"], self.first["request", request["id"]]["actor"]):
             need(not people.same(one, who), who + " made this request and cannot approve it too")
-        people.person(request["requester"], body["index"])
+        people.person(request["requester"], index)
         need(body["time"] < request["expires"], "approves a request that has expired")
         self.look_left(request, self.looks)
-        said = open_envelope(grant["envelope"], people, body["index"])
+        said = open_envelope(grant["envelope"], people, index)
         need(said["signer"] == who, who + " did not sign this approval")
         need(said["role"] in {"independent-reviewer", "custodian"}, "was signed in a role that opens nothing")
         fits = (said["policy"], said["meaning"]) == ("test-set-opening", "approval")
@@ -1322,75 +1363,75 @@ class Standing:
         need(who in self.sealed.get(request["data"], [who]), "the test set was not sealed for " + who)
         self.refuse_maker(who, [request["model"], request["calibration"]], people)
 
-    def refuse_maker(self, reviewer, digests, people):
-        """Whoever trained, combined, calibrated, exported or requested a model does not review it."""
+    def refuse_maker(
+        self, reviewer, digests, people
+    ):  # who made or requested a model does not review it (None: any model)
         found, waiting, seen = set(), list(digests or []), set()
         if digests is None:
             found = {actor for actor, _ in self.steps.values()}.union(*self.asked.values())
         while waiting:
             digest = waiting.pop()
-            if digest not in seen:
-                seen.add(digest)
-                found |= self.asked.get(digest, set())
-                for index in self.made.get(digest, ()):
-                    found.add(self.steps[index][0])
-                    waiting += self.steps[index][1]
+            for index in self.made.get(digest, ()) if digest not in seen else ():
+                found.add(self.steps[index][0])
+                waiting += self.steps[index][1]
+            found |= self.asked.get(digest, set())
+            seen.add(digest)
         had_part = any(people.same(maker, reviewer) for maker in found)
         need(not had_part, reviewer + " took part in making this model and cannot review it")
 
-    def check_evaluation(self, body, people):
-        """An evaluation under an approval, by who was let, of the model that was asked for, with its number."""
-        payload, request = body["payload"], self.request(body["payload"]["request"])
+    def check_evaluation(
+        self, body, payload, people
+    ):  # by who was let, of the model that was asked for, with its number
+        request = self.said("request", payload["request"])
         need(request, "evaluates under a request that the log does not have")
-        grant = self.payload("grant", request["id"]).get("grant", {})
+        grant = self.said("grant", request["id"]) or {}
         need(grant.get("mode"), "evaluates without an approval")
         entitled = request["requester"] if grant["mode"] == "released" else grant["approver"]
         need(entitled == body["actor"], "evaluates what was granted to " + entitled)
         need(body["context"]["model"] == request["model"], "evaluates another model than was approved")
         looks = self.looks[: self.looks.index(request["id"]) + 1]
-        number = [self.request(name)["data"] for name in looks].count(request["data"])
+        number = [self.said("request", name)["data"] for name in looks].count(request["data"])
         levels = {interval.get("level", 0.95) for interval in payload["aggregates"].values()}
         need(levels <= {self.level_of(request["data"], number)}, "has intervals of another level than its seal fixes")
         need(payload.get("look", 1) == number, "states another look number than its own")
 
-    def check_promotion(self, body, people):
-        """Only a model that was exported is promoted, and only one that was evaluated into production."""
-        payload = body["payload"]
+    def check_promotion(self, body, payload, people):  # an exported model; into production one that was evaluated
         need(payload["model"] in self.exported, "promotes a model that no completed model.export made")
         fits = payload["stage"] != "production" or payload["model"] in self.evaluated
         need(fits, "puts a model into production that was not evaluated")
 
-    def check_build(self, body, people):  # a release is built as it was prepared last
-        version, model = body["payload"]["version"], body["context"]["model"]
+    def check_build(self, body, payload, people):  # a release is built as it was prepared last
+        model = body["context"]["model"]
         need(model, "builds a release without naming its model")
         need(self.prepared, "builds a release that no release.prepare prepared")
-        need(self.prepared == (version, model), "builds another version or model than was prepared")
+        need(self.prepared == (payload["version"], model), "builds another version or model than was prepared")
 
     def link(self, index, digest):  # an earlier entry that others can rest on, as they name it
-        need(index in self.links, "names entry %s, which is no earlier entry that something can rest on" % index)
-        need(digest_of(self.links[index]) == digest, "names entry %s by another digest" % index)
+        need(index in self.links, "names entry %s, which is no earlier entry that something can rest on", index)
+        need(digest_of(self.links[index]) == digest, "names entry %s by another digest", index)
         return self.links[index]
 
-    def check_references(self, body, people):  # inputs that name entries of this log name them as they are
-        for item in body["inputs"]:
-            if item["name"].startswith("log/"):
-                match = re.fullmatch(r"log/(0|[1-9][0-9]{0,15})", item["name"], re.ASCII)
-                need(match, "has an input %s, which is not the name of an entry" % item["name"])
-                self.link(int(match[1]), item["digest"])
+    def check_references(self, body, payload, people):  # inputs that name entries of this log name them as they are
+        for item in [one for one in body["inputs"] if one["name"].startswith("log/")]:
+            match = re.fullmatch(r"log/(0|[1-9][0-9]{0,15})", item["name"], re.ASCII)
+            need(match, "has an input %s, which is not the name of an entry", item["name"])
+            self.link(int(match[1]), item["digest"])
 
-    def check_preparation(self, body, people):  # completed entries of the right actions; one of them exported the model
-        for role, reference in chain_of(body["payload"]["chain"]):
+    def check_preparation(
+        self, body, payload, people
+    ):  # completed entries of the right actions; one exported the model
+        for role, reference in chain_of(payload["chain"]):
             link = self.link(reference["index"], reference["digest"])
             fits = link["action"] == ROLES[role]
-            need(fits, "names entry %d, which is %s and not %s" % (link["index"], link["action"], ROLES[role]))
-            need(link["outcome"] == "completed" or role == "run", "names entry %d, which failed" % link["index"])
-        made = [item["digest"] for item in self.links[body["payload"]["chain"]["export"]["index"]]["outputs"]]
+            need(fits, "names entry %d, which is %s and not %s", link["index"], link["action"], ROLES[role])
+            need(link["outcome"] == "completed" or role == "run", "names entry %d, which failed", link["index"])
+        made = [item["digest"] for item in self.links[payload["chain"]["export"]["index"]]["outputs"]]
         need(body["context"]["model"] in made, "names a model that its export did not make")
-        self.prepared = body["payload"]["device"]["version"], body["context"]["model"]
+        self.prepared = payload["device"]["version"], body["context"]["model"]
 
-    def check_signature(self, body, people):
-        """A signature under a pack that this log built; a reviewer had no part in its model."""
-        payload = body["payload"]
+    def check_signature(
+        self, body, payload, people
+    ):  # of a pack that this log built; a reviewer did not make its model
         need(payload["tag_manifest"] in self.packs, "signs a pack that no release.build of this log made")
         version, model = self.packs[payload["tag_manifest"]]
         need(payload["version"] == version, "signs another version than the pack was built as")
@@ -1401,21 +1442,582 @@ class Standing:
             self.refuse_maker(said["signer"], [model] if model else None, people)
 
 
-def names_of(action, payload):  # by what later entries name a completed entry: kind and name
-    if action == "criteria.register":
-        plan = payload.get("plan")
-        plans = [("plan", digest_of(plan))] if plan else []
-        return [("criteria", digest_of(payload["criteria"])), *plans]
-    if action == "policy.register":
-        return [("policy", digest_of(payload["policy"]))]
-    if action == "test-set.request":
-        return [("request", payload["request"]["id"])]
-    if action == "test-set.approve":
-        grant = payload["grant"]
-        return [("grant", grant["request"])] + ([("look", grant["request"])] if grant.get("mode") else [])
-    if action in {"test-set.open", "evaluation"}:
-        return [("look" if action == "test-set.open" else "result", payload["request"])]
-    return []
+FOLLOWED = {
+    "data.seal": Standing.follow_seal,
+    **dict.fromkeys(("identity.witness", "identity.revoked"), Standing.follow_witness),
+}
+FOLLOWED.update(dict.fromkeys(("serving.enrolled", "serving.anchored"), Standing.follow_serving))
+
+
+# ---------------------------------------------------------------- layout 2: what a release rests on, and its facts
+
+LAYOUT_2 = "sha256:fa2b0926b7fdb20806106258834a38e2c66cb01ce63e9690c0cc52237f7fae7a"
+"""The digest of the published table of files, which lies beside this file in a pack (layout-2.json)."""
+# What an entry in each role is about: a file that it made, or a name from NAMED (`root`: what a seal says). Entries about the
+# same are alike. `reader<maker`: one entry rests on another; those of READS read its file.
+SUBJECT = """ingest=data/manifest.json validation=data/validation.json split=data/split.json ensemble=models/ensemble.json
+calibration=models/calibration.json export=models/model.onnx seal=root criteria=plan policy=policy request=request
+approval=grant"""
+SUBJECT = dict(pair.split("=") for pair in SUBJECT.split())
+READS = """evaluation<export export<calibration export<ensemble calibration<ensemble seal<split calibration<split split<ingest
+validation<ingest"""
+RESTS = """request<criteria request<policy request<export request<calibration request<seal approval<request
+evaluation<request evaluation<approval"""
+READS, RESTS = ([pair.split("<") for pair in text.split()] for text in (READS, READS + " " + RESTS))
+EVENT_TYPES = {"started": "START", "completed": "COMPLETE", "failed": "FAIL", "refused": "ABORT"}
+UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
+"""Characters that would change how a line reads."""
+
+
+def measure(name, counts):  # the value of a measure of one case; None: undefined
+    if name == "hd95_um":
+        return counts["value"]
+    if name == "dice":
+        total = 2 * counts["tp"] + counts["fp"] + counts["fn"]
+        return 2.0 * counts["tp"] / total if total else 1.0
+    part, predicted, reference = "inside" if name == "cldice" else "within", counts["predicted"], counts["reference"]
+    inside, covered = counts["predicted_" + part], counts["reference_" + part]
+    need(inside <= predicted and covered <= reference, "a part of %s is more than the whole", name)
+    if not predicted and not reference:
+        return 1.0
+    if name == "nsd":
+        return (inside + covered) / (predicted + reference) if predicted and reference else 0.0
+    a, b = (inside / predicted if predicted else 0.0), (covered / reference if reference else 0.0)
+    return 2.0 * a * b / (a + b) if a + b else 0.0
+
+
+def check_case(case):  # the counts of one case do not contradict one another
+    dice, base, bins, border = case["counts"]["dice"], case["baseline"], case["bins"], case["border_bins"]
+    conformal, name = case["conformal"] or {"tp": dice["tp"], "fn": dice["fn"]}, case["case"]
+    fits = (
+        all(row[2] <= row[0] and row[1] <= row[0] * 10**6 for row in bins + border) and len(bins) == len(border) == 15
+    )
+    need(fits, "case %s does not have 15 bins, or one with more positives or probability than voxels", name)
+    sizes = {counts["tp"] + counts["fn"] for counts in (dice, base, conformal)} | {sum(row[2] for row in bins)}
+    need(len(sizes) == 1, "case %s: the reference has %s voxels in dice, baseline, conformal and bins", name, sizes)
+    voxels = sum(row[0] for row in bins)
+    need(sum(dice.values()) <= voxels >= sum(base.values()), "case %s: its masks are larger than its bins", name)
+    near = all(one[0] <= row[0] and one[2] <= row[2] for one, row in zip(border, bins))  # noqa: B905  both have 15
+    need(near, "case %s has more voxels along the border than in the volume", name)
+
+
+def interval(pairs, resamples, seed, level):
+    """The mean of values with its percentile interval, resampled by unit; None without a value. Pairs: unit, value."""
+    held, means = {}, []
+    for unit, value in pairs:
+        held.setdefault(unit, []).append(value)
+    if not held:
+        return None
+    found = {"mean": math.fsum(value for _, value in pairs) / len(pairs), "n": len(pairs), "level": level}
+    sums, sizes = [math.fsum(held[name]) for name in sorted(held)], [len(held[name]) for name in sorted(held)]
+    draw, count = random.Random(seed).random, len(held)  # noqa: S311  repeatable, nothing is secret
+    for _ in range(resamples if count > 1 else 0):
+        picks = [int(draw() * count) for _ in range(count)]
+        means.append(math.fsum(sums[k] for k in picks) / sum(sizes[k] for k in picks))
+    means.sort()
+    low, high = math.floor((1 - level) / 2 * (resamples - 1)), math.ceil((1 + level) / 2 * (resamples - 1))
+    return dict(found, lower=means[low] if means else None, upper=means[high] if means else None)
+
+
+def calibration_error(bins):  # over the voxels of all cases; the bins are added up as whole numbers first
+    rows = [[sum(column) for column in zip(*row)] for row in zip(*bins)]  # noqa: B905  each case has 15 of 3
+    voxels = sum(row[0] for row in rows)
+    return math.fsum(abs(row[1] / 10**6 - row[2]) for row in rows) / voxels if voxels else 0.0
+
+
+def figures_of(cases, plan, level):  # what follows from the counts of all cases
+    unit, rest = plan["conventions"]["bootstrap_unit"], (plan["conventions"]["bootstrap"], plan["seed"], level)
+    need(unit in {"subject", "group"}, "the plan resamples a unit that a case does not have")
+    columns = {name: [(one[unit], measure(name, one["counts"][name])) for one in cases] for name in cases[0]["counts"]}
+    base = [(one[unit], measure("dice", one["baseline"])) for one in cases]
+    over = [(dice[0], dice[1] - other[1]) for dice, other in zip(columns["dice"], base)]  # noqa: B905
+    columns = {**columns, "dice_over_baseline": over}
+    recalls = [(one[unit], one["conformal"]) for one in cases if one["conformal"]]
+    recalls = [(name, one["tp"] / (one["tp"] + one["fn"])) for name, one in recalls if one["tp"] + one["fn"]]
+    made = {name: interval([one for one in pairs if one[1] is not None], *rest) for name, pairs in columns.items()}
+    ranked = [(measure("dice", one["counts"]["dice"]), one["case"]) for one in cases]
+    figures = {"aggregates": {name: one for name, one in made.items() if one}, "baseline": interval(base, *rest)}
+    figures["conformal_recall"] = interval(recalls, *rest)
+    figures["ece"] = calibration_error([one["bins"] for one in cases])
+    figures["band_ece"] = calibration_error([one["border_bins"] for one in cases])
+    return {**figures, "best": min(ranked, key=lambda one: (-one[0], one[1]))[1], "worst": min(ranked)[1]}
+
+
+def groups_of(cases, near):  # the group of each case: the first case of those that belong together
+    group, bonds = {case["id"]: case["id"] for case in cases}, [set(pair["cases"]) for pair in near]
+    for field in ("subject", "acquisition", "origin", "image"):
+        values = {case[field] for case in cases} - {None}
+        bonds += [{case["id"] for case in cases if case[field] == value} for value in values]
+    for bond in bonds:
+        old = {group[name] for name in bond}
+        group = {name: min(old) if one in old else one for name, one in group.items()}
+    return group
+
+
+def check_same(stated, found, where, by="by the counts of its cases"):  # numbers to six decimals, the rest exactly
+    if isinstance(found, (dict, list)):
+        names = found if isinstance(found, dict) else range(len(found))
+        need(type(stated) is type(found) and len(stated) == len(found), "%s has other fields than it has %s", where, by)
+        for name in names:
+            need(isinstance(found, list) or name in stated, "%s has no %s", where, name)
+            check_same(stated[name], found[name], "%s.%s" % (where, name), by)
+    else:
+        texts, number = [canonical_text(stated), canonical_text(found)], type(stated) in {int, float}
+        texts = ["%.6f" % stated, "%.6f" % found] if isinstance(found, float) and number else texts
+        need(texts[0] == texts[1], "%s is %s, and %s %s", where, *texts, by)
+
+
+def figure_text(value):  # a number as gates and the signing text write it
+    if value is None:
+        return None
+    text = "%.3e" % value if value != 0 and abs(value) < 1e-3 else ("%.6f" % value).rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def known(value):  # the same, of a number that can be unknown
+    return figure_text(value) or "unknown"
+
+
+def criterion_text(one):  # a criterion in the signing text
+    sides = (("at least", one["at_least"]), ("at most", one["at_most"]))
+    limits = ["%s %s" % (side, figure_text(limit)) for side, limit in sides if limit is not None]
+    return "%s, %s: %s" % (one["measure"], one["statistic"], " ".join(limits))
+
+
+def level_of(plan, estimate):  # the level that the matrix of a risk plan gives; probabilities are exact decimals
+    uppers = [decimal.Decimal(str(step["upper"])) for step in plan["probability"]["steps"]]
+    product = uppers[estimate["p1"] - 1] * uppers[estimate["p2"] - 1]
+    pick = bisect.bisect_left if plan["probability"]["inclusive"] == "upper" else bisect.bisect_right
+    return plan["matrix"][estimate["severity"] - 1][min(pick(uppers, product), len(uppers) - 1)]
+
+
+class Release:
+    """A release of layout 2: what it rests on, and the facts that follow from its log and its files."""
+
+    def __init__(self, pack):
+        self.pack, self.files, self.standing = pack, pack.files, pack.standing
+        self.last, self.earlier = pack.bodies[-1], pack.bodies[:-1]
+        self.prepared, self.model = self.last["payload"], self.last["context"]["model"]
+        self.by, self.runs, self.looks, self.gates = {}, {}, [], []
+
+    def json(self, name, form="any"):  # a file of JSON
+        return fit(read_json(self.files["data/" + name], "data/" + name), form, "data/" + name)
+
+    def reasons(self):  # why nothing may be released from the source tree
+        return (self.prepared.get("source") or {"not_releasable": []})["not_releasable"]
+
+    def done(self, action, before=None):  # the completed entries of an action, in order
+        return [b for b in self.earlier[:before] if (b["action"], b["outcome"]) == (action, "completed")]
+
+    def subject(self, role, body):  # what an entry in a role is about
+        about, payload = SUBJECT[role], body["payload"]
+        if role == "seal":
+            return payload.get("root")
+        return named(body["outputs"], about) if "/" in about else NAMED[body["action"]][about](payload)
+
+    def alike(self, role, before):  # the entries before another one that are about the same as that in a role
+        mine = self.subject(role, self.by[role])
+        return [body for body in self.done(ROLES[role], before) if self.subject(role, body) == mine]
+
+    def entry(self, role):  # a role and its entry in words
+        return "the %s of entry %d" % (role, self.by[role]["index"])
+
+    def check_chain(self):  # every entry that the release rests on is the right one
+        ends, told = (self.last["action"], self.last["outcome"]), "the last entry of the log must be a completed %s"
+        need(
+            ends == ("release.prepare", "completed"),
+            told + ": entry %d is %s (%s)",
+            "release.prepare",
+            self.last["index"],
+            *ends,
+        )
+        fit(self.prepared, "prepared", "release.prepare")
+        chain, by, version = self.prepared["chain"], self.by, self.prepared["device"]["version"]
+        by.update({role: self.earlier[chain[role]["index"]] for role in ROLES if chain.get(role)})
+        for role in ("validation", "scenarios", "drill"):
+            newest, mine = self.done(ROLES[role])[-1:], [by[role]] if role in by else []
+            told, indices = (
+                "the release names entry %s as its %s, and %s is the newest",
+                [newest and newest[0]["index"]],
+            )
+            need(newest == mine, told, mine and mine[0]["index"], role, *indices)
+        models = {"export": self.subject("export", by["export"]), "evaluation": by["evaluation"]["context"]["model"]}
+        for role, model in models.items():
+            told = "%s is of model %s, the release is of model %s"
+            need(model == self.model, told, self.entry(role), model, self.model)
+        for reader, maker in READS:
+            read, made = named(by[reader]["inputs"], SUBJECT[maker]), self.subject(maker, by[maker])
+            told = "%s read %s %s, %s made %s"
+            need(made and read == made, told, self.entry(reader), SUBJECT[maker], read, self.entry(maker), made)
+        for role in ("export", "calibration", "ensemble", "split", "ingest", "seal"):
+            mine, index = self.subject(role, by[role]), by[role]["index"]
+            for body in [one for one in self.done(ROLES[role]) if self.subject(role, one) not in {None, mine}]:
+                told = "%s is superseded: the %s of entry %d is of other contents"
+                need(body["index"] < index, told, self.entry(role), role, body["index"])
+        self.follow_runs({item["digest"] for item in by["ensemble"]["inputs"]})
+        self.check_request(by["request"]["payload"]["request"], version)
+        for reader, maker in RESTS:
+            told = "%s comes before %s, on which it rests"
+            need(by[maker]["index"] < by[reader]["index"], told, self.entry(reader), self.entry(maker))
+            names = {item["name"]: item["digest"] for item in by[reader]["inputs"] if item["name"].startswith("log/")}
+            alike = self.alike(maker, by[reader]["index"])
+            fits = not names or any(names.get("log/%d" % one["index"]) == digest_of(one) for one in alike)
+            need(fits, "%s names %s, and not %s", self.entry(reader), ", ".join(sorted(names)), self.entry(maker))
+        self.check_runs(chain["runs"])
+        self.check_looks(chain["looks"], by["request"]["payload"]["request"])
+        return "release %s rests on %d entries that fit each other" % (version, len(chain_of(chain)))
+
+    def follow_runs(self, used):  # every training run, by the entry that began it; one refused at once never began
+        for body in self.earlier:
+            if body["action"] == "training" and (body["outcome"] != "refused" or body["started"] is not None):
+                made = {item["digest"] for item in body["outputs"]} | ({body["context"]["model"]} - {None})
+                made = made if body["outcome"] == "completed" else set()
+                run = {
+                    "body": None if body["outcome"] == "started" else body,
+                    "made": made,
+                    "member": bool(made & used),
+                }
+                self.runs[body["index"] if body["started"] is None else body["started"]] = dict(run, disposition=None)
+            elif (body["action"], body["outcome"]) == ("run.disposition", "completed"):
+                for begun, run in self.runs.items():
+                    if body["payload"]["run"] in {begun, run["body"]["index"] if run["body"] else begun}:
+                        run["disposition"] = body
+        members = [item for item in self.by["ensemble"]["inputs"] if item["name"].endswith("/run.json")]
+        need(members, "%s names no run of its members", self.entry("ensemble"))
+        for item in members:
+            told = "%s read %s %s, which no completed training made"
+            fits = any(item["digest"] in run["made"] for run in self.runs.values())
+            need(fits, told, self.entry("ensemble"), item["name"], item["digest"])
+
+    def check_request(self, request, version):  # request, approval and evaluation are about this release
+        by, mine = self.by, self.entry("request")
+        roles = {
+            "model": "export",
+            "calibration": "calibration",
+            "data": "seal",
+            "plan": "criteria",
+            "policy": "policy",
+        }
+        wanted = [(what, role, self.subject(role, by[role])) for what, role in roles.items()]
+        wanted.append(("criteria", "criteria", NAMED["criteria.register"]["criteria"](by["criteria"]["payload"])))
+        for what, role, digest in wanted:
+            told, asked = "%s is for the %s %s, %s is of %s", request.get(what)
+            need(asked == digest, told, mine, what, asked, self.entry(role), digest)
+        told = "%s is for release %s, the release is %s"
+        need(request["release"] == version, told, mine, request["release"], version)
+        for role in ("criteria", "policy"):
+            newest = self.alike(role, by["request"]["index"])[-1:]
+            need(newest == [by[role]], "%s was made under another entry than %s", mine, self.entry(role))
+        for role, payload in (
+            ("approval", by["approval"]["payload"]["grant"]),
+            ("evaluation", by["evaluation"]["payload"]),
+        ):
+            told, name = "%s is of request %s, %s is %s", payload["request"]
+            need(name == request["id"], told, self.entry(role), name, mine, request["id"])
+
+    def check_runs(self, listed):  # every run that ended is listed once, in order, with what became of it
+        ended = [run for run in self.runs.values() if run["body"] and run["body"]["outcome"] != "refused"]
+        ended, indices = {run["body"]["index"]: run for run in ended}, [item["run"]["index"] for item in listed]
+        odd = sorted(set(indices) ^ set(ended)) or indices
+        need(indices == list(ended), "the release does not list every training run once, in order: entry %d", odd[0])
+        for item in listed:
+            run, disposition, index = ended[item["run"]["index"]], item.get("disposition"), item["run"]["index"]
+            if disposition:
+                about = self.earlier[disposition["index"]]["payload"]["run"]
+                fits = run in (ended.get(about), self.runs.get(about)) and disposition["index"] > index
+                told = "the disposition of entry %d is not of the training of entry %d"
+                need(fits, told, disposition["index"], index)
+            fits = disposition or run["member"] or run["body"]["outcome"] != "completed"
+            need(fits, "the training run of entry %d is neither in the ensemble nor has a disposition", index)
+
+    def check_looks(self, listed, mine):  # every look with its first result; the newest of this release counts
+        results, first, used = {}, self.standing.first, self.by["evaluation"]["index"]
+        for body in self.done("evaluation"):
+            results.setdefault(body["payload"]["request"], body)
+        for name in [one for one in dict.fromkeys(self.standing.looks) if ("grant", one) in first]:
+            self.looks.append((first["request", name]["payload"]["request"], first["grant", name], results.get(name)))
+        found = [(approval["index"], result["index"] if result else None) for _, approval, result in self.looks]
+        told = [(item["approval"]["index"], (item.get("evaluation") or {}).get("index")) for item in listed]
+        odd = min([one for one, _ in set(found) ^ set(told)] or [told[0][0]])
+        need(found == told, "the release does not list every look with its result, in order: entry %d", odd)
+        for request, approval, result in self.looks:
+            same = (request["release"], request["model"]) == (mine["release"], self.model)
+            if result and same and approval["index"] >= self.by["approval"]["index"]:
+                told = "the release names the evaluation of entry %d, and that of entry %d counts"
+                need(result["index"] == used, told, used, result["index"])
+
+    def check_files(self):  # every file is of the layout, as its entry made it, and bound by the last entry
+        name, there, lines, members = "data/verify/layout-2.json", set(), [], {}
+        need(sha256(self.files[name]) == LAYOUT_2, "%s is not the published table", name)
+        for run in [run for run in self.runs.values() if run["member"]]:
+            members.update((item["name"], item["digest"]) for item in run["body"]["outputs"])
+        table = self.json("verify/layout-2.json")["files"]
+        rows = [(re.compile(re.escape("data/" + row["file"]).replace("\\*", "(.+)")), row) for row in table]
+        for name in sorted(name for name in self.files if name.startswith("data/")):
+            found, digest = (
+                [(form.fullmatch(name), row) for form, row in rows if form.fullmatch(name)],
+                sha256(self.files[name]),
+            )
+            need(found, "%s is no file of layout 2", name)
+            match, row = found[0]
+            there.add(row["file"])
+            lines += [] if name.startswith(("data/audit/", "data/lineage/")) else ["%s  %s\n" % (digest[7:], name[5:])]
+            if "made_by" in row:
+                role, output = row["made_by"], row["output"].replace("*", match[1] if match.re.groups else "")
+                made = members.pop(output, None) if role == "run" else named(self.by[role]["outputs"], output)
+                told = "a member" if role == "run" else self.entry(role)
+                need(made == digest, "%s is %s, %s made %s as %s", name, digest, told, output, made)
+        missing = [row["file"] for row in table if row["count"] != "any" and row["file"] not in there]
+        missing += [name for name in members if name.endswith("/run.json")]
+        need(not missing, "data/%s is missing", ", data/".join(missing))
+        stated, digest = (self.prepared["files"], self.prepared["manifest"]), sha256("".join(lines).encode("utf-8"))
+        told = (
+            "the %d files of the pack have the manifest %s, the release was prepared with %d files and the manifest %s"
+        )
+        need((len(lines), digest) == stated, told, len(lines), digest, *stated)
+        name, registered = "data/bom/sbom.cdx.json", self.by["policy"]["payload"]["policy"]
+        need(sha256(self.files[name]) == self.prepared["sbom"], "%s is another one than was prepared", name)
+        same = canonical({"policy": registered["signatures"], "gates": registered["gates"]}) == self.files[POLICY]
+        need(same, "%s is not the release policy of entry %d", POLICY, self.by["policy"]["index"])
+        least = any((gate["kind"], gate.get("at_most")) == ("criteria", 0) for gate in registered["gates"])
+        need(least, "%s does not judge the registered acceptance criteria", self.entry("policy"))
+        return "%d files of layout 2, each bound by the last entry" % len(lines)
+
+    def check_figures(self):  # the figures of the evaluation follow from the counts of its cases
+        entry, plan, request = (
+            self.by["evaluation"],
+            self.by["criteria"]["payload"]["plan"],
+            self.by["request"]["payload"]["request"],
+        )
+        terms, record = self.by["seal"]["payload"]["terms"], self.json(RECORD[5:], "record")
+        cases, self.record, name = record["cases"], record, RECORD
+        need(cases and len({case["case"] for case in cases}) == len(cases), "%s has no case, or one twice", name)
+        alike = {(tuple(sorted(case["counts"])), case["conformal"] is None) for case in cases}
+        need(len(alike) == 1, "%s has cases with other counts than the rest", name)
+        expected = {
+            "model": self.model,
+            "data": request["data"],
+            "request": request["id"],
+            "look": entry["payload"].get("look", 1),
+        }
+        expected.update(looks=terms["looks"], conventions=plan["conventions"], threshold=plan["mask_threshold"])
+        check_same({key: record.get(key) for key in expected}, expected, name, "by the log")
+        check_same(sorted(cases[0]["counts"]), sorted({"dice", *plan["measures"]}), name + ".measures", "by the plan")
+        sealed = sorted({item["case"] for item in self.json("datasets/sealed.json")["files"]})
+        check_same(sorted(case["case"] for case in cases), sealed, name + ".cases", "in data/datasets/sealed.json")
+        data = self.json("datasets/manifest.json")["cases"]
+        groups, subjects = (
+            groups_of(data, self.json("datasets/split.json").get("near", [])),
+            {one["id"]: one["subject"] for one in data},
+        )
+        told = "the cases of data/datasets/manifest.json are in other groups than %s fixed"
+        need(digest_of(groups) == terms["groups"], told, self.entry("seal"))
+        for figure in record["aggregates"].values():
+            fit(figure, "interval", name + ".aggregates")
+        for case in cases:
+            check_case(case)
+            fits = (case["subject"], case["group"]) == (subjects[case["case"]], groups[case["case"]])
+            need(fits, "%s: case %s is of another subject or group than in the data set", name, case["case"])
+        self.figures = figures_of(cases, plan, self.standing.level_of(request["data"], record["look"]))
+        check_same({key: record.get(key) for key in self.figures}, self.figures, name)
+        self.outcomes = [self.judged(one) for one in self.by["criteria"]["payload"]["criteria"]]
+        expected = {
+            "request": request["id"],
+            "cases": len(cases),
+            "aggregates": self.figures["aggregates"],
+            "look": record["look"],
+        }
+        expected.update(baseline_dice=self.figures["baseline"]["mean"], criteria=self.outcomes)
+        check_same(entry["payload"], expected, self.entry("evaluation"))
+        return "the figures follow from the counts of %d cases" % len(cases)
+
+    def statistic(self, name, statistic):  # of an aggregate; undefined where it is undefined in one case
+        found = self.figures["aggregates"].get(name)
+        return found[statistic] if found and found["n"] == len(self.record["cases"]) else None
+
+    def judged(self, criterion):  # how a criterion came out
+        value = self.statistic(criterion["measure"], criterion["statistic"])
+        low, high = criterion["at_least"], criterion["at_most"]
+        met = value is not None and (low is None or value >= low) and (high is None or value <= high)
+        return {"criterion": criterion, "value": value, "met": met}
+
+    def gate_values(self):  # the exact figure of each kind of gate; None: not known
+        self.attested, risks = self.json("release/attested.json", "attested"), self.json("release/risks.json", "risks")
+        results, items = (
+            self.json("verification/results.json")["results"],
+            self.json("traceability/data/trace.json")["items"],
+        )
+        levels = {risk["id"]: level_of(risks["plan"], risk["residual"]) for risk in risks["risks"]}
+        need(len(levels) == len(risks["risks"]), "data/release/risks.json has a risk twice")
+        accepted = {level["name"] for level in risks["plan"]["levels"] if level["acceptable"]}
+        self.open_risks = [
+            one["id"] for one in risks["risks"] if levels[one["id"]] not in accepted and one["benefit"] is None
+        ]
+        names, cases, dice = (
+            [one["name"] for one in risks["plan"]["levels"]],
+            self.record["cases"],
+            self.figures["aggregates"].get("dice"),
+        )
+        self.levels = ", ".join("%d %s" % (list(levels.values()).count(name), name) for name in names)
+        self.counts = {"cases": len(cases), "groups": len({case["group"] for case in cases})}
+        self.counts["requirements"] = sum(item["kind"] == "software-requirement" for item in items)
+        self.counts.update(risks=len(levels), controls=len(risks["controls"]), scenarios=len(results))
+        return {
+            "baseline": dice["mean"] - self.figures["baseline"]["mean"] if dice else None,
+            "calibration": self.figures["ece"],
+            "parity": self.json("models/export.json")["max_abs_difference"],
+            "criteria": sum(not one["met"] for one in self.outcomes),
+            "test-set": len(self.standing.looks),
+            "runs": sum(not run["member"] and not run["disposition"] for run in self.runs.values()),
+            "risk": len(self.open_risks),
+            "scenarios": sum(one["outcome"] != "passed" for one in results) if results else None,
+            "lineage": len(self.events(self.earlier)[1]),
+            "counts": list(self.counts.values()).count(0),
+            "trace": len(self.attested["gaps"]),
+            "source": len(self.reasons()) if self.prepared.get("source") else None,
+        }
+
+    def check_gates(self):  # the gates of the registered policy and the built-in ones come out as the pack says
+        policy, values = self.by["policy"]["payload"]["policy"]["gates"], self.gate_values()
+        built_in = [kind for kind in ("counts", "source") if kind not in [gate["kind"] for gate in policy]]
+        built_in = [kind for kind in built_in if kind != "source" or "source" in self.prepared]
+        for gate in [*policy, *({"id": kind, "kind": kind, "at_most": 0} for kind in built_in)]:
+            least, kind = gate.get("at_least") is not None, gate["kind"]
+            value = self.statistic(gate["measure"], gate["statistic"]) if kind == "metric" else values[kind]
+            limit = gate["at_least" if least else "at_most"]
+            margin = None if value is None else value - limit if least else limit - value
+            outcome = {
+                "id": gate["id"],
+                "kind": kind,
+                "basis": "attested" if kind in {"trace", "source"} else "derived",
+            }
+            outcome.update(value=figure_text(value), limit=figure_text(limit), margin=figure_text(margin))
+            outcome.update(comparison="at least" if least else "at most", passed=margin is not None and margin >= 0)
+            self.gates.append(outcome)
+        stated = parse(self.files[GATES], GATES)
+        ids = [[gate["id"] for gate in gates] for gates in (stated, self.gates)]
+        need(ids[0] == ids[1], "%s has the gates %s, the policy has %s", GATES, *map(", ".join, ids))
+        for said, found in zip(stated, self.gates):  # noqa: B905  as many
+            check_same(said, found, "%s: the gate %s" % (GATES, found["id"]), "by the release")
+        failed = [gate["id"] for gate in self.gates if not gate["passed"] and gate["kind"] != "source"]
+        need(not failed, "the gate %s fails", ", ".join(failed))
+        return "%d of %d gates pass" % (sum(gate["passed"] for gate in self.gates), len(self.gates))
+
+    def events(self, bodies):  # events without an entry, and entries without the event of their outcome
+        left, missing = {}, []
+        for number, line in enumerate(read_lines(self.files, EVENTS), start=1):
+            place = "%s:%d" % (EVENTS, number)
+            event = fit(read_json(line, place), "object", place)
+            run = fit(fit(event.get("run"), "object", place).get("runId"), "text", place)
+            left.setdefault((run, event.get("eventType")), []).append(number)
+        for body in [one for one in bodies if one["context"]["openlineage_run"]]:
+            numbers = left.get((body["context"]["openlineage_run"], EVENT_TYPES[body["outcome"]]))
+            missing += [] if numbers else [body["index"]]
+            del (numbers or [])[:1]
+        return sorted((numbers[0], event) for event, numbers in left.items() if numbers), missing
+
+    def check_lineage(self):  # one event for each entry with a run, of its outcome, and no other
+        left, missing = self.events(self.pack.bodies)
+        for number, (run, kind) in left[:1]:
+            need(not left, "%s:%d has no entry in the log: %s of run %s", EVENTS, number, kind, run)
+        need(not missing, "entry %s has no event of its outcome in %s", missing and missing[0], EVENTS)
+        return "%d lineage events, each of the run and outcome of its entry" % self.files[EVENTS].count(b"\n")
+
+    def check_text(self):  # the signing text follows from the facts
+        said, found = self.files[TEXT].decode("utf-8").split("\n"), []
+        for line in [*self.text_of_release(), *self.text_of_log(), ""]:
+            shown = UNSHOWN.sub("?", line)
+            found.append(shown if len(shown) <= 200 else shown[:197] + "...")
+        for number, pair in enumerate(itertools.zip_longest(said, found), start=1):
+            need(pair[0] == pair[1], "%s:%d says %r, and by the release it is %r", TEXT, number, *pair)
+        return "the text that was shown to the signers follows from the release"
+
+    def text_of_release(self):  # lines of the signing text: device, gates, figures and criteria
+        device, record, aggregates = self.prepared["device"], self.record, self.figures["aggregates"]
+        yield from ("MiniVess signing text, layout 2", "Device: %(name)s %(version)s" % device)
+        yield from ("Manufacturer: %(manufacturer)s" % device, "Safety class: %(safety_class)s" % device)
+        yield from ("Log: " + self.pack.origin, *("NOT RELEASABLE: " + reason for reason in self.reasons()), "")
+        yield "Gates: %d of %d pass" % (sum(gate["passed"] for gate in self.gates), len(self.gates))
+        for gate in self.gates:
+            shown = {**gate, "word": "ok" if gate["passed"] else "FAIL"}
+            shown.update({name: gate[name] or "unknown" for name in ("value", "margin")})
+            yield (
+                "%(word)s %(id)s (%(kind)s, %(basis)s): %(value)s, %(comparison)s %(limit)s, margin %(margin)s" % shown
+            )
+        level, mode = self.figures["baseline"]["level"] * 100, self.by["approval"]["payload"]["grant"].get("mode")
+        yield "Evaluation: look %d of %d, %s, intervals of level %.4g %%" % (
+            record["look"],
+            record["looks"],
+            mode,
+            level,
+        )
+        for name, one in sorted(aggregates.items()):
+            defined = (
+                [case for case in record["cases"] if measure(name, case["counts"].get(name, {"value": 0})) is not None]
+                if name in record["cases"][0]["counts"]
+                else record["cases"]
+            )
+            texts = [
+                figure_text(one["mean"]),
+                known(one["lower"]),
+                known(one["upper"]),
+                one["n"],
+                len({case["group"] for case in defined}),
+            ]
+            yield "%s: mean %s, interval %s to %s, %d cases, %d groups" % (name, *texts)
+        yield "Criteria registered at entry %d" % self.by["criteria"]["index"]
+        for one in self.outcomes:
+            met = "met" if one["met"] else "not met"
+            yield "%s: %s, %s" % (criterion_text(one["criterion"]), known(one["value"]), met)
+        for body in self.done("criteria.register", self.by["criteria"]["index"]):
+            before = body["payload"]["criteria"]
+            if digest_of(before) != self.by["request"]["payload"]["request"]["criteria"]:
+                yield "Criteria before, entry %d: %s" % (body["index"], "; ".join(map(criterion_text, before)))
+
+    def text_of_log(self):  # lines of the signing text: looks, runs, risks, what is attested, times and digests
+        by, numbers, request = self.by, {}, self.by["request"]["payload"]["request"]
+        yield "Looks in the log: %d" % len(self.looks)
+        for asked, approval, result in self.looks:
+            grant, numbers[asked["data"]] = approval["payload"]["grant"], numbers.get(asked["data"], 0) + 1
+            shown = {**asked, **grant, "look": numbers[asked["data"]], "entry": approval["index"]}
+            shown["result"] = "evaluated at entry %d" % result["index"] if result else "no result"
+            told = "look %(look)d (entry %(entry)d): %(id)s for release %(release)s, requested by %(requester)s, "
+            yield (told + "approved by %(approver)s, %(mode)s, %(result)s") % shown
+        ended = [run for run in self.runs.values() if run["body"] and run["body"]["outcome"] != "refused"]
+        yield "Training runs: %d" % len(ended)
+        for run in ended:
+            said = "%(verdict)s: %(reason)s" % run["disposition"]["payload"] if run["disposition"] else "failed"
+            yield "run entry %d: %s" % (run["body"]["index"], "member" if run["member"] else said)
+        yield from ("Residual risk: " + self.levels, "Not acceptable: " + (", ".join(self.open_risks) or "none"))
+        yield "Counts: " + ", ".join("%d %s" % (count, name) for name, count in self.counts.items())
+        sizes, ids = (
+            {name: len(self.attested[name]) for name in self.attested},
+            [one["id"] for one in self.attested["anomalies"]],
+        )
+        yield "Open clauses (attested): %(open_clauses)d" % sizes
+        yield "Open gaps (attested): %(gaps)d; justified: %(justified)d" % sizes
+        yield "Known anomalies (attested): %d%s" % (len(ids), ": " + ", ".join(ids) if ids else "")
+        yield "Waivers: none"
+        ends = {"criteria": ("criteria", by["request"]["index"]), "approval": ("approval", by["evaluation"]["index"])}
+        for name, (role, end) in {**ends, "result": ("evaluation", len(self.earlier))}.items():
+            index = by[role]["index"]
+            seen = [
+                one
+                for one in self.done("time.attested", end)
+                if one["index"] > index and one["payload"]["size"] > index
+            ]
+            whose = "attested at entry %d" % seen[0]["index"] if seen else "the machine's own time"
+            yield "Time of %s: entry %d, %s, %s" % (name, index, by[role]["time"], whose)
+        digests = {"model": self.model, "calibration": request["calibration"], "request": digest_of(request)}
+        digests.update(
+            evaluation=named(by["evaluation"]["outputs"], RECORD[5:]), seal=request["data"], sbom=self.prepared["sbom"]
+        )
+        digests.update(results=named(by["scenarios"]["outputs"], "verification/results.json"), plan=request["plan"])
+        digests.update(criteria=request["criteria"], policy=request["policy"], environment=self.prepared["environment"])
+        digests["source"] = (self.prepared.get("source") or {}).get("git_tree") or "none"
+        yield "Digests"
+        order = "model calibration evaluation request criteria plan policy seal results sbom environment source"
+        yield from ("%s %s" % (name, digests[name]) for name in order.split())
 
 
 # ---------------------------------------------------------------- the pack
@@ -1426,30 +2028,11 @@ class Pack:
 
     def __init__(self, files, trust):
         self.files, self.trust, self.bodies, self.leaves, self.origin = files, trust, [], [], ""
-        self.people, self.standing = People(), Standing()
-
-    def check_bag(self):  # BagIt: every file is named once with its SHA-512, and nothing else is there
-        files = self.files
-        for name in (TAG, *TAGGED):
-            need(name in files, name + " is missing")
-        payload = {name for name in files if name.startswith("data/")}
-        for manifest, present in ((TAG, set(TAGGED)), ("manifest-sha512.txt", payload)):
-            listed = read_manifest(files, manifest)
-            for name in sorted(listed):
-                need(name in present, name + " is missing: " + manifest + " names it")
-                same = hashlib.sha512(files[name]).hexdigest() == listed[name]
-                need(same, name + " is changed: its SHA-512 is not the one in " + manifest)
-            for name in sorted(present):
-                need(name in listed, name + " is unexpected: " + manifest + " does not name it")
-        for name in sorted(set(files) - payload - {TAG, *TAGGED}):
-            need(SIGNATURE.fullmatch(name), name + " is unexpected: no manifest names it")
-        declared = files["bagit.txt"] == b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
-        need(declared, "bagit.txt does not declare BagIt 1.0 in UTF-8")
-        return "%d payload files with the right SHA-512, none missing, none added" % len(payload)
+        self.people, self.standing, self.layout, self.release = People(), Standing(), 1, None
 
     def check_log(self):  # every entry at its place, signed and permitted, under a checkpoint that is believed
-        lines = self.files["data/audit/entries.jsonl"].split(b"\n")
-        need(lines.pop() == b"" and lines, "data/audit/entries.jsonl is empty or cut off")
+        lines = read_lines(self.files, "data/audit/entries.jsonl")
+        need(lines, "data/audit/entries.jsonl is empty")
         self.origin, self.leaves = read_note(self.files[CHECKPOINT])[1], [leaf(line) for line in lines]
         for index, line in enumerate(lines):
             entry = parse(line, "entry %d" % index)
@@ -1460,18 +2043,18 @@ class Pack:
             except WrongError as error:
                 raise WrongError("entry %d: %s" % (index, error)) from None
             self.bodies.append(entry["body"])
-        self.check_details(self.files["data/audit/details.jsonl"].split(b"\n"))
+        self.check_details(read_lines(self.files, "data/audit/details.jsonl"))
         size, root = believe(self.files[CHECKPOINT], self.trust, self.people, self.origin, self.leaves)
-        told = "the checkpoint covers %d entries, %d are here: one is missing or added" % (size, len(lines))
-        need(size == len(lines), told)
+        told = "the checkpoint covers %d entries, %d are here: one is missing or added"
+        need(size == len(lines), told, size, len(lines))
         need(root == merkle_root(self.leaves), "the Merkle root is not the one in the checkpoint")
         words = "%d entries of %s, in order, each signed and permitted by %s; the Merkle root is the signed one"
         return "; ".join([words % (size, self.origin, self.standing.words()), *self.standing.restores])
 
     def check_entry(self, entry, index):  # one entry at its place
-        fit(entry, ENTRY, "not an audit entry: it")
+        fit(entry, "entry", "not an audit entry: it")
         body, people = entry["body"], self.people
-        need(body["index"] == index, "missing: entry %s is in its place" % body["index"])
+        need(body["index"] == index, "missing: entry %s is in its place", body["index"])
         need(body["log"] == self.origin, "belongs to another log")
         need(not index or body["time"] >= self.bodies[-1]["time"], "dated before the entry that precedes it")
         if index == 0:
@@ -1481,7 +2064,7 @@ class Pack:
         by_log = {"identity.unlock-failed", "identity.locked", "identity.refused"}
         lawful = actor["id"] != "log" or body["action"] in by_log
         need(lawful or self.standing.table, "the log itself may not sign this")
-        need(actor["id"] == body["actor"], "the key is that of %s, not of %s" % (actor["id"], body["actor"]))
+        need(actor["id"] == body["actor"], "the key is that of %s, not of %s", actor["id"], body["actor"])
         holds = signed_by(actor["signing_key"], canonical(body), entry["signature"])
         need(holds, "changed, or not signed by " + body["actor"])
         self.standing.admit(body, people, actor)
@@ -1492,65 +2075,62 @@ class Pack:
             need(same, "the restore follows other entries than those before it")
 
     def check_details(self, lines):  # each entry's details are those it commits to, or were erased by a later entry
-        complete = lines.pop() == b"" and len(lines) == len(self.bodies)
-        need(complete, "data/audit/details.jsonl is cut off or too long")
-        form = {"error": (None, SHORT), "payload": dict, "salt": "[A-Za-z0-9+/]{21}[AQgw]=="}
-        for body, line in zip(self.bodies, lines):  # noqa: B905  no strict before 3.10; the lengths are equal
-            where = "the details of entry %d" % body["index"]
-            gone = line == b"null"
+        need(len(lines) == len(self.bodies), "data/audit/details.jsonl has too few or too many lines")
+        for body, line in zip(self.bodies, lines):  # noqa: B905  as many
+            where, gone = "the details of entry %d" % body["index"], line == b"null"
             allowed = body["index"] in self.people.erased or not body["details"]
             need(allowed if gone else sha256(line) == body["details"], where + " are changed or missing")
-            check_payload(body, None if gone else fit(parse(line, where), form, where)["payload"])
+            check_payload(body, None if gone else fit(parse(line, where), "details", where)["payload"])
+
+    def check_layout(self):  # which layout the pack has, and that its log and the trust file allow it
+        prepared = [b for b in self.bodies if (b["action"], b["outcome"]) == ("release.prepare", "completed")]
+        if prepared and self.standing.table:
+            self.layout, self.release = prepared[-1]["payload"]["layout"], Release(self)
+        need(self.layout in {1, 2}, "the log names layout %s, which this file does not know", self.layout)
+        told, asked = "the pack is of layout %d, and %s requires layout %d", self.trust["layout"] if self.trust else 1
+        need(self.layout > 1 or not self.standing.table, told, self.layout, self.standing.words(), 2)
+        need(self.layout >= asked, told, self.layout, "the trust file", asked)
+        return "layout %d" % self.layout
 
     def check_proofs(self):  # each .tlog-proof leads from its entry to a signed checkpoint
         names = [name for name in sorted(self.files) if name.startswith("data/audit/proofs/")]
         need(names, "there are no inclusion proofs")
         for name in names:
-            head, _, note = self.files[name].decode("utf-8").partition("\n\n")
-            first, second, *path = head.split("\n")
-            index = int(second.replace("index ", "", 1))
-            fits = (first, second) == ("c2sp.org/tlog-proof@v1", "index %d" % index)
-            need(fits and name == "data/audit/proofs/%d.tlog-proof" % index, name + " is malformed")
-            note = note.encode("utf-8")
-            known = note == self.files[CHECKPOINT]  # that one was judged with the log
-            judged = read_note(note)[2:4] if known else believe(note, self.trust, self.people, self.origin, self.leaves)
-            size, root = judged
-            need(0 <= index < min(size, len(self.leaves)), name + " is for no entry of this log")
-            need(root_from(self.leaves[index], index, size, map(unbase64, path)) == root, name + " does not hold")
+            index, path, note, extra = read_proof(self.files[name], name)
+            need(extra is None and name == "data/audit/proofs/%d.tlog-proof" % index, name + " is malformed")
+            judged = note == self.files[CHECKPOINT]  # that one was judged with the log
+            told = read_note(note)[2:4] if judged else believe(note, self.trust, self.people, self.origin, self.leaves)
+            need(index < min(told[0], len(self.leaves)), name + " is for no entry of this log")
+            holds = root_from(self.leaves[index], index, told[0], path) == told[1] and not path
+            need(holds, name + " does not hold")
         return "%d inclusion proofs lead to a signed checkpoint" % len(names)
 
-    def check_provenance(self):
-        """Every result is the recorded output of a completed action; every recorded run has its lineage event."""
+    def check_provenance(self):  # every result is the recorded output of an action; in layout 1 each run has an event
         made = {item["digest"] for body in self.bodies if body["outcome"] == "completed" for item in body["outputs"]}
         results = [name for name in sorted(self.files) if name.startswith(MADE) and name not in {ODOMETER, EVENTS}]
         for name in results:
             need(sha256(self.files[name]) in made, name + " has no entry in the log")
         runs = {read_json(line, EVENTS)["run"]["runId"] for line in self.files.get(EVENTS, b"").splitlines()}
-        for body in self.bodies:
+        for body in self.bodies if self.layout == 1 else ():
             run = body["context"]["openlineage_run"]
-            need(run is None or run in runs, "entry %d has no event in %s" % (body["index"], EVENTS))
+            need(run is None or run in runs, "entry %d has no event in %s", body["index"], EVENTS)
         return "%d results, each the recorded output of an action" % len(results)
 
-    def check_openings(self):
-        """Under the rules of 0.1.0, criteria, request and another person's approval stand before each opening.
-
-        Later entries were judged one by one, by `Standing`. The pack states as many looks as the log holds.
-        """
+    def check_openings(self):  # looks under the rules of 0.1.0, and their number; later ones were judged by `Standing`
         approved, opened = set(), []
         for body in self.bodies[: self.standing.adopted]:
             if body["outcome"] == "completed":
                 try:
-                    self.check_opening(body, approved, opened)
+                    self.check_opening(body, body["payload"], approved, opened)
                 except WrongError as error:
                     raise WrongError("entry %d: %s" % (body["index"], error)) from None
         stated, looks = read_json(self.files[ODOMETER], ODOMETER), len(self.standing.looks)
         fine = stated == {"openings": looks} and not isinstance(stated["openings"], bool)
-        need(fine, "%s does not state the %d look(s) that the log holds" % (ODOMETER, looks))
+        need(fine, "%s does not state the %d look(s) that the log holds", ODOMETER, looks)
         return "%d look(s) at the test set, each after criteria, request and another person's approval" % looks
 
-    def check_opening(self, body, approved, opened):
-        """One entry about the test set under the rules of 0.1.0; `approved` and `opened` name the requests so far."""
-        action, payload, index, standing = body["action"], body["payload"], body["index"], self.standing
+    def check_opening(self, body, payload, approved, opened):  # `approved` and `opened` name the requests so far
+        action, index, standing = body["action"], body["index"], self.standing
 
         def before(kind, name):
             return standing.first.get((kind, name), body)["index"] < index
@@ -1562,14 +2142,16 @@ class Pack:
             need(before("plan", asked["plan"]), "asks under an analysis plan that was not registered before")
         elif action == "test-set.approve":
             grant = payload["grant"]
-            asked = standing.request(grant["request"])
             need(before("request", grant["request"]), "approves what was not requested before")
-            said = open_envelope(grant["envelope"], self.people, index)
+            said, asked = (
+                open_envelope(grant["envelope"], self.people, index),
+                standing.said("request", grant["request"]),
+            )
             need(said["signer"] == grant["approver"] != asked["requester"], "not approved by another person")
             need(digest_of(asked) in [item["digest"] for item in said["subjects"]], "approves another request")
             approved.add(grant["request"])
         elif action == "test-set.open":
-            name, asked = payload["request"], standing.request(payload["request"])
+            name, asked = payload["request"], standing.said("request", payload["request"])
             need(name in approved, "opens the test set without another person's approval")
             need(name not in opened, "opens the test set a second time on one approval")
             need(body["actor"] == asked["requester"], "opens what was granted to another person")
@@ -1580,12 +2162,8 @@ class Pack:
         elif action == "evaluation":
             need(payload["request"] in opened, "evaluates on the test set without having opened it")
 
-    def attestations(self):
-        """Checkpoints of this log that trusted witnesses saw: index of the entry, size, time at the latest, by whom.
-
-        A token of a time authority is beyond the standard library; `minivess release verify` checks it.
-        """
-        found = []
+    def attestations(self):  # checkpoints that trusted witnesses saw: entry, size, time at the latest, by whom
+        found = []  # a token of a time authority is beyond the standard library; `minivess release verify` checks it
         for body in self.bodies if self.trust and self.trust["witnesses"] else ():
             said = body["payload"]
             if (body["action"], body["outcome"], said.get("kind")) != ("time.attested", "completed", "cosignature"):
@@ -1600,34 +2178,31 @@ class Pack:
             except (WrongError, KeyError, TypeError):
                 continue
             names = ", ".join(sorted(self.trust["witnesses"][place][0] for place in seen))
-            moment = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(max(seen.values())))
-            found.append((body["index"], size, moment, names))
+            latest = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(max(seen.values())))
+            found.append((body["index"], size, latest, names))
         return found
 
-    def look_times(self):
-        """Of each look, which phases others saw before the next one, and which have the machine's own time."""
+    def look_times(
+        self,
+    ):  # of each look, which phases others saw before the next, and which have the machine's own time
         standing, words, numbers, attested = self.standing, [], {}, self.attestations()
 
         def index(kind, name, otherwise):
             return standing.first.get((kind, name), {"index": otherwise})["index"]
 
         def phase(name, place, before):
-            for entry, size, moment, names in attested:
+            for entry, size, latest, names in attested:
                 if size > place and entry < before:
-                    return "%s: attested by %s, %s at the latest" % (name, names, moment)
+                    return "%s: attested by %s, %s at the latest" % (name, names, latest)
             return "%s: the machine's own time, %s" % (name, self.bodies[place]["time"])
 
-        for name in standing.looks:
-            request = standing.request(name)
-            if request:
-                asked, look = index("request", name, 0), index("look", name, 0)
-                numbers[request["data"]] = numbers.get(request["data"], 0) + 1
-                fixed = max(index("criteria", request["criteria"], asked), index("plan", request["plan"], asked))
-                phases = (
-                    phase("criteria", fixed, asked),
-                    phase("approval", look, index("result", name, len(self.bodies))),
-                )
-                words.append("look %d (%s): %s" % (numbers[request["data"]], name, "; ".join(phases)))
+        for name in [one for one in standing.looks if ("request", one) in standing.first]:
+            request, asked, look = standing.said("request", name), index("request", name, 0), index("look", name, 0)
+            numbers[request["data"]] = numbers.get(request["data"], 0) + 1
+            fixed = max(index("criteria", request["criteria"], asked), index("plan", request["plan"], asked))
+            approval = phase("approval", look, index("result", name, len(self.bodies)))
+            told = "look %d (%s): %s; %s"
+            words.append(told % (numbers[request["data"]], name, phase("criteria", fixed, asked), approval))
         return ". ".join(words) or "there was no look at the test set"
 
     def check_signatures(self):  # the release policy is met by distinct people who signed this very tag manifest
@@ -1636,69 +2211,116 @@ class Pack:
         need(names, "the pack is not signed")
         policy = read_json(files[POLICY], POLICY)["policy"]
         need(len(policy["rules"]) >= 2, POLICY + " asks for fewer than two signatures; a release needs two people")
-        subject = [{"name": TAG, "digest": sha256(files[TAG])}]
-        signers, offered, words = set(), [], []
+        subject, signed = [{"name": TAG, "digest": sha256(files[TAG])}], {}
         for name in names:
             envelope = parse(files[name], name)
             said = open_envelope(envelope, people, people.size)
             who = said["signer"]
-            need(who not in signers, who + " signed twice; each signature needs another person")
+            need(who not in signed, who + " signed twice; each signature needs another person")
             need(name == "signatures/%s.dsse.json" % who, name + " holds the signature of " + who)
             need(said["policy"] == policy["name"] and said["subjects"] == subject, who + " signed something else")
             need(said["head"] >= people.size, who + " signed on an older log than the one in the pack")
             need(people.demo or not said["demo"], who + " signed with demo keys")
             identity = people.key(envelope["signatures"][0]["keyid"], people.size)
-            known = not trust or signer_of(identity) in trust["signers"]
-            need(known, who + " signed, but is not among the people you trust with this key and these roles")
-            signers.add(who)
-            offered.append((said["role"], said["meaning"]))
-            words.append("%s (%s, %s)" % (said["printed_name"], said["role"], said["meaning"]))
+            trusted = not trust or signer_of(identity) in trust["signers"]
+            need(trusted, who + " signed, but is not among the people you trust with this key and these roles")
+            if self.release:
+                need(said["shown"] == sha256(files[TEXT]), "%s was shown another text than %s", who, TEXT)
+                self.check_logged(envelope, who, self.release.prepared["device"]["version"])
+            signed[who] = said
         for rules in (policy["rules"], trust["rules"] if trust else []):
-            left = list(offered)
+            left = [(said["role"], said["meaning"]) for said in signed.values()]
             for rule in rules:
                 wanted = (rule["role"], rule["meaning"])
-                need(wanted in left, "a signature is missing: %s by %s" % (rule["meaning"], rule["role"]))
+                need(wanted in left, "a signature is missing: %s by %s", rule["meaning"], rule["role"])
                 left.remove(wanted)
+        self.check_list(signed)
+        words = ["%(printed_name)s (%(role)s, %(meaning)s)" % said for said in signed.values()]
         note = ". DEMO KEYS: this proves nothing about a real device" if people.demo else ""
         return "signed by " + " and ".join(words) + self.check_holders() + note
 
+    def check_list(self, signed):  # SIGNATURES.txt follows from the signatures; proofs and list are of layout 2
+        proofs = [name for name in self.files if name.startswith("signatures/") and name.endswith(".tlog-proof")]
+        odd = sorted(name for name in proofs if not self.release or name[11:-11] not in signed)
+        odd += [LIST] if LIST in self.files and not self.release else []
+        need(not odd, "%s does not belong to a signature of this pack", ", ".join(odd))
+        told, text = "%(name)s (%(signer)s), %(at)s UTC, %(meaning)s, %(role)s\n", ""
+        for said in sorted(signed.values(), key=lambda said: (said["time"], said["signer"])):
+            name, at = re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029]", "?", said["printed_name"]), said["time"]
+            text += told % {**said, "name": name, "at": at[:10] + " " + at[11:19]}
+        same = not self.release or self.files[LIST] == text.encode("utf-8")
+        need(same, "%s is not the list of the signatures in the pack", LIST)
+
+    def check_logged(self, envelope, who, version):  # a signature is an entry of a later log that continues the pack's
+        name, size, keyid = "signatures/%s.tlog-proof" % who, len(self.leaves), envelope["signatures"][0]["keyid"]
+        need(name in self.files, "%s is missing: nothing proves that the log has the signature of %s", name, who)
+        index, path, note, extra = read_proof(self.files[name], name)
+        later, root = believe(note, self.trust, self.people, self.origin, self.leaves)
+        held = parse(extra or b"", name)
+        need(isinstance(held, dict) and set(held) == {"consistency", "entry"}, name + " does not hold its entry")
+        entry, proof = fit(held["entry"], "entry", name), [unbase64(item) for item in held["consistency"]]
+        body, told = (
+            entry["body"],
+            [entry["body"][field] for field in ("index", "log", "actor", "key", "action", "outcome")],
+        )
+        need(size <= index < later, "%s: entry %d is not between those of the pack and of its checkpoint", name, index)
+        fits = continues(size, later, proof, read_note(self.files[CHECKPOINT])[3], root)
+        need(fits, "%s: its log does not continue that of the pack", name)
+        fits = root_from(leaf(canonical(entry)), index, later, path) == root and not path
+        need(fits, "%s does not lead to its checkpoint", name)
+        fits = told == [index, self.origin, who, keyid, "release.sign", "completed"]
+        need(fits, "%s: entry %d is not the signature of %s in this log", name, index, who)
+        check_payload(body, None)
+        said = {"version": version, "tag_manifest": sha256(self.files[TAG]), "envelope": envelope}
+        need(body["payload"] == said, "%s: entry %d is of another signature, version or pack", name, index)
+        holds = signed_by(self.people.key(keyid, size)["signing_key"], canonical(body), entry["signature"])
+        need(holds, "%s: entry %d is not signed by %s", name, index, who)
+
     def check_holders(self):  # every holder of the test set's key, who was not revoked, cosigned the pack's checkpoint
-        standing, found = self.standing, []
-        valid = [item["id"] for item in self.people.valid()]
-        for holder in [who for who in standing.sealed.get(standing.judged, []) if who in valid]:
-            need(holder in standing.witnesses, "the log does not know with which key %s cosigns" % holder)
-            note, file = self.files[CHECKPOINT], "signatures/%s.cosignature" % holder
-            key = standing.witnesses[holder]
-            if cosigned(note, *key) is None:
-                need(file in self.files, holder + " has not cosigned the pack's checkpoint")
-                seen = cosigned(note + self.files[file], *key)
-                need(seen is not None, "the cosignature of %s is not by the key the log knows" % holder)
-            found.append(holder)
-        return "; the checkpoint is cosigned by " + ", ".join(found) if found else ""
+        standing, note, valid = self.standing, self.files[CHECKPOINT], [item["id"] for item in self.people.valid()]
+        holders = [who for who in standing.sealed.get(standing.judged, []) if who in valid]
+        for name in sorted(name for name in self.files if name.endswith(".cosignature")):
+            need(name[11:-12] in holders, "%s is unexpected: it is by nobody who holds the key of the test set", name)
+        for holder in holders:
+            need(holder in standing.witnesses, "the log does not know with which key %s cosigns", holder)
+            key, line = standing.witnesses[holder], self.files.get("signatures/%s.cosignature" % holder)
+            need(line or cosigned(note, *key), holder + " has not cosigned the pack's checkpoint")
+            fits = not line or (line.count(b"\n") == 1 and cosigned(note + line, *key))
+            need(fits, "the cosignature of %s is not one line by the key that the log knows", holder)
+        return "; the checkpoint is cosigned by " + ", ".join(holders) if holders else ""
 
-    def check_layout(self):  # the pack has at least the layout that the trust file asks for
-        asked = self.trust["layout"] if self.trust else 1
-        need(asked <= LAYOUT, "the pack is of layout %d, and %d is asked for" % (LAYOUT, asked))
-        return "layout %d" % LAYOUT
+    def checks(self):  # name and function of each check, in order; the layout decides whether some are made
+        yield from (("bag", lambda: check_bag(self.files)), ("log", self.check_log), ("layout", self.check_layout))
+        one = self.release
+        if one:
+            yield from (("chain", one.check_chain), ("files", one.check_files), ("figures", one.check_figures))
+            yield from (("gates", one.check_gates), ("signing text", one.check_text))
+        yield from (("proofs", self.check_proofs), ("provenance", self.check_provenance))
+        yield from [("lineage", one.check_lineage)] if one else []
+        yield from (("test-set odometer", self.check_openings), ("look times", self.look_times))
+        yield "release signatures", self.check_signatures
 
 
-def check_payload(body, told):
-    """A payload has the fields of its action, in the entry or in its details. `told`: that of the details, if there are any."""
+def check_payload(body, told):  # a payload has the fields of its action, in the entry or in its details (`told`)
     index, action, payload = body["index"], body["action"], body["payload"]
-    need(action in FIELDS, "entry %d: unknown action %s" % (index, action))
-    _, star, names = FIELDS[action].rpartition("* ")
-    if star:
-        need(not payload, "entry %d: its payload belongs into its details" % index)
+    need(action in FIELDS, "entry %d: unknown action %s", index, action)
+    if FIELDS[action].startswith("* "):
+        need(not payload, "entry %d: its payload belongs into its details", index)
         if told is None and body["details"] is not None:
             return  # erased
         payload = told or {}
     else:
-        need(not told, "entry %d: its payload belongs into the entry itself" % index)
+        need(not told, "entry %d: its payload belongs into the entry itself", index)
     if payload or body["outcome"] == "completed":
-        fit(payload, dict.fromkeys(names.split(), ANYTHING), "entry %d: the payload of %s" % (index, action))
+        fit(payload, action, "entry %d: the payload of %s" % (index, action))
 
 
 # ---------------------------------------------------------------- the verdict
+
+NEXT = {"log": "nothing", "layout": "nothing"}
+NEXT.update(dict.fromkeys(("chain", "files", "figures", "gates"), "proofs"))
+"""Where judgement goes on after a check that failed, if not with the next one."""
+NOT_IN_LAYOUT_1 = "chain, files, figures, gates, signing text, lineage, logged signatures"
 
 
 def attempt(check):  # whether a check holds, and its words
@@ -1720,58 +2342,69 @@ def read_pack(target):  # files of a pack, and how they were kept
     return files, "%d files, and the archive has exactly the bytes that they require" % len(files)
 
 
-def judge_files(files, trusted):
-    """All checks in order: name, whether it holds, words. Nothing more is judged of a pack whose log does not hold."""
-    pack, found = Pack(files, trusted), []
-    checks = [
-        ("bag", pack.check_bag),
-        ("log", pack.check_log),
-        ("proofs", pack.check_proofs),
-        ("provenance", pack.check_provenance),
-        ("test-set odometer", pack.check_openings),
-        ("look times", pack.look_times),
-        ("release signatures", pack.check_signatures),
-        ("layout", pack.check_layout),
-    ]
-    for name, check in checks:
-        found.append((name, *attempt(check)))
-        if name == "log" and not found[-1][1]:
-            break
-    return found
+class Judgement:
+    """The checks of a pack in order (name, whether it holds, words), and the verdict."""
+
+    def __init__(self, trusted):
+        self.trusted, self.checks, self.pack = trusted, [], None
+
+    def read(self, target):  # judge a pack as a file or folder
+        held, read = attempt(lambda: read_pack(target))
+        self.checks.append(("archive", held, read[1] if held else read))
+        return self.judge(read[0]) if held else self
+
+    def judge(self, files):  # judge the files of a pack
+        self.pack, resume = Pack(files, self.trusted), None
+        for name, check in self.pack.checks():
+            if resume in {None, name}:
+                self.checks.append((name, *attempt(check)))
+                resume = None if self.checks[-1][1] else NEXT.get(name)
+                if resume == "nothing":
+                    break
+        return self
+
+    def verdict(self, layout=None):  # state, words and exit code. `layout`: the least one that is enough for LIMITED
+        failed = [name for name, held, _ in self.checks if not held]
+        if failed or not self.pack:
+            return "NOT VERIFIED", ", ".join(failed) + " failed", 1
+        reasons = self.pack.release.reasons() if self.pack.release else []
+        rules = ["the trust file names no release rules"] if self.trusted and not self.trusted["rules"] else []
+        old = ["not checked in a pack of layout 1: " + NOT_IN_LAYOUT_1] if self.pack.layout == 1 else []
+        if reasons:
+            return "NOT RELEASABLE", "every check passed; " + ", ".join(reasons), 1
+        enough = not old + rules or (not rules and layout is not None and self.pack.layout >= layout)
+        return (
+            "LIMITED" if old + rules else "VERIFIED",
+            "; ".join(["every check passed", *old, *rules]),
+            0 if enough else 1,
+        )
 
 
-def judge(target, trusted):  # the same of a pack as a file or folder
-    held, read = attempt(lambda: read_pack(target))
-    return [("archive", held, read[1] if held else read), *(judge_files(read[0], trusted) if held else [])]
-
-
-def main(arguments):  # parse the command line, judge, and say the verdict
+def main(arguments):
+    """Parse the command line, judge, and say the verdict."""
     sys.stdout.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(description="Verify an evidence pack.")
     parser.add_argument("pack", nargs="?", type=Path, default=Path(__file__).resolve().parents[2])
     parser.add_argument("--trust", type=Path, help="trust file: keys, witnesses and people you trust")
+    parser.add_argument("--allow-layout", type=int, help="exit code 0 for LIMITED too, if only such a layout limits it")
     options = parser.parse_args(arguments)
     if not options.pack.exists():
         parser.error("%s does not exist" % options.pack)
     if options.pack == parser.get_default("pack") and not (options.pack / "bagit.txt").is_file():
         parser.error("name the pack: this file is not in an unpacked one")
-    trusted = None
+    trusted, keys = None, "the pack's own keys: this shows that it is whole, not who made it (use --trust)"
     if options.trust:
         try:
-            trusted = read_trust(options.trust.read_bytes())
+            data = options.trust.read_bytes()
+            trusted, keys = read_trust(data), "the trust file %s (%s)" % (options.trust.name, sha256(data)[:19])
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, WrongError):
             parser.error("%s is not a trust file" % options.trust)
-    checks = judge(options.pack, trusted)
-    for name, held, words in checks:  # nothing from the pack can steer the terminal
-        clean = "".join(char if char.isprintable() else "?" for char in words)
-        print("%-4s  %-18s  %s" % ("ok" if held else "FAIL", name, clean))
-    held = all(held for _, held, _ in checks)
-    if held and trusted and not trusted["rules"]:
-        print("VERDICT: LIMITED: every check holds, but the trust file names no release rules")
-        return 1
-    source = "against keys you trust" if trusted else "against its own keys alone: give --trust to know who signed"
-    print("VERDICT: the pack " + ("HOLDS " + source if held else "DOES NOT HOLD"))
-    return 0 if held else 1
+    judgement = Judgement(trusted).read(options.pack)
+    for name, held, words in judgement.checks:
+        print("%-4s  %-18s  %s" % ("ok" if held else "FAIL", name, plain_text(words)))
+    state, words, code = judgement.verdict(options.allow_layout)
+    print("keys: %s\nVERDICT: %s: %s" % (plain_text(keys), state, plain_text(words)))
+    return code
 
 
 if __name__ == "__main__":

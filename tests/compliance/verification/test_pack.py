@@ -99,7 +99,7 @@ def both_refuse(folder: Path, files: Files, *words: str) -> None:
     assert verdict.first_failure
     result = run_script(path)
     assert result.returncode == 1
-    assert result.stdout.endswith("VERDICT: the pack DOES NOT HOLD\n")
+    assert result.stdout.splitlines()[-1].startswith("VERDICT: NOT VERIFIED: ")
     for word in words:
         assert word in verdict.first_failure.detail
         assert word in result.stdout
@@ -125,11 +125,17 @@ def test_a_complete_pack_holds(tmp_path: Path) -> None:
 def test_the_script_says_the_same_under_a_bare_python(tmp_path: Path) -> None:
     path = write(tmp_path, good())
     result = run_script(path)
-    assert (result.returncode, result.stderr) == (0, "")
-    assert "HOLDS against its own keys alone" in result.stdout
+    assert (result.returncode, result.stderr) == (1, "")
+    limited = "VERDICT: LIMITED: every check passed; not checked in a pack of layout 1: "
+    assert result.stdout.splitlines()[-1].startswith(limited)
+    assert "keys: the pack's own keys" in result.stdout
+    assert run_script(path, "--allow-layout", 1).returncode == 0
+    assert run_script(path, "--allow-layout", 2).returncode == 1
     trust = tmp_path / "keys.json"
     trust.write_bytes(trusted_keys())
-    assert "HOLDS against keys you trust" in run_script(path, "--trust", trust).stdout
+    told = run_script(path, "--trust", trust, "--allow-layout", 1)
+    assert told.returncode == 0
+    assert f"keys: the trust file keys.json ({digest_bytes(trusted_keys())[:19]})" in told.stdout
 
 
 @pytest.mark.verifies("REQ-039")
@@ -137,7 +143,7 @@ def test_an_unpacked_pack_verifies_from_within(tmp_path: Path) -> None:
     for name, content in good().items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
-    inside = [sys.executable, "-I", "-S", str(tmp_path / "data/verify/verify.py")]
+    inside = [sys.executable, "-I", "-S", str(tmp_path / "data/verify/verify.py"), "--allow-layout", "1"]
     assert subprocess.run(inside, capture_output=True, check=False).returncode == 0
     assert verify_pack(tmp_path).first_failure is None
     (tmp_path / "data/index.html").write_bytes(b"other")
@@ -463,4 +469,4 @@ def judged(files: Files) -> Any:
 
 def script_refuses(files: Files) -> bool:
     """Whether the script's checks, run as a module, refuse these files."""
-    return not all(held for _, held, _ in script().judge_files(files, None))
+    return not all(held for _, held, _ in script().Judgement(None).judge(files).checks)

@@ -43,4 +43,4 @@ def test_it_is_written_for_python_3_9() -> None:
 @pytest.mark.parametrize("interpreter", [pytest.param(path, id=name) for name, path in interpreters().items()])
 def test_each_interpreter_gives_the_same_verdict(interpreter: Path) -> None:
     assert verdict(interpreter) == verdict(Path(sys.executable))
-    assert "VERDICT: the pack HOLDS" in verdict(interpreter)[1]
+    assert "VERDICT: LIMITED: every check passed" in verdict(interpreter)[1]

@@ -23,8 +23,9 @@ from minivess.compliance.rules.look_facts import criteria_digest, subject_of
 from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.paths import Workspace
 from minivess.ml.inference.intended_use import derive_envelope
+from minivess.records.artifact import Artifact
 from minivess.records.data.split import Part
-from minivess.records.device.workspace_files import INTENDED_USE
+from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, INTENDED_USE, MANIFEST, SPLIT
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
 from minivess.records.people.approval import UnsealGrant, UnsealRequest
 from minivess.records.people.identity import KeyAlgorithm, Meaning
@@ -163,7 +164,13 @@ def export_toy_model(project: ProjectFolder, *, bias: float = 0.0, bounds: bool 
     )
     with (
         project.services() as services,
-        recorded(services, "model.export", project.signers["ada"], context=services.context()) as record,
+        recorded(
+            services,
+            "model.export",
+            project.signers["ada"],
+            inputs=_recorded(services, ENSEMBLE, CALIBRATION, MANIFEST, SPLIT),
+            context=services.context(),
+        ) as record,
     ):
         workspace_files.write_json(workspace, "models/export.json", made)
         record.context(model=made.onnx)
@@ -177,6 +184,12 @@ def export_toy_model(project: ProjectFolder, *, bias: float = 0.0, bounds: bool 
             )
             record.output(INTENDED_USE, workspace.root / INTENDED_USE)
         record.payload(opset=made.opset, max_abs_difference=made.max_abs_difference, tolerance=made.tolerance)
+
+
+def _recorded(services: Services, *names: str) -> list[Artifact]:
+    """The files of these names that the log has."""
+    held = BoundInputs.of(services)
+    return [held.recorded(name) for name in names if held.knows(name)]
 
 
 def evaluate_toy_model(project: ProjectFolder) -> str:
@@ -273,7 +286,7 @@ def add_toy_training(project: ProjectFolder) -> None:
             method="toy",
             note="a toy",
         )
-        with recorded(services, "calibration", ada) as record:
+        with recorded(services, "calibration", ada, inputs=_recorded(services, ENSEMBLE, SPLIT)) as record:
             workspace_files.write_json(workspace, "models/calibration.json", calibration)
             record.output("models/calibration.json", workspace.models / "calibration.json")
             record.payload(temperature=1.0, threshold=0.2, target_recall=calibration.target_recall, cases=1)

@@ -143,8 +143,8 @@ class EarlierEntries:
         """The newest completed entry that can be in a role of a release."""
         return last(self.completed(ROLES[role]))
 
-    def about(self, role: str, subject: str | None, *, before: int) -> EntryBody | None:
-        """The newest completed entry in a role before another that is about this subject; None when there is none."""
+    def about(self, role: str, subject: str | None, *, before: int | None = None) -> EntryBody | None:
+        """The newest completed entry in a role, before another or of all, that is about this subject; None: there is none."""
         made = self.completed(ROLES[role], before=before)
         return last(body for body in made if subject is not None and subject_of(role, body) == subject)
 

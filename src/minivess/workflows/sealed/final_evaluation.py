@@ -31,6 +31,7 @@ from minivess.workflows.models.cases import cases_of
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.sealed.analysis_plan import facts_of
 from minivess.workflows.sealed.key_release import custodian_keys, released_keys
+from minivess.workflows.sealed.look_references import rest_on_look
 from minivess.workflows.sealed.requests import approve
 from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
 from minivess.workflows.session.recording import recorded
@@ -72,6 +73,7 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
             grant = history.check_evaluate(request_id, actor=signer.identity.id, model=facts.model).grant
         asked = history.check_facts(request_id, facts)
         plan, look = history.plan_of(request_id), history.number_of(request_id)
+        rest_on_look(services, record, asked.id, approved=True)
         verify_sealed(workspace.sealed, manifest)
         baseline = tune_threshold([(image, label) for _, image, label in cases_of(held, Part.CALIBRATION)])
         predictor = stack.enter_context(IsolatedPredictor(workspace.onnx, project.model, digest=facts.model))

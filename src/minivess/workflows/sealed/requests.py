@@ -32,6 +32,7 @@ from minivess.workflows.sealed.key_release import (
     pending_file,
     prepare_key,
 )
+from minivess.workflows.sealed.look_references import rest_on_look, rest_on_request_facts
 from minivess.workflows.sealed.registration import refuse_laxer, registered_policy, registrations_of
 from minivess.workflows.session.bound_inputs import hint_of_first_missing
 from minivess.workflows.session.recording import recorded
@@ -74,6 +75,7 @@ def request(services: Services, signer: Signer, *, purpose: str) -> UnsealReques
         made = _with_policy(services, made)
         wrapped = wrap_for(own, ephemeral.secret(), context=EPHEMERAL_CONTEXT)
         write_atomic(key_file(workspace, made.id), wrapped.encode("ascii"), mode=0o600)
+        rest_on_request_facts(services, record, made)
         record.payload(request=made.model_dump(mode="json"))
     return made
 
@@ -144,6 +146,7 @@ def approve(services: Services, signer: Signer, request_id: str, *, mode: RunMod
         grant = UnsealGrant(
             request=asked.id, approver=signer.identity.id, key_digest=key_digest, mode=mode, envelope=envelope
         )
+        rest_on_look(services, record, asked.id, approved=False)
         record.payload(grant=grant.model_dump(mode="json", exclude_none=True))
     if mode == "released":
         hand_out(services, signer, asked.id)

@@ -1019,6 +1019,10 @@ def adopted_table(adopted):  # the actions of the table that an entry names by n
     return table
 
 
+def run_records(artifacts):  # the digests of the run records among some artifacts
+    return {item["digest"] for item in artifacts if item["name"].endswith("/run.json")}
+
+
 def chain_of(chain):  # role and reference of every entry that a release names
     fit(chain, "chain", "the chain")
     need(chain["runs"] and chain["looks"], "a release without runs or looks")
@@ -1451,7 +1455,7 @@ FOLLOWED.update(dict.fromkeys(("serving.enrolled", "serving.anchored"), Standing
 
 # ---------------------------------------------------------------- layout 2: what a release rests on, and its facts
 
-LAYOUT_2 = "sha256:fa2b0926b7fdb20806106258834a38e2c66cb01ce63e9690c0cc52237f7fae7a"
+LAYOUT_2 = "sha256:37d964c88811cfdc561d07c7e33a30c290c1134da2b32a5693bb7341b6d546b4"
 """The digest of the published table of files, which lies beside this file in a pack (layout-2.json)."""
 # What an entry in each role is about: a file that it made, or a name from NAMED (`root`: what a seal says). Entries about the
 # same are alike. `reader<maker`: one entry rests on another; those of READS read its file.
@@ -1654,7 +1658,7 @@ class Release:
             for body in [one for one in self.done(ROLES[role]) if self.subject(role, one) not in {None, mine}]:
                 told = "%s is superseded: the %s of entry %d is of other contents"
                 need(body["index"] < index, told, self.entry(role), role, body["index"])
-        self.follow_runs({item["digest"] for item in by["ensemble"]["inputs"]})
+        self.follow_runs(run_records(by["ensemble"]["inputs"]))
         self.check_request(by["request"]["payload"]["request"], version)
         for reader, maker in RESTS:
             told = "%s comes before %s, on which it rests"
@@ -1670,8 +1674,7 @@ class Release:
     def follow_runs(self, used):  # every training run, by the entry that began it; one refused at once never began
         for body in self.earlier:
             if body["action"] == "training" and (body["outcome"] != "refused" or body["started"] is not None):
-                made = {item["digest"] for item in body["outputs"]} | ({body["context"]["model"]} - {None})
-                made = made if body["outcome"] == "completed" else set()
+                made = run_records(body["outputs"]) if body["outcome"] == "completed" else set()
                 run = {
                     "body": None if body["outcome"] == "started" else body,
                     "made": made,

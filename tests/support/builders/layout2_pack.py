@@ -48,6 +48,7 @@ class SmallPack:
         files: Mapping[str, bytes | None] | None = None,
         *,
         log: ReleaseLog | None = None,
+        model: str | None = None,
         say: Callable[[dict[str, Any]], dict[str, Any]] = lambda said: said,
         prepared: bool = True,
     ) -> SmallPack:
@@ -56,6 +57,7 @@ class SmallPack:
         Args:
             files: content by name with `data/`; None takes a file out.
             log: the log before the preparation; by default as it is.
+            model: the model that the preparation names; by default as it is.
             say: changes what the preparation says, after the manifest of the files was put into it.
             prepared: whether the release manager prepares the release again. Otherwise the log stays as it is, and files of
                 the log can be bent as well.
@@ -67,8 +69,8 @@ class SmallPack:
         manifest = PayloadManifest.of(kept)
         body = self.log.entries[-1].body
         said = say({**body.payload, "manifest": manifest.digest, "files": manifest.files})
-        after = self._before() if log is None else log.copy()
-        after.append(self.people.manager, "release.prepare", said, context=Context(model=body.context.model))
+        after = self.before() if log is None else log.copy()
+        after.append(self.people.manager, "release.prepare", said, context=Context(model=model or body.context.model))
         rest = {
             name: content for name, content in kept.items() if not name.startswith(("data/audit/", "data/lineage/"))
         }
@@ -77,8 +79,8 @@ class SmallPack:
             self, files=bagged(rest | files_of_log | {"data/lineage/events.jsonl": after.events()}), log=after
         )
 
-    def _before(self) -> ReleaseLog:
-        """The log without its last entry."""
+    def before(self) -> ReleaseLog:
+        """The log without the preparation, to be continued."""
         return replace(self.log, entries=self.log.entries[:-1], details=self.log.details[:-1])
 
     def signed(self, *signers: Signer) -> dict[str, bytes]:

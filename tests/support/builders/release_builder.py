@@ -124,7 +124,7 @@ REQUIREMENTS = FILES["requirements/all.yaml"].replace(
     "The software shall add.", "The software shall add </script><b>numbers</b> & nothing else."
 )
 
-PROJECT = {
+PROJECT: dict[str, Any] = {
     "device": {
         "name": "vessel-segmenter",
         "version": VERSION,
@@ -228,6 +228,8 @@ class Release:
     log: ReleaseLog
     facts: GateFacts
     people: People
+    version: str = VERSION
+    """Of the device that is released."""
     prepared: ReleaseLog | None = None
     """The log of the last pack: `log` as it was, with the preparation."""
 
@@ -247,12 +249,13 @@ class Release:
         policy, results = policy_of_release(), self.workspace.results
         log = self.log.facts
         tree = Tree.read(self.source, today=logs.BEGIN.date(), results=results if results.is_file() else None)
+        project = Project.model_validate(PROJECT | {"device": PROJECT["device"] | {"version": self.version}})
         made = PackInputs(
-            project=Project.model_validate(PROJECT),
+            project=project,
             workspace=self.workspace,
             tree=tree,
             log=log,
-            chain=check_chain(log.entries, propose_chain(log.entries, VERSION), VERSION, None),
+            chain=check_chain(log.entries, propose_chain(log.entries, self.version), self.version, None),
             story=story_of(tree, log),
             policy=policy,
             gates=judge(policy, self.facts),

@@ -52,7 +52,7 @@ def without_last_entry(pack: SmallPack) -> SmallPack:
     """The pack with the log as it was before the preparation: what a pack of layout 1 has."""
     from minivess.compliance.pack.pack import log_files
 
-    before = pack._before()
+    before = pack.before()
     proofs: dict[str, bytes | None] = {name: None for name in pack.files if name.startswith("data/audit/proofs/")}
     files = {f"data/{name}": content for name, content in log_files(before.facts).items()}
     return pack.bent(proofs | files | {EVENTS: before.events()}, prepared=False)

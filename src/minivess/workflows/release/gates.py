@@ -35,7 +35,7 @@ def judge_gates(services: Services, release: ReleaseFacts | None = None) -> tupl
         evaluation=held.made(EVALUATION, EvaluationRecord),
         export=held.made(EXPORT, ExportRecord),
         report=tree.graph.report,
-        risks=_risks(tree),
+        risks=judgeable_risks(tree),
         requirements=len(tree.items.of(Requirement)),
         gaps=tuple(f"{one.gap.source.path}:{one.gap.source.line} {one.gap.message}" for one in tree.gaps if one.open),
         justified=tuple(f"{one.gap.message} ({one.remark})" for one in tree.gaps if not one.open),
@@ -44,8 +44,8 @@ def judge_gates(services: Services, release: ReleaseFacts | None = None) -> tupl
     return judge(policy_of(services), facts_in(records, log.entries))
 
 
-def _risks(tree: Tree) -> ResidualRisks | None:
-    """The residual risks; None when there is no plan or a risk cannot be looked up, which the trace check names."""
+def judgeable_risks(tree: Tree) -> ResidualRisks | None:
+    """The residual risks; None when a risk cannot be looked up, which the trace check names."""
     try:
         return tree.risks.residual()
     except InputError:

@@ -47,7 +47,10 @@ _UNKNOWN = {
         "`minivess test-set criteria`, then `minivess evaluate`",
     ),
     "trace": ("the traceability check was not run", "run `minivess trace check`"),
-    "risk": ("the risk file was not judged", "write risk/plan.yaml and risk/risks.yaml"),
+    "risk": (
+        "the risk file could not be judged",
+        "write risk/plan.yaml and risk/risks.yaml, and close the gaps that `minivess trace check` names",
+    ),
     "test-set": ("the looks at the test set are not known", "seal the test part: `minivess data seal`"),
     "runs": ("the training runs in the log were not counted", "train with `minivess train`, which records each run"),
     "scenarios": ("the scenarios were not run on this tree", "run them: `minivess trace run`"),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from minivess.compliance.release.gate_facts import ReleaseRecords, facts_in
 from minivess.compliance.release.gates import judge
+from minivess.compliance.trace.tree import Tree
+from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.device.release import GateResult
 from minivess.records.device.workspace_files import EVALUATION, EXPORT
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.items import Requirement
+from minivess.records.items.residual_risks import ResidualRisks
 from minivess.records.models.model import ExportRecord
 from minivess.workflows.release.facts import ReleaseFacts
 from minivess.workflows.sealed.registration import policy_of
@@ -32,10 +35,18 @@ def judge_gates(services: Services, release: ReleaseFacts | None = None) -> tupl
         evaluation=held.made(EVALUATION, EvaluationRecord),
         export=held.made(EXPORT, ExportRecord),
         report=tree.graph.report,
-        risks=tree.risks.residual(),
+        risks=judgeable_risks(tree),
         requirements=len(tree.items.of(Requirement)),
         gaps=tuple(f"{one.gap.source.path}:{one.gap.source.line} {one.gap.message}" for one in tree.gaps if one.open),
         justified=tuple(f"{one.gap.message} ({one.remark})" for one in tree.gaps if not one.open),
         events=events.read_bytes() if events.is_file() else b"",
     )
     return judge(policy_of(services), facts_in(records, log.entries))
+
+
+def judgeable_risks(tree: Tree) -> ResidualRisks | None:
+    """The residual risks; None when a risk cannot be looked up, which the trace check names."""
+    try:
+        return tree.risks.residual()
+    except InputError:
+        return None

@@ -206,7 +206,7 @@ def check_policy(
     return tuple(signed)
 
 
-@implements("REQ-234")
+@implements("REQ-235")
 def signature_list(signed: Iterable[Manifestation]) -> bytes:
     """`signatures/SIGNATURES.txt` of a pack: printed name, date and time, and meaning of each signature (21 CFR 11.50(b)).
 

@@ -108,7 +108,7 @@ class Recorded:
     envelope: Envelope
 
 
-@implements("REQ-234", "RC-08", "RC-101")
+@implements("REQ-234", "RC-08")
 def examine(services: Services, who: str, path: Path) -> PackToSign:
     """Verify a pack for somebody who wants to sign it, against the log and what she remembers of it. No key is needed.
 

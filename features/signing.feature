@@ -43,10 +43,16 @@ Feature: A person signs a release after the pack was verified and its signing te
     And the log has no signature of hers
 
   @REQ-234
-  Scenario Outline: A person whose signature would not count is refused before anything is asked
+  Scenario: A revoked person is told before anything is asked
+    Given Rosa was revoked
+    When Rosa signs at a terminal
+    Then the terminal shows "rosa cannot sign: rosa is revoked in the log" and asks for nothing
+
+  @REQ-234
+  Scenario Outline: A person whose signature would not count is refused without any key
     Given <what>
-    When <who> signs at a terminal
-    Then the terminal shows "<why>" and asks for nothing
+    When <who> wants to sign it
+    Then it is refused because "<why>"
 
     Examples:
       | what                                    | who  | why                                                      |
@@ -89,7 +95,7 @@ Feature: A person signs a release after the pack was verified and its signing te
     Examples:
       | what                                              | name                        |
       | the proof of Rosa's signature is removed          | signatures/rosa.tlog-proof  |
-      | Rosa's signature is removed and its proof is left | rosa                        |
+      | Rosa's signature is removed and its proof is left | signatures/rosa.tlog-proof  |
       | the proof is one of Rosa's entry in a fork        | signatures/rosa.tlog-proof  |
       | the proofs of Rosa and Max are exchanged          | signatures/max.tlog-proof   |
       | the list of signatures is removed                 | signatures/SIGNATURES.txt   |

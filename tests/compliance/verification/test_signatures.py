@@ -122,13 +122,32 @@ def test_a_pack_without_signatures_has_none_to_judge() -> None:
         (SIGNING_TEXT, "data/signing-text.txt is missing"),
         (TAG_MANIFEST, "tagmanifest-sha512.txt is missing"),
         ("data/release/policy.json", "data/release/policy.json is missing"),
-        (f"{BEN}.dsse.json", "misses a signature: review by independent-reviewer"),
+        (f"{BEN}.dsse.json", "signatures/ben.tlog-proof is a proof without signatures/ben.dsse.json"),
     ],
 )
 def test_a_missing_file_is_named(name: str, words: str) -> None:
     log, files = signed()
     del files[name]
     assert words in refusal(log, files)
+
+
+def test_a_policy_that_misses_a_signature_is_named() -> None:
+    log, files = signed()
+    for name in (f"{BEN}.dsse.json", f"{BEN}.tlog-proof"):
+        del files[name]
+    assert "misses a signature: review by independent-reviewer" in refusal(log, files)
+
+
+def test_a_copy_of_a_signature_under_another_name_is_named() -> None:
+    log, files = signed()
+    for kind in ("dsse.json", "tlog-proof"):
+        files[f"signatures/cora.{kind}"] = files[f"{BEN}.{kind}"]
+        files.pop(f"{CLEO}.{kind}")
+    assert refusal(log, files) == "ben signed twice; each signature needs another person"
+    for kind in ("dsse.json", "tlog-proof"):
+        files.pop(f"{BEN}.{kind}")
+    assert "signatures/cora.tlog-proof: entry" in refusal(log, files)
+    assert refusal(log, files).endswith("is by ben, not cora")
 
 
 def test_a_proof_without_its_signature_is_named() -> None:

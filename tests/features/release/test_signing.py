@@ -299,9 +299,9 @@ def _(story: Story) -> None:
     story.sign("rosa")
 
 
-@when(parsers.parse("{who} signs at a terminal"))
-def _(story: Story, who: str) -> None:
-    story.terminal = story.at_terminal(who.lower())
+@when("Rosa signs at a terminal")
+def _(story: Story) -> None:
+    story.terminal = story.at_terminal("rosa")
     story.code = story.terminal.end()
 
 
@@ -404,10 +404,10 @@ def _without(files: dict[str, bytes], name: str) -> dict[str, bytes]:
     return {other: content for other, content in files.items() if other != name}
 
 
-@when("Rosa wants to sign it")
-def _(story: Story) -> None:
+@when(parsers.parse("{who} wants to sign it"))
+def _(story: Story, who: str) -> None:
     with pytest.raises(RefusedError) as caught, story.services() as services:
-        signing.examine(services, "rosa", story.pack)
+        signing.examine(services, who.lower(), story.pack)
     story.error = caught.value
 
 

@@ -19,7 +19,7 @@ from minivess.compliance.proofs.checkpoint import Checkpoint
 from minivess.compliance.proofs.envelope import parse_envelope
 from minivess.compliance.proofs.merkle import leaf_hash, verify_consistency, verify_inclusion
 from minivess.compliance.proofs.tlog_proof import TlogProof, parse_proof
-from minivess.compliance.release.pack_files import json_of, text_of
+from minivess.compliance.release.pack_files import bytes_of, json_of, text_of
 from minivess.compliance.verification.bag import SIGNATURE, SIGNATURE_LIST, SIGNATURE_PROOF, TAG_MANIFEST
 from minivess.compliance.verification.log_entries import check_fields, check_signature, read_entry
 from minivess.compliance.verification.pack_checks.inclusion import believe_too
@@ -119,15 +119,18 @@ def check_signatures(pack: SignedPack) -> str:
     subject, policy = pack.tag_manifest, pack.policy()
     if len(policy.rules) < 2:
         raise VerificationError(f"{POLICY} asks for fewer than two signatures; a release needs two people")
+    if pack.prepared is None:
+        _refuse_logged(pack)
+    else:
+        _check_pairs(pack, envelopes)
+        _check_logged(pack, envelopes)
     signed = check_policy(policy, tuple(envelopes.values()), (subject,), pack.register)
     _check_each(pack, dict(zip(envelopes, signed, strict=True)))
     if pack.trusted is not None and pack.trusted.rules:
         asked = policy.model_copy(update={"rules": pack.trusted.rules})
         check_policy(asked, tuple(envelopes.values()), (subject,), pack.register)
-    if pack.prepared is None:
-        _refuse_logged(pack)
-    else:
-        _check_logged(pack, envelopes, signed)
+    if pack.prepared is not None:
+        _check_list(pack, signed)
     words = "; ".join(_words(item) for item in signed)
     return f"{words}{'. DEMO KEYS: this proves nothing about a real device' if pack.register.demo else ''}"
 
@@ -143,13 +146,14 @@ def check_present(pack: SignedPack) -> dict[str, Manifestation]:
         VerificationError: names the first signature or file that is wrong.
     """
     envelopes, subject = pack.envelopes(), pack.tag_manifest
-    signed = {name: open_approval(envelope, pack.register) for name, envelope in envelopes.items()}
+    _check_pairs(pack, envelopes)
+    signed = _check_logged(pack, envelopes)
     for name, one in signed.items():
         if one.subjects != (subject,):
             raise VerificationError(f"{name} signed something else than what is here")
     _check_each(pack, signed)
     if envelopes or SIGNATURE_LIST in pack.files:
-        _check_logged(pack, envelopes, tuple(signed.values()))
+        _check_list(pack, tuple(signed.values()))
     return signed
 
 
@@ -172,25 +176,34 @@ def _refuse_logged(pack: SignedPack) -> None:
             raise VerificationError(f"{name} is unexpected in a pack of layout 1")
 
 
-def _check_logged(pack: SignedPack, envelopes: Mapping[str, Envelope], signed: Sequence[Manifestation]) -> None:
-    """Compare each signature with the text that was shown, with its proof, and all of them with their list."""
+def _check_pairs(pack: SignedPack, envelopes: Mapping[str, Envelope]) -> None:
+    """Each signature has its proof, and each proof its signature."""
     proofs = {match[1] for name in pack.files if (match := SIGNATURE_PROOF.fullmatch(name))}
     for name in sorted(proofs - set(envelopes)):
         raise VerificationError(f"signatures/{name}.tlog-proof is a proof without signatures/{name}.dsse.json")
-    text = pack.files.get(SIGNING_TEXT)
-    if text is None:
-        raise VerificationError(f"{SIGNING_TEXT} is missing, and it is what is shown to people who sign")
-    for one in signed:
+    for name in sorted(set(envelopes) - proofs):
+        raise VerificationError(
+            f"signatures/{name}.tlog-proof is missing: nothing proves that the log has the signature of {name}"
+        )
+
+
+def _check_logged(pack: SignedPack, envelopes: Mapping[str, Envelope]) -> dict[str, Manifestation]:
+    """Compare each signature with the text that was shown, and with the entry that its proof leads to."""
+    text = bytes_of(pack.files, SIGNING_TEXT)
+    signed: dict[str, Manifestation] = {}
+    for name, envelope in envelopes.items():
+        one = open_approval(envelope, pack.register)
+        if any(one.signer == other.signer for other in signed.values()):
+            raise VerificationError(f"{one.signer} signed twice; each signature needs another person")
         if one.shown != digest_bytes(text):
             raise VerificationError(f"{one.signer} was shown another text than {SIGNING_TEXT}")
-        if one.signer not in proofs:
-            raise VerificationError(
-                f"signatures/{one.signer}.tlog-proof is missing: nothing proves that the log has the signature of {one.signer}"
-            )
-        check_logged(pack, one.signer, envelopes[one.signer])
-    if SIGNATURE_LIST not in pack.files:
-        raise VerificationError(f"{SIGNATURE_LIST} is missing")
-    if pack.files[SIGNATURE_LIST] != signature_list(signed):
+        check_logged(pack, name, envelope)
+        signed[name] = one
+    return signed
+
+
+def _check_list(pack: SignedPack, signed: Sequence[Manifestation]) -> None:
+    if bytes_of(pack.files, SIGNATURE_LIST) != signature_list(signed):
         raise VerificationError(f"{SIGNATURE_LIST} is not the list of the signatures in the pack")
 
 

@@ -26,7 +26,8 @@ signs the checkpoint, and that of the person who acts.
 
 A command takes a passphrase from the environment (`MINIVESS_PASSPHRASE_ADA` for the identity `ada`,
 `MINIVESS_PASSPHRASE_LOG` for the log's key) or asks for it at the terminal. `--as ada` names who acts. It is not
-needed when only one person holds the role.
+needed when only one person holds the role. `release sign` takes the signer's passphrase from the environment only in
+the log of a demonstration.
 
 `audit --site main log` reads the log of the service at that site instead of the device's; `show`, `prove`, `verify`
 and `checkpoint` work the same way. `audit --site main verify` also checks that this log continues its anchor in the

@@ -26,18 +26,24 @@ actor_option = click.option(
 )
 
 
-def passphrase_for(identity: str) -> str:
+@implements("REQ-236")
+def passphrase_for(identity: str, *, from_environment: bool = True) -> str:
     """The passphrase of an identity: from MINIVESS_PASSPHRASE_<ID> or asked for without echo.
+
+    Args:
+        identity: whose.
+        from_environment: whether the environment may hold it; False for an act that a person does at a terminal.
 
     Raises:
         UsageError: it is not in the environment and there is no terminal to ask at.
     """
     variable = _variable(identity)
     held = os.environ.get(variable)
-    if held:
+    if held and from_environment:
         return held
     if not sys.stdin.isatty():
-        raise UsageError(f"the passphrase of {identity} is needed, and stdin is not a terminal", hint=f"set {variable}")
+        hint = f"set {variable}" if from_environment else f"type it at a terminal; {variable} is not used for this"
+        raise UsageError(f"the passphrase of {identity} is needed, and stdin is not a terminal", hint=hint)
     return str(click.prompt(f"Passphrase of {identity}", hide_input=True, err=True))
 
 
@@ -101,8 +107,14 @@ def recorder_at_hand(folder: Path, actor: str | None, *roles: Role) -> str | Non
     return able[0] if given else None
 
 
-def signer_of(services: Services, actor: str | None, *roles: Role) -> Signer:
+def signer_of(services: Services, actor: str | None, *roles: Role, from_environment: bool = True) -> Signer:
     """Unlock the person who acts: the one named, or the only person with keys here who holds one of the roles.
+
+    Args:
+        services: the workspace.
+        actor: the one who was named.
+        roles: who may act when no person was named.
+        from_environment: as for `passphrase_for`.
 
     Raises:
         UsageError: no person or several could act and none was named.
@@ -111,7 +123,7 @@ def signer_of(services: Services, actor: str | None, *roles: Role) -> Signer:
     from minivess.workflows.people.accounts import unlock
 
     who = who_acts(services.workspace, actor, *roles)
-    return unlock(services, who, passphrase_for(who))
+    return unlock(services, who, passphrase_for(who, from_environment=from_environment))
 
 
 def first_signer_of(folder: Path, actor: str | None, *roles: Role) -> Signer:

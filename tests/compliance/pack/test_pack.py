@@ -12,6 +12,7 @@ from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.pack.pack import BuiltPack, add_cosignature, add_signature, build_pack, prepare_pack
 from minivess.compliance.proofs.archive import read_archive
+from minivess.compliance.proofs.envelope import envelope_bytes
 from minivess.compliance.rules.log_facts import read_log
 from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_bytes
@@ -63,16 +64,15 @@ def test_nobody_signs_twice(release: Release, tmp_path: Path) -> None:
     built = release.build(tmp_path / "pack.zip")
     _sign(built, release, logs.ben(), Meaning.REVIEW)
     before = built.path.read_bytes()
-    with pytest.raises(RefusedError, match="already signed"):
+    with pytest.raises(RefusedError, match="ben\\.dsse\\.json already"):
         _sign(built, release, logs.ben(), Meaning.REVIEW)
     assert built.path.read_bytes() == before
 
 
 def test_something_else_than_a_pack_is_not_signed(release: Release, tmp_path: Path) -> None:
     (tmp_path / "no.zip").write_bytes(b"hello")
-    envelope = sign_for("sha256:" + "0" * 64, "sha256:" + "0" * 64, logs.ben(), Meaning.REVIEW, 1)
     with pytest.raises(InputError):
-        add_signature(tmp_path / "no.zip", "ben", envelope)
+        add_signatures(tmp_path / "no.zip", {"signatures/ben.dsse.json": b"{}"})
 
 
 @pytest.mark.verifies("REQ-040")

@@ -45,7 +45,8 @@ class Story:
 
     def sign(self, who: str) -> None:
         assert self.pack is not None
-        signing.sign(self.services, self.project.signers[who], self.pack)
+        asked = signing.examine(self.services, who, self.pack)
+        signing.sign(self.services, self.project.signers[who], asked)
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -29,6 +30,8 @@ from minivess.records.people.roles import IdentityKind, Role
 
 PREDICATE_TYPE = "urn:minivess:approval:1"
 """What the predicate of an approval is: a `records.people.approval.Manifestation`."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class KnownKeys(Protocol):
@@ -201,6 +204,25 @@ def check_policy(
             hint=f"it asks for {_words(policy)}, each by another person",
         )
     return tuple(signed)
+
+
+@implements("REQ-235")
+def signature_list(signed: Iterable[Manifestation]) -> bytes:
+    """`signatures/SIGNATURES.txt` of a pack: printed name, date and time, and meaning of each signature (21 CFR 11.50(b)).
+
+    Args:
+        signed: the signatures in any order.
+
+    Returns:
+        UTF-8 text with a line for each signature, in the order of their times and then of the ids. A control character in a
+        name is written as `?`.
+    """
+    lines = [
+        f"{_CONTROL.sub('?', one.printed_name)} ({one.signer}), {one.time:%Y-%m-%d %H:%M:%S} UTC, "
+        f"{one.meaning.value}, {one.role.value}\n"
+        for one in sorted(signed, key=lambda one: (one.time, one.signer))
+    ]
+    return "".join(lines).encode("utf-8")
 
 
 def _unmet(rules: Sequence[PolicyRule], signed: Sequence[Manifestation]) -> PolicyRule | None:

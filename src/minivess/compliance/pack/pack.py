@@ -27,7 +27,6 @@ from minivess.compliance.pack.bag import TAG_MANIFEST, bag
 from minivess.compliance.pack.crate import crate
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.compliance.proofs.canonical import canonical
-from minivess.compliance.proofs.envelope import envelope_bytes
 from minivess.compliance.release.chain import PREPARED
 from minivess.compliance.release.derivation import DerivedRelease, Statement, derive, gates_file, policy_file
 from minivess.compliance.release.facts import facts_of_release
@@ -35,15 +34,12 @@ from minivess.compliance.release.gates import gates_of, outcomes_of, stopping
 from minivess.compliance.release.layout import DATA, PayloadManifest, check_made, layout_text
 from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.site.writer import site_files
-from minivess.compliance.verification.holders import COSIGNATURE
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.files import read_limited, write_atomic
 from minivess.foundation.implements import implements
-from minivess.records.base import Slug
 from minivess.records.device.preparation import LAYOUT, ReleasePrepared
 from minivess.records.log.entry import EVENT_OF_OUTCOME, Outcome
-from minivess.records.people.approval import Envelope
 
 INDEX = "index.html"
 _ODOMETER, _EVENTS, _SBOM = "evaluation/odometer.json", "lineage/events.jsonl", "bom/sbom.cdx.json"
@@ -192,29 +188,23 @@ def _verifier(templates: Path) -> dict[str, bytes]:
 
 
 @implements("REQ-037")
-def add_signature(pack: Path, signer_id: Slug, envelope: Envelope) -> None:
-    """Put one person's signature into a pack. The archive is written anew, whole or not at all.
+def add_signatures(pack: Path, added: Mapping[str, bytes]) -> None:
+    """Put files of signatures and cosignatures into a pack. The archive is written anew, whole or not at all.
+
+    Args:
+        pack: the zip.
+        added: content by name, each below `signatures/`.
 
     Raises:
-        RefusedError: they signed this pack already.
+        RefusedError: a signature or its proof is in the pack already.
         InputError: the file is no pack.
         VerificationError: the archive was changed.
     """
     files = _open(pack)
-    name = f"signatures/{signer_id}.dsse.json"
-    if name in files:
-        raise RefusedError(f"{signer_id} has already signed this pack", hint="another person signs next")
-    write_atomic(pack, write_archive({**files, name: envelope_bytes(envelope)}))
-
-
-def add_cosignature(pack: Path, holder: Slug, line: str) -> None:
-    """Put a holder's cosignature of the checkpoint into a pack. The archive is written anew, whole or not at all.
-
-    Raises:
-        InputError: the file is no pack.
-        VerificationError: the archive was changed.
-    """
-    write_atomic(pack, write_archive({**_open(pack), COSIGNATURE.format(holder): line.encode("utf-8")}))
+    twice = sorted(name for name in added if name in files and name.endswith((".dsse.json", ".tlog-proof")))
+    if twice:
+        raise RefusedError(f"the pack has {twice[0]} already", hint="another person signs next")
+    write_atomic(pack, write_archive({**files, **added}))
 
 
 def _check_gates(inputs: PackInputs) -> None:

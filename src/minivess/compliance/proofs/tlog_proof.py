@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from minivess.compliance.proofs.canonical import canonical, parse_canonical
 from minivess.compliance.proofs.checkpoint import parse_decimal, parse_note
 from minivess.compliance.proofs.encoding import from_base64, to_base64
 from minivess.compliance.proofs.merkle import HASH_SIZE
@@ -55,6 +56,26 @@ class TlogProof:
         held = self._held()
         return held[1] if len(held) > 1 else None
 
+    def later_entry(self) -> LaterEntry:
+        """What the proof of a release signature holds; not to be believed before it was verified.
+
+        Raises:
+            InputError: the extra data is missing or has another form.
+        """
+        wrong = InputError("the extra data of the proof is not an entry with a consistency proof")
+        if self.extra is None:
+            raise wrong
+        value = parse_canonical(self.extra, limit=_LIMIT)
+        if not isinstance(value, dict) or set(value) != {"consistency", "entry"}:
+            raise wrong
+        hashes = value["consistency"]
+        if not isinstance(hashes, list) or not all(isinstance(one, str) for one in hashes):
+            raise wrong
+        consistency = tuple(from_base64(one) for one in hashes)
+        if len(consistency) > _MAX_HASHES + 1 or any(len(one) != HASH_SIZE for one in consistency):
+            raise wrong
+        return LaterEntry(canonical(value["entry"]), consistency)
+
     def _held(self) -> list[bytes]:
         if self.extra is None:
             raise InputError("the proof does not hold its entry", hint="`minivess audit prove` writes proofs that do")
@@ -62,6 +83,29 @@ class TlogProof:
         if len(held) > 2 or not all(held):
             raise InputError("the extra data of the proof is not an entry with or without its details")
         return held
+
+
+@dataclass(frozen=True)
+class LaterEntry:
+    """An entry that was appended after a checkpoint, and the proof that the log of the entry continues that checkpoint.
+
+    The `extra` data of `signatures/<id>.tlog-proof` in a pack is the canonical JSON
+    `{"consistency": [<base64 hash>, ...], "entry": <the entry>}` of it. The checkpoint before it is that of the pack.
+    """
+
+    entry: bytes
+    """Its canonical JSON, a leaf of the log."""
+    consistency: tuple[bytes, ...]
+    """The hashes of RFC 6962 section 2.1.2, from the checkpoint before it to that of the proof."""
+
+    def extra(self) -> bytes:
+        """The `extra` data.
+
+        Raises:
+            InputError: the entry is not canonical JSON.
+        """
+        entry = parse_canonical(self.entry, limit=_LIMIT)
+        return canonical({"consistency": [to_base64(one) for one in self.consistency], "entry": entry})
 
 
 @implements("REQ-050")

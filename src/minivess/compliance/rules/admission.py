@@ -56,6 +56,26 @@ class NotStartedError(VerificationError):
     """An entry ends an action that is not under way."""
 
 
+@implements("REQ-131", "RC-41")
+def refuse_maker(standing: Standing, reviewer: str, digests: tuple[str, ...] | None) -> None:
+    """Refuse a reviewer who had a part in a model.
+
+    Args:
+        standing: the state of the log.
+        reviewer: the id of who wants to review.
+        digests: of the model and what belongs to it; None: every model of the log.
+
+    Raises:
+        VerificationError: the reviewer, or another identity of the same person, had a part in it.
+    """
+    for maker in sorted(standing.makers.of(digests)):
+        if same_person(standing.register, maker, reviewer):
+            raise VerificationError(
+                f"{reviewer} trained, combined, calibrated, exported or requested this model and cannot review it",
+                hint="an independent reviewer or a custodian who had no part in it must do this",
+            )
+
+
 def needs_record(standing: Standing, action: str) -> bool:
     """Whether `admit` has to see the whole body of an entry of this action, with its payload."""
     return action in _FOLDS or bool(standing.rules.row(action).checks)
@@ -295,17 +315,7 @@ def _check_approval(standing: Standing, body: EntryBody) -> None:
     holders = standing.sealed.get(request.data)
     if holders is not None and grant.approver not in holders:
         raise VerificationError(f"the test set was not sealed for {grant.approver}")
-    _refuse_maker(standing, grant.approver, (request.model, request.calibration))
-
-
-@implements("REQ-131", "RC-41")
-def _refuse_maker(standing: Standing, reviewer: str, digests: tuple[str, ...] | None) -> None:
-    for maker in sorted(standing.makers.of(digests)):
-        if same_person(standing.register, maker, reviewer):
-            raise VerificationError(
-                f"{reviewer} trained, combined, calibrated, exported or requested this model and cannot review it",
-                hint="an independent reviewer or a custodian who had no part in it must do this",
-            )
+    refuse_maker(standing, grant.approver, (request.model, request.calibration))
 
 
 @implements("REQ-022", "REQ-023", "REQ-183")
@@ -355,7 +365,7 @@ def _check_signature(standing: Standing, body: EntryBody) -> None:
     if signed.tag_manifest not in {one.digest for one in said.subjects}:
         raise VerificationError(f"{said.signer} signed another pack")
     if said.role is Role.REVIEWER:
-        _refuse_maker(standing, said.signer, None if built.model is None else (built.model,))
+        refuse_maker(standing, said.signer, None if built.model is None else (built.model,))
 
 
 def _check_registration(standing: Standing, body: EntryBody) -> None:

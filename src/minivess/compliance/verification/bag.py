@@ -16,6 +16,9 @@ from minivess.foundation.implements import implements
 BAGIT, INFO, MANIFEST, TAG_MANIFEST = "bagit.txt", "bag-info.txt", "manifest-sha512.txt", "tagmanifest-sha512.txt"
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.dsse\.json", re.ASCII)
+SIGNATURE_PROOF = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.tlog-proof", re.ASCII)
+SIGNATURE_LIST = "signatures/SIGNATURES.txt"
+_ADDED = (SIGNATURE, SIGNATURE_PROOF, COSIGNATURE_NAME)
 _LINE = re.compile(r"([0-9a-f]{128})  ([^\n]+)", re.ASCII)
 _FIELD = re.compile(r"([A-Za-z0-9-]{1,80}): ([^\r\n]*)", re.ASCII)
 _OXUM = "Payload-Oxum"
@@ -59,7 +62,7 @@ def check_bag(files: Mapping[str, bytes]) -> str:
     payload = {name for name in files if name.startswith("data/")}
     _compare(MANIFEST, _manifest(files, MANIFEST), payload, files)
     for name in sorted(set(files) - payload - {BAGIT, INFO, MANIFEST, TAG_MANIFEST}):
-        if not SIGNATURE.fullmatch(name) and not COSIGNATURE_NAME.fullmatch(name):
+        if name != SIGNATURE_LIST and not any(one.fullmatch(name) for one in _ADDED):
             raise VerificationError(f"{name} is unexpected: no manifest names it")
     if files[BAGIT] != DECLARATION:
         raise VerificationError(f"{BAGIT} does not declare BagIt 1.0 in UTF-8")

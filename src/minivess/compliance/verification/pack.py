@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pydantic import ValidationError
-
-from minivess.compliance.identity.approvals import check_policy
 from minivess.compliance.identity.register import Register
-from minivess.compliance.proofs.envelope import parse_envelope
+from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.release.chain import JudgedChain, judge_chain
 from minivess.compliance.release.derivation import (
     DerivedRelease,
@@ -25,9 +22,9 @@ from minivess.compliance.release.derivation import (
 )
 from minivess.compliance.release.facts import statement_of
 from minivess.compliance.release.layout import check_files
-from minivess.compliance.release.pack_files import json_of, lines_of, text_of
+from minivess.compliance.release.pack_files import lines_of, text_of
 from minivess.compliance.rules.standing import Standing
-from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST, check_bag, read_pack
+from minivess.compliance.verification.bag import check_bag, read_pack
 from minivess.compliance.verification.conduct import check_event_runs, check_odometer, check_openings, check_provenance
 from minivess.compliance.verification.holders import check_holders
 from minivess.compliance.verification.log import verify_entries
@@ -35,19 +32,15 @@ from minivess.compliance.verification.look_times import look_times_in_words
 from minivess.compliance.verification.pack_checks.inclusion import CHECKPOINT, check_proofs
 from minivess.compliance.verification.pack_checks.layout import FIRST, NEWEST, UNCHECKED, check_layout, layout_of
 from minivess.compliance.verification.pack_checks.lineage import check_lineage
+from minivess.compliance.verification.signatures import SignedPack, check_signatures, prepared_release
 from minivess.compliance.verification.trust import Trust, read_trust
-from minivess.foundation.digests import digest_bytes
-from minivess.foundation.errors import InputError, MinivessError, VerificationError
+from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.artifact import Artifact
 from minivess.records.device.preparation import ReleasePrepared
 from minivess.records.log.entry import Entry
-from minivess.records.people.approval import Manifestation, Policy
 from minivess.records.verdict import OWN_KEYS, Check, Verdict
 
 ENTRIES, DETAILS = "data/audit/entries.jsonl", "data/audit/details.jsonl"
-POLICY = "data/release/policy.json"
-_POLICY_LIMIT = 1 << 20
 SIGNATURES_CHECK = "release signatures"
 """Name of the check that fails on a pack that waits for its signatures."""
 
@@ -156,7 +149,9 @@ def _check_conduct(pack: _Pack) -> str:
 
 
 def _check_signed(pack: _Pack) -> str:
-    signed = _check_signatures(pack.files, pack.register, len(pack.entries), pack.trusted)
+    head = parse_note(pack.checkpoint).checkpoint
+    prepared = None if pack.layout == FIRST else prepared_release(pack.entries)
+    signed = check_signatures(SignedPack(pack.files, pack.register, head, pack.trusted, prepared))
     return signed + check_holders(pack.files, pack.checkpoint, pack.standing)
 
 
@@ -242,54 +237,6 @@ def _verdict(
         limits=() if trusted is None else trusted.limits,
         not_releasable=not_releasable,
     )
-
-
-def _check_signatures(files: Mapping[str, bytes], register: Register, entries: int, trusted: Trust | None) -> str:
-    names = {match[1]: name for name in sorted(files) if (match := SIGNATURE.fullmatch(name))}
-    if not names:
-        raise VerificationError("the pack is not signed")
-    if TAG_MANIFEST not in files:
-        raise VerificationError(f"{TAG_MANIFEST} is missing, and it is what people sign")
-    policy = _policy(files)
-    if len(policy.rules) < 2:
-        raise VerificationError(f"{POLICY} asks for fewer than two signatures; a release needs two people")
-    envelopes = []
-    for name in names.values():
-        try:
-            envelopes.append(parse_envelope(files[name]))
-        except InputError as error:
-            raise VerificationError(f"{name}: {error.message}") from None
-    subject = Artifact(name=TAG_MANIFEST, digest=digest_bytes(files[TAG_MANIFEST]))
-    signed = check_policy(policy, envelopes, (subject,), register)
-    for (id_, name), manifestation in zip(names.items(), signed, strict=True):
-        if manifestation.signer != id_:
-            raise VerificationError(f"{name} holds the signature of {manifestation.signer}")
-        if manifestation.head < entries:
-            raise VerificationError(
-                f"{id_} signed on a log of {manifestation.head} entries, older than the one in the pack"
-            )
-        if trusted is not None and not trusted.signs(register.person(id_)):
-            raise VerificationError(
-                f"{id_} signed, but is not among the people you trust with this key and these roles"
-            )
-    if trusted is not None and trusted.rules:
-        check_policy(policy.model_copy(update={"rules": trusted.rules}), envelopes, (subject,), register)
-    words = "; ".join(_words(item) for item in signed)
-    return f"{words}{'. DEMO KEYS: this proves nothing about a real device' if register.demo else ''}"
-
-
-def _policy(files: Mapping[str, bytes]) -> Policy:
-    try:
-        value: Any = json_of(files, POLICY, limit=_POLICY_LIMIT)
-        if set(value) != {"policy", "gates"} or not isinstance(value["gates"], list):
-            raise VerificationError(f"{POLICY} is not a policy with its gates")
-        return Policy.model_validate(value["policy"])
-    except (ValidationError, TypeError):
-        raise VerificationError(f"{POLICY} is not a policy with its gates") from None
-
-
-def _words(item: Manifestation) -> str:
-    return f"{item.printed_name} ({item.role.value}, {item.meaning.value}, {item.time:%Y-%m-%d %H:%M} UTC)"
 
 
 def _check(name: str, judge: Callable[[], str]) -> Check:

@@ -157,9 +157,9 @@ class _DemoRun:
                 self._approvals(services, rosa, manager)
                 self._next("every gate is judged and the evidence pack is built")
                 built = build.build(services, manager)
-                self._next("two people look at the pack's start page and sign it")
-                signing.sign(services, rosa, built.path)
-                signing.sign(services, manager, built.path)
+                self._next("two people sign the pack, each by the digest of its signing text")
+                for signer in (rosa, manager):
+                    signing.sign(services, signer, signing.examine(services, signer.identity.id, built.path))
                 trust = self.workspace.root / "trust.json"
                 write_text_atomic(trust, accounts.trusted_keys(services))
                 summary.entries = services.log.size

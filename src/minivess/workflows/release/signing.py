@@ -1,76 +1,191 @@
-"""Signing a pack, and cosigning it as a holder of the key of the test set."""
+"""Signing a pack, and cosigning it as a holder of the key of the test set.
+
+A person first gets the pack verified against her own log (`examine`), before anything is asked of her. Then she signs: the
+entry of her signature is in the log before the pack has the signature.
+"""
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from minivess.compliance.identity.approvals import approve, open_approval
+from minivess.compliance.identity.approvals import approve, open_approval, signature_list
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.identity.witness_keys import WitnessKeys
-from minivess.compliance.pack.pack import add_cosignature, add_signature
+from minivess.compliance.pack.pack import add_signatures
 from minivess.compliance.proofs.archive import read_archive
-from minivess.compliance.proofs.checkpoint import parse_note
-from minivess.compliance.proofs.envelope import parse_envelope
-from minivess.compliance.rules.looks import LookHistory
-from minivess.compliance.verification.bag import SIGNATURE, TAG_MANIFEST
-from minivess.compliance.verification.holders import holders_of
-from minivess.compliance.verification.pack import SIGNATURES_CHECK, verify_pack
+from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
+from minivess.compliance.proofs.encoding import from_base64
+from minivess.compliance.proofs.envelope import envelope_bytes
+from minivess.compliance.proofs.tlog_proof import LaterEntry, TlogProof
+from minivess.compliance.rules.admission import refuse_maker
+from minivess.compliance.rules.log_facts import LogFacts, read_log
+from minivess.compliance.verification.bag import SIGNATURE_LIST, TAG_MANIFEST, read_pack
+from minivess.compliance.verification.holders import COSIGNATURE, holders_of
+from minivess.compliance.verification.pack import ENTRIES, SIGNATURES_CHECK, judge_files
 from minivess.compliance.verification.pack_checks.inclusion import CHECKPOINT
-from minivess.foundation.digests import digest_bytes
-from minivess.foundation.errors import RefusedError, VerificationError
+from minivess.compliance.verification.signatures import (
+    SIGNED,
+    SIGNING_TEXT,
+    SignedPack,
+    check_present,
+    prepared_release,
+)
+from minivess.compliance.verification.trust import parse_trust
+from minivess.foundation.digests import Digest, digest_bytes
+from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.records.artifact import Artifact
-from minivess.records.people.approval import Manifestation, Policy, PolicyRule
-from minivess.workflows.sealed.registration import policy_of
+from minivess.records.log.entry import Outcome
+from minivess.records.log.payloads.evidence import ReleaseSigned
+from minivess.records.people.approval import Envelope, Manifestation, PolicyRule
+from minivess.records.people.identity import Identity, Meaning
+from minivess.records.people.roles import IdentityKind, Role
+from minivess.workflows.log.witnessing import cosign_checkpoint
+from minivess.workflows.people import accounts
+from minivess.workflows.people.key_states import counts
+from minivess.workflows.people.keys import identity_of
 from minivess.workflows.session import remembered_checkpoints
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 
 PACK_LIMIT = 4 << 30
+_BUILD_AGAIN = "build the release again"
 
 
-@implements("REQ-037", "RC-08")
-def sign(services: Services, signer: Signer, pack: Path) -> Manifestation:
-    """Add a person's signature to a pack, in the role and meaning the policy asks them for.
+@dataclass(frozen=True)
+class PackToSign:
+    """A pack that was verified for one person, and what she may sign it as."""
 
-    The signature is in the log before it is in the pack, so no pack carries one the log does not know.
+    path: Path
+    pack: SignedPack
+    log: LogFacts
+    """The log in the pack."""
+    version: str
+    """Of the device."""
+    identity: Identity
+    rules: tuple[PolicyRule, ...]
+    """The rules of the policy that she may meet and no signature has met, in its order."""
+    recorded: Recorded | None
+    """Her signature, where the log has it and the pack does not."""
+    demo: bool
+    """Whether the log is that of a demonstration."""
+
+    @property
+    def text(self) -> str:
+        """The signing text, as it is to be shown."""
+        return self.pack.files[SIGNING_TEXT].decode("utf-8")
+
+    @property
+    def shown(self) -> Digest:
+        """The digest of the signing text."""
+        return digest_bytes(self.pack.files[SIGNING_TEXT])
+
+    @property
+    def meanings(self) -> tuple[Meaning, ...]:
+        """What her signature can mean."""
+        return tuple(dict.fromkeys(rule.meaning for rule in self.rules))
+
+    def rule(self, meaning: Meaning | None) -> PolicyRule:
+        """The rule that she meets with a meaning; None: the one that is left.
+
+        Raises:
+            UsageError: several are left, or none of this meaning is.
+        """
+        found = [rule for rule in self.rules if meaning in {None, rule.meaning}]
+        if not found or (meaning is None and len(self.meanings) > 1):
+            left = ", ".join(one.value for one in self.meanings)
+            raise UsageError(f"{self.identity.id} can sign with the meaning {left}", hint="name one with --meaning")
+        return found[0]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A signature that the log has."""
+
+    index: int
+    envelope: Envelope
+
+
+@implements("REQ-234", "RC-08")
+def examine(services: Services, who: str, path: Path) -> PackToSign:
+    """Verify a pack for somebody who wants to sign it, against the log and what she remembers of it. No key is needed.
+
+    Args:
+        services: the workspace.
+        who: the id of the person.
+        path: the pack.
 
     Raises:
-        RefusedError: the pack does not hold, the person signed it already, or the policy does not ask for them.
+        VerificationError: the log does not continue what she saw of it, or the pack is not of this log.
+        RefusedError: the pack does not hold, she cannot sign, signed it already, or no rule is left for her.
+        UsageError, InputError: the project does not know her; the file is no pack.
     """
-    with recorded(services, "release.sign", signer, instant=True) as record:
-        failure = next(
-            (check for check in verify_pack(pack).checks if not check.passed and check.name != SIGNATURES_CHECK), None
-        )
-        if failure is not None:
-            raise RefusedError(f"the pack does not hold, so there is nothing to sign: {failure.name}: {failure.detail}")
-        files = read_archive(read_limited(pack, limit=PACK_LIMIT))
-        signatures = {name: parse_envelope(data) for name, data in files.items() if SIGNATURE.fullmatch(name)}
-        if f"signatures/{signer.identity.id}.dsse.json" in signatures:
-            raise RefusedError(f"{signer.identity.id} has signed this pack already", hint="another person must sign it")
-        policy = policy_of(services).signatures
-        register = services.log.standing.register
-        rule = _open_rule(policy, [open_approval(envelope, register) for envelope in signatures.values()], signer)
-        envelope = approve(
-            signer,
-            role=rule.role,
-            meaning=rule.meaning,
-            policy=policy,
-            subjects=(Artifact(name=TAG_MANIFEST, digest=digest_bytes(files[TAG_MANIFEST])),),
-            shown=digest_bytes(files["data/index.html"]),
-            head=services.log.size,
-            now=services.clock(),
-        )
-        record.payload(
-            version=services.project.device.version,
-            tag_manifest=digest_bytes(files[TAG_MANIFEST]),
-            envelope=envelope.model_dump(mode="json"),
-        )
-    add_signature(pack, signer.identity.id, envelope)
-    cosign_pack(services, signer, pack)
-    return open_approval(envelope, services.log.standing.register)
+    identity = identity_of(services.workspace, who)
+    remembered_checkpoints.require(services.log, identity)
+    _refuse_unable(services, identity)
+    files, container = read_pack(path)
+    trusted = parse_trust(accounts.trusted_keys(services))
+    verdict = judge_files(files, subject=path.name, container=container, trusted=trusted)
+    failure = next((check for check in verdict.checks if not check.passed and check.name != SIGNATURES_CHECK), None)
+    if failure is not None:
+        raise RefusedError(f"the pack does not hold, so there is nothing to sign: {failure.name}: {failure.detail}")
+    log = _packed_log(files)
+    _refuse_other_history(services, log.note)
+    pack = SignedPack(files, log.register, log.checkpoint, trusted, prepared_release(log.entries))
+    if pack.prepared is None:
+        raise RefusedError("the pack is of layout 1, which has no signing text", hint=_BUILD_AGAIN)
+    _refuse_changed_keys(services, identity, log)
+    signed = check_present(pack)
+    if who in signed:
+        raise RefusedError(f"{who} has signed this pack already", hint="another person must sign it")
+    rules = _open_rules(services, pack, tuple(signed.values()), identity)
+    before = _recorded(services, pack, identity, rules)
+    return PackToSign(
+        path, pack, log, pack.prepared.device.version, identity, rules, before, services.log.standing.register.demo
+    )
+
+
+@implements("REQ-037", "REQ-235", "RC-08", "RC-100")
+def sign(services: Services, signer: Signer, asked: PackToSign, *, meaning: Meaning | None = None) -> Manifestation:
+    """Add a person's signature to a pack, with the proof that it is in the log.
+
+    The signature is in the log before it is in the pack. Where the log has it already, because signing was interrupted, the
+    pack gets that one.
+
+    Args:
+        services: the workspace.
+        signer: the person, unlocked.
+        asked: the pack, as it was verified for her.
+        meaning: what her signature means; None: the one meaning that is left for her.
+
+    Raises:
+        RefusedError: the log does not take the signature, or the pack was changed meanwhile.
+        UsageError: several meanings are left, or none of this one is.
+        CouldNotCheckError: the witnesses did not vouch for the entry. It is in the log; signing again puts it into the pack.
+    """
+    if signer.identity.id != asked.identity.id:
+        raise UsageError(f"the pack was verified for {asked.identity.id}, not for {signer.identity.id}")
+    made = asked.recorded or _record(services, signer, asked, asked.rule(meaning))
+    files = _read(asked.path)
+    if digest_bytes(files.get(TAG_MANIFEST, b"")) != asked.pack.tag_manifest.digest:
+        raise RefusedError("the pack was changed while it was signed", hint="sign the pack again")
+    signatures = SignedPack(files, asked.pack.register, asked.pack.head).envelopes()
+    signatures[asked.identity.id] = made.envelope
+    signed = {who: open_approval(envelope, asked.pack.register) for who, envelope in signatures.items()}
+    line = _cosignature(services, signer, asked.log)
+    stem = f"signatures/{asked.identity.id}"
+    add_signatures(
+        asked.path,
+        {
+            f"{stem}.dsse.json": envelope_bytes(made.envelope),
+            f"{stem}.tlog-proof": _proof(services, made.index, asked.pack.head).encode("utf-8"),
+            SIGNATURE_LIST: signature_list(signed.values()),
+            **({} if line is None else {COSIGNATURE.format(asked.identity.id): line.encode("utf-8")}),
+        },
+    )
+    return signed[asked.identity.id]
 
 
 @implements("REQ-134", "RC-43")
@@ -80,20 +195,15 @@ def cosign_pack(services: Services, signer: Signer, pack: Path) -> bool:
     Raises:
         VerificationError: the checkpoint is not of the history that the log and the signer know; nothing is signed.
     """
-    files = read_archive(read_limited(pack, limit=PACK_LIMIT))
-    note = files[CHECKPOINT].decode("utf-8")
-    size = parse_note(note).checkpoint.size
-    entries = tuple(islice(services.log.entries(), size))
-    if signer.identity.id not in holders_of(services.log.standing, LookHistory.fold(entries)):
+    files = _read(pack)
+    log = _packed_log(files)
+    if signer.identity.id not in holders_of(services.log.standing, log.history):
         return False
     remembered_checkpoints.require(services.log, signer.identity)
-    if remembered_checkpoints.contradicting_notes(services.log, {"the checkpoint of the pack": note}):
-        raise VerificationError(
-            "the checkpoint of the pack does not match the log of this workspace",
-            hint="find out which of the two was changed",
-        )
-    if signer.identity.id not in WitnessKeys.fold(entries).cosigners(note):
-        add_cosignature(pack, signer.identity.id, signer.cosign(note, int(services.clock().timestamp())))
+    _refuse_other_history(services, log.note)
+    line = _cosignature(services, signer, log)
+    if line is not None:
+        add_signatures(pack, {COSIGNATURE.format(signer.identity.id): line.encode("utf-8")})
     return True
 
 
@@ -103,15 +213,143 @@ def unannounced(services: Services) -> tuple[str, ...]:
     return tuple(one for one in holders_of(standing) if one not in standing.witnesses.keys)
 
 
-def _open_rule(policy: Policy, signed: list[Manifestation], signer: Signer) -> PolicyRule:
-    """The first rule of the policy that nobody has met yet and that this person may meet."""
-    met = [(item.role, item.meaning) for item in signed]
-    for rule in policy.rules:
-        if (rule.role, rule.meaning) in met:
-            met.remove((rule.role, rule.meaning))
-        elif rule.role in signer.identity.roles:
-            return rule
-    raise RefusedError(
-        f"the policy {policy.name} requires no further signature of {signer.identity.id}",
-        hint="it requires " + ", ".join(f"{rule.meaning.value} by {rule.role.value}" for rule in policy.rules),
-    )
+def _refuse_unable(services: Services, identity: Identity) -> None:
+    """Refuse people whose signature the log would not take, before they are asked for anything."""
+    register, who = services.log.standing.register, identity.id
+    if identity.kind is not IdentityKind.PERSON:
+        raise RefusedError(f"{who} is a service; only people sign a release")
+    state = register.state(who)
+    if state == "valid" and not counts(register, identity):
+        raise RefusedError(f"the key of {who} here is not the one that the log knows")
+    if state != "valid":
+        hint = {
+            "locked": "another root or release manager reinstates them with `minivess identity reinstate`",
+            "not enrolled": f"a root or release manager enrols them: `minivess identity enrol {who}`",
+        }
+        raise RefusedError(f"{who} cannot sign: {who} is {state} in the log", hint=hint.get(state, ""))
+
+
+def _refuse_other_history(services: Services, note: str) -> None:
+    if remembered_checkpoints.contradicting_notes(services.log, {"the checkpoint of the pack": note}):
+        raise VerificationError(
+            "the checkpoint of the pack does not match the log of this workspace",
+            hint="find out which of the two was changed",
+        )
+
+
+def _refuse_changed_keys(services: Services, identity: Identity, log: LogFacts) -> None:
+    """A pack is judged by the keys in its own log, so those must be the keys of today."""
+    if not counts(log.register, identity):
+        raise RefusedError(f"the log in the pack does not know the key of {identity.id}", hint=_BUILD_AGAIN)
+    if log.register.log_key != services.log.key:
+        raise RefusedError("the log has had another key since the pack was built", hint=_BUILD_AGAIN)
+
+
+def _open_rules(
+    services: Services, pack: SignedPack, signed: tuple[Manifestation, ...], identity: Identity
+) -> tuple[PolicyRule, ...]:
+    """The rules of the policy that no signature has met and that a person may meet.
+
+    Raises:
+        RefusedError: there is none; or the log has no entry of a build of this pack.
+    """
+    standing, policy = services.log.standing, pack.policy()
+    built = standing.packs.get(pack.tag_manifest.digest)
+    if built is None:
+        raise RefusedError("no release.build of this log made this pack", hint=_BUILD_AGAIN)
+    left = list(policy.rules)
+    for one in signed:
+        met = PolicyRule(role=one.role, meaning=one.meaning)
+        if met in left:
+            left.remove(met)
+    roles = standing.register.person(identity.id).roles
+    able = [rule for rule in left if rule.role in roles]
+    if any(rule.role is Role.REVIEWER for rule in able):
+        try:
+            refuse_maker(standing, identity.id, None if built.model is None else (built.model,))
+        except VerificationError:
+            able = [rule for rule in able if rule.role is not Role.REVIEWER]
+            if not able:
+                raise
+    if not able:
+        raise RefusedError(
+            f"the policy {policy.name} requires no further signature of {identity.id}",
+            hint="it requires " + ", ".join(f"{rule.meaning.value} by {rule.role.value}" for rule in policy.rules),
+        )
+    return tuple(able)
+
+
+def _recorded(
+    services: Services, pack: SignedPack, identity: Identity, rules: tuple[PolicyRule, ...]
+) -> Recorded | None:
+    """The newest signature of a person on a pack that the log has and that still counts; None: there is none."""
+    found = None
+    for entry in services.log.entries(pack.head.size, actions={SIGNED}):
+        body = entry.body
+        if body.actor != identity.id or body.outcome is not Outcome.COMPLETED:
+            continue
+        said = ReleaseSigned.model_validate(body.payload)
+        if said.tag_manifest != pack.tag_manifest.digest or body.key != identity.signing_key.key_id:
+            continue
+        one = open_approval(said.envelope, pack.register)
+        if PolicyRule(role=one.role, meaning=one.meaning) in rules:
+            found = Recorded(body.index, said.envelope)
+    return found
+
+
+def _record(services: Services, signer: Signer, asked: PackToSign, rule: PolicyRule) -> Recorded:
+    """Sign, and append the entry of the signature."""
+    subject = asked.pack.tag_manifest
+    with recorded(services, SIGNED, signer, instant=True) as record:
+        envelope = approve(
+            signer,
+            role=rule.role,
+            meaning=rule.meaning,
+            policy=asked.pack.policy(),
+            subjects=(subject,),
+            shown=asked.shown,
+            head=services.log.size,
+            now=services.clock(),
+        )
+        record.payload(version=asked.version, tag_manifest=subject.digest, envelope=envelope.model_dump(mode="json"))
+    return Recorded(record.receipt.index, envelope)
+
+
+def _proof(services: Services, index: int, packed: Checkpoint) -> str:
+    """The `.tlog-proof` of an entry that was appended after a pack was built, cosigned where the project names witnesses.
+
+    Raises:
+        CouldNotCheckError: the witnesses did not vouch for a checkpoint that covers the entry.
+    """
+    log, witnesses = services.log, services.project.witnesses
+    note = log.checkpoint()
+    if witnesses is not None:
+        try:
+            note, _ = cosign_checkpoint(log, witnesses)
+        except (RefusedError, CouldNotCheckError) as error:
+            raise CouldNotCheckError(
+                f"entry {index} has the signature, and the pack does not: {error.message}",
+                hint="sign the pack again when the witnesses answer; the recorded signature is used",
+            ) from None
+    size = parse_note(note).checkpoint.size
+    receipt = log.prove(index, size)
+    later = LaterEntry(receipt.entry.encode("utf-8"), log.consistency(packed.size, size))
+    return TlogProof(index, tuple(from_base64(one) for one in receipt.proof), note, later.extra()).text()
+
+
+def _cosignature(services: Services, signer: Signer, log: LogFacts) -> str | None:
+    """The cosignature of a pack's checkpoint by a holder of the test set's key; None: it takes none of hers, or has it."""
+    who = signer.identity.id
+    if who not in holders_of(services.log.standing, log.history) or who in WitnessKeys.fold(log.entries).cosigners(
+        log.note
+    ):
+        return None
+    return signer.cosign(log.note, int(services.clock().timestamp()))
+
+
+def _packed_log(files: Mapping[str, bytes]) -> LogFacts:
+    return read_log(files[ENTRIES].split(b"\n")[:-1], files[CHECKPOINT].decode("utf-8"))
+
+
+def _read(pack: Path) -> dict[str, bytes]:
+    return read_archive(read_limited(pack, limit=PACK_LIMIT))

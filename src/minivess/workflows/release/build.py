@@ -58,6 +58,7 @@ def build(services: Services, signer: Signer, release: ReleaseFacts | None = Non
                 hint="give the device a new version, or remove the old pack",
             )
         known = ReleaseFacts.read(services) if release is None else release.followed(services)
+        services.deliver()  # the pack takes the events of the entries it takes
         check = check_release(services, known)
         chain = check.require()
         ready = prepare_pack(_pack_inputs(services, known, chain, check.gates))

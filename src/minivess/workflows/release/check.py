@@ -15,7 +15,7 @@ from minivess.workflows.release.facts import ReleaseFacts
 from minivess.workflows.release.gates import judge_gates
 from minivess.workflows.release.signing import unannounced
 from minivess.workflows.sealed.registration import check_release_policy, policy_of
-from minivess.workflows.session.services import Services
+from minivess.workflows.session.services import WorkspaceReader
 
 _AGAIN = "make the steps after that entry again; `minivess audit show` shows an entry"
 
@@ -68,7 +68,7 @@ class ReleaseCheck:
 
 
 @implements("REQ-229")
-def check_release(services: Services, release: ReleaseFacts | None = None) -> ReleaseCheck:
+def check_release(services: WorkspaceReader, release: ReleaseFacts | None = None) -> ReleaseCheck:
     """Judge every gate and the chain of a release. Nothing is written and nothing is recorded.
 
     Args:
@@ -99,7 +99,7 @@ def check_release(services: Services, release: ReleaseFacts | None = None) -> Re
     return ReleaseCheck(gates, chain, tuple(further), missing, demo=known.log.register.demo)
 
 
-def _chain(services: Services, known: ReleaseFacts) -> JudgedChain:
+def _chain(services: WorkspaceReader, known: ReleaseFacts) -> JudgedChain:
     """The chain of the model that is in the workspace.
 
     Raises:

@@ -16,19 +16,18 @@ from minivess.records.items.residual_risks import ResidualRisks
 from minivess.records.models.model import ExportRecord
 from minivess.workflows.release.facts import ReleaseFacts
 from minivess.workflows.sealed.registration import policy_of
-from minivess.workflows.session.services import Services
+from minivess.workflows.session.services import WorkspaceReader
 
 
 @implements("REQ-021", "REQ-035")
-def judge_gates(services: Services, release: ReleaseFacts | None = None) -> tuple[GateResult, ...]:
+def judge_gates(services: WorkspaceReader, release: ReleaseFacts | None = None) -> tuple[GateResult, ...]:
     """Judge every gate of the policy and every built-in one. A fact that is missing fails its gates.
 
     Args:
-        services: the workspace.
+        services: the workspace. Lineage events that wait in its outbox are not delivered.
         release: the source tree and the log; without it they are read as they are now.
     """
     known = ReleaseFacts.read(services) if release is None else release
-    services.deliver()  # the pack takes the events of the entries it takes
     held, tree, log = known.inputs(services), known.tree, known.log
     events = Workspace(services.workspace).evidence / "lineage" / "events.jsonl"
     records = ReleaseRecords(

@@ -48,7 +48,7 @@ from minivess.workflows.people.key_states import counts
 from minivess.workflows.people.keys import identity_of
 from minivess.workflows.session import remembered_checkpoints
 from minivess.workflows.session.recording import recorded
-from minivess.workflows.session.services import Services
+from minivess.workflows.session.services import Services, WorkspaceReader
 
 PACK_LIMIT = 4 << 30
 _BUILD_AGAIN = "build the release again"
@@ -207,7 +207,7 @@ def cosign_pack(services: Services, signer: Signer, pack: Path) -> bool:
     return True
 
 
-def unannounced(services: Services) -> tuple[str, ...]:
+def unannounced(services: WorkspaceReader) -> tuple[str, ...]:
     """Holders of the test set's key whose witness key the log does not know, so that they could not cosign a pack."""
     standing = services.log.standing
     return tuple(one for one in holders_of(standing) if one not in standing.witnesses.keys)

@@ -23,6 +23,36 @@ Feature: A release is built when every gate passes, and signed by two people
     When the release is built
     Then it is refused as a policy that does not judge the registered criteria
 
+  @REQ-229 @REQ-035
+  Scenario: Everything that a release lacks is listed before it is built
+    Given a release policy that asks for a Dice of at least 0.999
+    And a member was trained that no ensemble uses
+    When the release is checked at the command line
+    Then each failing gate and each further reason has its own line with its own hint, and the exit code is 1
+    And the JSON of the check says the same
+    And nothing was recorded
+
+  @REQ-229 @REQ-226
+  Scenario: A project that has everything is told so
+    When the release is checked at the command line
+    Then it names the entries that the release rests on, and the exit code is 0
+    And nothing was recorded
+
+  @REQ-227 @RC-96
+  Scenario: A model that was not evaluated is not released with the figures of another model
+    Given another model was trained, exported and never evaluated
+    When the release is built
+    Then it is refused because "the evaluation of entry"
+    And it is refused because "the release is of model sha256:"
+    And there is no pack
+
+  @REQ-229
+  Scenario: A build that was interrupted after its preparation is started again
+    Given the release was prepared and its pack could not be written
+    When the release is built
+    Then there is a pack, and the log names its digest
+    And the pack's log ends with the second preparation
+
   @REQ-035 @REQ-036
   Scenario: All gates pass
     When the release is built

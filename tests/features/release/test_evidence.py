@@ -16,7 +16,6 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.pack.pack import BuiltPack, add_cosignature, add_signature
 from minivess.compliance.proofs.archive import read_archive
-from minivess.compliance.proofs.envelope import envelope_bytes
 from minivess.compliance.release.gates import judge, load_policy
 from minivess.compliance.results.evidence_files import with_evidence
 from minivess.compliance.trace.graph import TraceGraph

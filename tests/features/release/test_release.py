@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from minivess.workflows.sealed import requests
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from tests.support import projects
+from tests.support.command_line import Finished, run_here
 from tests.support.lazy_modules import lazily
 
 with lazily("minivess.workflows.sealed.final_evaluation"):
@@ -39,6 +41,12 @@ class Story:
     pack: Path | None = None
     error: MinivessError | None = None
     verdict: Verdict | None = None
+    checked: Finished | None = None
+    size: int = 0
+
+    def check(self, *options: str) -> Finished:
+        root = self.project.workspace.root
+        return run_here("-C", str(root), "release", "check", *options, folder=root)
 
     def build(self) -> None:
         self.pack = build.build(self.services, self.project.signers["max"]).path
@@ -104,6 +112,83 @@ def _(story: Story) -> None:
         record.context(model=digest_bytes(b"weights of a discarded seed"))
         record.output("models/discarded.pt", digest_bytes(b"weights of a discarded seed"))
         record.payload(architecture="segresnet", steps=1, final_loss=0.5)
+
+
+@given("another model was trained, exported and never evaluated")
+def _(story: Story) -> None:
+    projects.export_toy_model(story.project, bias=0.5)
+
+
+@given("the release was prepared and its pack could not be written")
+def _(story: Story) -> None:
+    in_the_way = story.project.workspace.release(story.services.project.device.version)
+    in_the_way.parent.mkdir(exist_ok=True)
+    in_the_way.write_bytes(b"")
+    with pytest.raises(MinivessError) as caught:
+        story.build()
+    assert caught.value.exit_code in {1, 3}
+    in_the_way.unlink()
+    actions = [(entry.body.action, entry.body.outcome) for entry in story.services.log.entries()]
+    assert actions[-2:] == [("release.prepare", Outcome.COMPLETED), ("release.build", Outcome.FAILED)]
+
+
+@when("the release is checked at the command line")
+def _(story: Story) -> None:
+    story.size = story.services.log.size
+    story.checked = story.check()
+
+
+@then("each failing gate and each further reason has its own line with its own hint, and the exit code is 1")
+def _(story: Story) -> None:
+    assert story.checked is not None
+    assert story.checked.code == 1
+    lines = story.checked.err.splitlines()
+    failing = [result for result in gates.judge_gates(story.services) if not result.passed]
+    assert [one.id for one in failing] == ["dice", "runs"]
+    for gate in failing:
+        place = lines.index(f"error: gate {gate.id} fails: {gate.message}")
+        assert lines[place + 1].endswith(gate.mend)
+        assert f"FAIL  {gate.id}" in story.checked.out
+    further = [line for line in lines if line.startswith("error: ") and "gate " not in line[:12]]
+    assert len(further) == 1
+    assert "is neither in the ensemble nor has a disposition" in further[0]
+    assert lines[lines.index(further[0]) + 1].startswith("hint: ")
+
+
+@then("the JSON of the check says the same")
+def _(story: Story) -> None:
+    told = story.check("--json")
+    found = json.loads(told.out)
+    assert (told.code, found["releasable"], found["rests_on"]) == (1, False, None)
+    assert [one["gate"] for one in found["gates"] if not one["passed"]] == ["dice", "runs"]
+    assert len(found["reasons"]) == 3
+    assert all(one["hint"] for one in found["reasons"])
+    assert not told.err
+
+
+@then("it names the entries that the release rests on, and the exit code is 0")
+def _(story: Story) -> None:
+    assert story.checked is not None
+    assert (story.checked.code, story.checked.err) == (0, "")
+    entries = {entry.body.action: entry.body.index for entry in story.services.log.entries()}
+    for role, action in {"export": "model.export", "evaluation": "evaluation", "scenarios": "scenarios"}.items():
+        assert f"{role} entry {entries[action]}" in story.checked.out
+    assert "Next: minivess release build" in story.checked.out
+    assert json.loads(story.check("--json").out)["releasable"] is True
+
+
+@then("nothing was recorded")
+def _(story: Story) -> None:
+    assert story.services.log.size == story.size
+
+
+@then("the pack's log ends with the second preparation")
+def _(story: Story) -> None:
+    assert story.pack is not None
+    lines = read_archive(story.pack.read_bytes())["data/audit/entries.jsonl"].splitlines()
+    actions = [json.loads(line)["body"]["action"] for line in lines]
+    assert actions.count("release.prepare") == 2
+    assert actions[-1] == "release.prepare"
 
 
 @given("the release is built")

@@ -93,7 +93,7 @@ class JudgedChain:
 
 
 @implements("REQ-226")
-def propose_chain(entries: Sequence[Entry], version: str) -> ReleaseChain:
+def propose_chain(entries: Sequence[Entry] | EarlierEntries, version: str) -> ReleaseChain:
     """Find the entries that a release of the newest exported model would rest on.
 
     Args:
@@ -148,7 +148,9 @@ def judge_chain(entries: Sequence[Entry]) -> tuple[ReleasePrepared, JudgedChain]
 
 
 @implements("REQ-226", "REQ-227", "RC-96")
-def check_chain(entries: Sequence[Entry], chain: ReleaseChain, version: str, model: str | None) -> JudgedChain:
+def check_chain(
+    entries: Sequence[Entry] | EarlierEntries, chain: ReleaseChain, version: str, model: str | None
+) -> JudgedChain:
     """Judge a chain against the log.
 
     Args:

@@ -94,9 +94,9 @@ class EarlierEntries:
     bodies: tuple[EntryBody, ...]
 
     @classmethod
-    def of(cls, entries: Sequence[Entry]) -> EarlierEntries:
-        """The bodies of entries, from entry 0 on."""
-        return cls(tuple(entry.body for entry in entries))
+    def of(cls, entries: Sequence[Entry] | EarlierEntries) -> EarlierEntries:
+        """The bodies of entries, from entry 0 on; what was read already is kept."""
+        return entries if isinstance(entries, EarlierEntries) else cls(tuple(entry.body for entry in entries))
 
     @cached_property
     def runs(self) -> tuple[TrainingRun, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from minivess.compliance.release.chain import JudgedChain, check_chain, propose_chain
+from minivess.compliance.release.earlier_entries import EarlierEntries
 from minivess.compliance.release.gates import stopping
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import Reason, RefusedError
@@ -106,7 +107,8 @@ def _chain(services: WorkspaceReader, known: ReleaseFacts) -> JudgedChain:
         RefusedError: a step is missing, entries do not fit each other, or the policy is another one than the look was
             requested under.
     """
-    entries, version, onnx = known.log.entries, services.project.device.version, Workspace(services.workspace).onnx
+    entries = EarlierEntries.of(known.log.entries)
+    version, onnx = services.project.device.version, Workspace(services.workspace).onnx
     model = digest_file(onnx) if onnx.is_file() else None
     chain = check_chain(entries, propose_chain(entries, version), version, model)
     if policy_of(services) != chain.policy:

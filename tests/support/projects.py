@@ -173,6 +173,9 @@ def export_toy_model(project: ProjectFolder, *, bias: float = 0.0, bounds: bool 
         ) as record,
     ):
         workspace_files.write_json(workspace, "models/export.json", made)
+        for name in ("models/ensemble.json", "models/calibration.json"):
+            if (workspace.root / name).is_file():
+                record.input(name, workspace.root / name)
         record.context(model=made.onnx)
         record.output("models/model.onnx", workspace.onnx)
         record.output("models/export.json", workspace.models / "export.json")
@@ -288,6 +291,7 @@ def add_toy_training(project: ProjectFolder) -> None:
         )
         with recorded(services, "calibration", ada, inputs=_recorded(services, ENSEMBLE, SPLIT)) as record:
             workspace_files.write_json(workspace, "models/calibration.json", calibration)
+            record.input("models/ensemble.json", workspace.models / "ensemble.json")
             record.output("models/calibration.json", workspace.models / "calibration.json")
             record.payload(temperature=1.0, threshold=0.2, target_recall=calibration.target_recall, cases=1)
 

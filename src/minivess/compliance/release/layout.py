@@ -25,6 +25,8 @@ from minivess.records.device.preparation import LAYOUT, ROLES, ReleasePrepared
 DATA: Final = "data/"
 UNBOUND: Final = ("audit/", "lineage/")
 """Folders that the payload manifest leaves out: they hold the entry that binds it."""
+SBOM: Final = "bom/sbom.cdx.json"
+"""The bill of materials, which the preparation names by its digest."""
 _STAR = "*"
 
 
@@ -137,6 +139,9 @@ def check_files(files: Mapping[str, bytes], prepared: ReleasePrepared, chain: Ju
             f"the {manifest.files} files of the pack have the manifest {manifest.digest}, the release was prepared with "
             f"{prepared.files} files and the manifest {prepared.manifest}"
         )
+    bill = digest_bytes(files[DATA + SBOM])
+    if bill != prepared.sbom:
+        raise VerificationError(f"{DATA}{SBOM} is {bill}, and the release was prepared with {prepared.sbom}")
     return f"{manifest.files} files of layout {prepared.layout}, each bound by the preparation of the release"
 
 

@@ -140,8 +140,8 @@ def _check_figures(pack: _Pack) -> str:
     return f"{len(evaluation.aggregates)} measures of {len(evaluation.cases)} cases follow from the counts of each case"
 
 
-def _check_gates(pack: _Pack) -> str:
-    return f"{check_policy_file(pack.files, pack.release[1])}; {check_gates(pack.files, pack.derived)}"
+def _check_files(pack: _Pack) -> str:
+    return f"{check_files(pack.files, *pack.release)}; {check_policy_file(pack.files, pack.release[1])}"
 
 
 def _check_conduct(pack: _Pack) -> str:
@@ -158,10 +158,10 @@ def _check_signed(pack: _Pack) -> str:
 _ROWS = (
     _Row("layout", FIRST, NEWEST, lambda pack: check_layout(pack.layout, pack.standing.rules, pack.trusted)),
     _Row("chain", NEWEST, NEWEST, _check_chain),
-    _Row("files", NEWEST, NEWEST, lambda pack: check_files(pack.files, *pack.release), "chain"),
-    _Row("figures", NEWEST, NEWEST, _check_figures, "chain"),
-    _Row("gates", NEWEST, NEWEST, _check_gates, "figures"),
-    _Row("signing text", NEWEST, NEWEST, lambda pack: check_signing_text(pack.files, pack.derived), "figures"),
+    _Row("files", NEWEST, NEWEST, _check_files, "chain"),
+    _Row("figures", NEWEST, NEWEST, _check_figures, "files"),
+    _Row("gates", NEWEST, NEWEST, lambda pack: check_gates(pack.files, pack.derived), "figures"),
+    _Row("signing text", NEWEST, NEWEST, lambda pack: check_signing_text(pack.files, pack.derived), "gates"),
     _Row("proofs", FIRST, NEWEST, lambda pack: check_proofs(pack.files, pack.lines, pack.register, pack.trusted)),
     _Row("provenance", FIRST, FIRST, _check_made),
     _Row("provenance", NEWEST, NEWEST, lambda pack: check_provenance(pack.files, pack.entries)),

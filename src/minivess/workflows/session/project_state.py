@@ -44,6 +44,11 @@ class ProjectState:
         """
         return self.log.facts() if self.known is None else self.known
 
+    @property
+    def undelivered(self) -> int:
+        """Lineage events that wait to be delivered."""
+        return len(self.log.pending_events())
+
     @cached_property
     def artifacts(self) -> dict[str, str]:
         """As `artifact_digests`."""

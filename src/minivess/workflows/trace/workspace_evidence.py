@@ -8,11 +8,13 @@ import zipfile
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_file
 from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
 from minivess.ml.splits.splits import check_leakage
 from minivess.records.data.validation import ValidationReport
 from minivess.records.device.project import Project
@@ -27,11 +29,31 @@ _SCRIPT = "data/verify/verify.py"
 _WAIT_S = 600
 
 
+class EvidenceState(Protocol):
+    """A workspace with its project and its log, wherever they came from."""
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where the files are."""
+
+    @property
+    def project(self) -> Project:
+        """The project file."""
+
+    @property
+    def facts(self) -> LogFacts:
+        """The log."""
+
+    @property
+    def undelivered(self) -> int:
+        """Lineage events that wait to be delivered."""
+
+
 @implements("REQ-112")
 class ProjectEvidence:
     """The workspace and the log of a project, as `WorkspaceEvidence` describes them; each part is read once."""
 
-    def __init__(self, state: ProjectState) -> None:
+    def __init__(self, state: EvidenceState) -> None:
         self._state = state
 
     @property
@@ -47,7 +69,7 @@ class ProjectEvidence:
     @property
     def undelivered(self) -> int:
         """Lineage events that wait to be delivered."""
-        return len(self._state.log.pending_events())
+        return self._state.undelivered
 
     @cached_property
     def inputs(self) -> BoundInputs:

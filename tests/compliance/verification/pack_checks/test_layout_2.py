@@ -14,6 +14,7 @@ from tests.support.builders.layout2_pack import SmallPack, small_pack
 pytestmark = pytest.mark.verifies("REQ-221", "REQ-223", "RC-94")
 
 EVENTS, ENTRIES, DETAILS = "data/lineage/events.jsonl", "data/audit/entries.jsonl", "data/audit/details.jsonl"
+SBOM = "data/bom/sbom.cdx.json"
 MODEL, RESULT, TEXT = "data/models/model.onnx", "data/evaluation/evaluation.json", "data/signing-text.txt"
 GATES, POLICY = "data/release/gates.json", "data/release/policy.json"
 
@@ -93,13 +94,18 @@ BENT: dict[str, tuple[Callable[[SmallPack], SmallPack], str, str]] = {
     ),
     "another policy": (
         lambda pack: pack.bent({POLICY: pack.files[POLICY].replace(b"0.85", b"0.8")}),
-        "gates",
+        "files",
         f"{POLICY}: the gate dice is not one that entry",
     ),
     "another signing text": (
         lambda pack: pack.bent({TEXT: pack.files[TEXT].replace(b"Gates: ", b"All gates: ")}),
         "signing text",
         f"{TEXT}:",
+    ),
+    "another bill of materials": (
+        lambda pack: pack.bent({SBOM: pack.files[SBOM].replace(b'"8.3.0"', b'"8.3.1"')}),
+        "files",
+        f"{SBOM} is sha256:",
     ),
     "a lineage event less": (lines(lambda events: events[:3] + events[4:]), "lineage", " has no COMPLETE event in"),
     "a lineage event twice": (lines(lambda events: [*events, events[2]]), "lineage", f"{EVENTS}:26 repeats the event"),

@@ -10,18 +10,16 @@ import pytest
 
 from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.pack.pack import BuiltPack, add_cosignature, add_signature, build_pack, prepare_pack
+from minivess.compliance.pack.pack import BuiltPack, add_signatures, build_pack, prepare_pack
 from minivess.compliance.proofs.archive import read_archive
-from minivess.compliance.proofs.envelope import envelope_bytes
 from minivess.compliance.rules.log_facts import read_log
 from minivess.compliance.verification.pack import verify_pack
-from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, VerificationError
-from minivess.records.people.identity import Meaning
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.records.verdict import VerdictState
+from tests.support.builders import logged_signatures
 from tests.support.builders import pack_builder as logs
-from tests.support.builders.release_builder import Release, make_release, sign_for
+from tests.support.builders.release_builder import VERSION, Release, ReleaseLog, make_release, policy_of_release
 
 pytestmark = pytest.mark.verifies("SU-22")
 
@@ -31,10 +29,19 @@ def release(tmp_path: Path) -> Release:
     return make_release(tmp_path / "release")
 
 
-def _sign(built: BuiltPack, release: Release, who: Signer, meaning: Meaning) -> None:
-    page = digest_bytes(read_archive(built.path.read_bytes())["data/index.html"])
-    envelope = sign_for(built.tag_manifest_digest, page, who, meaning, len(release.log.entries) + 1)
-    add_signature(built.path, who.identity.id, envelope)
+def _log_of(built: BuiltPack, release: Release) -> ReleaseLog:
+    """The log that goes on after the pack, with the entry of its build."""
+    assert release.prepared is not None
+    log = release.prepared.copy()
+    model = str(log.entries[-1].body.context.model)
+    logged_signatures.record_build(
+        log, read_archive(built.path.read_bytes()), logs.cleo(), version=VERSION, model=model
+    )
+    return log
+
+
+def _sign(built: BuiltPack, log: ReleaseLog, who: Signer) -> None:
+    logged_signatures.sign_zip(built.path, log, (who,), version=VERSION, policy=policy_of_release().signatures)
 
 
 @pytest.mark.verifies("REQ-036", "REQ-037", "REQ-038", "RC-08")
@@ -50,22 +57,26 @@ def test_a_pack_signed_with_keystore_keys_holds_after_the_second_signature(tmp_p
     first = verify_pack(built.path).first_failure
     assert first is not None
     assert first.name == "release signatures"
-    _sign(built, release, people[0], Meaning.REVIEW)
+    log = _log_of(built, release)
+    _sign(built, log, people[0])
     assert verify_pack(built.path).first_failure is not None
-    _sign(built, release, people[1], Meaning.APPROVAL)
+    _sign(built, log, people[1])
     assert release.prepared is not None
-    add_cosignature(built.path, "ben", logs.ben().cosign(release.prepared.checkpoint, 1_800_000_000))
+    line = logs.ben().cosign(release.prepared.checkpoint, 1_800_000_000)
+    add_signatures(built.path, {"signatures/ben.cosignature": line.encode("utf-8")})
     verdict = verify_pack(built.path)
-    assert verdict.state is VerdictState.LIMITED, verdict.first_failure
+    assert verdict.state is VerdictState.VERIFIED, verdict.first_failure
 
 
 @pytest.mark.verifies("REQ-037", "RC-08")
 def test_nobody_signs_twice(release: Release, tmp_path: Path) -> None:
     built = release.build(tmp_path / "pack.zip")
-    _sign(built, release, logs.ben(), Meaning.REVIEW)
+    log = _log_of(built, release)
+    _sign(built, log, logs.ben())
+    signed = {"signatures/ben.dsse.json": read_archive(built.path.read_bytes())["signatures/ben.dsse.json"]}
     before = built.path.read_bytes()
     with pytest.raises(RefusedError, match="ben\\.dsse\\.json already"):
-        _sign(built, release, logs.ben(), Meaning.REVIEW)
+        add_signatures(built.path, signed)
     assert built.path.read_bytes() == before
 
 

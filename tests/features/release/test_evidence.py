@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.compliance.pack.pack import BuiltPack, add_cosignature, add_signature
+from minivess.compliance.pack.pack import BuiltPack, add_signatures
 from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.release.gates import judge, load_policy
 from minivess.compliance.results.evidence_files import with_evidence
@@ -24,10 +24,10 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
 from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.items.trace import EvidenceFile, RecordedResult
-from minivess.records.people.identity import Meaning
 from minivess.records.verdict import VerdictState
+from tests.support.builders import logged_signatures
 from tests.support.builders import pack_builder as logs
-from tests.support.builders.release_builder import POLICY, SHA, Release, gaps_of, make_release, sign_for
+from tests.support.builders.release_builder import POLICY, SHA, VERSION, Release, gaps_of, make_release
 
 scenarios("evidence.feature")
 
@@ -110,13 +110,15 @@ def _(story: Story) -> None:
 
 @when("two people sign it")
 def _(story: Story) -> None:
-    pack, page = story.built[0], digest_bytes(story.files["data/index.html"])
-    log = story.release.prepared
+    pack, log = story.built[0].path, story.release.prepared
     assert log is not None
-    for who, meaning in ((logs.ben(), Meaning.REVIEW), (logs.cleo(), Meaning.APPROVAL)):
-        envelope = sign_for(pack.tag_manifest_digest, page, who, meaning, len(log.entries))
-        add_signature(pack.path, who.identity.id, envelope)
-    add_cosignature(pack.path, "ben", logs.ben().cosign(log.checkpoint, 1_800_000_000))
+    line = logs.ben().cosign(log.checkpoint, 1_800_000_000)
+    after = log.copy()
+    model = log.entries[-1].body.context.model
+    logged_signatures.record_build(after, story.files, logs.cleo(), version=VERSION, model=str(model))
+    policy = load_policy(POLICY).signatures
+    logged_signatures.sign_zip(pack, after, (logs.ben(), logs.cleo()), version=VERSION, policy=policy)
+    add_signatures(pack, {"signatures/ben.cosignature": line.encode("utf-8")})
 
 
 @then("it holds the start page, the documents, the matrix, the log, the lineage, the model, the figures and verify.py")
@@ -317,4 +319,4 @@ def _(story: Story) -> None:
 @then("offline verification says that it holds")
 def _(story: Story) -> None:
     verdict = verify_pack(story.built[0].path)
-    assert verdict.state is VerdictState.LIMITED, verdict.first_failure
+    assert verdict.state is VerdictState.VERIFIED, verdict.first_failure

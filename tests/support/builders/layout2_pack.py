@@ -16,18 +16,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from minivess.compliance.identity.approvals import approve
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.pack.pack import log_files
 from minivess.compliance.proofs.archive import read_archive
-from minivess.compliance.proofs.envelope import envelope_bytes
 from minivess.compliance.release.layout import PayloadManifest
-from minivess.foundation.digests import digest_bytes
-from minivess.records.artifact import Artifact
 from minivess.records.log.entry import Context
-from minivess.records.people.identity import Meaning
+from tests.support.builders import logged_signatures
 from tests.support.builders import pack_builder as logs
-from tests.support.builders.release_builder import People, Release, ReleaseLog, make_release, policy_of_release
+from tests.support.builders.release_builder import VERSION, People, Release, ReleaseLog, make_release, policy_of_release
 
 TAG = "tagmanifest-sha512.txt"
 TEXT, INDEX = "data/signing-text.txt", "data/index.html"
@@ -89,20 +85,17 @@ class SmallPack:
         Args:
             signers: who signs; by default the reviewer and the release manager.
         """
-        found = dict(self.files)
-        reviewer = self.people.reviewer
-        for who in signers or (reviewer, self.people.manager):
-            envelope = approve(
-                who,
-                role=who.identity.roles[0],
-                meaning=Meaning.REVIEW if who is reviewer else Meaning.APPROVAL,
-                policy=policy_of_release().signatures,
-                subjects=[Artifact(name=TAG, digest=digest_bytes(found[TAG]))],
-                shown=digest_bytes(found.get(TEXT, found[INDEX])),
-                head=len(self.log.entries),
-                now=logs.BEGIN.replace(hour=10),
-            )
-            found[f"signatures/{who.identity.id}.dsse.json"] = envelope_bytes(envelope)
+        reviewer, manager = self.people.reviewer, self.people.manager
+        log, model = self.log.copy(), self.log.entries[-1].body.context.model
+        logged_signatures.record_build(log, self.files, manager, version=VERSION, model=model or "")
+        found = logged_signatures.sign_logged(
+            log,
+            self.files,
+            signers or (reviewer, manager),
+            version=VERSION,
+            packed=len(self.log.entries),
+            policy=policy_of_release().signatures,
+        )
         line = reviewer.cosign(self.log.checkpoint, 1_800_000_000)
         return {**found, f"signatures/{reviewer.identity.id}.cosignature": line.encode("utf-8")}
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from minivess.compliance.identity.approvals import approve, signature_list
 from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
+from minivess.compliance.pack.pack import add_signatures
+from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.proofs.envelope import envelope_bytes, parse_envelope, parse_statement, payload_of
 from minivess.compliance.proofs.merkle import consistency_proof, leaf_hash, tree_of
@@ -92,17 +95,41 @@ def with_list(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def sign_logged(
-    log: LogBuilder, files: Mapping[str, bytes], people: Sequence[Signer], *, version: str
+    log: LogBuilder,
+    files: Mapping[str, bytes],
+    people: Sequence[Signer],
+    *,
+    version: str,
+    packed: int | None = None,
+    policy: Policy = RELEASE_POLICY,
 ) -> dict[str, bytes]:
-    """Sign a pack whose build the log has, one person after the other, a minute apart."""
+    """Sign a pack whose build the log has, one person after the other, a minute apart.
+
+    Args:
+        log: the log, which grows.
+        files: of the pack, with the signatures it has already.
+        people: who signs, each in the first of their roles.
+        version: of the device.
+        packed: the number of entries in the pack; by default as its checkpoint says.
+        policy: under which they sign.
+    """
     signed = dict(files)
+    size = packed_size(files) if packed is None else packed
+    text = digest_bytes(files.get(SIGNING_TEXT, b""))
     for number, who in enumerate(people):
-        envelope = envelope_of(files, who, head=len(log.entries), minutes=60 + number)
+        envelope = envelope_of(files, who, head=len(log.entries), minutes=60 + number, policy=policy, shown=text)
         index = record_signature(log, files, who, envelope, version=version)
         signed[f"signatures/{who.identity.id}.dsse.json"] = envelope_bytes(envelope)
-        proof = proof_of(log, index, packed_size(files)).text()
-        signed[f"signatures/{who.identity.id}.tlog-proof"] = proof.encode("utf-8")
+        signed[f"signatures/{who.identity.id}.tlog-proof"] = proof_of(log, index, size).text().encode("utf-8")
     return with_list(signed)
+
+
+def sign_zip(pack: Path, log: LogBuilder, people: Sequence[Signer], *, version: str, policy: Policy) -> None:
+    """As `sign_logged`, for the zip of a pack."""
+    files = read_archive(pack.read_bytes())
+    signed = sign_logged(log, files, people, version=version, policy=policy)
+    added = {name: content for name, content in signed.items() if name not in files or name == SIGNATURE_LIST}
+    add_signatures(pack, added)
 
 
 def signed_pack(log: LogBuilder, files: Mapping[str, bytes], **changes: Any) -> SignedPack:

@@ -16,7 +16,6 @@ from uuid import UUID
 
 from minivess.compliance.documents.dossier import PackInputs
 from minivess.compliance.documents.log_story import story_of
-from minivess.compliance.identity.approvals import approve
 from minivess.compliance.identity.keys import generate, raw_x25519
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.items.items import load_items
@@ -61,8 +60,7 @@ from minivess.records.log.entry import Context, Details, Entry, Outcome
 from minivess.records.models.ensemble import EnsembleMember, EnsembleRecord
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord, TrainingSpec
 from minivess.records.models.segresnet import SegResNetSpec
-from minivess.records.people.approval import Envelope, UnsealRequest
-from minivess.records.people.identity import Meaning
+from minivess.records.people.approval import UnsealRequest
 from minivess.records.people.roles import Role
 from tests.support.builders import pack_builder as logs
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
@@ -340,20 +338,6 @@ def make_release(folder: Path, *, source: Path | None = None, cases: int = 3, de
 def gaps_of(tree: Path, report: ResultReport | None) -> tuple[str, ...]:
     """The gaps of a tree in the words of the gate."""
     return tuple(f"{gap.source.path}:{gap.source.line} {gap.message}" for gap in TraceGraph.load(tree, report).gaps())
-
-
-def sign_for(pack_tag_manifest: str, page: str, who: Signer, meaning: Meaning, head: int) -> Envelope:
-    """One person's release signature."""
-    return approve(
-        who,
-        role=who.identity.roles[0],
-        meaning=meaning,
-        policy=policy_of_release().signatures,
-        subjects=[Artifact(name="tagmanifest-sha512.txt", digest=pack_tag_manifest)],
-        shown=page,
-        head=head,
-        now=logs.BEGIN,
-    )
 
 
 _PLACES = {"evaluation/": "evidence/evaluation/", "verification/": "evidence/verification/"}

@@ -399,9 +399,10 @@ def both_roots(first, second, old, proof, whole=True):  # of a consistency proof
     if first == second and whole:
         return old, old
     need(proof, "the consistency proof is too short")
-    other, left = proof.pop(), fork(second)
+    other = proof.pop()
     if first == second:
         return other, other
+    left = fork(second)
     if first <= left:
         one, two = both_roots(first, left, old, proof, whole)
         return one, node(two, other)
@@ -1546,9 +1547,15 @@ def check_same(stated, found, where, by="by the counts of its cases"):  # number
             need(isinstance(found, list) or name in stated, "%s has no %s", where, name)
             check_same(stated[name], found[name], "%s.%s" % (where, name), by)
     else:
-        texts, number = [canonical_text(stated), canonical_text(found)], type(stated) in {int, float}
-        texts = ["%.6f" % stated, "%.6f" % found] if isinstance(found, float) and number else texts
-        need(texts[0] == texts[1], "%s is %s, and %s %s", where, *texts, by)
+        texts = [
+            "%.6f" % one if isinstance(found, float) and type(one) in {int, float} else one for one in (stated, found)
+        ]
+        same = canonical_text(texts[0]) == canonical_text(texts[1])
+        need(same, "%s is %s, and %s %s", where, *("undefined" if one is None else one for one in texts), by)
+
+
+def check_set(stated, found, where, by):  # names are those that they must be
+    check_same(", ".join(sorted(stated)), ", ".join(sorted(found)), where, by)
 
 
 def figure_text(value):  # a number as gates and the signing text write it
@@ -1713,11 +1720,6 @@ class Release:
         found = {"files": len(lines), "manifest": sha256("".join(lines).encode("utf-8"))}
         found["sbom"] = sha256(self.files["data/bom/sbom.cdx.json"])
         check_same({name: self.prepared[name] for name in found}, found, "the preparation", "by the files of the pack")
-        registered = self.by["policy"]["payload"]["policy"]
-        same = canonical({"policy": registered["signatures"], "gates": registered["gates"]}) == self.files[POLICY]
-        need(same, "%s is not the release policy of entry %d", POLICY, self.by["policy"]["index"])
-        least = any((gate["kind"], gate.get("at_most")) == ("criteria", 0) for gate in registered["gates"])
-        need(least, "%s does not judge the registered acceptance criteria", self.entry("policy"))
         return "%d files of layout 2, each bound by the last entry" % len(lines)
 
     def check_figures(self):  # the figures of the evaluation follow from the counts of its cases
@@ -1731,9 +1733,9 @@ class Release:
         log.update(look=said.get("look", 1), looks=terms["looks"])
         log.update(conventions=plan["conventions"], threshold=plan["mask_threshold"])
         check_same({key: record.get(key) for key in log}, log, RECORD, "by the log")
-        check_same(sorted(cases[0]["counts"]), sorted({"dice", *plan["measures"]}), RECORD + ".measures", "by the plan")
-        sealed = sorted({item["case"] for item in self.json("datasets/sealed.json")["files"]})
-        check_same(sorted(case["case"] for case in cases), sealed, RECORD + ".cases", "in data/datasets/sealed.json")
+        sealed = {item["case"] for item in self.json("datasets/sealed.json")["files"]}
+        check_set({case["case"] for case in cases}, sealed, RECORD + ".cases", "in data/datasets/sealed.json")
+        check_set(set(cases[0]["counts"]), {"dice", *plan["measures"]}, RECORD + ".measures", "by the plan")
         data = self.json("datasets/manifest.json")["cases"]
         groups = groups_of(data, self.json("datasets/split.json").get("near", []))
         check_same(terms["groups"], digest_of(groups), self.entry("seal") + ".groups", "by data/datasets/manifest.json")
@@ -1786,7 +1788,12 @@ class Release:
         return dict(values, counts=list(self.counts.values()).count(0))
 
     def check_gates(self):  # the gates of the registered policy and the built-in ones come out as the pack says
-        gates, values = list(self.by["policy"]["payload"]["policy"]["gates"]), self.gate_values()
+        registered = self.by["policy"]["payload"]["policy"]
+        same = canonical({"policy": registered["signatures"], "gates": registered["gates"]}) == self.files[POLICY]
+        need(same, "%s is not the release policy of entry %d", POLICY, self.by["policy"]["index"])
+        least = any((gate["kind"], gate.get("at_most")) == ("criteria", 0) for gate in registered["gates"])
+        need(least, "%s does not judge the registered acceptance criteria", self.entry("policy"))
+        gates, values = list(registered["gates"]), self.gate_values()
         for kind in ("counts", "source") if "source" in self.prepared else ("counts",):
             listed = any(gate["kind"] == kind for gate in gates)
             gates += [] if listed else [{"id": kind, "kind": kind, "at_most": 0}]
@@ -2209,7 +2216,7 @@ def attempt(check):  # whether a check holds, and its words
     except WrongError as error:
         return False, str(error)
     except KeyError as error:
-        return False, "%s is missing" % error
+        return False, "%s is missing" % error.args[0]
     except Exception as error:
         return False, "something is malformed (%s)" % type(error).__name__
 

@@ -222,10 +222,12 @@ def unique(pairs):  # the fields of an object, none twice
     return fields
 
 
+def whole_number(text):  # an integer; beyond 2^53 the double that RFC 8785 takes it for
+    return int(text) if abs(float(text)) < 1 << 53 else float(text)
+
+
 READER = json.JSONDecoder(
-    object_pairs_hook=unique,
-    parse_int=lambda text: int(text) if abs(float(text)) < 1 << 53 else float(text),  # RFC 8785 knows doubles alone
-    parse_constant=lambda name: need(False, name + " is not JSON"),
+    object_pairs_hook=unique, parse_int=whole_number, parse_constant=lambda name: need(False, name)
 )
 
 
@@ -285,12 +287,10 @@ def multiples(point, zero, add):  # 0 to 15 times 16**i times a point, for each 
 
 
 def both(a, p, b, q, zero, add):  # noqa: PLR0917  a*p + b*q below 2**256, by an addition for each hexadecimal digit
-    places = [
-        (number >> 4 * i & 15, row)
-        for number, point in ((a, p), (b, q))
-        for i, row in enumerate(multiples(point, zero, add))
-    ]
-    return functools.reduce(add, [row[digit] for digit, row in places if digit], zero)
+    terms = []
+    for number, point in ((a, p), (b, q)):
+        terms += [row[number >> 4 * place & 15] for place, row in enumerate(multiples(point, zero, add))]
+    return functools.reduce(add, terms, zero)
 
 
 def ed25519_holds(key, data, signature):  # RFC 8032 section 5.1.7, without cofactor, as OpenSSL does it
@@ -399,9 +399,10 @@ def both_roots(first, second, old, proof, whole=True):  # of a consistency proof
     if first == second and whole:
         return old, old
     need(proof, "the consistency proof is too short")
-    other, left = proof.pop(), fork(second)
+    other = proof.pop()
     if first == second:
         return other, other
+    left = fork(second)
     if first <= left:
         one, two = both_roots(first, left, old, proof, whole)
         return one, node(two, other)
@@ -491,30 +492,19 @@ def log_raw(public):  # raw bytes of the key of a log
 # ---------------------------------------------------------------- forms of records and payloads
 
 # A field is `name`, `name=type` or `name=least whole number`; ? may be missing, ~ may be null, * is a list of such.
+# fmt: off
 TYPES = {
-    "any": lambda value: value,
+    "any": lambda value: value, "key": raw_key, "log-key": log_raw, "note": lambda text: read_note(text.encode("utf-8")),
     "number": lambda value: need(type(value) in {int, float}, "a number that is none"),
     "counts": lambda row: need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin"),
-    "key": raw_key,
-    "log-key": log_raw,
-    "note": lambda text: read_note(text.encode("utf-8")),
-    "bool": bool,
-    "object": dict,
-    "list": list,
-    "text": r"(?s:.*)",
-    "short": r"(?s:.{1,200})",
-    "digest": r"sha256:[0-9a-f]{64}",
-    "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z",
-    "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
-    "commit": r"[0-9a-f]{40,64}",
-    "dvc": r"md5:[0-9a-f]{32}(\.dir)?",
-    "uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
-    "action": r"(?=.{1,64}\Z)[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*",
-    "outcome": "started|completed|failed|refused",
-    "salt": "[A-Za-z0-9+/]{21}[AQgw]==",
-    **{"minivess-%s/%d" % pair: "minivess-%s/%d" % pair for pair in (("entry", 2), ("trust", 2), ("evaluation", 2))},
-    "minivess-attested/1": "minivess-attested/1",
+    "bool": bool, "object": dict, "list": list, "text": r"(?s:.*)", "short": r"(?s:.{1,200})", "digest": r"sha256:[0-9a-f]{64}",
+    "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
+    "commit": r"[0-9a-f]{40,64}", "dvc": r"md5:[0-9a-f]{32}(\.dir)?", "uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "action": r"(?=.{1,64}\Z)[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*", "outcome": "started|completed|failed|refused",
+    "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "attested/1": "minivess-attested/1",
+    **{name: "minivess-" + name for name in ("entry/2", "trust/2", "evaluation/2")},
 }
+# fmt: on
 
 
 def read_forms(text):  # by name: the marks and the type of each field
@@ -528,14 +518,14 @@ def read_forms(text):  # by name: the marks and the type of each field
 
 FORMS = read_forms("""
 entry: body=body signature=text
-body: format=minivess-entry/2 log=text index=0 time=time actor=text key=text action=action outcome=outcome started~=0
+body: format=entry/2 log=text index=0 time=time actor=text key=text action=action outcome=outcome started~=0
     details~=digest payload=object context=context inputs*=artifact outputs*=artifact
 artifact: name=file digest=digest
 context: git_commit~=commit git_dirty~=bool data~=digest dvc~=dvc model~=digest configuration~=digest environment~=digest
     device~=short mlflow_run~=short openlineage_run~=uuid seed~=-9007199254740991
 details: error~=short payload=object salt=salt
 restore: size=0 root=text abandoned*=text reason=short
-trust 2: format=minivess-trust/2 policy=text roots=roots former?*=former release?=rules services?*=holder known?~=note
+trust 2: format=trust/2 policy=text roots=roots former?*=former release?=rules services?*=holder known?~=note
     layout?=1
 trust 1: log_key=log-key people=list witnesses?~=quorum former_log_keys?~=list
 roots: threshold=1 keys*=holder
@@ -551,12 +541,9 @@ chain: ingest=reference validation=reference split=reference seal=reference runs
     evaluation=reference scenarios=reference drill?~=reference looks*=look
 run: run=reference disposition?~=reference
 look: approval=reference evaluation?~=reference
-prepared: layout=2 device=device tool=tool chain=chain source?~=source environment=digest sbom=digest manifest=digest files=1
+prepared: layout=2 device=device tool=tool chain=chain source?~=object environment=digest sbom=digest manifest=digest files=1
 tool: name=short version=short
 device: name=text version=text manufacturer=text intended_use=text safety_class=text
-source: tree=digest folder=text commit~=text git_tree~=text repository~=text submodules*=submodule nested*=text links*=text
-    hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest not_releasable*=short
-submodule: path=text commit=text found~=text clean=bool
 case: case=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
     border_bins*=counts
 measures: dice=overlap cldice?=inside nsd?=within hd95_um?=distance
@@ -566,10 +553,10 @@ inside: predicted_inside=0 predicted=0 reference_inside=0 reference=0
 within: predicted_within=0 predicted=0 reference_within=0 reference=0
 distance: value~=number
 interval: mean=number lower~=number upper~=number n=0 level=number
-record: format=minivess-evaluation/2 model=digest data=digest request=short threshold=number conventions=object
+record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object
     cases*=case aggregates=object baseline=interval conformal_recall~=interval ece=number band_ece=number best=short
     worst=short look=1 looks~=1
-attested: format=minivess-attested/1 tool=tool tree=digest gaps*=gap justified*=justified open_clauses*=text
+attested: format=attested/1 tool=tool tree=digest gaps*=gap justified*=justified open_clauses*=text
     anomalies*=anomaly
 gap: kind=text item=text message=text
 justified: kind=text item=text message=text remark=text
@@ -673,9 +660,8 @@ def read_trust(data):  # a trust file of either format, in one form
 
 
 def read_first_trust(value):  # of version 0.1.0: the key of the log, of whatever name, and people; no release rules
-    former = [
-        (None, log_raw(item["key"]), fit(item["below"], "1", "below")) for item in value.get("former_log_keys") or []
-    ]
+    old = value.get("former_log_keys") or []
+    former = [(None, log_raw(item["key"]), fit(item["below"], "1", "below")) for item in old]
     trust = {"logs": [(None, log_raw(value["log_key"]))], "former": former, "witnesses": {}, "groups": {}, "rules": []}
     trust.update(roots=None, signers=[signer_of(item) for item in value["people"]], known=None, layout=1, quorum="none")
     asked = value.get("witnesses")
@@ -777,13 +763,11 @@ class People:
         return [identity for identity, _, end in self.by_key.values() if end is None]
 
     def same(self, first, second):  # whether two ids are one person: the same id, name or encryption key, ever
-        known = [set(), set()]
-        for identity, _, _ in self.by_key.values():
-            for place, who in enumerate((first, second)):
-                if identity["id"] == who:
-                    known[place] |= {plain_name(identity["name"]), (identity["encryption_key"] or {}).get("key_id")} - {
-                        None
-                    }
+        known = []
+        for who in (first, second):
+            held = [item for item, _, _ in self.by_key.values() if item["id"] == who]
+            keys = {item["encryption_key"]["key_id"] for item in held if item["encryption_key"]}
+            known.append({plain_name(item["name"]) for item in held} | keys)
         return first == second or bool(known[0] & known[1])
 
     def manages(self, actor):  # whether somebody is a root or a release manager
@@ -813,10 +797,10 @@ class People:
             return
         if action == "log.created":
             need(index == 0, "the log is created a second time")
-            self.log_keys, self.roots, self.threshold = (
-                [(0, payload["log_key"])],
+            self.roots, self.threshold, self.log_keys = (
                 payload["roots"],
                 payload["threshold"],
+                [(0, payload["log_key"])],
             )
             self.created, self.demo = (self.roots, self.threshold), all(one.get("demo", False) for one in self.roots)
             for identity in self.roots:
@@ -1019,10 +1003,6 @@ def adopted_table(adopted):  # the actions of the table that an entry names by n
     return table
 
 
-def run_records(artifacts):  # the digests of the run records among some artifacts
-    return {item["digest"] for item in artifacts if item["name"].endswith("/run.json")}
-
-
 def chain_of(chain):  # role and reference of every entry that a release names
     fit(chain, "chain", "the chain")
     need(chain["runs"] and chain["looks"], "a release without runs or looks")
@@ -1059,9 +1039,8 @@ def limits_of_policy(policy):  # the same of a release policy
     yield from (("signatures, %s by %s" % rule[::-1], "at_least", asked.count(rule)) for rule in asked)
     for gate in policy["gates"]:
         names = {"metric": "%(measure)s, %(statistic)s", "baseline": "dice_over_baseline, mean"}
-        yield from (
-            (names.get(gate["kind"], gate["kind"]) % gate, side, gate.get(side)) for side in ("at_least", "at_most")
-        )
+        what = names.get(gate["kind"], gate["kind"]) % gate
+        yield from ((what, side, gate.get(side)) for side in ("at_least", "at_most"))
 
 
 def laxer(old, new):  # the first thing of which a limit became laxer, or None; the strictest of several limits counts
@@ -1072,9 +1051,11 @@ def laxer(old, new):  # the first thing of which a limit became laxer, or None; 
                 kept, pick = found.setdefault((what, side), [None, None]), min if side == "at_most" else max
                 kept[place] = limit if kept[place] is None else pick(kept[place], limit)
     for (what, side), (was, now) in found.items():
-        if was is not None and (
-            now is None or {"at_most": now > was, "at_least": now < was, "equal": now != was}[side]
-        ):
+        if was is None or now is None:
+            fits = was is None
+        else:
+            fits = {"at_most": now <= was, "at_least": now >= was, "equal": now == was}[side]
+        if not fits:
             return what
     return None
 
@@ -1188,9 +1169,8 @@ class Standing:
         if payload.get("root") is not None:
             self.sealed.setdefault(payload["root"], payload["approvers"])
         if manifest:
-            self.seal = self.seals.setdefault(
-                manifest, (body["index"], split, payload.get("root"), payload.get("terms"))
-            )
+            seal = (body["index"], split, payload.get("root"), payload.get("terms"))
+            self.seal = self.seals.setdefault(manifest, seal)
 
     def follow_witness(
         self, body, payload
@@ -1293,9 +1273,7 @@ class Standing:
     def judged_by(self):  # the requests of all looks at the test data in force
         if self.seal is None:
             return []
-        asked = [
-            (index, self.said("request", name)) for index, name in self.approved if ("request", name) in self.first
-        ]
+        asked = [(at, self.said("request", name)) for at, name in self.approved if ("request", name) in self.first]
         return [one for at, one in asked if (one["data"] == self.seal[2] if self.seal[2] else at > self.seal[0])]
 
     def check_plan(
@@ -1446,11 +1424,9 @@ class Standing:
             self.refuse_maker(said["signer"], [model] if model else None, people)
 
 
-FOLLOWED = {
-    "data.seal": Standing.follow_seal,
-    **dict.fromkeys(("identity.witness", "identity.revoked"), Standing.follow_witness),
-}
+FOLLOWED = dict.fromkeys(("identity.witness", "identity.revoked"), Standing.follow_witness)
 FOLLOWED.update(dict.fromkeys(("serving.enrolled", "serving.anchored"), Standing.follow_serving))
+FOLLOWED["data.seal"] = Standing.follow_seal
 
 
 # ---------------------------------------------------------------- layout 2: what a release rests on, and its facts
@@ -1463,14 +1439,20 @@ SUBJECT = """ingest=data/manifest.json validation=data/validation.json split=dat
 calibration=models/calibration.json export=models/model.onnx seal=root criteria=plan policy=policy request=request
 approval=grant"""
 SUBJECT = dict(pair.split("=") for pair in SUBJECT.split())
-READS = """evaluation<export export<calibration export<ensemble calibration<ensemble seal<split calibration<split split<ingest
-validation<ingest"""
-RESTS = """request<criteria request<policy request<export request<calibration request<seal approval<request
-evaluation<request evaluation<approval"""
-READS, RESTS = ([pair.split("<") for pair in text.split()] for text in (READS, READS + " " + RESTS))
+READS = "evaluation<export export<calibration export<ensemble calibration<ensemble seal<split calibration<split split<ingest"
+RESTS = "request<criteria request<policy request<export request<calibration request<seal approval<request"
+READS, RESTS = ([pair.split("<") for pair in text.split()] for text in (READS, RESTS + " evaluation<request"))
+RESTS += [["validation", "ingest"], ["evaluation", "approval"]]
 EVENT_TYPES = {"started": "START", "completed": "COMPLETE", "failed": "FAIL", "refused": "ABORT"}
 UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 """Characters that would change how a line reads."""
+
+
+def about(role, body):  # what an entry in a role is about
+    name, payload = SUBJECT[role], body["payload"]
+    if role == "seal":
+        return payload.get("root")
+    return named(body["outputs"], name) if "/" in name else NAMED[body["action"]][name](payload)
 
 
 def measure(name, counts):  # the value of a measure of one case; None: undefined
@@ -1493,9 +1475,8 @@ def measure(name, counts):  # the value of a measure of one case; None: undefine
 def check_case(case):  # the counts of one case do not contradict one another
     dice, base, bins, border = case["counts"]["dice"], case["baseline"], case["bins"], case["border_bins"]
     conformal, name = case["conformal"] or {"tp": dice["tp"], "fn": dice["fn"]}, case["case"]
-    fits = (
-        all(row[2] <= row[0] and row[1] <= row[0] * 10**6 for row in bins + border) and len(bins) == len(border) == 15
-    )
+    fits = all(row[2] <= row[0] and row[1] <= row[0] * 10**6 for row in bins + border)
+    fits = fits and len(bins) == len(border) == 15
     need(fits, "case %s does not have 15 bins, or one with more positives or probability than voxels", name)
     sizes = {counts["tp"] + counts["fn"] for counts in (dice, base, conformal)} | {sum(row[2] for row in bins)}
     need(len(sizes) == 1, "case %s: the reference has %s voxels in dice, baseline, conformal and bins", name, sizes)
@@ -1566,9 +1547,15 @@ def check_same(stated, found, where, by="by the counts of its cases"):  # number
             need(isinstance(found, list) or name in stated, "%s has no %s", where, name)
             check_same(stated[name], found[name], "%s.%s" % (where, name), by)
     else:
-        texts, number = [canonical_text(stated), canonical_text(found)], type(stated) in {int, float}
-        texts = ["%.6f" % stated, "%.6f" % found] if isinstance(found, float) and number else texts
-        need(texts[0] == texts[1], "%s is %s, and %s %s", where, *texts, by)
+        texts = [
+            "%.6f" % one if isinstance(found, float) and type(one) in {int, float} else one for one in (stated, found)
+        ]
+        same = canonical_text(texts[0]) == canonical_text(texts[1])
+        need(same, "%s is %s, and %s %s", where, *("undefined" if one is None else one for one in texts), by)
+
+
+def check_set(stated, found, where, by):  # names are those that they must be
+    check_same(", ".join(sorted(stated)), ", ".join(sorted(found)), where, by)
 
 
 def figure_text(value):  # a number as gates and the signing text write it
@@ -1599,10 +1586,9 @@ class Release:
     """A release of layout 2: what it rests on, and the facts that follow from its log and its files."""
 
     def __init__(self, pack):
-        self.pack, self.files, self.standing = pack, pack.files, pack.standing
-        self.last, self.earlier = pack.bodies[-1], pack.bodies[:-1]
-        self.prepared, self.model = self.last["payload"], self.last["context"]["model"]
-        self.by, self.runs, self.looks, self.gates = {}, {}, [], []
+        self.pack, self.files, self.standing, self.last = pack, pack.files, pack.standing, pack.bodies[-1]
+        self.earlier, self.prepared, self.model = pack.bodies[:-1], self.last["payload"], self.last["context"]["model"]
+        self.by, self.runs, self.ended, self.looks, self.gates = {}, {}, [], [], []
 
     def json(self, name, form="any"):  # a file of JSON
         return fit(read_json(self.files["data/" + name], "data/" + name), form, "data/" + name)
@@ -1613,225 +1599,159 @@ class Release:
     def done(self, action, before=None):  # the completed entries of an action, in order
         return [b for b in self.earlier[:before] if (b["action"], b["outcome"]) == (action, "completed")]
 
-    def subject(self, role, body):  # what an entry in a role is about
-        about, payload = SUBJECT[role], body["payload"]
-        if role == "seal":
-            return payload.get("root")
-        return named(body["outputs"], about) if "/" in about else NAMED[body["action"]][about](payload)
-
-    def alike(self, role, before):  # the entries before another one that are about the same as that in a role
-        mine = self.subject(role, self.by[role])
-        return [body for body in self.done(ROLES[role], before) if self.subject(role, body) == mine]
+    def subject(self, role):  # what the entry in a role is about
+        return about(role, self.by[role])
 
     def entry(self, role):  # a role and its entry in words
         return "the %s of entry %d" % (role, self.by[role]["index"])
 
-    def check_chain(self):  # every entry that the release rests on is the right one
-        ends, told = (self.last["action"], self.last["outcome"]), "the last entry of the log must be a completed %s"
-        need(
-            ends == ("release.prepare", "completed"),
-            told + ": entry %d is %s (%s)",
-            "release.prepare",
-            self.last["index"],
-            *ends,
-        )
+    def newest(self, role, subject, before):  # the newest completed entry in a role before another, about a subject
+        alike = [body for body in self.done(ROLES[role], before) if about(role, body) == subject]
+        need(alike, "no %s before entry %d is of %s", role, before, subject)
+        return alike[-1]
+
+    def check_chain(self):  # every entry that the release rests on is the newest one that its reader rests on
+        check_same("%(action)s (%(outcome)s)" % self.last, "release.prepare (completed)", "the last entry", "must be")
         fit(self.prepared, "prepared", "release.prepare")
         chain, by, version = self.prepared["chain"], self.by, self.prepared["device"]["version"]
-        by.update({role: self.earlier[chain[role]["index"]] for role in ROLES if chain.get(role)})
-        for role in ("validation", "scenarios", "drill"):
-            newest, mine = self.done(ROLES[role])[-1:], [by[role]] if role in by else []
-            told, indices = (
-                "the release names entry %s as its %s, and %s is the newest",
-                [newest and newest[0]["index"]],
-            )
-            need(newest == mine, told, mine and mine[0]["index"], role, *indices)
-        models = {"export": self.subject("export", by["export"]), "evaluation": by["evaluation"]["context"]["model"]}
-        for role, model in models.items():
+        by["evaluation"], first = self.earlier[chain["evaluation"]["index"]], self.standing.first
+        name = by["evaluation"]["payload"]["request"]
+        by.update(request=first["request", name], approval=first["grant", name])
+        asked, at = by["request"]["payload"]["request"], by["request"]["index"]
+        for role, model in (("evaluation", by["evaluation"]["context"]["model"]), ("request", asked["model"])):
             told = "%s is of model %s, the release is of model %s"
             need(model == self.model, told, self.entry(role), model, self.model)
+        check_same(asked["release"], version, self.entry("request") + ".release", "in the release")
+        by["export"] = self.newest("export", self.model, by["evaluation"]["index"])
+        for role, field in (("criteria", "plan"), ("policy", "policy"), ("seal", "data")):
+            by[role] = self.newest(role, asked[field], at)
         for reader, maker in READS:
-            read, made = named(by[reader]["inputs"], SUBJECT[maker]), self.subject(maker, by[maker])
+            read, where = named(by[reader]["inputs"], SUBJECT[maker]), by[reader]["index"]
+            by.setdefault(maker, self.newest(maker, read, where))
             told = "%s read %s %s, %s made %s"
-            need(made and read == made, told, self.entry(reader), SUBJECT[maker], read, self.entry(maker), made)
+            made = self.subject(maker)
+            need(read == made, told, self.entry(reader), SUBJECT[maker], read, self.entry(maker), made)
+        where = self.entry("request") + ".calibration"
+        check_same(asked["calibration"], self.subject("calibration"), where, "in the log")
+        for role in [one for one in ("validation", "scenarios", "drill") if self.done(ROLES[one])]:
+            by[role] = self.done(ROLES[role])[-1]
+        read = named(by["validation"]["inputs"], SUBJECT["ingest"])
+        check_same(read, self.subject("ingest"), self.entry("validation"), "by " + self.entry("ingest"))
+        for role in set(ROLES) - {"run", "disposition"}:
+            stated, found = [one["index"] if one else None for one in (chain.get(role), by.get(role))]
+            check_same(stated, found, "the %s that the release names" % role, "by the log")
         for role in ("export", "calibration", "ensemble", "split", "ingest", "seal"):
-            mine, index = self.subject(role, by[role]), by[role]["index"]
-            for body in [one for one in self.done(ROLES[role]) if self.subject(role, one) not in {None, mine}]:
+            for body in [one for one in self.done(ROLES[role]) if about(role, one) not in {None, self.subject(role)}]:
                 told = "%s is superseded: the %s of entry %d is of other contents"
-                need(body["index"] < index, told, self.entry(role), role, body["index"])
-        self.follow_runs(run_records(by["ensemble"]["inputs"]))
-        self.check_request(by["request"]["payload"]["request"], version)
-        for reader, maker in RESTS:
-            told = "%s comes before %s, on which it rests"
-            need(by[maker]["index"] < by[reader]["index"], told, self.entry(reader), self.entry(maker))
-            names = {item["name"]: item["digest"] for item in by[reader]["inputs"] if item["name"].startswith("log/")}
-            alike = self.alike(maker, by[reader]["index"])
-            fits = not names or any(names.get("log/%d" % one["index"]) == digest_of(one) for one in alike)
-            need(fits, "%s names %s, and not %s", self.entry(reader), ", ".join(sorted(names)), self.entry(maker))
-        self.check_runs(chain["runs"])
-        self.check_looks(chain["looks"], by["request"]["payload"]["request"])
+                need(body["index"] < by[role]["index"], told, self.entry(role), role, body["index"])
+        for reader, maker in [*READS, *RESTS]:
+            names = [item["name"] for item in by[reader]["inputs"] if item["name"].startswith("log/")]
+            fits = not names or "log/%d" % by[maker]["index"] in names
+            need(fits, "%s names %s, and not %s", self.entry(reader), ", ".join(names), self.entry(maker))
+        self.follow_runs({item["digest"] for item in by["ensemble"]["inputs"]})
+        self.follow_looks(asked)
+        runs = [(run["body"], None if run["member"] else run["disposition"]) for run in self.ended]
+        looks = [(approval, result) for _, approval, result in self.looks]
+        for name, pairs in (("runs", runs), ("looks", looks)):
+            roles = ("run", "disposition") if name == "runs" else ("approval", "evaluation")
+            stated = [[(item.get(role) or {}).get("index") for role in roles] for item in chain[name]]
+            found = [[one and one["index"] for one in pair] for pair in pairs]
+            check_same(stated, found, "chain." + name, "in the log")
         return "release %s rests on %d entries that fit each other" % (version, len(chain_of(chain)))
 
     def follow_runs(self, used):  # every training run, by the entry that began it; one refused at once never began
         for body in self.earlier:
             if body["action"] == "training" and (body["outcome"] != "refused" or body["started"] is not None):
-                made = run_records(body["outputs"]) if body["outcome"] == "completed" else set()
-                run = {
-                    "body": None if body["outcome"] == "started" else body,
-                    "made": made,
-                    "member": bool(made & used),
-                }
-                self.runs[body["index"] if body["started"] is None else body["started"]] = dict(run, disposition=None)
+                made = {item["digest"] for item in body["outputs"]} | ({body["context"]["model"]} - {None})
+                made = made if body["outcome"] == "completed" else set()
+                run = {"body": body, "made": made, "member": bool(made & used), "disposition": None}
+                self.runs[body["index"] if body["started"] is None else body["started"]] = run
             elif (body["action"], body["outcome"]) == ("run.disposition", "completed"):
                 for begun, run in self.runs.items():
-                    if body["payload"]["run"] in {begun, run["body"]["index"] if run["body"] else begun}:
-                        run["disposition"] = body
+                    here = body["payload"]["run"] in {begun, run["body"]["index"]}
+                    run["disposition"] = body if here else run["disposition"]
+        self.ended = [run for run in self.runs.values() if run["body"]["outcome"] in {"completed", "failed"}]
+        for run in self.ended:
+            fits, told = (
+                run["disposition"],
+                "the training run of entry %d is neither in the ensemble nor has a disposition",
+            )
+            need(fits or run["member"] or run["body"]["outcome"] == "failed", told, run["body"]["index"])
         members = [item for item in self.by["ensemble"]["inputs"] if item["name"].endswith("/run.json")]
         need(members, "%s names no run of its members", self.entry("ensemble"))
         for item in members:
-            told = "%s read %s %s, which no completed training made"
-            fits = any(item["digest"] in run["made"] for run in self.runs.values())
-            need(fits, told, self.entry("ensemble"), item["name"], item["digest"])
+            fits = any(item["digest"] in run["made"] for run in self.ended)
+            need(fits, "%s read %s, which no completed training made", self.entry("ensemble"), item["name"])
 
-    def check_request(self, request, version):  # request, approval and evaluation are about this release
-        by, mine = self.by, self.entry("request")
-        roles = {
-            "model": "export",
-            "calibration": "calibration",
-            "data": "seal",
-            "plan": "criteria",
-            "policy": "policy",
-        }
-        wanted = [(what, role, self.subject(role, by[role])) for what, role in roles.items()]
-        wanted.append(("criteria", "criteria", NAMED["criteria.register"]["criteria"](by["criteria"]["payload"])))
-        for what, role, digest in wanted:
-            told, asked = "%s is for the %s %s, %s is of %s", request.get(what)
-            need(asked == digest, told, mine, what, asked, self.entry(role), digest)
-        told = "%s is for release %s, the release is %s"
-        need(request["release"] == version, told, mine, request["release"], version)
-        for role in ("criteria", "policy"):
-            newest = self.alike(role, by["request"]["index"])[-1:]
-            need(newest == [by[role]], "%s was made under another entry than %s", mine, self.entry(role))
-        for role, payload in (
-            ("approval", by["approval"]["payload"]["grant"]),
-            ("evaluation", by["evaluation"]["payload"]),
-        ):
-            told, name = "%s is of request %s, %s is %s", payload["request"]
-            need(name == request["id"], told, self.entry(role), name, mine, request["id"])
-
-    def check_runs(self, listed):  # every run that ended is listed once, in order, with what became of it
-        ended = [run for run in self.runs.values() if run["body"] and run["body"]["outcome"] != "refused"]
-        ended, indices = {run["body"]["index"]: run for run in ended}, [item["run"]["index"] for item in listed]
-        odd = sorted(set(indices) ^ set(ended)) or indices
-        need(indices == list(ended), "the release does not list every training run once, in order: entry %d", odd[0])
-        for item in listed:
-            run, disposition, index = ended[item["run"]["index"]], item.get("disposition"), item["run"]["index"]
-            if disposition:
-                about = self.earlier[disposition["index"]]["payload"]["run"]
-                fits = run in (ended.get(about), self.runs.get(about)) and disposition["index"] > index
-                told = "the disposition of entry %d is not of the training of entry %d"
-                need(fits, told, disposition["index"], index)
-            fits = disposition or run["member"] or run["body"]["outcome"] != "completed"
-            need(fits, "the training run of entry %d is neither in the ensemble nor has a disposition", index)
-
-    def check_looks(self, listed, mine):  # every look with its first result; the newest of this release counts
-        results, first, used = {}, self.standing.first, self.by["evaluation"]["index"]
-        for body in self.done("evaluation"):
-            results.setdefault(body["payload"]["request"], body)
+    def follow_looks(self, asked):  # every look with its first result; the newest one of this release and model counts
+        first, used = self.standing.first, self.by["evaluation"]["index"]
         for name in [one for one in dict.fromkeys(self.standing.looks) if ("grant", one) in first]:
-            self.looks.append((first["request", name]["payload"]["request"], first["grant", name], results.get(name)))
-        found = [(approval["index"], result["index"] if result else None) for _, approval, result in self.looks]
-        told = [(item["approval"]["index"], (item.get("evaluation") or {}).get("index")) for item in listed]
-        odd = min([one for one, _ in set(found) ^ set(told)] or [told[0][0]])
-        need(found == told, "the release does not list every look with its result, in order: entry %d", odd)
-        for request, approval, result in self.looks:
-            same = (request["release"], request["model"]) == (mine["release"], self.model)
+            approval, result, request = (
+                first["grant", name],
+                first.get(("result", name)),
+                self.standing.said("request", name),
+            )
+            self.looks.append((request, approval, result))
+            same = (request["release"], request["model"]) == (asked["release"], self.model)
             if result and same and approval["index"] >= self.by["approval"]["index"]:
                 told = "the release names the evaluation of entry %d, and that of entry %d counts"
                 need(result["index"] == used, told, used, result["index"])
 
     def check_files(self):  # every file is of the layout, as its entry made it, and bound by the last entry
         name, there, lines, members = "data/verify/layout-2.json", set(), [], {}
-        need(sha256(self.files[name]) == LAYOUT_2, "%s is not the published table", name)
+        check_same(sha256(self.files[name]), LAYOUT_2, name, "as published")
         for run in [run for run in self.runs.values() if run["member"]]:
             members.update((item["name"], item["digest"]) for item in run["body"]["outputs"])
         table = self.json("verify/layout-2.json")["files"]
         rows = [(re.compile(re.escape("data/" + row["file"]).replace("\\*", "(.+)")), row) for row in table]
         for name in sorted(name for name in self.files if name.startswith("data/")):
-            found, digest = (
-                [(form.fullmatch(name), row) for form, row in rows if form.fullmatch(name)],
-                sha256(self.files[name]),
-            )
+            found = [(form.fullmatch(name), row) for form, row in rows if form.fullmatch(name)]
             need(found, "%s is no file of layout 2", name)
-            match, row = found[0]
+            (match, row), digest = found[0], sha256(self.files[name])
             there.add(row["file"])
             lines += [] if name.startswith(("data/audit/", "data/lineage/")) else ["%s  %s\n" % (digest[7:], name[5:])]
             if "made_by" in row:
                 role, output = row["made_by"], row["output"].replace("*", match[1] if match.re.groups else "")
                 made = members.pop(output, None) if role == "run" else named(self.by[role]["outputs"], output)
-                told = "a member" if role == "run" else self.entry(role)
-                need(made == digest, "%s is %s, %s made %s as %s", name, digest, told, output, made)
+                check_same(digest, made, name, "by " + ("a member" if role == "run" else self.entry(role)))
         missing = [row["file"] for row in table if row["count"] != "any" and row["file"] not in there]
         missing += [name for name in members if name.endswith("/run.json")]
         need(not missing, "data/%s is missing", ", data/".join(missing))
-        stated, digest = (self.prepared["files"], self.prepared["manifest"]), sha256("".join(lines).encode("utf-8"))
-        told = (
-            "the %d files of the pack have the manifest %s, the release was prepared with %d files and the manifest %s"
-        )
-        need((len(lines), digest) == stated, told, len(lines), digest, *stated)
-        name, registered = "data/bom/sbom.cdx.json", self.by["policy"]["payload"]["policy"]
-        need(sha256(self.files[name]) == self.prepared["sbom"], "%s is another one than was prepared", name)
-        same = canonical({"policy": registered["signatures"], "gates": registered["gates"]}) == self.files[POLICY]
-        need(same, "%s is not the release policy of entry %d", POLICY, self.by["policy"]["index"])
-        least = any((gate["kind"], gate.get("at_most")) == ("criteria", 0) for gate in registered["gates"])
-        need(least, "%s does not judge the registered acceptance criteria", self.entry("policy"))
+        found = {"files": len(lines), "manifest": sha256("".join(lines).encode("utf-8"))}
+        found["sbom"] = sha256(self.files["data/bom/sbom.cdx.json"])
+        check_same({name: self.prepared[name] for name in found}, found, "the preparation", "by the files of the pack")
         return "%d files of layout 2, each bound by the last entry" % len(lines)
 
     def check_figures(self):  # the figures of the evaluation follow from the counts of its cases
-        entry, plan, request = (
-            self.by["evaluation"],
-            self.by["criteria"]["payload"]["plan"],
-            self.by["request"]["payload"]["request"],
-        )
-        terms, record = self.by["seal"]["payload"]["terms"], self.json(RECORD[5:], "record")
-        cases, self.record, name = record["cases"], record, RECORD
-        need(cases and len({case["case"] for case in cases}) == len(cases), "%s has no case, or one twice", name)
+        said, plan = self.by["evaluation"]["payload"], self.by["criteria"]["payload"]["plan"]
+        request, terms = self.by["request"]["payload"]["request"], self.by["seal"]["payload"]["terms"]
+        self.record = record = self.json(RECORD[5:], "record")
+        cases, log = record["cases"], {"model": self.model, "data": request["data"], "request": request["id"]}
+        need(cases and len({case["case"] for case in cases}) == len(cases), "%s has no case, or one twice", RECORD)
         alike = {(tuple(sorted(case["counts"])), case["conformal"] is None) for case in cases}
-        need(len(alike) == 1, "%s has cases with other counts than the rest", name)
-        expected = {
-            "model": self.model,
-            "data": request["data"],
-            "request": request["id"],
-            "look": entry["payload"].get("look", 1),
-        }
-        expected.update(looks=terms["looks"], conventions=plan["conventions"], threshold=plan["mask_threshold"])
-        check_same({key: record.get(key) for key in expected}, expected, name, "by the log")
-        check_same(sorted(cases[0]["counts"]), sorted({"dice", *plan["measures"]}), name + ".measures", "by the plan")
-        sealed = sorted({item["case"] for item in self.json("datasets/sealed.json")["files"]})
-        check_same(sorted(case["case"] for case in cases), sealed, name + ".cases", "in data/datasets/sealed.json")
+        need(len(alike) == 1, "%s has cases with other counts than the rest", RECORD)
+        log.update(look=said.get("look", 1), looks=terms["looks"])
+        log.update(conventions=plan["conventions"], threshold=plan["mask_threshold"])
+        check_same({key: record.get(key) for key in log}, log, RECORD, "by the log")
+        sealed = {item["case"] for item in self.json("datasets/sealed.json")["files"]}
+        check_set({case["case"] for case in cases}, sealed, RECORD + ".cases", "in data/datasets/sealed.json")
+        check_set(set(cases[0]["counts"]), {"dice", *plan["measures"]}, RECORD + ".measures", "by the plan")
         data = self.json("datasets/manifest.json")["cases"]
-        groups, subjects = (
-            groups_of(data, self.json("datasets/split.json").get("near", [])),
-            {one["id"]: one["subject"] for one in data},
-        )
-        told = "the cases of data/datasets/manifest.json are in other groups than %s fixed"
-        need(digest_of(groups) == terms["groups"], told, self.entry("seal"))
+        groups = groups_of(data, self.json("datasets/split.json").get("near", []))
+        check_same(terms["groups"], digest_of(groups), self.entry("seal") + ".groups", "by data/datasets/manifest.json")
+        subjects = {one["id"]: one["subject"] for one in data}
         for figure in record["aggregates"].values():
-            fit(figure, "interval", name + ".aggregates")
+            fit(figure, "interval", RECORD + ".aggregates")
         for case in cases:
             check_case(case)
-            fits = (case["subject"], case["group"]) == (subjects[case["case"]], groups[case["case"]])
-            need(fits, "%s: case %s is of another subject or group than in the data set", name, case["case"])
+            name, where = case["case"], "%s: case %s" % (RECORD, case["case"])
+            check_same([case["subject"], case["group"]], [subjects[name], groups[name]], where, "in the data set")
         self.figures = figures_of(cases, plan, self.standing.level_of(request["data"], record["look"]))
-        check_same({key: record.get(key) for key in self.figures}, self.figures, name)
+        check_same({key: record.get(key) for key in self.figures}, self.figures, RECORD)
         self.outcomes = [self.judged(one) for one in self.by["criteria"]["payload"]["criteria"]]
-        expected = {
-            "request": request["id"],
-            "cases": len(cases),
-            "aggregates": self.figures["aggregates"],
-            "look": record["look"],
-        }
-        expected.update(baseline_dice=self.figures["baseline"]["mean"], criteria=self.outcomes)
-        check_same(entry["payload"], expected, self.entry("evaluation"))
+        found = {"request": request["id"], "cases": len(cases), "aggregates": self.figures["aggregates"]}
+        found.update(look=record["look"], baseline_dice=self.figures["baseline"]["mean"], criteria=self.outcomes)
+        check_same(said, found, self.entry("evaluation"))
         return "the figures follow from the counts of %d cases" % len(cases)
 
     def statistic(self, name, statistic):  # of an aggregate; undefined where it is undefined in one case
@@ -1846,60 +1766,48 @@ class Release:
 
     def gate_values(self):  # the exact figure of each kind of gate; None: not known
         self.attested, risks = self.json("release/attested.json", "attested"), self.json("release/risks.json", "risks")
-        results, items = (
-            self.json("verification/results.json")["results"],
-            self.json("traceability/data/trace.json")["items"],
-        )
-        levels = {risk["id"]: level_of(risks["plan"], risk["residual"]) for risk in risks["risks"]}
+        results = self.json("verification/results.json")["results"]
+        items, plan = self.json("traceability/data/trace.json")["items"], risks["plan"]
+        levels = {risk["id"]: level_of(plan, risk["residual"]) for risk in risks["risks"]}
         need(len(levels) == len(risks["risks"]), "data/release/risks.json has a risk twice")
-        accepted = {level["name"] for level in risks["plan"]["levels"] if level["acceptable"]}
-        self.open_risks = [
-            one["id"] for one in risks["risks"] if levels[one["id"]] not in accepted and one["benefit"] is None
-        ]
-        names, cases, dice = (
-            [one["name"] for one in risks["plan"]["levels"]],
-            self.record["cases"],
-            self.figures["aggregates"].get("dice"),
-        )
+        refused = [level["name"] for level in plan["levels"] if not level["acceptable"]]
+        refused = [one["id"] for one in risks["risks"] if levels[one["id"]] in refused and one["benefit"] is None]
+        names, cases, self.open_risks = [one["name"] for one in plan["levels"]], self.record["cases"], refused
         self.levels = ", ".join("%d %s" % (list(levels.values()).count(name), name) for name in names)
         self.counts = {"cases": len(cases), "groups": len({case["group"] for case in cases})}
         self.counts["requirements"] = sum(item["kind"] == "software-requirement" for item in items)
         self.counts.update(risks=len(levels), controls=len(risks["controls"]), scenarios=len(results))
-        return {
-            "baseline": dice["mean"] - self.figures["baseline"]["mean"] if dice else None,
-            "calibration": self.figures["ece"],
-            "parity": self.json("models/export.json")["max_abs_difference"],
-            "criteria": sum(not one["met"] for one in self.outcomes),
-            "test-set": len(self.standing.looks),
-            "runs": sum(not run["member"] and not run["disposition"] for run in self.runs.values()),
-            "risk": len(self.open_risks),
-            "scenarios": sum(one["outcome"] != "passed" for one in results) if results else None,
-            "lineage": len(self.events(self.earlier)[1]),
-            "counts": list(self.counts.values()).count(0),
-            "trace": len(self.attested["gaps"]),
-            "source": len(self.reasons()) if self.prepared.get("source") else None,
-        }
+        values = {"calibration": self.figures["ece"], "trace": len(self.attested["gaps"]), "risk": len(self.open_risks)}
+        values["baseline"] = self.figures["aggregates"]["dice"]["mean"] - self.figures["baseline"]["mean"]
+        values["parity"] = self.json("models/export.json")["max_abs_difference"]
+        values["criteria"] = sum(not one["met"] for one in self.outcomes)
+        values["runs"] = sum(not run["member"] and not run["disposition"] for run in self.runs.values())
+        values["scenarios"] = sum(one["outcome"] != "passed" for one in results) if results else None
+        values["source"] = len(self.reasons()) if self.prepared.get("source") else None
+        values.update({"test-set": len(self.standing.looks), "lineage": len(self.events(self.earlier)[1])})
+        return dict(values, counts=list(self.counts.values()).count(0))
 
     def check_gates(self):  # the gates of the registered policy and the built-in ones come out as the pack says
-        policy, values = self.by["policy"]["payload"]["policy"]["gates"], self.gate_values()
-        built_in = [kind for kind in ("counts", "source") if kind not in [gate["kind"] for gate in policy]]
-        built_in = [kind for kind in built_in if kind != "source" or "source" in self.prepared]
-        for gate in [*policy, *({"id": kind, "kind": kind, "at_most": 0} for kind in built_in)]:
+        registered = self.by["policy"]["payload"]["policy"]
+        same = canonical({"policy": registered["signatures"], "gates": registered["gates"]}) == self.files[POLICY]
+        need(same, "%s is not the release policy of entry %d", POLICY, self.by["policy"]["index"])
+        least = any((gate["kind"], gate.get("at_most")) == ("criteria", 0) for gate in registered["gates"])
+        need(least, "%s does not judge the registered acceptance criteria", self.entry("policy"))
+        gates, values = list(registered["gates"]), self.gate_values()
+        for kind in ("counts", "source") if "source" in self.prepared else ("counts",):
+            listed = any(gate["kind"] == kind for gate in gates)
+            gates += [] if listed else [{"id": kind, "kind": kind, "at_most": 0}]
+        for gate in gates:
             least, kind = gate.get("at_least") is not None, gate["kind"]
             value = self.statistic(gate["measure"], gate["statistic"]) if kind == "metric" else values[kind]
             limit = gate["at_least" if least else "at_most"]
             margin = None if value is None else value - limit if least else limit - value
-            outcome = {
-                "id": gate["id"],
-                "kind": kind,
-                "basis": "attested" if kind in {"trace", "source"} else "derived",
-            }
+            outcome = {"id": gate["id"], "kind": kind, "passed": margin is not None and margin >= 0}
             outcome.update(value=figure_text(value), limit=figure_text(limit), margin=figure_text(margin))
-            outcome.update(comparison="at least" if least else "at most", passed=margin is not None and margin >= 0)
-            self.gates.append(outcome)
+            outcome["basis"] = "attested" if kind in {"trace", "source"} else "derived"
+            self.gates.append(dict(outcome, comparison="at least" if least else "at most"))
         stated = parse(self.files[GATES], GATES)
-        ids = [[gate["id"] for gate in gates] for gates in (stated, self.gates)]
-        need(ids[0] == ids[1], "%s has the gates %s, the policy has %s", GATES, *map(", ".join, ids))
+        check_same([gate["id"] for gate in stated], [gate["id"] for gate in self.gates], GATES, "by the policy")
         for said, found in zip(stated, self.gates):  # noqa: B905  as many
             check_same(said, found, "%s: the gate %s" % (GATES, found["id"]), "by the release")
         failed = [gate["id"] for gate in self.gates if not gate["passed"] and gate["kind"] != "source"]
@@ -1921,8 +1829,7 @@ class Release:
 
     def check_lineage(self):  # one event for each entry with a run, of its outcome, and no other
         left, missing = self.events(self.pack.bodies)
-        for number, (run, kind) in left[:1]:
-            need(not left, "%s:%d has no entry in the log: %s of run %s", EVENTS, number, kind, run)
+        need(not left, "%s:%s has no entry in the log: %s", EVENTS, left and left[0][0], left and left[0][1])
         need(not missing, "entry %s has no event of its outcome in %s", missing and missing[0], EVENTS)
         return "%d lineage events, each of the run and outcome of its entry" % self.files[EVENTS].count(b"\n")
 
@@ -1936,38 +1843,28 @@ class Release:
         return "the text that was shown to the signers follows from the release"
 
     def text_of_release(self):  # lines of the signing text: device, gates, figures and criteria
-        device, record, aggregates = self.prepared["device"], self.record, self.figures["aggregates"]
+        device, record = self.prepared["device"], self.record
         yield from ("MiniVess signing text, layout 2", "Device: %(name)s %(version)s" % device)
         yield from ("Manufacturer: %(manufacturer)s" % device, "Safety class: %(safety_class)s" % device)
         yield from ("Log: " + self.pack.origin, *("NOT RELEASABLE: " + reason for reason in self.reasons()), "")
         yield "Gates: %d of %d pass" % (sum(gate["passed"] for gate in self.gates), len(self.gates))
         for gate in self.gates:
-            shown = {**gate, "word": "ok" if gate["passed"] else "FAIL"}
-            shown.update({name: gate[name] or "unknown" for name in ("value", "margin")})
-            yield (
-                "%(word)s %(id)s (%(kind)s, %(basis)s): %(value)s, %(comparison)s %(limit)s, margin %(margin)s" % shown
+            told = "%s %s (%s, %s): %s, %s %s, margin %s"
+            head = ("ok" if gate["passed"] else "FAIL", gate["id"], gate["kind"], gate["basis"])
+            yield told % (
+                *head,
+                gate["value"] or "unknown",
+                gate["comparison"],
+                gate["limit"],
+                gate["margin"] or "unknown",
             )
-        level, mode = self.figures["baseline"]["level"] * 100, self.by["approval"]["payload"]["grant"].get("mode")
-        yield "Evaluation: look %d of %d, %s, intervals of level %.4g %%" % (
-            record["look"],
-            record["looks"],
-            mode,
-            level,
-        )
-        for name, one in sorted(aggregates.items()):
-            defined = (
-                [case for case in record["cases"] if measure(name, case["counts"].get(name, {"value": 0})) is not None]
-                if name in record["cases"][0]["counts"]
-                else record["cases"]
-            )
-            texts = [
-                figure_text(one["mean"]),
-                known(one["lower"]),
-                known(one["upper"]),
-                one["n"],
-                len({case["group"] for case in defined}),
-            ]
-            yield "%s: mean %s, interval %s to %s, %d cases, %d groups" % (name, *texts)
+        told = "Evaluation: look %d of %d, %s, intervals of level %.4g %%"
+        mode = self.by["approval"]["payload"]["grant"]["mode"]
+        yield told % (record["look"], record["looks"], mode, self.figures["baseline"]["level"] * 100)
+        for name, one in sorted(self.figures["aggregates"].items()):
+            groups = {case["group"] for case in record["cases"] if case["counts"].get(name) != {"value": None}}
+            told = (name, known(one["mean"]), known(one["lower"]), known(one["upper"]), one["n"], len(groups))
+            yield "%s: mean %s, interval %s to %s, %d cases, %d groups" % told
         yield "Criteria registered at entry %d" % self.by["criteria"]["index"]
         for one in self.outcomes:
             met = "met" if one["met"] else "not met"
@@ -1986,41 +1883,32 @@ class Release:
             shown["result"] = "evaluated at entry %d" % result["index"] if result else "no result"
             told = "look %(look)d (entry %(entry)d): %(id)s for release %(release)s, requested by %(requester)s, "
             yield (told + "approved by %(approver)s, %(mode)s, %(result)s") % shown
-        ended = [run for run in self.runs.values() if run["body"] and run["body"]["outcome"] != "refused"]
-        yield "Training runs: %d" % len(ended)
-        for run in ended:
+        yield "Training runs: %d" % len(self.ended)
+        for run in self.ended:
             said = "%(verdict)s: %(reason)s" % run["disposition"]["payload"] if run["disposition"] else "failed"
             yield "run entry %d: %s" % (run["body"]["index"], "member" if run["member"] else said)
         yield from ("Residual risk: " + self.levels, "Not acceptable: " + (", ".join(self.open_risks) or "none"))
         yield "Counts: " + ", ".join("%d %s" % (count, name) for name, count in self.counts.items())
-        sizes, ids = (
-            {name: len(self.attested[name]) for name in self.attested},
-            [one["id"] for one in self.attested["anomalies"]],
-        )
+        sizes = {name: len(listed) for name, listed in self.attested.items()}
         yield "Open clauses (attested): %(open_clauses)d" % sizes
         yield "Open gaps (attested): %(gaps)d; justified: %(justified)d" % sizes
-        yield "Known anomalies (attested): %d%s" % (len(ids), ": " + ", ".join(ids) if ids else "")
+        ids = ", ".join(one["id"] for one in self.attested["anomalies"])
+        yield "Known anomalies (attested): %d%s" % (sizes["anomalies"], ": " + ids if ids else "")
         yield "Waivers: none"
-        ends = {"criteria": ("criteria", by["request"]["index"]), "approval": ("approval", by["evaluation"]["index"])}
-        for name, (role, end) in {**ends, "result": ("evaluation", len(self.earlier))}.items():
+        ends = (("criteria", "criteria", by["request"]["index"]), ("approval", "approval", by["evaluation"]["index"]))
+        for name, role, end in (*ends, ("result", "evaluation", None)):
             index = by[role]["index"]
-            seen = [
-                one
-                for one in self.done("time.attested", end)
-                if one["index"] > index and one["payload"]["size"] > index
-            ]
-            whose = "attested at entry %d" % seen[0]["index"] if seen else "the machine's own time"
+            later = [one for one in self.done("time.attested", end) if one["index"] > index]
+            seen = [one["index"] for one in later if one["payload"]["size"] > index]
+            whose = "attested at entry %d" % seen[0] if seen else "the machine's own time"
             yield "Time of %s: entry %d, %s, %s" % (name, index, by[role]["time"], whose)
-        digests = {"model": self.model, "calibration": request["calibration"], "request": digest_of(request)}
-        digests.update(
-            evaluation=named(by["evaluation"]["outputs"], RECORD[5:]), seal=request["data"], sbom=self.prepared["sbom"]
-        )
-        digests.update(results=named(by["scenarios"]["outputs"], "verification/results.json"), plan=request["plan"])
-        digests.update(criteria=request["criteria"], policy=request["policy"], environment=self.prepared["environment"])
-        digests["source"] = (self.prepared.get("source") or {}).get("git_tree") or "none"
-        yield "Digests"
-        order = "model calibration evaluation request criteria plan policy seal results sbom environment source"
-        yield from ("%s %s" % (name, digests[name]) for name in order.split())
+        yield from ("Digests", "model " + self.model, "calibration " + request["calibration"])
+        yield from ("evaluation " + named(by["evaluation"]["outputs"], RECORD[5:]), "request " + digest_of(request))
+        yield from ("%s %s" % (name, request[name]) for name in ("criteria", "plan", "policy"))
+        results = named(by["scenarios"]["outputs"], "verification/results.json")
+        yield from ("seal " + request["data"], "results " + results)
+        yield from ("sbom " + self.prepared["sbom"], "environment " + self.prepared["environment"])
+        yield "source " + ((self.prepared.get("source") or {}).get("git_tree") or "none")
 
 
 # ---------------------------------------------------------------- the pack
@@ -2146,10 +2034,8 @@ class Pack:
         elif action == "test-set.approve":
             grant = payload["grant"]
             need(before("request", grant["request"]), "approves what was not requested before")
-            said, asked = (
-                open_envelope(grant["envelope"], self.people, index),
-                standing.said("request", grant["request"]),
-            )
+            asked = standing.said("request", grant["request"])
+            said = open_envelope(grant["envelope"], self.people, index)
             need(said["signer"] == grant["approver"] != asked["requester"], "not approved by another person")
             need(digest_of(asked) in [item["digest"] for item in said["subjects"]], "approves another request")
             approved.add(grant["request"])
@@ -2262,10 +2148,8 @@ class Pack:
         held = parse(extra or b"", name)
         need(isinstance(held, dict) and set(held) == {"consistency", "entry"}, name + " does not hold its entry")
         entry, proof = fit(held["entry"], "entry", name), [unbase64(item) for item in held["consistency"]]
-        body, told = (
-            entry["body"],
-            [entry["body"][field] for field in ("index", "log", "actor", "key", "action", "outcome")],
-        )
+        body = entry["body"]
+        told = [body[field] for field in ("index", "log", "actor", "key", "action", "outcome")]
         need(size <= index < later, "%s: entry %d is not between those of the pack and of its checkpoint", name, index)
         fits = continues(size, later, proof, read_note(self.files[CHECKPOINT])[3], root)
         need(fits, "%s: its log does not continue that of the pack", name)
@@ -2332,7 +2216,7 @@ def attempt(check):  # whether a check holds, and its words
     except WrongError as error:
         return False, str(error)
     except KeyError as error:
-        return False, "%s is missing" % error
+        return False, "%s is missing" % error.args[0]
     except Exception as error:
         return False, "something is malformed (%s)" % type(error).__name__
 
@@ -2376,11 +2260,8 @@ class Judgement:
         if reasons:
             return "NOT RELEASABLE", "every check passed; " + ", ".join(reasons), 1
         enough = not old + rules or (not rules and layout is not None and self.pack.layout >= layout)
-        return (
-            "LIMITED" if old + rules else "VERIFIED",
-            "; ".join(["every check passed", *old, *rules]),
-            0 if enough else 1,
-        )
+        words = "; ".join(["every check passed", *old, *rules])
+        return "LIMITED" if old + rules else "VERIFIED", words, 0 if enough else 1
 
 
 def main(arguments):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from minivess.compliance.release.chain import JudgedChain, check_chain, propose_chain
+from minivess.compliance.release.gates import stopping
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import Reason, RefusedError
 from minivess.foundation.implements import implements
@@ -30,11 +31,13 @@ class ReleaseCheck:
     """What is missing besides gates."""
     first_missing: str | None
     """The command of the first step before a release that was not done; None: all were."""
+    demo: bool = False
+    """Whether the log is one of a demonstration, in which the gate `source` stops nothing."""
 
     @property
     def failing(self) -> tuple[GateResult, ...]:
-        """The gates that fail."""
-        return tuple(gate for gate in self.gates if not gate.passed)
+        """The gates that stop the release."""
+        return stopping(self.gates, demo=self.demo)
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -91,7 +94,8 @@ def check_release(services: Services, release: ReleaseFacts | None = None) -> Re
         for one in unannounced(services)
     )
     step = known.inputs(services).first_missing("release")
-    return ReleaseCheck(gates, chain, tuple(further), None if step.name == "release" else step.line)
+    first = None if step.name == "release" else step.line
+    return ReleaseCheck(gates, chain, tuple(further), first, demo=known.log.register.demo)
 
 
 def _chain(services: Services, known: ReleaseFacts) -> JudgedChain:

@@ -34,6 +34,7 @@ def test_a_true_pack_is_verified() -> None:
         "layout",
         "chain",
         "files",
+        "source",
         "figures",
         "gates",
         "signing text",

@@ -1,0 +1,1 @@
+"""What git knows about a source folder: its repository, its files, its changes."""

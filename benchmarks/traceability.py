@@ -121,12 +121,12 @@ def beside(folder: Path, count: int, tools: str | None) -> None:
 def plugin(folder: Path) -> None:
     """What recording results adds to 5,000 trivial tests: the median of pairs run in turn, for the machine's speed drifts."""
     base = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
-    recorded = [*base, "--evidence-results", "results.json", "--evidence-tester", "benchmark"]
+    recorded = [*base, "--evidence-results", "evidence/results.json", "--evidence-tester", "benchmark"]
     pairs = [(timed(base, folder, 1)[0], timed(recorded, folder, 1)[0]) for _ in range(PAIRS)]
     row("plugin: 5,000 trivial tests without recording, CPU s", f"{median(without for without, _ in pairs):.1f}")
     overhead = median(recording / without for without, recording in pairs) - 1
     row(f"plugin: overhead of recording, median of {PAIRS} pairs", f"{overhead * 100:.1f} %", "< 10 %")
-    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    results = json.loads((folder / "evidence/results.json").read_text(encoding="utf-8"))
     if len(results["results"]) != 5000:
         raise SystemExit("the plugin did not record every test")
 

@@ -58,3 +58,9 @@ Feature: Changes
     Then the difference from the baseline "v1" is the statement of "UN-01"
     And the baseline "v1" cannot be taken again
     And no baseline is taken of a tree that differs from its commit
+
+  @REQ-068
+  Scenario: A tree below the root of its repository can be compared
+    Given the tree is below the root of a repository and committed
+    When the statement of "UN-01" changes
+    Then "minivess trace diff HEAD" lists the change of "UN-01", with and without a log

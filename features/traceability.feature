@@ -127,3 +127,24 @@ Feature: Traceability
     Given a hazard "HAZ-02" that leads to no risk
     When the trace check runs
     Then it reports "missing-link" of "HAZ-02" at "risk/more.yaml:2"
+
+  @REQ-220
+  Scenario Outline: A tree without any item of a kind does not pass the check
+    Given the tree has no <kind>
+    When the trace check runs
+    Then it reports "nothing-to-check" of "<kind>" at "<folder>:1"
+    And "minivess trace check" ends with exit code 1 and says "there is no <one> in <folder>/"
+
+    Examples:
+      | kind         | one          | folder       |
+      | requirements | requirement  | requirements |
+      | risks        | risk         | risk         |
+      | controls     | risk control | risk         |
+      | scenarios    | scenario     | features     |
+
+  @REQ-220
+  Scenario: An empty tree cannot be justified
+    Given the tree has no requirements
+    And a justification of "nothing-to-check requirements"
+    When the trace check runs
+    Then it refuses at "requirements/justifications.yaml:2" because it "cannot be justified: write what is missing"

@@ -6,9 +6,10 @@ import gc
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,9 @@ sys.dont_write_bytecode = False
 # No test touches the profile of whoever runs it, not even while test files are imported.
 _SESSION_PROFILE = tempfile.TemporaryDirectory(prefix="minivess-tests-")
 os.environ["XDG_DATA_HOME"] = _SESSION_PROFILE.name
+
+collect_ignore = ["fixtures"]
+"""Projects in there have tests of their own, which run in copies."""
 
 # Collecting makes hundreds of thousands of objects that all stay: the collector would look through them again and again.
 gc.disable()
@@ -69,15 +73,21 @@ def remembered_source_tree() -> Iterator[None]:
 
     No test changes this tree. Trees that tests make themselves are asked about each time.
     """
-    tree, ask = Path(__file__).resolve().parents[1], provenance._git
+    tree = Path(__file__).resolve().parents[1]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("git", "repository_of"):
+            patch.setattr(provenance, name, _remembered_for(tree, getattr(provenance, name)))
+        yield
+
+
+def _remembered_for(tree: Path, ask: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a folder that asks about one folder once."""
     remembered = cache(lambda *arguments: ask(tree, *arguments))
 
-    def answer(folder: Path, *arguments: str) -> bytes | None:
+    def answer(folder: Path, *arguments: str) -> Any:
         return remembered(*arguments) if folder == tree else ask(folder, *arguments)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(provenance, "_git", answer)
-        yield
+    return answer
 
 
 @pytest.fixture(scope="module", autouse=True)

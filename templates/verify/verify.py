@@ -541,9 +541,13 @@ chain: ingest=reference validation=reference split=reference seal=reference runs
     evaluation=reference scenarios=reference drill?~=reference looks*=look
 run: run=reference disposition?~=reference
 look: approval=reference evaluation?~=reference
-prepared: layout=2 device=device tool=tool chain=chain source?~=object environment=digest sbom=digest manifest=digest files=1
+prepared: layout=2 device=device tool=tool chain=chain source=source environment=digest sbom=digest manifest=digest files=1
 tool: name=short version=short
 device: name=text version=text manufacturer=text intended_use=text safety_class=text
+source: tree=digest folder=text commit~=text git_tree~=text repository~=text submodules*=submodule nested*=text links*=text
+    hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0
+    not_releasable*=short
+submodule: path=text commit=text found~=text clean=bool
 case: case=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
     border_bins*=counts
 measures: dice=overlap cldice?=inside nsd?=within hd95_um?=distance
@@ -940,7 +944,7 @@ device | person | evaluation references | evaluation: request cases aggregates b
 device | release-manager | promotion | model.promote: model stage reason
 device | release-manager | registration references | policy.register: policy
 device | release-manager | build | release.build: version tag_manifest gates files
-device | release-manager | references preparation | release.prepare: layout device tool chain environment sbom manifest
+device | release-manager | references preparation | release.prepare: layout device tool chain source environment sbom manifest
     files
 device | person | signature | release.sign: version tag_manifest envelope
 device | independent-reviewer custodian | approval references | test-set.approve: grant
@@ -1594,7 +1598,31 @@ class Release:
         return fit(read_json(self.files["data/" + name], "data/" + name), form, "data/" + name)
 
     def reasons(self):  # why nothing may be released from the source tree
-        return (self.prepared.get("source") or {"not_releasable": []})["not_releasable"]
+        return self.prepared["source"]["not_releasable"]
+
+    def check_source(self):  # the state of the source tree agrees with itself, with the results and with the diff
+        state, results = self.prepared["source"], self.json("verification/results.json", "any")
+        loaded, diff = results.get("loaded"), self.files.get("data/source/uncommitted.diff")
+        others = [one for one in state["submodules"] if one["found"] != one["commit"] or not one["clean"]]
+        found = {
+            "no repository": state["repository"] is not None,
+            "no commit": state["repository"] is None and state["commit"] is None,
+            "uncommitted changes": state["changes"] > 0,
+            "submodule not at its recorded commit": bool(others),
+            "nested repository": bool(state["nested"]),
+            "link out of the tree": bool(state["links"]),
+            "changes hidden from git": bool(state["hidden"]),
+            "loaded files without an origin": state["strangers"] > 0,
+        }
+        check_same(
+            state["not_releasable"], [name for name in found if found[name]], "source.not_releasable", "by its fields"
+        )
+        check_same(state["tree"], results["tree"], "source.tree", "by the results")
+        check_same(state["environment"], results["environment"], "source.environment", "by the results")
+        check_same(state["strangers"], loaded["refusals"] if loaded else 1, "source.strangers", "by the results")
+        digest = "sha256:" + hashlib.sha256(diff).hexdigest() if diff is not None else None
+        check_same(state["uncommitted"], digest, "source.uncommitted", "by data/source/uncommitted.diff")
+        return "the results are those of the source tree " + state["tree"]
 
     def done(self, action, before=None):  # the completed entries of an action, in order
         return [b for b in self.earlier[:before] if (b["action"], b["outcome"]) == (action, "completed")]
@@ -1783,7 +1811,7 @@ class Release:
         values["criteria"] = sum(not one["met"] for one in self.outcomes)
         values["runs"] = sum(not run["member"] and not run["disposition"] for run in self.runs.values())
         values["scenarios"] = sum(one["outcome"] != "passed" for one in results) if results else None
-        values["source"] = len(self.reasons()) if self.prepared.get("source") else None
+        values["source"] = len(self.reasons())
         values.update({"test-set": len(self.standing.looks), "lineage": len(self.events(self.earlier)[1])})
         return dict(values, counts=list(self.counts.values()).count(0))
 
@@ -1794,7 +1822,7 @@ class Release:
         least = any((gate["kind"], gate.get("at_most")) == ("criteria", 0) for gate in registered["gates"])
         need(least, "%s does not judge the registered acceptance criteria", self.entry("policy"))
         gates, values = list(registered["gates"]), self.gate_values()
-        for kind in ("counts", "source") if "source" in self.prepared else ("counts",):
+        for kind in ("counts", "source"):
             listed = any(gate["kind"] == kind for gate in gates)
             gates += [] if listed else [{"id": kind, "kind": kind, "at_most": 0}]
         for gate in gates:
@@ -1908,7 +1936,7 @@ class Release:
         results = named(by["scenarios"]["outputs"], "verification/results.json")
         yield from ("seal " + request["data"], "results " + results)
         yield from ("sbom " + self.prepared["sbom"], "environment " + self.prepared["environment"])
-        yield "source " + ((self.prepared.get("source") or {}).get("git_tree") or "none")
+        yield "source " + (self.prepared["source"]["git_tree"] or "none")
 
 
 # ---------------------------------------------------------------- the pack
@@ -2180,8 +2208,8 @@ class Pack:
         yield from (("bag", lambda: check_bag(self.files)), ("log", self.check_log), ("layout", self.check_layout))
         one = self.release
         if one:
-            yield from (("chain", one.check_chain), ("files", one.check_files), ("figures", one.check_figures))
-            yield from (("gates", one.check_gates), ("signing text", one.check_text))
+            yield from (("chain", one.check_chain), ("files", one.check_files), ("source", one.check_source))
+            yield from (("figures", one.check_figures), ("gates", one.check_gates), ("signing text", one.check_text))
         yield from (("proofs", self.check_proofs), ("provenance", self.check_provenance))
         yield from [("lineage", one.check_lineage)] if one else []
         yield from (("test-set odometer", self.check_openings), ("look times", self.look_times))
@@ -2205,7 +2233,7 @@ def check_payload(body, told):  # a payload has the fields of its action, in the
 # ---------------------------------------------------------------- the verdict
 
 NEXT = {"log": "nothing", "layout": "nothing"}
-NEXT.update(dict.fromkeys(("chain", "files", "figures", "gates"), "proofs"))
+NEXT.update(dict.fromkeys(("chain", "files", "source", "figures", "gates"), "proofs"))
 """Where judgement goes on after a check that failed, if not with the next one."""
 NOT_IN_LAYOUT_1 = "chain, files, figures, gates, signing text, lineage, logged signatures"
 

@@ -54,13 +54,18 @@ def test_no_repository_is_no_commit(tree: Path) -> None:
 
 
 @pytest.mark.verifies("REQ-033")
-def test_the_tree_digest_follows_the_source_and_nothing_else(repository: Path) -> None:
+def test_the_tree_digest_follows_every_file_that_is_not_ignored(repository: Path) -> None:
     first = tree_digest(repository)
-    (repository / "README.md").write_text("changed\n", encoding="utf-8")
     (repository / "src" / "ignored.py").write_text("i = 1\n", encoding="utf-8")
+    (repository / "evidence").mkdir()
+    (repository / "evidence" / "results.json").write_text("{}", encoding="utf-8")
     assert tree_digest(repository) == first
 
     digests = {first}
+    (repository / "README.md").write_text("changed\n", encoding="utf-8")
+    digests.add(tree_digest(repository))
+    (repository / "algorithm.py").write_text("", encoding="utf-8")
+    digests.add(tree_digest(repository))
     (repository / "src" / "pkg" / "a.py").write_text("a = 2\n", encoding="utf-8")
     digests.add(tree_digest(repository))
     (repository / "src" / "pkg" / "b.py").write_text("", encoding="utf-8")
@@ -69,7 +74,7 @@ def test_the_tree_digest_follows_the_source_and_nothing_else(repository: Path) -
     digests.add(tree_digest(repository))
     (repository / "src" / "pkg" / "a.py").unlink()
     digests.add(tree_digest(repository))
-    assert len(digests) == 5
+    assert len(digests) == 7
 
 
 @pytest.mark.verifies("REQ-033")

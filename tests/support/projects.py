@@ -38,9 +38,10 @@ from minivess.workflows.session import workspace_files
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, open_services
-from minivess.workflows.trace import verification_runs
+from minivess.workflows.trace.pytest_runs import results_of, start_scenarios
 from tests.support.builders.release_builder import write_source
 from tests.support.pytest_settings import pytest_settings
+from tests.support.source_states import LOADED, commit_all
 
 PASSPHRASE = "correct horse battery staple"
 PATCH = (16, 32, 32)
@@ -312,7 +313,24 @@ def evaluate_and_verify(project: ProjectFolder) -> None:
         asked = requests.request(services, ada, purpose="a scenario")
         requests.approve(services, rosa, asked.id)
         final_evaluation.run(services, ada, asked.id)
-        verification_runs.run_scenarios(services, ada)
+        run_toy_scenarios(services, ada)
+
+
+def run_toy_scenarios(services: Services, signer: Signer) -> None:
+    """Run the scenarios of a toy tree and record them, with the packages of this machine as if its lock file named them."""
+    workspace = Workspace(services.workspace)
+    with recorded(services, "scenarios", signer) as record:
+        process = start_scenarios(services.source, workspace.results, tester=signer.identity.id)
+        report = results_of(process, workspace.results).model_copy(update={"loaded": LOADED})
+        workspace.results.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        outcomes = [result.outcome for result in report.results]
+        record.output("verification/results.json", workspace.results)
+        record.payload(
+            passed=outcomes.count("passed"),
+            failed=outcomes.count("failed"),
+            skipped=outcomes.count("skipped"),
+            tree=report.tree,
+        )
 
 
 def evaluate_as_ada(root: str, request: str) -> None:
@@ -348,6 +366,14 @@ TINY_TREE = {
         '@given("two numbers")\ndef _() -> None:\n    assert 2 + 2 == 4\n'
     ),
 }
+
+
+def write_committed_tree(folder: Path) -> Path:
+    """As `write_tiny_tree`, in a git repository without changes."""
+    write_tiny_tree(folder)
+    (folder / ".gitignore").write_text("__pycache__/\n", encoding="utf-8")
+    commit_all(folder)
+    return folder
 
 
 def write_tiny_tree(folder: Path) -> Path:

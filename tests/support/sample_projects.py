@@ -61,7 +61,7 @@ def sealed() -> ProjectFolder:
 def releasable() -> ProjectFolder:
     """A project on a tiny source tree that has everything a release needs."""
     with _folder() as folder:
-        project = projects.start(folder / "project", source=projects.write_tiny_tree(folder / "source"))
+        project = projects.start(folder / "project", source=projects.write_committed_tree(folder / "source"))
         policy = project.workspace.root / "release" / "policy.yaml"
         policy.parent.mkdir()
         policy.write_text(projects.POLICY, encoding="utf-8")

@@ -7,23 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import subprocess
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.errors import CouldNotCheckError
+from minivess.foundation.git.commands import git
+from minivess.foundation.git.contents import Contents, contents_of
+from minivess.foundation.git.repository import Repository, repository_of
 
-TREE_PARTS = ("src", "features", "tests", "requirements", "risk", "templates", "pyproject.toml", "uv.lock")
-"""What a source tree consists of, for `tree_digest`."""
-
-_TIMEOUT_SECONDS = 20.0
-_SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules"})
-_SKIPPED_SUFFIXES = frozenset({".pyc", ".pyo"})
+LOCK_FILE = "uv.lock"
 
 
 @dataclass(frozen=True)
@@ -33,9 +28,14 @@ class SourceVersion:
     folder: Path
 
     @cached_property
+    def contents(self) -> Contents:
+        """As `contents_of`: the files of the tree."""
+        return contents_of(self.folder)
+
+    @cached_property
     def tree(self) -> str:
         """As `tree_digest`."""
-        return tree_digest(self.folder)
+        return tree_digest(self.contents)
 
     @cached_property
     def environment(self) -> str | None:
@@ -54,29 +54,34 @@ class SourceVersion:
 
 
 def source_state(folder: Path) -> tuple[str | None, bool | None]:
-    """The commit a folder is checked out at, and whether tracked or new files under it differ from that commit.
+    """The commit a folder is checked out at, and whether tracked or new files of its repository differ from that commit.
 
     Returns:
-        (commit, dirty); None where git is missing, the folder is no work tree, or git did not answer in time.
+        (commit, dirty); None where git is missing, the folder is in no repository, or git did not answer in time.
     """
-    head = _git(folder, "rev-parse", "--verify", "HEAD")
-    commit = head.decode("ascii", "replace").strip() if head else None
-    status = _git(folder, "status", "--porcelain", "--untracked-files=normal", "--", ".")
-    return commit, None if status is None or commit is None else bool(status.strip())
+    repository = repository_of(folder)
+    if not isinstance(repository, Repository) or repository.commit is None:
+        return None, None
+    status = git(repository.top, "status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none")
+    return repository.commit, bool(status.output.strip()) if status.status == 0 else None
 
 
-def tree_digest(folder: Path) -> str:
-    """The digest of a source tree: of the sorted list of its files' digests and names (as `sha256sum` writes them).
+def tree_digest(tree: Path | Contents) -> str:
+    """The identity of a source tree: the digest of the sorted list of its files' digests and names, as `sha256sum` does.
 
-    Files under `TREE_PARTS` count: with git those tracked, and those new and not ignored; without it, those found by
-    walking, less hidden and compiled ones. The same files give the same digest either way.
+    All files of the repository count, wherever the folder is in it, with those of submodules; ignored files do not. The
+    same files give the same digest without a repository.
+
+    Args:
+        tree: a folder, or its files where they were listed already.
 
     Raises:
-        CouldNotCheckError: a file cannot be read.
+        CouldNotCheckError: a file cannot be read, or git cannot list the files.
     """
+    contents = tree if isinstance(tree, Contents) else contents_of(tree)
     state = hashlib.sha256()
-    for name in sorted(_tree_files(folder), key=os.fsencode):
-        path = folder / name
+    for name in contents.files:
+        path = contents.top / name
         try:
             if path.is_symlink():
                 digest = digest_bytes(b"link:" + os.fsencode(path.readlink()))
@@ -87,7 +92,22 @@ def tree_digest(folder: Path) -> str:
         except OSError as error:
             raise CouldNotCheckError(f"cannot read {name} of the source tree: {error.strerror or error}") from error
         state.update(f"{digest.removeprefix('sha256:')}  ".encode("ascii") + os.fsencode(name) + b"\n")
+    for link in contents.gitlinks:
+        if link.found is None:
+            state.update(f"not checked out {link.recorded}  ".encode("ascii") + os.fsencode(link.path) + b"\n")
     return f"sha256:{state.hexdigest()}"
+
+
+def lock_file(folder: Path) -> Path | None:
+    """The lock file of a source folder: in it, or in the nearest folder above it in its repository."""
+    if (folder / LOCK_FILE).is_file():
+        return folder / LOCK_FILE
+    repository = repository_of(folder)
+    if not isinstance(repository, Repository):
+        return None
+    below = [part for part in repository.prefix.split("/") if part]
+    places = (repository.top.joinpath(*below[:depth], LOCK_FILE) for depth in range(len(below) - 1, -1, -1))
+    return next((place for place in places if place.is_file()), None)
 
 
 def environment_digest(folder: Path) -> str | None:
@@ -96,13 +116,13 @@ def environment_digest(folder: Path) -> str | None:
     Raises:
         CouldNotCheckError: the lock file exists and cannot be read.
     """
-    lock = folder / "uv.lock"
-    if not lock.is_file():
+    lock = lock_file(folder)
+    if lock is None:
         return None
     try:
         return digest_file(lock)
     except OSError as error:
-        raise CouldNotCheckError(f"cannot read uv.lock: {error.strerror or error}") from error
+        raise CouldNotCheckError(f"cannot read {LOCK_FILE}: {error.strerror or error}") from error
 
 
 def project_name(folder: Path) -> tuple[str, str | None]:
@@ -114,40 +134,3 @@ def project_name(folder: Path) -> tuple[str, str | None]:
         said = {}
     name, version = (said.get(key) if isinstance(said, dict) else None for key in ("name", "version"))
     return str(name or folder.resolve().name), str(version) if version is not None else None
-
-
-def _tree_files(folder: Path) -> set[str]:
-    listed = _git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *TREE_PARTS)
-    names = {os.fsdecode(name) for name in listed.split(b"\0") if name} if listed else set()
-    return names or set(_walk(folder))
-
-
-def _walk(folder: Path) -> Iterator[str]:
-    for part in TREE_PARTS:
-        top = folder / part
-        if top.is_file() or top.is_symlink():
-            yield part
-            continue
-        for parent, folders, files in os.walk(top):
-            folders[:] = [name for name in folders if name not in _SKIPPED_FOLDERS and not name.startswith(".")]
-            for file in files:
-                if not file.startswith(".") and Path(file).suffix not in _SKIPPED_SUFFIXES:
-                    yield (Path(parent) / file).relative_to(folder).as_posix()
-
-
-def _git(folder: Path, *arguments: str) -> bytes | None:
-    program = shutil.which("git")
-    if program is None or not folder.is_dir():
-        return None
-    try:
-        done = subprocess.run(
-            [program, "-C", str(folder), *arguments],
-            capture_output=True,
-            check=False,
-            timeout=_TIMEOUT_SECONDS,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None

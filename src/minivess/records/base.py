@@ -49,3 +49,6 @@ Statement = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """An identifier that is safe in a file name: letters, digits, dot, underscore, hyphen."""
+
+GitId = Annotated[str, StringConstraints(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
+"""The id of a commit or tree object of git, SHA-1 or SHA-256."""

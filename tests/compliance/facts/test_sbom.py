@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.facts.lock_file import Use, read_lock
 from minivess.compliance.facts.package_metadata import licence
 from minivess.compliance.facts.sbom import sbom
 from minivess.compliance.facts.soup import soup, soup_csv
 from minivess.foundation.errors import InputError, RefusedError
+from minivess.foundation.reading.lock_file import Use, read_lock
 from tests.support.builders.release_builder import LOCK, ROOT, SHA
 
 pytestmark = pytest.mark.verifies("SU-23")

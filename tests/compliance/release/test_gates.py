@@ -11,12 +11,15 @@ from minivess.compliance.release.gates import gates_of, judge, load_policy, outc
 from minivess.foundation.errors import InputError
 from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.device.release_policy import BUILT_IN_KINDS, ReleasePolicy
+from minivess.records.device.source_state import SourceState
 from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import Interval
+from minivess.records.items.loaded_files import LoadedFiles
 from minivess.records.items.trace import RecordedResult
 from tests.support.builders.release_builder import POLICY, make_release
 from tests.support.properties import given
 from tests.support.properties import strategies as st
+from tests.support.source_states import uncommitted
 
 pytestmark = pytest.mark.verifies("SU-22")
 
@@ -337,3 +340,62 @@ def test_only_the_source_may_fail_in_a_demonstration(facts: GateFacts) -> None:
     assert stopping(failing, demo=False) == failing
     assert stopping(failing, demo=True) == tuple(one for one in failing if one.kind != "source")
     assert stopping(judge(_policy([{"kind": "trace", "id": "trace"}]), facts), demo=False) == ()
+
+
+@pytest.mark.verifies("REQ-218")
+def test_the_gate_of_the_source_is_judged_with_and_without_a_line_in_the_policy(facts: GateFacts) -> None:
+    trace: dict[str, object] = {"kind": "trace", "id": "trace"}
+    for gates in ([trace], [trace, {"kind": "source", "id": "commit"}]):
+        results = [one for one in judge(_policy(gates), facts) if one.kind == "source"]
+        assert [(one.passed, one.basis) for one in results] == [(True, "attested")]
+        assert results[0].message.startswith("The source is one commit")
+
+
+@pytest.mark.verifies("REQ-218")
+def test_the_gate_of_the_source_allows_no_exception() -> None:
+    with pytest.raises(ValueError, match="the gate `source` allows no exception"):
+        _policy([{"kind": "source", "id": "source", "at_most": 1}])
+
+
+@pytest.mark.verifies("REQ-218", "REQ-219")
+def test_the_gate_of_the_source_names_each_reason_and_how_to_fix_it(facts: GateFacts) -> None:
+    assert facts.source is not None
+    assert facts.report is not None
+    refused = LoadedFiles(runner="pytest", refused=("a.py: is elsewhere",), refusals=1)
+    strangers = SourceState.of(**facts.source.model_dump(exclude={"not_releasable", "strangers"}), strangers=1)
+    for change, value, words, mend in (
+        ({"source": uncommitted(facts.source)}, 1, "1 change is uncommitted: src/thing/sums.py", "commit what differs"),
+        ({"source": None}, None, "not known", "in a clone"),
+        (
+            {"source": strangers, "report": facts.report.model_copy(update={"loaded": refused})},
+            1,
+            "a.py: is elsewhere",
+            "uv sync --locked",
+        ),
+    ):
+        result = next(
+            one
+            for one in judge(_policy([{"kind": "trace", "id": "trace"}]), facts.model_copy(update=change))
+            if one.kind == "source"
+        )
+        assert not result.passed
+        assert result.value == value
+        assert words in result.message
+        assert mend in result.mend
+
+
+@pytest.mark.verifies("REQ-218", "REQ-219")
+def test_results_that_do_not_state_what_was_loaded_count_as_a_file_without_an_origin(facts: GateFacts) -> None:
+    assert facts.report is not None
+    assert facts.report.strangers == 0
+    assert facts.report.model_copy(update={"loaded": LoadedFiles(runner="other")}).strangers == 0
+    assert facts.report.model_copy(update={"loaded": None}).strangers == 1
+
+
+@pytest.mark.verifies("REQ-218")
+def test_a_demonstration_is_built_from_an_uncommitted_tree_and_stopped_by_every_other_gate(facts: GateFacts) -> None:
+    assert facts.source is not None
+    wrong = facts.model_copy(update={"source": uncommitted(facts.source), "undelivered": (1,)})
+    gates = judge(_policy([{"kind": "lineage", "id": "lineage"}]), wrong)
+    assert [one.kind for one in stopping(gates, demo=False)] == ["lineage", "source"]
+    assert [one.kind for one in stopping(gates, demo=True)] == ["lineage"]

@@ -26,7 +26,9 @@ def _facts() -> SigningFacts:
     pack = small_pack()
     facts = facts_of_release(pack.log.facts.entries, pack.files)
     derived, device = facts.derived, facts.prepared.device
-    statement = Statement(device, environment=facts.prepared.environment, sbom=facts.prepared.sbom)
+    statement = Statement(
+        device, environment=facts.prepared.environment, sbom=facts.prepared.sbom, state=facts.prepared.source
+    )
     return SigningFacts(
         device=device,
         entries=pack.log.facts.entries[:-1],

@@ -169,7 +169,14 @@ def test_results_need_a_tester_and_an_interrupted_session_writes_none(suite: Pat
     assert done.returncode == 4
     assert "--evidence-tester" in done.stderr
     (suite / "tests/test_broken.py").write_text("import nothing_of_this_name\n")
-    assert _run(suite, "--evidence-results", "r.json", "--evidence-tester", "Ada").returncode == 2
+    assert _run(suite, "--evidence-results", "evidence/r.json", "--evidence-tester", "Ada").returncode == 2
+    assert not (suite / "evidence/r.json").exists()
+
+
+def test_results_are_not_written_where_they_would_change_their_tree(suite: Path) -> None:
+    done = _run(suite, "--evidence-results", "r.json", "--evidence-tester", "Ada")
+    assert done.returncode == 4
+    assert "r.json would change the tree it is about: write results into evidence/" in done.stderr
     assert not (suite / "r.json").exists()
 
 

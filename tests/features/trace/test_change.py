@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.cli.main import app
 from minivess.compliance.documents.log_story import items_digest
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.items.items import load_items
@@ -25,6 +27,7 @@ from minivess.workflows.trace import link_reviews
 from tests.support import projects
 from tests.support.builders.audit_logs import service
 from tests.support.projects import ProjectFolder
+from tests.support.source_states import commit_all
 
 scenarios("change.feature")
 
@@ -261,3 +264,20 @@ def _(desk: Desk, name: str) -> None:
 def _(desk: Desk) -> None:
     with desk.project.services() as services, pytest.raises(RefusedError, match="commit"):
         link_reviews.take_baseline(services, desk.project.signers["max"], "v2")
+
+
+@given("the tree is below the root of a repository and committed")
+def _(desk: Desk) -> None:
+    commit_all(desk.tree.parent)
+
+
+@then(parsers.parse('"minivess trace diff HEAD" lists the change of "{item}", with and without a log'))
+def _(desk: Desk, item: str, tmp_path: Path) -> None:
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    text = desk.project.workspace.project_file.read_text(encoding="utf-8")
+    (alone / "minivess.yaml").write_text(text, encoding="utf-8")
+    for folder in (desk.project.workspace.root, alone):
+        done = CliRunner().invoke(app, ["-C", str(folder), "trace", "diff", "HEAD"])
+        assert done.exit_code == 0, done.output
+        assert f"changed: {item}" in done.output

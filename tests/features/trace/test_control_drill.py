@@ -243,11 +243,11 @@ def _(desk: Desk) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MINIVESS_", "PYTEST_"))}
     command = [sys.executable, "-m", "pytest", "-q", "--without", "thing.sums.check=nothing", "tests"]
     done = subprocess.run(
-        [*command, "--evidence-results", "results.json", "--evidence-tester", "ada"],
+        [*command, "--evidence-results", "evidence/results.json", "--evidence-tester", "ada"],
         cwd=desk.tree,
         env=environment,
         capture_output=True,
         check=False,
     )
     assert done.returncode == 4
-    assert not (desk.tree / "results.json").exists()
+    assert not (desk.tree / "evidence/results.json").exists()

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from click.testing import CliRunner
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.cli.main import app
 from minivess.compliance.results.result_files import read_report
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.compliance.trace.trace_data import view
@@ -158,7 +160,16 @@ def _session(check: Check, tester: str) -> None:
     (check.tree / "tests/test_sums.py").write_text(_SESSION, encoding="utf-8")
     (check.tree / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     plugin = "minivess.compliance.results.pytest_plugin"
-    options = ["-p", "no:cacheprovider", "-p", plugin, "--evidence-results", "r.json", "--evidence-tester", tester]
+    options = [
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        plugin,
+        "--evidence-results",
+        "evidence/r.json",
+        "--evidence-tester",
+        tester,
+    ]
     subprocess.run(
         [sys.executable, "-B", "-m", "pytest", *options],
         cwd=check.tree,
@@ -167,7 +178,7 @@ def _session(check: Check, tester: str) -> None:
         timeout=60,
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
     )
-    check.report = read_report(check.tree / "r.json")
+    check.report = read_report(check.tree / "evidence/r.json")
 
 
 @then("there is no gap")
@@ -282,3 +293,38 @@ def _(tree: Tree) -> None:
 @then("a tree that is read now has gaps")
 def _(check: Check) -> None:
     assert [one.gap.item for one in Tree.read(check.tree, today=TODAY).gaps] == ["UN-01", "RISK-01"]
+
+
+@then(parsers.parse('it refuses at "{place}" because it "{words}"'))
+def _(check: Check, place: str, words: str) -> None:
+    assert check.error is not None
+    assert str(check.error).startswith(f"{place}: ")
+    assert words in check.error.message
+
+
+EMPTY = {
+    "requirements": ("requirements/all.yaml", "requirements: []\n"),
+    "risks": ("risk/risks.yaml", "risks: []\n"),
+    "controls": ("risk/controls.yaml", "controls: []\n"),
+    "scenarios": ("features/sum.feature", "Feature: Sums\n"),
+}
+
+
+@given(parsers.parse("the tree has no {kind}"))
+def _(check: Check, kind: str) -> None:
+    name, text = EMPTY[kind]
+    (check.tree / name).write_text(text, encoding="utf-8")
+
+
+@given(parsers.parse('a justification of "{subject}"'))
+def _(check: Check, subject: str) -> None:
+    lines = f"subject: {subject}, reason: This tree is only beginning., owner: ada, expires: 2099-01-01"
+    path = check.tree / "requirements" / "justifications.yaml"
+    path.write_text(f"justifications:\n  - {{{lines}}}\n", encoding="utf-8")
+
+
+@then(parsers.parse('"minivess trace check" ends with exit code {code:d} and says "{words}"'))
+def _(check: Check, code: int, words: str) -> None:
+    done = CliRunner().invoke(app, ["trace", "check", "--source", str(check.tree)])
+    assert done.exit_code == code
+    assert words in done.output

@@ -35,6 +35,7 @@ from minivess.records.people.identity import Meaning
 from minivess.records.people.roles import Role
 from tests.support.properties import given
 from tests.support.properties import strategies as st
+from tests.support.source_states import CLEAN
 
 pytestmark = pytest.mark.verifies("SU-04")
 VALUES = (0.0, 0.1, 0.2, 0.5, 0.8, 0.9)
@@ -154,6 +155,7 @@ def facts(draw: st.DrawFn) -> GateFacts:
         export=ExportRecord.model_validate(export),
         openings=draw(st.integers(0, 4)),
         undisposed=tuple(range(draw(st.integers(0, 4)))),
+        source=CLEAN,
     )
 
 

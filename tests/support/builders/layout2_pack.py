@@ -24,6 +24,7 @@ from minivess.records.log.entry import Context
 from tests.support.builders import logged_signatures
 from tests.support.builders import pack_builder as logs
 from tests.support.builders.release_builder import VERSION, People, Release, ReleaseLog, make_release, policy_of_release
+from tests.support.source_states import uncommitted
 
 TAG = "tagmanifest-sha512.txt"
 TEXT, INDEX = "data/signing-text.txt", "data/index.html"
@@ -106,11 +107,14 @@ def bagged(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 @cache
-def small_pack(*, demo: bool = False) -> SmallPack:
+def small_pack(*, demo: bool = False, dirty: bool = False) -> SmallPack:
     """The pack, made once a process. Its files and its log are not to be changed; `bent` makes other ones."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     release = make_release(folder / "release", demo=demo)
+    if dirty:
+        assert release.facts.source is not None
+        release.facts = release.facts.model_copy(update={"source": uncommitted(release.facts.source)})
     files = read_archive(release.build(folder / "pack.zip").path.read_bytes())
     assert release.prepared is not None
     return SmallPack(files, release.prepared, release.people, release)

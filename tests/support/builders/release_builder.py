@@ -65,6 +65,7 @@ from minivess.records.people.roles import Role
 from tests.support.builders import pack_builder as logs
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.guarded_log import GuardedLog, grant
+from tests.support.source_states import DIFF, LOADED, clean_state
 from tests.support.tiny_tree import FILES, write_tree
 
 ROOT = Path(__file__).parents[3]
@@ -244,6 +245,8 @@ class Release:
 
     def inputs(self, **changes: Any) -> PackInputs:
         """The inputs as they are now."""
+        source = self.facts.source
+        assert source is not None
         policy, results = policy_of_release(), self.workspace.results
         log = self.log.facts
         tree = Tree.read(self.source, today=logs.BEGIN.date(), results=results if results.is_file() else None)
@@ -263,6 +266,8 @@ class Release:
             events=self.log.events(),
             commit="a" * 40,
             dirty=False,
+            source_state=source,
+            uncommitted=None if source.uncommitted is None else DIFF,
         )
         return replace(made, **changes)
 
@@ -329,6 +334,7 @@ def make_release(folder: Path, *, source: Path | None = None, cases: int = 3, de
         undelivered=(),
         report=report,
         requirements=len(load_items(tree).of(Requirement)),
+        source=clean_state(tree),
     )
     made = Release(tree, workspace, log, facts, team)
     made.record(report)
@@ -665,4 +671,5 @@ def _report(tree: Path) -> ResultReport:
         time=logs.BEGIN,
         tester="ada",
         results=results,
+        loaded=LOADED,
     )

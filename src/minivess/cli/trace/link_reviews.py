@@ -13,9 +13,8 @@ from minivess.cli.rendering import emit, emit_json, emit_table, json_option, say
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.cli.trace.tree_options import results_option, source_option
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import PROJECT_FILE
 from minivess.records.people.roles import Role
-from minivess.workflows.trace.source_trees import source_of, traced
+from minivess.workflows.trace.source_trees import revision_of, source_of, traced
 
 if TYPE_CHECKING:
     from minivess.records.items.trace import Signature
@@ -131,7 +130,7 @@ def diff(project: Path, before: str, after: str | None, source: Path | None, as_
     from minivess.workflows.items.changes import changes_between
 
     tree = source_of(project, source)
-    changes = changes_between(tree, before, after, partial(_revision, project))
+    changes = changes_between(tree, before, after, partial(revision_of, project))
     if as_json:
         emit_json({"changes": [asdict(one) for one in changes]})
         return
@@ -162,7 +161,7 @@ def impact(project: Path, ids: tuple[str, ...], source: Path | None, since: str 
     from minivess.workflows.items.changes import impact_of_changes
 
     tree = source_of(project, source)
-    found, known = impact_of_changes(tree, ids, since, partial(_revision, project))
+    found, known = impact_of_changes(tree, ids, since, partial(revision_of, project))
     if form == "pytest":
         click.echo(found.selection)
     elif form == "json":
@@ -221,14 +220,3 @@ def attest(project: Path, item: str, actor: str | None, as_json: bool) -> None:
         receipt = standards_workflow.attest(services, signer_of(services, actor), item)
     text = f"{item} is attested by entry {receipt.index}"
     emit(text, {"item": item, "entry": receipt.index}, as_json=as_json)
-
-
-def _revision(project: Path, name: str) -> str:
-    """The commit of a baseline of this project's log; any other name is one for git."""
-    if not (project / PROJECT_FILE).is_file():
-        return name
-    from minivess.workflows.trace import link_reviews
-
-    with reader_of(project) as services:
-        known = link_reviews.baselines(services).get(name)
-    return known.commit if known is not None and known.commit else name

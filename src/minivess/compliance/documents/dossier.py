@@ -26,6 +26,7 @@ from minivess.records.device.preparation import Tool
 from minivess.records.device.project import Project
 from minivess.records.device.release import GateResult
 from minivess.records.device.release_policy import ReleasePolicy
+from minivess.records.device.source_state import SourceState
 from minivess.records.device.workspace_files import (
     CALIBRATION,
     EVALUATION,
@@ -70,6 +71,10 @@ class PackInputs:
     """What makes the pack."""
     events: bytes
     """The lineage events of the log, one JSON object a line."""
+    source_state: SourceState
+    """The state of the source tree that is released."""
+    uncommitted: bytes | None = None
+    """The diff that `source_state` names."""
     commit: str | None = None
     dirty: bool | None = None
     coverage: tuple[ClauseCoverage, ...] = ()
@@ -110,6 +115,11 @@ class Dossier:
     def demo(self) -> bool:
         """Whether the keys are those of a demonstration."""
         return self.log.register.demo
+
+    @property
+    def not_releasable(self) -> str:
+        """Why nothing may be released from this source tree, in words; empty when it may."""
+        return ", ".join(self.inputs.source_state.not_releasable)
 
     @property
     def failing(self) -> tuple[GateResult, ...]:

@@ -55,7 +55,7 @@ class Signatory:
     people: tuple[Identity, ...]
 
 
-@implements("REQ-041")
+@implements("REQ-041", "REQ-218")
 def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str], text: str) -> str:
     """Render `index.html`.
 
@@ -73,6 +73,7 @@ def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str], text:
         **common_facts(dossier),
         "gates": dossier.inputs.gates,
         "failing": dossier.failing,
+        "not_releasable": dossier.not_releasable,
         "signing_text": text,
         "key_figures": key_figures(dossier),
         "evaluation": dossier.evaluation,

@@ -26,12 +26,12 @@ from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from packageurl import PackageURL
 
-from minivess.compliance.facts.lock_file import LockedPackage, Use, read_lock
 from minivess.compliance.facts.package_metadata import about
 from minivess.foundation.clock import timestamp as rfc3339
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
+from minivess.foundation.reading.lock_file import LockedPackage, Use, read_lock
 from minivess.records.evaluation.evaluation import EvaluationRecord, Interval
 from minivess.records.models.specifications import ModelSpec
 

@@ -10,9 +10,9 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from minivess.compliance.facts.lock_file import Lock, LockedPackage, Use, read_lock
 from minivess.compliance.facts.package_metadata import about
 from minivess.foundation.implements import implements
+from minivess.foundation.reading.lock_file import Lock, LockedPackage, Use, read_lock
 
 COLUMNS = ("name", "version", "use", "purpose", "supplier", "home_page", "licence", "purl")
 

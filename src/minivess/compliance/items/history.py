@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from minivess.foundation.clock import timestamp
+from minivess.foundation.git.commands import git
 from minivess.records.items.items import Item
 
-_SECONDS = 20
 _LINE = re.compile(rb"([0-9a-f]{40,64}) [0-9]+ ([0-9]+)(?: [0-9]+)?\Z")
 _UNCOMMITTED = "0" * 40
 
@@ -51,17 +50,13 @@ def history_of(source: Path, items: Iterable[Item]) -> dict[str, tuple[Revision,
 
 def _blamed(source: Path, name: str) -> tuple[Mapping[int, str], Mapping[str, Revision]]:
     """The commit of every line of a file, and what is known of those commits."""
-    command = ["git", "-C", str(source), "blame", "--porcelain", "--", name]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return {}, {}
-    if done.returncode:
+    answer = git(source, "blame", "--porcelain", "--", name)
+    if answer.status != 0:
         return {}, {}
     lines: dict[int, str] = {}
     trailers: defaultdict[str, dict[str, str]] = defaultdict(dict)
     commit = ""
-    for line in done.stdout.split(b"\n"):
+    for line in answer.output.split(b"\n"):
         if line.startswith(b"\t"):
             continue
         match = _LINE.match(line)

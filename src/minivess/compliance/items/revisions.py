@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import tarfile
 import tempfile
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from typing import Any
 
 from minivess.compliance.items.items import Items, load_items
 from minivess.foundation.errors import CouldNotCheckError, InputError, UsageError
+from minivess.foundation.git.commands import git
+from minivess.foundation.git.repository import Repository, repository_of
 from minivess.foundation.implements import implements
 from minivess.records.items.items import Item
 
-_SECONDS = 60
 _MOST_BYTES = 256 << 20
 _FOLDERS = ("requirements", "risk")
 
@@ -32,24 +32,23 @@ class Change:
 
 @implements("REQ-068")
 def items_at(source: Path, revision: str) -> Items:
-    """The items of a source tree at a commit, tag or branch.
+    """The items of a source tree at a commit, tag or branch. The tree may be below the root of its repository.
 
     Raises:
         UsageError: git knows no such revision here, or it held no items.
         InputError: the items of that revision are malformed.
-        CouldNotCheckError: git cannot be run.
+        CouldNotCheckError: git cannot be run, or the tree is in no repository.
     """
     if revision.startswith("-"):
         raise UsageError(f"{revision!r} is no revision")
-    command = ["git", "-C", str(source), "archive", "--format=tar", f"{revision}:./", "--", *_FOLDERS]
-    data = b""
+    repository = repository_of(source)
+    if not isinstance(repository, Repository):
+        raise CouldNotCheckError(f"git cannot be asked for {revision}: {repository}")
+    tree, data = f"{revision}:{repository.prefix}", b""
     for folders in (_FOLDERS, _FOLDERS[:1]):  # a tree may have no risks
-        try:
-            done = subprocess.run([*command[:-2], *folders], capture_output=True, timeout=_SECONDS, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise CouldNotCheckError(f"git cannot be asked for {revision}: {type(error).__name__}") from None
-        if done.returncode == 0:
-            data = done.stdout
+        answer = git(repository.top, "archive", "--format=tar", tree, "--", *folders)
+        if answer.status == 0:
+            data = answer.output
             break
     if not data:
         raise UsageError(f"git knows no items at {revision!r}", hint="name a commit, a tag, a branch or a baseline")

@@ -28,7 +28,14 @@ from minivess.compliance.pack.crate import crate
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.release.chain import PREPARED
-from minivess.compliance.release.derivation import DerivedRelease, Statement, derive, gates_file, policy_file
+from minivess.compliance.release.derivation import (
+    UNCOMMITTED,
+    DerivedRelease,
+    Statement,
+    derive,
+    gates_file,
+    policy_file,
+)
 from minivess.compliance.release.facts import facts_of_release
 from minivess.compliance.release.gates import gates_of, outcomes_of, stopping
 from minivess.compliance.release.layout import DATA, PayloadManifest, check_made, layout_text
@@ -89,6 +96,7 @@ def prepare_pack(inputs: PackInputs) -> PreparedPack:
         device=inputs.project.device,
         tool=inputs.tool,
         chain=inputs.chain.references,
+        source=inputs.source_state,
         environment=digest_bytes(_read(inputs.source / "uv.lock")),
         sbom=digest_bytes(files[_SBOM]),
         manifest=manifest.digest,
@@ -148,6 +156,7 @@ def payload(dossier: Dossier) -> dict[str, bytes]:
     files |= {f"traceability/{name}": content for name, content in site_files(dossier.trace)}
     files |= _evidence(dossier)
     files |= _verifier(inputs.templates)
+    files |= {} if inputs.uncommitted is None else {UNCOMMITTED.removeprefix(DATA): inputs.uncommitted}
     renderer = Renderer(inputs.templates)
     files |= {f"documents/{name}": page.encode("utf-8") for name, page in documents(renderer, dossier).items()}
     files["documents/croissant.json"] = _json(croissant(card_of(dossier)))
@@ -170,7 +179,9 @@ def _derive(files: Mapping[str, bytes], inputs: PackInputs) -> DerivedRelease:
     """
     whole = {f"{DATA}{name}": content for name, content in {**files, _EVENTS: inputs.events}.items()}
     lock = digest_bytes(_read(inputs.source / "uv.lock"))
-    statement = Statement(inputs.project.device, environment=lock, sbom=digest_bytes(files[_SBOM]))
+    statement = Statement(
+        inputs.project.device, environment=lock, sbom=digest_bytes(files[_SBOM]), state=inputs.source_state
+    )
     derived = derive(whole, inputs.log.entries, inputs.chain, statement)
     for judged, found in zip(outcomes_of(inputs.gates), derived.outcomes, strict=True):
         if judged != found:

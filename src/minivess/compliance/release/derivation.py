@@ -12,10 +12,11 @@ from itertools import zip_longest
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.compliance.release.chain import JudgedChain
 from minivess.compliance.release.figures import check_figures, outcomes_in
-from minivess.compliance.release.gate_facts import ATTESTED, GATES, read_gate_facts
+from minivess.compliance.release.gate_facts import ATTESTED, GATES, RESULTS, read_gate_facts
 from minivess.compliance.release.gates import judge, outcomes_of, stopping
 from minivess.compliance.release.pack_files import json_of, record_of
 from minivess.compliance.release.signing_text import SIGNING_TEXT, SigningFacts, signing_text
+from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.device.attested import Attested
@@ -23,12 +24,16 @@ from minivess.records.device.gate_outcomes import GateOutcome, GateOutcomes
 from minivess.records.device.project import Device
 from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.device.release_policy import ReleasePolicy
+from minivess.records.device.source_state import SourceState
 from minivess.records.device.strictness import below_least
 from minivess.records.evaluation.acceptance_criteria import Judgement
 from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.items.trace import ResultReport
 from minivess.records.log.entry import Entry
 
 POLICY = "data/release/policy.json"
+UNCOMMITTED = "data/source/uncommitted.diff"
+"""All that differs from the commit; in a pack only when something does."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,18 @@ class Statement:
     """Digest of the lock file."""
     sbom: str
     """Digest of the bill of materials."""
-    source: str | None = None
-    """The git tree of the source; None where it has none."""
-    not_releasable: tuple[str, ...] = ()
-    """Why the state of the source tree allows no release; empty when it does."""
+    state: SourceState
+    """The state of the source tree."""
+
+    @property
+    def source(self) -> str:
+        """The git tree of the source; `none` where it has none."""
+        return self.state.git_tree or "none"
+
+    @property
+    def not_releasable(self) -> tuple[str, ...]:
+        """Why the state of the source tree allows no release; empty when it does."""
+        return self.state.not_releasable
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,7 @@ def derive(
     """
     evaluation = check_figures(files, chain)
     criteria = outcomes_in(evaluation, chain)
-    facts = read_gate_facts(files, entries, evaluation)
+    facts = read_gate_facts(files, entries, evaluation, statement.state)
     gates = judge(chain.policy, facts)
     attested = record_of(files, ATTESTED, Attested)
     text = signing_text(
@@ -99,6 +112,28 @@ def derive(
         )
     )
     return DerivedRelease(evaluation, criteria, facts, gates, attested, text)
+
+
+@implements("REQ-217", "REQ-218")
+def check_source(files: Mapping[str, bytes], state: SourceState) -> str:
+    """Compare the state of the source tree with the results and the diff in a pack; returns in words what holds.
+
+    Raises:
+        VerificationError: the results are of another tree or environment or state other loaded files, or the diff is not
+            the one that the state names.
+    """
+    report = record_of(files, RESULTS, ResultReport)
+    for name, stated, found in (
+        ("tree", state.tree, report.tree),
+        ("environment", state.environment, report.environment),
+        ("number of loaded files without an origin", state.strangers, report.strangers),
+    ):
+        if stated != found:
+            raise VerificationError(f"{RESULTS}: the {name} is {found}, and by the preparation it is {stated}")
+    diff = files.get(UNCOMMITTED)
+    if (None if diff is None else digest_bytes(diff)) != state.uncommitted:
+        raise VerificationError(f"{UNCOMMITTED} is not the diff that the preparation names")
+    return f"the results are those of the source tree {state.tree}" + "".join(f"; {one}" for one in state.faults())
 
 
 def digests_of(chain: JudgedChain, statement: Statement) -> dict[str, str]:
@@ -124,7 +159,7 @@ def digests_of(chain: JudgedChain, statement: Statement) -> dict[str, str]:
     for name, digest in found.items():
         if digest is None:
             raise VerificationError(f"no entry of the release names the digest of its {name}")
-    return {**{name: str(digest) for name, digest in found.items()}, "source": statement.source or "none"}
+    return {**{name: str(digest) for name, digest in found.items()}, "source": statement.source}
 
 
 def policy_file(policy: ReleasePolicy) -> bytes:
@@ -148,6 +183,7 @@ def check_derived(
     Raises:
         VerificationError: something differs, or a gate fails; names the first file, gate, figure or line.
     """
+    check_source(files, statement.state)
     check_policy_file(files, chain)
     derived = derive(files, entries, chain, statement)
     check_gates(files, derived)

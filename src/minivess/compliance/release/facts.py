@@ -53,7 +53,7 @@ class FactsOfRelease:
 
 def statement_of(prepared: ReleasePrepared) -> Statement:
     """What the preparation of a release states, as far as the signing text needs it."""
-    return Statement(prepared.device, environment=prepared.environment, sbom=prepared.sbom)
+    return Statement(prepared.device, environment=prepared.environment, sbom=prepared.sbom, state=prepared.source)
 
 
 @implements("REQ-229", "RC-96", "RC-97")

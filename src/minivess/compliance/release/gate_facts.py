@@ -18,6 +18,7 @@ from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.device.attested import Attested
 from minivess.records.device.release import GateFacts
+from minivess.records.device.source_state import SourceState
 from minivess.records.evaluation.acceptance_criteria import Judgement, judge
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.residual_risks import ResidualRisks
@@ -48,6 +49,8 @@ class ReleaseRecords:
     justified: tuple[str, ...] = ()
     events: bytes | None = None
     """Lineage events, one JSON object a line."""
+    source: SourceState | None = None
+    """The state of the source tree, which the preparation states."""
 
 
 @implements("REQ-230")
@@ -76,6 +79,7 @@ def facts_in(records: ReleaseRecords, entries: Sequence[Entry]) -> GateFacts:
         undelivered=None if records.events is None else entries_without_event(entries, records.events),
         report=records.report,
         requirements=records.requirements,
+        source=records.source,
     )
 
 
@@ -91,7 +95,10 @@ def judge_registered(known: EarlierEntries, evaluation: EvaluationRecord) -> tup
 
 @implements("REQ-230")
 def read_gate_facts(
-    files: Mapping[str, bytes], entries: Sequence[Entry], evaluation: EvaluationRecord | None = None
+    files: Mapping[str, bytes],
+    entries: Sequence[Entry],
+    evaluation: EvaluationRecord | None = None,
+    source: SourceState | None = None,
 ) -> GateFacts:
     """The facts of a pack.
 
@@ -99,6 +106,7 @@ def read_gate_facts(
         files: of the pack, by name.
         entries: its log before `release.prepare`.
         evaluation: the one of the pack with its figures computed again; without it the figures of the file are judged.
+        source: the state of the source tree, which the preparation states.
 
     Raises:
         VerificationError: a file is malformed; names it.
@@ -114,6 +122,7 @@ def read_gate_facts(
             gaps=None if attested is None else tuple(one.message for one in attested.gaps),
             justified=() if attested is None else tuple(f"{one.message} ({one.remark})" for one in attested.justified),
             events=files.get(EVENTS),
+            source=source,
         ),
         entries,
     )

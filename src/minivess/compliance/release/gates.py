@@ -6,8 +6,9 @@ A gate whose fact is not known fails. A gate passes when the exact figure is wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from minivess.foundation.implements import implements
 from minivess.records.device.gate_outcomes import Basis, GateOutcome, number_text
@@ -15,6 +16,7 @@ from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.device.release_policy import (
     BUILT_IN_KINDS,
     COUNTS,
+    SOURCE,
     BaselineGate,
     CalibrationGate,
     CountGate,
@@ -23,6 +25,7 @@ from minivess.records.device.release_policy import (
     ParityGate,
     ReleasePolicy,
 )
+from minivess.records.device.source_state import Reason
 from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.cases import CaseCounts, EvaluatedCase
 from minivess.records.evaluation.evaluation import EvaluationRecord
@@ -56,8 +59,21 @@ _UNKNOWN = {
     "scenarios": ("the scenarios were not run on this tree", "run them: `minivess trace run`"),
     "lineage": ("the delivery of lineage events is not known", "deliver what waits in the outbox"),
     COUNTS: ("not everything that it counts was made", "make what is missing: `minivess status` names the next step"),
+    SOURCE: ("the state of the source tree is not known", "build the release in a clone of the source"),
 }
-ATTESTED = frozenset({"trace", "source"})
+_SOURCE_MENDS: Mapping[Reason, str] = MappingProxyType(
+    {
+        "no repository": "put the source under version control: `git init`, `git add`, `git commit`",
+        "no commit": "commit the source: `git add`, `git commit`",
+        "uncommitted changes": "commit what differs or ignore it (`git status` lists it), then `minivess trace run`",
+        "submodule not at its recorded commit": "`git submodule update --init --recursive`, or commit the new commit",
+        "nested repository": "make it a submodule, ignore it or remove it",
+        "link out of the tree": "replace the link by the file",
+        "changes hidden from git": "`git update-index --no-assume-unchanged --no-skip-worktree FILE`",
+        "loaded files without an origin": "`uv sync --locked`, or put what the tests load into the tree; `minivess trace run`",
+    }
+)
+ATTESTED = frozenset({"trace", SOURCE})
 """Kinds of gates whose figure is an output of a tool, which a verifier does not compute again."""
 
 
@@ -85,10 +101,10 @@ def gates_of(policy: ReleasePolicy) -> tuple[Gate, ...]:
     return (*policy.gates, *(CountGate(kind=kind, id=kind) for kind in BUILT_IN_KINDS if kind not in listed))
 
 
-@implements("REQ-230", "RC-11")
+@implements("REQ-218", "REQ-230", "RC-11")
 def stopping(results: Iterable[GateResult], *, demo: bool) -> tuple[GateResult, ...]:
     """The gates that stop a release: those that fail, in a demonstration all of them but `source`."""
-    return tuple(one for one in results if not one.passed and not (demo and one.kind == "source"))
+    return tuple(one for one in results if not one.passed and not (demo and one.kind == SOURCE))
 
 
 @implements("REQ-230")
@@ -244,6 +260,7 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
             _empty(facts),
             "write, seal or run what there is none of: a release without it proves nothing",
         ),
+        SOURCE: ("Reasons against a release from this source", _source_faults(facts), _source_mend(facts)),
     }[gate.kind]
     value = None if offenders is None else float(len(offenders))
     result = _bound(gate, title, value, at_most=float(gate.at_most), mend=mend)
@@ -275,6 +292,7 @@ def _nothing_open(gate: CountGate, facts: GateFacts) -> str:
         "runs": "Each training run is used or has a disposition",
         "lineage": "All lineage events are delivered",
         COUNTS: "There are cases, groups, requirements, risks, controls and scenarios",
+        SOURCE: "The source is one commit, and all loaded files belong to it or to locked packages",
     }[gate.kind]
 
 
@@ -302,6 +320,21 @@ def group_of(case: EvaluatedCase) -> str:
 def _empty(facts: GateFacts) -> list[str] | None:
     counts = counts_of(facts)
     return None if counts is None else [f"no {name}" for name, count in counts.items() if count == 0]
+
+
+@implements("REQ-218", "RC-92")
+def _source_faults(facts: GateFacts) -> list[str] | None:
+    """What is wrong with the source tree, a sentence for each reason against a release."""
+    if facts.source is None:
+        return None
+    loaded = None if facts.report is None else facts.report.loaded
+    named = "" if loaded is None else f": {'; '.join(loaded.refused[:3])}"
+    return [f"{one}{named}" if "loaded files" in one else one for one in facts.source.faults()]
+
+
+def _source_mend(facts: GateFacts) -> str:
+    reasons = () if facts.source is None else facts.source.not_releasable
+    return "; ".join(_SOURCE_MENDS[reason] for reason in reasons) or _UNKNOWN[SOURCE][1]
 
 
 def _not_passed(facts: GateFacts) -> list[str] | None:

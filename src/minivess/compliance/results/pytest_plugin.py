@@ -8,6 +8,9 @@ A test or step names a file that shows what it found with pytest's own `record_p
 the source tree, beside the parts that are tested (in `evidence/`, say); its digest is taken when the test has ended. A
 test that named a file which is not there, or which another test has changed, counts as skipped.
 
+The results also state which files Python loaded, in all processes of the session, and whether each belongs to the tree or to
+a locked distribution (`loaded_files.py`). Files that tests run in other processes are not noted.
+
 Loaded by every pytest run in this environment, so it imports the standard library and pytest alone until it has to
 write. Under pytest-xdist workers attach what they know to their reports and the controller writes.
 """
@@ -24,11 +27,14 @@ from typing import Any
 
 import pytest
 
+from minivess.compliance.results.loading import LoadedPaths
+
 _ID = re.compile(r"[A-Z]{2,4}-[0-9]{2,5}\Z")
 _TAG = re.compile(r"@(\S+)")
 _ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/'\":,]+/)+")
 _ATTRIBUTE = "minivess_evidence"
 _PROPERTY = "evidence"
+_LOADED = "minivess_loaded"
 _MESSAGE_LENGTH = 200
 _LONGEST_PATH = 240
 _COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -58,14 +64,17 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if without is not None:
         raise pytest.UsageError("results without a risk control are no results")
+    loaded = LoadedPaths()
+    loaded.begin()
     if hasattr(config, "workerinput"):
         config.pluginmanager.register(Observer(config.rootpath), "minivess-evidence-observer")
+        config.pluginmanager.register(Worker(config, loaded), "minivess-evidence-worker")
         return
     tester = config.getoption("--evidence-tester")
     if not tester or len(tester) > _MESSAGE_LENGTH:
         raise pytest.UsageError("--evidence-results needs --evidence-tester NAME (one line)")
     config.pluginmanager.register(Observer(config.rootpath), "minivess-evidence-observer")
-    recorder = Recorder(config.invocation_params.dir / target, tester, config.rootpath)
+    recorder = Recorder(config.invocation_params.dir / target, tester, config.rootpath, loaded)
     config.pluginmanager.register(recorder, "minivess-evidence-recorder")
 
 
@@ -136,11 +145,27 @@ class Observer:
         return about
 
 
+class Worker:
+    """Hands the paths that a worker of pytest-xdist has loaded to the controller."""
+
+    def __init__(self, config: pytest.Config, loaded: LoadedPaths) -> None:
+        self.output: dict[str, Any] = getattr(config, "workeroutput")  # noqa: B009  pytest-xdist adds it
+        self.loaded = loaded
+
+    def pytest_sessionfinish(self) -> None:
+        """Leave them where xdist takes them from."""
+        self.output[_LOADED] = sorted(self.loaded.paths())
+
+
 class Recorder:
     """Gathers reports and writes the results. Runs once a session, on the controller."""
 
-    def __init__(self, path: Path, tester: str, root: Path) -> None:
+    def __init__(self, path: Path, tester: str, root: Path, loaded: LoadedPaths) -> None:
         self.path = path
+        self.loaded = loaded
+        self.of_workers: set[str] = set()
+        self.silent = 0
+        """Workers that did not yet say what they loaded."""
         self.tester = tester
         self.root = root
         self.tests: dict[str, dict[str, Any]] = {}
@@ -150,6 +175,22 @@ class Recorder:
         """Forget earlier results and note what tree is about to be tested."""
         self.path.unlink(missing_ok=True)
         self.tree = _tree(self.root)
+        if _in_tree(self.path, self.root):
+            name = _relative(str(self.path), self.root)
+            raise pytest.UsageError(f"{name} would change the tree it is about: write results into evidence/")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self) -> None:
+        """Expect what one more worker of pytest-xdist has loaded."""
+        self.silent += 1
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take in what a worker has loaded; one that crashed has nothing to say."""
+        told = getattr(node, "workeroutput", {}).get(_LOADED)
+        if told is not None:
+            self.of_workers.update(told)
+            self.silent -= 1
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -170,6 +211,7 @@ class Recorder:
         if exitstatus not in _COMPLETE:
             return
         from minivess.compliance.results.evidence_files import with_evidence
+        from minivess.compliance.results.loaded_files import judge_loaded
         from minivess.foundation.clock import utc_now
         from minivess.foundation.errors import MinivessError
         from minivess.foundation.files import write_text_atomic
@@ -181,6 +223,7 @@ class Recorder:
             pytest.exit("the source tree changed while the tests ran: their results are of no tree", returncode=3)
         try:
             commit, dirty = source_state(self.root)
+            loaded = judge_loaded(self.loaded.paths() | self.of_workers, self.root, lost=self.silent > 0)
             record = ResultReport.model_validate(
                 {
                     "commit": commit,
@@ -191,6 +234,7 @@ class Recorder:
                     "time": utc_now(),
                     "tester": self.tester,
                     "results": [_result(test) for test in self.tests.values()],
+                    "loaded": loaded,
                 }
             )
             record = with_evidence(record, self.root)
@@ -207,6 +251,23 @@ def _tree(root: Path) -> str:
         return tree_digest(root)
     except MinivessError as error:
         pytest.exit(f"the source tree cannot be read: {error.message}", returncode=error.exit_code)
+
+
+def _in_tree(path: Path, root: Path) -> bool:
+    """Whether a file would be part of the source tree if it were there."""
+    from minivess.foundation.errors import MinivessError
+    from minivess.foundation.git.contents import contents_of
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    try:
+        contents = contents_of(root)
+        top, real = contents.top.resolve(), path.resolve()
+        return real.is_relative_to(top) and real.relative_to(top).as_posix() in contents.files
+    except MinivessError as error:
+        pytest.exit(f"the source tree cannot be read: {error.message}", returncode=error.exit_code)
+    finally:
+        path.unlink()
 
 
 def _scenario(item: pytest.Item) -> Any | None:

@@ -36,6 +36,7 @@ _MEANT_AS_ID = re.compile(rf"({'|'.join(kind.prefix for kind in KINDS)})[-_ ]?[0
 def find_gaps(graph: Links) -> tuple[Gap, ...]:
     """All gaps of a graph, in order of file and line."""
     found = [
+        *_empty(graph),
         *graph.items.duplicates,
         *_duplicate_scenarios(graph),
         *_unknown_ids(graph),
@@ -56,6 +57,21 @@ def find_gaps(graph: Links) -> tuple[Gap, ...]:
         *_undisposed(graph),
     ]
     return tuple(sorted(found, key=lambda gap: (gap.source.path, gap.source.line, gap.kind, gap.item)))
+
+
+@implements("REQ-220")
+def _empty(graph: Links) -> Iterator[Gap]:
+    """Kinds of which there is nothing: a check of nothing has shown nothing."""
+    items = graph.items
+    for what, one, folder, there in (
+        ("requirements", "requirement", "requirements", items.requirements),
+        ("risks", "risk", "risk", items.risks),
+        ("controls", "risk control", "risk", items.controls),
+        ("scenarios", "scenario", "features", graph.scenarios),
+    ):
+        if not there:
+            message = f"there is no {one} in {folder}/, so that nothing was checked"
+            yield Gap(kind="nothing-to-check", item=what, message=message, source=Source(path=folder, line=1))
 
 
 def _duplicate_scenarios(graph: Links) -> Iterator[Gap]:

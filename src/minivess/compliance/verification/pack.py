@@ -18,6 +18,7 @@ from minivess.compliance.release.derivation import (
     check_gates,
     check_policy_file,
     check_signing_text,
+    check_source,
     derive,
 )
 from minivess.compliance.release.facts import statement_of
@@ -159,6 +160,7 @@ _ROWS = (
     _Row("layout", FIRST, NEWEST, lambda pack: check_layout(pack.layout, pack.standing.rules, pack.trusted)),
     _Row("chain", NEWEST, NEWEST, _check_chain),
     _Row("files", NEWEST, NEWEST, _check_files, "chain"),
+    _Row("source", NEWEST, NEWEST, lambda pack: check_source(pack.files, pack.statement.state), "chain"),
     _Row("figures", NEWEST, NEWEST, _check_figures, "files"),
     _Row("gates", NEWEST, NEWEST, lambda pack: check_gates(pack.files, pack.derived), "figures"),
     _Row("signing text", NEWEST, NEWEST, lambda pack: check_signing_text(pack.files, pack.derived), "gates"),

@@ -10,6 +10,7 @@ from pydantic import Field
 from minivess.foundation.digests import Digest
 from minivess.records.base import Record, ShortText
 from minivess.records.device.project import Device
+from minivess.records.device.source_state import SourceState
 
 LAYOUT: Final = 2
 """The layout of packs that this version writes. Packs of version 0.1.0, which had no such entry, are of layout 1."""
@@ -116,6 +117,8 @@ class ReleasePrepared(Record):
     device: Device
     tool: Tool
     chain: ReleaseChain
+    source: SourceState
+    """The state of the source tree."""
     environment: Digest
     """Of `uv.lock`."""
     sbom: Digest

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.device.gate_outcomes import Basis
+from minivess.records.device.source_state import SourceState
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.residual_risks import ResidualRisks
 from minivess.records.items.trace import ResultReport
@@ -36,6 +37,8 @@ class GateFacts(Record):
     report: ResultReport | None = None
     requirements: Annotated[int, Field(ge=0)] | None = None
     """How many requirements the trace has."""
+    source: SourceState | None = None
+    """The state of the source tree that is released."""
 
 
 class GateResult(Record):

@@ -6,13 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from minivess.foundation.implements import implements
 from minivess.records.base import Record, Slug
 from minivess.records.evaluation.measures import MeasureName
 from minivess.records.people.approval import Policy
 
 COUNTS = "counts"
 """Kind and name of the gate that fails where there is no case, group, requirement, risk, control or scenario."""
-BUILT_IN_KINDS = (COUNTS,)
+SOURCE = "source"
+"""Kind and name of the gate that fails for each reason why nothing may be released from the source tree."""
+BUILT_IN_KINDS = (COUNTS, SOURCE)
 """Gates that are judged before every release, in this order after those of the policy."""
 
 
@@ -57,6 +60,7 @@ class CalibrationGate(Record):
     at_most: Annotated[float, Field(ge=0, le=1)]
 
 
+@implements("REQ-218")
 class CountGate(Record):
     """A number of things that are wrong, which must not exceed a limit (zero unless stated).
 
@@ -64,11 +68,12 @@ class CountGate(Record):
     sealed test set; `runs`: finished training runs without a disposition; `scenarios`: scenarios and linked tests that
     did not pass; `lineage`: lineage events not delivered; `criteria`: acceptance criteria, as registered in the log before
     the test set was opened, that the evaluation does not meet; `counts`: those of cases, groups, requirements, risks,
-    controls and scenarios of which there are none. `counts` is built in: it is judged with and without a line here, and
-    allows no exception.
+    controls and scenarios of which there are none; `source`: reasons why nothing may be released from the source tree, for
+    example uncommitted changes. `counts` and `source` are built in: they are judged with and without a line here, and allow
+    no exception.
     """
 
-    kind: Literal["criteria", "trace", "risk", "test-set", "runs", "scenarios", "lineage", "counts"]
+    kind: Literal["criteria", "trace", "risk", "test-set", "runs", "scenarios", "lineage", "counts", "source"]
     id: Slug
     at_most: Annotated[int, Field(ge=0)] = 0
 

@@ -22,6 +22,7 @@ UNJUSTIFIABLE = {
     "duplicate-id": "give one of the two another id",
     "wrong-target": "name an item of an allowed kind",
     "circular-link": "take one link out of the circle",
+    "nothing-to-check": "write what is missing",
     "unacceptable-risk": "control the risk further, or weigh benefit against it in the risk file (ISO 14971 7.4)",
 }
 """Gaps that nobody can justify, by kind, with what to do instead: mistakes in the files, and what the risk plan forbids."""

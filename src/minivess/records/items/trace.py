@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 from minivess.foundation.digests import Digest
 from minivess.records.base import Moment, Record, ShortText, Slug
 from minivess.records.items.items import Source
+from minivess.records.items.loaded_files import LoadedFiles
 
 
 class Scenario(Record):
@@ -84,6 +85,13 @@ class ResultReport(Record):
     results: tuple[RecordedResult, ...]
     drilled: tuple[Drilled, ...] = ()
     """Risk controls that were taken away on this tree, by id; none before the drill."""
+    loaded: LoadedFiles | None = None
+    """What Python loaded while the tests ran; None in results of version 0.1.0."""
+
+    @property
+    def strangers(self) -> int:
+        """How many loaded files are without an origin; 1 where the results do not state what was loaded."""
+        return 1 if self.loaded is None else self.loaded.refusals
 
 
 class Signature(Record):
@@ -150,6 +158,7 @@ class Gap(Record):
         "misallocated-requirement",
         "unexamined-control",
         "untold-risk",
+        "nothing-to-check",
     ]
     item: str
     message: str

@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from minivess.compliance.documents.dossier import PackInputs
 from minivess.compliance.documents.log_story import story_of
+from minivess.compliance.facts.source_state import read_uncommitted
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.pack.pack import BuiltPack, PreparedPack, build_pack, prepare_pack
 from minivess.compliance.proofs.checkpoint import parse_note
@@ -32,7 +33,7 @@ from minivess.workflows.trace.workspace_evidence import ProjectEvidence
 _EVENTS_LIMIT = 1 << 30
 
 
-@implements("REQ-035", "REQ-036", "RC-11")
+@implements("REQ-035", "REQ-036", "REQ-218", "RC-11")
 @follows("release")
 def build(services: Services, signer: Signer, release: ReleaseFacts | None = None) -> BuiltPack:
     """Write the evidence pack, if every gate holds.
@@ -119,7 +120,7 @@ def _pack_inputs(
         story=story,
         workspace=ProjectEvidence(ProjectState.of(services, log)),
     )
-    commit, dirty = tree.version.state
+    state = release.source_state
     return PackInputs(
         project=project,
         workspace=Workspace(services.workspace),
@@ -133,7 +134,9 @@ def _pack_inputs(
         templates=templates_folder(),
         tool=Tool(name="minivess", version=version("minivess")),
         events=_events(services),
-        commit=commit,
-        dirty=dirty,
+        source_state=state,
+        uncommitted=None if state.uncommitted is None else read_uncommitted(tree.version),
+        commit=state.commit,
+        dirty=None if state.commit is None else state.changes > 0,
         coverage=tuple(row.to_data() for row in rows),
     )

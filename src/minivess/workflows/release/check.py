@@ -32,7 +32,6 @@ class ReleaseCheck:
     """What is missing besides gates."""
     first_missing: str | None
     """The command of the first step before a release that was not done; None: all were."""
-
     demo: bool = False
     """Whether the log is that of a demonstration, in which the state of the source tree stops no build."""
 

@@ -205,6 +205,7 @@ def _inputs(
         policy=facts.chain.policy,
         gates=facts.derived.gates,
         time=time,
+        source_state=facts.prepared.source,
         templates=templates_folder(),
         tool=facts.tool,
         events=files[EVENTS],

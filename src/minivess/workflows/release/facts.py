@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
+from minivess.compliance.facts.source_state import read_source_state
 from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
+from minivess.records.device.source_state import SourceState
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.project_state import artifact_digests
 from minivess.workflows.session.services import WorkspaceReader
@@ -20,6 +22,8 @@ class ReleaseFacts:
 
     tree: Tree
     log: LogFacts
+    source_state: SourceState
+    """Commit, git tree and submodules of the source tree, and what differs from them."""
 
     @classmethod
     @implements("REQ-193")
@@ -29,6 +33,7 @@ class ReleaseFacts:
         Raises:
             InputError: a file is missing or malformed, with file and line.
             VerificationError: the log's key did not sign its entries.
+            CouldNotCheckError: git cannot compare the source tree with its commit.
         """
         workspace, log = Workspace(services.workspace), services.log.facts()
         tree = Tree.read(
@@ -37,7 +42,7 @@ class ReleaseFacts:
             results=workspace.results if workspace.results.is_file() else None,
             artifacts=artifact_digests(services.project, workspace, log),
         )
-        return cls(tree, log)
+        return cls(tree, log, read_source_state(tree.version, tree.graph.report))
 
     def followed(self, services: WorkspaceReader) -> Self:
         """The same tree, and the log with the entries that were appended since."""

@@ -39,6 +39,7 @@ def judge_gates(services: WorkspaceReader, release: ReleaseFacts | None = None) 
         gaps=tuple(f"{one.gap.source.path}:{one.gap.source.line} {one.gap.message}" for one in tree.gaps if one.open),
         justified=tuple(f"{one.gap.message} ({one.remark})" for one in tree.gaps if not one.open),
         events=events.read_bytes() if events.is_file() else b"",
+        source=known.source_state,
     )
     return judge(policy_of(services), facts_in(records, log.entries))
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minivess.compliance.facts.lock_file import read_lock
 from minivess.compliance.items.items import load_items
 from minivess.compliance.standards.catalogue import SafetyClass, catalogues
 from minivess.compliance.standards.collectors.inputs import EvidenceSources, PackEvidence, WorkspaceEvidence
@@ -17,6 +16,7 @@ from minivess.compliance.trace.link_reviews import item_digest
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.errors import MinivessError, RefusedError, UsageError
 from minivess.foundation.implements import implements
+from minivess.foundation.reading.lock_file import read_lock
 from minivess.records.items.items import Attestation
 from minivess.records.items.trace import LogStory
 from minivess.records.log.receipt import Receipt

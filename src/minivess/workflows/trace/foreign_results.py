@@ -10,6 +10,7 @@ from minivess.foundation.clock import utc_now
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import environment_digest, source_state, tree_digest
+from minivess.records.items.loaded_files import LoadedFiles
 from minivess.records.items.trace import RecordedResult, ResultReport
 
 _LENGTH = 200
@@ -39,6 +40,7 @@ def report_of(found: ForeignResults, source: Path, *, tester: str) -> ResultRepo
         platform=f"{platform.system()} {platform.machine()}, results of another runner",
         time=utc_now(),
         tester=tester.strip(),
+        loaded=LoadedFiles(runner="other"),
         results=tuple(
             RecordedResult(
                 name=one.name,

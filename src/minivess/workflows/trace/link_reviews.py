@@ -174,7 +174,7 @@ def take_baseline(services: Services, signer: Signer, name: str) -> Receipt:
     return record.receipt
 
 
-def baselines(services: WorkspaceReader) -> Mapping[str, Baseline]:
+def baselines(services: WorkspaceReader | ProjectState) -> Mapping[str, Baseline]:
     """Every baseline by its name, oldest first."""
     found: dict[str, Baseline] = {}
     for entry in services.log.entries(actions={"trace.baseline"}):

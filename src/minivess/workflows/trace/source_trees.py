@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minivess.foundation.implements import implements
 from minivess.foundation.paths import PROJECT_FILE
 
 if TYPE_CHECKING:
@@ -63,6 +64,27 @@ def read_tree(project: Path, source: Path | None, results: Path | None, *, now: 
             artifacts=None if state is None else state.artifacts,
             **more,
         )
+
+
+@implements("REQ-068")
+def revision_of(project: Path, name: str) -> str:
+    """The commit of a baseline in the log of a project; any other name, and one without a log, is a name for git.
+
+    Raises:
+        VerificationError, CouldNotCheckError: the log cannot be read.
+    """
+    plan = _plan(project)
+    if plan is None:
+        return name
+    from minivess.workflows.session.project_state import project_state
+
+    with project_state(project, plan) as state:
+        if state is None:
+            return name
+        from minivess.workflows.trace.link_reviews import baselines
+
+        known = baselines(state).get(name)
+    return known.commit if known is not None and known.commit else name
 
 
 @contextmanager

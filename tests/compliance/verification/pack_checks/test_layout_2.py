@@ -35,6 +35,7 @@ def test_a_true_pack_is_verified() -> None:
         "layout",
         "chain",
         "files",
+        "source",
         "figures",
         "gates",
         "signing text",

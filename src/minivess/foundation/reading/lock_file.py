@@ -83,6 +83,60 @@ def read_lock(path: Path) -> Lock:
         raise InputError(f"not a uv lock file: {error}", path=path, hint="run `uv lock` to write it anew") from error
 
 
+@dataclass(frozen=True)
+class LockedSource:
+    """One version of a package in the lock file, and where it comes from."""
+
+    version: str
+    """Empty for a package from a folder whose version is not fixed."""
+    kind: str
+    """`registry`, `git`, `url`, `path` (an archive), `directory`, `editable` or `virtual`."""
+    place: str
+    """The URL or path; that of `git` without the commit."""
+    commit: str
+    """Of `git`; else empty."""
+    sha256: tuple[str, ...]
+    """SHA-256 of its archives in hexadecimal, as far as the lock file states them."""
+
+
+def read_sources(path: Path) -> dict[str, tuple[LockedSource, ...]]:
+    """Every package of a `uv.lock` by its normalised name, in each version that is locked.
+
+    Raises:
+        InputError: no such file, or no lock file of uv.
+    """
+    found: dict[str, list[LockedSource]] = {}
+    try:
+        for table in _tables(path):
+            kind, place = next(iter(table["source"].items()))
+            place, _, fragment = str(place).partition("#")
+            found.setdefault(str(table["name"]), []).append(
+                LockedSource(
+                    version=str(table.get("version", "")),
+                    kind=kind,
+                    place=place,
+                    commit=fragment if kind == "git" else "",
+                    sha256=tuple(
+                        match.group(1)
+                        for file in _files(table)
+                        if (match := _SHA256.match(str(file.get("hash", "")))) is not None
+                    ),
+                )
+            )
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, StopIteration) as error:
+        raise InputError(f"not a uv lock file: {error}", path=path, hint="run `uv lock` to write it anew") from error
+    return {name: tuple(versions) for name, versions in found.items()}
+
+
+def _tables(path: Path) -> list[dict[str, Any]]:
+    tables: list[dict[str, Any]] = tomllib.loads(read_limited(path, limit=_LIMIT).decode("utf-8")).get("package", [])
+    return tables
+
+
+def _files(table: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*table.get("wheels", []), *([table["sdist"]] if "sdist" in table else [])]
+
+
 def _facts(root: dict[str, Any], tables: list[dict[str, Any]]) -> Lock:
     """Resolve edges (extras included), then walk them from the root for each use in turn."""
     by_name = {str(table["name"]): table for table in tables}
@@ -140,9 +194,8 @@ def _walk(starts: list[dict[str, Any]], by_name: dict[str, dict[str, Any]], edge
 
 
 def _distributions(table: dict[str, Any]) -> tuple[Distribution, ...]:
-    files = [*table.get("wheels", []), *([table["sdist"]] if "sdist" in table else [])]
     found = []
-    for file in files:
+    for file in _files(table):
         match = _SHA256.match(str(file.get("hash", "")))
         if match is None:
             raise ValueError(f"{table['name']} {table['version']} has a distribution without a SHA-256")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from minivess.compliance.facts.package_metadata import licence
-from minivess.compliance.facts.sbom import sbom
+from minivess.compliance.facts.sbom import sbom, validate_sbom
 from minivess.compliance.facts.soup import soup, soup_csv
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.reading.lock_file import Use, read_lock
@@ -77,7 +77,7 @@ def test_a_device_without_a_model_has_no_model_component(lock: Path) -> None:
 def test_a_url_that_is_none_is_refused(lock: Path) -> None:
     lock.write_text(LOCK.replace("https://files.example/torch", "javascript:alert"), encoding="utf-8")
     with pytest.raises(RefusedError, match="no URL"):
-        _sbom(lock)
+        validate_sbom(_sbom(lock))
 
 
 @pytest.mark.verifies("REQ-036")

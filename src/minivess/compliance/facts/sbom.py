@@ -76,7 +76,6 @@ def sbom(
 
     Raises:
         InputError: the lock file cannot be read.
-        RefusedError: the document does not meet the CycloneDX schema.
     """
     facts = read_lock(lock)
     root = Component(
@@ -114,16 +113,19 @@ def sbom(
     for component in document["components"]:
         if component["type"] == "machine-learning-model":
             component["modelCard"] = _card(model, evaluation, intended_use)
-    _validate(document)
     return document
 
 
-def _validate(document: dict[str, Any]) -> None:
-    """Check against the strict schema of CycloneDX 1.6.
+@implements("REQ-036")
+def validate_sbom(document: dict[str, Any]) -> None:
+    """Check an SBOM against the strict schema of CycloneDX 1.6.
 
     The validator parses each URL with the whole grammar of RFC 3987, which takes up to a second for one; a lock file
     names thousands. So URLs and digests of links are checked here, against the narrower RFC 3986 and 64 hexadecimal
     digits, and links that are the same but for these go to the validator once.
+
+    Raises:
+        RefusedError: the document does not meet the schema.
     """
     from cyclonedx.validation.json import JsonStrictValidator  # builds a large grammar when imported
 

@@ -21,7 +21,7 @@ from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.documents.result_tables import cases_csv, junit_xml
 from minivess.compliance.documents.start_page import index_page
 from minivess.compliance.facts.attested import attested_of
-from minivess.compliance.facts.sbom import sbom
+from minivess.compliance.facts.sbom import sbom, validate_sbom
 from minivess.compliance.facts.soup import soup_csv
 from minivess.compliance.pack.bag import TAG_MANIFEST, bag
 from minivess.compliance.pack.crate import crate
@@ -83,12 +83,13 @@ def prepare_pack(inputs: PackInputs) -> PreparedPack:
 
     Raises:
         RefusedError: a gate fails or was not judged, something is missing, or a result is not the one that the entry of the
-            chain made; the message names which. Nothing is written.
+            chain made, or the bill of materials does not meet its schema; the message names which. Nothing is written.
         InputError: a file of the workspace, the source tree or the templates is malformed.
     """
     _check_gates(inputs)
     dossier = gather(inputs)
     files = payload(dossier)
+    validate_sbom(json.loads(files[_SBOM]))
     whole = {f"{DATA}{name}": content for name, content in files.items()}
     manifest = PayloadManifest.of(whole)
     prepared = ReleasePrepared(

@@ -8,10 +8,7 @@ the log is long. Memory does not grow with the log.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from os import sched_getaffinity
 from typing import Any
 
@@ -110,9 +107,12 @@ def verify_log(
     items = run.placed(pairs, progress)
     if quick:
         return run.checks(items), run.register
-    long = run.announced > _WORTH_A_POOL
-    pool = ProcessPoolExecutor(len(sched_getaffinity(0)), get_context("spawn")) if long else None
-    with pool or nullcontext():
+    if run.announced <= _WORTH_A_POOL:
+        return run.checks(judge_in_chunks(items, None)), run.register
+    from concurrent.futures import ProcessPoolExecutor  # most logs are short, and a pack's is judged in this process
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(len(sched_getaffinity(0)), get_context("spawn")) as pool:
         return run.checks(judge_in_chunks(items, pool)), run.register
 
 

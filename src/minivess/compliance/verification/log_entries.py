@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -20,6 +19,9 @@ from minivess.foundation.errors import InputError, MinivessError, VerificationEr
 from minivess.records.log.entry import ENTRY_FORMAT, Details, Entry, Outcome
 from minivess.records.log.payloads.by_action import PAYLOADS, check_payload, observed
 from minivess.records.people.identity import PublicKey
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 MAX_ENTRY = 1 << 20
 """Bytes of one entry, and of its details."""

@@ -31,10 +31,23 @@ Feature: A person signs a release after the pack was verified and its signing te
     And the log has no signature of hers
 
   @REQ-236
+  Scenario: A meaning that the policy does not leave open is refused
+    When Rosa signs with the digest of the signing text and the meaning "approval"
+    Then the command refuses because "your signature cannot mean 'approval'"
+    And the log has no signature of hers
+
+  @REQ-236
   Scenario: Outside a demonstration the environment does not sign
     When Rosa signs with the digest of the signing text and her passphrase in the environment
     Then the command refuses because "the passphrase of rosa is needed"
     And the log has no signature of hers
+
+  @slow @REQ-236
+  Scenario: In the log of a demonstration the environment signs
+    Given a release of a demonstration that is built and not signed
+    When Rosa signs with the digest of the signing text, and the environment has her passphrase
+    Then the pack has her signature, the proof of its entry and the list of signatures
+    And without the digest the command refuses because "a release is signed at a terminal"
 
   @REQ-236
   Scenario: A wrong passphrase does not sign
@@ -85,6 +98,19 @@ Feature: A person signs a release after the pack was verified and its signing te
     Given Rosa's signature is in the log, and the pack does not have it
     When Rosa signs again
     Then the pack has the recorded signature, and the log has one signature of hers
+
+  @REQ-235
+  Scenario: The pack is changed while Rosa reads the signing text
+    When Rosa signs, and the pack was changed after it was verified for her
+    Then it is refused because "the pack was changed while it was signed"
+    And the log has no entry of a signature of hers
+
+  @slow @REQ-235
+  Scenario: The witnesses do not answer after the entry
+    Given a release that is built, and a witness that must vouch for the log
+    When Rosa signs, and the witness does not answer
+    Then it is refused because "has the signature, and the pack does not"
+    And when the witness answers, signing again gives the proof with its cosignature and no second entry
 
   @REQ-235 @RC-100
   Scenario Outline: A signature that the log does not know does not count

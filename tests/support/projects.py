@@ -91,23 +91,23 @@ def reopen(root: Path) -> Services:
     return open_services(root, log_passphrase=PASSPHRASE)
 
 
-def start(root: Path, *, source: Path) -> ProjectFolder:
+def start(root: Path, *, source: Path, demo: bool = False) -> ProjectFolder:
     """A project with three people and a started log: a copy of one that is made once a process."""
-    workspace, signers = _template()
+    workspace, signers = _template(demo=demo)
     shutil.copytree(workspace.root, root)
     Workspace(root).project_file.write_text(PROJECT.format(source=source), encoding="utf-8")
     return ProjectFolder(Workspace(root), dict(signers))
 
 
 @cache
-def _template() -> tuple[Workspace, dict[str, Signer]]:
+def _template(*, demo: bool = False) -> tuple[Workspace, dict[str, Signer]]:
     folder = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     workspace = Workspace(Path(folder))
     workspace.project_file.write_text(PROJECT.format(source="."), encoding="utf-8")
     keystore = Keystore(workspace.keystore)
     for who, role in PEOPLE.items():
-        keystore.create(who, who.title(), IdentityKind.PERSON, (role,), PASSPHRASE)
+        keystore.create(who, who.title(), IdentityKind.PERSON, (role,), PASSPHRASE, demo=demo)
     signers = {who: keystore.unlock(who, PASSPHRASE) for who in PEOPLE}
     accounts.start_log(workspace, signers["max"], log_passphrase=PASSPHRASE)
     return workspace, signers

@@ -58,10 +58,11 @@ def sealed() -> ProjectFolder:
 
 
 @cache
-def releasable() -> ProjectFolder:
-    """A project on a tiny source tree that has everything a release needs."""
+def releasable(*, demo: bool = False) -> ProjectFolder:
+    """A project on a tiny source tree that has everything a release needs; with `demo`, its people have demo keys."""
     with _folder() as folder:
-        project = projects.start(folder / "project", source=projects.write_committed_tree(folder / "source"))
+        source = projects.write_committed_tree(folder / "source")
+        project = projects.start(folder / "project", source=source, demo=demo)
         policy = project.workspace.root / "release" / "policy.yaml"
         policy.parent.mkdir()
         policy.write_text(projects.POLICY, encoding="utf-8")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
@@ -19,28 +20,37 @@ from minivess.compliance.identity.keystores.keyring import Keyring
 from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.remembered_checkpoints import person
 from minivess.compliance.proofs.archive import read_archive, write_archive
+from minivess.compliance.proofs.cosignature import WITNESS as COSIGNATURE_KEY
+from minivess.compliance.proofs.cosignature import verifier_key
 from minivess.compliance.proofs.envelope import parse_envelope, parse_statement, payload_of
 from minivess.compliance.verification.bag import SIGNATURE_LIST
 from minivess.compliance.verification.pack import verify_pack
 from minivess.compliance.verification.signatures import SIGNING_TEXT
+from minivess.compliance.verification.trust import parse_trust
 from minivess.foundation.digests import digest_bytes, digest_file
-from minivess.foundation.errors import MinivessError, RefusedError
+from minivess.foundation.errors import CouldNotCheckError, MinivessError, RefusedError
 from minivess.foundation.paths import templates_folder
+from minivess.records.device.witnesses import WitnessAddress, WitnessPolicy, WitnessState
 from minivess.records.log.entry import Outcome
 from minivess.records.people.approval import Manifestation
 from minivess.records.people.roles import IdentityKind, Role
+from minivess.serving.witness.app import serve_log, write_state
+from minivess.workflows.log import proofs
 from minivess.workflows.people import accounts
 from minivess.workflows.release import build, signing
 from minivess.workflows.session import remembered_checkpoints
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
+from tests.support import sample_projects
 from tests.support.builders.pack_builder import bag
 from tests.support.machines import machine
 from tests.support.projects import PASSPHRASE, ProjectFolder
+from tests.support.servers import witnessed
 from tests.support.terminals import Terminal
 
 scenarios("signing.feature")
 
+WITNESS = "witness.example/w1"
 PASSPHRASES = {"MINIVESS_PASSPHRASE_LOG": PASSPHRASE}
 BOTH_ROLES = {
     "eva": (Role.DEVELOPER, Role.REVIEWER),
@@ -54,7 +64,7 @@ class Story:
     pack: Path
     unsigned: ProjectFolder
     """Another copy of the same project and pack."""
-    error: RefusedError | MinivessError | None = None
+    error: MinivessError | None = None
     terminal: Terminal | None = None
     code: int | None = None
     recorded: bytes = b""
@@ -88,9 +98,12 @@ class Story:
         words = ["-C", str(self.root), "release", "sign", str(self.pack), "--as", who, *options]
         return Terminal(words, environment=PASSPHRASES, folder=self.root)
 
-    def without_terminal(self, who: str, *options: str, **environment: str) -> None:
+    def run_without_terminal(self, who: str, *options: str, **environment: str) -> Result:
         words = ["-C", str(self.root), "release", "sign", str(self.pack), "--as", who, *options]
-        result = CliRunner().invoke(app, words, env={**PASSPHRASES, **environment})
+        return CliRunner().invoke(app, words, env={**PASSPHRASES, **environment})
+
+    def without_terminal(self, who: str, *options: str, **environment: str) -> None:
+        result = self.run_without_terminal(who, *options, **environment)
         assert isinstance(result.exception, MinivessError), result.output
         self.error = result.exception
 
@@ -234,6 +247,34 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     shown = digest_bytes(story.files[SIGNING_TEXT])
     story.without_terminal("rosa", "--shown", shown, MINIVESS_PASSPHRASE_ROSA=PASSPHRASE)
+
+
+@when(parsers.parse('Rosa signs with the digest of the signing text and the meaning "{meaning}"'))
+def _(story: Story, meaning: str) -> None:
+    story.without_terminal("rosa", "--shown", digest_bytes(story.files[SIGNING_TEXT]), "--meaning", meaning)
+
+
+@given("a release of a demonstration that is built and not signed")
+def _(story: Story, tmp_path: Path) -> None:
+    story.project = sample_projects.releasable(demo=True).copy_to(tmp_path / "demonstration")
+    with story.services() as services:
+        story.pack = build.build(services, story.project.signers["max"]).path
+
+
+@when("Rosa signs with the digest of the signing text, and the environment has her passphrase")
+def _(story: Story) -> None:
+    shown = digest_bytes(story.files[SIGNING_TEXT])
+    result = story.run_without_terminal("rosa", "--shown", shown, "--json", MINIVESS_PASSPHRASE_ROSA=PASSPHRASE)
+    assert result.exception is None, result.output
+    assert json.loads(result.stdout)["shown"] == shown
+
+
+@then(parsers.parse('without the digest the command refuses because "{why}"'))
+def _(story: Story, why: str) -> None:
+    story.without_terminal("max", MINIVESS_PASSPHRASE_MAX=PASSPHRASE)
+    assert story.error is not None
+    assert why in story.error.message
+    assert story.signatures_of("max") == 0
 
 
 @then(parsers.parse('the command refuses because "{why}"'))
@@ -440,6 +481,76 @@ def _(story: Story) -> None:
     story.sign("max")
     failure = verify_pack(story.pack).first_failure
     assert failure is None, failure
+
+
+@when("Rosa signs, and the pack was changed after it was verified for her")
+def _(story: Story) -> None:
+    with story.services() as services:
+        asked = signing.examine(services, "rosa", story.pack)
+        story.rewrite(bag)
+        with pytest.raises(RefusedError) as caught:
+            signing.sign(services, story.project.signers["rosa"], asked)
+    story.error = caught.value
+
+
+@then("the log has no entry of a signature of hers")
+def _(story: Story) -> None:
+    assert story.signatures_of("rosa") == 0
+
+
+@given("a release that is built, and a witness that must vouch for the log", target_fixture="witness")
+def _(story: Story, tmp_path: Path) -> Iterator[Witnessed]:
+    """The project names the witness in its file; the pack of before is built again."""
+    folder = tmp_path / "witness"
+    folder.mkdir()
+    write_state(folder, WitnessState(name=WITNESS))
+    with story.services() as services:
+        serve_log(folder, proofs.verifier_key_of(services))
+    running = witnessed.Running(folder)
+    key = verifier_key(WITNESS, witnessed.WITNESS_SIGNER.public, COSIGNATURE_KEY).text()
+    witness = Witnessed(key, f"http://127.0.0.1:{running.server.server_port}")
+    story.pack.unlink()
+    with witness.services(story, witness.url) as services:
+        build.build(services, story.project.signers["max"])
+    yield witness
+    running.stop()
+
+
+@when("Rosa signs, and the witness does not answer")
+def _(story: Story, witness: Witnessed) -> None:
+    with witness.services(story, "http://127.0.0.1:9") as services:
+        asked = signing.examine(services, "rosa", story.pack)
+        with pytest.raises(CouldNotCheckError) as caught:
+            signing.sign(services, story.project.signers["rosa"], asked)
+    story.error = caught.value
+    assert not any(name.startswith("signatures/") for name in story.files)
+
+
+@then("when the witness answers, signing again gives the proof with its cosignature and no second entry")
+def _(story: Story, witness: Witnessed) -> None:
+    with witness.services(story, witness.url) as services:
+        signing.sign(services, story.project.signers["rosa"], signing.examine(services, "rosa", story.pack))
+        trust = parse_trust(accounts.trusted_keys(services))
+        assert trust.asks_for_witnesses
+        asked = signing.examine(services, "max", story.pack)  # judges the proof by the quorum
+        assert [one.value for one in asked.meanings] == ["approval"]
+    proof = story.files["signatures/rosa.tlog-proof"].decode("utf-8")
+    assert f"— {WITNESS} " in proof
+    assert story.signatures_of("rosa") == 1
+
+
+@dataclass(frozen=True)
+class Witnessed:
+    """A witness that a project requires."""
+
+    key: str
+    url: str
+
+    def services(self, story: Story, url: str) -> Services:
+        """The services of the project, with the witness at an address."""
+        policy = WitnessPolicy(quorum=1, witnesses=(WitnessAddress(key=self.key, url=url),))
+        services = story.services()
+        return replace(services, project=services.project.model_copy(update={"witnesses": policy}))
 
 
 @given("Rosa and Max have signed the pack")

@@ -99,7 +99,7 @@ def test_a_pack_shows_itself_and_with_its_signatures_that_it_verifies(
     built = {"release-record", "sbom", "anomalies-listed"}
     assert in_pack(services) == built
     for who in ("rosa", "max"):
-        signing.sign(services, project.signers[who], pack)
+        signing.sign(services, project.signers[who], signing.examine(services, who, pack))
     assert in_pack(services) == built | {
         "release-signed",
         "pack-verified",

@@ -88,11 +88,9 @@ def _meaning(asked: PackToSign, given: str | None) -> Meaning | None:
     if given is None and sys.stdin.isatty():
         who = f"{asked.identity.name} ({asked.identity.id})"
         given = click.prompt(f"Meaning of the signature of {who}", type=click.Choice(list(left)), err=True)
-    if given is None:
-        return None
-    if given not in left:
+    if given is not None and given not in left:
         raise UsageError(f"your signature cannot mean {given!r}", hint=f"it can mean {', '.join(left)}")
-    return left[given]
+    return asked.rule(None if given is None else left[given]).meaning
 
 
 @click.command(cls=Command)

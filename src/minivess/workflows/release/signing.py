@@ -167,10 +167,10 @@ def sign(services: Services, signer: Signer, asked: PackToSign, *, meaning: Mean
     """
     if signer.identity.id != asked.identity.id:
         raise UsageError(f"the pack was verified for {asked.identity.id}, not for {signer.identity.id}")
-    made = asked.recorded or _record(services, signer, asked, asked.rule(meaning))
     files = _read(asked.path)
     if digest_bytes(files.get(TAG_MANIFEST, b"")) != asked.pack.tag_manifest.digest:
         raise RefusedError("the pack was changed while it was signed", hint="sign the pack again")
+    made = asked.recorded or _record(services, signer, asked, asked.rule(meaning))
     signatures = SignedPack(files, asked.pack.register, asked.pack.head).envelopes()
     signatures[asked.identity.id] = made.envelope
     signed = {who: open_approval(envelope, asked.pack.register) for who, envelope in signatures.items()}

@@ -32,11 +32,11 @@ from minivess.records.items.risk_items import Estimate
 from minivess.records.items.risk_plan import RiskPlan
 from minivess.records.log.entry import Context, Outcome
 from minivess.records.people.approval import Envelope
+from minivess.records.people.identity import Meaning
 from tests.compliance.verification.test_script import verify
 from tests.support.builders.counted_cases import counted_case
 from tests.support.builders.layout2_pack import TAG, small_pack
-from tests.support.builders.logged_signatures import envelope_of
-from tests.support.builders.release_builder import PLAN, ReleaseLog, policy_of_release
+from tests.support.builders.release_builder import PLAN, ReleaseLog, sign_for
 from tests.support.properties import given
 from tests.support.properties import strategies as st
 
@@ -116,8 +116,8 @@ def refusal(files: Files, *checks: str) -> str:
 def test_a_true_pack_holds_but_for_its_signatures() -> None:
     assert failing(small_pack().files) == []
     assert [name for name, _, _ in verify.Judgement(None).judge(dict(small_pack().files)).checks] == [
-        *("bag", "log", "layout", "chain", "files", "source", "figures", "gates", "signing text", "proofs"),
-        *("provenance", "lineage", "test-set odometer", "look times", SIGNED),
+        *("bag", "log", "layout", "chain", "files", "figures", "gates", "signing text", "proofs", "provenance"),
+        *("lineage", "test-set odometer", "look times", SIGNED),
     ]
 
 
@@ -125,7 +125,7 @@ class TestChain:
     """A release rests on the entries that its chain names."""
 
     def log(self) -> ReleaseLog:
-        return small_pack().before().copy()
+        return small_pack().before()
 
     def test_a_later_export_of_another_model(self) -> None:
         log, who = self.log(), small_pack().people.developer
@@ -506,7 +506,11 @@ class TestSignatures:
             ("signatures/ben.tlog-proof", None, "signatures/ben.tlog-proof is missing"),
             ("signatures/SIGNATURES.txt", None, "SIGNATURES.txt is missing"),
             ("signatures/SIGNATURES.txt", b"Ben\n", "is not the list"),
-            ("signatures/dan.tlog-proof", b"x", "signatures/dan.tlog-proof does not belong"),
+            (
+                "signatures/dan.tlog-proof",
+                b"x",
+                "signatures/dan.tlog-proof is a proof without signatures/dan.dsse.json",
+            ),
             ("signatures/dan.cosignature", b"x", "signatures/dan.cosignature is unexpected"),
         ],
     )
@@ -525,8 +529,11 @@ class TestSignatures:
     @pytest.mark.parametrize(
         ("change", "words"),
         [
-            (lambda extra: extra["consistency"].pop(), "consistency proof is too short"),
-            (lambda extra: extra["consistency"].append(extra["consistency"][0]), "does not continue"),
+            (lambda extra: extra["consistency"].pop(), "signatures/ben.tlog-proof: its log of"),
+            (
+                lambda extra: extra["consistency"].append(extra["consistency"][0]),
+                "does not continue the 29 entries of the pack",
+            ),
             (lambda extra: extra["entry"]["body"]["payload"].update(version="2"), "does not lead to its checkpoint"),
             (lambda extra: extra["entry"].update(more=1), "other fields"),
             (lambda extra: extra.update(more=1), "does not hold its entry"),
@@ -565,12 +572,12 @@ class TestSignatures:
 
     def test_another_text_than_was_shown(self) -> None:
         pack = small_pack()
-        envelope = envelope_of(
-            pack.files,
+        envelope = sign_for(
+            digest_bytes(pack.files[TAG]),
+            digest_bytes(b"page"),
             pack.people.reviewer,
-            head=len(pack.log.entries),
-            policy=policy_of_release().signatures,
-            shown=digest_bytes(b"page"),
+            Meaning.REVIEW,
+            len(pack.log.entries),
         )
         signed = {**pack.files, "signatures/ben.dsse.json": envelope_bytes(envelope)}
         assert "was shown another text than data/signing-text.txt" in self.refusal(signed)

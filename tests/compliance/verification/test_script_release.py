@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from minivess.compliance.identity.signer import Signer
 from minivess.compliance.pack.pack import log_files
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.envelope import envelope_bytes
@@ -31,12 +30,11 @@ from minivess.records.evaluation.recomputation import figures_of
 from minivess.records.items.risk_items import Estimate
 from minivess.records.items.risk_plan import RiskPlan
 from minivess.records.log.entry import Context, Outcome
-from minivess.records.people.approval import Envelope
-from minivess.records.people.identity import Meaning
 from tests.compliance.verification.test_script import verify
+from tests.support.builders import logged_signatures
 from tests.support.builders.counted_cases import counted_case
 from tests.support.builders.layout2_pack import TAG, small_pack
-from tests.support.builders.release_builder import PLAN, ReleaseLog, sign_for
+from tests.support.builders.release_builder import PLAN, ReleaseLog, policy_of_release
 from tests.support.properties import given
 from tests.support.properties import strategies as st
 
@@ -434,61 +432,25 @@ class TestLineage:
 class TestSignatures:
     """A signature is an entry of a later log that continues that of the pack."""
 
-    def signed(self, **changes: Any) -> tuple[Files, ReleaseLog]:
+    def signed(self) -> tuple[Files, ReleaseLog]:
+        """The signed pack, and the log with its signatures."""
         pack = small_pack()
         log, files = pack.log.copy(), dict(pack.files)
-        size, model = len(log.entries), log.entries[-1].body.context.model
-        tag = digest_bytes(files[TAG])
-        said = {"version": "1.0.0", "tag_manifest": tag, "gates": 11, "files": 67}
-        log.append(pack.people.manager, "release.build", said, context=Context(model=model))
-        for number, who in enumerate((pack.people.reviewer, pack.people.manager)):
-            files |= self.signature(log, files, who, size, number, **changes)
+        model = log.entries[-1].body.context.model
+        logged_signatures.record_build(log, files, pack.people.manager, version="1.0.0", model=model or "")
+        people = (pack.people.reviewer, pack.people.manager)
+        policy = policy_of_release().signatures
+        files = logged_signatures.sign_logged(log, files, people, version="1.0.0", packed=self.size, policy=policy)
         line = pack.people.reviewer.cosign(pack.log.checkpoint, 1_800_000_000)
-        files["signatures/ben.cosignature"] = line.encode("utf-8")
-        files["signatures/SIGNATURES.txt"] = (
-            "Benoît Müller (ben), 2026-11-20 10:00:00 UTC, review, independent-reviewer\n"
-            "Cleo Papadopoulou (cleo), 2026-11-20 10:00:00 UTC, approval, release-manager\n"
-        ).encode()
-        return files, log
+        return {**files, "signatures/ben.cosignature": line.encode("utf-8")}, log
 
-    def signature(
-        self, log: ReleaseLog, files: Files, who: Signer, size: int, number: int, *, shown: bytes | None = None
-    ) -> Files:
-        envelope = self.envelope(files, who, number, shown)
-        payload = {
-            "version": "1.0.0",
-            "tag_manifest": digest_bytes(files[TAG]),
-            "envelope": envelope.model_dump(mode="json"),
-        }
-        index = log.append(who, "release.sign", payload).body.index
-        hashes = [leaf_hash(line) for line in log.lines]
-        extra = {
-            "consistency": [self.text(one) for one in consistency_proof(tree_of(hashes), size, len(hashes))],
-            "entry": json.loads(log.lines[index]),
-        }
-        name = f"signatures/{who.identity.id}"
-        return {
-            f"{name}.dsse.json": envelope_bytes(envelope),
-            f"{name}.tlog-proof": self.proof(log, index, hashes, extra),
-        }
-
-    def envelope(self, files: Files, who: Signer, number: int, shown: bytes | None) -> Envelope:
-        signed = small_pack().signed(who)[f"signatures/{who.identity.id}.dsse.json"]
-        return Envelope.model_validate_json(signed)
+    @property
+    def size(self) -> int:
+        return len(small_pack().log.entries)
 
     @staticmethod
     def text(data: bytes) -> str:
         return base64.b64encode(data).decode("ascii")
-
-    def proof(self, log: ReleaseLog, index: int, hashes: list[bytes], extra: dict[str, Any]) -> bytes:
-        path = inclusion_proof(tree_of(hashes), index, len(hashes))
-        head = [
-            "c2sp.org/tlog-proof@v1",
-            f"extra {self.text(canonical(extra))}",
-            f"index {index}",
-            *map(self.text, path),
-        ]
-        return ("\n".join(head) + "\n\n" + log.checkpoint).encode("utf-8")
 
     def refusal(self, files: Files) -> str:
         checks = {name: (held, words) for name, held, words in verify.Judgement(None).judge(files).checks}
@@ -552,34 +514,22 @@ class TestSignatures:
         pack = small_pack()
         files, log = self.signed()
         envelope = json.loads(files["signatures/ben.dsse.json"])
-        body = log.entries[-2].body
-        payload = {**body.payload, "version": "2.0", "envelope": envelope}
+        payload = {**log.entries[-2].body.payload, "version": "2.0", "envelope": envelope}
         index = log.append(pack.people.reviewer, "release.sign", payload).body.index
-        hashes = [leaf_hash(line) for line in log.lines]
-        proof = consistency_proof(tree_of(hashes), len(pack.log.entries), len(hashes))
-        extra = {"consistency": [self.text(one) for one in proof], "entry": json.loads(log.lines[index])}
-        files["signatures/ben.tlog-proof"] = self.proof(log, index, hashes, extra)
+        files["signatures/ben.tlog-proof"] = logged_signatures.proof_of(log, index, self.size).text().encode("utf-8")
         assert "of another signature, version or pack" in self.refusal(files)
 
     def test_an_entry_of_the_packed_log(self) -> None:
-        pack = small_pack()
         files, log = self.signed()
-        hashes = [leaf_hash(line) for line in log.lines]
-        proof = consistency_proof(tree_of(hashes), len(pack.log.entries), len(hashes))
-        extra = {"consistency": [self.text(one) for one in proof], "entry": json.loads(log.lines[4])}
-        files["signatures/ben.tlog-proof"] = self.proof(log, 4, hashes, extra)
+        files["signatures/ben.tlog-proof"] = logged_signatures.proof_of(log, 4, self.size).text().encode("utf-8")
         assert "is not between those of the pack" in self.refusal(files)
 
     def test_another_text_than_was_shown(self) -> None:
-        pack = small_pack()
-        envelope = sign_for(
-            digest_bytes(pack.files[TAG]),
-            digest_bytes(b"page"),
-            pack.people.reviewer,
-            Meaning.REVIEW,
-            len(pack.log.entries),
-        )
-        signed = {**pack.files, "signatures/ben.dsse.json": envelope_bytes(envelope)}
+        files, _ = self.signed()
+        reviewer, policy = small_pack().people.reviewer, policy_of_release().signatures
+        shown = digest_bytes(b"page")
+        envelope = logged_signatures.envelope_of(files, reviewer, head=self.size, policy=policy, shown=shown)
+        signed = {**files, "signatures/ben.dsse.json": envelope_bytes(envelope)}
         assert "was shown another text than data/signing-text.txt" in self.refusal(signed)
 
 

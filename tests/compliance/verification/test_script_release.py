@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +36,7 @@ from tests.compliance.verification.test_script import verify
 from tests.support.builders import logged_signatures
 from tests.support.builders.counted_cases import counted_case
 from tests.support.builders.layout2_pack import TAG, small_pack
+from tests.support.builders.pack_builder import TEMPLATES
 from tests.support.builders.release_builder import PLAN, ReleaseLog, policy_of_release
 from tests.support.properties import given
 from tests.support.properties import strategies as st
@@ -664,3 +667,39 @@ def test_groups_are_those_of_the_product(data: st.DataObject) -> None:
     )
     told = verify.groups_of([json.loads(canonical(case)) for case in cases], near)
     assert told == groups_of(manifest, split)
+
+
+@pytest.mark.slow
+def test_the_steps_by_hand_work_on_layout_2(tmp_path: Path) -> None:
+    files = small_pack().signed()
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    text = (TEMPLATES / "VERIFY.md").read_text(encoding="utf-8")
+    steps = "\n".join(part.split("```")[0] for part in text.split("```bash\n")[1:])
+
+    def by_hand() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["bash", "-c", steps], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+
+    done = by_hand()
+    assert done.stderr == ""
+    told = done.stdout
+    chain = small_pack().log.entries[-1].body.payload["chain"]
+    references = json.dumps(chain).count('"index"')
+    for words, count in {
+        "digests: OK": 1,
+        "Merkle root: OK": 1,
+        "Verified OK": 3,
+        "Signature Verified Successfully": 3,
+        "signed this pack: OK": 2,
+        "signing text: OK": 2,
+        "prepared files: OK": 1,
+        "rests on: ": references,
+        "named: ": 5,
+        "logged: ": 2,
+        "this signature: OK": 2,
+    }.items():
+        assert told.count(words) == count, (words, told)
+    bent = tmp_path / "data/release/cases.csv"
+    bent.write_bytes(bent.read_bytes() + b"x")
+    assert "prepared files: OK" not in by_hand().stdout

@@ -166,8 +166,11 @@ def check_bag(files):
         need(alike[name.lower()] == name, "%s and %s differ in case alone", name, alike[name.lower()])
     declared = files["bagit.txt"] == b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
     need(declared, "bagit.txt does not declare BagIt 1.0 in UTF-8")
-    info = [line.decode("utf-8").partition(": ") for line in read_lines(files, "bag-info.txt")]
-    labels = {label: value for label, colon, value in info if colon}
+    info = [
+        re.fullmatch("([A-Za-z0-9-]{1,80}): ([^\r]*)", line.decode("utf-8"))
+        for line in read_lines(files, "bag-info.txt")
+    ]
+    labels = {match[1]: match[2] for match in info if match}
     need(len(labels) == len(info), "bag-info.txt has a line that is no label with its value, or a label twice")
     oxum, stated = "%d.%d" % (sum(len(files[name]) for name in payload), len(payload)), labels.get("Payload-Oxum")
     need(stated == oxum, "bag-info.txt states Payload-Oxum %s, and the payload has %s", stated, oxum)
@@ -411,7 +414,10 @@ def both_roots(first, second, old, proof, whole=True):  # of a consistency proof
 
 def continues(first, second, proof, old, new):  # whether a consistency proof leads from an older to a newer tree
     left = list(proof)
-    return 0 < first < second and [*both_roots(first, second, old, left)] == [old, new] and not left
+    try:
+        return 0 < first < second and [*both_roots(first, second, old, left)] == [old, new] and not left
+    except WrongError:
+        return False
 
 
 def key_name(text):  # whether a text can name a key: not empty, no Unicode space, no plus sign
@@ -1452,6 +1458,10 @@ UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069
 """Characters that would change how a line reads."""
 
 
+def run_records(artifacts):  # the digests of the run records among some artifacts
+    return {item["digest"] for item in artifacts if item["name"].endswith("/run.json")}
+
+
 def about(role, body):  # what an entry in a role is about
     name, payload = SUBJECT[role], body["payload"]
     if role == "seal":
@@ -1676,7 +1686,7 @@ class Release:
             names = [item["name"] for item in by[reader]["inputs"] if item["name"].startswith("log/")]
             fits = not names or "log/%d" % by[maker]["index"] in names
             need(fits, "%s names %s, and not %s", self.entry(reader), ", ".join(names), self.entry(maker))
-        self.follow_runs({item["digest"] for item in by["ensemble"]["inputs"]})
+        self.follow_runs(run_records(by["ensemble"]["inputs"]))
         self.follow_looks(asked)
         runs = [(run["body"], None if run["member"] else run["disposition"]) for run in self.ended]
         looks = [(approval, result) for _, approval, result in self.looks]
@@ -1690,8 +1700,7 @@ class Release:
     def follow_runs(self, used):  # every training run, by the entry that began it; one refused at once never began
         for body in self.earlier:
             if body["action"] == "training" and (body["outcome"] != "refused" or body["started"] is not None):
-                made = {item["digest"] for item in body["outputs"]} | ({body["context"]["model"]} - {None})
-                made = made if body["outcome"] == "completed" else set()
+                made = run_records(body["outputs"]) if body["outcome"] == "completed" else set()
                 run = {"body": body, "made": made, "member": bool(made & used), "disposition": None}
                 self.runs[body["index"] if body["started"] is None else body["started"]] = run
             elif (body["action"], body["outcome"]) == ("run.disposition", "completed"):
@@ -1705,11 +1714,9 @@ class Release:
                 "the training run of entry %d is neither in the ensemble nor has a disposition",
             )
             need(fits or run["member"] or run["body"]["outcome"] == "failed", told, run["body"]["index"])
-        members = [item for item in self.by["ensemble"]["inputs"] if item["name"].endswith("/run.json")]
-        need(members, "%s names no run of its members", self.entry("ensemble"))
-        for item in members:
-            fits = any(item["digest"] in run["made"] for run in self.ended)
-            need(fits, "%s read %s, which no completed training made", self.entry("ensemble"), item["name"])
+        need(used, "%s names no run of its members", self.entry("ensemble"))
+        lost = used - set().union(*(run["made"] for run in self.ended))
+        need(not lost, "%s read %s, which no completed training made", self.entry("ensemble"), ", ".join(sorted(lost)))
 
     def follow_looks(self, asked):  # every look with its first result; the newest one of this release and model counts
         first, used = self.standing.first, self.by["evaluation"]["index"]
@@ -2020,6 +2027,8 @@ class Pack:
             judged = note == self.files[CHECKPOINT]  # that one was judged with the log
             told = read_note(note)[2:4] if judged else believe(note, self.trust, self.people, self.origin, self.leaves)
             need(index < min(told[0], len(self.leaves)), name + " is for no entry of this log")
+            same = judged or (told[0] <= len(self.leaves) and merkle_root(self.leaves[: told[0]]) == told[1])
+            need(same, name + ": two histories: its checkpoint is not of the first entries of this log")
             holds = root_from(self.leaves[index], index, told[0], path) == told[1] and not path
             need(holds, name + " does not hold")
         return "%d inclusion proofs lead to a signed checkpoint" % len(names)
@@ -2126,6 +2135,7 @@ class Pack:
         files, people, trust = self.files, self.people, self.trust
         names = [name for name in sorted(files) if name.startswith("signatures/") and name.endswith(".json")]
         need(names, "the pack is not signed")
+        self.check_pairs([name[11:-10] for name in names])
         policy = read_json(files[POLICY], POLICY)["policy"]
         need(len(policy["rules"]) >= 2, POLICY + " asks for fewer than two signatures; a release needs two people")
         subject, signed = [{"name": TAG, "digest": sha256(files[TAG])}], {}
@@ -2143,7 +2153,7 @@ class Pack:
             need(trusted, who + " signed, but is not among the people you trust with this key and these roles")
             if self.release:
                 need(said["shown"] == sha256(files[TEXT]), "%s was shown another text than %s", who, TEXT)
-                self.check_logged(envelope, who, self.release.prepared["device"]["version"])
+                self.check_logged("signatures/%s.tlog-proof" % who, envelope, who)
             signed[who] = said
         for rules in (policy["rules"], trust["rules"] if trust else []):
             left = [(said["role"], said["meaning"]) for said in signed.values()]
@@ -2156,11 +2166,17 @@ class Pack:
         note = ". DEMO KEYS: this proves nothing about a real device" if people.demo else ""
         return "signed by " + " and ".join(words) + self.check_holders() + note
 
-    def check_list(self, signed):  # SIGNATURES.txt follows from the signatures; proofs and list are of layout 2
-        proofs = [name for name in self.files if name.startswith("signatures/") and name.endswith(".tlog-proof")]
-        odd = sorted(name for name in proofs if not self.release or name[11:-11] not in signed)
-        odd += [LIST] if LIST in self.files and not self.release else []
-        need(not odd, "%s does not belong to a signature of this pack", ", ".join(odd))
+    def check_pairs(self, signers):  # proofs and list are of layout 2, and each signature has its proof
+        proofs = sorted(name for name in self.files if name.startswith("signatures/") and name.endswith(".tlog-proof"))
+        odd = [name for name in [*proofs, LIST] if name in self.files and not self.release]
+        need(not odd, "%s is unexpected in a pack of layout 1", ", ".join(odd))
+        for name in proofs:
+            need(name[11:-11] in signers, "%s is a proof without signatures/%s.dsse.json", name, name[11:-11])
+        for who in signers if self.release else ():
+            told = "signatures/%s.tlog-proof is missing: nothing proves that the log has the signature of %s"
+            need("signatures/%s.tlog-proof" % who in proofs, told, who, who)
+
+    def check_list(self, signed):  # SIGNATURES.txt follows from the signatures
         told, text = "%(name)s (%(signer)s), %(at)s UTC, %(meaning)s, %(role)s\n", ""
         for said in sorted(signed.values(), key=lambda said: (said["time"], said["signer"])):
             name, at = re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029]", "?", said["printed_name"]), said["time"]
@@ -2168,28 +2184,31 @@ class Pack:
         same = not self.release or self.files[LIST] == text.encode("utf-8")
         need(same, "%s is not the list of the signatures in the pack", LIST)
 
-    def check_logged(self, envelope, who, version):  # a signature is an entry of a later log that continues the pack's
-        name, size, keyid = "signatures/%s.tlog-proof" % who, len(self.leaves), envelope["signatures"][0]["keyid"]
-        need(name in self.files, "%s is missing: nothing proves that the log has the signature of %s", name, who)
-        index, path, note, extra = read_proof(self.files[name], name)
-        later, root = believe(note, self.trust, self.people, self.origin, self.leaves)
-        held = parse(extra or b"", name)
-        need(isinstance(held, dict) and set(held) == {"consistency", "entry"}, name + " does not hold its entry")
-        entry, proof = fit(held["entry"], "entry", name), [unbase64(item) for item in held["consistency"]]
-        body = entry["body"]
-        told = [body[field] for field in ("index", "log", "actor", "key", "action", "outcome")]
-        need(size <= index < later, "%s: entry %d is not between those of the pack and of its checkpoint", name, index)
-        fits = continues(size, later, proof, read_note(self.files[CHECKPOINT])[3], root)
-        need(fits, "%s: its log does not continue that of the pack", name)
-        fits = root_from(leaf(canonical(entry)), index, later, path) == root and not path
-        need(fits, "%s does not lead to its checkpoint", name)
-        fits = told == [index, self.origin, who, keyid, "release.sign", "completed"]
-        need(fits, "%s: entry %d is not the signature of %s in this log", name, index, who)
-        check_payload(body, None)
-        said = {"version": version, "tag_manifest": sha256(self.files[TAG]), "envelope": envelope}
-        need(body["payload"] == said, "%s: entry %d is of another signature, version or pack", name, index)
-        holds = signed_by(self.people.key(keyid, size)["signing_key"], canonical(body), entry["signature"])
-        need(holds, "%s: entry %d is not signed by %s", name, index, who)
+    def check_logged(self, name, envelope, who):  # a signature is an entry of a later log that continues the pack's
+        size, keyid = len(self.leaves), envelope["signatures"][0]["keyid"]
+        try:
+            index, path, note, extra = read_proof(self.files[name], name)
+            later, root = believe(note, self.trust, self.people, self.origin, self.leaves)
+            held = parse(extra or b"", "the extra data")
+            need(isinstance(held, dict) and set(held) == {"consistency", "entry"}, "it does not hold its entry")
+            entry, proof = fit(held["entry"], "entry", "entry"), [unbase64(item) for item in held["consistency"]]
+            need(size <= index < later, "entry %d is not between those of the pack and of its checkpoint", index)
+            told = "its log of %d entries does not continue the %d entries of the pack"
+            need(continues(size, later, proof, read_note(self.files[CHECKPOINT])[3], root), told, later, size)
+            holds = root_from(leaf(canonical(entry)), index, later, path) == root and not path
+            need(holds, "entry %d does not lead to its checkpoint", index)
+            body = entry["body"]
+            told = [body[field] for field in ("index", "log", "actor", "key", "action", "outcome")]
+            fits = told == [index, self.origin, who, keyid, "release.sign", "completed"]
+            need(fits, "entry %d is not the signature of %s in this log", index, who)
+            check_payload(body, None)
+            said = {"version": self.release.prepared["device"]["version"], "tag_manifest": sha256(self.files[TAG])}
+            fits = body["payload"] == {**said, "envelope": envelope}
+            need(fits, "entry %d is of another signature, version or pack", index)
+            holds = signed_by(self.people.key(keyid, size)["signing_key"], canonical(body), entry["signature"])
+            need(holds, "entry %d is not signed by %s", index, who)
+        except WrongError as error:
+            raise WrongError("%s: %s" % (name, error)) from None
 
     def check_holders(self):  # every holder of the test set's key, who was not revoked, cosigned the pack's checkpoint
         standing, note, valid = self.standing, self.files[CHECKPOINT], [item["id"] for item in self.people.valid()]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import re
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from minivess.compliance.identity.signer import Signer
 from minivess.compliance.pack.pack import log_files
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.envelope import envelope_bytes
@@ -31,11 +32,11 @@ from minivess.records.evaluation.recomputation import figures_of
 from minivess.records.items.risk_items import Estimate
 from minivess.records.items.risk_plan import RiskPlan
 from minivess.records.log.entry import Context, Outcome
-from minivess.records.people.approval import Envelope
 from tests.compliance.verification.test_script import verify
+from tests.support.builders import logged_signatures
 from tests.support.builders.counted_cases import counted_case
 from tests.support.builders.layout2_pack import TAG, small_pack
-from tests.support.builders.logged_signatures import envelope_of
+from tests.support.builders.pack_builder import TEMPLATES
 from tests.support.builders.release_builder import PLAN, ReleaseLog, policy_of_release
 from tests.support.properties import given
 from tests.support.properties import strategies as st
@@ -116,8 +117,8 @@ def refusal(files: Files, *checks: str) -> str:
 def test_a_true_pack_holds_but_for_its_signatures() -> None:
     assert failing(small_pack().files) == []
     assert [name for name, _, _ in verify.Judgement(None).judge(dict(small_pack().files)).checks] == [
-        *("bag", "log", "layout", "chain", "files", "source", "figures", "gates", "signing text", "proofs"),
-        *("provenance", "lineage", "test-set odometer", "look times", SIGNED),
+        *("bag", "log", "layout", "chain", "files", "figures", "gates", "signing text", "proofs", "provenance"),
+        *("lineage", "test-set odometer", "look times", SIGNED),
     ]
 
 
@@ -125,7 +126,7 @@ class TestChain:
     """A release rests on the entries that its chain names."""
 
     def log(self) -> ReleaseLog:
-        return small_pack().before().copy()
+        return small_pack().before()
 
     def test_a_later_export_of_another_model(self) -> None:
         log, who = self.log(), small_pack().people.developer
@@ -434,61 +435,25 @@ class TestLineage:
 class TestSignatures:
     """A signature is an entry of a later log that continues that of the pack."""
 
-    def signed(self, **changes: Any) -> tuple[Files, ReleaseLog]:
+    def signed(self) -> tuple[Files, ReleaseLog]:
+        """The signed pack, and the log with its signatures."""
         pack = small_pack()
         log, files = pack.log.copy(), dict(pack.files)
-        size, model = len(log.entries), log.entries[-1].body.context.model
-        tag = digest_bytes(files[TAG])
-        said = {"version": "1.0.0", "tag_manifest": tag, "gates": 11, "files": 67}
-        log.append(pack.people.manager, "release.build", said, context=Context(model=model))
-        for number, who in enumerate((pack.people.reviewer, pack.people.manager)):
-            files |= self.signature(log, files, who, size, number, **changes)
+        model = log.entries[-1].body.context.model
+        logged_signatures.record_build(log, files, pack.people.manager, version="1.0.0", model=model or "")
+        people = (pack.people.reviewer, pack.people.manager)
+        policy = policy_of_release().signatures
+        files = logged_signatures.sign_logged(log, files, people, version="1.0.0", packed=self.size, policy=policy)
         line = pack.people.reviewer.cosign(pack.log.checkpoint, 1_800_000_000)
-        files["signatures/ben.cosignature"] = line.encode("utf-8")
-        files["signatures/SIGNATURES.txt"] = (
-            "Benoît Müller (ben), 2026-11-20 10:00:00 UTC, review, independent-reviewer\n"
-            "Cleo Papadopoulou (cleo), 2026-11-20 10:00:00 UTC, approval, release-manager\n"
-        ).encode()
-        return files, log
+        return {**files, "signatures/ben.cosignature": line.encode("utf-8")}, log
 
-    def signature(
-        self, log: ReleaseLog, files: Files, who: Signer, size: int, number: int, *, shown: bytes | None = None
-    ) -> Files:
-        envelope = self.envelope(files, who, number, shown)
-        payload = {
-            "version": "1.0.0",
-            "tag_manifest": digest_bytes(files[TAG]),
-            "envelope": envelope.model_dump(mode="json"),
-        }
-        index = log.append(who, "release.sign", payload).body.index
-        hashes = [leaf_hash(line) for line in log.lines]
-        extra = {
-            "consistency": [self.text(one) for one in consistency_proof(tree_of(hashes), size, len(hashes))],
-            "entry": json.loads(log.lines[index]),
-        }
-        name = f"signatures/{who.identity.id}"
-        return {
-            f"{name}.dsse.json": envelope_bytes(envelope),
-            f"{name}.tlog-proof": self.proof(log, index, hashes, extra),
-        }
-
-    def envelope(self, files: Files, who: Signer, number: int, shown: bytes | None) -> Envelope:
-        signed = small_pack().signed(who)[f"signatures/{who.identity.id}.dsse.json"]
-        return Envelope.model_validate_json(signed)
+    @property
+    def size(self) -> int:
+        return len(small_pack().log.entries)
 
     @staticmethod
     def text(data: bytes) -> str:
         return base64.b64encode(data).decode("ascii")
-
-    def proof(self, log: ReleaseLog, index: int, hashes: list[bytes], extra: dict[str, Any]) -> bytes:
-        path = inclusion_proof(tree_of(hashes), index, len(hashes))
-        head = [
-            "c2sp.org/tlog-proof@v1",
-            f"extra {self.text(canonical(extra))}",
-            f"index {index}",
-            *map(self.text, path),
-        ]
-        return ("\n".join(head) + "\n\n" + log.checkpoint).encode("utf-8")
 
     def refusal(self, files: Files) -> str:
         checks = {name: (held, words) for name, held, words in verify.Judgement(None).judge(files).checks}
@@ -506,7 +471,11 @@ class TestSignatures:
             ("signatures/ben.tlog-proof", None, "signatures/ben.tlog-proof is missing"),
             ("signatures/SIGNATURES.txt", None, "SIGNATURES.txt is missing"),
             ("signatures/SIGNATURES.txt", b"Ben\n", "is not the list"),
-            ("signatures/dan.tlog-proof", b"x", "signatures/dan.tlog-proof does not belong"),
+            (
+                "signatures/dan.tlog-proof",
+                b"x",
+                "signatures/dan.tlog-proof is a proof without signatures/dan.dsse.json",
+            ),
             ("signatures/dan.cosignature", b"x", "signatures/dan.cosignature is unexpected"),
         ],
     )
@@ -525,8 +494,11 @@ class TestSignatures:
     @pytest.mark.parametrize(
         ("change", "words"),
         [
-            (lambda extra: extra["consistency"].pop(), "consistency proof is too short"),
-            (lambda extra: extra["consistency"].append(extra["consistency"][0]), "does not continue"),
+            (lambda extra: extra["consistency"].pop(), "signatures/ben.tlog-proof: its log of"),
+            (
+                lambda extra: extra["consistency"].append(extra["consistency"][0]),
+                "does not continue the 29 entries of the pack",
+            ),
             (lambda extra: extra["entry"]["body"]["payload"].update(version="2"), "does not lead to its checkpoint"),
             (lambda extra: extra["entry"].update(more=1), "other fields"),
             (lambda extra: extra.update(more=1), "does not hold its entry"),
@@ -545,34 +517,22 @@ class TestSignatures:
         pack = small_pack()
         files, log = self.signed()
         envelope = json.loads(files["signatures/ben.dsse.json"])
-        body = log.entries[-2].body
-        payload = {**body.payload, "version": "2.0", "envelope": envelope}
+        payload = {**log.entries[-2].body.payload, "version": "2.0", "envelope": envelope}
         index = log.append(pack.people.reviewer, "release.sign", payload).body.index
-        hashes = [leaf_hash(line) for line in log.lines]
-        proof = consistency_proof(tree_of(hashes), len(pack.log.entries), len(hashes))
-        extra = {"consistency": [self.text(one) for one in proof], "entry": json.loads(log.lines[index])}
-        files["signatures/ben.tlog-proof"] = self.proof(log, index, hashes, extra)
+        files["signatures/ben.tlog-proof"] = logged_signatures.proof_of(log, index, self.size).text().encode("utf-8")
         assert "of another signature, version or pack" in self.refusal(files)
 
     def test_an_entry_of_the_packed_log(self) -> None:
-        pack = small_pack()
         files, log = self.signed()
-        hashes = [leaf_hash(line) for line in log.lines]
-        proof = consistency_proof(tree_of(hashes), len(pack.log.entries), len(hashes))
-        extra = {"consistency": [self.text(one) for one in proof], "entry": json.loads(log.lines[4])}
-        files["signatures/ben.tlog-proof"] = self.proof(log, 4, hashes, extra)
+        files["signatures/ben.tlog-proof"] = logged_signatures.proof_of(log, 4, self.size).text().encode("utf-8")
         assert "is not between those of the pack" in self.refusal(files)
 
     def test_another_text_than_was_shown(self) -> None:
-        pack = small_pack()
-        envelope = envelope_of(
-            pack.files,
-            pack.people.reviewer,
-            head=len(pack.log.entries),
-            policy=policy_of_release().signatures,
-            shown=digest_bytes(b"page"),
-        )
-        signed = {**pack.files, "signatures/ben.dsse.json": envelope_bytes(envelope)}
+        files, _ = self.signed()
+        reviewer, policy = small_pack().people.reviewer, policy_of_release().signatures
+        shown = digest_bytes(b"page")
+        envelope = logged_signatures.envelope_of(files, reviewer, head=self.size, policy=policy, shown=shown)
+        signed = {**files, "signatures/ben.dsse.json": envelope_bytes(envelope)}
         assert "was shown another text than data/signing-text.txt" in self.refusal(signed)
 
 
@@ -707,3 +667,39 @@ def test_groups_are_those_of_the_product(data: st.DataObject) -> None:
     )
     told = verify.groups_of([json.loads(canonical(case)) for case in cases], near)
     assert told == groups_of(manifest, split)
+
+
+@pytest.mark.slow
+def test_the_steps_by_hand_work_on_layout_2(tmp_path: Path) -> None:
+    files = small_pack().signed()
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    text = (TEMPLATES / "VERIFY.md").read_text(encoding="utf-8")
+    steps = "\n".join(part.split("```")[0] for part in text.split("```bash\n")[1:])
+
+    def by_hand() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["bash", "-c", steps], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+
+    done = by_hand()
+    assert done.stderr == ""
+    told = done.stdout
+    chain = small_pack().log.entries[-1].body.payload["chain"]
+    references = json.dumps(chain).count('"index"')
+    for words, count in {
+        "digests: OK": 1,
+        "Merkle root: OK": 1,
+        "Verified OK": 3,
+        "Signature Verified Successfully": 3,
+        "signed this pack: OK": 2,
+        "signing text: OK": 2,
+        "prepared files: OK": 1,
+        "rests on: ": references,
+        "named: ": 5,
+        "logged: ": 2,
+        "this signature: OK": 2,
+    }.items():
+        assert told.count(words) == count, (words, told)
+    bent = tmp_path / "data/release/cases.csv"
+    bent.write_bytes(bent.read_bytes() + b"x")
+    assert "prepared files: OK" not in by_hand().stdout

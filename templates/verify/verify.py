@@ -2254,7 +2254,7 @@ def check_payload(body, told):  # a payload has the fields of its action, in the
 NEXT = {"log": "nothing", "layout": "nothing"}
 NEXT.update(dict.fromkeys(("chain", "files", "source", "figures", "gates"), "proofs"))
 """Where judgement goes on after a check that failed, if not with the next one."""
-NOT_IN_LAYOUT_1 = "chain, files, figures, gates, signing text, lineage, logged signatures"
+NOT_IN_LAYOUT_1 = "chain, files, source, figures, gates, signing text, lineage, logged signatures"
 
 
 def attempt(check):  # whether a check holds, and its words

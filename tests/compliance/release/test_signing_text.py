@@ -82,7 +82,8 @@ def test_the_text_of_the_small_pack_is_the_one_that_is_written_here() -> None:
         "Known anomalies (attested): 0",
         "Waivers: none",
         "Time of result: entry 25, 2026-11-20T08:00:25.000000Z, the machine's own time",
-        "source none",
+        "source bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+        "ok source (source, attested): 0, at most 0, margin 0",
     ):
         assert line in lines
     assert [line.split(" ")[0] for line in lines[lines.index("Digests") + 1 :]] == list(DIGESTS)

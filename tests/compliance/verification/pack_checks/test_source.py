@@ -23,10 +23,7 @@ UNCOMMITTED = "data/source/uncommitted.diff"
 
 
 def verdicts(pack: SmallPack, folder: Path) -> tuple[VerdictState, str, list[str]]:
-    """The state and the first failing check by the product, and the failing checks by verify.py.
-
-    verify.py also requires the proof that the log has each signature, which these packs do not have.
-    """
+    """The state and the first failing check by the product, and the failing checks and the verdict by verify.py."""
     files = pack.signed()
     found = judge_files(files, subject="pack", container="", trusted=None)
     path = folder / "pack.zip"
@@ -36,12 +33,14 @@ def verdicts(pack: SmallPack, folder: Path) -> tuple[VerdictState, str, list[str
         [sys.executable, "-I", "-S", str(script), str(path)], capture_output=True, text=True, check=False, timeout=120
     )
     failed = [check.name for check in found.checks if not check.passed]
-    lines = [line.split() for line in done.stdout.splitlines()]
-    return found.state, failed[0] if failed else "", [line[1] for line in lines if line[0] == "FAIL"]
+    lines = done.stdout.strip().splitlines()
+    script = [line.split()[1] for line in lines if line.startswith("FAIL")]
+    return found.state, failed[0] if failed else "", [*script, lines[-1].partition(": ")[2]]
 
 
 def test_a_demonstration_of_an_uncommitted_tree_is_not_releasable(tmp_path: Path) -> None:
-    assert verdicts(small_pack(demo=True, dirty=True), tmp_path) == (VerdictState.NOT_RELEASABLE, "", ["release"])
+    verdict = "NOT RELEASABLE: every check passed; uncommitted changes"
+    assert verdicts(small_pack(demo=True, dirty=True), tmp_path) == (VerdictState.NOT_RELEASABLE, "", [verdict])
 
 
 def source(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[SmallPack], SmallPack]:

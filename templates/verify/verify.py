@@ -571,7 +571,13 @@ attested: format=attested/1 tool=tool tree=digest gaps*=gap justified*=justified
 gap: kind=text item=text message=text
 justified: kind=text item=text message=text remark=text
 anomaly: id=text title=text
-risks: plan=object risks*=risk controls*=text
+gate: id=text kind=text basis=text passed=bool value~=text comparison=text limit=text margin~=text
+risks: plan=risk-plan risks*=risk controls*=text
+risk-plan: scope=text severity*=object probability=scale software_p1=text levels*=level matrix*=list overall=text
+    disclosure?~=object benefit_approvers?*=text serious_from?~=1 review=text
+scale: inclusive=text combine=text steps*=step
+step: word=text upper=any meaning=text
+level: name=text acceptable=bool meaning=text
 risk: id=text residual=estimate controls*=text benefit~=text
 estimate: severity=1 p1=1 p2=1
 """)
@@ -596,7 +602,10 @@ def fit(value, form, where):  # refuse a value that is not of a form or type, na
     elif isinstance(known, type):
         need(type(value) is known, where + " is malformed")
     else:
-        known(value)
+        try:
+            known(value)
+        except WrongError as error:
+            raise WrongError("%s: %s" % (where, error)) from None
     return value
 
 
@@ -716,7 +725,7 @@ def vouching_for(data, trust):  # when each trusted witness vouched for the chec
 
 def believe(
     data, trust, people, origin, leaves
-):  # size and root of a checkpoint, signed by its log and all that is trusted
+):  # size and root of a checkpoint that its log and all that is trusted signed
     named, size, root = check_note(data, [log_raw(people.log_key(read_note(data)[2]))])
     need(named == origin, "the checkpoint is of another log")
     if not trust:
@@ -748,9 +757,7 @@ class People:
         self.by_key, self.log_keys, self.roots, self.threshold, self.demo, self.size = {}, [], (), 1, False, 0
         self.erased, self.failures, self.locked, self.created = set(), {}, set(), ((), 1)
 
-    def log_key(
-        self, size
-    ):  # the key that signs the checkpoint of so many entries, and acts as the service `log` there
+    def log_key(self, size):  # the key that signs the checkpoint of so many entries, and acts as the service `log`
         need(self.log_keys, "the log does not begin with log.created")
         return [key for start, key in self.log_keys if start <= size][-1]
 
@@ -1605,6 +1612,7 @@ class Release:
         self.by, self.runs, self.ended, self.looks, self.gates = {}, {}, [], [], []
 
     def json(self, name, form="any"):  # a file of JSON
+        self.pack.reading = "data/" + name + ": "
         return fit(read_json(self.files["data/" + name], "data/" + name), form, "data/" + name)
 
     def reasons(self):  # why nothing may be released from the source tree
@@ -1804,7 +1812,12 @@ class Release:
         results = self.json("verification/results.json")["results"]
         items, plan = self.json("traceability/data/trace.json")["items"], risks["plan"]
         levels = {risk["id"]: level_of(plan, risk["residual"]) for risk in risks["risks"]}
-        need(len(levels) == len(risks["risks"]), "data/release/risks.json has a risk twice")
+        controls, told = (
+            set(risks["controls"]),
+            "data/release/risks.json has a risk or control twice, or a control that it does not list",
+        )
+        whole = len(levels) == len(risks["risks"]) and len(controls) == len(risks["controls"])
+        need(whole and all(controls >= set(one["controls"]) for one in risks["risks"]), told)
         refused = [level["name"] for level in plan["levels"] if not level["acceptable"]]
         refused = [one["id"] for one in risks["risks"] if levels[one["id"]] in refused and one["benefit"] is None]
         names, cases, self.open_risks = [one["name"] for one in plan["levels"]], self.record["cases"], refused
@@ -1841,7 +1854,7 @@ class Release:
             outcome.update(value=figure_text(value), limit=figure_text(limit), margin=figure_text(margin))
             outcome["basis"] = "attested" if kind in {"trace", "source"} else "derived"
             self.gates.append(dict(outcome, comparison="at least" if least else "at most"))
-        stated = parse(self.files[GATES], GATES)
+        stated = [fit(gate, "gate", GATES) for gate in parse(self.files[GATES], GATES)]
         check_same([gate["id"] for gate in stated], [gate["id"] for gate in self.gates], GATES, "by the policy")
         for said, found in zip(stated, self.gates):  # noqa: B905  as many
             check_same(said, found, "%s: the gate %s" % (GATES, found["id"]), "by the release")
@@ -1954,7 +1967,7 @@ class Pack:
 
     def __init__(self, files, trust):
         self.files, self.trust, self.bodies, self.leaves, self.origin = files, trust, [], [], ""
-        self.people, self.standing, self.layout, self.release = People(), Standing(), 1, None
+        self.people, self.standing, self.layout, self.release, self.reading = People(), Standing(), 1, None, ""
 
     def check_log(self):  # every entry at its place, signed and permitted, under a checkpoint that is believed
         lines = read_lines(self.files, "data/audit/entries.jsonl")
@@ -2022,16 +2035,22 @@ class Pack:
         names = [name for name in sorted(self.files) if name.startswith("data/audit/proofs/")]
         need(names, "there are no inclusion proofs")
         for name in names:
-            index, path, note, extra = read_proof(self.files[name], name)
-            need(extra is None and name == "data/audit/proofs/%d.tlog-proof" % index, name + " is malformed")
-            judged = note == self.files[CHECKPOINT]  # that one was judged with the log
-            told = read_note(note)[2:4] if judged else believe(note, self.trust, self.people, self.origin, self.leaves)
-            need(index < min(told[0], len(self.leaves)), name + " is for no entry of this log")
-            same = judged or (told[0] <= len(self.leaves) and merkle_root(self.leaves[: told[0]]) == told[1])
-            need(same, name + ": two histories: its checkpoint is not of the first entries of this log")
-            holds = root_from(self.leaves[index], index, told[0], path) == told[1] and not path
-            need(holds, name + " does not hold")
+            try:
+                self.check_proof(name)
+            except WrongError as error:
+                raise WrongError("%s: %s" % (name, error)) from None
         return "%d inclusion proofs lead to a signed checkpoint" % len(names)
+
+    def check_proof(self, name):  # one of them
+        index, path, note, extra = read_proof(self.files[name], name)
+        need(extra is None and name == "data/audit/proofs/%d.tlog-proof" % index, "it is malformed")
+        judged = note == self.files[CHECKPOINT]  # that one was judged with the log
+        told = read_note(note)[2:4] if judged else believe(note, self.trust, self.people, self.origin, self.leaves)
+        need(index < min(told[0], len(self.leaves)), "it is for no entry of this log")
+        same = judged or (told[0] <= len(self.leaves) and merkle_root(self.leaves[: told[0]]) == told[1])
+        need(same, "two histories: its checkpoint is not of the first entries of this log")
+        holds = root_from(self.leaves[index], index, told[0], path) == told[1] and not path
+        need(holds, "it does not hold")
 
     def check_provenance(self):  # every result is the recorded output of an action; in layout 1 each run has an event
         made = {item["digest"] for body in self.bodies if body["outcome"] == "completed" for item in body["outputs"]}
@@ -2257,15 +2276,17 @@ NEXT.update(dict.fromkeys(("chain", "files", "source", "figures", "gates"), "pro
 NOT_IN_LAYOUT_1 = "chain, files, figures, gates, signing text, lineage, logged signatures"
 
 
-def attempt(check):  # whether a check holds, and its words
+def attempt(check, pack=None):  # whether a check holds, and its words
+    if pack:
+        pack.reading = ""
     try:
         return True, check()
     except WrongError as error:
         return False, str(error)
     except KeyError as error:
-        return False, "%s is missing" % error.args[0]
+        return False, "%s is missing" % error.args[0] if not pack else "%s%s is missing" % (pack.reading, error.args[0])
     except Exception as error:
-        return False, "something is malformed (%s)" % type(error).__name__
+        return False, "%ssomething is malformed (%s)" % (pack.reading if pack else "", type(error).__name__)
 
 
 def read_pack(target):  # files of a pack, and how they were kept
@@ -2291,7 +2312,7 @@ class Judgement:
         self.pack, resume = Pack(files, self.trusted), None
         for name, check in self.pack.checks():
             if resume in {None, name}:
-                self.checks.append((name, *attempt(check)))
+                self.checks.append((name, *attempt(check, self.pack)))
                 resume = None if self.checks[-1][1] else NEXT.get(name)
                 if resume == "nothing":
                     break

@@ -117,8 +117,8 @@ def refusal(files: Files, *checks: str) -> str:
 def test_a_true_pack_holds_but_for_its_signatures() -> None:
     assert failing(small_pack().files) == []
     assert [name for name, _, _ in verify.Judgement(None).judge(dict(small_pack().files)).checks] == [
-        *("bag", "log", "layout", "chain", "files", "figures", "gates", "signing text", "proofs", "provenance"),
-        *("lineage", "test-set odometer", "look times", SIGNED),
+        *("bag", "log", "layout", "chain", "files", "source", "figures", "gates", "signing text", "proofs"),
+        *("provenance", "lineage", "test-set odometer", "look times", SIGNED),
     ]
 
 
@@ -587,7 +587,8 @@ class TestVerdict:
         found.pack.layout = layout
         if layout == 2:
             release = release_of(dict(small_pack().files))
-            release.prepared = {**release.prepared, "source": {"not_releasable": list(reasons)}}
+            source = {**release.prepared["source"], "not_releasable": list(reasons)}
+            release.prepared = {**release.prepared, "source": source}
             found.pack.release = release
         return found
 

@@ -429,9 +429,7 @@ def size_of(text):  # a size: decimal digits, no leading zero, at most 2^63 - 1
     return int(text)
 
 
-def read_note(
-    data,
-):  # text, origin, size, root and signatures of a C2SP checkpoint; nothing in it is to be believed yet
+def read_note(data):  # text, origin, size, root and signatures of a C2SP checkpoint; not to be believed yet
     need(len(data) <= 1 << 18, "the checkpoint is longer than 256 KiB")
     try:
         text = data.decode("utf-8")
@@ -723,9 +721,7 @@ def vouching_for(data, trust):  # when each trusted witness vouched for the chec
     return {place: moment for place, moment in times.items() if moment is not None}
 
 
-def believe(
-    data, trust, people, origin, leaves
-):  # size and root of a checkpoint that its log and all that is trusted signed
+def believe(data, trust, people, origin, leaves):  # size and root of a checkpoint that its log and all trusted signed
     named, size, root = check_note(data, [log_raw(people.log_key(read_note(data)[2]))])
     need(named == origin, "the checkpoint is of another log")
     if not trust:
@@ -814,11 +810,8 @@ class People:
             return
         if action == "log.created":
             need(index == 0, "the log is created a second time")
-            self.roots, self.threshold, self.log_keys = (
-                payload["roots"],
-                payload["threshold"],
-                [(0, payload["log_key"])],
-            )
+            self.log_keys, self.roots = [(0, payload["log_key"])], payload["roots"]
+            self.threshold = payload["threshold"]
             self.created, self.demo = (self.roots, self.threshold), all(one.get("demo", False) for one in self.roots)
             for identity in self.roots:
                 self.add(identity, 0)
@@ -847,9 +840,7 @@ class People:
         else:
             self.change_roots(payload, body)
 
-    def count(
-        self, action, payload, who, actor
-    ):  # wrong passphrases in a row: the fifth locks, the right one ends the row
+    def count(self, action, payload, who, actor):  # wrong passphrases in a row: the fifth locks, the right one ends it
         count = self.failures.get(who, 0)
         if action == "identity.unlock-failed":
             need(payload["attempt"] == count + 1, "miscounts the wrong passphrases of " + who)
@@ -869,9 +860,7 @@ class People:
         self.end(actor["id"], index + 1)
         self.add(new, index + 1)
 
-    def change_roots(
-        self, payload, body
-    ):  # other roots or another log key, agreed by enough of the old and the new roots
+    def change_roots(self, payload, body):  # other roots or log key, agreed by enough of the old and the new roots
         new, threshold, index, log_key = payload["roots"], payload["threshold"], body["index"], payload.get("log_key")
         need(1 <= threshold <= len({root["id"] for root in new}) == len(new), "a threshold that cannot be met")
         old = {"roots": self.roots, "threshold": self.threshold}
@@ -904,9 +893,7 @@ def check_possession(body, who, old, new):  # the holder of a new key signed wit
     need(shown, "there is no proof of possession of the new key of " + who)
 
 
-def open_envelope(
-    envelope, people, index
-):  # what a person signed: DSSE v1 around an in-toto Statement around a manifestation
+def open_envelope(envelope, people, index):  # what a person signed: DSSE v1, in-toto Statement, manifestation
     need(len(envelope["signatures"]) == 1, "an envelope without exactly one signature")
     kind, payload, seal = envelope["payloadType"], unbase64(envelope["payload"]), envelope["signatures"][0]
     need(kind == "application/vnd.in-toto+json", "an envelope of another type")
@@ -1089,9 +1076,7 @@ class Standing:
     def words(self):  # the table in force
         return "action table " + (str(self.table["number"]) if self.table else "1 (the rules of version 0.1.0)")
 
-    def said(
-        self, kind, name
-    ):  # what the first entry of a name says: a plan, policy, request or grant; None: there is none
+    def said(self, kind, name):  # what the first entry of a name says: a plan, policy, request or grant; or None
         return self.first[kind, name]["payload"][kind] if (kind, name) in self.first else None
 
     def admit(self, body, people, actor):  # whether an entry may be at its place; takes in what it says
@@ -1189,9 +1174,7 @@ class Standing:
             seal = (body["index"], split, payload.get("root"), payload.get("terms"))
             self.seal = self.seals.setdefault(manifest, seal)
 
-    def follow_witness(
-        self, body, payload
-    ):  # the key with which a person cosigns, until they are revoked; of one alone
+    def follow_witness(self, body, payload):  # the key with which a person cosigns, until they are revoked
         who = body["actor"]
         if body["action"] == "identity.revoked":
             self.former |= {raw for _, raw in [self.witnesses.pop(payload["identity"], (None, None))] if raw}
@@ -1236,9 +1219,7 @@ class Standing:
         fits = (payload["identity"]["kind"] == "service") == bool(payload.get("actions"))
         need(fits, "enrols a service without its actions, or a person with some")
 
-    def check_restored(
-        self, body, payload, people
-    ):  # gives up checkpoints that this log signed; `check_entry` has the root
+    def check_restored(self, body, payload, people):  # gives up checkpoints that this log signed
         fit(payload, "restore", "the restore")
         need(payload["size"] == body["index"], "the restore follows other entries than those before it")
         need(0 < len(payload["abandoned"]) <= 64, "a malformed restore")
@@ -1293,9 +1274,7 @@ class Standing:
         asked = [(at, self.said("request", name)) for at, name in self.approved if ("request", name) in self.first]
         return [one for at, one in asked if (one["data"] == self.seal[2] if self.seal[2] else at > self.seal[0])]
 
-    def check_plan(
-        self, plan
-    ):  # a plan has every field, fits the terms of the seal, and is not laxer than that of a look
+    def check_plan(self, plan):  # it has every field, fits the seal, and is not laxer than that of a look
         need(set(plan) >= PLAN_FIELDS and set(plan["conventions"]) >= CONVENTIONS, "leaves fields of a plan out")
         terms = self.seal[3] if self.seal else None
         if terms:
@@ -1335,9 +1314,7 @@ class Standing:
         left = same.count(request["release"]) < allowed["per_release"] and len(same) < allowed["total"]
         need(left, "is one look at the test set more than its analysis plan allows")
 
-    def check_approval(
-        self, body, payload, people
-    ):  # another person, without a part in the model, approves an open request
+    def check_approval(self, body, payload, people):  # another person, with no part in the model, approves
         grant, who, index = payload["grant"], payload["grant"]["approver"], body["index"]
         need(who == body["actor"], "approves in the name of " + who)
         request = self.said("request", grant["request"])
@@ -1362,9 +1339,7 @@ class Standing:
         need(who in self.sealed.get(request["data"], [who]), "the test set was not sealed for " + who)
         self.refuse_maker(who, [request["model"], request["calibration"]], people)
 
-    def refuse_maker(
-        self, reviewer, digests, people
-    ):  # who made or requested a model does not review it (None: any model)
+    def refuse_maker(self, reviewer, digests, people):  # who made or requested a model does not review it
         found, waiting, seen = set(), list(digests or []), set()
         if digests is None:
             found = {actor for actor, _ in self.steps.values()}.union(*self.asked.values())
@@ -1378,9 +1353,7 @@ class Standing:
         had_part = any(people.same(maker, reviewer) for maker in found)
         need(not had_part, reviewer + " took part in making this model and cannot review it")
 
-    def check_evaluation(
-        self, body, payload, people
-    ):  # by who was let, of the model that was asked for, with its number
+    def check_evaluation(self, body, payload, people):  # by who was let, of the model that was asked for
         request = self.said("request", payload["request"])
         need(request, "evaluates under a request that the log does not have")
         grant = self.said("grant", request["id"]) or {}
@@ -1416,9 +1389,7 @@ class Standing:
             need(match, "has an input %s, which is not the name of an entry", item["name"])
             self.link(int(match[1]), item["digest"])
 
-    def check_preparation(
-        self, body, payload, people
-    ):  # completed entries of the right actions; one exported the model
+    def check_preparation(self, body, payload, people):  # completed entries of the right actions
         for role, reference in chain_of(payload["chain"]):
             link = self.link(reference["index"], reference["digest"])
             fits = link["action"] == ROLES[role]
@@ -1428,9 +1399,7 @@ class Standing:
         need(body["context"]["model"] in made, "names a model that its export did not make")
         self.prepared = payload["device"]["version"], body["context"]["model"]
 
-    def check_signature(
-        self, body, payload, people
-    ):  # of a pack that this log built; a reviewer did not make its model
+    def check_signature(self, body, payload, people):  # of a pack that this log built, by nobody who made its model
         need(payload["tag_manifest"] in self.packs, "signs a pack that no release.build of this log made")
         version, model = self.packs[payload["tag_manifest"]]
         need(payload["version"] == version, "signs another version than the pack was built as")
@@ -2127,9 +2096,7 @@ class Pack:
             found.append((body["index"], size, latest, names))
         return found
 
-    def look_times(
-        self,
-    ):  # of each look, which phases others saw before the next, and which have the machine's own time
+    def look_times(self):  # of each look, which phases others saw before the next
         standing, words, numbers, attested = self.standing, [], {}, self.attestations()
 
         def index(kind, name, otherwise):

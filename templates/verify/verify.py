@@ -429,9 +429,7 @@ def size_of(text):  # a size: decimal digits, no leading zero, at most 2^63 - 1
     return int(text)
 
 
-def read_note(
-    data,
-):  # text, origin, size, root and signatures of a C2SP checkpoint; nothing in it is to be believed yet
+def read_note(data):  # text, origin, size, root and signatures of a C2SP checkpoint; not to be believed yet
     need(len(data) <= 1 << 18, "the checkpoint is longer than 256 KiB")
     try:
         text = data.decode("utf-8")
@@ -571,7 +569,13 @@ attested: format=attested/1 tool=tool tree=digest gaps*=gap justified*=justified
 gap: kind=text item=text message=text
 justified: kind=text item=text message=text remark=text
 anomaly: id=text title=text
-risks: plan=object risks*=risk controls*=text
+gate: id=text kind=text basis=text passed=bool value~=text comparison=text limit=text margin~=text
+risks: plan=risk-plan risks*=risk controls*=text
+risk-plan: scope=text severity*=object probability=scale software_p1=text levels*=level matrix*=list overall=text
+    disclosure?~=object benefit_approvers?*=text serious_from?~=1 review=text
+scale: inclusive=text combine=text steps*=step
+step: word=text upper=any meaning=text
+level: name=text acceptable=bool meaning=text
 risk: id=text residual=estimate controls*=text benefit~=text
 estimate: severity=1 p1=1 p2=1
 """)
@@ -596,7 +600,10 @@ def fit(value, form, where):  # refuse a value that is not of a form or type, na
     elif isinstance(known, type):
         need(type(value) is known, where + " is malformed")
     else:
-        known(value)
+        try:
+            known(value)
+        except WrongError as error:
+            raise WrongError("%s: %s" % (where, error)) from None
     return value
 
 
@@ -714,9 +721,7 @@ def vouching_for(data, trust):  # when each trusted witness vouched for the chec
     return {place: moment for place, moment in times.items() if moment is not None}
 
 
-def believe(
-    data, trust, people, origin, leaves
-):  # size and root of a checkpoint, signed by its log and all that is trusted
+def believe(data, trust, people, origin, leaves):  # size and root of a checkpoint that its log and all trusted signed
     named, size, root = check_note(data, [log_raw(people.log_key(read_note(data)[2]))])
     need(named == origin, "the checkpoint is of another log")
     if not trust:
@@ -748,9 +753,7 @@ class People:
         self.by_key, self.log_keys, self.roots, self.threshold, self.demo, self.size = {}, [], (), 1, False, 0
         self.erased, self.failures, self.locked, self.created = set(), {}, set(), ((), 1)
 
-    def log_key(
-        self, size
-    ):  # the key that signs the checkpoint of so many entries, and acts as the service `log` there
+    def log_key(self, size):  # the key that signs the checkpoint of so many entries, and acts as the service `log`
         need(self.log_keys, "the log does not begin with log.created")
         return [key for start, key in self.log_keys if start <= size][-1]
 
@@ -807,11 +810,8 @@ class People:
             return
         if action == "log.created":
             need(index == 0, "the log is created a second time")
-            self.roots, self.threshold, self.log_keys = (
-                payload["roots"],
-                payload["threshold"],
-                [(0, payload["log_key"])],
-            )
+            self.log_keys, self.roots = [(0, payload["log_key"])], payload["roots"]
+            self.threshold = payload["threshold"]
             self.created, self.demo = (self.roots, self.threshold), all(one.get("demo", False) for one in self.roots)
             for identity in self.roots:
                 self.add(identity, 0)
@@ -840,9 +840,7 @@ class People:
         else:
             self.change_roots(payload, body)
 
-    def count(
-        self, action, payload, who, actor
-    ):  # wrong passphrases in a row: the fifth locks, the right one ends the row
+    def count(self, action, payload, who, actor):  # wrong passphrases in a row: the fifth locks, the right one ends it
         count = self.failures.get(who, 0)
         if action == "identity.unlock-failed":
             need(payload["attempt"] == count + 1, "miscounts the wrong passphrases of " + who)
@@ -862,9 +860,7 @@ class People:
         self.end(actor["id"], index + 1)
         self.add(new, index + 1)
 
-    def change_roots(
-        self, payload, body
-    ):  # other roots or another log key, agreed by enough of the old and the new roots
+    def change_roots(self, payload, body):  # other roots or log key, agreed by enough of the old and the new roots
         new, threshold, index, log_key = payload["roots"], payload["threshold"], body["index"], payload.get("log_key")
         need(1 <= threshold <= len({root["id"] for root in new}) == len(new), "a threshold that cannot be met")
         old = {"roots": self.roots, "threshold": self.threshold}
@@ -897,9 +893,7 @@ def check_possession(body, who, old, new):  # the holder of a new key signed wit
     need(shown, "there is no proof of possession of the new key of " + who)
 
 
-def open_envelope(
-    envelope, people, index
-):  # what a person signed: DSSE v1 around an in-toto Statement around a manifestation
+def open_envelope(envelope, people, index):  # what a person signed: DSSE v1, in-toto Statement, manifestation
     need(len(envelope["signatures"]) == 1, "an envelope without exactly one signature")
     kind, payload, seal = envelope["payloadType"], unbase64(envelope["payload"]), envelope["signatures"][0]
     need(kind == "application/vnd.in-toto+json", "an envelope of another type")
@@ -1082,9 +1076,7 @@ class Standing:
     def words(self):  # the table in force
         return "action table " + (str(self.table["number"]) if self.table else "1 (the rules of version 0.1.0)")
 
-    def said(
-        self, kind, name
-    ):  # what the first entry of a name says: a plan, policy, request or grant; None: there is none
+    def said(self, kind, name):  # what the first entry of a name says: a plan, policy, request or grant; or None
         return self.first[kind, name]["payload"][kind] if (kind, name) in self.first else None
 
     def admit(self, body, people, actor):  # whether an entry may be at its place; takes in what it says
@@ -1182,9 +1174,7 @@ class Standing:
             seal = (body["index"], split, payload.get("root"), payload.get("terms"))
             self.seal = self.seals.setdefault(manifest, seal)
 
-    def follow_witness(
-        self, body, payload
-    ):  # the key with which a person cosigns, until they are revoked; of one alone
+    def follow_witness(self, body, payload):  # the key with which a person cosigns, until they are revoked
         who = body["actor"]
         if body["action"] == "identity.revoked":
             self.former |= {raw for _, raw in [self.witnesses.pop(payload["identity"], (None, None))] if raw}
@@ -1229,9 +1219,7 @@ class Standing:
         fits = (payload["identity"]["kind"] == "service") == bool(payload.get("actions"))
         need(fits, "enrols a service without its actions, or a person with some")
 
-    def check_restored(
-        self, body, payload, people
-    ):  # gives up checkpoints that this log signed; `check_entry` has the root
+    def check_restored(self, body, payload, people):  # gives up checkpoints that this log signed
         fit(payload, "restore", "the restore")
         need(payload["size"] == body["index"], "the restore follows other entries than those before it")
         need(0 < len(payload["abandoned"]) <= 64, "a malformed restore")
@@ -1286,9 +1274,7 @@ class Standing:
         asked = [(at, self.said("request", name)) for at, name in self.approved if ("request", name) in self.first]
         return [one for at, one in asked if (one["data"] == self.seal[2] if self.seal[2] else at > self.seal[0])]
 
-    def check_plan(
-        self, plan
-    ):  # a plan has every field, fits the terms of the seal, and is not laxer than that of a look
+    def check_plan(self, plan):  # it has every field, fits the seal, and is not laxer than that of a look
         need(set(plan) >= PLAN_FIELDS and set(plan["conventions"]) >= CONVENTIONS, "leaves fields of a plan out")
         terms = self.seal[3] if self.seal else None
         if terms:
@@ -1328,9 +1314,7 @@ class Standing:
         left = same.count(request["release"]) < allowed["per_release"] and len(same) < allowed["total"]
         need(left, "is one look at the test set more than its analysis plan allows")
 
-    def check_approval(
-        self, body, payload, people
-    ):  # another person, without a part in the model, approves an open request
+    def check_approval(self, body, payload, people):  # another person, with no part in the model, approves
         grant, who, index = payload["grant"], payload["grant"]["approver"], body["index"]
         need(who == body["actor"], "approves in the name of " + who)
         request = self.said("request", grant["request"])
@@ -1355,9 +1339,7 @@ class Standing:
         need(who in self.sealed.get(request["data"], [who]), "the test set was not sealed for " + who)
         self.refuse_maker(who, [request["model"], request["calibration"]], people)
 
-    def refuse_maker(
-        self, reviewer, digests, people
-    ):  # who made or requested a model does not review it (None: any model)
+    def refuse_maker(self, reviewer, digests, people):  # who made or requested a model does not review it
         found, waiting, seen = set(), list(digests or []), set()
         if digests is None:
             found = {actor for actor, _ in self.steps.values()}.union(*self.asked.values())
@@ -1371,9 +1353,7 @@ class Standing:
         had_part = any(people.same(maker, reviewer) for maker in found)
         need(not had_part, reviewer + " took part in making this model and cannot review it")
 
-    def check_evaluation(
-        self, body, payload, people
-    ):  # by who was let, of the model that was asked for, with its number
+    def check_evaluation(self, body, payload, people):  # by who was let, of the model that was asked for
         request = self.said("request", payload["request"])
         need(request, "evaluates under a request that the log does not have")
         grant = self.said("grant", request["id"]) or {}
@@ -1409,9 +1389,7 @@ class Standing:
             need(match, "has an input %s, which is not the name of an entry", item["name"])
             self.link(int(match[1]), item["digest"])
 
-    def check_preparation(
-        self, body, payload, people
-    ):  # completed entries of the right actions; one exported the model
+    def check_preparation(self, body, payload, people):  # completed entries of the right actions
         for role, reference in chain_of(payload["chain"]):
             link = self.link(reference["index"], reference["digest"])
             fits = link["action"] == ROLES[role]
@@ -1421,9 +1399,7 @@ class Standing:
         need(body["context"]["model"] in made, "names a model that its export did not make")
         self.prepared = payload["device"]["version"], body["context"]["model"]
 
-    def check_signature(
-        self, body, payload, people
-    ):  # of a pack that this log built; a reviewer did not make its model
+    def check_signature(self, body, payload, people):  # of a pack that this log built, by nobody who made its model
         need(payload["tag_manifest"] in self.packs, "signs a pack that no release.build of this log made")
         version, model = self.packs[payload["tag_manifest"]]
         need(payload["version"] == version, "signs another version than the pack was built as")
@@ -1605,6 +1581,7 @@ class Release:
         self.by, self.runs, self.ended, self.looks, self.gates = {}, {}, [], [], []
 
     def json(self, name, form="any"):  # a file of JSON
+        self.pack.reading = "data/" + name + ": "
         return fit(read_json(self.files["data/" + name], "data/" + name), form, "data/" + name)
 
     def reasons(self):  # why nothing may be released from the source tree
@@ -1804,7 +1781,12 @@ class Release:
         results = self.json("verification/results.json")["results"]
         items, plan = self.json("traceability/data/trace.json")["items"], risks["plan"]
         levels = {risk["id"]: level_of(plan, risk["residual"]) for risk in risks["risks"]}
-        need(len(levels) == len(risks["risks"]), "data/release/risks.json has a risk twice")
+        controls, told = (
+            set(risks["controls"]),
+            "data/release/risks.json has a risk or control twice, or a control that it does not list",
+        )
+        whole = len(levels) == len(risks["risks"]) and len(controls) == len(risks["controls"])
+        need(whole and all(controls >= set(one["controls"]) for one in risks["risks"]), told)
         refused = [level["name"] for level in plan["levels"] if not level["acceptable"]]
         refused = [one["id"] for one in risks["risks"] if levels[one["id"]] in refused and one["benefit"] is None]
         names, cases, self.open_risks = [one["name"] for one in plan["levels"]], self.record["cases"], refused
@@ -1841,7 +1823,7 @@ class Release:
             outcome.update(value=figure_text(value), limit=figure_text(limit), margin=figure_text(margin))
             outcome["basis"] = "attested" if kind in {"trace", "source"} else "derived"
             self.gates.append(dict(outcome, comparison="at least" if least else "at most"))
-        stated = parse(self.files[GATES], GATES)
+        stated = [fit(gate, "gate", GATES) for gate in parse(self.files[GATES], GATES)]
         check_same([gate["id"] for gate in stated], [gate["id"] for gate in self.gates], GATES, "by the policy")
         for said, found in zip(stated, self.gates):  # noqa: B905  as many
             check_same(said, found, "%s: the gate %s" % (GATES, found["id"]), "by the release")
@@ -1954,7 +1936,7 @@ class Pack:
 
     def __init__(self, files, trust):
         self.files, self.trust, self.bodies, self.leaves, self.origin = files, trust, [], [], ""
-        self.people, self.standing, self.layout, self.release = People(), Standing(), 1, None
+        self.people, self.standing, self.layout, self.release, self.reading = People(), Standing(), 1, None, ""
 
     def check_log(self):  # every entry at its place, signed and permitted, under a checkpoint that is believed
         lines = read_lines(self.files, "data/audit/entries.jsonl")
@@ -2022,16 +2004,22 @@ class Pack:
         names = [name for name in sorted(self.files) if name.startswith("data/audit/proofs/")]
         need(names, "there are no inclusion proofs")
         for name in names:
-            index, path, note, extra = read_proof(self.files[name], name)
-            need(extra is None and name == "data/audit/proofs/%d.tlog-proof" % index, name + " is malformed")
-            judged = note == self.files[CHECKPOINT]  # that one was judged with the log
-            told = read_note(note)[2:4] if judged else believe(note, self.trust, self.people, self.origin, self.leaves)
-            need(index < min(told[0], len(self.leaves)), name + " is for no entry of this log")
-            same = judged or (told[0] <= len(self.leaves) and merkle_root(self.leaves[: told[0]]) == told[1])
-            need(same, name + ": two histories: its checkpoint is not of the first entries of this log")
-            holds = root_from(self.leaves[index], index, told[0], path) == told[1] and not path
-            need(holds, name + " does not hold")
+            try:
+                self.check_proof(name)
+            except WrongError as error:
+                raise WrongError("%s: %s" % (name, error)) from None
         return "%d inclusion proofs lead to a signed checkpoint" % len(names)
+
+    def check_proof(self, name):  # one of them
+        index, path, note, extra = read_proof(self.files[name], name)
+        need(extra is None and name == "data/audit/proofs/%d.tlog-proof" % index, "it is malformed")
+        judged = note == self.files[CHECKPOINT]  # that one was judged with the log
+        told = read_note(note)[2:4] if judged else believe(note, self.trust, self.people, self.origin, self.leaves)
+        need(index < min(told[0], len(self.leaves)), "it is for no entry of this log")
+        same = judged or (told[0] <= len(self.leaves) and merkle_root(self.leaves[: told[0]]) == told[1])
+        need(same, "two histories: its checkpoint is not of the first entries of this log")
+        holds = root_from(self.leaves[index], index, told[0], path) == told[1] and not path
+        need(holds, "it does not hold")
 
     def check_provenance(self):  # every result is the recorded output of an action; in layout 1 each run has an event
         made = {item["digest"] for body in self.bodies if body["outcome"] == "completed" for item in body["outputs"]}
@@ -2108,9 +2096,7 @@ class Pack:
             found.append((body["index"], size, latest, names))
         return found
 
-    def look_times(
-        self,
-    ):  # of each look, which phases others saw before the next, and which have the machine's own time
+    def look_times(self):  # of each look, which phases others saw before the next
         standing, words, numbers, attested = self.standing, [], {}, self.attestations()
 
         def index(kind, name, otherwise):
@@ -2257,15 +2243,17 @@ NEXT.update(dict.fromkeys(("chain", "files", "source", "figures", "gates"), "pro
 NOT_IN_LAYOUT_1 = "chain, files, source, figures, gates, signing text, lineage, logged signatures"
 
 
-def attempt(check):  # whether a check holds, and its words
+def attempt(check, pack=None):  # whether a check holds, and its words
+    if pack:
+        pack.reading = ""
     try:
         return True, check()
     except WrongError as error:
         return False, str(error)
     except KeyError as error:
-        return False, "%s is missing" % error.args[0]
+        return False, "%s is missing" % error.args[0] if not pack else "%s%s is missing" % (pack.reading, error.args[0])
     except Exception as error:
-        return False, "something is malformed (%s)" % type(error).__name__
+        return False, "%ssomething is malformed (%s)" % (pack.reading if pack else "", type(error).__name__)
 
 
 def read_pack(target):  # files of a pack, and how they were kept
@@ -2291,7 +2279,7 @@ class Judgement:
         self.pack, resume = Pack(files, self.trusted), None
         for name, check in self.pack.checks():
             if resume in {None, name}:
-                self.checks.append((name, *attempt(check)))
+                self.checks.append((name, *attempt(check, self.pack)))
                 resume = None if self.checks[-1][1] else NEXT.get(name)
                 if resume == "nothing":
                     break

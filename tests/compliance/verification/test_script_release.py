@@ -117,8 +117,8 @@ def refusal(files: Files, *checks: str) -> str:
 def test_a_true_pack_holds_but_for_its_signatures() -> None:
     assert failing(small_pack().files) == []
     assert [name for name, _, _ in verify.Judgement(None).judge(dict(small_pack().files)).checks] == [
-        *("bag", "log", "layout", "chain", "files", "figures", "gates", "signing text", "proofs", "provenance"),
-        *("lineage", "test-set odometer", "look times", SIGNED),
+        *("bag", "log", "layout", "chain", "files", "source", "figures", "gates", "signing text", "proofs"),
+        *("provenance", "lineage", "test-set odometer", "look times", SIGNED),
     ]
 
 
@@ -218,6 +218,63 @@ class TestFiles:
         assert failing(files)[0][0] in {"files", "signing text"}
 
 
+class TestSource:
+    """The state of the source tree agrees with itself, with the results and with the diff."""
+
+    @pytest.mark.parametrize(
+        ("field", "value", "words"),
+        [
+            ("not_releasable", ["uncommitted changes"], "not_releasable"),
+            ("tree", f"sha256:{'0' * 64}", "source.tree"),
+            ("environment", f"sha256:{'0' * 64}", "source.environment"),
+            ("strangers", 3, "source."),
+            ("uncommitted", f"sha256:{'0' * 64}", "source.uncommitted"),
+        ],
+    )
+    def test_another_state_than_the_files_show(self, field: str, value: object, words: str) -> None:
+        def say(said: dict[str, Any]) -> dict[str, Any]:
+            return {**said, "source": {**said["source"], field: value}}
+
+        assert ("source", True) in [(name, words in told) for name, told in failing(small_pack().bent(say=say).files)]
+
+
+class TestProofs:
+    """Each inclusion proof that does not hold is named."""
+
+    NAME = "data/audit/proofs/3.tlog-proof"
+
+    def refusal(self, text: str) -> str:
+        files = {**small_pack().files, self.NAME: text.encode("utf-8")}
+        checks = {name: words for name, held, words in verify.Judgement(None).judge(files).checks if not held}
+        return str(checks["proofs"])
+
+    def test_each_is_named(self) -> None:
+        text = small_pack().files[self.NAME].decode("utf-8")
+        lines = text.split("\n")
+        for bent in (
+            text.replace("index 3", "index 4"),
+            text.replace("index 3", "index 03"),
+            "\n".join(lines[:2] + lines[3:]),
+            "\n".join([*lines[:2], lines[2], *lines[2:]]),
+            text.replace(lines[2], lines[3]),
+            text.replace(lines[2], lines[2] + "="),
+            text[:-3],
+            text.replace("c2sp.org", "c3sp.org"),
+            lines[0] + "\nextra AAAA\n" + "\n".join(lines[1:]),
+        ):
+            assert self.refusal(bent).startswith(self.NAME), bent
+
+    def test_a_checkpoint_of_another_history(self) -> None:
+        log = small_pack().before()
+        log.append(
+            small_pack().people.developer,
+            "trace.attest",
+            {"item": "ATT-01", "clause": "5.1", "digest": digest_bytes(b"x")},
+        )
+        proof = log.proof(3).text()
+        assert "two histories" in self.refusal(proof)
+
+
 class TestFigures:
     """The figures follow from the counts."""
 
@@ -311,21 +368,35 @@ class TestGates:
         ("name", "change", "words"),
         [
             (GATES, put(1, "value", to="0.99"), "the gate dice"),
-            (GATES, put(1, "passed", to=1), "the gate dice"),
+            (GATES, put(1, "passed", to=False), "the gate dice"),
+            (GATES, put(1, "passed", to=1), f"{GATES}.passed is malformed"),
             (GATES, put(1, "limit", to="0.1"), "the gate dice"),
             (GATES, put(1, "margin", to="0.1"), "the gate dice"),
             (GATES, put(1, "basis", to="attested"), "the gate dice"),
             (GATES, put(1, "kind", to="parity"), "the gate dice"),
             (GATES, put(1, "comparison", to="at most"), "the gate dice"),
-            (GATES, put(1, "more", to=1), "the gate dice"),
+            (GATES, put(1, "more", to=1), "other fields"),
             (GATES, lambda value: value.pop(), GATES),
             (POLICY, lambda value: value["gates"].pop(), POLICY),
             (POLICY, put("gates", 1, "at_least", to=0.1), POLICY),
             (RISKS, put("risks", 0, "residual", "p1", to=2), "the gate risks"),
             (RISKS, lambda value: value["risks"].clear(), "the gate counts"),
-            (RISKS, lambda value: value["controls"].clear(), "the gate counts"),
+            (
+                RISKS,
+                lambda value: [value["controls"].clear(), value["risks"][0]["controls"].clear()],
+                "the gate counts",
+            ),
             (RISKS, lambda value: value["risks"].append(value["risks"][0]), "twice"),
             (RISKS, put("risks", 0, "more", to=1), "other fields"),
+            (RISKS, lambda value: value["controls"].append(value["controls"][0]), "a control"),
+            (RISKS, put("risks", 0, "controls", to=["RC-99"]), "a control"),
+            (
+                RISKS,
+                lambda value: value["plan"]["levels"][0].pop("acceptable"),
+                f"{RISKS}.plan.levels has other fields",
+            ),
+            (GATES, lambda value: value[0].pop("id"), f"{GATES} has other fields"),
+            (GATES, put(0, "id", to=7), f"{GATES}.id is malformed"),
             (
                 ATTESTED,
                 lambda value: value["gaps"].append({"kind": "k", "item": "i", "message": "m"}),
@@ -587,7 +658,8 @@ class TestVerdict:
         found.pack.layout = layout
         if layout == 2:
             release = release_of(dict(small_pack().files))
-            release.prepared = {**release.prepared, "source": {"not_releasable": list(reasons)}}
+            source = {**release.prepared["source"], "not_releasable": list(reasons)}
+            release.prepared = {**release.prepared, "source": source}
             found.pack.release = release
         return found
 

@@ -34,8 +34,8 @@ def verdicts(pack: SmallPack, folder: Path) -> tuple[VerdictState, str, list[str
     )
     failed = [check.name for check in found.checks if not check.passed]
     lines = done.stdout.strip().splitlines()
-    script = [line.split()[1] for line in lines if line.startswith("FAIL")]
-    return found.state, failed[0] if failed else "", [*script, lines[-1].partition(": ")[2]]
+    refused = [line.split()[1] for line in lines if line.startswith("FAIL")]
+    return found.state, failed[0] if failed else "", [*refused, lines[-1].partition(": ")[2]]
 
 
 def test_a_demonstration_of_an_uncommitted_tree_is_not_releasable(tmp_path: Path) -> None:

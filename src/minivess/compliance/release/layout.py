@@ -1,6 +1,6 @@
 """The layout of a pack: which files it must and may have under `data/`, and which entry made each.
 
-The table is published as `layout-2.json`, in this folder and in every pack. A `*` in a name stands for one or more
+The table is published as `layout-2.json`, in this folder and in every pack. A `*` in a name matches one or more
 characters. The first row that fits a file counts.
 """
 

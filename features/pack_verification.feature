@@ -71,7 +71,7 @@ Feature: The receiver verifies a release offline
   Scenario Outline: A pack that can be read in two ways is refused
     Given a signed evidence pack
     When a builder of packs <change> and gets all signatures again
-    Then the verifier refuses it and names "<words>"
+    Then the verifier refuses it and names "<words>", and the pack's own script refuses it too
 
     Examples:
       | change                                        | words                                                 |

@@ -167,7 +167,7 @@ def check_bag(files):
     declared = files["bagit.txt"] == b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
     need(declared, "bagit.txt does not declare BagIt 1.0 in UTF-8")
     info = [
-        re.fullmatch("([A-Za-z0-9-]{1,80}): ([^\r]*)", line.decode("utf-8"))
+        re.fullmatch("([A-Za-z0-9-]{1,80}): ([^\r\ufffd]*)", line.decode("utf-8", "replace"))
         for line in read_lines(files, "bag-info.txt")
     ]
     labels = {match[1]: match[2] for match in info if match}
@@ -229,6 +229,11 @@ def whole_number(text):  # an integer; beyond 2^53 the double that RFC 8785 take
     return int(text) if abs(float(text)) < 1 << 53 else float(text)
 
 
+def deep(value, left):  # whether something is nested deeper than so many levels
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not left or any(deep(one, left - 1) for one in inner)
+
+
 READER = json.JSONDecoder(
     object_pairs_hook=unique, parse_int=whole_number, parse_constant=lambda name: need(False, name)
 )
@@ -241,6 +246,9 @@ def read_json(data, what, strict=False):  # JSON in UTF-8 without a field twice;
         same = not strict or canonical(value) == data
     except (ValueError, RecursionError):
         raise WrongError(what + " is not JSON") from None
+    except WrongError as error:
+        raise WrongError("%s: %s" % (what, error)) from None
+    need(not deep(value, 32), what + " nests deeper than 32 levels")
     need(same, what + " is not in canonical form")
     return value
 
@@ -537,6 +545,8 @@ holder: id=text key=key
 former: log=text below=1
 rules: rules?*=rule signers?*=signer
 rule: role=text meaning=text
+policy: policy=signatures gates=list
+signatures: name=text rules*=rule
 signer: id=text key=key name=text roles*=text
 quorum: quorum=1 witnesses=list
 reference: index=0 digest=digest
@@ -2122,7 +2132,7 @@ class Pack:
         names = [name for name in sorted(files) if name.startswith("signatures/") and name.endswith(".json")]
         need(names, "the pack is not signed")
         self.check_pairs([name[11:-10] for name in names])
-        policy = read_json(files[POLICY], POLICY)["policy"]
+        policy = fit(read_json(files[POLICY], POLICY), "policy", POLICY)["policy"]
         need(len(policy["rules"]) >= 2, POLICY + " asks for fewer than two signatures; a release needs two people")
         subject, signed = [{"name": TAG, "digest": sha256(files[TAG])}], {}
         for name in names:

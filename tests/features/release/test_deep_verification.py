@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.workflows.release import build
 from tests.support.projects import ProjectFolder
+from tests.support.source_states import commit_all
 
 scenarios("deep_verification.feature")
 
@@ -41,24 +41,11 @@ class Story:
         return line.removeprefix("deep ")
 
 
-def committed(source: Path) -> Path:
-    """The source folder, in a repository without changes."""
-    if not (source / ".git").is_dir():
-        (source / ".gitignore").write_text("__pycache__/\n", encoding="utf-8")
-        for command in (["init", "--quiet"], ["add", "--all"], [*AUTHOR, "commit", "--quiet", "--message", "all"]):
-            subprocess.run(["git", "-C", str(source), *command], check=True, capture_output=True)
-    return source
-
-
-AUTHOR = ("-c", "user.name=ada", "-c", "user.email=ada@example.org")
-
-
 def built(project: ProjectFolder, folder: Path) -> Story:
     made = project.copy_to(folder)
     with made.services() as services:
-        source = committed(services.source)
         pack = build.build(services, made.signers["max"]).path
-    return Story(folder, pack, source)
+        return Story(folder, pack, services.source)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +76,8 @@ def _(releasable_project: ProjectFolder, tmp_path: Path, monkeypatch: pytest.Mon
 def _(story: Story, tmp_path: Path) -> None:
     shutil.copytree(story.source, tmp_path / "source", ignore=shutil.ignore_patterns(".git"))
     (tmp_path / "source" / "further.txt").write_text("another history\n", encoding="utf-8")
-    story.options = ["--source", str(committed(tmp_path / "source"))]
+    commit_all(tmp_path / "source")
+    story.options = ["--source", str(tmp_path / "source")]
 
 
 @given("the source folder is in no repository")

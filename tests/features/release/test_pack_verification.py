@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -123,7 +124,7 @@ def _(state: dict[str, Any]) -> None:
 def _(state: dict[str, Any]) -> None:
     path = write(state)
     assert verify_pack(path).first_failure is None
-    assert "FAIL" not in bare(TEMPLATES / "verify.py", path).stdout
+    assert bare(TEMPLATES / "verify.py", path, "--allow-layout", "1").returncode == 0
 
 
 @then(parsers.parse('the verifier and the pack\'s own script both refuse it and name "{words}"'))
@@ -163,7 +164,7 @@ def _(state: dict[str, Any]) -> None:
 @then("the script in it verifies the folder under a bare Python")
 def _(state: dict[str, Any]) -> None:
     script = state["folder"] / "data" / "verify" / "verify.py"
-    assert "FAIL" not in bare(script).stdout
+    assert bare(script, "--allow-layout", "1").returncode == 0
     (state["folder"] / RESULT).write_bytes(b"{}")
     assert bare(script).returncode == 1
 
@@ -252,6 +253,8 @@ def _(state: dict[str, Any]) -> None:
     assert state["shown"].exit_code == 1
     assert judged(state, "--allow-layout", "1").exit_code == 0
     assert judged(state, "--allow-layout", "2").exit_code == 1
+    for options, code in (((), 1), (("--allow-layout", "1"), 0)):
+        assert bare(TEMPLATES / "verify.py", state["path"], *options).returncode == code
     read = json.loads(judged(state, "--json").stdout)
     assert (read["state"], read["layout"], read["holds"]) == ("LIMITED", 1, False)
     assert "signing text" in read["unchecked"]
@@ -344,7 +347,7 @@ def _(state: dict[str, Any], change: str) -> None:
     state["files"] = sign(TWO_WAYS[change](state["files"]))
 
 
-@then(parsers.parse('the verifier refuses it and names "{words}"'))
+@then(parsers.parse('the verifier refuses it and names "{words}", and the pack\'s own script refuses it too'))
 def _(state: dict[str, Any], words: str) -> None:
     # names that differ in case alone cannot be in an archive of this program: a folder can have them
     folder = state["path"].with_name("unpacked")
@@ -354,6 +357,9 @@ def _(state: dict[str, Any], words: str) -> None:
     failure = verify_pack(folder).first_failure
     assert failure
     assert words in failure.detail
+    result = bare(TEMPLATES / "verify.py", folder)
+    assert result.returncode == 1
+    assert re.split(r"[: ]", words)[0] in result.stdout
 
 
 @given("the log and the lineage events of a pack")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -89,3 +90,19 @@ def test_a_large_diff_of_small_files_is_kept_as_names_and_digests(tmp_path: Path
     diff = uncommitted_diff(contents_of(device), limit=100)
     assert diff is not None
     assert diff.decode("utf-8").splitlines()[1:] == [f"removed  {CORE}"]
+
+
+def test_a_change_of_the_same_size_within_the_time_of_the_index_is_in_the_diff(tmp_path: Path) -> None:
+    """Git compares contents where a file is no older than the index: the copy of the index must keep its time."""
+    device = committed_device(tmp_path / "device")
+    git(device, "config", "core.trustctime", "false")
+    core, index = device / CORE, device / ".git" / "index"
+    text = core.read_bytes()
+    os.utime(core, (1_700_000_000, 1_700_000_000))
+    git(device, "update-index", "--refresh")
+    core.write_bytes(text[:-2] + b"#\n")
+    for path in (core, index):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    diff = uncommitted_diff(contents_of(device))
+    assert diff
+    assert f"+++ b/{CORE}\n".encode() in diff

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from minivess.foundation.errors import CouldNotCheckError
+from minivess.foundation.git.changes import uncommitted_diff
 from minivess.foundation.git.checkout import check_out
+from minivess.foundation.git.contents import contents_of
 
 pytestmark = pytest.mark.verifies("REQ-224")
 
@@ -65,6 +67,25 @@ def test_submodules_are_copied_at_their_recorded_commits(tmp_path: Path) -> None
     copy = check_out(outer, recorded, tmp_path / "copy")
     assert (copy / "lib" / "middle" / "inner" / "algorithm").read_text(encoding="utf-8") == "recorded"
     assert git(copy, "status", "--porcelain") == ""
+
+
+def test_uncommitted_changes_are_applied(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    first = commit(source, a="old\n", gone="x\n", device__b="same\n")
+    (source / "a").write_text("new\n", encoding="utf-8")
+    (source / "gone").unlink()
+    (source / "device" / "further.bin").write_bytes(bytes(range(256)))
+    contents = contents_of(source / "device")
+    diff = uncommitted_diff(contents)
+    copy = check_out(source / "device", first, tmp_path / "copy", diff=diff)
+    assert (copy.parent / "a").read_text(encoding="utf-8") == "new\n"
+    assert not (copy.parent / "gone").exists()
+    assert (copy / "further.bin").read_bytes() == bytes(range(256))
+    assert uncommitted_diff(contents_of(copy)) == diff
+    assert diff
+    for number, wrong in enumerate((b"no diff", diff.replace(b"-old", b"-older"))):
+        with pytest.raises(CouldNotCheckError, match="cannot be applied"):
+            check_out(source, first, tmp_path / f"wrong-{number}", diff=wrong)
 
 
 def test_hooks_of_the_user_are_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ def _diff(part: _Part, limit: int) -> bytes | None:
         index = Path(name) / "index"
         own = git(part.folder, "rev-parse", "--path-format=absolute", "--git-path", "index")
         if own.status == 0 and Path(own.lines[0]).is_file():
-            shutil.copyfile(own.lines[0], index)
+            shutil.copy2(own.lines[0], index)  # with its time, by which git knows what changed since
         variables = {"GIT_INDEX_FILE": str(index)}
         added = git(part.folder, "add", "--intent-to-add", "--all", "--", ".", variables=variables)
         if added.status != 0:

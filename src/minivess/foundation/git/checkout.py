@@ -18,7 +18,7 @@ _WITHIN_S = 300.0
 
 
 @implements("REQ-224")
-def check_out(source: Path, commit: str, folder: Path) -> Path:
+def check_out(source: Path, commit: str, folder: Path, *, diff: bytes | None = None) -> Path:
     """Copy a source folder at a commit, with its history and its submodules.
 
     Objects are shared with the repository of `source`, which has to stay as long as the copy is used.
@@ -27,15 +27,18 @@ def check_out(source: Path, commit: str, folder: Path) -> Path:
         source: a folder in a git repository.
         commit: hexadecimal id of the commit.
         folder: where the copy of the whole repository is made; does not exist yet.
+        diff: changes that were not committed, as `git apply` takes them, for the whole repository.
 
     Returns:
         The source folder in the copy.
 
     Raises:
-        CouldNotCheckError: there is no repository, it does not have the commit, or git failed.
+        CouldNotCheckError: there is no repository, it does not have the commit, the diff does not fit, or git failed.
     """
     top, prefix = _repository(source)
     _copy(top, commit, folder)
+    if diff is not None:
+        _apply(diff, commit, folder)
     found = folder / prefix
     if not found.is_dir():
         raise CouldNotCheckError(f"commit {commit[:12]} does not have the folder {prefix}")
@@ -67,6 +70,14 @@ def _copy(repository: Path, commit: str, folder: Path) -> None:
     for path, recorded in _submodules(folder, commit):
         (folder / path).rmdir()  # git leaves an empty folder in its place
         _copy(repository / path, recorded, folder / path)
+
+
+def _apply(diff: bytes, commit: str, folder: Path) -> None:
+    patch = folder.parent / f"{folder.name}.diff"
+    patch.write_bytes(diff)
+    answer = git(folder, "apply", "--whitespace=nowarn", "--", str(patch.absolute()), timeout=_WITHIN_S)
+    if answer.status != 0:
+        raise CouldNotCheckError(f"the changes to commit {commit[:12]} cannot be applied: {answer.words}")
 
 
 def _submodules(folder: Path, commit: str) -> list[tuple[str, str]]:

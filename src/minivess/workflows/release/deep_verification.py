@@ -17,6 +17,7 @@ from minivess.compliance.pack.pack import payload
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.proofs.checkpoint import Checkpoint
 from minivess.compliance.proofs.merkle import leaf_hash, root
+from minivess.compliance.release.derivation import UNCOMMITTED
 from minivess.compliance.release.facts import FactsOfRelease, facts_of_release
 from minivess.compliance.release.layout import DATA, layout
 from minivess.compliance.release.lineage_events import EVENTS
@@ -105,8 +106,8 @@ def _compared(files: Mapping[str, bytes], plan: Project, project: Path, source: 
     lines, details = lines_of(files, ENTRIES), lines_of(files, DETAILS)
     log = read_log(lines, text_of(files, CHECKPOINT), [None if line == b"null" else line for line in details])
     facts = facts_of_release(log.entries, files)
-    commit = _commit_of(log, plan)
-    tree_folder = check_out(source, commit, folder / "source")
+    commit = _commit_of(log, facts, plan)
+    tree_folder = check_out(source, commit, folder / "source", diff=files.get(UNCOMMITTED))
     workspace = Workspace(folder / "project")
     _unpack(files, workspace, tree_folder)
     state = _PackedState(workspace, plan, log)
@@ -121,19 +122,29 @@ def _compared(files: Mapping[str, bytes], plan: Project, project: Path, source: 
     )
 
 
-def _commit_of(log: LogFacts, plan: Project) -> str:
+def _commit_of(log: LogFacts, facts: FactsOfRelease, plan: Project) -> str:
     """The commit that the preparation of the release names.
 
     Raises:
-        CouldNotCheckError: it names none, names changes beside it, or was made with another project file.
+        CouldNotCheckError: it names none, or the release was prepared with another project file.
     """
-    context = log.entries[-1].body.context
-    if context.git_commit is None or context.git_dirty:
-        what = "names no commit" if context.git_commit is None else "names uncommitted changes of the source tree"
-        raise CouldNotCheckError(f"the preparation of the release {what}")
-    if context.configuration != digest_of(plan):
+    commit = facts.prepared.source.commit
+    if commit is None:
+        raise CouldNotCheckError("the release was made from a source tree without a commit")
+    if log.entries[-1].body.context.configuration != digest_of(plan):
         raise CouldNotCheckError("the project file is not the one that the release was prepared with")
-    return context.git_commit
+    return commit
+
+
+def _check_tree(tree: Tree, facts: FactsOfRelease) -> None:
+    """Refuse a source tree that is another one than the release was made from, although its commit is the same.
+
+    Raises:
+        CouldNotCheckError: names both.
+    """
+    found, released = tree.version.tree, facts.prepared.source.tree
+    if found != released:
+        raise CouldNotCheckError(f"the source tree of the commit is {found}, and the release was made from {released}")
 
 
 def _before_preparation(log: LogFacts) -> LogFacts:
@@ -187,6 +198,7 @@ def _inputs(
         results=workspace.results,
         artifacts=artifact_digests(plan, artifacts_of, log),
     )
+    _check_tree(tree, facts)
     story = story_of(tree, log)
     rows = standards_of(
         tree,
@@ -206,6 +218,7 @@ def _inputs(
         gates=facts.derived.gates,
         time=time,
         source_state=facts.prepared.source,
+        uncommitted=files.get(UNCOMMITTED),
         templates=templates_folder(),
         tool=facts.tool,
         events=files[EVENTS],

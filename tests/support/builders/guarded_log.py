@@ -43,6 +43,7 @@ from tests.support.builders.pack_builder import (
     person,
     service,
 )
+from tests.support.source_states import CLEAN
 
 VERIFY: ModuleType = script
 MODEL, CALIBRATION, WEIGHTS, ENSEMBLE, SEALED, PACK = (
@@ -264,6 +265,7 @@ class GuardedLog(LogBuilder):
             },
             "tool": {"name": "minivess", "version": "0.2.0"},
             "chain": chain or self.chain(),
+            "source": CLEAN.model_dump(mode="json"),
             "environment": digest_bytes(b"lock"),
             "sbom": digest_bytes(b"sbom"),
             "manifest": digest_bytes(b"manifest"),

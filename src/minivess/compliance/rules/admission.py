@@ -15,19 +15,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from minivess.compliance.identity.approvals import open_approval
-from minivess.compliance.identity.register import REGISTER_ACTIONS
-from minivess.compliance.identity.witness_keys import WITNESS_ACTIONS
-from minivess.compliance.proofs.serving_logs import SERVING_ACTIONS
 from minivess.compliance.rules.actions import ROOT, adopted_table
 from minivess.compliance.rules.adoption import check_adoption
 from minivess.compliance.rules.look_facts import same_person, subject_of
-from minivess.compliance.rules.looks import ACTIONS as TEST_SET_ACTIONS
-from minivess.compliance.rules.looks import EVALUATION
-from minivess.compliance.rules.makers import STEPS
-from minivess.compliance.rules.references import Preparation, is_link
-from minivess.compliance.rules.registrations import ACTIONS as REGISTRATIONS
-from minivess.compliance.rules.restores import RESTORED, check_restored, restore_in
+from minivess.compliance.rules.references import Preparation
+from minivess.compliance.rules.restores import check_restored
 from minivess.compliance.rules.standing import Standing
+from minivess.compliance.rules.state_changes import changes_state, folded
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.device.preparation import ReleasePrepared
@@ -78,7 +72,7 @@ def refuse_maker(standing: Standing, reviewer: str, digests: tuple[str, ...] | N
 
 def needs_record(standing: Standing, action: str) -> bool:
     """Whether `admit` has to see the whole body of an entry of this action, with its payload."""
-    return action in _FOLDS or bool(standing.rules.row(action).checks)
+    return changes_state(action) or bool(standing.rules.row(action).checks)
 
 
 @implements("REQ-130", "RC-40")
@@ -103,7 +97,7 @@ def admit(standing: Standing, body: Any) -> Standing:
             _check_spelling(standing, body)
             for name in row.checks:
                 CHECKS[name](standing, body)
-        after = _linked(_folded(standing, body), body)
+        after = folded(standing, body)
     except RefusedError as error:
         raise VerificationError(error.message, hint=error.hint) from None
     except (ValidationError, InputError):
@@ -161,89 +155,6 @@ def _created(standing: Standing, body: EntryBody) -> Standing:
     if rules.number > 1 and (services != [True] if said.serves is not None else any(services)):
         raise VerificationError("a service is the root of its own serving log, and of no other log")
     return after if said.serves is None else replace(after, kind="serving")
-
-
-def _folded(standing: Standing, body: Any) -> Standing:
-    """The state with what an entry says taken in."""
-    fold = _FOLDS.get(body.action)
-    if fold is None or (body.outcome != Outcome.COMPLETED and body.action != EVALUATION):
-        return standing
-    return fold(standing, body)
-
-
-def _linked(standing: Standing, body: Any) -> Standing:
-    """The state in which later entries can rest on this one, if it is of that kind."""
-    if standing.rules.number == 1 or not is_link(body):
-        return standing
-    return replace(standing, references=standing.references.extend(body))
-
-
-def _people_changed(standing: Standing, body: EntryBody) -> Standing:
-    entry = Entry.model_construct(body=body, signature="")
-    after = standing.with_register(standing.register.extend(entry))
-    return replace(after, witnesses=standing.witnesses.extend(entry)) if body.action in WITNESS_ACTIONS else after
-
-
-def _witness_announced(standing: Standing, body: EntryBody) -> Standing:
-    return replace(standing, witnesses=standing.witnesses.extend(Entry.model_construct(body=body, signature="")))
-
-
-def _adopted(standing: Standing, body: EntryBody) -> Standing:
-    adopted = RulesAdopted.model_validate(body.payload)
-    return replace(standing, rules=adopted_table(adopted), adopted=body.index + 1, allowed=set())
-
-
-def _step_done(standing: Standing, body: EntryBody) -> Standing:
-    return replace(standing, makers=standing.makers.with_step(body))
-
-
-def _serving(standing: Standing, body: EntryBody) -> Standing:
-    return replace(standing, serving=standing.serving.extend(Entry.model_construct(body=body, signature="")))
-
-
-def _restored(standing: Standing, body: EntryBody) -> Standing:
-    return replace(standing, restores=(*standing.restores, restore_in(body)))
-
-
-def _prepared(standing: Standing, body: EntryBody) -> Standing:
-    prepared = ReleasePrepared.model_validate(body.payload)
-    return replace(standing, prepared=Preparation(prepared.device.version, body.context.model))
-
-
-def _built(standing: Standing, body: EntryBody) -> Standing:
-    built = ReleaseBuilt.model_validate(body.payload)
-    pack = Preparation(built.version, body.context.model)
-    return replace(standing, packs={**standing.packs, built.tag_manifest: pack})
-
-
-def _in_history(standing: Standing, body: EntryBody) -> Standing:
-    after = replace(standing, test_set=standing.test_set.extend(body))
-    return _registered(after, body) if body.action in REGISTRATIONS else after
-
-
-def _registered(standing: Standing, body: EntryBody) -> Standing:
-    return replace(standing, registrations=standing.registrations.extend(body))
-
-
-def _requested(standing: Standing, body: EntryBody) -> Standing:
-    request = LookRequested.model_validate(body.payload).request
-    after = _in_history(standing, body)
-    return replace(after, makers=after.makers.with_request(request.model, body.actor))
-
-
-def _evaluated(standing: Standing, body: EntryBody) -> Standing:
-    after = _in_history(standing, body)
-    if body.outcome is Outcome.COMPLETED and body.context.model is not None:
-        return replace(after, makers=after.makers.with_evaluation(body.context.model))
-    return after
-
-
-def _enrolled(standing: Standing, body: EntryBody) -> Standing:
-    standing, enrolled = _people_changed(standing, body), IdentityEnrolled.model_validate(body.payload)
-    if enrolled.identity.kind is IdentityKind.PERSON:
-        return standing
-    named = None if enrolled.actions is None else frozenset(enrolled.actions)
-    return replace(standing, service_actions={**standing.service_actions, enrolled.identity.id: named})
 
 
 def _check_adoption(standing: Standing, body: EntryBody) -> None:
@@ -392,23 +303,3 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
     }
 )
 """What is checked of completed entries, by the names that the tables use."""
-
-_FOLDS: Mapping[str, Callable[[Standing, EntryBody], Standing]] = MappingProxyType(
-    {
-        **dict.fromkeys(REGISTER_ACTIONS, _people_changed),
-        **dict.fromkeys(TEST_SET_ACTIONS, _in_history),
-        **dict.fromkeys(STEPS, _step_done),
-        "identity.enrolled": _enrolled,
-        RESTORED: _restored,
-        "rules.adopted": _adopted,
-        "data.seal": _registered,
-        "policy.register": _registered,
-        "test-set.request": _requested,
-        EVALUATION: _evaluated,
-        "release.prepare": _prepared,
-        "release.build": _built,
-        **dict.fromkeys(SERVING_ACTIONS, _serving),
-        "identity.witness": _witness_announced,
-    }
-)
-"""What completed entries change in the state, by action."""

@@ -48,7 +48,7 @@ LIST = "signatures/SIGNATURES.txt"
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
-APPROVAL = "urn:minivess:approval:1"
+STATEMENT, APPROVAL = "https://in-toto.io/Statement/v1", "urn:minivess:approval:1"
 
 
 class WrongError(Exception):
@@ -153,12 +153,11 @@ def check_bag(files):
     payload = {name for name in files if name.startswith("data/")}
     for manifest, present in ((TAG, set(TAGGED)), ("manifest-sha512.txt", payload)):
         listed = read_manifest(files, manifest)
-        for name in sorted(listed):
-            need(name in present, name + " is missing: " + manifest + " names it")
+        for name in sorted({*listed, *present}):
+            need(name in present, "%s is missing: %s names it", name, manifest)
+            need(name in listed, "%s is unexpected: %s does not name it", name, manifest)
             same = hashlib.sha512(files[name]).hexdigest() == listed[name]
-            need(same, name + " is changed: its SHA-512 is not the one in " + manifest)
-        for name in sorted(present):
-            need(name in listed, name + " is unexpected: " + manifest + " does not name it")
+            need(same, "%s is changed: its SHA-512 is not the one in %s", name, manifest)
     for name in sorted(set(files) - payload - {TAG, LIST, *TAGGED}):
         need(SIGNATURE.fullmatch(name), name + " is unexpected: no manifest names it")
     alike = {name.lower(): name for name in sorted(files)}
@@ -166,10 +165,8 @@ def check_bag(files):
         need(alike[name.lower()] == name, "%s and %s differ in case alone", name, alike[name.lower()])
     declared = files["bagit.txt"] == b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
     need(declared, "bagit.txt does not declare BagIt 1.0 in UTF-8")
-    info = [
-        re.fullmatch("([A-Za-z0-9-]{1,80}): ([^\r\ufffd]*)", line.decode("utf-8", "replace"))
-        for line in read_lines(files, "bag-info.txt")
-    ]
+    form = re.compile("([A-Za-z0-9-]{1,80}): ([^\r\ufffd]*)")
+    info = [form.fullmatch(line.decode("utf-8", "replace")) for line in read_lines(files, "bag-info.txt")]
     labels = {match[1]: match[2] for match in info if match}
     need(len(labels) == len(info), "bag-info.txt has a line that is no label with its value, or a label twice")
     oxum, stated = "%d.%d" % (sum(len(files[name]) for name in payload), len(payload)), labels.get("Payload-Oxum")
@@ -185,26 +182,15 @@ def number_text(value):  # a number as ECMAScript writes it (RFC 8785 section 3.
         need(abs(value) < 1 << 53, "an integer beyond 2^53")
         return str(value)
     need(value == value and abs(value) != float("inf"), "a number that is not finite")  # noqa: PLR0124
-    if value == 0:
-        return "0"
-    sign, digits, power = decimal.Decimal(repr(value)).normalize().as_tuple()
-    sign, digits, point = "-" * sign, "".join(map(str, digits)), len(digits) + power
-    if len(digits) <= point <= 21:
-        return sign + digits + "0" * (point - len(digits))
-    if 0 < point <= 21:
-        return sign + digits[:point] + "." + digits[point:]
-    if -6 < point <= 0:
-        return sign + "0." + "0" * -point + digits
-    return "%s%s%se%+d" % (sign, digits[0], "." + digits[1:] if digits[1:] else "", point - 1)
+    shortest, plain = decimal.Decimal(repr(value)).normalize(), 1e-6 <= abs(value) < 1e21
+    return format(shortest, "f" if plain else "e") if value else "0"
 
 
 def canonical_text(value):  # canonical JSON text of a parsed value
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
+    if value is None or isinstance(value, (bool, str)):
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, (int, float)):
         return number_text(value)
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list):
         return "[" + ",".join(map(canonical_text, value)) + "]"
     keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
@@ -333,24 +319,18 @@ def p256_add(p, q):  # sum of two points (complete, a = -3: Renes, Costello and 
     return ((xy * f - yz * d) % P256, (e * d + f * g) % P256, (yz * g + xy * e) % P256)
 
 
-def der_integers(signature):  # the r and s of a DER signature in its one canonical spelling, or None
-    values, rest = [], signature[2:]
-    while rest and len(values) < 2:
-        need(len(rest) > 2, "a malformed signature")
-        values.append(int.from_bytes(rest[2 : 2 + rest[1]], "big"))
-        rest = rest[2 + rest[1] :]
-    parts = [value.to_bytes(value.bit_length() // 8 + 1, "big") for value in values]
-    body = b"".join(bytes((2, len(part))) + part for part in parts)
-    return values if len(values) == 2 and bytes((48, len(body))) + body == signature else None
-
-
 def p256_holds(key, data, signature):  # FIPS 186-5 section 6.4.2 with SHA-256; the larger of two possible s is refused
     x, y = int.from_bytes(key[:32], "big"), int.from_bytes(key[32:], "big")
     need(x < P256 and y < P256 and (y * y - x * x * x + 3 * x - B256) % P256 == 0, "a key that is not on P-256")
-    values = der_integers(signature)
-    if not values or not 0 < values[0] < N256 or not 0 < values[1] <= N256 // 2:
+    if not 8 <= len(signature) <= 72:
         return False
-    r, inverse = values[0], pow(values[1], -1, N256)
+    end = 4 + signature[3]  # of r; the one canonical DER spelling is 48, length, 2, length, r, 2, length, s
+    r, s = int.from_bytes(signature[4:end], "big"), int.from_bytes(signature[end + 2 :], "big")
+    parts = [value.to_bytes(value.bit_length() // 8 + 1, "big") for value in (r, s)]
+    body = b"".join(bytes((2, len(part))) + part for part in parts)
+    if bytes((48, len(body))) + body != signature or not 0 < r < N256 or not 0 < s <= N256 // 2:
+        return False
+    inverse = pow(s, -1, N256)
     digest = int.from_bytes(hashlib.sha256(data).digest(), "big")
     point = both(digest * inverse % N256, G256, r * inverse % N256, (x, y, 1), (0, 1, 0), p256_add)
     return point[2] != 0 and point[0] * pow(point[2], -1, P256) % P256 % N256 == r
@@ -359,6 +339,7 @@ def p256_holds(key, data, signature):  # FIPS 186-5 section 6.4.2 with SHA-256; 
 PREFIXES = {
     "ed25519": (bytes.fromhex("302a300506032b6570032100"), 44, ed25519_holds),
     "ecdsa-p256-sha256": (bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004"), 91, p256_holds),
+    "x25519": (bytes.fromhex("302a300506032b656e032100"), 44, None),
 }
 
 
@@ -371,7 +352,9 @@ def raw_key(public):  # raw bytes of a public key record, whose id is the SHA-25
 
 
 def signed_by(public, data, signature):  # whether a base64 signature is that of a public key record over data
-    return PREFIXES[public["algorithm"]][2](raw_key(public), data, unbase64(signature))
+    holds = PREFIXES[public["algorithm"]][2]
+    need(holds, "a key of X25519 signs nothing")
+    return holds(raw_key(public), data, unbase64(signature))
 
 
 # ---------------------------------------------------------------- Merkle trees and checkpoints
@@ -428,37 +411,31 @@ def continues(first, second, proof, old, new):  # whether a consistency proof le
         return False
 
 
-def key_name(text):  # whether a text can name a key: not empty, no Unicode space, no plus sign
-    return bool(text) and not any(char == "+" or char.isspace() for char in text)
-
-
 def size_of(text):  # a size: decimal digits, no leading zero, at most 2^63 - 1
     need(re.fullmatch("0|[1-9][0-9]{0,18}", text, re.ASCII) and int(text) < 1 << 63, "a malformed size")
     return int(text)
 
 
+KEY_NAME = r"[^\s+\x00-\x1f\ud800-\udfff]+"
+"""What names a key: at least one character, no Unicode space, no plus sign."""
+NOTE = re.compile("((.{1,200})\n(.+)\n(.{44})\n)\n((?:\u2014 %s \\S+\n){1,64})" % KEY_NAME)
+
+
 def read_note(data):  # text, origin, size, root and signatures of a C2SP checkpoint; not to be believed yet
     need(len(data) <= 1 << 18, "the checkpoint is longer than 256 KiB")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise WrongError("the checkpoint is not UTF-8 text") from None
-    need(not any(char < " " and char != "\n" for char in text), "the checkpoint holds control characters")
-    body, blank, tail = text.rpartition("\n\n")
-    lines, signatures = body.split("\n"), {}
-    need(blank and tail.endswith("\n") and len(lines) == 3, "the checkpoint is malformed")
-    origin, size, root = lines[0], size_of(lines[1]), unbase64(lines[2])
-    plain = key_name(origin) and len(origin) <= 200 and not any("\x7f" <= char <= "\x9f" for char in origin)
+    match, signatures = NOTE.fullmatch(data.decode("utf-8", "surrogateescape")), {}
+    need(match, "the checkpoint is malformed")
+    text, origin, size, root, tail = match.groups()
+    plain = re.fullmatch(KEY_NAME, origin) and not re.search("[\x7f-\x9f]", origin)
+    size, root = size_of(size), unbase64(root)
     need(plain and len(root) == 32, "the checkpoint is malformed")
     for line in tail[:-1].split("\n"):
-        match = re.fullmatch("\u2014 (\\S+) (\\S+)", line, re.ASCII)
-        need(match and key_name(match[1]), "a signature line of the checkpoint is malformed")
-        blob = unbase64(match[2])
+        _, name, blob = line.split(" ")
+        blob = unbase64(blob)
         need(len(blob) > 4, "a signature of the checkpoint is too short")
-        need((match[1], blob[:4]) not in signatures, "the checkpoint has two signatures of one key")
-        signatures[match[1], blob[:4]] = blob[4:]
-    need(len(signatures) <= 64, "the checkpoint has more than 64 signatures")
-    return body + "\n", origin, size, root, signatures
+        need((name, blob[:4]) not in signatures, "the checkpoint has two signatures of one key")
+        signatures[name, blob[:4]] = blob[4:]
+    return text, origin, size, root, signatures
 
 
 def note_key(name, kind, raw):  # how a signature line names a key: its name, and the start of SHA-256(name, type, key)
@@ -513,15 +490,15 @@ TYPES = {
     "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
     "commit": r"[0-9a-f]{40,64}", "dvc": r"md5:[0-9a-f]{32}(\.dir)?", "uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "action": r"(?=.{1,64}\Z)[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*", "outcome": "started|completed|failed|refused",
-    "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "attested/1": "minivess-attested/1",
-    **{name: "minivess-" + name for name in ("entry/2", "trust/2", "evaluation/2")},
+    "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
+    **{name: "minivess-" + name for name in ("attested/1", "entry/2", "trust/2", "evaluation/2")},
 }
 # fmt: on
 
 
 def read_forms(text):  # by name: the marks and the type of each field
     found = {}
-    for row in text.replace("\n    ", " ").strip().split("\n"):
+    for row in re.split("; |\n", text.replace("\n    ", " ").strip()):
         name, _, fields = row.partition(": ")
         pairs = [(field.partition("=")[0], field.partition("=")[2] or "any") for field in fields.split()]
         found[name] = {field.rstrip("?~*"): (field[len(field.rstrip("?~*")) :], kind) for field, kind in pairs}
@@ -529,65 +506,50 @@ def read_forms(text):  # by name: the marks and the type of each field
 
 
 FORMS = read_forms("""
-entry: body=body signature=text
+entry: body=body signature=text; artifact: name=file digest=digest; details: error~=short payload=object salt=salt
 body: format=entry/2 log=text index=0 time=time actor=text key=text action=action outcome=outcome started~=0
     details~=digest payload=object context=context inputs*=artifact outputs*=artifact
-artifact: name=file digest=digest
 context: git_commit~=commit git_dirty~=bool data~=digest dvc~=dvc model~=digest configuration~=digest environment~=digest
     device~=short mlflow_run~=short openlineage_run~=uuid seed~=-9007199254740991
-details: error~=short payload=object salt=salt
-restore: size=0 root=text abandoned*=text reason=short
-trust 2: format=trust/2 policy=text roots=roots former?*=former release?=rules services?*=holder known?~=note
-    layout?=1
-trust 1: log_key=log-key people=list witnesses?~=quorum former_log_keys?~=list
-roots: threshold=1 keys*=holder
-holder: id=text key=key
-former: log=text below=1
-rules: rules?*=rule signers?*=signer
-rule: role=text meaning=text
-policy: policy=signatures gates=list
-signatures: name=text rules*=rule
-signer: id=text key=key name=text roles*=text
+trust 2: format=trust/2 policy=text roots=roots former?*=former release?=rules services?*=holder known?~=note layout?=1
+trust 1: log_key=log-key people=list witnesses?~=quorum former_log_keys?~*=old-key
+roots: threshold=1 keys*=holder; holder: id=text key=key; former: log=text below=1; old-key: key=log-key below=1
+rules: rules?*=rule signers?*=signer; rule: role=text meaning=text; signer: id=text key=key name=text roles*=text
+policy: policy=signatures gates=list; signatures: name=text rules*=rule
 quorum: quorum=1 witnesses=list
-reference: index=0 digest=digest
+terms: split=digest looks=1 level=number groups=digest unit=short lowered?*=lowered
+lowered: rule=slug usual=severity severity=severity
+identity: id=slug name=short kind=text roles*=text signing_key=key encryption_key?~=key demo?=bool
+prepared: layout=2 device=device tool=tool chain=chain source=source environment=digest sbom=digest manifest=digest files=1
 chain: ingest=reference validation=reference split=reference seal=reference runs*=run ensemble=reference
     calibration=reference export=reference criteria=reference policy=reference request=reference approval=reference
     evaluation=reference scenarios=reference drill?~=reference looks*=look
-run: run=reference disposition?~=reference
+reference: index=0 digest=digest; run: run=reference disposition?~=reference
 look: approval=reference evaluation?~=reference
-prepared: layout=2 device=device tool=tool chain=chain source=source environment=digest sbom=digest manifest=digest files=1
-tool: name=short version=short
-device: name=text version=text manufacturer=text intended_use=text safety_class=text
+tool: name=short version=short; device: name=text version=text manufacturer=text intended_use=text safety_class=text
 source: tree=digest folder=text commit~=text git_tree~=text repository~=text submodules*=submodule nested*=text links*=text
-    hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0
-    not_releasable*=short
+    hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0 not_releasable*=short
 submodule: path=text commit=text found~=text clean=bool
 case: case=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
     border_bins*=counts
 measures: dice=overlap cldice?=inside nsd?=within hd95_um?=distance
-overlap: tp=0 fp=0 fn=0
-recall: tp=0 fn=0
+overlap: tp=0 fp=0 fn=0; recall: tp=0 fn=0; distance: value~=number
 inside: predicted_inside=0 predicted=0 reference_inside=0 reference=0
 within: predicted_within=0 predicted=0 reference_within=0 reference=0
-distance: value~=number
 interval: mean=number lower~=number upper~=number n=0 level=number
-record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object
-    cases*=case aggregates=object baseline=interval conformal_recall~=interval ece=number band_ece=number best=short
-    worst=short look=1 looks~=1
-attested: format=attested/1 tool=tool tree=digest gaps*=gap justified*=justified open_clauses*=text
-    anomalies*=anomaly
-gap: kind=text item=text message=text
-justified: kind=text item=text message=text remark=text
+record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=case
+    aggregates=object baseline=interval conformal_recall~=interval ece=number band_ece=number best=short worst=short look=1
+    looks~=1
+attested: format=attested/1 tool=tool tree=digest gaps*=gap justified*=justified open_clauses*=text anomalies*=anomaly
+gap: kind=text item=text message=text; justified: kind=text item=text message=text remark=text
 anomaly: id=text title=text
 gate: id=text kind=text basis=text passed=bool value~=text comparison=text limit=text margin~=text
 risks: plan=risk-plan risks*=risk controls*=text
 risk-plan: scope=text severity*=object probability=scale software_p1=text levels*=level matrix*=list overall=text
     disclosure?~=object benefit_approvers?*=text serious_from?~=1 review=text
-scale: inclusive=text combine=text steps*=step
-step: word=text upper=any meaning=text
+scale: inclusive=text combine=text steps*=step; step: word=text upper=any meaning=text
 level: name=text acceptable=bool meaning=text
-risk: id=text residual=estimate controls*=text benefit~=text
-estimate: severity=1 p1=1 p2=1
+risk: id=text residual=estimate controls*=text benefit~=text; estimate: severity=1 p1=1 p2=1
 """)
 
 
@@ -623,41 +585,39 @@ def fit(value, form, where):  # refuse a value that is not of a form or type, na
 def read_vkey(text, kind):  # name and raw key of a C2SP verifier key of a type: 1 a log, 4 a witness
     name, digits, blob = text.split("+", 2)
     data = unbase64(blob)
-    need(key_name(name) and len(data) == 33 and data[0] == kind, "a verifier key of another type")
+    need(re.fullmatch(KEY_NAME, name) and len(data) == 33 and data[0] == kind, "a verifier key of another type")
     need(note_key(name, kind, data[1:])[1].hex() == digits, "a verifier key with a hash that is not its own")
     return name, data[1:]
+
+
+SIZES = {"log": range(1, 3), "witness": range(2, 4), "group": range(3, 200), "quorum": range(1, 2)}
+"""How many words follow each first word of a line of a policy."""
 
 
 def read_policy(text):  # logs, witnesses, groups and quorum of a C2SP tlog-policy, strictly
     logs, witnesses, groups, quorum, used = [], {}, {}, None, set()
     need(len(text) <= 1 << 16 and text.endswith("\n"), "a policy that is too long, or whose last line has no end")
-    wrong = any((char < " " and char not in "\n\t") or char == "\x7f" for char in text)
-    need(not wrong, "a policy with control characters")
+    need(not re.search("[\0-\x08\x0b-\x1f\x7f]", text), "a policy with control characters")
     for line in text[:-1].split("\n"):
-        word, *rest = [item for item in line.replace("\t", " ").split(" ") if item] or ["#"]
-        known = {*witnesses, *groups}
+        word, *rest = re.findall("[^\t ]+", line) or ["#"]
+        known = {"none", *witnesses, *groups}
         if word.startswith("#"):
             continue
-        if word in {"witness", "group"}:
-            need(rest and rest[0] not in known and rest[0] != "none", "a name that is defined already")
+        need(len(rest) in SIZES.get(word, ()), "a malformed line in the policy")
+        need(word not in {"witness", "group"} or rest[0] not in known, "a name that is defined already")
         if word == "log":
-            need(len(rest) in {1, 2}, "a malformed log")
             logs.append(read_vkey(rest[0], 1))
         elif word == "witness":
-            need(len(rest) in {2, 3}, "a malformed witness")
             witnesses[rest[0]] = read_vkey(rest[1], 4)
         elif word == "group":
-            members = rest[2:]
-            need(members and all(item in known and item not in used for item in members), "a malformed group")
-            need(len(set(members)) == len(members), "a member twice")
+            name, least, *members = rest
+            fits = len(set(members)) == len(members) and known - {"none"} - used >= set(members)
+            need(fits, "a group with a member that is unknown, or is in a group already")
             used.update(members)
-            plain = re.fullmatch("[1-9][0-9]{0,2}", rest[1], re.ASCII)
-            least = {"all": len(members), "any": 1}.get(rest[1], int(rest[1]) if plain else 0)
-            need(1 <= least <= len(members), "a group that can never vouch")
-            groups[rest[0]] = (least, members)
+            groups[name] = {"all": len(members), "any": 1}.get(least) or size_of(least), members
+            need(1 <= groups[name][0] <= len(members), "a group that can never vouch")
         else:
-            need(word == "quorum" and len(rest) == 1 and quorum is None, "a malformed line in the policy")
-            need(rest[0] == "none" or rest[0] in known, "a quorum without witnesses")
+            need(quorum is None and rest[0] in known, "a second quorum, or one without witnesses")
             quorum = rest[0]
     for keys in ([raw for _, raw in logs], [raw for _, raw in witnesses.values()]):
         need(len(set(keys)) == len(keys) <= 64, "one key twice, or more than 64")
@@ -675,30 +635,27 @@ def read_trust(data):  # a trust file of either format, in one form
     if "format" not in value:
         return read_first_trust(fit(value, "trust 1", "the trust file"))
     fit(value, "trust 2", "the trust file")
-    trust, release, known = read_policy(value["policy"]), value.get("release", {}), value.get("known")
-    need(trust["logs"], "no log")
-    need(all(signer["roles"] for signer in release.get("signers", [])), "a signer without a role")
+    policy, release, known = read_policy(value["policy"]), {"rules": [], "signers": []}, value.get("known")
+    release.update(value.get("release", {}))
+    need(policy["logs"], "no log")
+    need(all(signer["roles"] for signer in release["signers"]), "a signer without a role")
     keys, least = [(item["id"], item["key"]["key_id"]) for item in value["roots"]["keys"]], value["roots"]["threshold"]
     need(least <= len({name for name, _ in keys}) == len(keys), "a threshold of roots that cannot be met")
-    trust.update(former=[(*read_vkey(item["log"], 1), item["below"]) for item in value.get("former", [])])
-    trust.update(roots=(least, set(keys)), rules=release.get("rules", []), signers=release.get("signers", []))
-    trust.update(known=None if known is None else known.encode("utf-8"), layout=value.get("layout", 1))
-    return trust
+    former = [(*read_vkey(item["log"], 1), item["below"]) for item in value.get("former", [])]
+    trust = dict(policy, **release, former=former, roots=(least, set(keys)), layout=value.get("layout", 1))
+    return dict(trust, known=None if known is None else known.encode("utf-8"))
 
 
 def read_first_trust(value):  # of version 0.1.0: the key of the log, of whatever name, and people; no release rules
-    old = value.get("former_log_keys") or []
-    former = [(None, log_raw(item["key"]), fit(item["below"], "1", "below")) for item in old]
-    trust = {"logs": [(None, log_raw(value["log_key"]))], "former": former, "witnesses": {}, "groups": {}, "rules": []}
-    trust.update(roots=None, signers=[signer_of(item) for item in value["people"]], known=None, layout=1, quorum="none")
-    asked = value.get("witnesses")
-    if asked is not None:
-        keys = [read_vkey(item["key"], 4) for item in asked["witnesses"]]
-        need(asked["quorum"] <= len(keys), "a quorum that cannot be met")
-        need(len({name for name, _ in keys}) == len({raw for _, raw in keys}) == len(keys), "a witness twice")
-        witnesses = {"w%d" % place: key for place, key in enumerate(keys)}
-        trust.update(witnesses=witnesses, groups={"witnesses": (asked["quorum"], list(witnesses))}, quorum="witnesses")
-    return trust
+    former = [(None, log_raw(item["key"]), item["below"]) for item in value.get("former_log_keys") or []]
+    trust = {"logs": [(None, log_raw(value["log_key"]))], "former": former, "roots": None}
+    trust.update(signers=[signer_of(item) for item in value["people"]], rules=[], known=None, layout=1)
+    asked = value.get("witnesses") or {"quorum": 0, "witnesses": []}
+    keys = [read_vkey(item["key"], 4) for item in asked["witnesses"]]
+    need(asked["quorum"] <= len(keys), "a quorum that cannot be met")
+    need(len({name for name, _ in keys}) == len({raw for _, raw in keys}) == len(keys), "a witness twice")
+    witnesses = {"w%d" % place: key for place, key in enumerate(keys)}
+    return dict(trust, witnesses=witnesses, groups={"all": (asked["quorum"], list(witnesses))}, quorum="all")
 
 
 def trusted_keys(trust, people, origin, size):
@@ -800,12 +757,12 @@ class People:
         key_id, who, service = identity["signing_key"]["key_id"], identity["id"], identity["kind"] == "service"
         raw_key(identity["signing_key"])
         need(service == (identity["roles"] == ["service"]), "roles that do not fit " + who)
-        valid = self.valid()
-        need(key_id not in self.by_key and who not in [item["id"] for item in valid], who + " is enrolled twice")
+        ids, names = ([item[field] for item in self.valid()] for field in ("id", "name"))
+        need(key_id not in self.by_key and who not in ids, who + " is enrolled twice")
         need(start == 0 or self.demo or not identity.get("demo"), "demo keys in a real log")
         need(who != "log", "enrols the log itself")
-        names = [plain_name(item["name"]) for item in valid]
-        need(service or plain_name(identity["name"]) not in names, identity["name"] + " is enrolled already")
+        alone = service or plain_name(identity["name"]) not in map(plain_name, names)
+        need(alone, identity["name"] + " is enrolled already")
         self.by_key[key_id] = (identity, start, None)
 
     def end(self, identity, index):  # the valid key of an id counts no longer from an index on
@@ -820,62 +777,62 @@ class People:
             return
         if action == "log.created":
             need(index == 0, "the log is created a second time")
-            self.log_keys, self.roots = [(0, payload["log_key"])], payload["roots"]
-            self.threshold = payload["threshold"]
-            self.created, self.demo = (self.roots, self.threshold), all(one.get("demo", False) for one in self.roots)
+            self.roots, self.threshold = payload["roots"], payload["threshold"]
+            self.log_keys, self.created = [(0, payload["log_key"])], (self.roots, self.threshold)
+            self.demo = all(one.get("demo", False) for one in self.roots)
             for identity in self.roots:
                 self.add(identity, 0)
-        elif action == "identity.rotated":
-            self.rotate(body, self.key(body["key"], index))
-        elif action in COUNTED:
-            self.count(action, payload, payload["identity"], self.key(body["key"], index)["id"])
-        elif action in MANAGED:
-            self.manage(action, payload, body, self.key(body["key"], index))
+        elif action in {"identity.rotated", *COUNTED, *MANAGED}:
+            change = self.count if action in COUNTED else self.manage if action in MANAGED else self.rotate
+            change(body, payload, self.key(body["key"], index))
 
-    def manage(self, action, payload, body, actor):  # what roots and release managers do to identities and entries
-        index, who = body["index"], payload.get("identity")
+    def manage(self, body, payload, actor):  # what roots and release managers do to identities and entries
+        action, index, who = body["action"], body["index"], payload.get("identity")
         need(self.manages(actor), "%s may not do %s", actor["id"], action)
+        need(actor["id"] != who, "%s cannot revoke or reinstate themselves", who)
         if action == "identity.enrolled":
             self.add(who, index + 1)
         elif action == "identity.revoked":
-            need(actor["id"] != who, who + " cannot revoke their own key")
             self.end(who, index)
         elif action == "identity.reinstated":
-            need(actor["id"] != who and who in self.locked, "reinstates who is not locked, or does it alone")
+            need(who in self.locked, "reinstates who is not locked")
             self.locked.discard(who)
             self.failures.pop(who, None)
         elif action == "entry.erased":
             need(payload["entry"] < index and payload["entry"] not in self.erased, "erases what it cannot")
             self.erased.add(payload["entry"])
         else:
-            self.change_roots(payload, body)
+            self.change_roots(body, payload)
 
-    def count(self, action, payload, who, actor):  # wrong passphrases in a row: the fifth locks, the right one ends it
-        count = self.failures.get(who, 0)
-        if action == "identity.unlock-failed":
+    def count(self, body, payload, actor):  # wrong passphrases in a row: the fifth locks, the right one ends it
+        who, count = payload["identity"], self.failures.get(payload["identity"], 0)
+        if body["action"] == "identity.unlock-failed":
             need(payload["attempt"] == count + 1, "miscounts the wrong passphrases of " + who)
             self.failures[who] = count + 1
-        elif action == "identity.locked":
+        elif body["action"] == "identity.locked":
             need(count >= 5, "locks %s before five wrong passphrases", who)
             self.locked.add(who)
         else:
-            need(actor == who and who not in self.locked, "unlocks who cannot be unlocked")
+            need(actor["id"] == who and who not in self.locked, "unlocks who cannot be unlocked")
             self.failures.pop(who, None)
 
-    def rotate(self, body, actor):  # a new key of whoever rotates; nothing else changes. Roots do not rotate alone
-        new, index = body["payload"]["identity"], body["index"]
-        same = dict(new, signing_key=actor["signing_key"]) == actor
-        need(actor not in self.roots and same, "changes more than the keys")
+    def rotate(
+        self, body, payload, actor
+    ):  # a new key of whoever rotates; nothing else changes. Roots do not rotate alone
+        new, index = payload["identity"], body["index"]
+        same = actor not in self.roots and dict(new, signing_key=actor["signing_key"]) == actor
+        need(same, "changes more than the keys")
         check_possession(body, actor["id"], actor["signing_key"], new["signing_key"])
         self.end(actor["id"], index + 1)
         self.add(new, index + 1)
 
-    def change_roots(self, payload, body):  # other roots or log key, agreed by enough of the old and the new roots
+    def change_roots(self, body, payload):  # other roots or log key, agreed by enough of the old and the new roots
         new, threshold, index, log_key = payload["roots"], payload["threshold"], body["index"], payload.get("log_key")
         need(1 <= threshold <= len({root["id"] for root in new}) == len(new), "a threshold that cannot be met")
         old = {"roots": self.roots, "threshold": self.threshold}
         change = {"replaces": digest_of(old), "roots": digest_of({"roots": new, "threshold": threshold})}
-        subject = {"name": "roots.json", "digest": digest_of({**change, **({"log_key": log_key} if log_key else {})})}
+        change.update({"log_key": log_key} if log_key else {})
+        subject = {"name": "roots.json", "digest": digest_of(change)}
         counting = [item for item in self.roots if self.by_key[item["signing_key"]["key_id"]][2] is None]
         for group, least in ((counting, self.threshold), (new, threshold)):
             known = People()
@@ -883,10 +840,9 @@ class People:
             envelopes = [one for one in payload["envelopes"] if one["signatures"][0]["keyid"] in known.by_key]
             need(len(agreed(envelopes, known, 0, subject)) >= least, "too few roots agreed")
         for item in new:
-            valid = [held for held in self.valid() if held["id"] == item["id"]]
-            if valid != [item]:
-                if valid:
-                    self.end(item["id"], index + 1)
+            for held in [one for one in self.valid() if one["id"] == item["id"] and one != item]:
+                self.end(held["id"], index + 1)
+            if item not in self.valid():
                 self.add(item, index + 1)
         self.roots, self.threshold = new, threshold
         if log_key:
@@ -897,9 +853,8 @@ class People:
 
 
 def check_possession(body, who, old, new):  # the holder of a new key signed with it that it replaces the old one
-    statement = {"purpose": "minivess key rotation", "log": body["log"], "identity": who}
-    statement.update(old_key=old["key_id"], new_key=new["key_id"])
-    shown = signed_by(new, canonical(statement), body["payload"]["possession"])
+    statement = {"purpose": "minivess key rotation", "log": body["log"], "identity": who, "old_key": old["key_id"]}
+    shown = signed_by(new, canonical({**statement, "new_key": new["key_id"]}), body["payload"]["possession"])
     need(shown, "there is no proof of possession of the new key of " + who)
 
 
@@ -914,9 +869,8 @@ def open_envelope(envelope, people, index):  # what a person signed: DSSE v1, in
     statement = parse(payload, "the statement of " + who)
     said = statement["predicate"]
     subjects = [{"name": item["name"], "digest": "sha256:" + item["digest"]["sha256"]} for item in statement["subject"]]
-    stated = (statement["_type"], statement["predicateType"], subjects)
-    fits = stated == ("https://in-toto.io/Statement/v1", APPROVAL, said["subjects"])
-    need(fits, "a statement that contradicts itself")
+    stated = [statement["_type"], statement["predicateType"], subjects]
+    need(stated == [STATEMENT, APPROVAL, said["subjects"]], "a statement that contradicts itself")
     same = (said["signer"], said["printed_name"], said["demo"]) == (who, identity["name"], identity.get("demo", False))
     need(same, "an approval in another person's name")
     need(identity["kind"] == "person" and said["role"] in identity["roles"], who + " does not hold the role")
@@ -949,7 +903,7 @@ device | person | references | data.validate: * rules notes warnings blocking ch
     tree; scenarios: passed failed skipped tree
 device | service | - | serving.anchored: origin note proof; serving.enrolled: origin site log_key service note
 device | developer release-manager | criteria registration references | criteria.register: criteria plan?
-device | developer | seal registration references | data.seal: files approvers root? terms?
+device | developer | seal registration references | data.seal: files approvers root?~ terms?~=terms
 device | person | evaluation references | evaluation: request cases aggregates baseline_dice look? criteria?
 device | release-manager | promotion | model.promote: model stage reason
 device | release-manager | registration references | policy.register: policy
@@ -962,13 +916,13 @@ device | none | - | test-set.open: request
 device | developer release-manager | request registration references | test-set.request: request
 device | log person | - | time.attested: kind size note token?
 any | root release-manager | - | entry.erased: entry reason; identity.reinstated: identity reason; identity.revoked:
-    identity reason; roots.changed: roots threshold envelopes log_key? possession?
+    identity reason; roots.changed: roots*=identity threshold=1 envelopes log_key?~=log-key possession?
 any | log | - | identity.locked: identity attempts; identity.refused: identity key attempted; identity.unlock-failed:
     identity attempt
-any | person service | - | identity.rotated: identity possession; identity.unlocked: identity
-any | root release-manager | enrolment | identity.enrolled: identity actions? checked?
-any | root | - | log.created: device log_key roots threshold serves? rules? checked?
-any | root release-manager | restored | log.restored: size root abandoned reason
+any | person service | - | identity.rotated: identity=identity possession; identity.unlocked: identity
+any | root release-manager | enrolment | identity.enrolled: identity=identity actions? checked?
+any | root | - | log.created: device log_key=log-key roots*=identity threshold=1 serves? rules? checked?
+any | root release-manager | restored | log.restored: size=0 root=text abandoned*=text reason=short
 any | root release-manager | adoption | rules.adopted: number digest envelopes
 serving | service | - | inference: * decision foreground_fraction? conformal?; inference.refusals: * since until counts
 """
@@ -992,13 +946,12 @@ ROLES = dict(pair.split("=") for pair in ROLES.split())
 """What a release can rest on: the action of the entry in each role."""
 
 
-def plan_of(said):  # the digest of the plan with which criteria are registered
-    return digest_of(said["plan"]) if said.get("plan") else None
-
-
 # By what others name a completed entry of an action. The first one of a name counts.
 NAMED = {
-    "criteria.register": {"criteria": lambda said: digest_of(said["criteria"]), "plan": plan_of},
+    "criteria.register": {
+        "criteria": lambda said: digest_of(said["criteria"]),
+        "plan": lambda said: digest_of(said["plan"]) if said.get("plan") else None,
+    },
     "policy.register": {"policy": lambda said: digest_of(said["policy"])},
     "test-set.request": {"request": lambda said: said["request"]["id"]},
     "test-set.approve": {
@@ -1074,6 +1027,12 @@ def laxer(old, new):  # the first thing of which a limit became laxer, or None; 
     return None
 
 
+LIMITS = {"plan": limits_of_plan, "policy": limits_of_policy}
+FOLLOWED = {"data.seal": "seal", "identity.witness": "witness", "identity.revoked": "witness"}
+FOLLOWED.update(dict.fromkeys(("test-set.request", "test-set.approve", "test-set.open"), "test_set"))
+FOLLOWED.update(dict.fromkeys(("serving.enrolled", "serving.anchored"), "serving"))
+
+
 class Standing:
     """What may be appended next, under an action table: the second writing of `admit`."""
 
@@ -1090,36 +1049,35 @@ class Standing:
         return self.first[kind, name]["payload"][kind] if (kind, name) in self.first else None
 
     def admit(self, body, people, actor):  # whether an entry may be at its place; takes in what it says
-        action, outcome = body["action"], body["outcome"]
-        self.follow_started(body)
+        action, outcome, payload, done = (
+            body["action"],
+            body["outcome"],
+            body["payload"],
+            body["outcome"] == "completed",
+        )
+        if body["started"] is not None:  # it ends one action, which its own actor started and nothing ended before
+            begun, by = self.started.pop(body["started"], (None, None))
+            need(begun == action, "ends an action that was not started, or was ended before")
+            need(not self.table or by == body["actor"], "ends an action that another actor started")
+        if outcome == "started":
+            self.started[body["index"]] = (action, body["actor"])
         if body["index"] == 0:
-            self.create(body["payload"], actor, people)
+            self.create(payload, actor, people)
             return
-        done = outcome == "completed"
-        if self.table:
-            row = self.table["actions"].get(action)
-            need(row, "action table %d does not have the action %s", self.table["number"], action)
+        if self.table or (done and action in {"rules.adopted", "log.restored"}):
+            table = self.table or TABLES[2]  # which has the two actions that the rules of 0.1.0 do not know
+            need(action in table["actions"], "action table %d does not have the action %s", table["number"], action)
+            row = table["actions"][action]
             need(row["log"] in {"any", self.kind}, "%s does not belong into the log of a %s", action, self.kind)
-            excused = outcome == "refused" and actor["kind"] == "person" and actor["id"] != "log"
+            excused = outcome == "refused" and actor["kind"] == "person"
             may = any(self.matches(word, actor, action, people) for word in row["by"])
             need(excused or may, "%s may not append %s", actor["id"], action)
             for check in row["checks"] if done else ():
-                getattr(self, "check_" + check)(body, body["payload"], people)
-        elif action in {"rules.adopted", "log.restored"} and done:
-            need(people.manages(actor), "%s may not append %s", actor["id"], action)
-            (self.check_adoption if action == "rules.adopted" else self.check_restored)(body, body["payload"], people)
+                getattr(self, "check_" + check)(body, payload, people)
         if done:
-            self.follow(body, body["payload"], body["context"]["model"])
+            self.follow(body, payload, body["context"]["model"])
         if self.table and action in ROLES.values() and outcome in {"completed", "failed"}:
             self.links[body["index"]] = body
-
-    def follow_started(self, body):  # an entry ends one action, which its own actor started and nothing ended before
-        if body["started"] is not None:
-            action, actor = self.started.pop(body["started"], (None, None))
-            need(action == body["action"], "ends an action that was not started, or was ended before")
-            need(not self.table or actor == body["actor"], "ends an action that another actor started")
-        if body["outcome"] == "started":
-            self.started[body["index"]] = (body["action"], body["actor"])
 
     def create(self, payload, actor, people):  # entry 0
         if payload.get("rules"):
@@ -1156,20 +1114,18 @@ class Standing:
                 self.made.setdefault(digest, []).append(index)
             self.steps[index] = (body["actor"], [item["digest"] for item in body["inputs"]])
             self.exported |= outputs if action == "model.export" else set()
-        elif action.startswith("test-set."):
-            self.follow_test_set(action, payload, body)
         elif action == "evaluation":
             self.evaluated |= {model} if model else set()
             self.judged = (self.said("request", payload["request"]) or {}).get("data")
         elif action == "release.build":
             self.packs[payload["tag_manifest"]] = payload["version"], model
         elif action in FOLLOWED:
-            FOLLOWED[action](self, body, payload)
+            getattr(self, "follow_" + FOLLOWED[action])(body, payload)
 
-    def follow_test_set(self, action, payload, body):  # the approval is the look; in version 0.1.0 it was the opening
-        if action == "test-set.request":
+    def follow_test_set(self, body, payload):  # the approval is the look; in version 0.1.0 it was the opening
+        if body["action"] == "test-set.request":
             self.asked.setdefault(payload["request"]["model"], set()).add(body["actor"])
-        elif action == "test-set.open":
+        elif body["action"] == "test-set.open":
             self.looks.append(payload["request"])
         else:
             name = payload["grant"]["request"]
@@ -1184,10 +1140,10 @@ class Standing:
             seal = (body["index"], split, payload.get("root"), payload.get("terms"))
             self.seal = self.seals.setdefault(manifest, seal)
 
-    def follow_witness(self, body, payload):  # the key with which a person cosigns, until they are revoked
+    def follow_witness(self, body, payload):  # the key with which one person cosigns, until they are revoked
         who = body["actor"]
         if body["action"] == "identity.revoked":
-            self.former |= {raw for _, raw in [self.witnesses.pop(payload["identity"], (None, None))] if raw}
+            self.former |= {key[1] for key in [self.witnesses.pop(payload["identity"], None)] if key}
             return
         name, raw = read_vkey(payload["key"], 4)
         need(name == body["log"] + "/" + who, "names a witness key under another name")
@@ -1196,27 +1152,23 @@ class Standing:
         self.witnesses[who] = (name, raw)
 
     def follow_serving(self, body, told):  # a serving log begins with a checkpoint; each later one continues it
-        note, origin = told["note"].encode("utf-8"), told["origin"]
-        if body["action"] == "serving.enrolled":
-            fits = origin == "%s/serving/%s" % (body["log"], told["site"]) and told["service"] == body["actor"]
-            need(fits and origin not in self.serving, "enrols a serving log twice or under another name")
+        origin, actor, enrolled = told["origin"], body["actor"], body["action"] == "serving.enrolled"
+        need((origin in self.serving) != enrolled, "enrols a serving log twice, or anchors one that was not enrolled")
+        key, service, size, root = self.serving.get(origin) or (told["log_key"], told["service"], 0, None)
+        need(service == actor, "enrols or anchors the log of " + service)
+        if enrolled:
+            need(origin == "%s/serving/%s" % (body["log"], told["site"]), "enrols a serving log under another name")
             keys = {known[0]["key_id"] for known in self.serving.values()}
-            need(told["log_key"]["key_id"] not in keys, "enrols a key that another serving log has")
-            known, size, root = check_note(note, [log_raw(told["log_key"])])
-            need(known == origin and size > 0, "enrols the checkpoint of another log")
-            self.serving[origin] = (told["log_key"], body["actor"], size, root)
-            return
-        need(origin in self.serving, "anchors a serving log that was not enrolled")
-        key, service, size, root = self.serving[origin]
-        need(service == body["actor"], "anchors the log of " + service)
-        known, new, new_root = check_note(note, [log_raw(key)])
-        need(known == origin and new > size, "anchors what is not more than is known")
-        need(continues(size, new, [unbase64(item) for item in told["proof"]], root, new_root), "does not continue it")
+            need(key["key_id"] not in keys, "enrols a key that another serving log has")
+        known, new, new_root = check_note(told["note"].encode("utf-8"), [log_raw(key)])
+        need(known == origin and new > size, "names a checkpoint of another log, or no more than is known")
+        proof = [] if enrolled else [unbase64(item) for item in told["proof"]]
+        need(enrolled or continues(size, new, proof, root, new_root), "does not continue the serving log")
         self.serving[origin] = (key, service, new, new_root)
 
     def check_adoption(self, body, payload, people):  # another table, agreed by a threshold of the roots
-        old = digest_of(self.table) if self.table else TABLE_1
-        need(payload["number"] > (self.table["number"] if self.table else 1), "goes back to an older action table")
+        number, old = (self.table["number"], digest_of(self.table)) if self.table else (1, TABLE_1)
+        need(payload["number"] > number, "goes back to an older action table")
         adopted_table(payload)
         change = {"log": body["log"], "replaces": old, "number": payload["number"], "digest": payload["digest"]}
         subject = {"name": "rules.json", "digest": digest_of(change)}
@@ -1230,11 +1182,11 @@ class Standing:
         need(fits, "enrols a service without its actions, or a person with some")
 
     def check_restored(self, body, payload, people):  # gives up checkpoints that this log signed
-        fit(payload, "restore", "the restore")
+        fit(payload, "log.restored", "the restore")
         need(payload["size"] == body["index"], "the restore follows other entries than those before it")
-        need(0 < len(payload["abandoned"]) <= 64, "a malformed restore")
+        fits = 0 < len(payload["abandoned"]) <= 64 and all(len(note) <= 4000 for note in payload["abandoned"])
+        need(fits, "a malformed restore")
         for note in payload["abandoned"]:
-            need(len(note) <= 4000, "a malformed restore")
             known = check_note(note.encode("utf-8"), [log_raw(key) for _, key in people.log_keys])[0]
             need(known == body["log"], "the restore gives up a checkpoint of another log")
 
@@ -1257,49 +1209,42 @@ class Standing:
         elif body["action"] == "criteria.register":
             self.check_plan(payload["plan"])
         elif body["action"] == "policy.register":
-            self.check_policy(payload["policy"])
+            self.check_laxer("policy", payload["policy"])
         else:
             request = payload["request"]
             need(request.get("inputs"), "does not name the input files of the evaluation")
             policy = self.said("policy", request.get("policy"))
             need(policy, "names no release policy that was registered before")
             self.check_plan(self.said("plan", request["plan"]))
-            self.check_policy(policy)
+            self.check_laxer("policy", policy)
 
     def check_terms(self, body, payload):  # a seal fixes its terms once, and the test part of a split is sealed once
         manifest, split = named(body["outputs"], "data/sealed/manifest.json"), named(body["inputs"], "data/split.json")
         root, terms = payload.get("root"), payload.get("terms")
         if manifest in self.seals:
             _, _, before, fixed = self.seals[manifest]
-            need((before or root) == root and fixed == terms, "changes the terms of a seal")
+            need(before in (None, root) and fixed == terms, "changes the terms of a seal")
             return
         need(root and terms and manifest, "seals something without naming its root, its manifest and its terms")
         need(terms["level"] == 1 - (1 - 0.95) / terms["looks"], "fixes a level that does not follow from its looks")
         taken = [one for _, one, _, _ in self.seals.values() if one]
         need(split not in taken, "seals the test part of a split a second time")
 
-    def judged_by(self):  # the requests of all looks at the test data in force
-        if self.seal is None:
-            return []
-        asked = [(at, self.said("request", name)) for at, name in self.approved if ("request", name) in self.first]
-        return [one for at, one in asked if (one["data"] == self.seal[2] if self.seal[2] else at > self.seal[0])]
-
-    def check_plan(self, plan):  # it has every field, fits the seal, and is not laxer than that of a look
+    def check_plan(self, plan):  # it has every field, fits the terms of the seal, and is not laxer than that of a look
         need(set(plan) >= PLAN_FIELDS and set(plan["conventions"]) >= CONVENTIONS, "leaves fields of a plan out")
         terms = self.seal[3] if self.seal else None
         if terms:
             need(plan["looks"]["total"] <= terms["looks"], "allows more looks than the seal")
             need(plan["conventions"]["bootstrap_unit"] == terms["unit"], "resamples another unit than the seal")
-        for request in self.judged_by():
-            old = self.said("plan", request["plan"])
-            what = laxer(limits_of_plan(old), limits_of_plan(plan)) if old else None
-            need(not what, "has a plan that is laxer than that of a look: %s", what)
+        self.check_laxer("plan", plan)
 
-    def check_policy(self, policy):  # a release policy is not laxer than that of a look
-        for request in self.judged_by():
-            old = self.said("policy", request.get("policy"))
-            what = laxer(limits_of_policy(old), limits_of_policy(policy)) if old else None
-            need(not what, "has a release policy that is laxer than that of a look: %s", what)
+    def check_laxer(self, kind, new):  # a plan or policy is not laxer than that of a look at the test data in force
+        at, _, data, _ = self.seal or (math.inf, None, None, None)
+        for index, name in self.approved:
+            request = self.said("request", name) or {}
+            old = self.said(kind, request.get(kind)) if (request.get("data") == data if data else index > at) else None
+            what = laxer(LIMITS[kind](old), LIMITS[kind](new)) if old else None
+            need(not what, "has a %s that is laxer than that of a look: %s", kind, what)
 
     def level_of(self, data, look):  # of the intervals of a look: fixed by the seal, or by its number in version 0.1.0
         totals = [terms["looks"] for _, _, root, terms in self.seals.values() if root == data and terms]
@@ -1324,32 +1269,33 @@ class Standing:
         left = same.count(request["release"]) < allowed["per_release"] and len(same) < allowed["total"]
         need(left, "is one look at the test set more than its analysis plan allows")
 
-    def check_approval(self, body, payload, people):  # another person, with no part in the model, approves
+    def check_approval(self, body, payload, people):  # somebody without a part in the model approves an open request
         grant, who, index = payload["grant"], payload["grant"]["approver"], body["index"]
         need(who == body["actor"], "approves in the name of " + who)
         request = self.said("request", grant["request"])
         need(request, "approves what was not requested before")
         need(("grant", grant["request"]) not in self.first, "approves a request a second time")
-        for one in (request["requester"], self.first["request", request["id"]]["actor"]):
-            need(not people.same(one, who), who + " made this request and cannot approve it too")
+        makers = (request["requester"], self.first["request", request["id"]]["actor"])
+        need(not any(people.same(one, who) for one in makers), who + " made this request and cannot approve it too")
         people.person(request["requester"], index)
         need(body["time"] < request["expires"], "approves a request that has expired")
         self.look_left(request, self.looks)
         said = open_envelope(grant["envelope"], people, index)
         need(said["signer"] == who, who + " did not sign this approval")
-        need(said["role"] in {"independent-reviewer", "custodian"}, "was signed in a role that opens nothing")
-        fits = (said["policy"], said["meaning"]) == ("test-set-opening", "approval")
-        need(fits, "was signed under a policy that opens nothing")
+        opens = (said["policy"], said["meaning"]) == ("test-set-opening", "approval")
+        opens = opens and said["role"] in {"independent-reviewer", "custodian"}
+        need(opens, "was signed in a role or under a policy that opens nothing")
         subject = {"name": "test-set/" + request["id"], "digest": digest_of(request)}
         need(said["subjects"] == [subject], "signed something else than the request")
         need(people.demo or not said["demo"], who + " signed with demo keys")
-        form = (grant.get("wrapped_key") is not None, grant.get("key_digest") is not None)
-        fits = {"released": (False, True), "custodian": (False, False)}.get(grant.get("mode")) == form
-        need(fits, "a grant that does not say who gets the key")
+        form = [grant.get("mode"), grant.get("wrapped_key") is None, grant.get("key_digest") is None]
+        need(
+            form in (["released", True, False], ["custodian", True, True]), "a grant that does not say who gets the key"
+        )
         need(who in self.sealed.get(request["data"], [who]), "the test set was not sealed for " + who)
         self.refuse_maker(who, [request["model"], request["calibration"]], people)
 
-    def refuse_maker(self, reviewer, digests, people):  # who made or requested a model does not review it
+    def refuse_maker(self, reviewer, digests, people):  # who made or requested a model (None: any) does not review it
         found, waiting, seen = set(), list(digests or []), set()
         if digests is None:
             found = {actor for actor, _ in self.steps.values()}.union(*self.asked.values())
@@ -1363,7 +1309,7 @@ class Standing:
         had_part = any(people.same(maker, reviewer) for maker in found)
         need(not had_part, reviewer + " took part in making this model and cannot review it")
 
-    def check_evaluation(self, body, payload, people):  # by who was let, of the model that was asked for
+    def check_evaluation(self, body, payload, people):  # by who was let, of the model asked for, with its number
         request = self.said("request", payload["request"])
         need(request, "evaluates under a request that the log does not have")
         grant = self.said("grant", request["id"]) or {}
@@ -1383,10 +1329,9 @@ class Standing:
         need(fits, "puts a model into production that was not evaluated")
 
     def check_build(self, body, payload, people):  # a release is built as it was prepared last
-        model = body["context"]["model"]
-        need(model, "builds a release without naming its model")
         need(self.prepared, "builds a release that no release.prepare prepared")
-        need(self.prepared == (payload["version"], model), "builds another version or model than was prepared")
+        as_prepared = self.prepared == (payload["version"], body["context"]["model"])
+        need(as_prepared, "builds another version or model than was prepared")
 
     def link(self, index, digest):  # an earlier entry that others can rest on, as they name it
         need(index in self.links, "names entry %s, which is no earlier entry that something can rest on", index)
@@ -1399,17 +1344,16 @@ class Standing:
             need(match, "has an input %s, which is not the name of an entry", item["name"])
             self.link(int(match[1]), item["digest"])
 
-    def check_preparation(self, body, payload, people):  # completed entries of the right actions
+    def check_preparation(self, body, payload, people):  # completed entries of the right actions made its model
         for role, reference in chain_of(payload["chain"]):
             link = self.link(reference["index"], reference["digest"])
-            fits = link["action"] == ROLES[role]
-            need(fits, "names entry %d, which is %s and not %s", link["index"], link["action"], ROLES[role])
-            need(link["outcome"] == "completed" or role == "run", "names entry %d, which failed", link["index"])
+            fits = link["action"] == ROLES[role] and (link["outcome"] == "completed" or role == "run")
+            need(fits, "names entry %(index)d, which is %(action)s (%(outcome)s), as its " % link + role)
         made = [item["digest"] for item in self.links[payload["chain"]["export"]["index"]]["outputs"]]
         need(body["context"]["model"] in made, "names a model that its export did not make")
         self.prepared = payload["device"]["version"], body["context"]["model"]
 
-    def check_signature(self, body, payload, people):  # of a pack that this log built, by nobody who made its model
+    def check_signature(self, body, payload, people):  # of a pack of this log; a reviewer did not make its model
         need(payload["tag_manifest"] in self.packs, "signs a pack that no release.build of this log made")
         version, model = self.packs[payload["tag_manifest"]]
         need(payload["version"] == version, "signs another version than the pack was built as")
@@ -1418,11 +1362,6 @@ class Standing:
         need(payload["tag_manifest"] in [item["digest"] for item in said["subjects"]], "signs another pack")
         if said["role"] == "independent-reviewer":
             self.refuse_maker(said["signer"], [model] if model else None, people)
-
-
-FOLLOWED = dict.fromkeys(("identity.witness", "identity.revoked"), Standing.follow_witness)
-FOLLOWED.update(dict.fromkeys(("serving.enrolled", "serving.anchored"), Standing.follow_serving))
-FOLLOWED["data.seal"] = Standing.follow_seal
 
 
 # ---------------------------------------------------------------- layout 2: what a release rests on, and its facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -482,7 +483,8 @@ def test_verify_py_knows_the_fields_of_every_payload() -> None:
         names = " ".join(name if field.is_required() else name + "?" for name, field in known)
         return f"* {names}" if observed(action) else names
 
-    assert {action: fields(action) for action in PAYLOADS} == logs.VERIFY.FIELDS
+    without_types = {action: re.sub(r"[~*]*=\S+", "", told) for action, told in logs.VERIFY.FIELDS.items()}
+    assert {action: fields(action) for action in PAYLOADS} == without_types
 
 
 def test_every_action_that_can_be_recorded_is_in_the_table() -> None:

@@ -33,7 +33,7 @@ Feature: A release is built when every gate passes, and signed by two people
     And nothing was recorded
 
   @REQ-229 @REQ-226
-  Scenario: A project that has everything is told so
+  Scenario: A check of a complete project reports no reason
     When the release is checked at the command line
     Then it names the entries that the release rests on, and the exit code is 0
     And nothing was recorded

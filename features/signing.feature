@@ -56,7 +56,7 @@ Feature: A person signs a release after the pack was verified and its signing te
     And the log has no signature of hers
 
   @REQ-234
-  Scenario: A revoked person is told before anything is asked
+  Scenario: A revoked person is refused before anything is asked
     Given Rosa was revoked
     When Rosa signs at a terminal
     Then the terminal shows "rosa cannot sign: rosa is revoked in the log" and asks for nothing

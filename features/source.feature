@@ -15,7 +15,7 @@ Feature: Source state
       | the submodule is set to another commit        | submodule not at its recorded commit | src/pumpseg          |
       | a repository is made inside the tree          | nested repository                    | src/inner            |
       | a link is made that leads out of the tree     | link out of the tree                 | src/outside.py       |
-      | git is told not to see changes of a file      | changes hidden from git              | minivess.yaml        |
+      | changes of a file are hidden from git         | changes hidden from git              | minivess.yaml        |
       | the repository is removed                     | no repository                        | no git repository    |
 
   @REQ-217 @REQ-033

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from minivess.compliance.proofs.canonical import canonical, parse_json
-from minivess.compliance.release.facts import FactsOfRelease, facts_of_release
+from minivess.compliance.release.chain import judge_chain
+from minivess.compliance.release.derivation import check_policy_file, derive, digests_of, gates_file, policy_file
+from minivess.compliance.release.facts import FactsOfRelease, facts_of_release, statement_of
 from minivess.compliance.release.gate_facts import read_gate_facts
 from minivess.compliance.release.gates import judge, outcomes_of
 from minivess.foundation.errors import VerificationError
@@ -263,3 +266,33 @@ def test_a_pack_that_was_falsified_without_any_key_is_refused() -> None:
         _facts(pack.bent(falsified, prepared=False))
     with pytest.raises(VerificationError, match="the gate dice is not one that entry 21 registered"):
         _facts(pack.bent(falsified))
+
+
+@pytest.mark.verifies("REQ-232", "RC-98")
+def test_a_pack_that_says_itself_that_a_gate_fails_is_refused() -> None:
+    pack = _bent(small_pack(), *CHANGES["risks"])
+    entries = pack.log.facts.entries
+    prepared, chain = judge_chain(entries)
+    derived = derive(pack.files, entries[:-1], chain, statement_of(prepared))
+    true = pack.bent({GATES: gates_file(derived.outcomes), TEXT: derived.text})
+    with pytest.raises(VerificationError, match="the gate risks fails: Unacceptable residual risks: 1"):
+        _facts(true)
+
+
+@pytest.mark.verifies("REQ-232")
+def test_a_registered_policy_that_does_not_judge_the_criteria_is_not_enough() -> None:
+    pack = small_pack()
+    _, chain = judge_chain(pack.log.facts.entries)
+    gates = tuple(gate for gate in chain.policy.gates if gate.kind != "criteria")
+    less = replace(chain, policy=chain.policy.model_copy(update={"gates": gates}))
+    with pytest.raises(VerificationError, match="entry 21 is not enough: it does not judge the registered"):
+        check_policy_file({**pack.files, POLICY: policy_file(less.policy)}, less)
+
+
+def test_an_entry_that_names_no_digest_of_its_results_gives_no_text() -> None:
+    pack = small_pack()
+    prepared, chain = judge_chain(pack.log.facts.entries)
+    scenarios = chain.bodies["scenarios"].model_copy(update={"outputs": ()})
+    without = replace(chain, bodies={**chain.bodies, "scenarios": scenarios})
+    with pytest.raises(VerificationError, match="no entry of the release names the digest of its results"):
+        digests_of(without, statement_of(prepared))

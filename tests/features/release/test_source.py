@@ -117,7 +117,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "the submodule is set to another commit": _other_commit,
     "a repository is made inside the tree": _nested,
     "a link is made that leads out of the tree": lambda folder: (folder / "src/outside.py").symlink_to("/etc/hosts"),
-    "git is told not to see changes of a file": lambda folder: git(
+    "changes of a file are hidden from git": lambda folder: git(
         folder, "update-index", "--assume-unchanged", "minivess.yaml"
     ),
     "the repository is removed": lambda folder: shutil.rmtree(folder / ".git"),

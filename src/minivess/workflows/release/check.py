@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from minivess.compliance.release.chain import JudgedChain, check_chain, propose_chain
@@ -11,7 +12,9 @@ from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import Reason, RefusedError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
+from minivess.records.device.preparation import ROLES, ReleaseChain
 from minivess.records.device.release import GateResult
+from minivess.records.device.workspace_files import STEPS
 from minivess.workflows.release.facts import ReleaseFacts
 from minivess.workflows.release.gates import judge_gates
 from minivess.workflows.release.signing import unannounced
@@ -110,6 +113,7 @@ def _chain(services: WorkspaceReader, known: ReleaseFacts) -> JudgedChain:
     version, onnx = services.project.device.version, Workspace(services.workspace).onnx
     model = digest_file(onnx) if onnx.is_file() else None
     chain = check_chain(entries, propose_chain(entries, version), version, model)
+    refuse_unknown(chain.references, services.log.standing.references.entries)
     if policy_of(services) != chain.policy:
         raise RefusedError(
             "release/policy.yaml is not the policy that the look at the test set was requested under, which entry "
@@ -117,3 +121,19 @@ def _chain(services: WorkspaceReader, known: ReleaseFacts) -> JudgedChain:
             hint="put it back as it was registered; a stricter policy requires a new look",
         )
     return chain
+
+
+def refuse_unknown(chain: ReleaseChain, known: Collection[int]) -> None:
+    """Refuse a chain with an entry that no other can rest on, because the log followed the rules of version 0.1.0 then.
+
+    Raises:
+        RefusedError: names the first such entry, with the command of its step.
+    """
+    for role, reference in chain.references():
+        if reference.index not in known:
+            command = next((f": `{step.line}`" for step in STEPS if step.action == ROLES[role]), "")
+            raise RefusedError(
+                f"entry {reference.index} ({ROLES[role]}) is older than the action table that the log follows, so a release "
+                "cannot rest on it",
+                hint=f"make this step and the later ones again{command}",
+            )

@@ -447,8 +447,7 @@ def check_note(data, keys):  # origin, size, root of a checkpoint that one of th
     held = [(raw, signatures.get(note_key(origin, 1, raw))) for raw in keys]
     need(any(seal for _, seal in held), "the checkpoint is not signed by a log key that counts")
     for raw, seal in held:
-        holds = seal is None or ed25519_holds(raw, text.encode("utf-8"), seal)
-        need(holds, "the signature on the checkpoint is wrong")
+        need(seal is None or ed25519_holds(raw, text.encode("utf-8"), seal), "the signature on the checkpoint is wrong")
     need(size or root == hashlib.sha256(b"").digest(), "the checkpoint has entries and says that it has none")
     return origin, size, root
 
@@ -498,7 +497,7 @@ TYPES = {
 
 def read_forms(text):  # by name: the marks and the type of each field
     found = {}
-    for row in re.split("; |\n", text.replace("\n    ", " ").strip()):
+    for row in re.split("; |\n(?! )", text.strip()):
         name, _, fields = row.partition(": ")
         pairs = [(field.partition("=")[0], field.partition("=")[2] or "any") for field in fields.split()]
         found[name] = {field.rstrip("?~*"): (field[len(field.rstrip("?~*")) :], kind) for field, kind in pairs}
@@ -520,7 +519,6 @@ quorum: quorum=1 witnesses=list
 terms: split=digest looks=1 level=number groups=digest unit=short lowered?*=lowered
 lowered: rule=slug usual=severity severity=severity
 identity: id=slug name=short kind=text roles*=text signing_key=key encryption_key?~=key demo?=bool
-prepared: layout=2 device=device tool=tool chain=chain source=source environment=digest sbom=digest manifest=digest files=1
 chain: ingest=reference validation=reference split=reference seal=reference runs*=run ensemble=reference
     calibration=reference export=reference criteria=reference policy=reference request=reference approval=reference
     evaluation=reference scenarios=reference drill?~=reference looks*=look
@@ -659,10 +657,7 @@ def read_first_trust(value):  # of version 0.1.0: the key of the log, of whateve
 
 
 def trusted_keys(trust, people, origin, size):
-    """Raw keys that may sign the checkpoint of so many entries of a log.
-
-    The key that a log names itself is one of them, where roots that are trusted created it and agreed to its keys.
-    """
+    """Raw keys that may sign a checkpoint; the one that a log names counts where trusted roots agreed to it."""
     former = [raw for name, raw, below in trust["former"] if name in {None, origin} and size < below]
     keys = former[:1] or [raw for name, raw in trust["logs"] if name in {None, origin}]
     if trust["roots"] is None or people is None:
@@ -761,8 +756,7 @@ class People:
         need(key_id not in self.by_key and who not in ids, who + " is enrolled twice")
         need(start == 0 or self.demo or not identity.get("demo"), "demo keys in a real log")
         need(who != "log", "enrols the log itself")
-        alone = service or plain_name(identity["name"]) not in map(plain_name, names)
-        need(alone, identity["name"] + " is enrolled already")
+        need(service or plain_name(identity["name"]) not in map(plain_name, names), who + " has a name that is taken")
         self.by_key[key_id] = (identity, start, None)
 
     def end(self, identity, index):  # the valid key of an id counts no longer from an index on
@@ -879,8 +873,7 @@ def open_envelope(envelope, people, index):  # what a person signed: DSSE v1, in
 
 def agreed(envelopes, people, index, subject):  # the roots who signed a change
     said = [open_envelope(envelope, people, index) for envelope in envelopes]
-    fits = all(one["subjects"] == [subject] and one["policy"] == "roots" for one in said)
-    need(fits, "agrees to another change")
+    need(all(one["subjects"] == [subject] and one["policy"] == "roots" for one in said), "agrees to another change")
     return {one["signer"] for one in said}
 
 
@@ -903,13 +896,13 @@ device | person | references | data.validate: * rules notes warnings blocking ch
     tree; scenarios: passed failed skipped tree
 device | service | - | serving.anchored: origin note proof; serving.enrolled: origin site log_key service note
 device | developer release-manager | criteria registration references | criteria.register: criteria plan?
-device | developer | seal registration references | data.seal: files approvers root?~ terms?~=terms
+device | developer | seal registration references | data.seal: files approvers root? terms?~=terms
 device | person | evaluation references | evaluation: request cases aggregates baseline_dice look? criteria?
 device | release-manager | promotion | model.promote: model stage reason
 device | release-manager | registration references | policy.register: policy
 device | release-manager | build | release.build: version tag_manifest gates files
-device | release-manager | references preparation | release.prepare: layout device tool chain source environment sbom manifest
-    files
+device | release-manager | references preparation | release.prepare: layout=2 device=device tool=tool chain=chain source=source
+    environment=digest sbom=digest manifest=digest files=1
 device | person | signature | release.sign: version tag_manifest envelope
 device | independent-reviewer custodian | approval references | test-set.approve: grant
 device | none | - | test-set.open: request
@@ -989,13 +982,11 @@ CONVENTIONS = {*CONVENTIONS_SAME, "tolerance_um", "bootstrap"}
 
 
 def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of what, on which side, its limit
-    told = plan["conventions"]
-    yield from (("tolerance_um", "at_most", told["tolerance_um"]), ("bootstrap", "at_least", told["bootstrap"]))
-    yield "confidence", "at_least", plan["confidence"]
-    yield from (("looks, " + name, "at_most", plan["looks"][name]) for name in ("per_release", "total"))
+    told = {**plan, **plan["conventions"], **plan["looks"]}
+    yield from ((name, "at_most", told[name]) for name in ("tolerance_um", "per_release", "total"))
+    yield from ((name, "at_least", told[name]) for name in ("bootstrap", "confidence"))
     yield from (("measures, " + name, "equal", True) for name in plan["measures"])
-    yield from ((name, "equal", [plan[name]]) for name in PLAN_SAME)
-    yield from ((name, "equal", [told[name]]) for name in CONVENTIONS_SAME)
+    yield from ((name, "equal", [told[name]]) for name in PLAN_SAME + CONVENTIONS_SAME)
     for one in plan["criteria"]:
         what = one["measure"] + ", " + one.get("statistic", "mean")
         yield from ((what, side, one.get(side)) for side in ("at_least", "at_most"))
@@ -1091,12 +1082,11 @@ class Standing:
     def matches(self, word, actor, action, people):  # whether an actor is what a word of the table says
         if actor["id"] == "log" or word == "log":
             return actor["id"] == word
-        if word in {"person", "root"}:
-            return actor["kind"] == "person" if word == "person" else actor in people.roots
         if word == "service" and actor["kind"] == "service":
             allowed = self.services.get(actor["id"])
             return allowed is None or action in allowed or action.startswith("identity.")
-        return word in actor["roles"]
+        kinds = {"person": actor["kind"] == "person", "root": actor in people.roots}
+        return kinds.get(word, word in actor["roles"])
 
     def follow(self, body, payload, model):  # take in a completed entry
         action, index = body["action"], body["index"]
@@ -1184,9 +1174,9 @@ class Standing:
     def check_restored(self, body, payload, people):  # gives up checkpoints that this log signed
         fit(payload, "log.restored", "the restore")
         need(payload["size"] == body["index"], "the restore follows other entries than those before it")
-        fits = 0 < len(payload["abandoned"]) <= 64 and all(len(note) <= 4000 for note in payload["abandoned"])
-        need(fits, "a malformed restore")
-        for note in payload["abandoned"]:
+        given_up = payload["abandoned"]
+        need(0 < len(given_up) <= 64 and all(len(note) <= 4000 for note in given_up), "a malformed restore")
+        for note in given_up:
             known = check_note(note.encode("utf-8"), [log_raw(key) for _, key in people.log_keys])[0]
             need(known == body["log"], "the restore gives up a checkpoint of another log")
 
@@ -1330,8 +1320,7 @@ class Standing:
 
     def check_build(self, body, payload, people):  # a release is built as it was prepared last
         need(self.prepared, "builds a release that no release.prepare prepared")
-        as_prepared = self.prepared == (payload["version"], body["context"]["model"])
-        need(as_prepared, "builds another version or model than was prepared")
+        need(self.prepared == (payload["version"], body["context"]["model"]), "builds another release than prepared")
 
     def link(self, index, digest):  # an earlier entry that others can rest on, as they name it
         need(index in self.links, "names entry %s, which is no earlier entry that something can rest on", index)
@@ -1576,7 +1565,6 @@ class Release:
 
     def check_chain(self):  # every entry that the release rests on is the newest one that its reader rests on
         check_same("%(action)s (%(outcome)s)" % self.last, "release.prepare (completed)", "the last entry", "must be")
-        fit(self.prepared, "prepared", "release.prepare")
         chain, by, version = self.prepared["chain"], self.by, self.prepared["device"]["version"]
         by["evaluation"], first = self.earlier[chain["evaluation"]["index"]], self.standing.first
         name = by["evaluation"]["payload"]["request"]

@@ -39,12 +39,11 @@ import zlib
 from pathlib import Path
 
 LIMIT_BYTES, LIMIT_FILES, LIMIT_JSON = 1 << 30, 20000, 1 << 26
-TAG = "tagmanifest-sha512.txt"
+TAG, LIST = "tagmanifest-sha512.txt", "signatures/SIGNATURES.txt"
 TAGGED = ("bag-info.txt", "bagit.txt", "manifest-sha512.txt")
 ODOMETER, RECORD = "data/evaluation/odometer.json", "data/evaluation/evaluation.json"
 EVENTS, CHECKPOINT = "data/lineage/events.jsonl", "data/audit/checkpoint.txt"
 POLICY, GATES, TEXT = "data/release/policy.json", "data/release/gates.json", "data/signing-text.txt"
-LIST = "signatures/SIGNATURES.txt"
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
@@ -98,15 +97,14 @@ def read_zip(data):  # files of a zip, whose every byte must be the one that its
     while data[offset : offset + 4] == b"PK\3\4":
         near = "after " + previous if previous else "at its start"
         need(offset + 30 <= len(data), "the archive is cut off " + near)
-        method, size, length = struct.unpack_from("<8xH8xL4xH", data, offset)
+        size, length = struct.unpack_from("<18xL4xH", data, offset)
         raw, start = data[offset + 30 : offset + 30 + length], offset + 30 + length
         need(raw.isascii() and good_name(raw.decode("ascii")), "the archive is changed " + near)
         name, content = raw.decode("ascii"), data[start : start + size]
-        need(method == 0, name + " is compressed or encrypted; a pack stores files as they are")
         need(name > previous, "the archive is changed: " + name + " occurs twice or out of order")
         need(len(content) == size, "the archive is changed or cut off in " + name)
         local, central = zip_headers(raw, zlib.crc32(content), size, offset)
-        need(data[offset:start] == local, name + " is changed: bytes or header differ")
+        need(data[offset:start] == local, name + " is changed or not stored as it is: bytes or header differ")
         files[name] = content
         need(len(files) <= LIMIT_FILES, "too many files")
         directory.append(central)
@@ -156,8 +154,7 @@ def check_bag(files):
         for name in sorted({*listed, *present}):
             need(name in present, "%s is missing: %s names it", name, manifest)
             need(name in listed, "%s is unexpected: %s does not name it", name, manifest)
-            same = hashlib.sha512(files[name]).hexdigest() == listed[name]
-            need(same, "%s is changed: its SHA-512 is not the one in %s", name, manifest)
+            need(hashlib.sha512(files[name]).hexdigest() == listed[name], "%s is changed, says %s", name, manifest)
     for name in sorted(set(files) - payload - {TAG, LIST, *TAGGED}):
         need(SIGNATURE.fullmatch(name), name + " is unexpected: no manifest names it")
     alike = {name.lower(): name for name in sorted(files)}
@@ -514,25 +511,20 @@ trust 2: format=trust/2 policy=text roots=roots former?*=former release?=rules s
 trust 1: log_key=log-key people=list witnesses?~=quorum former_log_keys?~*=old-key
 roots: threshold=1 keys*=holder; holder: id=text key=key; former: log=text below=1; old-key: key=log-key below=1
 rules: rules?*=rule signers?*=signer; rule: role=text meaning=text; signer: id=text key=key name=text roles*=text
-policy: policy=signatures gates=list; signatures: name=text rules*=rule
-quorum: quorum=1 witnesses=list
+policy: policy=signatures gates=list; signatures: name=text rules*=rule; quorum: quorum=1 witnesses=list
 terms: split=digest looks=1 level=number groups=digest unit=short lowered?*=lowered
 lowered: rule=slug usual=severity severity=severity
 identity: id=slug name=short kind=text roles*=text signing_key=key encryption_key?~=key demo?=bool
-chain: ingest=reference validation=reference split=reference seal=reference runs*=run ensemble=reference
-    calibration=reference export=reference criteria=reference policy=reference request=reference approval=reference
-    evaluation=reference scenarios=reference drill?~=reference looks*=look
-reference: index=0 digest=digest; run: run=reference disposition?~=reference
-look: approval=reference evaluation?~=reference
+chain: ingest=ref validation=ref split=ref seal=ref runs*=run ensemble=ref calibration=ref export=ref criteria=ref policy=ref
+    request=ref approval=ref evaluation=ref scenarios=ref drill?~=ref looks*=look
+ref: index=0 digest=digest; run: run=ref disposition?~=ref; look: approval=ref evaluation?~=ref
 tool: name=short version=short; device: name=text version=text manufacturer=text intended_use=text safety_class=text
 source: tree=digest folder=text commit~=text git_tree~=text repository~=text submodules*=submodule nested*=text links*=text
     hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0 not_releasable*=short
 submodule: path=text commit=text found~=text clean=bool
-case: case=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
-    border_bins*=counts
-measures: dice=overlap cldice?=inside nsd?=within hd95_um?=distance
-overlap: tp=0 fp=0 fn=0; recall: tp=0 fn=0; distance: value~=number
-inside: predicted_inside=0 predicted=0 reference_inside=0 reference=0
+case: case=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts border_bins*=counts
+measures: dice=overlap cldice?=inside nsd?=within hd95_um?=distance; overlap: tp=0 fp=0 fn=0; recall: tp=0 fn=0
+inside: predicted_inside=0 predicted=0 reference_inside=0 reference=0; distance: value~=number
 within: predicted_within=0 predicted=0 reference_within=0 reference=0
 interval: mean=number lower~=number upper~=number n=0 level=number
 record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=case
@@ -540,14 +532,12 @@ record: format=evaluation/2 model=digest data=digest request=short threshold=num
     looks~=1
 attested: format=attested/1 tool=tool tree=digest gaps*=gap justified*=justified open_clauses*=text anomalies*=anomaly
 gap: kind=text item=text message=text; justified: kind=text item=text message=text remark=text
-anomaly: id=text title=text
-gate: id=text kind=text basis=text passed=bool value~=text comparison=text limit=text margin~=text
-risks: plan=risk-plan risks*=risk controls*=text
+anomaly: id=text title=text; gate: id=text kind=text basis=text passed=bool value~=text comparison=text limit=text margin~=text
+risks: plan=risk-plan risks*=risk controls*=text; estimate: severity=1 p1=1 p2=1
 risk-plan: scope=text severity*=object probability=scale software_p1=text levels*=level matrix*=list overall=text
     disclosure?~=object benefit_approvers?*=text serious_from?~=1 review=text
 scale: inclusive=text combine=text steps*=step; step: word=text upper=any meaning=text
-level: name=text acceptable=bool meaning=text
-risk: id=text residual=estimate controls*=text benefit~=text; estimate: severity=1 p1=1 p2=1
+level: name=text acceptable=bool meaning=text; risk: id=text residual=estimate controls*=text benefit~=text
 """)
 
 
@@ -672,10 +662,8 @@ def trusted_keys(trust, people, origin, size):
 
 
 def vouches(name, trust, vouching):  # whether a witness, or enough members of a group, vouch
-    if name not in trust["groups"]:
-        return name == "none" or name in vouching
-    least, members = trust["groups"][name]
-    return sum(vouches(member, trust, vouching) for member in members) >= least
+    least, members = trust["groups"].get(name, (1, ()))
+    return name in {"none", *vouching} or sum(vouches(member, trust, vouching) for member in members) >= least
 
 
 def vouching_for(data, trust):  # when each trusted witness vouched for the checkpoint, in Unix seconds
@@ -810,12 +798,9 @@ class People:
             need(actor["id"] == who and who not in self.locked, "unlocks who cannot be unlocked")
             self.failures.pop(who, None)
 
-    def rotate(
-        self, body, payload, actor
-    ):  # a new key of whoever rotates; nothing else changes. Roots do not rotate alone
+    def rotate(self, body, payload, actor):  # a new key of who rotates; nothing else changes, and no root rotates
         new, index = payload["identity"], body["index"]
-        same = actor not in self.roots and dict(new, signing_key=actor["signing_key"]) == actor
-        need(same, "changes more than the keys")
+        need(actor not in self.roots and dict(new, signing_key=actor["signing_key"]) == actor, "changes more than keys")
         check_possession(body, actor["id"], actor["signing_key"], new["signing_key"])
         self.end(actor["id"], index + 1)
         self.add(new, index + 1)
@@ -883,17 +868,17 @@ def agreed(envelopes, people, index, subject):  # the roots who signed a change
 # its payload: "?" where one may be missing, and after "*" all of them are in the details of the entry. Without the fields
 # this is the published action table 2 (actions-2.json). Entries of a log that adopted no table are judged as 0.1.0 did.
 ACTIONS = """
-device | person | - | data.card: * cases missing findings openings; data.leakage: * across within; data.profile: * cases
-    groups; identity.witness: key; trace.approve: subject digest; trace.attest: item clause digest; trace.baseline: name
-    items digest; trace.review: links
-device | developer | makes references | calibration: * temperature threshold target_recall cases; ensemble: * members
-    rule; model.export: * opset max_abs_difference tolerance; training: * architecture steps final_loss?
-device | developer release-manager | - | data.add: folder dvc files size; data.pull: * remote files size folders;
-    data.push: * remote files size folders
-device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers? identifiers?;
-    data.split: * train calibration test folds? near_duplicates?; run.disposition: run verdict reason
-device | person | references | data.validate: * rules notes warnings blocking changed?; risk.drill: noticed unnoticed
-    tree; scenarios: passed failed skipped tree
+device | person | - | data.card: * cases missing findings openings; data.leakage: * across within; data.profile: * cases groups;
+    identity.witness: key; trace.approve: subject digest; trace.attest: item clause digest; trace.baseline: name items digest;
+    trace.review: links
+device | developer | makes references | calibration: * temperature threshold target_recall cases; ensemble: * members rule;
+    model.export: * opset max_abs_difference tolerance; training: * architecture steps final_loss?
+device | developer release-manager | - | data.add: folder dvc files size; data.pull: * remote files size folders; data.push: *
+    remote files size folders
+device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers? identifiers?; data.split: *
+    train calibration test folds? near_duplicates?; run.disposition: run verdict reason
+device | person | references | data.validate: * rules notes warnings blocking changed?; risk.drill: noticed unnoticed tree;
+    scenarios: passed failed skipped tree
 device | service | - | serving.anchored: origin note proof; serving.enrolled: origin site log_key service note
 device | developer release-manager | criteria registration references | criteria.register: criteria plan?
 device | developer | seal registration references | data.seal: files approvers root? terms?~=terms
@@ -908,10 +893,10 @@ device | independent-reviewer custodian | approval references | test-set.approve
 device | none | - | test-set.open: request
 device | developer release-manager | request registration references | test-set.request: request
 device | log person | - | time.attested: kind size note token?
-any | root release-manager | - | entry.erased: entry reason; identity.reinstated: identity reason; identity.revoked:
-    identity reason; roots.changed: roots*=identity threshold=1 envelopes log_key?~=log-key possession?
-any | log | - | identity.locked: identity attempts; identity.refused: identity key attempted; identity.unlock-failed:
-    identity attempt
+any | root release-manager | - | entry.erased: entry reason; identity.reinstated: identity reason; identity.revoked: identity
+    reason; roots.changed: roots*=identity threshold=1 envelopes log_key?~=log-key possession?
+any | log | - | identity.locked: identity attempts; identity.refused: identity key attempted; identity.unlock-failed: identity
+    attempt
 any | person service | - | identity.rotated: identity=identity possession; identity.unlocked: identity
 any | root release-manager | enrolment | identity.enrolled: identity=identity actions? checked?
 any | root | - | log.created: device log_key=log-key roots*=identity threshold=1 serves? rules? checked?
@@ -957,10 +942,11 @@ NAMED = {
 
 
 def adopted_table(adopted):  # the actions of the table that an entry names by number and digest
-    table = TABLES.get(adopted["number"])
-    need(table, "the log follows action table %s, which this file does not know", adopted["number"])
-    need(digest_of(table) == adopted["digest"], "the log names an action table by the digest of other rules")
-    return table
+    need(adopted["number"] in TABLES, "action table %s is not known to this file", adopted["number"])
+    need(
+        digest_of(TABLES[adopted["number"]]) == adopted["digest"], "names an action table by the digest of other rules"
+    )
+    return TABLES[adopted["number"]]
 
 
 def chain_of(chain):  # role and reference of every entry that a release names
@@ -982,11 +968,13 @@ CONVENTIONS = {*CONVENTIONS_SAME, "tolerance_um", "bootstrap"}
 
 
 def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of what, on which side, its limit
-    told = {**plan, **plan["conventions"], **plan["looks"]}
-    yield from ((name, "at_most", told[name]) for name in ("tolerance_um", "per_release", "total"))
-    yield from ((name, "at_least", told[name]) for name in ("bootstrap", "confidence"))
+    told = plan["conventions"]
+    yield from (("tolerance_um", "at_most", told["tolerance_um"]), ("bootstrap", "at_least", told["bootstrap"]))
+    yield "confidence", "at_least", plan["confidence"]
+    yield from (("looks, " + name, "at_most", plan["looks"][name]) for name in ("per_release", "total"))
     yield from (("measures, " + name, "equal", True) for name in plan["measures"])
-    yield from ((name, "equal", [told[name]]) for name in PLAN_SAME + CONVENTIONS_SAME)
+    yield from ((name, "equal", [plan[name]]) for name in PLAN_SAME)
+    yield from ((name, "equal", [told[name]]) for name in CONVENTIONS_SAME)
     for one in plan["criteria"]:
         what = one["measure"] + ", " + one.get("statistic", "mean")
         yield from ((what, side, one.get(side)) for side in ("at_least", "at_most"))
@@ -1296,8 +1284,7 @@ class Standing:
                 waiting += self.steps[index][1]
             found |= self.asked.get(digest, set())
             seen.add(digest)
-        had_part = any(people.same(maker, reviewer) for maker in found)
-        need(not had_part, reviewer + " took part in making this model and cannot review it")
+        need(not any(people.same(maker, reviewer) for maker in found), reviewer + " took part in making this model")
 
     def check_evaluation(self, body, payload, people):  # by who was let, of the model asked for, with its number
         request = self.said("request", payload["request"])

@@ -39,12 +39,11 @@ import zlib
 from pathlib import Path
 
 LIMIT_BYTES, LIMIT_FILES, LIMIT_JSON = 1 << 30, 20000, 1 << 26
-TAG = "tagmanifest-sha512.txt"
+TAG, LIST = "tagmanifest-sha512.txt", "signatures/SIGNATURES.txt"
 TAGGED = ("bag-info.txt", "bagit.txt", "manifest-sha512.txt")
 ODOMETER, RECORD = "data/evaluation/odometer.json", "data/evaluation/evaluation.json"
 EVENTS, CHECKPOINT = "data/lineage/events.jsonl", "data/audit/checkpoint.txt"
 POLICY, GATES, TEXT = "data/release/policy.json", "data/release/gates.json", "data/signing-text.txt"
-LIST = "signatures/SIGNATURES.txt"
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
@@ -98,15 +97,14 @@ def read_zip(data):  # files of a zip, whose every byte must be the one that its
     while data[offset : offset + 4] == b"PK\3\4":
         near = "after " + previous if previous else "at its start"
         need(offset + 30 <= len(data), "the archive is cut off " + near)
-        method, size, length = struct.unpack_from("<8xH8xL4xH", data, offset)
+        size, length = struct.unpack_from("<18xL4xH", data, offset)
         raw, start = data[offset + 30 : offset + 30 + length], offset + 30 + length
         need(raw.isascii() and good_name(raw.decode("ascii")), "the archive is changed " + near)
         name, content = raw.decode("ascii"), data[start : start + size]
-        need(method == 0, name + " is compressed or encrypted; a pack stores files as they are")
         need(name > previous, "the archive is changed: " + name + " occurs twice or out of order")
         need(len(content) == size, "the archive is changed or cut off in " + name)
         local, central = zip_headers(raw, zlib.crc32(content), size, offset)
-        need(data[offset:start] == local, name + " is changed: bytes or header differ")
+        need(data[offset:start] == local, name + " is changed or not stored as it is: bytes or header differ")
         files[name] = content
         need(len(files) <= LIMIT_FILES, "too many files")
         directory.append(central)
@@ -156,8 +154,7 @@ def check_bag(files):
         for name in sorted({*listed, *present}):
             need(name in present, "%s is missing: %s names it", name, manifest)
             need(name in listed, "%s is unexpected: %s does not name it", name, manifest)
-            same = hashlib.sha512(files[name]).hexdigest() == listed[name]
-            need(same, "%s is changed: its SHA-512 is not the one in %s", name, manifest)
+            need(hashlib.sha512(files[name]).hexdigest() == listed[name], "%s is changed, says %s", name, manifest)
     for name in sorted(set(files) - payload - {TAG, LIST, *TAGGED}):
         need(SIGNATURE.fullmatch(name), name + " is unexpected: no manifest names it")
     alike = {name.lower(): name for name in sorted(files)}
@@ -447,8 +444,7 @@ def check_note(data, keys):  # origin, size, root of a checkpoint that one of th
     held = [(raw, signatures.get(note_key(origin, 1, raw))) for raw in keys]
     need(any(seal for _, seal in held), "the checkpoint is not signed by a log key that counts")
     for raw, seal in held:
-        holds = seal is None or ed25519_holds(raw, text.encode("utf-8"), seal)
-        need(holds, "the signature on the checkpoint is wrong")
+        need(seal is None or ed25519_holds(raw, text.encode("utf-8"), seal), "the signature on the checkpoint is wrong")
     need(size or root == hashlib.sha256(b"").digest(), "the checkpoint has entries and says that it has none")
     return origin, size, root
 
@@ -498,7 +494,7 @@ TYPES = {
 
 def read_forms(text):  # by name: the marks and the type of each field
     found = {}
-    for row in re.split("; |\n", text.replace("\n    ", " ").strip()):
+    for row in re.split("; |\n(?! )", text.strip()):
         name, _, fields = row.partition(": ")
         pairs = [(field.partition("=")[0], field.partition("=")[2] or "any") for field in fields.split()]
         found[name] = {field.rstrip("?~*"): (field[len(field.rstrip("?~*")) :], kind) for field, kind in pairs}
@@ -515,26 +511,20 @@ trust 2: format=trust/2 policy=text roots=roots former?*=former release?=rules s
 trust 1: log_key=log-key people=list witnesses?~=quorum former_log_keys?~*=old-key
 roots: threshold=1 keys*=holder; holder: id=text key=key; former: log=text below=1; old-key: key=log-key below=1
 rules: rules?*=rule signers?*=signer; rule: role=text meaning=text; signer: id=text key=key name=text roles*=text
-policy: policy=signatures gates=list; signatures: name=text rules*=rule
-quorum: quorum=1 witnesses=list
+policy: policy=signatures gates=list; signatures: name=text rules*=rule; quorum: quorum=1 witnesses=list
 terms: split=digest looks=1 level=number groups=digest unit=short lowered?*=lowered
 lowered: rule=slug usual=severity severity=severity
 identity: id=slug name=short kind=text roles*=text signing_key=key encryption_key?~=key demo?=bool
-prepared: layout=2 device=device tool=tool chain=chain source=source environment=digest sbom=digest manifest=digest files=1
-chain: ingest=reference validation=reference split=reference seal=reference runs*=run ensemble=reference
-    calibration=reference export=reference criteria=reference policy=reference request=reference approval=reference
-    evaluation=reference scenarios=reference drill?~=reference looks*=look
-reference: index=0 digest=digest; run: run=reference disposition?~=reference
-look: approval=reference evaluation?~=reference
+chain: ingest=ref validation=ref split=ref seal=ref runs*=run ensemble=ref calibration=ref export=ref criteria=ref policy=ref
+    request=ref approval=ref evaluation=ref scenarios=ref drill?~=ref looks*=look
+ref: index=0 digest=digest; run: run=ref disposition?~=ref; look: approval=ref evaluation?~=ref
 tool: name=short version=short; device: name=text version=text manufacturer=text intended_use=text safety_class=text
 source: tree=digest folder=text commit~=text git_tree~=text repository~=text submodules*=submodule nested*=text links*=text
     hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0 not_releasable*=short
 submodule: path=text commit=text found~=text clean=bool
-case: case=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
-    border_bins*=counts
-measures: dice=overlap cldice?=inside nsd?=within hd95_um?=distance
-overlap: tp=0 fp=0 fn=0; recall: tp=0 fn=0; distance: value~=number
-inside: predicted_inside=0 predicted=0 reference_inside=0 reference=0
+case: case=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts border_bins*=counts
+measures: dice=overlap cldice?=inside nsd?=within hd95_um?=distance; overlap: tp=0 fp=0 fn=0; recall: tp=0 fn=0
+inside: predicted_inside=0 predicted=0 reference_inside=0 reference=0; distance: value~=number
 within: predicted_within=0 predicted=0 reference_within=0 reference=0
 interval: mean=number lower~=number upper~=number n=0 level=number
 record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=case
@@ -542,14 +532,12 @@ record: format=evaluation/2 model=digest data=digest request=short threshold=num
     looks~=1
 attested: format=attested/1 tool=tool tree=digest gaps*=gap justified*=justified open_clauses*=text anomalies*=anomaly
 gap: kind=text item=text message=text; justified: kind=text item=text message=text remark=text
-anomaly: id=text title=text
-gate: id=text kind=text basis=text passed=bool value~=text comparison=text limit=text margin~=text
-risks: plan=risk-plan risks*=risk controls*=text
+anomaly: id=text title=text; gate: id=text kind=text basis=text passed=bool value~=text comparison=text limit=text margin~=text
+risks: plan=risk-plan risks*=risk controls*=text; estimate: severity=1 p1=1 p2=1
 risk-plan: scope=text severity*=object probability=scale software_p1=text levels*=level matrix*=list overall=text
     disclosure?~=object benefit_approvers?*=text serious_from?~=1 review=text
 scale: inclusive=text combine=text steps*=step; step: word=text upper=any meaning=text
-level: name=text acceptable=bool meaning=text
-risk: id=text residual=estimate controls*=text benefit~=text; estimate: severity=1 p1=1 p2=1
+level: name=text acceptable=bool meaning=text; risk: id=text residual=estimate controls*=text benefit~=text
 """)
 
 
@@ -659,10 +647,7 @@ def read_first_trust(value):  # of version 0.1.0: the key of the log, of whateve
 
 
 def trusted_keys(trust, people, origin, size):
-    """Raw keys that may sign the checkpoint of so many entries of a log.
-
-    The key that a log names itself is one of them, where roots that are trusted created it and agreed to its keys.
-    """
+    """Raw keys that may sign a checkpoint; the one that a log names counts where trusted roots agreed to it."""
     former = [raw for name, raw, below in trust["former"] if name in {None, origin} and size < below]
     keys = former[:1] or [raw for name, raw in trust["logs"] if name in {None, origin}]
     if trust["roots"] is None or people is None:
@@ -677,10 +662,8 @@ def trusted_keys(trust, people, origin, size):
 
 
 def vouches(name, trust, vouching):  # whether a witness, or enough members of a group, vouch
-    if name not in trust["groups"]:
-        return name == "none" or name in vouching
-    least, members = trust["groups"][name]
-    return sum(vouches(member, trust, vouching) for member in members) >= least
+    least, members = trust["groups"].get(name, (1, ()))
+    return name in {"none", *vouching} or sum(vouches(member, trust, vouching) for member in members) >= least
 
 
 def vouching_for(data, trust):  # when each trusted witness vouched for the checkpoint, in Unix seconds
@@ -761,8 +744,7 @@ class People:
         need(key_id not in self.by_key and who not in ids, who + " is enrolled twice")
         need(start == 0 or self.demo or not identity.get("demo"), "demo keys in a real log")
         need(who != "log", "enrols the log itself")
-        alone = service or plain_name(identity["name"]) not in map(plain_name, names)
-        need(alone, identity["name"] + " is enrolled already")
+        need(service or plain_name(identity["name"]) not in map(plain_name, names), who + " has a name that is taken")
         self.by_key[key_id] = (identity, start, None)
 
     def end(self, identity, index):  # the valid key of an id counts no longer from an index on
@@ -816,12 +798,9 @@ class People:
             need(actor["id"] == who and who not in self.locked, "unlocks who cannot be unlocked")
             self.failures.pop(who, None)
 
-    def rotate(
-        self, body, payload, actor
-    ):  # a new key of whoever rotates; nothing else changes. Roots do not rotate alone
+    def rotate(self, body, payload, actor):  # a new key of who rotates; nothing else changes, and no root rotates
         new, index = payload["identity"], body["index"]
-        same = actor not in self.roots and dict(new, signing_key=actor["signing_key"]) == actor
-        need(same, "changes more than the keys")
+        need(actor not in self.roots and dict(new, signing_key=actor["signing_key"]) == actor, "changes more than keys")
         check_possession(body, actor["id"], actor["signing_key"], new["signing_key"])
         self.end(actor["id"], index + 1)
         self.add(new, index + 1)
@@ -879,8 +858,7 @@ def open_envelope(envelope, people, index):  # what a person signed: DSSE v1, in
 
 def agreed(envelopes, people, index, subject):  # the roots who signed a change
     said = [open_envelope(envelope, people, index) for envelope in envelopes]
-    fits = all(one["subjects"] == [subject] and one["policy"] == "roots" for one in said)
-    need(fits, "agrees to another change")
+    need(all(one["subjects"] == [subject] and one["policy"] == "roots" for one in said), "agrees to another change")
     return {one["signer"] for one in said}
 
 
@@ -890,35 +868,35 @@ def agreed(envelopes, people, index, subject):  # the roots who signed a change
 # its payload: "?" where one may be missing, and after "*" all of them are in the details of the entry. Without the fields
 # this is the published action table 2 (actions-2.json). Entries of a log that adopted no table are judged as 0.1.0 did.
 ACTIONS = """
-device | person | - | data.card: * cases missing findings openings; data.leakage: * across within; data.profile: * cases
-    groups; identity.witness: key; trace.approve: subject digest; trace.attest: item clause digest; trace.baseline: name
-    items digest; trace.review: links
-device | developer | makes references | calibration: * temperature threshold target_recall cases; ensemble: * members
-    rule; model.export: * opset max_abs_difference tolerance; training: * architecture steps final_loss?
-device | developer release-manager | - | data.add: folder dvc files size; data.pull: * remote files size folders;
-    data.push: * remote files size folders
-device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers? identifiers?;
-    data.split: * train calibration test folds? near_duplicates?; run.disposition: run verdict reason
-device | person | references | data.validate: * rules notes warnings blocking changed?; risk.drill: noticed unnoticed
-    tree; scenarios: passed failed skipped tree
+device | person | - | data.card: * cases missing findings openings; data.leakage: * across within; data.profile: * cases groups;
+    identity.witness: key; trace.approve: subject digest; trace.attest: item clause digest; trace.baseline: name items digest;
+    trace.review: links
+device | developer | makes references | calibration: * temperature threshold target_recall cases; ensemble: * members rule;
+    model.export: * opset max_abs_difference tolerance; training: * architecture steps final_loss?
+device | developer release-manager | - | data.add: folder dvc files size; data.pull: * remote files size folders; data.push: *
+    remote files size folders
+device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers? identifiers?; data.split: *
+    train calibration test folds? near_duplicates?; run.disposition: run verdict reason
+device | person | references | data.validate: * rules notes warnings blocking changed?; risk.drill: noticed unnoticed tree;
+    scenarios: passed failed skipped tree
 device | service | - | serving.anchored: origin note proof; serving.enrolled: origin site log_key service note
 device | developer release-manager | criteria registration references | criteria.register: criteria plan?
-device | developer | seal registration references | data.seal: files approvers root?~ terms?~=terms
+device | developer | seal registration references | data.seal: files approvers root? terms?~=terms
 device | person | evaluation references | evaluation: request cases aggregates baseline_dice look? criteria?
 device | release-manager | promotion | model.promote: model stage reason
 device | release-manager | registration references | policy.register: policy
 device | release-manager | build | release.build: version tag_manifest gates files
-device | release-manager | references preparation | release.prepare: layout device tool chain source environment sbom manifest
-    files
+device | release-manager | references preparation | release.prepare: layout=2 device=device tool=tool chain=chain source=source
+    environment=digest sbom=digest manifest=digest files=1
 device | person | signature | release.sign: version tag_manifest envelope
 device | independent-reviewer custodian | approval references | test-set.approve: grant
 device | none | - | test-set.open: request
 device | developer release-manager | request registration references | test-set.request: request
 device | log person | - | time.attested: kind size note token?
-any | root release-manager | - | entry.erased: entry reason; identity.reinstated: identity reason; identity.revoked:
-    identity reason; roots.changed: roots*=identity threshold=1 envelopes log_key?~=log-key possession?
-any | log | - | identity.locked: identity attempts; identity.refused: identity key attempted; identity.unlock-failed:
-    identity attempt
+any | root release-manager | - | entry.erased: entry reason; identity.reinstated: identity reason; identity.revoked: identity
+    reason; roots.changed: roots*=identity threshold=1 envelopes log_key?~=log-key possession?
+any | log | - | identity.locked: identity attempts; identity.refused: identity key attempted; identity.unlock-failed: identity
+    attempt
 any | person service | - | identity.rotated: identity=identity possession; identity.unlocked: identity
 any | root release-manager | enrolment | identity.enrolled: identity=identity actions? checked?
 any | root | - | log.created: device log_key=log-key roots*=identity threshold=1 serves? rules? checked?
@@ -964,10 +942,11 @@ NAMED = {
 
 
 def adopted_table(adopted):  # the actions of the table that an entry names by number and digest
-    table = TABLES.get(adopted["number"])
-    need(table, "the log follows action table %s, which this file does not know", adopted["number"])
-    need(digest_of(table) == adopted["digest"], "the log names an action table by the digest of other rules")
-    return table
+    need(adopted["number"] in TABLES, "action table %s is not known to this file", adopted["number"])
+    need(
+        digest_of(TABLES[adopted["number"]]) == adopted["digest"], "names an action table by the digest of other rules"
+    )
+    return TABLES[adopted["number"]]
 
 
 def chain_of(chain):  # role and reference of every entry that a release names
@@ -1091,12 +1070,11 @@ class Standing:
     def matches(self, word, actor, action, people):  # whether an actor is what a word of the table says
         if actor["id"] == "log" or word == "log":
             return actor["id"] == word
-        if word in {"person", "root"}:
-            return actor["kind"] == "person" if word == "person" else actor in people.roots
         if word == "service" and actor["kind"] == "service":
             allowed = self.services.get(actor["id"])
             return allowed is None or action in allowed or action.startswith("identity.")
-        return word in actor["roles"]
+        kinds = {"person": actor["kind"] == "person", "root": actor in people.roots}
+        return kinds.get(word, word in actor["roles"])
 
     def follow(self, body, payload, model):  # take in a completed entry
         action, index = body["action"], body["index"]
@@ -1184,9 +1162,9 @@ class Standing:
     def check_restored(self, body, payload, people):  # gives up checkpoints that this log signed
         fit(payload, "log.restored", "the restore")
         need(payload["size"] == body["index"], "the restore follows other entries than those before it")
-        fits = 0 < len(payload["abandoned"]) <= 64 and all(len(note) <= 4000 for note in payload["abandoned"])
-        need(fits, "a malformed restore")
-        for note in payload["abandoned"]:
+        given_up = payload["abandoned"]
+        need(0 < len(given_up) <= 64 and all(len(note) <= 4000 for note in given_up), "a malformed restore")
+        for note in given_up:
             known = check_note(note.encode("utf-8"), [log_raw(key) for _, key in people.log_keys])[0]
             need(known == body["log"], "the restore gives up a checkpoint of another log")
 
@@ -1306,8 +1284,7 @@ class Standing:
                 waiting += self.steps[index][1]
             found |= self.asked.get(digest, set())
             seen.add(digest)
-        had_part = any(people.same(maker, reviewer) for maker in found)
-        need(not had_part, reviewer + " took part in making this model and cannot review it")
+        need(not any(people.same(maker, reviewer) for maker in found), reviewer + " took part in making this model")
 
     def check_evaluation(self, body, payload, people):  # by who was let, of the model asked for, with its number
         request = self.said("request", payload["request"])
@@ -1330,8 +1307,7 @@ class Standing:
 
     def check_build(self, body, payload, people):  # a release is built as it was prepared last
         need(self.prepared, "builds a release that no release.prepare prepared")
-        as_prepared = self.prepared == (payload["version"], body["context"]["model"])
-        need(as_prepared, "builds another version or model than was prepared")
+        need(self.prepared == (payload["version"], body["context"]["model"]), "builds another release than prepared")
 
     def link(self, index, digest):  # an earlier entry that others can rest on, as they name it
         need(index in self.links, "names entry %s, which is no earlier entry that something can rest on", index)
@@ -1576,7 +1552,6 @@ class Release:
 
     def check_chain(self):  # every entry that the release rests on is the newest one that its reader rests on
         check_same("%(action)s (%(outcome)s)" % self.last, "release.prepare (completed)", "the last entry", "must be")
-        fit(self.prepared, "prepared", "release.prepare")
         chain, by, version = self.prepared["chain"], self.by, self.prepared["device"]["version"]
         by["evaluation"], first = self.earlier[chain["evaluation"]["index"]], self.standing.first
         name = by["evaluation"]["payload"]["request"]

@@ -283,7 +283,23 @@ def _sealed_again(log: GuardedLog) -> None:
     log.approve(both_roles(), grant(_wish(log), both_roles()))
 
 
+def _lowered_by_a_number(log: GuardedLog) -> None:
+    terms = {**TERMS.model_dump(mode="json"), "lowered": [{"rule": "spacing", "usual": 7, "severity": "note"}]}
+    inputs = (logs.made("data/split.json", logs.SPLIT),)
+    outputs = [logs.made("data/sealed/manifest.json", logs.SEALED)]
+    payload = {"files": 2, "approvers": ["ben"], "root": logs.SEALED, "terms": terms}
+    log.append(ada(), "data.seal", payload, inputs=inputs, outputs=outputs)
+
+
+def _key_of_another_algorithm(log: GuardedLog) -> None:
+    identity = person("fay", "Fay Lindt", Role.DEVELOPER).identity.model_dump(mode="json")
+    identity["encryption_key"]["algorithm"] = KeyAlgorithm.ED25519.value
+    log.append(cleo(), "identity.enrolled", {"identity": identity})
+
+
 BAD: dict[str, Story] = {
+    "terms of a seal that lower a rule from a number": then(logs.begun, _lowered_by_a_number),
+    "an encryption key of another algorithm than it says": then(logs.begun, _key_of_another_algorithm),
     "a service without named actions": then(logs.begun, lambda log: log.enrol(cleo(), service("bare"))),
     "a person with named actions": then(
         logs.begun, lambda log: log.enrol_service(cleo(), person("gus", "Gus", Role.DEVELOPER), "training")

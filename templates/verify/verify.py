@@ -43,6 +43,7 @@ TAG, LIST = "tagmanifest-sha512.txt", "signatures/SIGNATURES.txt"
 TAGGED = ("bag-info.txt", "bagit.txt", "manifest-sha512.txt")
 ODOMETER, RECORD = "data/evaluation/odometer.json", "data/evaluation/evaluation.json"
 EVENTS, CHECKPOINT = "data/lineage/events.jsonl", "data/audit/checkpoint.txt"
+PAGE, SHOWN_AS = "data/index.html", (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&#39;"), ('"', "&#34;"))
 POLICY, GATES, TEXT = "data/release/policy.json", "data/release/gates.json", "data/signing-text.txt"
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
@@ -1781,6 +1782,9 @@ class Release:
             found.append(shown if len(shown) <= 200 else shown[:197] + "...")
         for number, pair in enumerate(itertools.zip_longest(said, found), start=1):
             need(pair[0] == pair[1], "%s:%d says %r, and by the release it is %r", TEXT, number, *pair)
+        said = functools.reduce(lambda text, pair: text.replace(*pair), SHOWN_AS, self.files[TEXT].decode("utf-8"))
+        shown = '<pre class="text">%s</pre>' % said
+        need(shown.encode("utf-8") in self.files[PAGE], PAGE + " does not show the signing text")
         return "the text that was shown to the signers follows from the release"
 
     def text_of_release(self):  # lines of the signing text: device, gates, figures and criteria
@@ -1950,6 +1954,12 @@ class Pack:
         results = [name for name in sorted(self.files) if name.startswith(MADE) and name not in {ODOMETER, EVENTS}]
         for name in results:
             need(sha256(self.files[name]) in made, name + " has no entry in the log")
+        if self.layout > 1:
+            people, name = self.people, "data/audit/identities.json"
+            held = [{"identity": who, "from": start, "until": end} for who, start, end in people.by_key.values()]
+            known = {"demo": people.demo, "log": self.bodies[0]["log"], "log_key": people.log_key(len(self.bodies))}
+            same = read_json(self.files[name], name) == {**known, "identities": held}
+            need(same, name + " does not state the people and keys of the log")
         runs = {read_json(line, EVENTS)["run"]["runId"] for line in self.files.get(EVENTS, b"").splitlines()}
         for body in self.bodies if self.layout == 1 else ():
             run = body["context"]["openlineage_run"]

@@ -41,6 +41,7 @@ from minivess.compliance.release.gates import gates_of, outcomes_of, stopping
 from minivess.compliance.release.layout import DATA, PayloadManifest, check_made, layout_text
 from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.site.writer import site_files
+from minivess.compliance.verification.pack_checks.identities import identities_of
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.files import read_limited, write_atomic
@@ -288,7 +289,7 @@ def log_files(log: LogFacts) -> dict[str, bytes]:
         b"".join(line + b"\n" for line in log.lines),
         b"".join((details or b"null") + b"\n" for details in log.details),
         log.note.encode("utf-8"),
-        _json(_identities(log)),
+        _json(identities_of(log.register, log.checkpoint.origin)),
     )
     proofs = {f"audit/proofs/{index}.tlog-proof": text.encode("utf-8") for index, text in log.proofs.items()}
     return {f"audit/{name}": content for name, content in zip(_LOG_FILES, files, strict=True)} | proofs
@@ -331,19 +332,6 @@ def _evidence(dossier: Dossier) -> dict[str, bytes]:
             )
         found[f"traceability/{EVIDENCE}/{file.path}"] = content
     return found
-
-
-def _identities(log: LogFacts) -> dict[str, Any]:
-    register = log.register
-    return {
-        "demo": register.demo,
-        "log": log.checkpoint.origin,
-        "log_key": register.log_key.model_dump(mode="json"),
-        "identities": [
-            {"identity": tenure.identity.model_dump(mode="json"), "from": tenure.start, "until": tenure.end}
-            for tenure in register.tenures.values()
-        ],
-    }
 
 
 def _events_by_run(events: bytes) -> Iterator[tuple[tuple[str, str], bytes]]:

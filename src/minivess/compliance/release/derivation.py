@@ -31,7 +31,7 @@ from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.trace import ResultReport
 from minivess.records.log.entry import Entry
 
-POLICY = "data/release/policy.json"
+POLICY, START_PAGE = "data/release/policy.json", "data/index.html"
 UNCOMMITTED = "data/source/uncommitted.diff"
 """All that differs from the commit; in a pack only when something does."""
 
@@ -241,12 +241,14 @@ def check_signing_text(files: Mapping[str, bytes], derived: DerivedRelease) -> s
     """Compare the signing text in a pack with the one that follows from it; returns in words what holds.
 
     Raises:
-        VerificationError: they differ; names the first line with both sides.
+        VerificationError: they differ, which names the first line with both sides; or the start page does not show it.
     """
     if SIGNING_TEXT not in files:
         raise VerificationError(f"{SIGNING_TEXT} is missing")
     found = files[SIGNING_TEXT]
     if found == derived.text:
+        if page_text(found) not in files.get(START_PAGE, b""):
+            raise VerificationError(f"{START_PAGE} does not show the signing text")
         return f"the signing text follows from the release ({len(found.splitlines())} lines)"
     shown, made = (text.decode("utf-8", "replace").split("\n") for text in (found, derived.text))
     number = next((n for n, pair in enumerate(zip(shown, made, strict=False)) if pair[0] != pair[1]), 0)
@@ -254,6 +256,13 @@ def check_signing_text(files: Mapping[str, bytes], derived: DerivedRelease) -> s
     raise VerificationError(
         f"{SIGNING_TEXT}:{number + 1} says {shown[number]!r}, and the release says {made[number]!r}"
     )
+
+
+def page_text(text: bytes) -> bytes:
+    """How the start page shows the signing text."""
+    for sign, shown in ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"), (b"'", b"&#39;"), (b'"', b"&#34;")):
+        text = text.replace(sign, shown)
+    return b'<pre class="text">' + text + b"</pre>"
 
 
 def gates_file(outcomes: Sequence[GateOutcome]) -> bytes:

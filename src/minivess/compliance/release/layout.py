@@ -132,6 +132,9 @@ def check_files(files: Mapping[str, bytes], prepared: ReleasePrepared, chain: Ju
             files are not those that were prepared.
     """
     check_layout(files)
+    table = f"{DATA}verify/layout-{prepared.layout}.json"
+    if files[table] != layout_text(prepared.layout).encode("utf-8"):
+        raise VerificationError(f"{table} is not the published table of layout {prepared.layout}")
     check_made(files, chain)
     manifest = PayloadManifest.of(files)
     if (manifest.digest, manifest.files) != (prepared.manifest, prepared.files):

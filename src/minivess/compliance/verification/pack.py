@@ -30,6 +30,7 @@ from minivess.compliance.verification.conduct import check_event_runs, check_odo
 from minivess.compliance.verification.holders import check_holders
 from minivess.compliance.verification.log import verify_entries
 from minivess.compliance.verification.look_times import look_times_in_words
+from minivess.compliance.verification.pack_checks.identities import check_identities
 from minivess.compliance.verification.pack_checks.inclusion import CHECKPOINT, check_proofs
 from minivess.compliance.verification.pack_checks.layout import FIRST, NEWEST, UNCHECKED, check_layout, layout_of
 from minivess.compliance.verification.pack_checks.lineage import check_lineage
@@ -130,6 +131,11 @@ def _check_made(pack: _Pack) -> str:
     return found
 
 
+def _check_results(pack: _Pack) -> str:
+    found = check_provenance(pack.files, pack.entries)
+    return f"{found}; {check_identities(pack.files, pack.register, pack.entries[0].body.log)}"
+
+
 def _check_chain(pack: _Pack) -> str:
     prepared, chain = pack.release
     device, entries = prepared.device, len(set(prepared.chain.references()))
@@ -141,8 +147,8 @@ def _check_figures(pack: _Pack) -> str:
     return f"{len(evaluation.aggregates)} measures of {len(evaluation.cases)} cases follow from the counts of each case"
 
 
-def _check_files(pack: _Pack) -> str:
-    return f"{check_files(pack.files, *pack.release)}; {check_policy_file(pack.files, pack.release[1])}"
+def _check_gates(pack: _Pack) -> str:
+    return f"{check_policy_file(pack.files, pack.release[1])}; {check_gates(pack.files, pack.derived)}"
 
 
 def _check_conduct(pack: _Pack) -> str:
@@ -159,14 +165,14 @@ def _check_signed(pack: _Pack) -> str:
 _ROWS = (
     _Row("layout", FIRST, NEWEST, lambda pack: check_layout(pack.layout, pack.standing.rules, pack.trusted)),
     _Row("chain", NEWEST, NEWEST, _check_chain),
-    _Row("files", NEWEST, NEWEST, _check_files, "chain"),
+    _Row("files", NEWEST, NEWEST, lambda pack: check_files(pack.files, *pack.release), "chain"),
     _Row("source", NEWEST, NEWEST, lambda pack: check_source(pack.files, pack.statement.state), "files"),
     _Row("figures", NEWEST, NEWEST, _check_figures, "source"),
-    _Row("gates", NEWEST, NEWEST, lambda pack: check_gates(pack.files, pack.derived), "figures"),
+    _Row("gates", NEWEST, NEWEST, _check_gates, "figures"),
     _Row("signing text", NEWEST, NEWEST, lambda pack: check_signing_text(pack.files, pack.derived), "gates"),
     _Row("proofs", FIRST, NEWEST, lambda pack: check_proofs(pack.files, pack.lines, pack.register, pack.trusted)),
     _Row("provenance", FIRST, FIRST, _check_made),
-    _Row("provenance", NEWEST, NEWEST, lambda pack: check_provenance(pack.files, pack.entries)),
+    _Row("provenance", NEWEST, NEWEST, _check_results),
     _Row("lineage", NEWEST, NEWEST, lambda pack: check_lineage(pack.files, pack.entries)),
     _Row("test-set odometer", FIRST, NEWEST, _check_conduct),
     _Row("look times", FIRST, NEWEST, lambda pack: look_times_in_words(pack.entries, pack.trusted, lines=pack.lines)),

@@ -9,11 +9,14 @@ import pytest
 
 from minivess.compliance.verification.pack import judge_files
 from minivess.records.verdict import Check, Verdict, VerdictState
+from tests.support.builders.guarded_log import VERIFY
 from tests.support.builders.layout2_pack import SmallPack, small_pack
 
 pytestmark = pytest.mark.verifies("REQ-221", "REQ-223", "RC-94")
 
 EVENTS, ENTRIES, DETAILS = "data/lineage/events.jsonl", "data/audit/entries.jsonl", "data/audit/details.jsonl"
+TABLE, PEOPLE = "data/verify/layout-2.json", "data/audit/identities.json"
+INDEX = "data/index.html"
 SBOM = "data/bom/sbom.cdx.json"
 MODEL, RESULT, TEXT = "data/models/model.onnx", "data/evaluation/evaluation.json", "data/signing-text.txt"
 GATES, POLICY = "data/release/gates.json", "data/release/policy.json"
@@ -25,6 +28,12 @@ def judged(pack: SmallPack) -> Verdict:
 
 def failures(pack: SmallPack) -> dict[str, str]:
     return {check.name: check.detail for check in judged(pack).checks if not check.passed}
+
+
+def failures_of_script(pack: SmallPack) -> set[str]:
+    """The checks that fail in the pack's own verify.py."""
+    judgement = VERIFY.Judgement(None).judge(pack.signed())
+    return {name for name, held, _ in judgement.checks if not held}
 
 
 def test_a_true_pack_is_verified() -> None:
@@ -46,6 +55,7 @@ def test_a_true_pack_is_verified() -> None:
         "look times",
         "release signatures",
     ]
+    assert failures_of_script(small_pack()) == set()
     chain = next(check for check in verdict.checks if check.name == "chain")
     assert "vessel-segmenter 1.0.0" in chain.detail
 
@@ -95,7 +105,7 @@ BENT: dict[str, tuple[Callable[[SmallPack], SmallPack], str, str]] = {
     ),
     "another policy": (
         lambda pack: pack.bent({POLICY: pack.files[POLICY].replace(b"0.85", b"0.8")}),
-        "files",
+        "gates",
         f"{POLICY}: the gate dice is not one that entry",
     ),
     "another signing text": (
@@ -108,6 +118,21 @@ BENT: dict[str, tuple[Callable[[SmallPack], SmallPack], str, str]] = {
         "files",
         f"{SBOM} is sha256:",
     ),
+    "another table of the layout": (
+        lambda pack: pack.bent({TABLE: pack.files[TABLE].replace(b'"count": "one"', b'"count": "any"', 1)}),
+        "files",
+        f"{TABLE} is not the published table",
+    ),
+    "another name in the list of people": (
+        lambda pack: pack.bent({PEOPLE: pack.files[PEOPLE].replace(b"Ada Lovelace", b"Eve Lovelace")}, prepared=False),
+        "provenance",
+        f"{PEOPLE} does not state",
+    ),
+    "a start page without the signing text": (
+        lambda pack: pack.bent({INDEX: pack.files[INDEX].replace(b"Gates: ", b"All gates: ")}),
+        "signing text",
+        f"{INDEX} does not show the signing text",
+    ),
     "a lineage event less": (lines(lambda events: events[:3] + events[4:]), "lineage", " has no COMPLETE event in"),
     "a lineage event twice": (lines(lambda events: [*events, events[2]]), "lineage", f"{EVENTS}:26 repeats the event"),
     "no lineage": (lines(lambda _: []), "lineage", "has no"),
@@ -118,9 +143,11 @@ BENT: dict[str, tuple[Callable[[SmallPack], SmallPack], str, str]] = {
 @pytest.mark.parametrize("case", BENT)
 def test_a_false_pack_is_refused_by_name(case: str) -> None:
     bend, name, words = BENT[case]
-    failed = failures(bend(small_pack()))
+    bent = bend(small_pack())
+    failed = failures(bent)
     assert next(iter(failed)) == name
     assert words in failed[name]
+    assert name in failures_of_script(bent)
 
 
 def test_files_are_not_compared_with_a_chain_that_does_not_hold() -> None:

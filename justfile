@@ -61,7 +61,7 @@ reproduce: (_in-project "data pipeline")
     if [ -f demo-passphrases.env ]; then . ./demo-passphrases.env; fi
     PATH="$tree/.venv/bin:$PATH" uv run --project "$tree" dvc repro
 
-# The whole yardstick of the log: every field, column, node and checkpoint changed, every check taken out (about half an hour).
+# The whole yardstick: every place of the log and of a small evidence pack changed, every check taken out (about an hour).
 mutants *arguments:
     uv run python -m tests.yardstick --write {{arguments}}
 

@@ -1,22 +1,30 @@
-"""All of the yardstick: `python -m tests.yardstick [--write]`. Exit code 1: something was not noticed that has no reason."""
+"""All of the yardstick: `python -m tests.yardstick [--write]`. Exit code 1: something was not noticed that has no reason.
+
+The parts `packs` and `pack checks` are about evidence packs, the others about the log. `--pack FILE` tries a real pack.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.yardstick import caches, drafts, fields, removal
 from tests.yardstick.cases.battery import battery
 from tests.yardstick.fast import remembered_signatures
+from tests.yardstick.packs import parts as packs
 from tests.yardstick.reasons import reason_of, unread_by_script
 
+Part = Callable[[], tuple[list[str], list[str]]]
+"""What it found, and what is wrong."""
 RESULT = Path(__file__).parent / "RESULT.md"
 SEEDS, DRAFTS = range(10), 150
 """Of the random drafts: runs, and drafts a process."""
@@ -25,9 +33,23 @@ SEEDS, DRAFTS = range(10), 150
 def main(arguments: list[str]) -> int:
     options = argparse.ArgumentParser(prog="python -m tests.yardstick", description=__doc__)
     options.add_argument("--write", action="store_true", help="write RESULT.md")
-    options.add_argument("--only", choices=["fields", "script", "caches", "removal", "drafts"], help="one part alone")
+    options.add_argument("--only", choices=[*_OF_LOG, *_OF_PACKS], help="one part alone")
+    options.add_argument("--pack", type=Path, help="try 500 changes of this pack, and nothing else")
+    options.add_argument("--sample", type=int, help="of the changes of a pack, so many drawn by chance")
+    options.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes that judge changed packs")
     chosen = options.parse_args(arguments)
-    parts = {"fields": _fields, "script": _script, "caches": _caches, "removal": _removal, "drafts": _drafts}
+    if chosen.pack is not None:
+        return _run({"pack": lambda: packs.of_file(chosen.pack)}, chosen, None)
+    of_packs: dict[str, Part] = {
+        "packs": lambda: packs.changes(chosen.jobs, chosen.sample),
+        "pack checks": packs.checks,
+    }
+    wrong = _run(_OF_LOG, chosen, RESULT)
+    return _run(of_packs, chosen, packs.RESULT) or wrong
+
+
+def _run(parts: Mapping[str, Part], chosen: argparse.Namespace, result: Path | None) -> int:
+    """Run the chosen parts, and write their result."""
     lines, faults = [], list[str]()
     for name, part in parts.items():
         if chosen.only in {None, name}:
@@ -37,8 +59,8 @@ def main(arguments: list[str]) -> int:
             lines += [f"## {name}", "", f"{_cpu() - began:.0f} CPU-s", "", *said, ""]
             faults += wrong
             print("\n".join([*said, *wrong]), flush=True)
-    if chosen.write:
-        RESULT.write_text("\n".join([*_head(faults), *lines]), encoding="utf-8")
+    if chosen.write and result is not None and lines:
+        result.write_text("\n".join([*_head(faults), *lines]), encoding="utf-8")
     return 1 if faults else 0
 
 
@@ -146,6 +168,16 @@ def _drafts() -> tuple[list[str], list[str]]:
                 faults += told.faults
     head = f"{accepted} drafts accepted and verified, {refused} refused; {refused - raced} of these refused by hand too"
     return [head], faults
+
+
+_OF_LOG: Mapping[str, Part] = {
+    "fields": _fields,
+    "script": _script,
+    "caches": _caches,
+    "removal": _removal,
+    "drafts": _drafts,
+}
+_OF_PACKS = ("packs", "pack checks")
 
 
 if __name__ == "__main__":

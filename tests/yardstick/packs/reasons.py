@@ -1,0 +1,86 @@
+"""Why a change of a pack that both verifiers accept is no hole, and where they may answer differently.
+
+A survivor is named by its kind of place and by who signed again. Nothing survives without the signatures of both people.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tests.yardstick.packs.judging import Answers
+
+_BOTH = ", signed again by both people"
+_ALL = ", signed again by everybody"
+
+_RENDERED = (
+    "a page, a document or a table that the build makes from facts of the log and the source tree: the release manager's "
+    "preparation binds it and both people sign it; `release verify --deep` makes it again"
+)
+_STATED = "a statement of whoever made the entry: whoever keeps a checkpoint of this log notices another one"
+_MADE = "another file that its maker, and everybody whose entry rests on it, states and signs again"
+
+REASONS: tuple[tuple[str, str], ...] = (
+    (
+        r"data/(documents|traceability|index\.html|bom|ro-crate-metadata\.json|verify)(/[^:,]+)?(: .+)?" + _BOTH,
+        _RENDERED,
+    ),
+    (r"data/release/cases\.csv(: .+)?" + _BOTH, _RENDERED),
+    (
+        r"data/release/(risks|attested)\.json: .+(" + _BOTH + "|" + _ALL + ")",
+        "what the tool attests, or the risk plan and the risks as the release manager states them: printed in the signing "
+        "text as far as a gate depends on it",
+    ),
+    (
+        r"data/release/(risks|attested)\.json" + _ALL,
+        "another valid risk file or attestation, with gates and signing text derived again and signed by both people",
+    ),
+    (
+        r"data/lineage/events\.jsonl: .+" + _BOTH,
+        "lineage events are compared with the log by run and outcome; the log holds the rest",
+    ),
+    (
+        r"data/audit/identities\.json(: .+)?" + _BOTH,
+        "a copy of the register for readers; verification reads the register from the log itself",
+    ),
+    (r"data/audit/details\.jsonl: .+" + _ALL, "an observation or an error: nothing is derived from details"),
+    (r"data/audit/entries\.jsonl: .+" + _ALL, _STATED),
+    (r"data/audit/entries\.jsonl: .+" + _BOTH, "an entry of the release manager or of the reviewer: " + _STATED),
+    (
+        r"data/(datasets|models|evaluation|verification)/[^:,]+(: .+)?" + _ALL,
+        _MADE,
+    ),
+    (
+        r"bag-info\.txt: .+" + _BOTH,
+        "a label of the bag that nothing is derived from",
+    ),
+    (
+        r"data/audit/proofs/\*\.tlog-proof" + _BOTH,
+        "the proof of one entry less: the log is in the pack, and its root is the signed one",
+    ),
+    (
+        r"signatures/\*\.(dsse\.json|tlog-proof): (payload|extra)\..+" + _BOTH,
+        "what a person states when they sign, signed again by them",
+    ),
+)
+DIFFERENCES: tuple[tuple[str, str], ...] = (
+    (
+        r"data/audit/(entries|details)\.jsonl: .*payload.*",
+        "`verify.py` checks the names of the fields of a payload, and the types of what it decides by",
+    ),
+    (
+        r"data/(verification/results|traceability/data/trace|datasets/\w+|models/[\w*/-]+)\.json: .*",
+        "`verify.py` reads what it counts and compares of this record, and not its other fields",
+    ),
+)
+
+
+def survivor_reason(survivor: str) -> str | None:
+    """The reason that fits a survivor; None: there is none."""
+    return next((reason for pattern, reason in REASONS if re.fullmatch(pattern, survivor)), None)
+
+
+def difference_reason(mutant: str, answers: Answers) -> str | None:
+    """The reason why both may answer differently; None: there is none. What the script alone refuses has none."""
+    if not answers.product:
+        return None
+    return next((reason for pattern, reason in DIFFERENCES if re.fullmatch(pattern, mutant)), None)

@@ -1,0 +1,220 @@
+"""The whole yardstick of a pack: each change is forged by each group of people and judged by both verifiers.
+
+Changes of files that a verifier has just accepted are tried together, one of each file at a time: when both verifiers accept
+all of them together, none of them was noticed. When they do not, each is tried alone.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tests.support.builders.layout2_pack import SmallPack, small_pack
+from tests.support.builders.release_builder import make_release
+from tests.yardstick.packs.bags import is_bound, rebagged
+from tests.yardstick.packs.forging import DETAILS, ENTRIES, SIGNED, Forger
+from tests.yardstick.packs.judging import Answers, judge, remembered
+from tests.yardstick.packs.places import Change, Places
+from tests.yardstick.packs.reasons import difference_reason, survivor_reason
+
+OLDER_CASES = 4
+"""Test cases of the older pack; the pack itself has another number."""
+_UNREAD = ("data/lineage/events.jsonl", "data/audit/identities.json")
+"""Files that the preparation does not bind, and that are tried together with others as well."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change, and who took part in it."""
+
+    change: Change
+    signed: str
+
+    @property
+    def survivor(self) -> str:
+        """What it is called among the survivors."""
+        return f"{self.change.place.kind}, signed again by {self.signed}"
+
+    def __str__(self) -> str:
+        return f"{self.change}, signed again by {self.signed}"
+
+
+@dataclass
+class Report:
+    """What became of the mutants."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """Mutants by who took part and what both answered."""
+    judged: int = 0
+    """Packs that were judged: fewer than mutants, because some are tried together."""
+    survivors: dict[str, set[str]] = field(default_factory=partial(defaultdict, set))
+    """Kinds of change that were accepted, by place."""
+    differences: dict[str, str] = field(default_factory=dict)
+    """Mutants that the verifiers judge otherwise for a reason that is known."""
+    other_checks: Counter[str] = field(default_factory=Counter)
+    """Names of the first failed checks, where both name the same thing in different checks."""
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, other: Report) -> None:
+        """Take in another report."""
+        self.counts += other.counts
+        self.judged += other.judged
+        self.other_checks += other.other_checks
+        self.differences |= other.differences
+        self.faults += other.faults
+        for name, kinds in other.survivors.items():
+            self.survivors[name] |= kinds
+
+    def note(self, mutant: Mutant, answers: Answers) -> None:
+        """Take in one mutant."""
+        said = "refused" if answers.refused else "accepted"
+        self.counts[f"{mutant.signed}: {said}"] += 1
+        if answers.fault:
+            reason = difference_reason(str(mutant), answers)
+            if reason is None:
+                self.faults.append(f"{mutant}: {answers.fault}")
+            else:
+                self.differences[str(mutant)] = reason
+        elif said == "accepted":
+            self.survivors[mutant.survivor].add(mutant.change.how)
+            if survivor_reason(mutant.survivor) is None:
+                self.faults.append(f"NO REASON: {mutant}")
+        elif answers.other_check:
+            self.other_checks[answers.other_check] += 1
+
+
+def forger() -> Forger:
+    """The pack that is changed."""
+    return Forger(small_pack())
+
+
+def older_files() -> Mapping[str, bytes]:
+    """An older pack of the same log origin, people and layout, with more test cases; it is valid as well."""
+    from minivess.compliance.proofs.archive import read_archive
+
+    with TemporaryDirectory() as folder:
+        release = make_release(Path(folder) / "release", cases=OLDER_CASES)
+        files = read_archive(release.build(Path(folder) / "pack.zip").path.read_bytes())
+        assert release.prepared is not None
+        return Forger(SmallPack(files, release.prepared, release.people, release)).whole
+
+
+def mutants(maker: Forger, places: Places) -> Iterator[Mutant]:
+    """All of them, in a fixed order.
+
+    A change inside a file is tried with every class of change where all who matter sign again. Where somebody does not, it
+    is refused for that alone: then only the first occurrence is removed.
+    """
+    for change in places.changes():
+        levels = maker.levels(change)
+        strongest = levels[-1]
+        whole = not change.place.path
+        first = change.how == "removed" and change.place == places.kinds[change.place.kind][0]
+        for signed in levels:
+            if signed == strongest or whole or first or (signed == SIGNED[2] and not _needs_maker(maker, change)):
+                yield Mutant(change, signed)
+
+
+def _needs_maker(maker: Forger, change: Change) -> bool:
+    """Whether a change is refused for the lack of the signature of whoever made the file or the entry."""
+    name = change.place.file
+    return name in {ENTRIES, DETAILS} or maker.made(name) is not None
+
+
+def run(maker: Forger, every: Iterable[Mutant]) -> Report:
+    """Judge mutants, those of calm files together."""
+    report, calm, waiting = Report(), set[str](), defaultdict[str, list[Mutant]](list)
+    for mutant in every:
+        file = mutant.change.place.file
+        if mutant.signed == SIGNED[2] and mutant.change.place.path and (is_bound(file) or file in _UNREAD):
+            waiting[file].append(mutant)
+        else:
+            _alone(maker, report, mutant)
+    while any(waiting.values()):
+        together = []
+        for file, left in waiting.items():
+            if left and file in calm:
+                together.append(left.pop(0))
+            elif left and not _alone(maker, report, left.pop(0)).refused:
+                calm.add(file)
+        calm -= _together(maker, report, together)
+    return report
+
+
+def in_processes(maker: Forger, every: Iterable[Mutant], jobs: int) -> Report:
+    """The same in several processes, each with files of its own."""
+    shares = defaultdict[str, list[Mutant]](list)
+    for mutant in every:
+        shares[mutant.change.place.file].append(mutant)
+    ordered = sorted(shares.values(), key=len, reverse=True)
+    context = get_context("fork")
+    results: Any = context.Queue()
+
+    def work(number: int) -> None:
+        try:
+            with remembered():
+                results.put(run(maker, [mutant for share in ordered[number::jobs] for mutant in share]))
+        except Exception as error:  # a process that breaks is a fault, too
+            results.put(Report(faults=[f"process {number} broke: {type(error).__name__}: {error}"]))
+
+    workers = [context.Process(target=work, args=(number,)) for number in range(jobs)]
+    for worker in workers:
+        worker.start()
+    report = Report()
+    for _ in workers:
+        report.add(results.get())
+    for worker in workers:
+        worker.join()
+    return report
+
+
+def _alone(maker: Forger, report: Report, mutant: Mutant) -> Answers:
+    answers = judge(maker.forge(mutant.change, mutant.signed), maker.whole)
+    report.judged += 1
+    report.note(mutant, answers)
+    return answers
+
+
+def _together(maker: Forger, report: Report, every: list[Mutant]) -> set[str]:
+    """Judge mutants of different files together; returns the files of which one was noticed."""
+    if not every:
+        return set()
+    merged = {name: content for mutant in every for name, content in mutant.change.files.items()}
+    answers = judge(maker.forge(Change(every[0].change.place, "together", merged), SIGNED[2]), maker.whole)
+    report.judged += 1
+    if not answers.product and not answers.script:
+        for mutant in every:
+            report.note(mutant, answers)
+        return set()
+    return {one.change.place.file for one in every if _alone(maker, report, one).refused}
+
+
+def sample(maker: Forger, places: Places, count: int, seed: int) -> Report:
+    """Judge a seeded sample, each mutant alone."""
+    everything = list(mutants(maker, places))
+    report = Report()
+    for mutant in random.Random(seed).sample(everything, count):  # noqa: S311  reproducible
+        _alone(maker, report, mutant)
+    return report
+
+
+def of_real_pack(files: Mapping[str, bytes], count: int, seed: int) -> Report:
+    """Judge a sample of changes of a pack whose keys nobody here has: its files are bagged again."""
+    report = Report()
+    before = judge(files, files)
+    if before.product or before.script:
+        report.faults.append(f"the pack is not accepted unchanged: {before.product} {before.script}")
+        return report
+    everything = list(Places(files, files).changes())
+    for change in random.Random(seed).sample(everything, count):  # noqa: S311  reproducible
+        changed = {name: content for name, content in {**files, **change.files}.items() if content is not None}
+        report.judged += 1
+        report.note(Mutant(change, SIGNED[0]), judge(rebagged(changed, change.files), files))
+    return report

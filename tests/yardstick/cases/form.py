@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -215,5 +216,5 @@ def _pooled(pairs: tuple[Pair, ...], note: str) -> str:
         patch.setattr(verification, "_WORTH_A_POOL", 3)
         patch.setattr(verification, "CHUNK", 3)
         patch.setattr(log_entries, "CHUNK", 3)
-        patch.setattr(verification, "ProcessPoolExecutor", lambda count, _: ThreadPoolExecutor(count))
+        patch.setattr(concurrent.futures, "ProcessPoolExecutor", lambda count, _: ThreadPoolExecutor(count))
         return _long(pairs, note)

@@ -78,14 +78,12 @@ class Forger:
         people = self.pack.people
         self.signers = {who.key_id: who for who in (people.developer, people.reviewer, people.manager)}
         self.layout = Layout.model_validate_json(layout_text())
-        self.log = _Log(
-            self.pack.files[ENTRIES].splitlines(), self.pack.files[DETAILS].splitlines(), self.pack.log.checkpoint
-        )
+        entries, details = (self.pack.files[name].splitlines() for name in (ENTRIES, DETAILS))
+        self.log = _Log(entries, details, self.pack.log.checkpoint)
         self.whole = self._signed(dict(self.pack.files), self.log, SIGNED[2], {})
 
-    def levels(self, change: Change) -> tuple[str, ...]:
-        """Who can take part in a change so that it makes a difference."""
-        name = change.place.file
+    def levels(self, name: str) -> tuple[str, ...]:
+        """Who can take part in a change of a file so that it makes a difference."""
         everybody = name in {ENTRIES, DETAILS, *READ} or self.made(name) is not None
         return SIGNED if everybody else SIGNED[:-1]
 

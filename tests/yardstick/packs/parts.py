@@ -9,7 +9,6 @@ from pathlib import Path
 from minivess.compliance.proofs.archive import read_archive
 from tests.yardstick.packs import removal, whole
 from tests.yardstick.packs.judging import remembered
-from tests.yardstick.packs.places import Places
 from tests.yardstick.packs.reasons import survivor_reason
 
 RESULT = Path(__file__).parent / "RESULT.md"
@@ -21,13 +20,12 @@ Found = tuple[list[str], list[str]]
 
 def changes(jobs: int, sample: int | None) -> Found:
     """Every change, or some of them."""
-    maker = whole.forger()
-    places = Places(maker.whole, whole.older_files())
-    every = list(whole.mutants(maker, places))
+    yardstick = whole.Yardstick.make()
+    every = list(yardstick.mutants())
     drawn = every if sample is None else random.Random(SEED).sample(every, sample)  # noqa: S311  reproducible
-    report = whole.in_processes(maker, drawn, jobs)
+    report = whole.in_processes(yardstick, drawn, jobs)
     what = "" if sample is None else f"; a sample of {sample} of them, drawn with the seed {SEED}, was judged"
-    head = f"{len(places.kinds)} kinds of place, {len(every)} changed packs{what}"
+    head = f"{len(yardstick.places.kinds)} kinds of place, {len(every)} changes with who signs again, as far as possible{what}"
     return [head, "", *_lines(report)], report.faults
 
 
@@ -40,11 +38,12 @@ def of_file(path: Path) -> Found:
 
 def checks() -> Found:
     """Every check of both verifiers, taken out."""
-    maker = whole.forger()
-    every = list(whole.mutants(maker, Places(maker.whole, whole.older_files())))
+    yardstick = whole.Yardstick.make()
+    every = list(yardstick.mutants())
     drawn = random.Random(SEED).sample(every, min(FOR_CHECKS, len(every)))  # noqa: S311  reproducible
     with remembered():
-        found = removal.unnoticed(maker.whole, (maker.forge(one.change, one.signed) for one in drawn))
+        forged = (files for one in drawn if (files := yardstick.files(one)) is not None)
+        found = removal.unnoticed(yardstick.maker.whole, forged)
     blind, faults = defaultdict[str, list[str]](list), list[str]()
     for one in found.blind:
         reason = removal.reason_of(one)

@@ -70,14 +70,18 @@ class Places:
         self.files, self.older = files, older
         self._read: dict[str, tuple[Format, Any]] = {}
 
-    def changes(self) -> Iterator[Change]:
-        """All changes, in a fixed order."""
+    def tries(self) -> Iterator[tuple[Place, str]]:
+        """Every place that is changed, with every class of change, in a fixed order. Not each is possible."""
         for occurrences in self.kinds.values():
             for place in _first_middle_last(occurrences):
                 for how in CHANGES:
-                    made = self._changed(place, how, occurrences)
-                    if made is not None and made.files != {name: self.files.get(name) for name in made.files}:
-                        yield made
+                    yield place, how
+
+    def change(self, place: Place, how: str) -> Change | None:
+        """A change; None where this class of change is not possible, or changes nothing."""
+        made = self._changed(place, how, self.kinds[place.kind])
+        same = made is None or made.files == {name: self.files.get(name) for name in made.files}
+        return None if same else made
 
     @cached_property
     def kinds(self) -> dict[str, list[Place]]:

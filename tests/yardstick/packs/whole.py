@@ -14,14 +14,14 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 from tests.support.builders.layout2_pack import SmallPack, small_pack
 from tests.support.builders.release_builder import make_release
 from tests.yardstick.packs.bags import is_bound, rebagged
 from tests.yardstick.packs.forging import DETAILS, ENTRIES, SIGNED, Forger
 from tests.yardstick.packs.judging import Answers, judge, remembered
-from tests.yardstick.packs.places import Change, Places
+from tests.yardstick.packs.places import Change, Place, Places
 from tests.yardstick.packs.reasons import difference_reason, survivor_reason
 
 OLDER_CASES = 4
@@ -32,18 +32,19 @@ _UNREAD = ("data/lineage/events.jsonl", "data/audit/identities.json")
 
 @dataclass(frozen=True)
 class Mutant:
-    """A change, and who took part in it."""
+    """A change that is tried, and who takes part in it."""
 
-    change: Change
+    place: Place
+    how: str
     signed: str
 
     @property
     def survivor(self) -> str:
         """What it is called among the survivors."""
-        return f"{self.change.place.kind}, signed again by {self.signed}"
+        return f"{self.place.kind}, signed again by {self.signed}"
 
     def __str__(self) -> str:
-        return f"{self.change}, signed again by {self.signed}"
+        return f"{self.place.kind} ({self.how}), signed again by {self.signed}"
 
 
 @dataclass
@@ -83,16 +84,11 @@ class Report:
             else:
                 self.differences[str(mutant)] = reason
         elif said == "accepted":
-            self.survivors[mutant.survivor].add(mutant.change.how)
+            self.survivors[mutant.survivor].add(mutant.how)
             if survivor_reason(mutant.survivor) is None:
                 self.faults.append(f"NO REASON: {mutant}")
         elif answers.other_check:
             self.other_checks[answers.other_check] += 1
-
-
-def forger() -> Forger:
-    """The pack that is changed."""
-    return Forger(small_pack())
 
 
 def older_files() -> Mapping[str, bytes]:
@@ -106,53 +102,101 @@ def older_files() -> Mapping[str, bytes]:
         return Forger(SmallPack(files, release.prepared, release.people, release)).whole
 
 
-def mutants(maker: Forger, places: Places) -> Iterator[Mutant]:
-    """All of them, in a fixed order.
+@dataclass(frozen=True)
+class Yardstick:
+    """A pack with its places."""
 
-    A change inside a file is tried with every class of change where all who matter sign again. Where somebody does not, it
-    is refused for that alone: then only the first occurrence is removed.
-    """
-    for change in places.changes():
-        levels = maker.levels(change)
-        strongest = levels[-1]
-        whole = not change.place.path
-        first = change.how == "removed" and change.place == places.kinds[change.place.kind][0]
-        for signed in levels:
-            if signed == strongest or whole or first or (signed == SIGNED[2] and not _needs_maker(maker, change)):
-                yield Mutant(change, signed)
+    maker: Forger
+    places: Places
+
+    @classmethod
+    def make(cls) -> Self:
+        """The small pack of the tests."""
+        maker = Forger(small_pack())
+        return cls(maker, Places(maker.whole, older_files()))
+
+    def mutants(self) -> Iterator[Mutant]:
+        """All that are tried, in a fixed order; not each is possible.
+
+        A place inside a file is tried with every class of change where all who matter sign again. Where somebody does not,
+        it is refused for that alone: then only the first occurrence is removed.
+        """
+        for place, how in self.places.tries():
+            levels = self.maker.levels(place.file)
+            first = how == "removed" and place == self.places.kinds[place.kind][0]
+            for signed in levels:
+                strongest = signed == levels[-1] or (signed == SIGNED[2] and not self._needs_maker(place.file))
+                if strongest or not place.path or first:
+                    yield Mutant(place, how, signed)
+
+    def _needs_maker(self, name: str) -> bool:
+        """Whether a change is refused for the lack of the signature of whoever made the file or the entry."""
+        return name in {ENTRIES, DETAILS} or self.maker.made(name) is not None
+
+    def files(self, mutant: Mutant) -> dict[str, bytes] | None:
+        """The changed pack; None where the change is not possible."""
+        change = self.places.change(mutant.place, mutant.how)
+        return None if change is None else self.maker.forge(change, mutant.signed)
+
+    def run(self, every: Iterable[Mutant]) -> Report:
+        """Judge mutants, those of calm files together."""
+        report, calm, waiting = Report(), set[str](), defaultdict[str, list[Mutant]](list)
+        for mutant in every:
+            file = mutant.place.file
+            if mutant.signed == SIGNED[2] and mutant.place.path and (is_bound(file) or file in _UNREAD):
+                waiting[file].append(mutant)
+            else:
+                self.alone(report, mutant)
+        while any(waiting.values()):
+            together = []
+            for file, left in waiting.items():
+                if left and file in calm:
+                    together.append(left.pop(0))
+                elif left and not self.alone(report, left.pop(0)):
+                    calm.add(file)
+            calm -= self._together(report, together)
+        return report
+
+    def alone(self, report: Report, mutant: Mutant) -> bool:
+        """Judge one mutant; returns whether it is refused, or not possible."""
+        files = self.files(mutant)
+        if files is None:
+            return True
+        answers = judge(files, self.maker.whole)
+        report.judged += 1
+        report.note(mutant, answers)
+        return answers.refused
+
+    def _together(self, report: Report, every: list[Mutant]) -> set[str]:
+        """Judge mutants of different files together; returns the files of which one was noticed."""
+        made = [(one, change) for one in every if (change := self.places.change(one.place, one.how)) is not None]
+        if not made:
+            return set()
+        merged = {name: content for _, change in made for name, content in change.files.items()}
+        forged = self.maker.forge(Change(made[0][0].place, "together", merged), SIGNED[2])
+        answers = judge(forged, self.maker.whole)
+        report.judged += 1
+        if not answers.product and not answers.script:
+            for mutant, _ in made:
+                report.note(mutant, answers)
+            return set()
+        return {one.place.file for one, _ in made if self.alone(report, one)}
+
+    def sample(self, count: int, seed: int) -> Report:
+        """Judge a seeded sample, each mutant alone."""
+        report = Report()
+        drawn = list(self.mutants())
+        random.Random(seed).shuffle(drawn)  # noqa: S311  reproducible
+        while report.judged < count:
+            self.alone(report, drawn.pop())
+        return report
 
 
-def _needs_maker(maker: Forger, change: Change) -> bool:
-    """Whether a change is refused for the lack of the signature of whoever made the file or the entry."""
-    name = change.place.file
-    return name in {ENTRIES, DETAILS} or maker.made(name) is not None
-
-
-def run(maker: Forger, every: Iterable[Mutant]) -> Report:
-    """Judge mutants, those of calm files together."""
-    report, calm, waiting = Report(), set[str](), defaultdict[str, list[Mutant]](list)
-    for mutant in every:
-        file = mutant.change.place.file
-        if mutant.signed == SIGNED[2] and mutant.change.place.path and (is_bound(file) or file in _UNREAD):
-            waiting[file].append(mutant)
-        else:
-            _alone(maker, report, mutant)
-    while any(waiting.values()):
-        together = []
-        for file, left in waiting.items():
-            if left and file in calm:
-                together.append(left.pop(0))
-            elif left and not _alone(maker, report, left.pop(0)).refused:
-                calm.add(file)
-        calm -= _together(maker, report, together)
-    return report
-
-
-def in_processes(maker: Forger, every: Iterable[Mutant], jobs: int) -> Report:
+def in_processes(yardstick: Yardstick, every: Iterable[Mutant], jobs: int) -> Report:
     """The same in several processes, each with files of its own."""
     shares = defaultdict[str, list[Mutant]](list)
     for mutant in every:
-        shares[mutant.change.place.file].append(mutant)
+        shares[mutant.place.file].append(mutant)
     ordered = sorted(shares.values(), key=len, reverse=True)
     context = get_context("fork")
     results: Any = context.Queue()
@@ -160,7 +204,7 @@ def in_processes(maker: Forger, every: Iterable[Mutant], jobs: int) -> Report:
     def work(number: int) -> None:
         try:
             with remembered():
-                results.put(run(maker, [mutant for share in ordered[number::jobs] for mutant in share]))
+                results.put(yardstick.run([mutant for share in ordered[number::jobs] for mutant in share]))
         except Exception as error:  # a process that breaks is a fault, too
             results.put(Report(faults=[f"process {number} broke: {type(error).__name__}: {error}"]))
 
@@ -175,36 +219,6 @@ def in_processes(maker: Forger, every: Iterable[Mutant], jobs: int) -> Report:
     return report
 
 
-def _alone(maker: Forger, report: Report, mutant: Mutant) -> Answers:
-    answers = judge(maker.forge(mutant.change, mutant.signed), maker.whole)
-    report.judged += 1
-    report.note(mutant, answers)
-    return answers
-
-
-def _together(maker: Forger, report: Report, every: list[Mutant]) -> set[str]:
-    """Judge mutants of different files together; returns the files of which one was noticed."""
-    if not every:
-        return set()
-    merged = {name: content for mutant in every for name, content in mutant.change.files.items()}
-    answers = judge(maker.forge(Change(every[0].change.place, "together", merged), SIGNED[2]), maker.whole)
-    report.judged += 1
-    if not answers.product and not answers.script:
-        for mutant in every:
-            report.note(mutant, answers)
-        return set()
-    return {one.change.place.file for one in every if _alone(maker, report, one).refused}
-
-
-def sample(maker: Forger, places: Places, count: int, seed: int) -> Report:
-    """Judge a seeded sample, each mutant alone."""
-    everything = list(mutants(maker, places))
-    report = Report()
-    for mutant in random.Random(seed).sample(everything, count):  # noqa: S311  reproducible
-        _alone(maker, report, mutant)
-    return report
-
-
 def of_real_pack(files: Mapping[str, bytes], count: int, seed: int) -> Report:
     """Judge a sample of changes of a pack whose keys nobody here has: its files are bagged again."""
     report = Report()
@@ -212,9 +226,14 @@ def of_real_pack(files: Mapping[str, bytes], count: int, seed: int) -> Report:
     if before.product or before.script:
         report.faults.append(f"the pack is not accepted unchanged: {before.product} {before.script}")
         return report
-    everything = list(Places(files, files).changes())
-    for change in random.Random(seed).sample(everything, count):  # noqa: S311  reproducible
-        changed = {name: content for name, content in {**files, **change.files}.items() if content is not None}
-        report.judged += 1
-        report.note(Mutant(change, SIGNED[0]), judge(rebagged(changed, change.files), files))
+    places = Places(files, files)
+    drawn = list(places.tries())
+    random.Random(seed).shuffle(drawn)  # noqa: S311  reproducible
+    while report.judged < count and drawn:
+        place, how = drawn.pop()
+        change = places.change(place, how)
+        if change is not None:
+            changed = {name: content for name, content in {**files, **change.files}.items() if content is not None}
+            report.judged += 1
+            report.note(Mutant(place, how, SIGNED[0]), judge(rebagged(changed, change.files), files))
     return report

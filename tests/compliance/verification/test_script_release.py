@@ -468,7 +468,8 @@ class TestSigningText:
         lines = small_pack().files[TEXT].decode("utf-8").split("\n")
         lines[2] = ("Manufacturer: a?b?c" + "x" * 300)[:197] + "..."
         release.files[TEXT] = "\n".join(lines).encode("utf-8")
-        release.files["data/index.html"] = b'<pre class="text">' + release.files[TEXT] + b"</pre>"
+        page = release.files["data/index.html"]
+        release.files["data/index.html"] = page.replace(b"Manufacturer: Example Devices", lines[2].encode("utf-8"))
         try:
             release.check_text()
         finally:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from markupsafe import escape
+
 from minivess.compliance.identity.approvals import approve, signature_list
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical, digest_of
@@ -34,7 +36,7 @@ from minivess.records.device.preparation import ROLES, ReleasePrepared
 from minivess.records.log.entry import Entry
 from minivess.records.people.approval import Envelope, Manifestation
 from minivess.records.people.identity import Meaning
-from tests.support.builders.layout2_pack import TEXT, SmallPack
+from tests.support.builders.layout2_pack import INDEX, TEXT, SmallPack
 from tests.support.builders.pack_builder import BEGIN, log_key
 from tests.support.builders.release_builder import policy_of_release
 from tests.yardstick.packs.bags import TAG, Files, is_bound, rebagged
@@ -212,7 +214,8 @@ class Forger:
             found = derive(self._with(files), entries, chain, statement_of(prepared))
         except (MinivessError, ValueError, KeyError, TypeError):
             return {}
-        return {GATES: gates_file(found.outcomes), TEXT: found.text}
+        old, new = (str(escape(text.decode("utf-8"))).encode("utf-8") for text in (self.whole[TEXT], found.text))
+        return {GATES: gates_file(found.outcomes), TEXT: found.text, INDEX: self.whole[INDEX].replace(old, new)}
 
     def _with_log(self, files: Files, log: _Log, changed: Mapping[str, bytes | None]) -> Files:
         """The files with another log, and with the proofs of its entries."""

@@ -121,8 +121,6 @@ class Forger:
             return None
         return row.made_by, row.output.replace("*", row.fit(name.removeprefix("data/")) or "")
 
-    # the log
-
     def _log(self, change: Change, signed: str, allowed: frozenset[str]) -> tuple[_Log, Files]:
         """The log that goes with a change, and the files that were derived again."""
         name, entries, details = change.place.file, dict[int, Any](), self.log.details
@@ -244,8 +242,6 @@ class Forger:
             files[CHECKPOINT] = ("\n".join([*lines[:3], "", ""]) + signature).encode("utf-8")
         return files
 
-    # signatures
-
     def _signed(self, files: Files, log: _Log, signed: str, changed: Mapping[str, bytes | None]) -> Files:
         """The files with the signatures of those who take part; other signatures as they were."""
         people, allowed = self.pack.people, self._allowed(signed)
@@ -253,9 +249,8 @@ class Forger:
         later = _Log(list(log.lines), [])
         body = json.loads(self.log.lines[-1])["body"]
         said = {"version": body["payload"]["device"]["version"], "tag_manifest": digest_bytes(files.get(TAG, b""))}
-        self._append(
-            later, people.manager, ("release.build", {**said, "gates": 1, "files": len(files)}), body["context"]
-        )
+        built = ("release.build", {**said, "gates": 1, "files": len(files)})
+        self._append(later, people.manager, built, body["context"])
         for number, one in enumerate(who):
             name = f"signatures/{one.identity.id}"
             envelope = self._envelope(files, one, len(later.lines), number, changed.get(f"{name}.dsse.json"))

@@ -62,7 +62,7 @@ REASONS: tuple[tuple[str, str], ...] = (
         "what a person states when they sign, signed again by them",
     ),
 )
-DIFFERENCES: tuple[tuple[str, str], ...] = (
+WORDS: tuple[tuple[str, str], ...] = (
     (
         r"signatures/\*\.dsse\.json: .*",
         "both refuse the signature; one names the person, the other the key or the field of the envelope",
@@ -71,6 +71,9 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         r"data/audit/entries\.jsonl: .+ \[\]\.body\.(inputs|outputs).*",
         "both refuse; one names the entry that made a file, the other the one that read it",
     ),
+)
+"""Where both refuse, and name other things."""
+DIFFERENCES: tuple[tuple[str, str], ...] = (
     (
         r"data/release/risks\.json: (plan|risks)\b.*",
         "`verify.py` reads of the risk plan what the look-up of a level needs, and not its other rules of form",
@@ -84,6 +87,7 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "`verify.py` reads what it counts and compares of this record, and not its other fields",
     ),
 )
+"""Where `verify.py` may accept what `release verify` refuses."""
 
 
 def survivor_reason(survivor: str) -> str | None:
@@ -92,7 +96,8 @@ def survivor_reason(survivor: str) -> str | None:
 
 
 def difference_reason(mutant: str, answers: Answers) -> str | None:
-    """The reason why both may answer differently; None: there is none. What the script alone refuses has none."""
-    if not answers.product and answers.script:
+    """The reason why both may answer differently; None: there is none. What `verify.py` alone refuses has none."""
+    if answers.script and not answers.product:
         return None
-    return next((reason for pattern, reason in DIFFERENCES if re.fullmatch(pattern, mutant)), None)
+    reasons = (*WORDS, *DIFFERENCES) if answers.refused else DIFFERENCES
+    return next((reason for pattern, reason in reasons if re.fullmatch(pattern, mutant)), None)

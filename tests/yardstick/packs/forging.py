@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from markupsafe import escape
+
 from minivess.compliance.identity.approvals import approve, signature_list
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import canonical, digest_of
@@ -34,7 +36,7 @@ from minivess.records.device.preparation import ROLES, ReleasePrepared
 from minivess.records.log.entry import Entry
 from minivess.records.people.approval import Envelope, Manifestation
 from minivess.records.people.identity import Meaning
-from tests.support.builders.layout2_pack import TEXT, SmallPack
+from tests.support.builders.layout2_pack import INDEX, TEXT, SmallPack
 from tests.support.builders.pack_builder import BEGIN, log_key
 from tests.support.builders.release_builder import policy_of_release
 from tests.yardstick.packs.bags import TAG, Files, is_bound, rebagged
@@ -118,8 +120,6 @@ class Forger:
         if row is None or row.made_by is None or row.output is None:
             return None
         return row.made_by, row.output.replace("*", row.fit(name.removeprefix("data/")) or "")
-
-    # the log
 
     def _log(self, change: Change, signed: str, allowed: frozenset[str]) -> tuple[_Log, Files]:
         """The log that goes with a change, and the files that were derived again."""
@@ -212,7 +212,8 @@ class Forger:
             found = derive(self._with(files), entries, chain, statement_of(prepared))
         except (MinivessError, ValueError, KeyError, TypeError):
             return {}
-        return {GATES: gates_file(found.outcomes), TEXT: found.text}
+        old, new = (str(escape(text.decode("utf-8"))).encode("utf-8") for text in (self.whole[TEXT], found.text))
+        return {GATES: gates_file(found.outcomes), TEXT: found.text, INDEX: self.whole[INDEX].replace(old, new)}
 
     def _with_log(self, files: Files, log: _Log, changed: Mapping[str, bytes | None]) -> Files:
         """The files with another log, and with the proofs of its entries."""
@@ -241,8 +242,6 @@ class Forger:
             files[CHECKPOINT] = ("\n".join([*lines[:3], "", ""]) + signature).encode("utf-8")
         return files
 
-    # signatures
-
     def _signed(self, files: Files, log: _Log, signed: str, changed: Mapping[str, bytes | None]) -> Files:
         """The files with the signatures of those who take part; other signatures as they were."""
         people, allowed = self.pack.people, self._allowed(signed)
@@ -250,9 +249,8 @@ class Forger:
         later = _Log(list(log.lines), [])
         body = json.loads(self.log.lines[-1])["body"]
         said = {"version": body["payload"]["device"]["version"], "tag_manifest": digest_bytes(files.get(TAG, b""))}
-        self._append(
-            later, people.manager, ("release.build", {**said, "gates": 1, "files": len(files)}), body["context"]
-        )
+        built = ("release.build", {**said, "gates": 1, "files": len(files)})
+        self._append(later, people.manager, built, body["context"])
         for number, one in enumerate(who):
             name = f"signatures/{one.identity.id}"
             envelope = self._envelope(files, one, len(later.lines), number, changed.get(f"{name}.dsse.json"))

@@ -54,6 +54,10 @@ REASONS: tuple[tuple[str, str], ...] = (
         "a label of the bag that nothing is derived from",
     ),
     (
+        r"(tag)?manifest-sha512\.txt: digest of a file" + _BOTH,
+        "a manifest with its lines in another order names the same digests",
+    ),
+    (
         r"data/audit/proofs/\*\.tlog-proof" + _BOTH,
         "the proof of one entry less: the log is in the pack, and its root is the signed one",
     ),
@@ -62,7 +66,22 @@ REASONS: tuple[tuple[str, str], ...] = (
         "what a person states when they sign, signed again by them",
     ),
 )
+WORDS: tuple[tuple[str, str], ...] = (
+    (
+        r"signatures/\*\.dsse\.json: .*",
+        "both refuse the signature; one names the person, the other the key or the field of the envelope",
+    ),
+    (
+        r"data/audit/entries\.jsonl: .+ \[\]\.body\.(inputs|outputs).*",
+        "both refuse; one names the entry that made a file, the other the one that read it",
+    ),
+)
+"""Where both refuse, and name other things."""
 DIFFERENCES: tuple[tuple[str, str], ...] = (
+    (
+        r"data/release/risks\.json: (plan|risks)\b.*",
+        "`verify.py` reads of the risk plan what the look-up of a level needs, and not its other rules of form",
+    ),
     (
         r"data/audit/(entries|details)\.jsonl: .*payload.*",
         "`verify.py` checks the names of the fields of a payload, and the types of what it decides by",
@@ -72,6 +91,14 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "`verify.py` reads what it counts and compares of this record, and not its other fields",
     ),
 )
+"""Where `verify.py` may accept what `release verify` refuses."""
+STRICTER: tuple[tuple[str, str], ...] = (
+    (
+        r"data/(audit/entries\.jsonl|evaluation/evaluation\.json): .* \(removed\).*",
+        "`release verify` takes a field that is not there for the default of its record; `verify.py` asks for it",
+    ),
+)
+"""Where `release verify` may accept what `verify.py` refuses."""
 
 
 def survivor_reason(survivor: str) -> str | None:
@@ -80,7 +107,7 @@ def survivor_reason(survivor: str) -> str | None:
 
 
 def difference_reason(mutant: str, answers: Answers) -> str | None:
-    """The reason why both may answer differently; None: there is none. What the script alone refuses has none."""
-    if not answers.product:
-        return None
-    return next((reason for pattern, reason in DIFFERENCES if re.fullmatch(pattern, mutant)), None)
+    """The reason why both may answer differently; None: there is none."""
+    alone = STRICTER if answers.script else DIFFERENCES
+    reasons = (*WORDS, *DIFFERENCES) if answers.refused else alone
+    return next((reason for pattern, reason in reasons if re.fullmatch(pattern, mutant)), None)

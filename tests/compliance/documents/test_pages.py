@@ -70,9 +70,9 @@ def test_every_page_is_well_formed(dossier: Dossier) -> None:
 
 @pytest.mark.verifies("REQ-200")
 def test_a_new_measure_is_on_the_start_page_and_the_model_card(
-    dossier: Dossier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dossier: Dossier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add_measure(tmp_path / "measures", monkeypatch)
+    add_measure(monkeypatch)
     known = dossier.evaluation
     recall = VoxelRecall(found=1234, reference=10_000)
     counted = [row for row in known.cases if isinstance(row, CaseCounts)]

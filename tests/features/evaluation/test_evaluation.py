@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -153,8 +152,8 @@ def _(story: Story) -> None:
 
 
 @given("a new measure with a row in the table and a function")
-def _(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    add_measure(tmp_path / "measures", monkeypatch)
+def _(monkeypatch: pytest.MonkeyPatch) -> None:
+    add_measure(monkeypatch)
 
 
 @then("every case and the aggregates have the new measure")

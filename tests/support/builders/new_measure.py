@@ -12,17 +12,8 @@ from minivess.records.evaluation.measures import MEASURES, Measure
 
 NAME = "voxel_recall"
 TITLE = "Recall of voxels"
-_MODULE = '''
-import numpy as np
-
-from tests.support.builders.new_measure import VoxelRecall
-
-
-def count(pair, conventions):
-    """Voxels of the reference, and those of them that are in the prediction."""
-    found = np.count_nonzero(pair.prediction & pair.reference)
-    return VoxelRecall(found=int(found), reference=int(np.count_nonzero(pair.reference)))
-'''
+_MODULES = Path(__file__).parents[1] / "new_measures"
+"""The folder with the module, which is part of the source tree as each file that tests load."""
 
 
 class VoxelRecall(MeasureCounts):
@@ -39,9 +30,7 @@ class VoxelRecall(MeasureCounts):
         return self.found / self.reference
 
 
-def add_measure(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add `voxel_recall` until the end of the test; its module is written into `folder`, which is made."""
-    folder.mkdir()
-    (folder / f"{NAME}.py").write_text(_MODULE, encoding="utf-8")
-    monkeypatch.setattr(measures, "__path__", [*measures.__path__, str(folder)])
+def add_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add `voxel_recall` until the end of the test."""
+    monkeypatch.setattr(measures, "__path__", [*measures.__path__, str(_MODULES)])
     monkeypatch.setitem(MEASURES, NAME, Measure(NAME, TITLE, "Recall", VoxelRecall))

@@ -37,6 +37,7 @@ from minivess.records.log.witnessed import Checked
 from minivess.records.people.identity import LOG_IDENTITY
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.records.sinks import Progress
+from minivess.records.verdict import VerdictState
 from minivess.workflows.data import preparation
 from minivess.workflows.models import calibration, ensembles, export, promotion, training
 from minivess.workflows.people import accounts
@@ -268,12 +269,17 @@ class _DemoRun:
         alone = self.workspace.root / "release" / "verify.py"
         write_atomic(alone, script)
         bare = [sys.executable, "-I", "-S", str(alone), str(pack), "--trust", str(trust)]
+        verdicts = []
         for name, command in (("minivess release verify", ours), ("verify.py", bare)):
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-            if done.returncode != 0:
-                last = (done.stdout + done.stderr).strip().splitlines()[-4:]
+            last = (done.stdout + done.stderr).strip().splitlines()[-4:]
+            said = last[-1].removeprefix("VERDICT: ") if last else ""
+            if done.returncode != 0 and not said.startswith(_NOT_RELEASABLE):
                 raise VerificationError(f"{name}: {' / '.join(last)}")
-        return "VERIFIED by minivess release verify and by the pack's own verify.py"
+            verdicts.append(said if said.startswith(_NOT_RELEASABLE) else "VERIFIED")
+        if len(set(verdicts)) > 1:
+            raise VerificationError(f"the two verifiers disagree: {' / '.join(verdicts)}")
+        return f"{verdicts[0]} (minivess release verify, and the pack's own verify.py)"
 
     def _unpack(self, pack: Path) -> Path:
         folder = pack.parent / "unpacked"
@@ -281,6 +287,10 @@ class _DemoRun:
         with zipfile.ZipFile(pack) as archive:
             archive.extractall(folder)
         return folder
+
+
+_NOT_RELEASABLE = VerdictState.NOT_RELEASABLE.value
+"""A demonstration of a source tree with uncommitted changes goes through, and both verifiers say that of its pack."""
 
 
 def _variable(who: str) -> str:

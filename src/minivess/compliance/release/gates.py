@@ -329,7 +329,8 @@ def _source_faults(facts: GateFacts) -> list[str] | None:
         return None
     loaded = None if facts.report is None else facts.report.loaded
     named = "" if loaded is None else f": {'; '.join(loaded.refused[:3])}"
-    return [f"{one}{named}" if "loaded files" in one else one for one in facts.source.faults()]
+    faults = zip(facts.source.not_releasable, facts.source.faults(), strict=True)
+    return [f"{words}{named}" if reason == "loaded files without an origin" else words for reason, words in faults]
 
 
 def _source_mend(facts: GateFacts) -> str:

@@ -127,7 +127,7 @@ class SourceState(Record):
             "nested repository": f"git repositories inside the tree that are no submodules: {', '.join(self.nested)}",
             "link out of the tree": f"links that lead out of the tree: {', '.join(self.links)}",
             "changes hidden from git": f"git was told not to see changes of {', '.join(self.hidden)}",
-            "loaded files without an origin": f"{self.strangers} loaded files are neither in the tree nor in a locked package",
+            "loaded files without an origin": f"{_loaded(self.strangers)} neither in the tree nor in a locked package",
         }
         return tuple(words[reason] for reason in self.not_releasable)
 
@@ -138,6 +138,10 @@ def _differs(one: Submodule) -> bool:
 
 def _count(changes: int) -> str:
     return "1 change is" if changes == 1 else f"{changes} changes are"
+
+
+def _loaded(files: int) -> str:
+    return "1 loaded file is" if files == 1 else f"{files} loaded files are"
 
 
 def _of_submodule(one: Submodule) -> str:

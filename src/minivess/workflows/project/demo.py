@@ -152,7 +152,7 @@ class _DemoRun:
                 report = verification_runs.run_scenarios(services, ada, running=scenarios)
                 passed = sum(result.outcome == "passed" for result in report.results)
                 summary.scenarios = (
-                    f"{passed} of {len(report.results)} passed (`uv run pytest` runs those marked slow too)"
+                    f"{passed} of {len(report.results)} passed (those marked slow run with `uv run pytest -m slow`)"
                 )
                 self._next("Rosa approves the requirements and the risk file, Max the plans and the changes")
                 self._approvals(services, rosa, manager)

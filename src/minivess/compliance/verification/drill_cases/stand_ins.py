@@ -9,10 +9,11 @@ from typing import Any
 from minivess.compliance.identity.keys import PrivateKey, generate
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.proofs.canonical import canonical
+from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.log_entries import Pair
 from minivess.foundation.implements import implements
+from minivess.records.device.preparation import CHAIN_ACTIONS
 from minivess.records.log.entry import Entry
 from minivess.records.people.identity import KeyAlgorithm
 
@@ -50,6 +51,8 @@ def with_stand_ins(pairs: Sequence[Pair]) -> tuple[list[Pair], Signer]:
         changed, signed_by = json.loads(text), keys[body["key"]]
         entry = {"body": changed, "signature": to_base64(signed_by.sign(canonical(changed)))}
         copied.append((canonical(entry), details))
+        if body["action"] in CHAIN_ACTIONS:  # later entries name this one by the digest of its body
+            words[digest_of(body)] = digest_of(changed)
     register = Register.fold(Entry.model_validate_json(line) for line, _ in copied)
     log_key = next(key for key in keys.values() if key.public == register.log_key)
     return copied, Signer(register.key(register.log_key.key_id, len(copied) - 1), log_key)

@@ -39,15 +39,16 @@ from minivess.compliance.release.derivation import (
 from minivess.compliance.release.facts import facts_of_release
 from minivess.compliance.release.gates import gates_of, outcomes_of, stopping
 from minivess.compliance.release.layout import DATA, PayloadManifest, check_made, layout_text
+from minivess.compliance.release.lineage_events import RunEvent, expected_event, read_event
 from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.site.writer import site_files
 from minivess.compliance.verification.pack_checks.identities import identities_of
 from minivess.foundation.digests import digest_bytes
-from minivess.foundation.errors import InputError, RefusedError
+from minivess.foundation.errors import InputError, RefusedError, VerificationError
 from minivess.foundation.files import read_limited, write_atomic
 from minivess.foundation.implements import implements
 from minivess.records.device.preparation import LAYOUT, ReleasePrepared
-from minivess.records.log.entry import EVENT_OF_OUTCOME, Outcome
+from minivess.records.log.entry import Outcome
 
 INDEX = "index.html"
 _ODOMETER, _EVENTS, _SBOM = "evaluation/odometer.json", "lineage/events.jsonl", "bom/sbom.cdx.json"
@@ -306,13 +307,13 @@ def _events_of(log: LogFacts, events: bytes) -> bytes:
     delivered = dict(reversed(tuple(_events_by_run(events))))  # of two deliveries the first
     found = []
     for entry in log.entries:
-        run, outcome = entry.body.context.openlineage_run, entry.body.outcome
-        if run is None:
+        event = expected_event(entry)
+        if event is None:
             continue
-        line = delivered.get((str(run), EVENT_OF_OUTCOME[outcome]))
+        line = delivered.get(event)
         if line is None:
             raise RefusedError(
-                f"entry {entry.body.index} ({entry.body.action}, {outcome.value}) has no lineage event in {_EVENTS}",
+                f"entry {entry.body.index} ({entry.body.action}, {entry.body.outcome.value}) has no lineage event in {_EVENTS}",
                 hint="deliver the events that wait in the outbox, then build again",
             )
         found.append(line + b"\n")
@@ -334,14 +335,16 @@ def _evidence(dossier: Dossier) -> dict[str, bytes]:
     return found
 
 
-def _events_by_run(events: bytes) -> Iterator[tuple[tuple[str, str], bytes]]:
+def _events_by_run(events: bytes) -> Iterator[tuple[RunEvent, bytes]]:
     """Each event with its run and type."""
     for number, line in enumerate(events.splitlines(), start=1):
         try:
-            event = json.loads(line)
-            yield (str(event["run"]["runId"]), str(event["eventType"])), line
-        except (ValueError, KeyError, TypeError):
-            raise InputError("is not an OpenLineage event", path=_EVENTS, line=number) from None
+            event = read_event(line, number)
+        except VerificationError:
+            event = RunEvent("", "")
+        if not event.kind:
+            raise InputError("is not an OpenLineage event", path=_EVENTS, line=number)
+        yield event, line
 
 
 def _open(pack: Path) -> dict[str, bytes]:

@@ -31,7 +31,6 @@ from minivess.foundation.implements import implements
 from minivess.records.device.preparation import (
     ROLES,
     EntryReference,
-    LookAccount,
     ReleaseChain,
     ReleasePrepared,
     RunAccount,
@@ -126,9 +125,7 @@ def propose_chain(entries: Sequence[Entry] | EarlierEntries, version: str) -> Re
     return ReleaseChain(
         **{role: refer(body) for role, body in found.items()},
         runs=tuple(_account(run, found["ensemble"]) for run in runs),
-        looks=tuple(
-            LookAccount(approval=refer(one.approval), evaluation=_refer(one.evaluation)) for one in known.looks
-        ),
+        looks=tuple(one.account for one in known.looks),
     )
 
 

@@ -11,18 +11,17 @@ from typing import NamedTuple
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.release.earlier_entries import (
     FILES,
-    REFERENCE,
     EarlierEntries,
     last,
     named,
     payload_of,
-    refer,
     run_records,
     subject_of,
 )
 from minivess.compliance.rules.look_facts import criteria_digest
+from minivess.compliance.rules.references import REFERENCE
 from minivess.foundation.errors import VerificationError
-from minivess.records.device.preparation import ROLES, EntryReference, LookAccount, ReleaseChain
+from minivess.records.device.preparation import ROLES, EntryReference, ReleaseChain
 from minivess.records.device.workspace_files import ONNX
 from minivess.records.log.entry import EntryBody, Outcome
 from minivess.records.log.payloads.data import DataSealed
@@ -299,10 +298,7 @@ def check_looks(known: EarlierEntries, chain: ReleaseChain) -> None:
     Raises:
         VerificationError: a look is missing or added, or has another result.
     """
-    expected = [
-        LookAccount(approval=refer(one.approval), evaluation=None if one.evaluation is None else refer(one.evaluation))
-        for one in known.looks
-    ]
+    expected = [one.account for one in known.looks]
     if list(chain.looks) != expected:
         pairs = {(one.approval.index, None if one.evaluation is None else one.evaluation.index) for one in expected}
         listed = {(one.approval.index, None if one.evaluation is None else one.evaluation.index) for one in chain.looks}

@@ -15,7 +15,7 @@ from minivess.compliance.rules.looks import LookHistory
 from minivess.foundation.errors import VerificationError
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
-from minivess.records.device.preparation import ROLES, EntryReference
+from minivess.records.device.preparation import ROLES, EntryReference, LookAccount
 from minivess.records.device.registration import PolicyRegistered
 from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, MANIFEST, ONNX, SPLIT, VALIDATION
 from minivess.records.log.entry import Entry, EntryBody, Outcome
@@ -24,8 +24,6 @@ from minivess.records.log.payloads.looks import CriteriaRegistered, Evaluated, L
 from minivess.records.log.payloads.models import Disposition
 from minivess.records.people.approval import UnsealGrant
 
-REFERENCE = "log/"
-"""What the name of an input begins with that names an earlier entry."""
 _RUN = "/run.json"
 """How the names of run records end."""
 
@@ -79,6 +77,12 @@ class LookEntries:
     """The first completed one counts."""
     repeated: tuple[EntryBody, ...] = ()
     """Later completed evaluations under the same approval."""
+
+    @property
+    def account(self) -> LookAccount:
+        """The look as the preparation of a release lists it."""
+        evaluation = None if self.evaluation is None else refer(self.evaluation)
+        return LookAccount(approval=refer(self.approval), evaluation=evaluation)
 
     @property
     def discrepancies(self) -> tuple[int, ...]:
@@ -177,7 +181,7 @@ def run_records(artifacts: Iterable[Artifact]) -> Iterator[str]:
     return (one.digest for one in artifacts if one.name.endswith(_RUN))
 
 
-def unaccounted_runs(entries: Sequence[Entry]) -> tuple[int, ...]:
+def unaccounted_runs(entries: Sequence[Entry] | EarlierEntries) -> tuple[int, ...]:
     """The first entries of training runs that neither the newest ensemble uses nor a disposition names."""
     known = EarlierEntries.of(entries)
     return tuple(run.begun for run in unaccounted(known.runs, known.newest("ensemble")))

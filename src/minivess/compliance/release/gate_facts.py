@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from minivess.compliance.release.earlier_entries import EarlierEntries, payload_of, unaccounted
+from minivess.compliance.release.earlier_entries import EarlierEntries, payload_of, unaccounted_runs
 from minivess.compliance.release.lineage_events import EVENTS, entries_without_event
 from minivess.compliance.release.pack_files import json_of, record_of
 from minivess.foundation.errors import VerificationError
@@ -75,7 +75,7 @@ def facts_in(records: ReleaseRecords, entries: Sequence[Entry]) -> GateFacts:
         justified=records.justified,
         risks=records.risks,
         openings=known.history.openings,
-        undisposed=tuple(run.begun for run in unaccounted(known.runs, known.newest("ensemble"))),
+        undisposed=unaccounted_runs(known),
         undelivered=None if records.events is None else entries_without_event(entries, records.events),
         report=records.report,
         requirements=records.requirements,

@@ -183,24 +183,13 @@ def _bound(
     limit, comparison = bound.limit, bound.side
     verdict = bound.judge(value)
     basis: Basis = "attested" if gate.kind in ATTESTED else "derived"
+    required = f"required: {_SIGNS[comparison]} {number(limit)}"
     if value is None or verdict.margin is None:
-        unknown, unknown_mend = (why, mend) if why else _UNKNOWN[gate.kind]
-        return GateResult(
-            id=gate.id,
-            kind=gate.kind,
-            title=title,
-            basis=basis,
-            passed=False,
-            value=None,
-            comparison=comparison,
-            limit=limit,
-            margin=None,
-            message=f"{title}: not known, because {unknown}; required: {_SIGNS[comparison]} {number(limit)}",
-            mend=unknown_mend,
-        )
-    passed, margin = verdict.met, verdict.margin
-    words = f"{number(value)}, required: {_SIGNS[comparison]} {number(limit)}"
-    missed = "" if passed else f", missed by {number(abs(margin))}"
+        unknown, mend = (why, mend) if why else _UNKNOWN[gate.kind]
+        passed, value, margin, words = False, None, None, f"not known, because {unknown}; {required}"
+    else:
+        passed, margin = verdict.met, verdict.margin
+        words = f"{number(value)}, {required}" + ("" if passed else f", missed by {number(abs(margin))}")
     return GateResult(
         id=gate.id,
         kind=gate.kind,
@@ -211,7 +200,7 @@ def _bound(
         comparison=comparison,
         limit=limit,
         margin=margin,
-        message=f"{title}: {words}{missed}",
+        message=f"{title}: {words}",
         mend="" if passed else mend,
     )
 

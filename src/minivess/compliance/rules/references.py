@@ -20,7 +20,8 @@ from minivess.records.device.preparation import CHAIN_ACTIONS, ROLES, EntryRefer
 from minivess.records.log.entry import EntryBody, Outcome
 
 _NAME = re.compile(r"log/(0|[1-9][0-9]{0,15})", re.ASCII)
-_PREFIX = "log/"
+REFERENCE = "log/"
+"""What the name of an input begins with that names an earlier entry."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class References:
         Raises:
             VerificationError: there is no such entry.
         """
-        return Artifact(name=f"{_PREFIX}{index}", digest=self._known(index).digest)
+        return Artifact(name=f"{REFERENCE}{index}", digest=self._known(index).digest)
 
     def reference(self, index: int) -> EntryReference:
         """A reference to an entry, as a payload names it.
@@ -78,7 +79,7 @@ class References:
             VerificationError: one names no earlier entry, or names it by another digest.
         """
         for one in body.inputs:
-            if not one.name.startswith(_PREFIX):
+            if not one.name.startswith(REFERENCE):
                 continue
             match = _NAME.fullmatch(one.name)
             if match is None:

@@ -9,12 +9,10 @@ It shares no code with the program that made the pack. It prints one line a chec
 VERIFIED (exit code 0), NOT VERIFIED (a check failed), LIMITED (something was not checked) or NOT RELEASABLE (the source
 tree had changes), with exit code 1; exit code 2: it was asked wrongly. Without `--trust` the pack is measured against keys
 that it brings along itself: that shows that it is whole, not who made it. Take `trust.json` (`minivess audit trust`), and
-best this file too, from somewhere else than the pack. A pack of version 0.1.0 has layout 1 and is LIMITED; so is a verdict
-by a trust file without release rules. VERIFY.md says how to do the same by hand.
+best this file too, from somewhere else than the pack. VERIFY.md says how to do the same by hand.
 
 Standards: BagIt (RFC 8493), canonical JSON (RFC 8785), Merkle trees (RFC 6962), C2SP signed notes, checkpoints,
 cosignatures, policies and tlog-proofs, Ed25519 (RFC 8032), ECDSA P-256 (FIPS 186-5), DSSE v1 and in-toto Statement v1.
-The models of each action's payload are beyond this file; `minivess release verify` checks those as well.
 """
 
 # ruff: noqa: UP031  percent formatting reads the same in every Python this must run on
@@ -23,6 +21,7 @@ from __future__ import annotations
 import argparse
 import base64
 import bisect
+import contextlib
 import decimal
 import functools
 import hashlib
@@ -48,17 +47,22 @@ POLICY, GATES, TEXT = "data/release/policy.json", "data/release/gates.json", "da
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
+BAGIT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 STATEMENT, APPROVAL = "https://in-toto.io/Statement/v1", "urn:minivess:approval:1"
-
 
 class WrongError(Exception):
     """Something does not hold; the message says what, in words."""
-
 
 def need(condition, message, *values):  # fail with a message, which takes the values, unless the condition holds
     if not condition:
         raise WrongError(message % values if values else message)
 
+@contextlib.contextmanager
+def naming(where):  # what does not hold inside, with the place before it
+    try:
+        yield
+    except WrongError as error:
+        raise WrongError("%s: %s" % (where, error)) from None
 
 def unbase64(text):  # decode base64, accepting one spelling only
     try:
@@ -68,29 +72,23 @@ def unbase64(text):  # decode base64, accepting one spelling only
     need(base64.b64encode(data).decode("ascii") == text, "base64 with stray bits")
     return data
 
-
 def sha256(data):  # the digest of bytes, as the log and the records write it
     return "sha256:" + hashlib.sha256(data).hexdigest()
-
 
 def plain_text(text):  # a text that cannot steer a terminal
     return "".join(char if char.isprintable() else "?" for char in text)
 
-
 # ---------------------------------------------------------------- the container
-
 
 def good_name(name):  # whether a name is relative, plain ASCII and free of steps upwards
     parts = name.split("/")
     plain = all(COMPONENT.fullmatch(part) and part[-1] not in ". " and part[0] != " " for part in parts)
     return len(name) <= 240 and plain and not {".", ".."} & set(parts)
 
-
 def zip_headers(name, crc, size, offset):  # of a stored file of 1980-01-01: before it, and in the central directory
     local = (b"PK\3\4", 20, 0, 0, 0, 33, crc, size, size, len(name), 0)
     central = (b"PK\1\2", 788, 20, 0, 0, 0, 33, crc, size, size, len(name), 0, 0, 0, 0, 0o100644 << 16, offset)
     return [struct.pack("<4s5H3L2H", *local) + name, struct.pack("<4s6H3L5H2L", *central) + name]
-
 
 def read_zip(data):  # files of a zip, whose every byte must be the one that its files require
     need(data[:4] == b"PK\3\4", "this is not a zip archive")
@@ -115,26 +113,24 @@ def read_zip(data):  # files of a zip, whose every byte must be the one that its
     need(data[offset:] == joined + end, "the archive is changed: its directory is not the one that its files require")
     return files
 
-
 def read_folder(folder):  # files of an unpacked pack
     files, total = {}, 0
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         need(not path.is_symlink(), name + " is a link; a pack holds plain files alone")
-        if not path.is_dir():
-            need(path.is_file(), name + " is not a plain file")
-            total += path.stat().st_size
-            need(total <= LIMIT_BYTES and len(files) < LIMIT_FILES, "the folder is larger than a pack may be")
-            need(good_name(name), repr(name) + " cannot be the name of a file in a pack")
-            files[name] = path.read_bytes()
+        if path.is_dir():
+            continue
+        need(path.is_file(), name + " is not a plain file")
+        total += path.stat().st_size
+        need(total <= LIMIT_BYTES and len(files) < LIMIT_FILES, "the folder is larger than a pack may be")
+        need(good_name(name), repr(name) + " cannot be the name of a file in a pack")
+        files[name] = path.read_bytes()
     return files
-
 
 def read_lines(files, name):  # the lines of a file, each without its end
     lines = files[name].split(b"\n")
     need(lines.pop() == b"", name + " is cut off: its last line has no end")
     return lines
-
 
 def read_manifest(files, name):  # digest by file name
     found = {}
@@ -143,7 +139,6 @@ def read_manifest(files, name):  # digest by file name
         need(match and match[2] not in found, "%s:%d is changed", name, number)
         found[match[2]] = match[1]
     return found
-
 
 def check_bag(files):
     """BagIt: every file is named once with its SHA-512, and nothing else is there."""
@@ -161,8 +156,7 @@ def check_bag(files):
     alike = {name.lower(): name for name in sorted(files)}
     for name in sorted(files):
         need(alike[name.lower()] == name, "%s and %s differ in case alone", name, alike[name.lower()])
-    declared = files["bagit.txt"] == b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
-    need(declared, "bagit.txt does not declare BagIt 1.0 in UTF-8")
+    need(files["bagit.txt"] == BAGIT, "bagit.txt does not declare BagIt 1.0 in UTF-8")
     form = re.compile("([A-Za-z0-9-]{1,80}): ([^\r\ufffd]*)")
     info = [form.fullmatch(line.decode("utf-8", "replace")) for line in read_lines(files, "bag-info.txt")]
     labels = {match[1]: match[2] for match in info if match}
@@ -171,9 +165,7 @@ def check_bag(files):
     need(stated == oxum, "bag-info.txt states Payload-Oxum %s, and the payload has %s", stated, oxum)
     return "%d payload files with the right SHA-512, none missing, none added" % len(payload)
 
-
 # ---------------------------------------------------------------- canonical JSON (RFC 8785)
-
 
 def number_text(value):  # a number as ECMAScript writes it (RFC 8785 section 3.2.2.3)
     if isinstance(value, int):
@@ -182,7 +174,6 @@ def number_text(value):  # a number as ECMAScript writes it (RFC 8785 section 3.
     need(value == value and abs(value) != float("inf"), "a number that is not finite")  # noqa: PLR0124
     shortest, plain = decimal.Decimal(repr(value)).normalize(), 1e-6 <= abs(value) < 1e21
     return format(shortest, "f" if plain else "e") if value else "0"
-
 
 def canonical_text(value):  # canonical JSON text of a parsed value
     if value is None or isinstance(value, (bool, str)):
@@ -194,60 +185,47 @@ def canonical_text(value):  # canonical JSON text of a parsed value
     keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
     return "{" + ",".join(canonical_text(key) + ":" + canonical_text(value[key]) for key in keys) + "}"
 
-
 def canonical(value):  # canonical JSON bytes
     return canonical_text(value).encode("utf-8")
 
-
 def digest_of(value):  # the digest of a value's canonical JSON
     return sha256(canonical(value))
-
 
 def unique(pairs):  # the fields of an object, none twice
     fields = dict(pairs)
     need(len(fields) == len(pairs), "a field is there twice")
     return fields
 
-
 def whole_number(text):  # an integer; beyond 2^53 the double that RFC 8785 takes it for
     return int(text) if abs(float(text)) < 1 << 53 else float(text)
-
 
 def deep(value, left):  # whether something is nested deeper than so many levels
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return not left or any(deep(one, left - 1) for one in inner)
 
-
-READER = json.JSONDecoder(
-    object_pairs_hook=unique, parse_int=whole_number, parse_constant=lambda name: need(False, name)
-)
-
+HOOKS = {"parse_int": whole_number, "parse_constant": lambda name: need(False, name)}
+READER = json.JSONDecoder(object_pairs_hook=unique, **HOOKS)
 
 def read_json(data, what, strict=False):  # JSON in UTF-8 without a field twice; strict: in canonical form
     need(len(data) <= LIMIT_JSON, what + " is larger than 64 MiB")
     try:
-        value = READER.decode(data.decode("utf-8"))
-        same = not strict or canonical(value) == data
+        with naming(what):
+            value = READER.decode(data.decode("utf-8"))
+            same = not strict or canonical(value) == data
     except (ValueError, RecursionError):
         raise WrongError(what + " is not JSON") from None
-    except WrongError as error:
-        raise WrongError("%s: %s" % (what, error)) from None
     need(not deep(value, 32), what + " nests deeper than 32 levels")
     need(same, what + " is not in canonical form")
     return value
 
-
 parse = functools.partial(read_json, strict=True)
 
-
 # ---------------------------------------------------------------- signatures
-
 
 P25519 = 2**255 - 19
 L25519 = 2**252 + 27742317777372353535851937790883648493
 D25519 = -121665 * pow(121666, -1, P25519) % P25519
-BASE_Y = 4 * pow(5, -1, P25519) % P25519
-
+BASE = (4 * pow(5, -1, P25519) % P25519).to_bytes(32, "little")
 
 def edwards_add(p, q):  # sum of two points in extended coordinates (complete: doubles too)
     a = (p[1] - p[0]) * (q[1] - q[0]) % P25519
@@ -256,7 +234,6 @@ def edwards_add(p, q):  # sum of two points in extended coordinates (complete: d
     d = 2 * p[2] * q[2] % P25519
     e, f, g, h = b - a, d - c, d + c, b + a
     return (e * f % P25519, g * h % P25519, f * g % P25519, e * h % P25519)
-
 
 @functools.lru_cache(maxsize=128)
 def edwards_point(data):  # decode 32 bytes to a point (RFC 8032 section 5.1.3)
@@ -271,7 +248,6 @@ def edwards_point(data):  # decode 32 bytes to a point (RFC 8032 section 5.1.3)
     x = P25519 - x if x & 1 != sign else x
     return (x, y, 1, x * y % P25519)
 
-
 @functools.lru_cache(maxsize=128)
 def multiples(point, zero, add):  # 0 to 15 times 16**i times a point, for each i; kept, for few keys sign many entries
     rows = []
@@ -280,13 +256,11 @@ def multiples(point, zero, add):  # 0 to 15 times 16**i times a point, for each 
         point = add(rows[-1][-1], point)
     return rows
 
-
 def both(a, p, b, q, zero, add):  # noqa: PLR0917  a*p + b*q below 2**256, by an addition for each hexadecimal digit
     terms = []
     for number, point in ((a, p), (b, q)):
         terms += [row[number >> 4 * place & 15] for place, row in enumerate(multiples(point, zero, add))]
     return functools.reduce(add, terms, zero)
-
 
 def ed25519_holds(key, data, signature):  # RFC 8032 section 5.1.7, without cofactor, as OpenSSL does it
     scalar = int.from_bytes(signature[32:], "little")
@@ -295,18 +269,15 @@ def ed25519_holds(key, data, signature):  # RFC 8032 section 5.1.7, without cofa
     point = edwards_point(key)
     minus = (P25519 - point[0], point[1], 1, P25519 - point[3])
     challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + data).digest(), "little") % L25519
-    base = edwards_point(BASE_Y.to_bytes(32, "little"))
-    x, y, z, _ = both(scalar, base, challenge, minus, (0, 1, 1, 0), edwards_add)
+    x, y, z, _ = both(scalar, edwards_point(BASE), challenge, minus, (0, 1, 1, 0), edwards_add)
     x, y = x * pow(z, -1, P25519) % P25519, y * pow(z, -1, P25519) % P25519
     return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
-
 
 P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
 N256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 B256 = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 G256_X = 0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296
 G256 = (G256_X, 0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5, 1)
-
 
 def p256_add(p, q):  # sum of two points (complete, a = -3: Renes, Costello and Batina 2016, in projective coordinates)
     xx, yy, zz = p[0] * q[0], p[1] * q[1], p[2] * q[2]
@@ -315,7 +286,6 @@ def p256_add(p, q):  # sum of two points (complete, a = -3: Renes, Costello and 
     d = 3 * (B256 * xz - xx - 3 * zz) % P256
     e, f, g = 3 * (xx - zz), yy - c, yy + c
     return ((xy * f - yz * d) % P256, (e * d + f * g) % P256, (yz * g + xy * e) % P256)
-
 
 def p256_holds(key, data, signature):  # FIPS 186-5 section 6.4.2 with SHA-256; the larger of two possible s is refused
     x, y = int.from_bytes(key[:32], "big"), int.from_bytes(key[32:], "big")
@@ -333,13 +303,11 @@ def p256_holds(key, data, signature):  # FIPS 186-5 section 6.4.2 with SHA-256; 
     point = both(digest * inverse % N256, G256, r * inverse % N256, (x, y, 1), (0, 1, 0), p256_add)
     return point[2] != 0 and point[0] * pow(point[2], -1, P256) % P256 % N256 == r
 
-
 PREFIXES = {
     "ed25519": (bytes.fromhex("302a300506032b6570032100"), 44, ed25519_holds),
     "ecdsa-p256-sha256": (bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004"), 91, p256_holds),
     "x25519": (bytes.fromhex("302a300506032b656e032100"), 44, None),
 }
-
 
 def raw_key(public):  # raw bytes of a public key record, whose id is the SHA-256 of its SubjectPublicKeyInfo
     der = unbase64(public["spki"])
@@ -348,23 +316,18 @@ def raw_key(public):  # raw bytes of a public key record, whose id is the SHA-25
     need(der.startswith(prefix) and len(der) == length, "a key of another kind than it claims")
     return der[len(prefix) :]
 
-
 def signed_by(public, data, signature):  # whether a base64 signature is that of a public key record over data
     holds = PREFIXES[public["algorithm"]][2]
     need(holds, "a key of X25519 signs nothing")
     return holds(raw_key(public), data, unbase64(signature))
 
-
 # ---------------------------------------------------------------- Merkle trees and checkpoints
-
 
 def node(left, right):  # RFC 6962 inner node
     return hashlib.sha256(b"\1" + left + right).digest()
 
-
 def leaf(data):  # RFC 6962 leaf
     return hashlib.sha256(b"\0" + data).digest()
-
 
 def merkle_root(level):  # RFC 6962 root: pair level by level, an odd last node goes up as it is
     while len(level) > 1:
@@ -372,10 +335,8 @@ def merkle_root(level):  # RFC 6962 root: pair level by level, an odd last node 
         level = pairs + level[len(pairs) * 2 :]
     return level[0]
 
-
 def fork(size):  # where RFC 6962 divides a tree: the largest power of two below its size
     return 1 << (size - 1).bit_length() - 1
-
 
 def root_from(value, index, size, path):  # the root to which an audit path leads from a leaf (RFC 6962 section 2.1.1)
     if size == 1:
@@ -385,7 +346,6 @@ def root_from(value, index, size, path):  # the root to which an audit path lead
     if index < left:
         return node(root_from(value, index, left, path), other)
     return node(other, root_from(value, index - left, size - left, path))
-
 
 def both_roots(first, second, old, proof, whole=True):  # of a consistency proof (RFC 6962 section 2.1.2)
     if first == second and whole:
@@ -400,7 +360,6 @@ def both_roots(first, second, old, proof, whole=True):  # of a consistency proof
         return one, node(two, other)
     return [node(other, root) for root in both_roots(first - left, second - left, old, proof, False)]
 
-
 def continues(first, second, proof, old, new):  # whether a consistency proof leads from an older to a newer tree
     left = list(proof)
     try:
@@ -408,16 +367,13 @@ def continues(first, second, proof, old, new):  # whether a consistency proof le
     except WrongError:
         return False
 
-
 def size_of(text):  # a size: decimal digits, no leading zero, at most 2^63 - 1
     need(re.fullmatch("0|[1-9][0-9]{0,18}", text, re.ASCII) and int(text) < 1 << 63, "a malformed size")
     return int(text)
 
-
 KEY_NAME = r"[^\s+\x00-\x1f\ud800-\udfff]+"
 """What names a key: at least one character, no Unicode space, no plus sign."""
 NOTE = re.compile("((.{1,200})\n(.+)\n(.{44})\n)\n((?:\u2014 %s \\S+\n){1,64})" % KEY_NAME)
-
 
 def read_note(data):  # text, origin, size, root and signatures of a C2SP checkpoint; not to be believed yet
     need(len(data) <= 1 << 18, "the checkpoint is longer than 256 KiB")
@@ -435,10 +391,8 @@ def read_note(data):  # text, origin, size, root and signatures of a C2SP checkp
         signatures[name, blob[:4]] = blob[4:]
     return text, origin, size, root, signatures
 
-
 def note_key(name, kind, raw):  # how a signature line names a key: its name, and the start of SHA-256(name, type, key)
     return name, hashlib.sha256(name.encode("utf-8") + b"\n" + bytes([kind]) + raw).digest()[:4]
-
 
 def check_note(data, keys):  # origin, size, root of a checkpoint that one of these raw keys signed, and none wrongly
     text, origin, size, root, signatures = read_note(data)
@@ -448,7 +402,6 @@ def check_note(data, keys):  # origin, size, root of a checkpoint that one of th
         need(seal is None or ed25519_holds(raw, text.encode("utf-8"), seal), "the signature on the checkpoint is wrong")
     need(size or root == hashlib.sha256(b"").digest(), "the checkpoint has entries and says that it has none")
     return origin, size, root
-
 
 def cosigned(data, name, raw):  # when a witness vouched for the checkpoint (C2SP cosignature/v1); None: it did not
     text, _, _, _, signatures = read_note(data)
@@ -461,7 +414,6 @@ def cosigned(data, name, raw):  # when a witness vouched for the checkpoint (C2S
     need(holds, "the cosignature of the witness %s is wrong", name)
     return moment
 
-
 def read_proof(data, name):  # index, audit path, checkpoint and extra data of a C2SP tlog-proof
     head, _, note = data.decode("utf-8").partition("\n\n")
     first, *lines = head.split("\n")
@@ -469,11 +421,9 @@ def read_proof(data, name):  # index, audit path, checkpoint and extra data of a
     need(first == "c2sp.org/tlog-proof@v1" and lines and lines[0].startswith("index "), name + " is malformed")
     return size_of(lines[0][6:]), [unbase64(item) for item in lines[1:]], note.encode("utf-8"), extra
 
-
 def log_raw(public):  # raw bytes of the key of a log
     need(public["algorithm"] == "ed25519", "the key of a log is not Ed25519")
     return raw_key(public)
-
 
 # ---------------------------------------------------------------- forms of records and payloads
 
@@ -492,7 +442,6 @@ TYPES = {
 }
 # fmt: on
 
-
 def read_forms(text):  # by name: the marks and the type of each field
     found = {}
     for row in re.split("; |\n(?! )", text.strip()):
@@ -500,7 +449,6 @@ def read_forms(text):  # by name: the marks and the type of each field
         pairs = [(field.partition("=")[0], field.partition("=")[2] or "any") for field in fields.split()]
         found[name] = {field.rstrip("?~*"): (field[len(field.rstrip("?~*")) :], kind) for field, kind in pairs}
     return found
-
 
 FORMS = read_forms("""
 entry: body=body signature=text; artifact: name=file digest=digest; details: error~=short payload=object salt=salt
@@ -541,7 +489,6 @@ scale: inclusive=text combine=text steps*=step; step: word=text upper=any meanin
 level: name=text acceptable=bool meaning=text; risk: id=text residual=estimate controls*=text benefit~=text
 """)
 
-
 def fit(value, form, where):  # refuse a value that is not of a form or type, naming the place; and return it
     if form in FORMS:
         fields = FORMS[form]
@@ -561,15 +508,11 @@ def fit(value, form, where):  # refuse a value that is not of a form or type, na
     elif isinstance(known, type):
         need(type(value) is known, where + " is malformed")
     else:
-        try:
+        with naming(where):
             known(value)
-        except WrongError as error:
-            raise WrongError("%s: %s" % (where, error)) from None
     return value
 
-
 # ---------------------------------------------------------------- what is trusted
-
 
 def read_vkey(text, kind):  # name and raw key of a C2SP verifier key of a type: 1 a log, 4 a witness
     name, digits, blob = text.split("+", 2)
@@ -578,10 +521,8 @@ def read_vkey(text, kind):  # name and raw key of a C2SP verifier key of a type:
     need(note_key(name, kind, data[1:])[1].hex() == digits, "a verifier key with a hash that is not its own")
     return name, data[1:]
 
-
 SIZES = {"log": range(1, 3), "witness": range(2, 4), "group": range(3, 200), "quorum": range(1, 2)}
 """How many words follow each first word of a line of a policy."""
-
 
 def read_policy(text):  # logs, witnesses, groups and quorum of a C2SP tlog-policy, strictly
     logs, witnesses, groups, quorum, used = [], {}, {}, None, set()
@@ -613,10 +554,8 @@ def read_policy(text):  # logs, witnesses, groups and quorum of a C2SP tlog-poli
     need(quorum and len(groups) <= 64, "a policy without a quorum, or with more than 64 groups")
     return {"logs": logs, "witnesses": witnesses, "groups": groups, "quorum": quorum}
 
-
 def signer_of(identity):  # what of a person must be as the trust file says
     return {"id": identity["id"], "name": identity["name"], "roles": identity["roles"], "key": identity["signing_key"]}
-
 
 def read_trust(data):  # a trust file of either format, in one form
     need(len(data) <= 1 << 20, "too long")
@@ -634,7 +573,6 @@ def read_trust(data):  # a trust file of either format, in one form
     trust = dict(policy, **release, former=former, roots=(least, set(keys)), layout=value.get("layout", 1))
     return dict(trust, known=None if known is None else known.encode("utf-8"))
 
-
 def read_first_trust(value):  # of version 0.1.0: the key of the log, of whatever name, and people; no release rules
     former = [(None, log_raw(item["key"]), item["below"]) for item in value.get("former_log_keys") or []]
     trust = {"logs": [(None, log_raw(value["log_key"]))], "former": former, "roots": None}
@@ -645,7 +583,6 @@ def read_first_trust(value):  # of version 0.1.0: the key of the log, of whateve
     need(len({name for name, _ in keys}) == len({raw for _, raw in keys}) == len(keys), "a witness twice")
     witnesses = {"w%d" % place: key for place, key in enumerate(keys)}
     return dict(trust, witnesses=witnesses, groups={"all": (asked["quorum"], list(witnesses))}, quorum="all")
-
 
 def trusted_keys(trust, people, origin, size):
     """Raw keys that may sign a checkpoint; the one that a log names counts where trusted roots agreed to it."""
@@ -661,16 +598,13 @@ def trusted_keys(trust, people, origin, size):
     held = {(origin, log_raw(key)) for _, key in people.log_keys}
     return keys + ([log_raw(people.log_key(size))] if fits[0] and not held.isdisjoint(trust["logs"]) else [])
 
-
 def vouches(name, trust, vouching):  # whether a witness, or enough members of a group, vouch
     least, members = trust["groups"].get(name, (1, ()))
     return name in {"none", *vouching} or sum(vouches(member, trust, vouching) for member in members) >= least
 
-
 def vouching_for(data, trust):  # when each trusted witness vouched for the checkpoint, in Unix seconds
     times = {place: cosigned(data, name, raw) for place, (name, raw) in trust["witnesses"].items()}
     return {place: moment for place, moment in times.items() if moment is not None}
-
 
 def believe(data, trust, people, origin, leaves):  # size and root of a checkpoint that its log and all trusted signed
     named, size, root = check_note(data, [log_raw(people.log_key(read_note(data)[2]))])
@@ -680,22 +614,19 @@ def believe(data, trust, people, origin, leaves):  # size and root of a checkpoi
     check_note(data, trusted_keys(trust, people, origin, size))
     need(vouches(trust["quorum"], trust, vouching_for(data, trust)), "too few witnesses vouch for the checkpoint")
     if trust["known"] and read_note(trust["known"])[1] == origin:
-        known = read_note(trust["known"])[2]
-        _, known, seen = check_note(trust["known"], trusted_keys(trust, None, origin, known))
+        keys = trusted_keys(trust, None, origin, read_note(trust["known"])[2])
+        _, known, seen = check_note(trust["known"], keys)
         here = root if known == size else merkle_root(leaves[:known]) if 0 < known <= len(leaves) else seen
         need(here == seen, "two histories: the first %d entries are not those that the trust file knows", known)
     return size, root
-
 
 # ---------------------------------------------------------------- who held which key
 
 COUNTED = {"identity.unlock-failed", "identity.unlocked", "identity.locked"}
 MANAGED = {"identity.enrolled", "identity.revoked", "identity.reinstated", "roots.changed", "entry.erased"}
 
-
 def plain_name(name):  # a printed name without what two spellings of one name may differ in
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-
 
 class People:
     """Who held which key when: folded from the log. `by_key`: identity, first index and end of each key, by its id."""
@@ -831,12 +762,10 @@ class People:
             check_possession(body, "log", self.log_key(index), log_key)
             self.log_keys.append((index + 1, log_key))
 
-
 def check_possession(body, who, old, new):  # the holder of a new key signed with it that it replaces the old one
     statement = {"purpose": "minivess key rotation", "log": body["log"], "identity": who, "old_key": old["key_id"]}
     shown = signed_by(new, canonical({**statement, "new_key": new["key_id"]}), body["payload"]["possession"])
     need(shown, "there is no proof of possession of the new key of " + who)
-
 
 def open_envelope(envelope, people, index):  # what a person signed: DSSE v1, in-toto Statement, manifestation
     need(len(envelope["signatures"]) == 1, "an envelope without exactly one signature")
@@ -856,12 +785,10 @@ def open_envelope(envelope, people, index):  # what a person signed: DSSE v1, in
     need(identity["kind"] == "person" and said["role"] in identity["roles"], who + " does not hold the role")
     return said
 
-
 def agreed(envelopes, people, index, subject):  # the roots who signed a change
     said = [open_envelope(envelope, people, index) for envelope in envelopes]
     need(all(one["subjects"] == [subject] and one["policy"] == "roots" for one in said), "agrees to another change")
     return {one["signer"] for one in said}
-
 
 # ---------------------------------------------------------------- who may append what
 
@@ -924,7 +851,6 @@ drill=risk.drill"""
 ROLES = dict(pair.split("=") for pair in ROLES.split())
 """What a release can rest on: the action of the entry in each role."""
 
-
 # By what others name a completed entry of an action. The first one of a name counts.
 NAMED = {
     "criteria.register": {
@@ -941,14 +867,11 @@ NAMED = {
     "evaluation": {"result": lambda said: said["request"]},
 }
 
-
 def adopted_table(adopted):  # the actions of the table that an entry names by number and digest
-    need(adopted["number"] in TABLES, "action table %s is not known to this file", adopted["number"])
-    need(
-        digest_of(TABLES[adopted["number"]]) == adopted["digest"], "names an action table by the digest of other rules"
-    )
-    return TABLES[adopted["number"]]
-
+    table = TABLES.get(adopted["number"])
+    need(table, "action table %s is not known to this file", adopted["number"])
+    need(digest_of(table) == adopted["digest"], "names an action table by the digest of other rules")
+    return table
 
 def chain_of(chain):  # role and reference of every entry that a release names
     fit(chain, "chain", "the chain")
@@ -957,16 +880,13 @@ def chain_of(chain):  # role and reference of every entry that a release names
     pairs += [(role, item.get(role)) for item in chain["runs"] + chain["looks"] for role in item]
     return [(role, reference) for role, reference in pairs if reference is not None]
 
-
 def named(artifacts, name):  # the digest of the artifact of a name, or None
     return next((item["digest"] for item in artifacts if item["name"] == name), None)
-
 
 PLAN_SAME = ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse")
 CONVENTIONS_SAME = ("border", "bootstrap_unit", "both_empty", "foreground_connectivity", "one_empty", "skeleton")
 PLAN_FIELDS = {*PLAN_SAME, "measures", "conventions", "confidence", "published", "looks", "criteria", "notes"}
 CONVENTIONS = {*CONVENTIONS_SAME, "tolerance_um", "bootstrap"}
-
 
 def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of what, on which side, its limit
     told = plan["conventions"]
@@ -980,15 +900,13 @@ def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of w
         what = one["measure"] + ", " + one.get("statistic", "mean")
         yield from ((what, side, one.get(side)) for side in ("at_least", "at_most"))
 
-
 def limits_of_policy(policy):  # the same of a release policy
     asked = [(rule["role"], rule["meaning"]) for rule in policy["signatures"]["rules"]]
     yield from (("signatures, %s by %s" % rule[::-1], "at_least", asked.count(rule)) for rule in asked)
     for gate in policy["gates"]:
         names = {"metric": "%(measure)s, %(statistic)s", "baseline": "dice_over_baseline, mean"}
-        what = names.get(gate["kind"], gate["kind"]) % gate
+        what = names.get(gate["kind"], "%(kind)s") % gate
         yield from ((what, side, gate.get(side)) for side in ("at_least", "at_most"))
-
 
 def laxer(old, new):  # the first thing of which a limit became laxer, or None; the strictest of several limits counts
     found = {}
@@ -1006,12 +924,10 @@ def laxer(old, new):  # the first thing of which a limit became laxer, or None; 
             return what
     return None
 
-
 LIMITS = {"plan": limits_of_plan, "policy": limits_of_policy}
 FOLLOWED = {"data.seal": "seal", "identity.witness": "witness", "identity.revoked": "witness"}
 FOLLOWED.update(dict.fromkeys(("test-set.request", "test-set.approve", "test-set.open"), "test_set"))
 FOLLOWED.update(dict.fromkeys(("serving.enrolled", "serving.anchored"), "serving"))
-
 
 class Standing:
     """What may be appended next, under an action table: the second writing of `admit`."""
@@ -1029,12 +945,7 @@ class Standing:
         return self.first[kind, name]["payload"][kind] if (kind, name) in self.first else None
 
     def admit(self, body, people, actor):  # whether an entry may be at its place; takes in what it says
-        action, outcome, payload, done = (
-            body["action"],
-            body["outcome"],
-            body["payload"],
-            body["outcome"] == "completed",
-        )
+        action, outcome, payload, done = body["action"], body["outcome"], body["payload"], body["outcome"] == "completed"
         if body["started"] is not None:  # it ends one action, which its own actor started and nothing ended before
             begun, by = self.started.pop(body["started"], (None, None))
             need(begun == action, "ends an action that was not started, or was ended before")
@@ -1074,8 +985,7 @@ class Standing:
         if word == "service" and actor["kind"] == "service":
             allowed = self.services.get(actor["id"])
             return allowed is None or action in allowed or action.startswith("identity.")
-        kinds = {"person": actor["kind"] == "person", "root": actor in people.roots}
-        return kinds.get(word, word in actor["roles"])
+        return {"person": actor["kind"] == "person", "root": actor in people.roots}.get(word, word in actor["roles"])
 
     def follow(self, body, payload, model):  # take in a completed entry
         action, index = body["action"], body["index"]
@@ -1172,15 +1082,15 @@ class Standing:
     def check_makes(self, body, payload, people):
         need(body["outputs"], "names no output")
 
+    def check_criteria(self, body, payload, people):
+        need(payload.get("plan"), "acceptance criteria without an analysis plan")
+
     def check_seal(self, body, payload, people):  # others than who seals hold the key: reviewers or custodians
         need(payload.get("root"), "seals something without naming its root")
         for who in payload["approvers"]:
             need(who != body["actor"], who + " seals the test set and would hold its key")
             held = people.person(who, body["index"])
             need({"independent-reviewer", "custodian"} & set(held["roles"]), who + " is neither reviewer nor custodian")
-
-    def check_criteria(self, body, payload, people):
-        need(payload.get("plan"), "acceptance criteria without an analysis plan")
 
     def check_registration(self, body, payload, people):  # what was fixed before a look remains
         if body["action"] == "data.seal":
@@ -1267,10 +1177,9 @@ class Standing:
         subject = {"name": "test-set/" + request["id"], "digest": digest_of(request)}
         need(said["subjects"] == [subject], "signed something else than the request")
         need(people.demo or not said["demo"], who + " signed with demo keys")
-        form = [grant.get("mode"), grant.get("wrapped_key") is None, grant.get("key_digest") is None]
-        need(
-            form in (["released", True, False], ["custodian", True, True]), "a grant that does not say who gets the key"
-        )
+        form = (grant.get("mode"), grant.get("wrapped_key") is None, grant.get("key_digest") is None)
+        fits = form in {("released", True, False), ("custodian", True, True)}
+        need(fits, "a grant that does not say who gets the key")
         need(who in self.sealed.get(request["data"], [who]), "the test set was not sealed for " + who)
         self.refuse_maker(who, [request["model"], request["calibration"]], people)
 
@@ -1340,7 +1249,6 @@ class Standing:
         if said["role"] == "independent-reviewer":
             self.refuse_maker(said["signer"], [model] if model else None, people)
 
-
 # ---------------------------------------------------------------- layout 2: what a release rests on, and its facts
 
 LAYOUT_2 = "sha256:37d964c88811cfdc561d07c7e33a30c290c1134da2b32a5693bb7341b6d546b4"
@@ -1359,17 +1267,14 @@ EVENT_TYPES = {"started": "START", "completed": "COMPLETE", "failed": "FAIL", "r
 UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 """Characters that would change how a line reads."""
 
-
 def run_records(artifacts):  # the digests of the run records among some artifacts
     return {item["digest"] for item in artifacts if item["name"].endswith("/run.json")}
-
 
 def about(role, body):  # what an entry in a role is about
     name, payload = SUBJECT[role], body["payload"]
     if role == "seal":
         return payload.get("root")
     return named(body["outputs"], name) if "/" in name else NAMED[body["action"]][name](payload)
-
 
 def measure(name, counts):  # the value of a measure of one case; None: undefined
     if name == "hd95_um":
@@ -1387,7 +1292,6 @@ def measure(name, counts):  # the value of a measure of one case; None: undefine
     a, b = (inside / predicted if predicted else 0.0), (covered / reference if reference else 0.0)
     return 2.0 * a * b / (a + b) if a + b else 0.0
 
-
 def check_case(case):  # the counts of one case do not contradict one another
     dice, base, bins, border = case["counts"]["dice"], case["baseline"], case["bins"], case["border_bins"]
     conformal, name = case["conformal"] or {"tp": dice["tp"], "fn": dice["fn"]}, case["case"]
@@ -1400,7 +1304,6 @@ def check_case(case):  # the counts of one case do not contradict one another
     need(sum(dice.values()) <= voxels >= sum(base.values()), "case %s: its masks are larger than its bins", name)
     near = all(one[0] <= row[0] and one[2] <= row[2] for one, row in zip(border, bins))  # noqa: B905  both have 15
     need(near, "case %s has more voxels along the border than in the volume", name)
-
 
 def interval(pairs, resamples, seed, level):
     """The mean of values with its percentile interval, resampled by unit; None without a value. Pairs: unit, value."""
@@ -1419,12 +1322,10 @@ def interval(pairs, resamples, seed, level):
     low, high = math.floor((1 - level) / 2 * (resamples - 1)), math.ceil((1 + level) / 2 * (resamples - 1))
     return dict(found, lower=means[low] if means else None, upper=means[high] if means else None)
 
-
 def calibration_error(bins):  # over the voxels of all cases; the bins are added up as whole numbers first
     rows = [[sum(column) for column in zip(*row)] for row in zip(*bins)]  # noqa: B905  each case has 15 of 3
     voxels = sum(row[0] for row in rows)
     return math.fsum(abs(row[1] / 10**6 - row[2]) for row in rows) / voxels if voxels else 0.0
-
 
 def figures_of(cases, plan, level):  # what follows from the counts of all cases
     unit, rest = plan["conventions"]["bootstrap_unit"], (plan["conventions"]["bootstrap"], plan["seed"], level)
@@ -1443,7 +1344,6 @@ def figures_of(cases, plan, level):  # what follows from the counts of all cases
     figures["band_ece"] = calibration_error([one["border_bins"] for one in cases])
     return {**figures, "best": min(ranked, key=lambda one: (-one[0], one[1]))[1], "worst": min(ranked)[1]}
 
-
 def groups_of(cases, near):  # the group of each case: the first case of those that belong together
     group, bonds = {case["id"]: case["id"] for case in cases}, [set(pair["cases"]) for pair in near]
     for field in ("subject", "acquisition", "origin", "image"):
@@ -1454,7 +1354,6 @@ def groups_of(cases, near):  # the group of each case: the first case of those t
         group = {name: min(old) if one in old else one for name, one in group.items()}
     return group
 
-
 def check_same(stated, found, where, by="by the counts of its cases"):  # numbers to six decimals, the rest exactly
     if isinstance(found, (dict, list)):
         names = found if isinstance(found, dict) else range(len(found))
@@ -1463,16 +1362,13 @@ def check_same(stated, found, where, by="by the counts of its cases"):  # number
             need(isinstance(found, list) or name in stated, "%s has no %s", where, name)
             check_same(stated[name], found[name], "%s.%s" % (where, name), by)
     else:
-        texts = [
-            "%.6f" % one if isinstance(found, float) and type(one) in {int, float} else one for one in (stated, found)
-        ]
+        number, pair = isinstance(found, float) and type(stated) in {int, float}, (stated, found)
+        texts = ["%.6f" % one for one in pair] if number else pair
         same = canonical_text(texts[0]) == canonical_text(texts[1])
         need(same, "%s is %s, and %s %s", where, *("undefined" if one is None else one for one in texts), by)
 
-
 def check_set(stated, found, where, by):  # names are those that they must be
     check_same(", ".join(sorted(stated)), ", ".join(sorted(found)), where, by)
-
 
 def figure_text(value):  # a number as gates and the signing text write it
     if value is None:
@@ -1480,23 +1376,19 @@ def figure_text(value):  # a number as gates and the signing text write it
     text = "%.3e" % value if value != 0 and abs(value) < 1e-3 else ("%.6f" % value).rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
-
 def known(value):  # the same, of a number that can be unknown
     return figure_text(value) or "unknown"
-
 
 def criterion_text(one):  # a criterion in the signing text
     sides = (("at least", one["at_least"]), ("at most", one["at_most"]))
     limits = ["%s %s" % (side, figure_text(limit)) for side, limit in sides if limit is not None]
     return "%s, %s: %s" % (one["measure"], one["statistic"], " ".join(limits))
 
-
 def level_of(plan, estimate):  # the level that the matrix of a risk plan gives; probabilities are exact decimals
     uppers = [decimal.Decimal(str(step["upper"])) for step in plan["probability"]["steps"]]
     product = uppers[estimate["p1"] - 1] * uppers[estimate["p2"] - 1]
     pick = bisect.bisect_left if plan["probability"]["inclusive"] == "upper" else bisect.bisect_right
     return plan["matrix"][estimate["severity"] - 1][min(pick(uppers, product), len(uppers) - 1)]
-
 
 class Release:
     """A release of layout 2: what it rests on, and the facts that follow from its log and its files."""
@@ -1527,13 +1419,11 @@ class Release:
             "changes hidden from git": bool(state["hidden"]),
             "loaded files without an origin": state["strangers"] > 0,
         }
-        check_same(
-            state["not_releasable"], [name for name in found if found[name]], "source.not_releasable", "by its fields"
-        )
-        check_same(state["tree"], results["tree"], "source.tree", "by the results")
-        check_same(state["environment"], results["environment"], "source.environment", "by the results")
-        check_same(state["strangers"], loaded["refusals"] if loaded else 1, "source.strangers", "by the results")
-        digest = "sha256:" + hashlib.sha256(diff).hexdigest() if diff is not None else None
+        reasons, strangers = [name for name in found if found[name]], loaded["refusals"] if loaded else 1
+        check_same(state["not_releasable"], reasons, "source.not_releasable", "by its fields")
+        for field, value in (("tree", results["tree"]), ("environment", results["environment"]), ("strangers", strangers)):
+            check_same(state[field], value, "source." + field, "by the results")
+        digest = None if diff is None else sha256(diff)
         check_same(state["uncommitted"], digest, "source.uncommitted", "by data/source/uncommitted.diff")
         return "the results are those of the source tree " + state["tree"]
 
@@ -1571,8 +1461,7 @@ class Release:
             told = "%s read %s %s, %s made %s"
             made = self.subject(maker)
             need(read == made, told, self.entry(reader), SUBJECT[maker], read, self.entry(maker), made)
-        where = self.entry("request") + ".calibration"
-        check_same(asked["calibration"], self.subject("calibration"), where, "in the log")
+        check_same(asked["calibration"], self.subject("calibration"), self.entry("request") + ".calibration", "in the log")
         for role in [one for one in ("validation", "scenarios", "drill") if self.done(ROLES[one])]:
             by[role] = self.done(ROLES[role])[-1]
         read = named(by["validation"]["inputs"], SUBJECT["ingest"])
@@ -1611,11 +1500,9 @@ class Release:
                     run["disposition"] = body if here else run["disposition"]
         self.ended = [run for run in self.runs.values() if run["body"]["outcome"] in {"completed", "failed"}]
         for run in self.ended:
-            fits, told = (
-                run["disposition"],
-                "the training run of entry %d is neither in the ensemble nor has a disposition",
-            )
-            need(fits or run["member"] or run["body"]["outcome"] == "failed", told, run["body"]["index"])
+            told = "the training run of entry %d is neither in the ensemble nor has a disposition"
+            fits = run["disposition"] or run["member"] or run["body"]["outcome"] == "failed"
+            need(fits, told, run["body"]["index"])
         need(used, "%s names no run of its members", self.entry("ensemble"))
         lost = used - set().union(*(run["made"] for run in self.ended))
         need(not lost, "%s read %s, which no completed training made", self.entry("ensemble"), ", ".join(sorted(lost)))
@@ -1623,11 +1510,8 @@ class Release:
     def follow_looks(self, asked):  # every look with its first result; the newest one of this release and model counts
         first, used = self.standing.first, self.by["evaluation"]["index"]
         for name in [one for one in dict.fromkeys(self.standing.looks) if ("grant", one) in first]:
-            approval, result, request = (
-                first["grant", name],
-                first.get(("result", name)),
-                self.standing.said("request", name),
-            )
+            approval, result = first["grant", name], first.get(("result", name))
+            request = self.standing.said("request", name)
             self.looks.append((request, approval, result))
             same = (request["release"], request["model"]) == (asked["release"], self.model)
             if result and same and approval["index"] >= self.by["approval"]["index"]:
@@ -1706,10 +1590,8 @@ class Release:
         results = self.json("verification/results.json")["results"]
         items, plan = self.json("traceability/data/trace.json")["items"], risks["plan"]
         levels = {risk["id"]: level_of(plan, risk["residual"]) for risk in risks["risks"]}
-        controls, told = (
-            set(risks["controls"]),
-            "data/release/risks.json has a risk or control twice, or a control that it does not list",
-        )
+        told = "data/release/risks.json has a risk or control twice, or a control that it does not list"
+        controls = set(risks["controls"])
         whole = len(levels) == len(risks["risks"]) and len(controls) == len(risks["controls"])
         need(whole and all(controls >= set(one["controls"]) for one in risks["risks"]), told)
         refused = [level["name"] for level in plan["levels"] if not level["acceptable"]]
@@ -1794,15 +1676,9 @@ class Release:
         yield from ("Log: " + self.pack.origin, *("NOT RELEASABLE: " + reason for reason in self.reasons()), "")
         yield "Gates: %d of %d pass" % (sum(gate["passed"] for gate in self.gates), len(self.gates))
         for gate in self.gates:
-            told = "%s %s (%s, %s): %s, %s %s, margin %s"
-            head = ("ok" if gate["passed"] else "FAIL", gate["id"], gate["kind"], gate["basis"])
-            yield told % (
-                *head,
-                gate["value"] or "unknown",
-                gate["comparison"],
-                gate["limit"],
-                gate["margin"] or "unknown",
-            )
+            shown = {**gate, "ok": "ok" if gate["passed"] else "FAIL"}
+            shown.update((field, gate[field] or "unknown") for field in ("value", "margin"))
+            yield "%(ok)s %(id)s (%(kind)s, %(basis)s): %(value)s, %(comparison)s %(limit)s, margin %(margin)s" % shown
         told = "Evaluation: look %d of %d, %s, intervals of level %.4g %%"
         mode = self.by["approval"]["payload"]["grant"]["mode"]
         yield told % (record["look"], record["looks"], mode, self.figures["baseline"]["level"] * 100)
@@ -1855,9 +1731,7 @@ class Release:
         yield from ("sbom " + self.prepared["sbom"], "environment " + self.prepared["environment"])
         yield "source " + (self.prepared["source"]["git_tree"] or "none")
 
-
 # ---------------------------------------------------------------- the pack
-
 
 class Pack:
     """A pack as it is judged: its files, what is trusted (None: nothing), and what its log says."""
@@ -1873,11 +1747,10 @@ class Pack:
         for index, line in enumerate(lines):
             entry = parse(line, "entry %d" % index)
             try:
-                self.check_entry(entry, index)
+                with naming("entry %d" % index):
+                    self.check_entry(entry, index)
             except (KeyError, TypeError, ValueError, AttributeError, IndexError):
                 raise WrongError("entry %d is malformed" % index) from None
-            except WrongError as error:
-                raise WrongError("entry %d: %s" % (index, error)) from None
             self.bodies.append(entry["body"])
         self.check_details(read_lines(self.files, "data/audit/details.jsonl"))
         size, root = believe(self.files[CHECKPOINT], self.trust, self.people, self.origin, self.leaves)
@@ -1932,10 +1805,8 @@ class Pack:
         names = [name for name in sorted(self.files) if name.startswith("data/audit/proofs/")]
         need(names, "there are no inclusion proofs")
         for name in names:
-            try:
+            with naming(name):
                 self.check_proof(name)
-            except WrongError as error:
-                raise WrongError("%s: %s" % (name, error)) from None
         return "%d inclusion proofs lead to a signed checkpoint" % len(names)
 
     def check_proof(self, name):  # one of them
@@ -1968,15 +1839,11 @@ class Pack:
 
     def check_openings(self):  # looks under the rules of 0.1.0, and their number; later ones were judged by `Standing`
         approved, opened = set(), []
-        for body in self.bodies[: self.standing.adopted]:
-            if body["outcome"] == "completed":
-                try:
-                    self.check_opening(body, body["payload"], approved, opened)
-                except WrongError as error:
-                    raise WrongError("entry %d: %s" % (body["index"], error)) from None
-        stated, looks = read_json(self.files[ODOMETER], ODOMETER), len(self.standing.looks)
-        fine = stated == {"openings": looks} and not isinstance(stated["openings"], bool)
-        need(fine, "%s does not state the %d look(s) that the log holds", ODOMETER, looks)
+        for body in [one for one in self.bodies[: self.standing.adopted] if one["outcome"] == "completed"]:
+            with naming("entry %d" % body["index"]):
+                self.check_opening(body, body["payload"], approved, opened)
+        looks, told = len(self.standing.looks), "%s does not state the %d look(s) that the log holds"
+        need(canonical(read_json(self.files[ODOMETER], ODOMETER)) == b'{"openings":%d}' % looks, told, ODOMETER, looks)
         return "%d look(s) at the test set, each after criteria, request and another person's approval" % looks
 
     def check_opening(self, body, payload, approved, opened):  # `approved` and `opened` name the requests so far
@@ -2016,18 +1883,16 @@ class Pack:
             said = body["payload"]
             if (body["action"], body["outcome"], said.get("kind")) != ("time.attested", "completed", "cosignature"):
                 continue
-            try:
+            with contextlib.suppress(WrongError, KeyError, TypeError):
                 note = said["note"].encode("utf-8")
                 _, origin, size, root, _ = read_note(note)
                 need((origin, size) == (self.origin, said["size"]) and 0 < size <= body["index"], "of another log")
                 need(root == merkle_root(self.leaves[:size]), "of another history")
                 seen = vouching_for(note, self.trust)
                 need(seen and vouches(self.trust["quorum"], self.trust, seen), "too few witnesses")
-            except (WrongError, KeyError, TypeError):
-                continue
-            names = ", ".join(sorted(self.trust["witnesses"][place][0] for place in seen))
-            latest = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(max(seen.values())))
-            found.append((body["index"], size, latest, names))
+                names = ", ".join(sorted(self.trust["witnesses"][place][0] for place in seen))
+                latest = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(max(seen.values())))
+                found.append((body["index"], size, latest, names))
         return found
 
     def look_times(self):  # of each look, which phases others saw before the next
@@ -2106,7 +1971,7 @@ class Pack:
 
     def check_logged(self, name, envelope, who):  # a signature is an entry of a later log that continues the pack's
         size, keyid = len(self.leaves), envelope["signatures"][0]["keyid"]
-        try:
+        with naming(name):
             index, path, note, extra = read_proof(self.files[name], name)
             later, root = believe(note, self.trust, self.people, self.origin, self.leaves)
             held = parse(extra or b"", "the extra data")
@@ -2127,8 +1992,6 @@ class Pack:
             need(fits, "entry %d is of another signature, version or pack", index)
             holds = signed_by(self.people.key(keyid, size)["signing_key"], canonical(body), entry["signature"])
             need(holds, "entry %d is not signed by %s", index, who)
-        except WrongError as error:
-            raise WrongError("%s: %s" % (name, error)) from None
 
     def check_holders(self):  # every holder of the test set's key, who was not revoked, cosigned the pack's checkpoint
         standing, note, valid = self.standing, self.files[CHECKPOINT], [item["id"] for item in self.people.valid()]
@@ -2154,7 +2017,6 @@ class Pack:
         yield from (("test-set odometer", self.check_openings), ("look times", self.look_times))
         yield "release signatures", self.check_signatures
 
-
 def check_payload(body, told):  # a payload has the fields of its action, in the entry or in its details (`told`)
     index, action, payload = body["index"], body["action"], body["payload"]
     need(action in FIELDS, "entry %d: unknown action %s", index, action)
@@ -2168,14 +2030,12 @@ def check_payload(body, told):  # a payload has the fields of its action, in the
     if payload or body["outcome"] == "completed":
         fit(payload, action, "entry %d: the payload of %s" % (index, action))
 
-
 # ---------------------------------------------------------------- the verdict
 
 NEXT = {"log": "nothing", "layout": "nothing"}
 NEXT.update(dict.fromkeys(("chain", "files", "source", "figures", "gates"), "proofs"))
 """Where judgement goes on after a check that failed, if not with the next one."""
 NOT_IN_LAYOUT_1 = "chain, files, source, figures, gates, signing text, lineage, logged signatures"
-
 
 def attempt(check, pack=None):  # whether a check holds, and its words
     if pack:
@@ -2185,10 +2045,9 @@ def attempt(check, pack=None):  # whether a check holds, and its words
     except WrongError as error:
         return False, str(error)
     except KeyError as error:
-        return False, "%s is missing" % error.args[0] if not pack else "%s%s is missing" % (pack.reading, error.args[0])
+        return False, "%s%s is missing" % (pack.reading if pack else "", error.args[0])
     except Exception as error:
         return False, "%ssomething is malformed (%s)" % (pack.reading if pack else "", type(error).__name__)
-
 
 def read_pack(target):  # files of a pack, and how they were kept
     if target.is_dir():
@@ -2196,7 +2055,6 @@ def read_pack(target):  # files of a pack, and how they were kept
     need(target.stat().st_size <= LIMIT_BYTES + (1 << 26), "the archive is larger than 1 GiB")
     files = read_zip(target.read_bytes())
     return files, "%d files, and the archive has exactly the bytes that they require" % len(files)
-
 
 class Judgement:
     """The checks of a pack in order (name, whether it holds, words), and the verdict."""
@@ -2223,15 +2081,12 @@ class Judgement:
         failed = [name for name, held, _ in self.checks if not held]
         if failed or not self.pack:
             return "NOT VERIFIED", ", ".join(failed) + " failed", 1
-        reasons = self.pack.release.reasons() if self.pack.release else []
         rules = ["the trust file names no release rules"] if self.trusted and not self.trusted["rules"] else []
-        old = ["not checked in a pack of layout 1: " + NOT_IN_LAYOUT_1] if self.pack.layout == 1 else []
-        if reasons:
-            return "NOT RELEASABLE", "every check passed; " + ", ".join(reasons), 1
-        enough = not old + rules or (not rules and layout is not None and self.pack.layout >= layout)
-        words = "; ".join(["every check passed", *old, *rules])
-        return "LIMITED" if old + rules else "VERIFIED", words, 0 if enough else 1
-
+        limits = ["not checked in a pack of layout 1: " + NOT_IN_LAYOUT_1] * (self.pack.layout == 1) + rules
+        if self.pack.release and self.pack.release.reasons():
+            return "NOT RELEASABLE", "every check passed; " + ", ".join(self.pack.release.reasons()), 1
+        enough = not limits or (not rules and layout is not None and self.pack.layout >= layout)
+        return "LIMITED" if limits else "VERIFIED", "; ".join(["every check passed", *limits]), 0 if enough else 1
 
 def main(arguments):
     """Parse the command line, judge, and say the verdict."""
@@ -2258,7 +2113,6 @@ def main(arguments):
     state, words, code = judgement.verdict(options.allow_layout)
     print("keys: %s\nVERDICT: %s: %s" % (plain_text(keys), state, plain_text(words)))
     return code
-
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -48,6 +48,7 @@ MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
 BAGIT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+LEAST_RULES = [{"role": "independent-reviewer", "meaning": "review"}, {"role": "release-manager", "meaning": "approval"}]
 STATEMENT, APPROVAL = "https://in-toto.io/Statement/v1", "urn:minivess:approval:1"
 
 class WrongError(Exception):
@@ -1940,16 +1941,20 @@ class Pack:
                 need(said["shown"] == sha256(files[TEXT]), "%s was shown another text than %s", who, TEXT)
                 self.check_logged("signatures/%s.tlog-proof" % who, envelope, who)
             signed[who] = said
-        for rules in (policy["rules"], trust["rules"] if trust else []):
-            left = [(said["role"], said["meaning"]) for said in signed.values()]
-            for rule in rules:
-                wanted = (rule["role"], rule["meaning"])
-                need(wanted in left, "a signature is missing: %s by %s", rule["meaning"], rule["role"])
-                left.remove(wanted)
+        self.check_required(policy["rules"], [(said["role"], said["meaning"]) for said in signed.values()])
         self.check_list(signed)
         words = ["%(printed_name)s (%(role)s, %(meaning)s)" % said for said in signed.values()]
         note = ". DEMO KEYS: this proves nothing about a real device" if people.demo else ""
         return "signed by " + " and ".join(words) + self.check_holders() + note
+
+    def check_required(self, rules, signed):  # of each kind as many signatures as the source that requires most of them
+        trusted, least = self.trust["rules"] if self.trust else [], LEAST_RULES if self.release else []
+        asked = {"the release policy": rules, "the trust file": trusted, "the built-in rules": least}
+        counts = {name: [(one["role"], one["meaning"]) for one in rules] for name, rules in asked.items()}
+        for rule in [rule for rules in counts.values() for rule in rules]:
+            short = [name for name, rules in counts.items() if rules.count(rule) > signed.count(rule)]
+            told = "a signature is missing: %s by %s (required by %s)"
+            need(not short, told, rule[1], rule[0], ", ".join(short))
 
     def check_pairs(self, signers):  # proofs and list are of layout 2, and each signature has its proof
         proofs = sorted(name for name in self.files if name.startswith("signatures/") and name.endswith(".tlog-proof"))

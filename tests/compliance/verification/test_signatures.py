@@ -101,7 +101,7 @@ def test_one_logged_signature_holds_as_far_as_it_goes() -> None:
     half = logged_signatures.sign_logged(log, files, (ben(),), version="1.0")
     pack = logged_signatures.signed_pack(log, half)
     assert [(who, one.meaning) for who, one in check_present(pack).items()] == [("ben", Meaning.REVIEW)]
-    assert "misses a signature: approval by release-manager" in refusal(log, half)
+    assert "a signature is missing: approval by release-manager" in refusal(log, half)
 
 
 def test_a_pack_without_signatures_has_none_to_judge() -> None:
@@ -135,7 +135,7 @@ def test_a_policy_that_misses_a_signature_is_named() -> None:
     log, files = signed()
     for name in (f"{BEN}.dsse.json", f"{BEN}.tlog-proof"):
         del files[name]
-    assert "misses a signature: review by independent-reviewer" in refusal(log, files)
+    assert "a signature is missing: review by independent-reviewer" in refusal(log, files)
 
 
 def test_a_copy_of_a_signature_under_another_name_is_named() -> None:

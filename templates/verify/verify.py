@@ -164,6 +164,7 @@ def check_bag(files):
     need(len(labels) == len(info), "bag-info.txt has a line that is no label with its value, or a label twice")
     oxum, stated = "%d.%d" % (sum(len(files[name]) for name in payload), len(payload)), labels.get("Payload-Oxum")
     need(stated == oxum, "bag-info.txt states Payload-Oxum %s, and the payload has %s", stated, oxum)
+    need(payload, "the pack has no payload file")
     return "%d payload files with the right SHA-512, none missing, none added" % len(payload)
 
 # ---------------------------------------------------------------- canonical JSON (RFC 8785)
@@ -1302,6 +1303,7 @@ def check_case(case):  # the counts of one case do not contradict one another
     sizes = {counts["tp"] + counts["fn"] for counts in (dice, base, conformal)} | {sum(row[2] for row in bins)}
     need(len(sizes) == 1, "case %s: the reference has %s voxels in dice, baseline, conformal and bins", name, sizes)
     voxels = sum(row[0] for row in bins)
+    need(voxels, "case %s has no voxels", name)
     need(sum(dice.values()) <= voxels >= sum(base.values()), "case %s: its masks are larger than its bins", name)
     near = all(one[0] <= row[0] and one[2] <= row[2] for one, row in zip(border, bins))  # noqa: B905  both have 15
     need(near, "case %s has more voxels along the border than in the volume", name)
@@ -1426,7 +1428,8 @@ class Release:
             check_same(state[field], value, "source." + field, "by the results")
         digest = None if diff is None else sha256(diff)
         check_same(state["uncommitted"], digest, "source.uncommitted", "by data/source/uncommitted.diff")
-        return "the results are those of the source tree " + state["tree"]
+        need(results["results"], "data/verification/results.json has no result")
+        return "the %d results are those of the source tree %s" % (len(results["results"]), state["tree"])
 
     def done(self, action, before=None):  # the completed entries of an action, in order
         return [b for b in self.earlier[:before] if (b["action"], b["outcome"]) == (action, "completed")]
@@ -1602,15 +1605,21 @@ class Release:
         self.counts = {"cases": len(cases), "groups": len({case["group"] for case in cases})}
         self.counts["requirements"] = sum(item["kind"] == "software-requirement" for item in items)
         self.counts.update(risks=len(levels), controls=len(risks["controls"]), scenarios=len(results))
-        values = {"calibration": self.figures["ece"], "trace": len(self.attested["gaps"]), "risk": len(self.open_risks)}
+        export, runs = self.json("models/export.json"), list(self.runs.values())
+        traced = [body for body in self.earlier if body["context"]["openlineage_run"]]
+        judged = {  # by kind: of how many things, and the figure; of nothing there is none
+            "parity": (export["tested_patches"], export["max_abs_difference"]),
+            "criteria": (len(self.outcomes), sum(not one["met"] for one in self.outcomes)),
+            "trace": (self.counts["requirements"], len(self.attested["gaps"])),
+            "risk": (self.counts["risks"], len(self.open_risks)),
+            "runs": (len(runs), sum(not run["member"] and not run["disposition"] for run in runs)),
+            "scenarios": (len(results), sum(one["outcome"] != "passed" for one in results)),
+            "lineage": (len(traced), len(self.events(traced)[1])),
+        }
+        values = {kind: value if count else None for kind, (count, value) in judged.items()}
         values["baseline"] = self.figures["aggregates"]["dice"]["mean"] - self.figures["baseline"]["mean"]
-        values["parity"] = self.json("models/export.json")["max_abs_difference"]
-        values["criteria"] = sum(not one["met"] for one in self.outcomes)
-        values["runs"] = sum(not run["member"] and not run["disposition"] for run in self.runs.values())
-        values["scenarios"] = sum(one["outcome"] != "passed" for one in results) if results else None
-        values["source"] = len(self.reasons())
-        values.update({"test-set": len(self.standing.looks), "lineage": len(self.events(self.earlier)[1])})
-        return dict(values, counts=list(self.counts.values()).count(0))
+        values.update({"calibration": self.figures["ece"], "test-set": len(self.standing.looks)})
+        return dict(values, source=len(self.reasons()), counts=list(self.counts.values()).count(0))
 
     def check_gates(self):  # the gates of the registered policy and the built-in ones come out as the pack says
         registered = self.by["policy"]["payload"]["policy"]
@@ -1656,7 +1665,9 @@ class Release:
         left, missing = self.events(self.pack.bodies)
         need(not left, "%s:%s has no entry in the log: %s", EVENTS, left and left[0][0], left and left[0][1])
         need(not missing, "entry %s has no event of its outcome in %s", missing and missing[0], EVENTS)
-        return "%d lineage events, each of the run and outcome of its entry" % self.files[EVENTS].count(b"\n")
+        count = self.files[EVENTS].count(b"\n")
+        need(count, EVENTS + " has no event")
+        return "%d lineage events, each of the run and outcome of its entry" % count
 
     def check_text(self):  # the signing text follows from the facts
         said, found = self.files[TEXT].decode("utf-8").split("\n"), []
@@ -1668,7 +1679,7 @@ class Release:
         said = functools.reduce(lambda text, pair: text.replace(*pair), SHOWN_AS, self.files[TEXT].decode("utf-8"))
         shown = '<pre class="text">%s</pre>' % said
         need(shown.encode("utf-8") in self.files[PAGE], PAGE + " does not show the signing text")
-        return "the text that was shown to the signers follows from the release"
+        return "the %d lines that were shown to the signers follow from the release" % (len(found) - 1)
 
     def text_of_release(self):  # lines of the signing text: device, gates, figures and criteria
         device, record = self.prepared["device"], self.record
@@ -1836,6 +1847,7 @@ class Pack:
         for body in self.bodies if self.layout == 1 else ():
             run = body["context"]["openlineage_run"]
             need(run is None or run in runs, "entry %d has no event in %s", body["index"], EVENTS)
+        need(results, "the pack has no result of an action")
         return "%d results, each the recorded output of an action" % len(results)
 
     def check_openings(self):  # looks under the rules of 0.1.0, and their number; later ones were judged by `Standing`
@@ -1845,7 +1857,8 @@ class Pack:
                 self.check_opening(body, body["payload"], approved, opened)
         looks, told = len(self.standing.looks), "%s does not state the %d look(s) that the log holds"
         need(canonical(read_json(self.files[ODOMETER], ODOMETER)) == b'{"openings":%d}' % looks, told, ODOMETER, looks)
-        return "%d look(s) at the test set, each after criteria, request and another person's approval" % looks
+        told = "%d look(s) at the test set, each after criteria, request and another person's approval"
+        return told % looks if looks else "no look at the test set: the log has no approval of one"
 
     def check_opening(self, body, payload, approved, opened):  # `approved` and `opened` name the requests so far
         action, index, standing = body["action"], body["index"], self.standing
@@ -1941,11 +1954,11 @@ class Pack:
                 need(said["shown"] == sha256(files[TEXT]), "%s was shown another text than %s", who, TEXT)
                 self.check_logged("signatures/%s.tlog-proof" % who, envelope, who)
             signed[who] = said
-        self.check_required(policy["rules"], [(said["role"], said["meaning"]) for said in signed.values()])
+        needed = self.check_required(policy["rules"], [(said["role"], said["meaning"]) for said in signed.values()])
         self.check_list(signed)
         words = ["%(printed_name)s (%(role)s, %(meaning)s)" % said for said in signed.values()]
         note = ". DEMO KEYS: this proves nothing about a real device" if people.demo else ""
-        return "signed by " + " and ".join(words) + self.check_holders() + note
+        return "%d of %d required signatures: " % (needed, needed) + " and ".join(words) + self.check_holders() + note
 
     def check_required(self, rules, signed):  # of each kind as many signatures as the source that requires most of them
         trusted, least = self.trust["rules"] if self.trust else [], LEAST_RULES if self.release else []
@@ -1955,6 +1968,8 @@ class Pack:
             short = [name for name, rules in counts.items() if rules.count(rule) > signed.count(rule)]
             told = "a signature is missing: %s by %s (required by %s)"
             need(not short, told, rule[1], rule[0], ", ".join(short))
+        every = {rule for rules in counts.values() for rule in rules}
+        return sum(max(rules.count(rule) for rules in counts.values()) for rule in every)
 
     def check_pairs(self, signers):  # proofs and list are of layout 2, and each signature has its proof
         proofs = sorted(name for name in self.files if name.startswith("signatures/") and name.endswith(".tlog-proof"))

@@ -90,7 +90,7 @@ def test_two_logged_signatures_hold() -> None:
     log, files = signed()
     words = check_signatures(logged_signatures.signed_pack(log, files))
     assert words == (
-        "Benoît Müller (independent-reviewer, review, 2026-11-20 09:00 UTC); "
+        "2 of 2 required signatures: Benoît Müller (independent-reviewer, review, 2026-11-20 09:00 UTC); "
         "Cleo Papadopoulou (release-manager, approval, 2026-11-20 09:01 UTC)"
     )
     assert files[SIGNATURE_LIST].decode("utf-8") == LIST

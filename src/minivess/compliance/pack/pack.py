@@ -100,7 +100,7 @@ def prepare_pack(inputs: PackInputs) -> PreparedPack:
         tool=inputs.tool,
         chain=inputs.chain.references,
         source=inputs.source_state,
-        environment=digest_bytes(_read(inputs.source / "uv.lock")),
+        environment=inputs.lock_digest,
         sbom=digest_bytes(files[_SBOM]),
         manifest=manifest.digest,
         files=manifest.files,
@@ -181,11 +181,13 @@ def _derive(files: Mapping[str, bytes], inputs: PackInputs) -> DerivedRelease:
         RefusedError: they are not those that were judged before, or do not follow.
     """
     whole = {f"{DATA}{name}": content for name, content in {**files, _EVENTS: inputs.events}.items()}
-    lock = digest_bytes(_read(inputs.source / "uv.lock"))
     statement = Statement(
-        inputs.project.device, environment=lock, sbom=digest_bytes(files[_SBOM]), state=inputs.source_state
+        inputs.project.device,
+        environment=inputs.lock_digest,
+        sbom=digest_bytes(files[_SBOM]),
+        state=inputs.source_state,
     )
-    derived = derive(whole, inputs.log.entries, inputs.chain, statement)
+    derived = derive(whole, inputs.chain.known, inputs.chain, statement)
     for judged, found in zip(outcomes_of(inputs.gates), derived.outcomes, strict=True):
         if judged != found:
             raise RefusedError(
@@ -307,7 +309,7 @@ def _events_of(log: LogFacts, events: bytes) -> bytes:
     delivered = dict(reversed(tuple(_events_by_run(events))))  # of two deliveries the first
     found = []
     for entry in log.entries:
-        event = expected_event(entry)
+        event = expected_event(entry.body)
         if event is None:
             continue
         line = delivered.get(event)

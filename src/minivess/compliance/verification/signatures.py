@@ -144,8 +144,9 @@ def check_signatures(pack: SignedPack) -> str:
     _check_each(pack, dict(zip(envelopes, signed, strict=True)))
     if pack.prepared is not None:
         _check_list(pack, signed)
-    words = "; ".join(_words(item) for item in signed)
-    return f"{words}{'. DEMO KEYS: this proves nothing about a real device' if pack.register.demo else ''}"
+    needed, words = len(pack.required_signatures()), "; ".join(_words(item) for item in signed)
+    demo = ". DEMO KEYS: this proves nothing about a real device" if pack.register.demo else ""
+    return f"{needed} of {needed} required signatures: {words}{demo}"
 
 
 @implements("REQ-235")

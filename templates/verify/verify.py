@@ -73,6 +73,12 @@ def unbase64(text):  # decode base64, accepting one spelling only
     need(base64.b64encode(data).decode("ascii") == text, "base64 with stray bits")
     return data
 
+def utf8(data, name):  # the text of a file
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise WrongError(name + " is not UTF-8 text") from None
+
 def sha256(data):  # the digest of bytes, as the log and the records write it
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
@@ -136,7 +142,7 @@ def read_lines(files, name):  # the lines of a file, each without its end
 def read_manifest(files, name):  # digest by file name
     found = {}
     for number, line in enumerate(read_lines(files, name), start=1):
-        match = re.fullmatch(r"([0-9a-f]{128})  (.+)", line.decode("ascii"))
+        match = re.fullmatch("([0-9a-f]{128})  ([ -~]+)", line.decode("latin-1"))
         need(match and match[2] not in found, "%s:%d is changed", name, number)
         found[match[2]] = match[1]
     return found
@@ -417,7 +423,7 @@ def cosigned(data, name, raw):  # when a witness vouched for the checkpoint (C2S
     return moment
 
 def read_proof(data, name):  # index, audit path, checkpoint and extra data of a C2SP tlog-proof
-    head, _, note = data.decode("utf-8").partition("\n\n")
+    head, _, note = utf8(data, name).partition("\n\n")
     first, *lines = head.split("\n")
     extra = unbase64(lines.pop(0)[6:]) if lines and lines[0].startswith("extra ") else None
     need(first == "c2sp.org/tlog-proof@v1" and lines and lines[0].startswith("index "), name + " is malformed")
@@ -435,7 +441,8 @@ TYPES = {
     "any": lambda value: value, "key": raw_key, "log-key": log_raw, "note": lambda text: read_note(text.encode("utf-8")),
     "number": lambda value: need(type(value) in {int, float}, "a number that is none"),
     "counts": lambda row: need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin"),
-    "bool": bool, "object": dict, "list": list, "text": r"(?s:.*)", "short": r"(?s:.{1,200})", "digest": r"sha256:[0-9a-f]{64}",
+    "int": int, "bool": bool, "object": dict, "list": list, "text": r"(?s:.*)", "short": r"(?s:.{1,200})",
+    "digest": r"sha256:[0-9a-f]{64}",
     "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
     "commit": r"[0-9a-f]{40,64}", "dvc": r"md5:[0-9a-f]{32}(\.dir)?", "uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "action": r"(?=.{1,64}\Z)[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*", "outcome": "started|completed|failed|refused",
@@ -444,12 +451,14 @@ TYPES = {
 }
 # fmt: on
 
-def read_forms(text):  # by name: the marks and the type of each field
+def read_forms(text, usual=None):  # by name: the marks and the type of each field. `usual`: types by the name of a field
     found = {}
     for row in re.split("; |\n(?! )", text.strip()):
         name, _, fields = row.partition(": ")
-        pairs = [(field.partition("=")[0], field.partition("=")[2] or "any") for field in fields.split()]
-        found[name] = {field.rstrip("?~*"): (field[len(field.rstrip("?~*")) :], kind) for field, kind in pairs}
+        found[name] = {}
+        for field, _, kind in [field.partition("=") for field in fields.split()]:
+            plain = field.rstrip("?~*")
+            found[name][plain] = field[len(plain) :], kind or (usual or {}).get(plain, "any")
     return found
 
 FORMS = read_forms("""
@@ -801,17 +810,17 @@ ACTIONS = """
 device | person | - | data.card: * cases missing findings openings; data.leakage: * across within; data.profile: * cases groups;
     identity.witness: key; trace.approve: subject digest; trace.attest: item clause digest; trace.baseline: name items digest;
     trace.review: links
-device | developer | makes references | calibration: * temperature threshold target_recall cases; ensemble: * members rule;
-    model.export: * opset max_abs_difference tolerance; training: * architecture steps final_loss?
+device | developer | makes references | calibration: * temperature threshold~ target_recall cases; ensemble: * members rule;
+    model.export: * opset max_abs_difference tolerance; training: * architecture steps final_loss?~
 device | developer release-manager | - | data.add: folder dvc files size; data.pull: * remote files size folders; data.push: *
     remote files size folders
-device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers? identifiers?; data.split: *
+device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers?~ identifiers?*; data.split: *
     train calibration test folds? near_duplicates?; run.disposition: run verdict reason
 device | person | references | data.validate: * rules notes warnings blocking changed?; risk.drill: noticed unnoticed tree;
     scenarios: passed failed skipped tree
 device | service | - | serving.anchored: origin note proof; serving.enrolled: origin site log_key service note
 device | developer release-manager | criteria registration references | criteria.register: criteria plan?
-device | developer | seal registration references | data.seal: files approvers root? terms?~=terms
+device | developer | seal registration references | data.seal: files approvers*=slug root?~=digest terms?~=terms
 device | person | evaluation references | evaluation: request cases aggregates baseline_dice look? criteria?
 device | release-manager | promotion | model.promote: model stage reason
 device | release-manager | registration references | policy.register: policy
@@ -822,24 +831,32 @@ device | person | signature | release.sign: version tag_manifest envelope
 device | independent-reviewer custodian | approval references | test-set.approve: grant
 device | none | - | test-set.open: request
 device | developer release-manager | request registration references | test-set.request: request
-device | log person | - | time.attested: kind size note token?
+device | log person | - | time.attested: kind=text size=1 note=text token?~=text
 any | root release-manager | - | entry.erased: entry reason; identity.reinstated: identity reason; identity.revoked: identity
     reason; roots.changed: roots*=identity threshold=1 envelopes log_key?~=log-key possession?
 any | log | - | identity.locked: identity attempts; identity.refused: identity key attempted; identity.unlock-failed: identity
     attempt
 any | person service | - | identity.rotated: identity=identity possession; identity.unlocked: identity
 any | root release-manager | enrolment | identity.enrolled: identity=identity actions? checked?
-any | root | - | log.created: device log_key=log-key roots*=identity threshold=1 serves? rules? checked?
-any | root release-manager | restored | log.restored: size=0 root=text abandoned*=text reason=short
+any | root | - | log.created: device log_key=log-key roots*=identity threshold=1 serves? rules?~=object checked?
+any | root release-manager | restored | log.restored: size=1 root=text abandoned*=text reason=short
 any | root release-manager | adoption | rules.adopted: number digest envelopes
-serving | service | - | inference: * decision foreground_fraction? conformal?; inference.refusals: * since until counts
+serving | service | - | inference: * decision foreground_fraction?~ conformal?; inference.refusals: * since until counts
 """
+USUAL = """int=cases missing findings openings across within groups files size train calibration test folds near_duplicates rules
+    notes warnings blocking changed members steps opset passed failed skipped gates; 0=run entry noticed unnoticed; 1=attempts
+    attempt look items number; number=temperature target_recall threshold final_loss foreground_fraction max_abs_difference
+    tolerance baseline_dice; digest=tree tag_manifest digest model; slug=dataset architecture version; bool=conformal;
+    short=remote rule verdict reason decision subject clause accept_identifiers identifiers; object=aggregates counts folders"""
+USUAL = [kind.split("=") for kind in USUAL.replace("\n    ", " ").split("; ")]
+USUAL = {name: kind for kind, names in USUAL for name in names.split()}
+"""The type of a field of a payload, where its row does not name one."""
 FIELDS, TABLES = {}, {2: {"format": "minivess-actions/1", "number": 2, "actions": {}}}
 for row in ACTIONS.replace("\n    ", " ").strip().split("\n"):
     where, allowed, checked, listed = row.split(" | ")
     for action, fields in (item.split(": ") for item in listed.split("; ")):
         FIELDS[action] = fields
-        FORMS.update(read_forms(action + ": " + fields.replace("* ", "")))
+        FORMS.update(read_forms(action + ": " + re.sub(r"^\* ", "", fields), USUAL))
         if allowed != "none":
             rule = {"by": allowed.split(), "checks": [] if checked == "-" else checked.split(), "log": where}
             TABLES[2]["actions"][action] = rule
@@ -1670,13 +1687,13 @@ class Release:
         return "%d lineage events, each of the run and outcome of its entry" % count
 
     def check_text(self):  # the signing text follows from the facts
-        said, found = self.files[TEXT].decode("utf-8").split("\n"), []
+        text, found = utf8(self.files[TEXT], TEXT), []
         for line in [*self.text_of_release(), *self.text_of_log(), ""]:
             shown = UNSHOWN.sub("?", line)
             found.append(shown if len(shown) <= 200 else shown[:197] + "...")
-        for number, pair in enumerate(itertools.zip_longest(said, found), start=1):
+        for number, pair in enumerate(itertools.zip_longest(text.split("\n"), found), start=1):
             need(pair[0] == pair[1], "%s:%d says %r, and by the release it is %r", TEXT, number, *pair)
-        said = functools.reduce(lambda text, pair: text.replace(*pair), SHOWN_AS, self.files[TEXT].decode("utf-8"))
+        said = functools.reduce(lambda text, pair: text.replace(*pair), SHOWN_AS, text)
         shown = '<pre class="text">%s</pre>' % said
         need(shown.encode("utf-8") in self.files[PAGE], PAGE + " does not show the signing text")
         return "the %d lines that were shown to the signers follow from the release" % (len(found) - 1)

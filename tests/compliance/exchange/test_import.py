@@ -24,6 +24,7 @@ def _import(
     mapping: str | None = None,
     taken: Collection[str] = (),
     known: Mapping[str, str] | None = None,
+    kind: str | None = "REQ",
 ) -> Imported:
     path = tmp_path / "list.csv"
     path.write_text(text, encoding="utf-8")
@@ -31,7 +32,7 @@ def _import(
     if mapping is not None:
         told = tmp_path / "mapping.yaml"
         told.write_text(mapping, encoding="utf-8")
-    return import_file(path, mapping=told, taken=taken, known_origins=known or {})
+    return import_file(path, mapping=told, taken=taken, known_origins=known or {}, kind=kind)
 
 
 def _said(imported: Imported, severity: str) -> list[str]:
@@ -45,7 +46,7 @@ def test_ids_are_new_and_never_those_that_are_taken(tmp_path: Path) -> None:
         ("REQ-003", "REQ-003"),
         ("REQ-009", "B"),
     ]
-    assert [item.fields.get("origin") for item in imported.items] == ["A", None, "B"]
+    assert [item.fields.get("origin") for item in imported.items] == ["A", "REQ-003", "B"]
 
 
 @pytest.mark.parametrize("taken", [["REQ-003"], ["REQ-03"], ["REQ-00003"]])
@@ -177,6 +178,7 @@ def test_the_mapping_that_is_shown_can_be_read(tmp_path: Path) -> None:
 def test_unknown_kinds_and_long_titles_are_taken_with_a_remark(tmp_path: Path) -> None:
     imported = _import(tmp_path, f"ID,Type,Title,Text\nA,Gizmo,{'word ' * 60},t\nB,Heading,Alarms,\n")
     assert _said(imported, "changed") == [
+        "spaces at the ends of 1 value(s) of `Title` are not taken",
         "the kind `Gizmo` is not known: taken as software requirement",
         "the title has 299 characters and is shortened to 200",
     ]
@@ -206,7 +208,7 @@ def test_fixed_values_are_understood_in_two_languages(tmp_path: Path) -> None:
 def test_nothing_tells_what_a_file_is(tmp_path: Path) -> None:
     path = tmp_path / "x.bin"
     path.write_bytes(b"hello")
-    with pytest.raises(UsageError, match="its kind is unknown"):
+    with pytest.raises(UsageError, match="its format is unknown"):
         import_file(path, mapping=None, taken=(), known_origins={})
     with pytest.raises(UsageError, match=r"without \.doorstop"):
         import_file(tmp_path, mapping=None, taken=(), known_origins={})

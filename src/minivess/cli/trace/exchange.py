@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +14,11 @@ from minivess.cli.trace.tree_options import source_option
 from minivess.foundation.implements import implements
 from minivess.workflows.trace.source_trees import source_of
 
+if TYPE_CHECKING:
+    from minivess.compliance.exchange.differences import ChangedField
+    from minivess.compliance.exchange.foreign_items import Place, Remark
+    from minivess.workflows.items.exchange import Import
+
 
 @click.command("import", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path, exists=True))
@@ -20,34 +27,115 @@ from minivess.workflows.trace.source_trees import source_of
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="YAML that states which column, attribute or type is what; without it common names count.",
 )
+@click.option(
+    "--kind",
+    metavar="PREFIX",
+    help="Kind of the rows whose kind nothing in the file states: UN, SYS, REQ, HAZ and so on.",
+)
 @click.option("--dry-run", is_flag=True, help="Name what would be written, and write nothing.")
 @source_option
 @json_option
-@click.pass_obj
-@implements("REQ-075")
+@click.pass_context
+@implements("REQ-075", "REQ-258", "REQ-259")
 def import_items(
-    project: Path, *, file: Path, mapping: Path | None, dry_run: bool, source: Path | None, as_json: bool
+    context: click.Context,
+    *,
+    file: Path,
+    mapping: Path | None,
+    kind: str | None,
+    dry_run: bool,
+    source: Path | None,
+    as_json: bool,
 ) -> None:
     """Take items of another tool from FILE.
 
-    ReqIF, CSV, XLSX, needs.json, StrictDoc, Doorstop, jamb, Markdown, RST or an FMEA. Each value that could not
-    be taken
-    is named in a line. Fields that an item lacks are left out of the written file and named: a person writes them.
+    ReqIF, CSV, XLSX, needs.json, StrictDoc, Doorstop, jamb, Markdown, RST or an FMEA. The kind of each row must be
+    stated: in the file, in the mapping file or by --kind. Each value that could not be taken, or was taken in another
+    form, is named in a line; --json has the whole values. Fields that an item lacks are left out of the written file
+    and named: a person writes them. When a file is imported again, new items are written, and changed and removed ones
+    are named and not written. Exit status 1: the file gave no item.
     """
     from minivess.workflows.items.exchange import import_items as take_items
 
-    found = take_items(source_of(project, source), file, mapping=mapping, dry_run=dry_run)
+    made = take_items(source_of(context.obj, source), file, mapping=mapping, kind=kind, dry_run=dry_run)
+    found, compared = made.found, made.differences
+    remarks = (*found.remarks, *compared.remarks)
     if as_json:
-        remarks = [{"severity": one.severity, "place": str(one.place), "message": one.message} for one in found.remarks]
-        emit_json({"new": [one.id for one in found.new], "known": [one.id for one in found.known], "remarks": remarks})
+        emit_json(_as_json(made, remarks))
     else:
-        for one in found.remarks:
-            click.echo(f"{one.severity}: {one}")
-    lost = sum(one.severity == "lost" for one in found.remarks)
+        for line in (*(f"{one.severity}: {one}" for one in remarks), *_lines(made)):
+            click.echo(line)
+    lost = sum(one.severity == "lost" for one in remarks)
     wrote = "would be written" if dry_run else "written"
+    items = len({one.id for one in compared.changed})
     say(
-        f"{len(found.new)} item(s) {wrote} to {', '.join(found.files) or 'no file'}; {lost} value(s) could not be taken"
+        f"{len(found.new)} item(s) {wrote} to {', '.join(found.files) or 'no file'}; {items} known item(s) changed and "
+        f"{len(compared.removed)} removed in the file, none of which is written; {lost} value(s) could not be taken"
     )
+    if not found.items:
+        say(f"{file.name} gave no item")
+        context.exit(1)
+
+
+def _lines(made: Import) -> list[str]:
+    """What is new, changed and removed, a line each."""
+    added = (
+        f"added: {one.place}: {one.id} `{one.fields.get('title', '')}` (there {one.origin})" for one in made.found.new
+    )
+    changed = (
+        f"changed: {one.here}: {one.id} `{one.field}`: {_shown(one.old)} → {_shown(one.new)} ({one.there})"
+        for one in made.differences.changed
+    )
+    removed = (
+        f"removed: {one.here}: {one.id} `{one.title}` (there {one.origin}) is not in {made.found.file} any more"
+        for one in made.differences.removed
+    )
+    return [*added, *changed, *removed]
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _as_json(made: Import, remarks: tuple[Remark, ...]) -> dict[str, Any]:
+    """All of it, with whole values."""
+    found = made.found
+    return {
+        "new": [one.id for one in found.new],
+        "known": [one.id for one in found.known],
+        "files": list(found.files),
+        "added": [
+            {"id": one.id, "title": one.fields.get("title"), "origin": one.origin, "place": _place(one.place)}
+            for one in found.new
+        ],
+        "changed": [_changed(one) for one in made.differences.changed],
+        "removed": [
+            {"id": one.id, "title": one.title, "origin": one.origin, "here": _place(one.here)}
+            for one in made.differences.removed
+        ],
+        "remarks": [_remark(one) for one in remarks],
+    }
+
+
+def _remark(one: Remark) -> dict[str, Any]:
+    return {
+        "severity": one.severity,
+        "place": str(one.place),
+        "at": _place(one.place),
+        "item": one.item,
+        "field": one.field,
+        "message": one.message,
+        "value": one.value,
+    }
+
+
+def _changed(one: ChangedField) -> dict[str, Any]:
+    places = {"here": _place(one.here), "there": _place(one.there)}
+    return {"id": one.id, "field": one.field, "old": one.old, "new": one.new, **places}
+
+
+def _place(place: Place) -> dict[str, Any]:
+    return {"file": place.file, "line": place.line, "within": place.within}
 
 
 @click.command("export", cls=Command)
@@ -63,8 +151,10 @@ def export(project: Path, file: Path, source: Path | None, as_json: bool) -> Non
     """
     from minivess.workflows.items.exchange import write_items
 
-    count = write_items(source_of(project, source), file)
-    emit(f"{count} item(s) written to {file}", {"items": count, "file": str(file)}, as_json=as_json)
+    count, remarks = write_items(source_of(project, source), file)
+    text = "\n".join([*(f"{one.severity}: {one}" for one in remarks), f"{count} item(s) written to {file}"])
+    told = [_remark(one) for one in remarks]
+    emit(text, {"items": count, "file": str(file), "remarks": told}, as_json=as_json)
 
 
 @click.command("results", cls=Command)

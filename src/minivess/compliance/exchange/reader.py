@@ -74,7 +74,10 @@ def read_foreign(path: Path, mapping: ForeignMapping) -> Foreign:
     if name is None:
         name = _by_content(data)
     if name is None:
-        raise UsageError(f"{path.name}: its kind is unknown", hint="say `format:` in a mapping file")
+        raise UsageError(
+            f"{path.name}: its format is unknown: neither its name nor its beginning tells it",
+            hint=f"state `format:` in a mapping file: {', '.join((*_BY_FORMAT, 'doorstop', 'jamb'))}",
+        )
     return _BY_FORMAT[name](data, path.name, mapping)
 
 
@@ -91,5 +94,4 @@ def _by_content(data: bytes) -> str | None:
         return "xlsx" if b"xl/" in data[-65536:] else "reqif"
     if head.startswith(b"{"):
         return "needs"
-    text = head.replace(b"\0", b"")
-    return "csv" if any(separator in text for separator in (b",", b";", b"\t")) else None
+    return None

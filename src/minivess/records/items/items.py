@@ -53,6 +53,8 @@ class Item(Record):
     rests_on: tuple[Slug, ...] = ()
     """Artefacts whose change makes all links to this item suspect: `data-set`, `label-protocol`, `weights`,
     `threshold`, `policy`, `configuration`."""
+    origin: Annotated[ShortText | None, Field(exclude_if=lambda origin: origin is None)] = None
+    """The id that it had where it was imported from."""
     source: Source
 
 
@@ -110,7 +112,7 @@ class Requirement(Item):
     allocated_to: Annotated[tuple[ItemId, ...], Link("SI", "SU")] = ()
     """Where in the architecture it is met (5.3.1)."""
     origin: ShortText | None = None
-    """The id it had where it was imported from."""
+    """The id that it had where it was imported from."""
 
 
 class SoftwareItem(Item):

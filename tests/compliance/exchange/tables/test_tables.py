@@ -104,7 +104,7 @@ def test_zero_bytes_and_control_characters_are_removed_with_a_remark() -> None:
 def test_a_cell_of_three_megabytes_is_read_and_named_as_too_long(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f'ID,Title,Text\nR1,Long,"{"word " * 600_000}"\nR2,Short,Text\n', encoding="utf-8")
-    imported = import_file(path, mapping=None, taken=(), known_origins={})
+    imported = import_file(path, mapping=None, taken=(), known_origins={}, kind="REQ")
     lost = next(remark for remark in imported.remarks if remark.field == "statement" and remark.severity == "lost")
     assert len(lost.value) > 2_900_000
     assert len(str(lost)) < 500

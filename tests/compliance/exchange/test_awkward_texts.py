@@ -44,7 +44,7 @@ def _csv(texts: Sequence[str], separator: str = ",") -> bytes:
     return stream.getvalue().encode("utf-8-sig")
 
 
-def _sheet(cells: str, shared: str = "") -> bytes:
+def workbook_of(cells: str, shared: str = "") -> bytes:
     """A workbook as Excel writes one: one sheet, and the texts that its cells share."""
     main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -88,7 +88,7 @@ def _xlsx(texts: Sequence[str]) -> bytes:
         + "</row>"
         for at in range(len(rows))
     )
-    return _sheet(cells, "".join(map(stored, flat)))
+    return workbook_of(cells, "".join(map(stored, flat)))
 
 
 def _reqif(texts: Sequence[str], value: Callable[[str], str]) -> bytes:

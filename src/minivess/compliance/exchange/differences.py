@@ -85,6 +85,7 @@ def differences(imported: Imported, existing: Mapping[str, Item]) -> Differences
     return Differences(tuple(changed), tuple(_removed(imported, existing)), tuple(remarks))
 
 
+@implements("RC-116")
 def _changed(item: ImportedItem, before: Item) -> Iterator[ChangedField]:
     links = link_fields(type(before))
     old = before.model_dump(mode="json")
@@ -100,7 +101,8 @@ def _emptied(item: ImportedItem, before: Item) -> Iterator[Remark]:
         fields: Iterable[str] = links if name == "links" else (name,)
         for one in fields:
             value = getattr(before, one, None)
-            if value and one not in item.fields:
+            filled = one in item.fields and (one in item.stated or _same(value, item.fields[one], ordered=True))
+            if value and not filled:
                 message = f"`{one}` has no value in the file, and has one in {_place(before)}: {value}"
                 yield Remark("note", item.place, message, item=item.id, field=one, value=str(value))
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from minivess.compliance.exchange.foreign_items import ForeignItem, Place, Remark, lost, short
 from minivess.compliance.exchange.mapping import CONTROL_KIND, ForeignMapping
 from minivess.compliance.exchange.words import our_word
+from minivess.foundation.implements import implements
 from minivess.records.items.items import Item
 from minivess.records.items.kinds import Kind, link_fields
 
@@ -67,6 +68,7 @@ def _pairs(written: str, taken: Any) -> Iterator[tuple[str, str]]:
         yield written, str(taken)
 
 
+@implements("REQ-260")
 def fields_of(
     item: ForeignItem, kind: Kind, mapping: ForeignMapping, remarks: list[Remark], conversions: Conversions
 ) -> dict[str, Any]:

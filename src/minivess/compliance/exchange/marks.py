@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
+from minivess.foundation.implements import implements
+
 
 class Mark(StrEnum):
     """What a run of characters is beyond its characters; its words for a remark."""
@@ -40,6 +42,7 @@ def marks_of_style(style: str) -> Iterator[Mark]:
         yield from (mark for mark, pattern in _STYLES.items() if pattern.search(style))
 
 
+@implements("REQ-255", "RC-114")
 def marked(text: str, mark: Mark, changes: dict[str, None]) -> str:
     """A text with its mark, in plain text; spaces at its ends stay outside.
 

@@ -16,6 +16,7 @@ from minivess.compliance.exchange.tables.text_tables import read_text_tables
 from minivess.compliance.exchange.tables.workbook import read_workbook
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.files import read_limited
+from minivess.foundation.implements import implements
 
 _Read = Callable[[bytes, str, ForeignMapping], Foreign]
 
@@ -49,6 +50,7 @@ _BY_SUFFIX = {
 }
 
 
+@implements("REQ-259")
 def read_foreign(path: Path, mapping: ForeignMapping) -> Foreign:
     """Read a file of another tool.
 

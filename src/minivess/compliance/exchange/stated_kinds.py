@@ -64,7 +64,7 @@ class StatedKinds:
             self._beginnings[by_id] += 1
         return found
 
-    @implements("REQ-256")
+    @implements("REQ-256", "RC-115")
     def check(self, file: str) -> None:
         """Refuse the file where the kind of a row is stated nowhere.
 

@@ -41,6 +41,7 @@ from minivess.compliance.exchange.mapping import (
     assign,
 )
 from minivess.compliance.exchange.vocabulary import names_of, plain
+from minivess.foundation.implements import implements
 
 _BEFORE = re.compile(r"^(?:residual|new|revised|rest|neue?)\s+|\s+(?:2|after|nachher|new|neu|residual)$")
 _RATED = frozenset({"severity", "occurrence", "p1", "p2", "detection", "rpn"})
@@ -61,6 +62,7 @@ def is_fmea(names: Iterable[str], mapping: ForeignMapping) -> bool:
     return "failure_mode" in found and bool(found & {"cause", "effect", "rpn"}) and bool(found & {"severity", "rpn"})
 
 
+@implements("REQ-257")
 def fmea_rows(rows: Iterable[Row], mapping: ForeignMapping, remarks: list[Remark]) -> list[ForeignItem]:
     """The items of an FMEA, equal texts of one hazard once.
 
@@ -210,7 +212,7 @@ class _Table:
         """
         if not text:
             return ""
-        name = f"{kind} {_digest(f'{text}\0{within}' if within else text)}"
+        name = f"{kind} {_digest(_within(text, within))}"
         known = self.items.get(name)
         links = _links(leads or {})
         if known is None:
@@ -252,6 +254,12 @@ class _Table:
 
 def _links(named: Mapping[str, list[str]]) -> tuple[ForeignLink, ...]:
     return tuple(ForeignLink(name, target) for name, targets in named.items() for target in targets if target)
+
+
+@implements("RC-117")
+def _within(text: str, hazard: str) -> str:
+    """A text together with the hazard it belongs to, so that another one with the same text is another item."""
+    return f"{text}\0{hazard}" if hazard else text
 
 
 def _digest(text: str) -> str:

@@ -208,7 +208,7 @@ def test_fixed_values_are_understood_in_two_languages(tmp_path: Path) -> None:
 def test_nothing_tells_what_a_file_is(tmp_path: Path) -> None:
     path = tmp_path / "x.bin"
     path.write_bytes(b"hello")
-    with pytest.raises(UsageError, match="its format is unknown"):
+    with pytest.raises(UsageError, match="its format is not known"):
         import_file(path, mapping=None, taken=(), known_origins={})
     with pytest.raises(UsageError, match=r"without \.doorstop"):
         import_file(tmp_path, mapping=None, taken=(), known_origins={})

@@ -50,7 +50,7 @@ class Desk:
 
     def read(self, *more: str) -> None:
         """Import the file."""
-        self.told.append(json.loads(self.run("import", str(self.file), "--json", *more).stdout))
+        self.told.append(json.loads(self.run("import", str(self.file), "--kind", "REQ", "--json", *more).stdout))
 
 
 @pytest.fixture

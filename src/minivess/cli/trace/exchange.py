@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from minivess.cli.groups import Command
-from minivess.cli.rendering import emit, emit_json, json_option, say
+from minivess.cli.rendering import emit, json_option, say
 from minivess.cli.trace.tree_options import source_option
 from minivess.foundation.implements import implements
 from minivess.workflows.trace.source_trees import source_of
-
-if TYPE_CHECKING:
-    from minivess.compliance.exchange.differences import ChangedField
-    from minivess.compliance.exchange.foreign_items import Place, Remark
-    from minivess.workflows.items.exchange import Import
 
 
 @click.command("import", cls=Command)
@@ -56,86 +49,14 @@ def import_items(
     are named and not written. Exit status 1: the file gave no item.
     """
     from minivess.workflows.items.exchange import import_items as take_items
+    from minivess.workflows.items.import_report import json_of, lines_of, summary_of
 
     made = take_items(source_of(context.obj, source), file, mapping=mapping, kind=kind, dry_run=dry_run)
-    found, compared = made.found, made.differences
-    remarks = (*found.remarks, *compared.remarks)
-    if as_json:
-        emit_json(_as_json(made, remarks))
-    else:
-        for line in (*(f"{one.severity}: {one}" for one in remarks), *_lines(made)):
-            click.echo(line)
-    lost = sum(one.severity == "lost" for one in remarks)
-    wrote = "would be written" if dry_run else "written"
-    items = len({one.id for one in compared.changed})
-    say(
-        f"{len(found.new)} item(s) {wrote} to {', '.join(found.files) or 'no file'}; {items} known item(s) changed and "
-        f"{len(compared.removed)} removed in the file, none of which is written; {lost} value(s) could not be taken"
-    )
-    if not found.items:
+    emit("\n".join(lines_of(made)) or "nothing to report", json_of(made), as_json=as_json)
+    say(summary_of(made, dry_run=dry_run))
+    if not made.found.items:
         say(f"{file.name} gave no item")
         context.exit(1)
-
-
-def _lines(made: Import) -> list[str]:
-    """What is new, changed and removed, a line each."""
-    added = (
-        f"added: {one.place}: {one.id} `{one.fields.get('title', '')}` (there {one.origin})" for one in made.found.new
-    )
-    changed = (
-        f"changed: {one.here}: {one.id} `{one.field}`: {_shown(one.old)} → {_shown(one.new)} ({one.there})"
-        for one in made.differences.changed
-    )
-    removed = (
-        f"removed: {one.here}: {one.id} `{one.title}` (there {one.origin}) is not in {made.found.file} any more"
-        for one in made.differences.removed
-    )
-    return [*added, *changed, *removed]
-
-
-def _shown(value: object) -> str:
-    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def _as_json(made: Import, remarks: tuple[Remark, ...]) -> dict[str, Any]:
-    """All of it, with whole values."""
-    found = made.found
-    return {
-        "new": [one.id for one in found.new],
-        "known": [one.id for one in found.known],
-        "files": list(found.files),
-        "added": [
-            {"id": one.id, "title": one.fields.get("title"), "origin": one.origin, "place": _place(one.place)}
-            for one in found.new
-        ],
-        "changed": [_changed(one) for one in made.differences.changed],
-        "removed": [
-            {"id": one.id, "title": one.title, "origin": one.origin, "here": _place(one.here)}
-            for one in made.differences.removed
-        ],
-        "remarks": [_remark(one) for one in remarks],
-    }
-
-
-def _remark(one: Remark) -> dict[str, Any]:
-    return {
-        "severity": one.severity,
-        "place": str(one.place),
-        "at": _place(one.place),
-        "item": one.item,
-        "field": one.field,
-        "message": one.message,
-        "value": one.value,
-    }
-
-
-def _changed(one: ChangedField) -> dict[str, Any]:
-    places = {"here": _place(one.here), "there": _place(one.there)}
-    return {"id": one.id, "field": one.field, "old": one.old, "new": one.new, **places}
-
-
-def _place(place: Place) -> dict[str, Any]:
-    return {"file": place.file, "line": place.line, "within": place.within}
 
 
 @click.command("export", cls=Command)
@@ -150,10 +71,11 @@ def export(project: Path, file: Path, source: Path | None, as_json: bool) -> Non
     Formats: .csv, .tsv, .xlsx, .reqif, .json (needs.json) and .md.
     """
     from minivess.workflows.items.exchange import write_items
+    from minivess.workflows.items.import_report import remark_of
 
     count, remarks = write_items(source_of(project, source), file)
     text = "\n".join([*(f"{one.severity}: {one}" for one in remarks), f"{count} item(s) written to {file}"])
-    told = [_remark(one) for one in remarks]
+    told = [remark_of(one) for one in remarks]
     emit(text, {"items": count, "file": str(file), "remarks": told}, as_json=as_json)
 
 

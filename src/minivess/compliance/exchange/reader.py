@@ -77,7 +77,7 @@ def read_foreign(path: Path, mapping: ForeignMapping) -> Foreign:
         name = _by_content(data)
     if name is None:
         raise UsageError(
-            f"{path.name}: its format is unknown: neither its name nor its beginning tells it",
+            f"{path.name}: its format is not known from its name or its beginning",
             hint=f"state `format:` in a mapping file: {', '.join((*_BY_FORMAT, 'doorstop', 'jamb'))}",
         )
     return _BY_FORMAT[name](data, path.name, mapping)

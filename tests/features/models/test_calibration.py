@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.foundation.errors import RefusedError
-from minivess.ml.calibrators.temperature import negative_log_likelihood
+from minivess.foundation.errors import InputError, RefusedError
+from minivess.ml.calibrators.temperature import fit_temperature, negative_log_likelihood
 from minivess.ml.inference.predictor import PatchPredictor, to_probability
 from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
 from minivess.ml.uncertainty.conformal import ConformalThreshold, conformal_threshold
+from minivess.ml.uncertainty.voxel_samples import VoxelSample, draw_voxels
 from minivess.records.data.split import SplitManifest
 from minivess.records.models.model import CalibrationRecord
 from minivess.records.models.segresnet import SegResNetSpec
@@ -167,3 +169,53 @@ def no_threshold(outcome: ConformalThreshold) -> None:
 def note_says(outcome: ConformalThreshold, reason: str) -> None:
     assert "no guarantee" in outcome.note
     assert reason in outcome.note
+
+
+@given(
+    parsers.parse("2 calibration cases of 400,000 voxels, each with {count:d} foreground voxels"),
+    target_fixture="voxels",
+)
+def cases_of_few_voxels(count: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    labels = np.arange(400_000) < count
+    return [
+        ((3.6 * labels - 1.8 + np.random.default_rng(seed).normal(0, 0.9, labels.size)).astype(np.float32), labels)
+        for seed in range(2)
+    ]
+
+
+@when("a temperature is fitted on a weighted sample of 4,000 voxels a case", target_fixture="temperature")
+def fit_on_samples(voxels: list[tuple[NDArray[Any], NDArray[Any]]]) -> float:
+    drawn = [draw_voxels(np.random.default_rng(seed), *case, 4000) for seed, case in enumerate(voxels)]
+    sample = VoxelSample.joined(drawn)
+    return fit_temperature(sample.logits, sample.labels, sample.weights)
+
+
+@then("it is within 1 % of the temperature that is fitted on all voxels")
+def agrees(voxels: list[tuple[NDArray[Any], NDArray[Any]]], temperature: float) -> None:
+    logits, labels = (np.concatenate(parts) for parts in zip(*voxels, strict=True))
+    assert temperature == pytest.approx(fit_temperature(logits, labels), rel=0.01)
+
+
+@given(parsers.parse("calibration logits that {fault}"), target_fixture="faulty")
+def faulty_logits(fault: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(-1, 2.5, 1000)
+    labels = rng.random(1000) < to_probability(logits.astype(np.float32))
+    return {
+        "have no foreground": (logits, np.zeros(1000)),
+        "separate the classes": (np.where(labels, 3.0, -3.0), labels),
+        "fall with the labels": (np.where(labels, -3.0, 3.0), labels),
+        "are a thousand times too small": (logits / 1000, labels),
+    }[fault]
+
+
+@when("a temperature is fitted", target_fixture="reason")
+def fit_on_faulty(faulty: tuple[NDArray[Any], NDArray[Any]]) -> str:
+    with pytest.raises(InputError) as caught:
+        fit_temperature(*faulty)
+    return caught.value.message
+
+
+@then(parsers.parse('it is refused and the message says "{expected}"'))
+def refused_for(reason: str, expected: str) -> None:
+    assert expected in reason

@@ -117,7 +117,9 @@ class Conventions(Record):
     both_empty: ShortText = "dice, clDice and NSD are 1; HD95 is 0"
     one_empty: ShortText = "dice, clDice and NSD are 0; HD95 is undefined and listed as such"
     border: ShortText = "foreground with background among its six face neighbours; outside the volume is background"
-    skeleton: ShortText = "scikit-image skeletonize, Lee's method"
+    skeleton: ShortText = (
+        "scikit-image skeletonize, Lee's method; a component that it removes is thinned one simple voxel at a time"
+    )
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     bootstrap_unit: ShortText = BOOTSTRAP_UNIT
 

@@ -52,7 +52,8 @@ def _calibrate(ensemble: PatchPredictor, cases: list[CalibrationCase]) -> Calibr
     split = SplitManifest(
         dataset=DIGEST, seed=0, train=("t",), calibration=tuple(f"c{i}" for i in range(12)), test=("x0",), root=DIGEST
     )
-    return calibrate(ensemble, cases, split=split, target_recall=0.8, confidence=0.9, seed=0)
+    groups = {name: name for name in split.calibration}
+    return calibrate(ensemble, cases, split=split, groups=groups, target_recall=0.8, confidence=0.9, seed=0)
 
 
 @when(parsers.parse("it is calibrated on {count:d} calibration cases"), target_fixture="record")
@@ -117,9 +118,14 @@ def many_draws() -> list[tuple[Volumes, Volumes]]:
     return [_volumes(seed, 20) for seed in range(8)]
 
 
+def _each(cases: tuple[Volumes, Volumes]) -> list[str]:
+    """Each case is a group of its own."""
+    return [f"g{number}" for number in range(len(cases[0]))]
+
+
 @when("a threshold for recall 0.9 is derived from each draw", target_fixture="thresholds")
 def derive_each(draws: list[tuple[Volumes, Volumes]]) -> list[ConformalThreshold]:
-    return [conformal_threshold(*draw, target_recall=0.9, confidence=0.9) for draw in draws]
+    return [conformal_threshold(*draw, groups=_each(draw), target_recall=0.9, confidence=0.9) for draw in draws]
 
 
 def _mean_recall(thresholds: list[float]) -> float:
@@ -154,7 +160,7 @@ def some_cases(count: str, kind: str) -> tuple[Volumes, Volumes]:
 
 @when("a threshold for recall 0.9 is derived", target_fixture="outcome")
 def derive(cases: tuple[Volumes, Volumes]) -> ConformalThreshold:
-    return conformal_threshold(*cases, target_recall=0.9, confidence=0.9)
+    return conformal_threshold(*cases, groups=_each(cases), target_recall=0.9, confidence=0.9)
 
 
 @then("there is no threshold")

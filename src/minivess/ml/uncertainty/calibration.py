@@ -5,7 +5,8 @@ Cases stream through: of each, only a seeded sample of voxels and the thinned fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,18 +24,19 @@ from minivess.records.models.model import CalibrationRecord
 from minivess.records.sinks import Progress
 
 VOXELS = 100_000
-"""Voxels sampled of each case, and again of each case's border band."""
+"""Voxels sampled of each group of cases, and again of their border bands."""
 
 CalibrationCase = tuple[str, NDArray[Any], NDArray[Any]]
 """Id, raw image (z, y, x) and mask (z, y, x, 0 or 1) of one case."""
 
 
-@implements("REQ-019", "REQ-020", "RC-01", "RC-09")
+@implements("REQ-019", "REQ-020", "REQ-242", "REQ-243", "RC-01", "RC-09")
 def calibrate(
     predictor: PatchPredictor,
     cases: Iterable[CalibrationCase],
     *,
     split: SplitManifest,
+    groups: Mapping[str, str],
     target_recall: float,
     confidence: float,
     seed: int,
@@ -44,12 +46,14 @@ def calibrate(
     """Fit temperature and conformal threshold on cases of the calibration part, and on no others.
 
     The conformal threshold is on **calibrated** probabilities. Reliability before and after is measured on the very
-    voxels the temperature was fitted on; the evaluation measures it again on the test part.
+    voxels the temperature was fitted on; the evaluation measures it again on the test part. Each independent group weighs the
+    same: the voxels that are drawn of a group are shared among its cases. A case with fewer voxels than its share weighs less.
 
     Args:
         predictor: the uncalibrated ensemble.
         cases: the calibration cases; each is looked at once and then let go.
         split: says which cases are the calibration part.
+        groups: the independent group of each case of the calibration part (`records.data.groups.groups_of`).
         target_recall: recall the conformal threshold must reach, in (0, 1).
         confidence: confidence of the stronger conformal statement, in (0, 1).
         seed: draws the voxels that are kept.
@@ -58,10 +62,14 @@ def calibrate(
 
     Raises:
         RefusedError: a case is not in the calibration part; nothing is fitted then.
-        UsageError: there are no cases, a case comes twice, or there is no such calibrator.
+        UsageError: there are no cases, a case comes twice or has no group, or there is no such calibrator.
         InputError: image and mask differ in shape, or the masks hold no foreground.
     """
     chosen = choose(CALIBRATORS, calibrator, what="calibrator")
+    alone = [name for name in split.calibration if name not in groups]
+    if alone:
+        raise UsageError(f"case {alone[0]!r} has no group", hint="give the groups of the split")
+    sizes = Counter(groups[name] for name in split.calibration)
     seen: list[str] = []
     inside: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = []
     band: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = []
@@ -79,9 +87,10 @@ def calibrate(
         rng = np.random.default_rng([seed, len(seen)])
         seen.append(identifier)
         logit, mask = predictor.logit(image), np.asarray(label) > 0
-        inside.append(_sample(rng, logit.ravel(), mask.ravel()))
+        share = max(1, VOXELS // sizes[groups[identifier]])
+        inside.append(_sample(rng, logit.ravel(), mask.ravel(), share))
         near = border_band(mask)
-        band.append(_sample(rng, logit[near], mask[near]))
+        band.append(_sample(rng, logit[near], mask[near], share))
         foreground.append(foreground_scores(logit, mask))
         if progress is not None:
             progress("calibrating", len(seen), len(split.calibration))
@@ -96,6 +105,7 @@ def calibrate(
             None if case is None else _probabilities(chosen.apply(case.astype(np.float32), temperature))
             for case in foreground
         ],
+        [groups[name] for name in seen],
         target_recall=target_recall,
         confidence=confidence,
     )
@@ -111,6 +121,7 @@ def calibrate(
         cases=tuple(seen),
         method=f"{calibrator}; {conformal.method}",
         note=conformal.note,
+        groups={name: groups[name] for name in sorted(seen)},
     )
 
 
@@ -120,10 +131,10 @@ def _probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _sample(
-    rng: np.random.Generator, logits: NDArray[np.float32], labels: NDArray[np.bool_]
+    rng: np.random.Generator, logits: NDArray[np.float32], labels: NDArray[np.bool_], voxels: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """At most `VOXELS` voxels, drawn without replacement."""
-    if logits.size <= VOXELS:
+    """At most so many voxels, drawn without replacement."""
+    if logits.size <= voxels:
         return logits, labels
-    kept = rng.choice(logits.size, VOXELS, replace=False, shuffle=False)
+    kept = rng.choice(logits.size, voxels, replace=False, shuffle=False)
     return logits[kept], labels[kept]

@@ -36,3 +36,17 @@ Feature: Calibrated probabilities and a threshold that controls recall
       | 9     | whose vessels are faint by chance      | n too small       |
       | 20    | without foreground                     | n too small       |
       | 20    | whose vessels get probability 0        | no threshold      |
+
+  @REQ-243 @RC-106
+  Scenario Outline: A guarantee counts calibration animals
+    Given <cases> calibration cases of each of <animals> animals
+    When a recall of 0.9 is asked for
+    Then a guarantee is "<given>"
+    And the note names <animals> calibration groups
+
+    Examples:
+      | animals | cases | given |
+      | 1       | 12    | no    |
+      | 3       | 4     | no    |
+      | 12      | 1     | yes   |
+      | 12      | 3     | yes   |

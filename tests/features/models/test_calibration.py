@@ -12,7 +12,7 @@ from minivess.foundation.errors import RefusedError
 from minivess.ml.calibrators.temperature import negative_log_likelihood
 from minivess.ml.inference.predictor import PatchPredictor, to_probability
 from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
-from minivess.ml.uncertainty.conformal import ConformalThreshold, conformal_threshold
+from minivess.ml.uncertainty.conformal import ConformalThreshold, conformal_threshold, threshold_from_scores
 from minivess.records.data.split import SplitManifest
 from minivess.records.models.model import CalibrationRecord
 from minivess.records.models.segresnet import SegResNetSpec
@@ -173,3 +173,29 @@ def no_threshold(outcome: ConformalThreshold) -> None:
 def note_says(outcome: ConformalThreshold, reason: str) -> None:
     assert "no guarantee" in outcome.note
     assert reason in outcome.note
+
+
+@given(parsers.parse("{cases:d} calibration cases of each of {animals:d} animals"), target_fixture="stacks")
+def stacks_of(cases: int, animals: int) -> tuple[list[NDArray[np.float64]], list[str]]:
+    generator = np.random.default_rng(1)
+    middles = [generator.normal(0.75, 0.05) for _ in range(animals)]
+    scores = [np.sort(np.clip(generator.normal(middle, 0.05, 100), 0, 1)) for middle in middles for _ in range(cases)]
+    return scores, [f"a{animal}" for animal in range(animals) for _ in range(cases)]
+
+
+@when("a recall of 0.9 is asked for", target_fixture="outcome")
+def asked_for(stacks: tuple[list[NDArray[np.float64]], list[str]]) -> ConformalThreshold:
+    return threshold_from_scores(*stacks, target_recall=0.9, confidence=0.9)
+
+
+@then(parsers.parse('a guarantee is "{given_}"'))
+def is_given(outcome: ConformalThreshold, given_: str) -> None:
+    assert (outcome.threshold is not None) == (given_ == "yes")
+    assert ("no guarantee: n too small" in outcome.note) == (given_ == "no")
+
+
+@then(parsers.parse("the note names {animals:d} calibration groups"))
+def names_groups(
+    outcome: ConformalThreshold, animals: int, stacks: tuple[list[NDArray[np.float64]], list[str]]
+) -> None:
+    assert f"{animals} calibration group{'' if animals == 1 else 's'} ({len(stacks[0])} cases)" in outcome.note

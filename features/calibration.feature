@@ -61,3 +61,17 @@ Feature: Calibrated probabilities and a threshold that controls recall
       | separate the classes           | they separate the classes perfectly                       |
       | fall with the labels           | they are not higher in the foreground than in the background |
       | are a thousand times too small | they are more than 20 times too small                     |
+
+  @REQ-243 @RC-106
+  Scenario Outline: A guarantee counts calibration animals
+    Given <cases> calibration cases of each of <animals> animals
+    When a recall of 0.9 is asked for
+    Then a guarantee is "<given>"
+    And the note names <animals> calibration groups
+
+    Examples:
+      | animals | cases | given |
+      | 1       | 12    | no    |
+      | 3       | 4     | no    |
+      | 12      | 1     | yes   |
+      | 12      | 3     | yes   |

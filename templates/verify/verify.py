@@ -488,6 +488,7 @@ TYPES = {
     "commit": r"[0-9a-f]{40,64}", "dvc": r"md5:[0-9a-f]{32}(\.dir)?", "uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "action": r"(?=.{1,64}\Z)[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*", "outcome": "started|completed|failed|refused",
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
+    "statistics": "mean of (case|group)s",
     **{name: "minivess-" + name for name in ("attested/1", "entry/2", "trust/2", "evaluation/2")},
 }
 # fmt: on
@@ -513,7 +514,7 @@ trust 1: log_key=log-key people=list witnesses?~=quorum former_log_keys?~*=old-k
 roots: threshold=1 keys*=holder; holder: id=text key=key; former: log=text below=1; old-key: key=log-key below=1
 rules: rules?*=rule signers?*=signer; rule: role=text meaning=text; signer: id=text key=key name=text roles*=text
 policy: policy=signatures gates=list; signatures: name=text rules*=rule; quorum: quorum=1 witnesses=list
-terms: split=digest looks=1 level=number groups=digest unit=short lowered?*=lowered
+terms: split=digest looks=1 level=number groups=digest unit=short lowered?*=lowered statistics?=statistics
 lowered: rule=slug usual=severity severity=severity
 identity: id=slug name=short kind=text roles*=text signing_key=key encryption_key?~=key demo?=bool
 chain: ingest=ref validation=ref split=ref seal=ref runs*=run ensemble=ref calibration=ref export=ref criteria=ref policy=ref
@@ -527,7 +528,8 @@ case: case=short subject=short group=short counts=measures baseline=overlap conf
 measures: dice=overlap cldice?=inside nsd?=within hd95_um?=distance; overlap: tp=0 fp=0 fn=0; recall: tp=0 fn=0
 inside: predicted_inside=0 predicted=0 reference_inside=0 reference=0; distance: value~=number
 within: predicted_within=0 predicted=0 reference_within=0 reference=0
-interval: mean=number lower~=number upper~=number n=0 level=number
+interval: mean=number lower~=number upper~=number n=0 level=number method?=text groups?=1 coverage?=number beside?=limits
+limits: method=text lower=number upper=number coverage?=number
 record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=case
     aggregates=object baseline=interval conformal_recall~=interval ece=number band_ece=number best=short worst=short look=1
     looks~=1
@@ -976,6 +978,10 @@ def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of w
     yield from (("measures, " + name, "equal", True) for name in plan["measures"])
     yield from ((name, "equal", [plan[name]]) for name in PLAN_SAME)
     yield from ((name, "equal", [told[name]]) for name in CONVENTIONS_SAME)
+    yield from (
+        ("failure_dice", "at_least", told.get("failure_dice")),
+        ("statistics", "equal", [told.get("statistics")]),
+    )
     for one in plan["criteria"]:
         what = one["measure"] + ", " + one.get("statistic", "mean")
         yield from ((what, side, one.get(side)) for side in ("at_least", "at_most"))
@@ -1211,10 +1217,18 @@ class Standing:
 
     def check_plan(self, plan):  # it has every field, fits the terms of the seal, and is not laxer than that of a look
         need(set(plan) >= PLAN_FIELDS and set(plan["conventions"]) >= CONVENTIONS, "leaves fields of a plan out")
+        told, by_group = (
+            plan["conventions"],
+            (plan["conventions"].get("statistics"), plan["conventions"]["bootstrap_unit"]),
+        )
+        fits = by_group == ("mean of groups", "group") or not {"statistics", "failure_dice"} & set(told)
+        need(fits and 0 < told.get("failure_dice", 1) <= 1, "counts something else than groups")
         terms = self.seal[3] if self.seal else None
         if terms:
             need(plan["looks"]["total"] <= terms["looks"], "allows more looks than the seal")
             need(plan["conventions"]["bootstrap_unit"] == terms["unit"], "resamples another unit than the seal")
+            same = told.get("statistics", "mean of cases") == terms.get("statistics", "mean of cases")
+            need(same, "has other statistics than the seal")
         self.check_laxer("plan", plan)
 
     def check_laxer(self, kind, new):  # a plan or policy is not laxer than that of a look at the test data in force
@@ -1402,8 +1416,103 @@ def check_case(case):  # the counts of one case do not contradict one another
     need(near, "case %s has more voxels along the border than in the volume", name)
 
 
-def interval(pairs, resamples, seed, level):
-    """The mean of values with its percentile interval, resampled by unit; None without a value. Pairs: unit, value."""
+DIGITS = decimal.Context(prec=50, rounding=decimal.ROUND_HALF_EVEN)
+
+
+def crossing(below, high):  # where a condition changes from true to false between 0 and `high`
+    low = decimal.Decimal(0)
+    for _ in range(70):
+        middle = (low + high) / 2
+        low, high = (middle, high) if below(middle) else (low, middle)
+    return float(high)
+
+
+def arctangent(x):  # by its series, after the angle was halved ten times
+    for _ in range(10):
+        x /= 1 + (1 + x * x).sqrt()
+    return 1024 * sum((-1) ** k * x ** (2 * k + 1) / (2 * k + 1) for k in range(12))
+
+
+def within(t, freedom):  # P(|T| <= t) of Student's T (Abramowitz and Stegun 26.7.3 and 26.7.4)
+    cosine = freedom / (freedom + t * t)
+    term = total = decimal.Decimal(1)
+    for k in range(1 + freedom % 2, freedom - 1, 2):
+        term *= cosine * k / (k + 1)
+        total += term
+    total *= (1 - cosine).sqrt()
+    if freedom % 2 == 0:
+        return total
+    angle = arctangent(t / decimal.Decimal(freedom).sqrt())
+    return (angle + (total * cosine.sqrt() if freedom > 1 else 0)) / (2 * arctangent(decimal.Decimal(1)))
+
+
+@functools.lru_cache(None)
+def student(level, freedom):  # the t with P(|T| <= t) = level
+    with decimal.localcontext(DIGITS):
+        high = decimal.Decimal(1)
+        while within(high, freedom) < decimal.Decimal(level):
+            high *= 2
+        return crossing(lambda t: within(t, freedom) < decimal.Decimal(level), high)
+
+
+@functools.lru_cache(None)
+def largest_share(failed, number, level):  # the exact upper bound of a share (Clopper and Pearson 1934), one-sided
+    def likely(share):
+        term = total = (1 - share) ** number
+        for k in range(failed):
+            term *= (number - k) * share / ((k + 1) * (1 - share))
+            total += term
+        return total > 1 - decimal.Decimal(level)
+
+    with decimal.localcontext(DIGITS):
+        return 1.0 if failed == number else crossing(likely, decimal.Decimal(1))
+
+
+def ranks(number, level):  # of the limits among so many sorted means
+    return math.floor((1 - level) / 2 * (number - 1)), math.ceil((1 + level) / 2 * (number - 1))
+
+
+def error_of_mean(means, middle):  # the standard error
+    squares = math.fsum((one - middle) * (one - middle) for one in means)
+    return math.sqrt(squares / (len(means) * (len(means) - 1)))
+
+
+RANGES = {"dice_over_baseline": (-1.0, 1.0), "hd95_um": (0.0, math.inf)}
+"""Smallest and largest value of what is not in 0..1."""
+
+
+def over_groups(found, means, resamples, draw, name):
+    """An interval over group means: Student's t below 20 groups, else percentile, each with its simulated coverage."""
+    count, mean, level, inner = len(means), found["mean"], found["level"], 119
+    names = ["student-t", "percentile"][:: 1 if count < 20 else -1]
+    found.update(method=names[0], groups=count)
+    if count == 1:
+        return found
+    times, (low, high), hits = student(level, count - 1), ranks(inner, level), dict.fromkeys(names, 0)
+    half, (least, most) = times * error_of_mean(means, mean), RANGES.get(name, (0.0, 1.0))
+    samples = max(1, min(400, resamples // 5, 40_000 // count)) if count > 3 else 0
+    limits = {"student-t": (max(least, mean - half), min(most, mean + half))}
+    limits["percentile"] = (found["lower"], found["upper"])
+    for _ in range(samples):
+        sample = [means[int(draw() * count)] for _ in means]
+        middle = math.fsum(sample) / count
+        hits["student-t"] += abs(middle - mean) <= times * error_of_mean(sample, middle)
+        below, above = low + 1, inner - high  # so many resampled means must be at most, and at least, the mean
+        for _ in range(inner):
+            one = math.fsum([sample[int(draw() * count)] for _ in means]) / count
+            below, above = below - (one <= mean), above - (one >= mean)
+            if below <= 0 and above <= 0:
+                hits["percentile"] += 1
+                break
+    first, second = [dict(zip(("lower", "upper"), limits[name]), method=name) for name in names]  # noqa: B905
+    if samples:
+        first["coverage"], second["coverage"] = [hits[name] / samples for name in names]
+    return dict(found, **first, beside=second)
+
+
+def interval(pairs, plan, level, name="dice"):  # the mean of values with its interval; pairs of unit and value, or None
+    told, by_group = plan["conventions"], plan["conventions"].get("statistics") == "mean of groups"
+    resamples = told["bootstrap"]
     held, means = {}, []
     for unit, value in pairs:
         held.setdefault(unit, []).append(value)
@@ -1411,13 +1520,36 @@ def interval(pairs, resamples, seed, level):
         return None
     found = {"mean": math.fsum(value for _, value in pairs) / len(pairs), "n": len(pairs), "level": level}
     sums, sizes = [math.fsum(held[name]) for name in sorted(held)], [len(held[name]) for name in sorted(held)]
-    draw, count = random.Random(seed).random, len(held)  # noqa: S311  repeatable, nothing is secret
+    if by_group:
+        sums, sizes = [total / size for total, size in zip(sums, sizes)], [1] * len(held)  # noqa: B905
+        found["mean"] = math.fsum(sums) / len(held)
+    draw, count = random.Random(plan["seed"]).random, len(held)  # noqa: S311  repeatable, nothing is secret
     for _ in range(resamples if count > 1 else 0):
         picks = [int(draw() * count) for _ in range(count)]
         means.append(math.fsum(sums[k] for k in picks) / sum(sizes[k] for k in picks))
     means.sort()
-    low, high = math.floor((1 - level) / 2 * (resamples - 1)), math.ceil((1 + level) / 2 * (resamples - 1))
-    return dict(found, lower=means[low] if means else None, upper=means[high] if means else None)
+    found["lower"], found["upper"] = [means[rank] if means else None for rank in ranks(resamples, level)]
+    return over_groups(found, sums, resamples, draw, name) if by_group else found
+
+
+def share_of_failures(cases, limit, level):  # the share of groups with a case whose Dice is below a limit
+    worst = {}
+    for one in cases:
+        worst[one["group"]] = worst.get(one["group"], False) or measure("dice", one["counts"]["dice"]) < limit
+    failed, number = sum(worst.values()), len(worst)
+    found = {"mean": failed / number, "lower": 0.0, "upper": largest_share(failed, number, level), "n": len(cases)}
+    return dict(found, level=level, method="clopper-pearson", groups=number)
+
+
+def error_by_group(cases, field):  # the calibration error in which each group with voxels weighs the same
+    held, rows = {}, []
+    for one in cases:
+        held.setdefault(one["group"], []).append(one[field])
+    for _, bins in sorted(held.items()):
+        added = [[sum(column) for column in zip(*row)] for row in zip(*bins)]  # noqa: B905
+        voxels = sum(row[0] for row in added)
+        rows += [[(row[1] / 10**6 - row[2]) / voxels for row in added]] if voxels else []
+    return math.fsum(abs(math.fsum(row)) for row in zip(*rows)) / len(rows) if rows else 0.0  # noqa: B905
 
 
 def calibration_error(bins):  # over the voxels of all cases; the bins are added up as whole numbers first
@@ -1427,7 +1559,7 @@ def calibration_error(bins):  # over the voxels of all cases; the bins are added
 
 
 def figures_of(cases, plan, level):  # what follows from the counts of all cases
-    unit, rest = plan["conventions"]["bootstrap_unit"], (plan["conventions"]["bootstrap"], plan["seed"], level)
+    told, unit, rest = plan["conventions"], plan["conventions"]["bootstrap_unit"], (plan, level)
     need(unit in {"subject", "group"}, "the plan resamples a unit that a case does not have")
     columns = {name: [(one[unit], measure(name, one["counts"][name])) for one in cases] for name in cases[0]["counts"]}
     base = [(one[unit], measure("dice", one["baseline"])) for one in cases]
@@ -1435,12 +1567,17 @@ def figures_of(cases, plan, level):  # what follows from the counts of all cases
     columns = {**columns, "dice_over_baseline": over}
     recalls = [(one[unit], one["conformal"]) for one in cases if one["conformal"]]
     recalls = [(name, one["tp"] / (one["tp"] + one["fn"])) for name, one in recalls if one["tp"] + one["fn"]]
-    made = {name: interval([one for one in pairs if one[1] is not None], *rest) for name, pairs in columns.items()}
+    made = {
+        name: interval([one for one in pairs if one[1] is not None], *rest, name) for name, pairs in columns.items()
+    }
     ranked = [(measure("dice", one["counts"]["dice"]), one["case"]) for one in cases]
     figures = {"aggregates": {name: one for name, one in made.items() if one}, "baseline": interval(base, *rest)}
     figures["conformal_recall"] = interval(recalls, *rest)
-    figures["ece"] = calibration_error([one["bins"] for one in cases])
-    figures["band_ece"] = calibration_error([one["border_bins"] for one in cases])
+    if told.get("failure_dice") is not None:
+        figures["aggregates"]["failures"] = share_of_failures(cases, told["failure_dice"], level)
+    for name, field in (("ece", "bins"), ("band_ece", "border_bins")):
+        by_group = told.get("statistics") == "mean of groups"
+        figures[name] = error_by_group(cases, field) if by_group else calibration_error([one[field] for one in cases])
     return {**figures, "best": min(ranked, key=lambda one: (-one[0], one[1]))[1], "worst": min(ranked)[1]}
 
 
@@ -1676,6 +1813,8 @@ class Release:
         data = self.json("datasets/manifest.json")["cases"]
         groups = groups_of(data, self.json("datasets/split.json").get("near", []))
         check_same(terms["groups"], digest_of(groups), self.entry("seal") + ".groups", "by data/datasets/manifest.json")
+        if terms.get("statistics", "mean of cases") != "mean of cases":
+            self.check_calibration(groups)
         subjects = {one["id"]: one["subject"] for one in data}
         for figure in record["aggregates"].values():
             fit(figure, "interval", RECORD + ".aggregates")
@@ -1690,6 +1829,17 @@ class Release:
         found.update(look=record["look"], baseline_dice=self.figures["baseline"]["mean"], criteria=self.outcomes)
         check_same(said, found, self.entry("evaluation"))
         return "the figures follow from the counts of %d cases" % len(cases)
+
+    def check_calibration(
+        self, groups
+    ):  # the calibration is of the sealed groups, and there are enough for a guarantee
+        name, part = "models/calibration.json", self.json("datasets/split.json")["calibration"]
+        made, sealed = self.json(name, "object"), {case: groups[case] for case in part}
+        check_set(made["cases"], part, "data/%s.cases" % name, "in data/datasets/split.json")
+        check_same(made.get("groups"), sealed, "data/%s.groups" % name, "by data/datasets/manifest.json")
+        number, recall = len(set(sealed.values())), made["target_recall"]
+        enough = made["threshold"] is None or number > math.floor(1 / (1 - recall) - 1 + 1e-9)
+        need(enough, "data/%s has a conformal threshold for recall %s from %d groups", name, recall, number)
 
     def statistic(self, name, statistic):  # of an aggregate; undefined where it is undefined in one case
         found = self.figures["aggregates"].get(name)
@@ -1809,7 +1959,13 @@ class Release:
         for name, one in sorted(self.figures["aggregates"].items()):
             groups = {case["group"] for case in record["cases"] if case["counts"].get(name) != {"value": None}}
             told = (name, known(one["mean"]), known(one["lower"]), known(one["upper"]), one["n"], len(groups))
-            yield "%s: mean %s, interval %s to %s, %d cases, %d groups" % told
+            shown, other = "%s: mean %s, interval %s to %s, %d cases, %d groups" % told, one.get("beside")
+            shown += ", " + one["method"] if "method" in one and one["upper"] is not None else ""
+            shown += ", coverage " + figure_text(one["coverage"]) if "coverage" in one else ""
+            if other:
+                shown += ", %s %s to %s" % (other["method"], figure_text(other["lower"]), figure_text(other["upper"]))
+                shown += ", coverage " + figure_text(other["coverage"]) if "coverage" in other else ""
+            yield shown
         yield "Criteria registered at entry %d" % self.by["criteria"]["index"]
         for one in self.outcomes:
             met = "met" if one["met"] else "not met"

@@ -28,6 +28,7 @@ from minivess.records.data.groups import groups_of
 from minivess.records.data.split import SplitManifest
 from minivess.records.device.gate_outcomes import number_text
 from minivess.records.evaluation.cases import CaseCounts
+from minivess.records.evaluation.evaluation import Conventions
 from minivess.records.evaluation.recomputation import figures_of
 from minivess.records.items.risk_items import Estimate
 from minivess.records.items.risk_plan import RiskPlan
@@ -54,6 +55,8 @@ TRACE, SEALED, MANIFEST = (
     "data/datasets/manifest.json",
 )
 SIGNED = "release signatures"
+OLDER = Conventions(tolerance_um=2.0, bootstrap=200)
+"""Conventions that do not say their statistics, as plans of before."""
 
 
 def failing(files: Mapping[str, bytes]) -> list[tuple[str, str]]:
@@ -341,21 +344,31 @@ class TestFigures:
         with pytest.raises(verify.WrongError, match=re.escape(words)):
             release.check_figures()
 
+    @pytest.mark.verifies("REQ-247")
     @given(st.data())
     def test_figures_are_those_of_the_product(self, data: st.DataObject) -> None:
         counts = st.integers(0, 60)
         cases: list[CaseCounts] = []
-        for number in range(data.draw(st.integers(1, 6))):
+        planned = data.draw(st.sampled_from([PLAN, PLAN.model_copy(update={"conventions": OLDER})]))
+        for number in range(data.draw(st.integers(1, 8))):
             tp, fp, fn = (data.draw(counts) for _ in range(3))
-            subject = f"s{data.draw(st.integers(0, 3))}"
+            subject = f"s{data.draw(st.integers(0, 5))}"
+            group = f"g{data.draw(st.integers(0, 5))}"
             distance = data.draw(st.none() | st.floats(0, 50))
             recall = (tp, fn)
             cases.append(
-                counted_case(f"c{number}", overlap=(tp, fp, fn), subject=subject, conformal=recall, distance=distance)
+                counted_case(
+                    f"c{number}",
+                    overlap=(tp, fp, fn),
+                    subject=subject,
+                    group=group,
+                    conformal=recall,
+                    distance=distance,
+                )
             )
-        plan = json.loads(canonical(PLAN))
+        plan = json.loads(canonical(planned))
         told = verify.figures_of([json.loads(canonical(case)) for case in cases], plan, 0.98)
-        made = figures_of(cases, PLAN.conventions, seed=PLAN.seed, level=0.98)
+        made = figures_of(cases, planned.conventions, seed=planned.seed, level=0.98)
         assert told == json.loads(made.model_dump_json())
 
 

@@ -45,7 +45,8 @@ def _case(name: str, seed: int) -> CalibrationCase:
 
 
 def _calibrate(cases: list[CalibrationCase], **changes: Any) -> CalibrationRecord:
-    arguments = {"split": SPLIT, "target_recall": 0.6, "confidence": 0.9, "seed": 0, **changes}
+    groups = {name: name for name in SPLIT.calibration}
+    arguments = {"split": SPLIT, "groups": groups, "target_recall": 0.6, "confidence": 0.9, "seed": 0, **changes}
     return calibrate(Identity(), cases, **arguments)
 
 
@@ -102,3 +103,26 @@ def test_a_small_foreground_is_calibrated_as_if_every_voxel_were_used(
     assert record.ece_before == pytest.approx(expected_calibration_error(to_probability(whole[0]), whole[1]), abs=2e-3)
     assert record.ece_after < record.ece_before
     assert "n too small" in record.note
+
+
+@pytest.mark.verifies("REQ-242", "REQ-243")
+def test_the_cases_of_one_group_weigh_as_much_as_one_case_and_give_no_guarantee() -> None:
+    """Two cases of an animal whose logits are doubled, and one of another: both animals have the same say."""
+    doubled = [(name, 2 * image, label) for name, image, label in (_case("a", 0), _case("b", 1))]
+    cases = [*doubled, _case("c", 2)]
+    by_group = _calibrate(cases, groups={"a": "one", "b": "one", "c": "two"}, target_recall=0.5)
+    by_case = _calibrate(cases, target_recall=0.5)
+    alone = _calibrate(cases, groups=dict.fromkeys(("a", "b", "c"), "one"), target_recall=0.5)
+    pair = _calibrate([doubled[0], cases[2]], target_recall=0.5)
+    assert by_group.temperature == pytest.approx(pair.temperature, abs=0.02)
+    assert by_case.temperature > by_group.temperature + 0.05
+    assert by_group.groups == {"a": "one", "b": "one", "c": "two"}
+    assert by_group.threshold is not None
+    assert alone.threshold is None
+    assert "1 calibration group (3 cases)" in alone.note
+    assert (by_group.unit, alone.unit) == ("2 groups, 3 cases", "1 group, 3 cases")
+
+
+def test_a_case_without_a_group_is_refused() -> None:
+    with pytest.raises(UsageError, match="'c' has no group"):
+        _calibrate([_case("a", 0)], groups={"a": "a", "b": "b"})

@@ -15,6 +15,7 @@ from minivess.compliance.site.signatures import model_of
 from minivess.compliance.site.view import others
 from minivess.foundation.implements import implements
 from minivess.records.data.card import DataCard
+from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
 from minivess.records.items.risk_items import story
 from minivess.records.items.trace_data import LabelledText, TraceItem
@@ -183,4 +184,9 @@ def card_of(dossier: Dossier) -> DataCard:
 def _part(dossier: Dossier, part: Part) -> dict[str, int]:
     names = set(dossier.split.part(part))
     cases = [case for case in dossier.manifest.cases if case.id in names]
-    return {"cases": len(cases), "subjects": len({case.subject for case in cases})}
+    groups = groups_of(dossier.manifest, dossier.split)
+    return {
+        "cases": len(cases),
+        "subjects": len({case.subject for case in cases}),
+        "groups": len({groups[case.id] for case in cases}),
+    }

@@ -5,7 +5,8 @@ Cases stream through: of each, only a seeded sample of weighted voxels and the t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,18 +25,19 @@ from minivess.records.models.model import CalibrationRecord
 from minivess.records.sinks import Progress
 
 VOXELS = 100_000
-"""Voxels sampled of each case, and again of each case's border band."""
+"""Voxels sampled of each group of cases, and again of their border bands."""
 
 CalibrationCase = tuple[str, NDArray[Any], NDArray[Any]]
 """Id, raw image (z, y, x) and mask (z, y, x, 0 or 1) of one case."""
 
 
-@implements("REQ-019", "REQ-020", "REQ-239", "RC-01", "RC-09")
+@implements("REQ-019", "REQ-020", "REQ-239", "REQ-242", "REQ-243", "RC-01", "RC-09")
 def calibrate(
     predictor: PatchPredictor,
     cases: Iterable[CalibrationCase],
     *,
     split: SplitManifest,
+    groups: Mapping[str, str],
     target_recall: float,
     confidence: float,
     seed: int,
@@ -46,11 +48,13 @@ def calibrate(
 
     The conformal threshold is on **calibrated** probabilities. Temperature and reliability before and after are estimates
     for all voxels of the cases, from the same weighted sample; the evaluation measures reliability again on the test part.
+    Each independent group weighs the same: its weight is shared equally among its cases.
 
     Args:
         predictor: the uncalibrated ensemble.
         cases: the calibration cases; each is looked at once and then let go.
         split: says which cases are the calibration part.
+        groups: the independent group of each case of the calibration part (`records.data.groups.groups_of`).
         target_recall: recall the conformal threshold must reach, in (0, 1).
         confidence: confidence of the stronger conformal statement, in (0, 1).
         seed: draws the sample of voxels.
@@ -59,11 +63,15 @@ def calibrate(
 
     Raises:
         RefusedError: a case is not in the calibration part; nothing is fitted then.
-        UsageError: there are no cases, a case comes twice, or there is no such calibrator.
+        UsageError: there are no cases, a case comes twice or has no group, or there is no such calibrator.
         InputError: image and mask differ in shape, a logit is not finite, the masks hold no foreground, or no parameter
             calibrates the logits.
     """
     chosen = choose(CALIBRATORS, calibrator, what="calibrator")
+    alone = [name for name in split.calibration if name not in groups]
+    if alone:
+        raise UsageError(f"case {alone[0]!r} has no group", hint="give the groups of the split")
+    sizes = Counter(groups[name] for name in split.calibration)
     seen: list[str] = []
     whole: list[VoxelSample] = []
     near_border: list[VoxelSample] = []
@@ -85,9 +93,10 @@ def calibrate(
             raise InputError(
                 f"case {identifier!r} has logits that are NaN or infinite", hint="check its image, and the members"
             )
-        whole.append(draw_voxels(rng, logit, mask, VOXELS))
+        weight = VOXELS / sizes[groups[identifier]]
+        whole.append(draw_voxels(rng, logit, mask, VOXELS).weighing(weight))
         near = border_band(mask)
-        near_border.append(draw_voxels(rng, logit[near], mask[near], VOXELS))
+        near_border.append(draw_voxels(rng, logit[near], mask[near], VOXELS).weighing(weight))
         foreground.append(foreground_scores(logit, mask))
         if progress is not None:
             progress("calibrating", len(seen), len(split.calibration))
@@ -101,6 +110,7 @@ def calibrate(
             None if case is None else _probabilities(chosen.apply(case.astype(np.float32), temperature))
             for case in foreground
         ],
+        [groups[name] for name in seen],
         target_recall=target_recall,
         confidence=confidence,
     )
@@ -116,6 +126,7 @@ def calibrate(
         cases=tuple(seen),
         method=f"{calibrator}; {conformal.method}",
         note=conformal.note,
+        groups={name: groups[name] for name in sorted(seen)},
     )
 
 

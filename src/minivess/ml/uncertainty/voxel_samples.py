@@ -9,7 +9,7 @@ unbiased estimates of sums over all voxels (Horvitz & Thompson 1952; Cochran, Sa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -28,6 +28,11 @@ class VoxelSample:
     logits: NDArray[np.float32]
     labels: NDArray[np.bool_]
     weights: NDArray[np.float64]
+
+    def weighing(self, total: float) -> Self:
+        """The same voxels, with weights that sum to `total`; a sample without voxels stays as it is."""
+        weights = self.weights
+        return replace(self, weights=weights * (total / weights.sum())) if weights.size else self
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:

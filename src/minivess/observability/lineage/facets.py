@@ -85,6 +85,12 @@ class Aggregate(Record):
     upper: float | None = None
     n: Annotated[int, Field(ge=0)]
     level: float | None = None
+    method: str | None = None
+    """How the interval was made; None: a percentile bootstrap over cases."""
+    groups: Annotated[int, Field(ge=1)] | None = None
+    """Independent groups; None: not stated."""
+    coverage: float | None = None
+    """How often such intervals contained the mean in simulated samples; None: not stated."""
 
 
 class EvaluationRunFacet(Record):
@@ -203,7 +209,13 @@ _SAID: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "data.seal": lambda said: facet("minivess_datasetSeal", **{name: said[name] for name in ("files", "approvers")}),
     "training": lambda said: facet("minivess_training", **said),
     "evaluation": lambda said: facet(
-        "minivess_evaluation", **{name: said[name] for name in ("request", "cases", "aggregates")}
+        "minivess_evaluation",
+        request=said["request"],
+        cases=said["cases"],
+        aggregates={
+            name: {part: value for part, value in one.items() if part in Aggregate.model_fields}
+            for name, one in said["aggregates"].items()
+        },
     ),
     "test-set.approve": lambda said: _approval(said["grant"]["envelope"]),
     "release.sign": lambda said: _approval(said["envelope"]),

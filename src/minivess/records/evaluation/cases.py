@@ -1,6 +1,6 @@
 """The cases of an evaluation, in two forms: counts (format 2), and ratios as version 0.1.0 wrote them.
 
-Both forms have `case`, `subject`, `values`, `dice` and `baseline_dice`.
+Both forms have `case`, `subject`, `group`, `values`, `dice` and `baseline_dice`.
 """
 
 from __future__ import annotations
@@ -56,6 +56,11 @@ class CaseMeasures(Record):
     def dice(self) -> float:
         """The Dice, which every case has."""
         return cast("float", self.values[DICE])
+
+    @property
+    def group(self) -> str:
+        """The subject: records of version 0.1.0 have no group."""
+        return self.subject
 
     @model_validator(mode="before")
     @classmethod

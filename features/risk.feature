@@ -22,6 +22,17 @@ Feature: Risk management
     Then 0.1 times 0.1 is in step 1
     But if the lower limit belongs to the step, it is in step 2
 
+  @REQ-261 @RC-11
+  Scenario Outline: Certain times a step is that step under each convention
+    Given the plan's steps end at 0.01, 0.1 and 1, and the <limit> limit belongs to the step
+    Then certain times each step is that step
+    And no product is above one of its factors
+
+    Examples:
+      | limit |
+      | upper |
+      | lower |
+
   @REQ-034 @RC-11
   Scenario: A typed verdict that differs from the matrix is refused
     Given a risk of severity 2, P1 2 and P2 2 after control

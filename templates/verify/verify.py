@@ -29,6 +29,7 @@ import hashlib
 import itertools
 import json
 import math
+import operator
 import random
 import re
 import struct
@@ -45,6 +46,7 @@ ODOMETER, RECORD = "data/evaluation/odometer.json", "data/evaluation/evaluation.
 EVENTS, CHECKPOINT = "data/lineage/events.jsonl", "data/audit/checkpoint.txt"
 PAGE, SHOWN_AS = "data/index.html", (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&#39;"), ('"', "&#34;"))
 POLICY, GATES, TEXT = "data/release/policy.json", "data/release/gates.json", "data/signing-text.txt"
+RISKS = "data/release/risks.json"
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
@@ -1491,11 +1493,36 @@ def criterion_text(one):  # a criterion in the signing text
     return "%s, %s: %s" % (one["measure"], one["statistic"], " ".join(limits))
 
 
-def level_of(plan, estimate):  # the level that the matrix of a risk plan gives; probabilities are exact decimals
-    uppers = [decimal.Decimal(str(step["upper"])) for step in plan["probability"]["steps"]]
-    product = uppers[estimate["p1"] - 1] * uppers[estimate["p2"] - 1]
+EXACT = decimal.Context(prec=decimal.MAX_PREC, Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX)
+PROBABILITY = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?", re.ASCII)
+
+
+def limits_of(plan):  # the upper limits of the steps of a risk plan, as exact decimals; the plan must be whole
+    texts, order = (
+        [str(step["upper"]) for step in plan["probability"]["steps"]],
+        [one["name"] for one in plan["levels"]],
+    )
+    need(all(PROBABILITY.fullmatch(text) for text in texts), RISKS + ": an upper limit is no probability")
+    uppers, matrix = [decimal.Decimal(text) for text in texts], plan["matrix"]
+    rises = len(uppers) > 1 and uppers[0] > 0 and uppers[-1] == 1 and all(map(operator.lt, uppers, uppers[1:]))
+    need(rises and plan["probability"]["inclusive"] in {"upper", "lower"}, RISKS + ": the steps do not rise to 1")
+    size = len(order) == len(set(order)) > 1 and len(matrix) == len(plan["severity"]) > 1
+    size = size and all(len(row) == len(uppers) and set(row) <= set(order) for row in matrix)
+    need(size, RISKS + ": the matrix does not fit the scales and levels")
+    ranks = [[order.index(name) for name in row] for row in matrix]
+    bent = any(row != sorted(row) for row in [*ranks, *map(list, zip(*ranks))])  # noqa: B905  as many
+    accepted = [level["acceptable"] for level in plan["levels"]]
+    need(not bent and accepted == sorted(accepted, reverse=True), RISKS + ": a worse step gives a better level")
+    return uppers
+
+
+def level_of(plan, uppers, estimate):  # the level that the matrix of a risk plan gives
+    severity, p1, p2 = estimate["severity"], estimate["p1"], estimate["p2"]
+    on = severity <= len(plan["severity"]) and max(p1, p2) <= len(uppers)
+    need(on, RISKS + ": an estimate is not on the scales of the plan")
     pick = bisect.bisect_left if plan["probability"]["inclusive"] == "upper" else bisect.bisect_right
-    return plan["matrix"][estimate["severity"] - 1][min(pick(uppers, product), len(uppers) - 1)]
+    step = pick(uppers, EXACT.multiply(uppers[p1 - 1], uppers[p2 - 1])) + 1
+    return plan["matrix"][severity - 1][min(step, p1, p2) - 1]  # a product is at most as probable as its factors
 
 
 class Release:
@@ -1705,7 +1732,8 @@ class Release:
         self.attested, risks = self.json("release/attested.json", "attested"), self.json("release/risks.json", "risks")
         results = self.json("verification/results.json")["results"]
         items, plan = self.json("traceability/data/trace.json")["items"], risks["plan"]
-        levels = {risk["id"]: level_of(plan, risk["residual"]) for risk in risks["risks"]}
+        uppers = limits_of(plan)
+        levels = {risk["id"]: level_of(plan, uppers, risk["residual"]) for risk in risks["risks"]}
         controls, told = (
             set(risks["controls"]),
             "data/release/risks.json has a risk or control twice, or a control that it does not list",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from pydantic import ValidationError
 
 from minivess.records.items.risk_items import ControlKind, Estimate, Risk
 from minivess.records.items.risk_plan import ProbabilityScale, RiskPlan, missing_reasons
-from tests.support.properties import given
+from tests.support.builders.random_plans import limits
+from tests.support.properties import example, given, settings
 from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-05")
@@ -64,11 +66,36 @@ def test_the_inclusive_limit_decides_a_product_on_the_border(inclusive: str, ste
     assert scale.combined(4, 4) == step  # 0.1 times 0.1, which binary floating point puts above 0.01
 
 
-@given(st.integers(1, 5), st.integers(1, 5))
-def test_a_product_is_never_more_probable_than_its_factors(p1: int, p2: int) -> None:
-    scale = _scale()
-    assert scale.combined(p1, p2) == scale.combined(p2, p1) <= min(p1, p2)
-    assert scale.combined(p1, 5) == p1
+@pytest.mark.verifies("REQ-261", "RC-11")
+@given(st.sampled_from(("upper", "lower")), limits)
+@example("lower", list(_UPPERS))
+@example("upper", list(_UPPERS))
+@example("lower", ["0.3333333333333333333333", "0.6666666666666666666666", "1"])
+@settings(max_examples=40)
+def test_the_arithmetic_of_probabilities_over_all_pairs_of_steps(inclusive: str, uppers: list[str]) -> None:
+    """Certain times p is p; commutative; rising in both factors; at most the factors; no product in the steps is above it."""
+    scale, certain = _scale(inclusive, tuple(uppers)), len(uppers)
+    steps = range(1, certain + 1)
+    table = {(a, b): scale.combined(a, b) for a in steps for b in steps}
+    assert [table[certain, step] for step in steps] == list(steps)
+    for (a, b), found in table.items():
+        assert found == table[b, a] <= min(a, b)
+        assert a == 1 or table[a - 1, b] <= found
+        assert _step(inclusive, uppers, _largest(inclusive, uppers, a) * _largest(inclusive, uppers, b)) <= found
+        product = Fraction(uppers[a - 1]) * Fraction(uppers[b - 1])
+        assert found == min(a, b, _step(inclusive, uppers, product))
+
+
+def _largest(inclusive: str, uppers: list[str], step: int) -> Fraction:
+    """A probability of a step; the largest where there is one, else one just below the limit."""
+    upper = Fraction(uppers[step - 1])
+    return upper if inclusive == "upper" or upper == 1 else upper * (1 - Fraction(1, 10**60))
+
+
+def _step(inclusive: str, uppers: list[str], probability: Fraction) -> int:
+    """The step that a probability is in, with exact fractions."""
+    below = [Fraction(u) < probability if inclusive == "upper" else Fraction(u) <= probability for u in uppers]
+    return min(sum(below), len(uppers) - 1) + 1
 
 
 def test_certainty_is_on_the_scale_under_both_conventions() -> None:

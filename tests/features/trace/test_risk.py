@@ -50,11 +50,14 @@ def _typed(reading: Reading, verdict: str) -> None:
     path.write_text(f"{path.read_text(encoding='utf-8')}    verdict: {verdict}\n", encoding="utf-8")
 
 
-@given("the plan's steps end at 0.01, 0.1 and 1, and the upper limit belongs to the step", target_fixture="scale")
-def _scale() -> ProbabilityScale:
+@given(
+    parsers.parse("the plan's steps end at 0.01, 0.1 and 1, and the {limit} limit belongs to the step"),
+    target_fixture="scale",
+)
+def _scale(limit: str) -> ProbabilityScale:
     return ProbabilityScale.model_validate(
         {
-            "inclusive": "upper",
+            "inclusive": limit,
             "combine": "product-of-upper-limits",
             "steps": [{"word": "w", "meaning": "m", "upper": upper} for upper in ("0.01", "0.1", "1")],
         }
@@ -84,6 +87,16 @@ def _upper(scale: ProbabilityScale, step: int) -> None:
 @then(parsers.parse("if the lower limit belongs to the step, it is in step {step:d}"))
 def _lower(scale: ProbabilityScale, step: int) -> None:
     assert scale.model_copy(update={"inclusive": "lower"}).combined(2, 2) == step
+
+
+@then("certain times each step is that step")
+def _certain(scale: ProbabilityScale) -> None:
+    assert [(scale.combined(3, step), scale.combined(step, 3)) for step in (1, 2, 3)] == [(1, 1), (2, 2), (3, 3)]
+
+
+@then("no product is above one of its factors")
+def _factors(scale: ProbabilityScale) -> None:
+    assert all(scale.combined(p1, p2) <= min(p1, p2) for p1 in (1, 2, 3) for p2 in (1, 2, 3))
 
 
 @then(parsers.parse('it is refused at "{place}" because the matrix gives {verdict}'))

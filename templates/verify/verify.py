@@ -23,9 +23,11 @@ from __future__ import annotations
 import argparse
 import base64
 import bisect
+import csv
 import decimal
 import functools
 import hashlib
+import io
 import itertools
 import json
 import math
@@ -46,7 +48,9 @@ ODOMETER, RECORD = "data/evaluation/odometer.json", "data/evaluation/evaluation.
 EVENTS, CHECKPOINT = "data/lineage/events.jsonl", "data/audit/checkpoint.txt"
 PAGE, SHOWN_AS = "data/index.html", (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&#39;"), ('"', "&#34;"))
 POLICY, GATES, TEXT = "data/release/policy.json", "data/release/gates.json", "data/signing-text.txt"
-RISKS = "data/release/risks.json"
+RISKS, RESULTS = "data/release/risks.json", "data/verification/results.json"
+SBOM, SOUP = "data/bom/sbom.cdx.json", "data/bom/soup.csv"
+PARTS = ("python", "openssl", "sqlite", "operating-system", "cuda")
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
@@ -489,6 +493,7 @@ TYPES = {
     "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
     "commit": r"[0-9a-f]{40,64}", "dvc": r"md5:[0-9a-f]{32}(\.dir)?", "uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "action": r"(?=.{1,64}\Z)[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*", "outcome": "started|completed|failed|refused",
+    "part-kind": "|".join(PARTS),
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
     **{name: "minivess-" + name for name in ("attested/1", "entry/2", "trust/2", "evaluation/2")},
 }
@@ -540,6 +545,7 @@ risks: plan=risk-plan risks*=risk controls*=text; estimate: severity=1 p1=1 p2=1
 risk-plan: scope=text severity*=object probability=scale software_p1=text levels*=level matrix*=list overall=text
     disclosure?~=object benefit_approvers?*=text serious_from?~=1 review=text
 scale: inclusive=text combine=text steps*=step; step: word=text upper=any meaning=text
+part: kind=part-kind name=short version=short part_of?~=short
 level: name=text acceptable=bool meaning=text; risk: id=text residual=estimate controls*=text benefit~=text
 """)
 
@@ -1525,6 +1531,26 @@ def level_of(plan, uppers, estimate):  # the level that the matrix of a risk pla
     return plan["matrix"][severity - 1][min(step, p1, p2) - 1]  # a product is at most as probable as its factors
 
 
+def soup_rows(data):  # name, version and package URL of each row of a SOUP list
+    try:
+        table = list(csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
+    except (csv.Error, ValueError):
+        raise WrongError(SOUP + " is not CSV in UTF-8") from None
+    head = table[0] if table else []
+    fits = all(head.count(name) == 1 for name in ("name", "version", "purl")) and all(
+        len(r) == len(head) for r in table
+    )
+    need(fits, SOUP + " is no SOUP list")
+    places = [head.index(name) for name in ("name", "version", "purl")]
+    marked = ("'=", "'+", "'-", "'@", "'\t")  # kept a spreadsheet from reading a formula
+    return [tuple(row[at][1:] if row[at].startswith(marked) else row[at] for at in places) for row in table[1:]]
+
+
+def component_of(value):  # name, version and package URL of a component of a bill of materials
+    need(isinstance(value, dict) and isinstance(value.get("name"), str), SBOM + " is no bill of materials")
+    return value["name"], str(value.get("version", "")), str(value.get("purl", ""))
+
+
 class Release:
     """A release of layout 2: what it rests on, and the facts that follow from its log and its files."""
 
@@ -1563,6 +1589,31 @@ class Release:
         digest = "sha256:" + hashlib.sha256(diff).hexdigest() if diff is not None else None
         check_same(state["uncommitted"], digest, "source.uncommitted", "by data/source/uncommitted.diff")
         return "the results are those of the source tree " + state["tree"]
+
+    def check_soup(self):  # the SOUP list and the bill of materials name the same software, and all of the platform
+        whole, device = self.json("bom/sbom.cdx.json", "object"), self.prepared["device"]
+        rows, stated = (
+            soup_rows(self.files[SOUP]),
+            component_of(fit(whole.get("metadata", {}), "object", SBOM).get("component")),
+        )
+        fits = stated[:2] == (device["name"], device["version"])
+        need(fits, "%s is of %s %s, and the release is of %s %s", SBOM, *stated[:2], device["name"], device["version"])
+        found = [(component_of(one), one) for one in fit(whole.get("components"), "list", SBOM)]
+        shipped = {n for n, one in found if n[2] and str(one.get("scope", "required")) in {"required", "optional"}}
+        listed = {row for row in rows if row[2]}
+        need(listed, SOUP + " names no software")
+        need(len(set(rows)) == len(rows), SOUP + " names a part twice")
+        for missing, place in ((shipped - listed, SOUP), (listed - shipped, SBOM)):
+            need(not missing, "%s does not name %s %s (%s)", place, *(min(missing) if missing else ("", "", "")))
+        parts = [fit(part, "part", RESULTS) for part in self.json("verification/results.json").get("parts", [])]
+        lacking = [kind for kind in PARTS if parts and kind not in {part["kind"] for part in parts}]
+        need(not lacking, "%s states no %s", RESULTS, lacking and lacking[0])
+        for part in parts:
+            title = "%(name)s (%(part_of)s)" % part if part.get("part_of") else part["name"]
+            there = (title, part["version"]) in {row[:2] for row in rows}
+            need(there, "%s does not name %s %s, on which the scenarios ran", SOUP, title, part["version"])
+        words = "%d SOUP items, the same in the list and in the bill of materials; %d parts of the platform"
+        return words % (len(listed), len(parts))
 
     def done(self, action, before=None):  # the completed entries of an action, in order
         return [b for b in self.earlier[:before] if (b["action"], b["outcome"]) == (action, "completed")]
@@ -1682,7 +1733,7 @@ class Release:
         missing += [name for name in members if name.endswith("/run.json")]
         need(not missing, "data/%s is missing", ", data/".join(missing))
         found = {"files": len(lines), "manifest": sha256("".join(lines).encode("utf-8"))}
-        found["sbom"] = sha256(self.files["data/bom/sbom.cdx.json"])
+        found["sbom"] = sha256(self.files[SBOM])
         check_same({name: self.prepared[name] for name in found}, found, "the preparation", "by the files of the pack")
         return "%d files of layout 2, each bound by the last entry" % len(lines)
 
@@ -2176,6 +2227,7 @@ class Pack:
         one = self.release
         if one:
             yield from (("chain", one.check_chain), ("files", one.check_files), ("source", one.check_source))
+            yield "soup", one.check_soup
             yield from (("figures", one.check_figures), ("gates", one.check_gates), ("signing text", one.check_text))
         yield from (("proofs", self.check_proofs), ("provenance", self.check_provenance))
         yield from [("lineage", one.check_lineage)] if one else []
@@ -2202,7 +2254,7 @@ def check_payload(body, told):  # a payload has the fields of its action, in the
 NEXT = {"log": "nothing", "layout": "nothing"}
 NEXT.update(dict.fromkeys(("chain", "files", "source", "figures", "gates"), "proofs"))
 """Where judgement goes on after a check that failed, if not with the next one."""
-NOT_IN_LAYOUT_1 = "chain, files, source, figures, gates, signing text, lineage, logged signatures"
+NOT_IN_LAYOUT_1 = "chain, files, source, soup, figures, gates, signing text, lineage, logged signatures"
 
 
 def attempt(check, pack=None):  # whether a check holds, and its words

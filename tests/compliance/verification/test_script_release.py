@@ -119,8 +119,8 @@ def refusal(files: Files, *checks: str) -> str:
 def test_a_true_pack_holds_but_for_its_signatures() -> None:
     assert failing(small_pack().files) == []
     assert [name for name, _, _ in verify.Judgement(None).judge(dict(small_pack().files)).checks] == [
-        *("bag", "log", "layout", "chain", "files", "source", "figures", "gates", "signing text", "proofs"),
-        *("provenance", "lineage", "test-set odometer", "look times", SIGNED),
+        *("bag", "log", "layout", "chain", "files", "source", "soup", "figures", "gates", "signing text"),
+        *("proofs", "provenance", "lineage", "test-set odometer", "look times", SIGNED),
     ]
 
 

@@ -11,6 +11,7 @@ from minivess.compliance.standards.collectors.inputs import Collector, EvidenceS
 from minivess.compliance.standards.collectors.source_files import pyproject, source_text
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.files import read_limited
+from minivess.foundation.provenance import lock_file
 from minivess.records.items.risk_plan import missing_reasons
 
 _LIMIT = 4 << 20
@@ -69,7 +70,7 @@ def _of(rule: Callable[[Tree], bool]) -> Collector:
 COLLECTORS: Mapping[str, Collector] = MappingProxyType(
     {
         "development-plan": _of(lambda tree: (tree.source / "sdp.md").is_file()),
-        "lock-file": _of(lambda tree: (tree.source / "uv.lock").is_file()),
+        "lock-file": _of(lambda tree: lock_file(tree.source) is not None),
         "soup-list": lambda sources: bool(sources.locked),
         "architecture": _of(_architecture),
         "version-history": _of(_history),

@@ -128,6 +128,7 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "risk_file": dossier.risks,
         "risk_matrix": dossier.risks.matrix(),
         "soup": dossier.soup,
+        "soup_lock": dossier.lock,
         "soup_uses": Counter(item.use.value for item in dossier.soup),
         "gates": dossier.inputs.gates,
         "policy": dossier.inputs.policy,

@@ -35,7 +35,8 @@ def check_soup(files: Mapping[str, bytes], device: Device) -> str:
     """
     whole = json_of(files, SBOM)
     rows, components = _rows(files), _components(whole)
-    stated = _component(whole.get("metadata", {}).get("component") if isinstance(whole, dict) else None)
+    about = whole.get("metadata") if isinstance(whole, dict) else None
+    stated = _component(about.get("component") if isinstance(about, dict) else None)
     if stated[:2] != (device.name, device.version):
         raise VerificationError(
             f"{SBOM} is of {stated[0]} {stated[1]}, and the release is of {device.name} {device.version}"

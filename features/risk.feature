@@ -71,6 +71,34 @@ Feature: Risk management
     When the risk file is read
     Then before control 1 risk is high, and after it 1 is low and none is high
 
+  @REQ-265 @RC-11
+  Scenario Outline: A lower estimate without a basis is reported
+    Given a risk whose <factor> falls from <before> to <after> with "<basis>"
+    When the risk file is read
+    Then the gap "unfounded-estimate" of the risk is <outcome>
+
+    Examples:
+      | factor   | before | after | basis                                       | outcome  |
+      | severity | 3      | 2     | nothing                                     | reported |
+      | p2       | 3      | 2     | nothing                                     | reported |
+      | p1       | 3      | 1     | nothing                                     | reported |
+      | p1       | 3      | 2     | nothing                                     | absent   |
+      | p1       | 3      | 1     | data                                        | absent   |
+      | p2       | 3      | 2     | literature                                  | absent   |
+      | severity | 3      | 2     | expert, name: Ada Byron, date: "2026-11-29" | absent   |
+
+  @REQ-266 @RC-11
+  Scenario Outline: A residual risk above the lowest level states that it is reduced as far as possible
+    Given a residual risk at the level <level> with "<statement>"
+    When the risk file is read
+    Then the gap "unfounded-estimate" of the risk is <outcome>
+
+    Examples:
+      | level  | statement            | outcome  |
+      | low    | nothing              | absent   |
+      | medium | nothing              | reported |
+      | medium | Nothing else helps.  | absent   |
+
   @REQ-034
   Scenario: A lower severity requires a reason
     Given a risk of severity 1, P1 1 and P2 2 after control

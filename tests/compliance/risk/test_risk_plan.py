@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from minivess.records.items.risk_items import ControlKind, Estimate, Risk
-from minivess.records.items.risk_plan import ProbabilityScale, RiskPlan, missing_reasons
+from minivess.records.items.risk_plan import ProbabilityScale, RiskPlan, missing_bases, missing_reasons
 from tests.support.builders.random_plans import limits
 from tests.support.properties import example, given, settings
 from tests.support.properties import strategies as st
@@ -160,6 +160,63 @@ def test_a_typed_verdict_is_compared_with_the_computed_one() -> None:
 )
 def test_reasons_that_are_owed(changes: dict[str, Any], kinds: tuple[ControlKind, ...], owed: int) -> None:
     assert len(missing_reasons(_risk(**changes), kinds)) == owed
+
+
+def _basis(*of: str, kind: str = "expert", **more: str) -> dict[str, Any]:
+    said = {"name": "Ada Byron", "date": "2026-11-29"} if kind == "expert" else {}
+    return {"of": of, "kind": kind, "text": "t", **said, **more}
+
+
+@pytest.mark.verifies("REQ-265")
+@given(
+    *(st.tuples(st.integers(1, 4), st.integers(1, 4)) for _ in range(3)),
+    st.sets(st.sampled_from(("severity", "p1", "p2"))),
+)
+def test_what_is_lowered_without_a_basis_is_named(
+    severity: tuple[int, int], p1: tuple[int, int], p2: tuple[int, int], based: set[str]
+) -> None:
+    risk = _risk(
+        initial={"severity": severity[0], "p1": p1[0], "p2": p2[0]},
+        residual={"severity": severity[1], "p1": p1[1], "p2": p2[1]},
+        bases=[_basis(*sorted(based))] if based else [],
+    )
+    owed = {"severity": severity[0] > severity[1], "p1": p1[0] - p1[1] > 1, "p2": p2[0] > p2[1]}
+    words = [
+        f"lowers {name.upper() if len(name) == 2 else name} from" for name in owed if owed[name] and name not in based
+    ]
+    found = missing_bases(risk)
+    assert len(found) == len(words)
+    assert all(word in message for word, message in zip(words, found, strict=True))
+
+
+@pytest.mark.verifies("REQ-265")
+@pytest.mark.parametrize(
+    "basis",
+    [
+        {"of": ["p1"], "kind": "expert", "text": "t"},
+        {"of": ["p1"], "kind": "expert", "text": "t", "name": "Ada Byron"},
+        {"of": ["p1"], "kind": "expert", "text": "t", "date": "2026-11-29"},
+        _basis("p1", date="2026-02-30"),
+        _basis("p1", kind="guess"),
+        _basis("p3", kind="data"),
+        _basis(kind="data"),
+        _basis("p1", kind="data", text=""),
+    ],
+)
+def test_a_basis_is_whole(basis: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        _risk(bases=[basis])
+    assert _risk(bases=[_basis("p1"), _basis("p2", kind="literature")]).bases[0].source == (
+        "expert judgement, Ada Byron, 2026-11-29"
+    )
+
+
+@pytest.mark.verifies("REQ-266")
+def test_only_the_best_level_owes_no_statement_on_further_reduction() -> None:
+    plan, worst = _plan(), {"severity": 2, "p1": 2, "p2": 2}
+    assert plan.missing_reduction(_risk()) is None
+    assert plan.missing_reduction(_risk(residual=worst)) is not None
+    assert plan.missing_reduction(_risk(residual=worst, as_far_as_possible="Nothing helps.")) is None
 
 
 def test_estimates_are_made_of_steps() -> None:

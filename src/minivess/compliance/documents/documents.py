@@ -16,7 +16,7 @@ from minivess.compliance.site.view import others
 from minivess.foundation.implements import implements
 from minivess.records.data.card import DataCard
 from minivess.records.data.split import Part
-from minivess.records.items.risk_items import story
+from minivess.records.items.risk_items import FACTOR_WORDS, story
 from minivess.records.items.trace_data import LabelledText, TraceItem
 
 
@@ -109,6 +109,7 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "controls": _items(dossier, "risk-control"),
         "anomalies": [one.item for one in _items(dossier, "anomaly") if _OPEN in one.item.facts],
         "risks": _risks(dossier),
+        "factor_words": FACTOR_WORDS,
         "chains": chains(dossier.trace),
         "model": model_of(dossier.trace.trace),
         "evaluation": dossier.evaluation,

@@ -20,7 +20,7 @@ from minivess.compliance.trace.tree import Tree
 from minivess.foundation.clock import timestamp
 from minivess.records.items.items import Item
 from minivess.records.items.kinds import KINDS, link_fields, links_of
-from minivess.records.items.risk_items import Estimate, FieldCount, Risk
+from minivess.records.items.risk_items import FACTOR_WORDS, Estimate, FieldCount, Risk
 from minivess.records.items.risk_plan import RiskPlan
 from minivess.records.items.trace import CodeLink, LogStory, RecordedResult, Scenario, Signature, VerificationLink
 from minivess.records.items.trace_data import (
@@ -77,7 +77,7 @@ RELATIONS: dict[str, tuple[str, str]] = {
 """How a link reads from the item that declares it, and from the one it names."""
 
 _LONG = ("statement", "rationale", "segregation", "purpose", "anomalies", "evaluation", "reason", "severity_reason")
-_LONGER = (*_LONG, "information_reason", "benefit")
+_LONGER = (*_LONG, "as_far_as_possible", "information_reason", "benefit")
 
 
 _UNKNOWN_PROJECT = TraceProject(name="", version=None, commit=None, tree=None, time=None)
@@ -181,7 +181,7 @@ def _item(
         status=status,
         suspect=any(link.suspect for link in links),
         text=tuple(LabelledText(label=_label(name), value=said[name]) for name in _LONGER if said.get(name)),
-        facts=(*_facts(said), *_drill(graph, item.id)),
+        facts=(*_facts(said), *_bases(item), *_drill(graph, item.id)),
         standards=(),
         source=TracePlace(path=item.source.path, line=item.source.line),
         links=tuple(links),
@@ -223,6 +223,18 @@ def _facts(said: Mapping[str, Any]) -> list[LabelledText]:
         shown = ("yes" if value else "no") if isinstance(value, bool) else str(value)
         facts.append(LabelledText(label=_label(name), value=shown))
     return facts
+
+
+def _bases(item: Item) -> list[LabelledText]:
+    """What the lower estimates of a risk rest on."""
+    bases = item.bases if isinstance(item, Risk) else ()
+    return [
+        LabelledText(
+            label=f"Basis of {', '.join(FACTOR_WORDS[factor] for factor in basis.of)}",
+            value=f"{basis.source}: {basis.text}",
+        )
+        for basis in bases
+    ]
 
 
 def _drill(graph: Links, identifier: str) -> list[LabelledText]:

@@ -17,7 +17,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
-from minivess.records.items.risk_items import ControlKind, Estimate, FieldCount, Risk
+from minivess.records.items.risk_items import FACTOR_WORDS, ControlKind, Estimate, Factor, FieldCount, Risk
 
 Verdict = Literal["acceptable", "unacceptable"]
 _EXACT = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
@@ -194,6 +194,14 @@ class RiskPlan(Record):
         """How bad the level of an estimate is: 0 for the best."""
         return [level.name for level in self.levels].index(self.level(estimate).name)
 
+    @implements("REQ-266")
+    def missing_reduction(self, risk: Risk) -> str | None:
+        """That a residual risk above the best level is not said to be reduced as far as possible; None when nothing is owed."""
+        if self.rank(risk.residual) == 0 or risk.as_far_as_possible is not None:
+            return None
+        level = self.level(risk.residual).name
+        return f"{risk.id} remains {level}, and nothing states why no further control is practicable (`as_far_as_possible`)"
+
     def needs_disclosure(self, estimate: Estimate) -> bool:
         """Whether users are told of a residual risk that is estimated so."""
         names = [level.name for level in self.levels]
@@ -219,6 +227,26 @@ class RiskPlan(Record):
                 f"level {self.level(risk.residual).name})"
             )
         return None
+
+
+@implements("REQ-265")
+def missing_bases(risk: Risk) -> tuple[str, ...]:
+    """Lower estimates that rest on nothing: of severity or P2, or of P1 by more than one step (ISO 14971 5.5, 7.2).
+
+    One step of P1 is what a verified control shows by its scenarios. More, or another severity or P2, needs a basis.
+    """
+    based = {factor for basis in risk.bases for factor in basis.of}
+    lowered: dict[Factor, tuple[int, int]] = {
+        "severity": (risk.initial.severity, risk.residual.severity),
+        "p1": (risk.initial.p1 - 1, risk.residual.p1),
+        "p2": (risk.initial.p2, risk.residual.p2),
+    }
+    return tuple(
+        f"{risk.id} lowers {FACTOR_WORDS[factor]} from {getattr(risk.initial, factor)} to {getattr(risk.residual, factor)} "
+        "without a basis (`bases`: data, literature, or an expert with name and date)"
+        for factor, (before, after) in lowered.items()
+        if after < before and factor not in based
+    )
 
 
 def missing_reasons(risk: Risk, kinds: tuple[ControlKind, ...]) -> tuple[str, ...]:

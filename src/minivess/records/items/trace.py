@@ -160,6 +160,7 @@ class Gap(Record):
         "reopened-risk",
         "misallocated-requirement",
         "unexamined-control",
+        "unfounded-estimate",
         "untold-risk",
         "nothing-to-check",
     ]

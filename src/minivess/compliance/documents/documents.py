@@ -12,7 +12,7 @@ from minivess.compliance.documents.dossier import Dossier
 from minivess.compliance.documents.log_story import RESULTS
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.site.signatures import model_of
-from minivess.compliance.site.view import others
+from minivess.compliance.site.view import by_relation
 from minivess.foundation.implements import implements
 from minivess.records.data.card import DataCard
 from minivess.records.data.split import Part
@@ -149,14 +149,16 @@ class Shown:
     """An item of the trace with its links both ways."""
 
     item: TraceItem
-    up: tuple[str, ...]
-    down: tuple[str, ...]
+    up: tuple[tuple[str, tuple[str, ...]], ...]
+    """The words of each relation with the ids at its other ends."""
+    down: tuple[tuple[str, tuple[str, ...]], ...]
+    """As `up`, for what shows that it is met."""
 
 
 def _items(dossier: Dossier, kind: str) -> list[Shown]:
     view = dossier.trace
     return [
-        Shown(item, tuple(others(view.up[item.id])), tuple(others(view.down[item.id])))
+        Shown(item, by_relation(view.up[item.id]), by_relation(view.down[item.id]))
         for item in view.items
         if item.kind == kind
     ]

@@ -116,9 +116,9 @@ def _of_distributions(paths: set[str], contents: Contents, lock: Path | None, fo
     try:
         locked = {} if lock is None else read_sources(lock)
     except InputError as error:
-        place = error.path or lock
+        place = str(error.path or lock)
         where = f"{place}:{error.line}: " if error.line else f"{place}: "
-        found.refused[_shown(str(place), contents)] = error.message.removeprefix(where)
+        found.refused[_shown(place, contents)] = error.message.removeprefix(where)
         return
     for one, files in loaded.items():
         _judge_distribution(one, files, one.fault(locked, "" if lock is None else lock.name), contents, found)

@@ -23,12 +23,15 @@ from __future__ import annotations
 import argparse
 import base64
 import bisect
+import csv
 import decimal
 import functools
 import hashlib
+import io
 import itertools
 import json
 import math
+import operator
 import random
 import re
 import struct
@@ -45,6 +48,9 @@ ODOMETER, RECORD = "data/evaluation/odometer.json", "data/evaluation/evaluation.
 EVENTS, CHECKPOINT = "data/lineage/events.jsonl", "data/audit/checkpoint.txt"
 PAGE, SHOWN_AS = "data/index.html", (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&#39;"), ('"', "&#34;"))
 POLICY, GATES, TEXT = "data/release/policy.json", "data/release/gates.json", "data/signing-text.txt"
+RISKS, RESULTS = "data/release/risks.json", "data/verification/results.json"
+SBOM, SOUP = "data/bom/sbom.cdx.json", "data/bom/soup.csv"
+PARTS = ("python", "openssl", "sqlite", "operating-system", "cuda")
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
@@ -487,6 +493,7 @@ TYPES = {
     "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
     "commit": r"[0-9a-f]{40,64}", "dvc": r"md5:[0-9a-f]{32}(\.dir)?", "uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "action": r"(?=.{1,64}\Z)[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*", "outcome": "started|completed|failed|refused",
+    "part-kind": "|".join(PARTS),
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
     "statistics": "mean of (case|group)s",
     **{name: "minivess-" + name for name in ("attested/1", "entry/2", "trust/2", "evaluation/2")},
@@ -540,6 +547,7 @@ risks: plan=risk-plan risks*=risk controls*=text; estimate: severity=1 p1=1 p2=1
 risk-plan: scope=text severity*=object probability=scale software_p1=text levels*=level matrix*=list overall=text
     disclosure?~=object benefit_approvers?*=text serious_from?~=1 review=text
 scale: inclusive=text combine=text steps*=step; step: word=text upper=any meaning=text
+part: kind=part-kind name=short version=short part_of?~=short
 level: name=text acceptable=bool meaning=text; risk: id=text residual=estimate controls*=text benefit~=text
 """)
 
@@ -1628,11 +1636,56 @@ def criterion_text(one):  # a criterion in the signing text
     return "%s, %s: %s" % (one["measure"], one["statistic"], " ".join(limits))
 
 
-def level_of(plan, estimate):  # the level that the matrix of a risk plan gives; probabilities are exact decimals
-    uppers = [decimal.Decimal(str(step["upper"])) for step in plan["probability"]["steps"]]
-    product = uppers[estimate["p1"] - 1] * uppers[estimate["p2"] - 1]
+EXACT = decimal.Context(prec=decimal.MAX_PREC, Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX)
+PROBABILITY = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?", re.ASCII)
+
+
+def limits_of(plan):  # the upper limits of the steps of a risk plan, as exact decimals; the plan must be whole
+    texts, order = (
+        [str(step["upper"]) for step in plan["probability"]["steps"]],
+        [one["name"] for one in plan["levels"]],
+    )
+    need(all(PROBABILITY.fullmatch(text) for text in texts), RISKS + ": an upper limit is no probability")
+    uppers, matrix = [decimal.Decimal(text) for text in texts], plan["matrix"]
+    rises = len(uppers) > 1 and uppers[0] > 0 and uppers[-1] == 1 and all(map(operator.lt, uppers, uppers[1:]))
+    need(rises and plan["probability"]["inclusive"] in {"upper", "lower"}, RISKS + ": the steps do not rise to 1")
+    size = len(order) == len(set(order)) > 1 and len(matrix) == len(plan["severity"]) > 1
+    size = size and all(len(row) == len(uppers) and set(row) <= set(order) for row in matrix)
+    need(size, RISKS + ": the matrix does not fit the scales and levels")
+    ranks = [[order.index(name) for name in row] for row in matrix]
+    bent = any(row != sorted(row) for row in [*ranks, *map(list, zip(*ranks))])  # noqa: B905  as many
+    accepted = [level["acceptable"] for level in plan["levels"]]
+    need(not bent and accepted == sorted(accepted, reverse=True), RISKS + ": a worse step gives a better level")
+    return uppers
+
+
+def level_of(plan, uppers, estimate):  # the level that the matrix of a risk plan gives
+    severity, p1, p2 = estimate["severity"], estimate["p1"], estimate["p2"]
+    on = severity <= len(plan["severity"]) and max(p1, p2) <= len(uppers)
+    need(on, RISKS + ": an estimate is not on the scales of the plan")
     pick = bisect.bisect_left if plan["probability"]["inclusive"] == "upper" else bisect.bisect_right
-    return plan["matrix"][estimate["severity"] - 1][min(pick(uppers, product), len(uppers) - 1)]
+    step = pick(uppers, EXACT.multiply(uppers[p1 - 1], uppers[p2 - 1])) + 1
+    return plan["matrix"][severity - 1][min(step, p1, p2) - 1]  # a product is at most as probable as its factors
+
+
+def soup_rows(data):  # name, version and package URL of each row of a SOUP list
+    try:
+        table = list(csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
+    except (csv.Error, ValueError):
+        raise WrongError(SOUP + " is not CSV in UTF-8") from None
+    head = table[0] if table else []
+    fits = all(head.count(name) == 1 for name in ("name", "version", "purl")) and all(
+        len(r) == len(head) for r in table
+    )
+    need(fits, SOUP + " is no SOUP list")
+    places = [head.index(name) for name in ("name", "version", "purl")]
+    marked = ("'=", "'+", "'-", "'@", "'\t")  # kept a spreadsheet from reading a formula
+    return [tuple(row[at][1:] if row[at].startswith(marked) else row[at] for at in places) for row in table[1:]]
+
+
+def component_of(value):  # name, version and package URL of a component of a bill of materials
+    need(isinstance(value, dict) and isinstance(value.get("name"), str), SBOM + " is no bill of materials")
+    return value["name"], str(value.get("version", "")), str(value.get("purl", ""))
 
 
 class Release:
@@ -1673,6 +1726,31 @@ class Release:
         digest = "sha256:" + hashlib.sha256(diff).hexdigest() if diff is not None else None
         check_same(state["uncommitted"], digest, "source.uncommitted", "by data/source/uncommitted.diff")
         return "the results are those of the source tree " + state["tree"]
+
+    def check_soup(self):  # the SOUP list and the bill of materials name the same software, and all of the platform
+        whole, device = self.json("bom/sbom.cdx.json", "object"), self.prepared["device"]
+        rows, stated = (
+            soup_rows(self.files[SOUP]),
+            component_of(fit(whole.get("metadata", {}), "object", SBOM).get("component")),
+        )
+        fits = stated[:2] == (device["name"], device["version"])
+        need(fits, "%s is of %s %s, and the release is of %s %s", SBOM, *stated[:2], device["name"], device["version"])
+        found = [(component_of(one), one) for one in fit(whole.get("components"), "list", SBOM)]
+        shipped = {n for n, one in found if n[2] and str(one.get("scope", "required")) in {"required", "optional"}}
+        listed = {row for row in rows if row[2]}
+        need(listed, SOUP + " names no software")
+        need(len(set(rows)) == len(rows), SOUP + " names a part twice")
+        for missing, place in ((shipped - listed, SOUP), (listed - shipped, SBOM)):
+            need(not missing, "%s does not name %s %s (%s)", place, *(min(missing) if missing else ("", "", "")))
+        parts = [fit(part, "part", RESULTS) for part in self.json("verification/results.json").get("parts", [])]
+        lacking = [kind for kind in PARTS if parts and kind not in {part["kind"] for part in parts}]
+        need(not lacking, "%s states no %s", RESULTS, lacking and lacking[0])
+        for part in parts:
+            title = "%(name)s (%(part_of)s)" % part if part.get("part_of") else part["name"]
+            there = (title, part["version"]) in {row[:2] for row in rows}
+            need(there, "%s does not name %s %s, on which the scenarios ran", SOUP, title, part["version"])
+        words = "%d SOUP items, the same in the list and in the bill of materials; %d parts of the platform"
+        return words % (len(listed), len(parts))
 
     def done(self, action, before=None):  # the completed entries of an action, in order
         return [b for b in self.earlier[:before] if (b["action"], b["outcome"]) == (action, "completed")]
@@ -1792,7 +1870,7 @@ class Release:
         missing += [name for name in members if name.endswith("/run.json")]
         need(not missing, "data/%s is missing", ", data/".join(missing))
         found = {"files": len(lines), "manifest": sha256("".join(lines).encode("utf-8"))}
-        found["sbom"] = sha256(self.files["data/bom/sbom.cdx.json"])
+        found["sbom"] = sha256(self.files[SBOM])
         check_same({name: self.prepared[name] for name in found}, found, "the preparation", "by the files of the pack")
         return "%d files of layout 2, each bound by the last entry" % len(lines)
 
@@ -1855,7 +1933,8 @@ class Release:
         self.attested, risks = self.json("release/attested.json", "attested"), self.json("release/risks.json", "risks")
         results = self.json("verification/results.json")["results"]
         items, plan = self.json("traceability/data/trace.json")["items"], risks["plan"]
-        levels = {risk["id"]: level_of(plan, risk["residual"]) for risk in risks["risks"]}
+        uppers = limits_of(plan)
+        levels = {risk["id"]: level_of(plan, uppers, risk["residual"]) for risk in risks["risks"]}
         controls, told = (
             set(risks["controls"]),
             "data/release/risks.json has a risk or control twice, or a control that it does not list",
@@ -2304,6 +2383,7 @@ class Pack:
         one = self.release
         if one:
             yield from (("chain", one.check_chain), ("files", one.check_files), ("source", one.check_source))
+            yield "soup", one.check_soup
             yield from (("figures", one.check_figures), ("gates", one.check_gates), ("signing text", one.check_text))
         yield from (("proofs", self.check_proofs), ("provenance", self.check_provenance))
         yield from [("lineage", one.check_lineage)] if one else []
@@ -2330,7 +2410,7 @@ def check_payload(body, told):  # a payload has the fields of its action, in the
 NEXT = {"log": "nothing", "layout": "nothing"}
 NEXT.update(dict.fromkeys(("chain", "files", "source", "figures", "gates"), "proofs"))
 """Where judgement goes on after a check that failed, if not with the next one."""
-NOT_IN_LAYOUT_1 = "chain, files, source, figures, gates, signing text, lineage, logged signatures"
+NOT_IN_LAYOUT_1 = "chain, files, source, soup, figures, gates, signing text, lineage, logged signatures"
 
 
 def attempt(check, pack=None):  # whether a check holds, and its words

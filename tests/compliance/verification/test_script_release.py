@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from minivess.compliance.pack.pack import log_files
 from minivess.compliance.proofs.canonical import canonical
@@ -38,8 +39,9 @@ from tests.support.builders import logged_signatures
 from tests.support.builders.counted_cases import counted_case
 from tests.support.builders.layout2_pack import TAG, small_pack
 from tests.support.builders.pack_builder import TEMPLATES
+from tests.support.builders.random_plans import plans
 from tests.support.builders.release_builder import PLAN, ReleaseLog, policy_of_release
-from tests.support.properties import given
+from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-039", "RC-13", "SU-14")
@@ -120,8 +122,8 @@ def refusal(files: Files, *checks: str) -> str:
 def test_a_true_pack_holds_but_for_its_signatures() -> None:
     assert failing(small_pack().files) == []
     assert [name for name, _, _ in verify.Judgement(None).judge(dict(small_pack().files)).checks] == [
-        *("bag", "log", "layout", "chain", "files", "source", "figures", "gates", "signing text", "proofs"),
-        *("provenance", "lineage", "test-set odometer", "look times", SIGNED),
+        *("bag", "log", "layout", "chain", "files", "source", "soup", "figures", "gates", "signing text"),
+        *("proofs", "provenance", "lineage", "test-set odometer", "look times", SIGNED),
     ]
 
 
@@ -442,18 +444,22 @@ class TestGates:
     def test_numbers_are_written_as_the_product_writes_them(self, value: float) -> None:
         assert verify.figure_text(value) == number_text(value)
 
-    def test_levels_are_those_of_the_plan(self) -> None:
-        plan = json.loads(small_pack().files[RISKS])["plan"]
-        product = RiskPlan.model_validate(plan)
-        steps = range(1, len(plan["probability"]["steps"]) + 1)
-        for inclusive in ("upper", "lower"):
-            plan["probability"]["inclusive"] = inclusive
-            product = RiskPlan.model_validate(plan)
-            for severity in range(1, len(plan["severity"]) + 1):
-                for p1 in steps:
-                    for p2 in steps:
-                        estimate = {"severity": severity, "p1": p1, "p2": p2}
-                        assert verify.level_of(plan, estimate) == product.level(Estimate(**estimate)).name
+    @settings(max_examples=60)
+    @given(plans(), st.data())
+    def test_both_verifiers_give_the_same_levels(self, plan: dict[str, Any], data: st.DataObject) -> None:
+        """On plans of any scale and convention, whole or with one fault, and on estimates that may be off the scale."""
+        estimate = data.draw(st.fixed_dictionaries(dict.fromkeys(("severity", "p1", "p2"), st.integers(1, 6))))
+        try:
+            product = RiskPlan.model_validate_json(canonical(plan), strict=True)
+            problem = product.outside(Estimate(**estimate))
+            expected = None if problem is not None else product.level(Estimate(**estimate)).name
+        except ValidationError:
+            expected = None
+        try:
+            found = verify.level_of(plan, verify.limits_of(plan), estimate)
+        except verify.WrongError:
+            found = None
+        assert found == expected
 
 
 class TestSigningText:

@@ -69,7 +69,7 @@ from minivess.records.people.roles import Role
 from tests.support.builders import pack_builder as logs
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.guarded_log import GuardedLog, grant
-from tests.support.source_states import DIFF, LOADED, clean_state
+from tests.support.source_states import DIFF, LOADED, PARTS, clean_state
 from tests.support.tiny_tree import FILES, write_tree
 
 ROOT = Path(__file__).parents[3]
@@ -677,6 +677,7 @@ def _report(tree: Path) -> ResultReport:
         tree=tree_digest(tree),
         environment=environment_digest(tree),
         platform="Linux x86-64, Python 3.12",
+        parts=PARTS,
         time=logs.BEGIN,
         tester="ada",
         results=results,

@@ -60,7 +60,7 @@ class Project(Record):
 
     device: Device
     source: str = "."
-    """Folder with requirements/, risk/, features/, templates/ and uv.lock, relative to the project file."""
+    """Folder with requirements/, risk/, features/, templates/ and the lock file, relative to the project file."""
     data: Data
     split: Split = Split()
     model: ModelSpec = DEFAULT

@@ -13,7 +13,7 @@ from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from minivess.foundation.git.commands import git
 from minivess.foundation.git.contents import Contents, contents_of
@@ -90,7 +90,7 @@ class Installed:
         url = urlsplit(str(self.origin.get("url", "")))
         if "dir_info" not in self.origin or url.scheme != "file":
             return None
-        return SourceFolder(Path(unquote(url.path)).resolve())
+        return SourceFolder(Path(os.fsdecode(unquote_to_bytes(url.path))).resolve())
 
     @property
     def editable(self) -> bool:

@@ -38,6 +38,8 @@ class Relations:
 
     symmetric: bool = True
     """Whether prediction and reference may be exchanged."""
+    every_component: bool = True
+    """Whether the loss of any component makes the value worse; a percentile ignores a small one."""
     turned: float = 0.0
     """How much the value of the vessels may change by a flip or turn."""
     refined: Callable[[Pair, float], tuple[float, float]] | None = None
@@ -79,7 +81,7 @@ def _half_diagonal(pair: Pair) -> float:
 RELATIONS: dict[str, Relations] = {
     "cldice": Relations(turned=0.06, refined=_refined_cldice),
     "nsd": Relations(refined=_refined_nsd),
-    "hd95_um": Relations(refined=_refined_hd95),
+    "hd95_um": Relations(every_component=False, refined=_refined_hd95),
 }
 """The measures that keep a relation within a bound only. Documented in docs/concepts/measures.md."""
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis.extra.numpy import arrays
 
+from minivess.ml.measures.thinning import components
 from minivess.records.evaluation.measures import MEASURES
 from tests.support.measure_relations import (
     RELATIONS,
@@ -28,7 +29,7 @@ from tests.support.measure_relations import (
     vessel_pair,
     vessels,
 )
-from tests.support.properties import given, settings
+from tests.support.properties import assume, given, settings
 from tests.support.properties import strategies as st
 
 pytestmark = [pytest.mark.verifies("SU-33"), pytest.mark.verifies("REQ-241")]
@@ -63,6 +64,18 @@ def test_a_mask_is_perfect_beside_itself_in_every_turn(mask: np.ndarray, number_
 def test_a_body_of_even_width_is_perfect_beside_itself(name: str, body: np.ndarray) -> None:
     assert value(name, (body, body)) == perfect(name)
     assert value(name, (refined(body), refined(body))) == perfect(name)
+    assert value(name, (np.zeros_like(body), body)) in (None, 0)
+
+
+@settings(max_examples=60)
+@given(mask=masks, which=st.integers(0, 20))
+def test_the_loss_of_a_component_is_noticed(mask: np.ndarray, which: int) -> None:
+    labels, count = components(mask)
+    assume(count)
+    found = mask & (labels != which % count + 1)
+    for name in MEASURES:
+        if relations(name).every_component or not found.any():
+            assert value(name, (found, mask)) != perfect(name), name
 
 
 @settings(max_examples=40)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from minivess.compliance.exchange.identifiers import Allocator, origins
 from minivess.compliance.exchange.mapping import CONTROL_KIND, IGNORE, OUR_LINKS, ForeignMapping
 from minivess.compliance.exchange.stated_kinds import StatedKinds
 from minivess.compliance.exchange.vocabulary import plain
-from minivess.compliance.exchange.words import points_down, relation_of_word
+from minivess.compliance.exchange.words import is_general, points_down, relation_of_word
 from minivess.records.items.kinds import Kind, kind_of, link_fields
 
 _LONGEST_ORIGIN = 200
@@ -97,6 +98,8 @@ class _Translation:
         self._drafts: list[_Draft] = []
         self._by_foreign: dict[str, _Draft] = {}
         self._refused: set[str] = set()
+        self._guessed: Counter[tuple[str, str]] = Counter()
+        """By relation, and field that it is written to for want of a stated one: how often."""
         self._relations = {plain(name): target for name, target in mapping.relations.items()}
         self._take(foreign.items)
 
@@ -106,6 +109,12 @@ class _Translation:
                 self._link(draft, link)
         self._name_circles()
         imported = [self._finished(draft) for draft in self._drafts]
+        for (relation, field), count in self._guessed.items():
+            message = (
+                f"what the relation `{short(relation)}` means is not stated: {count} link(s) of it are taken as `{field}`; "
+                "state it under `relations:` in a mapping file"
+            )
+            self._remarks.append(Remark("changed", self._drafts[0].item.place, message, field=field, value=relation))
         if self._drafts:
             self._remarks += self._conversions.remarks(Place(self._drafts[0].item.place.file), self._mapping)
         return imported, self._remarks
@@ -191,6 +200,8 @@ class _Translation:
         wanted = field or (link.relation if link.relation in OUR_LINKS else relation_of_word(link.relation))
         found = _field_for(draft.kind, target, wanted)
         if found and _add(draft, found, target):
+            if found != wanted and not is_general(link.relation):
+                self._guessed[link.relation, found] += 1
             return
         if found:
             self._lose_link(draft, link, f"is a second one to {target}, and `{found}` holds one")

@@ -47,6 +47,11 @@ def points_down(written: str) -> bool:
     return plain(written) in names_of("relations")[_CHILDREN]
 
 
+def is_general(written: str) -> bool:
+    """Whether a relation says no more than that there is a link, or one to what is above."""
+    return plain(written) in names_of("columns")["links"]
+
+
 def our_word(name: str, written: str, allowed: list[str], mapping: ForeignMapping) -> str | None:
     """The value of ours that a word of theirs stands for in a field with fixed values; None when none does."""
     word = plain(written)

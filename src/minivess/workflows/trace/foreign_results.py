@@ -52,7 +52,7 @@ def report_of(found: ForeignResults, source: Path, *, tester: str) -> ResultRepo
                 ids=one.ids,
                 outcome=one.outcome,
                 seconds=one.seconds,
-                message=one.message[:_LENGTH],
+                message=one.message,
             )
             for one in found.results
         ),

@@ -16,7 +16,7 @@ from minivess.compliance.exchange.mapping import ForeignMapping
 from minivess.compliance.exchange.reader import read_foreign
 from minivess.compliance.exchange.tables.delimited import read_delimited
 from minivess.compliance.exchange.tables.workbook import read_workbook
-from minivess.foundation.errors import InputError
+from minivess.foundation.errors import InputError, UsageError
 from tests.support.lazy_modules import lazily
 
 with lazily("openpyxl"):
@@ -91,6 +91,35 @@ def test_a_quote_that_is_never_closed_loses_nothing() -> None:
     foreign = _csv('ID,Text\nR1,"open\nR2,two\nR3,three\n')
     assert "R2,two\nR3,three" in foreign.items[0].text
     assert any("quotes are not closed" in remark.message and remark.place.line == 2 for remark in foreign.remarks)
+
+
+def test_quotes_that_follow_spaces_are_quotes() -> None:
+    foreign = _csv('ID, Text\nR1, "a, b"\nR2, c\n')
+    assert [item.text for item in foreign.items] == ["a, b", "c"]
+    assert [one.message for one in foreign.remarks if one.severity == "changed"] == [
+        "quotes follow spaces: spaces before cells are not taken"
+    ]
+    assert _csv('ID,Text\nR1," ""a"", b"\n').items[0].text == '"a", b'
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n" + bytes(range(32)) * 9, bytes(range(256)) * 4])
+@pytest.mark.parametrize("name", ["a.csv", "a.md", "a.rst", "a.sdoc", "a.json"])
+def test_what_is_no_text_is_refused(tmp_path: Path, name: str, data: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="is no text"):
+        read_foreign(path, ForeignMapping())
+
+
+@pytest.mark.parametrize("name", ["notes", "notes.txt", "page.html", "mail.eml"])
+@pytest.mark.parametrize("text", ["ID;Text\nR1;x\n", "Dear all, see you; Anna\n", "<html>a, b</html>", "a\tb\n"])
+def test_text_of_an_unknown_format_is_refused_with_a_reason(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="format is not known") as caught:
+        read_foreign(path, ForeignMapping())
+    assert "`format:` in a mapping file: csv, xlsx" in caught.value.hint
+    assert isinstance(read_foreign(path, ForeignMapping(format="csv")), Foreign)
 
 
 def test_zero_bytes_and_control_characters_are_removed_with_a_remark() -> None:

@@ -182,6 +182,14 @@ def _blocks(parent: Any) -> Iterator[str]:
             yield " ".join(line.strip() for line in node.rawsource.splitlines())
         elif isinstance(node, nodes.block_quote | nodes.definition_list):
             yield from _blocks(node)
+        elif isinstance(node, nodes.line_block):
+            yield "\n".join(line.rawsource or line.astext() for line in node.findall(nodes.line))
+        elif isinstance(node, nodes.comment):
+            yield f".. {node.astext()}"
+        elif isinstance(node, nodes.Admonition):
+            yield f".. {node.tagname}:: " + "\n\n".join(_blocks(node))
+        elif isinstance(node, nodes.system_message):
+            continue  # a word of docutils about the source, not of the source
         else:
             yield node.rawsource or node.astext()
 

@@ -161,8 +161,8 @@ def test_documents_name_each_relation_and_the_outcome_of_each_test(tmp_path: Pat
     ]
     release.record(report.model_copy(update={"results": (*report.results, *ran)}))
     pages = documents(Renderer(TEMPLATES), gather(release.inputs()))
-    text = {name: " ".join(re.sub("<[^>]+>", " ", html.unescape(page)).split()) for name, page in pages.items()}
-    risk, requirements = text["risk-management.html"], text["requirements.html"]
+    plain = {name: " ".join(re.sub("<[^>]+>", " ", html.unescape(page)).split()) for name, page in pages.items()}
+    risk, requirements = plain["risk-management.html"], plain["requirements.html"]
     assert "Controls RISK-01, RISK-02 Implemented by REQ-001 Brings RISK-02 Effectiveness" in risk.replace(" ,", ",")
     assert "Basis of P1 expert judgement, Ada Byron, 2026-11-29: It was counted." in risk
     assert "Reduced as far as possible Nothing else helps." in risk
@@ -172,7 +172,7 @@ def test_documents_name_each_relation_and_the_outcome_of_each_test(tmp_path: Pat
     )
     [chain] = [one for one in chains(gather(release.inputs()).trace) if one.risk == "RISK-01"]
     assert chain.not_run == ("test_sums.test_none",)
-    assert "1 not run for this release" in text["traceability.html"]
+    assert "1 not run for this release" in plain["traceability.html"]
 
 
 @pytest.mark.verifies("REQ-107")

@@ -1420,6 +1420,12 @@ def check_case(case):  # the counts of one case do not contradict one another
     need(len(sizes) == 1, "case %s: the reference has %s voxels in dice, baseline, conformal and bins", name, sizes)
     voxels = sum(row[0] for row in bins)
     need(sum(dice.values()) <= voxels >= sum(base.values()), "case %s: its masks are larger than its bins", name)
+    masks = {"predicted": dice["tp"] + dice["fp"], "reference": dice["tp"] + dice["fn"]}
+    for part in (case["counts"][one] for one in ("cldice", "nsd") if one in case["counts"]):
+        whole = all(part[one] <= size and (part[one] == 0) == (size == 0) for one, size in masks.items())
+        need(whole, "case %s: the skeleton or border of a mask does not fit the mask", name)
+    alone, distance = list(masks.values()).count(0) == 1, case["counts"].get("hd95_um", {"value": None})["value"]
+    need(distance is None or not alone, "case %s: hd95_um has a value, and one of the masks is empty", name)
     near = all(one[0] <= row[0] and one[2] <= row[2] for one, row in zip(border, bins))  # noqa: B905  both have 15
     need(near, "case %s has more voxels along the border than in the volume", name)
 

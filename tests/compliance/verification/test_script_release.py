@@ -314,6 +314,7 @@ class TestFigures:
             (RECORD, put("cases", 1, "counts", "dice", "fp", to=10**9), "larger than its bins"),
             (RECORD, put("cases", 1, "counts", "dice", "fp", to=-1), "malformed"),
             (RECORD, put("cases", 1, "counts", "nsd", "predicted_within", to=10**6), "more than the whole"),
+            (RECORD, put("cases", 1, "counts", "cldice", "reference", to=10**6), "skeleton or border"),
             (RECORD, lambda value: value["cases"][0]["bins"].pop(), "15 bins"),
             (RECORD, put("cases", 0, "bins", 3, to=[1, 2, 3, 4]), "malformed bin"),
             (RECORD, put("cases", 0, "bins", 3, 1, to=10**12), "case-00"),
@@ -345,6 +346,31 @@ class TestFigures:
         release.by["evaluation"] = entry
         with pytest.raises(verify.WrongError, match=re.escape(words)):
             release.check_figures()
+
+    @given(
+        overlap=st.tuples(*(st.integers(0, 2) for _ in range(3))),
+        parts=st.lists(st.integers(0, 2), min_size=8, max_size=8),
+        distance=st.none() | st.just(1.0),
+    )
+    def test_counts_that_contradict_one_another_are_those_that_the_product_refuses(
+        self, overlap: tuple[int, int, int], parts: list[int], distance: float | None
+    ) -> None:
+        case = json.loads(canonical(counted_case("a", overlap=overlap)))
+        for measure, held in (("cldice", parts[:4]), ("nsd", parts[4:])):
+            case["counts"][measure] = dict(zip(case["counts"][measure], held, strict=True))
+        case["counts"]["hd95_um"] = {"value": distance}
+        refused = {"verify.py": False, "product": False}
+        try:
+            verify.check_case(case)
+            for measure, held in case["counts"].items():
+                verify.measure(measure, held)
+        except verify.WrongError:
+            refused["verify.py"] = True
+        try:
+            CaseCounts.model_validate(case)
+        except ValidationError:
+            refused["product"] = True
+        assert refused["verify.py"] == refused["product"]
 
     @pytest.mark.verifies("REQ-247")
     @given(st.data())

@@ -113,7 +113,7 @@ class CaseCounts(Record):
 
     Counts that contradict one another are refused: the reference has the same number of voxels in the counts of Dice, of
     the baseline, of the conformal mask and in the bins; the masks have no more voxels than the bins; the border is part of
-    the volume.
+    the volume; a mask with foreground has a skeleton and a border, and no distance to an empty mask.
     """
 
     case: Slug
@@ -183,6 +183,10 @@ class CaseCounts(Record):
                 raise ValueError(
                     f"case {self.case}: the masks of {name} have {counts.either} voxels, and the bins {self.voxels}"
                 )
+        for measure, held in self.counts.items():
+            said = held.contradiction(self.overlap.tp + self.overlap.fp, reference)
+            if said is not None:
+                raise ValueError(f"case {self.case}: {measure} has {said}")
         for place, (near, everywhere) in enumerate(zip(self.border_bins, self.bins, strict=True)):
             if near.voxels > everywhere.voxels or near.positives > everywhere.positives:
                 raise ValueError(f"case {self.case}: bin {place} has more voxels along the border than in the volume")

@@ -223,7 +223,9 @@ def _(story: Story) -> None:
     assert said.terms.split == held.split.root
 
 
-@then('it fixes 3 looks, intervals of 98.33 %, the groups of all cases, the unit "group", the statistics and no lowered rule')
+@then(
+    'it fixes 3 looks, intervals of 98.33 %, the groups of all cases, the unit "group", the statistics and no lowered rule'
+)
 def _(story: Story) -> None:
     (said,) = _sealings(story)
     held = BoundInputs.of(story.services)

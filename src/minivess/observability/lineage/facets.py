@@ -20,6 +20,7 @@ from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import first_error
 from minivess.records.artifact import Artifact
 from minivess.records.base import Moment, Record, ShortText, Slug
+from minivess.records.evaluation.evaluation import Limits
 from minivess.records.log.entry import Context
 from minivess.records.people.approval import Envelope
 from minivess.records.people.identity import Meaning
@@ -91,6 +92,8 @@ class Aggregate(Record):
     """Independent groups; None: not stated."""
     coverage: float | None = None
     """How often such intervals contained the mean in simulated samples; None: not stated."""
+    beside: Limits | None = None
+    """The limits by the other method."""
 
 
 class EvaluationRunFacet(Record):
@@ -209,13 +212,7 @@ _SAID: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "data.seal": lambda said: facet("minivess_datasetSeal", **{name: said[name] for name in ("files", "approvers")}),
     "training": lambda said: facet("minivess_training", **said),
     "evaluation": lambda said: facet(
-        "minivess_evaluation",
-        request=said["request"],
-        cases=said["cases"],
-        aggregates={
-            name: {part: value for part, value in one.items() if part in Aggregate.model_fields}
-            for name, one in said["aggregates"].items()
-        },
+        "minivess_evaluation", **{name: said[name] for name in ("request", "cases", "aggregates")}
     ),
     "test-set.approve": lambda said: _approval(said["grant"]["envelope"]),
     "release.sign": lambda said: _approval(said["envelope"]),

@@ -40,7 +40,7 @@ def test_rows_become_chains_and_equal_texts_one_item(tmp_path: Path) -> None:
     assert [item.id for item in imported.items] == [
         *("HAZ-001", "SEQ-001", "HS-001", "HARM-001", "RC-001", "RISK-001", "SEQ-002", "RISK-002"),
     ]
-    by_id = {item.id: item.fields for item in imported.items}
+    by_id = {item.id: dict(item.fields) for item in imported.items}
     assert by_id["HS-001"]["follows"] == ["SEQ-001", "SEQ-002"]
     origins = {name: fields.pop("origin") for name, fields in by_id.items()}
     assert all(origin.startswith(f"{name.split('-')[0]} ") for name, origin in origins.items())

@@ -187,7 +187,7 @@ def _blocks(parent: Any) -> Iterator[str]:
         elif isinstance(node, nodes.comment):
             yield f".. {node.astext()}"
         elif isinstance(node, nodes.Admonition):
-            yield f".. {node.tagname}:: " + "\n\n".join(_blocks(node))
+            yield f".. {type(node).__name__}:: " + "\n\n".join(_blocks(node))
         elif isinstance(node, nodes.system_message):
             continue  # a word of docutils about the source, not of the source
         else:

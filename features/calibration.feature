@@ -36,3 +36,42 @@ Feature: Calibrated probabilities and a threshold that controls recall
       | 9     | whose vessels are faint by chance      | n too small       |
       | 20    | without foreground                     | n too small       |
       | 20    | whose vessels get probability 0        | no threshold      |
+
+  @REQ-239 @RC-09
+  Scenario Outline: A small foreground is calibrated as if every voxel were used
+    Given 2 calibration cases of 400,000 voxels, each with <foreground> foreground voxels
+    When a temperature is fitted on a weighted sample of 4,000 voxels a case
+    Then it is within 1 % of the temperature that is fitted on all voxels
+
+    Examples:
+      | foreground |
+      | 1          |
+      | 20         |
+      | 200000     |
+
+  @REQ-240 @RC-09
+  Scenario Outline: A refused calibration names the reason
+    Given calibration logits that <fault>
+    When a temperature is fitted
+    Then it is refused and the message says "<reason>"
+
+    Examples:
+      | fault                          | reason                                                    |
+      | have no foreground             | none of 1000 is foreground                                |
+      | separate the classes           | they separate the classes perfectly                       |
+      | fall with the labels           | they are not higher in the foreground than in the background |
+      | are a thousand times too small | they are more than 20 times too small                     |
+
+  @REQ-243 @RC-106
+  Scenario Outline: A guarantee counts calibration animals
+    Given <cases> calibration cases of each of <animals> animals
+    When a recall of 0.9 is asked for
+    Then a guarantee is "<given>"
+    And the note names <animals> calibration groups
+
+    Examples:
+      | animals | cases | given |
+      | 1       | 12    | no    |
+      | 3       | 4     | no    |
+      | 12      | 1     | yes   |
+      | 12      | 3     | yes   |

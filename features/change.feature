@@ -64,3 +64,23 @@ Feature: Changes
     Given the tree is below the root of a repository and committed
     When the statement of "UN-01" changes
     Then "minivess trace diff HEAD" lists the change of "UN-01", with and without a log
+
+  @REQ-254
+  Scenario Outline: The items of a commit are compared in each kind of repository
+    Given a source tree in a <place>
+    When an item is taken away
+    Then "minivess trace diff HEAD" lists it without a passphrase
+
+    Examples:
+      | place         |
+      | root          |
+      | subfolder     |
+      | worktree      |
+      | shallow clone |
+      | submodule     |
+
+  @REQ-254
+  Scenario: A commit that a shallow clone lacks is named
+    Given a source tree in a shallow clone
+    When "minivess trace diff" is run with a commit that was not fetched
+    Then it names "git fetch --unshallow"

@@ -31,7 +31,7 @@ Feature: Statistical acceptance criteria
     Then it is not met, because the measure is undefined for that case
 
   @REQ-069
-  Scenario: Few subjects give a wide interval
+  Scenario: Too few subjects give no bound of a median
     Given the cases of each scanner are those of 3 subjects, one of which went badly
     When the criterion is judged
     Then it is not met, although the median of the cases is above the limit

@@ -18,6 +18,20 @@ Feature: Pages of the matrix
     When the pages are written
     Then the start page says that "RC-01" is not verified
 
+  @REQ-267
+  Scenario: Each relation keeps its name
+    Given a risk control that brings a new risk
+    When the pages are written
+    Then the page of "RC-01" lists "REQ-001" as "is implemented by" and "RISK-02" as "brings"
+    And the list of risk controls and the matrix name both relations
+    And the table of items names both relations
+
+  @REQ-267
+  Scenario: A test without a result was not run for this release
+    Given a test of "REQ-001" without a result
+    When the pages are written
+    Then the page of "REQ-001" states that its test and its scenario were not run for this release
+
   @REQ-070
   Scenario: Only generated pages are replaced
     Given a folder with another file

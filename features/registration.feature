@@ -6,7 +6,7 @@ Feature: Limits are registered before a look and remain fixed
   Scenario: The seal fixes the terms of every look
     Given a project whose test part is sealed
     Then the entry of the sealing names the root of the sealed part and of the split
-    And it fixes 3 looks, intervals of 98.33 %, the groups of all cases, the unit "subject" and no lowered rule
+    And it fixes 3 looks, intervals of 98.33 %, the groups of all cases, the unit "group", the statistics and no lowered rule
 
   @REQ-182 @RC-66
   Scenario Outline: A project that became laxer than its seal is refused

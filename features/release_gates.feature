@@ -54,6 +54,18 @@ Feature: Gates, figures and the signing text follow from the log and the files o
     When the figures are computed again
     Then it is refused because "aggregates.dice.mean is 0.999000 in the evaluation"
 
+  @REQ-247 @RC-106
+  Scenario: A calibration that divides the groups of the seal is refused
+    Given the calibration of the pack states other groups than the seal
+    When the figures are computed again
+    Then it is refused because "group of train-5 is other, and train-5 by data/datasets/split.json"
+
+  @REQ-247 @RC-106
+  Scenario: A guarantee from too few groups is refused
+    Given the calibration of the pack promises a recall of 0.9 from 2 groups
+    When the figures are computed again
+    Then it is refused because "a conformal threshold for recall 0.9 from 2 groups, and that needs 10"
+
   @REQ-231 @RC-98
   Scenario: A residual risk is looked up in the matrix of the plan
     Given a residual risk is estimated at a level that the plan does not accept

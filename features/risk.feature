@@ -22,6 +22,17 @@ Feature: Risk management
     Then 0.1 times 0.1 is in step 1
     But if the lower limit belongs to the step, it is in step 2
 
+  @REQ-261 @RC-11
+  Scenario Outline: Certain times a step is that step under each convention
+    Given the plan's steps end at 0.01, 0.1 and 1, and the <limit> limit belongs to the step
+    Then certain times each step is that step
+    And no product is above one of its factors
+
+    Examples:
+      | limit |
+      | upper |
+      | lower |
+
   @REQ-034 @RC-11
   Scenario: A typed verdict that differs from the matrix is refused
     Given a risk of severity 2, P1 2 and P2 2 after control
@@ -59,6 +70,34 @@ Feature: Risk management
     Given a risk of severity 2, P1 1 and P2 2 after control
     When the risk file is read
     Then before control 1 risk is high, and after it 1 is low and none is high
+
+  @REQ-265 @RC-11
+  Scenario Outline: A lower estimate without a basis is reported
+    Given a risk whose <factor> falls from <before> to <after> with "<basis>"
+    When the risk file is read
+    Then the gap "unfounded-estimate" of the risk is <outcome>
+
+    Examples:
+      | factor   | before | after | basis                                       | outcome  |
+      | severity | 3      | 2     | nothing                                     | reported |
+      | p2       | 3      | 2     | nothing                                     | reported |
+      | p1       | 3      | 1     | nothing                                     | reported |
+      | p1       | 3      | 2     | nothing                                     | absent   |
+      | p1       | 3      | 1     | data                                        | absent   |
+      | p2       | 3      | 2     | literature                                  | absent   |
+      | severity | 3      | 2     | expert, name: Ada Byron, date: "2026-11-29" | absent   |
+
+  @REQ-266 @RC-11
+  Scenario Outline: A residual risk above the lowest level states that it is reduced as far as possible
+    Given a residual risk at the level <level> with "<statement>"
+    When the risk file is read
+    Then the gap "unfounded-estimate" of the risk is <outcome>
+
+    Examples:
+      | level  | statement            | outcome  |
+      | low    | nothing              | absent   |
+      | medium | nothing              | reported |
+      | medium | Nothing else helps.  | absent   |
 
   @REQ-034
   Scenario: A lower severity requires a reason

@@ -22,12 +22,15 @@ import argparse
 import base64
 import bisect
 import contextlib
+import csv
 import decimal
 import functools
 import hashlib
+import io
 import itertools
 import json
 import math
+import operator
 import random
 import re
 import struct
@@ -44,6 +47,9 @@ ODOMETER, RECORD = "data/evaluation/odometer.json", "data/evaluation/evaluation.
 EVENTS, CHECKPOINT = "data/lineage/events.jsonl", "data/audit/checkpoint.txt"
 PAGE, SHOWN_AS = "data/index.html", (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&#39;"), ('"', "&#34;"))
 POLICY, GATES, TEXT = "data/release/policy.json", "data/release/gates.json", "data/signing-text.txt"
+RISKS, RESULTS = "data/release/risks.json", "data/verification/results.json"
+SBOM, SOUP = "data/bom/sbom.cdx.json", "data/bom/soup.csv"
+PARTS = ("python", "openssl", "sqlite", "operating-system", "cuda")
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
@@ -446,7 +452,9 @@ TYPES = {
     "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
     "commit": r"[0-9a-f]{40,64}", "dvc": r"md5:[0-9a-f]{32}(\.dir)?", "uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "action": r"(?=.{1,64}\Z)[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*", "outcome": "started|completed|failed|refused",
+    "part-kind": "|".join(PARTS),
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
+    "statistics": "mean of (case|group)s",
     **{name: "minivess-" + name for name in ("attested/1", "entry/2", "trust/2", "evaluation/2")},
 }
 # fmt: on
@@ -472,7 +480,7 @@ trust 1: log_key=log-key people=list witnesses?~=quorum former_log_keys?~*=old-k
 roots: threshold=1 keys*=holder; holder: id=text key=key; former: log=text below=1; old-key: key=log-key below=1
 rules: rules?*=rule signers?*=signer; rule: role=text meaning=text; signer: id=text key=key name=text roles*=text
 policy: policy=signatures gates=list; signatures: name=text rules*=rule; quorum: quorum=1 witnesses=list
-terms: split=digest looks=1 level=number groups=digest unit=short lowered?*=lowered
+terms: split=digest looks=1 level=number groups=digest unit=short lowered?*=lowered statistics?=statistics
 lowered: rule=slug usual=severity severity=severity
 identity: id=slug name=short kind=text roles*=text signing_key=key encryption_key?~=key demo?=bool
 chain: ingest=ref validation=ref split=ref seal=ref runs*=run ensemble=ref calibration=ref export=ref criteria=ref policy=ref
@@ -486,7 +494,8 @@ case: case=short subject=short group=short counts=measures baseline=overlap conf
 measures: dice=overlap cldice?=inside nsd?=within hd95_um?=distance; overlap: tp=0 fp=0 fn=0; recall: tp=0 fn=0
 inside: predicted_inside=0 predicted=0 reference_inside=0 reference=0; distance: value~=number
 within: predicted_within=0 predicted=0 reference_within=0 reference=0
-interval: mean=number lower~=number upper~=number n=0 level=number
+interval: mean=number lower~=number upper~=number n=0 level=number method?=text groups?=1 coverage?=number beside?=limits
+limits: method=text lower=number upper=number coverage?=number
 record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=case
     aggregates=object baseline=interval conformal_recall~=interval ece=number band_ece=number best=short worst=short look=1
     looks~=1
@@ -497,6 +506,7 @@ risks: plan=risk-plan risks*=risk controls*=text; estimate: severity=1 p1=1 p2=1
 risk-plan: scope=text severity*=object probability=scale software_p1=text levels*=level matrix*=list overall=text
     disclosure?~=object benefit_approvers?*=text serious_from?~=1 review=text
 scale: inclusive=text combine=text steps*=step; step: word=text upper=any meaning=text
+part: kind=part-kind name=short version=short part_of?~=short
 level: name=text acceptable=bool meaning=text; risk: id=text residual=estimate controls*=text benefit~=text
 """)
 
@@ -915,6 +925,8 @@ def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of w
     yield from (("measures, " + name, "equal", True) for name in plan["measures"])
     yield from ((name, "equal", [plan[name]]) for name in PLAN_SAME)
     yield from ((name, "equal", [told[name]]) for name in CONVENTIONS_SAME)
+    yield "failure_dice", "at_least", told.get("failure_dice")
+    yield "statistics", "equal", [told.get("statistics")]
     for one in plan["criteria"]:
         what = one["measure"] + ", " + one.get("statistic", "mean")
         yield from ((what, side, one.get(side)) for side in ("at_least", "at_most"))
@@ -1140,10 +1152,16 @@ class Standing:
 
     def check_plan(self, plan):  # it has every field, fits the terms of the seal, and is not laxer than that of a look
         need(set(plan) >= PLAN_FIELDS and set(plan["conventions"]) >= CONVENTIONS, "leaves fields of a plan out")
+        told = plan["conventions"]
+        by_group = told.get("statistics"), told["bootstrap_unit"]
+        fits = by_group == ("mean of groups", "group") or not {"statistics", "failure_dice"} & set(told)
+        need(fits and 0 < told.get("failure_dice", 1) <= 1, "counts something else than groups")
         terms = self.seal[3] if self.seal else None
         if terms:
             need(plan["looks"]["total"] <= terms["looks"], "allows more looks than the seal")
             need(plan["conventions"]["bootstrap_unit"] == terms["unit"], "resamples another unit than the seal")
+            same = told.get("statistics", "mean of cases") == terms.get("statistics", "mean of cases")
+            need(same, "has other statistics than the seal")
         self.check_laxer("plan", plan)
 
     def check_laxer(self, kind, new):  # a plan or policy is not laxer than that of a look at the test data in force
@@ -1322,11 +1340,102 @@ def check_case(case):  # the counts of one case do not contradict one another
     voxels = sum(row[0] for row in bins)
     need(voxels, "case %s has no voxels", name)
     need(sum(dice.values()) <= voxels >= sum(base.values()), "case %s: its masks are larger than its bins", name)
+    masks = {"predicted": dice["tp"] + dice["fp"], "reference": dice["tp"] + dice["fn"]}
+    for part in (case["counts"][one] for one in ("cldice", "nsd") if one in case["counts"]):
+        whole = all(part[one] <= size and (part[one] == 0) == (size == 0) for one, size in masks.items())
+        need(whole, "case %s: the skeleton or border of a mask does not fit the mask", name)
+    alone, distance = list(masks.values()).count(0) == 1, case["counts"].get("hd95_um", {"value": None})["value"]
+    need(distance is None or not alone, "case %s: hd95_um has a value, and one of the masks is empty", name)
     near = all(one[0] <= row[0] and one[2] <= row[2] for one, row in zip(border, bins))  # noqa: B905  both have 15
     need(near, "case %s has more voxels along the border than in the volume", name)
 
-def interval(pairs, resamples, seed, level):
-    """The mean of values with its percentile interval, resampled by unit; None without a value. Pairs: unit, value."""
+DIGITS = decimal.Context(prec=50, rounding=decimal.ROUND_HALF_EVEN)
+
+def crossing(below, high):  # where a condition changes from true to false between 0 and `high`
+    low = decimal.Decimal(0)
+    for _ in range(70):
+        middle = (low + high) / 2
+        low, high = (middle, high) if below(middle) else (low, middle)
+    return float(high)
+
+def arctangent(x):  # by its series, after the angle was halved ten times
+    for _ in range(10):
+        x /= 1 + (1 + x * x).sqrt()
+    return 1024 * sum((-1) ** k * x ** (2 * k + 1) / (2 * k + 1) for k in range(12))
+
+def within(t, freedom):  # P(|T| <= t) of Student's T (Abramowitz and Stegun 26.7.3 and 26.7.4)
+    cosine = freedom / (freedom + t * t)
+    term = total = decimal.Decimal(1)
+    for k in range(1 + freedom % 2, freedom - 1, 2):
+        term *= cosine * k / (k + 1)
+        total += term
+    total *= (1 - cosine).sqrt()
+    if freedom % 2 == 0:
+        return total
+    angle = arctangent(t / decimal.Decimal(freedom).sqrt())
+    return (angle + (total * cosine.sqrt() if freedom > 1 else 0)) / (2 * arctangent(decimal.Decimal(1)))
+
+@functools.lru_cache(None)
+def student(level, freedom):  # the t with P(|T| <= t) = level
+    with decimal.localcontext(DIGITS):
+        high = decimal.Decimal(1)
+        while within(high, freedom) < decimal.Decimal(level):
+            high *= 2
+        return crossing(lambda t: within(t, freedom) < decimal.Decimal(level), high)
+
+@functools.lru_cache(None)
+def largest_share(failed, number, level):  # the exact upper bound of a share (Clopper and Pearson 1934), one-sided
+    def likely(share):
+        term = total = (1 - share) ** number
+        for k in range(failed):
+            term *= (number - k) * share / ((k + 1) * (1 - share))
+            total += term
+        return total > 1 - decimal.Decimal(level)
+
+    with decimal.localcontext(DIGITS):
+        return 1.0 if failed == number else crossing(likely, decimal.Decimal(1))
+
+def ranks(number, level):  # of the limits among so many sorted means
+    return math.floor((1 - level) / 2 * (number - 1)), math.ceil((1 + level) / 2 * (number - 1))
+
+def error_of_mean(means, middle):  # the standard error
+    squares = math.fsum((one - middle) * (one - middle) for one in means)
+    return math.sqrt(squares / (len(means) * (len(means) - 1)))
+
+RANGES = {"dice_over_baseline": (-1.0, 1.0), "hd95_um": (0.0, math.inf)}
+"""Smallest and largest value of what is not in 0..1."""
+
+def over_groups(found, means, resamples, draw, name):
+    """An interval over group means: Student's t below 20 groups, else percentile, each with its simulated coverage."""
+    count, mean, level, inner = len(means), found["mean"], found["level"], 119
+    names = ["student-t", "percentile"][:: 1 if count < 20 else -1]
+    found.update(method=names[0], groups=count)
+    if count == 1:
+        return found
+    times, (low, high), hits = student(level, count - 1), ranks(inner, level), dict.fromkeys(names, 0)
+    half, (least, most) = times * error_of_mean(means, mean), RANGES.get(name, (0.0, 1.0))
+    samples = max(1, min(400, resamples // 5, 40_000 // count)) if count > 3 else 0
+    limits = {"student-t": (max(least, mean - half), min(most, mean + half))}
+    limits["percentile"] = (found["lower"], found["upper"])
+    for _ in range(samples):
+        sample = [means[int(draw() * count)] for _ in means]
+        middle = math.fsum(sample) / count
+        hits["student-t"] += abs(middle - mean) <= times * error_of_mean(sample, middle)
+        below, above = low + 1, inner - high  # so many resampled means must be at most, and at least, the mean
+        for _ in range(inner):
+            one = math.fsum([sample[int(draw() * count)] for _ in means]) / count
+            below, above = below - (one <= mean), above - (one >= mean)
+            if below <= 0 and above <= 0:
+                hits["percentile"] += 1
+                break
+    first, second = [dict(zip(("lower", "upper"), limits[name]), method=name) for name in names]  # noqa: B905
+    if samples:
+        first["coverage"], second["coverage"] = [hits[name] / samples for name in names]
+    return dict(found, **first, beside=second)
+
+def interval(pairs, plan, level, name="dice"):  # the mean of values with its interval; pairs of unit and value, or None
+    told, by_group = plan["conventions"], plan["conventions"].get("statistics") == "mean of groups"
+    resamples = told["bootstrap"]
     held, means = {}, []
     for unit, value in pairs:
         held.setdefault(unit, []).append(value)
@@ -1334,13 +1443,34 @@ def interval(pairs, resamples, seed, level):
         return None
     found = {"mean": math.fsum(value for _, value in pairs) / len(pairs), "n": len(pairs), "level": level}
     sums, sizes = [math.fsum(held[name]) for name in sorted(held)], [len(held[name]) for name in sorted(held)]
-    draw, count = random.Random(seed).random, len(held)  # noqa: S311  repeatable, nothing is secret
+    if by_group:
+        sums, sizes = [total / size for total, size in zip(sums, sizes)], [1] * len(held)  # noqa: B905
+        found["mean"] = math.fsum(sums) / len(held)
+    draw, count = random.Random(plan["seed"]).random, len(held)  # noqa: S311  repeatable, nothing is secret
     for _ in range(resamples if count > 1 else 0):
         picks = [int(draw() * count) for _ in range(count)]
         means.append(math.fsum(sums[k] for k in picks) / sum(sizes[k] for k in picks))
     means.sort()
-    low, high = math.floor((1 - level) / 2 * (resamples - 1)), math.ceil((1 + level) / 2 * (resamples - 1))
-    return dict(found, lower=means[low] if means else None, upper=means[high] if means else None)
+    found["lower"], found["upper"] = [means[rank] if means else None for rank in ranks(resamples, level)]
+    return over_groups(found, sums, resamples, draw, name) if by_group else found
+
+def share_of_failures(cases, limit, level):  # the share of groups with a case whose Dice is below a limit
+    worst = {}
+    for one in cases:
+        worst[one["group"]] = worst.get(one["group"], False) or measure("dice", one["counts"]["dice"]) < limit
+    failed, number = sum(worst.values()), len(worst)
+    found = {"mean": failed / number, "lower": 0.0, "upper": largest_share(failed, number, level), "n": len(cases)}
+    return dict(found, level=level, method="clopper-pearson", groups=number)
+
+def error_by_group(cases, field):  # the calibration error in which each group with voxels weighs the same
+    held, rows = {}, []
+    for one in cases:
+        held.setdefault(one["group"], []).append(one[field])
+    for _, bins in sorted(held.items()):
+        added = [[sum(column) for column in zip(*row)] for row in zip(*bins)]  # noqa: B905
+        voxels = sum(row[0] for row in added)
+        rows += [[(row[1] / 10**6 - row[2]) / voxels for row in added]] if voxels else []
+    return math.fsum(abs(math.fsum(row)) for row in zip(*rows)) / len(rows) if rows else 0.0  # noqa: B905
 
 def calibration_error(bins):  # over the voxels of all cases; the bins are added up as whole numbers first
     rows = [[sum(column) for column in zip(*row)] for row in zip(*bins)]  # noqa: B905  each case has 15 of 3
@@ -1348,7 +1478,7 @@ def calibration_error(bins):  # over the voxels of all cases; the bins are added
     return math.fsum(abs(row[1] / 10**6 - row[2]) for row in rows) / voxels if voxels else 0.0
 
 def figures_of(cases, plan, level):  # what follows from the counts of all cases
-    unit, rest = plan["conventions"]["bootstrap_unit"], (plan["conventions"]["bootstrap"], plan["seed"], level)
+    told, unit, rest = plan["conventions"], plan["conventions"]["bootstrap_unit"], (plan, level)
     need(unit in {"subject", "group"}, "the plan resamples a unit that a case does not have")
     columns = {name: [(one[unit], measure(name, one["counts"][name])) for one in cases] for name in cases[0]["counts"]}
     base = [(one[unit], measure("dice", one["baseline"])) for one in cases]
@@ -1356,12 +1486,16 @@ def figures_of(cases, plan, level):  # what follows from the counts of all cases
     columns = {**columns, "dice_over_baseline": over}
     recalls = [(one[unit], one["conformal"]) for one in cases if one["conformal"]]
     recalls = [(name, one["tp"] / (one["tp"] + one["fn"])) for name, one in recalls if one["tp"] + one["fn"]]
-    made = {name: interval([one for one in pairs if one[1] is not None], *rest) for name, pairs in columns.items()}
+    defined = {name: [one for one in pairs if one[1] is not None] for name, pairs in columns.items()}
+    made = {name: interval(pairs, *rest, name) for name, pairs in defined.items()}
     ranked = [(measure("dice", one["counts"]["dice"]), one["case"]) for one in cases]
     figures = {"aggregates": {name: one for name, one in made.items() if one}, "baseline": interval(base, *rest)}
     figures["conformal_recall"] = interval(recalls, *rest)
-    figures["ece"] = calibration_error([one["bins"] for one in cases])
-    figures["band_ece"] = calibration_error([one["border_bins"] for one in cases])
+    if told.get("failure_dice") is not None:
+        figures["aggregates"]["failures"] = share_of_failures(cases, told["failure_dice"], level)
+    for name, field in (("ece", "bins"), ("band_ece", "border_bins")):
+        by_group = told.get("statistics") == "mean of groups"
+        figures[name] = error_by_group(cases, field) if by_group else calibration_error([one[field] for one in cases])
     return {**figures, "best": min(ranked, key=lambda one: (-one[0], one[1]))[1], "worst": min(ranked)[1]}
 
 def groups_of(cases, near):  # the group of each case: the first case of those that belong together
@@ -1404,11 +1538,48 @@ def criterion_text(one):  # a criterion in the signing text
     limits = ["%s %s" % (side, figure_text(limit)) for side, limit in sides if limit is not None]
     return "%s, %s: %s" % (one["measure"], one["statistic"], " ".join(limits))
 
-def level_of(plan, estimate):  # the level that the matrix of a risk plan gives; probabilities are exact decimals
-    uppers = [decimal.Decimal(str(step["upper"])) for step in plan["probability"]["steps"]]
-    product = uppers[estimate["p1"] - 1] * uppers[estimate["p2"] - 1]
+EXACT = decimal.Context(prec=decimal.MAX_PREC, Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX)
+PROBABILITY = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?", re.ASCII)
+
+def limits_of(plan):  # the upper limits of the steps of a risk plan, as exact decimals; the plan must be whole
+    texts = [str(step["upper"]) for step in plan["probability"]["steps"]]
+    order = [one["name"] for one in plan["levels"]]
+    need(all(PROBABILITY.fullmatch(text) for text in texts), RISKS + ": an upper limit is no probability")
+    uppers, matrix = [decimal.Decimal(text) for text in texts], plan["matrix"]
+    rises = len(uppers) > 1 and uppers[0] > 0 and uppers[-1] == 1 and all(map(operator.lt, uppers, uppers[1:]))
+    need(rises and plan["probability"]["inclusive"] in {"upper", "lower"}, RISKS + ": the steps do not rise to 1")
+    size = len(order) == len(set(order)) > 1 and len(matrix) == len(plan["severity"]) > 1
+    size = size and all(len(row) == len(uppers) and set(row) <= set(order) for row in matrix)
+    need(size, RISKS + ": the matrix does not fit the scales and levels")
+    ranks = [[order.index(name) for name in row] for row in matrix]
+    bent = any(row != sorted(row) for row in [*ranks, *map(list, zip(*ranks))])  # noqa: B905  as many
+    accepted = [level["acceptable"] for level in plan["levels"]]
+    need(not bent and accepted == sorted(accepted, reverse=True), RISKS + ": a worse step gives a better level")
+    return uppers
+
+def level_of(plan, uppers, estimate):  # the level that the matrix of a risk plan gives
+    severity, p1, p2 = estimate["severity"], estimate["p1"], estimate["p2"]
+    on = severity <= len(plan["severity"]) and max(p1, p2) <= len(uppers)
+    need(on, RISKS + ": an estimate is not on the scales of the plan")
     pick = bisect.bisect_left if plan["probability"]["inclusive"] == "upper" else bisect.bisect_right
-    return plan["matrix"][estimate["severity"] - 1][min(pick(uppers, product), len(uppers) - 1)]
+    step = pick(uppers, EXACT.multiply(uppers[p1 - 1], uppers[p2 - 1])) + 1
+    return plan["matrix"][severity - 1][min(step, p1, p2) - 1]  # a product is at most as probable as its factors
+
+def soup_rows(data):  # name, version and package URL of each row of a SOUP list
+    try:
+        table = list(csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
+    except (csv.Error, ValueError):
+        raise WrongError(SOUP + " is not CSV in UTF-8") from None
+    head = table[0] if table else []
+    wanted, even = ("name", "version", "purl"), all(len(row) == len(head) for row in table)
+    need(even and all(head.count(name) == 1 for name in wanted), SOUP + " is no SOUP list")
+    places = [head.index(name) for name in wanted]
+    marked = ("'=", "'+", "'-", "'@", "'\t")  # kept a spreadsheet from reading a formula
+    return [tuple(row[at][1:] if row[at].startswith(marked) else row[at] for at in places) for row in table[1:]]
+
+def component_of(value):  # name, version and package URL of a component of a bill of materials
+    need(isinstance(value, dict) and isinstance(value.get("name"), str), SBOM + " is no bill of materials")
+    return value["name"], str(value.get("version", "")), str(value.get("purl", ""))
 
 class Release:
     """A release of layout 2: what it rests on, and the facts that follow from its log and its files."""
@@ -1447,6 +1618,29 @@ class Release:
         check_same(state["uncommitted"], digest, "source.uncommitted", "by data/source/uncommitted.diff")
         need(results["results"], "data/verification/results.json has no result")
         return "the %d results are those of the source tree %s" % (len(results["results"]), state["tree"])
+
+    def check_soup(self):  # the SOUP list and the bill of materials name the same software, and all of the platform
+        whole, device = self.json("bom/sbom.cdx.json", "object"), self.prepared["device"]
+        stated = component_of(fit(whole.get("metadata", {}), "object", SBOM).get("component"))
+        rows = soup_rows(self.files[SOUP])
+        fits = stated[:2] == (device["name"], device["version"])
+        need(fits, "%s is of %s %s, and the release is of %s %s", SBOM, *stated[:2], device["name"], device["version"])
+        found = [(component_of(one), one) for one in fit(whole.get("components"), "list", SBOM)]
+        shipped = {n for n, one in found if n[2] and str(one.get("scope", "required")) in {"required", "optional"}}
+        listed = {row for row in rows if row[2]}
+        need(listed, SOUP + " names no software")
+        need(len(set(rows)) == len(rows), SOUP + " names a part twice")
+        for missing, place in ((shipped - listed, SOUP), (listed - shipped, SBOM)):
+            need(not missing, "%s does not name %s %s (%s)", place, *(min(missing) if missing else ("", "", "")))
+        parts = [fit(part, "part", RESULTS) for part in self.json("verification/results.json").get("parts", [])]
+        lacking = [kind for kind in PARTS if parts and kind not in {part["kind"] for part in parts}]
+        need(not lacking, "%s states no %s", RESULTS, lacking and lacking[0])
+        for part in parts:
+            title = "%(name)s (%(part_of)s)" % part if part.get("part_of") else part["name"]
+            there = (title, part["version"]) in {row[:2] for row in rows}
+            need(there, "%s does not name %s %s, on which the scenarios ran", SOUP, title, part["version"])
+        words = "%d SOUP items, the same in the list and in the bill of materials; %d parts of the platform"
+        return words % (len(listed), len(parts))
 
     def done(self, action, before=None):  # the completed entries of an action, in order
         return [b for b in self.earlier[:before] if (b["action"], b["outcome"]) == (action, "completed")]
@@ -1560,7 +1754,7 @@ class Release:
         missing += [name for name in members if name.endswith("/run.json")]
         need(not missing, "data/%s is missing", ", data/".join(missing))
         found = {"files": len(lines), "manifest": sha256("".join(lines).encode("utf-8"))}
-        found["sbom"] = sha256(self.files["data/bom/sbom.cdx.json"])
+        found["sbom"] = sha256(self.files[SBOM])
         check_same({name: self.prepared[name] for name in found}, found, "the preparation", "by the files of the pack")
         return "%d files of layout 2, each bound by the last entry" % len(lines)
 
@@ -1581,6 +1775,8 @@ class Release:
         data = self.json("datasets/manifest.json")["cases"]
         groups = groups_of(data, self.json("datasets/split.json").get("near", []))
         check_same(terms["groups"], digest_of(groups), self.entry("seal") + ".groups", "by data/datasets/manifest.json")
+        if terms.get("statistics", "mean of cases") != "mean of cases":
+            self.check_calibration(groups)
         subjects = {one["id"]: one["subject"] for one in data}
         for figure in record["aggregates"].values():
             fit(figure, "interval", RECORD + ".aggregates")
@@ -1596,6 +1792,15 @@ class Release:
         check_same(said, found, self.entry("evaluation"))
         return "the figures follow from the counts of %d cases" % len(cases)
 
+    def check_calibration(self, groups):  # the calibration is of the sealed groups, of enough for a guarantee
+        name, part = "models/calibration.json", self.json("datasets/split.json")["calibration"]
+        made, sealed = self.json(name, "object"), {case: groups[case] for case in part}
+        check_set(made["cases"], part, "data/%s.cases" % name, "in data/datasets/split.json")
+        check_same(made.get("groups"), sealed, "data/%s.groups" % name, "by data/datasets/manifest.json")
+        number, recall = len(set(sealed.values())), made["target_recall"]
+        enough = made["threshold"] is None or number > math.floor(1 / (1 - recall) - 1 + 1e-9)
+        need(enough, "data/%s has a conformal threshold for recall %s from %d groups", name, recall, number)
+
     def statistic(self, name, statistic):  # of an aggregate; undefined where it is undefined in one case
         found = self.figures["aggregates"].get(name)
         return found[statistic] if found and found["n"] == len(self.record["cases"]) else None
@@ -1610,7 +1815,8 @@ class Release:
         self.attested, risks = self.json("release/attested.json", "attested"), self.json("release/risks.json", "risks")
         results = self.json("verification/results.json")["results"]
         items, plan = self.json("traceability/data/trace.json")["items"], risks["plan"]
-        levels = {risk["id"]: level_of(plan, risk["residual"]) for risk in risks["risks"]}
+        uppers = limits_of(plan)
+        levels = {risk["id"]: level_of(plan, uppers, risk["residual"]) for risk in risks["risks"]}
         told = "data/release/risks.json has a risk or control twice, or a control that it does not list"
         controls = set(risks["controls"])
         whole = len(levels) == len(risks["risks"]) and len(controls) == len(risks["controls"])
@@ -1714,7 +1920,13 @@ class Release:
         for name, one in sorted(self.figures["aggregates"].items()):
             groups = {case["group"] for case in record["cases"] if case["counts"].get(name) != {"value": None}}
             told = (name, known(one["mean"]), known(one["lower"]), known(one["upper"]), one["n"], len(groups))
-            yield "%s: mean %s, interval %s to %s, %d cases, %d groups" % told
+            shown, other = "%s: mean %s, interval %s to %s, %d cases, %d groups" % told, one.get("beside")
+            shown += ", " + one["method"] if "method" in one and one["upper"] is not None else ""
+            shown += ", coverage " + figure_text(one["coverage"]) if "coverage" in one else ""
+            if other:
+                shown += ", %s %s to %s" % (other["method"], figure_text(other["lower"]), figure_text(other["upper"]))
+                shown += ", coverage " + figure_text(other["coverage"]) if "coverage" in other else ""
+            yield shown
         yield "Criteria registered at entry %d" % self.by["criteria"]["index"]
         for one in self.outcomes:
             met = "met" if one["met"] else "not met"
@@ -2048,6 +2260,7 @@ class Pack:
         one = self.release
         if one:
             yield from (("chain", one.check_chain), ("files", one.check_files), ("source", one.check_source))
+            yield "soup", one.check_soup
             yield from (("figures", one.check_figures), ("gates", one.check_gates), ("signing text", one.check_text))
         yield from (("proofs", self.check_proofs), ("provenance", self.check_provenance))
         yield from [("lineage", one.check_lineage)] if one else []
@@ -2072,7 +2285,7 @@ def check_payload(body, told):  # a payload has the fields of its action, in the
 NEXT = {"log": "nothing", "layout": "nothing"}
 NEXT.update(dict.fromkeys(("chain", "files", "source", "figures", "gates"), "proofs"))
 """Where judgement goes on after a check that failed, if not with the next one."""
-NOT_IN_LAYOUT_1 = "chain, files, source, figures, gates, signing text, lineage, logged signatures"
+NOT_IN_LAYOUT_1 = "chain, files, source, soup, figures, gates, signing text, lineage, logged signatures"
 
 def attempt(check, pack=None):  # whether a check holds, and its words
     if pack:

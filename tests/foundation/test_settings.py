@@ -49,6 +49,50 @@ def test_the_file_counts_and_the_environment_counts_more(tmp_path: Path, monkeyp
     assert load_settings(tmp_path).lineage_url == "http://localhost:5000"
 
 
+@pytest.mark.verifies("REQ-248")
+def test_a_relative_sqlite_file_starts_at_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIVESS_DATABASE_URL", "sqlite:///here/audit.db")
+    monkeypatch.setenv("MINIVESS_MLFLOW_URI", "sqlite:///c%2541d/mlflow.db")
+
+    found = load_settings(tmp_path)
+
+    assert found.database_url == f"sqlite:///{tmp_path}/here/audit.db"
+    assert found.mlflow_uri == f"sqlite+pysqlite:///{tmp_path}/c%2541d/mlflow.db"
+
+
+@pytest.mark.verifies("REQ-248")
+@pytest.mark.parametrize("name", ["a[x]b", "a*b", "a?b", "[!z]xb"])
+def test_the_name_of_a_folder_is_no_pattern(tmp_path: Path, name: str) -> None:
+    for folder in ("axb", name):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "minivess.settings.toml").write_text(f'lineage_file = "{folder}"\n', encoding="utf-8")
+
+    assert load_settings(tmp_path / name).lineage_file == tmp_path / name / name
+
+
+@pytest.mark.verifies("REQ-248")
+@pytest.mark.parametrize("name", ["DATABASE_URL", "MLFLOW_URI"])
+def test_a_question_mark_in_the_path_of_a_url_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"MINIVESS_{name}", "sqlite:////srv/a?b/store.db")
+
+    with pytest.raises(UsageError, match=name.lower()) as refused:
+        load_settings(tmp_path)
+
+    assert "%3F" in refused.value.hint
+
+
+@pytest.mark.verifies("REQ-249")
+@pytest.mark.parametrize("char", ["\n", "\r", "\t", "\x00", "\x1b", "\x7f", "\x85", "\u2028", "\u2029", "\udcff"])
+def test_a_path_that_is_no_line_of_text_is_refused(tmp_path: Path, char: str) -> None:
+    for folder in (tmp_path / f"a{char}b", tmp_path / f"a{char}b" / "inside"):
+        with pytest.raises(UsageError, match="path of the project folder") as refused:
+            load_settings(folder)
+
+        assert char not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "text",
     [

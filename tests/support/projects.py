@@ -24,6 +24,7 @@ from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.paths import Workspace
 from minivess.ml.inference.intended_use import derive_envelope
 from minivess.records.artifact import Artifact
+from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
 from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, INTENDED_USE, MANIFEST, SPLIT
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
@@ -277,24 +278,27 @@ def add_toy_training(project: ProjectFolder) -> None:
             record.output("models/members/seed-0/run.json", workspace.models / "members" / "seed-0" / "run.json")
             record.payload(architecture=plan.model.architecture, steps=1, final_loss=0.5)
         ensembles.combine(services, ada)
+        split = workspace_files.split_of(workspace)
+        groups = groups_of(workspace_files.manifest_of(workspace), split)
         calibration = CalibrationRecord(
             temperature=1.0,
             ece_before=0.1,
             ece_after=0.1,
             band_ece_before=0.1,
             band_ece_after=0.1,
-            threshold=0.2,
+            threshold=None,
             target_recall=plan.calibration.target_recall,
-            achieved_recall=0.95,
-            cases=workspace_files.split_of(workspace).calibration,
+            achieved_recall=None,
+            cases=split.calibration,
             method="toy",
             note="a toy",
+            groups={name: groups[name] for name in split.calibration},
         )
         with recorded(services, "calibration", ada, inputs=_recorded(services, ENSEMBLE, SPLIT)) as record:
             workspace_files.write_json(workspace, "models/calibration.json", calibration)
             record.input("models/ensemble.json", workspace.models / "ensemble.json")
             record.output("models/calibration.json", workspace.models / "calibration.json")
-            record.payload(temperature=1.0, threshold=0.2, target_recall=calibration.target_recall, cases=1)
+            record.payload(temperature=1.0, threshold=None, target_recall=calibration.target_recall, cases=1)
 
 
 def register(project: ProjectFolder, services: Services) -> None:

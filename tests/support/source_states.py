@@ -9,10 +9,20 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.records.device.source_state import SourceState
 from minivess.records.items.loaded_files import LoadedFiles
+from minivess.records.items.platform_parts import PlatformPart
 
 CLEAN = SourceState.of(tree=digest_bytes(b"tree"), folder="", commit="a" * 40, git_tree="b" * 40)
 DIFF = b"diff --git a/src/thing/sums.py b/src/thing/sums.py\n"
 """What stands for the diff of `uncommitted`."""
+PARTS = (
+    PlatformPart(kind="python", name="CPython", version="3.12.1"),
+    PlatformPart(kind="openssl", name="OpenSSL", version="3.0.19", part_of="Python"),
+    PlatformPart(kind="openssl", name="OpenSSL", version="4.0.3", part_of="cryptography"),
+    PlatformPart(kind="sqlite", name="SQLite", version="3.40.1"),
+    PlatformPart(kind="operating-system", name="Debian GNU/Linux", version="12"),
+    PlatformPart(kind="cuda", name="CUDA", version="none", part_of="driver"),
+)
+"""A platform without a graphics processor."""
 LOADED = LoadedFiles(runner="pytest", tree=2, standard_library=150, locked=300)
 
 

@@ -12,6 +12,7 @@ import click
 from minivess.cli.rendering import Progress, say_more
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
+from minivess.foundation.names.sqlite_urls import sqlite_url
 from minivess.foundation.paths import Workspace
 from minivess.records.people.roles import Role
 
@@ -62,7 +63,7 @@ def reader_of(folder: Path) -> WorkspaceReader:
     from minivess.workflows.session.services import open_reader
 
     workspace, site = Workspace.find(folder), chosen_site()
-    url = None if site is None else f"sqlite:///{workspace.serving / f'{site}.db'}"
+    url = None if site is None else sqlite_url(workspace.serving / f"{site}.db")
     say_more(f"opens {workspace.root} for reading{f', the log of site {site}' if site else ''}")
     return open_reader(workspace.root, database_url=url, progress=Progress())
 

@@ -27,19 +27,20 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 @contextmanager
 def exclusive(place: Path, what: str) -> Iterator[None]:
-    """Hold a lock between processes and threads (`flock`) on a file of its own, which is made when it is missing.
+    """Hold a lock between processes and threads (`flock`) on a file of its own, or on a folder.
 
-    Taking it twice in one thread waits for ever.
+    Taking it twice in one thread waits for ever. The kernel lets go of it when its process ends.
 
     Args:
-        place: the lock's file; it stays empty.
+        place: a folder that exists; else the lock's file, which is made when it is missing and stays empty.
         what: is locked, for the error.
 
     Raises:
         CannotWriteError: the lock cannot be made.
     """
+    flags = os.O_RDONLY | os.O_DIRECTORY if place.is_dir() else os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
     try:
-        descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(place, flags | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise CannotWriteError(f"cannot lock {what}: {error.strerror or error}") from error
     try:

@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from minivess.foundation.errors import CouldNotCheckError, UsageError
+from minivess.foundation.implements import implements
 
 PROJECT_FILE = "minivess.yaml"
+_NOT_IN_PATHS = {
+    "Cc": "a control character",
+    "Cs": "a byte that is not UTF-8",
+    "Zl": "a line separator",
+    "Zp": "a paragraph separator",
+}
+"""Categories of characters (Unicode Standard, table 4-4) that the path of a project must not contain."""
+
+
+@implements("REQ-249")
+def check_project_path(folder: Path) -> None:
+    """Refuse a project folder whose path cannot be written on one line of UTF-8 text.
+
+    Logs, URLs, configuration files and messages hold paths as lines of text. All other characters are allowed.
+
+    Args:
+        folder: need not exist; its parents count too.
+
+    Raises:
+        UsageError: the path contains a control character, a line separator or a byte that is not UTF-8.
+    """
+    for char in str(folder.absolute()):
+        lack = _NOT_IN_PATHS.get(unicodedata.category(char))
+        if lack is not None:
+            raise UsageError(
+                f"the path of the project folder contains {lack} ({char!a})",
+                hint="rename the folder; spaces and all printable characters are allowed",
+            )
 
 
 @dataclass(frozen=True)
@@ -21,14 +51,17 @@ class Workspace:
         """The workspace whose project file lies in `folder`.
 
         Raises:
-            UsageError: there is no project file.
+            UsageError: there is no project file, or the path cannot be that of a project (`check_project_path`).
         """
+        check_project_path(folder)
         if not (folder / PROJECT_FILE).is_file():
             raise UsageError(
                 f"no {PROJECT_FILE} in {folder}",
                 hint="`minivess init FOLDER` starts a project; `minivess -C FOLDER …` names another folder",
             )
-        return cls(folder.resolve())
+        root = folder.resolve()
+        check_project_path(root)
+        return cls(root)
 
     @property
     def project_file(self) -> Path:

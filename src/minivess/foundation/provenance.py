@@ -18,7 +18,11 @@ from minivess.foundation.git.commands import git
 from minivess.foundation.git.contents import Contents, contents_of
 from minivess.foundation.git.repository import Repository, repository_of
 
-LOCK_FILE = "uv.lock"
+UV_LOCK = "uv.lock"
+REQUIREMENTS = ("requirements.txt",)
+BILLS = ("bom.json", "sbom.cdx.json", "sbom.spdx.json")
+LOCK_FILES = (UV_LOCK, *REQUIREMENTS, *BILLS)
+"""Names of files that fix the packages of a source tree, in the order in which they are looked for."""
 
 
 @dataclass(frozen=True)
@@ -99,19 +103,22 @@ def tree_digest(tree: Path | Contents) -> str:
 
 
 def lock_file(folder: Path) -> Path | None:
-    """The lock file of a source folder: in it, or in the nearest folder above it in its repository."""
-    if (folder / LOCK_FILE).is_file():
-        return folder / LOCK_FILE
+    """The lock file of a source folder: in it, or in the nearest folder above it in its repository.
+
+    The names of `LOCK_FILES` are looked for one after the other, each in all these folders.
+    """
+    if (folder / UV_LOCK).is_file():
+        return folder / UV_LOCK
+    places = [folder]
     repository = repository_of(folder)
-    if not isinstance(repository, Repository):
-        return None
-    below = [part for part in repository.prefix.split("/") if part]
-    places = (repository.top.joinpath(*below[:depth], LOCK_FILE) for depth in range(len(below) - 1, -1, -1))
-    return next((place for place in places if place.is_file()), None)
+    if isinstance(repository, Repository):
+        below = [part for part in repository.prefix.split("/") if part]
+        places += [repository.top.joinpath(*below[:depth]) for depth in range(len(below) - 1, -1, -1)]
+    return next((place / name for name in LOCK_FILES for place in places if (place / name).is_file()), None)
 
 
 def environment_digest(folder: Path) -> str | None:
-    """The digest of the lock file (`uv.lock`) of a source folder; None where there is none.
+    """The digest of the lock file of a source folder (`LOCK_FILES`); None where there is none.
 
     Raises:
         CouldNotCheckError: the lock file exists and cannot be read.
@@ -122,7 +129,7 @@ def environment_digest(folder: Path) -> str | None:
     try:
         return digest_file(lock)
     except OSError as error:
-        raise CouldNotCheckError(f"cannot read {LOCK_FILE}: {error.strerror or error}") from error
+        raise CouldNotCheckError(f"cannot read {lock.name}: {error.strerror or error}") from error
 
 
 def project_name(folder: Path) -> tuple[str, str | None]:

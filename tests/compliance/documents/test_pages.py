@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,8 +21,9 @@ from minivess.foundation.errors import InputError
 from minivess.records.device.release import GateResult
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.measures import MEASURES
+from minivess.records.items.trace import RecordedResult
 from tests.support.builders.new_measure import NAME, TITLE, VoxelRecall, add_measure
-from tests.support.builders.release_builder import TEMPLATES, make_release
+from tests.support.builders.release_builder import TEMPLATES, make_release, write_source
 from tests.support.tiny_tree import FILES
 
 pytestmark = pytest.mark.verifies("SU-24")
@@ -127,6 +130,49 @@ def test_chains_lead_from_hazard_to_code_model_and_entry(dossier: Dossier) -> No
     assert row["results_entry"] == str(scenarios.body.index)
     assert row["model_entry"] == str(export.body.index)
     assert row["model"] == dossier.export.onnx
+
+
+@pytest.mark.verifies("REQ-267")
+def test_documents_name_each_relation_and_the_outcome_of_each_test(tmp_path: Path) -> None:
+    tree = write_source(tmp_path / "source")
+    controls, risks = tree / "risk/controls.yaml", tree / "risk/risks.yaml"
+    text = controls.read_text(encoding="utf-8")
+    controls.write_text(re.sub("no_new_risks: .*", "new_risks: [RISK-02]", text), encoding="utf-8")
+    text = risks.read_text(encoding="utf-8")
+    more = text.partition("risks:\n")[2].replace("RISK-01", "RISK-02")
+    basis = "{of: [p1], kind: expert, name: Ada Byron, date: '2026-11-29', text: It was counted.}"
+    risks.write_text(
+        f"{text}    bases: [{basis}]\n    as_far_as_possible: Nothing else helps.\n{more}", encoding="utf-8"
+    )
+    (tree / "tests").mkdir()
+    (tree / "tests/test_sums.py").write_text(
+        "import pytest\n"
+        '@pytest.mark.verifies("REQ-001")\nclass TestSums:\n    def test_two(self): ...\n    def test_three(self): ...\n'
+        '@pytest.mark.verifies("REQ-001")\ndef test_none(): ...\n',
+        encoding="utf-8",
+    )
+    release = make_release(tmp_path, source=tree)
+    report = release.facts.report
+    assert report is not None
+    node = "tests/test_sums.py::TestSums"
+    ran = [
+        RecordedResult(name=name, node=f"{node}::{name}", ids=("REQ-001",), outcome="passed", seconds=0.1)
+        for name in ("test_two", "test_three[a-b::c]")
+    ]
+    release.record(report.model_copy(update={"results": (*report.results, *ran)}))
+    pages = documents(Renderer(TEMPLATES), gather(release.inputs()))
+    plain = {name: " ".join(re.sub("<[^>]+>", " ", html.unescape(page)).split()) for name, page in pages.items()}
+    risk, requirements = plain["risk-management.html"], plain["requirements.html"]
+    assert "Controls RISK-01, RISK-02 Implemented by REQ-001 Brings RISK-02 Effectiveness" in risk.replace(" ,", ",")
+    assert "Basis of P1 expert judgement, Ada Byron, 2026-11-29: It was counted." in risk
+    assert "Reduced as far as possible Nothing else helps." in risk
+    assert "Derives from UN-01 Implements RC-01 Verified by" in requirements
+    assert "“Two and two” (passed); TestSums (passed), test_none (not run for this release)" in requirements.replace(
+        " ,", ","
+    )
+    [chain] = [one for one in chains(gather(release.inputs()).trace) if one.risk == "RISK-01"]
+    assert chain.not_run == ("test_sums.test_none",)
+    assert "1 not run for this release" in plain["traceability.html"]
 
 
 @pytest.mark.verifies("REQ-107")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ def _import(
     mapping: str | None = None,
     taken: Collection[str] = (),
     known: Mapping[str, str] | None = None,
+    kind: str | None = "REQ",
 ) -> Imported:
     path = tmp_path / "list.csv"
     path.write_text(text, encoding="utf-8")
@@ -31,7 +33,7 @@ def _import(
     if mapping is not None:
         told = tmp_path / "mapping.yaml"
         told.write_text(mapping, encoding="utf-8")
-    return import_file(path, mapping=told, taken=taken, known_origins=known or {})
+    return import_file(path, mapping=told, taken=taken, known_origins=known or {}, kind=kind)
 
 
 def _said(imported: Imported, severity: str) -> list[str]:
@@ -45,7 +47,7 @@ def test_ids_are_new_and_never_those_that_are_taken(tmp_path: Path) -> None:
         ("REQ-003", "REQ-003"),
         ("REQ-009", "B"),
     ]
-    assert [item.fields.get("origin") for item in imported.items] == ["A", None, "B"]
+    assert [item.fields.get("origin") for item in imported.items] == ["A", "REQ-003", "B"]
 
 
 @pytest.mark.parametrize("taken", [["REQ-003"], ["REQ-03"], ["REQ-00003"]])
@@ -177,6 +179,7 @@ def test_the_mapping_that_is_shown_can_be_read(tmp_path: Path) -> None:
 def test_unknown_kinds_and_long_titles_are_taken_with_a_remark(tmp_path: Path) -> None:
     imported = _import(tmp_path, f"ID,Type,Title,Text\nA,Gizmo,{'word ' * 60},t\nB,Heading,Alarms,\n")
     assert _said(imported, "changed") == [
+        "spaces at the ends of 1 value(s) of `Title` are not taken",
         "the kind `Gizmo` is not known: taken as software requirement",
         "the title has 299 characters and is shortened to 200",
     ]
@@ -206,7 +209,7 @@ def test_fixed_values_are_understood_in_two_languages(tmp_path: Path) -> None:
 def test_nothing_tells_what_a_file_is(tmp_path: Path) -> None:
     path = tmp_path / "x.bin"
     path.write_bytes(b"hello")
-    with pytest.raises(UsageError, match="its kind is unknown"):
+    with pytest.raises(UsageError, match="its format is not known"):
         import_file(path, mapping=None, taken=(), known_origins={})
     with pytest.raises(UsageError, match=r"without \.doorstop"):
         import_file(tmp_path, mapping=None, taken=(), known_origins={})
@@ -225,3 +228,67 @@ def test_all_items_can_be_written_not_only_new_ones(tmp_path: Path) -> None:
 def test_ids_can_run_out(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no id left"):
         _import(tmp_path, "ID,Text\nA,a\n", taken=["REQ-99999"])
+
+
+@pytest.mark.parametrize(
+    ("written", "taken"),
+    [
+        ("7", 7),
+        ("4,0", 4),
+        ("4.00", 4),
+        ("0012", 12),
+        ("1,000", None),
+        ("1.000", None),
+        ("1e5", None),
+        ("1_000", None),
+        ("seven", None),
+    ],
+)
+def test_a_whole_number_is_never_another_one(tmp_path: Path, written: str, taken: int | None) -> None:
+    imported = _import(tmp_path, f'ID,Text,exposures\nA,x,"{written}"\n', kind="FC")
+    assert imported.items[0].fields.get("exposures") == taken
+    told = [one for one in imported.remarks if one.field == "exposures" and one.severity in {"lost", "changed"}]
+    assert [one.value for one in told] == ([] if str(taken) == written else [written])
+
+
+@pytest.mark.parametrize(
+    ("written", "taken"),
+    [("0.9", 0.9), ("0,9", 0.9), ("0,900", 0.9), ("1,5", 1.5), ("1,000", None), ("1.000,5", None), ("9e-1", 0.9)],
+)
+def test_a_real_number_is_never_another_one(tmp_path: Path, written: str, taken: float | None) -> None:
+    imported = _import(tmp_path, f'ID,Text,at_least\nA,x,"{written}"\n', kind="SAC")
+    assert imported.items[0].fields.get("at_least") == taken
+    told = [one for one in imported.remarks if one.field == "at_least" and one.severity in {"lost", "changed"}]
+    assert [one.value for one in told] == ([] if str(taken) == written else [written])
+
+
+def test_words_numbers_and_lists_that_are_taken_otherwise_are_named_once(tmp_path: Path) -> None:
+    text = "ID;Text;Verification;Category\n1;a;Prüfung;sicherheit\n2;b;Prüfung;functional\n"
+    assert _said(_import(tmp_path, text), "changed")[-4:] == [
+        "has no title; the beginning of its text is taken: a",
+        "has no title; the beginning of its text is taken: b",
+        "`verification`: `Prüfung` is taken as test (2 times)",
+        "`category`: `sicherheit` is taken as risk-control (1 times)",
+    ]
+    listed = _import(tmp_path, 'ID,Text,interfaces\nA,x,"Offers a; asks b"\n', kind="SI")
+    assert listed.items[0].fields["interfaces"] == ["Offers a", "asks b"]
+    assert any("is taken as 2 entries" in one for one in _said(listed, "changed"))
+
+
+def test_a_relation_of_unknown_meaning_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "needs.json"
+    need = {"type": "req", "title": "t", "content": "c"}
+    needs = {"A": need | {"id": "A", "blocks": ["B"], "links": ["B"]}, "B": need | {"id": "B"}}
+    path.write_text(json.dumps({"current_version": "1", "versions": {"1": {"needs": needs}}}), encoding="utf-8")
+    imported = import_file(path, mapping=None, taken=(), known_origins={})
+    assert imported.items[0].fields["derives_from"] == ["REQ-002"]
+    [said] = [one for one in imported.remarks if one.severity == "changed"]
+    assert said.value == "blocks"
+    assert "1 link(s) of it are taken as `derives_from`" in said.message
+
+
+def test_what_a_column_is_does_not_depend_on_empty_cells(tmp_path: Path) -> None:
+    imported = _import(tmp_path, "ID,Requirement,Description\nA,one,two\nB,three,\n")
+    assert [item.fields["title"] for item in imported.items] == ["one", "three"]
+    assert [item.fields["statement"] for item in imported.items] == ["two", "three"]
+    assert [one.item for one in imported.remarks if "has no text; its title" in one.message] == ["B"]

@@ -213,7 +213,7 @@ def _missing(sown: str, imported: Imported) -> set[str]:
 def test_each_word_of_a_text_file_is_in_an_item_or_a_remark(tmp_path: Path, name: str, text: str) -> None:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
-    assert _missing(text, import_file(path, mapping=None, taken=(), known_origins={})) == set()
+    assert _missing(text, import_file(path, mapping=None, taken=(), known_origins={}, kind="REQ")) == set()
 
 
 def test_each_word_of_a_workbook_is_in_an_item_or_a_remark(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_each_word_of_a_workbook_is_in_an_item_or_a_remark(tmp_path: Path) -> No
     path = tmp_path / "a.xlsx"
     path.write_bytes(stream.getvalue())
     sown = " ".join(f"zq{number}" for number in range(1, 11))
-    assert _missing(sown, import_file(path, mapping=None, taken=(), known_origins={})) == set()
+    assert _missing(sown, import_file(path, mapping=None, taken=(), known_origins={}, kind="REQ")) == set()
 
 
 def test_each_word_of_a_doorstop_tree_is_in_an_item_or_a_remark(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_each_word_of_a_doorstop_tree_is_in_an_item_or_a_remark(tmp_path: Path) 
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    imported = import_file(tmp_path, mapping=None, taken=(), known_origins={})
+    imported = import_file(tmp_path, mapping=None, taken=(), known_origins={}, kind="REQ")
     found = _missing(" ".join(texts.values()) + " zq13", imported)
     assert found == {"zq12"}  # the file that cannot be read is named instead
     assert any("REQ004.yml:2" in str(remark) and "anchors" in remark.message for remark in imported.remarks)
@@ -309,5 +309,5 @@ def test_each_word_of_any_table_is_in_an_item_or_a_remark(
     stream = io.StringIO(newline="")
     csv.writer(stream).writerows([[*headers, "Issue Type"], *([*row[: len(headers)], kinds] for row in rows)])
     path.write_text(stream.getvalue(), encoding="utf-8")
-    imported = import_file(path, mapping=None, taken=(), known_origins={})
+    imported = import_file(path, mapping=None, taken=(), known_origins={}, kind="REQ")
     assert _missing(stream.getvalue(), imported) == set()

@@ -5,17 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
+import platform
+import sqlite3
+import ssl
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from minivess.compliance.facts.package_metadata import licence
+from minivess.compliance.facts.platform_soup import standard_url
 from minivess.compliance.facts.sbom import sbom, validate_sbom
 from minivess.compliance.facts.soup import soup, soup_csv
+from minivess.compliance.results.platform_parts import platform_parts
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.reading.lock_file import Use, read_lock
+from minivess.records.items.platform_parts import PlatformPart, missing_parts
 from tests.support.builders.release_builder import LOCK, ROOT, SHA
+from tests.support.source_states import PARTS
 
 pytestmark = pytest.mark.verifies("SU-23")
 
@@ -34,14 +42,114 @@ def _sbom(lock: Path, model: str | None = DIGEST) -> dict[str, object]:
     return sbom(lock, device="device", version="1.0", timestamp=TIME, model_digest=model, intended_use="To show.")
 
 
-@pytest.mark.verifies("REQ-036")
+OTHERS = f"""
+[[package]]
+name = "algo"
+version = "1.0"
+source = {{ git = "https://git.example/algo#{"0123456789" * 4}" }}
+
+[[package]]
+name = "wheelonly"
+version = "2.0"
+source = {{ url = "https://files.example/wheelonly-2.0-py3-none-any.whl" }}
+wheels = [{{ url = "https://files.example/wheelonly-2.0-py3-none-any.whl", hash = "sha256:{SHA}" }}]
+
+[[package]]
+name = "local"
+source = {{ directory = "../local" }}
+"""
+"""Packages from git, from an address and from a folder."""
+
+
+def _whole(lock: Path) -> dict[str, Any]:
+    """The SBOM of packages of every kind and of a platform."""
+    needed = 'dependencies = [{ name = "click" }, { name = "algo" }, { name = "wheelonly" }, { name = "local" }]'
+    lock.write_text(LOCK.replace('dependencies = [{ name = "click" }]', needed) + OTHERS, encoding="utf-8")
+    return sbom(
+        lock, device="device", version="1.0", timestamp=TIME, model_digest=DIGEST, manufacturer="Maker", parts=PARTS
+    )
+
+
+@pytest.mark.verifies("REQ-036", "REQ-262", "REQ-264")
 def test_it_passes_the_librarys_strict_validator_as_it_is(lock: Path) -> None:
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator
 
-    text = LOCK.replace("https://files.example/", "urn:x:")  # the validator's URL grammar is slow on long URLs
-    lock.write_text(text, encoding="utf-8")
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(_sbom(lock))) is None
+    text = json.dumps(_whole(lock)).replace("https://files.example/", "urn:x:")  # its URL grammar is slow on long URLs
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+
+
+@pytest.mark.verifies("REQ-036", "REQ-262", "REQ-264")
+def test_the_minimum_elements_of_the_ntia_are_there(lock: Path) -> None:
+    """Author, time, and for each component a name, a version, an identifier of its own and its place in the graph."""
+    document = _whole(lock)
+    assert document["metadata"]["timestamp"]
+    assert document["metadata"]["authors"] == [{"name": "Maker"}]
+    components = document["components"]
+    assert len(components) == 2 + 7 + 5  # framework, model; packages; parts that were there
+    assert len({one["bom-ref"] for one in components}) == len(components)
+    assert all(one["name"] and one["version"] for one in components)
+    assert all(one["purl"] for one in components if one["type"] not in {"framework", "machine-learning-model"})
+    assert {one["ref"] for one in document["dependencies"]} == {"device", *(one["bom-ref"] for one in components)}
+
+
+@pytest.mark.verifies("REQ-264", "RC-119")
+def test_the_platform_is_in_both_lists_as_it_was_recorded(lock: Path) -> None:
+    document, rows = _whole(lock), soup(lock, PARTS)
+    found = {
+        (one["name"], one["version"], one["type"]) for one in document["components"] if "pkg:generic" in one["bom-ref"]
+    }
+    assert found == {
+        ("CPython", "3.12.1", "platform"),
+        ("OpenSSL (Python)", "3.0.19", "library"),
+        ("OpenSSL (cryptography)", "4.0.3", "library"),
+        ("SQLite", "3.40.1", "library"),
+        ("Debian GNU/Linux", "12", "operating-system"),
+        ("local", "not fixed", "library"),
+    }
+    assert document["metadata"]["component"]["properties"] == [
+        {"name": "minivess:cuda", "value": "CUDA (driver): none"}
+    ]
+    assert [(row.name, row.version) for row in rows[: len(PARTS)]] == [(part.title, part.version) for part in PARTS]
+    other = (*PARTS[:-1], PARTS[-1].model_copy(update={"version": "13.1"}))
+    assert _serial(lock, other) != _serial(lock, PARTS)
+
+
+def _serial(lock: Path, parts: tuple[PlatformPart, ...]) -> str:
+    made = sbom(lock, device="device", version="1.0", timestamp=TIME, model_digest=None, parts=parts)
+    return str(made["serialNumber"])
+
+
+@pytest.mark.verifies("REQ-263")
+def test_our_own_bill_of_materials_read_back_names_the_same_software(lock: Path, tmp_path: Path) -> None:
+    document, first = _whole(lock), read_lock(lock)
+    (tmp_path / "bom.json").write_text(json.dumps(document), encoding="utf-8")
+    again = {one.purl: one for one in read_lock(tmp_path / "bom.json").packages}
+    for package in first.packages:
+        found = again[standard_url(package.purl)]
+        assert (found.name, found.version, found.use) == (package.name, package.shown_version, package.use)
+        assert set(found.source.sha256) == set(package.source.sha256)
+    assert len(again) == len(first.packages) + 5 + 1  # the parts that were there, and the framework
+
+
+@pytest.mark.verifies("REQ-263")
+def test_a_lock_without_edges_says_that_they_are_not_known(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text(f"click==8.3.0 --hash=sha256:{SHA}\n", encoding="utf-8")
+    document = _sbom(tmp_path / "requirements.txt")
+    assert document["compositions"] == [{"aggregate": "unknown", "dependencies": ["framework", "pkg:pypi/click@8.3.0"]}]
+    [row] = soup(tmp_path / "requirements.txt")
+    assert (row.purpose.split(":")[0], row.fixed_by) == ("Named by requirements.txt", "SHA-256")
+
+
+@pytest.mark.verifies("REQ-264")
+def test_the_platform_of_this_process_is_found() -> None:
+    parts = platform_parts()
+    assert missing_parts(parts) == ()
+    found = {part.title: part.version for part in parts}
+    assert found["SQLite"] == sqlite3.sqlite_version
+    assert found["OpenSSL (Python)"] in ssl.OPENSSL_VERSION
+    assert found[platform.python_implementation()] == platform.python_version()
+    assert missing_parts(parts[1:]) == ("python",)
 
 
 @pytest.mark.verifies("REQ-036", "REQ-040")

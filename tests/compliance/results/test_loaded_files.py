@@ -292,3 +292,20 @@ def test_a_session_records_what_its_processes_loaded(tmp_path: Path, options: tu
     assert min(loaded.standard_library, loaded.locked) > 50
     others = [line for line in loaded.refused if not line.startswith("minivess ")]
     assert others == ["ignored/secret.py: is neither in the source tree nor in an installed distribution"]
+
+
+@pytest.mark.verifies("REQ-263")
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        ("plain==1.0", ()),
+        ("plain==2.0", ("plain 1.0: is version 1.0; requirements.txt has 2.0",)),
+        ("other==1.0", ("plain 1.0: is not in requirements.txt",)),
+        ("plain>=1.0", ("requirements.txt: plain has no exact version",)),
+    ],
+)
+def test_without_uv_the_requirements_decide(device: Path, site: Path, line: str, refused: tuple[str, ...]) -> None:
+    (device / "uv.lock").unlink()
+    (device / "requirements.txt").write_text(f"{line}\n", encoding="utf-8")
+    install(site, "plain", "1.0", {"plain/a.py": ""})
+    assert judged(device, site / "plain/a.py").refused == refused

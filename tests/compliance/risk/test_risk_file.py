@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -69,7 +70,44 @@ def test_a_risk_that_stays_unacceptable_is_a_gap(source: Path) -> None:
     _edit(
         source / "risk/risks.yaml", "residual: { severity: 3, p1: 2, p2: 3 }", "residual: { severity: 3, p1: 5, p2: 4 }"
     )
-    assert [(gap.kind, gap.item) for gap in RiskFile.load(source).gaps()] == [("unacceptable-risk", "RISK-02")]
+    assert [(gap.kind, gap.item) for gap in RiskFile.load(source).gaps()] == [
+        ("unfounded-estimate", "RISK-02"),
+        ("unacceptable-risk", "RISK-02"),
+    ]
+
+
+@pytest.mark.verifies("REQ-266")
+def test_a_risk_above_the_best_level_states_that_it_is_reduced_as_far_as_possible(source: Path) -> None:
+    _edit(
+        source / "risk/risks.yaml",
+        "as_far_as_possible: >-\n      A lower threshold",
+        "benefit: >-\n      A lower threshold",
+    )
+    [gap] = RiskFile.load(source).gaps()
+    assert (gap.kind, gap.item) == ("unfounded-estimate", "RISK-01")
+    assert "remains medium, and nothing states why no further control is practicable" in gap.message
+
+
+@pytest.mark.verifies("REQ-265")
+def test_each_lower_estimate_of_our_own_risks_has_a_basis(source: Path) -> None:
+    """Without their bases, exactly the risks that lower severity or P2, or P1 by more than one step, are reported."""
+    for path in (source / "risk").glob("*.yaml"):
+        text = re.sub(r"    bases:\n(      .*\n)+", "", path.read_text(encoding="utf-8"))
+        path.write_text(text, encoding="utf-8")
+    file = RiskFile.load(source)
+    lowered = [
+        risk.id
+        for risk in file.risks
+        for before, after in (
+            (risk.initial.severity, risk.residual.severity),
+            (risk.initial.p1 - 1, risk.residual.p1),
+            (risk.initial.p2, risk.residual.p2),
+        )
+        if after < before
+    ]
+    assert len(lowered) > 40
+    assert [gap.item for gap in file.gaps()] == lowered
+    assert {gap.kind for gap in file.gaps()} == {"unfounded-estimate"}
 
 
 def test_an_estimate_off_the_scales_is_refused(source: Path) -> None:

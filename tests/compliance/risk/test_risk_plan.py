@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from minivess.records.items.risk_items import ControlKind, Estimate, Risk
-from minivess.records.items.risk_plan import ProbabilityScale, RiskPlan, missing_reasons
-from tests.support.properties import given
+from minivess.records.items.risk_plan import ProbabilityScale, RiskPlan, missing_bases, missing_reasons
+from tests.support.builders.random_plans import limits
+from tests.support.properties import example, given, settings
 from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-05")
@@ -64,11 +66,36 @@ def test_the_inclusive_limit_decides_a_product_on_the_border(inclusive: str, ste
     assert scale.combined(4, 4) == step  # 0.1 times 0.1, which binary floating point puts above 0.01
 
 
-@given(st.integers(1, 5), st.integers(1, 5))
-def test_a_product_is_never_more_probable_than_its_factors(p1: int, p2: int) -> None:
-    scale = _scale()
-    assert scale.combined(p1, p2) == scale.combined(p2, p1) <= min(p1, p2)
-    assert scale.combined(p1, 5) == p1
+@pytest.mark.verifies("REQ-261", "RC-11")
+@given(st.sampled_from(("upper", "lower")), limits)
+@example("lower", list(_UPPERS))
+@example("upper", list(_UPPERS))
+@example("lower", ["0.3333333333333333333333", "0.6666666666666666666666", "1"])
+@settings(max_examples=40)
+def test_the_arithmetic_of_probabilities_over_all_pairs_of_steps(inclusive: str, uppers: list[str]) -> None:
+    """Certain times p is p; commutative; rising in both factors; at most the factors; no product in the steps is above it."""
+    scale, certain = _scale(inclusive, tuple(uppers)), len(uppers)
+    steps = range(1, certain + 1)
+    table = {(a, b): scale.combined(a, b) for a in steps for b in steps}
+    assert [table[certain, step] for step in steps] == list(steps)
+    for (a, b), found in table.items():
+        assert found == table[b, a] <= min(a, b)
+        assert a == 1 or table[a - 1, b] <= found
+        assert _step(inclusive, uppers, _largest(inclusive, uppers, a) * _largest(inclusive, uppers, b)) <= found
+        product = Fraction(uppers[a - 1]) * Fraction(uppers[b - 1])
+        assert found == min(a, b, _step(inclusive, uppers, product))
+
+
+def _largest(inclusive: str, uppers: list[str], step: int) -> Fraction:
+    """A probability of a step; the largest where there is one, else one just below the limit."""
+    upper = Fraction(uppers[step - 1])
+    return upper if inclusive == "upper" or upper == 1 else upper * (1 - Fraction(1, 10**60))
+
+
+def _step(inclusive: str, uppers: list[str], probability: Fraction) -> int:
+    """The step that a probability is in, with exact fractions."""
+    below = [Fraction(u) < probability if inclusive == "upper" else Fraction(u) <= probability for u in uppers]
+    return min(sum(below), len(uppers) - 1) + 1
 
 
 def test_certainty_is_on_the_scale_under_both_conventions() -> None:
@@ -133,6 +160,63 @@ def test_a_typed_verdict_is_compared_with_the_computed_one() -> None:
 )
 def test_reasons_that_are_owed(changes: dict[str, Any], kinds: tuple[ControlKind, ...], owed: int) -> None:
     assert len(missing_reasons(_risk(**changes), kinds)) == owed
+
+
+def _basis(*of: str, kind: str = "expert", **more: str) -> dict[str, Any]:
+    said = {"name": "Ada Byron", "date": "2026-11-29"} if kind == "expert" else {}
+    return {"of": of, "kind": kind, "text": "t", **said, **more}
+
+
+@pytest.mark.verifies("REQ-265")
+@given(
+    *(st.tuples(st.integers(1, 4), st.integers(1, 4)) for _ in range(3)),
+    st.sets(st.sampled_from(("severity", "p1", "p2"))),
+)
+def test_what_is_lowered_without_a_basis_is_named(
+    severity: tuple[int, int], p1: tuple[int, int], p2: tuple[int, int], based: set[str]
+) -> None:
+    risk = _risk(
+        initial={"severity": severity[0], "p1": p1[0], "p2": p2[0]},
+        residual={"severity": severity[1], "p1": p1[1], "p2": p2[1]},
+        bases=[_basis(*sorted(based))] if based else [],
+    )
+    owed = {"severity": severity[0] > severity[1], "p1": p1[0] - p1[1] > 1, "p2": p2[0] > p2[1]}
+    words = [
+        f"lowers {name.upper() if len(name) == 2 else name} from" for name in owed if owed[name] and name not in based
+    ]
+    found = missing_bases(risk)
+    assert len(found) == len(words)
+    assert all(word in message for word, message in zip(words, found, strict=True))
+
+
+@pytest.mark.verifies("REQ-265")
+@pytest.mark.parametrize(
+    "basis",
+    [
+        {"of": ["p1"], "kind": "expert", "text": "t"},
+        {"of": ["p1"], "kind": "expert", "text": "t", "name": "Ada Byron"},
+        {"of": ["p1"], "kind": "expert", "text": "t", "date": "2026-11-29"},
+        _basis("p1", date="2026-02-30"),
+        _basis("p1", kind="guess"),
+        _basis("p3", kind="data"),
+        _basis(kind="data"),
+        _basis("p1", kind="data", text=""),
+    ],
+)
+def test_a_basis_is_whole(basis: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        _risk(bases=[basis])
+    assert _risk(bases=[_basis("p1"), _basis("p2", kind="literature")]).bases[0].source == (
+        "expert judgement, Ada Byron, 2026-11-29"
+    )
+
+
+@pytest.mark.verifies("REQ-266")
+def test_only_the_best_level_owes_no_statement_on_further_reduction() -> None:
+    plan, worst = _plan(), {"severity": 2, "p1": 2, "p2": 2}
+    assert plan.missing_reduction(_risk()) is None
+    assert plan.missing_reduction(_risk(residual=worst)) is not None
+    assert plan.missing_reduction(_risk(residual=worst, as_far_as_possible="Nothing helps.")) is None
 
 
 def test_estimates_are_made_of_steps() -> None:

@@ -511,7 +511,7 @@ def test_every_action_that_can_be_recorded_is_in_the_table() -> None:
     assert set(table(2).rows) | {"test-set.open"} >= set(PAYLOADS)
 
 
-PROBES = (
+PROBES: tuple[Any, ...] = (
     None,
     True,
     0,
@@ -536,7 +536,7 @@ PROBES = (
 def test_verify_py_compares_the_types_of_payloads_as_the_records_do() -> None:
     """Each field of each payload whose type verify.py names, with values of every kind of JSON."""
 
-    def script_accepts(action: str, name: str, value: object) -> bool:
+    def script_accepts(action: str, name: str, value: Any) -> bool:
         marks, kind = logs.VERIFY.FORMS[action][name]
         if "*" in marks and not isinstance(value, list):
             return False
@@ -547,7 +547,7 @@ def test_verify_py_compares_the_types_of_payloads_as_the_records_do() -> None:
             return False
         return True
 
-    def product_accepts(action: str, name: str, value: object) -> bool:
+    def product_accepts(action: str, name: str, value: Any) -> bool:
         field = PAYLOADS[action].model_fields[name]
         whole = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
         try:

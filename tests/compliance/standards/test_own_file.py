@@ -13,6 +13,7 @@ from minivess.compliance.exchange.importing import import_file
 from minivess.compliance.items.items import load_items
 from minivess.compliance.standards.required_documents import documents, unanswered
 from minivess.records.items.items import RequirementCategory, SoupItem
+from minivess.records.items.platform_parts import PART_KINDS
 from minivess.records.items.risk_items import RiskControl
 
 pytestmark = pytest.mark.verifies("SU-21")
@@ -22,7 +23,15 @@ ITEMS = load_items(ROOT)
 SOUP = tuple(ITEMS.of(SoupItem).values())
 
 
-@pytest.mark.parametrize("item", SOUP, ids=lambda item: item.package)
+PACKAGES = tuple(item for item in SOUP if item.package not in PART_KINDS)
+
+
+@pytest.mark.verifies("REQ-264")
+def test_each_part_of_the_platform_is_a_soup_item() -> None:
+    assert {item.package for item in SOUP} >= set(PART_KINDS)
+
+
+@pytest.mark.parametrize("item", PACKAGES, ids=lambda item: item.package)
 def test_python_is_what_the_installed_package_asks_for(item: SoupItem) -> None:
     assert item.platform is not None
     assert item.platform.python == metadata(item.package)["Requires-Python"]

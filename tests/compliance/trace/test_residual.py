@@ -16,7 +16,9 @@ pytestmark = pytest.mark.verifies("REQ-111", "SU-16")
 PLAN, RISKS, CONTROLS = (FILES[f"risk/{name}.yaml"] for name in ("plan", "risks", "controls"))
 DISCLOSURE = "disclosure: {from_level: low, document: docs/use.md}\n"
 NONE = "    no_new_risks: It adds the same numbers once more.\n"
-HIGH = RISKS.replace("residual: {severity: 2, p1: 1", "residual: {severity: 2, p1: 2")
+HIGH = RISKS.replace("residual: {severity: 2, p1: 1", "residual: {severity: 2, p1: 2") + (
+    "    as_far_as_possible: Nothing else helps.\n"
+)
 
 
 def gaps(folder: Path, **changes: str) -> list[tuple[str, str]]:

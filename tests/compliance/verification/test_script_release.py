@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from minivess.compliance.pack.pack import log_files
 from minivess.compliance.proofs.canonical import canonical
@@ -28,6 +29,7 @@ from minivess.records.data.groups import groups_of
 from minivess.records.data.split import SplitManifest
 from minivess.records.device.gate_outcomes import number_text
 from minivess.records.evaluation.cases import CaseCounts
+from minivess.records.evaluation.evaluation import Conventions
 from minivess.records.evaluation.recomputation import figures_of
 from minivess.records.items.risk_items import Estimate
 from minivess.records.items.risk_plan import RiskPlan
@@ -37,8 +39,9 @@ from tests.support.builders import logged_signatures
 from tests.support.builders.counted_cases import counted_case
 from tests.support.builders.layout2_pack import TAG, small_pack
 from tests.support.builders.pack_builder import TEMPLATES
+from tests.support.builders.random_plans import plans
 from tests.support.builders.release_builder import PLAN, ReleaseLog, policy_of_release
-from tests.support.properties import given
+from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("REQ-039", "RC-13", "SU-14")
@@ -54,6 +57,8 @@ TRACE, SEALED, MANIFEST = (
     "data/datasets/manifest.json",
 )
 SIGNED = "release signatures"
+OLDER = Conventions(tolerance_um=2.0, bootstrap=200)
+"""Conventions that do not say their statistics, as plans of before."""
 
 
 def failing(files: Mapping[str, bytes]) -> list[tuple[str, str]]:
@@ -117,8 +122,8 @@ def refusal(files: Files, *checks: str) -> str:
 def test_a_true_pack_holds_but_for_its_signatures() -> None:
     assert failing(small_pack().files) == []
     assert [name for name, _, _ in verify.Judgement(None).judge(dict(small_pack().files)).checks] == [
-        *("bag", "log", "layout", "chain", "files", "source", "figures", "gates", "signing text", "proofs"),
-        *("provenance", "lineage", "test-set odometer", "look times", SIGNED),
+        *("bag", "log", "layout", "chain", "files", "source", "soup", "figures", "gates", "signing text"),
+        *("proofs", "provenance", "lineage", "test-set odometer", "look times", SIGNED),
     ]
 
 
@@ -309,6 +314,7 @@ class TestFigures:
             (RECORD, put("cases", 1, "counts", "dice", "fp", to=10**9), "larger than its bins"),
             (RECORD, put("cases", 1, "counts", "dice", "fp", to=-1), "malformed"),
             (RECORD, put("cases", 1, "counts", "nsd", "predicted_within", to=10**6), "more than the whole"),
+            (RECORD, put("cases", 1, "counts", "cldice", "reference", to=10**6), "skeleton or border"),
             (RECORD, lambda value: value["cases"][0]["bins"].pop(), "15 bins"),
             (RECORD, put("cases", 0, "bins", 3, to=[1, 2, 3, 4]), "malformed bin"),
             (RECORD, put("cases", 0, "bins", 3, 1, to=10**12), "case-00"),
@@ -341,21 +347,56 @@ class TestFigures:
         with pytest.raises(verify.WrongError, match=re.escape(words)):
             release.check_figures()
 
+    @given(
+        overlap=st.tuples(*(st.integers(0, 2) for _ in range(3))),
+        parts=st.lists(st.integers(0, 2), min_size=8, max_size=8),
+        distance=st.none() | st.just(1.0),
+    )
+    def test_counts_that_contradict_one_another_are_those_that_the_product_refuses(
+        self, overlap: tuple[int, int, int], parts: list[int], distance: float | None
+    ) -> None:
+        case = json.loads(canonical(counted_case("a", overlap=overlap)))
+        for measure, held in (("cldice", parts[:4]), ("nsd", parts[4:])):
+            case["counts"][measure] = dict(zip(case["counts"][measure], held, strict=True))
+        case["counts"]["hd95_um"] = {"value": distance}
+        refused = {"verify.py": False, "product": False}
+        try:
+            verify.check_case(case)
+            for measure, held in case["counts"].items():
+                verify.measure(measure, held)
+        except verify.WrongError:
+            refused["verify.py"] = True
+        try:
+            CaseCounts.model_validate(case)
+        except ValidationError:
+            refused["product"] = True
+        assert refused["verify.py"] == refused["product"]
+
+    @pytest.mark.verifies("REQ-247")
     @given(st.data())
     def test_figures_are_those_of_the_product(self, data: st.DataObject) -> None:
         counts = st.integers(0, 60)
         cases: list[CaseCounts] = []
-        for number in range(data.draw(st.integers(1, 6))):
+        planned = data.draw(st.sampled_from([PLAN, PLAN.model_copy(update={"conventions": OLDER})]))
+        for number in range(data.draw(st.integers(1, 8))):
             tp, fp, fn = (data.draw(counts) for _ in range(3))
-            subject = f"s{data.draw(st.integers(0, 3))}"
+            subject = f"s{data.draw(st.integers(0, 5))}"
+            group = f"g{data.draw(st.integers(0, 5))}"
             distance = data.draw(st.none() | st.floats(0, 50))
             recall = (tp, fn)
             cases.append(
-                counted_case(f"c{number}", overlap=(tp, fp, fn), subject=subject, conformal=recall, distance=distance)
+                counted_case(
+                    f"c{number}",
+                    overlap=(tp, fp, fn),
+                    subject=subject,
+                    group=group,
+                    conformal=recall,
+                    distance=distance,
+                )
             )
-        plan = json.loads(canonical(PLAN))
+        plan = json.loads(canonical(planned))
         told = verify.figures_of([json.loads(canonical(case)) for case in cases], plan, 0.98)
-        made = figures_of(cases, PLAN.conventions, seed=PLAN.seed, level=0.98)
+        made = figures_of(cases, planned.conventions, seed=planned.seed, level=0.98)
         assert told == json.loads(made.model_dump_json())
 
 
@@ -429,18 +470,22 @@ class TestGates:
     def test_numbers_are_written_as_the_product_writes_them(self, value: float) -> None:
         assert verify.figure_text(value) == number_text(value)
 
-    def test_levels_are_those_of_the_plan(self) -> None:
-        plan = json.loads(small_pack().files[RISKS])["plan"]
-        product = RiskPlan.model_validate(plan)
-        steps = range(1, len(plan["probability"]["steps"]) + 1)
-        for inclusive in ("upper", "lower"):
-            plan["probability"]["inclusive"] = inclusive
-            product = RiskPlan.model_validate(plan)
-            for severity in range(1, len(plan["severity"]) + 1):
-                for p1 in steps:
-                    for p2 in steps:
-                        estimate = {"severity": severity, "p1": p1, "p2": p2}
-                        assert verify.level_of(plan, estimate) == product.level(Estimate(**estimate)).name
+    @settings(max_examples=60)
+    @given(plans(), st.data())
+    def test_both_verifiers_give_the_same_levels(self, plan: dict[str, Any], data: st.DataObject) -> None:
+        """On plans of any scale and convention, whole or with one fault, and on estimates that may be off the scale."""
+        estimate = data.draw(st.fixed_dictionaries(dict.fromkeys(("severity", "p1", "p2"), st.integers(1, 6))))
+        try:
+            product = RiskPlan.model_validate_json(canonical(plan), strict=True)
+            problem = product.outside(Estimate(**estimate))
+            expected = None if problem is not None else product.level(Estimate(**estimate)).name
+        except ValidationError:
+            expected = None
+        try:
+            found = verify.level_of(plan, verify.limits_of(plan), estimate)
+        except verify.WrongError:
+            found = None
+        assert found == expected
 
 
 class TestSigningText:

@@ -245,9 +245,9 @@ def _table(facts: dict) -> None:
     done = facts["done"]
     assert done.exit_code == 0, done.output
     rows = [line.split() for line in done.stdout.splitlines()]
-    assert rows[0][:4] == ["part", "subjects", "cases", "foreground"]
+    assert rows[0][:5] == ["part", "groups", "subjects", "cases", "foreground"]
     assert [row[0] for row in rows[2:]] == ["train", "calibration", "test", "fold", "fold"]
-    assert sum(int(row[2]) for row in rows[2:5]) == 6
+    assert sum(int(row[3]) for row in rows[2:5]) == 6
     assert "stay together: cropped" in done.stderr
 
 

@@ -133,4 +133,5 @@ def _(judged: Judged) -> None:
 def _(judged: Judged) -> None:
     assert judged.verdict is not None
     assert [one.met for one in judged.verdict.strata] == [False, False]
-    assert [one.subjects for one in judged.verdict.strata] == [3, 3]
+    assert [one.groups for one in judged.verdict.strata] == [3, 3]
+    assert all(one.why.startswith("n too small: a bound of the median") for one in judged.verdict.strata)

@@ -255,7 +255,9 @@ def _(story: Story) -> None:
 @given("the calibration is replaced by another")
 def _(story: Story) -> None:
     file = story.project.workspace.models / "calibration.json"
-    file.write_text(file.read_text(encoding="utf-8").replace('"threshold": 0.2', '"threshold": 0.1'), encoding="utf-8")
+    said = file.read_text(encoding="utf-8")
+    assert '"threshold": null' in said
+    file.write_text(said.replace('"threshold": null', '"threshold": 0.1'), encoding="utf-8")
     with recorded(story.services, "calibration", story.project.signers["ada"]) as record:
         record.output("models/calibration.json", file)
         record.payload(temperature=1.0, threshold=0.1, target_recall=0.9, cases=1)

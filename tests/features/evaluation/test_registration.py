@@ -223,7 +223,9 @@ def _(story: Story) -> None:
     assert said.terms.split == held.split.root
 
 
-@then('it fixes 3 looks, intervals of 98.33 %, the groups of all cases, the unit "subject" and no lowered rule')
+@then(
+    'it fixes 3 looks, intervals of 98.33 %, the groups of all cases, the unit "group", the statistics and no lowered rule'
+)
 def _(story: Story) -> None:
     (said,) = _sealings(story)
     held = BoundInputs.of(story.services)
@@ -231,7 +233,8 @@ def _(story: Story) -> None:
     groups = groups_of(held.manifest, held.split)
     assert set(groups) == {case.id for case in held.manifest.cases}
     assert said.terms.groups == digest_of(groups)
-    assert (said.terms.looks, said.terms.unit, said.terms.lowered) == (3, "subject", ())
+    assert (said.terms.looks, said.terms.unit, said.terms.lowered) == (3, "group", ())
+    assert said.terms.statistics == "mean of groups"
     assert said.terms.level == pytest.approx(0.98333, abs=1e-5)
 
 

@@ -25,6 +25,7 @@ from tests.support.builders.layout2_pack import SmallPack, small_pack
 
 scenarios("release_gates.feature")
 
+CALIBRATION = "data/models/calibration.json"
 EVALUATION, TRACE = "data/evaluation/evaluation.json", "data/traceability/data/trace.json"
 RISKS, RESULTS, TEXT = "data/release/risks.json", "data/verification/results.json", "data/signing-text.txt"
 
@@ -81,6 +82,16 @@ def _(story: Story, counted: str) -> None:
 @given("the mean Dice of the evaluation is stated as 0.999")
 def _(story: Story) -> None:
     story.change(EVALUATION, lambda value: value["aggregates"]["dice"].update(mean=0.999))
+
+
+@given("the calibration of the pack states other groups than the seal")
+def _(story: Story) -> None:
+    story.change(CALIBRATION, lambda value: value["groups"].update({"train-5": "other"}))
+
+
+@given("the calibration of the pack promises a recall of 0.9 from 2 groups")
+def _(story: Story) -> None:
+    story.change(CALIBRATION, lambda value: value.update(target_recall=0.9))
 
 
 @given("a residual risk is estimated at a level that the plan does not accept")

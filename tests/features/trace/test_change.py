@@ -26,6 +26,8 @@ from minivess.records.log.entry import Context, Draft, Outcome
 from minivess.workflows.trace import link_reviews
 from tests.support import projects
 from tests.support.builders.audit_logs import service
+from tests.support.command_line import Finished, run_here
+from tests.support.git_situations import ITEMS, OLD, Situation, situation
 from tests.support.projects import ProjectFolder
 from tests.support.source_states import commit_all
 
@@ -281,3 +283,30 @@ def _(desk: Desk, item: str, tmp_path: Path) -> None:
         done = CliRunner().invoke(app, ["-C", str(folder), "trace", "diff", "HEAD"])
         assert done.exit_code == 0, done.output
         assert f"changed: {item}" in done.output
+
+
+@given(parsers.parse("a source tree in a {place}"), target_fixture="placed")
+def _(tmp_path: Path, place: str) -> Situation:
+    return situation(place, tmp_path)
+
+
+@when("an item is taken away")
+def _(placed: Situation) -> None:
+    (placed.folder / ITEMS).write_text(OLD, encoding="utf-8")
+
+
+@then('"minivess trace diff HEAD" lists it without a passphrase')
+def _(placed: Situation) -> None:
+    done = run_here("trace", "diff", "HEAD", folder=placed.folder)
+    assert (done.code, done.out.strip()) == (0, "removed: UN-02 Speed"), done.err
+
+
+@when('"minivess trace diff" is run with a commit that was not fetched', target_fixture="finished")
+def _(placed: Situation) -> Finished:
+    return run_here("trace", "diff", placed.first, folder=placed.folder)
+
+
+@then(parsers.parse('it names "{command}"'))
+def _(finished: Finished, command: str) -> None:
+    assert finished.code == 2
+    assert command in finished.err

@@ -28,9 +28,10 @@ WHOLE = (
     "id,title,statement,rationale,category,safety_class,verification,derives_from\n"
     "A-1,Sum,The software shall add.,Because.,functional,B,test,\n"
 )
-JUNIT = """\
+REASON = "later, " * 60 + "when the pump is there"
+JUNIT = f"""\
 <testsuite name="s" tests="1" skipped="1"><testcase classname="c" name="test_sum[REQ-001]" time="0.1">
-<properties><property name="verifies" value="RC-01"/></properties><skipped message="later"/></testcase></testsuite>
+<properties><property name="verifies" value="RC-01"/></properties><skipped message="{REASON}"/></testcase></testsuite>
 """
 
 
@@ -50,7 +51,7 @@ class Desk:
 
     def read(self, *more: str) -> None:
         """Import the file."""
-        self.told.append(json.loads(self.run("import", str(self.file), "--json", *more).stdout))
+        self.told.append(json.loads(self.run("import", str(self.file), "--kind", "REQ", "--json", *more).stdout))
 
 
 @pytest.fixture
@@ -151,5 +152,5 @@ def _(desk: Desk, item: str) -> None:
     report = read_report(desk.file.with_name("results.json"))
     graph = TraceGraph.load(desk.tree, report)
     assert not graph.stale
-    assert [result.outcome for result in graph.results_for(item)] == ["skipped"]
+    assert [(result.outcome, result.message) for result in graph.results_for(item)] == [("skipped", REASON)]
     assert graph.verdict_for(item) == "untested"

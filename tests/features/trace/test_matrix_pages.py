@@ -17,6 +17,7 @@ from minivess.compliance.items.items import load_items
 from minivess.compliance.trace.link_reviews import LinkKey, link_digests, read_reviews, write_reviews
 from minivess.workflows.trace import link_reviews
 from tests.support import projects
+from tests.support.html_pages import table_of
 from tests.support.lazy_modules import lazily
 from tests.support.projects import ProjectFolder
 from tests.support.tiny_tree import write_tree
@@ -77,6 +78,23 @@ def _(desk: Desk) -> None:
     (desk.out / "thesis.txt").write_text("mine", encoding="utf-8")
 
 
+@given("a risk control that brings a new risk")
+def _(desk: Desk) -> None:
+    controls, risks = desk.tree / "risk/controls.yaml", desk.tree / "risk/risks.yaml"
+    text = controls.read_text(encoding="utf-8")
+    controls.write_text(re.sub("no_new_risks: .*", "new_risks: [RISK-02]", text), encoding="utf-8")
+    text = risks.read_text(encoding="utf-8")
+    risks.write_text(text + text.partition("risks:\n")[2].replace("RISK-01", "RISK-02"), encoding="utf-8")
+
+
+@given(parsers.parse('a test of "{item}" without a result'))
+def _(desk: Desk, item: str) -> None:
+    (desk.tree / "tests").mkdir(exist_ok=True)
+    (desk.tree / "tests/test_sums.py").write_text(
+        f'import pytest\n\n@pytest.mark.verifies("{item}")\ndef test_three(): ...\n', encoding="utf-8"
+    )
+
+
 @when("the pages are written")
 @when("the pages are written into it")
 def _(desk: Desk) -> None:
@@ -99,6 +117,42 @@ def _(desk: Desk, item: str) -> None:
     text = page.read_text(encoding="utf-8")
     for wanted in ("UN-01", "thing.sums.add", "Two and two"):
         assert wanted in text
+
+
+@then(parsers.parse('the page of "{item}" lists {listed}'))
+def _(desk: Desk, item: str, listed: str) -> None:
+    [page] = [path for path in desk.out.glob("items/*.html") if f'id="{item}"' in path.read_text(encoding="utf-8")]
+    down = page.read_text(encoding="utf-8").partition(f'id="{item}-down"')[2].partition("</section>")[0]
+    groups = re.findall(r'<p class="relation">(.*?)</p>(.*?)</ul>', down, re.DOTALL)
+    found = [f'"{one}" as "{words}"' for words, links in groups for one in re.findall(r"#([A-Z]+-[0-9]+)", links)]
+    assert " and ".join(found) == listed
+
+
+@then("the list of risk controls and the matrix name both relations")
+def _(desk: Desk) -> None:
+    listed = desk.words("list-risk-control.html")
+    assert "is implemented by REQ-001" in listed
+    assert "brings RISK-02" in listed
+    table = table_of(desk.out)
+    [row] = [row for row in table["items"] if row[0] == "RC-01"]
+    named = [
+        (table["relations"][relation], table["items"][item][0]) for item, relation in zip(row[8], row[18], strict=True)
+    ]
+    assert named == [("is implemented by", "REQ-001"), ("brings", "RISK-02")]
+
+
+@then("the table of items names both relations")
+def _(desk: Desk) -> None:
+    with (desk.out / "data/items.csv").open(encoding="utf-8-sig", newline="") as stream:
+        rows = {row["id"]: row["relations"] for row in csv.DictReader(stream)}
+    assert rows["RC-01"] == "controls RISK-01, RISK-02; is implemented by REQ-001; brings RISK-02"
+
+
+@then(parsers.parse('the page of "{item}" states that its test and its scenario were not run for this release'))
+def _(desk: Desk, item: str) -> None:
+    evidence = desk.page_of(item)
+    assert evidence.count("not run for this release") == 2
+    assert "not run for this release test_sums.test_three" in evidence
 
 
 @then("no page refers to anything outside the folder")

@@ -50,15 +50,71 @@ def _typed(reading: Reading, verdict: str) -> None:
     path.write_text(f"{path.read_text(encoding='utf-8')}    verdict: {verdict}\n", encoding="utf-8")
 
 
-@given("the plan's steps end at 0.01, 0.1 and 1, and the upper limit belongs to the step", target_fixture="scale")
-def _scale() -> ProbabilityScale:
+@given(
+    parsers.parse("the plan's steps end at 0.01, 0.1 and 1, and the {limit} limit belongs to the step"),
+    target_fixture="scale",
+)
+def _scale(limit: str) -> ProbabilityScale:
     return ProbabilityScale.model_validate(
         {
-            "inclusive": "upper",
+            "inclusive": limit,
             "combine": "product-of-upper-limits",
             "steps": [{"word": "w", "meaning": "m", "upper": upper} for upper in ("0.01", "0.1", "1")],
         }
     )
+
+
+_WIDE = """\
+scope: Everything.
+severity: [{word: minor, meaning: little}, {word: moderate, meaning: some}, {word: critical, meaning: much}]
+probability:
+  inclusive: upper
+  combine: product-of-upper-limits
+  steps:
+    - {word: rare, upper: 0.01, meaning: rare}
+    - {word: sometimes, upper: 0.1, meaning: sometimes}
+    - {word: often, upper: 1, meaning: often}
+software_p1: The last step.
+levels:
+  - {name: low, acceptable: true, meaning: fine}
+  - {name: medium, acceptable: true, meaning: fine}
+matrix: [[low, low, low], [low, low, low], [low, low, medium]]
+overall: All of them.
+review: Before each release.
+"""
+
+
+def _wide(reading: Reading, initial: dict[str, int], residual: dict[str, int], more: str) -> None:
+    """A plan with three steps, and a risk with an estimate before and after control."""
+    said = [", ".join(f"{name}: {step}" for name, step in one.items()) for one in (initial, residual)]
+    text = FILES["risk/risks.yaml"].replace("initial: {severity: 2, p1: 2, p2: 2}", f"initial: {{{said[0]}}}")
+    text = text.replace("residual: {severity: 2, p1: 1, p2: 2}", f"residual: {{{said[1]}}}")
+    (reading.source / "risk/plan.yaml").write_text(_WIDE, encoding="utf-8")
+    (reading.source / "risk/risks.yaml").write_text(
+        f"{text}    severity_reason: It is smaller.\n{more}", encoding="utf-8"
+    )
+
+
+@given(parsers.parse('a risk whose {factor} falls from {before:d} to {after:d} with "{basis}"'))
+def _falls(reading: Reading, factor: str, before: int, after: int, basis: str) -> None:
+    initial = {"severity": 2, "p1": 2, "p2": 2} | {factor: before}
+    more = "" if basis == "nothing" else f"    bases: [{{of: [{factor}], kind: {basis}, text: Because.}}]\n"
+    _wide(reading, initial, initial | {factor: after}, more)
+
+
+@given(parsers.parse('a residual risk at the level {level} with "{statement}"'))
+def _remains(reading: Reading, level: str, statement: str) -> None:
+    estimate = {"severity": 3, "p1": 3, "p2": 3 if level == "medium" else 2}
+    more = "" if statement == "nothing" else f"    as_far_as_possible: {statement}\n"
+    _wide(reading, estimate, estimate, more)
+
+
+@then(parsers.parse('the gap "{kind}" of the risk is {outcome}'))
+def _of_the_risk(reading: Reading, kind: str, outcome: str) -> None:
+    assert reading.file is not None
+    assert reading.file.plan.levels[0].name == "low"
+    found = [gap.kind for gap in reading.file.gaps() if gap.kind != "missing-link"]
+    assert found == ([kind] if outcome == "reported" else [])
 
 
 @when("the risk file is read")
@@ -84,6 +140,16 @@ def _upper(scale: ProbabilityScale, step: int) -> None:
 @then(parsers.parse("if the lower limit belongs to the step, it is in step {step:d}"))
 def _lower(scale: ProbabilityScale, step: int) -> None:
     assert scale.model_copy(update={"inclusive": "lower"}).combined(2, 2) == step
+
+
+@then("certain times each step is that step")
+def _certain(scale: ProbabilityScale) -> None:
+    assert [(scale.combined(3, step), scale.combined(step, 3)) for step in (1, 2, 3)] == [(1, 1), (2, 2), (3, 3)]
+
+
+@then("no product is above one of its factors")
+def _factors(scale: ProbabilityScale) -> None:
+    assert all(scale.combined(p1, p2) <= min(p1, p2) for p1 in (1, 2, 3) for p2 in (1, 2, 3))
 
 
 @then(parsers.parse('it is refused at "{place}" because the matrix gives {verdict}'))

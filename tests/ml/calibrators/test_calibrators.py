@@ -36,7 +36,7 @@ class Half(PatchPredictor):
 class Shift:
     """Adds its parameter."""
 
-    def fit(self, logits: np.ndarray, labels: np.ndarray) -> float:
+    def fit(self, logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
         return 1.0
 
     def apply(self, logits: np.ndarray, parameter: float) -> np.ndarray:

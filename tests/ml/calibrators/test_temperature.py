@@ -32,22 +32,67 @@ def test_the_true_temperature_is_found(temperature: float, seed: int) -> None:
     assert around[1] == min(around)
 
 
-@pytest.mark.parametrize("labels", [np.zeros(100), np.ones(100)])
-def test_one_class_alone_is_refused(labels: np.ndarray) -> None:
-    with pytest.raises(InputError, match="both classes"):
+@pytest.mark.verifies("REQ-240")
+@pytest.mark.parametrize(("labels", "missing"), [(np.zeros(100), "foreground"), (np.ones(100), "background")])
+def test_one_class_alone_is_refused(labels: np.ndarray, missing: str) -> None:
+    with pytest.raises(InputError, match=f"both classes, and none of 100 is {missing}") as caught:
         fit_temperature(np.linspace(-3, 3, 100), labels)
+    assert caught.value.hint == f"add calibration cases with {missing}"
 
 
-def test_logits_that_calibration_cannot_help_are_refused() -> None:
-    labels = np.arange(1000) % 2
+LABELS = np.arange(1000) % 2
+
+
+@pytest.mark.verifies("REQ-240")
+@pytest.mark.parametrize(
+    ("logits", "reason"),
+    [
+        (np.where(LABELS, 5.0, -5.0), "they separate the classes perfectly"),
+        (_calibrated(0, 1000)[0] / 1000, "more than 20 times too small"),
+        (-np.where(LABELS, 5.0, -5.0), "not higher in the foreground than in the background"),
+        (_calibrated(0, 1000)[0] * 1000, "more than 20 times too large"),
+    ],
+)
+def test_logits_that_calibration_cannot_help_are_refused_for_the_true_reason(logits: np.ndarray, reason: str) -> None:
+    labels = LABELS if abs(logits[0]) == 5 else _calibrated(0, 1000)[1]
+    foreground = f"({np.count_nonzero(labels)} foreground voxels of 1000)"
+    with pytest.raises(InputError, match=r"no temperature from 0\.05 to 20") as caught:
+        fit_temperature(logits, labels)
+    assert reason in caught.value.message
+    assert foreground in caught.value.message
+
+
+def test_logits_without_any_relation_to_the_labels_are_refused() -> None:
     with pytest.raises(InputError, match="no temperature"):
-        fit_temperature(np.random.default_rng(0).normal(0, 5, 1000), labels)
-    with pytest.raises(InputError, match="no temperature"):
-        fit_temperature(np.where(labels, 5.0, -5.0), labels)
-    with pytest.raises(InputError, match="NaN"):
-        fit_temperature(np.where(labels, np.nan, 0.0), labels)
-    with pytest.raises(InputError, match="shape"):
-        fit_temperature(np.zeros(5), labels)
+        fit_temperature(np.random.default_rng(0).normal(0, 5, 1000), LABELS)
+
+
+@pytest.mark.parametrize(
+    ("logits", "weights", "reason"),
+    [
+        (np.where(LABELS, np.nan, 0.0), None, "NaN"),
+        (np.zeros(5), None, "shape"),
+        (np.zeros(1000), np.ones(5), "weights of shape"),
+        (np.zeros(1000), np.zeros(1000), "a weight"),
+        (np.zeros(1000), np.full(1000, np.inf), "a weight"),
+    ],
+)
+def test_arrays_that_cannot_be_fitted_are_refused(logits: np.ndarray, weights: np.ndarray | None, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        fit_temperature(logits, LABELS, weights)
+
+
+@pytest.mark.verifies("REQ-239")
+@settings(max_examples=10)
+@given(seed=st.integers(0, 20))
+def test_a_weight_counts_as_repetitions(seed: int) -> None:
+    logits, labels = _calibrated(seed, 2000)
+    times = np.random.default_rng(seed).integers(1, 9, labels.size)
+    repeated = np.repeat(3 * logits, times), np.repeat(labels, times)
+    assert fit_temperature(3 * logits, labels, times) == pytest.approx(fit_temperature(*repeated), rel=1e-4)
+    assert negative_log_likelihood(logits, labels, 2.0, times) == pytest.approx(
+        negative_log_likelihood(np.repeat(logits, times), np.repeat(labels, times), 2.0)
+    )
 
 
 def test_calibration_error_of_known_cases() -> None:

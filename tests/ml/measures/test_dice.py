@@ -32,7 +32,11 @@ def test_dice_of_empty_masks_follows_the_conventions() -> None:
     assert dice(empty, full) == 0.0
 
 
-@given(st.sampled_from([np.full((2, 2, 2), 2), np.full((2, 2, 2), 0.5), np.zeros((2, 2)), np.zeros((2, 2, 3))]))
+@given(
+    st.sampled_from(
+        [np.full((2, 2, 2), 2), np.full((2, 2, 2), 0.5), np.zeros((2, 2)), np.zeros((2, 2, 3)), np.zeros((2, 2, 2, 1))]
+    )
+)
 def test_masks_that_are_none_are_refused(bad: np.ndarray) -> None:
     with pytest.raises(InputError):
         dice(bad, np.zeros((2, 2, 2), np.uint8))

@@ -1,44 +1,33 @@
-"""Parity with the Metrics Reloaded package: this test exists only where that package is installed."""
+"""Measures beside the values of the reference implementation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
 import pytest
 
-from minivess.foundation.errors import CouldNotCheckError
-from minivess.ml.measures.cldice import cldice
-from minivess.ml.measures.dice import dice
-from minivess.ml.measures.hd95_um import hd95_um
-from minivess.ml.measures.metrics_reloaded import reference_available, reference_measures
-from minivess.ml.measures.nsd import nsd
-from tests.support.lazy_modules import lazily
+from minivess.records.evaluation.measures import MEASURES
+from tests.support.reference_measures import DIFFERENCES, IN_TABLE, expected, table
 
-with lazily("scipy"):
-    from scipy import ndimage
+pytestmark = [pytest.mark.verifies("SU-33"), pytest.mark.verifies("REQ-238")]
 
-pytestmark = pytest.mark.verifies("SU-33")
 
-Vessels = Callable[[int], tuple[np.ndarray, np.ndarray]]
+@pytest.mark.parametrize("name", table())
+def test_measures_equal_those_of_the_reference_implementation(name: str) -> None:
+    assert table()[name].ours == pytest.approx(expected(name), abs=1e-9)
 
-if reference_available():
 
-    def test_our_measures_equal_the_reference_implementation(vessels: Vessels) -> None:
-        spacing = (5.0, 1.0, 1.0)
-        _, mask = vessels(1)
-        prediction = ndimage.shift(mask.astype(np.uint8), (0, 1, 1), order=0).astype(np.bool_)
-        ours = {
-            "dice": dice(prediction, mask),
-            "cldice": cldice(prediction, mask),
-            "nsd": nsd(prediction, mask, spacing, 1.2),
-            "hd95_um": hd95_um(prediction, mask, spacing),
-        }
-        assert ours == pytest.approx(reference_measures(prediction, mask, spacing, 1.2))
+def test_each_difference_is_where_the_reference_has_no_number() -> None:
+    assert len(table()) == 21
+    without = {
+        (name, ours)
+        for name, pair in table().items()
+        for ours, theirs in IN_TABLE.items()
+        if pair.values[theirs] is None
+    }
+    assert set(DIFFERENCES) == without
 
-else:
 
-    def test_without_the_package_the_oracle_says_so(vessels: Vessels) -> None:
-        _, mask = vessels(1)
-        with pytest.raises(CouldNotCheckError, match="not installed"):
-            reference_measures(mask, mask, (5.0, 1.0, 1.0), 1.0)
+def test_every_measure_is_compared_that_the_table_has() -> None:
+    named = set(table()["3d disjoint"].values)
+    assert set(IN_TABLE) <= set(MEASURES)
+    assert set(IN_TABLE.values()) <= named
+    assert not {name for name in MEASURES if name in named and name not in IN_TABLE}

@@ -89,6 +89,21 @@ def test_an_impossible_spacing_is_refused(spacing: tuple[float, float, float]) -
         hd95_um(full, full, spacing)
 
 
+@pytest.mark.parametrize("axes", [1, 4])
+def test_masks_that_are_neither_volume_nor_plane_are_refused(axes: int) -> None:
+    full = np.ones((3,) * axes, np.bool_)
+    with pytest.raises(InputError, match=f"not {axes}"):
+        hd95_um(full, full, (1.0, 1.0, 1.0))
+
+
+def test_a_plane_has_a_border_within_itself_and_needs_two_steps() -> None:
+    plane = np.pad(np.ones((4, 5), np.bool_), 1)
+    assert np.count_nonzero(border(plane)) == 14
+    assert hd95_um(np.roll(plane, 1, axis=0), plane, (3.0, 1.0)) == 3.0
+    with pytest.raises(InputError, match="two positive numbers"):
+        hd95_um(plane, plane, (1.0, 1.0, 1.0))
+
+
 def test_a_tolerance_of_nothing_is_refused() -> None:
     full = np.ones((3, 3, 3), np.bool_)
     with pytest.raises(InputError):

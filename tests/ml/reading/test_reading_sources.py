@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +128,7 @@ def test_a_regular_expression_names_case_subject_and_acquisition(tmp_path: Path)
         (("i/a.png", "l/a.png", "l/c.png"), {}, "1 masks without an image: l/c.png"),
         (("l/a.png",), {}, "no file is called so"),
         (("i/a.png", "i/a.tif", "l/a.png"), {}, "reads as 'a', and so does i/a.png"),
-        (("i/a 1.png", "i/a-1.png", "l/a 1.png", "l/a-1.png"), {}, "two cases are called a-1"),
+        (("i/a 1.png", "i/a-1.png", "l/a 1.png", "l/a-1.png"), {}, "'a 1' and 'a-1' both make the id 'a-1'"),
         (("i/a.png", "l/a.png"), {"name": r"\d"}, "does not fit"),
         (("i/a.png", "l/a.png", "m/b.xml"), {"metadata": "m/*"}, "m/b.xml: belongs to no image"),
         (("i/((.png", "l/((.png"), {}, "makes no id"),
@@ -140,6 +141,28 @@ def test_files_that_do_not_pair_are_named(
     with pytest.raises(InputError, match=says) as caught:
         case_sources(data(pairs={"images": "i/*", "labels": "l/*"} | plan), tmp_path)
     assert str(tmp_path) not in caught.value.message
+
+
+@pytest.mark.verifies("REQ-252")
+def test_names_that_are_composed_in_different_ways_are_one_name(tmp_path: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Möwe") for form in ("NFC", "NFD"))
+    touch(tmp_path, f"i/{composed}_1.png", f"i/{decomposed}_2.png", f"l/{decomposed}_1.png", f"l/{composed}_2.png")
+    plan = {"images": "i/*", "labels": "l/*", "name": r"^(?P<case>(?P<subject>[^_]+)_\d)"}
+
+    first, second = case_sources(data(pairs=plan), tmp_path)
+
+    assert (first.id, second.id) == ("M-we_1", "M-we_2")
+    assert first.subject == second.subject == "M-we"
+
+
+@pytest.mark.verifies("REQ-252")
+@pytest.mark.parametrize("group", ["subject", "acquisition"])
+def test_two_subjects_or_acquisitions_never_get_one_id(tmp_path: Path, group: str) -> None:
+    touch(tmp_path, "i/1_Möller.png", "i/2_Müller.png", "l/1_Möller.png", "l/2_Müller.png")
+    plan = {"images": "i/*", "labels": "l/*", "name": rf"^(?P<case>\d)_(?P<{group}>.+)"}
+
+    with pytest.raises(InputError, match=f"the {group} names 'Möller' and 'Müller' both make the id 'M-ller'"):
+        case_sources(data(pairs=plan), tmp_path)
 
 
 def test_the_project_file_says_one_source_and_patterns_stay_below_the_root(tmp_path: Path) -> None:

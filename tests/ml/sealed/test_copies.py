@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from minivess.foundation.errors import CouldNotCheckError
 from minivess.ml.cases.manifests import write_record
 from minivess.ml.cases.prepared import ingest
 from minivess.ml.sealed.plain_copies import dvc_stores, search, sources_of
@@ -123,3 +124,37 @@ def test_dvc_stores_beyond_the_workspace_are_searched(sealed: Sealed, tmp_path: 
     )
     assert dvc_stores(root) == (store,)
     assert sealed.found(*dvc_stores(root)) == [("cd", "", False)]
+
+
+@pytest.mark.verifies("REQ-248")
+@pytest.mark.parametrize("name", ["a#b", "a, b", "it's", 'say "so"', "a?b", "c%41d", "%s(x)", " lead"])
+def test_a_dvc_store_is_searched_whatever_its_name(tmp_path: Path, name: str) -> None:
+    from dvc.config import Config
+
+    root, store, cache = tmp_path / "project", tmp_path / name, tmp_path / "cache" / name
+    for folder in (root / ".dvc", store, cache):
+        folder.mkdir(parents=True)
+    with Config(str(root / ".dvc"), validate=False).edit() as config:
+        config["remote"]["backup"] = {"url": str(store)}
+        config["cache"]["dir"] = str(cache)
+
+    assert set(dvc_stores(root)) == {store, cache}
+
+
+@pytest.mark.verifies("REQ-248")
+def test_a_dvc_store_that_was_named_by_hand_is_searched(tmp_path: Path) -> None:
+    root, store = tmp_path / "project", tmp_path / "größe #1"
+    (root / ".dvc").mkdir(parents=True)
+    store.mkdir()
+    (root / ".dvc" / "config").write_text(f"['remote \"backup\"']\nurl = '{store}'\n", encoding="utf-8")
+
+    assert dvc_stores(root) == (store,)
+
+
+@pytest.mark.parametrize("text", ["['remote \"backup\"'\nurl = x\n", "['remote \"backup\"']\nurl = /%(x)s\n"])
+def test_a_malformed_configuration_of_dvc_is_an_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text(text, encoding="utf-8")
+
+    with pytest.raises(CouldNotCheckError, match="configuration of DVC"):
+        dvc_stores(tmp_path)

@@ -20,6 +20,7 @@ from minivess.foundation.errors import (
     UsageError,
     VerificationError,
 )
+from minivess.ml.sealed.plain_copies import dvc_stores
 from minivess.ml.sealed.sealing import seal
 from minivess.ml.splits.splits import split
 from minivess.ml.versions.data_version import TrackedFolder, add, combined, version
@@ -104,6 +105,51 @@ def test_what_was_sent_comes_back_byte_for_byte(project: Path, remote: DataRemot
     assert len(files) == 3
     assert all((made / name).read_bytes() == path.read_bytes() for name, path in files.items())
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.verifies("REQ-248")
+@pytest.mark.parametrize("name", ["a?b #c%41d, 'e' \"f\"", "größe"])
+def test_projects_and_remotes_are_found_whatever_their_names(project: Path, tmp_path: Path, name: str) -> None:
+    place = tmp_path / name / "project at work"
+    place.parent.mkdir()
+    project.rename(place)
+    remote = DataRemote(url=str(tmp_path / name / "store #1"))
+    Path(remote.url).mkdir()
+
+    assert push(place, remote, progress=quiet).files == 4
+    assert sum(path.is_file() for path in Path(remote.url).rglob("*")) == 4
+    assert fetch(clone(place), remote).files == 4
+    assert {path.name for path in place.parent.iterdir()} == {place.name, "store #1", "clone"}
+    assert dvc_stores(place) == (Path(remote.url),)
+
+
+@pytest.mark.verifies("REQ-248")
+def test_a_remote_inside_the_project_is_found_from_any_working_folder(project: Path, monkeypatch) -> None:
+    store = project / "kept" / "store"
+    store.mkdir(parents=True)
+    monkeypatch.chdir("/")
+
+    assert push(project, DataRemote(url="kept/store"), progress=quiet).files == 4
+    assert sum(path.is_file() for path in store.rglob("*")) == 4
+    assert "url = ../kept/store" in (project / ".dvc" / "config").read_text(encoding="utf-8")
+
+
+@pytest.mark.verifies("REQ-248")
+@pytest.mark.parametrize("name", ["%(x)s", "größe", "a{b}"])
+def test_a_remote_that_dvc_cannot_name_is_refused(project: Path, tmp_path: Path, name: str) -> None:
+    far = tmp_path / name / "store"
+    far.mkdir(parents=True)
+
+    with pytest.raises(UsageError, match="cannot name the remote folder"):
+        push(project, DataRemote(url=str(far)), progress=quiet)
+
+
+@pytest.mark.verifies("REQ-248")
+def test_a_project_folder_with_braces_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "{x}" / "raw").mkdir(parents=True)
+
+    with pytest.raises(UsageError, match="braces"):
+        add(tmp_path / "{x}", tmp_path / "{x}" / "raw")
 
 
 @pytest.mark.verifies("REQ-096")

@@ -46,7 +46,7 @@ def test_what_the_seal_tells_of_a_file_has_a_form(wrong: dict[str, Any]) -> None
 
 
 def test_no_verdict_rests_on_what_is_no_number() -> None:
-    right = {"stratum": {}, "cases": 5, "subjects": 5, "value": 0.9, "met": True, "why": ""}
+    right = {"stratum": {}, "cases": 5, "groups": 5, "value": 0.9, "met": True, "why": ""}
     assert StratumVerdict.model_validate(right).met
     for value in (math.nan, math.inf):
         with pytest.raises(ValidationError, match="finite"):

@@ -129,7 +129,7 @@ def test_one_subject_has_a_mean_but_no_interval() -> None:
     alone = mean_interval([0.7, 0.75], ["a", "a"], resamples=500, seed=0)
     assert alone.mean == pytest.approx(0.725)
     assert (alone.lower, alone.upper) == (None, None)
-    assert alone.words() == "no interval: one subject"
+    assert alone.words() == "no interval: one group"
 
 
 def test_no_numerical_library_is_loaded() -> None:

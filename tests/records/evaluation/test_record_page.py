@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from minivess.records.evaluation.distributions import student_t
 from minivess.records.evaluation.recomputation import first_difference
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan
@@ -21,8 +22,8 @@ DIGEST = f"sha256:{'7' * 64}"
 
 
 def test_the_program_on_the_page_repeats_an_interval(tmp_path: Path) -> None:
-    plan = analysis_plan(bootstrap=300)
-    cases = [counted_case(f"c{n}", overlap=(50 + 10 * n, 9, 7), subject=f"s{n // 2}") for n in range(9)]
+    plan = analysis_plan(bootstrap=300, statistics="mean of groups")
+    cases = [counted_case(f"c{n}", overlap=(50 + 10 * n, 9, 7), group=f"g{n // 2}") for n in range(9)]
     made = counted_evaluation(cases, plan, model=DIGEST, data=DIGEST, request="r", looks=3)
     folder = tmp_path / "evidence" / "evaluation"
     folder.mkdir(parents=True)
@@ -33,7 +34,13 @@ def test_the_program_on_the_page_repeats_an_interval(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-I", "-c", found[1]], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines()[0] == f"{made.aggregates['dice'].lower!r} {made.aggregates['dice'].upper!r}"
+    dice, (limits, sizes, _) = made.aggregates["dice"], done.stdout.splitlines()
+    assert dice.beside is not None
+    assert limits == f"{dice.beside.lower!r} {dice.beside.upper!r}"
+    mean, error = map(float, sizes.split())
+    assert mean == dice.mean
+    assert (dice.method, dice.groups) == ("student-t", 5)
+    assert dice.lower == pytest.approx(mean - student_t(dice.level, 4) * error, abs=1e-12)
 
 
 def test_the_case_on_the_page_is_read() -> None:

@@ -44,14 +44,15 @@ def counted_case(
         conformal: voxels of the reference in the conformal mask, and outside; None without such a mask.
         centreline: counts of clDice in their order.
         surface: counts of NSD in their order.
-        distance: HD95 in micrometres.
+        distance: HD95 in micrometres; never of one empty mask.
         voxels: of the volume.
     """
     tp, fp, fn = overlap
     kept = 3 * tp // 4
     first = baseline or (kept, fp, tp + fn - kept)
-    lines = centreline or (tp // 3, (tp + fp) // 3, tp // 3, (tp + fn) // 3)
-    borders = surface or (tp // 2, (tp + fp) // 2, tp // 2, (tp + fn) // 2)
+    sizes = tp + fp, tp + fn
+    lines = centreline or (tp // 3, _part(sizes[0], 3), tp // 3, _part(sizes[1], 3))
+    borders = surface or (tp // 2, _part(sizes[0], 2), tp // 2, _part(sizes[1], 2))
     near = tp // 2 + fp // 2 + fn // 2
     return CaseCounts(
         case=name,
@@ -61,13 +62,18 @@ def counted_case(
             "dice": OverlapCounts(tp=tp, fp=fp, fn=fn),
             "cldice": _filled(CentrelineCounts, lines),
             "nsd": _filled(SurfaceCounts, borders),
-            "hd95_um": Distance(value=distance),
+            "hd95_um": Distance(value=None if sizes.count(0) == 1 else distance),
         },
         baseline=_filled(OverlapCounts, first),
         conformal=None if conformal is None else _filled(RecallCounts, conformal),
         bins=_bins(tp, fp, fn, voxels),
         border_bins=_bins(tp // 2, fp // 2, fn // 2, near + min(tp, voxels - tp - fp - fn)),
     )
+
+
+def _part(size: int, share: int) -> int:
+    """The voxels of a skeleton or border: one in so many of the mask, at least one of a mask with foreground."""
+    return max(size // share, min(size, 1))
 
 
 def _filled[C: MeasureCounts](kind: type[C], counts: tuple[int, ...]) -> C:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, EvaluationPlan, Looks
+from minivess.records.evaluation.evaluation import (
+    AnalysisPlan,
+    Conventions,
+    Criterion,
+    EvaluationPlan,
+    Looks,
+    Statistics,
+)
 
 
-def analysis_plan(*criteria: Criterion, bootstrap: int = 200) -> AnalysisPlan:
+def analysis_plan(*criteria: Criterion, bootstrap: int = 200, statistics: Statistics = "mean of cases") -> AnalysisPlan:
     """The analysis alone, with these criteria."""
+    unit = "group" if statistics == "mean of groups" else "subject"
     return AnalysisPlan(
         mask_threshold=0.5,
-        conventions=Conventions(tolerance_um=2.0, bootstrap=bootstrap),
+        conventions=Conventions(tolerance_um=2.0, bootstrap=bootstrap, bootstrap_unit=unit, statistics=statistics),
         seed=0,
         looks=Looks(),
         criteria=criteria,

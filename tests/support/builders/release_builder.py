@@ -47,6 +47,10 @@ from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.evaluation.acceptance_criteria import judge as judge_criteria
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.evaluation import (
+    BOOTSTRAP_UNIT,
+    FAILURE_DICE,
+    INTERVALS,
+    STATISTICS,
     AnalysisPlan,
     Conventions,
     Criterion,
@@ -65,7 +69,7 @@ from minivess.records.people.roles import Role
 from tests.support.builders import pack_builder as logs
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.guarded_log import GuardedLog, grant
-from tests.support.source_states import DIFF, LOADED, clean_state
+from tests.support.source_states import DIFF, LOADED, PARTS, clean_state
 from tests.support.tiny_tree import FILES, write_tree
 
 ROOT = Path(__file__).parents[3]
@@ -143,7 +147,10 @@ PROJECT: dict[str, Any] = {
 
 PLAN = AnalysisPlan(
     mask_threshold=0.5,
-    conventions=Conventions(tolerance_um=2.0, bootstrap=200),
+    conventions=Conventions(
+        tolerance_um=2.0, bootstrap=200, bootstrap_unit=BOOTSTRAP_UNIT, statistics=STATISTICS, failure_dice=FAILURE_DICE
+    ),
+    intervals=INTERVALS[STATISTICS],
     seed=0,
     looks=Looks(),
     criteria=(Criterion(measure="dice", at_least=0.85),),
@@ -418,7 +425,8 @@ def _data(workspace: Workspace, log: ReleaseLog, team: People, tested: Sequence[
         looks=PLAN.looks.total,
         level=level_of_all(PLAN.looks.total),
         groups=digest_of({case.id: case.id for case in cases}),
-        unit="subject",
+        unit=BOOTSTRAP_UNIT,
+        statistics=STATISTICS,
     )
     counts = {"rules": 3, "notes": 0, "warnings": 0, "blocking": 0}
     parts = {"train": 4, "calibration": 2, "test": len(split.test)}
@@ -475,16 +483,17 @@ def _models(workspace: Workspace, log: ReleaseLog, developer: Signer) -> ExportR
         band_ece_before=0.09,
         band_ece_after=0.061,
         threshold=0.312,
-        target_recall=0.9,
+        target_recall=0.5,
         achieved_recall=0.94,
         cases=("train-4", "train-5"),
         method="conformal risk control (MAPIE)",
-        note="Exchangeability of subjects is assumed.",
+        note="Exchangeability of groups is assumed.",
+        groups={"train-4": "train-4", "train-5": "train-5"},
     )
     log.append(
         developer,
         "calibration",
-        {"temperature": 1.31, "threshold": 0.312, "target_recall": 0.9, "cases": 2},
+        {"temperature": 1.31, "threshold": 0.312, "target_recall": 0.5, "cases": 2},
         inputs=(combined, split),
         outputs=_put(workspace, {"models/calibration.json": calibration}),
     )
@@ -670,6 +679,7 @@ def _report(tree: Path) -> ResultReport:
         tree=tree_digest(tree),
         environment=environment_digest(tree),
         platform="Linux x86-64, Python 3.12",
+        parts=PARTS,
         time=logs.BEGIN,
         tester="ada",
         results=results,

@@ -79,6 +79,7 @@ def _table(shares: tuple[Share, ...]) -> tuple[tuple[str, ...], list[tuple[objec
     rows: list[tuple[object, ...]] = [
         (
             share.name,
+            share.groups,
             share.subjects,
             share.cases,
             f"{100 * share.foreground:.2f} %",
@@ -86,7 +87,7 @@ def _table(shares: tuple[Share, ...]) -> tuple[tuple[str, ...], list[tuple[objec
         )
         for share in shares
     ]
-    return ("part", "subjects", "cases", "foreground", *strata), rows
+    return ("part", "groups", "subjects", "cases", "foreground", *strata), rows
 
 
 def _write_notes(made: SplitManifest, *, preview: bool) -> None:

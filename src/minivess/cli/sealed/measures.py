@@ -22,11 +22,13 @@ def emit_evaluation(record: EvaluationRecord, *, as_json: bool) -> None:
 
 
 def emit_measures(record: EvaluationRecord) -> None:
-    """Write each measure with its mean and interval."""
-    rows = [(name, f"{interval.mean:.3f}", interval.words()) for name, interval in record.aggregates.items()]
-    base = record.baseline
-    rows.append(("dice of the best threshold", f"{base.mean:.3f}", base.words()))
-    recall = record.conformal_recall
-    if recall is not None:
-        rows.append(("recall of the conformal mask", f"{recall.mean:.3f}", recall.words()))
-    emit_table((f"{len(record.cases)} sealed test cases", "mean", f"{record.certainty} interval"), rows)
+    """Write each measure with its mean, its interval, and how the interval is made."""
+    shown = {**record.aggregates, "dice of the best threshold": record.baseline}
+    if record.conformal_recall is not None:
+        shown["recall of the conformal mask"] = record.conformal_recall
+    rows = [(name, f"{one.mean:.3f}", one.words(), one.basis) for name, one in shown.items()]
+    cases = f"{len(record.cases)} sealed test cases"
+    emit_table((cases, "mean", f"{record.certainty} interval", "how the interval is made"), rows)
+    beside = [f"{name}: beside it {one.beside_in_words()}" for name, one in shown.items() if one.beside is not None]
+    for line in beside:
+        click.echo(line)

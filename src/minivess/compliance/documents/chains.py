@@ -10,7 +10,7 @@ from typing import Any
 
 from minivess.compliance.site.signatures import model_of
 from minivess.compliance.site.trace_tables import defused
-from minivess.compliance.site.view import TraceView, status_word
+from minivess.compliance.site.view import TraceView, not_run, status_word
 from minivess.foundation.implements import implements
 from minivess.records.items.trace_data import TraceItem
 
@@ -28,6 +28,8 @@ class Chain:
     """Of the requirement; of the control or risk where the chain ends there."""
     scenarios: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
+    not_run: tuple[str, ...] = ()
+    """Scenarios and tests without a result on this tree."""
     results: tuple[str, ...] = ()
     """How many results ended how."""
     evidence: tuple[str, ...] = ()
@@ -78,6 +80,7 @@ def _chain(item: TraceItem, **before: Any) -> Chain:
         status=status_word(item.status),
         scenarios=tuple(row.name for row in item.scenarios),
         tests=tuple(row.name for row in item.tests),
+        not_run=not_run(item),
         results=tuple(f"{outcomes.count(word)} {word}" for word in dict.fromkeys(sorted(outcomes))),
         evidence=tuple(dict.fromkeys(file.path for result in item.results for file in result.evidence)),
         code=tuple(row.name for row in item.code),

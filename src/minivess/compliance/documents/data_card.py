@@ -23,6 +23,7 @@ from minivess.records.data.card import (
     DataCardFacts,
 )
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
+from minivess.records.data.groups import groups_of
 from minivess.records.data.profile import CaseProfile, DatasetProfile
 from minivess.records.data.seal import SealManifest
 from minivess.records.data.source import Data
@@ -117,6 +118,7 @@ def data_card(
         accepted=data.accept_identifiers,
         classes=tuple(sorted({one for case in manifest.cases for one in case.classes}, key=lambda one: one.value)),
         subjects=len({case.subject for case in manifest.cases}),
+        groups=len(set(groups_of(manifest, split).values())),
         acquisitions=_acquisitions(manifest.cases),
         parts=tuple(_part(part, manifest, split) for part in (Part.TRAIN, Part.CALIBRATION, Part.TEST)),
         agreement=_figure("Dice of two readers", [case.reader_agreement for case in shown]),
@@ -146,7 +148,13 @@ def _made(data: Data) -> str | None:
 def _part(part: Part, manifest: DatasetManifest, split: SplitManifest) -> CardPart:
     names = frozenset(split.part(part))
     cases = [case for case in manifest.cases if case.id in names]
-    return CardPart(part=part, cases=len(cases), subjects=len({case.subject for case in cases}))
+    groups = groups_of(manifest, split)
+    return CardPart(
+        part=part,
+        cases=len(cases),
+        subjects=len({case.subject for case in cases}),
+        groups=len({groups[case.id] for case in cases}),
+    )
 
 
 def _case(case: CaseRecord, part: Part | None, sealed: SealManifest | None) -> CardCase:
@@ -234,7 +242,7 @@ def _traps(manifest: DatasetManifest, shown: list[CaseRecord]) -> Iterable[str]:
         if several:
             yield (
                 f"{len(several)} {words}{'' if len(several) == 1 else 's'} with more than one case "
-                f"({_some(several)}): cases are not independent, and splits and intervals must go by {words}."
+                f"({_some(several)}): cases are not independent, so they are one group of splits and intervals."
             )
     spacings = {tuple(round(size, 4) for size in case.spacing) for case in cases if case.unit == "um"}
     if len(spacings) > 1:

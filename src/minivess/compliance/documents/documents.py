@@ -12,11 +12,12 @@ from minivess.compliance.documents.dossier import Dossier
 from minivess.compliance.documents.log_story import RESULTS
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.site.signatures import model_of
-from minivess.compliance.site.view import others
+from minivess.compliance.site.view import by_relation
 from minivess.foundation.implements import implements
 from minivess.records.data.card import DataCard
+from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
-from minivess.records.items.risk_items import story
+from minivess.records.items.risk_items import FACTOR_WORDS, story
 from minivess.records.items.trace_data import LabelledText, TraceItem
 
 
@@ -109,6 +110,7 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "controls": _items(dossier, "risk-control"),
         "anomalies": [one.item for one in _items(dossier, "anomaly") if _OPEN in one.item.facts],
         "risks": _risks(dossier),
+        "factor_words": FACTOR_WORDS,
         "chains": chains(dossier.trace),
         "model": model_of(dossier.trace.trace),
         "evaluation": dossier.evaluation,
@@ -128,6 +130,7 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "risk_file": dossier.risks,
         "risk_matrix": dossier.risks.matrix(),
         "soup": dossier.soup,
+        "soup_lock": dossier.lock,
         "soup_uses": Counter(item.use.value for item in dossier.soup),
         "gates": dossier.inputs.gates,
         "policy": dossier.inputs.policy,
@@ -147,14 +150,16 @@ class Shown:
     """An item of the trace with its links both ways."""
 
     item: TraceItem
-    up: tuple[str, ...]
-    down: tuple[str, ...]
+    up: tuple[tuple[str, tuple[str, ...]], ...]
+    """The words of each relation with the ids at its other ends."""
+    down: tuple[tuple[str, tuple[str, ...]], ...]
+    """As `up`, for what shows that it is met."""
 
 
 def _items(dossier: Dossier, kind: str) -> list[Shown]:
     view = dossier.trace
     return [
-        Shown(item, tuple(others(view.up[item.id])), tuple(others(view.down[item.id])))
+        Shown(item, by_relation(view.up[item.id]), by_relation(view.down[item.id]))
         for item in view.items
         if item.kind == kind
     ]
@@ -183,4 +188,9 @@ def card_of(dossier: Dossier) -> DataCard:
 def _part(dossier: Dossier, part: Part) -> dict[str, int]:
     names = set(dossier.split.part(part))
     cases = [case for case in dossier.manifest.cases if case.id in names]
-    return {"cases": len(cases), "subjects": len({case.subject for case in cases})}
+    groups = groups_of(dossier.manifest, dossier.split)
+    return {
+        "cases": len(cases),
+        "subjects": len({case.subject for case in cases}),
+        "groups": len({groups[case.id] for case in cases}),
+    }

@@ -19,6 +19,7 @@ from minivess.foundation.digests import Digest, digest_file
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.paths import Workspace
 from minivess.foundation.reading.json_records import read_json_record
+from minivess.foundation.reading.lock_file import lock_place
 from minivess.records.base import Record
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.seal import SealManifest
@@ -41,6 +42,7 @@ from minivess.records.device.workspace_files import (
     file_of,
 )
 from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.items.platform_parts import missing_parts
 from minivess.records.items.trace import LogStory, ResultReport
 from minivess.records.items.trace_data import ClauseCoverage, TraceProject
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
@@ -84,13 +86,13 @@ class PackInputs:
 
     @property
     def source(self) -> Path:
-        """The folder with requirements/, risk/, features/, src/, tests/ and uv.lock."""
+        """The folder with requirements/, risk/, features/, src/, tests/ and the lock file."""
         return self.tree.source
 
     @cached_property
     def lock_digest(self) -> Digest:
         """The digest of the lock file, read once."""
-        return digest_file(self.source / "uv.lock")
+        return digest_file(lock_place(self.source)[0])
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,8 @@ class Dossier:
     trace: TraceView
     """Items, evidence and signatures, as the pages of the trace show them."""
     risks: RiskFile
+    lock: str
+    """The name of the lock file."""
     soup: tuple[SoupItem, ...]
 
     @property
@@ -144,6 +148,13 @@ def gather(inputs: PackInputs) -> Dossier:
     workspace, report = inputs.workspace, inputs.tree.graph.report
     if report is None:
         raise _missing(RESULTS)
+    lacking = missing_parts(report.parts)
+    if lacking:
+        raise RefusedError(
+            f"the results do not state the platform that they were recorded on: {', '.join(lacking)}",
+            hint="run `minivess trace run` again",
+        )
+    lock, member = lock_place(inputs.source)
     return Dossier(
         inputs=inputs,
         log=inputs.log,
@@ -158,7 +169,8 @@ def gather(inputs: PackInputs) -> Dossier:
         report=report,
         trace=_trace(inputs),
         risks=inputs.tree.risks,
-        soup=soup(inputs.source / "uv.lock"),
+        lock=lock.name,
+        soup=soup(lock, report.parts, member=member),
     )
 
 

@@ -12,7 +12,7 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from minivess.compliance.release.gates import number
-from minivess.compliance.site.view import place
+from minivess.compliance.site.view import place, relation_label, status_word
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.records.evaluation.measures import heading_of
@@ -61,7 +61,20 @@ def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters = (figure, percent, moment, day, short, plural, item_page, number, sentence, measure)
+    filters = (
+        figure,
+        percent,
+        moment,
+        day,
+        short,
+        plural,
+        item_page,
+        number,
+        sentence,
+        measure,
+        relation_label,
+        status_word,
+    )
     environment.filters.update({function.__name__: function for function in filters})
     return environment
 

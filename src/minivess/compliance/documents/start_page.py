@@ -36,6 +36,8 @@ class KeyFigure:
     name: str
     mean: float
     interval: str
+    basis: str
+    """Method, groups, cases, nominal and simulated coverage."""
     digits: int
     better: str
     place: float
@@ -123,6 +125,7 @@ def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
                 name=measure.heading,
                 mean=interval.mean,
                 interval=interval.words(measure.digits),
+                basis=interval.basis,
                 digits=measure.digits,
                 better=measure.direction,
                 place=_place(interval.mean, top),

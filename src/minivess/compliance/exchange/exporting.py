@@ -8,13 +8,21 @@ What is written is read back by `import_file`: with ids mapped to themselves as 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from minivess.compliance.exchange.foreign_items import ForeignItem, ForeignLink, Place, tidy, tidy_line, trimmed
+from minivess.compliance.exchange.foreign_items import (
+    ForeignItem,
+    ForeignLink,
+    Place,
+    Remark,
+    tidy,
+    tidy_line,
+    trimmed,
+)
 from minivess.compliance.exchange.formats.needs import write_needs
 from minivess.compliance.exchange.formats.reqif_export import write_reqif
 from minivess.compliance.exchange.tables.delimited import write_delimited
@@ -30,7 +38,7 @@ SUFFIXES = (".csv", ".tsv", ".xlsx", ".reqif", ".json", ".md")
 _PREFIX = {kind.record: kind.prefix for kind in KINDS}
 
 
-def export_items(items: Iterable[Item], path: Path, *, clock: Clock = utc_now) -> None:
+def export_items(items: Iterable[Item], path: Path, *, clock: Clock = utc_now) -> tuple[Remark, ...]:
     """Write items to a file of another tool.
 
     Args:
@@ -38,12 +46,28 @@ def export_items(items: Iterable[Item], path: Path, *, clock: Clock = utc_now) -
         path: the file; `.csv`, `.tsv`, `.xlsx`, `.reqif`, `.json` (needs.json) or `.md` says which.
         clock: tells the time that ReqIF and needs.json carry.
 
+    Returns:
+        A remark on each text that is written without the spaces at its ends.
+
     Raises:
         UsageError: the suffix names no format.
         InputError: a text holds a character, or is of a length, that the format cannot carry.
         CannotWriteError: the disk takes nothing more; what was there before is untouched.
     """
-    write_atomic(path, render_items([foreign_of(item) for item in items], path, clock=clock))
+    listed = list(items)
+    write_atomic(path, render_items([foreign_of(item) for item in listed], path, clock=clock))
+    return tuple(remark for item in listed for remark in _ends(item))
+
+
+def _ends(item: Item) -> Iterator[Remark]:
+    """A remark on each text whose ends are left out."""
+    place = Place(item.source.path, item.source.line)
+    for name in type(item).model_fields:
+        value = getattr(item, name)
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and text.strip("\r\n") != text.strip():
+                message = f"`{name}` is written without the spaces at its ends"
+                yield Remark("changed", place, message, item=item.id, field=name, value=text)
 
 
 def render_items(items: Sequence[ForeignItem], path: Path, *, clock: Clock = utc_now) -> bytes:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from minivess.compliance.exchange.foreign_items import ForeignItem, Remark, lost, short
+from minivess.compliance.exchange.foreign_items import ForeignItem, Place, Remark, lost, short
 from minivess.compliance.exchange.mapping import CONTROL_KIND, ForeignMapping
 from minivess.compliance.exchange.words import our_word
+from minivess.foundation.implements import implements
 from minivess.records.items.items import Item
 from minivess.records.items.kinds import Kind, link_fields
 
@@ -21,10 +23,54 @@ MAX_TITLE = 200
 _NOT_TYPED = frozenset({"id", "source", "title", "statement"})
 _TRUE = frozenset({"true", "yes", "ja", "1", "x", "wahr"})
 _FALSE = frozenset({"false", "no", "nein", "0", "falsch"})
+_LISTED = re.compile(r"[\n;]+")
+_WHOLE = re.compile(r"([-+]?[0-9]{1,15})(?:[.,]0{1,2})?", re.ASCII)
+_REAL = re.compile(r"[-+]?[0-9]{1,15}(?:[.,][0-9]{1,17})?(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
+_THOUSANDS = re.compile(r"[-+]?[1-9][0-9]*,[0-9]{3}", re.ASCII)
 
 
+@dataclass(slots=True)
+class Conversions:
+    """What of a file became another word, number or list than written, each once."""
+
+    defaults: Counter[str] = field(default_factory=Counter)
+    """How many items have a field from the mapping's defaults."""
+    values: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """By field, value as written and value as taken: how often."""
+
+    def note(self, name: str, written: str, taken: Any) -> None:
+        """Count a value, where it is not taken as written."""
+        for theirs, ours in _pairs(written, taken):
+            if theirs != ours:
+                self.values[name, theirs, ours] += 1
+
+    def remarks(self, place: Place, mapping: ForeignMapping) -> Iterator[Remark]:
+        """A remark on each."""
+        for name, count in self.defaults.items():
+            message = f"`{name}` of {count} items is the mapping's default, {mapping.defaults[name]}"
+            yield Remark("note", place, message, field=name)
+        for (name, theirs, ours), count in self.values.items():
+            message = f"`{name}`: `{short(theirs)}` is taken as {short(ours)} ({count} times)"
+            yield Remark("changed", place, message, field=name, value=theirs)
+
+
+def _pairs(written: str, taken: Any) -> Iterator[tuple[str, str]]:
+    """Values as written and as taken, beside one another."""
+    if isinstance(taken, list):
+        parts = [part.strip() for part in _LISTED.split(written) if part.strip()]
+        if len(parts) == len(taken) and all(isinstance(one, str) for one in taken):
+            yield from zip(parts, map(str, taken), strict=True)
+        if len(parts) > 1 and ";" in written and not written.startswith("["):
+            yield written, f"{len(taken)} entries"
+    elif isinstance(taken, bool):
+        yield written, "true" if taken else "false"
+    else:
+        yield written, str(taken)
+
+
+@implements("REQ-260")
 def fields_of(
-    item: ForeignItem, kind: Kind, mapping: ForeignMapping, remarks: list[Remark], filled: Counter[str]
+    item: ForeignItem, kind: Kind, mapping: ForeignMapping, remarks: list[Remark], conversions: Conversions
 ) -> dict[str, Any]:
     """The fields of an item but its id and its links.
 
@@ -33,7 +79,7 @@ def fields_of(
         kind: what it becomes.
         mapping: words and defaults.
         remarks: what is taken otherwise or not at all is added here.
-        filled: counts the fields that a default of the mapping filled.
+        conversions: what is taken in another word is counted here.
     """
     record = kind.record
     data = _texts(item, record, remarks)
@@ -44,6 +90,7 @@ def fields_of(
         nested = _model(record, head)
         if nested is not None and rest in nested.model_fields:
             read = _value(nested, rest, value, mapping)
+            conversions.note(name, value, value if read is None else read)
             data.setdefault(head, {})[rest] = value if read is None else read
         elif name in record.model_fields and name not in _NOT_TYPED and name not in links:
             found = _value(record, name, value, mapping)
@@ -53,6 +100,7 @@ def fields_of(
                 remarks.append(lost(item.place, name, value, f"{why} and is not taken", item=item.id))
             else:
                 data[name] = found
+                conversions.note(name, value, found)
         else:
             why = f"has no field in {kind.prefix} and is not taken"
             remarks.append(lost(item.place, name, value, why, item=item.id))
@@ -64,7 +112,7 @@ def fields_of(
                 remarks.append(lost(item.place, name, str(default), why, item=item.id))
             else:
                 data[name] = found
-                filled[name] += 1
+                conversions.defaults[name] += 1
     return data
 
 
@@ -148,11 +196,11 @@ def _value(record: type[BaseModel], name: str, value: str, mapping: ForeignMappi
     if origin is tuple and translated.startswith("["):
         return _listed(translated)
     if origin is tuple:
-        parts = [part.strip() for part in re.split(r"[\n;]+", translated) if part.strip()]
+        parts = [part.strip() for part in _LISTED.split(translated) if part.strip()]
         words = [our_word(name, part, allowed, mapping) if allowed else part for part in parts]
         return None if None in words else words
     kinds: set[Any] = {annotation, *inner}
-    readers: tuple[tuple[type, Callable[[str], Any]], ...] = ((bool, _truth), (int, _number), (float, _number))
+    readers: tuple[tuple[type, Callable[[str], Any]], ...] = ((bool, _truth), (int, _whole), (float, _real))
     for kind, read in readers:
         if kind in kinds:
             return read(translated)
@@ -190,9 +238,16 @@ def _truth(value: str) -> bool | None:
     return True if word in _TRUE else False if word in _FALSE else None
 
 
-def _number(value: str) -> int | float | str:
-    """A number, with a decimal comma or point; the text itself when it is none."""
-    text = value.strip().replace(",", ".")
-    if re.fullmatch(r"[-+]?[0-9]{1,15}", text):
-        return int(text)
-    return float(text) if re.fullmatch(r"[-+]?[0-9]{1,15}(\.[0-9]{1,17})?([eE][-+]?[0-9]{1,3})?", text) else value
+def _whole(value: str) -> int | None:
+    """A whole number, as spreadsheets write it too (4,0); None for what may have marks of thousands (1.000)."""
+    found = _WHOLE.fullmatch(value.strip())
+    return int(found.group(1)) if found else None
+
+
+def _real(value: str) -> int | float | None:
+    """A number with a decimal comma or point; None where a comma may be a mark of thousands (1,000)."""
+    text = value.strip()
+    if not _REAL.fullmatch(text) or _THOUSANDS.fullmatch(text):
+        return None
+    point = text.replace(",", ".")
+    return int(point) if re.fullmatch(r"[-+]?[0-9]+", point, re.ASCII) else float(point)

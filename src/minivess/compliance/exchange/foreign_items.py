@@ -7,6 +7,7 @@ any of them fits into CSV, XLSX, XML and JSON alike. An empty value is no value.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -19,6 +20,7 @@ MAX_FILE = 64 << 20
 """Bytes of a file."""
 _BAD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _SPACE = re.compile(r"\s+")
+_LINE_BREAK = re.compile(r" *[\t\n]+ *")
 _SHOWN = 160
 
 
@@ -82,6 +84,10 @@ class ForeignItem:
     attributes: Mapping[str, str]
     links: tuple[ForeignLink, ...]
     place: Place
+    blank: tuple[str, ...] = ()
+    """What has a column and no value here: `title`, `text`, `links`, or a field of ours."""
+    own: bool = False
+    """Whether `export_items` wrote it: its id is the id of an item of ours."""
 
     def content(self) -> tuple[str, str, str, str, tuple[tuple[str, str], ...], tuple[ForeignLink, ...]]:
         """Everything but the place, to compare."""
@@ -97,6 +103,10 @@ class Row:
     place: Place
     kind: str = ""
     links: tuple[ForeignLink, ...] = ()
+    id: str = ""
+    """Its identifier, where no cell is the id."""
+    names: tuple[str, ...] = ()
+    """Of all its cells, those without a value too."""
 
 
 @dataclass(slots=True)
@@ -122,6 +132,11 @@ def tidy_line(text: str) -> str:
     return _SPACE.sub(" ", tidy(text)).strip()
 
 
+def one_line(text: str) -> str:
+    """A text without tabs and line breaks; other spaces stay as they are."""
+    return _LINE_BREAK.sub(" ", tidy(text))
+
+
 def cleaned(text: str, place: Place, remarks: list[Remark], *, name: str = "") -> str:
     """`tidy`, with a remark when characters had to go."""
     bad = _BAD.findall(text)
@@ -132,16 +147,35 @@ def cleaned(text: str, place: Place, remarks: list[Remark], *, name: str = "") -
     return tidy(text)
 
 
-def tidy_row(row: Row, remarks: list[Remark]) -> Row:
-    """A row with clean names and values, without empty ones."""
+def tidy_row(row: Row, remarks: list[Remark], ends: Counter[str]) -> Row:
+    """A row with clean names and values, without empty ones.
+
+    Args:
+        row: as read.
+        remarks: what had to go is added here.
+        ends: counts, by name, the values that had spaces at their ends (`tell_ends`).
+    """
     cells: dict[str, str] = {}
-    for name, value in row.cells.items():
-        clean = cleaned(value, row.place, remarks, name=tidy_line(name))
+    names: dict[str, None] = {}
+    for written, value in row.cells.items():
+        name = free_name(tidy_line(written), names)
+        names[name] = None
+        clean = cleaned(value, row.place, remarks, name=name)
+        ends[name] += bool(clean) and value.strip("\r\n") != value.strip()
         if clean:
-            cells[free_name(tidy_line(name), cells)] = clean
+            cells[name] = clean
     links = (ForeignLink(tidy_line(link.relation), tidy_line(link.target)) for link in row.links)
     unique = dict.fromkeys(link for link in links if link.target)
-    return replace(row, cells=cells, kind=tidy_line(row.kind), links=tuple(unique))
+    kind, identifier = tidy_line(row.kind), tidy_line(row.id)
+    return replace(row, cells=cells, kind=kind, links=tuple(unique), id=identifier, names=tuple(names))
+
+
+def tell_ends(ends: Counter[str], file: str, remarks: list[Remark]) -> None:
+    """Say of how many values the spaces at the ends were left out."""
+    for name, count in ends.items():
+        if count:
+            message = f"spaces at the ends of {count} value(s) of `{name}` are not taken"
+            remarks.append(Remark("changed", Place(file), message, field=name))
 
 
 def free_name(name: str, used: Container[str]) -> str:

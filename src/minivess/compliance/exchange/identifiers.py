@@ -18,7 +18,8 @@ _MOST = 99_999
 def origins(items: Iterable[ForeignItem], source: str | None) -> list[str]:
     """What each item is known by where it comes from.
 
-    Its id as written; a digest of what it says when it has none; a running number after a repeated one.
+    Its id as written; a digest of what it says when it has none; a running number after a repeated one. An item that
+    `export_items` wrote is known by its own id.
 
     Args:
         items: in the order of the file.
@@ -27,6 +28,9 @@ def origins(items: Iterable[ForeignItem], source: str | None) -> list[str]:
     seen: defaultdict[str, int] = defaultdict(int)
     found: list[str] = []
     for item in items:
+        if item.own:
+            found.append(item.id)
+            continue
         name = item.id
         if not name:
             said = "\0".join((item.kind, item.title, item.text))

@@ -1,6 +1,6 @@
 """Import: a file of another tool in, items of ours and remarks out; nothing is written.
 
-    imported = import_file(path, mapping=None, taken=items.by_id, known_origins={item.origin: item.id …})
+    imported = import_file(path, mapping=None, taken=items.by_id, known_origins={item.origin: item.id …}, kind="REQ")
     imported.files      text by path (`requirements/….yaml`, `risk/….yaml`) of the items that are new
     imported.remarks    line by line: what was lost, changed, is missing, or is worth knowing
 
@@ -17,10 +17,11 @@ from functools import cached_property
 from pathlib import Path
 
 from minivess.compliance.exchange.foreign_items import Place, Remark
-from minivess.compliance.exchange.mapping import ForeignMapping, read_mapping
+from minivess.compliance.exchange.mapping import PREFIXES, ForeignMapping, read_mapping
 from minivess.compliance.exchange.reader import read_foreign
 from minivess.compliance.exchange.translate import ImportedItem, translate
 from minivess.compliance.exchange.writer import Written, write_items
+from minivess.foundation.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,12 @@ class Imported:
     read_remarks: tuple[Remark, ...]
     name: str
     """Of the files to write, without folder and suffix."""
+    file: str = ""
+    """The name of the file that was read."""
+    source: str | None = None
+    """What the mapping puts before the ids of the other tool."""
+    whole: bool = False
+    """Whether `export_items` wrote the file."""
 
     @property
     def new(self) -> tuple[ImportedItem, ...]:
@@ -65,7 +72,12 @@ class Imported:
 
 
 def import_file(
-    path: Path, *, mapping: Path | None, taken: Collection[str], known_origins: Mapping[str, str]
+    path: Path,
+    *,
+    mapping: Path | None,
+    taken: Collection[str],
+    known_origins: Mapping[str, str],
+    kind: str | None = None,
 ) -> Imported:
     """Import a file of another tool: ReqIF, CSV, XLSX, needs.json, StrictDoc, Doorstop, jamb, Markdown, RST or an FMEA.
 
@@ -73,21 +85,33 @@ def import_file(
         path: the file, or a folder of Doorstop or jamb.
         mapping: a mapping file (`mapping` says what it holds); None goes by common names.
         taken: ids that exist.
-        known_origins: ids that exist, by their `origin`: an item met again keeps its id. Map ids to themselves as well
-            to take a file that `export_items` wrote as the same items.
+        known_origins: ids that exist, by their `origin`: an item met again keeps its id. Items of a file that
+            `export_items` wrote are those of the same ids.
+        kind: prefix of the kind of rows whose kind nothing states; it counts before that of the mapping.
 
     Returns:
         Items and remarks. Nothing is written.
 
     Raises:
         InputError: a file is missing, too large, malformed or refused.
-        UsageError: nothing tells what the file is.
+        UsageError: nothing tells what the file is, or the kind of a row is stated nowhere.
     """
     meaning = read_mapping(mapping) if mapping is not None else ForeignMapping()
+    if kind is not None:
+        if kind not in PREFIXES:
+            raise UsageError(f"`{kind}` is no kind of item", hint=f"kinds are {', '.join(PREFIXES)}")
+        meaning = meaning.model_copy(update={"kind": kind})
     foreign = read_foreign(path, meaning)
     items, remarks = translate(foreign, meaning, taken=taken, known_origins=known_origins)
     name = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:60]
-    return Imported(tuple(items), tuple(remarks), f"imported-{name}" if name else "imported")
+    return Imported(
+        tuple(items),
+        tuple(remarks),
+        f"imported-{name}" if name else "imported",
+        path.name,
+        meaning.source,
+        any(item.own for item in foreign.items),
+    )
 
 
 def to_yaml(items: Iterable[ImportedItem], *, name: str = "imported") -> Mapping[str, str]:

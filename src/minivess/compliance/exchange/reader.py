@@ -16,6 +16,7 @@ from minivess.compliance.exchange.tables.text_tables import read_text_tables
 from minivess.compliance.exchange.tables.workbook import read_workbook
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.files import read_limited
+from minivess.foundation.implements import implements
 
 _Read = Callable[[bytes, str, ForeignMapping], Foreign]
 
@@ -49,6 +50,7 @@ _BY_SUFFIX = {
 }
 
 
+@implements("REQ-259")
 def read_foreign(path: Path, mapping: ForeignMapping) -> Foreign:
     """Read a file of another tool.
 
@@ -74,7 +76,10 @@ def read_foreign(path: Path, mapping: ForeignMapping) -> Foreign:
     if name is None:
         name = _by_content(data)
     if name is None:
-        raise UsageError(f"{path.name}: its kind is unknown", hint="say `format:` in a mapping file")
+        raise UsageError(
+            f"{path.name}: its format is not known from its name or its beginning",
+            hint=f"state `format:` in a mapping file: {', '.join((*_BY_FORMAT, 'doorstop', 'jamb'))}",
+        )
     return _BY_FORMAT[name](data, path.name, mapping)
 
 
@@ -91,5 +96,4 @@ def _by_content(data: bytes) -> str | None:
         return "xlsx" if b"xl/" in data[-65536:] else "reqif"
     if head.startswith(b"{"):
         return "needs"
-    text = head.replace(b"\0", b"")
-    return "csv" if any(separator in text for separator in (b",", b";", b"\t")) else None
+    return None

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from minivess.compliance.exchange.fields import check_fields, fields_of
+from minivess.compliance.exchange.fields import Conversions, check_fields, fields_of
 from minivess.compliance.exchange.foreign_items import (
     Foreign,
     ForeignItem,
@@ -19,13 +19,14 @@ from minivess.compliance.exchange.foreign_items import (
     short,
 )
 from minivess.compliance.exchange.identifiers import Allocator, origins
-from minivess.compliance.exchange.mapping import IGNORE, OUR_LINKS, ForeignMapping
+from minivess.compliance.exchange.mapping import CONTROL_KIND, IGNORE, OUR_LINKS, ForeignMapping
+from minivess.compliance.exchange.stated_kinds import StatedKinds
 from minivess.compliance.exchange.vocabulary import plain
-from minivess.compliance.exchange.words import kind_of_id, kind_of_word, points_down, relation_of_word
+from minivess.compliance.exchange.words import is_general, points_down, relation_of_word
 from minivess.records.items.kinds import Kind, kind_of, link_fields
 
-_DEFAULT = "REQ"
 _LONGEST_ORIGIN = 200
+_FIELD_OF_CORE = {"text": "statement"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class ImportedItem:
     known: bool
     """Whether an earlier import gave it its id."""
     place: Place
+    stated: frozenset[str] = frozenset()
+    """Fields whose values the file states; others are the mapping's defaults, or made from another field."""
+    blank: tuple[str, ...] = ()
+    """Fields that have a column in the file and no value there."""
 
 
 @dataclass(slots=True)
@@ -53,6 +58,7 @@ class _Draft:
     origin: str
     known: bool
     data: dict[str, Any]
+    stated: frozenset[str]
 
 
 def translate(
@@ -70,6 +76,7 @@ def translate(
         The items in the order of the file, and all remarks, those of reading first.
 
     Raises:
+        UsageError: the kind of a row is stated nowhere.
         InputError: there is no id left.
     """
     return _Translation(foreign, mapping, taken, known_origins).run()
@@ -81,12 +88,18 @@ class _Translation:
     ) -> None:
         self._mapping = mapping
         self._remarks = list(foreign.remarks)
-        self._filled: Counter[str] = Counter()
+        self._conversions = Conversions()
+        self._taken = frozenset(taken)
+        known = {**known, **{item.id: item.id for item in foreign.items if item.own and item.id in self._taken}}
+        self._known = known
+        self._kinds = StatedKinds(mapping, known, self._remarks)
         self._allocator = Allocator(taken, known)
         self._existing = {**{identifier: identifier for identifier in taken}, **known}
         self._drafts: list[_Draft] = []
         self._by_foreign: dict[str, _Draft] = {}
         self._refused: set[str] = set()
+        self._guessed: Counter[tuple[str, str]] = Counter()
+        """By relation, and field that it is written to for want of a stated one: how often."""
         self._relations = {plain(name): target for name, target in mapping.relations.items()}
         self._take(foreign.items)
 
@@ -96,42 +109,40 @@ class _Translation:
                 self._link(draft, link)
         self._name_circles()
         imported = [self._finished(draft) for draft in self._drafts]
-        for name, count in self._filled.items():
-            place = Place(self._drafts[0].item.place.file)
-            message = f"`{name}` of {count} items is the mapping's default, {self._mapping.defaults[name]}"
-            self._remarks.append(Remark("note", place, message, field=name))
+        for (relation, field), count in self._guessed.items():
+            message = (
+                f"what the relation `{short(relation)}` means is not stated: {count} link(s) of it are taken as `{field}`; "
+                "state it under `relations:` in a mapping file"
+            )
+            self._remarks.append(Remark("changed", self._drafts[0].item.place, message, field=field, value=relation))
+        if self._drafts:
+            self._remarks += self._conversions.remarks(Place(self._drafts[0].item.place.file), self._mapping)
         return imported, self._remarks
 
     def _take(self, items: Sequence[ForeignItem]) -> None:
         self._allocator.reserve(item.id for item in items)
-        for item, origin in zip(items, origins(items, self._mapping.source), strict=True):
-            prefix = self._prefix(item)
-            why = "is no item and is not taken" if prefix == IGNORE else "has neither title nor text and is not taken"
-            if prefix == IGNORE or not (item.title or item.text):
+        stated = [
+            (item, origin, self._kinds.of(item, origin) if item.title or item.text else "")
+            for item, origin in zip(items, origins(items, self._mapping.source), strict=True)
+        ]
+        if items:
+            self._kinds.check(items[0].place.file)
+        for item, origin, prefix in stated:
+            if not prefix or prefix == IGNORE:
+                why = "is no item and is not taken" if prefix else "has neither title nor text and is not taken"
                 self._refuse(item, why)
                 continue
             kind = kind_of(prefix)
             identifier, known = self._allocator.give(prefix, origin, item.id)
-            data = fields_of(item, kind, self._mapping, self._remarks, self._filled)
-            draft = _Draft(item, kind, identifier, origin, known, data)
+            data = fields_of(item, kind, self._mapping, self._remarks, self._conversions)
+            draft = _Draft(item, kind, identifier, origin, known, data, frozenset(_stated(item, data, self._mapping)))
             self._keep_origin(draft)
+            self._tell_id(draft)
             self._drafts.append(draft)
             first = self._by_foreign.setdefault(item.id, draft) if item.id else draft
             if first is not draft:
                 message = f"the id is there twice (first at {first.item.place}); links to it go to the first"
                 self._remarks.append(Remark("note", item.place, message, item=item.id))
-
-    def _prefix(self, item: ForeignItem) -> str:
-        stated = kind_of_word(item.kind, self._mapping)
-        if stated:
-            return stated
-        found = kind_of_id(item.id, self._mapping) or self._mapping.kind or _DEFAULT
-        if item.kind:
-            message = f"the kind `{short(item.kind)}` is not known: taken as {kind_of(found).title.lower()}"
-            if found == IGNORE:
-                return found
-            self._remarks.append(Remark("changed", item.place, message, item=item.id, field="kind", value=item.kind))
-        return found
 
     def _refuse(self, item: ForeignItem, why: str) -> None:
         self._refused.add(item.id)
@@ -143,20 +154,29 @@ class _Translation:
 
     def _keep_origin(self, draft: _Draft) -> None:
         written = draft.data.pop("origin", None)
-        if draft.origin == draft.id:
+        if draft.item.own and draft.origin == draft.id:
             draft.data |= {"origin": written} if written else {}
             return
         if written:
             why = "is where it came from there; its id there is kept instead"
             self._remarks.append(lost(draft.item.place, "origin", written, why, item=draft.item.id))
-        if "origin" not in draft.kind.record.model_fields:
-            message = f"{draft.kind.prefix} has no field for the id it had: {short(draft.origin)}"
-            self._remarks.append(Remark("note", draft.item.place, message, item=draft.id, value=draft.origin))
-        elif len(draft.origin) <= _LONGEST_ORIGIN:
+        if len(draft.origin) <= _LONGEST_ORIGIN:
             draft.data["origin"] = draft.origin
         else:
             why = f"is longer than {_LONGEST_ORIGIN} characters and is not kept as origin"
             self._remarks.append(lost(draft.item.place, "id", draft.origin, why, item=draft.id))
+
+    def _tell_id(self, draft: _Draft) -> None:
+        """Say where an id of our form, or an earlier one, is not kept."""
+        before = self._known.get(draft.origin)
+        if before is not None and before != draft.id:
+            message = f"has the origin of {before}, which is of another kind; it is taken as a new item, {draft.id}"
+        elif draft.item.id in self._taken and draft.item.id != draft.id and not draft.known:
+            message = f"{draft.item.id} is the id of another item here, so it is {draft.id}"
+        else:
+            return
+        remark = Remark("changed", draft.item.place, message, item=draft.item.id, field="id", value=draft.item.id)
+        self._remarks.append(remark)
 
     def _link(self, draft: _Draft, link: ForeignLink) -> None:
         """Put a link into a field of one of its ends."""
@@ -180,6 +200,8 @@ class _Translation:
         wanted = field or (link.relation if link.relation in OUR_LINKS else relation_of_word(link.relation))
         found = _field_for(draft.kind, target, wanted)
         if found and _add(draft, found, target):
+            if found != wanted and not is_general(link.relation):
+                self._guessed[link.relation, found] += 1
             return
         if found:
             self._lose_link(draft, link, f"is a second one to {target}, and `{found}` holds one")
@@ -218,8 +240,25 @@ class _Translation:
     def _finished(self, draft: _Draft) -> ImportedItem:
         missing = check_fields(draft.data, draft.kind, draft.id, draft.item, self._remarks)
         return ImportedItem(
-            draft.kind.prefix, draft.id, draft.data, missing, draft.origin, draft.known, draft.item.place
+            draft.kind.prefix,
+            draft.id,
+            draft.data,
+            missing,
+            draft.origin,
+            draft.known,
+            draft.item.place,
+            draft.stated | set(link_fields(draft.kind.record)),
+            tuple(_FIELD_OF_CORE.get(name, name) for name in draft.item.blank),
         )
+
+
+def _stated(item: ForeignItem, data: Mapping[str, Any], mapping: ForeignMapping) -> Iterator[str]:
+    """The fields whose values are the file's own."""
+    for name in data:
+        written = CONTROL_KIND if name == "kind" and CONTROL_KIND in item.attributes else name
+        default = name in mapping.defaults and written not in item.attributes and name not in {"title", "statement"}
+        if not default and not (name == "title" and not item.title):
+            yield name
 
 
 def _targets(draft: _Draft) -> Iterator[str]:

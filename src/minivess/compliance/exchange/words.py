@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from minivess.compliance.exchange.mapping import IGNORE, ForeignMapping
+from minivess.compliance.exchange.mapping import PREFIXES, ForeignMapping
 from minivess.compliance.exchange.vocabulary import names_of, plain
 from minivess.records.items.kinds import KINDS
 
 _CHILDREN = "children"
-_BEGINNING = re.compile(r"[A-Za-zÄÖÜäöüß]+(?:[-_ .][A-Za-z]+)*(?=[-_ .]?[0-9])")
+_BEGINNING = re.compile(rf"({'|'.join(sorted(PREFIXES, key=len, reverse=True))})[-_ .]?[0-9]")
 
 
 def kind_of_word(written: str, mapping: ForeignMapping) -> str | None:
@@ -27,13 +27,12 @@ def kind_of_word(written: str, mapping: ForeignMapping) -> str | None:
 
 
 def kind_of_id(identifier: str, mapping: ForeignMapping) -> str | None:
-    """The prefix that the beginning of a foreign id stands for; None when it tells nothing."""
+    """The prefix that the beginning of a foreign id states: as the mapping says, or as one of ours; None when it does not."""
     for name, stated in sorted(mapping.kinds.items(), key=lambda one: -len(one[0])):
         if identifier.casefold().startswith(name.casefold()):
             return stated
     found = _BEGINNING.match(identifier)
-    prefix = kind_of_word(found.group(), ForeignMapping()) if found else None
-    return None if prefix == IGNORE else prefix
+    return found.group(1) if found else None
 
 
 def relation_of_word(written: str) -> str | None:
@@ -46,6 +45,11 @@ def relation_of_word(written: str) -> str | None:
 def points_down(written: str) -> bool:
     """Whether a relation names children, so that the link belongs to the other end."""
     return plain(written) in names_of("relations")[_CHILDREN]
+
+
+def is_general(written: str) -> bool:
+    """Whether a relation says no more than that there is a link, or one to what is above."""
+    return plain(written) in names_of("columns")["links"]
 
 
 def our_word(name: str, written: str, allowed: list[str], mapping: ForeignMapping) -> str | None:

@@ -47,7 +47,7 @@ def write_items(items: Iterable[tuple[str, str, Mapping[str, Any]]], *, name: st
                 lines.append("")
             places[identifier] = (path, len(lines) + 1)
             lines.append(f"  - id: {identifier}")
-            for field in kind.record.model_fields:
+            for field in sorted(kind.record.model_fields, key=lambda name: name == "origin"):
                 if field in fields and field not in {"id", "source"}:
                     lines += _entry(field, fields[field], 4)
     return Written({path: "\n".join(lines) + "\n" for path, lines in texts.items()}, places)

@@ -1,9 +1,9 @@
-"""The software bill of materials: CycloneDX 1.6 JSON from the lock file, with digests, and the model as a component.
+"""The software bill of materials: CycloneDX 1.6 JSON of the lock file, the platform and the model.
 
-Every distribution named by the lock file stands as an external reference with its SHA-256; scope tells what runs with
-the device (`required`), what only built it (`optional`) and what only tested it (`excluded`). The library drops a model
-card on the way through its object model, so the card is added to the serialised document, which is then validated
-against the strict schema. Sources: ECMA-424 (CycloneDX 1.6), NTIA minimum elements, FDA premarket cybersecurity.
+Every distribution named by the lock file is an external reference with its SHA-256. The scope is `required` for what runs
+with the device, `optional` for what only built it, and `excluded` for what only tested it. The object model of the library
+has no model card and no compositions, so they are added to the serialised document, which is then validated against the
+strict schema. Sources: ECMA-424 (CycloneDX 1.6), NTIA minimum elements, FDA premarket cybersecurity.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentScope, ComponentType
-from cyclonedx.model.contact import OrganizationalEntity
+from cyclonedx.model.contact import OrganizationalContact, OrganizationalEntity
 from cyclonedx.model.dependency import Dependency
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from packageurl import PackageURL
 
 from minivess.compliance.facts.package_metadata import about
+from minivess.compliance.facts.platform_soup import absent_parts, part_components, standard_url
 from minivess.foundation.clock import timestamp as rfc3339
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.lock_file import LockedPackage, Use, read_lock
 from minivess.records.evaluation.evaluation import EvaluationRecord, Interval
+from minivess.records.items.platform_parts import PlatformPart
 from minivess.records.models.specifications import ModelSpec
 
 _URL = re.compile(r"(?:https?://|urn:)(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=\[\]-]|%[0-9A-Fa-f]{2})+", re.ASCII)
@@ -45,7 +47,7 @@ _SCOPES = {
 }
 
 
-@implements("REQ-036")
+@implements("REQ-036", "REQ-262", "REQ-264", "RC-119")
 def sbom(
     lock: Path,
     *,
@@ -57,14 +59,16 @@ def sbom(
     intended_use: str = "",
     model: ModelSpec | None = None,
     evaluation: EvaluationRecord | None = None,
+    parts: tuple[PlatformPart, ...] = (),
+    member: str = ".",
 ) -> dict[str, Any]:
     """Make the SBOM of a device.
 
     The same arguments and the same installed packages give the same document: the serial number is derived from the
-    lock file's digest, the device, its version and its model.
+    lock file's digest, the device, its version, its model and its platform.
 
     Args:
-        lock: the `uv.lock` the device was built with.
+        lock: the lock file the device was built with, as `read_lock` reads it.
         device: the device's name.
         version: the version under release.
         timestamp: the time the document states.
@@ -73,11 +77,13 @@ def sbom(
         intended_use: goes to the model card's use cases.
         model: architecture of the network, for the model card.
         evaluation: measures on the sealed test set, for the model card.
+        parts: of the platform, as they were recorded where the scenarios ran.
+        member: as in `read_lock`.
 
     Raises:
         InputError: the lock file cannot be read.
     """
-    facts = read_lock(lock)
+    facts = read_lock(lock, member)
     root = Component(
         name=device,
         version=version,
@@ -85,6 +91,7 @@ def sbom(
         bom_ref="device",
         supplier=OrganizationalEntity(name=manufacturer) if manufacturer else None,
         description=intended_use or None,
+        properties=absent_parts(parts),
     )
     framework = Component(
         name=facts.root,
@@ -93,18 +100,24 @@ def sbom(
         bom_ref="framework",
         scope=ComponentScope.REQUIRED,
     )
-    components = [framework, *(_component(package) for package in facts.packages)]
-    purls = {package.name: package.purl for package in facts.packages}
-    needs = {"device": ["framework"], "framework": [purls[name] for name in facts.direct]}
-    needs |= {p.purl: [purls[name] for name in p.dependencies] for p in facts.packages}
+    platform = part_components(parts)
+    components = [framework, *platform, *(_component(package) for package in facts.packages)]
+    below = [component.bom_ref.value for component in platform if component.bom_ref.value]
+    needs = {"device": ["framework"], "framework": [*facts.direct, *below], **{reference: [] for reference in below}}
+    needs |= {package.purl: list(package.dependencies) for package in facts.packages}
     if model_digest is not None:
         components.append(_model(device, version, model_digest))
         needs["device"].append("model")
         needs["model"] = []
-    seed = "\n".join((digest_file(lock), device, version, model_digest or ""))
+    platform_lines = [f"{part.kind} {part.title} {part.version}" for part in parts]
+    seed = "\n".join((digest_file(lock), device, version, model_digest or "", *platform_lines))
     bom = Bom(
         serial_number=uuid5(NAMESPACE_URL, f"minivess:sbom:{seed}"),
-        metadata=BomMetaData(component=root, timestamp=timestamp),
+        metadata=BomMetaData(
+            component=root,
+            timestamp=timestamp,
+            authors=[OrganizationalContact(name=manufacturer)] if manufacturer else None,
+        ),
         components=components,
         dependencies=_dependencies([root, *components], needs),
     )
@@ -113,6 +126,9 @@ def sbom(
     for component in document["components"]:
         if component["type"] == "machine-learning-model":
             component["modelCard"] = _card(model, evaluation, intended_use)
+    if not facts.complete:
+        unsaid = ["framework", *(package.purl for package in facts.packages)]
+        document["compositions"] = [{"aggregate": "unknown", "dependencies": unsaid}]
     return document
 
 
@@ -153,6 +169,25 @@ def validate_sbom(document: dict[str, Any]) -> None:
 def _component(package: LockedPackage) -> Component:
     known = about(package.name, package.version)
     single = package.distributions if len(package.distributions) == 1 else ()
+    supplier, licence = known.supplier or package.supplier, known.licence or package.licence
+    return Component(
+        name=package.name,
+        version=package.shown_version,
+        type=ComponentType.LIBRARY,
+        bom_ref=package.purl,
+        purl=PackageURL.from_string(standard_url(package.purl)),
+        scope=_SCOPES[package.use],
+        description=known.summary or None,
+        supplier=OrganizationalEntity(name=supplier) if supplier else None,
+        licenses=[LicenseFactory().make_from_string(licence)] if licence else [],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=item.sha256) for item in single],
+        external_references=_links(package, known.home_page),
+        properties=[Property(name="minivess:fixed-by", value=package.source.fixed_by)],
+    )
+
+
+def _links(package: LockedPackage, home_page: str) -> list[ExternalReference]:
+    """Where its files, its repository and its home page are."""
     links = [
         ExternalReference(
             type=ExternalReferenceType.DISTRIBUTION,
@@ -161,21 +196,17 @@ def _component(package: LockedPackage) -> Component:
         )
         for item in package.distributions
     ]
-    if known.home_page:
-        links.append(ExternalReference(type=ExternalReferenceType.WEBSITE, url=XsUri(known.home_page)))
-    return Component(
-        name=package.name,
-        version=package.version,
-        type=ComponentType.LIBRARY,
-        bom_ref=package.purl,
-        purl=PackageURL("pypi", None, package.name, package.version),
-        scope=_SCOPES[package.use],
-        description=known.summary or None,
-        supplier=OrganizationalEntity(name=known.supplier) if known.supplier else None,
-        licenses=[LicenseFactory().make_from_string(known.licence)] if known.licence else [],
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=item.sha256) for item in single],
-        external_references=links,
-    )
+    if package.source.kind == "git" and _URL.fullmatch(package.source.place):
+        links.append(
+            ExternalReference(
+                type=ExternalReferenceType.VCS,
+                url=XsUri(package.source.place),
+                comment=f"commit {package.source.commit}",
+            )
+        )
+    if home_page:
+        links.append(ExternalReference(type=ExternalReferenceType.WEBSITE, url=XsUri(home_page)))
+    return links
 
 
 def _model(device: str, version: str, digest: str) -> Component:

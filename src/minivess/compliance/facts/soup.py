@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minivess.compliance.facts.package_metadata import about
+from minivess.compliance.facts.platform_soup import KINDS, part_purpose, part_supplier, part_url, standard_url
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.lock_file import Lock, LockedPackage, Use, read_lock
+from minivess.records.items.platform_parts import PlatformPart
 
-COLUMNS = ("name", "version", "use", "purpose", "supplier", "home_page", "licence", "purl")
+COLUMNS = ("name", "version", "use", "purpose", "supplier", "home_page", "licence", "purl", "fixed_by")
+_UNSAID = "not stated"
 
 
 @dataclass(frozen=True)
@@ -29,41 +32,66 @@ class SoupItem:
     home_page: str
     licence: str
     purl: str
+    """Empty for a part of the platform that was not there."""
+    fixed_by: str
+    """What fixes its content: digests, a commit, the source tree, or its version alone."""
 
 
-@implements("REQ-036")
-def soup(lock: Path) -> tuple[SoupItem, ...]:
-    """The SOUP list of a lock file: what runs with the device and what builds it, in order of name.
+@implements("REQ-036", "REQ-262", "REQ-263", "REQ-264", "RC-119")
+def soup(lock: Path, parts: tuple[PlatformPart, ...] = (), *, member: str = ".") -> tuple[SoupItem, ...]:
+    """The SOUP list: the parts of the platform, then what of a lock file runs with the device and builds it, by name.
 
     Packages that only tests and tools need are not part of the device and not listed; the SBOM has them, as excluded.
+
+    Args:
+        lock: as `read_lock` reads it.
+        parts: of the platform, as they were recorded where the scenarios ran.
+        member: as in `read_lock`.
 
     Raises:
         InputError: the lock file cannot be read.
     """
-    return tuple(_row(package, facts) for facts in [read_lock(lock)] for package in facts.packages if _in(package))
+    facts = read_lock(lock, member)
+    listed = (_row(package, facts) for package in facts.packages if package.use is not Use.DEVELOPMENT)
+    return (*map(_part, parts), *listed)
 
 
-def _in(package: LockedPackage) -> bool:
-    return package.use is not Use.DEVELOPMENT
+def _part(part: PlatformPart) -> SoupItem:
+    known = KINDS[part.kind]
+    return SoupItem(
+        name=part.title,
+        version=part.version,
+        use=Use.RUNTIME,
+        purpose=part_purpose(part),
+        supplier=part_supplier(part),
+        home_page=known.home_page,
+        licence=known.licence or _UNSAID,
+        purl=part_url(part),
+        fixed_by="the version that was recorded where the scenarios ran",
+    )
 
 
 def _row(package: LockedPackage, lock: Lock) -> SoupItem:
     known = about(package.name, package.version)
     return SoupItem(
         name=package.name,
-        version=package.version,
+        version=package.shown_version,
         use=package.use,
-        purpose=_purpose(package, lock.root, known.summary),
-        supplier=known.supplier or "not stated by the package",
+        purpose=_purpose(package, lock, known.summary),
+        supplier=known.supplier or package.supplier or f"{_UNSAID} by the package",
         home_page=known.home_page,
-        licence=known.licence or "not stated by the installed package",
-        purl=package.purl,
+        licence=known.licence or package.licence or f"{_UNSAID} by the installed package",
+        purl=standard_url(package.purl),
+        fixed_by=package.source.fixed_by,
     )
 
 
-def _purpose(package: LockedPackage, root: str, summary: str) -> str:
+def _purpose(package: LockedPackage, lock: Lock, summary: str) -> str:
+    more = f": {summary}" if summary else ""
     if package.direct:
-        return f"Direct dependency of {root}" + (f": {summary}" if summary else "")
+        return (f"Direct dependency of {lock.root}" if lock.complete else f"Named by {lock.file}") + more
+    if not package.required_by:
+        return f"Named by {lock.file}{more}"
     needed = list(package.required_by)
     named = ", ".join(needed[:4]) + (f" and {len(needed) - 4} more" if len(needed) > 4 else "")
     return f"Required by {named}"

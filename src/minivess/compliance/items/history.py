@@ -11,6 +11,7 @@ from pathlib import Path
 
 from minivess.foundation.clock import timestamp
 from minivess.foundation.git.commands import git
+from minivess.foundation.implements import implements
 from minivess.records.items.items import Item
 
 _LINE = re.compile(rb"([0-9a-f]{40,64}) [0-9]+ ([0-9]+)(?: [0-9]+)?\Z")
@@ -30,10 +31,13 @@ class Revision:
 def history_of(source: Path, items: Iterable[Item]) -> dict[str, tuple[Revision, ...]]:
     """The commits of every item, by id; nothing for files that git does not know, or without git.
 
+    Git gives the oldest commits of a shallow clone as the origin of all older lines. They are left out.
+
     Args:
         source: the tree.
         items: its items. An item reaches from its first line to that of the next one in its file.
     """
+    cut_off = _oldest_of_shallow(source)
     by_file: defaultdict[str, list[Item]] = defaultdict(list)
     for item in items:
         by_file[item.source.path].append(item)
@@ -43,14 +47,23 @@ def history_of(source: Path, items: Iterable[Item]) -> dict[str, tuple[Revision,
         ordered = sorted(listed, key=lambda item: item.source.line)
         ends = [item.source.line for item in ordered[1:]] + [len(lines) + 1]
         for item, end in zip(ordered, ends, strict=True):
-            commits = {lines[line] for line in range(item.source.line, end) if line in lines} - {_UNCOMMITTED}
+            commits = {lines[line] for line in range(item.source.line, end) if line in lines} - {_UNCOMMITTED} - cut_off
             found[item.id] = tuple(sorted((revisions[one] for one in commits), key=lambda one: one.time, reverse=True))
     return found
 
 
+@implements("REQ-254")
+def _oldest_of_shallow(source: Path) -> frozenset[str]:
+    """The commits whose parents a shallow clone does not have; none in a whole one."""
+    place = git(source, "rev-parse", "--path-format=absolute", "--git-path", "shallow")
+    if place.status != 0 or not Path(place.lines[0]).is_file():
+        return frozenset()
+    return frozenset(Path(place.lines[0]).read_text(encoding="ascii").split())
+
+
 def _blamed(source: Path, name: str) -> tuple[Mapping[int, str], Mapping[str, Revision]]:
     """The commit of every line of a file, and what is known of those commits."""
-    answer = git(source, "blame", "--porcelain", "--", name)
+    answer = git(source, "blame", "--porcelain", "--no-textconv", "--", name)
     if answer.status != 0:
         return {}, {}
     lines: dict[int, str] = {}

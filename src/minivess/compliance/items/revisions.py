@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from minivess.compliance.items.items import Items, load_items
-from minivess.foundation.errors import CouldNotCheckError, InputError, UsageError
-from minivess.foundation.git.commands import git
-from minivess.foundation.git.repository import Repository, repository_of
+from minivess.foundation.errors import CouldNotCheckError, UsageError
+from minivess.foundation.git.files_at import FileAt, files_at
 from minivess.foundation.implements import implements
 from minivess.records.items.items import Item
 
@@ -30,33 +28,35 @@ class Change:
     fields: dict[str, tuple[Any, Any]]
 
 
-@implements("REQ-068")
+@implements("REQ-068", "REQ-254")
 def items_at(source: Path, revision: str) -> Items:
     """The items of a source tree at a commit, tag or branch. The tree may be below the root of its repository.
 
     Raises:
         UsageError: git knows no such revision here, or it held no items.
         InputError: the items of that revision are malformed.
-        CouldNotCheckError: git cannot be run, or the tree is in no repository.
+        CouldNotCheckError: git cannot be run, the tree is in no repository, or an item file is a link to a file elsewhere.
     """
-    if revision.startswith("-"):
-        raise UsageError(f"{revision!r} is no revision")
-    repository = repository_of(source)
-    if not isinstance(repository, Repository):
-        raise CouldNotCheckError(f"git cannot be asked for {revision}: {repository}")
-    tree, data = f"{revision}:{repository.prefix}", b""
-    for folders in (_FOLDERS, _FOLDERS[:1]):  # a tree may have no risks
-        answer = git(repository.top, "archive", "--format=tar", tree, "--", *folders)
-        if answer.status == 0:
-            data = answer.output
-            break
-    if not data:
+    found = files_at(source, revision, _FOLDERS, limit=_MOST_BYTES)
+    if not found:
         raise UsageError(f"git knows no items at {revision!r}", hint="name a commit, a tag, a branch or a baseline")
-    if len(data) > _MOST_BYTES:
-        raise InputError(f"the items at {revision} are larger than {_MOST_BYTES} bytes")
-    with tempfile.TemporaryDirectory() as name, tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        archive.extractall(name, filter="data")
-        return load_items(Path(name))
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name).resolve()
+        for file in found:
+            _write(root / file.name, file)
+        for file in (one for one in found if one.link):
+            path = root / file.name
+            if not path.exists() or not path.resolve().is_relative_to(root):
+                raise CouldNotCheckError(f"{file.name} at {revision} is a link to a file that is not among the items")
+        return load_items(root)
+
+
+def _write(path: Path, file: FileAt) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if file.link:
+        path.symlink_to(os.fsdecode(file.content))
+    else:
+        path.write_bytes(file.content)
 
 
 def difference(before: Items, after: Items) -> tuple[Change, ...]:

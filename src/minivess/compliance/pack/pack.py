@@ -43,10 +43,12 @@ from minivess.compliance.release.lineage_events import RunEvent, expected_event,
 from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.site.writer import site_files
 from minivess.compliance.verification.pack_checks.identities import identities_of
+from minivess.compliance.verification.pack_checks.soup import check_soup
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
 from minivess.foundation.files import read_limited, write_atomic
 from minivess.foundation.implements import implements
+from minivess.foundation.reading.lock_file import lock_place
 from minivess.records.device.preparation import LAYOUT, ReleasePrepared
 from minivess.records.log.entry import Outcome
 
@@ -92,6 +94,7 @@ def prepare_pack(inputs: PackInputs) -> PreparedPack:
     dossier = gather(inputs)
     files = payload(dossier)
     validate_sbom(json.loads(files[_SBOM]))
+    check_soup({f"{DATA}{name}": content for name, content in files.items()}, inputs.project.device)
     whole = {f"{DATA}{name}": content for name, content in files.items()}
     manifest = PayloadManifest.of(whole)
     prepared = ReleasePrepared(
@@ -261,13 +264,14 @@ def _results(inputs: PackInputs) -> dict[str, bytes]:
 def _derived(dossier: Dossier) -> dict[str, bytes]:
     """Files that follow from the log, the source tree and the results."""
     inputs, log, device = dossier.inputs, dossier.log, dossier.project.device
+    lock, member = lock_place(inputs.source)
     return {
         _ODOMETER: canonical({"openings": log.history.openings}),
         "traceability/chains.csv": chains_csv(dossier.trace).encode("utf-8", "replace"),
         "traceability/junit.xml": junit_xml(dossier.report),
         _SBOM: _json(
             sbom(
-                inputs.source / "uv.lock",
+                lock,
                 device=device.name,
                 version=device.version,
                 timestamp=inputs.time,
@@ -276,6 +280,8 @@ def _derived(dossier: Dossier) -> dict[str, bytes]:
                 intended_use=device.intended_use,
                 model=dossier.project.model,
                 evaluation=dossier.evaluation,
+                parts=dossier.report.parts,
+                member=member,
             )
         ),
         "bom/soup.csv": soup_csv(dossier.soup).encode("utf-8"),

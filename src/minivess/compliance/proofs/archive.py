@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
+from minivess.foundation.names.ids import folded
 
 MAX_FILES = 20_000
 MAX_BYTES = 1 << 30
@@ -56,12 +57,12 @@ def check_names(names: list[str]) -> None:
     seen: dict[str, str] = {}
     for name in names:
         check_name(name)
-        folded = name.lower()
-        if folded in seen:
-            raise InputError(f"{name} and {seen[folded]} cannot be in one archive: they differ in case alone")
-        seen[folded] = name
-    for folded, name in seen.items():
-        parts = folded.split("/")
+        key = folded(name)
+        if key in seen:
+            raise InputError(f"{name} and {seen[key]} cannot be in one archive: they differ in case alone")
+        seen[key] = name
+    for key, name in seen.items():
+        parts = key.split("/")
         if any("/".join(parts[:depth]) in seen for depth in range(1, len(parts))):
             raise InputError(f"{name} is below a name that is a file")
 

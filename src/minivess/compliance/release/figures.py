@@ -18,10 +18,12 @@ from minivess.records.data.seal import SealManifest
 from minivess.records.data.split import SplitManifest
 from minivess.records.evaluation.acceptance_criteria import Judgement, judge
 from minivess.records.evaluation.evaluation import EvaluationRecord, Interval
-from minivess.records.evaluation.recomputation import NOT_STATED, first_difference, recomputed
+from minivess.records.evaluation.recomputation import NOT_STATED, first_difference, parts_of, recomputed
 from minivess.records.log.payloads.looks import LookRequested
+from minivess.records.models.model import CalibrationRecord, fewest_groups
 
 MANIFEST, SPLIT, SEALED = "data/datasets/manifest.json", "data/datasets/split.json", "data/datasets/sealed.json"
+CALIBRATION = "data/models/calibration.json"
 
 
 @implements("REQ-231", "RC-98")
@@ -43,7 +45,8 @@ def check_figures(files: Mapping[str, bytes], chain: JudgedChain) -> EvaluationR
     if record.format is None:
         raise VerificationError(f"{EVALUATION} has no counts of its cases: version 0.1.0 wrote it")
     _compare(EVALUATION, _identity(record), _expected(chain), by="by the log")
-    _check_cases(files, record, chain)
+    groups = _check_cases(files, record, chain)
+    _check_calibration(files, groups, chain)
     difference = first_difference(record, chain.plan)
     if difference is not None:
         raise VerificationError(f"{EVALUATION}: {difference.sentence}")
@@ -90,8 +93,12 @@ def _expected(chain: JudgedChain) -> dict[str, object]:
     }
 
 
-def _check_cases(files: Mapping[str, bytes], record: EvaluationRecord, chain: JudgedChain) -> None:
-    """Compare the cases with the sealed ones, and their groups and subjects with the data set and the terms of the seal."""
+def _check_cases(files: Mapping[str, bytes], record: EvaluationRecord, chain: JudgedChain) -> Mapping[str, str]:
+    """Compare the cases with the sealed ones, and their groups and subjects with the data set and the terms of the seal.
+
+    Returns:
+        The group of each case of the data set.
+    """
     sealed = {file.case for file in record_of(files, SEALED, SealManifest).files}
     cases = {case.case: case for case in record.cases}
     _compare(EVALUATION, {"cases": _listed(cases)}, {"cases": _listed(sealed)}, by=f"in {SEALED}")
@@ -110,6 +117,29 @@ def _check_cases(files: Mapping[str, bytes], record: EvaluationRecord, chain: Ju
         stated = {"subject": case.subject, "group": getattr(case, "group", None)}
         known = {"subject": subjects.get(name), "group": groups.get(name)}
         _compare(f"{EVALUATION}: case {name}", stated, known, by=f"by {MANIFEST}")
+    return groups
+
+
+@implements("REQ-247", "RC-106")
+def _check_calibration(files: Mapping[str, bytes], groups: Mapping[str, str], chain: JudgedChain) -> None:
+    """Compare the groups of the calibration with the sealed ones, and refuse a guarantee that so few groups cannot give.
+
+    Seals of before counted cases; calibrations under them do not say their groups.
+    """
+    terms = chain.seal.terms
+    if terms is None or terms.statistics == "mean of cases":
+        return
+    made, split = record_of(files, CALIBRATION, CalibrationRecord), record_of(files, SPLIT, SplitManifest)
+    sealed = {name: groups.get(name) for name in split.calibration}
+    stated = {"cases": _listed(made.cases)} | {f"group of {name}": one for name, one in (made.groups or {}).items()}
+    known = {"cases": _listed(sealed)} | {f"group of {name}": one for name, one in sealed.items()}
+    _compare(CALIBRATION, stated, known, by=f"by {SPLIT}")
+    number, fewest = len(set(sealed.values())), fewest_groups(made.target_recall)
+    if made.threshold is not None and number < fewest:
+        raise VerificationError(
+            f"{CALIBRATION} has a conformal threshold for recall {made.target_recall:g} from {number} groups, "
+            f"and that needs {fewest}"
+        )
 
 
 def _check_entry(record: EvaluationRecord, chain: JudgedChain) -> None:
@@ -132,9 +162,8 @@ def _check_entry(record: EvaluationRecord, chain: JudgedChain) -> None:
 
 def _texts(aggregates: Mapping[str, Interval]) -> Iterator[tuple[str, object]]:
     for name, interval in aggregates.items():
-        for part in ("mean", "lower", "upper", "level"):
-            yield f"{name}.{part}", _six(getattr(interval, part))
-        yield f"{name}.n", interval.n
+        for part, value in parts_of(interval).items():
+            yield f"{name}.{part}", value
 
 
 def _six(value: float | None) -> str:

@@ -150,4 +150,4 @@ def _shortfall(outcome: Judgement) -> str:
     name = f"{outcome.criterion.measure}, {outcome.criterion.statistic}"
     if outcome.value is None or outcome.margin is None:
         return f"{name}: undefined"
-    return f"{name}: {outcome.value:.3f}, missed by {-outcome.margin:.3f}"
+    return f"{name}: {outcome.value:.3f} ({outcome.basis}), missed by {-outcome.margin:.3f}"

@@ -28,7 +28,6 @@ from minivess.records.device.release_policy import (
 )
 from minivess.records.device.source_state import Reason
 from minivess.records.evaluation.bounds import Bound
-from minivess.records.evaluation.cases import CaseCounts, EvaluatedCase
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.measures import DICE, MEASURES, OVER_BASELINE, heading_of
 
@@ -133,7 +132,7 @@ def _judge_one(gate: Gate, facts: GateFacts) -> GateResult:
         case BaselineGate():
             found = facts.evaluation
             value = None if found is None or DICE not in found.aggregates else _over_baseline(found)
-            mend = "train longer or on more subjects, until the network is better than the intensity threshold"
+            mend = "train longer or on more groups, until the network is better than the intensity threshold"
             return _bound(gate, facts, heading_of(OVER_BASELINE), value, at_least=gate.at_least, mend=mend)
         case ParityGate():
             value = None if facts.export is None else facts.export.max_abs_difference
@@ -141,7 +140,7 @@ def _judge_one(gate: Gate, facts: GateFacts) -> GateResult:
             return _bound(gate, facts, "Largest difference of ONNX and PyTorch", value, at_most=gate.at_most, mend=mend)
         case CalibrationGate():
             value = None if facts.evaluation is None else facts.evaluation.ece
-            mend = "calibrate on more subjects: the probabilities are not well calibrated"
+            mend = "calibrate on more groups: the probabilities are not well calibrated"
             return _bound(gate, facts, "Expected calibration error", value, at_most=gate.at_most, mend=mend)
         case CountGate():
             return _count(gate, facts)
@@ -161,9 +160,12 @@ def _metric(gate: MetricGate, facts: GateFacts) -> GateResult:
                 f"it is undefined in {len(evaluation.cases) - interval.n} of {len(evaluation.cases)} cases",
             )
         elif value is None:
-            why = "the cases of one subject alone give no interval"
-    mend = "train longer or on more subjects, then ask for a new look at the test set; or narrow the intended use"
-    return _bound(gate, facts, title, value, at_least=gate.at_least, at_most=gate.at_most, mend=mend, why=why)
+            why = "the cases of one group alone give no interval"
+    mend = "train longer or on more groups, then ask for a new look at the test set; or narrow the intended use"
+    made = "" if interval is None else f" ({interval.basis})"
+    return _bound(
+        gate, facts, title, value, at_least=gate.at_least, at_most=gate.at_most, mend=mend, why=why, made=made
+    )
 
 
 def _over_baseline(evaluation: EvaluationRecord) -> float | None:
@@ -182,6 +184,7 @@ def _bound(
     at_least: float | None = None,
     at_most: float | None = None,
     why: str | None = None,
+    made: str = "",
 ) -> GateResult:
     bound = Bound(at_least, at_most)
     limit, comparison = bound.limit, bound.side
@@ -198,7 +201,7 @@ def _bound(
     else:
         passed, margin = verdict.met, verdict.margin
         words = f"{whole.phrase(number(value), count)}, {required}"
-        words += "" if passed else f", missed by {number(abs(margin))}"
+        words += ("" if passed else f", missed by {number(abs(margin))}") + made
     return GateResult(
         id=gate.id,
         kind=gate.kind,
@@ -220,7 +223,7 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
         "criteria": (
             "Unmet acceptance criteria",
             None if facts.unmet is None else list(facts.unmet),
-            "train longer or on more subjects, then register criteria and ask for a new look at the test set",
+            "train longer or on more groups, then register criteria and ask for a new look at the test set",
         ),
         "trace": (
             "Gaps in traceability",
@@ -299,14 +302,8 @@ def counts_of(facts: GateFacts) -> dict[str, int] | None:
     evaluation, risks, report = facts.evaluation, facts.risks, facts.report
     if evaluation is None or risks is None or report is None or facts.requirements is None:
         return None
-    groups, cases = {group_of(case) for case in evaluation.cases}, len(evaluation.cases)
     rest = facts.requirements, len(risks.risks), len(risks.controls), len(report.results)
-    return dict(zip(COUNTED, (cases, len(groups), *rest), strict=True))
-
-
-def group_of(case: EvaluatedCase) -> str:
-    """The group of a case as the seal fixed it; the subject in records of version 0.1.0, which have no group."""
-    return case.group if isinstance(case, CaseCounts) else case.subject
+    return dict(zip(COUNTED, (len(evaluation.cases), len(evaluation.groups), *rest), strict=True))
 
 
 def _empty(facts: GateFacts) -> list[str] | None:

@@ -14,7 +14,7 @@ from functools import cached_property
 from minivess.compliance.release.chain import JudgedChain
 from minivess.compliance.release.earlier_entries import EarlierEntries, LookEntries, TrainingRun, payload_of
 from minivess.compliance.release.figures import look_numbers
-from minivess.compliance.release.gates import counts_of, group_of
+from minivess.compliance.release.gates import counts_of
 from minivess.compliance.rules.look_facts import criteria_digest
 from minivess.foundation.clock import timestamp
 from minivess.foundation.errors import VerificationError
@@ -25,7 +25,7 @@ from minivess.records.device.preparation import LAYOUT
 from minivess.records.device.project import Device
 from minivess.records.device.release import GateFacts
 from minivess.records.evaluation.acceptance_criteria import Judgement
-from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord, percent
+from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord, Interval, percent
 from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.log.payloads.looks import CriteriaRegistered, LookRequested
 from minivess.records.log.payloads.models import Disposition
@@ -134,11 +134,21 @@ def _evaluation(facts: SigningFacts) -> Iterator[str]:
     mode = facts.chain.grant.mode or "opened"
     yield f"Evaluation: look {record.look} of {total}, {mode}, intervals of level {percent(record.level)}"
     for name, interval in sorted(record.aggregates.items()):
-        groups = {group_of(case) for case in record.cases if case.values.get(name, 0.0) is not None}
+        groups = {case.group for case in record.cases if case.values.get(name, 0.0) is not None}
         yield (
             f"{name}: mean {number_text(interval.mean)}, interval {_number(interval.lower)} to "
-            f"{_number(interval.upper)}, {interval.n} cases, {len(groups)} groups"
+            f"{_number(interval.upper)}, {interval.n} cases, {len(groups)} groups{_method(interval)}"
         )
+
+
+def _method(interval: Interval) -> str:
+    """The method of an interval and how often it covers; empty in records that name no method."""
+    shown = "" if interval.method is None or interval.upper is None else f", {interval.method}"
+    shown += "" if interval.coverage is None else f", coverage {number_text(interval.coverage)}"
+    if (other := interval.beside) is not None:
+        shown += f", {other.method} {number_text(other.lower)} to {number_text(other.upper)}"
+        shown += "" if other.coverage is None else f", coverage {number_text(other.coverage)}"
+    return shown
 
 
 def _criteria(facts: SigningFacts) -> Iterator[str]:

@@ -13,7 +13,7 @@ from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from minivess.foundation.git.commands import git
 from minivess.foundation.git.contents import Contents, contents_of
@@ -90,7 +90,7 @@ class Installed:
         url = urlsplit(str(self.origin.get("url", "")))
         if "dir_info" not in self.origin or url.scheme != "file":
             return None
-        return SourceFolder(Path(unquote(url.path)).resolve())
+        return SourceFolder(Path(os.fsdecode(unquote_to_bytes(url.path))).resolve())
 
     @property
     def editable(self) -> bool:
@@ -113,44 +113,45 @@ class Installed:
             if len(row) == 3:
                 yield row[0], row[1]
 
-    def fault(self, locked: Mapping[str, tuple[LockedSource, ...]]) -> str:
+    def fault(self, locked: Mapping[str, tuple[LockedSource, ...]], file: str) -> str:
         """Why it is not the one that the lock file names; empty when it is.
 
         Args:
             locked: the packages of the lock file, by name.
+            file: the name of the lock file.
         """
         versions = locked.get(self.name)
         if versions is None:
-            return "is not in uv.lock"
-        reasons = [self._differs(one) for one in versions]
+            return f"is not in {file}"
+        reasons = [self._differs(one, file) for one in versions]
         return "" if "" in reasons else reasons[0]
 
-    def _differs(self, locked: LockedSource) -> str:
+    def _differs(self, locked: LockedSource, file: str) -> str:
         if locked.version not in ("", self.version):
-            return f"is version {self.version}; uv.lock has {locked.version}"
+            return f"is version {self.version}; {file} has {locked.version}"
         if "vcs_info" in self.origin:
             commit = str(self.origin["vcs_info"].get("commit_id", ""))
             same = locked.kind == "git" and commit == locked.commit
-            return "" if same else "is installed from another commit than uv.lock names"
+            return "" if same else f"is installed from another commit than {file} names"
         if "archive_info" in self.origin:
-            return self._other_archive(locked)
+            return self._other_archive(locked, file)
         if self.folder is not None:
-            return "" if locked.kind in _FOLDERS else f"is installed from a folder; uv.lock has {locked.kind}"
+            return "" if locked.kind in _FOLDERS else f"is installed from a folder; {file} has {locked.kind}"
         if self.origin:
             return "is installed from an unknown place"
-        return "" if locked.kind == "registry" else f"is installed from a registry; uv.lock has {locked.kind}"
+        return "" if locked.kind == "registry" else f"is installed from a registry; {file} has {locked.kind}"
 
-    def _other_archive(self, locked: LockedSource) -> str:
+    def _other_archive(self, locked: LockedSource, file: str) -> str:
         about = self.origin["archive_info"]
         digests = about.get("hashes") or {}
         digest = digests.get("sha256") or str(about.get("hash", "")).removeprefix(_SHA256)
         named = locked.kind == "url" and self.origin.get("url") == locked.place
         if not named and locked.kind != "path":
-            return "is installed from another archive than uv.lock names"
+            return f"is installed from another archive than {file} names"
         if locked.kind == "path" and not digest:
             return "is installed from an archive of which no digest is known"
         known = not digest or not locked.sha256 or digest in locked.sha256
-        return "" if known else "is installed from another archive than uv.lock names"
+        return "" if known else f"is installed from another archive than {file} names"
 
 
 def record_digest(sha256: bytes) -> str:

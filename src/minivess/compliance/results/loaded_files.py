@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minivess.compliance.results.installed import Installed, record_digest
+from minivess.foundation.errors import InputError
 from minivess.foundation.git.contents import Contents
 from minivess.foundation.git.repository import Repository
 from minivess.foundation.implements import implements
@@ -42,7 +43,6 @@ def judge_loaded(paths: Iterable[str], root: Path, *, lost: bool = False) -> Loa
         lost: whether a process ended without naming what it loaded.
 
     Raises:
-        InputError: the lock file is malformed.
         CouldNotCheckError: the files of the tree cannot be listed.
     """
     found = _Findings()
@@ -113,9 +113,15 @@ def _of_distributions(paths: set[str], contents: Contents, lock: Path | None, fo
         count = f"{len(loaded)} installed packages" if len(loaded) > 1 else "an installed package"
         found.refused["uv.lock"] = f"there is none, so that {count} cannot be identified"
         return
-    locked = {} if lock is None else read_sources(lock)
+    try:
+        locked = {} if lock is None else read_sources(lock)
+    except InputError as error:
+        place = str(error.path or lock)
+        where = f"{place}:{error.line}: " if error.line else f"{place}: "
+        found.refused[_shown(place, contents)] = error.message.removeprefix(where)
+        return
     for one, files in loaded.items():
-        _judge_distribution(one, files, one.fault(locked), contents, found)
+        _judge_distribution(one, files, one.fault(locked, "" if lock is None else lock.name), contents, found)
 
 
 def _judge_distribution(

@@ -212,6 +212,7 @@ class Recorder:
             return
         from minivess.compliance.results.evidence_files import with_evidence
         from minivess.compliance.results.loaded_files import judge_loaded
+        from minivess.compliance.results.platform_parts import platform_parts
         from minivess.foundation.clock import utc_now
         from minivess.foundation.errors import MinivessError
         from minivess.foundation.files import write_text_atomic
@@ -230,6 +231,7 @@ class Recorder:
                     "dirty": dirty,
                     "tree": tree,
                     "environment": environment_digest(self.root),
+                    "parts": platform_parts(),
                     "platform": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
                     "time": utc_now(),
                     "tester": self.tester,

@@ -18,7 +18,7 @@ from minivess.records.base import Record
 from minivess.records.items.items import Item
 from minivess.records.items.residual_risks import ResidualRisk, ResidualRisks
 from minivess.records.items.risk_items import Estimate, Risk, RiskControl, story
-from minivess.records.items.risk_plan import RiskPlan, Verdict, missing_reasons
+from minivess.records.items.risk_plan import RiskPlan, Verdict, missing_bases, missing_reasons
 from minivess.records.items.trace import Gap
 
 
@@ -229,7 +229,7 @@ class RiskFile:
 
 
 def risk_gaps(plan: RiskPlan, risk: Risk, controls: Mapping[str, RiskControl]) -> Iterator[Gap]:
-    """What one risk lacks: reasons that are owed for it, and a residual risk that is acceptable or outweighed.
+    """What one risk lacks: reasons and bases that are owed for it, and a residual risk that is acceptable or outweighed.
 
     Args:
         plan: judges the risk.
@@ -238,6 +238,9 @@ def risk_gaps(plan: RiskPlan, risk: Risk, controls: Mapping[str, RiskControl]) -
     """
     for message in missing_reasons(risk, tuple(controls[name].kind for name in risk.controls if name in controls)):
         yield Gap(kind="missing-link", item=risk.id, message=message, source=risk.source)
+    reduction = plan.missing_reduction(risk)
+    for message in (*missing_bases(risk), *(() if reduction is None else (reduction,))):
+        yield Gap(kind="unfounded-estimate", item=risk.id, message=message, source=risk.source)
     if plan.verdict(risk.residual) == "unacceptable" and risk.benefit is None:
         message = f"{risk.id} remains {plan.level(risk.residual).name} with its controls"
         yield Gap(kind="unacceptable-risk", item=risk.id, message=message, source=risk.source)

@@ -198,6 +198,8 @@ class Registrations:
             yield f"the analysis plan allows {plan.looks.total} looks in all, and the seal {terms.looks}"
         if terms is not None and plan.conventions.bootstrap_unit != terms.unit:
             yield f"the analysis plan resamples by {plan.conventions.bootstrap_unit}, and the seal by {terms.unit}"
+        if terms is not None and plan.conventions.statistics != terms.statistics:
+            yield f"the analysis plan has the statistics {plan.conventions.statistics!r}, and the seal {terms.statistics!r}"
         yield from _laxer("analysis plan", self.laxer_than_looks(plan=plan))
 
     def _of_request(self, request: UnsealRequest) -> Iterator[str]:

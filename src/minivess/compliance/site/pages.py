@@ -15,7 +15,7 @@ from minivess.compliance.site.references import Marks, References, mark
 from minivess.compliance.site.risks import matrices, risk_rows
 from minivess.compliance.site.signatures import recorded, signed_items
 from minivess.compliance.site.templating import anchor, common, grouped, plural, template
-from minivess.compliance.site.view import STATUSES, TraceView, others
+from minivess.compliance.site.view import STATUSES, TraceView, by_relation
 from minivess.records.items.trace_data import TraceGap, TraceResult, TraceVerdict
 
 _OUTCOMES = ("failed", "skipped", "passed")
@@ -109,8 +109,8 @@ class Pages:
         rows = [
             (
                 refer.full(item.id),
-                _joined(refer, others(self._view.up[item.id])),
-                _joined(refer, others(self._view.down[item.id])),
+                _joined(refer, by_relation(self._view.up[item.id])),
+                _joined(refer, by_relation(self._view.down[item.id])),
             )
             for item in self._view.items
             if item.kind == kind
@@ -197,8 +197,10 @@ def _soonest(gaps: Iterable[TraceGap]) -> list[TraceGap]:
     return [gap for gap, _ in sorted(expires, key=lambda pair: (pair[1] is None, pair[1] or ""))]
 
 
-def _joined(refer: References, identifiers: list[str]) -> Markup:
-    return Markup(" ").join(refer.bare(identifier) for identifier in identifiers)
+def _joined(refer: References, groups: Iterable[tuple[str, Iterable[str]]]) -> Markup:
+    """Links by relation, each group with the words of its relation before it."""
+    line = Markup('<span class="relation small">{}</span> {}')
+    return Markup("<br>").join(line.format(words, Markup(" ").join(map(refer.bare, found))) for words, found in groups)
 
 
 def _sentence(verdict: TraceVerdict, total: int, *, tested: bool) -> tuple[str, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
-from minivess.compliance.site.view import STATUSES, TraceView, open_gaps, others, status_word
+from minivess.compliance.site.view import STATUSES, Edge, TraceView, by_relation, open_gaps, status_word
 from minivess.records.items.trace_data import TraceItem
 
 SUSPECT, GAP, JUSTIFIED = 1, 2, 4
@@ -17,11 +18,19 @@ def items_script(view: TraceView) -> bytes:
     """The items as one assignment.
 
     Each row holds id, address, kind, title, status, flags, standards, up, down, scenarios, tests, places in the code,
-    results by outcome (passed, failed, other), the words it is found by, and the number of its evidence files. Kinds,
-    statuses, standards and items are named by their place in the lists.
+    results by outcome (passed, failed, other), the words it is found by, the number of its evidence files, and the relations
+    of up and down, one for each of their items. Kinds, statuses, standards, relations and items are named by their place in
+    the lists.
     """
     numbers = {item.id: number for number, item in enumerate(view.items)}
     kinds = list(view.kinds)
+    relations: dict[str, int] = {}
+
+    def linked(edges: Iterable[Edge]) -> tuple[list[int], list[int]]:
+        """The items at the other ends, and the relation of each; those of one relation together."""
+        found = [(words, numbers[one]) for words, ids in by_relation(edges) for one in ids if one in numbers]
+        return [one for _, one in found], [relations.setdefault(words, len(relations)) for words, _ in found]
+
     statuses = [*STATUSES, *sorted({item.status for item in view.items} - set(STATUSES))]
     standards = list(view.standards)
     kind_of, status_of, standard_of = (
@@ -30,6 +39,7 @@ def items_script(view: TraceView) -> bytes:
     rows = []
     for item in view.items:
         identifier = item.id
+        (up, up_by), (down, down_by) = linked(view.up[identifier]), linked(view.down[identifier])
         outcomes = [result.outcome for result in item.results]
         passed, failed = outcomes.count("passed"), outcomes.count("failed")
         rows.append(
@@ -41,8 +51,8 @@ def items_script(view: TraceView) -> bytes:
                 status_of[item.status],
                 _flags(item),
                 [standard_of[clause] for clause in item.standards],
-                [numbers[other] for other in others(view.up[identifier]) if other in numbers],
-                [numbers[other] for other in others(view.down[identifier]) if other in numbers],
+                up,
+                down,
                 len(item.scenarios),
                 len(item.tests),
                 len(item.code),
@@ -51,12 +61,15 @@ def items_script(view: TraceView) -> bytes:
                 len(outcomes) - passed - failed,
                 _words(item),
                 sum(len(result.evidence) for result in item.results),
+                up_by,
+                down_by,
             ]
         )
     table = {
         "kinds": [[name, *view.kinds[name]] for name in kinds],
         "statuses": [[name, status_word(name)] for name in statuses],
         "standards": [[name, view.standards[name]] for name in standards],
+        "relations": list(relations),
         "items": rows,
     }
     return b'"use strict";\nwindow.minivessItems = ' + _inert(to_json(table)) + b";\n"

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from minivess.compliance.site.view import TraceView, open_gaps, others, status_word
+from minivess.compliance.site.view import TraceView, not_run, open_gaps, others, relations_in_words, status_word
 from minivess.foundation.errors import CouldNotCheckError
 from minivess.foundation.files import write_atomic
 from minivess.records.items.trace_data import TraceData, TraceEvidence, TraceItem
 
 COLUMNS = (
     "id", "kind", "title", "status", "suspect", "standards", "up", "down", "scenarios", "tests", "code", "passed",
-    "failed", "open_gaps", "justified_gaps", "evidence", "signed", "out_of_date", "source",
+    "failed", "open_gaps", "justified_gaps", "evidence", "signed", "out_of_date", "source", "relations", "not_run",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _LONGEST_CELL = 32_767
@@ -54,6 +54,8 @@ def item_rows(view: TraceView) -> Iterator[list[str | int]]:
             len(item.signatures),
             sum(bool(row.out_of_date) for row in item.signatures),
             f"{item.source.path}:{item.source.line}",
+            relations_in_words((*view.up[identifier], *view.down[identifier])),
+            "; ".join(not_run(item)),
         ]
 
 

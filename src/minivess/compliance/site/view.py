@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError
+from minivess.foundation.implements import implements
 from minivess.records.items.trace_data import TRACE_FORMAT, ItemGap, LinkReview, TraceData, TraceItem, TraceKind
 
 ITEMS_A_PAGE = 50
@@ -28,6 +29,9 @@ STATUSES = {
 }
 """Every status in the order in which it is counted, with the word people read."""
 
+NOT_RUN = "not run"
+"""The outcome of a scenario or test without a result on this tree."""
+_OUTCOMES = {NOT_RUN: "not run for this release"}
 _DOWNWARD = frozenset({"implemented-by", "controls", "controlled-by", "allocated-to", "uses", "new-risks"})
 """Relations whose target shows how an item is met. Every other relation names what an item stems from."""
 _REGULAR = re.compile(r"([A-Z]{1,12})-([0-9]{1,9})", re.ASCII)
@@ -158,13 +162,39 @@ def place(identifier: str) -> Place:
 
 
 def status_word(status: str) -> str:
-    """The word people read for a status."""
-    return STATUSES.get(status, status)
+    """The word people read for a status or for the outcome of a scenario or test."""
+    return STATUSES.get(status) or _OUTCOMES.get(status, status)
 
 
 def open_gaps(item: TraceItem) -> list[ItemGap]:
     """The gaps of an item that nobody has justified."""
     return [gap for gap in item.gaps if gap.justified is None]
+
+
+@implements("REQ-267")
+def by_relation(edges: Iterable[Edge]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The ids at the other ends by the words of their relation, each once, in order."""
+    groups: dict[str, dict[str, None]] = {}
+    for edge in edges:
+        groups.setdefault(edge.words, {})[edge.other] = None
+    return tuple((words, tuple(found)) for words, found in groups.items())
+
+
+def relations_in_words(edges: Iterable[Edge]) -> str:
+    """Links as text: `derives from UN-03; implements RC-11, RC-12`."""
+    return "; ".join(f"{words} {', '.join(found)}" for words, found in by_relation(edges))
+
+
+def relation_label(words: str) -> str:
+    """The words of a relation as the label of a list: `is implemented by` becomes `Implemented by`."""
+    text = words.removeprefix("is ")
+    return text[:1].upper() + text[1:]
+
+
+def not_run(item: TraceItem) -> tuple[str, ...]:
+    """The scenarios and tests of an item without a result on this tree."""
+    scenarios = (row.name for row in item.scenarios if row.outcome == NOT_RUN)
+    return (*scenarios, *(row.name for row in item.tests if row.outcome == NOT_RUN))
 
 
 def others(edges: Iterable[Edge]) -> list[str]:

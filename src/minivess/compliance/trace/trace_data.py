@@ -8,7 +8,8 @@ is not verified is not controlled.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from minivess.compliance.risk.risk_file import RiskFile
@@ -18,9 +19,10 @@ from minivess.compliance.trace.links import Links
 from minivess.compliance.trace.statuses import statuses
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.clock import timestamp
+from minivess.foundation.implements import implements
 from minivess.records.items.items import Item
 from minivess.records.items.kinds import KINDS, link_fields, links_of
-from minivess.records.items.risk_items import Estimate, FieldCount, Risk
+from minivess.records.items.risk_items import FACTOR_WORDS, Estimate, FieldCount, Risk
 from minivess.records.items.risk_plan import RiskPlan
 from minivess.records.items.trace import CodeLink, LogStory, RecordedResult, Scenario, Signature, VerificationLink
 from minivess.records.items.trace_data import (
@@ -51,6 +53,7 @@ from minivess.records.items.trace_data import (
     TraceRevision,
     TraceScenario,
     TraceSignature,
+    TraceTest,
     TraceVerdict,
 )
 
@@ -77,7 +80,7 @@ RELATIONS: dict[str, tuple[str, str]] = {
 """How a link reads from the item that declares it, and from the one it names."""
 
 _LONG = ("statement", "rationale", "segregation", "purpose", "anomalies", "evaluation", "reason", "severity_reason")
-_LONGER = (*_LONG, "information_reason", "benefit")
+_LONGER = (*_LONG, "as_far_as_possible", "information_reason", "benefit")
 
 
 _UNKNOWN_PROJECT = TraceProject(name="", version=None, commit=None, tree=None, time=None)
@@ -181,12 +184,12 @@ def _item(
         status=status,
         suspect=any(link.suspect for link in links),
         text=tuple(LabelledText(label=_label(name), value=said[name]) for name in _LONGER if said.get(name)),
-        facts=(*_facts(said), *_drill(graph, item.id)),
+        facts=(*_facts(said), *_bases(item), *_drill(graph, item.id)),
         standards=(),
         source=TracePlace(path=item.source.path, line=item.source.line),
         links=tuple(links),
         scenarios=tuple(_scenario(graph, one) for one in graph.scenarios_for(item.id)),
-        tests=tuple(_marked(one) for one in graph.tests_for(item.id)),
+        tests=tuple(_test(graph, item.id, one) for one in graph.tests_for(item.id)),
         code=tuple(_marked(one) for one in graph.code_for(item.id)),
         results=tuple(_result(one) for one in graph.results_for(item.id)),
         gaps=tuple(_gap(one) for one in gaps),
@@ -196,8 +199,32 @@ def _item(
     )
 
 
-def _marked(mark: CodeLink | VerificationLink) -> MarkedPlace:
+def _marked(mark: CodeLink) -> MarkedPlace:
     return MarkedPlace(name=mark.name, path=mark.source.path, line=mark.source.line)
+
+
+@implements("REQ-267")
+def _test(graph: Links, identifier: str, mark: VerificationLink) -> TraceTest:
+    """A marked test, class or module, with the worst outcome of the tests in it that count for an item."""
+    inside = [
+        result for result in graph.results_for(identifier) if result.scenario is None and _is_in(result.node, mark)
+    ]
+    return TraceTest(name=mark.name, path=mark.source.path, line=mark.source.line, outcome=_worst(inside))
+
+
+def _is_in(node: str, mark: VerificationLink) -> bool:
+    """Whether a test, as pytest names it, is the marked one or in the marked class or module."""
+    path, _, inside = node.partition("[")[0].partition("::")
+    if path != mark.source.path:
+        return False
+    module = ".".join(PurePosixPath(path).with_suffix("").parts)
+    name = f"{module}.{inside.replace('::', '.')}"
+    return f".{name}.".find(f".{mark.name}.") >= 0
+
+
+def _worst(results: Iterable[RecordedResult]) -> str:
+    outcomes = {result.outcome for result in results}
+    return next((one for one in ("failed", "skipped", "passed") if one in outcomes), "not run")
 
 
 def _result(result: RecordedResult) -> TraceResult:
@@ -223,6 +250,18 @@ def _facts(said: Mapping[str, Any]) -> list[LabelledText]:
         shown = ("yes" if value else "no") if isinstance(value, bool) else str(value)
         facts.append(LabelledText(label=_label(name), value=shown))
     return facts
+
+
+def _bases(item: Item) -> list[LabelledText]:
+    """What the lower estimates of a risk rest on."""
+    bases = item.bases if isinstance(item, Risk) else ()
+    return [
+        LabelledText(
+            label=f"Basis of {', '.join(FACTOR_WORDS[factor] for factor in basis.of)}",
+            value=f"{basis.source}: {basis.text}",
+        )
+        for basis in bases
+    ]
 
 
 def _drill(graph: Links, identifier: str) -> list[LabelledText]:
@@ -265,13 +304,12 @@ def _reviewed(graph: Links, log: LogStory | None) -> dict[LinkKey, LinkReview]:
 
 def _scenario(graph: Links, scenario: Scenario) -> TraceScenario:
     results = graph.scenario_results(scenario.source)
-    outcomes = {result.outcome for result in results}
     return TraceScenario(
         name=scenario.name,
         feature=scenario.feature,
         path=scenario.source.path,
         line=scenario.source.line,
-        outcome=next((one for one in ("failed", "skipped", "passed") if one in outcomes), "not run"),
+        outcome=_worst(results),
         seconds=round(sum(result.seconds for result in results), 3),
     )
 

@@ -34,6 +34,7 @@ from minivess.compliance.verification.pack_checks.identities import check_identi
 from minivess.compliance.verification.pack_checks.inclusion import CHECKPOINT, check_proofs
 from minivess.compliance.verification.pack_checks.layout import FIRST, NEWEST, UNCHECKED, check_layout, layout_of
 from minivess.compliance.verification.pack_checks.lineage import check_lineage
+from minivess.compliance.verification.pack_checks.soup import check_soup
 from minivess.compliance.verification.signatures import SignedPack, check_signatures, prepared_release
 from minivess.compliance.verification.trust import Trust, read_trust
 from minivess.foundation.errors import MinivessError, VerificationError
@@ -167,6 +168,7 @@ _ROWS = (
     _Row("chain", NEWEST, NEWEST, _check_chain),
     _Row("files", NEWEST, NEWEST, lambda pack: check_files(pack.files, *pack.release), "chain"),
     _Row("source", NEWEST, NEWEST, lambda pack: check_source(pack.files, pack.statement.state), "files"),
+    _Row("soup", NEWEST, NEWEST, lambda pack: check_soup(pack.files, pack.statement.device), "source"),
     _Row("figures", NEWEST, NEWEST, _check_figures, "source"),
     _Row("gates", NEWEST, NEWEST, _check_gates, "figures"),
     _Row("signing text", NEWEST, NEWEST, lambda pack: check_signing_text(pack.files, pack.derived), "gates"),

@@ -117,6 +117,7 @@ def _limited(part: _Part, arguments: tuple[str, ...], variables: dict[str, str],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=environment(variables),
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None  # noqa: S101  for the type checker: it is a pipe
         written = process.stdout.read(limit + 1)

@@ -41,6 +41,8 @@ def repository_of(folder: Path) -> Repository | str:
 
 
 def _ignored(found: Repository) -> bool:
-    if git(found.top, "check-ignore", "-q", "--", found.prefix).status != 0:
+    # This command takes names as they are and refuses the option that says so; `./` keeps a colon from having a meaning
+    named = git(found.top, "check-ignore", "-q", "--", f"./{found.prefix}", variables={"GIT_LITERAL_PATHSPECS": "0"})
+    if named.status != 0:
         return False
     return not git(found.top, "ls-files", "-z", "--", found.prefix).output

@@ -81,6 +81,8 @@ _WORDS: dict[str, Plain] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _LONGEST_NUMBER = 40
+_NEXT_LINE = "\x85"
+_NOTHING = frozenset(word for word, value in _WORDS.items() if value is None)
 
 
 def _resolve(text: str) -> Plain:
@@ -95,13 +97,21 @@ def _resolve(text: str) -> Plain:
     return text
 
 
-def load_yaml(path: Path, *, limits: Limits = LIMITS, shown: str | None = None) -> Any:
+def as_written(text: str) -> Plain:
+    """A plain scalar as its text, which no number or word of YAML replaces; None where nothing is written."""
+    return None if text in _NOTHING else text
+
+
+def load_yaml(
+    path: Path, *, limits: Limits = LIMITS, shown: str | None = None, resolve: Callable[[str], Plain] = _resolve
+) -> Any:
     """Read one YAML document: a scalar, or a `YamlMap` or `YamlList` of such.
 
     Args:
         path: the file.
         limits: what it may cost.
         shown: how errors call the file; defaults to `path`.
+        resolve: the value of a plain scalar: that of the core schema, or `as_written`.
 
     Raises:
         InputError: the file is missing, too large, not UTF-8, not YAML, or uses something refused here; with its line.
@@ -117,17 +127,26 @@ def load_yaml(path: Path, *, limits: Limits = LIMITS, shown: str | None = None) 
         raise InputError(
             "is not UTF-8 text", path=name, line=data.count(b"\n", 0, error.start) + 1, hint="save it as UTF-8"
         ) from None
-    return parse_yaml(text, limits=limits, shown=name)
+    return parse_yaml(text, limits=limits, shown=name, resolve=resolve)
 
 
-def parse_yaml(text: str, *, limits: Limits = LIMITS, shown: str = "text") -> Any:
+def parse_yaml(
+    text: str, *, limits: Limits = LIMITS, shown: str = "text", resolve: Callable[[str], Plain] = _resolve
+) -> Any:
     """`load_yaml` for text in memory.
 
     Raises:
         InputError: as `load_yaml`.
     """
+    if _NEXT_LINE in text:
+        raise InputError(
+            "holds the character U+0085, which readers of YAML take for a line break or for a character",
+            path=shown,
+            line=text.count("\n", 0, text.index(_NEXT_LINE)) + 1,
+            hint='write it as "\\N" between double quotes, or remove it',
+        )
     try:
-        documents = _build(yaml.CSafeLoader(text).get_event, limits, shown)
+        documents = _build(yaml.CSafeLoader(text).get_event, limits, shown, resolve)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise InputError(
@@ -143,7 +162,7 @@ def parse_yaml(text: str, *, limits: Limits = LIMITS, shown: str = "text") -> An
     return documents[0]
 
 
-def _build(next_event: Callable[[], Any], limits: Limits, shown: str) -> YamlList:
+def _build(next_event: Callable[[], Any], limits: Limits, shown: str, resolve: Callable[[str], Plain]) -> YamlList:
     """The list of the documents, of which there is at most one.
 
     One loop with a stack of its own: what a value costs here is what a tree of thousands of items costs to read.
@@ -168,7 +187,7 @@ def _build(next_event: Callable[[], Any], limits: Limits, shown: str) -> YamlLis
             key = _key(event, here, shown)
             here.lines[key] = line
             continue
-        value = _begun(event, kind, line)
+        value = _begun(event, kind, line, resolve)
         count += 1
         if count > limits.values:
             raise InputError(f"holds more than {limits.values} values", path=shown, line=line)
@@ -191,10 +210,10 @@ _VALUES = frozenset({yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStar
 _ENDS = frozenset({yaml.MappingEndEvent, yaml.SequenceEndEvent})
 
 
-def _begun(event: Any, kind: type, line: int) -> Any:
+def _begun(event: Any, kind: type, line: int, resolve: Callable[[str], Plain]) -> Any:
     """The value an event is, or begins."""
     if kind is yaml.ScalarEvent:
-        return _resolve(event.value) if event.implicit[0] else event.value
+        return resolve(event.value) if event.implicit[0] else event.value
     return YamlMap(line) if kind is yaml.MappingStartEvent else YamlList(line)
 
 

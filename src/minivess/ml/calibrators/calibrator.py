@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 class Calibrator(Protocol):
     """Corrects logits by one fitted parameter, which the record of a calibration holds as `temperature`."""
 
-    def fit(self, logits: NDArray[Any], labels: NDArray[Any]) -> float:
-        """The parameter for logits of any shape and their labels, 0 or 1."""
+    def fit(self, logits: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
+        """The parameter for logits of any shape, their labels (0 or 1) and how many voxels each stands for (1 if None)."""
 
     def apply(self, logits: Any, parameter: float) -> Any:
         """Corrected logits, from an array or a PyTorch tensor of single precision, in the same precision."""

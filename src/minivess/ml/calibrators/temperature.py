@@ -15,53 +15,96 @@ LOWEST, HIGHEST = 0.05, 20.0
 """Temperatures looked for; an optimum at either end means the logits say nothing about the labels."""
 
 
-def negative_log_likelihood(logits: NDArray[Any], labels: NDArray[Any], temperature: float = 1.0) -> float:
-    """Mean negative log-likelihood in nats a voxel of binary labels under `sigmoid(logits / temperature)`."""
+def negative_log_likelihood(
+    logits: NDArray[Any], labels: NDArray[Any], temperature: float = 1.0, weights: NDArray[Any] | None = None
+) -> float:
+    """Mean negative log-likelihood in nats a voxel of binary labels under `sigmoid(logits / temperature)`.
+
+    The mean is weighted where there are weights. All arrays have one shape.
+    """
     scaled = np.asarray(logits, dtype=np.float64).ravel() / temperature
-    return float(np.mean(np.logaddexp(0.0, scaled) - scaled * np.asarray(labels).ravel().astype(np.float64)))
+    losses = np.logaddexp(0.0, scaled) - scaled * np.asarray(labels).ravel().astype(np.float64)
+    return float(np.average(losses, weights=None if weights is None else np.asarray(weights).ravel()))
 
 
-@implements("REQ-019", "RC-09")
-def fit_temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float:
+@implements("REQ-019", "REQ-239", "REQ-240", "RC-09")
+def fit_temperature(logits: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
     """The temperature with the lowest negative log-likelihood; the problem is convex in its inverse.
 
     Args:
         logits: uncalibrated logits of any shape.
         labels: 0 or 1, same shape.
+        weights: how many voxels each one stands for, same shape; 1 each when None.
 
     Raises:
-        InputError: shapes differ, logits are not finite, a class is missing, or no temperature in 0.05..20 is best.
+        InputError: shapes differ, a logit or weight is not finite, a weight is not above 0, a class is missing, or no
+            temperature in 0.05..20 is best. The message names the reason.
     """
-    if logits.shape != labels.shape:
-        raise InputError(f"logits of shape {logits.shape} have labels of shape {labels.shape}")
-    if not np.isfinite(logits).all():
-        raise InputError("the logits hold NaN or infinity")
-    if not 0 < np.count_nonzero(labels) < labels.size:
-        raise InputError("a temperature needs voxels of both classes", hint="add calibration cases with vessels")
+    _check(logits, labels, weights)
     from scipy.optimize import minimize_scalar  # serving applies temperatures and fits none
 
     found = minimize_scalar(
-        lambda inverse: negative_log_likelihood(logits, labels, 1 / inverse),
+        lambda inverse: negative_log_likelihood(logits, labels, 1 / inverse, weights),
         bounds=(1 / HIGHEST, 1 / LOWEST),
         method="bounded",
         options={"xatol": 1e-5},
     )
     temperature = 1 / float(found.x)
-    if math.isclose(temperature, LOWEST, rel_tol=1e-2) or math.isclose(temperature, HIGHEST, rel_tol=1e-2):
-        raise InputError(
-            "no temperature calibrates these logits: they hardly depend on the labels, or separate them perfectly",
-            hint="check the masks of the calibration cases, and that the members were trained",
-        )
+    for end, reason in ((LOWEST, _too_small), (HIGHEST, _too_large)):
+        if math.isclose(temperature, end, rel_tol=1e-2):
+            inside = np.asarray(labels, dtype=np.bool_)
+            times = np.ones(inside.shape) if weights is None else np.asarray(weights, dtype=np.float64)
+            raise InputError(
+                f"no temperature from {LOWEST} to {HIGHEST:g} calibrates these logits: {reason(logits, inside, times)} "
+                f"({times[inside].sum():.0f} foreground voxels of {times.sum():.0f})",
+                hint="check the masks of the calibration cases, and that the members were trained",
+            )
     return temperature
+
+
+def scaled(logits: Any, temperature: float) -> Any:
+    """The logits over the temperature."""
+    return logits / temperature
+
+
+def _check(logits: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any] | None) -> None:
+    for name, other in (("labels", labels), ("weights", weights)):
+        if other is not None and other.shape != logits.shape:
+            raise InputError(f"logits of shape {logits.shape} have {name} of shape {other.shape}")
+    if not np.isfinite(logits).all():
+        raise InputError("the logits hold NaN or infinity")
+    if weights is not None and not (np.isfinite(weights) & (weights > 0)).all():
+        raise InputError("a weight is not a finite number above 0")
+    foreground = np.count_nonzero(labels)
+    for name, count in (("foreground", foreground), ("background", labels.size - foreground)):
+        if count == 0:
+            raise InputError(
+                f"a temperature needs voxels of both classes, and none of {labels.size} is {name}",
+                hint=f"add calibration cases with {name}",
+            )
+
+
+def _too_small(logits: NDArray[Any], inside: NDArray[np.bool_], weights: NDArray[np.float64]) -> str:
+    """Why the lowest temperature is best."""
+    if logits[inside].min() >= 0 >= logits[~inside].max():
+        return "they separate the classes perfectly, so that each smaller temperature is better"
+    return f"they are more than {1 / LOWEST:g} times too small"
+
+
+def _too_large(logits: NDArray[Any], inside: NDArray[np.bool_], weights: NDArray[np.float64]) -> str:
+    """Why the highest temperature is best: at an infinite one, the likelihood rises or falls with the logits."""
+    if float(np.sum(weights * logits * (inside - 0.5))) <= 0:
+        return "they are not higher in the foreground than in the background"
+    return f"they are more than {HIGHEST:g} times too large, or hardly depend on the labels"
 
 
 class TemperatureScaling:
     """The calibrator: the fitted parameter is the temperature."""
 
-    def fit(self, logits: NDArray[Any], labels: NDArray[Any]) -> float:
+    def fit(self, logits: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
         """See `fit_temperature`."""
-        return fit_temperature(logits, labels)
+        return fit_temperature(logits, labels, weights)
 
     def apply(self, logits: Any, parameter: float) -> Any:
-        """The logits over the temperature."""
-        return logits / parameter
+        """See `scaled`."""
+        return scaled(logits, parameter)

@@ -20,6 +20,7 @@ from minivess.foundation.digests import Digest, digest_bytes, digest_file, diges
 from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
 from minivess.foundation.files import read_limited, write_atomic
 from minivess.foundation.implements import implements
+from minivess.foundation.names.ids import check_distinct, check_id
 from minivess.ml.cases.manifests import cases_root, read_record, write_record
 from minivess.ml.reading.case import Case, read_case
 from minivess.ml.reading.formats.dicom_series import files_of
@@ -93,7 +94,7 @@ def ingest(data: Data, base: Path, out: Path, *, progress: Progress | None = Non
 
     Raises:
         InputError: a file is missing or malformed, or shapes or spacings disagree.
-        UsageError: two cases have the same id.
+        UsageError: two cases have the same id or the same name of a file, or an id cannot name a file.
         RefusedError: the source of a sealed case was changed, or a file may say who is in the image.
         CouldNotCheckError: the disk refuses.
     """
@@ -102,6 +103,9 @@ def ingest(data: Data, base: Path, out: Path, *, progress: Progress | None = Non
     ids = [recipe.id for recipe in recipes]
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
         raise UsageError(f"two cases are called {twice[0]}", hint="give each case an id of its own")
+    for name in ids:
+        check_id(name, "case")
+    check_distinct([*sealed, *ids], "case")
     records = [record for name, record in sealed.items() if name not in ids]
     for done, recipe in enumerate(recipes):
         if progress is not None:

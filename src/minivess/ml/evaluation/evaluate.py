@@ -20,7 +20,6 @@ from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.dice import overlap
 from minivess.ml.measures.mask_pairs import Mask
 from minivess.ml.measures.registry import count_measures
-from minivess.ml.measures.surface import Spacing
 from minivess.ml.uncertainty.reliability import Reliability, border_band
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.evaluation.cases import CaseCounts
@@ -41,7 +40,7 @@ class CaseArrays:
     """One case as figures need it: image, reference and prediction, all (z, y, x), with spacing in micrometres."""
 
     case: str
-    spacing_um: Spacing
+    spacing_um: tuple[float, float, float]
     dice: float
     image: Image
     reference: Mask

@@ -25,7 +25,7 @@ from minivess.ml.evaluation.evaluate import CaseArrays, Pictures
 from minivess.ml.uncertainty.reliability import BAND_VOXELS, Reliability
 from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
 from minivess.records.evaluation.counts import BINS
-from minivess.records.evaluation.evaluation import EvaluationRecord, Interval
+from minivess.records.evaluation.evaluation import METHODS, EvaluationRecord, Interval
 from minivess.records.evaluation.measures import DICE, Measure
 
 _Case = CaseCounts | CaseMeasures
@@ -131,7 +131,7 @@ def measures_by_case(record: EvaluationRecord) -> bytes:
                 _baseline_marks(axis, cases, record.baseline)
         axes[0].set_yticks(range(len(cases)), [_label(row) for row in cases], fontsize=size)
         axes[0].set_ylim(-0.6, len(cases) - 0.4)
-        figure.legend(handles=_case_legend(record.certainty), loc="lower center", ncols=3)
+        figure.legend(handles=_case_legend(record), loc="lower center", ncols=3)
         return _render(figure, "svg")
 
 
@@ -238,10 +238,12 @@ def _baseline_marks(axis: Axes, cases: list[_Case], baseline: Interval) -> None:
     axis.set_xlim(min(*rival, *(row.dice for row in cases)) - 0.03, 1)
 
 
-def _case_legend(certainty: str) -> list[Any]:
+def _case_legend(record: EvaluationRecord) -> list[Any]:
+    dice = record.aggregates[DICE]
+    made = f"{record.certainty} interval, {METHODS[dice.method]} over {len(record.groups)} groups"
     return [
         Line2D([], [], color=BLUE, marker="o", linewidth=1, label="network, mean"),
-        Patch(color=BLUE, alpha=0.13, label=f"{certainty} interval, bootstrap by subject"),
+        Patch(color=BLUE, alpha=0.13, label=made),
         Line2D(
             [],
             [],

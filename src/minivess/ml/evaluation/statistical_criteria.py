@@ -1,30 +1,40 @@
 """Statistical acceptance criteria judged from the results of single cases; it fails closed.
 
-Intervals are by percentile bootstrap over subjects (Efron & Tibshirani 1993, chapter 13): cases of one subject go together,
-since they are not independent. A one-sided bound of confidence c is the (1 - c) or c quantile of the resampled statistic.
+What is counted is the independent group: the value of a group is the mean of its cases. A bound of the mean is a one-sided
+end of the interval of `records.evaluation.intervals`: Student's t below 20 groups, else percentile bootstrap. A bound of the
+median or of another quantile is an order statistic, which is exact for every distribution (David & Nagaraja 2003, section
+7.1); where there are too few groups for one, there is no bound.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from statistics import median
+from typing import NamedTuple
 
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.case_results import CaseResult, CriterionVerdict, StratumVerdict
+from minivess.records.evaluation.distributions import fewest_values, lower_rank
+from minivess.records.evaluation.evaluation import percent
+from minivess.records.evaluation.intervals import group_interval
 from minivess.records.items.items import StatisticalCriterion
 
 RESAMPLES = 10_000
-_BLOCK = 500
-
-_Floats = NDArray[np.float64]
 
 
-@implements("REQ-069")
+class _Value(NamedTuple):
+    """The statistic or its bound, why there is none, and how it was made."""
+
+    value: float | None
+    why: str = ""
+    basis: str = ""
+
+
+@implements("REQ-069", "REQ-242", "REQ-246")
 def judge_criterion(
     criterion: StatisticalCriterion, cases: Sequence[CaseResult], *, seed: int, resamples: int = RESAMPLES
 ) -> CriterionVerdict:
@@ -63,53 +73,65 @@ def judge_criterion(
 def _judge(
     criterion: StatisticalCriterion, stratum: dict[str, str], cases: Sequence[CaseResult], seed: int, resamples: int
 ) -> StratumVerdict:
-    subjects = len({one.subject for one in cases})
-    value, why = _value(criterion, cases, seed, resamples)
-    bound = Bound(criterion.at_least, criterion.at_most)
+    found = _value(criterion, cases, seed, resamples)
+    bound, why = Bound(criterion.at_least, criterion.at_most), found.why
     if len(cases) < criterion.minimum_cases:
         why = f"{len(cases)} cases, {criterion.minimum_cases} are asked for"
-    elif value is not None and not bound.judge(value).met:
-        why = f"{value:.4f} is {'below' if bound.side == 'at least' else 'above'} {bound.limit}"
+    elif found.value is not None and not bound.judge(found.value).met:
+        side = "below" if bound.side == "at least" else "above"
+        why = f"{found.value:.4f} is {side} {bound.limit} ({found.basis})"
     return StratumVerdict(
-        stratum=stratum, cases=len(cases), subjects=subjects, value=value, met=not why and value is not None, why=why
+        stratum=stratum,
+        cases=len(cases),
+        groups=len({one.unit for one in cases}),
+        value=found.value,
+        met=not why and found.value is not None,
+        why=why,
+        basis=found.basis,
     )
 
 
-def _value(
-    criterion: StatisticalCriterion, cases: Sequence[CaseResult], seed: int, resamples: int
-) -> tuple[float | None, str]:
-    """The statistic or its bound, and why there is none."""
-    values = [one.values.get(criterion.measure) for one in cases]
-    missing = next((one.case for one, value in zip(cases, values, strict=True) if value is None), None)
-    if missing is not None:
-        return None, f"{criterion.measure} is undefined for {missing}"
-    found = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(found).all():
-        return None, f"{criterion.measure} is not a number for some case"
-    statistic = np.median if criterion.statistic == "median" else np.mean
+def _value(criterion: StatisticalCriterion, cases: Sequence[CaseResult], seed: int, resamples: int) -> _Value:
+    held: dict[str, list[float]] = {}
+    for one in cases:
+        value = one.values.get(criterion.measure)
+        if value is None:
+            return _Value(None, f"{criterion.measure} is undefined for {one.case}")
+        if not math.isfinite(value):
+            return _Value(None, f"{criterion.measure} is not a number for {one.case}")
+        held.setdefault(one.unit, []).append(value)
+    means = sorted(math.fsum(values) / len(values) for values in held.values())
+    counted = f"{len(means)} group{'' if len(means) == 1 else 's'}, {len(cases)} case{'' if len(cases) == 1 else 's'}"
+    if criterion.share is not None:
+        return _quantile(criterion, criterion.share, means, counted)
     if criterion.bound == "estimate":
-        return float(statistic(found)), ""
-    groups = [np.flatnonzero([one.subject == name for one in cases]) for name in sorted({one.subject for one in cases})]
-    if len(groups) < 2:
-        return None, "one subject, so there is no interval"
-    quantile = 1 - criterion.confidence if criterion.bound == "lower" else criterion.confidence
-    return float(np.quantile(_resampled(found, groups, criterion.statistic, seed, resamples), quantile)), ""
+        return _Value(math.fsum(means) / len(means), basis=f"mean over {counted}")
+    pairs = [(name, value) for name, values in held.items() for value in values]
+    interval = group_interval(
+        [value for _, value in pairs],
+        [name for name, _ in pairs],
+        resamples=resamples,
+        seed=seed,
+        level=2 * criterion.confidence - 1,
+    )
+    bound = interval.lower if criterion.bound == "lower" else interval.upper
+    if bound is None:
+        return _Value(None, "one group, so there is no interval", counted)
+    return _Value(bound, basis=f"one end of {interval.basis}, confidence {percent(criterion.confidence)}")
 
 
-def _resampled(values: _Floats, groups: list[NDArray[np.int64]], statistic: str, seed: int, resamples: int) -> _Floats:
-    """The statistic of `resamples` draws of as many subjects as there are, with replacement; shape (resamples,)."""
-    generator = np.random.default_rng(seed)
-    found = np.empty(resamples)
-    alone = all(len(group) == 1 for group in groups)
-    flat = np.concatenate(groups) if alone else None
-    for start in range(0, resamples, _BLOCK):
-        count = min(_BLOCK, resamples - start)
-        drawn = generator.integers(0, len(groups), size=(count, len(groups)))
-        if flat is not None:
-            sample = values[flat[drawn]]
-            found[start : start + count] = np.median(sample, axis=1) if statistic == "median" else sample.mean(axis=1)
-            continue
-        for place, row in enumerate(drawn):
-            sample = values[np.concatenate([groups[number] for number in row])]
-            found[start + place] = np.median(sample) if statistic == "median" else sample.mean()
-    return found
+def _quantile(criterion: StatisticalCriterion, share: float, means: Sequence[float], counted: str) -> _Value:
+    """A quantile of the group means in ascending order, or an order statistic that bounds it."""
+    name = "median" if share == 0.5 else f"{share:g} quantile"
+    if criterion.bound == "estimate":
+        value = median(means) if share == 0.5 else means[math.ceil(share * len(means)) - 1]
+        return _Value(value, basis=f"{name} over {counted}")
+    lower = criterion.bound == "lower"
+    tail = share if lower else 1 - share
+    rank, confidence = lower_rank(len(means), tail, criterion.confidence), percent(criterion.confidence)
+    if rank == 0:
+        fewest = fewest_values(tail, criterion.confidence)
+        why = f"n too small: a bound of the {name} with confidence {confidence} needs {fewest} groups; there are {counted}"
+        return _Value(None, why, counted)
+    place = rank if lower else len(means) + 1 - rank
+    return _Value(means[place - 1], basis=f"order statistic {place} of {counted}, confidence {confidence}, exact")

@@ -16,7 +16,7 @@ from minivess.ml.measures.surface import Distances, Spacing, surface_distances
 
 @dataclass(frozen=True)
 class CasePair:
-    """Prediction and reference of one case, binary and (z, y, x), with the voxel size (z, y, x) in micrometres."""
+    """Prediction and reference of one case, binary, (z, y, x) or (y, x), with the voxel size in micrometres."""
 
     prediction: Mask
     reference: Mask
@@ -30,9 +30,11 @@ class CasePair:
             InputError: the masks do not fit together or are not binary, or the spacing is not positive.
         """
         predicted, true = mask_pair(prediction, reference)
-        if len(spacing_um) != 3 or not all(np.isfinite(step) and step > 0 for step in spacing_um):
+        axes = predicted.ndim
+        if len(spacing_um) != axes or not all(np.isfinite(step) and step > 0 for step in spacing_um):
             raise InputError(
-                f"spacing {spacing_um} is not three positive numbers", hint="give (z, y, x) in micrometres"
+                f"spacing {spacing_um} is not {'three' if axes == 3 else 'two'} positive numbers",
+                hint=f"give ({'z, y, x' if axes == 3 else 'y, x'}) in micrometres",
             )
         return cls(predicted, true, spacing_um)
 

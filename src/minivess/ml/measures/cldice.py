@@ -11,8 +11,12 @@ from skimage.morphology import skeletonize
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.mask_pairs import Mask, crop_pair, mask_pair
+from minivess.ml.measures.thinning import components, thin
 from minivess.records.evaluation.counts import CentrelineCounts
 from minivess.records.evaluation.evaluation import Conventions
+
+METHODS = {2: "zhang", 3: "lee"}
+"""The thinning of scikit-image, by the number of axes."""
 
 
 def count(pair: CasePair, conventions: Conventions) -> CentrelineCounts:
@@ -25,13 +29,13 @@ def cldice(prediction: NDArray[Any], reference: NDArray[Any]) -> float:
     """Centreline Dice: the harmonic mean of topology precision and topology sensitivity, in 0..1.
 
     Topology precision is the part of the prediction's skeleton inside the reference; topology sensitivity the part of
-    the reference's skeleton inside the prediction. Skeletons are Lee's (Lee, Kashyap & Chu 1994), 26-connected.
+    the reference's skeleton inside the prediction. `skeleton` gives both skeletons.
 
     Conventions: 1 when both masks are empty, 0 when one is, and 0 (never NaN) when the masks are disjoint.
 
     Args:
-        prediction: binary mask (z, y, x).
-        reference: binary mask (z, y, x).
+        prediction: binary mask (z, y, x) or (y, x).
+        reference: binary mask of the same shape.
 
     Raises:
         InputError: the masks do not fit together or are not binary.
@@ -39,14 +43,25 @@ def cldice(prediction: NDArray[Any], reference: NDArray[Any]) -> float:
     return _counted(*mask_pair(prediction, reference)).measure
 
 
+@implements("REQ-237")
 def skeleton(mask: Mask) -> Mask:
-    """Lee's medial-axis thinning of a binary mask (z, y, x), one voxel wide.
+    """The skeleton of a binary mask (z, y, x) or of a plane (y, x), one voxel wide, with a part in every component.
 
-    Thinning can remove the last voxel of a mask that is an even number of voxels wide. Such a mask is its own skeleton, so
-    the skeleton is empty only if the mask is.
+    It is the thinning of the reference implementation of clDice, from scikit-image: in a volume Lee's (Lee, Kashyap & Chu,
+    CVGIP 56, 1994), in a plane Zhang's (Zhang & Suen, CACM 27, 1984). Lee's can remove a component of even width wholly,
+    because scikit-image also deletes the last voxel that is left. The skeleton of a removed component is `thinning.thin`
+    instead. So the skeleton has a voxel in each 26-connected component (8-connected in a plane), each of its voxels is in
+    the mask, and it is empty only if the mask is.
     """
-    thinned: Mask = skeletonize(mask, method="lee").astype(np.bool_)
-    return thinned if thinned.any() else mask
+    thinned: Mask = skeletonize(mask, method=METHODS[mask.ndim]).astype(np.bool_)
+    labels, count = components(mask)
+    missing = np.ones(count + 1, np.bool_)
+    missing[labels[thinned]] = missing[0] = False
+    if not missing.any():
+        return thinned
+    removed = missing[labels]
+    solid = removed if mask.ndim == 3 else removed[np.newaxis]
+    return thinned | thin(solid).reshape(mask.shape)
 
 
 def _counted(prediction: Mask, reference: Mask) -> CentrelineCounts:

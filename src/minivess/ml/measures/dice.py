@@ -29,8 +29,8 @@ def dice(prediction: NDArray[Any], reference: NDArray[Any]) -> float:
     Convention: 1 when both masks are empty, 0 when one is.
 
     Args:
-        prediction: binary mask (z, y, x).
-        reference: binary mask (z, y, x).
+        prediction: binary mask (z, y, x) or (y, x).
+        reference: binary mask of the same shape.
 
     Raises:
         InputError: the masks do not fit together or are not binary.
@@ -39,7 +39,7 @@ def dice(prediction: NDArray[Any], reference: NDArray[Any]) -> float:
 
 
 def overlap(prediction: NDArray[Any], reference: NDArray[Any]) -> OverlapCounts:
-    """Voxels of two binary masks (z, y, x): in both, in the prediction alone, in the reference alone.
+    """Voxels of two binary masks of one shape: in both, in the prediction alone, in the reference alone.
 
     Raises:
         InputError: the masks do not fit together or are not binary.

@@ -26,9 +26,9 @@ def hd95_um(prediction: NDArray[Any], reference: NDArray[Any], spacing_um: Spaci
     Convention: 0 when both masks are empty; None, which means undefined, when one is.
 
     Args:
-        prediction: binary mask (z, y, x).
-        reference: binary mask (z, y, x).
-        spacing_um: voxel size (z, y, x) in micrometres.
+        prediction: binary mask (z, y, x) or (y, x).
+        reference: binary mask of the same shape.
+        spacing_um: voxel size in micrometres, in the order of the axes.
 
     Raises:
         InputError: the masks do not fit together, are not binary, or the spacing is not positive.

@@ -16,11 +16,11 @@ def mask_pair(prediction: NDArray[Any], reference: NDArray[Any]) -> tuple[Mask, 
     """Both masks as booleans.
 
     Args:
-        prediction: binary mask (z, y, x).
-        reference: binary mask (z, y, x).
+        prediction: binary mask (z, y, x) or (y, x).
+        reference: binary mask of the same shape.
 
     Raises:
-        InputError: the shapes differ, the masks are not three-dimensional, or a value is neither 0 nor 1.
+        InputError: the shapes differ, a mask is neither a volume nor a plane, or a value is neither 0 nor 1.
     """
     if prediction.shape != reference.shape:
         raise InputError(
@@ -47,8 +47,8 @@ def crop_pair(prediction: Mask, reference: Mask) -> tuple[Mask, Mask]:
 
 
 def _binary(mask: NDArray[Any]) -> Mask:
-    if mask.ndim != 3:
-        raise InputError(f"a mask has three axes (z, y, x), not {mask.ndim}")
+    if mask.ndim not in (2, 3):
+        raise InputError(f"a mask has three axes (z, y, x) or two (y, x), not {mask.ndim}")
     if mask.dtype == np.bool_:
         return mask
     if not np.all((mask == 0) | (mask == 1)):

@@ -28,9 +28,9 @@ def nsd(prediction: NDArray[Any], reference: NDArray[Any], spacing_um: Spacing, 
     Convention: 1 when both masks are empty, 0 when one is. Border voxels count equally (no surface elements).
 
     Args:
-        prediction: binary mask (z, y, x).
-        reference: binary mask (z, y, x).
-        spacing_um: voxel size (z, y, x) in micrometres.
+        prediction: binary mask (z, y, x) or (y, x).
+        reference: binary mask of the same shape.
+        spacing_um: voxel size in micrometres, in the order of the axes.
         tolerance_um: distance in micrometres up to which borders agree.
 
     Raises:

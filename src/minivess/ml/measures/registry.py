@@ -31,7 +31,7 @@ def function_of(name: str) -> CountFunction:
     return cast("CountFunction", import_module(f"{__package__}.{row.name}").count)
 
 
-@implements("REQ-024", "REQ-200", "REQ-214")
+@implements("REQ-024", "REQ-200", "REQ-214", "REQ-238", "REQ-241")
 def count_measures(pair: CasePair, conventions: Conventions, names: Iterable[str]) -> dict[str, MeasureCounts]:
     """The counts of measures in one case, by name.
 

@@ -1,8 +1,8 @@
 """Distances between the surfaces of two masks, from which the measures of surfaces are computed.
 
 Definitions follow Metrics Reloaded (Maier-Hein, Reinke et al., Nature Methods 2024) and Nikolov et al. (JMIR 2021). A
-border voxel is a foreground voxel with background among its six face neighbours; beyond the volume's edge is
-background. Distances run between the centres of border voxels, in micrometres.
+border voxel is a foreground voxel with background among its six face neighbours (its four edge neighbours in a plane);
+beyond the edge of the volume or plane is background. Distances run between the centres of border voxels, in micrometres.
 
 Speed: the two masks mostly share their border, and a shared border voxel is at distance 0. So only the border voxels
 that do not coincide are looked up, in a k-d tree of the other border; when nearly everything differs in a small box,
@@ -18,17 +18,19 @@ from scipy.spatial import cKDTree
 
 from minivess.ml.measures.mask_pairs import Mask, crop_pair
 
-Spacing = tuple[float, float, float]
+Spacing = tuple[float, float, float] | tuple[float, float]
+"""Voxel size of a volume (z, y, x) or of a plane (y, x) in micrometres."""
 Distances = NDArray[np.float64]
 
-_FACES = ndimage.generate_binary_structure(3, 1)
 _DENSE = 4
 """A distance transform is used when more than one voxel in this many is a border voxel to look up."""
 
 
 def border(mask: Mask) -> Mask:
-    """The border voxels of a mask (z, y, x): the mask without its erosion by the six-neighbour cross."""
-    eroded: Mask = ndimage.binary_erosion(mask, structure=_FACES, border_value=0)
+    """The border voxels of a mask (z, y, x) or (y, x): the mask without its erosion by the cross of face neighbours."""
+    eroded: Mask = ndimage.binary_erosion(
+        mask, structure=ndimage.generate_binary_structure(mask.ndim, 1), border_value=0
+    )
     return mask & ~eroded
 
 
@@ -36,9 +38,9 @@ def surface_distances(prediction: Mask, reference: Mask, spacing_um: Spacing) ->
     """Distances from each border voxel to the other mask's border.
 
     Args:
-        prediction: non-empty binary mask (z, y, x).
-        reference: non-empty binary mask (z, y, x).
-        spacing_um: voxel size (z, y, x) in micrometres.
+        prediction: non-empty binary mask (z, y, x) or (y, x).
+        reference: non-empty binary mask of the same shape.
+        spacing_um: voxel size in micrometres, in the order of the axes.
 
     Returns:
         Distances in micrometres of the prediction's border voxels to the reference's border, and the other way round.

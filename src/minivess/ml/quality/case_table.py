@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minivess.foundation.implements import implements
+from minivess.foundation.names.ids import folded
 from minivess.ml.quality.rule_catalogue import RULES
 from minivess.ml.quality.rules import Found
 from minivess.records.data.dataset import CaseRecord
@@ -154,7 +155,7 @@ def schema() -> pa.DataFrameSchema:
         "affine_fault": column(object, pa.Check(lambda cells: cells == "", error="affine-agrees")),
     }
     rows: dict[str, Callable[[Any], Any]] = {
-        "id-case": lambda table: ~table["id"].str.casefold().duplicated(keep="first") | table["id"].duplicated(),
+        "id-case": lambda table: ~table["id"].map(folded).duplicated(keep="first") | table["id"].duplicated(),
         "spacing-possible": lambda table: _within(table, _POSSIBLE_UM) | (table["unit"] != "um"),
         "spacing-usual": _usual,
         "spacing-long": _not_long,
@@ -239,7 +240,7 @@ def _about(rule: str, column: str, table: pd.DataFrame, place: int) -> tuple[str
         return f"the column {column} is not as it should be", ()
     row = table.iloc[place]
     if rule == "id-case":
-        same = table["id"][table["id"].str.casefold() == str(row["id"]).casefold()]
+        same = table["id"][table["id"].map(folded) == folded(str(row["id"]))]
         others = tuple(sorted({str(one) for one in same} - {str(row["id"])}))
         return f"{row['id']} and {', '.join(others)}", others
     say = _ROW_MESSAGES.get(rule)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -106,20 +107,15 @@ def pair(plan: Pairs, root: Path) -> tuple[CaseSource, ...]:
             path = others[field][alone[0]][0]
             raise InputError("belongs to no image", path=str(path), hint=f"its name was read as {alone[0]!r}")
     cases = []
+    ids, subjects, acquisitions = _Ids("case"), _Ids("subject"), _Ids("acquisition")
     for key, (image, groups) in sorted(images.items()):
-        fields: dict[str, Any] = {"id": _slug(key, image), "image": image, "label": labels[key][0]}
+        fields: dict[str, Any] = {"id": ids.of(key, image), "image": image, "label": labels[key][0]}
         fields |= {field: found[key][0] for field, found in others.items() if key in found}
-        fields["subject"] = _slug(groups.get("subject") or key, image)
+        fields["subject"] = subjects.of(groups.get("subject") or key, image)
         if groups.get("acquisition"):
-            fields["acquisition"] = _slug(str(groups["acquisition"]), image)
+            fields["acquisition"] = acquisitions.of(str(groups["acquisition"]), image)
         fields |= plan.model_dump(include={"spacing_um", "site", "scanner"})
         cases.append(CaseSource.model_validate(fields))
-    ids: dict[str, CaseSource] = {}
-    for case in cases:
-        if (other := ids.setdefault(case.id, case)) is not case:
-            raise InputError(
-                f"two cases are called {case.id}", path=str(case.image), hint=f"the other is {other.image}"
-            )
     return tuple(cases)
 
 
@@ -150,7 +146,7 @@ def _by_key(plan: Pairs, pattern: str, root: Path) -> dict[str, tuple[PurePosixP
     """Files that fit a pattern by what they share with their partners, with the groups of their name."""
     found: dict[str, tuple[PurePosixPath, dict[str, str | None]]] = {}
     for path in sorted(_matches(pattern, root)):
-        stem = _stem(path.name)
+        stem = unicodedata.normalize("NFC", _stem(path.name))  # files of one case may come from different systems
         groups: dict[str, str | None] = {}
         if plan.name is not None:
             match = re.search(plan.name, stem)
@@ -206,6 +202,35 @@ def _stem(name: str) -> str:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
     return PurePosixPath(name).stem
+
+
+class _Ids:
+    """The ids that names of files make; no id stands for two different names.
+
+    Args:
+        what: is named, for the error.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._names: dict[str, str] = {}
+
+    @implements("REQ-252")
+    def of(self, text: str, path: PurePosixPath) -> str:
+        """The id of a name.
+
+        Raises:
+            InputError: the name makes no id, or the id of another name.
+        """
+        made = _slug(text, path)
+        other = self._names.setdefault(made, text)
+        if other != text:
+            raise InputError(
+                f"the {self._what} names {other!r} and {text!r} both make the id {made!r}",
+                path=str(path),
+                hint="rename one of them, or list the cases in a table (data.table) with ids of your own",
+            )
+        return made
 
 
 def _slug(text: str, path: PurePosixPath) -> str:

@@ -16,8 +16,6 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from configparser import ConfigParser
-from configparser import Error as ConfigError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -145,22 +143,38 @@ def sources_of(data: Data, base: Path, cases: Iterable[str]) -> dict[tuple[str, 
     return found
 
 
+@implements("REQ-248")
 def dvc_stores(workspace: Path) -> tuple[Path, ...]:
-    """DVC's cache and its remotes on this machine that lie outside the workspace."""
-    config = ConfigParser(interpolation=None, strict=False)
-    try:
-        config.read([workspace / ".dvc" / "config", workspace / ".dvc" / "config.local"], encoding="utf-8")
-    except (ConfigError, UnicodeDecodeError):
-        raise CouldNotCheckError("the configuration of DVC cannot be read", hint="correct .dvc/config") from None
-    named = [
-        section[key]
-        for title, section in config.items()
-        for key in ("dir", "url")
-        if key in section and (title == "cache" or "remote" in title)
-    ]
-    places = [(workspace / ".dvc" / text).resolve() for text in named if "://" not in text]
+    """DVC's cache and its remotes on this machine that lie outside the workspace.
+
+    Raises:
+        CouldNotCheckError: a configuration file of DVC cannot be read.
+    """
+    folder = workspace / ".dvc"
+    named = [text for name in ("config", "config.local") for text in _named_places(folder / name)]
+    places = [(folder / Path(text).expanduser()).resolve() for text in named if "://" not in text]
     root = workspace.resolve()
-    return tuple(place for place in places if place.is_dir() and not place.is_relative_to(root))
+    return tuple(place for place in dict.fromkeys(places) if place.is_dir() and not place.is_relative_to(root))
+
+
+def _named_places(file: Path) -> list[str]:
+    """Paths and URLs of the cache and of the remotes in one configuration file, read as DVC reads it."""
+    if not file.is_file():
+        return []
+    from dvc.config import Config, ConfigError
+
+    try:
+        config = Config.load_file(str(file))
+    except (
+        ConfigError,
+        OSError,
+        ValueError,
+        SyntaxError,
+    ):  # ConfigObj raises errors of syntax for `%(name)s` in a value
+        raise CouldNotCheckError("the configuration of DVC cannot be read", hint=f"correct .dvc/{file.name}") from None
+    remotes = config.get("remote", {}).values()
+    found = [config.get("cache", {}).get("dir"), *(one.get("url") for one in remotes if isinstance(one, dict))]
+    return [text for text in found if isinstance(text, str)]
 
 
 def _wanted(manifest: SealManifest, dataset: DatasetManifest) -> _Wanted:

@@ -18,7 +18,7 @@ from minivess.ml.splits import strata
 from minivess.ml.splits.leakage import leaks
 from minivess.ml.splits.published import Published
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
-from minivess.records.data.groups import Groups, group
+from minivess.records.data.groups import Groups, group, groups_of
 from minivess.records.data.likeness import NearDuplicate
 from minivess.records.data.split import Fold, Part, Share, Split, SplitCase, SplitManifest, Stratum
 
@@ -110,19 +110,20 @@ def check_leakage(manifest: DatasetManifest, split: SplitManifest) -> None:
 
 def shares(manifest: DatasetManifest, split: SplitManifest, by: tuple[Stratum, ...]) -> tuple[Share, ...]:
     """What every part and every fold holds, for a person to look at."""
-    stratum = strata.strata(manifest.cases, by)
+    stratum, groups = strata.strata(manifest.cases, by), groups_of(manifest, split)
     record = {case.id: case for case in manifest.cases}
     sets: list[tuple[str, tuple[str, ...]]] = [(part.value, split.part(part)) for part in Part]
     for number, fold in enumerate(split.folds, start=1):
         sets.append((f"fold {number}", fold.held_out))
         sets += [(f"fold {number}.{inner}", ids) for inner, ids in enumerate(fold.inner, start=1)]
-    return tuple(_share(name, [record[case] for case in ids], stratum) for name, ids in sets)
+    return tuple(_share(name, [record[case] for case in ids], stratum, groups) for name, ids in sets)
 
 
-def _share(name: str, cases: list[CaseRecord], stratum: dict[str, str]) -> Share:
+def _share(name: str, cases: list[CaseRecord], stratum: dict[str, str], groups: dict[str, str]) -> Share:
     counts = Counter(stratum[case.id] for case in cases)
     return Share(
         name=name,
+        groups=len({groups[case.id] for case in cases}),
         subjects=len({case.subject for case in cases}),
         cases=len(cases),
         foreground=sum(case.foreground_fraction for case in cases) / len(cases),

@@ -49,20 +49,23 @@ class Reliability:
     """Bins of equal width over the foreground probability, filled case by case.
 
     `counts`, `confidence` and `positives` hold, for each bin, the voxels, the sum of their probabilities and how many
-    of them are foreground in the reference.
+    of them are foreground in the reference. A weighted voxel counts as many times as its weight says.
     """
 
     counts: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
     confidence: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
     positives: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
 
-    def add(self, probabilities: NDArray[Any], reference: NDArray[Any]) -> None:
-        """Count voxels: foreground probabilities in 0..1 and their reference (0 or 1), of one shape."""
+    def add(
+        self, probabilities: NDArray[Any], reference: NDArray[Any], weights: NDArray[np.float64] | None = None
+    ) -> None:
+        """Count voxels: foreground probabilities in 0..1, their reference (0 or 1) and weights (1 each), of one shape."""
         values = probabilities.ravel().astype(np.float64)
         bins = np.minimum((values * BINS).astype(np.intp), BINS - 1)
-        self.counts += np.bincount(bins, minlength=BINS)
-        self.confidence += np.bincount(bins, weights=values, minlength=BINS)
-        self.positives += np.bincount(bins, weights=reference.ravel().astype(np.float64), minlength=BINS)
+        times = np.float64(1) if weights is None else weights.ravel()
+        self.counts += np.bincount(bins, weights=np.broadcast_to(times, values.shape), minlength=BINS)
+        self.confidence += np.bincount(bins, weights=values * times, minlength=BINS)
+        self.positives += np.bincount(bins, weights=reference.ravel().astype(np.float64) * times, minlength=BINS)
 
     def include(self, other: Reliability) -> None:
         """Add the voxels of another one."""
@@ -102,8 +105,10 @@ class Reliability:
         )
 
 
-def expected_calibration_error(probabilities: NDArray[Any], reference: NDArray[Any]) -> float:
-    """ECE of one set of voxels, see `Reliability`."""
+def expected_calibration_error(
+    probabilities: NDArray[Any], reference: NDArray[Any], weights: NDArray[np.float64] | None = None
+) -> float:
+    """ECE of one set of voxels, each with weight 1 where none is given; see `Reliability`."""
     reliability = Reliability()
-    reliability.add(probabilities, reference)
+    reliability.add(probabilities, reference, weights)
     return reliability.ece

@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, UsageError, VerificationError
+from minivess.foundation.errors import (
+    CouldNotCheckError,
+    InputError,
+    MinivessError,
+    RefusedError,
+    UsageError,
+    VerificationError,
+)
 from minivess.foundation.implements import implements
 from minivess.ml.cases.manifests import read_manifest
 from minivess.ml.sealed.sealed_files import MANIFEST
@@ -199,7 +206,7 @@ def _added(root: Path, paths: list[Path]) -> list[TrackedFolder]:
             for path in sealed_among(root, left):
                 path.unlink()
             return made
-    except (VerificationError, RefusedError):
+    except MinivessError:
         raise
     except Exception as error:
         # DVC and its storage layers have error classes of their own without a common base worth naming

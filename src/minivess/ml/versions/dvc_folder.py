@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from minivess.foundation.errors import UsageError
+from minivess.foundation.files import exclusive
+from minivess.foundation.implements import implements
+
 _LEVELS = {
     "dvc": logging.CRITICAL,
     "dvc.progress": logging.CRITICAL,
@@ -35,8 +39,11 @@ class Failures(logging.Handler):
 
 
 @contextlib.contextmanager
+@implements("REQ-250")
 def opened(root: Path) -> Iterator[Any]:
-    """DVC's repository in a project folder, made when it is missing.
+    """DVC's repository in a project folder, made when it is missing; one process at a time has it.
+
+    A second process waits. DVC's own lock gives up after three seconds, and does not protect the making.
 
     Its log lines and questions are silenced; what our own code writes to stderr in the meantime is not.
 
@@ -45,10 +52,16 @@ def opened(root: Path) -> Iterator[Any]:
 
     Yields:
         `dvc.repo.Repo`, with an attribute `failures` of class `Failures`.
+
+    Raises:
+        UsageError: the path of the folder contains braces, which DVC takes for a place to fill in.
+        CannotWriteError: there is no such folder.
     """
+    if set("{}") & set(str(root)):
+        raise UsageError("DVC cannot work in a project folder whose path contains braces", hint="rename the folder")
     from dvc.repo import Repo  # sets its own loggers up when it is imported: before they are silenced
 
-    with _own_settings(root) as failures:
+    with exclusive(root, "the versions of the data"), _own_settings(root) as failures:
         with muted():
             repo = Repo(str(root)) if (root / ".dvc").is_dir() else Repo.init(str(root), no_scm=True)
         with repo:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from minivess.foundation.errors import CouldNotCheckError, InputError
+from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError
 from minivess.foundation.implements import implements
 from minivess.ml.versions.dvc_folder import muted, opened
 
@@ -40,6 +40,8 @@ def write_stages(root: Path, stages: Mapping[str, dict[str, Any]]) -> bool:
             for name, stage in stages.items():
                 if known.get(name) != stage:
                     content["stages"][name] = stage
+    except MinivessError:
+        raise
     except Exception as error:
         # the YAML library and DVC have error classes of their own
         raise InputError(
@@ -58,6 +60,8 @@ def record_stage(root: Path, name: str) -> None:
     try:
         with opened(root) as repo, muted():
             repo.commit(target=f"{root.resolve() / PIPELINE}:{name}", force=True, relink=False)
+    except MinivessError:
+        raise
     except Exception as error:
         raise CouldNotCheckError(
             f"DVC could not note the stage {name}: {type(error).__name__}", hint=f"`dvc commit {name}` does it by hand"
@@ -74,6 +78,8 @@ def stale_stages(root: Path) -> dict[str, tuple[str, ...]]:
     try:
         with opened(root) as repo, muted(), repo.lock:
             status = {_name(root.resolve(), stage): stage.status() for stage in repo.index.stages}
+    except MinivessError:
+        raise
     except Exception as error:
         raise CouldNotCheckError(f"DVC could not compare the stages: {type(error).__name__}") from error
     return {name: tuple(_reasons(root, *found.values())) for name, found in status.items() if found}

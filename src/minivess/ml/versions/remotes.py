@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from minivess.foundation.errors import CouldNotCheckError, MinivessError
+from minivess.foundation.errors import CouldNotCheckError, MinivessError, UsageError
 from minivess.foundation.implements import implements
 from minivess.records.data.version import DataRemote
 
 NAME = "minivess"
 """What the remote is called in `.dvc/config`, so that `dvc push` and `minivess data push` mean the same place."""
 
+_REPLACED = re.compile(r"%\([^)]*\)s")
+"""What ConfigObj, with which DVC reads its configuration, replaces in a value, and has no way to write as it is."""
 _CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE with ~/.aws; nothing was lost"
 _AGAIN = "start the same command again when it is: what was transferred is kept"
 _TROUBLES: tuple[tuple[frozenset[str], str, str], ...] = (
@@ -70,6 +73,7 @@ def connected(repo: Any, remote: DataRemote, *, writing: bool) -> Any:
 
     Raises:
         CouldNotCheckError: it is out of reach, the bucket or folder does not exist, or nobody may enter.
+        UsageError: DVC cannot keep the path of the folder in its configuration.
     """
     with reached(repo, remote):
         url = _url(repo, remote)
@@ -128,13 +132,31 @@ def trouble(error: BaseException, remote: DataRemote) -> CouldNotCheckError:
     return CouldNotCheckError(f"the transfer with {remote.public_name} failed ({said})", hint=_AGAIN)
 
 
+@implements("REQ-248")
 def _url(repo: Any, remote: DataRemote) -> str:
+    """The remote as `.dvc/config` names it.
+
+    DVC reads a relative URL as relative to `.dvc/`. A folder inside the project is named so, and stays true when the
+    project moves; a folder outside only if DVC cannot write its whole path.
+    """
     if remote.on_s3:
         return remote.url.rstrip("/")
+    from dvc.config_schema import RelPath
+
     folder = _folder(repo, remote)
     root = Path(repo.root_dir).resolve()
-    # DVC reads a relative URL as relative to `.dvc/`; a folder inside the project stays true when the project moves
-    return os.path.relpath(folder, root / ".dvc") if folder.is_relative_to(root) else str(folder)
+    relative = os.path.relpath(folder, root / ".dvc")
+    # DVC writes a `RelPath` as a relative path
+    names: dict[str, str] = {str(folder): str(folder), relative: RelPath(str(folder))}
+    wanted = [relative] if folder.is_relative_to(root) else [str(folder), relative]
+    name = next((one for one in wanted if one.isascii() and not _REPLACED.search(one)), None)
+    if name is None or set("{}") & set(str(folder)):
+        raise UsageError(
+            "DVC cannot name the remote folder in its configuration, which takes neither letters beyond ASCII nor "
+            "`%(…)s` nor braces",
+            hint="rename the folder, or use one beside or inside the project folder",
+        )
+    return names[name]
 
 
 def _folder(repo: Any, remote: DataRemote) -> Path:

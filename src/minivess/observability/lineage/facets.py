@@ -20,6 +20,7 @@ from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import first_error
 from minivess.records.artifact import Artifact
 from minivess.records.base import Moment, Record, ShortText, Slug
+from minivess.records.evaluation.evaluation import Limits
 from minivess.records.log.entry import Context
 from minivess.records.people.approval import Envelope
 from minivess.records.people.identity import Meaning
@@ -85,6 +86,14 @@ class Aggregate(Record):
     upper: float | None = None
     n: Annotated[int, Field(ge=0)]
     level: float | None = None
+    method: str | None = None
+    """How the interval was made; None: a percentile bootstrap over cases."""
+    groups: Annotated[int, Field(ge=1)] | None = None
+    """Independent groups; None: not stated."""
+    coverage: float | None = None
+    """How often such intervals contained the mean in simulated samples; None: not stated."""
+    beside: Limits | None = None
+    """The limits by the other method."""
 
 
 class EvaluationRunFacet(Record):

@@ -87,6 +87,8 @@ class CardPart(Record):
     part: Part
     cases: int
     subjects: int
+    groups: int
+    """Independent groups: what statistics count."""
 
 
 class CardAcquisition(Record):
@@ -172,6 +174,8 @@ class DataCard(Record):
     """Why."""
     classes: tuple[LabelClass, ...]
     subjects: int
+    groups: int
+    """Independent groups: cases that share subject, acquisition, origin or image, or are near duplicates, are one."""
     acquisitions: tuple[CardAcquisition, ...]
     parts: tuple[CardPart, ...]
     agreement: CardFigure | None

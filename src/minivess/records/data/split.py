@@ -98,6 +98,8 @@ class Share(Record):
     """What one part or fold holds."""
 
     name: str
+    groups: int
+    """Independent groups: what statistics count."""
     subjects: int
     cases: int
     foreground: float

@@ -120,7 +120,7 @@ class ReleasePrepared(Record):
     source: SourceState
     """The state of the source tree."""
     environment: Digest
-    """Of `uv.lock`."""
+    """Of the lock file."""
     sbom: Digest
     """Of `bom/sbom.cdx.json`."""
     manifest: Digest

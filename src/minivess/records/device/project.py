@@ -10,7 +10,7 @@ from minivess.records.base import Record, ShortText, Slug, Statement
 from minivess.records.data.source import Data
 from minivess.records.data.split import Split
 from minivess.records.device.witnesses import WitnessPolicy
-from minivess.records.evaluation.evaluation import MOST_RESAMPLES, Criterion, Looks
+from minivess.records.evaluation.evaluation import FAILURE_DICE, MOST_RESAMPLES, Criterion, Looks
 from minivess.records.models.model import TrainingSpec
 from minivess.records.models.specifications import DEFAULT, ModelSpec
 
@@ -46,6 +46,8 @@ class Evaluation(Record):
     """Surface tolerance of the normalised surface distance, in micrometres."""
     bootstrap: Annotated[int, Field(ge=100, le=MOST_RESAMPLES)] = 2000
     """Number of bootstrap resamples."""
+    failure_dice: Annotated[float, Field(gt=0, le=1, exclude_if=lambda value: value == FAILURE_DICE)] = FAILURE_DICE
+    """A case with a lower Dice has failed. The share of groups with a failed case gets an exact upper bound."""
     criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
     """The acceptance criteria."""
     looks: Looks = Looks()
@@ -58,7 +60,7 @@ class Project(Record):
 
     device: Device
     source: str = "."
-    """Folder with requirements/, risk/, features/, templates/ and uv.lock, relative to the project file."""
+    """Folder with requirements/, risk/, features/, templates/ and the lock file, relative to the project file."""
     data: Data
     split: Split = Split()
     model: ModelSpec = DEFAULT

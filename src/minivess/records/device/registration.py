@@ -10,7 +10,7 @@ from minivess.foundation.digests import Digest
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.data.validation import Severity
 from minivess.records.device.release_policy import ReleasePolicy
-from minivess.records.evaluation.evaluation import level_of_all
+from minivess.records.evaluation.evaluation import Statistics, level_of_all
 
 
 class LoweredRule(Record):
@@ -34,6 +34,8 @@ class SealTerms(Record):
     """Of the canonical JSON of each case's group, by case: cases of one group are never in different parts."""
     unit: ShortText
     """What the bootstrap resamples."""
+    statistics: Annotated[Statistics, Field(exclude_if=lambda value: value == "mean of cases")] = "mean of cases"
+    """How means and intervals are made. Seals of before do not say, and keep `mean of cases`."""
     lowered: Annotated[tuple[LoweredRule, ...], Field(max_length=500)] = ()
 
     @model_validator(mode="after")

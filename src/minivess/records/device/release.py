@@ -57,7 +57,7 @@ class GateResult(Record):
     comparison: Literal["at least", "at most"]
     limit: float
     margin: float | None
-    of: int | None
+    of: int | None = None
     """How many things were judged, of which `value` is a part or a mean; None when that is not known."""
     message: str
     mend: str

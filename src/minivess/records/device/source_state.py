@@ -73,7 +73,7 @@ class SourceState(Record):
     uncommitted: Digest | None = None
     """Digest of the diff of all that differs; None when nothing does."""
     environment: Digest | None = None
-    """Digest of `uv.lock`."""
+    """Digest of the lock file."""
     strangers: Annotated[int, Field(ge=0)] = 0
     """How many files the tests loaded that are neither in the tree nor in a locked distribution."""
     not_releasable: tuple[Reason, ...] = ()

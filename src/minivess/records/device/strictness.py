@@ -26,6 +26,7 @@ _FIXED_CONVENTIONS = (
     "border",
     "skeleton",
     "bootstrap_unit",
+    "statistics",
 )
 
 
@@ -76,6 +77,9 @@ def laxer_plan(old: AnalysisPlan, new: AnalysisPlan) -> list[str]:
         if worse:
             found.append(f"{name}: {after!r} instead of {before!r}")
     found += [f"measure {name} is no longer planned" for name in old.measures if name not in new.measures]
+    least, limit = was.failure_dice, now.failure_dice
+    if least is not None and (limit is None or limit < least):
+        found.append(f"Dice below which a case has failed: {limit!r} instead of {least!r}")
     for holder, other, names in ((old, new, _FIXED_PLAN), (was, now, _FIXED_CONVENTIONS)):
         for name in names:
             before, after = getattr(holder, name), getattr(other, name)

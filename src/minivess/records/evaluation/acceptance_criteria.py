@@ -21,6 +21,8 @@ class Judgement(NamedTuple):
     value: float | None
     met: bool
     margin: float | None
+    basis: str
+    """Method, groups, cases, nominal and simulated coverage, for people; empty where nothing was measured."""
 
 
 def judge(record: EvaluationRecord, criteria: Sequence[Criterion]) -> list[Judgement]:
@@ -42,7 +44,9 @@ def _judge_one(record: EvaluationRecord, criterion: Criterion) -> Judgement:
     if criterion.at_least is None and criterion.at_most is None:
         raise UsageError(f"the criterion on {criterion.measure} has no bound", hint="give `at_least` or `at_most`")
     verdict = Bound(criterion.at_least, criterion.at_most).judge(value)
-    return Judgement(criterion, value, met=verdict.met, margin=verdict.margin)
+    interval = record.aggregates.get(criterion.measure)
+    basis = "" if interval is None else interval.basis
+    return Judgement(criterion, value, met=verdict.met, margin=verdict.margin, basis=basis)
 
 
 def _value(record: EvaluationRecord, criterion: Criterion) -> float | None:

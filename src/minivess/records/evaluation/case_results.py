@@ -12,9 +12,16 @@ class CaseResult(Record):
 
     case: ShortText
     subject: ShortText
+    group: ShortText | None = None
+    """The independent group of the case; None: its subject is its group."""
     values: dict[Slug, float | None]
     """None where a measure is undefined."""
     attributes: dict[Slug, str]
+
+    @property
+    def unit(self) -> str:
+        """What statistics count: the independent group."""
+        return self.subject if self.group is None else self.group
 
 
 class StratumVerdict(Record):
@@ -22,12 +29,15 @@ class StratumVerdict(Record):
 
     stratum: dict[str, str]
     cases: int
-    subjects: int
+    groups: int
+    """Independent groups."""
     value: float | None
     """The statistic, or its bound; None when it is undefined."""
     met: bool
     why: str
     """Why it is not met; empty when it is."""
+    basis: str = ""
+    """How the value was made, with groups, cases, nominal and simulated coverage."""
 
 
 class CriterionVerdict(Record):

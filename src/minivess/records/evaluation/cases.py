@@ -1,6 +1,6 @@
 """The cases of an evaluation, in two forms: counts (format 2), and ratios as version 0.1.0 wrote them.
 
-Both forms have `case`, `subject`, `values`, `dice` and `baseline_dice`.
+Both forms have `case`, `subject`, `group`, `values`, `dice` and `baseline_dice`.
 """
 
 from __future__ import annotations
@@ -57,6 +57,11 @@ class CaseMeasures(Record):
         """The Dice, which every case has."""
         return cast("float", self.values[DICE])
 
+    @property
+    def group(self) -> str:
+        """The subject: records of version 0.1.0 have no group."""
+        return self.subject
+
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, data: Any) -> Any:
@@ -108,7 +113,7 @@ class CaseCounts(Record):
 
     Counts that contradict one another are refused: the reference has the same number of voxels in the counts of Dice, of
     the baseline, of the conformal mask and in the bins; the masks have no more voxels than the bins; the border is part of
-    the volume.
+    the volume; a mask with foreground has a skeleton and a border, and no distance to an empty mask.
     """
 
     case: Slug
@@ -180,6 +185,10 @@ class CaseCounts(Record):
                 raise ValueError(
                     f"case {self.case}: the masks of {name} have {counts.either} voxels, and the bins {self.voxels}"
                 )
+        for measure, held in self.counts.items():
+            said = held.contradiction(self.overlap.tp + self.overlap.fp, reference)
+            if said is not None:
+                raise ValueError(f"case {self.case}: {measure} has {said}")
         for place, (near, everywhere) in enumerate(zip(self.border_bins, self.bins, strict=True)):
             if near.voxels > everywhere.voxels or near.positives > everywhere.positives:
                 raise ValueError(f"case {self.case}: bin {place} has more voxels along the border than in the volume")

@@ -34,6 +34,10 @@ class MeasureCounts(Record, ABC):
     def measure(self) -> float | None:
         """The value of the measure; None where it is undefined."""
 
+    def contradiction(self, predicted: int, reference: int) -> str | None:
+        """What cannot be counted in masks of so many voxels (prediction, reference); None when all of it can."""
+        return None
+
 
 class OverlapCounts(MeasureCounts):
     """Voxels of two masks: in both, in the prediction alone, in the reference alone."""
@@ -80,6 +84,10 @@ class CentrelineCounts(MeasureCounts):
         _part_of("reference_inside", self.reference_inside, "reference", self.reference)
         return self
 
+    def contradiction(self, predicted: int, reference: int) -> str | None:
+        """See `_unfit`: a mask has a skeleton if and only if it has foreground."""
+        return _unfit((self.predicted, self.reference), (predicted, reference))
+
     @property
     def measure(self) -> float:
         """clDice, in 0..1."""
@@ -111,6 +119,10 @@ class SurfaceCounts(MeasureCounts):
         _part_of("reference_within", self.reference_within, "reference", self.reference)
         return self
 
+    def contradiction(self, predicted: int, reference: int) -> str | None:
+        """See `_unfit`: a mask has a border if and only if it has foreground."""
+        return _unfit((self.predicted, self.reference), (predicted, reference))
+
     @property
     def measure(self) -> float:
         """Normalised surface distance, in 0..1."""
@@ -133,6 +145,12 @@ class Distance(MeasureCounts):
     def measure(self) -> float | None:
         """The distance."""
         return self.value
+
+    def contradiction(self, predicted: int, reference: int) -> str | None:
+        """A value where one mask alone is empty."""
+        if self.value is None or (predicted == 0) == (reference == 0):
+            return None
+        return f"a value for masks of {predicted} and {reference} voxels"
 
 
 class RecallCounts(MeasureCounts):
@@ -178,3 +196,11 @@ Bins = Annotated[tuple[BinCounts, ...], Field(min_length=BINS, max_length=BINS),
 def _part_of(name: str, part: int, other: str, whole: int) -> None:
     if part > whole:
         raise ValueError(f"{name} ({part}) is more than {other} ({whole})")
+
+
+def _unfit(parts: tuple[int, int], wholes: tuple[int, int]) -> str | None:
+    """The first of prediction and reference whose part has more voxels than the mask, or none although the mask has some."""
+    for name, part, whole in zip(("prediction", "reference"), parts, wholes, strict=True):
+        if part > whole or (part == 0) != (whole == 0):
+            return f"{part} voxels of the {name}, which has {whole}"
+    return None

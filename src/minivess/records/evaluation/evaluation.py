@@ -15,7 +15,35 @@ from minivess.records.evaluation.measures import MEASURES, AggregateName, Measur
 FORMAT = "minivess-evaluation/2"
 """Of records whose cases hold counts. Records of version 0.1.0 name no format, and their cases hold ratios."""
 
-BOOTSTRAP_UNIT = "subject"
+BOOTSTRAP_UNIT = "group"
+"""What a statistic counts: the independent group, as the seal fixes it (`records.data.groups`)."""
+Statistics = Literal["mean of cases", "mean of groups"]
+"""How a mean and its interval are made (docs/concepts/evaluation-record.md). `mean of groups`: the value of a group is the
+mean of its cases, and each group weighs the same. `mean of cases`: each case weighs the same; percentile bootstrap."""
+STATISTICS: Statistics = "mean of groups"
+"""Of every seal that is made now."""
+FEW_GROUPS = 20
+"""Below this number of groups the interval is Student's t, from it on the percentile bootstrap."""
+FEWEST_SIMULATED = 4
+"""Groups below which no coverage is simulated: too many samples of them would be one group drawn again and again."""
+FAILURE_DICE = 0.5
+"""A case with a lower Dice has failed, unless the project file says another limit."""
+Method = Literal["student-t", "percentile", "clopper-pearson"]
+METHODS: dict[str | None, str] = {
+    None: "percentile bootstrap",
+    "percentile": "percentile bootstrap",
+    "student-t": "Student's t",
+    "clopper-pearson": "Clopper-Pearson",
+}
+"""The name of a method for people. None: records that name no method."""
+INTERVALS: dict[Statistics, str] = {
+    "mean of cases": "percentile bootstrap of the mean over cases, resampled by subject",
+    "mean of groups": (
+        f"mean over group means: Student's t below {FEW_GROUPS} groups, else percentile bootstrap, each beside the other; "
+        "share of failed groups: Clopper-Pearson"
+    ),
+}
+"""What an analysis plan says of its intervals."""
 MOST_RESAMPLES = 100_000
 """So that a verifier computes an interval in seconds."""
 CONFIDENCE = 0.95
@@ -74,11 +102,31 @@ REUSE_0_1_0 = "look k at one test set: intervals of level 1 - 0.05/k (Bonferroni
 """What plans say of seals of version 0.1.0, which fixed no total of looks."""
 
 
-class Interval(Record):
-    """A mean over `n` cases with a percentile bootstrap interval of a stated level, resampled by subject.
+def _missing(value: object) -> bool:
+    return value is None
 
-    With cases of fewer than two subjects there is nothing to resample, so there is no interval: `lower` and `upper` are
-    None, and whatever asks for a bound is not met.
+
+class Limits(Record):
+    """The limits of an interval by one method."""
+
+    method: Method
+    lower: float
+    upper: float
+    coverage: Annotated[float | None, Field(ge=0, le=1, exclude_if=_missing)] = None
+    """How often intervals by this method contained the mean in samples drawn from the groups themselves; None where there are
+    too few groups for that."""
+
+    def words(self, digits: int = 3) -> str:
+        """Method, limits and coverage for people."""
+        shown = f"{METHODS[self.method]} {self.lower:.{digits}f} to {self.upper:.{digits}f}"
+        return shown if self.coverage is None else f"{shown}, simulated coverage {percent(self.coverage)}"
+
+
+class Interval(Record):
+    """A mean with an interval of a stated level, over `n` cases of `groups` independent groups.
+
+    With fewer than two groups there is no spread to judge by, so there is no interval: `lower` and `upper` are None, and
+    whatever asks for a bound is not met. A share of failed groups has an upper bound alone, and its `lower` is 0.
     """
 
     mean: float
@@ -86,13 +134,44 @@ class Interval(Record):
     upper: float | None
     n: int
     level: Annotated[float, Field(gt=0, lt=1)] = CONFIDENCE
-    """How often such intervals contain the true mean: 0.95, and more when the test set was looked at before."""
+    """How often such intervals shall contain the true mean: 0.95, and more when several looks are allowed."""
+    method: Annotated[Method | None, Field(exclude_if=_missing)] = None
+    """None: a percentile bootstrap of the mean over cases."""
+    groups: Annotated[int | None, Field(ge=1, exclude_if=_missing)] = None
+    """Independent groups; None: the record does not say."""
+    coverage: Annotated[float | None, Field(ge=0, le=1, exclude_if=_missing)] = None
+    """How often intervals by this method contained the mean in samples drawn from the groups themselves; None for an exact
+    bound, where there is no interval, and where there are too few groups to draw from."""
+    beside: Annotated[Limits | None, Field(exclude_if=_missing)] = None
+    """The limits by the other method."""
 
     def words(self, digits: int = 3) -> str:
         """The interval for people, without the mean."""
+        if self.method == "clopper-pearson" and self.upper is not None and self.groups is not None:
+            return f"{round(self.mean * self.groups)} of {self.groups} failed: up to {100 * self.upper:.0f} % may"
         if self.lower is None or self.upper is None:
-            return "no interval: one subject"
+            return "no interval: one group"
         return f"{self.lower:.{digits}f} to {self.upper:.{digits}f}"
+
+    @property
+    def basis(self) -> str:
+        """Method, number of groups and cases, nominal and simulated coverage, for people."""
+        cases = f"{self.n} {'case' if self.n == 1 else 'cases'}"
+        counted = (
+            cases if self.groups is None else f"{self.groups} {'group' if self.groups == 1 else 'groups'}, {cases}"
+        )
+        if self.upper is None:
+            return counted
+        nominal = f"{METHODS[self.method]}, {counted}, nominal coverage {percent(self.level)}"
+        if self.method == "clopper-pearson":
+            return f"{nominal}, one-sided and exact"
+        if self.coverage is not None:
+            return f"{nominal}, simulated {percent(self.coverage)}"
+        return nominal if self.groups is None else f"{nominal}, too few groups to simulate it"
+
+    def beside_in_words(self, digits: int = 3) -> str:
+        """The limits by the other method, for people; empty where there are none."""
+        return "" if self.beside is None else self.beside.words(digits)
 
 
 class Criterion(Record):
@@ -101,7 +180,7 @@ class Criterion(Record):
     measure: AggregateName
     """The measure that is limited."""
     statistic: Literal["mean", "lower", "upper"] = "mean"
-    """The mean over cases, or a limit of its interval."""
+    """The mean, or a limit of its interval."""
     at_least: float | None = None
     """The smallest value that is accepted."""
     at_most: float | None = None
@@ -117,9 +196,23 @@ class Conventions(Record):
     both_empty: ShortText = "dice, clDice and NSD are 1; HD95 is 0"
     one_empty: ShortText = "dice, clDice and NSD are 0; HD95 is undefined and listed as such"
     border: ShortText = "foreground with background among its six face neighbours; outside the volume is background"
-    skeleton: ShortText = "scikit-image skeletonize, Lee's method"
+    skeleton: ShortText = (
+        "scikit-image skeletonize, Lee's method; a component that it removes is thinned one simple voxel at a time"
+    )
     bootstrap: Annotated[int, Field(ge=100)] = 2000
-    bootstrap_unit: ShortText = BOOTSTRAP_UNIT
+    bootstrap_unit: ShortText = "subject"
+    statistics: Annotated[Statistics, Field(exclude_if=lambda value: value == "mean of cases")] = "mean of cases"
+    """How means and intervals are made. Seals and plans of before do not say, and keep `mean of cases`."""
+    failure_dice: Annotated[float | None, Field(gt=0, le=1, exclude_if=_missing)] = None
+    """A case with a lower Dice has failed; a group has when one of its cases has. None: failures are not counted."""
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if self.statistics == "mean of groups" and self.bootstrap_unit != "group":
+            raise ValueError(f"means of groups cannot be resampled by {self.bootstrap_unit}")
+        if self.failure_dice is not None and self.statistics != "mean of groups":
+            raise ValueError("failures are counted by group, so `failure_dice` needs the statistics `mean of groups`")
+        return self
 
 
 class CriterionOutcome(Record):
@@ -152,7 +245,7 @@ class AnalysisPlan(Record):
     mask: ShortText = "voxels with a calibrated probability of at least `mask_threshold`"
     mask_threshold: Annotated[float, Field(gt=0, lt=1)]
     conventions: Conventions
-    intervals: ShortText = "percentile bootstrap of the mean over cases, resampled by subject"
+    intervals: ShortText = INTERVALS["mean of cases"]
     confidence: float = CONFIDENCE
     reuse: ShortText = REUSE
     baseline: ShortText = "the best single intensity threshold, tuned on the calibration part"
@@ -225,6 +318,11 @@ class EvaluationRecord(Record):
     def level(self) -> float:
         """The level of every interval."""
         return level_of_look(self.look) if self.looks is None else level_of_all(self.looks)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The independent groups of its cases, in order of name."""
+        return tuple(sorted({case.group for case in self.cases}))
 
     @property
     def certainty(self) -> str:

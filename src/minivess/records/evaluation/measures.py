@@ -6,6 +6,7 @@ class of counts (`records.evaluation.counts`), which has the formula.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -84,11 +85,23 @@ OVER_BASELINE = "dice_over_baseline"
 """The aggregate of the paired difference in Dice to the tuned intensity threshold."""
 
 
+FAILURES = "failures"
+"""The aggregate of the share of groups that failed."""
+
+_HEADINGS = {OVER_BASELINE: "Dice over the tuned intensity threshold", FAILURES: "Share of groups that failed"}
+
+
+def range_of(name: str) -> tuple[float, float]:
+    """The smallest and the largest possible value of a measure or aggregate."""
+    if name == OVER_BASELINE:
+        return -1.0, 1.0
+    largest = MEASURES[name].largest if name in MEASURES else 1.0
+    return 0.0, math.inf if largest is None else largest
+
+
 def heading_of(name: str) -> str:
     """The title with its unit of a measure or aggregate; the name itself when it is neither."""
-    if name == OVER_BASELINE:
-        return "Dice over the tuned intensity threshold"
-    return MEASURES[name].heading if name in MEASURES else name
+    return MEASURES[name].heading if name in MEASURES else _HEADINGS.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -116,5 +129,6 @@ class _Vocabulary:
 MeasureName = Annotated[str, _Vocabulary()]
 """The name of a measure."""
 
-AggregateName = Annotated[str, _Vocabulary((OVER_BASELINE,))]
-"""The name of a measure or of the paired difference to the baseline: what acceptance criteria can name."""
+AggregateName = Annotated[str, _Vocabulary((OVER_BASELINE, FAILURES))]
+"""The name of a measure, of the paired difference to the baseline or of the share of failed groups: what acceptance criteria can
+name."""

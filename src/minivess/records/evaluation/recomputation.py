@@ -22,9 +22,11 @@ from minivess.records.evaluation.evaluation import (
     EvaluationRecord,
     Interval,
 )
-from minivess.records.evaluation.intervals import mean_interval
-from minivess.records.evaluation.measures import DICE, MEASURES, OVER_BASELINE
+from minivess.records.evaluation.intervals import failure_share, group_interval, mean_interval
+from minivess.records.evaluation.measures import DICE, FAILURES, MEASURES, OVER_BASELINE, range_of
 
+RECALL = "conformal_recall"
+"""The field of the recall of the conformal mask."""
 NOT_STATED = "not there"
 """How a difference shows what only one side has."""
 
@@ -33,7 +35,8 @@ class Figures(Record):
     """What follows from the counts of all cases. The fields are those of `EvaluationRecord`."""
 
     aggregates: dict[str, Interval]
-    """Each measure over the cases where it is defined, and `dice_over_baseline`, the paired difference."""
+    """Each measure over the cases where it is defined, `dice_over_baseline`, the paired difference, and `failures`, the share of
+    groups that failed."""
     baseline: Interval
     conformal_recall: Interval | None
     ece: float
@@ -73,13 +76,31 @@ def calibration_error(bins: Sequence[Bins]) -> float:
     return math.fsum(abs(probability / MILLION - positives) for _, probability, positives in rows) / voxels
 
 
-@implements("REQ-215", "REQ-216")
+@implements("REQ-242")
+def calibration_error_of_groups(bins: Mapping[str, Sequence[Bins]]) -> float:
+    """The expected calibration error in which each group weighs the same; 0 without voxels.
+
+    The bins of a group are added up as whole numbers and divided by its voxels. A group without voxels is left out.
+
+    Args:
+        bins: the bins of each case, by group.
+    """
+    rows: list[list[float]] = []
+    for _, cases in sorted(bins.items()):
+        added = [tuple(map(sum, zip(*row, strict=True))) for row in zip(*cases, strict=True)]
+        voxels = sum(row[0] for row in added)
+        if voxels:
+            rows.append([(probability / MILLION - positives) / voxels for _, probability, positives in added])
+    return math.fsum(abs(math.fsum(row)) for row in zip(*rows, strict=True)) / len(rows) if rows else 0.0
+
+
+@implements("REQ-215", "REQ-216", "REQ-242")
 def figures_of(cases: Sequence[CaseCounts], conventions: Conventions, *, seed: int, level: float) -> Figures:
     """Compute the figures of an evaluation. The order of the cases has no influence.
 
     Args:
         cases: at least one; each with the same measures.
-        conventions: with the number of resamples, and the unit that is resampled.
+        conventions: with the statistics, the number of resamples, and the unit that is resampled.
         seed: of the draws. Each interval starts with it anew.
         level: of every interval, between 0 and 1.
 
@@ -89,28 +110,51 @@ def figures_of(cases: Sequence[CaseCounts], conventions: Conventions, *, seed: i
     if not cases:
         raise UsageError("there are no cases to evaluate")
 
-    def interval(pairs: Sequence[tuple[CaseCounts, float | None]]) -> Interval | None:
+    def interval(name: str, pairs: Sequence[tuple[CaseCounts, float | None]]) -> Interval | None:
         defined = [(case.unit(conventions.bootstrap_unit), value) for case, value in pairs if value is not None]
         if not defined:
             return None
         units, values = zip(*defined, strict=True)
-        return mean_interval(values, units, resamples=conventions.bootstrap, seed=seed, level=level)
+        resamples = conventions.bootstrap
+        if by_group:
+            return group_interval(values, units, resamples=resamples, seed=seed, level=level, within=range_of(name))
+        return mean_interval(values, units, resamples=resamples, seed=seed, level=level)
 
+    by_group = conventions.statistics == "mean of groups"
     columns: dict[str, list[tuple[CaseCounts, float | None]]] = {
         name: [(case, case.counts[name].measure) for case in cases] for name in cases[0].counts
     }
     columns[OVER_BASELINE] = [(case, case.dice - case.baseline_dice) for case in cases]
-    baseline = interval([(case, case.baseline_dice) for case in cases])
+    baseline = interval(DICE, [(case, case.baseline_dice) for case in cases])
     assert baseline is not None  # noqa: S101  every case has one
+    aggregates = {name: made for name, column in columns.items() if (made := interval(name, column)) is not None}
+    if conventions.failure_dice is not None:
+        failed = [case.dice < conventions.failure_dice for case in cases]
+        aggregates[FAILURES] = failure_share(failed, [case.group for case in cases], level=level)
+    everywhere, border = [(case.group, case.bins) for case in cases], [(case.group, case.border_bins) for case in cases]
+    error = _error_of_groups if by_group else _error_of_voxels
     return Figures(
-        aggregates={name: made for name, column in columns.items() if (made := interval(column)) is not None},
+        aggregates=aggregates,
         baseline=baseline,
-        conformal_recall=interval([(case, case.conformal.measure) for case in cases if case.conformal is not None]),
-        ece=calibration_error([case.bins for case in cases]),
-        band_ece=calibration_error([case.border_bins for case in cases]),
+        conformal_recall=interval(
+            RECALL, [(case, case.conformal.measure) for case in cases if case.conformal is not None]
+        ),
+        ece=error(everywhere),
+        band_ece=error(border),
         best=min(cases, key=lambda case: (-case.dice, case.case)).case,
         worst=min(cases, key=lambda case: (case.dice, case.case)).case,
     )
+
+
+def _error_of_voxels(rows: Sequence[tuple[str, Bins]]) -> float:
+    return calibration_error([bins for _, bins in rows])
+
+
+def _error_of_groups(rows: Sequence[tuple[str, Bins]]) -> float:
+    held: dict[str, list[Bins]] = {}
+    for group, bins in rows:
+        held.setdefault(group, []).append(bins)
+    return calibration_error_of_groups(held)
 
 
 @implements("REQ-214")
@@ -206,7 +250,15 @@ def _texts(figures: Figures) -> Iterator[tuple[str, str]]:
 
 
 def _interval_texts(name: str, interval: Interval) -> Iterator[tuple[str, str]]:
-    for part in ("mean", "lower", "upper", "level"):
-        value = getattr(interval, part)
-        yield f"{name}.{part}", "undefined" if value is None else f"{value:.6f}"
-    yield f"{name}.n", f"{interval.n}"
+    for part, value in parts_of(interval).items():
+        yield f"{name}.{part}", value
+
+
+def parts_of(interval: Interval) -> dict[str, str]:
+    """Every part of an interval as text: numbers with six decimals, the rest as it is; what is undefined or absent, so named."""
+    parts: dict[str, object] = {name: value for name, value in interval if name != "beside"}
+    parts |= {f"beside.{name}": value for name, value in interval.beside or ()}
+    return {
+        name: "undefined" if value is None else f"{value:.6f}" if isinstance(value, float) else f"{value}"
+        for name, value in parts.items()
+    }

@@ -7,9 +7,9 @@ declared once, at the item that depends on the other (IEC 62304 5.1.1 c, 7.3.3; 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from minivess.records.base import Record, ShortText, Slug, Statement
 from minivess.records.items.item_parts import AnomaliesRead, Platform
@@ -53,6 +53,8 @@ class Item(Record):
     rests_on: tuple[Slug, ...] = ()
     """Artefacts whose change makes all links to this item suspect: `data-set`, `label-protocol`, `weights`,
     `threshold`, `policy`, `configuration`."""
+    origin: Annotated[ShortText | None, Field(exclude_if=lambda origin: origin is None)] = None
+    """The id that it had where it was imported from."""
     source: Source
 
 
@@ -110,7 +112,7 @@ class Requirement(Item):
     allocated_to: Annotated[tuple[ItemId, ...], Link("SI", "SU")] = ()
     """Where in the architecture it is met (5.3.1)."""
     origin: ShortText | None = None
-    """The id it had where it was imported from."""
+    """The id that it had where it was imported from."""
 
 
 class SoftwareItem(Item):
@@ -201,10 +203,13 @@ class StatisticalCriterion(Item):
     """The items that it verifies."""
     measure: Slug
     """The measure of each case."""
-    statistic: Literal["mean", "median"]
-    """What is computed from the cases."""
+    statistic: Literal["mean", "median", "quantile"]
+    """What is computed from the groups. The value of a group is the mean of its cases."""
+    quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The quantile of the groups, for the statistic `quantile`: with 0.9, nine groups of ten are at most as large."""
     bound: Literal["estimate", "lower", "upper"]
-    """What is compared: the statistic itself, or a limit of its interval by bootstrap over subjects."""
+    """What is compared: the statistic itself, or a one-sided limit over independent groups. Limits of the mean: Student's t
+    below 20 groups, bootstrap from 20 on. Limits of a quantile: order statistics."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Of the one-sided limit."""
     at_least: float | None = None
@@ -215,6 +220,17 @@ class StatisticalCriterion(Item):
     """The smallest number of cases."""
     strata: tuple[Slug, ...] = ()
     """Attributes of cases; the criterion must hold in every combination of their values."""
+
+    @property
+    def share(self) -> float | None:
+        """The quantile that is asked for, 0.5 for the median; None for the mean."""
+        return 0.5 if self.statistic == "median" else self.quantile
+
+    @model_validator(mode="after")
+    def _one_quantile(self) -> Self:
+        if (self.quantile is None) == (self.statistic == "quantile"):
+            raise ValueError("`quantile` goes with the statistic `quantile`")
+        return self
 
 
 class Attestation(Item):

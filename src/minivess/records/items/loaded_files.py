@@ -26,7 +26,7 @@ class LoadedFiles(Record):
     """The files that Python loaded, counted by where they belong (IEC 62304 5.7.3, 8.1.2).
 
     A file belongs to the source tree, to the standard library, or to a distribution whose RECORD names it and whose version
-    is that of `uv.lock`. Any other file is refused by name.
+    is that of the lock file. Any other file is refused by name.
     """
 
     runner: Literal["pytest", "other"]
@@ -34,7 +34,7 @@ class LoadedFiles(Record):
     tree: Count = 0
     standard_library: Count = 0
     locked: Count = 0
-    """Files of distributions that `uv.lock` names."""
+    """Files of distributions that the lock file names."""
     path_installs: tuple[PathInstall, ...] = ()
     refused: Annotated[tuple[ShortText, ...], Field(max_length=REFUSED)] = ()
     """Files that belong nowhere, each with the reason; the first of them."""

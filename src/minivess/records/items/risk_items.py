@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date as calendar
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from minivess.records.base import Record, ShortText, Slug, Statement
 from minivess.records.items.item_parts import Cause
@@ -49,6 +50,11 @@ class Harm(Item):
     """The injury or damage."""
 
 
+Factor = Literal["severity", "p1", "p2"]
+FACTOR_WORDS: Mapping[Factor, str] = {"severity": "severity", "p1": "P1", "p2": "P2"}
+"""How the parts of an estimate are called in prose."""
+
+
 class Estimate(Record):
     """Severity and probability on the plan's scales. P1: the hazardous situation occurs; P2: it leads to harm."""
 
@@ -58,6 +64,35 @@ class Estimate(Record):
     """The step of the probability of the hazardous situation."""
     p2: Annotated[int, Field(ge=1)]
     """The step of the probability that the situation leads to harm."""
+
+
+class Basis(Record):
+    """What a lower estimate rests on (ISO 14971:2019 5.5, 7.2): data, literature, or the judgement of a named expert."""
+
+    of: Annotated[tuple[Factor, ...], Field(min_length=1)]
+    """What of the estimate it is for: severity, P1, P2."""
+    kind: Literal["data", "literature", "expert"]
+    """What it is."""
+    text: Statement
+    """The data and where they are, the publication, or the reasons of the expert."""
+    name: ShortText | None = None
+    """The expert; owed for `expert`."""
+    date: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = None
+    """The day of the judgement; owed for `expert`."""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.kind == "expert" and (self.name is None or self.date is None):
+            raise ValueError("the judgement of an expert has a name and a date")
+        if self.date is not None:
+            calendar.fromisoformat(self.date)
+        return self
+
+    @property
+    def source(self) -> str:
+        """The kind in words, with the name of an expert and the date."""
+        words = {"data": "data", "literature": "literature", "expert": "expert judgement"}[self.kind]
+        return ", ".join(part for part in (words, self.name, self.date) if part)
 
 
 class Risk(Item):
@@ -75,6 +110,10 @@ class Risk(Item):
     """The estimate after all controls."""
     controls: Annotated[tuple[ItemId, ...], Link("RC")] = ()
     """The risk control measures."""
+    bases: tuple[Basis, ...] = ()
+    """Needed when controls lower severity or P2, or P1 by more than one step."""
+    as_far_as_possible: Statement | None = None
+    """Needed when the residual risk is above the best level: why no further control is practicable (ISO 14971 7.1, A.2.7)."""
     severity_reason: Statement | None = None
     """Needed when the residual severity is lower than the initial one."""
     information_reason: Statement | None = None

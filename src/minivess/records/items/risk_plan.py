@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
-from minivess.records.items.risk_items import ControlKind, Estimate, FieldCount, Risk
+from minivess.records.items.risk_items import FACTOR_WORDS, ControlKind, Estimate, Factor, FieldCount, Risk
 
 Verdict = Literal["acceptable", "unacceptable"]
+_EXACT = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
+"""For products: the usual context rounds at 28 digits, and a rounded product can fall into the next step."""
 
 
 class SeverityStep(Record):
@@ -47,7 +50,7 @@ class ProbabilityScale(Record):
     inclusive: Literal["upper", "lower"]
     """Which limit belongs to a step: with `upper`, a probability equal to a step's upper limit is in that step."""
     combine: Literal["product-of-upper-limits"]
-    """P = upper limit of P1's step times upper limit of P2's step, then put into a step of this scale."""
+    """P = upper limit of P1's step times upper limit of P2's step, put into a step of this scale; never above P1 or P2."""
     steps: Annotated[tuple[ProbabilityStep, ...], Field(min_length=2)]
     """The steps, lowest first."""
 
@@ -76,9 +79,15 @@ class ProbabilityScale(Record):
             return step
         return self.step_of((1 + events) / (1 / self.steps[step - 1].upper + trials))
 
+    @implements("REQ-261")
     def combined(self, p1: int, p2: int) -> int:
-        """The step of P1 times P2."""
-        return self.step_of(self.steps[p1 - 1].upper * self.steps[p2 - 1].upper)
+        """The step of P1 times P2: that of the product of the two upper limits, and never above the step of P1 or of P2.
+
+        A product is at most as probable as each of its factors. Without this limit, `inclusive: lower` would put certain
+        times step k into step k + 1, because the upper limit of step k belongs to the step above.
+        """
+        product = _EXACT.multiply(self.steps[p1 - 1].upper, self.steps[p2 - 1].upper)
+        return min(p1, p2, self.step_of(product))
 
 
 class RiskLevel(Record):
@@ -185,6 +194,14 @@ class RiskPlan(Record):
         """How bad the level of an estimate is: 0 for the best."""
         return [level.name for level in self.levels].index(self.level(estimate).name)
 
+    @implements("REQ-266")
+    def missing_reduction(self, risk: Risk) -> str | None:
+        """That a residual risk above the best level is not said to be reduced as far as possible; None when nothing is owed."""
+        if self.rank(risk.residual) == 0 or risk.as_far_as_possible is not None:
+            return None
+        level = self.level(risk.residual).name
+        return f"{risk.id} remains {level}, and nothing states why no further control is practicable (`as_far_as_possible`)"
+
     def needs_disclosure(self, estimate: Estimate) -> bool:
         """Whether users are told of a residual risk that is estimated so."""
         names = [level.name for level in self.levels]
@@ -210,6 +227,26 @@ class RiskPlan(Record):
                 f"level {self.level(risk.residual).name})"
             )
         return None
+
+
+@implements("REQ-265")
+def missing_bases(risk: Risk) -> tuple[str, ...]:
+    """Lower estimates that rest on nothing: of severity or P2, or of P1 by more than one step (ISO 14971 5.5, 7.2).
+
+    One step of P1 is what a verified control shows by its scenarios. More, or another severity or P2, needs a basis.
+    """
+    based = {factor for basis in risk.bases for factor in basis.of}
+    lowered: dict[Factor, tuple[int, int]] = {
+        "severity": (risk.initial.severity, risk.residual.severity),
+        "p1": (risk.initial.p1 - 1, risk.residual.p1),
+        "p2": (risk.initial.p2, risk.residual.p2),
+    }
+    return tuple(
+        f"{risk.id} lowers {FACTOR_WORDS[factor]} from {getattr(risk.initial, factor)} to {getattr(risk.residual, factor)} "
+        "without a basis (`bases`: data, literature, or an expert with name and date)"
+        for factor, (before, after) in lowered.items()
+        if after < before and factor not in based
+    )
 
 
 def missing_reasons(risk: Risk, kinds: tuple[ControlKind, ...]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from minivess.foundation.digests import Digest
 from minivess.records.base import Moment, Record, ShortText, Slug
 from minivess.records.items.items import Source
 from minivess.records.items.loaded_files import LoadedFiles
+from minivess.records.items.platform_parts import PlatformPart
 
 
 class Scenario(Record):
@@ -80,6 +81,8 @@ class ResultReport(Record):
     tree: Digest
     environment: Digest | None
     platform: ShortText
+    parts: tuple[PlatformPart, ...] = ()
+    """Of the platform that the tests ran on; none in results of version 0.1.0."""
     time: Moment
     tester: ShortText
     results: tuple[RecordedResult, ...]
@@ -157,6 +160,7 @@ class Gap(Record):
         "reopened-risk",
         "misallocated-requirement",
         "unexamined-control",
+        "unfounded-estimate",
         "untold-risk",
         "nothing-to-check",
     ]

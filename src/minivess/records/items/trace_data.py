@@ -101,6 +101,13 @@ class MarkedPlace(Record):
     line: int | None
 
 
+class TraceTest(MarkedPlace):
+    """A test that names an item, and its outcome on this tree."""
+
+    outcome: str = ""
+    """`passed`, `failed`, `skipped` or `not run`; empty in traces of version 0.1.0."""
+
+
 class TraceEvidence(Record):
     """A file that a result names; without a digest where it was missing."""
 
@@ -192,7 +199,7 @@ class TraceItem(Record):
     source: TracePlace
     links: tuple[TraceLink, ...]
     scenarios: tuple[TraceScenario, ...]
-    tests: tuple[MarkedPlace, ...]
+    tests: tuple[TraceTest, ...]
     code: tuple[MarkedPlace, ...]
     results: tuple[TraceResult, ...]
     gaps: tuple[ItemGap, ...]

@@ -43,7 +43,7 @@ class Context(Record):
     model: Digest | None = None
     configuration: Digest | None = None
     environment: Digest | None = None
-    """Digest of the lock file (`uv.lock`)."""
+    """Digest of the lock file of the source tree."""
     device: ShortText | None = None
     seed: Annotated[int, Field(gt=-(2**53), lt=2**53)] | None = None
     mlflow_run: ShortText | None = None

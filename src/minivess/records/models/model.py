@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from pydantic import Field
 
 from minivess.foundation.digests import Digest
+from minivess.foundation.implements import implements
 from minivess.records.base import Record
 from minivess.records.models.specifications import ModelSpec
 
@@ -59,6 +61,21 @@ class CalibrationRecord(Record):
     cases: tuple[str, ...]
     method: str
     note: str
+    groups: Annotated[dict[str, str] | None, Field(exclude_if=lambda value: value is None)] = None
+    """The independent group of each case, as the seal fixed it; None in records of before, which counted cases."""
+
+    @property
+    def unit(self) -> str:
+        """How many groups and cases there are, for people."""
+        counted = f"{len(self.cases)} case" + ("" if len(self.cases) == 1 else "s")
+        number = 0 if self.groups is None else len(set(self.groups.values()))
+        return f"{number} group{'' if number == 1 else 's'}, {counted}" if number else counted
+
+
+@implements("REQ-243")
+def fewest_groups(target_recall: float) -> int:
+    """The fewest calibration groups with which recall can be controlled: the first n above 1 / (1 - target) - 1 (CRC)."""
+    return math.floor(1 / (1 - target_recall) - 1 + 1e-9) + 1
 
 
 class ExportRecord(Record):

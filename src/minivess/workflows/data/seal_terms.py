@@ -14,7 +14,7 @@ from minivess.records.data.split import SplitManifest
 from minivess.records.data.validation import RuleChange
 from minivess.records.device.project import Project
 from minivess.records.device.registration import LoweredRule, SealTerms
-from minivess.records.evaluation.evaluation import BOOTSTRAP_UNIT, level_of_all
+from minivess.records.evaluation.evaluation import BOOTSTRAP_UNIT, STATISTICS, level_of_all
 
 
 def lowered(changes: Mapping[str, RuleChange]) -> tuple[LoweredRule, ...]:
@@ -26,16 +26,26 @@ def lowered(changes: Mapping[str, RuleChange]) -> tuple[LoweredRule, ...]:
     )
 
 
-@implements("REQ-182")
-def terms_of(project: Project, manifest: DatasetManifest, split: SplitManifest) -> SealTerms:
-    """What a seal of this split fixes, as the project file says it now."""
+@implements("REQ-182", "REQ-242")
+def terms_of(
+    project: Project, manifest: DatasetManifest, split: SplitManifest, *, fixed: SealTerms | None = None
+) -> SealTerms:
+    """What a seal of this split fixes, as the project file says it now.
+
+    Args:
+        project: the project.
+        manifest: the data set.
+        split: its split.
+        fixed: the terms of a seal that was made; its unit and its statistics remain, whatever this version would fix.
+    """
     total = project.evaluation.looks.total
     return SealTerms(
         split=split.root,
         looks=total,
         level=level_of_all(total),
         groups=digest_of(groups_of(manifest, split)),
-        unit=BOOTSTRAP_UNIT,
+        unit=BOOTSTRAP_UNIT if fixed is None else fixed.unit,
+        statistics=STATISTICS if fixed is None else fixed.statistics,
         lowered=lowered(project.data.rules),
     )
 
@@ -46,7 +56,7 @@ def laxer_terms(fixed: SealTerms, now: SealTerms) -> list[str]:
     found = []
     if now.looks > fixed.looks:
         found.append(f"looks in all: {now.looks} instead of {fixed.looks}")
-    for name in ("split", "groups", "unit"):
+    for name in ("split", "groups", "unit", "statistics"):
         if getattr(fixed, name) != getattr(now, name):
             found.append(f"{name}: another than at the sealing")
     before = {one.rule: one.severity for one in fixed.lowered}
@@ -64,7 +74,7 @@ def check_terms(fixed: SealTerms | None, project: Project, manifest: DatasetMani
     Raises:
         RefusedError: something became laxer; the message names it.
     """
-    found = [] if fixed is None else laxer_terms(fixed, terms_of(project, manifest, split))
+    found = [] if fixed is None else laxer_terms(fixed, terms_of(project, manifest, split, fixed=fixed))
     if found:
         what = "the project is laxer than the seal of its test set"
         hint = "put minivess.yaml back as it was at the sealing, or seal other test cases in a new project"

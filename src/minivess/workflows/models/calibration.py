@@ -5,6 +5,7 @@ from __future__ import annotations
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
+from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
 from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, SPLIT
 from minivess.records.models.model import CalibrationRecord
@@ -34,6 +35,7 @@ def calibrate(services: Services, signer: Signer) -> CalibrationRecord:
             predictor,
             cases_of(held, Part.CALIBRATION),
             split=held.split,
+            groups=groups_of(held.manifest, held.split),
             target_recall=wanted.target_recall,
             confidence=wanted.confidence,
             seed=services.project.split.seed,

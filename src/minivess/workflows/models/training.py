@@ -59,6 +59,7 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
             listener = MlflowListener(
                 services.settings.mlflow_uri,
                 experiment=project.device.name,
+                artifacts=workspace.evidence / "mlflow",
                 data=TrainedOn(name=project.data.name, dvc=version["dvc"], split=version["data"]),
             )
             run = train_member(

@@ -19,6 +19,7 @@ from minivess.compliance.identity.tenure import possession_statement
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.trust import write_trust
 from minivess.foundation.errors import RefusedError, UsageError, VerificationError
+from minivess.foundation.files import exclusive, make_folder
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.foundation.reading.yaml_records import read_record
@@ -72,20 +73,21 @@ def start_log(
             f"{', '.join(strangers)}: this project has no such person", hint="`minivess identity list` names the people"
         )
     keystore, demo = ring.shared, signer.identity.demo
-    if not keystore.holds(LOG_IDENTITY):
-        keystore.create(LOG_IDENTITY, "Audit log", IdentityKind.SERVICE, (Role.SERVICE,), log_passphrase, demo=demo)
-    project = read_record(workspace.project_file, Project)
-    workspace.evidence.mkdir(parents=True, exist_ok=True)
-    log = AuditLog.create(
-        settings.database_url,
-        origin=new_origin(project.device.name),
-        device=project.device.name,
-        log_signer=keystore.unlock(LOG_IDENTITY, log_passphrase),
-        roots=people,
-        threshold=len(people) // 2 + 1 if threshold is None else threshold,
-        root_signer=signer,
-        checked=checked,
-    )
+    make_folder(workspace.evidence)
+    with exclusive(workspace.evidence, "the log"):  # who starts a log at the same time must not replace its key
+        if not keystore.holds(LOG_IDENTITY):
+            keystore.create(LOG_IDENTITY, "Audit log", IdentityKind.SERVICE, (Role.SERVICE,), log_passphrase, demo=demo)
+        project = read_record(workspace.project_file, Project)
+        log = AuditLog.create(
+            settings.database_url,
+            origin=new_origin(project.device.name),
+            device=project.device.name,
+            log_signer=keystore.unlock(LOG_IDENTITY, log_passphrase),
+            roots=people,
+            threshold=len(people) // 2 + 1 if threshold is None else threshold,
+            root_signer=signer,
+            checked=checked,
+        )
     try:
         return log.prove(0)
     finally:

@@ -31,6 +31,7 @@ from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageEr
 from minivess.foundation.files import read_limited, write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace, templates_folder
+from minivess.foundation.provenance import lock_file
 from minivess.records.data.split import Part
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.log.witnessed import Checked
@@ -79,7 +80,7 @@ def run(source: Path, folder: Path, *, say: Callable[[str], None], progress: Pro
     """Tell the story in `folder`, starting afresh when a demo was there before, whole or interrupted.
 
     Args:
-        source: the clone: requirements/, risk/, features/, tests/ and uv.lock.
+        source: the clone: requirements/, risk/, features/, tests/ and the lock file.
         folder: where everything is made; nothing outside it is changed.
         say: hears one line a step.
         progress: hears about long work inside a step.
@@ -115,7 +116,7 @@ def prepare_folder(source: Path, workspace: Workspace) -> None:
 
 class _DemoRun:
     def __init__(self, source: Path, folder: Path, say: Callable[[str], None], progress: Progress) -> None:
-        if not (source / "features").is_dir() or not (source / "uv.lock").is_file():
+        if not (source / "features").is_dir() or lock_file(source) is None:
             raise UsageError(
                 f"{source} is no clone of MiniVess: the demo verifies the software it runs",
                 hint="clone the repository and run `uv run minivess demo` in it",

@@ -6,15 +6,16 @@ from pathlib import Path
 
 from minivess.foundation.errors import UsageError
 from minivess.foundation.files import read_limited, write_atomic
-from minivess.foundation.paths import PROJECT_FILE, release_policy, templates_folder
+from minivess.foundation.paths import PROJECT_FILE, check_project_path, release_policy, templates_folder
 
 
 def start_project(folder: Path) -> list[Path]:
     """Write a project file to fill in, the release gates and a `.gitignore` into `folder`; returns what was written.
 
     Raises:
-        UsageError: a project file is there already; nothing is changed.
+        UsageError: a project file is there already, or the path cannot be that of a project; nothing is changed.
     """
+    check_project_path(folder.resolve())
     if (folder / PROJECT_FILE).exists():
         raise UsageError(f"{folder / PROJECT_FILE} is there already", hint="choose another folder")
     templates = templates_folder() / "project"

@@ -17,6 +17,7 @@ from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import CouldNotCheckError, RefusedError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
+from minivess.foundation.names.ids import check_new
 from minivess.foundation.paths import Workspace, templates_folder
 from minivess.records.device.preparation import Tool
 from minivess.records.device.release import GateResult
@@ -44,12 +45,14 @@ def build(services: Services, signer: Signer, release: ReleaseFacts | None = Non
         release: the source tree and the log, where the caller has read them; entries appended since are read as well.
 
     Raises:
+        UsageError: the version cannot name a folder, or is the name of another release's folder.
         RefusedError: a gate fails (which, by how much, what would mend it), or evidence is missing or not in the log.
             Nothing is written but the refusal in the log.
     """
     workspace, project = Workspace(services.workspace), services.project
     device = project.device
     out = workspace.release(device.version) / f"{device.name}-{device.version}-evidence.zip"
+    check_new(device.version, (one.name for one in out.parent.parent.glob("*")), "release")
     with recorded(services, "release.build", signer) as record:
         if workspace.onnx.is_file():
             record.context(model=digest_file(workspace.onnx))

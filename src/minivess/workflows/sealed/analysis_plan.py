@@ -9,8 +9,18 @@ from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.artifact import Artifact
 from minivess.records.device.project import Project
+from minivess.records.device.registration import SealTerms
 from minivess.records.device.workspace_files import CALIBRATION, CRITERIA, ONNX, PLAN
-from minivess.records.evaluation.evaluation import REUSE, REUSE_0_1_0, AnalysisPlan, Conventions
+from minivess.records.evaluation.evaluation import (
+    BOOTSTRAP_UNIT,
+    INTERVALS,
+    REUSE,
+    REUSE_0_1_0,
+    STATISTICS,
+    AnalysisPlan,
+    Conventions,
+    Statistics,
+)
 from minivess.records.log.receipt import Receipt
 from minivess.records.models.model import MASK_THRESHOLD
 from minivess.records.people.approval import Facts
@@ -21,24 +31,39 @@ from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from minivess.workflows.session.workspace_files import write_json
 
+_BEFORE: tuple[str, Statistics] = ("subject", "mean of cases")
+"""Unit and statistics under seals of version 0.1.0."""
+
 
 def configuration_digest(project: Project) -> str:
     """The digest of the whole configuration."""
     return digest_of(project.model_dump(mode="json"))
 
 
-@implements("REQ-092")
-def plan_of(project: Project, *, fixed: bool = True) -> AnalysisPlan:
+@implements("REQ-092", "REQ-242")
+def plan_of(project: Project, *, terms: SealTerms | None = None, fixed: bool = True) -> AnalysisPlan:
     """The plan of the analysis, as the project file states it.
 
     Args:
         project: the project.
+        terms: the terms of the seal, whose unit and statistics the plan takes; None before the sealing.
         fixed: whether the seal fixes the total of looks; False for seals of version 0.1.0.
     """
     wanted = project.evaluation
+    unit, statistics = (BOOTSTRAP_UNIT, STATISTICS) if fixed else _BEFORE
+    if terms is not None:
+        unit, statistics = terms.unit, terms.statistics
+    by_group = statistics == "mean of groups"
     return AnalysisPlan(
         mask_threshold=MASK_THRESHOLD,
-        conventions=Conventions(tolerance_um=wanted.tolerance_um, bootstrap=wanted.bootstrap),
+        conventions=Conventions(
+            tolerance_um=wanted.tolerance_um,
+            bootstrap=wanted.bootstrap,
+            bootstrap_unit=unit,
+            statistics=statistics,
+            failure_dice=wanted.failure_dice if by_group else None,
+        ),
+        intervals=INTERVALS[statistics],
         seed=project.split.seed,
         looks=wanted.looks,
         reuse=REUSE if fixed else REUSE_0_1_0,
@@ -69,7 +94,7 @@ def facts_of(services: Services, *, inputs: BoundInputs | None = None) -> Facts:
         model=known[ONNX],
         calibration=known[CALIBRATION],
         configuration=configuration_digest(project),
-        plan=digest_of(plan_of(project, fixed=held.terms is not None)),
+        plan=digest_of(plan_of(project, terms=held.terms, fixed=held.terms is not None)),
         criteria=criteria_digest(project.evaluation.criteria),
         data=held.seal.root,
         inputs=inputs_digest(Artifact(name=name, digest=digest) for name, digest in known.items()),
@@ -86,7 +111,7 @@ def register_criteria(services: Services, signer: Signer) -> Receipt:
     workspace = Workspace(services.workspace)
     with recorded(services, "criteria.register", signer, instant=True) as record:
         held, registered = BoundInputs.of(services), registrations_of(services)
-        plan = plan_of(services.project, fixed=held.sealing is None or held.terms is not None)
+        plan = plan_of(services.project, terms=held.terms, fixed=held.sealing is None or held.terms is not None)
         if held.sealing is not None:
             check_terms(held.terms, services.project, held.manifest, held.split)
         refuse_laxer(registered.laxer_than_looks(plan=plan))

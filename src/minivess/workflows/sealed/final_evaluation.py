@@ -75,7 +75,10 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
         plan, look = history.plan_of(request_id), history.number_of(request_id)
         rest_on_look(services, record, asked.id, approved=True)
         verify_sealed(workspace.sealed, manifest)
-        baseline = tune_threshold([(image, label) for _, image, label in cases_of(held, Part.CALIBRATION)])
+        groups, tuned = groups_of(held.manifest, held.split), list(cases_of(held, Part.CALIBRATION))
+        units = [groups[name] for name, _, _ in tuned] if plan.conventions.statistics == "mean of groups" else None
+        baseline = tune_threshold([(image, label) for _, image, label in tuned], units)
+        del tuned
         predictor = stack.enter_context(IsolatedPredictor(workspace.onnx, project.model, digest=facts.model))
         keep_memory_private()
         custodian = grant.mode == "custodian"
@@ -96,7 +99,7 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
                 conformal_threshold=held.calibration.threshold,
                 look=look,
                 looks=None if held.terms is None else held.terms.looks,
-                groups=groups_of(held.manifest, held.split),
+                groups=groups,
             ),
             progress=services.progress,
         )

@@ -17,6 +17,8 @@ from minivess.compliance.proofs.serving_logs import ServingHead, serving_origin
 from minivess.foundation.errors import CannotWriteError, InputError, RefusedError, UsageError, VerificationError
 from minivess.foundation.files import make_folder
 from minivess.foundation.implements import implements
+from minivess.foundation.names.ids import check_new
+from minivess.foundation.names.sqlite_urls import sqlite_url
 from minivess.foundation.paths import Workspace
 from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import transport_for
@@ -59,7 +61,7 @@ def open_serving_log(
         elapsed: seconds that never run backwards.
 
     Raises:
-        UsageError: the site has no proper name.
+        UsageError: the site has no proper name, or one that is the name of another site's files.
         RefusedError: the site is being served already, its log belongs to another service or key, the passphrase is
             wrong, or the service was not enrolled for this.
         VerificationError: the serving log does not continue what the device's log knows of it.
@@ -67,6 +69,7 @@ def open_serving_log(
     """
     if not _SITE.fullmatch(site):
         raise UsageError(f"{site!r} cannot name a site", hint="letters, digits, . _ - (32 at most)")
+    check_new(site, (one.stem for one in Workspace(device.workspace).serving.glob("*.db")), "site")
     letting_in(device.log, signer)
     origin = serving_origin(device.log.origin, site)
     folder = Workspace(device.workspace).serving
@@ -118,7 +121,7 @@ def key_id_of(site: str) -> str:
 
 def _open_or_create(device: Services, signer: Signer, key: Signer, *, site: str, known: ServingHead | None) -> AuditLog:
     path = Workspace(device.workspace).serving / f"{site}.db"
-    url = f"sqlite:///{path}"
+    url = sqlite_url(path)
     if known is not None and known.log_key != key.public:
         raise RefusedError(f"the serving log {site} uses another key than the one in the keystore", hint=ANOTHER_SITE)
     if path.exists():

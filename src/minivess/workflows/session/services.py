@@ -49,7 +49,7 @@ class WorkspaceReader:
     settings: Settings
     log: LogReader
     source: Path
-    """Folder with requirements/, risk/, features/, templates/ and uv.lock."""
+    """Folder with requirements/, risk/, features/, templates/ and the lock file."""
     progress: Progress
     clock: Clock = utc_now
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minivess.compliance.items.items import load_items
@@ -16,8 +15,9 @@ from minivess.compliance.trace.link_reviews import item_digest
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.errors import MinivessError, RefusedError, UsageError
 from minivess.foundation.implements import implements
-from minivess.foundation.reading.lock_file import read_lock
+from minivess.foundation.reading.lock_file import lock_place, read_lock
 from minivess.records.items.items import Attestation
+from minivess.records.items.platform_parts import PART_KINDS
 from minivess.records.items.trace import LogStory
 from minivess.records.log.receipt import Receipt
 from minivess.records.people.roles import IdentityKind
@@ -62,7 +62,7 @@ def standards_of(
         signatures=story.signatures if story is not None else (),
         workspace=workspace,
         pack=pack,
-        locked=_locked(tree.source),
+        locked=_locked(tree),
     )
     facts = replace(facts, present=collect(sources))
     return tuple(
@@ -99,9 +99,15 @@ def attested_in(story: LogStory) -> tuple[Attested, ...]:
     return tuple(last.values())
 
 
-def _locked(source: Path) -> dict[str, str]:
-    """Versions of packages by name, from `uv.lock`; none when there is no lock that can be read."""
+def _locked(tree: Tree) -> dict[str, str]:
+    """Versions of packages by name, from the lock file, and of the parts of the platform by their kind, from the results.
+
+    There are none when there is no lock file that can be read.
+    """
+    report = tree.graph.report
+    parts = () if report is None else report.parts
+    platform = {kind: ", ".join(part.version for part in parts if part.kind == kind) for kind in PART_KINDS}
     try:
-        return {one.name: one.version for one in read_lock(source / "uv.lock").packages}
+        return {kind: said for kind, said in platform.items() if said} | read_lock(*lock_place(tree.source)).versions()
     except MinivessError:
         return {}

@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 
 from minivess.compliance.exchange.formats.junit import ForeignResults
+from minivess.compliance.results.platform_parts import platform_parts
 from minivess.foundation.clock import utc_now
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
@@ -19,6 +20,8 @@ _LENGTH = 200
 @implements("REQ-075")
 def report_of(found: ForeignResults, source: Path, *, tester: str) -> ResultReport:
     """A report for the tree as it is now; the file of another runner does not say on which tree it ran, so the tester does.
+
+    The parts of the platform are those of the machine that imports the results, on the word of the tester too.
 
     Args:
         found: what the runner's file holds.
@@ -38,6 +41,7 @@ def report_of(found: ForeignResults, source: Path, *, tester: str) -> ResultRepo
         tree=tree_digest(source),
         environment=environment_digest(source),
         platform=f"{platform.system()} {platform.machine()}, results of another runner",
+        parts=platform_parts(),
         time=utc_now(),
         tester=tester.strip(),
         loaded=LoadedFiles(runner="other"),
@@ -48,7 +52,7 @@ def report_of(found: ForeignResults, source: Path, *, tester: str) -> ResultRepo
                 ids=one.ids,
                 outcome=one.outcome,
                 seconds=one.seconds,
-                message=one.message[:_LENGTH],
+                message=one.message,
             )
             for one in found.results
         ),

@@ -26,8 +26,8 @@ _SEED = 0
 def read_cases(path: Path) -> tuple[CaseResult, ...]:
     """The results of cases from an evaluation of this project (`.json`), or from a table (`.csv`).
 
-    A table has the columns `case` and `subject`; of the others, those that hold numbers (or nothing) in every row are
-    measures, the rest attributes.
+    A table has the columns `case` and `subject`, and `group` where independent groups are larger than subjects. Of the others,
+    those that hold numbers (or nothing) in every row are measures, the rest attributes.
 
     Raises:
         InputError: the file is missing, too large, or neither of these; with its line.
@@ -44,13 +44,14 @@ def read_cases(path: Path) -> tuple[CaseResult, ...]:
     for number, row in enumerate(rows, 2):
         if None in row or None in row.values():
             raise InputError("has another number of fields than the heading", path=path.name, line=number)
-    others = [name for name in rows[0] if name not in {"case", "subject"}]
+    others = [name for name in rows[0] if name not in {"case", "subject", "group"}]
     measures = [name for name in others if _are_numbers(row[name] for row in rows)]
     try:
         return tuple(
             CaseResult(
                 case=row["case"],
                 subject=row["subject"],
+                group=row.get("group"),
                 values={name: float(row[name]) if row[name].strip() else None for name in measures},
                 attributes={name: row[name] for name in others if name not in measures},
             )
@@ -75,6 +76,7 @@ def _of_evaluation(data: bytes, shown: str) -> tuple[CaseResult, ...]:
         CaseResult(
             case=one.case,
             subject=one.subject,
+            group=one.group,
             values={**one.values, "baseline_dice": one.baseline_dice},
             attributes={},
         )

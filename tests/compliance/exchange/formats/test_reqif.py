@@ -123,6 +123,38 @@ def test_objects_types_enumerations_and_relations_are_read(tmp_path: Path) -> No
             "<xhtml:table><xhtml:tr><xhtml:td>a</xhtml:td><xhtml:td>b</xhtml:td></xhtml:tr></xhtml:table>",
             "a | b",
         ),
+        (
+            "<xhtml:table><xhtml:tr><xhtml:th>m</xhtml:th><xhtml:th>n</xhtml:th></xhtml:tr>"
+            "<xhtml:tr><xhtml:td/><xhtml:td>7</xhtml:td></xhtml:tr><xhtml:tr><xhtml:td>8</xhtml:td><xhtml:td/></xhtml:tr>"
+            "</xhtml:table>",
+            "m | n\n| 7\n8 |",
+        ),
+        (
+            '<xhtml:table><xhtml:tr><xhtml:td rowspan="2">a|b</xhtml:td><xhtml:td colspan="2">c</xhtml:td></xhtml:tr>'
+            "<xhtml:tr><xhtml:td>1<xhtml:br/>2</xhtml:td><xhtml:td>d</xhtml:td></xhtml:tr></xhtml:table>",
+            "a\\|b | c | c\na\\|b | 1 / 2 | d",
+        ),
+        (
+            "<xhtml:ul><xhtml:li>a<xhtml:ol start='3'><xhtml:li>b</xhtml:li><xhtml:li>c</xhtml:li></xhtml:ol></xhtml:li>"
+            "<xhtml:li>d</xhtml:li></xhtml:ul>",
+            "- a\n  3. b\n  4. c\n- d",
+        ),
+        ("<xhtml:p>10<xhtml:sup>-6</xhtml:sup> x<xhtml:sub>max</xhtml:sub></xhtml:p>", "10⁻⁶ x_{max}"),
+        ('<xhtml:p>10<xhtml:span style="vertical-align: super">3</xhtml:span></xhtml:p>', "10³"),
+        ("<xhtml:p>shall<xhtml:del> not</xhtml:del> stop</xhtml:p>", "shall [struck out: not] stop"),
+        ('<xhtml:p>a<xhtml:span style="text-decoration: line-through">b</xhtml:span></xhtml:p>', "a[struck out: b]"),
+        ('<xhtml:p><xhtml:span style="display:none">b</xhtml:span></xhtml:p>', "[hidden: b]"),
+        (
+            '<xhtml:p>see <xhtml:a href="http://x/y">the <xhtml:b>spec</xhtml:b></xhtml:a>.</xhtml:p>',
+            "see the spec (http://x/y).",
+        ),
+        ('<xhtml:p><xhtml:a href="http://x/y">http://x/y</xhtml:a></xhtml:p>', "http://x/y"),
+        ('<xhtml:p><xhtml:img src="a.png" alt="a pump"/></xhtml:p>', "[file a.png: a pump]"),
+        (
+            "<xhtml:p>a <xhtml:q>b</xhtml:q></xhtml:p><xhtml:hr/>"
+            "<xhtml:dl><xhtml:dt>t</xhtml:dt><xhtml:dd>d</xhtml:dd></xhtml:dl>",
+            "a “b”\n---\nt\n  d",
+        ),
     ],
 )
 def test_rich_text_reads_as_it_looks(xhtml: str, text: str) -> None:
@@ -150,8 +182,53 @@ def test_pictures_and_other_tools_parts_are_named() -> None:
     text = _file(_object("_1", foreign="A", xhtml=picture)).decode()
     text = text.replace("</CORE-CONTENT>", "</CORE-CONTENT><TOOL-EXTENSIONS><X>secret sauce</X></TOOL-EXTENSIONS>")
     foreign = read_reqif(text.encode(), "a.reqif", ForeignMapping())
-    assert foreign.items[0].text == "see"
-    assert {remark.value for remark in foreign.remarks} == {"files/a.png", "secret sauce"}
+    assert foreign.items[0].text == "see [file files/a.png]"
+    assert {one.value for one in foreign.remarks if one.severity == "lost"} == {"files/a.png", "secret sauce"}
+
+
+@pytest.mark.parametrize(
+    ("xhtml", "severity", "said"),
+    [
+        ("10<xhtml:sup>3</xhtml:sup>", "changed", "superscripts"),
+        ("<xhtml:s>not</xhtml:s>", "changed", "struck-out words"),
+        ("<xhtml:ins>not</xhtml:ins>", "changed", "inserted words"),
+        ("<xhtml:table><xhtml:tr><xhtml:td>x</xhtml:td></xhtml:tr></xhtml:table>", "changed", "tables"),
+        ("<xhtml:ruby>x</xhtml:ruby>", "changed", "<ruby> read as its text"),
+        ("x<xhtml:script>y</xhtml:script>", "changed", "<script> left out"),
+        ('<xhtml:span style="color:red">tbd</xhtml:span>', "note", "colours"),
+        ("<xhtml:b>must</xhtml:b>", "note", "bold"),
+    ],
+)
+def test_what_text_cannot_carry_is_named_with_its_whole_markup(xhtml: str, severity: str, said: str) -> None:
+    foreign = read_reqif(_file(_object("_1", xhtml=f"<xhtml:div>{xhtml}</xhtml:div>")), "a.reqif", ForeignMapping())
+    [remark] = foreign.remarks
+    assert (remark.severity, remark.field) == (severity, "ReqIF.Text")
+    assert said in remark.message
+    assert re.sub(r' xmlns(:\w+)?="[^"]*"', "", remark.value).replace("xhtml:", "") in (
+        f"<THE-VALUE><div>{xhtml}</div></THE-VALUE>".replace("xhtml:", "")
+    )
+
+
+def test_a_merged_cell_is_not_repeated_without_end() -> None:
+    cells = '<xhtml:td rowspan="100000" colspan="100000">xxxxxxxxxx</xhtml:td>' * 20
+    rows = "<xhtml:tr/>" * 5000
+    table = f"<xhtml:table><xhtml:tr>{cells}</xhtml:tr>{rows}</xhtml:table>"
+    text = read_reqif(_file(_object("_1", xhtml=table)), "a.reqif", ForeignMapping()).items[0].text
+    assert len(text) < 20 * 100 * 100 * 5
+
+
+def test_a_simplified_value_and_a_default_of_a_type_are_named() -> None:
+    data = _file(_object("_1", foreign="A", xhtml="<xhtml:p>short</xhtml:p>")).decode()
+    data = data.replace("<ATTRIBUTE-VALUE-XHTML>", '<ATTRIBUTE-VALUE-XHTML IS-SIMPLIFIED="true">')
+    data = data.replace("</THE-VALUE>", "</THE-VALUE><THE-ORIGINAL-VALUE><xhtml:p>long</xhtml:p></THE-ORIGINAL-VALUE>")
+    kind = "<TYPE><DATATYPE-DEFINITION-STRING-REF>dt-s</DATATYPE-DEFINITION-STRING-REF></TYPE>"
+    default = (
+        '<DEFAULT-VALUE><ATTRIBUTE-VALUE-STRING THE-VALUE="A-0"><DEFINITION><ATTRIBUTE-DEFINITION-STRING-REF>a-id'
+        "</ATTRIBUTE-DEFINITION-STRING-REF></DEFINITION></ATTRIBUTE-VALUE-STRING></DEFAULT-VALUE>"
+    )
+    assert kind in data
+    foreign = read_reqif(data.replace(kind, kind + default).encode(), "a.reqif", ForeignMapping())
+    assert [(one.severity, one.value) for one in foreign.remarks] == [("lost", "A-0"), ("changed", "long")]
 
 
 def test_utf_16_and_an_archive_with_attachments_are_read() -> None:

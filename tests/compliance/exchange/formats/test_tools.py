@@ -44,7 +44,9 @@ def test_needs_are_read_with_the_roles_the_schema_gives() -> None:
         ForeignLink("links", "X"),
         ForeignLink("mitigates", "R_1"),
     )
-    assert foreign.items[1].attributes == {}
+    assert foreign.items[1].attributes == {"rationale": "none given"}
+    assert foreign.items[0].attributes == {"rationale": "none given"}
+    assert [(one.item, one.field) for one in foreign.remarks if one.severity == "changed"] == [("R_1", "rationale")]
     assert foreign.items[1].place.line is not None
     assert foreign.items[1].place.line > (foreign.items[0].place.line or 0) > 1
 
@@ -166,7 +168,11 @@ DOORSTOP = {
 def test_a_doorstop_tree_is_read(tmp_path: Path) -> None:
     imported = import_file(_tree(tmp_path, DOORSTOP), mapping=None, taken=(), known_origins={})
     by_origin = {item.origin: item for item in imported.items}
-    assert by_origin["UN-001"].fields == {"title": "Bedarf", "statement": "Der Nutzer braucht Alarm."}
+    assert by_origin["UN-001"].fields == {
+        "title": "Bedarf",
+        "statement": "Der Nutzer braucht Alarm.",
+        "origin": "UN-001",
+    }
     assert by_origin["UN-001"].id == "UN-001"
     requirement = by_origin["SRS-001"]
     assert requirement.fields["statement"] == "Die Software soll\nwarnen."

@@ -8,6 +8,8 @@ import pytest
 
 from minivess.compliance.exchange.importing import Imported, import_file
 from minivess.compliance.items.items import load_items
+from tests.support.properties import HealthCheck, given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-19")
 
@@ -38,8 +40,11 @@ def test_rows_become_chains_and_equal_texts_one_item(tmp_path: Path) -> None:
     assert [item.id for item in imported.items] == [
         *("HAZ-001", "SEQ-001", "HS-001", "HARM-001", "RC-001", "RISK-001", "SEQ-002", "RISK-002"),
     ]
-    by_id = {item.id: item.fields for item in imported.items}
+    by_id = {item.id: dict(item.fields) for item in imported.items}
     assert by_id["HS-001"]["follows"] == ["SEQ-001", "SEQ-002"]
+    origins = {name: fields.pop("origin") for name, fields in by_id.items()}
+    assert all(origin.startswith(f"{name.split('-')[0]} ") for name, origin in origins.items())
+    assert by_id["HAZ-001"]["statement"] == "Pump: Overpressure"
     assert by_id["SEQ-002"] == {"title": "Sensor broken", "statement": "Sensor broken", "from_hazard": "HAZ-001"}
     assert by_id["RISK-001"] == {
         "title": "Overpressure",
@@ -52,7 +57,7 @@ def test_rows_become_chains_and_equal_texts_one_item(tmp_path: Path) -> None:
     missing = [(remark.item, remark.field) for remark in imported.remarks if remark.severity == "missing"]
     assert missing == [("RC-001", "implemented_by")]
     lost = {remark.field for remark in imported.remarks if remark.severity == "lost"}
-    assert lost == {"Item / Function", "Det", "RPN"}
+    assert lost == {"Det", "RPN"}
 
 
 def test_ratings_stay_out_without_a_scale(tmp_path: Path) -> None:
@@ -89,3 +94,69 @@ def test_columns_that_name_the_four_things_are_taken_apart(tmp_path: Path) -> No
     assert fields["RISK"]["initial"] == {"severity": 3, "p1": 1, "p2": 1}
     assert {remark.value for remark in imported.remarks if remark.severity == "lost"} == {"Gerät heiß"}
     assert [item.origin for item in imported.items if item.prefix == "RISK"] == ["R-7", "R-7 (2)"]
+
+
+SHARED = (
+    "ID,{first},Hazard,Cause,Hazardous situation,Harm,Severity,Occurrence,Risk control\n"
+    "1,Missed,{one},Model,Plan is delivered,Death,5,2,Review\n"
+    "2,Extra,{other},Model,Plan is delivered,Death,2,4,Review\n"
+)
+
+
+def _hazards_of(imported: Imported, risk: str) -> set[str]:
+    """The hazards that a risk goes back to, through its situation, and those of others with the same control."""
+    fields = {item.id: item.fields for item in imported.items}
+    situations = {fields[risk]["situation"]}
+    controls = set(fields[risk]["controls"])
+    for other in imported.items:
+        if other.prefix == "RISK" and controls & set(other.fields["controls"]):
+            situations.add(other.fields["situation"])
+    sequences = {name for one in situations for name in fields[one]["follows"]}
+    return {fields[name]["from_hazard"] for name in sequences}
+
+
+def test_rows_of_two_hazards_share_harms_alone(tmp_path: Path) -> None:
+    imported = _import(tmp_path, SHARED.format(first="Failure mode", one="Too little", other="Too much"), None)
+    assert [_hazards_of(imported, risk) for risk in ("RISK-001", "RISK-002")] == [{"HAZ-001"}, {"HAZ-002"}]
+    assert [item.id for item in imported.items if item.prefix == "HARM"] == ["HARM-001"]
+    assert any("2 hazards lead to this harm" in one.message and one.value == "Death" for one in imported.remarks)
+
+
+def test_rows_of_one_hazard_share_what_they_say_in_the_same_words(tmp_path: Path) -> None:
+    imported = _import(tmp_path, SHARED.format(first="Failure mode", one="Same", other="Same"), None)
+    assert [_hazards_of(imported, risk) for risk in ("RISK-001", "RISK-002")] == [{"HAZ-001"}, {"HAZ-001"}]
+    assert len([item for item in imported.items if item.prefix in {"HS", "RC"}]) == 2
+
+
+def test_rows_without_a_hazard_share_nothing(tmp_path: Path) -> None:
+    imported = _import(tmp_path, SHARED.format(first="Failure mode", one="", other=""), None)
+    assert [item for item in imported.items if item.prefix == "HAZ"] == []
+    assert len([item for item in imported.items if item.prefix == "HS"]) == 2
+    assert sum("has no hazard" in one.message for one in imported.remarks) == 2
+
+
+def test_the_same_failure_of_two_parts_is_two_hazards(tmp_path: Path) -> None:
+    text = "Item,Failure mode,Effect,Cause,Severity,RPN\nPump,No output,No drug,Motor,5,1\nSensor,No output,No alarm,Wire,2,1\n"
+    imported = _import(tmp_path, text, None)
+    hazards = [item.fields["statement"] for item in imported.items if item.prefix == "HAZ"]
+    assert hazards == ["Pump: No output", "Sensor: No output"]
+    said = [one.value for one in imported.remarks if "no column names the hazard" in one.message]
+    assert said == hazards
+
+
+def _cell(number: int) -> st.SearchStrategy[str]:
+    return st.sampled_from(["", *(f"{letter}{number}" for letter in "ab")])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(*(_cell(at) for at in range(6))), min_size=2, max_size=6))
+def test_no_chain_ever_leads_to_the_hazard_of_another_row(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
+    header = "ID,Failure mode,Hazard,Cause,Hazardous situation,Harm,Risk control,Severity\n"
+    text = header + "".join(f"{at},{','.join(row)},1\n" for at, row in enumerate(rows))
+    imported = _import(tmp_path, text, None)
+    fields = {item.id: item.fields for item in imported.items}
+    risks = {item.origin: item.fields for item in imported.items if item.prefix == "RISK"}
+    for at, row in enumerate(rows):
+        follows = fields.get(risks.get(str(at), {}).get("situation", ""), {}).get("follows", ())
+        hazards = {fields[name]["from_hazard"] for name in follows if "from_hazard" in fields[name]}
+        assert {fields[name]["statement"] for name in hazards} <= {row[1]}

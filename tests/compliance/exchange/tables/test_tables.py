@@ -16,7 +16,7 @@ from minivess.compliance.exchange.mapping import ForeignMapping
 from minivess.compliance.exchange.reader import read_foreign
 from minivess.compliance.exchange.tables.delimited import read_delimited
 from minivess.compliance.exchange.tables.workbook import read_workbook
-from minivess.foundation.errors import InputError
+from minivess.foundation.errors import InputError, UsageError
 from tests.support.lazy_modules import lazily
 
 with lazily("openpyxl"):
@@ -93,6 +93,35 @@ def test_a_quote_that_is_never_closed_loses_nothing() -> None:
     assert any("quotes are not closed" in remark.message and remark.place.line == 2 for remark in foreign.remarks)
 
 
+def test_quotes_that_follow_spaces_are_quotes() -> None:
+    foreign = _csv('ID, Text\nR1, "a, b"\nR2, c\n')
+    assert [item.text for item in foreign.items] == ["a, b", "c"]
+    assert [one.message for one in foreign.remarks if one.severity == "changed"] == [
+        "quotes follow spaces: spaces before cells are not taken"
+    ]
+    assert _csv('ID,Text\nR1," ""a"", b"\n').items[0].text == '"a", b'
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n" + bytes(range(32)) * 9, bytes(range(256)) * 4])
+@pytest.mark.parametrize("name", ["a.csv", "a.md", "a.rst", "a.sdoc", "a.json"])
+def test_what_is_no_text_is_refused(tmp_path: Path, name: str, data: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="is no text"):
+        read_foreign(path, ForeignMapping())
+
+
+@pytest.mark.parametrize("name", ["notes", "notes.txt", "page.html", "mail.eml"])
+@pytest.mark.parametrize("text", ["ID;Text\nR1;x\n", "Dear all, see you; Anna\n", "<html>a, b</html>", "a\tb\n"])
+def test_text_of_an_unknown_format_is_refused_with_a_reason(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="format is not known") as caught:
+        read_foreign(path, ForeignMapping())
+    assert "`format:` in a mapping file: csv, xlsx" in caught.value.hint
+    assert isinstance(read_foreign(path, ForeignMapping(format="csv")), Foreign)
+
+
 def test_zero_bytes_and_control_characters_are_removed_with_a_remark() -> None:
     foreign = _csv(b"ID,Text\nR1,a\x00b\x07c\nR2,ok\n")
     assert foreign.items[0].text == "abc"
@@ -104,7 +133,7 @@ def test_zero_bytes_and_control_characters_are_removed_with_a_remark() -> None:
 def test_a_cell_of_three_megabytes_is_read_and_named_as_too_long(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f'ID,Title,Text\nR1,Long,"{"word " * 600_000}"\nR2,Short,Text\n', encoding="utf-8")
-    imported = import_file(path, mapping=None, taken=(), known_origins={})
+    imported = import_file(path, mapping=None, taken=(), known_origins={}, kind="REQ")
     lost = next(remark for remark in imported.remarks if remark.field == "statement" and remark.severity == "lost")
     assert len(lost.value) > 2_900_000
     assert len(str(lost)) < 500

@@ -174,3 +174,52 @@ def test_what_only_looks_like_a_table_is_named(text: str, rst: bool) -> None:
 def test_text_around_tables_is_named_by_its_lines() -> None:
     remarks = _read("one\ntwo\n\nthree\n", rst=False).remarks
     assert [(one.place.line, one.value) for one in remarks if one.severity == "lost"] == [(1, "one\ntwo"), (4, "three")]
+
+
+CELLS = """\
+.. list-table::
+
+   * - ID
+     - Text
+   * - R1
+     - shall stop
+
+       .. note:: not at night
+   * - R2
+     - | line one
+       | line two
+   * - R3
+     - .. not shown
+   * - R4
+     - 5. five
+       6. six
+   * - R5
+     - .. image:: pump.png
+   * - R6
+     - 10\\ :sup:`-6` |x|
+"""
+
+
+def test_blocks_in_a_cell_stay_what_they_are() -> None:
+    assert [item.text for item in _read(CELLS, rst=True).items] == [
+        "shall stop\n\n.. note:: not at night",
+        "line one\nline two",
+        ".. not shown",
+        "5. five\n6. six",
+        ".. image:: pump.png",
+        "10\\ :sup:`-6` |x|",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("`a \\* b`", "`a \\* b`"),
+        ("``a ` &lt;`` &lt;", "``a ` &lt;`` <"),
+        ("`<br>` a<br>b", "`<br>` a\nb"),
+        ("\\`a\\* b\\`", "`a* b`"),
+        ("~~not~~ 10<sup>-6</sup>", "~~not~~ 10<sup>-6</sup>"),
+    ],
+)
+def test_nothing_is_unescaped_in_code(cell: str, text: str) -> None:
+    assert _read(f"| ID | Text |\n|---|---|\n| R1 | {cell} |\n", rst=False).items[0].text == text

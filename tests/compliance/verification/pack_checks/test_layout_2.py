@@ -45,6 +45,7 @@ def test_a_true_pack_is_verified() -> None:
         "chain",
         "files",
         "source",
+        "soup",
         "figures",
         "gates",
         "signing text",

@@ -19,12 +19,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote
 
 from minivess.compliance.audit.store import forks
 from minivess.compliance.audit.store.sqlite_readers import DriverConnection, SqliteReaders, prepare
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, UsageError
 from minivess.foundation.files import make_folder
 from minivess.foundation.implements import implements
+from minivess.foundation.names.sqlite_urls import sqlite_file
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -65,12 +67,12 @@ class Database:
         self._wait = wait
         self._given = url
         self._sqlite = re.match(r"sqlite[+:]", url) is not None
-        self._name = url.partition("///")[2].partition("?")[0] if self._sqlite else ""
-        plain = url == f"sqlite:///{self._name}" and self._on_disk
-        self._readers = SqliteReaders(self._name, wait=wait, most=_CONNECTIONS) if plain else None
+        self._name = unquote(url.partition("///")[2].partition("?")[0]) if self._sqlite else ""
+        self._plain = sqlite_file(url)
+        self._readers = None if self._plain is None else SqliteReaders(str(self._plain), wait=wait, most=_CONNECTIONS)
         self._made: Engine | None = None
         self._driver_error: type[Exception] = sqlite3.Error
-        if not plain:
+        if self._plain is None:
             self._driver_error = self.engine.dialect.loaded_dbapi.Error
         self._statements: dict[tuple[type[SQLModel], tuple[str, ...]], tuple[str, tuple[str, ...]]] = {}
         self._own = threading.local()
@@ -93,7 +95,7 @@ class Database:
             return self._made
 
     def _new_engine(self) -> Engine:
-        from sqlalchemy import create_engine, event, make_url
+        from sqlalchemy import URL, create_engine, event, make_url
         from sqlalchemy.exc import ArgumentError
 
         options: dict[str, Any] = (
@@ -102,7 +104,9 @@ class Database:
             else {"pool_pre_ping": True, "pool_size": _CONNECTIONS, "isolation_level": "REPEATABLE READ"}
         )
         try:
-            engine = create_engine(make_url(self._given), **options)
+            plain = self._plain
+            url = make_url(self._given) if plain is None else URL.create("sqlite", database=str(plain))
+            engine = create_engine(url, **options)
         except (ArgumentError, ImportError) as error:
             raise UsageError(
                 f"the database URL cannot be used: {type(error).__name__}",

@@ -1,4 +1,8 @@
-"""Items of Doorstop and jamb: one YAML (or Markdown) file an item in folders, or jamb's export in one file."""
+"""Items of Doorstop and jamb: one YAML (or Markdown) file an item in folders, or jamb's export in one file.
+
+Values are taken as they are written: `level: 1.10` and `ref: 0012` are texts, which YAML would read as 1.1 and 12. The words
+of YAML 1.1, which those tools read, count where a field says yes or no.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +27,14 @@ from minivess.compliance.exchange.mapping import ForeignMapping
 from minivess.compliance.exchange.tables.item_rows import recognise
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
-from minivess.foundation.reading.strict_yaml import YamlList, YamlMap, load_yaml, parse_yaml
+from minivess.foundation.reading.strict_yaml import YamlList, YamlMap, as_written, load_yaml, parse_yaml
 
 _SETTINGS = (".doorstop.yml", ".jamb.yml")
 _PARENT = "parent"
 _HOUSEKEEPING = frozenset({"reviewed"})
 """Digests by which those tools notice changes; ours are made anew."""
-_USUAL = {"derived": False, "normative": True, "testable": True, "type": "requirement"}
+_TRUE, _FALSE = frozenset({"true", "yes", "on"}), frozenset({"false", "no", "off"})
+_USUAL = {"derived": _FALSE, "normative": _TRUE, "testable": _TRUE, "type": frozenset({"requirement"})}
 """What an ordinary item says of itself."""
 _MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _HEADING = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
@@ -75,7 +80,7 @@ def read_item_file(path: Path, mapping: ForeignMapping) -> Foreign:
         InputError: it is no YAML we read (anchors and tags are refused), or no item.
     """
     foreign = Foreign()
-    root = load_yaml(path, shown=path.name)
+    root = load_yaml(path, shown=path.name, resolve=as_written)
     if isinstance(root, YamlMap) and "items" in root:
         rows = list(_exported(root, path.name, foreign.remarks))
     else:
@@ -107,7 +112,7 @@ def _prefix(path: Path, root: Path, remarks: list[Remark]) -> str:
     """The prefix of a document, which says of what kind its items are."""
     shown = path.relative_to(root).as_posix()
     try:
-        settings = load_yaml(path, shown=shown)
+        settings = load_yaml(path, shown=shown, resolve=as_written)
         return str(settings["settings"]["prefix"])
     except (InputError, KeyError, TypeError) as error:
         remarks.append(Remark("note", Place(shown), f"has no prefix of its document: {error}"))
@@ -120,7 +125,7 @@ def _read(path: Path, shown: str, prefix: str, remarks: list[Remark]) -> list[Ro
         if path.suffix == ".md":
             node, body, title = _front_matter(path, shown)
         else:
-            node, body, title = load_yaml(path, shown=shown), "", ""
+            node, body, title = load_yaml(path, shown=shown, resolve=as_written), "", ""
     except InputError as error:
         message = error.message.removeprefix(f"{shown}: ")
         remarks.append(Remark("lost", Place(shown, error.line), f"the file is not taken: {message}", value=shown))
@@ -146,7 +151,7 @@ def _front_matter(path: Path, shown: str) -> tuple[Any, str, str]:
     body = text[head.end() :]
     heading = _HEADING.match(body)
     return (
-        parse_yaml(head.group(1), shown=shown),
+        parse_yaml(head.group(1), shown=shown, resolve=as_written),
         body[heading.end() :] if heading else body,
         heading.group(1) if heading else "",
     )
@@ -179,12 +184,12 @@ def _row(node: YamlMap, place: Place, prefix: str, named: Mapping[str, str], rem
     """The row of an item, whose id is `place.within`; none for one that is switched off or only a heading."""
     values: dict[str, Any] = {**node, **{name: value for name, value in named.items() if value}}
     uid = place.within
-    if values.pop("active", True) is False:
+    if _is(values.pop("active", None), _FALSE):
         message = f"the item is not active and is not taken: {short(str(values.get('text') or ''))}"
         remarks.append(Remark("lost", place, message, item=uid, value=str(values)))
         return []
     level = str(values.get("level", ""))
-    heading = values.get("normative") is False and level.endswith(".0")
+    heading = _is(values.get("normative"), _FALSE) and level.endswith(".0")
     if heading or values.get("type") in {"heading", "info", "information"}:
         message = f"the item is a heading or information, no requirement, and is not taken: {short(str(values))}"
         remarks.append(Remark("lost", place, message, item=uid, value=str(values)))
@@ -199,10 +204,10 @@ def _row(node: YamlMap, place: Place, prefix: str, named: Mapping[str, str], rem
         elif name in _HOUSEKEEPING:
             message = f"`{name}` is that tool's own mark of a review and not taken: {short(str(value))}"
             remarks.append(Remark("note", place, message, item=uid, field=name, value=str(value)))
-        elif name in _USUAL and value == _USUAL[name]:
+        elif name in _USUAL and _is(value, _USUAL[name]):
             continue
         else:
-            cells[name] = str(value).lower() if isinstance(value, bool) else _flat(value)
+            cells[name] = _flat(value)
     return [Row(cells, place, kind=prefix, links=tuple(links))]
 
 
@@ -212,13 +217,17 @@ def _links(value: Any, place: Place, remarks: list[Remark]) -> Iterator[ForeignL
             yield ForeignLink(_PARENT, str(link["uid"]))
         elif isinstance(link, dict):
             yield from (ForeignLink(_PARENT, str(target)) for target in link)
-        elif isinstance(link, str | int | float):
+        elif isinstance(link, str):
             yield ForeignLink(_PARENT, str(link))
         else:
             remarks.append(lost(place, "links", str(link), "is no link"))
 
 
+def _is(value: Any, words: frozenset[str]) -> bool:
+    return isinstance(value, str) and value.lower() in words
+
+
 def _flat(value: Any) -> str:
-    if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
-        return ", ".join(map(str, value))
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return "\n".join(value)
     return str(value)

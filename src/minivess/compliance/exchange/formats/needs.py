@@ -142,6 +142,7 @@ def _own(needs: Mapping[str, Any], properties: Mapping[str, Any], file: str) -> 
                 {str(name): str(value) for name, value in attributes.items()},
                 tuple(ForeignLink(name, str(target)) for name, targets in links.items() for target in targets),
                 Place(file, None, key),
+                own=True,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"`{key}` is no need this program wrote: {error!r}", path=file) from None
@@ -214,7 +215,7 @@ def _row(
         schema = properties.get(name)
         role = schema.get("field_type") if isinstance(schema, dict) else None
         default = schema.get("default") if isinstance(schema, dict) else None
-        if value in (None, "", [], {}) or (value == default and name not in {"id", "title", "content", "type"}):
+        if value in (None, "", [], {}) or (value == default and (name in _COMPUTED or role == "backlinks")):
             continue
         if name in _COMPUTED or role == "backlinks" or (role is None and name.endswith("_back")):
             computed[name] = value
@@ -224,6 +225,12 @@ def _row(
             remarks.append(lost(place, name, str(value), f"differs from the key `{key}`, which is taken", item=key))
         else:
             cells[name] = _text(value)
+    for name, schema in properties.items():
+        default = schema.get("default") if isinstance(schema, dict) else None
+        if name not in need and default not in (None, "", [], {}) and schema.get("field_type") == "extra":
+            cells[name] = _text(default)
+            message = f"`{name}` is not written here; the default of the schema is taken: {short(cells[name])}"
+            remarks.append(Remark("changed", place, message, item=key, field=name, value=cells[name]))
     if computed:
         said = "; ".join(f"{name}: {value}" for name, value in computed.items())
         message = f"what sphinx-needs works out is not taken: {short(said)}"
@@ -241,5 +248,5 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return ", ".join(value)
+        return "\n".join(value)
     return json.dumps(value, ensure_ascii=False, default=lambda one: list(one.values))

@@ -94,8 +94,7 @@ class _Reader:
         ids = _identifiers(rows, mapping)
         for name, row in rows.items():
             named = tuple(ForeignLink(link.relation, ids.get(link.target, link.target)) for link in row.links)
-            cells = row.cells if ids[name] != name else {"IDENTIFIER": name, **row.cells}
-            rows[name] = Row(cells, row.place, row.kind, named)
+            rows[name] = Row(row.cells, row.place, row.kind, named, id=name)
         self._hierarchy(content, rows)
         recognise(rows.values(), mapping, self._foreign)
 
@@ -154,6 +153,10 @@ class _Reader:
                 holder.remove(node)
         for _, kind in self._each(content, "SPEC-TYPES", SpecObjectTypeParser.parse):
             self._types[kind.identifier] = kind
+        for default in content.iterfind("SPEC-TYPES/SPEC-OBJECT-TYPE/SPEC-ATTRIBUTES/*/DEFAULT-VALUE/*"):
+            name = default.getparent().getparent().get("LONG-NAME") or ""
+            said = default.get("THE-VALUE") or " ".join("".join(default.itertext()).split())
+            self._lose(default, name, said, "has a default for objects without a value, which is not taken")
 
     def _objects(self, content: Any) -> Iterator[Any]:
         from reqif.parsers.spec_object_parser import SpecObjectParser  # type: ignore[import-untyped]
@@ -182,7 +185,8 @@ class _Reader:
                 continue
             links.setdefault(source, []).append(ForeignLink(name, target))
             for value in relation.values or ():
-                self._lose(node, name, self._value(value), "has a value of its own, which is not taken")
+                place = Place(self._file, node.sourceline)
+                self._lose(node, name, self._value(value, name, place), "has a value of its own, which is not taken")
         return links
 
     def _row(self, found: Any, links: list[ForeignLink]) -> Row:
@@ -193,10 +197,7 @@ class _Reader:
         for attribute in found.attributes:
             definition = kind.attribute_map.get(attribute.definition_ref) if kind else None
             name = (definition.long_name if definition else None) or attribute.definition_ref or "attribute"
-            cells[free_name(name, cells)] = self._value(attribute)
-            if attribute.xml_node is not None and attribute.attribute_type.name == "XHTML":
-                for data in embedded(attribute.xml_node):
-                    self._remarks.append(lost(place, name, data, "holds a picture or file, which is not taken"))
+            cells[free_name(name, cells)] = self._value(attribute, name, place)
         if found.long_name and found.long_name not in cells.values():
             cells.setdefault("LONG-NAME", found.long_name)
         if found.description and found.description not in cells.values():
@@ -204,12 +205,35 @@ class _Reader:
         name = (kind.long_name or kind.identifier) if kind else str(found.spec_object_type or "")
         return Row(cells, place, kind=name, links=tuple(links))
 
-    def _value(self, attribute: Any) -> str:
+    def _value(self, attribute: Any, name: str, place: Place) -> str:
         if attribute.attribute_type.name == "ENUMERATION":
-            return ", ".join(self._words.get(ref, str(ref)) for ref in attribute.value)
+            return "\n".join(self._words.get(ref, str(ref)) for ref in attribute.value)
         if attribute.attribute_type.name == "XHTML" and attribute.xml_node is not None:
-            return from_xhtml(attribute.xml_node.find("THE-VALUE"))
+            return self._rich(attribute.xml_node, name, place)
         return str(attribute.value or "")
+
+    def _rich(self, node: Any, name: str, place: Place) -> str:
+        """The text of an XHTML value, with remarks on what text cannot carry."""
+        from lxml import etree
+
+        value = node.find("THE-VALUE")
+        shown = from_xhtml(value)
+        if shown.changes or shown.formats:
+            whole = etree.tostring(value, encoding="unicode", with_tail=False)
+            if shown.changes:
+                message = f"`{name}` is rich text ({', '.join(shown.changes)}), taken so: {short(shown.text)}"
+                self._remarks.append(Remark("changed", place, message, field=name, value=whole))
+            if shown.formats:
+                message = f"`{name}` is taken without its {', '.join(shown.formats)}"
+                self._remarks.append(Remark("note", place, message, field=name, value=whole))
+        for data in embedded(value):
+            self._remarks.append(lost(place, name, data, "holds a picture or file, which is not taken"))
+        if node.get("IS-SIMPLIFIED") == "true":
+            original = node.find("THE-ORIGINAL-VALUE")
+            said = "".join(original.itertext()).strip() if original is not None else ""
+            message = f"`{name}` was simplified by another tool before, and its text there was: {short(said)}"
+            self._remarks.append(Remark("changed", place, message, field=name, value=said))
+        return shown.text
 
     def _hierarchy(self, content: Any, rows: Mapping[str, Row]) -> None:
         """Order and chapters are not taken; objects that stand under another one are named."""
@@ -232,7 +256,7 @@ class _Reader:
 def _identifiers(rows: Mapping[str, Row], mapping: ForeignMapping) -> dict[str, str]:
     """The id for people of each object (else its identifier), as links have to name it."""
     foreign = Foreign()
-    recognise((Row(row.cells, Place("", at)) for at, row in enumerate(rows.values())), mapping, foreign)
+    recognise((Row(row.cells, Place("", at), row.kind) for at, row in enumerate(rows.values())), mapping, foreign)
     stated = {item.place.line: item.id for item in foreign.items if item.id}
     return {name: stated.get(at) or name for at, name in enumerate(rows)}
 
@@ -249,4 +273,4 @@ def _own(rows: Mapping[str, Row]) -> Iterator[ForeignItem]:
         links = tuple(ForeignLink(tidy_line(link.relation), ids.get(link.target, link.target)) for link in row.links)
         core = [row.cells.get(name, "") for name in (OWN_ID, OWN_TITLE, OWN_TEXT)]
         kind = "" if row.kind == NO_KIND else row.kind
-        yield ForeignItem(core[0], kind, core[1], core[2], fields, links, row.place)
+        yield ForeignItem(core[0], kind, core[1], core[2], fields, links, row.place, own=True)

@@ -179,6 +179,9 @@ def _row(node: _Node, sections: list[_Node], file: str, remarks: list[Remark]) -
     place = Place(file, node.line, node.first("UID") or node.tag)
     cells: dict[str, str] = {}
     for name, value, _ in node.fields:
+        if name in cells:
+            message = f"`{name}` is there several times; its texts are taken one below the other"
+            remarks.append(Remark("changed", place, message, item=node.first("UID"), field=name, value=value))
         cells[name] = f"{cells[name]}\n\n{value}" if name in cells else value
     if sections:
         cells["SECTION"] = " / ".join(section.first("TITLE") or section.first("UID") for section in sections)

@@ -130,7 +130,13 @@ def _rows(grid: Grid, names: list[str], filled: Iterable[Cells], remarks: list[R
         if _is_rule(row):
             remarks.append(Remark("note", grid.place(line), "a row of dashes alone is passed over"))
             continue
-        rows.append(Row({name: grid.value(cell) for name, cell in zip(names, row, strict=False)}, grid.place(line)))
+        cells: dict[str, str] = {}
+        for at, name in enumerate(names):
+            cells[name] = grid.value(row[at]) if at < len(row) else ""
+            if at < len(row) and cells[name] != row[at]:
+                message = f"a quote before a formula sign in `{name}` is not taken: {short(row[at])}"
+                remarks.append(Remark("changed", grid.place(line), message, field=name, value=row[at]))
+        rows.append(Row(cells, grid.place(line)))
     return rows
 
 
@@ -228,7 +234,7 @@ def _read_own(grid: Grid, filled: Sequence[Cells], foreign: Foreign) -> None:
         others = {name: value for name, value in named.items() if value and name not in _CORE}
         fields = {name.removeprefix(_FIELD): value for name, value in others.items() if not name.startswith(_LINK)}
         core = [named.get(name, "") for name in _CORE]
-        foreign.items.append(ForeignItem(core[0], core[1], core[2], core[3], fields, tuple(links), place))
+        foreign.items.append(ForeignItem(core[0], core[1], core[2], core[3], fields, tuple(links), place, own=True))
 
 
 def filled_down(cells: Sequence[Cells], merged: Iterable[tuple[int, int, int, int]]) -> list[Cells]:

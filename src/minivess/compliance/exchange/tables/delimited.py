@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ from minivess.compliance.exchange.untrusted.encodings import decode
 
 _SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE = 60
+_SPACED_QUOTE = re.compile(' +"')
 
 
 def read_delimited(data: bytes, file: str, mapping: ForeignMapping) -> Foreign:
@@ -48,7 +50,8 @@ def write_delimited(items: Sequence[ForeignItem], *, separator: str = ",") -> st
 def _parse(text: str, separator: str, file: str, remarks: list[Remark], *, before: int = 0) -> list[Cells]:
     csv.field_size_limit(MAX_FILE)
     try:
-        return _records(text, separator, before=before, strict=True)
+        cells = _records(text, separator, before=before, strict=True)
+        return _after_spaces(cells, text, separator, file, remarks, before=before)
     except csv.Error as error:
         cells = _records(text, separator, before=before, strict=False)
         far = max(cells, key=lambda one: max(map(len, one[1]), default=0))[0] if cells else None
@@ -57,8 +60,25 @@ def _parse(text: str, separator: str, file: str, remarks: list[Remark], *, befor
         return cells
 
 
-def _records(text: str, separator: str, *, before: int, strict: bool) -> list[Cells]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=strict)
+def _after_spaces(
+    cells: list[Cells], text: str, separator: str, file: str, remarks: list[Remark], *, before: int
+) -> list[Cells]:
+    """Cells whose quotes follow spaces (`a, "b, c"`), where taking these as quotes gives narrower rows."""
+    if not any(_SPACED_QUOTE.match(cell) for _, row in cells for cell in row):
+        return cells
+    try:
+        narrower = _records(text, separator, before=before, strict=True, spaces=True)
+    except csv.Error:
+        return cells
+    if max(len(row) for _, row in narrower) >= max(len(row) for _, row in cells):
+        return cells
+    remarks.append(Remark("changed", Place(file), "quotes follow spaces: spaces before cells are not taken"))
+    return narrower
+
+
+def _records(text: str, separator: str, *, before: int, strict: bool, spaces: bool = False) -> list[Cells]:
+    stream = io.StringIO(text, newline="")
+    reader = csv.reader(stream, delimiter=separator, strict=strict, skipinitialspace=spaces)
     found: list[Cells] = []
     line = 1 + before
     for record in reader:

@@ -1,7 +1,13 @@
 """An FMEA's rows made hazards, sequences of events, situations, harms, risks and controls (ISO 14971:2019 5.4).
 
 A failure mode is taken for the hazard where no column names one, its cause for the sequence of events, its local effect
-for the hazardous situation and its effect for the harm. The scales of an FMEA are its own: severity and occurrence count
+for the hazardous situation and its effect for the harm.
+
+Rows of one hazard share what they say in the same words. Rows of two hazards share harms alone: an injury is the same
+whatever led to it, while equal words for a situation or a measure may mean two. A failure mode that is the hazard is one
+together with its function: "no output" of a pump and of a sensor are two.
+
+The scales of an FMEA are its own: severity and occurrence count
 only as the `scales` of the mapping file translate them to steps of the plan; detection and the risk priority number are
 no part of a risk and stay out, with a remark.
 """
@@ -10,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from minivess.compliance.exchange.foreign_items import (
@@ -21,6 +28,9 @@ from minivess.compliance.exchange.foreign_items import (
     check_count,
     free_name,
     lost,
+    one_line,
+    short,
+    tell_ends,
     tidy_line,
     tidy_row,
 )
@@ -31,6 +41,7 @@ from minivess.compliance.exchange.mapping import (
     assign,
 )
 from minivess.compliance.exchange.vocabulary import names_of, plain
+from minivess.foundation.implements import implements
 
 _BEFORE = re.compile(r"^(?:residual|new|revised|rest|neue?)\s+|\s+(?:2|after|nachher|new|neu|residual)$")
 _RATED = frozenset({"severity", "occurrence", "p1", "p2", "detection", "rpn"})
@@ -51,16 +62,22 @@ def is_fmea(names: Iterable[str], mapping: ForeignMapping) -> bool:
     return "failure_mode" in found and bool(found & {"cause", "effect", "rpn"}) and bool(found & {"severity", "rpn"})
 
 
+@implements("REQ-257")
 def fmea_rows(rows: Iterable[Row], mapping: ForeignMapping, remarks: list[Remark]) -> list[ForeignItem]:
-    """The items of an FMEA, equal texts once.
+    """The items of an FMEA, equal texts of one hazard once.
 
     Raises:
         InputError: there are too many rows.
     """
     table = _Table(mapping, remarks)
+    ends: Counter[str] = Counter()
+    file = ""
     for at, row in enumerate(rows):
         check_count(at, row.place.file)
-        table.add(tidy_row(row, remarks))
+        file = row.place.file
+        table.add(tidy_row(row, remarks, ends))
+    tell_ends(ends, file, remarks)
+    table.tell_shared()
     return list(table.items.values())
 
 
@@ -85,20 +102,25 @@ def fmea_columns(names: Iterable[str], mapping: ForeignMapping) -> dict[str, str
 
 
 class _Table:
-    """Items by kind and text, so that what several rows say is one item."""
+    """Items by kind, hazard and text, so that what several rows of one hazard say is one item."""
 
     def __init__(self, mapping: ForeignMapping, remarks: list[Remark]) -> None:
         self.items: dict[str, ForeignItem] = {}
+        self._hazards_of: dict[str, set[str]] = {}
+        """By harm: the hazards of the rows that name it."""
         self._mapping = mapping
         self._remarks = remarks
 
     def add(self, row: Row) -> None:
         """Take one row."""
-        meaning = fmea_columns(row.cells, self._mapping)
+        meaning = fmea_columns(row.names, self._mapping)
+        has_hazard = "hazard" in meaning.values()
         cells: dict[str, str] = {}
         for name, value in row.cells.items():
             target = meaning.get(name, "")
-            if target in _UNUSED or target.removeprefix("residual_") in {"detection", "rpn"}:
+            if target == "function" and not has_hazard:
+                cells[target] = value
+            elif target in _UNUSED or target.removeprefix("residual_") in {"detection", "rpn"}:
                 self._lose(row, name, value, _UNUSED[target.removeprefix("residual_")])
             elif not target or target == IGNORE or target in cells:
                 why = (
@@ -109,21 +131,25 @@ class _Table:
                 self._lose(row, name, value, why)
             else:
                 cells[target] = value
-        if not set(cells) - {"id"}:
+        if not set(cells) - {"id", "function"}:
             for name, value in row.cells.items():
-                if meaning.get(name) == "id":
+                if meaning.get(name) in cells:
                     self._lose(row, name, value, "is alone in its row, which is not taken")
             return
-        self._chain(row, cells)
+        self._chain(row, cells, has_hazard=has_hazard)
 
-    def _chain(self, row: Row, cells: Mapping[str, str]) -> None:
+    def _chain(self, row: Row, cells: Mapping[str, str], *, has_hazard: bool) -> None:
         place, mode = row.place, cells.get("failure_mode", "")
-        hazard = self._one("HAZ", cells.get("hazard") or mode, place)
-        if cells.get("hazard") and mode and cells.get("cause"):
+        content = "\n".join(f"{name}: {value}" for name, value in sorted(cells.items()))
+        name = tidy_line(cells.get("id", "")) or f"RISK {_digest(content)}"
+        free = free_name(name, self.items)
+        hazard = self._hazard(row, free, cells, has_hazard=has_hazard)
+        within = hazard or free
+        if has_hazard and mode and cells.get("cause"):
             events = f"{cells['cause']}\n\n{mode}"
         else:
-            events = cells.get("cause") or (mode if cells.get("hazard") else "")
-        sequence = self._one("SEQ", events, place, {"from_hazard": [hazard]})
+            events = cells.get("cause") or (mode if has_hazard else "")
+        sequence = self._one("SEQ", events, within, place, {"from_hazard": [hazard]})
         effect = cells.get("effect", "")
         stated = cells.get("situation") or cells.get("local_effect") or effect
         if cells.get("local_effect") and cells.get("situation"):
@@ -135,27 +161,58 @@ class _Table:
                 "hazardous situation and harm are read from the effect: check whether they are two different texts here"
             )
             self._remarks.append(Remark("note", place, message, value=stated))
-        situation = self._one("HS", stated, place, {"follows": [sequence]})
-        harm = self._one("HARM", cells.get("harm") or effect, place)
-        control = self._one("RC", cells.get("control", ""), place)
+        situation = self._one("HS", stated, within, place, {"follows": [sequence]})
+        harm = self._one("HARM", cells.get("harm") or effect, "", place)
+        self._hazards_of.setdefault(harm, set()).add(within)
+        control = self._one("RC", cells.get("control", ""), within, place)
         links = {"situation": [situation], "harm": [harm], "controls": [control]}
-        content = "\n".join(f"{name}: {value}" for name, value in sorted(cells.items()))
-        name = tidy_line(cells.get("id", "")) or f"RISK {_digest(content)}"
-        free = free_name(name, self.items)
         if free != name:
             self._remarks.append(Remark("note", place, f"the id `{name}` is there twice", item=name))
         title = mode or cells.get("hazard") or effect or cells.get("cause", "")
         self.items[free] = ForeignItem(
-            free, "RISK", tidy_line(title), "", self._ratings(row, cells), _links(links), place
+            free, "RISK", one_line(title), "", self._ratings(row, cells), _links(links), place
         )
 
-    def _one(self, kind: str, text: str, place: Place, leads: Mapping[str, list[str]] | None = None) -> str:
-        """The foreign id of the item of this kind and text; empty without text."""
+    def _hazard(self, row: Row, name: str, cells: Mapping[str, str], *, has_hazard: bool) -> str:
+        """The foreign id of the hazard of a row: what its column says, else its failure mode with its function."""
+        mode, function = cells.get("failure_mode", ""), cells.get("function", "")
+        if has_hazard:
+            stated = cells.get("hazard", "")
+        else:
+            stated = ": ".join(filter(None, (function, mode))) if mode else ""
+            if function and not mode:
+                self._lose(row, "function", function, _UNUSED["function"])
+        if not stated:
+            message = "has no hazard: what it says is shared with no other row"
+            self._remarks.append(Remark("note", row.place, message, item=name))
+        elif not has_hazard:
+            message = f"no column names the hazard: the failure mode is taken for it: {short(stated)}"
+            self._remarks.append(Remark("changed", row.place, message, item=name, value=stated))
+        return self._one("HAZ", stated, "", row.place)
+
+    def tell_shared(self) -> None:
+        """Name the harms that several hazards lead to."""
+        for name, hazards in self._hazards_of.items():
+            if name and len(hazards) > 1:
+                item = self.items[name]
+                message = f"{len(hazards)} hazards lead to this harm, which is one item: {short(item.text)}"
+                self._remarks.append(Remark("note", item.place, message, item=name, value=item.text))
+
+    def _one(
+        self, kind: str, text: str, within: str, place: Place, leads: Mapping[str, list[str]] | None = None
+    ) -> str:
+        """The foreign id of the item of this kind and text; empty without text.
+
+        Args:
+            kind: its prefix.
+            text: what it says.
+            within: the hazard it belongs to; empty for what hazards may share.
+            place: of the row.
+            leads: what it names.
+        """
         if not text:
             return ""
-        name = f"{kind} {_digest(text)}"
-        if kind == "SEQ" and leads:  # a sequence has one hazard
-            name = f"{kind} {_digest(text + leads['from_hazard'][0])}"
+        name = f"{kind} {_digest(_within(text, within))}"
         known = self.items.get(name)
         links = _links(leads or {})
         if known is None:
@@ -199,5 +256,11 @@ def _links(named: Mapping[str, list[str]]) -> tuple[ForeignLink, ...]:
     return tuple(ForeignLink(name, target) for name, targets in named.items() for target in targets if target)
 
 
+@implements("RC-117")
+def _within(text: str, hazard: str) -> str:
+    """A text together with the hazard it belongs to, so that another one with the same text is another item."""
+    return f"{text}\0{hazard}" if hazard else text
+
+
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

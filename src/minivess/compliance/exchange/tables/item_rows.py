@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from minivess.compliance.exchange.foreign_items import (
     Foreign,
@@ -13,7 +15,9 @@ from minivess.compliance.exchange.foreign_items import (
     Row,
     check_count,
     free_name,
+    one_line,
     short,
+    tell_ends,
     tidy_line,
     tidy_row,
 )
@@ -36,21 +40,26 @@ _BLANK = re.compile(r"\s+")
 def recognise(rows: Iterable[Row], mapping: ForeignMapping, foreign: Foreign) -> None:
     """Turn rows into items of `foreign`, with a remark on whatever stays out.
 
+    What a name means is the same in all rows of one kind, whichever of their cells are empty.
+
     Raises:
         InputError: there are too many rows.
     """
     clean: list[Row] = []
+    ends: Counter[str] = Counter()
+    names: dict[str, dict[str, None]] = {}
     for row in rows:
         check_count(len(clean), row.place.file)
-        clean.append(tidy_row(row, foreign.remarks))
-    known: dict[tuple[str, ...], dict[str, str]] = {}
+        tidied = tidy_row(row, foreign.remarks, ends)
+        clean.append(tidied)
+        names.setdefault(tidied.kind, {}).update(dict.fromkeys(tidied.names))
+    if clean:
+        tell_ends(ends, clean[0].place.file, foreign.remarks)
+    known = {kind: assign(found, mapping) for kind, found in names.items()}
     begun = len(foreign.items)
     pending: list[list[tuple[str, str]]] = []
     for row in clean:
-        names = tuple(row.cells)
-        if names not in known:
-            known[names] = assign(names, mapping)
-        item, cells = _item(row, known[names], foreign.remarks)
+        item, cells = _item(row, known[row.kind], foreign.remarks)
         if not (item.id or item.title or item.text or item.attributes or item.links or cells):
             continue
         foreign.items.append(item)
@@ -76,12 +85,16 @@ def _item(row: Row, meaning: dict[str, str], remarks: list[Remark]) -> tuple[For
             _keep(attributes, name, value)
         else:
             _keep(attributes, target or name, value)
-    for name in (IDENTIFIER, TITLE, KIND):
-        if "\n" in core[name]:
-            message = f"line breaks in the {name} were made spaces: {short(core[name])}"
+    for name, shown in ((IDENTIFIER, tidy_line), (TITLE, one_line), (KIND, tidy_line)):
+        line = shown(core[name])
+        if line != core[name]:
+            what = "line breaks and tabs" if name == TITLE else "line breaks, tabs and repeated or wide spaces"
+            message = f"{what} in the {name} were made spaces: {short(core[name])}"
             remarks.append(Remark("changed", row.place, message, field=name, value=core[name]))
-        core[name] = tidy_line(core[name])
-    item = ForeignItem(core[IDENTIFIER], core[KIND], core[TITLE], core[TEXT], attributes, row.links, row.place)
+        core[name] = line
+    blank = tuple(dict.fromkeys(meaning[name] for name in row.names if name in meaning and name not in row.cells))
+    identifier = core[IDENTIFIER] or row.id
+    item = ForeignItem(identifier, core[KIND], core[TITLE], core[TEXT], attributes, row.links, row.place, blank)
     return item, cells
 
 
@@ -97,9 +110,7 @@ def _split_links(foreign: Foreign, begun: int, pending: list[list[tuple[str, str
             item = foreign.items[begun + offset]
             found = [ForeignLink(relation, target) for relation, value in cells for target in _targets(value, known)]
             links = tuple(dict.fromkeys((*item.links, *found)))
-            foreign.items[begun + offset] = ForeignItem(
-                item.id, item.kind, item.title, item.text, item.attributes, links, item.place
-            )
+            foreign.items[begun + offset] = replace(item, links=links)
 
 
 def _targets(value: str, known: set[str]) -> list[str]:

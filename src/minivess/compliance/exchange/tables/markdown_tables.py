@@ -17,6 +17,8 @@ from minivess.compliance.exchange.tables.cell_rows import TextTable
 from minivess.foundation.errors import InputError
 
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_CODE = re.compile(r"(?<![\\`])((`+)(?!`).*?(?<!`)\2(?!`))")
+"""A code span: nothing in it is an escape (CommonMark 6.1)."""
 
 
 def markdown_tables(lines: Sequence[str], file: str) -> list[TextTable]:
@@ -57,7 +59,15 @@ def _row(line: str) -> list[str]:
     """All cells of a row, those beyond the header too, which the parser leaves out."""
     parts = escapedSplit(line.strip())
     inner = parts[1 if not parts[0] else 0 : -1 if len(parts) > 1 and not parts[-1].strip() else None]
-    return [unescapeAll(_BREAK.sub("\n", part.strip())) for part in inner]
+    return [_text(part.strip()) for part in inner]
+
+
+def _text(cell: str) -> str:
+    """A cell with its escapes undone, but in code."""
+    parts = _CODE.split(cell)
+    return "".join(
+        part if at % 3 == 1 else unescapeAll(_BREAK.sub("\n", part)) for at, part in enumerate(parts) if at % 3 != 2
+    )
 
 
 def markdown_of(rows: Sequence[Sequence[str]], title: str) -> str:
@@ -71,6 +81,6 @@ def markdown_of(rows: Sequence[Sequence[str]], title: str) -> str:
 
 
 def _cell(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("|", "\\|")
+    escaped = value.replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`")
     escaped = escaped.replace("&", "&amp;").replace("<", "&lt;")
     return escaped.replace("\n", "<br>")

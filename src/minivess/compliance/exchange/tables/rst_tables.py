@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from minivess.compliance.exchange.foreign_items import MAX_FILE
@@ -32,6 +33,7 @@ _SIMPLE = re.compile(r"^\s*=+(?:\s+=+)+\s*$")
 _CSV_TABLE = re.compile(r"^\s*\.\.\s+csv-table::")
 _OPTION = re.compile(r"^\s*:([\w-]+):\s*(.*)$")
 _DEEPEST = 8
+_LINE_ENDS = "\x1c\x1d\x1e\x85\u2028\u2029"
 
 
 def rst_tables(lines: Sequence[str], file: str) -> list[TextTable]:
@@ -44,14 +46,27 @@ def rst_tables(lines: Sequence[str], file: str) -> list[TextTable]:
     Raises:
         InputError: docutils fails at it (nested too deeply, an option without a value).
     """
+    kept = _stand_ins("".join(lines))
     try:
-        return sorted(_tables(list(lines), 0, 0), key=lambda table: table.lines.start)
+        tables = list(_tables([line.translate(kept) for line in lines], 0, 0))
     except Exception as error:  # docutils lets errors of all kinds through for odd input
         raise InputError(
             f"cannot be read as reStructuredText ({type(error).__name__})",
             path=file,
             hint="`docutils` or Sphinx shows where; or export the table as CSV",
         ) from None
+    back = {ord(stand_in): chr(char) for char, stand_in in kept.items()}
+    for table in tables:
+        table.cells[:] = [(line, [cell.translate(back) for cell in row]) for line, row in table.cells]
+    return sorted(
+        (replace(table, heading=table.heading.translate(back)) for table in tables), key=lambda table: table.lines.start
+    )
+
+
+def _stand_ins(text: str) -> dict[int, str]:
+    """Characters that docutils would end a line at, each with one of private use that the text does not have."""
+    free = (chr(code) for code in range(0xF0000, 0xFFFFE) if chr(code) not in text)
+    return {ord(char): next(free) for char in _LINE_ENDS if char in text}
 
 
 def _tables(lines: list[str], offset: int, depth: int) -> Iterator[TextTable]:
@@ -167,6 +182,14 @@ def _blocks(parent: Any) -> Iterator[str]:
             yield " ".join(line.strip() for line in node.rawsource.splitlines())
         elif isinstance(node, nodes.block_quote | nodes.definition_list):
             yield from _blocks(node)
+        elif isinstance(node, nodes.line_block):
+            yield "\n".join(line.rawsource or line.astext() for line in node.findall(nodes.line))
+        elif isinstance(node, nodes.comment):
+            yield f".. {node.astext()}"
+        elif isinstance(node, nodes.Admonition):
+            yield f".. {type(node).__name__}:: " + "\n\n".join(_blocks(node))
+        elif isinstance(node, nodes.system_message):
+            continue  # a word of docutils about the source, not of the source
         else:
             yield node.rawsource or node.astext()
 

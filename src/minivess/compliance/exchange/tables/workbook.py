@@ -1,16 +1,21 @@
-"""XLSX, through openpyxl: unpacked only after its archive and XML were measured; formulas count by their last value."""
+"""XLSX, through openpyxl: unpacked only after its archive and XML were measured; formulas count by their last value.
+
+Texts are read from the archive itself: openpyxl leaves out the marks of rich text when it reads row by row, and takes an
+escaped underscore for none.
+"""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, time
+from html import unescape as unescape_entities
 from typing import Any
 
 from minivess.compliance.exchange.foreign_items import Foreign, ForeignItem, Place, Remark, check_count, short
 from minivess.compliance.exchange.mapping import ForeignMapping
 from minivess.compliance.exchange.tables.cell_rows import Cells, Grid, filled_down, own_table, read_grid
+from minivess.compliance.exchange.tables.cell_text import CellTexts, escape, rich_strings, shared_strings
 from minivess.compliance.exchange.untrusted.xml_tree import guard_xml, parse_xml
 from minivess.compliance.exchange.untrusted.zip_guard import read_zip
 from minivess.foundation.errors import InputError
@@ -19,8 +24,9 @@ MAX_CELL = 32_767
 """Characters Excel allows in a cell."""
 _MAX_COLUMNS = 500
 _RANGE = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})"')
-_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
-_ERRORS = frozenset({"#REF!", "#N/A", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!"})
+_HYPERLINK = re.compile(rb"<(?:\w+:)?hyperlink\s([^>]*)>")
+_ATTRIBUTE = re.compile(r"([\w:]+)=\"([^\"]*)\"")
+_HIDDEN = re.compile(rb'<(?:\w+:)?(row|col)\s[^>]*?\bhidden="(?:1|true)"')
 
 
 def read_workbook(data: bytes, file: str, mapping: ForeignMapping) -> Foreign:
@@ -43,6 +49,9 @@ def read_workbook(data: bytes, file: str, mapping: ForeignMapping) -> Foreign:
     formulas = any(b"<f" in content for name, content in parts.items() if name.startswith("xl/worksheets/"))
     values = _open(data, file, values=True)
     texts = _open(data, file, values=False) if formulas else values
+    shared = next(
+        (shared_strings(content) for name, content in parts.items() if name.endswith("/sharedStrings.xml")), []
+    )
     for sheet, written in zip(values.worksheets, texts.worksheets, strict=True):
         name = str(sheet.title)
         place = Place(file, None, name)
@@ -51,8 +60,14 @@ def read_workbook(data: bytes, file: str, mapping: ForeignMapping) -> Foreign:
             continue
         if sheet.sheet_state != "visible":
             foreign.remarks.append(Remark("note", place, "the sheet is hidden; it is read like the others"))
-        cells = list(_cells(sheet, written, place, foreign.remarks))
-        merged = _merged(parts, sheet)
+        content = parts.get(_path(sheet), b"")
+        if len(shared) == len(sheet._shared_strings):
+            sheet._shared_strings = shared
+        reading = CellTexts(place, foreign.remarks, rich_strings(content))
+        cells = list(_cells(sheet, written, reading))
+        reading.tell()
+        merged = _merged(content)
+        _tell_of_sheet(parts, sheet, place, foreign.remarks, merged)
         read_grid(Grid(file, name, filled_down(cells, merged)), mapping, foreign)
     return foreign
 
@@ -80,7 +95,7 @@ def write_workbook(items: Sequence[ForeignItem]) -> bytes:
         cells = []
         for value in row:
             cell = WriteOnlyCell(sheet, value=None)
-            cell.value = _escape(value) if value else None
+            cell.value = escape(value) if value else None
             if value:
                 cell.data_type = "s"
             if not at:
@@ -101,7 +116,8 @@ def _open(data: bytes, file: str, *, values: bool) -> Any:
         raise InputError(f"is no workbook that can be read: {type(error).__name__}: {error}", path=file) from None
 
 
-def _cells(sheet: Any, written: Any, place: Place, remarks: list[Remark]) -> Iterator[Cells]:
+def _cells(sheet: Any, written: Any, reading: CellTexts) -> Iterator[Cells]:
+    place, remarks = reading.place, reading.remarks
     try:
         sheet.reset_dimensions()
         written.reset_dimensions()
@@ -121,60 +137,54 @@ def _cells(sheet: Any, written: Any, place: Place, remarks: list[Remark]) -> Ite
                 if any(cell.value is not None for cell in row[_MAX_COLUMNS:]):
                     remarks.append(Remark("lost", here, f"columns after the {_MAX_COLUMNS}th are not taken"))
                 pairs = zip(wide, raw[:_MAX_COLUMNS], strict=True)
-                yield line, [_text(cell, formula, here, remarks) for cell, formula in pairs]
+                yield line, [reading.of(cell, formula, here) for cell, formula in pairs]
     except InputError:
         raise
     except Exception as error:  # as above, while rows are read
         raise InputError(f"a sheet cannot be read: {type(error).__name__}: {error}", path=place.file) from None
 
 
-def _text(cell: Any, written: Any, place: Place, remarks: list[Remark]) -> str:
-    value, formula = cell.value, written.value
-    if getattr(written, "data_type", "") == "f":
-        shown = str(getattr(formula, "text", formula))
-        where = f"cell {written.coordinate}"
-        if value is None:
-            message = f"{where} holds a formula without a computed value: {short(shown)}"
-            remarks.append(Remark("lost", place, message, field=where, value=shown))
-        else:
-            message = f"{where} holds a formula; its last value is taken: {short(shown)}"
-            remarks.append(Remark("changed", place, message, field=where, value=shown))
-    if isinstance(value, str) and value in _ERRORS:
-        remarks.append(Remark("note", place, f"cell {cell.coordinate} holds the error {value}", value=value))
-    return _shown(value)
+def _path(sheet: Any) -> str:
+    """The part of the archive that is the sheet."""
+    return str(getattr(sheet, "_worksheet_path", "")).lstrip("/")
 
 
-def _shown(value: object) -> str:
-    """A value as text: whole numbers without a point, dates as ISO 8601 writes them."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time() else value.isoformat(sep=" ")
-    if isinstance(value, date | time):
-        return value.isoformat()
-    return _unescape(str(value))
-
-
-def _escape(value: str) -> str:
-    """What looks like an escape of the format is escaped itself (ECMA-376 part 1, 22.9.2.19)."""
-    return _ESCAPED.sub(lambda found: f"_x005F_x{found.group(1)}_", value)
-
-
-def _unescape(value: str) -> str:
-    return _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), value)
-
-
-def _merged(parts: Mapping[str, bytes], sheet: Any) -> list[tuple[int, int, int, int]]:
+def _merged(content: bytes) -> list[tuple[int, int, int, int]]:
     """The merged ranges of a sheet (openpyxl does not tell them when it reads row by row)."""
-    path = str(getattr(sheet, "_worksheet_path", "")).lstrip("/")
     return [
-        (int(top), _column(left), int(bottom), _column(right))
-        for left, top, right, bottom in _RANGE.findall(parts.get(path, b""))
+        (int(top), _column(left), int(bottom), _column(right)) for left, top, right, bottom in _RANGE.findall(content)
     ]
+
+
+def _tell_of_sheet(
+    parts: Mapping[str, bytes],
+    sheet: Any,
+    place: Place,
+    remarks: list[Remark],
+    merged: Sequence[tuple[int, int, int, int]],
+) -> None:
+    """What a sheet has besides its cells: merged and hidden ones, and links."""
+    down = sum(bottom > top for top, _, bottom, _ in merged)
+    if down:
+        message = f"{down} merged cell(s) go over several rows; their value is taken in each of these rows"
+        remarks.append(Remark("changed", place, message))
+    content = parts.get(_path(sheet), b"")
+    hidden = sorted({found.decode() for found in _HIDDEN.findall(content)})
+    if hidden:
+        said = " and ".join({"row": "rows", "col": "columns"}[one] for one in hidden)
+        remarks.append(Remark("note", place, f"{said} are hidden; they are read like the others"))
+    folder, _, name = _path(sheet).rpartition("/")
+    targets = {}
+    rels = f"{folder}/_rels/{name}.rels"
+    if rels in parts:
+        for relation in parse_xml(parts[rels], rels).children:
+            targets[relation.attributes.get("Id", "")] = relation.attributes.get("Target", "")
+    for found in _HYPERLINK.findall(content):
+        named = {key.rpartition(":")[2]: unescape_entities(value) for key, value in _ATTRIBUTE.findall(found.decode())}
+        target = "#".join(filter(None, (targets.get(named.get("id", ""), ""), named.get("location", ""))))
+        where = f"cell {named.get('ref', '?')}"
+        message = f"{where} leads to {short(target)}, which is not taken"
+        remarks.append(Remark("lost", place, message, field=where, value=target))
 
 
 def _column(letters: bytes) -> int:
@@ -194,5 +204,11 @@ def _tell_what_stays(parts: Mapping[str, bytes], file: str, remarks: list[Remark
                     where = f"cell {comment.attributes.get('ref', '?')}"
                     message = f"the comment at {where} is not taken: {short(said)}"
                     remarks.append(Remark("lost", Place(file, None, name), message, field=where, value=said))
+        elif re.fullmatch(r"xl/drawings/drawing[0-9]*\.xml", name):
+            texts = (one.text for one in parse_xml(content, f"{file}#{name}").all() if one.tag == "t")
+            said = " ".join(filter(None, (text.strip() for text in texts)))
+            if said:
+                message = f"text of a drawing is not taken: {short(said)}"
+                remarks.append(Remark("lost", Place(file, None, name), message, value=said))
         elif name.startswith("xl/media/") or name.endswith("vbaProject.bin"):
             remarks.append(Remark("lost", Place(file, None, name), "pictures and macros are not taken", value=name))

@@ -5,8 +5,14 @@ Whatever was guessed is said in a remark.
 
 from __future__ import annotations
 
-from minivess.compliance.exchange.foreign_items import Place, Remark
+import re
 
+from minivess.compliance.exchange.foreign_items import Place, Remark
+from minivess.foundation.errors import InputError
+
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
+_FEW, _SHARE = 8, 50
+"""More control characters than this, and more than one in so many characters: the file is no text."""
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe\x00\x00", "utf-32"),
@@ -23,8 +29,15 @@ def decode(data: bytes, file: str, remarks: list[Remark]) -> str:
         data: the bytes.
         file: how remarks call the file.
         remarks: what was guessed is added here.
+
+    Raises:
+        InputError: it is no text.
     """
-    return _decode(data, file, remarks).replace("\r\n", "\n").replace("\r", "\n")
+    text = _decode(data, file, remarks).replace("\r\n", "\n").replace("\r", "\n")
+    controls = len(_CONTROLS.findall(text))
+    if controls > _FEW and controls * _SHARE > len(text):
+        raise InputError(f"is no text: {controls} of its {len(text)} characters are control characters", path=file)
+    return text
 
 
 def _decode(data: bytes, file: str, remarks: list[Remark]) -> str:

@@ -25,6 +25,7 @@ from minivess.compliance.proofs.canonical import canonical, parse_json
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.files import read_limited, write_atomic
 from minivess.foundation.implements import implements
+from minivess.foundation.names.ids import check_distinct, check_new
 from minivess.foundation.paths import Workspace
 from minivess.foundation.user_profile import Profile
 from minivess.records.people.identity import Identity
@@ -64,10 +65,12 @@ class Keyring:
 
         Raises:
             InputError: a record or a key file is damaged.
+            UsageError: two ids are the name of one file.
         """
         known = {one.id: one for one in self.shared.identities()}
         for path in sorted(self.workspace.people.glob("*.json")):
             known[path.stem] = self.identity(path.stem)
+        check_distinct(known, "identity")
         return [known[one] for one in sorted(known)]
 
     def held(self) -> list[Identity]:
@@ -213,6 +216,7 @@ class Keyring:
             raise UsageError(f"{name!r} cannot be a printed name", hint="200 characters at most") from None
 
     def _check_free(self, id: str) -> None:  # noqa: A002
+        check_new(id, (one.id for one in self.identities()), "identity")
         if self.place(id).exists() or self.shared.holds(id):
             raise RefusedError(f"this workspace knows {id} already", hint="choose another id, or revoke the old keys")
 

@@ -28,6 +28,7 @@ from minivess.compliance.identity.signer import Signer
 from minivess.foundation.errors import CannotWriteError, RefusedError, UsageError
 from minivess.foundation.files import exclusive, read_limited, write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
+from minivess.foundation.names.ids import check_new
 from minivess.records.people.identity import Identity, KeyAlgorithm
 from minivess.records.people.roles import IdentityKind, Role
 
@@ -78,8 +79,8 @@ class Keystore:
             The public identity, to be enrolled in the log.
 
         Raises:
-            UsageError: id, name or roles are not allowed, the passphrase is shorter than 8 characters, or the key in the
-                token is not fit.
+            UsageError: id, name or roles are not allowed, the id is the name of another one's file, the passphrase is
+                shorter than 8 characters, or the key in the token is not fit.
             InputError: the URI is malformed.
             RefusedError: an identity of that id is there already, or the token refuses the PIN.
             CouldNotCheckError: the token is not there or does not answer.
@@ -89,10 +90,7 @@ class Keystore:
         if (kind is IdentityKind.SERVICE) != (tuple(roles) == (Role.SERVICE,)):
             raise UsageError("a service has the role `service` and no other; a person has any other roles")
         path = self.file(id)
-        if path.exists():
-            raise RefusedError(
-                f"{id} has keys in this keystore already", hint="choose another id, or revoke the old keys"
-            )
+        self._check_free(path, id)
         person = kind is IdentityKind.PERSON
         encryption = generate(KeyAlgorithm.X25519) if person else None
         with closing(
@@ -114,8 +112,18 @@ class Keystore:
                     hint="id: letters, digits, . _ - (64 at most); name: 200 characters at most",
                 ) from None
             self._make_folder(demo=demo)
-            write_atomic(path, seal(identity, signing, encryption, passphrase), mode=0o600)
+            content = seal(identity, signing, encryption, passphrase)
+            with exclusive(self.folder, "the keystore"):
+                self._check_free(path, id)  # another process may have been first, and its keys must stay
+                write_atomic(path, content, mode=0o600)
         return identity
+
+    def _check_free(self, path: Path, id: str) -> None:  # noqa: A002
+        check_new(id, (one.stem for one in self.folder.glob("*.json")), "identity")
+        if path.exists():
+            raise RefusedError(
+                f"{id} has keys in this keystore already", hint="choose another id, or revoke the old keys"
+            )
 
     def file(self, id: str) -> Path:  # noqa: A002
         """Where the keys of an identity are, or would be.

@@ -4,7 +4,7 @@
   var STEP = 40;
   var FIELDS = ["kind", "status", "standard", "point"];
   var ID = 0, ADDRESS = 1, KIND = 2, TITLE = 3, STATUS = 4, FLAGS = 5, STANDARDS = 6, UP = 7, DOWN = 8, SCENARIOS = 9,
-    TESTS = 10, CODE = 11, PASSED = 12, FAILED = 13, OTHER = 14, WORDS = 15, FILES = 16;
+    TESTS = 10, CODE = 11, PASSED = 12, FAILED = 13, OTHER = 14, WORDS = 15, FILES = 16, UP_BY = 17, DOWN_BY = 18;
   var POINTS = { suspect: 1, gap: 2, justified: 4 };
   var SIGNS = { passed: "✓", failed: "✕", untested: "○", stale: "↻", acceptable: "✓", unacceptable: "✕" };
   var SHADES = { passed: "good", acceptable: "good", failed: "bad", unacceptable: "bad", untested: "warn", stale: "warn" };
@@ -36,12 +36,15 @@
     return element;
   }
 
-  function idList(numbers, label) {
+  function idList(numbers, relations, label) {
     var cell = make("td", "", "ids");
     cell.dataset.label = label;
-    numbers.slice(0, FEW).forEach(function (number) {
+    numbers.slice(0, FEW).forEach(function (number, place) {
       var other = link(items[number]);
       other.title = items[number][TITLE];
+      if (!place || relations[place] !== relations[place - 1]) {
+        cell.append(make("span", data.relations[relations[place]], "relation small"), " ");
+      }
       cell.append(other, " ");
     });
     if (numbers.length > FEW) { cell.append(make("span", "+" + grouped(numbers.length - FEW), "soft small")); }
@@ -84,7 +87,7 @@
     var status = make("td");
     status.append(mark(item[STATUS]));
     if (item[FLAGS] & 1) { status.append(" ", make("span", "suspect", "mark suspect")); }
-    line.append(head, title, idList(item[UP], "up"), idList(item[DOWN], "down"), evidence(item), status);
+    line.append(head, title, idList(item[UP], item[UP_BY], "up"), idList(item[DOWN], item[DOWN_BY], "down"), evidence(item), status);
     return line;
   }
 

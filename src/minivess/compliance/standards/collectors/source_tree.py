@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from minivess.compliance.risk.risk_file import risk_gaps
 from minivess.compliance.standards.collectors.inputs import Collector, EvidenceSources
 from minivess.compliance.standards.collectors.source_files import pyproject, source_text
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.files import read_limited
-from minivess.records.items.risk_plan import missing_reasons
+from minivess.foundation.provenance import lock_file
 
 _LIMIT = 4 << 20
 _RELEASED = re.compile(r"(?m)^## \S")
@@ -34,16 +35,12 @@ def _history(tree: Tree) -> bool:
 
 
 def _risk_file(tree: Tree) -> bool:
-    """Whether there are a plan and risks, and no reason is owed for one."""
+    """Whether there are a plan and risks, and no reason and no basis is owed for one."""
     plan, risks, controls = tree.items.plan, tree.items.risks, tree.items.controls
-    return (
-        plan is not None
-        and bool(risks)
-        and not any(
-            missing_reasons(risk, tuple(controls[name].kind for name in risk.controls if name in controls))
-            for risk in risks.values()
-        )
-    )
+    if plan is None or not risks:
+        return False
+    gaps = (gap for risk in risks.values() for gap in risk_gaps(plan, risk, controls))
+    return all(gap.kind == "unacceptable-risk" for gap in gaps)
 
 
 def _risks_acceptable(tree: Tree) -> bool:
@@ -69,7 +66,7 @@ def _of(rule: Callable[[Tree], bool]) -> Collector:
 COLLECTORS: Mapping[str, Collector] = MappingProxyType(
     {
         "development-plan": _of(lambda tree: (tree.source / "sdp.md").is_file()),
-        "lock-file": _of(lambda tree: (tree.source / "uv.lock").is_file()),
+        "lock-file": _of(lambda tree: lock_file(tree.source) is not None),
         "soup-list": lambda sources: bool(sources.locked),
         "architecture": _of(_architecture),
         "version-history": _of(_history),

@@ -15,7 +15,7 @@ from minivess.records.log.entry import Entry, Outcome
 FIRST, NEWEST = 1, LAYOUT
 """The layout of version 0.1.0, and that of this version."""
 UNCHECKED: Mapping[int, tuple[str, ...]] = {
-    FIRST: ("chain", "files", "source", "figures", "gates", "signing text", "lineage", "logged signatures"),
+    FIRST: ("chain", "files", "source", "soup", "figures", "gates", "signing text", "lineage", "logged signatures"),
     NEWEST: (),
 }
 """By layout: the checks that a pack of it does not allow, because its log and its files lack what they compare."""

@@ -1,0 +1,1 @@
+"""Names of files: paths in URLs, and ids as names of files."""

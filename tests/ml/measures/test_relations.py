@@ -1,0 +1,188 @@
+"""Relations that hold for every mask, tried on each measure of the table: a measure that is added is tried too."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis.extra.numpy import arrays
+
+from minivess.ml.measures.thinning import components
+from minivess.records.evaluation.measures import MEASURES
+from tests.support.measure_relations import (
+    RELATIONS,
+    SPACING,
+    Pair,
+    Relations,
+    Turn,
+    badness,
+    component_bodies,
+    counted,
+    number,
+    perfect,
+    refined,
+    spacing_of,
+    turned,
+    turns,
+    value,
+    vessel_pair,
+    vessels,
+)
+from tests.support.properties import assume, given, settings
+from tests.support.properties import strategies as st
+
+pytestmark = [pytest.mark.verifies("SU-33"), pytest.mark.verifies("REQ-241")]
+
+every_measure = pytest.mark.parametrize("name", MEASURES)
+volumes, planes = arrays(np.bool_, (3, 4, 4)), arrays(np.bool_, (5, 6))
+masks = st.one_of(volumes, planes)
+pairs = st.one_of(st.tuples(volumes, volumes), st.tuples(planes, planes))
+TURNS = {axes: list(turns(axes)) for axes in (2, 3)}
+any_turn = st.integers(0, 47)
+
+
+def relations(name: str) -> Relations:
+    return RELATIONS.get(name, Relations())
+
+
+def turn_of(number_: int, axes: int) -> Turn:
+    return TURNS[axes][number_ % len(TURNS[axes])]
+
+
+@settings(max_examples=60)
+@given(mask=masks, number_=any_turn)
+def test_a_mask_is_perfect_beside_itself_in_every_turn(mask: np.ndarray, number_: int) -> None:
+    turn = turn_of(number_, mask.ndim)
+    spacing = tuple(spacing_of(mask)[axis] for axis in turn[0])
+    itself = (turned(mask, turn), turned(mask, turn))
+    assert {name: value(name, itself, spacing) for name in MEASURES} == {name: perfect(name) for name in MEASURES}
+
+
+@every_measure
+@pytest.mark.parametrize("body", component_bodies().values(), ids=list(component_bodies()))
+def test_a_body_of_even_width_is_perfect_beside_itself(name: str, body: np.ndarray) -> None:
+    assert value(name, (body, body)) == perfect(name)
+    assert value(name, (refined(body), refined(body))) == perfect(name)
+    assert value(name, (np.zeros_like(body), body)) in (None, 0)
+
+
+@settings(max_examples=60)
+@given(mask=masks, which=st.integers(0, 20))
+def test_the_loss_of_a_component_is_noticed(mask: np.ndarray, which: int) -> None:
+    labels, count = components(mask)
+    assume(count)
+    found = mask & (labels != which % count + 1)
+    for name in MEASURES:
+        if relations(name).every_component or not found.any():
+            assert value(name, (found, mask)) != perfect(name), name
+
+
+@settings(max_examples=40)
+@given(pair=pairs)
+def test_prediction_and_reference_can_be_exchanged(pair: Pair) -> None:
+    for name in MEASURES:
+        if relations(name).symmetric:
+            assert value(name, pair[::-1]) == pytest.approx(value(name, pair), abs=1e-12), name
+
+
+@settings(max_examples=40)
+@given(pair=pairs, number_=any_turn)
+def test_an_exact_measure_does_not_change_by_flips_and_turns(pair: Pair, number_: int) -> None:
+    turn = turn_of(number_, pair[0].ndim)
+    spacing = tuple(spacing_of(pair[0])[axis] for axis in turn[0])
+    there = (turned(pair[0], turn), turned(pair[1], turn))
+    for name in MEASURES:
+        if not relations(name).turned:
+            assert value(name, there, spacing, 1.5) == pytest.approx(value(name, pair, (), 1.5), abs=1e-12), name
+
+
+@every_measure
+@pytest.mark.parametrize("axes", [2, 3])
+def test_vessels_change_within_a_bound_by_flips_and_turns(name: str, axes: int) -> None:
+    pair = vessel_pair(0, axes)
+    before = number(name, pair, (), 1.5)
+    for turn in TURNS[axes]:
+        spacing = tuple(spacing_of(pair[0])[axis] for axis in turn[0])
+        after = number(name, (turned(pair[0], turn), turned(pair[1], turn)), spacing, 1.5)
+        assert after == pytest.approx(before, abs=relations(name).turned + 1e-12)
+
+
+@settings(max_examples=40)
+@given(pair=pairs, margins=st.lists(st.integers(0, 3), min_size=6, max_size=6))
+def test_counts_do_not_change_in_a_larger_field(pair: Pair, margins: list[int]) -> None:
+    axes = pair[0].ndim
+    around = list(zip(margins[:axes], margins[3 : 3 + axes], strict=True))
+    larger = (np.pad(pair[0], around), np.pad(pair[1], around))
+    assert {name: counted(name, larger) for name in MEASURES} == {name: counted(name, pair) for name in MEASURES}
+
+
+@every_measure
+@pytest.mark.parametrize("axes", [2, 3])
+def test_vessels_change_within_a_bound_on_a_finer_grid(name: str, axes: int) -> None:
+    for seed in range(3):
+        pair = vessel_pair(seed, axes)
+        finer = tuple(step / 2 for step in spacing_of(pair[0]))
+        after = number(name, (refined(pair[0]), refined(pair[1])), finer, 1.5)
+        bounds = relations(name).refined
+        low, high = bounds(pair, 1.5) if bounds else (number(name, pair, (), 1.5),) * 2
+        assert low - 1e-12 <= after <= high + 1e-12
+
+
+@every_measure
+@pytest.mark.parametrize("axes", [2, 3])
+def test_more_damage_is_never_better(name: str, axes: int) -> None:
+    true = vessels(2, (12, 32, 32)[-axes:])
+    found = true.copy()
+    values = [number(name, (found, true))]
+    for start in range(0, 28, 4):
+        found[..., start : start + 4] = False
+        values.append(number(name, (found, true)))
+    steps = [badness(name, one) for one in values]
+    assert steps[0] == 0
+    assert steps == sorted(steps)
+    assert steps[-1] > steps[1] > 0
+
+
+@every_measure
+@pytest.mark.parametrize("axes", [2, 3])
+def test_masks_that_are_empty_or_full(name: str, axes: int) -> None:
+    empty, full = np.zeros((3, 4, 5)[-axes:], np.bool_), np.ones((3, 4, 5)[-axes:], np.bool_)
+    row = MEASURES[name]
+    assert value(name, (empty, empty)) == perfect(name)
+    assert value(name, (full, full)) == perfect(name)
+    for pair in ((empty, full), (full, empty)):
+        found = value(name, pair)
+        if found is None:
+            assert row.can_be_undefined
+        else:
+            assert found == 0 if row.higher_is_better else badness(name, found) > 0
+
+
+@every_measure
+@pytest.mark.parametrize("axis", [-1, -2, -3])
+@pytest.mark.parametrize("shape", [(3, 3, 3), (3, 3)])
+def test_a_voxel_beside_a_voxel_is_one_step_of_its_own_axis_away(name: str, shape: tuple[int, ...], axis: int) -> None:
+    one = np.zeros(shape, np.bool_)
+    one[(1,) * len(shape)] = True
+    assert value(name, (one, one)) == perfect(name)
+    if -axis <= len(shape):
+        found = number(name, (np.roll(one, 1, axis), one))
+        assert found == (0 if MEASURES[name].higher_is_better else SPACING[axis])
+
+
+@every_measure
+def test_a_field_of_one_voxel(name: str) -> None:
+    one = np.ones((1, 1, 1), np.bool_)
+    assert value(name, (one, one)) == perfect(name)
+    assert value(name, (~one, one)) in (None, 0)
+
+
+def test_a_distance_that_is_measured_in_micrometres_has_the_spacing_of_its_axis() -> None:
+    """A measure with a unit grows with the spacing, and one without does not."""
+    pair = vessel_pair(1)
+    doubled = tuple(2 * step for step in SPACING)
+    for name, row in MEASURES.items():
+        before, after = number(name, pair, SPACING, 1.5), number(name, pair, doubled, 3.0)
+        assert after == pytest.approx(before * (2 if row.unit else 1), abs=1e-12)
+        assert math.isfinite(after)

@@ -189,9 +189,11 @@ def number_text(value):  # a number as ECMAScript writes it (RFC 8785 section 3.
     shortest, plain = decimal.Decimal(repr(value)).normalize(), 1e-6 <= abs(value) < 1e21
     return format(shortest, "f" if plain else "e") if value else "0"
 
+PLAIN = json.JSONEncoder(ensure_ascii=False)
+
 def canonical_text(value):  # canonical JSON text of a parsed value
     if value is None or isinstance(value, (bool, str)):
-        return json.dumps(value, ensure_ascii=False)
+        return PLAIN.encode(value)
     if isinstance(value, (int, float)):
         return number_text(value)
     if isinstance(value, list):
@@ -1723,13 +1725,13 @@ class Release:
                     here = body["payload"]["run"] in {begun, run["body"]["index"]}
                     run["disposition"] = body if here else run["disposition"]
         self.ended = [run for run in self.runs.values() if run["body"]["outcome"] in {"completed", "failed"}]
+        need(used, "%s names no run of its members", self.entry("ensemble"))
+        lost = used - set().union(*(run["made"] for run in self.ended))
+        need(not lost, "%s read %s, which no completed training made", self.entry("ensemble"), ", ".join(sorted(lost)))
         for run in self.ended:
             told = "the training run of entry %d is neither in the ensemble nor has a disposition"
             fits = run["disposition"] or run["member"] or run["body"]["outcome"] == "failed"
             need(fits, told, run["body"]["index"])
-        need(used, "%s names no run of its members", self.entry("ensemble"))
-        lost = used - set().union(*(run["made"] for run in self.ended))
-        need(not lost, "%s read %s, which no completed training made", self.entry("ensemble"), ", ".join(sorted(lost)))
 
     def follow_looks(self, asked):  # every look with its first result; the newest one of this release and model counts
         first, used = self.standing.first, self.by["evaluation"]["index"]

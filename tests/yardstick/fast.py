@@ -24,11 +24,16 @@ def remembered_signatures() -> Iterator[None]:
 
     arithmetic = {name: getattr(VERIFY, name) for name in ("ed25519_holds", "p256_holds")}
     setattr(log_entries, "verify", verify)  # noqa: B010
+    table = dict(VERIFY.PREFIXES)
+    remembered = {function: cache(function) for function in arithmetic.values()}
     for name, function in arithmetic.items():
-        setattr(VERIFY, name, cache(function))
+        setattr(VERIFY, name, remembered[function])
+    for name, (prefix, length, function) in table.items():
+        VERIFY.PREFIXES[name] = (prefix, length, remembered.get(function))
     try:
         yield
     finally:
         setattr(log_entries, "verify", kept)  # noqa: B010
         for name, function in arithmetic.items():
             setattr(VERIFY, name, function)
+        VERIFY.PREFIXES.update(table)

@@ -12,7 +12,7 @@ from tests.yardstick.packs import removal
 from tests.yardstick.packs.forging import SIGNED
 from tests.yardstick.packs.judging import judge, remembered
 from tests.yardstick.packs.places import CHANGES, kind_of_file
-from tests.yardstick.packs.whole import Yardstick
+from tests.yardstick.packs.whole import Mutant, Yardstick, of_real_pack
 
 pytestmark = pytest.mark.verifies("REQ-038", "REQ-221", "RC-13", "RC-94")
 
@@ -49,6 +49,20 @@ def test_a_changed_pack_is_refused_by_both_or_has_a_reason(yardstick: Yardstick)
     report = yardstick.sample(90, SEED)
     assert report.faults == []
     assert report.counts.total() == 90
+
+
+def test_changes_of_a_pack_whose_keys_are_not_at_hand_are_refused(yardstick: Yardstick) -> None:
+    """What `--pack FILE` does with 500 places."""
+    report = of_real_pack(yardstick.maker.whole, 20, SEED)
+    assert report.faults == []
+    assert (report.judged, set(report.counts)) == (20, {"nobody: refused"})
+
+
+def test_a_line_that_is_no_json_is_forged_and_refused(yardstick: Yardstick) -> None:
+    place = next(one for one in yardstick.places.kinds["data/audit/entries.jsonl"] if not one.path)
+    files = yardstick.files(Mutant(place, "swapped", SIGNED[2]))
+    assert files is not None
+    assert judge(files, yardstick.maker.whole).refused
 
 
 def test_a_check_that_is_taken_out_is_missed(yardstick: Yardstick) -> None:

@@ -32,6 +32,7 @@ from minivess.compliance.exchange.mapping import (
     TITLE,
     ForeignMapping,
     assign,
+    kind_names,
     known_names,
 )
 from minivess.compliance.exchange.tables.fmea import fmea_columns, fmea_rows, is_fmea
@@ -169,7 +170,8 @@ def _header(filled: Sequence[Cells], mapping: ForeignMapping) -> int:
 def _score(row: Iterable[str], mapping: ForeignMapping) -> int:
     names = [cell for cell in row if cell.strip() and len(cell) <= 80]
     stated = {plain(name) for name in mapping.fields}
-    return known_names(names) + 2 * sum(plain(name) in stated for name in names)
+    called = sum(plain(name) in kind_names(mapping) for name in names)
+    return known_names(names) + called + 2 * sum(plain(name) in stated for name in names)
 
 
 def header_score(rows: Iterable[Sequence[str]], mapping: ForeignMapping) -> int:

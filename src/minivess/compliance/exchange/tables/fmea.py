@@ -59,6 +59,8 @@ def is_fmea(names: Iterable[str], mapping: ForeignMapping) -> bool:
     if mapping.format is not None:
         return mapping.format == "fmea"
     found = set(fmea_columns(names, mapping).values())
+    if {"hazard", "situation", "harm"} <= found:
+        return True
     return "failure_mode" in found and bool(found & {"cause", "effect", "rpn"}) and bool(found & {"severity", "rpn"})
 
 

@@ -34,7 +34,7 @@ def fit_temperature(logits: NDArray[Any], labels: NDArray[Any], weights: NDArray
     Args:
         logits: uncalibrated logits of any shape.
         labels: 0 or 1, same shape.
-        weights: how many voxels each one stands for, same shape; 1 each when None.
+        weights: how many voxels each one represents, same shape; 1 each when None.
 
     Raises:
         InputError: shapes differ, a logit or weight is not finite, a weight is not above 0, a class is missing, or no

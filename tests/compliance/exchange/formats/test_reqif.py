@@ -342,7 +342,7 @@ _NAMES = st.sampled_from(
         *("th", "caption", "blockquote", "pre", "h1", "dl", "dt", "dd", "object", "strange", "br", "hr", "img"),
     ]
 )
-_tree = st.recursive(
+_tree: st.SearchStrategy[tuple[str, list[Any]]] = st.recursive(
     st.builds(lambda name: (name, []), _NAMES),
     lambda inside: st.tuples(_NAMES, st.lists(inside, max_size=3)),
     max_leaves=12,

@@ -43,7 +43,7 @@ Feature: People, keys and signatures
   Scenario: One signature does not count twice
     Given a log with a developer, a reviewer and a release manager
     When only the reviewer signs
-    Then it is refused with "misses a signature: approval by release-manager"
+    Then it is refused with "a signature is missing: approval by release-manager"
 
   @REQ-008 @RC-08
   Scenario: A policy without requirements is refused

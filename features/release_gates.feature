@@ -21,6 +21,33 @@ Feature: Gates, figures and the signing text follow from the log and the files o
       | controls     |
       | scenarios    |
 
+  @REQ-269 @RC-123
+  Scenario Outline: A gate that judged nothing fails
+    Given the project has no <thing> and nothing is wrong
+    When the gate <kind> is judged
+    Then it fails because "<why>"
+
+    Examples:
+      | kind      | thing                 | why                                      |
+      | metric    | evaluated case        | there is no case                         |
+      | baseline  | evaluated case        | there is no case                         |
+      | parity    | compared patch        | there is no patch                        |
+      | trace     | requirement           | there is no requirement                  |
+      | risk      | risk                  | there is no residual risk                |
+      | runs      | training run          | there is no training run                 |
+      | lineage   | lineage run           | there is no entry with a lineage run     |
+
+  @REQ-269
+  Scenario: The gate about looks may count zero and says why
+    Given the project has no look and nothing is wrong
+    When the gate test-set is judged
+    Then it passes and says "the gates of figures fail without a look"
+
+  @REQ-269
+  Scenario: Each gate of a release says how much it judged
+    When the facts of the release are derived
+    Then each gate names the number of things it judged
+
   @REQ-231
   Scenario: A figure that does not follow from the counts of the cases is refused
     Given the mean Dice of the evaluation is stated as 0.999

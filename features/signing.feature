@@ -93,6 +93,26 @@ Feature: A person signs a release after the pack was verified and its signing te
       | Max's signature in the pack has no proof       | signatures/max.tlog-proof is missing                      |
       | the list of signatures in the pack was changed | signatures/SIGNATURES.txt is not the list                 |
 
+  @REQ-268
+  Scenario: A person gives a signature that the trust file alone requires
+    Given the trust file requires the approval of a developer too
+    When Ada opens the pack to sign it
+    Then her signature can mean "approval", which the trust file requires
+
+  @REQ-268 @RC-122
+  Scenario Outline: A missing signature is named with the sources that require it
+    Given a release policy that requires <policy>
+    And a trust file that requires <trust>
+    When the signatures of the release are <signatures>
+    Then both verifiers miss "<missing>"
+
+    Examples:
+      | policy                      | trust            | signatures          | missing                                                                                          |
+      | review, approval            | review, approval | review              | approval by release-manager (required by the release policy, the trust file, the built-in rules) |
+      | review, approval            | review, review   | review, approval    | review by independent-reviewer (required by the trust file)                                      |
+      | approval, developer         | nothing          | approval, developer | review by independent-reviewer (required by the built-in rules)                                  |
+      | review, approval, developer | review           | review, approval    | approval by developer (required by the release policy)                                           |
+
   @REQ-235
   Scenario: Signing was interrupted after the entry
     Given Rosa's signature is in the log, and the pack does not have it

@@ -9,12 +9,10 @@ It shares no code with the program that made the pack. It prints one line a chec
 VERIFIED (exit code 0), NOT VERIFIED (a check failed), LIMITED (something was not checked) or NOT RELEASABLE (the source
 tree had changes), with exit code 1; exit code 2: it was asked wrongly. Without `--trust` the pack is measured against keys
 that it brings along itself: that shows that it is whole, not who made it. Take `trust.json` (`minivess audit trust`), and
-best this file too, from somewhere else than the pack. A pack of version 0.1.0 has layout 1 and is LIMITED; so is a verdict
-by a trust file without release rules. VERIFY.md says how to do the same by hand.
+best this file too, from somewhere else than the pack. VERIFY.md says how to do the same by hand.
 
 Standards: BagIt (RFC 8493), canonical JSON (RFC 8785), Merkle trees (RFC 6962), C2SP signed notes, checkpoints,
 cosignatures, policies and tlog-proofs, Ed25519 (RFC 8032), ECDSA P-256 (FIPS 186-5), DSSE v1 and in-toto Statement v1.
-The models of each action's payload are beyond this file; `minivess release verify` checks those as well.
 """
 
 # ruff: noqa: UP031  percent formatting reads the same in every Python this must run on
@@ -23,6 +21,7 @@ from __future__ import annotations
 import argparse
 import base64
 import bisect
+import contextlib
 import csv
 import decimal
 import functools
@@ -54,17 +53,23 @@ PARTS = ("python", "openssl", "sqlite", "operating-system", "cuda")
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
+BAGIT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+LEAST_RULES = [{"role": "independent-reviewer", "meaning": "review"}, {"role": "release-manager", "meaning": "approval"}]
 STATEMENT, APPROVAL = "https://in-toto.io/Statement/v1", "urn:minivess:approval:1"
-
 
 class WrongError(Exception):
     """Something does not hold; the message says what, in words."""
-
 
 def need(condition, message, *values):  # fail with a message, which takes the values, unless the condition holds
     if not condition:
         raise WrongError(message % values if values else message)
 
+@contextlib.contextmanager
+def naming(where):  # what does not hold inside, with the place before it
+    try:
+        yield
+    except WrongError as error:
+        raise WrongError("%s: %s" % (where, error)) from None
 
 def unbase64(text):  # decode base64, accepting one spelling only
     try:
@@ -74,29 +79,29 @@ def unbase64(text):  # decode base64, accepting one spelling only
     need(base64.b64encode(data).decode("ascii") == text, "base64 with stray bits")
     return data
 
+def utf8(data, name):  # the text of a file
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise WrongError(name + " is not UTF-8 text") from None
 
 def sha256(data):  # the digest of bytes, as the log and the records write it
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
-
 def plain_text(text):  # a text that cannot steer a terminal
     return "".join(char if char.isprintable() else "?" for char in text)
 
-
 # ---------------------------------------------------------------- the container
-
 
 def good_name(name):  # whether a name is relative, plain ASCII and free of steps upwards
     parts = name.split("/")
     plain = all(COMPONENT.fullmatch(part) and part[-1] not in ". " and part[0] != " " for part in parts)
     return len(name) <= 240 and plain and not {".", ".."} & set(parts)
 
-
 def zip_headers(name, crc, size, offset):  # of a stored file of 1980-01-01: before it, and in the central directory
     local = (b"PK\3\4", 20, 0, 0, 0, 33, crc, size, size, len(name), 0)
     central = (b"PK\1\2", 788, 20, 0, 0, 0, 33, crc, size, size, len(name), 0, 0, 0, 0, 0o100644 << 16, offset)
     return [struct.pack("<4s5H3L2H", *local) + name, struct.pack("<4s6H3L5H2L", *central) + name]
-
 
 def read_zip(data):  # files of a zip, whose every byte must be the one that its files require
     need(data[:4] == b"PK\3\4", "this is not a zip archive")
@@ -121,35 +126,32 @@ def read_zip(data):  # files of a zip, whose every byte must be the one that its
     need(data[offset:] == joined + end, "the archive is changed: its directory is not the one that its files require")
     return files
 
-
 def read_folder(folder):  # files of an unpacked pack
     files, total = {}, 0
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         need(not path.is_symlink(), name + " is a link; a pack holds plain files alone")
-        if not path.is_dir():
-            need(path.is_file(), name + " is not a plain file")
-            total += path.stat().st_size
-            need(total <= LIMIT_BYTES and len(files) < LIMIT_FILES, "the folder is larger than a pack may be")
-            need(good_name(name), repr(name) + " cannot be the name of a file in a pack")
-            files[name] = path.read_bytes()
+        if path.is_dir():
+            continue
+        need(path.is_file(), name + " is not a plain file")
+        total += path.stat().st_size
+        need(total <= LIMIT_BYTES and len(files) < LIMIT_FILES, "the folder is larger than a pack may be")
+        need(good_name(name), repr(name) + " cannot be the name of a file in a pack")
+        files[name] = path.read_bytes()
     return files
-
 
 def read_lines(files, name):  # the lines of a file, each without its end
     lines = files[name].split(b"\n")
     need(lines.pop() == b"", name + " is cut off: its last line has no end")
     return lines
 
-
 def read_manifest(files, name):  # digest by file name
     found = {}
     for number, line in enumerate(read_lines(files, name), start=1):
-        match = re.fullmatch(r"([0-9a-f]{128})  (.+)", line.decode("ascii"))
+        match = re.fullmatch("([0-9a-f]{128})  ([ -~]+)", line.decode("latin-1"))
         need(match and match[2] not in found, "%s:%d is changed", name, number)
         found[match[2]] = match[1]
     return found
-
 
 def check_bag(files):
     """BagIt: every file is named once with its SHA-512, and nothing else is there."""
@@ -167,19 +169,17 @@ def check_bag(files):
     alike = {name.lower(): name for name in sorted(files)}
     for name in sorted(files):
         need(alike[name.lower()] == name, "%s and %s differ in case alone", name, alike[name.lower()])
-    declared = files["bagit.txt"] == b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
-    need(declared, "bagit.txt does not declare BagIt 1.0 in UTF-8")
+    need(files["bagit.txt"] == BAGIT, "bagit.txt does not declare BagIt 1.0 in UTF-8")
     form = re.compile("([A-Za-z0-9-]{1,80}): ([^\r\ufffd]*)")
     info = [form.fullmatch(line.decode("utf-8", "replace")) for line in read_lines(files, "bag-info.txt")]
     labels = {match[1]: match[2] for match in info if match}
     need(len(labels) == len(info), "bag-info.txt has a line that is no label with its value, or a label twice")
     oxum, stated = "%d.%d" % (sum(len(files[name]) for name in payload), len(payload)), labels.get("Payload-Oxum")
     need(stated == oxum, "bag-info.txt states Payload-Oxum %s, and the payload has %s", stated, oxum)
+    need(payload, "the pack has no payload file")
     return "%d payload files with the right SHA-512, none missing, none added" % len(payload)
 
-
 # ---------------------------------------------------------------- canonical JSON (RFC 8785)
-
 
 def number_text(value):  # a number as ECMAScript writes it (RFC 8785 section 3.2.2.3)
     if isinstance(value, int):
@@ -188,7 +188,6 @@ def number_text(value):  # a number as ECMAScript writes it (RFC 8785 section 3.
     need(value == value and abs(value) != float("inf"), "a number that is not finite")  # noqa: PLR0124
     shortest, plain = decimal.Decimal(repr(value)).normalize(), 1e-6 <= abs(value) < 1e21
     return format(shortest, "f" if plain else "e") if value else "0"
-
 
 def canonical_text(value):  # canonical JSON text of a parsed value
     if value is None or isinstance(value, (bool, str)):
@@ -200,60 +199,47 @@ def canonical_text(value):  # canonical JSON text of a parsed value
     keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
     return "{" + ",".join(canonical_text(key) + ":" + canonical_text(value[key]) for key in keys) + "}"
 
-
 def canonical(value):  # canonical JSON bytes
     return canonical_text(value).encode("utf-8")
 
-
 def digest_of(value):  # the digest of a value's canonical JSON
     return sha256(canonical(value))
-
 
 def unique(pairs):  # the fields of an object, none twice
     fields = dict(pairs)
     need(len(fields) == len(pairs), "a field is there twice")
     return fields
 
-
 def whole_number(text):  # an integer; beyond 2^53 the double that RFC 8785 takes it for
     return int(text) if abs(float(text)) < 1 << 53 else float(text)
-
 
 def deep(value, left):  # whether something is nested deeper than so many levels
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return not left or any(deep(one, left - 1) for one in inner)
 
-
-READER = json.JSONDecoder(
-    object_pairs_hook=unique, parse_int=whole_number, parse_constant=lambda name: need(False, name)
-)
-
+HOOKS = {"parse_int": whole_number, "parse_constant": lambda name: need(False, name)}
+READER = json.JSONDecoder(object_pairs_hook=unique, **HOOKS)
 
 def read_json(data, what, strict=False):  # JSON in UTF-8 without a field twice; strict: in canonical form
     need(len(data) <= LIMIT_JSON, what + " is larger than 64 MiB")
     try:
-        value = READER.decode(data.decode("utf-8"))
-        same = not strict or canonical(value) == data
+        with naming(what):
+            value = READER.decode(data.decode("utf-8"))
+            same = not strict or canonical(value) == data
     except (ValueError, RecursionError):
         raise WrongError(what + " is not JSON") from None
-    except WrongError as error:
-        raise WrongError("%s: %s" % (what, error)) from None
     need(not deep(value, 32), what + " nests deeper than 32 levels")
     need(same, what + " is not in canonical form")
     return value
 
-
 parse = functools.partial(read_json, strict=True)
 
-
 # ---------------------------------------------------------------- signatures
-
 
 P25519 = 2**255 - 19
 L25519 = 2**252 + 27742317777372353535851937790883648493
 D25519 = -121665 * pow(121666, -1, P25519) % P25519
-BASE_Y = 4 * pow(5, -1, P25519) % P25519
-
+BASE = (4 * pow(5, -1, P25519) % P25519).to_bytes(32, "little")
 
 def edwards_add(p, q):  # sum of two points in extended coordinates (complete: doubles too)
     a = (p[1] - p[0]) * (q[1] - q[0]) % P25519
@@ -262,7 +248,6 @@ def edwards_add(p, q):  # sum of two points in extended coordinates (complete: d
     d = 2 * p[2] * q[2] % P25519
     e, f, g, h = b - a, d - c, d + c, b + a
     return (e * f % P25519, g * h % P25519, f * g % P25519, e * h % P25519)
-
 
 @functools.lru_cache(maxsize=128)
 def edwards_point(data):  # decode 32 bytes to a point (RFC 8032 section 5.1.3)
@@ -277,7 +262,6 @@ def edwards_point(data):  # decode 32 bytes to a point (RFC 8032 section 5.1.3)
     x = P25519 - x if x & 1 != sign else x
     return (x, y, 1, x * y % P25519)
 
-
 @functools.lru_cache(maxsize=128)
 def multiples(point, zero, add):  # 0 to 15 times 16**i times a point, for each i; kept, for few keys sign many entries
     rows = []
@@ -286,13 +270,11 @@ def multiples(point, zero, add):  # 0 to 15 times 16**i times a point, for each 
         point = add(rows[-1][-1], point)
     return rows
 
-
 def both(a, p, b, q, zero, add):  # noqa: PLR0917  a*p + b*q below 2**256, by an addition for each hexadecimal digit
     terms = []
     for number, point in ((a, p), (b, q)):
         terms += [row[number >> 4 * place & 15] for place, row in enumerate(multiples(point, zero, add))]
     return functools.reduce(add, terms, zero)
-
 
 def ed25519_holds(key, data, signature):  # RFC 8032 section 5.1.7, without cofactor, as OpenSSL does it
     scalar = int.from_bytes(signature[32:], "little")
@@ -301,18 +283,15 @@ def ed25519_holds(key, data, signature):  # RFC 8032 section 5.1.7, without cofa
     point = edwards_point(key)
     minus = (P25519 - point[0], point[1], 1, P25519 - point[3])
     challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + data).digest(), "little") % L25519
-    base = edwards_point(BASE_Y.to_bytes(32, "little"))
-    x, y, z, _ = both(scalar, base, challenge, minus, (0, 1, 1, 0), edwards_add)
+    x, y, z, _ = both(scalar, edwards_point(BASE), challenge, minus, (0, 1, 1, 0), edwards_add)
     x, y = x * pow(z, -1, P25519) % P25519, y * pow(z, -1, P25519) % P25519
     return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
-
 
 P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
 N256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 B256 = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 G256_X = 0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296
 G256 = (G256_X, 0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5, 1)
-
 
 def p256_add(p, q):  # sum of two points (complete, a = -3: Renes, Costello and Batina 2016, in projective coordinates)
     xx, yy, zz = p[0] * q[0], p[1] * q[1], p[2] * q[2]
@@ -321,7 +300,6 @@ def p256_add(p, q):  # sum of two points (complete, a = -3: Renes, Costello and 
     d = 3 * (B256 * xz - xx - 3 * zz) % P256
     e, f, g = 3 * (xx - zz), yy - c, yy + c
     return ((xy * f - yz * d) % P256, (e * d + f * g) % P256, (yz * g + xy * e) % P256)
-
 
 def p256_holds(key, data, signature):  # FIPS 186-5 section 6.4.2 with SHA-256; the larger of two possible s is refused
     x, y = int.from_bytes(key[:32], "big"), int.from_bytes(key[32:], "big")
@@ -339,13 +317,11 @@ def p256_holds(key, data, signature):  # FIPS 186-5 section 6.4.2 with SHA-256; 
     point = both(digest * inverse % N256, G256, r * inverse % N256, (x, y, 1), (0, 1, 0), p256_add)
     return point[2] != 0 and point[0] * pow(point[2], -1, P256) % P256 % N256 == r
 
-
 PREFIXES = {
     "ed25519": (bytes.fromhex("302a300506032b6570032100"), 44, ed25519_holds),
     "ecdsa-p256-sha256": (bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004"), 91, p256_holds),
     "x25519": (bytes.fromhex("302a300506032b656e032100"), 44, None),
 }
-
 
 def raw_key(public):  # raw bytes of a public key record, whose id is the SHA-256 of its SubjectPublicKeyInfo
     der = unbase64(public["spki"])
@@ -354,23 +330,18 @@ def raw_key(public):  # raw bytes of a public key record, whose id is the SHA-25
     need(der.startswith(prefix) and len(der) == length, "a key of another kind than it claims")
     return der[len(prefix) :]
 
-
 def signed_by(public, data, signature):  # whether a base64 signature is that of a public key record over data
     holds = PREFIXES[public["algorithm"]][2]
     need(holds, "a key of X25519 signs nothing")
     return holds(raw_key(public), data, unbase64(signature))
 
-
 # ---------------------------------------------------------------- Merkle trees and checkpoints
-
 
 def node(left, right):  # RFC 6962 inner node
     return hashlib.sha256(b"\1" + left + right).digest()
 
-
 def leaf(data):  # RFC 6962 leaf
     return hashlib.sha256(b"\0" + data).digest()
-
 
 def merkle_root(level):  # RFC 6962 root: pair level by level, an odd last node goes up as it is
     while len(level) > 1:
@@ -378,10 +349,8 @@ def merkle_root(level):  # RFC 6962 root: pair level by level, an odd last node 
         level = pairs + level[len(pairs) * 2 :]
     return level[0]
 
-
 def fork(size):  # where RFC 6962 divides a tree: the largest power of two below its size
     return 1 << (size - 1).bit_length() - 1
-
 
 def root_from(value, index, size, path):  # the root to which an audit path leads from a leaf (RFC 6962 section 2.1.1)
     if size == 1:
@@ -391,7 +360,6 @@ def root_from(value, index, size, path):  # the root to which an audit path lead
     if index < left:
         return node(root_from(value, index, left, path), other)
     return node(other, root_from(value, index - left, size - left, path))
-
 
 def both_roots(first, second, old, proof, whole=True):  # of a consistency proof (RFC 6962 section 2.1.2)
     if first == second and whole:
@@ -406,7 +374,6 @@ def both_roots(first, second, old, proof, whole=True):  # of a consistency proof
         return one, node(two, other)
     return [node(other, root) for root in both_roots(first - left, second - left, old, proof, False)]
 
-
 def continues(first, second, proof, old, new):  # whether a consistency proof leads from an older to a newer tree
     left = list(proof)
     try:
@@ -414,16 +381,13 @@ def continues(first, second, proof, old, new):  # whether a consistency proof le
     except WrongError:
         return False
 
-
 def size_of(text):  # a size: decimal digits, no leading zero, at most 2^63 - 1
     need(re.fullmatch("0|[1-9][0-9]{0,18}", text, re.ASCII) and int(text) < 1 << 63, "a malformed size")
     return int(text)
 
-
 KEY_NAME = r"[^\s+\x00-\x1f\ud800-\udfff]+"
 """What names a key: at least one character, no Unicode space, no plus sign."""
 NOTE = re.compile("((.{1,200})\n(.+)\n(.{44})\n)\n((?:\u2014 %s \\S+\n){1,64})" % KEY_NAME)
-
 
 def read_note(data):  # text, origin, size, root and signatures of a C2SP checkpoint; not to be believed yet
     need(len(data) <= 1 << 18, "the checkpoint is longer than 256 KiB")
@@ -441,10 +405,8 @@ def read_note(data):  # text, origin, size, root and signatures of a C2SP checkp
         signatures[name, blob[:4]] = blob[4:]
     return text, origin, size, root, signatures
 
-
 def note_key(name, kind, raw):  # how a signature line names a key: its name, and the start of SHA-256(name, type, key)
     return name, hashlib.sha256(name.encode("utf-8") + b"\n" + bytes([kind]) + raw).digest()[:4]
-
 
 def check_note(data, keys):  # origin, size, root of a checkpoint that one of these raw keys signed, and none wrongly
     text, origin, size, root, signatures = read_note(data)
@@ -454,7 +416,6 @@ def check_note(data, keys):  # origin, size, root of a checkpoint that one of th
         need(seal is None or ed25519_holds(raw, text.encode("utf-8"), seal), "the signature on the checkpoint is wrong")
     need(size or root == hashlib.sha256(b"").digest(), "the checkpoint has entries and says that it has none")
     return origin, size, root
-
 
 def cosigned(data, name, raw):  # when a witness vouched for the checkpoint (C2SP cosignature/v1); None: it did not
     text, _, _, _, signatures = read_note(data)
@@ -467,19 +428,16 @@ def cosigned(data, name, raw):  # when a witness vouched for the checkpoint (C2S
     need(holds, "the cosignature of the witness %s is wrong", name)
     return moment
 
-
 def read_proof(data, name):  # index, audit path, checkpoint and extra data of a C2SP tlog-proof
-    head, _, note = data.decode("utf-8").partition("\n\n")
+    head, _, note = utf8(data, name).partition("\n\n")
     first, *lines = head.split("\n")
     extra = unbase64(lines.pop(0)[6:]) if lines and lines[0].startswith("extra ") else None
     need(first == "c2sp.org/tlog-proof@v1" and lines and lines[0].startswith("index "), name + " is malformed")
     return size_of(lines[0][6:]), [unbase64(item) for item in lines[1:]], note.encode("utf-8"), extra
 
-
 def log_raw(public):  # raw bytes of the key of a log
     need(public["algorithm"] == "ed25519", "the key of a log is not Ed25519")
     return raw_key(public)
-
 
 # ---------------------------------------------------------------- forms of records and payloads
 
@@ -489,7 +447,8 @@ TYPES = {
     "any": lambda value: value, "key": raw_key, "log-key": log_raw, "note": lambda text: read_note(text.encode("utf-8")),
     "number": lambda value: need(type(value) in {int, float}, "a number that is none"),
     "counts": lambda row: need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin"),
-    "bool": bool, "object": dict, "list": list, "text": r"(?s:.*)", "short": r"(?s:.{1,200})", "digest": r"sha256:[0-9a-f]{64}",
+    "int": int, "bool": bool, "object": dict, "list": list, "text": r"(?s:.*)", "short": r"(?s:.{1,200})",
+    "digest": r"sha256:[0-9a-f]{64}",
     "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
     "commit": r"[0-9a-f]{40,64}", "dvc": r"md5:[0-9a-f]{32}(\.dir)?", "uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "action": r"(?=.{1,64}\Z)[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*", "outcome": "started|completed|failed|refused",
@@ -500,15 +459,15 @@ TYPES = {
 }
 # fmt: on
 
-
-def read_forms(text):  # by name: the marks and the type of each field
+def read_forms(text, usual=None):  # by name: the marks and the type of each field. `usual`: types by the name of a field
     found = {}
     for row in re.split("; |\n(?! )", text.strip()):
         name, _, fields = row.partition(": ")
-        pairs = [(field.partition("=")[0], field.partition("=")[2] or "any") for field in fields.split()]
-        found[name] = {field.rstrip("?~*"): (field[len(field.rstrip("?~*")) :], kind) for field, kind in pairs}
+        found[name] = {}
+        for field, _, kind in [field.partition("=") for field in fields.split()]:
+            plain = field.rstrip("?~*")
+            found[name][plain] = field[len(plain) :], kind or (usual or {}).get(plain, "any")
     return found
-
 
 FORMS = read_forms("""
 entry: body=body signature=text; artifact: name=file digest=digest; details: error~=short payload=object salt=salt
@@ -551,7 +510,6 @@ part: kind=part-kind name=short version=short part_of?~=short
 level: name=text acceptable=bool meaning=text; risk: id=text residual=estimate controls*=text benefit~=text
 """)
 
-
 def fit(value, form, where):  # refuse a value that is not of a form or type, naming the place; and return it
     if form in FORMS:
         fields = FORMS[form]
@@ -571,15 +529,11 @@ def fit(value, form, where):  # refuse a value that is not of a form or type, na
     elif isinstance(known, type):
         need(type(value) is known, where + " is malformed")
     else:
-        try:
+        with naming(where):
             known(value)
-        except WrongError as error:
-            raise WrongError("%s: %s" % (where, error)) from None
     return value
 
-
 # ---------------------------------------------------------------- what is trusted
-
 
 def read_vkey(text, kind):  # name and raw key of a C2SP verifier key of a type: 1 a log, 4 a witness
     name, digits, blob = text.split("+", 2)
@@ -588,10 +542,8 @@ def read_vkey(text, kind):  # name and raw key of a C2SP verifier key of a type:
     need(note_key(name, kind, data[1:])[1].hex() == digits, "a verifier key with a hash that is not its own")
     return name, data[1:]
 
-
 SIZES = {"log": range(1, 3), "witness": range(2, 4), "group": range(3, 200), "quorum": range(1, 2)}
 """How many words follow each first word of a line of a policy."""
-
 
 def read_policy(text):  # logs, witnesses, groups and quorum of a C2SP tlog-policy, strictly
     logs, witnesses, groups, quorum, used = [], {}, {}, None, set()
@@ -623,10 +575,8 @@ def read_policy(text):  # logs, witnesses, groups and quorum of a C2SP tlog-poli
     need(quorum and len(groups) <= 64, "a policy without a quorum, or with more than 64 groups")
     return {"logs": logs, "witnesses": witnesses, "groups": groups, "quorum": quorum}
 
-
 def signer_of(identity):  # what of a person must be as the trust file says
     return {"id": identity["id"], "name": identity["name"], "roles": identity["roles"], "key": identity["signing_key"]}
-
 
 def read_trust(data):  # a trust file of either format, in one form
     need(len(data) <= 1 << 20, "too long")
@@ -644,7 +594,6 @@ def read_trust(data):  # a trust file of either format, in one form
     trust = dict(policy, **release, former=former, roots=(least, set(keys)), layout=value.get("layout", 1))
     return dict(trust, known=None if known is None else known.encode("utf-8"))
 
-
 def read_first_trust(value):  # of version 0.1.0: the key of the log, of whatever name, and people; no release rules
     former = [(None, log_raw(item["key"]), item["below"]) for item in value.get("former_log_keys") or []]
     trust = {"logs": [(None, log_raw(value["log_key"]))], "former": former, "roots": None}
@@ -655,7 +604,6 @@ def read_first_trust(value):  # of version 0.1.0: the key of the log, of whateve
     need(len({name for name, _ in keys}) == len({raw for _, raw in keys}) == len(keys), "a witness twice")
     witnesses = {"w%d" % place: key for place, key in enumerate(keys)}
     return dict(trust, witnesses=witnesses, groups={"all": (asked["quorum"], list(witnesses))}, quorum="all")
-
 
 def trusted_keys(trust, people, origin, size):
     """Raw keys that may sign a checkpoint; the one that a log names counts where trusted roots agreed to it."""
@@ -671,16 +619,13 @@ def trusted_keys(trust, people, origin, size):
     held = {(origin, log_raw(key)) for _, key in people.log_keys}
     return keys + ([log_raw(people.log_key(size))] if fits[0] and not held.isdisjoint(trust["logs"]) else [])
 
-
 def vouches(name, trust, vouching):  # whether a witness, or enough members of a group, vouch
     least, members = trust["groups"].get(name, (1, ()))
     return name in {"none", *vouching} or sum(vouches(member, trust, vouching) for member in members) >= least
 
-
 def vouching_for(data, trust):  # when each trusted witness vouched for the checkpoint, in Unix seconds
     times = {place: cosigned(data, name, raw) for place, (name, raw) in trust["witnesses"].items()}
     return {place: moment for place, moment in times.items() if moment is not None}
-
 
 def believe(data, trust, people, origin, leaves):  # size and root of a checkpoint that its log and all trusted signed
     named, size, root = check_note(data, [log_raw(people.log_key(read_note(data)[2]))])
@@ -690,22 +635,19 @@ def believe(data, trust, people, origin, leaves):  # size and root of a checkpoi
     check_note(data, trusted_keys(trust, people, origin, size))
     need(vouches(trust["quorum"], trust, vouching_for(data, trust)), "too few witnesses vouch for the checkpoint")
     if trust["known"] and read_note(trust["known"])[1] == origin:
-        known = read_note(trust["known"])[2]
-        _, known, seen = check_note(trust["known"], trusted_keys(trust, None, origin, known))
+        keys = trusted_keys(trust, None, origin, read_note(trust["known"])[2])
+        _, known, seen = check_note(trust["known"], keys)
         here = root if known == size else merkle_root(leaves[:known]) if 0 < known <= len(leaves) else seen
         need(here == seen, "two histories: the first %d entries are not those that the trust file knows", known)
     return size, root
-
 
 # ---------------------------------------------------------------- who held which key
 
 COUNTED = {"identity.unlock-failed", "identity.unlocked", "identity.locked"}
 MANAGED = {"identity.enrolled", "identity.revoked", "identity.reinstated", "roots.changed", "entry.erased"}
 
-
 def plain_name(name):  # a printed name without what two spellings of one name may differ in
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-
 
 class People:
     """Who held which key when: folded from the log. `by_key`: identity, first index and end of each key, by its id."""
@@ -841,12 +783,10 @@ class People:
             check_possession(body, "log", self.log_key(index), log_key)
             self.log_keys.append((index + 1, log_key))
 
-
 def check_possession(body, who, old, new):  # the holder of a new key signed with it that it replaces the old one
     statement = {"purpose": "minivess key rotation", "log": body["log"], "identity": who, "old_key": old["key_id"]}
     shown = signed_by(new, canonical({**statement, "new_key": new["key_id"]}), body["payload"]["possession"])
     need(shown, "there is no proof of possession of the new key of " + who)
-
 
 def open_envelope(envelope, people, index):  # what a person signed: DSSE v1, in-toto Statement, manifestation
     need(len(envelope["signatures"]) == 1, "an envelope without exactly one signature")
@@ -866,12 +806,10 @@ def open_envelope(envelope, people, index):  # what a person signed: DSSE v1, in
     need(identity["kind"] == "person" and said["role"] in identity["roles"], who + " does not hold the role")
     return said
 
-
 def agreed(envelopes, people, index, subject):  # the roots who signed a change
     said = [open_envelope(envelope, people, index) for envelope in envelopes]
     need(all(one["subjects"] == [subject] and one["policy"] == "roots" for one in said), "agrees to another change")
     return {one["signer"] for one in said}
-
 
 # ---------------------------------------------------------------- who may append what
 
@@ -882,17 +820,17 @@ ACTIONS = """
 device | person | - | data.card: * cases missing findings openings; data.leakage: * across within; data.profile: * cases groups;
     identity.witness: key; trace.approve: subject digest; trace.attest: item clause digest; trace.baseline: name items digest;
     trace.review: links
-device | developer | makes references | calibration: * temperature threshold target_recall cases; ensemble: * members rule;
-    model.export: * opset max_abs_difference tolerance; training: * architecture steps final_loss?
+device | developer | makes references | calibration: * temperature threshold~ target_recall cases; ensemble: * members rule;
+    model.export: * opset max_abs_difference tolerance; training: * architecture steps final_loss?~
 device | developer release-manager | - | data.add: folder dvc files size; data.pull: * remote files size folders; data.push: *
     remote files size folders
-device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers? identifiers?; data.split: *
+device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers?~ identifiers?*; data.split: *
     train calibration test folds? near_duplicates?; run.disposition: run verdict reason
 device | person | references | data.validate: * rules notes warnings blocking changed?; risk.drill: noticed unnoticed tree;
     scenarios: passed failed skipped tree
 device | service | - | serving.anchored: origin note proof; serving.enrolled: origin site log_key service note
 device | developer release-manager | criteria registration references | criteria.register: criteria plan?
-device | developer | seal registration references | data.seal: files approvers root? terms?~=terms
+device | developer | seal registration references | data.seal: files approvers*=slug root?~=digest terms?~=terms
 device | person | evaluation references | evaluation: request cases aggregates baseline_dice look? criteria?
 device | release-manager | promotion | model.promote: model stage reason
 device | release-manager | registration references | policy.register: policy
@@ -903,24 +841,32 @@ device | person | signature | release.sign: version tag_manifest envelope
 device | independent-reviewer custodian | approval references | test-set.approve: grant
 device | none | - | test-set.open: request
 device | developer release-manager | request registration references | test-set.request: request
-device | log person | - | time.attested: kind size note token?
+device | log person | - | time.attested: kind=text size=1 note=text token?~=text
 any | root release-manager | - | entry.erased: entry reason; identity.reinstated: identity reason; identity.revoked: identity
     reason; roots.changed: roots*=identity threshold=1 envelopes log_key?~=log-key possession?
 any | log | - | identity.locked: identity attempts; identity.refused: identity key attempted; identity.unlock-failed: identity
     attempt
 any | person service | - | identity.rotated: identity=identity possession; identity.unlocked: identity
 any | root release-manager | enrolment | identity.enrolled: identity=identity actions? checked?
-any | root | - | log.created: device log_key=log-key roots*=identity threshold=1 serves? rules? checked?
-any | root release-manager | restored | log.restored: size=0 root=text abandoned*=text reason=short
+any | root | - | log.created: device log_key=log-key roots*=identity threshold=1 serves? rules?~=object checked?
+any | root release-manager | restored | log.restored: size=1 root=text abandoned*=text reason=short
 any | root release-manager | adoption | rules.adopted: number digest envelopes
-serving | service | - | inference: * decision foreground_fraction? conformal?; inference.refusals: * since until counts
+serving | service | - | inference: * decision foreground_fraction?~ conformal?; inference.refusals: * since until counts
 """
+USUAL = """int=cases missing findings openings across within groups files size train calibration test folds near_duplicates rules
+    notes warnings blocking changed members steps opset passed failed skipped gates; 0=run entry noticed unnoticed; 1=attempts
+    attempt look items number; number=temperature target_recall threshold final_loss foreground_fraction max_abs_difference
+    tolerance baseline_dice; digest=tree tag_manifest digest model; slug=dataset architecture version; bool=conformal;
+    short=remote rule verdict reason decision subject clause accept_identifiers identifiers; object=aggregates counts folders"""
+USUAL = [kind.split("=") for kind in USUAL.replace("\n    ", " ").split("; ")]
+USUAL = {name: kind for kind, names in USUAL for name in names.split()}
+"""The type of a field of a payload, where its row does not name one."""
 FIELDS, TABLES = {}, {2: {"format": "minivess-actions/1", "number": 2, "actions": {}}}
 for row in ACTIONS.replace("\n    ", " ").strip().split("\n"):
     where, allowed, checked, listed = row.split(" | ")
     for action, fields in (item.split(": ") for item in listed.split("; ")):
         FIELDS[action] = fields
-        FORMS.update(read_forms(action + ": " + fields.replace("* ", "")))
+        FORMS.update(read_forms(action + ": " + re.sub(r"^\* ", "", fields), USUAL))
         if allowed != "none":
             rule = {"by": allowed.split(), "checks": [] if checked == "-" else checked.split(), "log": where}
             TABLES[2]["actions"][action] = rule
@@ -933,7 +879,6 @@ policy=policy.register request=test-set.request approval=test-set.approve evalua
 drill=risk.drill"""
 ROLES = dict(pair.split("=") for pair in ROLES.split())
 """What a release can rest on: the action of the entry in each role."""
-
 
 # By what others name a completed entry of an action. The first one of a name counts.
 NAMED = {
@@ -951,14 +896,11 @@ NAMED = {
     "evaluation": {"result": lambda said: said["request"]},
 }
 
-
 def adopted_table(adopted):  # the actions of the table that an entry names by number and digest
-    need(adopted["number"] in TABLES, "action table %s is not known to this file", adopted["number"])
-    need(
-        digest_of(TABLES[adopted["number"]]) == adopted["digest"], "names an action table by the digest of other rules"
-    )
-    return TABLES[adopted["number"]]
-
+    table = TABLES.get(adopted["number"])
+    need(table, "action table %s is not known to this file", adopted["number"])
+    need(digest_of(table) == adopted["digest"], "names an action table by the digest of other rules")
+    return table
 
 def chain_of(chain):  # role and reference of every entry that a release names
     fit(chain, "chain", "the chain")
@@ -967,16 +909,13 @@ def chain_of(chain):  # role and reference of every entry that a release names
     pairs += [(role, item.get(role)) for item in chain["runs"] + chain["looks"] for role in item]
     return [(role, reference) for role, reference in pairs if reference is not None]
 
-
 def named(artifacts, name):  # the digest of the artifact of a name, or None
     return next((item["digest"] for item in artifacts if item["name"] == name), None)
-
 
 PLAN_SAME = ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse")
 CONVENTIONS_SAME = ("border", "bootstrap_unit", "both_empty", "foreground_connectivity", "one_empty", "skeleton")
 PLAN_FIELDS = {*PLAN_SAME, "measures", "conventions", "confidence", "published", "looks", "criteria", "notes"}
 CONVENTIONS = {*CONVENTIONS_SAME, "tolerance_um", "bootstrap"}
-
 
 def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of what, on which side, its limit
     told = plan["conventions"]
@@ -986,23 +925,19 @@ def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of w
     yield from (("measures, " + name, "equal", True) for name in plan["measures"])
     yield from ((name, "equal", [plan[name]]) for name in PLAN_SAME)
     yield from ((name, "equal", [told[name]]) for name in CONVENTIONS_SAME)
-    yield from (
-        ("failure_dice", "at_least", told.get("failure_dice")),
-        ("statistics", "equal", [told.get("statistics")]),
-    )
+    yield "failure_dice", "at_least", told.get("failure_dice")
+    yield "statistics", "equal", [told.get("statistics")]
     for one in plan["criteria"]:
         what = one["measure"] + ", " + one.get("statistic", "mean")
         yield from ((what, side, one.get(side)) for side in ("at_least", "at_most"))
-
 
 def limits_of_policy(policy):  # the same of a release policy
     asked = [(rule["role"], rule["meaning"]) for rule in policy["signatures"]["rules"]]
     yield from (("signatures, %s by %s" % rule[::-1], "at_least", asked.count(rule)) for rule in asked)
     for gate in policy["gates"]:
         names = {"metric": "%(measure)s, %(statistic)s", "baseline": "dice_over_baseline, mean"}
-        what = names.get(gate["kind"], gate["kind"]) % gate
+        what = names.get(gate["kind"], "%(kind)s") % gate
         yield from ((what, side, gate.get(side)) for side in ("at_least", "at_most"))
-
 
 def laxer(old, new):  # the first thing of which a limit became laxer, or None; the strictest of several limits counts
     found = {}
@@ -1020,12 +955,10 @@ def laxer(old, new):  # the first thing of which a limit became laxer, or None; 
             return what
     return None
 
-
 LIMITS = {"plan": limits_of_plan, "policy": limits_of_policy}
 FOLLOWED = {"data.seal": "seal", "identity.witness": "witness", "identity.revoked": "witness"}
 FOLLOWED.update(dict.fromkeys(("test-set.request", "test-set.approve", "test-set.open"), "test_set"))
 FOLLOWED.update(dict.fromkeys(("serving.enrolled", "serving.anchored"), "serving"))
-
 
 class Standing:
     """What may be appended next, under an action table: the second writing of `admit`."""
@@ -1043,12 +976,7 @@ class Standing:
         return self.first[kind, name]["payload"][kind] if (kind, name) in self.first else None
 
     def admit(self, body, people, actor):  # whether an entry may be at its place; takes in what it says
-        action, outcome, payload, done = (
-            body["action"],
-            body["outcome"],
-            body["payload"],
-            body["outcome"] == "completed",
-        )
+        action, outcome, payload, done = body["action"], body["outcome"], body["payload"], body["outcome"] == "completed"
         if body["started"] is not None:  # it ends one action, which its own actor started and nothing ended before
             begun, by = self.started.pop(body["started"], (None, None))
             need(begun == action, "ends an action that was not started, or was ended before")
@@ -1088,8 +1016,7 @@ class Standing:
         if word == "service" and actor["kind"] == "service":
             allowed = self.services.get(actor["id"])
             return allowed is None or action in allowed or action.startswith("identity.")
-        kinds = {"person": actor["kind"] == "person", "root": actor in people.roots}
-        return kinds.get(word, word in actor["roles"])
+        return {"person": actor["kind"] == "person", "root": actor in people.roots}.get(word, word in actor["roles"])
 
     def follow(self, body, payload, model):  # take in a completed entry
         action, index = body["action"], body["index"]
@@ -1186,15 +1113,15 @@ class Standing:
     def check_makes(self, body, payload, people):
         need(body["outputs"], "names no output")
 
+    def check_criteria(self, body, payload, people):
+        need(payload.get("plan"), "acceptance criteria without an analysis plan")
+
     def check_seal(self, body, payload, people):  # others than who seals hold the key: reviewers or custodians
         need(payload.get("root"), "seals something without naming its root")
         for who in payload["approvers"]:
             need(who != body["actor"], who + " seals the test set and would hold its key")
             held = people.person(who, body["index"])
             need({"independent-reviewer", "custodian"} & set(held["roles"]), who + " is neither reviewer nor custodian")
-
-    def check_criteria(self, body, payload, people):
-        need(payload.get("plan"), "acceptance criteria without an analysis plan")
 
     def check_registration(self, body, payload, people):  # what was fixed before a look remains
         if body["action"] == "data.seal":
@@ -1225,10 +1152,8 @@ class Standing:
 
     def check_plan(self, plan):  # it has every field, fits the terms of the seal, and is not laxer than that of a look
         need(set(plan) >= PLAN_FIELDS and set(plan["conventions"]) >= CONVENTIONS, "leaves fields of a plan out")
-        told, by_group = (
-            plan["conventions"],
-            (plan["conventions"].get("statistics"), plan["conventions"]["bootstrap_unit"]),
-        )
+        told = plan["conventions"]
+        by_group = told.get("statistics"), told["bootstrap_unit"]
         fits = by_group == ("mean of groups", "group") or not {"statistics", "failure_dice"} & set(told)
         need(fits and 0 < told.get("failure_dice", 1) <= 1, "counts something else than groups")
         terms = self.seal[3] if self.seal else None
@@ -1289,10 +1214,9 @@ class Standing:
         subject = {"name": "test-set/" + request["id"], "digest": digest_of(request)}
         need(said["subjects"] == [subject], "signed something else than the request")
         need(people.demo or not said["demo"], who + " signed with demo keys")
-        form = [grant.get("mode"), grant.get("wrapped_key") is None, grant.get("key_digest") is None]
-        need(
-            form in (["released", True, False], ["custodian", True, True]), "a grant that does not say who gets the key"
-        )
+        form = (grant.get("mode"), grant.get("wrapped_key") is None, grant.get("key_digest") is None)
+        fits = form in {("released", True, False), ("custodian", True, True)}
+        need(fits, "a grant that does not say who gets the key")
         need(who in self.sealed.get(request["data"], [who]), "the test set was not sealed for " + who)
         self.refuse_maker(who, [request["model"], request["calibration"]], people)
 
@@ -1362,7 +1286,6 @@ class Standing:
         if said["role"] == "independent-reviewer":
             self.refuse_maker(said["signer"], [model] if model else None, people)
 
-
 # ---------------------------------------------------------------- layout 2: what a release rests on, and its facts
 
 LAYOUT_2 = "sha256:37d964c88811cfdc561d07c7e33a30c290c1134da2b32a5693bb7341b6d546b4"
@@ -1381,17 +1304,14 @@ EVENT_TYPES = {"started": "START", "completed": "COMPLETE", "failed": "FAIL", "r
 UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 """Characters that would change how a line reads."""
 
-
 def run_records(artifacts):  # the digests of the run records among some artifacts
     return {item["digest"] for item in artifacts if item["name"].endswith("/run.json")}
-
 
 def about(role, body):  # what an entry in a role is about
     name, payload = SUBJECT[role], body["payload"]
     if role == "seal":
         return payload.get("root")
     return named(body["outputs"], name) if "/" in name else NAMED[body["action"]][name](payload)
-
 
 def measure(name, counts):  # the value of a measure of one case; None: undefined
     if name == "hd95_um":
@@ -1409,7 +1329,6 @@ def measure(name, counts):  # the value of a measure of one case; None: undefine
     a, b = (inside / predicted if predicted else 0.0), (covered / reference if reference else 0.0)
     return 2.0 * a * b / (a + b) if a + b else 0.0
 
-
 def check_case(case):  # the counts of one case do not contradict one another
     dice, base, bins, border = case["counts"]["dice"], case["baseline"], case["bins"], case["border_bins"]
     conformal, name = case["conformal"] or {"tp": dice["tp"], "fn": dice["fn"]}, case["case"]
@@ -1419,6 +1338,7 @@ def check_case(case):  # the counts of one case do not contradict one another
     sizes = {counts["tp"] + counts["fn"] for counts in (dice, base, conformal)} | {sum(row[2] for row in bins)}
     need(len(sizes) == 1, "case %s: the reference has %s voxels in dice, baseline, conformal and bins", name, sizes)
     voxels = sum(row[0] for row in bins)
+    need(voxels, "case %s has no voxels", name)
     need(sum(dice.values()) <= voxels >= sum(base.values()), "case %s: its masks are larger than its bins", name)
     masks = {"predicted": dice["tp"] + dice["fp"], "reference": dice["tp"] + dice["fn"]}
     for part in (case["counts"][one] for one in ("cldice", "nsd") if one in case["counts"]):
@@ -1429,9 +1349,7 @@ def check_case(case):  # the counts of one case do not contradict one another
     near = all(one[0] <= row[0] and one[2] <= row[2] for one, row in zip(border, bins))  # noqa: B905  both have 15
     need(near, "case %s has more voxels along the border than in the volume", name)
 
-
 DIGITS = decimal.Context(prec=50, rounding=decimal.ROUND_HALF_EVEN)
-
 
 def crossing(below, high):  # where a condition changes from true to false between 0 and `high`
     low = decimal.Decimal(0)
@@ -1440,12 +1358,10 @@ def crossing(below, high):  # where a condition changes from true to false betwe
         low, high = (middle, high) if below(middle) else (low, middle)
     return float(high)
 
-
 def arctangent(x):  # by its series, after the angle was halved ten times
     for _ in range(10):
         x /= 1 + (1 + x * x).sqrt()
     return 1024 * sum((-1) ** k * x ** (2 * k + 1) / (2 * k + 1) for k in range(12))
-
 
 def within(t, freedom):  # P(|T| <= t) of Student's T (Abramowitz and Stegun 26.7.3 and 26.7.4)
     cosine = freedom / (freedom + t * t)
@@ -1459,7 +1375,6 @@ def within(t, freedom):  # P(|T| <= t) of Student's T (Abramowitz and Stegun 26.
     angle = arctangent(t / decimal.Decimal(freedom).sqrt())
     return (angle + (total * cosine.sqrt() if freedom > 1 else 0)) / (2 * arctangent(decimal.Decimal(1)))
 
-
 @functools.lru_cache(None)
 def student(level, freedom):  # the t with P(|T| <= t) = level
     with decimal.localcontext(DIGITS):
@@ -1467,7 +1382,6 @@ def student(level, freedom):  # the t with P(|T| <= t) = level
         while within(high, freedom) < decimal.Decimal(level):
             high *= 2
         return crossing(lambda t: within(t, freedom) < decimal.Decimal(level), high)
-
 
 @functools.lru_cache(None)
 def largest_share(failed, number, level):  # the exact upper bound of a share (Clopper and Pearson 1934), one-sided
@@ -1481,19 +1395,15 @@ def largest_share(failed, number, level):  # the exact upper bound of a share (C
     with decimal.localcontext(DIGITS):
         return 1.0 if failed == number else crossing(likely, decimal.Decimal(1))
 
-
 def ranks(number, level):  # of the limits among so many sorted means
     return math.floor((1 - level) / 2 * (number - 1)), math.ceil((1 + level) / 2 * (number - 1))
-
 
 def error_of_mean(means, middle):  # the standard error
     squares = math.fsum((one - middle) * (one - middle) for one in means)
     return math.sqrt(squares / (len(means) * (len(means) - 1)))
 
-
 RANGES = {"dice_over_baseline": (-1.0, 1.0), "hd95_um": (0.0, math.inf)}
 """Smallest and largest value of what is not in 0..1."""
-
 
 def over_groups(found, means, resamples, draw, name):
     """An interval over group means: Student's t below 20 groups, else percentile, each with its simulated coverage."""
@@ -1523,7 +1433,6 @@ def over_groups(found, means, resamples, draw, name):
         first["coverage"], second["coverage"] = [hits[name] / samples for name in names]
     return dict(found, **first, beside=second)
 
-
 def interval(pairs, plan, level, name="dice"):  # the mean of values with its interval; pairs of unit and value, or None
     told, by_group = plan["conventions"], plan["conventions"].get("statistics") == "mean of groups"
     resamples = told["bootstrap"]
@@ -1545,7 +1454,6 @@ def interval(pairs, plan, level, name="dice"):  # the mean of values with its in
     found["lower"], found["upper"] = [means[rank] if means else None for rank in ranks(resamples, level)]
     return over_groups(found, sums, resamples, draw, name) if by_group else found
 
-
 def share_of_failures(cases, limit, level):  # the share of groups with a case whose Dice is below a limit
     worst = {}
     for one in cases:
@@ -1553,7 +1461,6 @@ def share_of_failures(cases, limit, level):  # the share of groups with a case w
     failed, number = sum(worst.values()), len(worst)
     found = {"mean": failed / number, "lower": 0.0, "upper": largest_share(failed, number, level), "n": len(cases)}
     return dict(found, level=level, method="clopper-pearson", groups=number)
-
 
 def error_by_group(cases, field):  # the calibration error in which each group with voxels weighs the same
     held, rows = {}, []
@@ -1565,12 +1472,10 @@ def error_by_group(cases, field):  # the calibration error in which each group w
         rows += [[(row[1] / 10**6 - row[2]) / voxels for row in added]] if voxels else []
     return math.fsum(abs(math.fsum(row)) for row in zip(*rows)) / len(rows) if rows else 0.0  # noqa: B905
 
-
 def calibration_error(bins):  # over the voxels of all cases; the bins are added up as whole numbers first
     rows = [[sum(column) for column in zip(*row)] for row in zip(*bins)]  # noqa: B905  each case has 15 of 3
     voxels = sum(row[0] for row in rows)
     return math.fsum(abs(row[1] / 10**6 - row[2]) for row in rows) / voxels if voxels else 0.0
-
 
 def figures_of(cases, plan, level):  # what follows from the counts of all cases
     told, unit, rest = plan["conventions"], plan["conventions"]["bootstrap_unit"], (plan, level)
@@ -1581,9 +1486,8 @@ def figures_of(cases, plan, level):  # what follows from the counts of all cases
     columns = {**columns, "dice_over_baseline": over}
     recalls = [(one[unit], one["conformal"]) for one in cases if one["conformal"]]
     recalls = [(name, one["tp"] / (one["tp"] + one["fn"])) for name, one in recalls if one["tp"] + one["fn"]]
-    made = {
-        name: interval([one for one in pairs if one[1] is not None], *rest, name) for name, pairs in columns.items()
-    }
+    defined = {name: [one for one in pairs if one[1] is not None] for name, pairs in columns.items()}
+    made = {name: interval(pairs, *rest, name) for name, pairs in defined.items()}
     ranked = [(measure("dice", one["counts"]["dice"]), one["case"]) for one in cases]
     figures = {"aggregates": {name: one for name, one in made.items() if one}, "baseline": interval(base, *rest)}
     figures["conformal_recall"] = interval(recalls, *rest)
@@ -1593,7 +1497,6 @@ def figures_of(cases, plan, level):  # what follows from the counts of all cases
         by_group = told.get("statistics") == "mean of groups"
         figures[name] = error_by_group(cases, field) if by_group else calibration_error([one[field] for one in cases])
     return {**figures, "best": min(ranked, key=lambda one: (-one[0], one[1]))[1], "worst": min(ranked)[1]}
-
 
 def groups_of(cases, near):  # the group of each case: the first case of those that belong together
     group, bonds = {case["id"]: case["id"] for case in cases}, [set(pair["cases"]) for pair in near]
@@ -1605,7 +1508,6 @@ def groups_of(cases, near):  # the group of each case: the first case of those t
         group = {name: min(old) if one in old else one for name, one in group.items()}
     return group
 
-
 def check_same(stated, found, where, by="by the counts of its cases"):  # numbers to six decimals, the rest exactly
     if isinstance(found, (dict, list)):
         names = found if isinstance(found, dict) else range(len(found))
@@ -1614,16 +1516,13 @@ def check_same(stated, found, where, by="by the counts of its cases"):  # number
             need(isinstance(found, list) or name in stated, "%s has no %s", where, name)
             check_same(stated[name], found[name], "%s.%s" % (where, name), by)
     else:
-        texts = [
-            "%.6f" % one if isinstance(found, float) and type(one) in {int, float} else one for one in (stated, found)
-        ]
+        number, pair = isinstance(found, float) and type(stated) in {int, float}, (stated, found)
+        texts = ["%.6f" % one for one in pair] if number else pair
         same = canonical_text(texts[0]) == canonical_text(texts[1])
         need(same, "%s is %s, and %s %s", where, *("undefined" if one is None else one for one in texts), by)
 
-
 def check_set(stated, found, where, by):  # names are those that they must be
     check_same(", ".join(sorted(stated)), ", ".join(sorted(found)), where, by)
-
 
 def figure_text(value):  # a number as gates and the signing text write it
     if value is None:
@@ -1631,26 +1530,20 @@ def figure_text(value):  # a number as gates and the signing text write it
     text = "%.3e" % value if value != 0 and abs(value) < 1e-3 else ("%.6f" % value).rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
-
 def known(value):  # the same, of a number that can be unknown
     return figure_text(value) or "unknown"
-
 
 def criterion_text(one):  # a criterion in the signing text
     sides = (("at least", one["at_least"]), ("at most", one["at_most"]))
     limits = ["%s %s" % (side, figure_text(limit)) for side, limit in sides if limit is not None]
     return "%s, %s: %s" % (one["measure"], one["statistic"], " ".join(limits))
 
-
 EXACT = decimal.Context(prec=decimal.MAX_PREC, Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX)
 PROBABILITY = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?", re.ASCII)
 
-
 def limits_of(plan):  # the upper limits of the steps of a risk plan, as exact decimals; the plan must be whole
-    texts, order = (
-        [str(step["upper"]) for step in plan["probability"]["steps"]],
-        [one["name"] for one in plan["levels"]],
-    )
+    texts = [str(step["upper"]) for step in plan["probability"]["steps"]]
+    order = [one["name"] for one in plan["levels"]]
     need(all(PROBABILITY.fullmatch(text) for text in texts), RISKS + ": an upper limit is no probability")
     uppers, matrix = [decimal.Decimal(text) for text in texts], plan["matrix"]
     rises = len(uppers) > 1 and uppers[0] > 0 and uppers[-1] == 1 and all(map(operator.lt, uppers, uppers[1:]))
@@ -1664,7 +1557,6 @@ def limits_of(plan):  # the upper limits of the steps of a risk plan, as exact d
     need(not bent and accepted == sorted(accepted, reverse=True), RISKS + ": a worse step gives a better level")
     return uppers
 
-
 def level_of(plan, uppers, estimate):  # the level that the matrix of a risk plan gives
     severity, p1, p2 = estimate["severity"], estimate["p1"], estimate["p2"]
     on = severity <= len(plan["severity"]) and max(p1, p2) <= len(uppers)
@@ -1673,26 +1565,21 @@ def level_of(plan, uppers, estimate):  # the level that the matrix of a risk pla
     step = pick(uppers, EXACT.multiply(uppers[p1 - 1], uppers[p2 - 1])) + 1
     return plan["matrix"][severity - 1][min(step, p1, p2) - 1]  # a product is at most as probable as its factors
 
-
 def soup_rows(data):  # name, version and package URL of each row of a SOUP list
     try:
         table = list(csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
     except (csv.Error, ValueError):
         raise WrongError(SOUP + " is not CSV in UTF-8") from None
     head = table[0] if table else []
-    fits = all(head.count(name) == 1 for name in ("name", "version", "purl")) and all(
-        len(r) == len(head) for r in table
-    )
-    need(fits, SOUP + " is no SOUP list")
-    places = [head.index(name) for name in ("name", "version", "purl")]
+    wanted, even = ("name", "version", "purl"), all(len(row) == len(head) for row in table)
+    need(even and all(head.count(name) == 1 for name in wanted), SOUP + " is no SOUP list")
+    places = [head.index(name) for name in wanted]
     marked = ("'=", "'+", "'-", "'@", "'\t")  # kept a spreadsheet from reading a formula
     return [tuple(row[at][1:] if row[at].startswith(marked) else row[at] for at in places) for row in table[1:]]
-
 
 def component_of(value):  # name, version and package URL of a component of a bill of materials
     need(isinstance(value, dict) and isinstance(value.get("name"), str), SBOM + " is no bill of materials")
     return value["name"], str(value.get("version", "")), str(value.get("purl", ""))
-
 
 class Release:
     """A release of layout 2: what it rests on, and the facts that follow from its log and its files."""
@@ -1723,22 +1610,19 @@ class Release:
             "changes hidden from git": bool(state["hidden"]),
             "loaded files without an origin": state["strangers"] > 0,
         }
-        check_same(
-            state["not_releasable"], [name for name in found if found[name]], "source.not_releasable", "by its fields"
-        )
-        check_same(state["tree"], results["tree"], "source.tree", "by the results")
-        check_same(state["environment"], results["environment"], "source.environment", "by the results")
-        check_same(state["strangers"], loaded["refusals"] if loaded else 1, "source.strangers", "by the results")
-        digest = "sha256:" + hashlib.sha256(diff).hexdigest() if diff is not None else None
+        reasons, strangers = [name for name in found if found[name]], loaded["refusals"] if loaded else 1
+        check_same(state["not_releasable"], reasons, "source.not_releasable", "by its fields")
+        for field, value in (("tree", results["tree"]), ("environment", results["environment"]), ("strangers", strangers)):
+            check_same(state[field], value, "source." + field, "by the results")
+        digest = None if diff is None else sha256(diff)
         check_same(state["uncommitted"], digest, "source.uncommitted", "by data/source/uncommitted.diff")
-        return "the results are those of the source tree " + state["tree"]
+        need(results["results"], "data/verification/results.json has no result")
+        return "the %d results are those of the source tree %s" % (len(results["results"]), state["tree"])
 
     def check_soup(self):  # the SOUP list and the bill of materials name the same software, and all of the platform
         whole, device = self.json("bom/sbom.cdx.json", "object"), self.prepared["device"]
-        rows, stated = (
-            soup_rows(self.files[SOUP]),
-            component_of(fit(whole.get("metadata", {}), "object", SBOM).get("component")),
-        )
+        stated = component_of(fit(whole.get("metadata", {}), "object", SBOM).get("component"))
+        rows = soup_rows(self.files[SOUP])
         fits = stated[:2] == (device["name"], device["version"])
         need(fits, "%s is of %s %s, and the release is of %s %s", SBOM, *stated[:2], device["name"], device["version"])
         found = [(component_of(one), one) for one in fit(whole.get("components"), "list", SBOM)]
@@ -1792,8 +1676,7 @@ class Release:
             told = "%s read %s %s, %s made %s"
             made = self.subject(maker)
             need(read == made, told, self.entry(reader), SUBJECT[maker], read, self.entry(maker), made)
-        where = self.entry("request") + ".calibration"
-        check_same(asked["calibration"], self.subject("calibration"), where, "in the log")
+        check_same(asked["calibration"], self.subject("calibration"), self.entry("request") + ".calibration", "in the log")
         for role in [one for one in ("validation", "scenarios", "drill") if self.done(ROLES[one])]:
             by[role] = self.done(ROLES[role])[-1]
         read = named(by["validation"]["inputs"], SUBJECT["ingest"])
@@ -1832,11 +1715,9 @@ class Release:
                     run["disposition"] = body if here else run["disposition"]
         self.ended = [run for run in self.runs.values() if run["body"]["outcome"] in {"completed", "failed"}]
         for run in self.ended:
-            fits, told = (
-                run["disposition"],
-                "the training run of entry %d is neither in the ensemble nor has a disposition",
-            )
-            need(fits or run["member"] or run["body"]["outcome"] == "failed", told, run["body"]["index"])
+            told = "the training run of entry %d is neither in the ensemble nor has a disposition"
+            fits = run["disposition"] or run["member"] or run["body"]["outcome"] == "failed"
+            need(fits, told, run["body"]["index"])
         need(used, "%s names no run of its members", self.entry("ensemble"))
         lost = used - set().union(*(run["made"] for run in self.ended))
         need(not lost, "%s read %s, which no completed training made", self.entry("ensemble"), ", ".join(sorted(lost)))
@@ -1844,11 +1725,8 @@ class Release:
     def follow_looks(self, asked):  # every look with its first result; the newest one of this release and model counts
         first, used = self.standing.first, self.by["evaluation"]["index"]
         for name in [one for one in dict.fromkeys(self.standing.looks) if ("grant", one) in first]:
-            approval, result, request = (
-                first["grant", name],
-                first.get(("result", name)),
-                self.standing.said("request", name),
-            )
+            approval, result = first["grant", name], first.get(("result", name))
+            request = self.standing.said("request", name)
             self.looks.append((request, approval, result))
             same = (request["release"], request["model"]) == (asked["release"], self.model)
             if result and same and approval["index"] >= self.by["approval"]["index"]:
@@ -1914,9 +1792,7 @@ class Release:
         check_same(said, found, self.entry("evaluation"))
         return "the figures follow from the counts of %d cases" % len(cases)
 
-    def check_calibration(
-        self, groups
-    ):  # the calibration is of the sealed groups, and there are enough for a guarantee
+    def check_calibration(self, groups):  # the calibration is of the sealed groups, of enough for a guarantee
         name, part = "models/calibration.json", self.json("datasets/split.json")["calibration"]
         made, sealed = self.json(name, "object"), {case: groups[case] for case in part}
         check_set(made["cases"], part, "data/%s.cases" % name, "in data/datasets/split.json")
@@ -1941,10 +1817,8 @@ class Release:
         items, plan = self.json("traceability/data/trace.json")["items"], risks["plan"]
         uppers = limits_of(plan)
         levels = {risk["id"]: level_of(plan, uppers, risk["residual"]) for risk in risks["risks"]}
-        controls, told = (
-            set(risks["controls"]),
-            "data/release/risks.json has a risk or control twice, or a control that it does not list",
-        )
+        told = "data/release/risks.json has a risk or control twice, or a control that it does not list"
+        controls = set(risks["controls"])
         whole = len(levels) == len(risks["risks"]) and len(controls) == len(risks["controls"])
         need(whole and all(controls >= set(one["controls"]) for one in risks["risks"]), told)
         refused = [level["name"] for level in plan["levels"] if not level["acceptable"]]
@@ -1954,15 +1828,21 @@ class Release:
         self.counts = {"cases": len(cases), "groups": len({case["group"] for case in cases})}
         self.counts["requirements"] = sum(item["kind"] == "software-requirement" for item in items)
         self.counts.update(risks=len(levels), controls=len(risks["controls"]), scenarios=len(results))
-        values = {"calibration": self.figures["ece"], "trace": len(self.attested["gaps"]), "risk": len(self.open_risks)}
+        export, runs = self.json("models/export.json"), list(self.runs.values())
+        traced = [body for body in self.earlier if body["context"]["openlineage_run"]]
+        judged = {  # by kind: of how many things, and the figure; of nothing there is none
+            "parity": (export["tested_patches"], export["max_abs_difference"]),
+            "criteria": (len(self.outcomes), sum(not one["met"] for one in self.outcomes)),
+            "trace": (self.counts["requirements"], len(self.attested["gaps"])),
+            "risk": (self.counts["risks"], len(self.open_risks)),
+            "runs": (len(runs), sum(not run["member"] and not run["disposition"] for run in runs)),
+            "scenarios": (len(results), sum(one["outcome"] != "passed" for one in results)),
+            "lineage": (len(traced), len(self.events(traced)[1])),
+        }
+        values = {kind: value if count else None for kind, (count, value) in judged.items()}
         values["baseline"] = self.figures["aggregates"]["dice"]["mean"] - self.figures["baseline"]["mean"]
-        values["parity"] = self.json("models/export.json")["max_abs_difference"]
-        values["criteria"] = sum(not one["met"] for one in self.outcomes)
-        values["runs"] = sum(not run["member"] and not run["disposition"] for run in self.runs.values())
-        values["scenarios"] = sum(one["outcome"] != "passed" for one in results) if results else None
-        values["source"] = len(self.reasons())
-        values.update({"test-set": len(self.standing.looks), "lineage": len(self.events(self.earlier)[1])})
-        return dict(values, counts=list(self.counts.values()).count(0))
+        values.update({"calibration": self.figures["ece"], "test-set": len(self.standing.looks)})
+        return dict(values, source=len(self.reasons()), counts=list(self.counts.values()).count(0))
 
     def check_gates(self):  # the gates of the registered policy and the built-in ones come out as the pack says
         registered = self.by["policy"]["payload"]["policy"]
@@ -2008,19 +1888,21 @@ class Release:
         left, missing = self.events(self.pack.bodies)
         need(not left, "%s:%s has no entry in the log: %s", EVENTS, left and left[0][0], left and left[0][1])
         need(not missing, "entry %s has no event of its outcome in %s", missing and missing[0], EVENTS)
-        return "%d lineage events, each of the run and outcome of its entry" % self.files[EVENTS].count(b"\n")
+        count = self.files[EVENTS].count(b"\n")
+        need(count, EVENTS + " has no event")
+        return "%d lineage events, each of the run and outcome of its entry" % count
 
     def check_text(self):  # the signing text follows from the facts
-        said, found = self.files[TEXT].decode("utf-8").split("\n"), []
+        text, found = utf8(self.files[TEXT], TEXT), []
         for line in [*self.text_of_release(), *self.text_of_log(), ""]:
             shown = UNSHOWN.sub("?", line)
             found.append(shown if len(shown) <= 200 else shown[:197] + "...")
-        for number, pair in enumerate(itertools.zip_longest(said, found), start=1):
+        for number, pair in enumerate(itertools.zip_longest(text.split("\n"), found), start=1):
             need(pair[0] == pair[1], "%s:%d says %r, and by the release it is %r", TEXT, number, *pair)
-        said = functools.reduce(lambda text, pair: text.replace(*pair), SHOWN_AS, self.files[TEXT].decode("utf-8"))
+        said = functools.reduce(lambda text, pair: text.replace(*pair), SHOWN_AS, text)
         shown = '<pre class="text">%s</pre>' % said
         need(shown.encode("utf-8") in self.files[PAGE], PAGE + " does not show the signing text")
-        return "the text that was shown to the signers follows from the release"
+        return "the %d lines that were shown to the signers follow from the release" % (len(found) - 1)
 
     def text_of_release(self):  # lines of the signing text: device, gates, figures and criteria
         device, record = self.prepared["device"], self.record
@@ -2029,15 +1911,9 @@ class Release:
         yield from ("Log: " + self.pack.origin, *("NOT RELEASABLE: " + reason for reason in self.reasons()), "")
         yield "Gates: %d of %d pass" % (sum(gate["passed"] for gate in self.gates), len(self.gates))
         for gate in self.gates:
-            told = "%s %s (%s, %s): %s, %s %s, margin %s"
-            head = ("ok" if gate["passed"] else "FAIL", gate["id"], gate["kind"], gate["basis"])
-            yield told % (
-                *head,
-                gate["value"] or "unknown",
-                gate["comparison"],
-                gate["limit"],
-                gate["margin"] or "unknown",
-            )
+            shown = {**gate, "ok": "ok" if gate["passed"] else "FAIL"}
+            shown.update((field, gate[field] or "unknown") for field in ("value", "margin"))
+            yield "%(ok)s %(id)s (%(kind)s, %(basis)s): %(value)s, %(comparison)s %(limit)s, margin %(margin)s" % shown
         told = "Evaluation: look %d of %d, %s, intervals of level %.4g %%"
         mode = self.by["approval"]["payload"]["grant"]["mode"]
         yield told % (record["look"], record["looks"], mode, self.figures["baseline"]["level"] * 100)
@@ -2096,9 +1972,7 @@ class Release:
         yield from ("sbom " + self.prepared["sbom"], "environment " + self.prepared["environment"])
         yield "source " + (self.prepared["source"]["git_tree"] or "none")
 
-
 # ---------------------------------------------------------------- the pack
-
 
 class Pack:
     """A pack as it is judged: its files, what is trusted (None: nothing), and what its log says."""
@@ -2114,11 +1988,10 @@ class Pack:
         for index, line in enumerate(lines):
             entry = parse(line, "entry %d" % index)
             try:
-                self.check_entry(entry, index)
+                with naming("entry %d" % index):
+                    self.check_entry(entry, index)
             except (KeyError, TypeError, ValueError, AttributeError, IndexError):
                 raise WrongError("entry %d is malformed" % index) from None
-            except WrongError as error:
-                raise WrongError("entry %d: %s" % (index, error)) from None
             self.bodies.append(entry["body"])
         self.check_details(read_lines(self.files, "data/audit/details.jsonl"))
         size, root = believe(self.files[CHECKPOINT], self.trust, self.people, self.origin, self.leaves)
@@ -2173,10 +2046,8 @@ class Pack:
         names = [name for name in sorted(self.files) if name.startswith("data/audit/proofs/")]
         need(names, "there are no inclusion proofs")
         for name in names:
-            try:
+            with naming(name):
                 self.check_proof(name)
-            except WrongError as error:
-                raise WrongError("%s: %s" % (name, error)) from None
         return "%d inclusion proofs lead to a signed checkpoint" % len(names)
 
     def check_proof(self, name):  # one of them
@@ -2205,20 +2076,18 @@ class Pack:
         for body in self.bodies if self.layout == 1 else ():
             run = body["context"]["openlineage_run"]
             need(run is None or run in runs, "entry %d has no event in %s", body["index"], EVENTS)
+        need(results, "the pack has no result of an action")
         return "%d results, each the recorded output of an action" % len(results)
 
     def check_openings(self):  # looks under the rules of 0.1.0, and their number; later ones were judged by `Standing`
         approved, opened = set(), []
-        for body in self.bodies[: self.standing.adopted]:
-            if body["outcome"] == "completed":
-                try:
-                    self.check_opening(body, body["payload"], approved, opened)
-                except WrongError as error:
-                    raise WrongError("entry %d: %s" % (body["index"], error)) from None
-        stated, looks = read_json(self.files[ODOMETER], ODOMETER), len(self.standing.looks)
-        fine = stated == {"openings": looks} and not isinstance(stated["openings"], bool)
-        need(fine, "%s does not state the %d look(s) that the log holds", ODOMETER, looks)
-        return "%d look(s) at the test set, each after criteria, request and another person's approval" % looks
+        for body in [one for one in self.bodies[: self.standing.adopted] if one["outcome"] == "completed"]:
+            with naming("entry %d" % body["index"]):
+                self.check_opening(body, body["payload"], approved, opened)
+        looks, told = len(self.standing.looks), "%s does not state the %d look(s) that the log holds"
+        need(canonical(read_json(self.files[ODOMETER], ODOMETER)) == b'{"openings":%d}' % looks, told, ODOMETER, looks)
+        told = "%d look(s) at the test set, each after criteria, request and another person's approval"
+        return told % looks if looks else "no look at the test set: the log has no approval of one"
 
     def check_opening(self, body, payload, approved, opened):  # `approved` and `opened` name the requests so far
         action, index, standing = body["action"], body["index"], self.standing
@@ -2257,18 +2126,16 @@ class Pack:
             said = body["payload"]
             if (body["action"], body["outcome"], said.get("kind")) != ("time.attested", "completed", "cosignature"):
                 continue
-            try:
+            with contextlib.suppress(WrongError, KeyError, TypeError):
                 note = said["note"].encode("utf-8")
                 _, origin, size, root, _ = read_note(note)
                 need((origin, size) == (self.origin, said["size"]) and 0 < size <= body["index"], "of another log")
                 need(root == merkle_root(self.leaves[:size]), "of another history")
                 seen = vouching_for(note, self.trust)
                 need(seen and vouches(self.trust["quorum"], self.trust, seen), "too few witnesses")
-            except (WrongError, KeyError, TypeError):
-                continue
-            names = ", ".join(sorted(self.trust["witnesses"][place][0] for place in seen))
-            latest = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(max(seen.values())))
-            found.append((body["index"], size, latest, names))
+                names = ", ".join(sorted(self.trust["witnesses"][place][0] for place in seen))
+                latest = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(max(seen.values())))
+                found.append((body["index"], size, latest, names))
         return found
 
     def look_times(self):  # of each look, which phases others saw before the next
@@ -2316,16 +2183,22 @@ class Pack:
                 need(said["shown"] == sha256(files[TEXT]), "%s was shown another text than %s", who, TEXT)
                 self.check_logged("signatures/%s.tlog-proof" % who, envelope, who)
             signed[who] = said
-        for rules in (policy["rules"], trust["rules"] if trust else []):
-            left = [(said["role"], said["meaning"]) for said in signed.values()]
-            for rule in rules:
-                wanted = (rule["role"], rule["meaning"])
-                need(wanted in left, "a signature is missing: %s by %s", rule["meaning"], rule["role"])
-                left.remove(wanted)
+        needed = self.check_required(policy["rules"], [(said["role"], said["meaning"]) for said in signed.values()])
         self.check_list(signed)
         words = ["%(printed_name)s (%(role)s, %(meaning)s)" % said for said in signed.values()]
         note = ". DEMO KEYS: this proves nothing about a real device" if people.demo else ""
-        return "signed by " + " and ".join(words) + self.check_holders() + note
+        return "%d of %d required signatures: " % (needed, needed) + " and ".join(words) + self.check_holders() + note
+
+    def check_required(self, rules, signed):  # of each kind as many signatures as the source that requires most of them
+        trusted, least = self.trust["rules"] if self.trust else [], LEAST_RULES if self.release else []
+        asked = {"the release policy": rules, "the trust file": trusted, "the built-in rules": least}
+        counts = {name: [(one["role"], one["meaning"]) for one in rules] for name, rules in asked.items()}
+        for rule in [rule for rules in counts.values() for rule in rules]:
+            short = [name for name, rules in counts.items() if rules.count(rule) > signed.count(rule)]
+            told = "a signature is missing: %s by %s (required by %s)"
+            need(not short, told, rule[1], rule[0], ", ".join(short))
+        every = {rule for rules in counts.values() for rule in rules}
+        return sum(max(rules.count(rule) for rules in counts.values()) for rule in every)
 
     def check_pairs(self, signers):  # proofs and list are of layout 2, and each signature has its proof
         proofs = sorted(name for name in self.files if name.startswith("signatures/") and name.endswith(".tlog-proof"))
@@ -2347,7 +2220,7 @@ class Pack:
 
     def check_logged(self, name, envelope, who):  # a signature is an entry of a later log that continues the pack's
         size, keyid = len(self.leaves), envelope["signatures"][0]["keyid"]
-        try:
+        with naming(name):
             index, path, note, extra = read_proof(self.files[name], name)
             later, root = believe(note, self.trust, self.people, self.origin, self.leaves)
             held = parse(extra or b"", "the extra data")
@@ -2368,8 +2241,6 @@ class Pack:
             need(fits, "entry %d is of another signature, version or pack", index)
             holds = signed_by(self.people.key(keyid, size)["signing_key"], canonical(body), entry["signature"])
             need(holds, "entry %d is not signed by %s", index, who)
-        except WrongError as error:
-            raise WrongError("%s: %s" % (name, error)) from None
 
     def check_holders(self):  # every holder of the test set's key, who was not revoked, cosigned the pack's checkpoint
         standing, note, valid = self.standing, self.files[CHECKPOINT], [item["id"] for item in self.people.valid()]
@@ -2396,7 +2267,6 @@ class Pack:
         yield from (("test-set odometer", self.check_openings), ("look times", self.look_times))
         yield "release signatures", self.check_signatures
 
-
 def check_payload(body, told):  # a payload has the fields of its action, in the entry or in its details (`told`)
     index, action, payload = body["index"], body["action"], body["payload"]
     need(action in FIELDS, "entry %d: unknown action %s", index, action)
@@ -2410,14 +2280,12 @@ def check_payload(body, told):  # a payload has the fields of its action, in the
     if payload or body["outcome"] == "completed":
         fit(payload, action, "entry %d: the payload of %s" % (index, action))
 
-
 # ---------------------------------------------------------------- the verdict
 
 NEXT = {"log": "nothing", "layout": "nothing"}
 NEXT.update(dict.fromkeys(("chain", "files", "source", "figures", "gates"), "proofs"))
 """Where judgement goes on after a check that failed, if not with the next one."""
 NOT_IN_LAYOUT_1 = "chain, files, source, soup, figures, gates, signing text, lineage, logged signatures"
-
 
 def attempt(check, pack=None):  # whether a check holds, and its words
     if pack:
@@ -2427,10 +2295,9 @@ def attempt(check, pack=None):  # whether a check holds, and its words
     except WrongError as error:
         return False, str(error)
     except KeyError as error:
-        return False, "%s is missing" % error.args[0] if not pack else "%s%s is missing" % (pack.reading, error.args[0])
+        return False, "%s%s is missing" % (pack.reading if pack else "", error.args[0])
     except Exception as error:
         return False, "%ssomething is malformed (%s)" % (pack.reading if pack else "", type(error).__name__)
-
 
 def read_pack(target):  # files of a pack, and how they were kept
     if target.is_dir():
@@ -2438,7 +2305,6 @@ def read_pack(target):  # files of a pack, and how they were kept
     need(target.stat().st_size <= LIMIT_BYTES + (1 << 26), "the archive is larger than 1 GiB")
     files = read_zip(target.read_bytes())
     return files, "%d files, and the archive has exactly the bytes that they require" % len(files)
-
 
 class Judgement:
     """The checks of a pack in order (name, whether it holds, words), and the verdict."""
@@ -2465,15 +2331,12 @@ class Judgement:
         failed = [name for name, held, _ in self.checks if not held]
         if failed or not self.pack:
             return "NOT VERIFIED", ", ".join(failed) + " failed", 1
-        reasons = self.pack.release.reasons() if self.pack.release else []
         rules = ["the trust file names no release rules"] if self.trusted and not self.trusted["rules"] else []
-        old = ["not checked in a pack of layout 1: " + NOT_IN_LAYOUT_1] if self.pack.layout == 1 else []
-        if reasons:
-            return "NOT RELEASABLE", "every check passed; " + ", ".join(reasons), 1
-        enough = not old + rules or (not rules and layout is not None and self.pack.layout >= layout)
-        words = "; ".join(["every check passed", *old, *rules])
-        return "LIMITED" if old + rules else "VERIFIED", words, 0 if enough else 1
-
+        limits = ["not checked in a pack of layout 1: " + NOT_IN_LAYOUT_1] * (self.pack.layout == 1) + rules
+        if self.pack.release and self.pack.release.reasons():
+            return "NOT RELEASABLE", "every check passed; " + ", ".join(self.pack.release.reasons()), 1
+        enough = not limits or (not rules and layout is not None and self.pack.layout >= layout)
+        return "LIMITED" if limits else "VERIFIED", "; ".join(["every check passed", *limits]), 0 if enough else 1
 
 def main(arguments):
     """Parse the command line, judge, and say the verdict."""
@@ -2500,7 +2363,6 @@ def main(arguments):
     state, words, code = judgement.verdict(options.allow_layout)
     print("keys: %s\nVERDICT: %s: %s" % (plain_text(keys), state, plain_text(words)))
     return code
-
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

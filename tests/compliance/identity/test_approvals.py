@@ -134,7 +134,7 @@ def test_one_person_never_satisfies_two_rules() -> None:
         check_policy(RELEASE_POLICY, [review(both), approval(both)], [PACK], register)
     with pytest.raises(RefusedError, match="approval by release-manager"):
         check_policy(RELEASE_POLICY, [review(both)], [PACK], register)
-    with pytest.raises(RefusedError, match="misses a signature: approval by release-manager"):
+    with pytest.raises(RefusedError, match="a signature is missing: approval by release-manager"):
         check_policy(RELEASE_POLICY, [review(), review(both)], [PACK], register)
 
 

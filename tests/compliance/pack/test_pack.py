@@ -188,7 +188,7 @@ def test_a_gate_left_out_or_failing_stops_the_build(release: Release, tmp_path: 
     with pytest.raises(RefusedError, match="not every gate"):
         release.build(tmp_path / "pack.zip", gates=inputs.gates[1:])
     release.facts = release.facts.model_copy(update={"openings": 2})
-    with pytest.raises(RefusedError, match="'test-set' fails: Looks at the sealed test set: 2, required: ≤ 1"):
+    with pytest.raises(RefusedError, match="'test-set' fails: Looks at the sealed test set: 2 looks, required: ≤ 1"):
         release.build(tmp_path / "pack.zip")
     assert not (tmp_path / "pack.zip").exists()
 

@@ -183,7 +183,7 @@ def _gate(number: int, **fields: object) -> Change:
         (POLICY, lambda value: value["policy"]["rules"].pop(), "the signatures are not those that entry 21 registered"),
         (POLICY, lambda value: value.update(note="fine"), "is not a policy with its gates"),
         (RISKS, lambda value: value["risks"][0]["residual"].update(p1=2), "the gate risks says"),
-        (RISKS, lambda value: value["risks"].clear(), "the gate counts says"),
+        (RISKS, lambda value: value["risks"].clear(), "the gate risks says"),
         (RISKS, lambda value: value["controls"].clear(), "names the control RC-01"),
         (RISKS, lambda value: value["plan"].update(verdict="fine"), "Extra inputs are not permitted"),
         (ATTESTED, lambda value: value["gaps"].append(BROKEN_GAP), "the gate trace says"),

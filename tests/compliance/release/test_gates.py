@@ -74,7 +74,7 @@ def test_a_bound_holds_exactly_when_the_value_reaches_it(mean: float, limit: flo
 def test_a_failing_gate_says_by_how_much_and_what_mends_it() -> None:
     result = _one({"kind": "metric", "id": "dice", "measure": "dice", "at_least": 0.9}, _dice(0.85))
     assert (
-        "0.850, required: ≥ 0.900, missed by 0.050 (percentile bootstrap, 4 cases, nominal coverage 95 %)"
+        "0.850 over 4 cases, required: ≥ 0.900, missed by 0.050 (percentile bootstrap, 4 cases, nominal coverage 95 %)"
         in result.message
     )
     assert "train" in result.mend
@@ -198,7 +198,9 @@ def test_a_measure_that_is_undefined_in_a_case_is_not_met_by_the_others() -> Non
 
 
 def test_a_justified_gap_does_not_fail_the_gate_and_is_always_told() -> None:
-    facts = GateFacts(gaps=(), justified=("REQ-001 has no scenario (justified by rosa until 2027-01-01: a reason)",))
+    facts = GateFacts(
+        gaps=(), requirements=2, justified=("REQ-001 has no scenario (justified by rosa until 2027-01-01: a reason)",)
+    )
     result = _one({"id": "trace", "kind": "trace", "at_most": 0}, facts)
     assert result.passed
     assert "1 justified: REQ-001 has no scenario" in result.message
@@ -207,22 +209,26 @@ def test_a_justified_gap_does_not_fail_the_gate_and_is_always_told() -> None:
 @pytest.mark.parametrize(
     ("kind", "facts", "message"),
     [
-        ("criteria", GateFacts(unmet=(), registered=3), "All 3 acceptance criteria met"),
-        ("criteria", GateFacts(unmet=(), registered=1), "1 acceptance criterion met"),
+        ("criteria", GateFacts(unmet=(), registered=3), "All 3 registered criteria met"),
+        ("criteria", GateFacts(unmet=(), registered=1), "1 registered criterion met"),
         (
             "criteria",
             GateFacts(unmet=("dice, mean: 0.800",), registered=3),
-            "Unmet acceptance criteria: 1, required: ≤ 0",
+            "Unmet acceptance criteria: 1 of 3 registered criteria, required: ≤ 0",
         ),
-        ("trace", GateFacts(gaps=()), "No gap in traceability"),
-        ("runs", GateFacts(undisposed=()), "Each training run is used or has a disposition"),
+        ("trace", GateFacts(gaps=(), requirements=12), "No gap in the traceability of 12 requirements"),
+        ("runs", GateFacts(undisposed=(), runs=3), "All 3 training runs used or with a disposition"),
         (
             "runs",
-            GateFacts(undisposed=(7,)),
-            "Training runs without a disposition: 1, required: ≤ 0, missed by 1: entry 7",
+            GateFacts(undisposed=(7,), runs=2),
+            "Training runs without a disposition: 1 of 2 training runs, required: ≤ 0, missed by 1: entry 7",
         ),
-        ("test-set", GateFacts(openings=0), "No look at the sealed test set"),
-        ("lineage", GateFacts(undelivered=()), "All lineage events are delivered"),
+        ("test-set", GateFacts(openings=0), "No look at the sealed test set; the gates of figures fail without a look"),
+        (
+            "lineage",
+            GateFacts(undelivered=(), lineage_runs=9),
+            "All 9 entries with a lineage run have their lineage event",
+        ),
     ],
 )
 def test_the_message_of_a_count_is_a_sentence(kind: str, facts: GateFacts, message: str) -> None:

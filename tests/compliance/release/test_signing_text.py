@@ -13,7 +13,7 @@ from minivess.compliance.release.signing_text import DIGESTS, LONGEST, SigningFa
 from minivess.foundation.errors import VerificationError
 from minivess.records.device.attested import KnownAnomaly
 from minivess.records.evaluation.evaluation import Interval
-from minivess.records.log.entry import Outcome
+from minivess.records.log.entry import Entry, Outcome
 from tests.support.builders.layout2_pack import small_pack
 from tests.support.properties import given
 from tests.support.properties import strategies as st
@@ -40,6 +40,10 @@ def _facts() -> SigningFacts:
         not_releasable=(),
         digests=digests_of(facts.chain, statement),
     )
+
+
+def _entries() -> tuple[Entry, ...]:
+    return tuple(small_pack().log.facts.entries[:-1])
 
 
 def _lines(facts: SigningFacts) -> list[str]:
@@ -122,7 +126,7 @@ def test_criteria_that_were_registered_before_with_other_limits_are_said() -> No
         "plan": None,
     }
     before = log.entries[3].model_copy(update={"body": body.model_copy(update={"index": 3, "payload": older})})
-    entries = (*_facts().entries[:3], before, *_facts().entries[4:])
+    entries = (*_entries()[:3], before, *_entries()[4:])
     lines = _lines(replace(_facts(), entries=entries))
     assert "Criteria before, entry 3: dice, mean: at least 0.7 at most 0.9" in lines
     assert not [line for line in _lines(_facts()) if line.startswith("Criteria before")]
@@ -157,10 +161,10 @@ def test_risks_that_are_not_acceptable_and_anomalies_are_named() -> None:
 
 def test_a_time_that_was_attested_before_the_next_step_is_said_with_its_entry() -> None:
     def with_attestation(index: int, size: int) -> list[str]:
-        entry = _facts().entries[index]
+        entry = _entries()[index]
         said = {"kind": "cosignature", "size": size, "note": "a note"}
         body = entry.body.model_copy(update={"action": "time.attested", "outcome": Outcome.COMPLETED, "payload": said})
-        entries = (*_facts().entries[:index], entry.model_copy(update={"body": body}), *_facts().entries[index + 1 :])
+        entries = (*_entries()[:index], entry.model_copy(update={"body": body}), *_entries()[index + 1 :])
         return [line for line in _lines(replace(_facts(), entries=entries)) if line.startswith("Time of criteria")]
 
     assert with_attestation(22, 21)[0].endswith("attested at entry 22")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.proofs.canonical import digest_of
@@ -499,9 +501,72 @@ def test_verify_py_knows_the_fields_of_every_payload() -> None:
         names = " ".join(name if field.is_required() else name + "?" for name, field in known)
         return f"* {names}" if observed(action) else names
 
-    without_types = {action: re.sub(r"[~*]*=\S+", "", told) for action, told in logs.VERIFY.FIELDS.items()}
+    without_types = {
+        action: re.sub(r"(?<=\w)(\??)[~*]*(=\S+)?", r"\1", told) for action, told in logs.VERIFY.FIELDS.items()
+    }
     assert {action: fields(action) for action in PAYLOADS} == without_types
 
 
 def test_every_action_that_can_be_recorded_is_in_the_table() -> None:
     assert set(table(2).rows) | {"test-set.open"} >= set(PAYLOADS)
+
+
+PROBES: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    1,
+    7,
+    -1,
+    1.5,
+    "",
+    "x",
+    "7",
+    "a b",
+    "x" * 201,
+    "sha256:" + "0" * 64,
+    [],
+    ["x"],
+    [7],
+    {},
+    {"x": 1},
+)
+
+
+def test_verify_py_compares_the_types_of_payloads_as_the_records_do() -> None:
+    """Each field of each payload whose type verify.py names, with values of every kind of JSON."""
+
+    def script_accepts(action: str, name: str, value: Any) -> bool:
+        marks, kind = logs.VERIFY.FORMS[action][name]
+        if "*" in marks and not isinstance(value, list):
+            return False
+        try:
+            for one in value if "*" in marks else [] if value is None and "~" in marks else [value]:
+                logs.VERIFY.fit(one, kind, name)
+        except (logs.VERIFY.WrongError, AttributeError, TypeError, KeyError):
+            return False
+        return True
+
+    def product_accepts(action: str, name: str, value: Any) -> bool:
+        field = PAYLOADS[action].model_fields[name]
+        whole = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        try:
+            TypeAdapter(whole).validate_json(json.dumps(value), strict=True)
+        except ValidationError:
+            return False
+        return True
+
+    typed = [
+        (action, name)
+        for action in PAYLOADS
+        for name, (_, kind) in logs.VERIFY.FORMS[action].items()
+        if kind in {"int", "0", "1", "number", "digest", "slug", "bool", "short"}
+    ]
+    assert len(typed) > 60
+    odd = [
+        (action, name, value)
+        for action, name in typed
+        for value in PROBES
+        if script_accepts(action, name, value) != product_accepts(action, name, value)
+    ]
+    assert odd == []

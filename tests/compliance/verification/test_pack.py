@@ -253,7 +253,7 @@ def test_any_dropped_file_is_named(tmp_path: Path) -> None:
         files = {key: value for key, value in good().items() if key != name}
         detail = first_failure(files)
         if name.startswith("signatures/"):
-            assert "misses a signature" in detail
+            assert "a signature is missing" in detail
         else:
             assert f"{name} is missing" in detail
         assert script_refuses(files)

@@ -421,7 +421,7 @@ class TestGates:
             (POLICY, lambda value: value["gates"].pop(), POLICY),
             (POLICY, put("gates", 1, "at_least", to=0.1), POLICY),
             (RISKS, put("risks", 0, "residual", "p1", to=2), "the gate risks"),
-            (RISKS, lambda value: value["risks"].clear(), "the gate counts"),
+            (RISKS, lambda value: value["risks"].clear(), "the gate risk"),
             (
                 RISKS,
                 lambda value: [value["controls"].clear(), value["risks"][0]["controls"].clear()],
@@ -446,7 +446,7 @@ class TestGates:
             (ATTESTED, put("more", to=1), "other fields"),
             (RESULTS, put("results", 0, "outcome", to="failed"), "the gate scenarios"),
             (RESULTS, lambda value: value["results"].clear(), "the gate scenarios"),
-            (TRACE, lambda value: value["items"].clear(), "the gate counts"),
+            (TRACE, lambda value: value["items"].clear(), "the gate trace"),
             (EXPORT, put("max_abs_difference", to=0.1), "the gate parity"),
         ],
     )

@@ -90,7 +90,7 @@ def test_two_logged_signatures_hold() -> None:
     log, files = signed()
     words = check_signatures(logged_signatures.signed_pack(log, files))
     assert words == (
-        "Benoît Müller (independent-reviewer, review, 2026-11-20 09:00 UTC); "
+        "2 of 2 required signatures: Benoît Müller (independent-reviewer, review, 2026-11-20 09:00 UTC); "
         "Cleo Papadopoulou (release-manager, approval, 2026-11-20 09:01 UTC)"
     )
     assert files[SIGNATURE_LIST].decode("utf-8") == LIST
@@ -101,7 +101,7 @@ def test_one_logged_signature_holds_as_far_as_it_goes() -> None:
     half = logged_signatures.sign_logged(log, files, (ben(),), version="1.0")
     pack = logged_signatures.signed_pack(log, half)
     assert [(who, one.meaning) for who, one in check_present(pack).items()] == [("ben", Meaning.REVIEW)]
-    assert "misses a signature: approval by release-manager" in refusal(log, half)
+    assert "a signature is missing: approval by release-manager" in refusal(log, half)
 
 
 def test_a_pack_without_signatures_has_none_to_judge() -> None:
@@ -135,7 +135,7 @@ def test_a_policy_that_misses_a_signature_is_named() -> None:
     log, files = signed()
     for name in (f"{BEN}.dsse.json", f"{BEN}.tlog-proof"):
         del files[name]
-    assert "misses a signature: review by independent-reviewer" in refusal(log, files)
+    assert "a signature is missing: review by independent-reviewer" in refusal(log, files)
 
 
 def test_a_copy_of_a_signature_under_another_name_is_named() -> None:

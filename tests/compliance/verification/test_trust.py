@@ -16,6 +16,7 @@ import pytest
 
 from minivess.compliance.identity.keys import PrivateKey, generate
 from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.signature_rules import LEAST_RULES
 from minivess.compliance.proofs.archive import write_archive
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.checkpoint import Checkpoint, key_hash, parse_note, raw_ed25519, sign_note
@@ -27,7 +28,7 @@ from minivess.compliance.verification.belief import Believed, LogAtHand, believe
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.pack import judge_files, verify_pack
 from minivess.compliance.verification.receipt import verify_receipt
-from minivess.compliance.verification.trust import LEAST_RULES, Trust, parse_trust, write_trust
+from minivess.compliance.verification.trust import Trust, parse_trust, write_trust
 from minivess.compliance.verification.witness import compare_views
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.records.log.receipt import Receipt

@@ -19,12 +19,13 @@ from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.audit.rebuild import Rebuilt
 from minivess.compliance.audit.search import Wanted
 from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.signature_rules import LEAST_RULES
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.tlog_proof import parse_proof, receipt_of, write_tlog_proof
 from minivess.compliance.verification.drill_cases.tampering import Case
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.receipt import verify_receipt
-from minivess.compliance.verification.trust import LEAST_RULES, Trust, parse_trust, write_trust
+from minivess.compliance.verification.trust import Trust, parse_trust, write_trust
 from minivess.foundation.errors import MinivessError
 from minivess.observability.lineage.entry_events import event_of
 from minivess.records.log.entry import Draft, Entry, Outcome

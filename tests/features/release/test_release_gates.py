@@ -19,6 +19,8 @@ from minivess.compliance.release.gate_facts import read_gate_facts
 from minivess.compliance.release.gates import judge
 from minivess.foundation.errors import VerificationError
 from minivess.records.device.release import GateResult
+from minivess.records.device.release_policy import ReleasePolicy
+from tests.compliance.release import test_vacuous as vacuous
 from tests.support.builders.layout2_pack import SmallPack, small_pack
 
 scenarios("release_gates.feature")
@@ -137,6 +139,37 @@ def _(story: Story) -> None:
     entries = story.pack.log.facts.entries
     _, chain = judge_chain(entries)
     story.gates = judge(chain.policy, read_gate_facts(story.files, entries[:-1]))
+
+
+@given(parsers.parse("the project has no {thing} and nothing is wrong"))
+def _(thing: str) -> None:
+    assert thing
+
+
+@when(parsers.parse("the gate {kind} is judged"))
+def _(story: Story, kind: str) -> None:
+    policy = ReleasePolicy.model_validate({"signatures": vacuous.SIGNATURES, "gates": [vacuous.gate_of(kind)]})
+    story.gates = judge(policy, vacuous.empty_facts())
+
+
+@then(parsers.parse('it fails because "{why}"'))
+def _(story: Story, why: str) -> None:
+    assert not story.gates[0].passed
+    assert why in story.gates[0].message
+
+
+@then(parsers.parse('it passes and says "{why}"'))
+def _(story: Story, why: str) -> None:
+    assert story.gates[0].passed
+    assert why in story.gates[0].message
+
+
+@then("each gate names the number of things it judged")
+def _(story: Story) -> None:
+    assert story.facts is not None
+    for one in story.facts.derived.gates:
+        assert one.of
+        assert str(one.of) in one.message or one.kind == "counts"
 
 
 @when("the figures are computed again")

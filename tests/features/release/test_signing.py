@@ -19,6 +19,7 @@ from minivess.cli.main import app
 from minivess.compliance.identity.keystores.keyring import Keyring
 from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.remembered_checkpoints import person
+from minivess.compliance.identity.signature_rules import LEAST_RULES
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.compliance.proofs.cosignature import WITNESS as COSIGNATURE_KEY
 from minivess.compliance.proofs.cosignature import verifier_key
@@ -32,7 +33,8 @@ from minivess.foundation.errors import CouldNotCheckError, MinivessError, Refuse
 from minivess.foundation.paths import templates_folder
 from minivess.records.device.witnesses import WitnessAddress, WitnessPolicy, WitnessState
 from minivess.records.log.entry import Outcome
-from minivess.records.people.approval import Manifestation
+from minivess.records.people.approval import Manifestation, PolicyRule
+from minivess.records.people.identity import Meaning
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.serving.witness.app import serve_log, write_state
 from minivess.workflows.log import proofs
@@ -41,8 +43,10 @@ from minivess.workflows.release import build, signing
 from minivess.workflows.session import remembered_checkpoints
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
+from tests.compliance.identity import test_signature_rules as rules_of_both
 from tests.support import sample_projects
 from tests.support.builders.pack_builder import bag
+from tests.support.builders.release_builder import policy_of_release
 from tests.support.machines import machine
 from tests.support.projects import PASSPHRASE, ProjectFolder
 from tests.support.servers import witnessed
@@ -194,7 +198,7 @@ def _(story: Story) -> None:
     assert story.signatures_of("rosa") == 1
     failure = verify_pack(story.pack).first_failure
     assert failure is not None
-    assert "misses a signature" in failure.detail
+    assert "a signature is missing" in failure.detail
 
 
 @then("the signature binds the digest of the signing text")
@@ -456,6 +460,74 @@ def _(story: Story, who: str) -> None:
 def _(story: Story, why: str) -> None:
     assert story.error is not None
     assert why in story.error.message
+
+
+# --- which signatures are required
+
+_RULES = {
+    "review": LEAST_RULES[0],
+    "approval": LEAST_RULES[1],
+    "developer": PolicyRule(role=Role.DEVELOPER, meaning=Meaning.APPROVAL),
+}
+
+
+@dataclass
+class Required:
+    policy: tuple[PolicyRule, ...] = ()
+    trust: tuple[PolicyRule, ...] = ()
+    signed: tuple[PolicyRule, ...] = ()
+
+
+@pytest.fixture
+def asked() -> Required:
+    return Required()
+
+
+def _rules(words: str) -> tuple[PolicyRule, ...]:
+    return tuple(_RULES[word] for word in words.split(", ") if word != "nothing")
+
+
+@given("the trust file requires the approval of a developer too")
+def _(story: Story) -> None:
+    """The project's trust file has the rules of the policy in its folder."""
+    before = policy_of_release()
+    rules = [rule.model_dump(mode="json") for rule in (*before.signatures.rules, _RULES["developer"])]
+    changed = {**before.model_dump(mode="json"), "signatures": {"name": before.signatures.name, "rules": rules}}
+    (story.root / "release" / "policy.yaml").write_text(json.dumps(changed), encoding="utf-8")
+
+
+@when("Ada opens the pack to sign it", target_fixture="open_rules")
+def _(story: Story) -> tuple[Meaning, ...]:
+    with story.services() as services:
+        return signing.examine(services, "ada", story.pack).meanings
+
+
+@then(parsers.parse('her signature can mean "{meaning}", which the trust file requires'))
+def _(story: Story, open_rules: tuple[Meaning, ...], meaning: str) -> None:
+    assert [one.value for one in open_rules] == [meaning]
+    story.sign("ada")
+    assert _said(story.files, "ada").role is Role.DEVELOPER
+
+
+@given(parsers.parse("a release policy that requires {rules}"))
+def _(asked: Required, rules: str) -> None:
+    asked.policy = _rules(rules)
+
+
+@given(parsers.parse("a trust file that requires {rules}"))
+def _(asked: Required, rules: str) -> None:
+    asked.trust = _rules(rules)
+
+
+@when(parsers.parse("the signatures of the release are {rules}"))
+def _(asked: Required, rules: str) -> None:
+    asked.signed = _rules(rules)
+
+
+@then(parsers.parse('both verifiers miss "{words}"'))
+def _(asked: Required, words: str) -> None:
+    assert rules_of_both.product(asked.policy, asked.trust, asked.signed) == words
+    assert rules_of_both.script(asked.policy, asked.trust, asked.signed) == words
 
 
 # --- interrupted, and after signing

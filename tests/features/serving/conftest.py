@@ -17,11 +17,12 @@ from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.signature_rules import LEAST_RULES
 from minivess.compliance.proofs.cosignature import WITNESS, add_signatures, cosign, verifier_key
 from minivess.compliance.proofs.serving_logs import ServingLogs
 from minivess.compliance.verification.log import verify_log
 from minivess.compliance.verification.receipt import verify_receipt
-from minivess.compliance.verification.trust import LEAST_RULES, Trust, parse_trust, write_trust
+from minivess.compliance.verification.trust import Trust, parse_trust, write_trust
 from minivess.foundation.errors import VerificationError
 from minivess.records.device.witnesses import WitnessAddress, WitnessPolicy
 from minivess.records.log.entry import Draft, Entry, Outcome

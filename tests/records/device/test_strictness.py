@@ -154,7 +154,9 @@ def facts(draw: st.DrawFn) -> GateFacts:
         unmet=tuple(f"criterion {number}" for number in range(draw(st.integers(0, 4)))),
         export=ExportRecord.model_validate(export),
         openings=draw(st.integers(0, 4)),
+        registered=4,
         undisposed=tuple(range(draw(st.integers(0, 4)))),
+        runs=4,
         source=CLEAN,
     )
 

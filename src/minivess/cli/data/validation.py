@@ -38,7 +38,9 @@ def validate(project: Path, actor: str | None, as_json: bool) -> None:
     else:
         rows = [(f.severity.value, f.rule, f.case or "", f.message) for f in report.findings]
         emit_table(("severity", "rule", "case", "finding"), rows)
-    say(f"{len(report.rules)} rules, {len(report.findings)} findings; read data/validation.html")
+    say(
+        f"{len(report.rules)} rules over {report.cases} cases, {len(report.findings)} findings; read data/validation.html"
+    )
     if who is None:
         say("not recorded in the log yet: `minivess data split` does that, or this command with --as")
     for changed in report.changed:

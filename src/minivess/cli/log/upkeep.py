@@ -38,7 +38,7 @@ def drill(project: Path, as_json: bool) -> None:
             if not case.caught:
                 click.echo(f"NOT CAUGHT: {case.kind}: {case.what}: {case.words}")
         click.echo(f"{caught} of {len(cases)} caught and named")
-    if caught < len(cases):
+    if caught < len(cases) or not cases:
         raise click.exceptions.Exit(1)
 
 

@@ -203,7 +203,9 @@ def standards(project: Path, source: Path | None, results: Path | None, status: 
             [(row.id, row.status, row.paraphrase, row.next) for row in shown],
         )
     counts = {name: sum(row.status == name for row in rows) for name in ("met", "justified", "open")}
-    say(", ".join(f"{count} {name}" for name, count in counts.items()))
+    say(", ".join(f"{count} {name}" for name, count in counts.items()) + f", of {len(rows)} clauses")
+    if not rows:
+        raise click.exceptions.Exit(1)
 
 
 @click.command(cls=Command)

@@ -70,7 +70,10 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
     gaps = found.gaps
     if as_json:
         emit_json(
-            {"gaps": [{**one.gap.model_dump(mode="json"), "open": one.open, "remark": one.remark} for one in gaps]}
+            {
+                "gaps": [{**one.gap.model_dump(mode="json"), "open": one.open, "remark": one.remark} for one in gaps],
+                "checked": found.checked,
+            }
         )
     else:
         for one in gaps:
@@ -80,7 +83,8 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
         say(f"{idle.source.path}:{idle.source.line}: there is no gap `{idle.subject}` to justify (any more)")
     still_open = found.still_open
     justified = f", {len(gaps) - still_open} justified" if len(gaps) > still_open else ""
-    say(f"{still_open} gap(s){justified}" if gaps else "no gap: every link holds")
+    among = ", ".join(f"{count} {name}" for name, count in found.checked.items())
+    say(f"{still_open} gap(s){justified}, among {among}" if gaps else f"no gap: every link holds, among {among}")
     if still_open:
         raise click.exceptions.Exit(1)
 

@@ -43,7 +43,8 @@ def report(project: Path, source: Path | None, as_json: bool) -> None:
         emit_table(("risk", "title", "initial", "residual", "controls", "verdict"), file.rows())
         for line in _overall(file.overall()):
             say(line)
-    if not file.acceptable:
+    say(f"{len(file.risks)} risks" if file.risks else "there is no risk in risk/, so that nothing was judged")
+    if not file.acceptable or not file.risks:
         raise click.exceptions.Exit(1)
 
 
@@ -89,5 +90,5 @@ def drill_controls(
         emit_table(("control", "outcome", "removed by", "result of pytest"), rows)
     missed = [one for one in found if one.outcome != "noticed"]
     say(f"For {len(found) - len(missed)} of {len(found)} controls, a scenario fails without the control.")
-    if missed:
+    if missed or not found:
         raise click.exceptions.Exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from minivess.compliance.facts.soup import SoupItem, soup
@@ -14,6 +15,7 @@ from minivess.compliance.site.view import PackPaths, TraceView
 from minivess.compliance.trace.trace_data import view
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.clock import timestamp
+from minivess.foundation.digests import Digest, digest_file
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.paths import Workspace
 from minivess.foundation.reading.json_records import read_json_record
@@ -86,6 +88,11 @@ class PackInputs:
     def source(self) -> Path:
         """The folder with requirements/, risk/, features/, src/, tests/ and the lock file."""
         return self.tree.source
+
+    @cached_property
+    def lock_digest(self) -> Digest:
+        """The digest of the lock file, read once."""
+        return digest_file(lock_place(self.source)[0])
 
 
 @dataclass(frozen=True)

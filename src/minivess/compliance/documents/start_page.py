@@ -11,6 +11,7 @@ from minivess.compliance.documents.documents import DOCUMENTS, common_facts
 from minivess.compliance.documents.dossier import Dossier
 from minivess.compliance.documents.log_story import RESULTS
 from minivess.compliance.documents.rendering import Renderer
+from minivess.compliance.identity.signature_rules import signatures_of_release
 from minivess.compliance.site.signatures import model_of
 from minivess.foundation.implements import implements
 from minivess.records.device.release_policy import MetricGate
@@ -172,14 +173,14 @@ def odometer_sentence(dossier: Dossier) -> str:
 
 
 def signatories(dossier: Dossier) -> tuple[Signatory, ...]:
-    """The signatures the policy asks for."""
+    """The signatures that the policy and the built-in rules require."""
     return tuple(
         Signatory(
             role=rule.role.value.replace("-", " "),
             meaning=rule.meaning.value,
             people=tuple(person for person in dossier.log.people if rule.role in person.roles),
         )
-        for rule in dossier.inputs.policy.signatures.rules
+        for rule in (one.rule for one in signatures_of_release(dossier.inputs.policy.signatures.rules))
     )
 
 

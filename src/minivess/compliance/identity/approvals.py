@@ -10,6 +10,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from minivess.compliance.identity.keys import verify
+from minivess.compliance.identity.signature_rules import RequiredSignature, missing_signatures, required_signatures
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.encoding import from_base64
 from minivess.compliance.proofs.envelope import (
@@ -163,6 +164,7 @@ def check_policy(
     subjects: Sequence[Artifact],
     register: KnownKeys,
     *,
+    required: Sequence[RequiredSignature] | None = None,
     index: int | None = None,
 ) -> tuple[Manifestation, ...]:
     """Decide whether signatures satisfy a policy: each rule by another person, all about exactly these subjects.
@@ -172,6 +174,7 @@ def check_policy(
         envelopes: one signed approval a person.
         subjects: what must have been signed.
         register: who holds which key.
+        required: the signatures that are required, where others than the policy ask for some too; None: its rules.
         index: as for `open_approval`.
 
     Returns:
@@ -197,11 +200,12 @@ def check_policy(
         if manifestation.demo and not register.demo:
             raise RefusedError(f"{manifestation.signer} signed with demo keys, which count in a demo log alone")
         signed.append(manifestation)
-    missing = _unmet(policy.rules, signed)
-    if missing is not None:
+    asked = required_signatures({f"the policy {policy.name}": policy.rules}) if required is None else required
+    missing = missing_signatures(asked, signed)
+    if missing:
         raise RefusedError(
-            f"the policy {policy.name} misses a signature: {missing.meaning.value} by {missing.role.value}",
-            hint=f"it asks for {_words(policy)}, each by another person",
+            f"a signature is missing: {missing[0]}",
+            hint=f"required are {'; '.join(map(str, asked))}; each by another person",
         )
     return tuple(signed)
 
@@ -223,16 +227,6 @@ def signature_list(signed: Iterable[Manifestation]) -> bytes:
         for one in sorted(signed, key=lambda one: (one.time, one.signer))
     ]
     return "".join(lines).encode("utf-8")
-
-
-def _unmet(rules: Sequence[PolicyRule], signed: Sequence[Manifestation]) -> PolicyRule | None:
-    """The first rule left over when each signature, and so each person, meets one rule at most."""
-    offered = [PolicyRule(role=item.role, meaning=item.meaning) for item in signed]
-    for rule in rules:
-        if rule not in offered:
-            return rule
-        offered.remove(rule)
-    return None
 
 
 def _refuse_empty(policy: Policy) -> None:

@@ -44,7 +44,7 @@ from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.site.writer import site_files
 from minivess.compliance.verification.pack_checks.identities import identities_of
 from minivess.compliance.verification.pack_checks.soup import check_soup
-from minivess.foundation.digests import digest_bytes, digest_file
+from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
 from minivess.foundation.files import read_limited, write_atomic
 from minivess.foundation.implements import implements
@@ -103,7 +103,7 @@ def prepare_pack(inputs: PackInputs) -> PreparedPack:
         tool=inputs.tool,
         chain=inputs.chain.references,
         source=inputs.source_state,
-        environment=digest_file(lock_place(inputs.source)[0]),
+        environment=inputs.lock_digest,
         sbom=digest_bytes(files[_SBOM]),
         manifest=manifest.digest,
         files=manifest.files,
@@ -184,11 +184,13 @@ def _derive(files: Mapping[str, bytes], inputs: PackInputs) -> DerivedRelease:
         RefusedError: they are not those that were judged before, or do not follow.
     """
     whole = {f"{DATA}{name}": content for name, content in {**files, _EVENTS: inputs.events}.items()}
-    lock, _ = lock_place(inputs.source)
     statement = Statement(
-        inputs.project.device, environment=digest_file(lock), sbom=digest_bytes(files[_SBOM]), state=inputs.source_state
+        inputs.project.device,
+        environment=inputs.lock_digest,
+        sbom=digest_bytes(files[_SBOM]),
+        state=inputs.source_state,
     )
-    derived = derive(whole, inputs.log.entries, inputs.chain, statement)
+    derived = derive(whole, inputs.chain.known, inputs.chain, statement)
     for judged, found in zip(outcomes_of(inputs.gates), derived.outcomes, strict=True):
         if judged != found:
             raise RefusedError(
@@ -313,7 +315,7 @@ def _events_of(log: LogFacts, events: bytes) -> bytes:
     delivered = dict(reversed(tuple(_events_by_run(events))))  # of two deliveries the first
     found = []
     for entry in log.entries:
-        event = expected_event(entry)
+        event = expected_event(entry.body)
         if event is None:
             continue
         line = delivered.get(event)

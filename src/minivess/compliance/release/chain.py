@@ -53,6 +53,8 @@ OPTIONAL = frozenset({"drill"})
 class JudgedChain:
     """A chain that holds: the body of each entry, and what its payload says."""
 
+    known: EarlierEntries
+    """The log that it was judged against."""
     references: ReleaseChain
     bodies: dict[str, EntryBody]
     """By role, for the roles that one entry is in."""
@@ -174,6 +176,7 @@ def check_chain(
     if criteria.plan is None:
         raise VerificationError(f"entry {bodies['criteria'].index} registers no analysis plan")
     return JudgedChain(
+        known=known,
         references=chain,
         bodies=bodies,
         runs=known.runs,

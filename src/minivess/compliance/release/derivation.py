@@ -11,6 +11,7 @@ from itertools import zip_longest
 
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.compliance.release.chain import JudgedChain
+from minivess.compliance.release.earlier_entries import EarlierEntries
 from minivess.compliance.release.figures import check_figures, outcomes_in
 from minivess.compliance.release.gate_facts import ATTESTED, GATES, RESULTS, read_gate_facts
 from minivess.compliance.release.gates import judge, outcomes_of, stopping
@@ -80,7 +81,7 @@ class DerivedRelease:
 
 @implements("REQ-230", "REQ-233")
 def derive(
-    files: Mapping[str, bytes], entries: Sequence[Entry], chain: JudgedChain, statement: Statement
+    files: Mapping[str, bytes], entries: Sequence[Entry] | EarlierEntries, chain: JudgedChain, statement: Statement
 ) -> DerivedRelease:
     """Derive figures, gates and the signing text.
 
@@ -93,15 +94,15 @@ def derive(
     Raises:
         VerificationError: a file is missing or malformed, or a figure differs; names it.
     """
-    evaluation = check_figures(files, chain)
+    evaluation, known = check_figures(files, chain), EarlierEntries.of(entries)
     criteria = outcomes_in(evaluation, chain)
-    facts = read_gate_facts(files, entries, evaluation, statement.state)
+    facts = read_gate_facts(files, known, evaluation, statement.state)
     gates = judge(chain.policy, facts)
     attested = record_of(files, ATTESTED, Attested)
     text = signing_text(
         SigningFacts(
             device=statement.device,
-            entries=entries,
+            entries=known,
             chain=chain,
             facts=facts,
             gates=outcomes_of(gates),
@@ -133,7 +134,11 @@ def check_source(files: Mapping[str, bytes], state: SourceState) -> str:
     diff = files.get(UNCOMMITTED)
     if (None if diff is None else digest_bytes(diff)) != state.uncommitted:
         raise VerificationError(f"{UNCOMMITTED} is not the diff that the preparation names")
-    return f"the results are those of the source tree {state.tree}" + "".join(f"; {one}" for one in state.faults())
+    if not report.results:
+        raise VerificationError(f"{RESULTS} has no result")
+    return f"the {len(report.results)} results are those of the source tree {state.tree}" + "".join(
+        f"; {one}" for one in state.faults()
+    )
 
 
 def digests_of(chain: JudgedChain, statement: Statement) -> dict[str, str]:
@@ -170,7 +175,7 @@ def policy_file(policy: ReleasePolicy) -> bytes:
 
 @implements("REQ-232", "REQ-233")
 def check_derived(
-    files: Mapping[str, bytes], entries: Sequence[Entry], chain: JudgedChain, statement: Statement
+    files: Mapping[str, bytes], entries: Sequence[Entry] | EarlierEntries, chain: JudgedChain, statement: Statement
 ) -> DerivedRelease:
     """Derive a release and compare policy, gates and signing text of its pack with what follows.
 

@@ -76,5 +76,5 @@ def facts_of_release(entries: Sequence[Entry], files: Mapping[str, bytes]) -> Fa
         origin=entries[0].body.log,
         size=len(entries) - 1,
         files=held,
-        derived=check_derived(files, entries[:-1], chain, statement_of(prepared)),
+        derived=check_derived(files, chain.known, chain, statement_of(prepared)),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from minivess.compliance.release.earlier_entries import EarlierEntries, payload_of, unaccounted_runs
-from minivess.compliance.release.lineage_events import EVENTS, entries_without_event
+from minivess.compliance.release.lineage_events import EVENTS, entries_without_event, expected_event
 from minivess.compliance.release.pack_files import json_of, record_of
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
@@ -54,7 +54,7 @@ class ReleaseRecords:
 
 
 @implements("REQ-230")
-def facts_in(records: ReleaseRecords, entries: Sequence[Entry]) -> GateFacts:
+def facts_in(records: ReleaseRecords, entries: Sequence[Entry] | EarlierEntries) -> GateFacts:
     """The facts of a release.
 
     Args:
@@ -76,7 +76,9 @@ def facts_in(records: ReleaseRecords, entries: Sequence[Entry]) -> GateFacts:
         risks=records.risks,
         openings=known.history.openings,
         undisposed=unaccounted_runs(known),
-        undelivered=None if records.events is None else entries_without_event(entries, records.events),
+        runs=len(known.runs),
+        undelivered=None if records.events is None else entries_without_event(known.bodies, records.events),
+        lineage_runs=sum(expected_event(body) is not None for body in known.bodies),
         report=records.report,
         requirements=records.requirements,
         source=records.source,
@@ -96,7 +98,7 @@ def judge_registered(known: EarlierEntries, evaluation: EvaluationRecord) -> tup
 @implements("REQ-230")
 def read_gate_facts(
     files: Mapping[str, bytes],
-    entries: Sequence[Entry],
+    entries: Sequence[Entry] | EarlierEntries,
     evaluation: EvaluationRecord | None = None,
     source: SourceState | None = None,
 ) -> GateFacts:

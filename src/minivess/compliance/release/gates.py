@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from minivess.compliance.release.denominators import COUNTED, DENOMINATORS
 from minivess.foundation.implements import implements
 from minivess.records.device.gate_outcomes import Basis, GateOutcome, number_text
 from minivess.records.device.release import GateFacts, GateResult
@@ -127,25 +128,26 @@ def outcomes_of(results: Iterable[GateResult]) -> tuple[GateOutcome, ...]:
 def _judge_one(gate: Gate, facts: GateFacts) -> GateResult:
     match gate:
         case MetricGate():
-            return _metric(gate, facts.evaluation)
+            return _metric(gate, facts)
         case BaselineGate():
             found = facts.evaluation
             value = None if found is None or DICE not in found.aggregates else _over_baseline(found)
             mend = "train longer or on more groups, until the network is better than the intensity threshold"
-            return _bound(gate, heading_of(OVER_BASELINE), value, at_least=gate.at_least, mend=mend)
+            return _bound(gate, facts, heading_of(OVER_BASELINE), value, at_least=gate.at_least, mend=mend)
         case ParityGate():
             value = None if facts.export is None else facts.export.max_abs_difference
             mend = "export again, if necessary with another opset: the graph differs from the evaluated model"
-            return _bound(gate, "Largest difference of ONNX and PyTorch", value, at_most=gate.at_most, mend=mend)
+            return _bound(gate, facts, "Largest difference of ONNX and PyTorch", value, at_most=gate.at_most, mend=mend)
         case CalibrationGate():
             value = None if facts.evaluation is None else facts.evaluation.ece
             mend = "calibrate on more groups: the probabilities are not well calibrated"
-            return _bound(gate, "Expected calibration error", value, at_most=gate.at_most, mend=mend)
+            return _bound(gate, facts, "Expected calibration error", value, at_most=gate.at_most, mend=mend)
         case CountGate():
             return _count(gate, facts)
 
 
-def _metric(gate: MetricGate, evaluation: EvaluationRecord | None) -> GateResult:
+def _metric(gate: MetricGate, facts: GateFacts) -> GateResult:
+    evaluation = facts.evaluation
     title = f"{MEASURES[gate.measure].heading}, {_STATISTIC_NAMES[gate.statistic]}"
     interval = None if evaluation is None else evaluation.aggregates.get(gate.measure)
     value: float | None = None
@@ -161,7 +163,9 @@ def _metric(gate: MetricGate, evaluation: EvaluationRecord | None) -> GateResult
             why = "the cases of one group alone give no interval"
     mend = "train longer or on more groups, then ask for a new look at the test set; or narrow the intended use"
     made = "" if interval is None else f" ({interval.basis})"
-    return _bound(gate, title, value, at_least=gate.at_least, at_most=gate.at_most, mend=mend, why=why, made=made)
+    return _bound(
+        gate, facts, title, value, at_least=gate.at_least, at_most=gate.at_most, mend=mend, why=why, made=made
+    )
 
 
 def _over_baseline(evaluation: EvaluationRecord) -> float | None:
@@ -169,8 +173,10 @@ def _over_baseline(evaluation: EvaluationRecord) -> float | None:
     return None if dice.n == 0 else dice.mean - evaluation.baseline.mean
 
 
+@implements("REQ-269", "RC-11", "RC-123")
 def _bound(
     gate: Gate,
+    facts: GateFacts,
     title: str,
     value: float | None,
     *,
@@ -185,12 +191,17 @@ def _bound(
     verdict = bound.judge(value)
     basis: Basis = "attested" if gate.kind in ATTESTED else "derived"
     required = f"required: {_SIGNS[comparison]} {number(limit)}"
-    if value is None or verdict.margin is None:
+    whole = DENOMINATORS[gate.kind]
+    count = whole.count(gate, facts)
+    if (value is not None or count == 0) and (fault := whole.fault(count)):
+        value, why, mend = None, fault, _UNKNOWN[gate.kind][1]
+    if value is None or verdict.margin is None or count is None:
         unknown, mend = (why, mend) if why else _UNKNOWN[gate.kind]
         passed, value, margin, words = False, None, None, f"not known, because {unknown}; {required}"
     else:
         passed, margin = verdict.met, verdict.margin
-        words = f"{number(value)}, {required}" + ("" if passed else f", missed by {number(abs(margin))}") + made
+        words = f"{whole.phrase(number(value), count)}, {required}"
+        words += ("" if passed else f", missed by {number(abs(margin))}") + made
     return GateResult(
         id=gate.id,
         kind=gate.kind,
@@ -201,6 +212,7 @@ def _bound(
         comparison=comparison,
         limit=limit,
         margin=margin,
+        of=count,
         message=f"{title}: {words}",
         mend="" if passed else mend,
     )
@@ -253,9 +265,9 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
         SOURCE: ("Reasons against a release from this source", _source_faults(facts), _source_mend(facts)),
     }[gate.kind]
     value = None if offenders is None else float(len(offenders))
-    result = _bound(gate, title, value, at_most=float(gate.at_most), mend=mend)
-    if offenders == []:
-        result = result.model_copy(update={"message": _nothing_open(gate, facts)})
+    result = _bound(gate, facts, title, value, at_most=float(gate.at_most), mend=mend)
+    if offenders == [] and result.of is not None and result.passed:
+        result = result.model_copy(update={"message": _nothing_open(gate.kind, result.of, facts)})
     if gate.kind == "trace" and facts.justified:
         message = f"{result.message}; {len(facts.justified)} justified: {'; '.join(facts.justified)}"
         result = result.model_copy(update={"message": message})
@@ -265,25 +277,23 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
     return result.model_copy(update={"message": f"{result.message}: {'; '.join(offenders[:3])}{more}"})
 
 
-def _nothing_open(gate: CountGate, facts: GateFacts) -> str:
-    """The message of a gate that counts nothing."""
-    many = {
-        "criteria": (facts.registered, "acceptance {} met", "criterion", "criteria"),
-        "risk": (None if facts.risks is None else len(facts.risks.risks), "residual {} acceptable", "risk", "risks"),
-        "scenarios": (None if facts.report is None else len(facts.report.results), "{} passed", "result", "results"),
-    }
-    if gate.kind in many:
-        count, words, one, several = many[gate.kind]
-        number_of = {None: "All", 1: "1"}.get(count, f"All {count}")
-        return f"{number_of} {words.format(one if count == 1 else several)}"
+def _nothing_open(kind: str, count: int, facts: GateFacts) -> str:
+    """The message of a gate that found nothing wrong in so many things."""
+    whole = DENOMINATORS[kind]
+    words = whole.words(count)
+    every = words if count == 1 else f"All {words}"
     return {
-        "trace": "No gap in traceability",
-        "test-set": "No look at the sealed test set",
-        "runs": "Each training run is used or has a disposition",
-        "lineage": "All lineage events are delivered",
-        COUNTS: "There are cases, groups, requirements, risks, controls and scenarios",
-        SOURCE: "The source is one commit, and all loaded files belong to it or to locked packages",
-    }[gate.kind]
+        "criteria": f"{every} met",
+        "risk": f"{every} acceptable",
+        "scenarios": f"{every} passed",
+        "trace": f"No gap in the traceability of {words}",
+        "test-set": f"No look at the sealed test set; {whole.may_be_zero}",
+        "runs": f"{every} used or with a disposition",
+        "lineage": f"{every} have their lineage event" if count != 1 else f"{every} has its lineage event",
+        COUNTS: ", ".join(f"{number} {name}" for name, number in (counts_of(facts) or {}).items()),
+        SOURCE: f"The source is one commit, and all loaded files belong to it or to locked packages: none of {words} "
+        "against a release",
+    }[kind]
 
 
 @implements("REQ-230", "RC-98")
@@ -292,14 +302,8 @@ def counts_of(facts: GateFacts) -> dict[str, int] | None:
     evaluation, risks, report = facts.evaluation, facts.risks, facts.report
     if evaluation is None or risks is None or report is None or facts.requirements is None:
         return None
-    return {
-        "cases": len(evaluation.cases),
-        "groups": len(evaluation.groups),
-        "requirements": facts.requirements,
-        "risks": len(risks.risks),
-        "controls": len(risks.controls),
-        "scenarios": len(report.results),
-    }
+    rest = facts.requirements, len(risks.risks), len(risks.controls), len(report.results)
+    return dict(zip(COUNTED, (len(evaluation.cases), len(evaluation.groups), *rest), strict=True))
 
 
 def _empty(facts: GateFacts) -> list[str] | None:

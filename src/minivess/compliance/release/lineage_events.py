@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from minivess.compliance.proofs.canonical import parse_json
 from minivess.foundation.errors import InputError, VerificationError
-from minivess.records.log.entry import EVENT_OF_OUTCOME, Entry
+from minivess.records.log.entry import EVENT_OF_OUTCOME, EntryBody
 
 EVENTS = "data/lineage/events.jsonl"
 """OpenLineage run events in a pack, one JSON object a line."""
@@ -24,10 +24,10 @@ class RunEvent(NamedTuple):
     """The `eventType` of OpenLineage; empty where the event has none."""
 
 
-def expected_event(entry: Entry) -> RunEvent | None:
+def expected_event(body: EntryBody) -> RunEvent | None:
     """The event of an entry; None when it has no OpenLineage run."""
-    run = entry.body.context.openlineage_run
-    return None if run is None else RunEvent(str(run), EVENT_OF_OUTCOME[entry.body.outcome])
+    run = body.context.openlineage_run
+    return None if run is None else RunEvent(str(run), EVENT_OF_OUTCOME[body.outcome])
 
 
 def read_events(events: bytes) -> Iterator[RunEvent]:
@@ -56,18 +56,18 @@ def read_event(line: bytes, number: int) -> RunEvent:
     return RunEvent(run, kind)
 
 
-def entries_without_event(entries: Iterable[Entry], events: bytes) -> tuple[int, ...]:
+def entries_without_event(bodies: Iterable[EntryBody], events: bytes) -> tuple[int, ...]:
     """Indices of entries with an OpenLineage run whose event of their outcome is not in the file.
 
     Raises:
         VerificationError: a line is no OpenLineage event; the message names it.
     """
     held, missing = Counter(read_events(events)), []
-    for entry in entries:
-        event = expected_event(entry)
+    for body in bodies:
+        event = expected_event(body)
         if event is None:
             continue
         if not held[event]:
-            missing.append(entry.body.index)
+            missing.append(body.index)
         held[event] -= 1
     return tuple(missing)

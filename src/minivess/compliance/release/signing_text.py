@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from minivess.compliance.release.chain import JudgedChain
 from minivess.compliance.release.earlier_entries import EarlierEntries, LookEntries, TrainingRun, payload_of
@@ -59,7 +60,7 @@ class SigningFacts:
     """What the signing text is derived from."""
 
     device: Device
-    entries: Sequence[Entry]
+    entries: Sequence[Entry] | EarlierEntries
     """The log before the release was prepared."""
     chain: JudgedChain
     facts: GateFacts
@@ -72,6 +73,11 @@ class SigningFacts:
     """Why the state of the source tree allows no release; empty when it does."""
     digests: Mapping[str, str]
     """By the names of `DIGESTS`."""
+
+    @cached_property
+    def known(self) -> EarlierEntries:
+        """The bodies of the log."""
+        return EarlierEntries.of(self.entries)
 
 
 @implements("REQ-233", "RC-99")
@@ -94,7 +100,7 @@ def _lines(facts: SigningFacts) -> Iterator[str]:
     yield f"Device: {facts.device.name} {facts.device.version}"
     yield f"Manufacturer: {facts.device.manufacturer}"
     yield f"Safety class: {facts.device.safety_class}"
-    yield f"Log: {facts.entries[0].body.log}"
+    yield f"Log: {facts.known.bodies[0].log}"
     yield from (f"NOT RELEASABLE: {reason}" for reason in facts.not_releasable)
     yield ""
     yield from _gates(facts.gates)
@@ -150,8 +156,7 @@ def _criteria(facts: SigningFacts) -> Iterator[str]:
     yield f"Criteria registered at entry {index}"
     for one in facts.criteria:
         yield f"{_criterion(one.criterion)}: {_number(one.value)}, {'met' if one.met else 'not met'}"
-    known = EarlierEntries.of(facts.entries)
-    for body in known.completed("criteria.register", before=index):
+    for body in facts.known.completed("criteria.register", before=index):
         before = payload_of(body, CriteriaRegistered).criteria
         if criteria_digest(before) != facts.chain.request.criteria:
             yield f"Criteria before, entry {body.index}: {'; '.join(map(_criterion, before))}"
@@ -206,22 +211,21 @@ def _risks(facts: GateFacts) -> Iterator[str]:
 
 
 def _times(facts: SigningFacts) -> Iterator[str]:
-    bodies = facts.chain.bodies
+    bodies, log = facts.chain.bodies, facts.known.bodies
     for name, role, before in (
         ("criteria", "criteria", bodies["request"].index),
         ("approval", "approval", bodies["evaluation"].index),
-        ("result", "evaluation", len(facts.entries)),
+        ("result", "evaluation", len(log)),
     ):
         body = bodies[role]
-        witness = _attestation(facts.entries, body.index, before)
+        witness = _attestation(log, body.index, before)
         whose = "the machine's own time" if witness is None else f"attested at entry {witness}"
         yield f"Time of {name}: entry {body.index}, {timestamp(body.time)}, {whose}"
 
 
-def _attestation(entries: Sequence[Entry], index: int, before: int) -> int | None:
+def _attestation(log: Sequence[EntryBody], index: int, before: int) -> int | None:
     """The first entry before another that attests the time of a checkpoint which covers the entry at `index`."""
-    for entry in entries[index + 1 : before]:
-        body = entry.body
+    for body in log[index + 1 : before]:
         attests = body.action == "time.attested" and body.outcome is Outcome.COMPLETED
         if attests and payload_of(body, TimeAttested).size > index:
             return body.index

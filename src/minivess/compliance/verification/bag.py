@@ -60,6 +60,8 @@ def check_bag(files: Mapping[str, bytes]) -> str:
         raise VerificationError(error.message) from None
     _compare(TAG_MANIFEST, _manifest(files, TAG_MANIFEST), {BAGIT, INFO, MANIFEST}, files)
     payload = {name for name in files if name.startswith("data/")}
+    if not payload:
+        raise VerificationError("the pack has no payload file")
     _compare(MANIFEST, _manifest(files, MANIFEST), payload, files)
     for name in sorted(set(files) - payload - {BAGIT, INFO, MANIFEST, TAG_MANIFEST}):
         if name != SIGNATURE_LIST and not any(one.fullmatch(name) for one in _ADDED):

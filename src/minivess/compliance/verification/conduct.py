@@ -26,7 +26,7 @@ _LIMIT = 1 << 20
 """Bytes of the odometer."""
 
 
-@implements("REQ-038", "RC-13")
+@implements("REQ-038", "REQ-269", "RC-13")
 def check_provenance(files: Mapping[str, bytes], entries: Sequence[Entry]) -> str:
     """Every result in the pack was recorded when it was made.
 
@@ -41,6 +41,8 @@ def check_provenance(files: Mapping[str, bytes], entries: Sequence[Entry]) -> st
     for name in results:
         if digest_bytes(files[name]) not in made:
             raise VerificationError(f"{name} has no entry in the log: no completed action names it as its output")
+    if not results:
+        raise VerificationError("the pack has no result of an action")
     return f"{len(results)} results, each the recorded output of an action"
 
 
@@ -126,6 +128,8 @@ def check_odometer(files: Mapping[str, bytes], openings: int) -> str:
     stated = json_of(files, ODOMETER, limit=_LIMIT)
     if stated != {"openings": openings} or isinstance(stated["openings"], bool):
         raise VerificationError(f"{ODOMETER} does not state the {openings} look(s) at the test set that the log holds")
+    if not openings:
+        return "no look at the test set: the log has no approval of one"
     return f"{openings} look(s), each after criteria, request and another person's approval"
 
 

@@ -110,7 +110,7 @@ class _Pack:
         Raises:
             VerificationError: a file is malformed, or a figure differs.
         """
-        return derive(self.files, self.entries[:-1], self.release[1], self.statement)
+        return derive(self.files, self.release[1].known, self.release[1], self.statement)
 
 
 class _Row(NamedTuple):

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from minivess.compliance.identity.approvals import check_policy, open_approval, signature_list
 from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.signature_rules import LEAST_RULES, RequiredSignature, signatures_of_release
 from minivess.compliance.proofs.checkpoint import Checkpoint
 from minivess.compliance.proofs.envelope import parse_envelope
 from minivess.compliance.proofs.merkle import leaf_hash, verify_consistency, verify_inclusion
@@ -94,6 +95,19 @@ class SignedPack:
         except (ValidationError, TypeError):
             raise VerificationError(f"{POLICY} is not a policy with its gates") from None
 
+    @implements("REQ-268", "RC-122")
+    def required_signatures(self) -> tuple[RequiredSignature, ...]:
+        """The signatures that the release policy, the verifier's own rules and the built-in ones require together.
+
+        Raises:
+            VerificationError: the policy is missing or malformed.
+        """
+        return signatures_of_release(
+            self.policy().rules,
+            () if self.trusted is None else self.trusted.rules,
+            () if self.prepared is None else LEAST_RULES,
+        )
+
 
 def prepared_release(entries: Sequence[Entry]) -> ReleasePrepared | None:
     """What the last entry of a pack's log says when it is a completed `release.prepare`; None otherwise."""
@@ -124,15 +138,15 @@ def check_signatures(pack: SignedPack) -> str:
     else:
         _check_pairs(pack, envelopes)
         _check_logged(pack, envelopes)
-    signed = check_policy(policy, tuple(envelopes.values()), (subject,), pack.register)
+    signed = check_policy(
+        policy, tuple(envelopes.values()), (subject,), pack.register, required=pack.required_signatures()
+    )
     _check_each(pack, dict(zip(envelopes, signed, strict=True)))
-    if pack.trusted is not None and pack.trusted.rules:
-        asked = policy.model_copy(update={"rules": pack.trusted.rules})
-        check_policy(asked, tuple(envelopes.values()), (subject,), pack.register)
     if pack.prepared is not None:
         _check_list(pack, signed)
-    words = "; ".join(_words(item) for item in signed)
-    return f"{words}{'. DEMO KEYS: this proves nothing about a real device' if pack.register.demo else ''}"
+    needed, words = len(pack.required_signatures()), "; ".join(_words(item) for item in signed)
+    demo = ". DEMO KEYS: this proves nothing about a real device" if pack.register.demo else ""
+    return f"{needed} of {needed} required signatures: {words}{demo}"
 
 
 @implements("REQ-235")

@@ -29,15 +29,10 @@ from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.device.witnesses import WitnessPolicy
 from minivess.records.people.approval import PolicyRule
-from minivess.records.people.identity import Identity, KeyAlgorithm, Meaning, PublicKey
+from minivess.records.people.identity import Identity, KeyAlgorithm, PublicKey
 from minivess.records.people.roles import IdentityKind, Role
 
 FORMAT = "minivess-trust/2"
-LEAST_RULES = (
-    PolicyRule(role=Role.REVIEWER, meaning=Meaning.REVIEW),
-    PolicyRule(role=Role.RELEASE_MANAGER, meaning=Meaning.APPROVAL),
-)
-"""Signatures that every release needs."""
 NO_RULES = "the trust file names no release rules"
 _LIMIT = 1 << 20
 _SHOWN = 12

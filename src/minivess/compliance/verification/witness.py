@@ -93,6 +93,8 @@ def compare_views(
         raise VerificationError(f"these are checkpoints of two logs, {origins[0]} and {origins[1]}")
     known = Trust.of_key(trust) if isinstance(trust, PublicKey) else trust
     one, other = (believe(note, known, origins[0]) for note in (first, second))
+    if not one.size or not other.size:
+        raise CouldNotCheckError("a checkpoint covers 0 entries, so that there is nothing to compare")
     if one.size == other.size:
         if one.root != other.root:
             raise VerificationError(

@@ -68,7 +68,11 @@ def validate(
     ]
     findings.sort(key=lambda one: (-one.severity.rank, order[one.rule], one.case or "", one.message))
     return ValidationReport(
-        dataset=manifest.root, rules=tuple(sorted(RULES)), findings=tuple(findings), changed=changed
+        dataset=manifest.root,
+        rules=tuple(sorted(RULES)),
+        findings=tuple(findings),
+        changed=changed,
+        cases=len(manifest.cases),
     )
 
 

@@ -63,6 +63,8 @@ class ValidationReport(Record):
     findings: tuple[Finding, ...]
     changed: tuple[ChangedRule, ...] = ()
     """Rules that do not have their usual severity here."""
+    cases: Annotated[int, Field(ge=1)] | None = None
+    """How many cases the rules ran over; None in reports of version 0.1.0."""
 
     @property
     def blocked(self) -> bool:

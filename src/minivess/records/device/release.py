@@ -32,8 +32,12 @@ class GateFacts(Record):
     openings: Annotated[int, Field(ge=0)] | None = None
     undisposed: tuple[int, ...] | None = None
     """Log indices of training runs that no ensemble uses and no disposition explains."""
+    runs: Annotated[int, Field(ge=0)] | None = None
+    """How many training runs the log has."""
     undelivered: tuple[int, ...] | None = None
     """Log indices of entries with an OpenLineage run whose event of their outcome is missing."""
+    lineage_runs: Annotated[int, Field(ge=0)] | None = None
+    """How many entries have an OpenLineage run."""
     report: ResultReport | None = None
     requirements: Annotated[int, Field(ge=0)] | None = None
     """How many requirements the trace has."""
@@ -53,6 +57,8 @@ class GateResult(Record):
     comparison: Literal["at least", "at most"]
     limit: float
     margin: float | None
+    of: int | None = None
+    """How many things were judged, of which `value` is a part or a mean; None when that is not known."""
     message: str
     mend: str
     """What would mend it; empty when it passed."""

@@ -167,6 +167,8 @@ class CaseCounts(Record):
     @implements("REQ-214")
     @model_validator(mode="after")
     def _fit(self) -> Self:
+        if not self.voxels:
+            raise ValueError(f"case {self.case} has no voxels")
         reference = self.overlap.reference
         others = {
             "baseline": self.baseline.reference,

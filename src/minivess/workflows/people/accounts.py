@@ -13,10 +13,11 @@ from minivess.compliance.audit.log import AuditLog
 from minivess.compliance.identity.keystores.keyring import Keyring
 from minivess.compliance.identity.register import ATTEMPTS, Register
 from minivess.compliance.identity.roots import Roots, sign_change
+from minivess.compliance.identity.signature_rules import LEAST_RULES
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.identity.tenure import possession_statement
 from minivess.compliance.proofs.encoding import to_base64
-from minivess.compliance.verification.trust import LEAST_RULES, write_trust
+from minivess.compliance.verification.trust import write_trust
 from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.files import exclusive, make_folder
 from minivess.foundation.implements import implements

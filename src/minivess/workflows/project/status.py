@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from minivess.compliance.identity.keystores.keyring import Keyring
+from minivess.compliance.identity.signature_rules import signatures_of_release
 from minivess.compliance.rules.looks import ACTIONS, LookHistory
 from minivess.foundation.clock import Clock, utc_now
 from minivess.foundation.errors import UsageError
@@ -92,7 +93,7 @@ class _Facts:
     signed: set[str] = field(default_factory=set)
     """Who signed a pack of this version."""
     signatures: int = 1
-    """How many people must sign it, by the newest registered policy."""
+    """How many people must sign it, by the newest registered policy and the built-in rules."""
 
     def add(self, body: EntryBody) -> None:
         """Take in one more entry."""
@@ -101,7 +102,8 @@ class _Facts:
         if body.action in _OF_VERSION and body.payload.get("version") != self.project.device.version:
             return
         if body.action == "policy.register":
-            self.signatures = len(PolicyRegistered.model_validate(body.payload).policy.signatures.rules)
+            rules = PolicyRegistered.model_validate(body.payload).policy.signatures.rules
+            self.signatures = len(signatures_of_release(rules))
         if body.action == "release.build":
             self.signed = set()
         if body.action == "release.sign":

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from minivess.compliance.release.chain import JudgedChain, check_chain, propose_chain
-from minivess.compliance.release.earlier_entries import EarlierEntries
 from minivess.compliance.release.gates import stopping
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import Reason, RefusedError
@@ -109,7 +108,7 @@ def _chain(services: WorkspaceReader, known: ReleaseFacts) -> JudgedChain:
         RefusedError: a step is missing, entries do not fit each other, or the policy is another one than the look was
             requested under.
     """
-    entries = EarlierEntries.of(known.log.entries)
+    entries = known.earlier
     version, onnx = services.project.device.version, Workspace(services.workspace).onnx
     model = digest_file(onnx) if onnx.is_file() else None
     chain = check_chain(entries, propose_chain(entries, version), version, model)

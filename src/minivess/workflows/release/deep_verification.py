@@ -63,6 +63,8 @@ class DeepComparison(Record):
         """One line."""
         if self.not_made is not None:
             return f"not compared: {self.not_made}"
+        if not self.compared:
+            return "not compared: no file was made again"
         where = f"made again from commit {(self.commit or '')[:12]}; open gaps: {self.open_gaps}"
         if not self.differing:
             return f"{self.compared} derived files are the same when {where}"

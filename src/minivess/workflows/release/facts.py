@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 from minivess.compliance.facts.source_state import read_source_state
+from minivess.compliance.release.earlier_entries import EarlierEntries
 from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.implements import implements
@@ -47,6 +49,11 @@ class ReleaseFacts:
     def followed(self, services: WorkspaceReader) -> Self:
         """The same tree, and the log with the entries that were appended since."""
         return replace(self, log=services.log.facts(self.log))
+
+    @cached_property
+    def earlier(self) -> EarlierEntries:
+        """The bodies of the log's entries, with what follows from them."""
+        return EarlierEntries.of(self.log.entries)
 
     def inputs(self, services: WorkspaceReader) -> BoundInputs:
         """The files of the workspace, compared with the log."""

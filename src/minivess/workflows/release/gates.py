@@ -28,7 +28,7 @@ def judge_gates(services: WorkspaceReader, release: ReleaseFacts | None = None) 
         release: the source tree and the log; without it they are read as they are now.
     """
     known = ReleaseFacts.read(services) if release is None else release
-    held, tree, log = known.inputs(services), known.tree, known.log
+    held, tree = known.inputs(services), known.tree
     events = Workspace(services.workspace).evidence / "lineage" / "events.jsonl"
     records = ReleaseRecords(
         evaluation=held.made(EVALUATION, EvaluationRecord),
@@ -41,7 +41,7 @@ def judge_gates(services: WorkspaceReader, release: ReleaseFacts | None = None) 
         events=events.read_bytes() if events.is_file() else b"",
         source=known.source_state,
     )
-    return judge(policy_of(services), facts_in(records, log.entries))
+    return judge(policy_of(services), facts_in(records, known.earlier))
 
 
 def judgeable_risks(tree: Tree) -> ResidualRisks | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minivess.compliance.identity.approvals import approve, open_approval, signature_list
+from minivess.compliance.identity.signature_rules import missing_signatures
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.identity.witness_keys import WitnessKeys
 from minivess.compliance.pack.pack import add_signatures
@@ -66,7 +67,8 @@ class PackToSign:
     """Of the device."""
     identity: Identity
     rules: tuple[PolicyRule, ...]
-    """The rules of the policy that she may meet and no signature has met, in its order."""
+    """The required signatures that are missing and that she may give, in the order of policy, trust file and built-in
+    rules."""
     recorded: Recorded | None
     """Her signature, where the log has it and the pack does not."""
     demo: bool
@@ -248,22 +250,17 @@ def _refuse_changed_keys(services: Services, identity: Identity, log: LogFacts) 
 def _open_rules(
     services: Services, pack: SignedPack, signed: tuple[Manifestation, ...], identity: Identity
 ) -> tuple[PolicyRule, ...]:
-    """The rules of the policy that no signature has met and that a person may meet.
+    """The required signatures that are missing and that a person may give.
 
     Raises:
         RefusedError: there is none; or the log has no entry of a build of this pack.
     """
-    standing, policy = services.log.standing, pack.policy()
+    standing, required = services.log.standing, pack.required_signatures()
     built = standing.packs.get(pack.tag_manifest.digest)
     if built is None:
         raise RefusedError("no release.build of this log made this pack", hint=_BUILD_AGAIN)
-    left = list(policy.rules)
-    for one in signed:
-        met = PolicyRule(role=one.role, meaning=one.meaning)
-        if met in left:
-            left.remove(met)
     roles = standing.register.person(identity.id).roles
-    able = [rule for rule in left if rule.role in roles]
+    able = [one.rule for one in missing_signatures(required, signed) if one.rule.role in roles]
     if any(rule.role is Role.REVIEWER for rule in able):
         try:
             refuse_maker(standing, identity.id, None if built.model is None else (built.model,))
@@ -273,8 +270,8 @@ def _open_rules(
                 raise
     if not able:
         raise RefusedError(
-            f"the policy {policy.name} requires no further signature of {identity.id}",
-            hint="it requires " + ", ".join(f"{rule.meaning.value} by {rule.role.value}" for rule in policy.rules),
+            f"the release requires no further signature of {identity.id}",
+            hint="it requires " + "; ".join(map(str, required)),
         )
     return tuple(able)
 
@@ -305,7 +302,9 @@ def _record(services: Services, signer: Signer, asked: PackToSign, rule: PolicyR
             signer,
             role=rule.role,
             meaning=rule.meaning,
-            policy=asked.pack.policy(),
+            policy=asked.pack.policy().model_copy(
+                update={"rules": tuple(one.rule for one in asked.pack.required_signatures())}
+            ),
             subjects=(subject,),
             shown=asked.shown,
             head=services.log.size,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,8 @@ class CheckedTree:
     gaps: tuple[JudgedGap, ...]
     idle: tuple[Justification, ...]
     """Justifications of gaps that are not there."""
+    checked: Mapping[str, int]
+    """How many of each kind were checked. A kind of which there is none is a gap."""
 
     @property
     def still_open(self) -> int:
@@ -60,4 +63,11 @@ def check_tree(
         tree = read_tree(project, source, results, now=utc_now(), judge=judge, marks=marks)
     gc.freeze()  # all of it stays until the end, so that collections need not look through it
     idle = idle_justifications(tree.graph, [one.gap for one in tree.gaps])
-    return CheckedTree(tuple(tree.gaps), tuple(idle))
+    items, graph = tree.items, tree.graph
+    checked = {
+        "requirements": len(items.requirements),
+        "risks": len(items.risks),
+        "controls": len(items.controls),
+        "scenarios": len(graph.scenarios),
+    }
+    return CheckedTree(tuple(tree.gaps), tuple(idle), checked)

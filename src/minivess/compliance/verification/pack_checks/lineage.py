@@ -31,7 +31,7 @@ def check_lineage(files: Mapping[str, bytes], entries: Iterable[Entry]) -> str:
         VerificationError: names the first line that is no event, or is the event of no entry, or the first entry that
             has no event of its outcome.
     """
-    expected = [(entry.body, event) for entry in entries if (event := expected_event(entry)) is not None]
+    expected = [(entry.body, event) for entry in entries if (event := expected_event(entry.body)) is not None]
     missing = Counter(event for _, event in expected)
     known = frozenset(missing)
     lines = lines_of(files, EVENTS)
@@ -46,4 +46,6 @@ def check_lineage(files: Mapping[str, bytes], entries: Iterable[Entry]) -> str:
             raise VerificationError(
                 f"entry {body.index} ({body.action}, {body.outcome.value}) has no {event.kind} event in {EVENTS}"
             )
+    if not lines:
+        raise VerificationError(f"{EVENTS} has no event")
     return f"{len(lines)} lineage events, each of the run and the outcome of its entry"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -114,7 +115,7 @@ def check_payload(action: str, payload: dict[str, Any], *, complete: bool) -> No
     if not payload and not complete:
         return
     try:
-        model.model_validate(payload)
+        model.model_validate_json(json.dumps(payload), strict=True)  # a number is no text, and a text no number
     except ValidationError as error:
         found = first_error(error, whole="payload")
         raise UsageError(f"the payload of {action!r} is refused: {found}") from None

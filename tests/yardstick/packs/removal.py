@@ -102,7 +102,7 @@ def _live(removal: Removal) -> FunctionType:
     found: Any = removal.module
     for step in removal.function.split("."):
         found = found.__dict__[step]
-    while not isinstance(found, FunctionType):
+    while not isinstance(found, FunctionType) or hasattr(found, "__wrapped__"):
         found = (
             getattr(found, "fget", None)
             or getattr(found, "func", None)

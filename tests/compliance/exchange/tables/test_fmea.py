@@ -167,3 +167,16 @@ def test_a_table_of_hazards_situations_and_harms_is_an_fmea(tmp_path: Path) -> N
     path.write_text("ID,Hazard,Hazardous situation,Harm\n1,Heat,Skin touches the case,Burn\n", encoding="utf-8")
     imported = import_file(path, mapping=None, taken=(), known_origins={})
     assert [item.id for item in imported.items] == ["HAZ-001", "HS-001", "HARM-001", "RISK-001"]
+
+
+def test_items_of_a_row_with_an_id_are_known_by_it(tmp_path: Path) -> None:
+    text = SHARED.format(first="Failure mode", one="Too little", other="Too much")
+    first = _import(tmp_path, text, None)
+    origins = {item.origin: item.id for item in first.items}
+    assert set(origins) == {f"{row}{kind}" for row in "12" for kind in ("", " HAZ", " SEQ", " HS", " RC")} | {"1 HARM"}
+    path = tmp_path / "fmea.csv"
+    path.write_text(text.replace("Too little", "Far too little"), encoding="utf-8")
+    again = import_file(path, mapping=tmp_path / "mapping.yaml", taken=set(origins.values()), known_origins=origins)
+    assert again.new == ()
+    before = {item.id: item.fields for item in first.items}
+    assert {item.id for item in again.items if item.fields != before[item.id]} == {"HAZ-001"}

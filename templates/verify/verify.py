@@ -499,6 +499,15 @@ limits: method=text lower=number upper=number coverage?=number
 record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=case
     aggregates=object baseline=interval conformal_recall~=interval ece=number band_ece=number best=short worst=short look=1
     looks~=1
+export: onnx=digest opset=int input_shape*=int max_abs_difference=number tolerance=number flipped_voxels=int
+    tested_patches=int seconds_torch=number seconds_onnx=number
+sealed: split=digest files*=sealed-file wrapped_keys=object salt?=text sources?*=sealed-source root=digest
+sealed-file: case=slug kind=text commitment=digest sealed=digest size=0 session?=0
+sealed-source: case=slug kind=text digest=digest size=0
+envelope: payloadType=text payload=text signatures*=seal; seal: keyid=text sig=text; sha256: sha256=text
+statement: _type=text subject*=subject predicateType=text predicate=approval; subject: name=text digest=sha256
+approval: signer=slug printed_name=short time=time meaning=text role=text policy=slug subjects*=artifact shown=digest head=0
+    demo=bool
 attested: format=attested/1 tool=tool tree=digest gaps*=gap justified*=justified open_clauses*=text anomalies*=anomaly
 gap: kind=text item=text message=text; justified: kind=text item=text message=text remark=text
 anomaly: id=text title=text; gate: id=text kind=text basis=text passed=bool value~=text comparison=text limit=text margin~=text
@@ -789,20 +798,20 @@ def check_possession(body, who, old, new):  # the holder of a new key signed wit
     need(shown, "there is no proof of possession of the new key of " + who)
 
 def open_envelope(envelope, people, index):  # what a person signed: DSSE v1, in-toto Statement, manifestation
-    need(len(envelope["signatures"]) == 1, "an envelope without exactly one signature")
+    need(len(fit(envelope, "envelope", "an envelope")["signatures"]) == 1, "an envelope without exactly one signature")
     kind, payload, seal = envelope["payloadType"], unbase64(envelope["payload"]), envelope["signatures"][0]
     need(kind == "application/vnd.in-toto+json", "an envelope of another type")
     identity = people.key(seal["keyid"], index)
     who = identity["id"]
     encoded = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode("ascii"), len(payload), payload)
     need(signed_by(identity["signing_key"], encoded, seal["sig"]), "the signature of %s is wrong", who)
-    statement = parse(payload, "the statement of " + who)
+    statement = fit(parse(payload, "the statement of " + who), "statement", "the statement of " + who)
     said = statement["predicate"]
     subjects = [{"name": item["name"], "digest": "sha256:" + item["digest"]["sha256"]} for item in statement["subject"]]
     stated = [statement["_type"], statement["predicateType"], subjects]
     need(stated == [STATEMENT, APPROVAL, said["subjects"]], "a statement that contradicts itself")
     same = (said["signer"], said["printed_name"], said["demo"]) == (who, identity["name"], identity.get("demo", False))
-    need(same, "an approval in another person's name")
+    need(same, "an approval in the name of %s was signed with the key of %s", said["signer"], who)
     need(identity["kind"] == "person" and said["role"] in identity["roles"], who + " does not hold the role")
     return said
 
@@ -1736,8 +1745,8 @@ class Release:
     def check_files(self):  # every file is of the layout, as its entry made it, and bound by the last entry
         name, there, lines, members = "data/verify/layout-2.json", set(), [], {}
         check_same(sha256(self.files[name]), LAYOUT_2, name, "as published")
-        for run in [run for run in self.runs.values() if run["member"]]:
-            members.update((item["name"], item["digest"]) for item in run["body"]["outputs"])
+        for body in [run["body"] for run in self.runs.values() if run["member"]]:
+            members.update((item["name"], (item["digest"], body["index"])) for item in body["outputs"])
         table = self.json("verify/layout-2.json")["files"]
         rows = [(re.compile(re.escape("data/" + row["file"]).replace("\\*", "(.+)")), row) for row in table]
         for name in sorted(name for name in self.files if name.startswith("data/")):
@@ -1748,11 +1757,16 @@ class Release:
             lines += [] if name.startswith(("data/audit/", "data/lineage/")) else ["%s  %s\n" % (digest[7:], name[5:])]
             if "made_by" in row:
                 role, output = row["made_by"], row["output"].replace("*", match[1] if match.re.groups else "")
-                made = members.pop(output, None) if role == "run" else named(self.by[role]["outputs"], output)
+                made = members.pop(output, [None])[0] if role == "run" else named(self.by[role]["outputs"], output)
                 check_same(digest, made, name, "by " + ("a member" if role == "run" else self.entry(role)))
         missing = [row["file"] for row in table if row["count"] != "any" and row["file"] not in there]
-        missing += [name for name in members if name.endswith("/run.json")]
         need(not missing, "data/%s is missing", ", data/".join(missing))
+        for name, (_, index) in members.items():
+            told = "the run of entry %d is a member, and its file %s is missing"
+            need(not name.endswith("/run.json"), told, index, name)
+        for item in [one for one in self.by["evaluation"]["outputs"] if one["name"].startswith("evaluation/figures/")]:
+            told = "data/%s is missing: %s made it"
+            need("data/" + item["name"] in self.files, told, item["name"], self.entry("evaluation"))
         found = {"files": len(lines), "manifest": sha256("".join(lines).encode("utf-8"))}
         found["sbom"] = sha256(self.files[SBOM])
         check_same({name: self.prepared[name] for name in found}, found, "the preparation", "by the files of the pack")
@@ -1769,7 +1783,7 @@ class Release:
         log.update(look=said.get("look", 1), looks=terms["looks"])
         log.update(conventions=plan["conventions"], threshold=plan["mask_threshold"])
         check_same({key: record.get(key) for key in log}, log, RECORD, "by the log")
-        sealed = {item["case"] for item in self.json("datasets/sealed.json")["files"]}
+        sealed = {item["case"] for item in self.json("datasets/sealed.json", "sealed")["files"]}
         check_set({case["case"] for case in cases}, sealed, RECORD + ".cases", "in data/datasets/sealed.json")
         check_set(set(cases[0]["counts"]), {"dice", *plan["measures"]}, RECORD + ".measures", "by the plan")
         data = self.json("datasets/manifest.json")["cases"]
@@ -1781,7 +1795,8 @@ class Release:
         for figure in record["aggregates"].values():
             fit(figure, "interval", RECORD + ".aggregates")
         for case in cases:
-            check_case(case)
+            with naming(RECORD):
+                check_case(case)
             name, where = case["case"], "%s: case %s" % (RECORD, case["case"])
             check_same([case["subject"], case["group"]], [subjects[name], groups[name]], where, "in the data set")
         self.figures = figures_of(cases, plan, self.standing.level_of(request["data"], record["look"]))
@@ -1814,7 +1829,9 @@ class Release:
     def gate_values(self):  # the exact figure of each kind of gate; None: not known
         self.attested, risks = self.json("release/attested.json", "attested"), self.json("release/risks.json", "risks")
         results = self.json("verification/results.json")["results"]
-        items, plan = self.json("traceability/data/trace.json")["items"], risks["plan"]
+        items, plan = self.json("traceability/data/trace.json", "object").get("items"), risks["plan"]
+        traced = isinstance(items, list) and all(isinstance(one, dict) and isinstance(one.get("kind"), str) for one in items)
+        need(traced, "data/traceability/data/trace.json is not a trace")
         uppers = limits_of(plan)
         levels = {risk["id"]: level_of(plan, uppers, risk["residual"]) for risk in risks["risks"]}
         told = "data/release/risks.json has a risk or control twice, or a control that it does not list"
@@ -1828,7 +1845,7 @@ class Release:
         self.counts = {"cases": len(cases), "groups": len({case["group"] for case in cases})}
         self.counts["requirements"] = sum(item["kind"] == "software-requirement" for item in items)
         self.counts.update(risks=len(levels), controls=len(risks["controls"]), scenarios=len(results))
-        export, runs = self.json("models/export.json"), list(self.runs.values())
+        export, runs = self.json("models/export.json", "export"), list(self.runs.values())
         traced = [body for body in self.earlier if body["context"]["openlineage_run"]]
         judged = {  # by kind: of how many things, and the figure; of nothing there is none
             "parity": (export["tested_patches"], export["max_abs_difference"]),
@@ -1984,6 +2001,7 @@ class Pack:
     def check_log(self):  # every entry at its place, signed and permitted, under a checkpoint that is believed
         lines = read_lines(self.files, "data/audit/entries.jsonl")
         need(lines, "data/audit/entries.jsonl is empty")
+        utf8(self.files[CHECKPOINT], CHECKPOINT)
         self.origin, self.leaves = read_note(self.files[CHECKPOINT])[1], [leaf(line) for line in lines]
         for index, line in enumerate(lines):
             entry = parse(line, "entry %d" % index)
@@ -1993,11 +2011,11 @@ class Pack:
             except (KeyError, TypeError, ValueError, AttributeError, IndexError):
                 raise WrongError("entry %d is malformed" % index) from None
             self.bodies.append(entry["body"])
-        self.check_details(read_lines(self.files, "data/audit/details.jsonl"))
         size, root = believe(self.files[CHECKPOINT], self.trust, self.people, self.origin, self.leaves)
-        told = "the checkpoint covers %d entries, %d are here: one is missing or added"
-        need(size == len(lines), told, size, len(lines))
+        told = "the checkpoint covers %d entries, %d are here: entry %d is missing or was added"
+        need(size == len(lines), told, size, len(lines), min(size, len(lines)))
         need(root == merkle_root(self.leaves), "the Merkle root is not the one in the checkpoint")
+        self.check_details(read_lines(self.files, "data/audit/details.jsonl"))
         words = "%d entries of %s, in order, each signed and permitted by %s; the Merkle root is the signed one"
         return "; ".join([words % (size, self.origin, self.standing.words()), *self.standing.restores])
 
@@ -2168,20 +2186,21 @@ class Pack:
         need(len(policy["rules"]) >= 2, POLICY + " asks for fewer than two signatures; a release needs two people")
         subject, signed = [{"name": TAG, "digest": sha256(files[TAG])}], {}
         for name in names:
-            envelope = parse(files[name], name)
-            said = open_envelope(envelope, people, people.size)
-            who = said["signer"]
-            need(who not in signed, who + " signed twice; each signature needs another person")
-            need(name == "signatures/%s.dsse.json" % who, name + " holds the signature of " + who)
-            need(said["policy"] == policy["name"] and said["subjects"] == subject, who + " signed something else")
-            need(said["head"] >= people.size, who + " signed on an older log than the one in the pack")
-            need(people.demo or not said["demo"], who + " signed with demo keys")
-            identity = people.key(envelope["signatures"][0]["keyid"], people.size)
-            trusted = not trust or signer_of(identity) in trust["signers"]
-            need(trusted, who + " signed, but is not among the people you trust with this key and these roles")
-            if self.release:
-                need(said["shown"] == sha256(files[TEXT]), "%s was shown another text than %s", who, TEXT)
-                self.check_logged("signatures/%s.tlog-proof" % who, envelope, who)
+            with naming(name):
+                envelope = parse(files[name], name)
+                said = open_envelope(envelope, people, people.size)
+                who = said["signer"]
+                need(who not in signed, who + " signed twice; each signature needs another person")
+                need(name == "signatures/%s.dsse.json" % who, name + " holds the signature of " + who)
+                need(said["policy"] == policy["name"] and said["subjects"] == subject, who + " signed something else")
+                need(said["head"] >= people.size, who + " signed on an older log than the one in the pack")
+                need(people.demo or not said["demo"], who + " signed with demo keys")
+                identity = people.key(envelope["signatures"][0]["keyid"], people.size)
+                trusted = not trust or signer_of(identity) in trust["signers"]
+                need(trusted, who + " signed, but is not among the people you trust with this key and these roles")
+                if self.release:
+                    need(said["shown"] == sha256(files[TEXT]), "%s was shown another text than %s", who, TEXT)
+                    self.check_logged("signatures/%s.tlog-proof" % who, envelope, who)
             signed[who] = said
         needed = self.check_required(policy["rules"], [(said["role"], said["meaning"]) for said in signed.values()])
         self.check_list(signed)

@@ -125,7 +125,8 @@ class Forger:
         """The log that goes with a change, and the files that were derived again."""
         name, entries, details = change.place.file, dict[int, Any](), self.log.details
         lines = (change.files.get(name) or b"").splitlines()
-        if name in {ENTRIES, DETAILS} and len(lines) != len(self.log.lines):
+        whole = len(lines) == len(self.log.lines) and (name != ENTRIES or all(map(_is_json, lines)))
+        if name in {ENTRIES, DETAILS} and not whole:
             log = _Log(lines, details) if name == ENTRIES else _Log(self.log.lines, lines)
             return _noted(log, self.log.note), {}
         if name == ENTRIES:
@@ -273,7 +274,10 @@ class Forger:
     def _made_again(self, name: str, content: bytes | None, who: list[Signer]) -> bool:
         """Whether a changed file of a signer was made again by them, so that the change is in what they signed."""
         mine = any(name.startswith(f"signatures/{one.identity.id}.") for one in who)
-        return mine and name.endswith((".dsse.json", ".tlog-proof")) and _inner(name, content) is not None
+        inner = _inner(name, content)
+        if not mine or inner is None or not name.endswith((".dsse.json", ".tlog-proof")):
+            return False
+        return name.endswith(".dsse.json") or _entry_in(inner) not in {None, _entry_in(_inner(name, self.whole[name]))}
 
     def _envelope(self, files: Files, who: Signer, head: int, number: int, changed: bytes | None) -> Any:
         """What a person signs; a changed payload is signed as it is."""
@@ -387,6 +391,20 @@ def _inner(name: str, content: bytes | None) -> Any:
         return None if content is None else format_of(name, content).read(content)
     except (ValueError, KeyError, TypeError, MinivessError, IndexError):
         return None
+
+
+def _entry_in(inner: Any) -> str | None:
+    """The entry in a proof of a signature, as text; None: there is none."""
+    extra = inner.get("extra") if isinstance(inner, dict) else None
+    return json.dumps(extra["entry"], sort_keys=True) if isinstance(extra, dict) and "entry" in extra else None
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _tried(make: Any) -> Any:

@@ -126,7 +126,7 @@ class Yardstick:
             first = how == "removed" and place == self.places.kinds[place.kind][0]
             for signed in levels:
                 strongest = signed == levels[-1] or (signed == SIGNED[2] and not self._needs_maker(place.file))
-                if strongest or not place.path or first:
+                if strongest or not place.path or (first and signed != SIGNED[1]):
                     yield Mutant(place, how, signed)
 
     def _needs_maker(self, name: str) -> bool:
@@ -159,7 +159,11 @@ class Yardstick:
 
     def alone(self, report: Report, mutant: Mutant) -> bool:
         """Judge one mutant; returns whether it is refused, or not possible."""
-        files = self.files(mutant)
+        try:
+            files = self.files(mutant)
+        except Exception as error:  # a change that cannot be forged is not judged, and must not stop the others
+            report.faults.append(f"NOT FORGED: {mutant}: {type(error).__name__}: {error}")
+            return True
         if files is None:
             return True
         answers = judge(files, self.maker.whole)
@@ -173,7 +177,10 @@ class Yardstick:
         if not made:
             return set()
         merged = {name: content for _, change in made for name, content in change.files.items()}
-        forged = self.maker.forge(Change(made[0][0].place, "together", merged), SIGNED[2])
+        try:
+            forged = self.maker.forge(Change(made[0][0].place, "together", merged), SIGNED[2])
+        except Exception:  # one of them cannot be forged; tried alone it is named
+            return {one.place.file for one, _ in made if self.alone(report, one)}
         answers = judge(forged, self.maker.whole)
         report.judged += 1
         if not answers.product and not answers.script:

@@ -9,7 +9,7 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.release.chain import JudgedChain
 from minivess.compliance.release.earlier_entries import payload_of
 from minivess.compliance.release.gate_facts import EVALUATION
-from minivess.compliance.release.pack_files import record_of
+from minivess.compliance.release.pack_files import json_of, record_of
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.data.dataset import DatasetManifest
@@ -44,6 +44,9 @@ def check_figures(files: Mapping[str, bytes], chain: JudgedChain) -> EvaluationR
     record = record_of(files, EVALUATION, EvaluationRecord)
     if record.format is None:
         raise VerificationError(f"{EVALUATION} has no counts of its cases: version 0.1.0 wrote it")
+    stated = json_of(files, EVALUATION)
+    if stated["conventions"] != record.conventions.model_dump(mode="json") or "look" not in stated:
+        raise VerificationError(f"{EVALUATION} leaves out a convention or the number of its look")
     _compare(EVALUATION, _identity(record), _expected(chain), by="by the log")
     groups = _check_cases(files, record, chain)
     _check_calibration(files, groups, chain)

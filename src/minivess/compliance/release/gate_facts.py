@@ -140,9 +140,11 @@ def _requirements(files: Mapping[str, bytes]) -> int | None:
         return None
     items = json_of(files, TRACE)
     items = items.get("items") if isinstance(items, dict) else None
-    if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
+    if not isinstance(items, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("kind"), str) for one in items
+    ):
         raise VerificationError(f"{TRACE} is not a trace")
-    return len([one for one in items if one.get("kind") == REQUIREMENT])
+    return len([one for one in items if one["kind"] == REQUIREMENT])
 
 
 def _shortfall(outcome: Judgement) -> str:

@@ -27,6 +27,8 @@ UNBOUND: Final = ("audit/", "lineage/")
 """Folders that the payload manifest leaves out: they hold the entry that binds it."""
 SBOM: Final = "bom/sbom.cdx.json"
 """The bill of materials, which the preparation names by its digest."""
+FIGURES: Final = "evaluation/figures/"
+"""The folder of the pictures of an evaluation: each that the entry names is in the pack."""
 _STAR = "*"
 
 
@@ -195,6 +197,12 @@ def check_made(files: Mapping[str, bytes], chain: JudgedChain) -> None:
                     if made is None
                     else f"the {row.made_by} of entry {index} made {made}"
                 )
+            )
+    figures = (one.name for one in chain.bodies["evaluation"].outputs if one.name.startswith(FIGURES))
+    for name in figures:
+        if DATA + name not in files:
+            raise VerificationError(
+                f"{DATA}{name} is missing: the evaluation of entry {chain.bodies['evaluation'].index} made it"
             )
     for row in layout().files:
         left = [name for name in members if row.made_by == "run" and _fits(row.output or "", name)]

@@ -15,6 +15,7 @@ from minivess.workflows.trace.source_trees import read_tree, source_of
 
 if TYPE_CHECKING:
     from minivess.compliance.trace.justified_gaps import JudgedGap
+    from minivess.records.evaluation.case_results import CriterionVerdict
     from minivess.records.items.justification import Justification
 
 
@@ -25,6 +26,8 @@ class CheckedTree:
     gaps: tuple[JudgedGap, ...]
     idle: tuple[Justification, ...]
     """Justifications of gaps that are not there."""
+    criteria: tuple[CriterionVerdict, ...] = ()
+    """The statistical criteria, judged by the results of cases; empty without such results."""
 
     @property
     def still_open(self) -> int:
@@ -60,4 +63,4 @@ def check_tree(
         tree = read_tree(project, source, results, now=utc_now(), judge=judge, marks=marks)
     gc.freeze()  # all of it stays until the end, so that collections need not look through it
     idle = idle_justifications(tree.graph, [one.gap for one in tree.gaps])
-    return CheckedTree(tuple(tree.gaps), tuple(idle))
+    return CheckedTree(tuple(tree.gaps), tuple(idle), tuple((tree.graph.criteria or {}).values()))

@@ -12,7 +12,7 @@ from minivess.ml.versions.dvc_stages import record_stage, recorded_stages, stale
 pytestmark = pytest.mark.verifies("REQ-099", "REQ-248")
 
 
-@pytest.mark.parametrize("name", ["plain", "a@b:c d#e?f%41'g\"[x]*größe"])
+@pytest.mark.parametrize("name", ["a@b:c d#e?f%41'g\"[x]*größe"])
 def test_a_stage_is_recorded_and_becomes_stale(tmp_path: Path, name: str) -> None:
     root = tmp_path / name
     root.mkdir()

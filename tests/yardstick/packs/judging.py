@@ -122,7 +122,8 @@ def _script_log(judge: Callable[[Any], str]) -> Callable[[Any], str]:
 
     @functools.wraps(judge)
     def check_log(pack: Any) -> str:
-        key = (*(pack.files.get(name) for name in names), id(pack.trust))
+        code = getattr(judge, "__code__", None)  # another one while a check of it is taken out
+        key = (*(pack.files.get(name) for name in names), id(pack.trust), code)
         if key not in known:
             words = judge(pack)  # what is refused is not remembered
             _forget_old(known)

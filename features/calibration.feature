@@ -57,7 +57,7 @@ Feature: Calibrated probabilities and a threshold that controls recall
 
     Examples:
       | fault                          | reason                                                    |
-      | have no foreground             | none of 1000 is foreground                                |
+      | have no foreground             | no voxel is foreground                                    |
       | separate the classes           | they separate the classes perfectly                       |
       | fall with the labels           | they are not higher in the foreground than in the background |
       | are a thousand times too small | they are more than 20 times too small                     |

@@ -30,6 +30,12 @@ Feature: Statistical acceptance criteria
     When the criterion is judged
     Then it is not met, because the measure is undefined for that case
 
+  @REQ-244 @REQ-246
+  Scenario: A criterion that is met states how
+    Given 24 cases a scanner with a clDice about 0.90 on "A" and 0.88 on "B"
+    When "trace check" judges the table of cases
+    Then it reports "SAC-01: scanner A: met" with "order statistic 8 of 24 groups, 24 cases, confidence 95 %, exact"
+
   @REQ-069
   Scenario: Too few subjects give no bound of a median
     Given the cases of each scanner are those of 3 subjects, one of which went badly

@@ -1,15 +1,10 @@
 Feature: Names of folders and ids are taken as they are
 
   @REQ-248
-  Scenario Outline: A project works in a folder of any printable name
-    Given a project folder named "<name>"
+  Scenario: A project works in a folder of any printable name
+    Given a project folder named "a?b c%41d größe #1 it's "so" &"
     When "max" starts its log and verifies it
     Then the log holds in that folder, and no file is outside it
-
-    Examples:
-      | name              |
-      | a?b größe #1      |
-      | c%41d it's "so" & |
 
   @REQ-248
   Scenario: Two projects never share a log

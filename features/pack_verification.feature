@@ -49,7 +49,7 @@ Feature: The receiver verifies a release offline
   Scenario: The verdict on a pack of version 0.1.0 is LIMITED
     Given the evidence pack that version 0.1.0 wrote
     When the command "release verify" judges it
-    Then its last line is LIMITED and names chain, files, source, figures, gates, signing text, lineage and logged signatures
+    Then its last line is LIMITED and names chain, files, source, soup, figures, gates, signing text, lineage and logged signatures
     And its exit code is 1, and 0 when layout 1 is allowed
     And its exit code is 1 when layout 1 is allowed and the trust file names no release rules
 

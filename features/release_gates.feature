@@ -46,7 +46,7 @@ Feature: Gates, figures and the signing text follow from the log and the files o
   @REQ-269
   Scenario: Each gate of a release says how much it judged
     When the facts of the release are derived
-    Then each gate names the number of things it judged
+    Then each gate names the number of items it judged
 
   @REQ-231
   Scenario: A figure that does not follow from the counts of the cases is refused

@@ -809,6 +809,9 @@ def open_envelope(envelope, people, index):  # what a person signed: DSSE v1, in
     need(signed_by(identity["signing_key"], encoded, seal["sig"]), "the signature of %s is wrong", who)
     statement = fit(parse(payload, "the statement of " + who), "statement", "the statement of " + who)
     said = statement["predicate"]
+    fits = all(set(item) == {"name", "digest"} and set(item["digest"]) == {"sha256"} for item in statement["subject"])
+    need(fits, "a subject of the statement is malformed")
+    need(set(statement) == {"_type", "subject", "predicateType", "predicate"}, "a statement with other fields")
     subjects = [{"name": item["name"], "digest": "sha256:" + item["digest"]["sha256"]} for item in statement["subject"]]
     stated = [statement["_type"], statement["predicateType"], subjects]
     need(stated == [STATEMENT, APPROVAL, said["subjects"]], "a statement that contradicts itself")

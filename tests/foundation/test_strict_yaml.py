@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from minivess.foundation.errors import InputError
-from minivess.foundation.reading.strict_yaml import Limits, line_at, load_yaml, parse_yaml
+from minivess.foundation.reading.strict_yaml import Limits, as_written, line_at, load_yaml, parse_yaml
 from minivess.foundation.reading.yaml_records import read_record
 from tests.support.properties import given
 from tests.support.properties import strategies as st
@@ -213,3 +213,15 @@ def test_a_list_that_is_too_short_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r":2: `spacing` has only 2 values") as caught:
         read_record(path, _Volume)
     assert caught.value.hint
+
+
+def test_a_next_line_character_is_refused_unless_it_is_escaped() -> None:
+    with pytest.raises(InputError, match=r"text:2: holds the character U\+0085"):
+        parse_yaml("a: b\nc: d\x85e\n")
+    assert parse_yaml('c: "d\\Ne"\n') == {"c": "d\x85e"}
+
+
+@pytest.mark.parametrize("written", ["1.10", "0012", "no", "true", "1e5", "0x1F", "2025-03-04"])
+def test_plain_values_can_be_read_as_written(written: str) -> None:
+    assert parse_yaml(f"a: {written}\nb: [{written}]\n", resolve=as_written) == {"a": written, "b": [written]}
+    assert parse_yaml("a: null\nb: ~\nc: 'null'\n", resolve=as_written) == {"a": None, "b": None, "c": "null"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support.source_states import commit_all, git
 
-SITUATIONS = ("root", "subfolder", "worktree", "shallow clone", "submodule", "awkward subfolder")
+SITUATIONS = ("subfolder", "worktree", "shallow clone", "submodule", "awkward subfolder")
 OLD = "user_needs:\n  - {id: UN-01, title: Trust, statement: The user needs trust.}\n"
 NEW = f"{OLD}  - {{id: UN-02, title: Speed, statement: The user needs speed.}}\n"
 ITEMS = "requirements/needs.yaml"
@@ -28,7 +28,7 @@ class Situation:
 
 
 def situation(name: str, place: Path) -> Situation:
-    """Make one of `SITUATIONS` in a new folder."""
+    """Make one of `SITUATIONS`, or `root`, in a new folder."""
     prefix = {"subfolder": "products/device/", "awkward subfolder": ":(top) a*[b]/größe\u2028'x'/"}.get(name, "")
     origin = place / "origin"
     folder = origin / prefix

@@ -16,6 +16,7 @@ from minivess.workflows.items.exchange import import_items
 
 pytestmark = [pytest.mark.verifies("SU-19"), pytest.mark.verifies("REQ-258")]
 
+ROOT = Path(__file__).parents[3]
 MAPPING = "defaults: {category: functional, safety_class: B, verification: test}\nvalues: {category: {Daten: data}}\n"
 TABLE = [
     ["ID", "Type", "Title", "Text", "Rationale", "Category", "Parent"],
@@ -185,3 +186,22 @@ def test_the_digest_of_an_item_without_an_origin_is_as_before(tree: Path) -> Non
         {**harm, "origin": "H 1"}
     )
     assert items.requirements["REQ-001"].model_dump(mode="json")["origin"] is None
+
+
+def test_the_items_of_this_repository_go_out_and_come_back(tmp_path: Path) -> None:
+    items = load_items(ROOT)
+    path = tmp_path / "all.json"
+    assert export_items(items.all(), path) == ()
+    found = import_file(path, mapping=None, taken=frozenset(items.by_id), known_origins={})
+    assert [one for one in found.remarks if one.severity != "note"] == []
+    assert {item.id for item in found.known} == set(items.by_id)
+    assert differences(found, items.by_id) == Differences((), (), ())
+    again = import_file(path, mapping=None, taken=(), known_origins={})
+    for name, text in again.files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "risk" / "plan.yaml").write_bytes((ROOT / "risk" / "plan.yaml").read_bytes())
+    loaded = load_items(tmp_path).by_id
+    assert {name: item.model_dump(exclude={"source"}) for name, item in loaded.items()} == {
+        name: item.model_dump(exclude={"source"}) for name, item in items.by_id.items()
+    }

@@ -291,7 +291,7 @@ _HEADERS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), headers=st.lists(_HEADERS, min_size=1, max_size=8), count=st.integers(0, 4))
 def test_each_word_of_any_table_is_in_an_item_or_a_remark(
     tmp_path: Path, data: st.DataObject, headers: list[str], count: int

@@ -50,7 +50,7 @@ def items(draw: st.DrawFn) -> list[ForeignItem]:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES[:-1])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=items())
 def test_every_format_gives_back_what_was_written(tmp_path: Path, suffix: str, written: list[ForeignItem]) -> None:
     path = tmp_path / f"items{suffix}"
@@ -60,7 +60,7 @@ def test_every_format_gives_back_what_was_written(tmp_path: Path, suffix: str, w
     assert [remark for remark in read.remarks if remark.severity == "lost"] == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=items())
 def test_a_markdown_table_gives_back_all_items(tmp_path: Path, written: list[ForeignItem]) -> None:
     path = tmp_path / "items.md"

@@ -94,3 +94,23 @@ def test_an_empty_row_needs_no_kind(tmp_path: Path) -> None:
     found = _import(tmp_path, "ID,Text,Category\nA,,data\n")
     assert found.items == ()
     assert [one.severity for one in found.remarks if one.item == "A"] == ["lost"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "fields"),
+    [
+        ("ID,Hazard\nH1,Heat\n", "HAZ", {"title": "Heat", "statement": "Heat"}),
+        (
+            "Nr;Gefährdung;Beschreibung\nH1;Heat;The case is hot.\n",
+            "HAZ",
+            {"title": "Heat", "statement": "The case is hot."},
+        ),
+        ("ID,Hazard,Title,Text\nH1,Heat,a,b\n", "HAZ", {"title": "a", "statement": "b"}),
+        ("ID,User needs\nH1,Rest\n", "UN", {"title": "Rest", "statement": "Rest"}),
+    ],
+)
+def test_a_column_that_is_called_like_the_stated_kind_is_its_text(
+    tmp_path: Path, text: str, kind: str, fields: dict[str, str]
+) -> None:
+    [item] = _import(tmp_path, text, kind=kind).items
+    assert item.fields == {**fields, "origin": "H1"}

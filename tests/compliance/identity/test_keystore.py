@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import threading
@@ -12,9 +13,12 @@ from pathlib import Path
 import pytest
 
 from minivess.compliance.identity.keys import verify, wrap_for
+from minivess.compliance.identity.keystores.keyring import Keyring
 from minivess.compliance.identity.keystores.keystore import DEMO_NOTICE, Keystore
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.foundation.errors import InputError, RefusedError, UsageError
+from minivess.foundation.paths import Workspace
+from minivess.foundation.user_profile import Profile
 from minivess.records.people.identity import Identity, KeyAlgorithm
 from minivess.records.people.roles import IdentityKind, Role
 
@@ -222,3 +226,17 @@ def test_attempts_on_nobody_leave_no_lock_behind(copy: Path) -> None:
     with pytest.raises(UsageError, match="nobody"), Keystore(copy.parent).attempts_lock("nobody"):
         pass
     assert [path.name for path in copy.parent.iterdir()] == ["ada.json"]
+
+
+@pytest.mark.verifies("REQ-248")
+def test_a_command_in_a_warning_can_be_pasted_whatever_the_name_of_the_folder(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / "a b's $HOME #1"
+    ring = Keyring(Workspace(root), Profile(tmp_path / "profile"))
+    ring.shared.create("ada", "Ada", IdentityKind.PERSON, (Role.DEVELOPER,), PASSPHRASE)
+
+    ring.unlock("ada", PASSPHRASE).close()
+
+    command = caplog.records[-1].getMessage().split("`")[1]
+    assert shlex.split(command) == ["minivess", "identity", "import", str(root)]

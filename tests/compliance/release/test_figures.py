@@ -19,6 +19,7 @@ from tests.support.builders.layout2_pack import small_pack
 
 pytestmark = [pytest.mark.verifies("REQ-231"), pytest.mark.verifies("SU-91")]
 EVALUATION, SEALED = "data/evaluation/evaluation.json", "data/datasets/sealed.json"
+CALIBRATION = "data/models/calibration.json"
 MANIFEST, SPLIT = "data/datasets/manifest.json", "data/datasets/split.json"
 Change = Callable[[Any], object]
 _NEAR = {"cases": ["case-00", "case-77"], "kind": "identical", "score": 0.99, "detail": "alike"}
@@ -75,6 +76,18 @@ def _set(*path: str | int, to: object) -> Change:
         (EVALUATION, _set("cases", 1, "subject", to="mouse-00"), "case case-01: subject is mouse-00, and mouse-01 by"),
         (EVALUATION, _set("cases", 1, "group", to="case-00"), "case case-01: group is case-00, and case-01 by"),
         (EVALUATION, lambda value: value.pop("format"), "minivess-evaluation/2"),
+        (EVALUATION, _set("aggregates", "dice", "method", to="percentile"), "aggregates.dice.method is percentile"),
+        (EVALUATION, _set("aggregates", "dice", "groups", to=9), "aggregates.dice.groups is 9"),
+        (EVALUATION, _set("aggregates", "dice", "coverage", to=0.99), "aggregates.dice.coverage is 0.990000"),
+        (EVALUATION, _set("aggregates", "dice", "beside", "lower", to=0.1), "aggregates.dice.beside.lower is 0.100000"),
+        (EVALUATION, lambda value: value["aggregates"]["dice"].pop("beside"), "aggregates.dice.beside.method is"),
+        (EVALUATION, _set("aggregates", "failures", "upper", to=0.1), "aggregates.failures.upper is 0.100000"),
+        (EVALUATION, lambda value: value["aggregates"].pop("failures"), "aggregates.failures.mean is not there"),
+        (EVALUATION, _set("conventions", "failure_dice", to=0.1), "conventions.failure_dice is 0.1"),
+        (CALIBRATION, _set("groups", "train-4", to="train-5"), "group of train-4 is train-5, and train-4 by"),
+        (CALIBRATION, lambda value: value.pop("groups"), "group of train-4 is not there, and train-4 by"),
+        (CALIBRATION, _set("cases", to=["train-4"]), "cases is train-4, and train-4, train-5 by"),
+        (CALIBRATION, _set("target_recall", to=0.9), "for recall 0.9 from 2 groups, and that needs 10"),
         (MANIFEST, _set("cases", 1, "subject", to="mouse-00"), "in other groups than the seal of entry"),
         (SPLIT, lambda value: value.update(near=[_NEAR]), f"{SPLIT} names a case 'case-77' that {MANIFEST} has not"),
     ],
@@ -117,7 +130,12 @@ def test_an_entry_that_states_other_figures_is_named(change: dict[str, object], 
     assert words in error.value.message
 
 
-@pytest.mark.parametrize("name", [EVALUATION, SEALED, MANIFEST, SPLIT])
+@pytest.mark.verifies("REQ-247")
+def test_a_calibration_without_a_threshold_promises_nothing_and_holds() -> None:
+    check_figures(_files(CALIBRATION, lambda value: value.update(target_recall=0.9, threshold=None)), _chain())
+
+
+@pytest.mark.parametrize("name", [EVALUATION, SEALED, MANIFEST, SPLIT, CALIBRATION])
 def test_a_file_that_is_missing_is_named(name: str) -> None:
     files = {one: content for one, content in small_pack().files.items() if one != name}
     with pytest.raises(VerificationError, match=f"{name} is missing"):

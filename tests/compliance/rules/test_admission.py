@@ -184,6 +184,35 @@ def _conventions(**changes: Any) -> Any:
     return _plan(conventions=PLAN.conventions.model_copy(update=changes))
 
 
+def _by_group(**changes: Any) -> Any:
+    conventions = {"statistics": "mean of groups", "bootstrap_unit": "group", "failure_dice": 0.5, **changes}
+    return _conventions(**conventions)
+
+
+def _sealed_by_group(**changes: Any) -> GuardedLog:
+    log = logs.begun()
+    terms = {"unit": "group", "statistics": "mean of groups", **changes}
+    log.seal(ada(), "ben", "dan", terms=TERMS.model_copy(update=terms))
+    for step in (log.train, log.combine, log.calibrate, log.export):
+        step(ada())
+    return log
+
+
+def _looked_by_group() -> GuardedLog:
+    """A look under a plan that counts groups."""
+    log, plan = _sealed_by_group(), _by_group()
+    log.criteria(ada(), plan)
+    log.policy(cleo())
+    wish = _under(plan, "open-1")
+    log.ask(ada(), wish)
+    log.approve(ben(), grant(wish, ben()))
+    return log
+
+
+def _seal_with(log: GuardedLog, **changes: Any) -> None:
+    log.seal(ada(), "ben", terms=TERMS.model_copy(update=changes))
+
+
 def _leave_out(log: GuardedLog) -> None:
     plan = PLAN.model_dump(mode="json")
     del plan["reuse"]
@@ -214,6 +243,10 @@ LATE: dict[str, AnalysisPlan] = {
 
 GOOD: dict[str, Story] = {
     "laxer plan and policy before a look": then(logs.exported, _laxer_before),
+    "a plan with the statistics of its seal": then(_sealed_by_group, lambda log: log.criteria(ada(), _by_group())),
+    "a stricter limit of failures after a look": then(
+        _looked_by_group, lambda log: log.criteria(ada(), _by_group(failure_dice=0.6))
+    ),
     "stricter plan and policy after a look": then(logs.evaluated, _stricter),
     "laxer plan and policy for another test part": then(logs.evaluated, _fresh),
     "the same seal once more": then(logs.evaluated, lambda log: log.seal(ada(), "ben", "dan")),
@@ -344,6 +377,29 @@ BAD: dict[str, Story] = {
     ),
     "a plan that resamples another unit": then(
         logs.exported, lambda log: log.criteria(ada(), _conventions(bootstrap_unit="voxel"))
+    ),
+    "a plan with other statistics than its seal": then(
+        lambda: _sealed_by_group(statistics="mean of cases"), lambda log: log.criteria(ada(), _by_group())
+    ),
+    "a plan with statistics of before under a seal of groups": then(
+        _sealed_by_group, lambda log: log.criteria(ada(), _conventions(bootstrap_unit="group"))
+    ),
+    "a seal with statistics that are unknown": then(logs.begun, lambda log: _seal_with(log, statistics="another")),
+    **{
+        f"a plan with {words}": then(begin, lambda log, changes=changes: log.criteria(ada(), _by_group(**changes)))
+        for words, begin, changes in (
+            ("means of groups by subject", logs.begun, {"bootstrap_unit": "subject"}),
+            ("statistics that are unknown", logs.begun, {"statistics": "another"}),
+            ("a limit of failures of before", logs.begun, {"statistics": "mean of cases"}),
+            ("a limit of failures above 1", logs.begun, {"failure_dice": 1.5}),
+            ("a limit of failures of 0", logs.begun, {"failure_dice": 0.0}),
+        )
+    },
+    "after a look, a lower limit of failures": then(
+        _looked_by_group, lambda log: log.criteria(ada(), _by_group(failure_dice=0.4))
+    ),
+    "after a look, no limit of failures": then(
+        _looked_by_group, lambda log: log.criteria(ada(), _by_group(failure_dice=None))
     ),
     "a request without its input files": then(logs.exported, lambda log: log.ask(ada(), request(inputs=None))),
     "a request without a policy": then(logs.exported, lambda log: log.ask(ada(), request(policy=None))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,30 @@ def test_csv_reads_back_as_it_was_written(tmp_path: Path) -> None:
     assert set(by_id) == {item["id"] for item in trace["items"]}
     assert by_id["REQ-001"]["up"] == "SYS-02; RC-01"
     assert by_id["REQ-005"]["failed"] == "1"
+
+
+@pytest.mark.verifies("REQ-267")
+def test_each_link_is_named_by_its_own_relation_at_both_ends() -> None:
+    trace = make_trace(60)
+    view = view_of(trace)
+    words = {row["name"]: (row["forward"], row["backward"]) for row in trace["relations"]}
+    expected: dict[str, set[tuple[str, str]]] = {item["id"]: set() for item in trace["items"]}
+    for item in trace["items"]:
+        for edge in item["links"]:
+            forward, backward = words[edge["relation"]]
+            expected[item["id"]].add((forward, edge["target"]))
+            if edge["target"] in expected:
+                expected[edge["target"]].add((backward, item["id"]))
+    relations = COLUMNS.index("relations")
+    for row in item_rows(view):
+        found = {
+            (match[1], one)
+            for group in str(row[relations]).split("; ")
+            for match in [re.fullmatch(r"([a-z ]+) (\S+(?:, \S+)*)", group)]
+            if match
+            for one in match[2].split(", ")
+        }
+        assert found == expected[str(row[0])]
 
 
 def test_no_cell_of_the_csv_is_a_formula(tmp_path: Path) -> None:

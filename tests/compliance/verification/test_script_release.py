@@ -56,6 +56,7 @@ TRACE, SEALED, MANIFEST = (
     "data/datasets/sealed.json",
     "data/datasets/manifest.json",
 )
+CALIBRATION = "data/models/calibration.json"
 SIGNED = "release signatures"
 OLDER = Conventions(tolerance_um=2.0, bootstrap=200)
 """Conventions that do not say their statistics, as plans of before."""
@@ -322,6 +323,18 @@ class TestFigures:
             (RECORD, lambda value: value.pop("format"), "other fields"),
             (RECORD, put("format", to="minivess-evaluation/3"), "format"),
             (RECORD, put("more", to=1), "other fields"),
+            (RECORD, put("aggregates", "dice", "method", to="percentile"), "aggregates.dice.method is percentile"),
+            (RECORD, put("aggregates", "dice", "groups", to=9), "aggregates.dice.groups is 9"),
+            (RECORD, put("aggregates", "dice", "coverage", to=0.99), "aggregates.dice has other fields"),
+            (RECORD, put("aggregates", "dice", "beside", "lower", to=0.1), "aggregates.dice.beside.lower is 0.100000"),
+            (RECORD, lambda value: value["aggregates"]["dice"].pop("beside"), "aggregates.dice has other fields"),
+            (RECORD, put("aggregates", "failures", "upper", to=0.1), "aggregates.failures.upper is 0.100000"),
+            (RECORD, lambda value: value["aggregates"].pop("failures"), "aggregates has other fields"),
+            (RECORD, put("conventions", "failure_dice", to=0.1), "conventions.failure_dice is 0.1"),
+            (CALIBRATION, put("groups", "train-4", to="train-5"), "groups.train-4 is train-5, and train-4 by"),
+            (CALIBRATION, lambda value: value.pop("groups"), "has other fields"),
+            (CALIBRATION, put("cases", to=["train-4"]), "cases is train-4, and train-4, train-5 in"),
+            (CALIBRATION, put("target_recall", to=0.9), "a conformal threshold for recall 0.9 from 2 groups"),
             (MANIFEST, put("cases", 1, "subject", to="mouse-00"), "groups"),
             (SEALED, lambda value: value["files"].pop(0) and value["files"].pop(0), "cases"),
         ],

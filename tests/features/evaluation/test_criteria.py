@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.cli.main import app
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.records.evaluation.case_results import CriterionVerdict
 from minivess.workflows.trace.statistical_criteria import judge_all, read_cases
@@ -101,6 +103,20 @@ def _(judged: Judged) -> None:
 @when("the trace check judges the criterion")
 def _(judged: Judged) -> None:
     judged.judge()
+
+
+@when('"trace check" judges the table of cases', target_fixture="output")
+def _(judged: Judged) -> str:
+    judged.judge()
+    cases = ["--cases", str(judged.tree.parent / "cases.csv")]
+    done = CliRunner().invoke(app, ["trace", "check", "--source", str(judged.tree), *cases])
+    return done.output
+
+
+@then(parsers.parse('it reports "{verdict}" with "{basis}"'))
+def _(output: str, verdict: str, basis: str) -> None:
+    [line] = [line for line in output.splitlines() if line.startswith(verdict)]
+    assert basis in line
 
 
 @then("it is met in both strata")

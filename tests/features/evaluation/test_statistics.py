@@ -19,7 +19,14 @@ from minivess.records.device.registration import SealTerms
 from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.case_results import CaseResult, CriterionVerdict
 from minivess.records.evaluation.cases import CaseCounts
-from minivess.records.evaluation.evaluation import AnalysisPlan, Criterion, EvaluationRecord, Interval
+from minivess.records.evaluation.evaluation import (
+    SKELETON,
+    SKELETON_BEFORE,
+    AnalysisPlan,
+    Criterion,
+    EvaluationRecord,
+    Interval,
+)
 from minivess.records.items.items import StatisticalCriterion
 from minivess.workflows.data.seal_terms import laxer_terms, terms_of
 from minivess.workflows.sealed.analysis_plan import plan_of
@@ -157,6 +164,7 @@ def _(story: Story) -> None:
     made = plan_of(Project.model_validate(PROJECT), terms=story.terms)
     assert (made.conventions.statistics, made.conventions.bootstrap_unit) == (story.terms.statistics, story.terms.unit)
     assert made.conventions.failure_dice == 0.5
+    assert made.conventions.skeleton == SKELETON
     assert made == plan_of(Project.model_validate(PROJECT))
 
 
@@ -181,6 +189,7 @@ def _(story: Story, statistics: str, unit: str) -> None:
     said = story.plan.conventions
     assert (said.statistics, said.bootstrap_unit, said.failure_dice) == (statistics, unit, None)
     assert "statistics" not in said.model_dump(mode="json")
+    assert said.skeleton == SKELETON_BEFORE
     assert story.plan.intervals == "percentile bootstrap of the mean over cases, resampled by subject"
 
 

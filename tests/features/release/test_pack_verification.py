@@ -239,12 +239,12 @@ def _(state: dict[str, Any]) -> None:
 
 
 @then(
-    "its last line is LIMITED and names chain, files, source, figures, gates, signing text, lineage and logged signatures",
+    "its last line is LIMITED and names chain, files, source, soup, figures, gates, signing text, lineage and logged signatures",
 )
 def _(state: dict[str, Any]) -> None:
     assert state["shown"].stdout.splitlines()[-1] == (
         "LIMITED: every check passed; not checked in a pack of layout 1: "
-        "chain, files, source, figures, gates, signing text, lineage, logged signatures"
+        "chain, files, source, soup, figures, gates, signing text, lineage, logged signatures"
     )
 
 

@@ -164,7 +164,7 @@ def _(story: Story, why: str) -> None:
     assert why in story.gates[0].message
 
 
-@then("each gate names the number of things it judged")
+@then("each gate names the number of items it judged")
 def _(story: Story) -> None:
     assert story.facts is not None
     for one in story.facts.derived.gates:

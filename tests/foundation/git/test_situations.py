@@ -17,6 +17,7 @@ from minivess.foundation.git.checkout import check_out
 from minivess.foundation.git.commands import git
 from minivess.foundation.git.contents import contents_of
 from minivess.foundation.git.files_at import files_at
+from minivess.foundation.git.ignore import ignore_line
 from minivess.foundation.git.repository import Repository, repository_of
 from minivess.foundation.provenance import environment_digest, source_state, tree_digest
 from tests.support import source_states
@@ -143,6 +144,21 @@ def test_what_names_no_commit_is_refused(tmp_path: Path, revision: str) -> None:
 
     with pytest.raises(UsageError, match="knows no commit"):
         items_at(tree.folder, revision)
+
+
+@pytest.mark.verifies("REQ-248")
+@pytest.mark.parametrize(
+    "name", ["raw", "a*b", "a?b", "a[x]b", "a\\b", "#a", "!a", "a ", "a  ", "deep/a*", "größe", "**"]
+)
+def test_a_line_of_gitignore_names_one_folder(tmp_path: Path, name: str) -> None:
+    source_states.git(tmp_path, "init", "--quiet")
+    (tmp_path / ".gitignore").write_text(f"{ignore_line(name)}\n", encoding="utf-8")
+
+    asked = [name, "axb", "a", "ab", "deep/axb", f"other/{name}"]
+    given = b"\0".join(one.encode() for one in asked)
+    answer = git(tmp_path, "check-ignore", "--stdin", "-z", given=given, variables={"GIT_LITERAL_PATHSPECS": "0"})
+
+    assert answer.names == [name]
 
 
 def test_git_asks_no_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

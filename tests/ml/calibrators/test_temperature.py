@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -35,7 +37,7 @@ def test_the_true_temperature_is_found(temperature: float, seed: int) -> None:
 @pytest.mark.verifies("REQ-240")
 @pytest.mark.parametrize(("labels", "missing"), [(np.zeros(100), "foreground"), (np.ones(100), "background")])
 def test_one_class_alone_is_refused(labels: np.ndarray, missing: str) -> None:
-    with pytest.raises(InputError, match=f"both classes, and none of 100 is {missing}") as caught:
+    with pytest.raises(InputError, match=f"both classes, and no voxel is {missing}") as caught:
         fit_temperature(np.linspace(-3, 3, 100), labels)
     assert caught.value.hint == f"add calibration cases with {missing}"
 
@@ -55,11 +57,15 @@ LABELS = np.arange(1000) % 2
 )
 def test_logits_that_calibration_cannot_help_are_refused_for_the_true_reason(logits: np.ndarray, reason: str) -> None:
     labels = LABELS if abs(logits[0]) == 5 else _calibrated(0, 1000)[1]
-    foreground = f"({np.count_nonzero(labels)} foreground voxels of 1000)"
+    foreground = f"(foreground is {np.count_nonzero(labels) / 1000:.2g} of the voxels)"
     with pytest.raises(InputError, match=r"no temperature from 0\.05 to 20") as caught:
         fit_temperature(logits, labels)
     assert reason in caught.value.message
     assert foreground in caught.value.message
+    weights = np.where(labels, 0.25, 1.5)  # as of a group of several cases
+    share = weights[labels > 0].sum() / weights.sum()
+    with pytest.raises(InputError, match=re.escape(f"(foreground is {share:.2g} of the voxels)")):
+        fit_temperature(logits, labels, weights)
 
 
 def test_logits_without_any_relation_to_the_labels_are_refused() -> None:

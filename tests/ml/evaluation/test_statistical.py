@@ -143,6 +143,7 @@ def test_bounds_enclose_the_estimate_and_a_seed_repeats_them(values: list[float]
         ({}, [], "no cases"),
         ({}, [*cases([0.5]), *cases([0.6])], "twice"),
         ({"strata": ["scanner"]}, cases([0.5]), "no attribute 'scanner'"),
+        ({}, [one.model_copy(update={"group": one.case}) for one in cases([0.5, 0.6], ["s", "s"])], "different groups"),
     ],
 )
 def test_what_cannot_be_judged_is_refused(changes: dict[str, Any], given_cases: list[CaseResult], why: str) -> None:
@@ -158,6 +159,7 @@ def test_what_cannot_be_judged_is_refused(changes: dict[str, Any], given_cases: 
         ({}, cases([0.9]), ""),
         ({"measure": "unknown"}, cases([0.9]), "unknown is undefined"),
         ({"minimum_cases": 3}, cases([0.9, 0.9]), "2 cases, 3 are asked for"),
+        ({"minimum_groups": 2}, cases([0.9] * 12, ["a"] * 12), "1 group, 2 are asked for"),
     ],
 )
 def test_what_is_missing_never_meets_it(changes: dict[str, Any], given_cases: list[CaseResult], why: str) -> None:

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from hypothesis.extra.numpy import arrays
 
+from minivess.foundation.errors import UsageError
+from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.cldice import cldice, skeleton
+from minivess.ml.measures.registry import count_measures
 from minivess.ml.measures.thinning import components, thin
+from minivess.records.evaluation.evaluation import SKELETON_BEFORE, Conventions
 from tests.support.lazy_modules import lazily
 from tests.support.measure_relations import component_bodies, refined, turned, turned_back, turns, vessels
 from tests.support.properties import example, given, settings
@@ -73,6 +77,23 @@ def test_a_long_body_is_thinned_to_a_line_of_its_length() -> None:
     half = bar.copy()
     half[:, :, 12:] = False
     assert cldice(half, bar) == pytest.approx(2 / 3)  # precision 1, sensitivity 1/2
+
+
+def test_a_plan_of_before_keeps_the_rule_that_it_registered() -> None:
+    """A mask that thinning removes was its own skeleton; a component of a larger mask had none."""
+    bar, vessel = np.zeros((9, 9, 12), np.bool_), np.zeros((9, 9, 12), np.bool_)
+    bar[1:3, 1:3, 1:11] = True
+    vessel[5:8, 5:8, 1:11] = True
+    before = Conventions(tolerance_um=1.0, skeleton=SKELETON_BEFORE)
+    now = Conventions(tolerance_um=1.0)
+    for mask, voxels_before, voxels_now in ((bar, 40, 10), (bar | vessel, 8, 18)):
+        pair = CasePair.of(mask, mask, (1.0, 1.0, 1.0))
+        for conventions, voxels in ((before, voxels_before), (now, voxels_now)):
+            counted = count_measures(pair, conventions, ["cldice"])["cldice"]
+            assert counted.model_dump()["reference"] == voxels
+            assert counted.measure == 1.0
+    with pytest.raises(UsageError, match="no rule of the skeleton 'another'"):
+        count_measures(pair, Conventions(tolerance_um=1.0, skeleton="another"), ["cldice"])
 
 
 def test_a_skeleton_depends_on_nothing_outside_its_component() -> None:

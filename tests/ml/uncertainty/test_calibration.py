@@ -77,7 +77,7 @@ def test_the_same_case_twice_no_case_and_disagreeing_shapes_are_refused() -> Non
     name, image, label = _case("a", 0)
     with pytest.raises(InputError, match="'a'"):
         _calibrate([(name, image, label[1:])])
-    with pytest.raises(InputError, match="both classes, and none of 100000 is foreground"):
+    with pytest.raises(InputError, match="both classes, and no voxel is foreground"):
         _calibrate([(name, image, np.zeros_like(label))])
     image[3, 4, 5] = np.nan  # one of 144,000 voxels, which a sample may leave out
     with pytest.raises(InputError, match="case 'a' has logits that are NaN or infinite"):

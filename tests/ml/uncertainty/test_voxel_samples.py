@@ -1,4 +1,4 @@
-"""A weighted sample of voxels: what it stands for, and that a fit on it is the fit on all voxels."""
+"""A weighted sample of voxels: what it represents, and that a fit on it is the fit on all voxels."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def drawn(pair: Voxels, size: int = 100_000, seed: int = 0) -> VoxelSample:
     levels=st.integers(1, 200),
     seed=st.integers(0, 9),
 )
-def test_a_sample_stands_for_every_voxel(foreground: int, background: int, size: int, levels: int, seed: int) -> None:
+def test_a_sample_represents_every_voxel(foreground: int, background: int, size: int, levels: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(foreground + background) < foreground)
     logits = rng.integers(0, levels, labels.size).astype(np.float32) ** 2

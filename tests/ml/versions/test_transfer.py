@@ -27,6 +27,7 @@ from minivess.ml.versions.data_version import TrackedFolder, add, combined, vers
 from minivess.ml.versions.transfer import Transferred, pull, push
 from minivess.records.data.split import Split
 from minivess.records.data.version import DataRemote
+from tests.support.processes import at_once
 from tests.support.servers import s3
 
 pytestmark = pytest.mark.verifies("SU-61")
@@ -142,6 +143,24 @@ def test_a_remote_that_dvc_cannot_name_is_refused(project: Path, tmp_path: Path,
 
     with pytest.raises(UsageError, match="cannot name the remote folder"):
         push(project, DataRemote(url=str(far)), progress=quiet)
+
+
+@pytest.mark.verifies("REQ-250")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.slow
+def test_processes_that_version_data_at_once_do_not_fail(tmp_path: Path) -> None:
+    import dvc.repo  # noqa: F401  which each process would load
+
+    root, count = tmp_path / "project", 8
+    for number in range(count):
+        (root / f"raw-{number}").mkdir(parents=True)
+        (root / f"raw-{number}" / "a.tif").write_bytes(bytes([number]) * 1000)
+
+    ended = at_once(count, lambda number: add(root, Path(f"raw-{number}")).name)
+
+    assert [one.fault for one in ended if one.fault] == []
+    assert [one.value for one in ended] == [f"raw-{number}" for number in range(count)]
+    assert len(list(root.glob("raw-*.dvc"))) == count
 
 
 @pytest.mark.verifies("REQ-248")

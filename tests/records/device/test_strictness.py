@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from minivess.compliance.release.gates import judge as judge_gates
 from minivess.records.device.release import GateFacts
@@ -224,6 +225,9 @@ def plan(**changes: Any) -> AnalysisPlan:
     return AnalysisPlan.model_validate(fields | changes)
 
 
+BY_GROUP = Conventions(tolerance_um=2.0, bootstrap_unit="group", statistics="mean of groups", failure_dice=0.5)
+
+
 @pytest.mark.verifies("REQ-185")
 @pytest.mark.parametrize(
     ("changes", "named"),
@@ -242,6 +246,8 @@ def plan(**changes: Any) -> AnalysisPlan:
         ({"intervals": "another"}, "intervals: 'another' instead of"),
         ({"baseline": "another"}, "baseline: 'another' instead of"),
         ({"reuse": "another"}, "reuse: 'another' instead of"),
+        ({"conventions": BY_GROUP.model_copy(update={"failure_dice": 0.4})}, "a case has failed: 0.4 instead of 0.5"),
+        ({"conventions": BY_GROUP.model_copy(update={"failure_dice": None})}, "a case has failed: None instead of 0.5"),
         *(
             ({"conventions": Conventions(tolerance_um=2.0, **{name: value})}, f"{name.replace('_', ' ')}: {value!r}")
             for name, value in [
@@ -256,7 +262,9 @@ def plan(**changes: Any) -> AnalysisPlan:
     ],
 )
 def test_a_laxer_plan_is_named(changes: dict[str, Any], named: str) -> None:
-    (told,) = laxer_plan(plan(), plan(**changes))
+    said = changes.get("conventions")
+    before = plan(conventions=BY_GROUP) if said is not None and said.bootstrap_unit == "group" else plan()
+    (told,) = laxer_plan(before, plan(**changes))
     assert named in told
 
 
@@ -319,3 +327,32 @@ def test_without_such_gates_meeting_the_criteria_passes_them(
     if not gates_beyond_criteria(policy, asked) and met(evaluation, asked):
         results = judge_gates(policy, found.model_copy(update={"evaluation": evaluation}))
         assert all(one.passed for one in results if one.kind in {"metric", "baseline", "calibration"})
+
+
+@pytest.mark.verifies("REQ-185", "REQ-242")
+def test_other_statistics_are_named() -> None:
+    counted = Conventions(tolerance_um=2.0, bootstrap_unit="group", statistics="mean of groups")
+    before = Conventions(tolerance_um=2.0, bootstrap_unit="group")
+    (told,) = laxer_plan(plan(conventions=counted), plan(conventions=before))
+    assert told == "statistics: 'mean of cases' instead of 'mean of groups'"
+
+
+@pytest.mark.verifies("REQ-185", "REQ-245")
+def test_a_higher_limit_of_failures_is_not_laxer() -> None:
+    stricter = BY_GROUP.model_copy(update={"failure_dice": 0.7})
+    assert laxer_plan(plan(conventions=BY_GROUP), plan(conventions=stricter)) == []
+
+
+@pytest.mark.verifies("REQ-242", "REQ-245")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"statistics": "mean of groups"},
+        {"failure_dice": 0.5},
+        {"statistics": "mean of groups", "bootstrap_unit": "group", "failure_dice": 0.0},
+        {"statistics": "another"},
+    ],
+)
+def test_conventions_that_count_something_else_than_groups_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Conventions(tolerance_um=2.0, **wrong)

@@ -74,7 +74,7 @@ def test_keys_of_one_id_are_made_once(tmp_path: Path) -> None:
             return ""
         return made.signing_key.key_id
 
-    ended = at_once(3, work)
+    ended = at_once(2, work)
 
     _no_fault(ended)
     assert [one.value for one in ended if one.value] == [keystore.identity("ada").signing_key.key_id]

@@ -21,6 +21,14 @@ def test_numbers_are_measures_and_the_rest_are_attributes(tmp_path: Path) -> Non
     assert second.values == {"dice": 0.8, "hd95": 1.5}
 
 
+@pytest.mark.verifies("REQ-242")
+def test_a_column_of_groups_is_what_statistics_count(tmp_path: Path) -> None:
+    path = tmp_path / "cases.csv"
+    path.write_text("case,subject,group,dice\nc1,s1,g,0.9\nc2,s2,g,0.8\n", encoding="utf-8")
+    first, second = read_cases(path)
+    assert (first.unit, second.unit, first.attributes) == ("g", "g", {})
+
+
 @pytest.mark.parametrize(
     ("name", "data", "where"),
     [

@@ -104,10 +104,10 @@ def _live(removal: Removal) -> FunctionType:
         found = found.__dict__[step]
     while not isinstance(found, FunctionType) or hasattr(found, "__wrapped__"):
         found = (
-            getattr(found, "fget", None)
+            getattr(found, "__wrapped__", None)
+            or getattr(found, "fget", None)
             or getattr(found, "func", None)
-            or getattr(found, "__func__", None)
-            or found.__wrapped__
+            or found.__func__
         )
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -226,7 +227,7 @@ def propose(project: Path, identifiers: tuple[str, ...], threshold: int, new_log
     with reader_of(project) as services:
         passphrase = passphrase_for("log") if new_log_key else None
         write_proposal(out, propose_roots(services, identifiers, threshold, log_passphrase=passphrase))
-    say(f"each root signs it: `minivess identity roots sign {out} --as ID`")
+    say(f"each root signs it: `minivess identity roots sign {shlex.quote(str(out))} --as ID`")
 
 
 @roots.command("sign")

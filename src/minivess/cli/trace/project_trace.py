@@ -73,11 +73,15 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
             {
                 "gaps": [{**one.gap.model_dump(mode="json"), "open": one.open, "remark": one.remark} for one in gaps],
                 "checked": found.checked,
+                "criteria": [one.model_dump(mode="json") for one in found.criteria],
             }
         )
     else:
-        for one in gaps:
-            gap, remark = one.gap, f" ({one.remark})" if one.remark else ""
+        for judged in found.criteria:
+            for one in judged.strata:
+                click.echo(f"{judged.criterion}: {one.words}")
+        for gap_found in gaps:
+            gap, remark = gap_found.gap, f" ({gap_found.remark})" if gap_found.remark else ""
             click.echo(f"{gap.source.path}:{gap.source.line}: {gap.kind}: {gap.message}{remark}")
     for idle in found.idle:
         say(f"{idle.source.path}:{idle.source.line}: there is no gap `{idle.subject}` to justify (any more)")

@@ -42,7 +42,6 @@ from minivess.records.device.workspace_files import (
     file_of,
 )
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.items.platform_parts import missing_parts
 from minivess.records.items.trace import LogStory, ResultReport
 from minivess.records.items.trace_data import ClauseCoverage, TraceProject
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
@@ -148,12 +147,6 @@ def gather(inputs: PackInputs) -> Dossier:
     workspace, report = inputs.workspace, inputs.tree.graph.report
     if report is None:
         raise _missing(RESULTS)
-    lacking = missing_parts(report.parts)
-    if lacking:
-        raise RefusedError(
-            f"the results do not state the platform that they were recorded on: {', '.join(lacking)}",
-            hint="run `minivess trace run` again",
-        )
     lock, member = lock_place(inputs.source)
     return Dossier(
         inputs=inputs,

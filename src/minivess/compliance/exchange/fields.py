@@ -56,11 +56,13 @@ class Conversions:
 
 def _pairs(written: str, taken: Any) -> Iterator[tuple[str, str]]:
     """Values as written and as taken, beside one another."""
+    if isinstance(taken, list) and written.startswith("["):
+        return  # a list as `export_items` writes one
     if isinstance(taken, list):
         parts = [part.strip() for part in _LISTED.split(written) if part.strip()]
         if len(parts) == len(taken) and all(isinstance(one, str) for one in taken):
             yield from zip(parts, map(str, taken), strict=True)
-        if len(parts) > 1 and ";" in written and not written.startswith("["):
+        if len(parts) > 1 and ";" in written:
             yield written, f"{len(taken)} entries"
     elif isinstance(taken, bool):
         yield written, "true" if taken else "false"

@@ -30,7 +30,7 @@ from pydantic import Field, field_validator
 from minivess.compliance.exchange.vocabulary import names_of, plain
 from minivess.foundation.reading.yaml_records import read_record
 from minivess.records.base import Record, ShortText
-from minivess.records.items.kinds import KINDS, link_fields
+from minivess.records.items.kinds import KINDS, kind_of, link_fields
 
 IDENTIFIER, TITLE, TEXT, KIND, LINKS, IGNORE = "id", "title", "text", "kind", "links", "ignore"
 CONTROL_KIND = "control_kind"
@@ -158,11 +158,23 @@ def assign(names: Iterable[str], mapping: ForeignMapping, *, guess: bool = True)
         found |= dict.fromkeys(
             [name for name in listed if name not in found and _ID.search(plain(name))][:1], IDENTIFIER
         )
+    target = TEXT if TEXT not in found.values() else TITLE
+    if target not in found.values():
+        called = [name for name in listed if name not in found and plain(name) in kind_names(mapping)]
+        found |= dict.fromkeys(called[:1], target)
     for name in listed:
         own = plain(name).replace(" ", "_")
         if name not in found and own in OUR_FIELDS and own not in found.values():
             found[name] = own
     return found
+
+
+def kind_names(mapping: ForeignMapping) -> frozenset[str]:
+    """What a column with items of the stated kind may be called: a column `Hazard` of hazards is their text."""
+    if mapping.kind is None:
+        return frozenset()
+    kind = kind_of(mapping.kind)
+    return frozenset({plain(kind.title), plain(kind.plural), *names_of("kinds").get(kind.prefix, ())})
 
 
 def _alias(name: str) -> str:

@@ -57,8 +57,6 @@ def _entry(name: str, value: Any, indent: int) -> list[str]:
     head = " " * indent + f"{name}:"
     if isinstance(value, str):
         return _text(head, value, indent + 2)
-    if isinstance(value, Mapping):
-        return [f"{head} {{{', '.join(f'{key}: {_flow(one)}' for key, one in value.items())}}}"]
     if isinstance(value, Sequence):
         flow = f"{head} [{', '.join(map(_flow, value))}]"
         if len(flow) <= _WIDTH and all(not isinstance(one, str) or len(one) <= 60 for one in value):
@@ -106,6 +104,8 @@ def _flow(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_flow(one)}' for key, one in value.items() if one is not None)}}}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"[{', '.join(map(_flow, value))}]"
     text = str(value)

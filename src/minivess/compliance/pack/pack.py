@@ -50,6 +50,7 @@ from minivess.foundation.files import read_limited, write_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.lock_file import lock_place
 from minivess.records.device.preparation import LAYOUT, ReleasePrepared
+from minivess.records.items.platform_parts import missing_parts
 from minivess.records.log.entry import Outcome
 
 INDEX = "index.html"
@@ -92,6 +93,7 @@ def prepare_pack(inputs: PackInputs) -> PreparedPack:
     """
     _check_gates(inputs)
     dossier = gather(inputs)
+    _check_platform(dossier)
     files = payload(dossier)
     validate_sbom(json.loads(files[_SBOM]))
     check_soup({f"{DATA}{name}": content for name, content in files.items()}, inputs.project.device)
@@ -235,6 +237,16 @@ def _check_gates(inputs: PackInputs) -> None:
         first = failing[0]
         more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
         raise RefusedError(f"the gate {first.id!r} fails: {first.message}{more}", hint=first.mend)
+
+
+@implements("REQ-264")
+def _check_platform(dossier: Dossier) -> None:
+    lacking = missing_parts(dossier.report.parts)
+    if lacking:
+        raise RefusedError(
+            f"the results do not state the platform that they were recorded on: {', '.join(lacking)}",
+            hint="run `minivess trace run` again",
+        )
 
 
 def _results(inputs: PackInputs) -> dict[str, bytes]:

@@ -34,7 +34,7 @@ def fit_temperature(logits: NDArray[Any], labels: NDArray[Any], weights: NDArray
     Args:
         logits: uncalibrated logits of any shape.
         labels: 0 or 1, same shape.
-        weights: how many voxels each one stands for, same shape; 1 each when None.
+        weights: how many voxels each one represents, same shape; 1 each when None.
 
     Raises:
         InputError: shapes differ, a logit or weight is not finite, a weight is not above 0, a class is missing, or no
@@ -56,7 +56,7 @@ def fit_temperature(logits: NDArray[Any], labels: NDArray[Any], weights: NDArray
             times = np.ones(inside.shape) if weights is None else np.asarray(weights, dtype=np.float64)
             raise InputError(
                 f"no temperature from {LOWEST} to {HIGHEST:g} calibrates these logits: {reason(logits, inside, times)} "
-                f"({times[inside].sum():.0f} foreground voxels of {times.sum():.0f})",
+                f"(foreground is {times[inside].sum() / times.sum():.2g} of the voxels)",
                 hint="check the masks of the calibration cases, and that the members were trained",
             )
     return temperature
@@ -79,7 +79,7 @@ def _check(logits: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any] | N
     for name, count in (("foreground", foreground), ("background", labels.size - foreground)):
         if count == 0:
             raise InputError(
-                f"a temperature needs voxels of both classes, and none of {labels.size} is {name}",
+                f"a temperature needs voxels of both classes, and no voxel is {name}",
                 hint=f"add calibration cases with {name}",
             )
 

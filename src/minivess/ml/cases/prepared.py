@@ -104,7 +104,8 @@ def ingest(data: Data, base: Path, out: Path, *, progress: Progress | None = Non
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
         raise UsageError(f"two cases are called {twice[0]}", hint="give each case an id of its own")
     for name in ids:
-        check_id(name, "case")
+        if not (out / name).is_dir():  # cases that were prepared before stay
+            check_id(name, "case")
     check_distinct([*sealed, *ids], "case")
     records = [record for name, record in sealed.items() if name not in ids]
     for done, recipe in enumerate(recipes):

@@ -47,8 +47,8 @@ def judge_criterion(
         resamples: of the bootstrap.
 
     Raises:
-        UsageError: the criterion names no limit, or both; cases lack an attribute that strata are made of; a case stands
-            twice; or there is no case.
+        UsageError: the criterion names no limit, or both; cases lack an attribute that strata are made of; a case occurs
+            twice; cases of one subject are in different groups; or there is no case.
     """
     if (criterion.at_least is None) == (criterion.at_most is None):
         raise UsageError(f"{criterion.id} needs one limit", hint="give either `at_least` or `at_most`")
@@ -56,6 +56,10 @@ def judge_criterion(
         raise UsageError(f"there are no cases to judge {criterion.id} by")
     if len({one.case for one in cases}) != len(cases):
         raise UsageError("a case occurs twice in the results", hint="give one result a case")
+    units: dict[str, str] = {}
+    for one in cases:
+        if units.setdefault(one.subject, one.unit) != one.unit:
+            raise UsageError(f"cases of subject {one.subject} are in different groups", hint="one subject is one group")
     strata: defaultdict[tuple[str, ...], list[CaseResult]] = defaultdict(list)
     for one in cases:
         lacking = [name for name in criterion.strata if name not in one.attributes]
@@ -74,16 +78,19 @@ def _judge(
     criterion: StatisticalCriterion, stratum: dict[str, str], cases: Sequence[CaseResult], seed: int, resamples: int
 ) -> StratumVerdict:
     found = _value(criterion, cases, seed, resamples)
+    groups = len({one.unit for one in cases})
     bound, why = Bound(criterion.at_least, criterion.at_most), found.why
     if len(cases) < criterion.minimum_cases:
         why = f"{len(cases)} cases, {criterion.minimum_cases} are asked for"
+    elif groups < criterion.minimum_groups:
+        why = f"{groups} group{'' if groups == 1 else 's'}, {criterion.minimum_groups} are asked for"
     elif found.value is not None and not bound.judge(found.value).met:
         side = "below" if bound.side == "at least" else "above"
         why = f"{found.value:.4f} is {side} {bound.limit} ({found.basis})"
     return StratumVerdict(
         stratum=stratum,
         cases=len(cases),
-        groups=len({one.unit for one in cases}),
+        groups=groups,
         value=found.value,
         met=not why and found.value is not None,
         why=why,

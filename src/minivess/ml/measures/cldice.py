@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 
+from minivess.foundation.choices import choose
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.mask_pairs import Mask, crop_pair, mask_pair
 from minivess.ml.measures.thinning import components, thin
 from minivess.records.evaluation.counts import CentrelineCounts
-from minivess.records.evaluation.evaluation import Conventions
+from minivess.records.evaluation.evaluation import SKELETON, SKELETON_BEFORE, Conventions
 
 METHODS = {2: "zhang", 3: "lee"}
 """The thinning of scikit-image, by the number of axes."""
 
 
 def count(pair: CasePair, conventions: Conventions) -> CentrelineCounts:
-    """The counts of `cldice` in a case; the conventions have no influence."""
-    return _counted(pair.prediction, pair.reference)
+    """The counts of `cldice` in a case, by the rule of the skeleton that the conventions name.
+
+    Raises:
+        UsageError: there is no such rule.
+    """
+    rule = choose(RULES, conventions.skeleton, what="rule of the skeleton")
+    return _counted(pair.prediction, pair.reference, rule)
 
 
 @implements("REQ-024")
@@ -64,9 +71,19 @@ def skeleton(mask: Mask) -> Mask:
     return thinned | thin(solid).reshape(mask.shape)
 
 
-def _counted(prediction: Mask, reference: Mask) -> CentrelineCounts:
+def skeleton_before(mask: Mask) -> Mask:
+    """The thinning alone; a mask that it removes wholly is its own skeleton. The rule of plans of before."""
+    thinned: Mask = skeletonize(mask, method=METHODS[mask.ndim]).astype(np.bool_)
+    return thinned if thinned.any() else mask
+
+
+RULES: Mapping[str, Callable[[Mask], Mask]] = {SKELETON: skeleton, SKELETON_BEFORE: skeleton_before}
+"""The rules of the skeleton, by the words of the conventions."""
+
+
+def _counted(prediction: Mask, reference: Mask, rule: Callable[[Mask], Mask] = skeleton) -> CentrelineCounts:
     predicted, true = crop_pair(prediction, reference)
-    predicted_line, true_line = skeleton(predicted), skeleton(true)
+    predicted_line, true_line = rule(predicted), rule(true)
     return CentrelineCounts(
         predicted_inside=int(np.count_nonzero(predicted_line & true)),
         predicted=int(np.count_nonzero(predicted_line)),

@@ -2,7 +2,7 @@
 
 A plain random sample of a volume misses a small lesion, and misses the few background voxels with high logits, which
 decide a temperature. So voxels are drawn in strata: by class, and in each class by logit. A stratum with few voxels is
-taken whole. The weight of a voxel is the number of voxels that it stands for, so that weighted sums over the sample are
+taken whole. The weight of a voxel is the number of voxels that it represents, so that weighted sums over the sample are
 unbiased estimates of sums over all voxels (Horvitz & Thompson 1952; Cochran, Sampling Techniques, 1977, chapter 5).
 """
 

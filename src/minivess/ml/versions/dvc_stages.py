@@ -50,7 +50,7 @@ def write_stages(root: Path, stages: Mapping[str, dict[str, Any]]) -> bool:
     return True
 
 
-@implements("REQ-099")
+@implements("REQ-099", "REQ-248")
 def record_stage(root: Path, name: str) -> None:
     """Write into `dvc.lock` that a stage was run with its dependencies, parameters and outputs as they are now.
 
@@ -58,8 +58,12 @@ def record_stage(root: Path, name: str) -> None:
         CouldNotCheckError: DVC cannot; the stage stays stale.
     """
     try:
-        with opened(root) as repo, muted():
-            repo.commit(target=f"{root.resolve() / PIPELINE}:{name}", force=True, relink=False)
+        with opened(root) as repo, muted(), repo.lock:
+            # as `dvc commit --force` does, but without a target as text, which must not have `@` in it
+            stage = repo.stage.load_one(str(root.resolve() / PIPELINE), name)
+            stage.save()
+            stage.commit(relink=False)
+            stage.dump(update_pipeline=False)
     except MinivessError:
         raise
     except Exception as error:

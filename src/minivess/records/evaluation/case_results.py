@@ -39,6 +39,14 @@ class StratumVerdict(Record):
     basis: str = ""
     """How the value was made, with groups, cases, nominal and simulated coverage."""
 
+    @property
+    def words(self) -> str:
+        """The verdict for people, with stratum, value and how it was made."""
+        where = ", ".join(f"{key} {value}" for key, value in self.stratum.items())
+        verdict = "met" if self.met else f"not met: {self.why}"
+        value = "" if self.value is None or not self.met else f", {self.value:.4f} ({self.basis})"
+        return f"{f'{where}: ' if where else ''}{verdict}{value}"
+
 
 class CriterionVerdict(Record):
     """What came out of a criterion: met only when it is in every stratum."""

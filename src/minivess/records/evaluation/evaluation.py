@@ -187,6 +187,11 @@ class Criterion(Record):
     """The largest value that is accepted."""
 
 
+SKELETON = "scikit-image skeletonize, Lee's method; a component that it removes is thinned one simple voxel at a time"
+SKELETON_BEFORE = "scikit-image skeletonize, Lee's method"
+"""Of seals that state no statistics. Their projects keep it: a removed component has no skeleton, a removed mask is its own."""
+
+
 class Conventions(Record):
     """Choices that change numbers, and so belong beside them."""
 
@@ -196,9 +201,7 @@ class Conventions(Record):
     both_empty: ShortText = "dice, clDice and NSD are 1; HD95 is 0"
     one_empty: ShortText = "dice, clDice and NSD are 0; HD95 is undefined and listed as such"
     border: ShortText = "foreground with background among its six face neighbours; outside the volume is background"
-    skeleton: ShortText = (
-        "scikit-image skeletonize, Lee's method; a component that it removes is thinned one simple voxel at a time"
-    )
+    skeleton: ShortText = SKELETON
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     bootstrap_unit: ShortText = "subject"
     statistics: Annotated[Statistics, Field(exclude_if=lambda value: value == "mean of cases")] = "mean of cases"

@@ -218,6 +218,8 @@ class StatisticalCriterion(Item):
     """The largest value that is accepted."""
     minimum_cases: Annotated[int, Field(ge=1)]
     """The smallest number of cases."""
+    minimum_groups: Annotated[int, Field(ge=1)] = 1
+    """The smallest number of independent groups in each stratum."""
     strata: tuple[Slug, ...] = ()
     """Attributes of cases; the criterion must hold in every combination of their values."""
 

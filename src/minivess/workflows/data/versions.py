@@ -9,6 +9,7 @@ from pathlib import Path
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.files import read_limited, write_text_atomic
+from minivess.foundation.git.ignore import ignore_line
 from minivess.foundation.implements import implements
 from minivess.ml.versions import data_version, transfer
 from minivess.ml.versions.data_version import TrackedFolder
@@ -159,5 +160,6 @@ def _ignore_in_git(root: Path, name: str) -> None:
     """Keep git from taking what DVC keeps, as `dvc add` does in a folder it shares with git."""
     path = root / _IGNORE
     lines = read_limited(path, limit=1 << 20).decode("utf-8").splitlines() if path.is_file() else []
-    if f"/{name}" not in lines and (lines or (root / ".git").exists()):
-        write_text_atomic(path, "\n".join([*lines, f"/{name}"]) + "\n")
+    line = ignore_line(name)
+    if line not in lines and (lines or (root / ".git").exists()):
+        write_text_atomic(path, "\n".join([*lines, line]) + "\n")

@@ -29,11 +29,14 @@ def summary_of(made: Import, *, dry_run: bool) -> str:
     lost = sum(one.severity == "lost" for one in made.found.remarks)
     changed = len({one.id for one in made.differences.changed})
     wrote = "would be written" if dry_run else "written"
-    return (
-        f"{len(made.found.new)} item(s) {wrote} to {', '.join(made.found.files) or 'no file'}; {changed} known item(s) "
-        f"changed and {len(made.differences.removed)} removed in the file, none of which is written; {lost} value(s) could "
-        "not be taken"
-    )
+    removed = len(made.differences.removed)
+    parts = [
+        f"{len(made.found.new)} item(s) {wrote} to {', '.join(made.found.files) or 'no file'}",
+        *([f"{len(made.found.known)} item(s) known"] if made.found.known else []),
+        *([f"{changed} changed and {removed} removed in the file, not here"] if changed or removed else []),
+        f"{lost} value(s) could not be taken",
+    ]
+    return "; ".join(parts)
 
 
 @implements("REQ-259")

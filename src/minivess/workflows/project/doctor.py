@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -163,7 +164,7 @@ def _keys(workspace: Workspace) -> Iterator[Finding]:
         yield _finding(
             "warning",
             f"the keys of {', '.join(left)} are in the workspace: a copy of the workspace has them too",
-            f"minivess identity import {workspace.root}",
+            shlex.join(("minivess", "identity", "import", str(workspace.root))),
         )
     paths = [folder, *(path for path in folder.iterdir() if path.name != DEMO_NOTICE)]
     paths += sorted(workspace.test_set.glob("*.key"))

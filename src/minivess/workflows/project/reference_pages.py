@@ -99,7 +99,8 @@ def measures_page(measures: Mapping[str, Measure] = MEASURES) -> str:
     over = f"Criteria can also name `{OVER_BASELINE}`: {heading_of(OVER_BASELINE)}, as the mean over cases."
     intro = (
         "The file of an evaluation holds these counts of each case. The measures are computed from them "
-        "([The evaluation record](../concepts/evaluation-record.md))."
+        "([The evaluation record](../concepts/evaluation-record.md)). [How measures are computed and checked]"
+        "(../concepts/measures.md) has the rule of the skeleton and the differences from the reference implementation."
     )
     counts = (
         (f"`{measure.name}`", ", ".join(f"`{name}`" for name in measure.counts.model_fields), measure.counts.formula)

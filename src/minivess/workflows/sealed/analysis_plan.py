@@ -16,6 +16,8 @@ from minivess.records.evaluation.evaluation import (
     INTERVALS,
     REUSE,
     REUSE_0_1_0,
+    SKELETON,
+    SKELETON_BEFORE,
     STATISTICS,
     AnalysisPlan,
     Conventions,
@@ -46,7 +48,7 @@ def plan_of(project: Project, *, terms: SealTerms | None = None, fixed: bool = T
 
     Args:
         project: the project.
-        terms: the terms of the seal, whose unit and statistics the plan takes; None before the sealing.
+        terms: the terms of the seal, whose unit, statistics and skeleton the plan takes; None before the sealing.
         fixed: whether the seal fixes the total of looks; False for seals of version 0.1.0.
     """
     wanted = project.evaluation
@@ -61,6 +63,7 @@ def plan_of(project: Project, *, terms: SealTerms | None = None, fixed: bool = T
             bootstrap=wanted.bootstrap,
             bootstrap_unit=unit,
             statistics=statistics,
+            skeleton=SKELETON if by_group else SKELETON_BEFORE,
             failure_dice=wanted.failure_dice if by_group else None,
         ),
         intervals=INTERVALS[statistics],

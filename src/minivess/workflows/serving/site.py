@@ -69,7 +69,9 @@ def open_serving_log(
     """
     if not _SITE.fullmatch(site):
         raise UsageError(f"{site!r} cannot name a site", hint="letters, digits, . _ - (32 at most)")
-    check_new(site, (one.stem for one in Workspace(device.workspace).serving.glob("*.db")), "site")
+    served = [one.stem for one in Workspace(device.workspace).serving.glob("*.db")]
+    if site not in served:
+        check_new(site, served, "site")
     letting_in(device.log, signer)
     origin = serving_origin(device.log.origin, site)
     folder = Workspace(device.workspace).serving

@@ -16,6 +16,7 @@ from minivess.workflows.trace.source_trees import read_tree, source_of
 
 if TYPE_CHECKING:
     from minivess.compliance.trace.justified_gaps import JudgedGap
+    from minivess.records.evaluation.case_results import CriterionVerdict
     from minivess.records.items.justification import Justification
 
 
@@ -28,6 +29,8 @@ class CheckedTree:
     """Justifications of gaps that are not there."""
     checked: Mapping[str, int]
     """How many of each kind were checked. A kind of which there is none is a gap."""
+    criteria: tuple[CriterionVerdict, ...] = ()
+    """The statistical criteria, judged by the results of cases; empty without such results."""
 
     @property
     def still_open(self) -> int:
@@ -70,4 +73,4 @@ def check_tree(
         "controls": len(items.controls),
         "scenarios": len(graph.scenarios),
     }
-    return CheckedTree(tuple(tree.gaps), tuple(idle), checked)
+    return CheckedTree(tuple(tree.gaps), tuple(idle), checked, tuple((graph.criteria or {}).values()))

@@ -65,6 +65,34 @@ def test_a_need_that_is_there_twice_is_read_twice() -> None:
     assert [item.title for item in foreign.items] == ["one", "two"]
 
 
+def test_numbers_of_a_needs_file_are_taken_as_written() -> None:
+    text = _needs({"A": {"id": "A", "title": "t", "content": "c", "rationale": 0}}).decode()
+    for written in ("1.10", "1e5", "12345678901234567890.0", "-0.0", "NaN", "9" * 5000):
+        item = read_needs(
+            text.replace('"rationale": 0', f'"rationale": {written}').encode(), "n.json", ForeignMapping()
+        ).items[0]
+        assert item.attributes == {"rationale": written}
+
+
+@pytest.mark.parametrize(
+    ("written", "taken"),
+    [("1.10", "1.10"), ("0012", "0012"), ("no", "no"), ("1e5", "1e5"), ("TRUE", "TRUE"), ("2025-03-04", "2025-03-04")],
+)
+def test_plain_values_of_yaml_are_taken_as_written(tmp_path: Path, written: str, taken: str) -> None:
+    path = tmp_path / "REQ001.yml"
+    path.write_text(f"active: true\ntext: {written}\nlevel: {written}\n", encoding="utf-8")
+    item = read_item_file(path, ForeignMapping()).items[0]
+    assert (item.text, item.attributes) == (taken, {"level": taken})
+
+
+@pytest.mark.parametrize("word", ["false", "False", "no", "NO", "off"])
+def test_an_item_that_is_not_active_in_the_words_of_yaml_is_not_taken(tmp_path: Path, word: str) -> None:
+    path = tmp_path / "REQ001.yml"
+    path.write_text(f"active: {word}\ntext: x\nheader: null\n", encoding="utf-8")
+    with pytest.raises(InputError, match="not active"):
+        read_item_file(path, ForeignMapping())
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [

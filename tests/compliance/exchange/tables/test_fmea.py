@@ -148,7 +148,7 @@ def _cell(number: int) -> st.SearchStrategy[str]:
     return st.sampled_from(["", *(f"{letter}{number}" for letter in "ab")])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(*(_cell(at) for at in range(6))), min_size=2, max_size=6))
 def test_no_chain_ever_leads_to_the_hazard_of_another_row(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
     header = "ID,Failure mode,Hazard,Cause,Hazardous situation,Harm,Risk control,Severity\n"
@@ -160,3 +160,23 @@ def test_no_chain_ever_leads_to_the_hazard_of_another_row(tmp_path: Path, rows: 
         follows = fields.get(risks.get(str(at), {}).get("situation", ""), {}).get("follows", ())
         hazards = {fields[name]["from_hazard"] for name in follows if "from_hazard" in fields[name]}
         assert {fields[name]["statement"] for name in hazards} <= {row[1]}
+
+
+def test_a_table_of_hazards_situations_and_harms_is_an_fmea(tmp_path: Path) -> None:
+    path = tmp_path / "risks.csv"
+    path.write_text("ID,Hazard,Hazardous situation,Harm\n1,Heat,Skin touches the case,Burn\n", encoding="utf-8")
+    imported = import_file(path, mapping=None, taken=(), known_origins={})
+    assert [item.id for item in imported.items] == ["HAZ-001", "HS-001", "HARM-001", "RISK-001"]
+
+
+def test_items_of_a_row_with_an_id_are_known_by_it(tmp_path: Path) -> None:
+    text = SHARED.format(first="Failure mode", one="Too little", other="Too much")
+    first = _import(tmp_path, text, None)
+    origins = {item.origin: item.id for item in first.items}
+    assert set(origins) == {f"{row}{kind}" for row in "12" for kind in ("", " HAZ", " SEQ", " HS", " RC")} | {"1 HARM"}
+    path = tmp_path / "fmea.csv"
+    path.write_text(text.replace("Too little", "Far too little"), encoding="utf-8")
+    again = import_file(path, mapping=tmp_path / "mapping.yaml", taken=set(origins.values()), known_origins=origins)
+    assert again.new == ()
+    before = {item.id: item.fields for item in first.items}
+    assert {item.id for item in again.items if item.fields != before[item.id]} == {"HAZ-001"}

@@ -192,6 +192,13 @@ def test_columns_of_jira_and_repeated_ones_are_known() -> None:
     assert item.attributes == {"safety_class": "B"}
 
 
+def test_a_row_that_is_called_like_the_stated_kind_is_no_header() -> None:
+    text = "Priority,Issue Type,Empty\nhigh,Requirement,\n,Requirement,\n"
+    foreign = _csv(text, ForeignMapping(kind="REQ"))
+    assert [item.place.line for item in foreign.items] == [2, 3]
+    assert [one.value for one in foreign.remarks if "without any value" in one.message] == ["Empty"]
+
+
 def test_the_header_row_can_be_told() -> None:
     text = "ID,Text\nx,y\nName,Wert\nR1,Eins\n"
     foreign = _csv(text, ForeignMapping(header=3, fields={"Wert": "text", "Name": "id"}))

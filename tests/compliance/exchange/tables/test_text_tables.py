@@ -214,6 +214,27 @@ def test_blocks_in_a_cell_stay_what_they_are() -> None:
 @pytest.mark.parametrize(
     ("cell", "text"),
     [
+        (".. figure:: a.png\n\n   caption", ".. figure:: a.png\n\n   caption"),
+        (".. unknown:: a\n\n   b", ".. unknown:: a\n\n   b"),
+        (".. raw:: html\n\n   <b>a</b>", ".. raw:: html\n\n   <b>a</b>"),
+        ("head\n====\n\ntext", "head\n====\n\ntext"),
+        ("(c) a\n(d) b", "(c) a\n(d) b"),
+        ("iii) a\niv) b", "iii) a\niv) b"),
+        (":name: a", ":name: a"),
+        ("a [#f]_\n\n.. [#f] note", "a [#f]_\n\n.. [#f] note"),
+        ("a\n\n----\n\nb", "a\n\n----\n\nb"),
+        ("+---+---+\n| a | b |\n+---+---+\n| c |   |\n+---+---+", "a | b\nc |"),
+    ],
+)
+def test_a_block_in_a_cell_is_kept_in_its_markup(cell: str, text: str) -> None:
+    inside = "\n       ".join(cell.split("\n"))
+    items = _read(f".. list-table::\n\n   * - ID\n     - Text\n   * - R1\n     - {inside}\n", rst=True).items
+    assert [item.text for item in items] == [text]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
         ("`a \\* b`", "`a \\* b`"),
         ("``a ` &lt;`` &lt;", "``a ` &lt;`` <"),
         ("`<br>` a<br>b", "`<br>` a\nb"),

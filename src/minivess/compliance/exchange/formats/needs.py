@@ -1,4 +1,4 @@
-"""needs.json of sphinx-needs: the current version's needs, with every field that holds something."""
+"""needs.json of sphinx-needs: the current version's needs, with every field that holds something; numbers as written."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _parse(text: str, file: str) -> Any:
         return held
 
     try:
-        return json.loads(text, object_pairs_hook=pairs)
+        return json.loads(text, object_pairs_hook=pairs, parse_float=str, parse_int=str, parse_constant=str)
     except json.JSONDecodeError as error:
         raise InputError(f"is not JSON: {error.msg}", path=file, line=error.lineno) from None
     except (RecursionError, ValueError) as error:

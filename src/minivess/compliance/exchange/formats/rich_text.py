@@ -35,6 +35,8 @@ _FORMATS: Mapping[str, str] = {
     **dict.fromkeys(("code", "kbd", "samp", "tt", "var", "cite", "dfn", "abbr", "acronym"), "kinds of words"),
 }
 """What looks different and means the same without it."""
+_CELLS = frozenset({"td", "th"})
+_ROW_GROUPS = frozenset({"thead", "tbody", "tfoot"})
 _PLAIN = frozenset({"span", "the-value", "body", "html"})
 _NOT_TEXT = frozenset({"script", "style", "param", "col", "colgroup", "head"})
 _SPACE = re.compile(r"[ \t\r\n\f]+")
@@ -179,13 +181,27 @@ class _Writer:
         self._break()
         self._lines += text.split("\n")
 
-    def line_break(self, _: Any, kept: bool) -> None:
+    def _loose(self, element: Any, kept: bool, wanted: frozenset[str]) -> None:
+        """Take what stands in a list, table or row and belongs into none of its parts."""
+        self._take_said(element.text, kept)
+        for child in element:
+            if _name(child) not in wanted:
+                self._element(child, kept=kept)
+            self._take_said(child.tail, kept)
+
+    def _take_said(self, text: str | None, kept: bool) -> None:
+        if text and text.strip():
+            self._take(text, kept)
+
+    def line_break(self, element: Any, kept: bool) -> None:
         """`<br/>`."""
         self._new_line()
+        self.inside(element, kept=kept)
 
-    def rule(self, _: Any, kept: bool) -> None:
+    def rule(self, element: Any, kept: bool) -> None:
         """`<hr/>`."""
         self._own_line("---")
+        self.inside(element, kept=kept)
 
     def quotation(self, element: Any, kept: bool) -> None:
         """`<q>`, whose quotes a browser adds."""
@@ -214,15 +230,19 @@ class _Writer:
     def points(self, element: Any, kept: bool) -> None:
         """`<ul>` and `<ol>`, each level indented."""
         self._break()
+        self._take_said(element.text, kept)
         number = _whole_number(element.get("start"), 1)
         for child in element:
             if _name(child) != "li":
                 self._element(child, kept=kept)
+                self._take_said(child.tail, kept)
                 continue
             number = _whole_number(child.get("value"), number)
             mark = f"{_numbered(number, element.get('type') or '')}." if _name(element) == "ol" else "-"
             number += 1
             self._own_line(_indented(self._whole(child, kept), f"{mark} ", " " * (len(mark) + 1)))
+            self._take_said(child.tail, kept)
+        self._break()
 
     def table(self, element: Any, kept: bool) -> None:
         """`<table>`: a line a row, with all its cells, so that each stays in its column."""
@@ -230,12 +250,15 @@ class _Writer:
         repeated = 0
         down: dict[int, tuple[int, str]] = {}
         """By column: over how many more rows its last cell goes, and what it contains."""
-        for child in element:
-            if _name(child) == "caption":
-                self._own_line(self._whole(child, kept))
+        self._break()
+        for part in (element, *(one for one in element if _name(one) in _ROW_GROUPS)):
+            self._loose(part, kept, _ROW_GROUPS | {"tr"})
+        self._break()
         for row in _rows(element):
+            self._loose(row, kept, _CELLS)
+            self._break()
             cells: list[str] = []
-            for cell in [*(one for one in row if _name(one) in {"td", "th"}), None]:
+            for cell in [*(one for one in row if _name(one) in _CELLS), None]:
                 while len(cells) in down:
                     left, value = down.pop(at := len(cells))
                     cells.append(value)
@@ -278,7 +301,7 @@ _SHAPES: Mapping[str, Callable[[_Writer, Any, bool], None]] = {
     "ol": _Writer.points,
     "table": _Writer.table,
 }
-_PARTS = frozenset({"li", "tr", "td", "th", "thead", "tbody", "tfoot"})
+_PARTS = frozenset({"li", "tr", *_CELLS, *_ROW_GROUPS})
 """What belongs into a list or table; it is read as its text where it has none."""
 
 
@@ -288,7 +311,7 @@ def _rows(table: Any) -> Iterator[Any]:
     for part in parts:
         if _name(part) == "tr":
             yield part
-        elif _name(part) in {"thead", "tbody", "tfoot"}:
+        elif _name(part) in _ROW_GROUPS:
             yield from (one for one in part if _name(one) == "tr")
 
 

@@ -32,6 +32,7 @@ from minivess.compliance.exchange.mapping import (
     TITLE,
     ForeignMapping,
     assign,
+    kind_names,
     known_names,
 )
 from minivess.compliance.exchange.tables.fmea import fmea_columns, fmea_rows, is_fmea
@@ -115,6 +116,10 @@ def read_grid(grid: Grid, mapping: ForeignMapping, foreign: Foreign) -> None:
     said = ", ".join(f"`{name}` as {meaning[name]}" for name in names if name in meaning)
     if said:
         foreign.remarks.append(Remark("note", grid.place(filled[at][0]), f"columns are read so: {said}"))
+    bare = [name for name in names if name not in meaning and not any(row.cells[name].strip() for row in rows)]
+    if bare:
+        message = f"columns without any value: {', '.join(f'`{name}`' for name in bare)}"
+        foreign.remarks.append(Remark("note", grid.place(filled[at][0]), message, value=", ".join(bare)))
     if fmea:
         foreign.items += fmea_rows(rows, mapping, foreign.remarks)
     else:
@@ -169,7 +174,8 @@ def _header(filled: Sequence[Cells], mapping: ForeignMapping) -> int:
 def _score(row: Iterable[str], mapping: ForeignMapping) -> int:
     names = [cell for cell in row if cell.strip() and len(cell) <= 80]
     stated = {plain(name) for name in mapping.fields}
-    return known_names(names) + 2 * sum(plain(name) in stated for name in names)
+    called = [name for name in names if plain(name) in kind_names(mapping) and not known_names([name])]
+    return known_names(names) + len(called) + 2 * sum(plain(name) in stated for name in names)
 
 
 def header_score(rows: Iterable[Sequence[str]], mapping: ForeignMapping) -> int:

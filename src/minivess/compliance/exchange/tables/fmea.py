@@ -18,6 +18,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from minivess.compliance.exchange.foreign_items import (
     ForeignItem,
@@ -59,6 +60,8 @@ def is_fmea(names: Iterable[str], mapping: ForeignMapping) -> bool:
     if mapping.format is not None:
         return mapping.format == "fmea"
     found = set(fmea_columns(names, mapping).values())
+    if {"hazard", "situation", "harm"} <= found:
+        return True
     return "failure_mode" in found and bool(found & {"cause", "effect", "rpn"}) and bool(found & {"severity", "rpn"})
 
 
@@ -78,7 +81,7 @@ def fmea_rows(rows: Iterable[Row], mapping: ForeignMapping, remarks: list[Remark
         table.add(tidy_row(row, remarks, ends))
     tell_ends(ends, file, remarks)
     table.tell_shared()
-    return list(table.items.values())
+    return table.named()
 
 
 def fmea_columns(names: Iterable[str], mapping: ForeignMapping) -> dict[str, str]:
@@ -108,12 +111,35 @@ class _Table:
         self.items: dict[str, ForeignItem] = {}
         self._hazards_of: dict[str, set[str]] = {}
         """By harm: the hazards of the rows that name it."""
+        self._rows_of: dict[str, str] = {}
+        """By item: the id of the row that named it first."""
+        self._row = ""
+        self._meanings: dict[tuple[str, ...], dict[str, str]] = {}
+        """By names of columns: what they mean."""
         self._mapping = mapping
         self._remarks = remarks
 
+    def named(self) -> list[ForeignItem]:
+        """All items; those that a row with an id named first are called by this id, so that a changed text is a change."""
+        names = {name: name for name in self.items}
+        used = set(names)
+        for name, row in self._rows_of.items():
+            names[name] = free_name(f"{row} {self.items[name].kind}", used)
+            used.add(names[name])
+        return [
+            replace(
+                item,
+                id=names[name],
+                links=tuple(ForeignLink(link.relation, names[link.target]) for link in item.links),
+            )
+            for name, item in self.items.items()
+        ]
+
     def add(self, row: Row) -> None:
         """Take one row."""
-        meaning = fmea_columns(row.names, self._mapping)
+        if row.names not in self._meanings:
+            self._meanings[row.names] = fmea_columns(row.names, self._mapping)
+        meaning = self._meanings[row.names]
         has_hazard = "hazard" in meaning.values()
         cells: dict[str, str] = {}
         for name, value in row.cells.items():
@@ -143,6 +169,7 @@ class _Table:
         content = "\n".join(f"{name}: {value}" for name, value in sorted(cells.items()))
         name = tidy_line(cells.get("id", "")) or f"RISK {_digest(content)}"
         free = free_name(name, self.items)
+        self._row = free if cells.get("id") else ""
         hazard = self._hazard(row, free, cells, has_hazard=has_hazard)
         within = hazard or free
         if has_hazard and mode and cells.get("cause"):
@@ -216,6 +243,8 @@ class _Table:
         known = self.items.get(name)
         links = _links(leads or {})
         if known is None:
+            if self._row:
+                self._rows_of[name] = self._row
             self.items[name] = ForeignItem(name, kind, "", text, {}, links, place)
         elif set(links) - set(known.links):
             merged = tuple(dict.fromkeys((*known.links, *links)))

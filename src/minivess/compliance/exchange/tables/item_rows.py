@@ -60,7 +60,7 @@ def recognise(rows: Iterable[Row], mapping: ForeignMapping, foreign: Foreign) ->
     pending: list[list[tuple[str, str]]] = []
     for row in clean:
         item, cells = _item(row, known[row.kind], foreign.remarks)
-        if not (item.id or item.title or item.text or item.attributes or item.links or cells):
+        if not any((item.id, item.kind, item.title, item.text, item.attributes, item.links, cells)):
             continue
         foreign.items.append(item)
         pending.append(cells)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from minivess.compliance.exchange.foreign_items import MAX_FILE
 from minivess.compliance.exchange.tables.cell_rows import Cells, TextTable
+from minivess.compliance.exchange.tables.rst_cells import cell_text, rows_of
 from minivess.foundation.errors import InputError
 
 if TYPE_CHECKING:
@@ -138,12 +139,10 @@ def _heading_lines(title: str, lines: Sequence[str], before: int, offset: int) -
 
 def _rows(table: Any, start: int) -> list[Cells]:
     """Rows with the number of their first line; a cell over several rows is in each of them, in its first column."""
-    from docutils import nodes
-
     rows: list[Cells] = []
     down: dict[int, tuple[int, str]] = {}
     """By column: over how many more rows its last cell goes, and what it contains."""
-    for row in table.findall(nodes.row):
+    for row in rows_of(table):
         cells: list[str] = []
         numbers: list[int] = []
         entries = iter(row.children)
@@ -157,7 +156,7 @@ def _rows(table: Any, start: int) -> list[Cells]:
                     down[column] = (left - 1, value)
                 continue
             numbers += [child.line for child in entry.children if child.line]  # type: ignore[union-attr]
-            value, across = _text(entry), entry.get("morecols", 0)  # type: ignore[union-attr]
+            value, across = cell_text(entry), entry.get("morecols", 0)  # type: ignore[union-attr]
             cells += [value, *[""] * across]
             if below := entry.get("morerows", 0):  # type: ignore[union-attr]
                 down |= {column: (below, value)} | {column + more: (below, "") for more in range(1, across + 1)}
@@ -165,40 +164,6 @@ def _rows(table: Any, start: int) -> list[Cells]:
         line = numbers[0] if numbers else (rows[-1][0] + 1 if rows else start)
         rows.append((line, cells))
     return rows
-
-
-def _text(entry: Any) -> str:
-    """What a cell contains, as written: paragraphs on one line each, points of a list each on a line."""
-    return "\n\n".join(_blocks(entry)).strip()
-
-
-def _blocks(parent: Any) -> Iterator[str]:
-    from docutils import nodes
-
-    for node in parent.children:
-        if isinstance(node, nodes.bullet_list | nodes.enumerated_list):
-            yield "\n".join(_points(node))
-        elif isinstance(node, nodes.paragraph):
-            yield " ".join(line.strip() for line in node.rawsource.splitlines())
-        elif isinstance(node, nodes.block_quote | nodes.definition_list):
-            yield from _blocks(node)
-        elif isinstance(node, nodes.line_block):
-            yield "\n".join(line.rawsource or line.astext() for line in node.findall(nodes.line))
-        elif isinstance(node, nodes.comment):
-            yield f".. {node.astext()}"
-        elif isinstance(node, nodes.Admonition):
-            yield f".. {type(node).__name__}:: " + "\n\n".join(_blocks(node))
-        elif isinstance(node, nodes.system_message):
-            continue  # a word of docutils about the source, not of the source
-        else:
-            yield node.rawsource or node.astext()
-
-
-def _points(node: Any) -> Iterator[str]:
-    first = int(node.get("start", 1))
-    for number, item in enumerate(node.children, first):
-        mark = node.get("bullet") or f"{number}{node.get('suffix', '.')}"
-        yield f"{mark} " + "\n".join(_blocks(item)).replace("\n", "\n  ")
 
 
 def _indent(line: str) -> int:

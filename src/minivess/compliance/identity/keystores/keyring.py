@@ -12,6 +12,7 @@ Without a public record the keystore of the workspace comes first, so that a dem
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -269,8 +270,7 @@ class Keyring:
             return
         _warned.add(folder)
         _log.warning(
-            "the keys of %s are in the workspace and are copied with it; "
-            "`minivess identity import %s` moves them to your profile",
+            "the keys of %s are in the workspace and are copied with it; `%s` moves them to your profile",
             identity.id,
-            self.workspace.root,
+            shlex.join(("minivess", "identity", "import", str(self.workspace.root))),
         )

@@ -209,12 +209,12 @@ def test_a_justified_gap_does_not_fail_the_gate_and_is_always_told() -> None:
 @pytest.mark.parametrize(
     ("kind", "facts", "message"),
     [
-        ("criteria", GateFacts(unmet=(), registered=3), "All 3 registered criteria met"),
-        ("criteria", GateFacts(unmet=(), registered=1), "1 registered criterion met"),
+        ("criteria", GateFacts(unmet=(), registered=3), "All 3 acceptance criteria met"),
+        ("criteria", GateFacts(unmet=(), registered=1), "1 acceptance criterion met"),
         (
             "criteria",
             GateFacts(unmet=("dice, mean: 0.800",), registered=3),
-            "Unmet acceptance criteria: 1 of 3 registered criteria, required: ≤ 0",
+            "Unmet acceptance criteria: 1 of 3 acceptance criteria, required: ≤ 0",
         ),
         ("trace", GateFacts(gaps=(), requirements=12), "No gap in the traceability of 12 requirements"),
         ("runs", GateFacts(undisposed=(), runs=3), "All 3 training runs used or with a disposition"),

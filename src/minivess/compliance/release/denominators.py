@@ -67,7 +67,7 @@ DENOMINATORS: Mapping[str, Denominator] = MappingProxyType(
         "parity": Denominator(
             lambda _, facts: None if facts.export is None else facts.export.tested_patches, "patch", "patches", "over"
         ),
-        "criteria": Denominator(lambda _, facts: facts.registered, "registered criterion", "registered criteria"),
+        "criteria": Denominator(lambda _, facts: facts.registered, "acceptance criterion", "acceptance criteria"),
         "trace": Denominator(lambda _, facts: facts.requirements, "requirement", "requirements", "in"),
         "risk": Denominator(
             lambda _, facts: None if facts.risks is None else len(facts.risks.risks), "residual risk", "residual risks"

@@ -275,10 +275,14 @@ def _file_recipe(data: Data, source: CaseSource, root: Path) -> _Recipe:
             hint=f"check the paths of case {source.id} in minivess.yaml",
         ) from None
     stated = data.model_dump(mode="json", include={"modality", "classes", "accept_identifiers"})
+    if data.unit is not None:  # without it, the digest is that of earlier versions: their cases stay
+        stated["unit"] = data.unit
     made_from = digest_json(["minivess-files/2", source.model_dump(mode="json"), digests, stated])
 
     def make() -> Case:
-        return read_case(source, root, classes=data.declared, accept_identifiers=data.accept_identifiers)
+        return read_case(
+            source, root, classes=data.declared, accept_identifiers=data.accept_identifiers, unit=data.unit
+        )
 
     return _Recipe(source, data.modality, made_from, make)
 

@@ -1,8 +1,8 @@
 """From a file, or an image with its mask, to arrays with a known place and meaning.
 
-Three sources may state the spacing: the image (or mask) file, OME-XML beside it, and the project. All that do must
-agree within 1 %. A volume needs one; a picture without one is measured in pixels. What may say who is in the picture is
-refused unless the project says why it is accepted.
+The files of a case, OME-XML beside them and the project must agree (`agreement`). A volume needs a spacing; a picture
+without one is measured in pixels. What may say who is in the picture is refused unless the project says why it is
+accepted.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.implements import implements
+from minivess.ml.reading.agreement import CaseFile, Statement, agree
 from minivess.ml.reading.formats.dicom_file import is_dicom
 from minivess.ml.reading.formats.dicom_seg import is_segmentation, read_segmentation
 from minivess.ml.reading.formats.dicom_series import read_series
@@ -28,13 +29,12 @@ from minivess.ml.reading.formats.numpy_array import read_npy
 from minivess.ml.reading.formats.ome import read_ome
 from minivess.ml.reading.formats.png_jpeg import read_picture
 from minivess.ml.reading.formats.tiff import read_tiff
-from minivess.ml.reading.geometry import Affine, lay_on, same_place
+from minivess.ml.reading.geometry import Affine, lay_on
 from minivess.ml.reading.masks import FOREGROUND, Mask, dice, normalise
 from minivess.ml.reading.volume import LIMITS, Facts, Limits, Spacing, Volume
 from minivess.records.data.dataset import Axes, LabelClass, Unit
-from minivess.records.data.source import CaseSource
+from minivess.records.data.source import CaseSource, StatedUnit
 
-_AGREEMENT = 0.01
 _READERS = {
     (".nii", ".nii.gz"): read_nifti,
     (".tif", ".tiff"): read_tiff,
@@ -110,6 +110,7 @@ def read_case(
     *,
     classes: tuple[LabelClass, ...] = (),
     accept_identifiers: str | None = None,
+    unit: StatedUnit | None = None,
     limits: Limits = LIMITS,
 ) -> Case:
     """Read the image and the mask of one case.
@@ -119,6 +120,7 @@ def read_case(
         root: folder of the data; paths that leave it are refused.
         classes: what the project declares of the mask's values; none: what the file declares, or one class.
         accept_identifiers: why data that may identify a person are accepted; None: they are not.
+        unit: what the project says of headers that name no unit.
         limits: how much is taken in.
 
     Raises:
@@ -127,7 +129,7 @@ def read_case(
         RefusedError: a file may say who is in the picture, and nothing states why that is accepted.
     """
     with _below(root):
-        case = _read_case(source, root, classes, limits)
+        case = _read_case(source, root, classes, unit, limits)
     if case.identifiers and accept_identifiers is None:
         more = f" and {len(case.identifiers) - _NAMED} more" if len(case.identifiers) > _NAMED else ""
         raise RefusedError(
@@ -149,36 +151,49 @@ def _below(root: Path) -> Iterator[None]:
         raise InputError(message, path=error.path.relative_to(root), line=error.line, hint=error.hint) from None
 
 
-def _read_case(source: CaseSource, root: Path, classes: tuple[LabelClass, ...], limits: Limits) -> Case:
+def _read_case(
+    source: CaseSource, root: Path, classes: tuple[LabelClass, ...], unit: StatedUnit | None, limits: Limits
+) -> Case:
     image_path, label_path = _inside(root, source.image.as_posix()), _inside(root, source.label.as_posix())
     image = _colours(read_image(image_path, limits=limits), image_path)
-    label, mask = _read_mask(label_path, image, classes, limits)
-    notes, identifiers = [*image.notes, *mask.notes], [*image.identifiers, *label.identifiers]
-    stated = [(image_path.name, image_path, image.spacing), (label_path.name, label_path, label.spacing)]
-    facts = image.facts
+    files = [
+        CaseFile("the image", image_path, image),
+        CaseFile("the mask", label_path, _open_mask(label_path, limits)),
+    ]
+    if source.second_label is not None:
+        second_path = _inside(root, source.second_label.as_posix())
+        files.append(CaseFile("the second mask", second_path, _open_mask(second_path, limits)))
+    notes, identifiers, facts = list(image.notes), list(image.identifiers), image.facts
+    stated = []
     if source.metadata is not None:
         metadata = _inside(root, source.metadata.as_posix())
         ome = read_ome(metadata, limits=limits)
         found = ome.spacing("ZYX"[-len(image.grid) :], metadata)
-        if found is None and source.spacing_um is None:
+        if found is not None:
+            stated.append(Statement(metadata.name, metadata, found))
+        elif source.spacing_um is None:
             raise InputError(
                 "no Pixels element states every PhysicalSize", path=metadata, hint="state spacing_um for the case"
             )
-        stated.insert(1, (metadata.name, metadata, found))
         facts = Facts(facts.modality, facts.scanner or ome.facts.scanner, facts.origin or ome.facts.origin)
         identifiers += ome.traces.identifiers
         notes += ome.traces.risks
-    spacing = _agree(source, image, image_path, stated)
-    agreement = None
-    if source.second_label is not None:
-        second_path = _inside(root, source.second_label.as_posix())
-        second, other = _read_mask(second_path, image, classes, limits)
-        agreement = dice(mask.array, other.array)
-        identifiers += second.identifiers
+    if source.spacing_um is not None:
+        axes = len(image.grid)
+        if len(source.spacing_um) != axes or not all(math.isfinite(v) and v > 0 for v in source.spacing_um):
+            order = "z, y, x" if axes == 3 else "y, x"
+            raise InputError(f"case {source.id}: spacing_um must be {axes} positive numbers ({order})")
+        stated.append(Statement("minivess.yaml", image_path, source.spacing_um))
+    agreed = agree(source.id, files, stated, unit)
+    image = agreed.volumes[0]
+    masks = [
+        _on_grid(volume, image, one.path, classes) for volume, one in zip(agreed.volumes[1:], files[1:], strict=True)
+    ]
     with np.errstate(all="ignore"):
         grey = np.ascontiguousarray(image.array, dtype="<f4")
     if not np.isfinite(grey).all():
         raise InputError("the image holds NaN or infinite voxels", path=image_path, hint="replace them before ingest")
+    mask, spacing = masks[0], agreed.spacing
     return Case(
         grey,
         mask.array,
@@ -188,41 +203,27 @@ def _read_case(source: CaseSource, root: Path, classes: tuple[LabelClass, ...], 
         image.dtype,
         mask.values,
         unit="px" if spacing is None else "um",
-        affine=_affine(image, spacing),
+        affine=None if image.spacing is None else image.affine,
         facts=facts,
         classes=mask.classes,
-        reader_agreement=agreement,
-        identifiers=tuple(dict.fromkeys(identifiers)),
-        notes=tuple(dict.fromkeys(notes)),
+        reader_agreement=dice(mask.array, masks[1].array) if len(masks) > 1 else None,
+        identifiers=tuple(dict.fromkeys([*identifiers, *(at for one in files[1:] for at in one.volume.identifiers)])),
+        notes=tuple(dict.fromkeys([*notes, *mask.notes, *agreed.notes])),
     )
 
 
-def _read_mask(path: Path, image: Volume, classes: tuple[LabelClass, ...], limits: Limits) -> tuple[Volume, Mask]:
-    """The mask's file, and the mask on the image's grid."""
+def _open_mask(path: Path, limits: Limits) -> Volume:
     if path.is_file() and is_dicom(path) and is_segmentation(path, limits):
-        label = read_segmentation(path, limits)
-        label = dataclasses.replace(label, array=lay_on(label, image, path), affine=image.affine)
-    else:
-        label = read_image(path, limits=limits)
+        return read_segmentation(path, limits)
+    return read_image(path, limits=limits)
+
+
+def _on_grid(label: Volume, image: Volume, path: Path, classes: tuple[LabelClass, ...]) -> Mask:
+    """A mask in its normal form, on the image's grid; that both agree was checked before."""
+    if label.placed:
+        label = dataclasses.replace(label, array=lay_on(label, image, path))
     mask = normalise(label, path, classes)
-    array = mask.array
-    if array.shape != image.grid and _without_ones(array.shape) == _without_ones(image.grid):
-        array = array.reshape(image.grid)
-    if array.shape != image.grid:
-        raise InputError(
-            f"the mask's shape {array.shape} is not the image's {image.grid}",
-            path=path,
-            hint="image and mask must be on one grid",
-        )
-    if not same_place(image, label):
-        raise InputError(
-            "the mask's orientation or origin is not the image's", path=path, hint="resample the mask to the image"
-        )
-    return label, dataclasses.replace(mask, array=array)
-
-
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape[1:] if len(shape) == 3 and shape[0] == 1 else shape
+    return dataclasses.replace(mask, array=mask.array.reshape(image.grid))
 
 
 def _colours(image: Volume, path: Path) -> Volume:
@@ -244,57 +245,3 @@ def _inside(root: Path, relative: str) -> Path:
     if not path.resolve().is_relative_to(root.resolve()):
         raise InputError("a path that leaves the data folder", path=relative, hint="put the file below data.root")
     return path
-
-
-def _affine(image: Volume, spacing: Spacing | None) -> Affine | None:
-    """The affine in micrometres; one in an unnamed unit is scaled by the stated spacing, where the two fit."""
-    if image.affine is None or image.spacing is not None:
-        return image.affine
-    if spacing is None:
-        return None
-    steps = np.linalg.norm(image.affine[:3, :3], axis=0)[-len(spacing) :]
-    scale = np.asarray(spacing) / steps
-    if scale.max() > (1 + _AGREEMENT) * scale.min():
-        return None
-    affine = np.array(image.affine)
-    affine[:3] *= float(scale.mean())
-    return affine
-
-
-def _agree(
-    source: CaseSource, image: Volume, image_path: Path, stated: list[tuple[str, Path, Spacing | None]]
-) -> Spacing | None:
-    """The spacing, or None for a picture nobody states it of."""
-    axes = len(image.grid)
-    known = [(name, path, spacing[-axes:]) for name, path, spacing in stated if spacing is not None]
-    if source.spacing_um is not None:
-        if len(source.spacing_um) != axes or not all(math.isfinite(v) and v > 0 for v in source.spacing_um):
-            order = "z, y, x" if axes == 3 else "y, x"
-            raise InputError(f"case {source.id}: spacing_um must be {axes} positive numbers ({order})")
-        known.append(("minivess.yaml", image_path, source.spacing_um))
-    known = [one for one in known if len(one[2]) == axes]
-    if not known:
-        if axes == 2:
-            return None
-        guess = ""
-        if image.unitless is not None:
-            in_mm = ", ".join(f"{value * 1e3:g}" for value in image.unitless)
-            guess = f"; if the file's unit is mm, that is [{in_mm}]"
-        raise InputError(
-            "the voxel size is unknown",
-            path=image_path,
-            hint=f"state spacing_um: [z, y, x] in µm for case {source.id}{guess}",
-        )
-    first, _, spacing = known[0]
-    for name, path, other in known[1:]:
-        if any(abs(a - b) > _AGREEMENT * max(a, b) for a, b in zip(spacing, other, strict=True)):
-            raise InputError(
-                f"{first} says {_words(spacing)} and {name} says {_words(other)}",
-                path=path,
-                hint="correct the one that is wrong; spacings may differ by 1 % at most",
-            )
-    return spacing
-
-
-def _words(spacing: Spacing) -> str:
-    return " × ".join(f"{value:g}" for value in spacing) + " µm"

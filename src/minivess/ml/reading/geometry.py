@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -65,16 +64,6 @@ def rows_of(affine: Affine) -> tuple[Row, Row, Row, Row]:
     """An affine as a record holds it."""
     rows = [tuple(round(float(value), 6) + 0.0 for value in row) for row in affine]
     return rows[0], rows[1], rows[2], rows[3]  # type: ignore[return-value]
-
-
-def same_place(image: Volume, label: Volume) -> bool:
-    """Whether image and mask lie on one grid, as far as both say where they lie."""
-    if image.affine is None or label.affine is None or (image.spacing is None) != (label.spacing is None):
-        return True
-    voxel = float(np.linalg.norm(image.affine[:3, :3], axis=0).min())
-    corners = np.array([[*corner, 1] for corner in itertools.product(*((0, n - 1) for n in _deep(image.grid)))], float)
-    apart = (image.affine - label.affine) @ corners.T
-    return float(np.abs(apart[:3]).max()) <= _SAME * voxel
 
 
 def lay_on(label: Volume, image: Volume, path: Path) -> npt.NDArray[np.generic]:

@@ -43,22 +43,27 @@ def case_sources(data: Data, base: Path) -> tuple[CaseSource, ...]:
     if not root.is_dir():
         raise InputError("no such folder", path=data.root, hint="data.root is relative to minivess.yaml")
     if data.table is not None:
-        return read_table(base / data.table, shown=data.table.name)
+        return read_table(base / data.table, shown=data.table.name, subject_from=data.subject_from)
     if data.pairs is not None:
-        return pair(data.pairs, root)
+        return pair(data.pairs, root, subject_from=data.subject_from)
+    if data.subject_from is not None:
+        subjects = _Ids("subject")
+        for case in data.cases:
+            _subject(data.subject_from, case.image, subjects, stated=case.subject)
     return data.cases
 
 
-def read_table(path: Path, *, shown: str) -> tuple[CaseSource, ...]:
+def read_table(path: Path, *, shown: str, subject_from: str | None = None) -> tuple[CaseSource, ...]:
     """Read a table of cases (RFC 4180, UTF-8): a header of known names, then a line a case. Empty cells say nothing.
 
     Args:
         path: the CSV file.
         shown: its name in messages.
+        subject_from: the pattern of subjects; with it, the column `subject` is not needed.
 
     Raises:
-        InputError: missing, too large, not UTF-8, unknown, doubled or missing columns, ragged or malformed lines, or
-            two cases of one id.
+        InputError: missing, too large, not UTF-8, unknown, doubled or missing columns, ragged or malformed lines,
+            two cases of one id, or a subject that is not that of the pattern.
     """
     try:
         content = read_limited(path, limit=TABLE_BYTES)
@@ -70,12 +75,19 @@ def read_table(path: Path, *, shown: str) -> tuple[CaseSource, ...]:
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
-        _check_header(header, shown)
+        _check_header(
+            header, shown, _REQUIRED if subject_from is None else tuple(one for one in _REQUIRED if one != "subject")
+        )
         found: dict[str, CaseSource] = {}
+        subjects = _Ids("subject")
         for row in rows:
             if not any(cell.strip() for cell in row):
                 continue
-            case = _case(header, row, shown, rows.line_num)
+            cells = _cells(header, row, shown, rows.line_num)
+            if subject_from is not None and "image" in cells:
+                image = PurePosixPath(cells["image"])
+                cells["subject"] = _subject(subject_from, image, subjects, stated=cells.get("subject"))
+            case = _case(cells, shown, rows.line_num)
             if case.id in found:
                 raise InputError(f"two cases are called {case.id}", path=shown, line=rows.line_num)
             if len(found) >= TABLE_ROWS:
@@ -90,11 +102,12 @@ def read_table(path: Path, *, shown: str) -> tuple[CaseSource, ...]:
     return tuple(found.values())
 
 
-def pair(plan: Pairs, root: Path) -> tuple[CaseSource, ...]:
-    """Pair the files of a folder by name.
+def pair(plan: Pairs, root: Path, *, subject_from: str | None = None) -> tuple[CaseSource, ...]:
+    """Pair the files of a folder by name; `subject_from` is the pattern of subjects.
 
     Raises:
-        InputError: no image, files without partner (named), two files of one name, or a name that makes no id.
+        InputError: no image, files without partner (named), two files of one name, or a name that makes no id or
+            does not fit `subject_from`.
     """
     images, labels = _by_key(plan, plan.images, root), _by_key(plan, plan.labels, root)
     if not images:
@@ -111,7 +124,10 @@ def pair(plan: Pairs, root: Path) -> tuple[CaseSource, ...]:
     for key, (image, groups) in sorted(images.items()):
         fields: dict[str, Any] = {"id": ids.of(key, image), "image": image, "label": labels[key][0]}
         fields |= {field: found[key][0] for field, found in others.items() if key in found}
-        fields["subject"] = subjects.of(groups.get("subject") or key, image)
+        if subject_from is not None:
+            fields["subject"] = _subject(subject_from, image, subjects)
+        else:
+            fields["subject"] = subjects.of(groups.get("subject") or key, image)
         if groups.get("acquisition"):
             fields["acquisition"] = acquisitions.of(str(groups["acquisition"]), image)
         fields |= plan.model_dump(include={"spacing_um", "site", "scanner"})
@@ -119,21 +135,46 @@ def pair(plan: Pairs, root: Path) -> tuple[CaseSource, ...]:
     return tuple(cases)
 
 
-def _check_header(header: list[str], shown: str) -> None:
+@implements("REQ-278")
+def _subject(pattern: str, image: PurePosixPath, ids: _Ids, *, stated: str | None = None) -> str:
+    """The subject of an image by the project's pattern.
+
+    Raises:
+        InputError: the pattern does not fit, or another subject is stated.
+    """
+    text = image.as_posix() if "/" in pattern else _stem(image.name)
+    match = re.search(pattern, unicodedata.normalize("NFC", text))
+    if match is None or not match[1]:
+        raise InputError("does not fit data.subject_from", path=str(image), hint=f"the expression is {pattern}")
+    subject = ids.of(match[1], image)
+    if stated not in (None, subject):
+        raise InputError(
+            f"its subject is stated as {stated!r}, and data.subject_from makes it {subject!r}",
+            path=str(image),
+            hint="correct the one that is wrong",
+        )
+    return subject
+
+
+def _check_header(header: list[str], shown: str, required: tuple[str, ...]) -> None:
     if strange := [name for name in header if name not in COLUMNS]:
         raise InputError(
             f"unknown column {strange[0][:40]!r}", path=shown, line=1, hint=f"columns: {', '.join(COLUMNS)}"
         )
     if twice := [name for name in header if header.count(name) > 1]:
         raise InputError(f"two columns are called {twice[0]}", path=shown, line=1)
-    if missing := [name for name in _REQUIRED if name not in header]:
-        raise InputError(f"no column {missing[0]}", path=shown, line=1, hint=f"every case needs {', '.join(_REQUIRED)}")
+    if missing := [name for name in required if name not in header]:
+        raise InputError(f"no column {missing[0]}", path=shown, line=1, hint=f"every case needs {', '.join(required)}")
 
 
-def _case(header: list[str], row: list[str], shown: str, line: int) -> CaseSource:
+def _cells(header: list[str], row: list[str], shown: str, line: int) -> dict[str, str]:
+    """The cells of a line that hold something, by column."""
     if len(row) != len(header):
         raise InputError(f"{len(row)} cells where the header has {len(header)}", path=shown, line=line)
-    cells = {name: cell.strip() for name, cell in zip(header, row, strict=True) if cell.strip()}
+    return {name: cell.strip() for name, cell in zip(header, row, strict=True) if cell.strip()}
+
+
+def _case(cells: dict[str, str], shown: str, line: int) -> CaseSource:
     steps = [cells.pop(name) for name in _SPACING if name in cells]
     fields: dict[str, Any] = dict(cells) | ({"spacing_um": steps} if steps else {})
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -26,6 +26,16 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
+def _one_group(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from None
+    if groups.groups != 1 or set(groups.groupindex) - {"subject"}:
+        raise ValueError("the subject is the one group of the pattern, for example 'Image_([0-9]+)[LR]'")
+    return pattern
+
+
 def _stays_below(pattern: str) -> str:
     if pattern.startswith("/") or ".." in PurePosixPath(pattern).parts:
         raise ValueError("a pattern starts from `root` and stays below it")
@@ -35,6 +45,13 @@ def _stays_below(pattern: str) -> str:
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_compiles)]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_stays_below)]
 """A shell pattern below `data.root`, for example `images/*.png`; `**` crosses folders."""
+
+SubjectPattern = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_one_group)]
+"""A regular expression whose one group is the subject. It is searched in the image's name without suffix; with a `/` in
+it, in the image's path below `data.root`."""
+
+StatedUnit = Literal["mm", "um", "px"]
+"""The unit of headers that name none: millimetres, micrometres, or `px`: no physical size is known."""
 
 Micrometres = Annotated[float, Field(gt=0, lt=1e9)]
 StatedSpacing = tuple[Micrometres, Micrometres, Micrometres] | tuple[Micrometres, Micrometres]
@@ -80,7 +97,8 @@ class Pairs(Record):
     """Pattern of OME-XML files with the spacing."""
     name: Pattern | None = None
     """Regular expression for the files' names without their suffix; its groups `case` (what image and mask share),
-    `subject` and `acquisition` are taken from it. Without it, or without a group, the whole name is case and subject."""
+    `subject` and `acquisition` are taken from it. Without it, or without a group, the whole name is case and subject, and
+    every case is its own subject. `data.subject_from` may give the subject instead of the group."""
     spacing_um: StatedSpacing | None = None
     """Spacing of all cases in micrometres."""
     site: ShortText | None = None
@@ -125,6 +143,11 @@ class Data(Record):
     synthetic: Synthetic | None = None
     classes: dict[Annotated[int, Field(ge=1, le=255)], ShortText] = Field(default={}, max_length=255)
     """What the values of the masks mean. Declared values are kept; without a declaration a mask becomes binary."""
+    unit: StatedUnit | None = None
+    """The unit of headers that name none, for the whole set. `px`: no physical size is known, distances are in pixels."""
+    subject_from: SubjectPattern | None = None
+    """Regular expression for the subject of every case. Its one group is the subject. It is searched in the image's name
+    without suffix or, if it has a `/`, in the image's path. A subject that is stated too must be the same."""
     accept_identifiers: ShortText | None = None
     """Why files with identifying data are accepted. Without a reason they are refused."""
     rules: dict[Slug, RuleChange] = Field(default={})
@@ -141,6 +164,10 @@ class Data(Record):
             raise ValueError("give one of `cases`, `table`, `pairs` (each with `root`) and `synthetic`")
         if self.synthetic is None and self.root is None:
             raise ValueError("the cases need `root`, the folder their paths start from")
+        if self.synthetic is not None and (self.unit or self.subject_from):
+            raise ValueError("the generator states unit and subjects: `unit` and `subject_from` are for files")
+        if self.subject_from and self.pairs and "subject" in re.compile(self.pairs.name or "").groupindex:
+            raise ValueError("give the subject once: by `subject_from` or by the group `subject` of `pairs.name`")
         return self
 
     @property

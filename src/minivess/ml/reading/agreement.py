@@ -1,0 +1,306 @@
+"""Whether the files of a case and the project agree: shape, unit, spacing, direction and origin.
+
+What one source does not state is no agreement. Where a header names no unit, the value of another source is tried for
+it: the numbers must fit in one of the usual units. The case notes which value was used. Two statements that differ are
+refused, and the message contains both. `docs/guides/data.md` has the rules as a table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from minivess.foundation.errors import InputError
+from minivess.foundation.implements import implements
+from minivess.ml.reading.geometry import Affine, orientation_of, spacing_of
+from minivess.ml.reading.volume import Spacing, Volume
+from minivess.records.data.source import StatedUnit
+
+_AGREEMENT = 0.01
+"""Largest relative difference of two spacings that count as one."""
+_SAME = 0.05
+"""Largest difference of two positions that count as one, in voxels."""
+_MICROMETRES = {"mm": 1e3, "µm": 1.0, "m": 1e6, "cm": 1e4, "nm": 1e-3}
+"""Units that are tried for a header without one."""
+_NAMES: dict[StatedUnit, str] = {"mm": "mm", "um": "µm"}
+"""Names of `data.unit` in `_MICROMETRES`."""
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """A file of a case, as read.
+
+    Attributes:
+        role: what it is of the case, for example `the mask`.
+        path: the file, or the folder of a series.
+        volume: what it holds.
+    """
+
+    role: str
+    path: Path
+    volume: Volume
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A spacing that a source states in micrometres.
+
+    Attributes:
+        source: the name of the source, for messages.
+        path: the file at fault where another statement differs.
+        spacing: in micrometres along the last axes.
+    """
+
+    source: str
+    path: Path
+    spacing: Spacing
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What the sources of a case say together.
+
+    Attributes:
+        volumes: the files' volumes in the order given, with spacing and affine in micrometres where they are known.
+        spacing: of the image in micrometres; None: a picture, or a case of `data.unit: px`, is measured in pixels.
+        notes: which value was used for one that a source does not state.
+    """
+
+    volumes: tuple[Volume, ...]
+    spacing: Spacing | None
+    notes: tuple[str, ...]
+
+
+@implements("REQ-276", "RC-125")
+def agree(
+    case: str, files: Sequence[CaseFile], stated: Sequence[Statement] = (), unit: StatedUnit | None = None
+) -> Agreement:
+    """Compare the files of a case and what else is stated of it.
+
+    Args:
+        case: the id of the case, for hints.
+        files: the image first, then the masks.
+        stated: spacings from other sources: metadata, the project.
+        unit: what the project says of headers that name no unit.
+
+    Raises:
+        InputError: shapes, spacings or places differ (both are named), or the voxel size is unknown.
+    """
+    notes: list[str] = []
+    for one in files:
+        _check_whole(one)
+    if unit is not None and unit != "px":
+        files = [_in_unit(one, _NAMES[unit], f"data.unit: {unit}", notes) for one in files]
+    axes = len(files[0].volume.grid)
+    known = [*_stated_by(files[:1]), *stated, *_stated_by(files[1:])]
+    for other in known[1:]:
+        _check_same(known[0], other)
+    if unit == "px" and known:
+        first = known[0]
+        raise InputError(
+            f"{first.source} says {words(first.spacing)} µm and data.unit says px",
+            path=first.path,
+            hint="remove data.unit, or set it to the unit of the headers that name none",
+        )
+    if known:
+        files = [_fitted(one, known[0], notes) for one in files]
+    _check_unnamed(files)
+    used = next((one for one in known if len(one.spacing) >= axes), None)
+    if used is None:
+        _check_measurable(case, files, unit, notes)
+    elif files[0].volume.spacing is None and used not in stated:
+        notes.append("the image states no spacing: that of the mask was used")
+    for label in files[1:]:
+        if not label.volume.placed:
+            _check_grid(files[0], label)
+            _check_place(files[0], label, notes)
+    spacing = None if used is None else used.spacing[-axes:]
+    return Agreement(tuple(one.volume for one in files), spacing, tuple(dict.fromkeys(notes)))
+
+
+def words(spacing: Spacing) -> str:
+    """A spacing as in messages."""
+    return " × ".join(f"{value:g}" for value in spacing)
+
+
+def _stated_by(files: Sequence[CaseFile]) -> list[Statement]:
+    return [Statement(one.path.name, one.path, spacing) for one in files if (spacing := one.volume.spacing) is not None]
+
+
+def _steps(volume: Volume) -> Spacing | None:
+    """Spacing in a unit that the header does not name; None where it states none."""
+    if volume.spacing is not None:
+        return None
+    if volume.unitless is not None:
+        return volume.unitless
+    return None if volume.affine is None else spacing_of(volume.affine, len(volume.grid))
+
+
+def _unset(volume: Volume) -> bool:
+    """Whether a header has its initial values: ones without a unit and without a position."""
+    steps = _steps(volume)
+    return volume.affine is None and steps is not None and all(step == 1 for step in steps)
+
+
+def _close(first: Spacing, other: Spacing) -> bool:
+    """Whether two spacings are the same along the axes that both have."""
+    axes = min(len(first), len(other))
+    pairs = zip(first[-axes:], other[-axes:], strict=True)
+    return all(abs(a - b) <= _AGREEMENT * max(a, b) for a, b in pairs)
+
+
+def _check_whole(one: CaseFile) -> None:
+    """The spacing and the position of one header must be the same lengths, also where the header names no unit."""
+    volume = one.volume
+    if volume.affine is None or volume.unitless is None:
+        return
+    found = spacing_of(volume.affine, len(volume.unitless))
+    if not _close(volume.unitless, found):
+        raise InputError(
+            f"the header says {words(volume.unitless)} and its orientation matrix {words(found)}",
+            path=one.path,
+            hint="correct the one that is wrong",
+        )
+
+
+def _check_same(first: Statement, other: Statement) -> None:
+    if not _close(first.spacing, other.spacing):
+        raise InputError(
+            f"{first.source} says {words(first.spacing)} µm and {other.source} says {words(other.spacing)} µm",
+            path=other.path,
+            hint="correct the one that is wrong; spacings may differ by 1 % at most",
+        )
+
+
+def _in_unit(one: CaseFile, name: str, why: str, notes: list[str]) -> CaseFile:
+    """A file with its numbers in micrometres; one that names a unit, or has no numbers, stays as it is."""
+    steps = _steps(one.volume)
+    if steps is None or _unset(one.volume):
+        return one
+    factor = _MICROMETRES[name]
+    affine = None if one.volume.affine is None else np.array(one.volume.affine)
+    if affine is not None:
+        affine[:3] *= factor
+    notes.append(f"{one.role} names no unit: {name} was used ({why})")
+    spacing = tuple(round(step * factor, 6) for step in steps)
+    return dataclasses.replace(
+        one, volume=dataclasses.replace(one.volume, spacing=spacing, unitless=None, affine=affine)
+    )
+
+
+def _fitted(one: CaseFile, known: Statement, notes: list[str]) -> CaseFile:
+    """A file without a unit in the one in which its numbers are the known spacing."""
+    steps = _steps(one.volume)
+    if steps is None:
+        return one
+    if _unset(one.volume):
+        notes.append(f"{one.role} has the initial spacing of 1 without a unit: it was not used")
+        return dataclasses.replace(one, volume=dataclasses.replace(one.volume, unitless=None))
+    for name, factor in _MICROMETRES.items():
+        if _close(tuple(step * factor for step in steps), known.spacing):
+            return _in_unit(one, name, "it gives the spacing of the other sources", notes)
+    in_mm = words(tuple(step * _MICROMETRES["mm"] for step in steps))
+    raise InputError(
+        f"{known.source} says {words(known.spacing)} µm and {one.path.name} says {words(steps)} without a unit"
+        f" ({in_mm} µm if that is mm)",
+        path=one.path,
+        hint="correct the one that is wrong; the two fit in no unit from nm to m",
+    )
+
+
+def _check_unnamed(files: Sequence[CaseFile]) -> None:
+    """Headers without a unit are compared as if they meant the same one."""
+    steps = [(one, _steps(one.volume)) for one in files]
+    stated = [(one, found) for one, found in steps if found is not None and not _unset(one.volume)]
+    for one, found in stated[1:]:
+        first, other = stated[0]
+        if not _close(other, found):
+            raise InputError(
+                f"{first.path.name} says {words(other)} and {one.path.name} says {words(found)}, both without a unit",
+                path=one.path,
+                hint="correct the one that is wrong; spacings may differ by 1 % at most",
+            )
+
+
+def _check_measurable(case: str, files: Sequence[CaseFile], unit: StatedUnit | None, notes: list[str]) -> None:
+    """A case without a spacing in micrometres is measured in pixels, if it is a picture or the project says so."""
+    image = files[0]
+    found = [(one, steps) for one in files if (steps := _steps(one.volume)) is not None and not _unset(one.volume)]
+    steps = found[0][1] if found else None
+    if unit == "px":
+        if steps is not None:
+            notes.append(f"{found[0][0].role} says {words(steps)} without a unit: not used (data.unit: px)")
+        return
+    guess = "" if steps is None else f"; if the file's unit is mm, that is [{', '.join(f'{v * 1e3:g}' for v in steps)}]"
+    answers = "data.unit: mm, um or px for the set, or spacing_um"
+    if len(image.volume.grid) == 3:
+        raise InputError(
+            "the voxel size is unknown",
+            path=image.path,
+            hint=f"state {answers}: [z, y, x] in µm for case {case}{guess}",
+        )
+    if steps is None:
+        return
+    if not _close(steps, steps[:1] * len(steps)):
+        raise InputError(
+            f"{found[0][0].path.name} says {words(steps)} without a unit, so its pixels are not square",
+            path=found[0][0].path,
+            hint=f"state {answers}: [y, x] in µm for case {case}{guess}",
+        )
+    notes.append(f"{found[0][0].role} says {words(steps)} without a unit: distances are in pixels")
+
+
+def _check_grid(image: CaseFile, label: CaseFile) -> None:
+    grids = [one.volume.grid for one in (image, label)]
+    if flat(grids[0]) != flat(grids[1]):
+        raise InputError(
+            f"the mask's shape {grids[1]} is not the image's {grids[0]}",
+            path=label.path,
+            hint="image and mask must be on one grid",
+        )
+
+
+def flat(grid: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without a first axis of one plane."""
+    return grid[1:] if len(grid) == 3 and grid[0] == 1 else grid
+
+
+def _check_place(image: CaseFile, label: CaseFile, notes: list[str]) -> None:
+    """Directions and origins must be the same where both files state them; a note names the file that does not."""
+    first, other = image.volume.affine, label.volume.affine
+    if first is None and other is None:
+        return
+    if first is None or other is None:
+        silent, known = (image, label) if first is None else (label, image)
+        notes.append(f"{silent.role} states no position: it is taken to be where {known.role} is")
+        return
+    if (image.volume.spacing is None) != (label.volume.spacing is None):
+        silent, known = (image, label) if image.volume.spacing is None else (label, image)
+        raise InputError(
+            f"{known.path.name} states its position in µm and {silent.path.name} without a unit",
+            path=silent.path,
+            hint="state data.unit",
+        )
+    grid = image.volume.grid
+    deep = grid if len(grid) == 3 else (1, *grid)
+    corners = np.array([[*corner, 1] for corner in itertools.product(*((0, n - 1) for n in deep))], dtype=np.float64)
+    apart = float(np.abs(((first - other) @ corners.T)[:3]).max())
+    if apart > _SAME * float(np.linalg.norm(first[:3, :3], axis=0).min()):
+        unit = "" if image.volume.spacing is None else " µm"
+        raise InputError(
+            f"the mask's orientation or origin is not the image's: {image.path.name} {_place(first, unit)}, "
+            f"{label.path.name} {_place(other, unit)}; their corners are up to {apart:g}{unit} apart",
+            path=label.path,
+            hint="resample the mask to the image",
+        )
+
+
+def _place(affine: Affine, unit: str) -> str:
+    """Where the axes (z, y, x) point and where the first voxel is (right, anterior, superior)."""
+    origin = ", ".join(f"{value:g}" for value in affine[:3, 3] + 0.0)
+    return f"has axes {orientation_of(affine) or 'in no order'} and origin ({origin}){unit}"

@@ -2005,7 +2005,7 @@ class Pack:
 
     def check_log(self):  # every entry at its place, signed and permitted, under a checkpoint that is believed
         lines = read_lines(self.files, "data/audit/entries.jsonl")
-        need(lines, "data/audit/entries.jsonl is empty")
+        need(lines, "the log is empty")
         utf8(self.files[CHECKPOINT], CHECKPOINT)
         self.origin, self.leaves = read_note(self.files[CHECKPOINT])[1], [leaf(line) for line in lines]
         for index, line in enumerate(lines):
@@ -2016,11 +2016,13 @@ class Pack:
             except (KeyError, TypeError, ValueError, AttributeError, IndexError):
                 raise WrongError("entry %d is malformed" % index) from None
             self.bodies.append(entry["body"])
+        details = read_lines(self.files, "data/audit/details.jsonl")
+        self.check_details(details)
         size, root = believe(self.files[CHECKPOINT], self.trust, self.people, self.origin, self.leaves)
         told = "the checkpoint covers %d entries, %d are here: entry %d is missing or was added"
         need(size == len(lines), told, size, len(lines), min(size, len(lines)))
         need(root == merkle_root(self.leaves), "the Merkle root is not the one in the checkpoint")
-        self.check_details(read_lines(self.files, "data/audit/details.jsonl"))
+        need(len(details) == len(lines), "data/audit/details.jsonl has too few or too many lines")
         words = "%d entries of %s, in order, each signed and permitted by %s; the Merkle root is the signed one"
         return "; ".join([words % (size, self.origin, self.standing.words()), *self.standing.restores])
 
@@ -2048,8 +2050,7 @@ class Pack:
             need(same, "the restore follows other entries than those before it")
 
     def check_details(self, lines):  # each entry's details are those it commits to, or were erased by a later entry
-        need(len(lines) == len(self.bodies), "data/audit/details.jsonl has too few or too many lines")
-        for body, line in zip(self.bodies, lines):  # noqa: B905  as many
+        for body, line in zip(self.bodies, lines):  # noqa: B905  the number is compared later
             where, gone = "the details of entry %d" % body["index"], line == b"null"
             allowed = body["index"] in self.people.erased or not body["details"]
             need(allowed if gone else sha256(line) == body["details"], where + " are changed or missing")

@@ -124,6 +124,7 @@ class Forger:
     def _log(self, change: Change, signed: str, allowed: frozenset[str]) -> tuple[_Log, Files]:
         """The log that goes with a change, and the files that were derived again."""
         name, entries, details = change.place.file, dict[int, Any](), self.log.details
+        name = name if name in change.files else ""  # another file was added beside it
         lines = (change.files.get(name) or b"").splitlines()
         whole = len(lines) == len(self.log.lines) and (name != ENTRIES or all(map(_is_json, lines)))
         if name in {ENTRIES, DETAILS} and not whole:

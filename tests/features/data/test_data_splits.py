@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,9 @@ from minivess.cli.main import app
 from minivess.foundation.errors import RefusedError
 from minivess.ml.quality.duplicates.near_duplicates import find
 from minivess.records.data.split import Part, SplitManifest
-from minivess.records.device.workspace_files import SPLIT
+from minivess.records.device.workspace_files import NEAR_DUPLICATES, SPLIT
 from minivess.records.log.entry import Outcome
-from minivess.workflows.data import preparation, splits
+from minivess.workflows.data import card, preparation, splits
 from minivess.workflows.session import workspace_files
 from tests.support.lazy_modules import lazily
 from tests.support.projects import PASSPHRASE, ProjectFolder, start, write_tiny_tree
@@ -291,3 +293,103 @@ def _no_picture(facts: dict) -> None:
     page = (facts["project"].workspace.data / "leakage.html").read_text(encoding="utf-8")
     assert "original" in page
     assert "data:image" not in page
+
+
+STATED = "a phantom was imaged twice"
+
+
+@when("the project states that the copies are none, and a published split puts only them apart")
+def _stated(facts: dict) -> None:
+    rows = {"original": "train", "copy": "test", "once": "train", "twice": "train", "v4": "train", "v5": "val"}
+    text = "case,part\n" + "".join(f"{case},{part}\n" for case, part in rows.items())
+    (facts["project"].workspace.root / "published.csv").write_text(text, encoding="utf-8")
+    plan(facts["project"], {"published": "published.csv", "not_copies": [["copy", "original", STATED]]})
+    try_to_split(facts)
+
+
+@then("the split is locked and contains the statement with its reason")
+def _contains(facts: dict) -> None:
+    made: SplitManifest = facts["split"]
+    assert made.near == ()
+    (pair,) = made.not_copies
+    assert (set(pair.cases), pair.reason) == ({"original", "copy"}, STATED)
+    assert pair.found is not None
+    assert pair.found.kind.value == "cropped"
+
+
+@then("the guard, its page, the entry and the validation show the statement")
+def _shown(facts: dict) -> None:
+    made: ProjectFolder = facts["project"]
+    with made.services() as services:
+        entry = [one for one in services.log.entries() if one.body.action == "data.split"][-1]
+        details = services.log.details(entry.body.index)
+        report = splits.leakage(services, made.signers["ada"])
+        found = preparation.validate(services, made.signers["ada"])
+    assert details is not None
+    assert details.payload["not_copies"] == 1
+    assert not report.blocked
+    assert report.not_copies == facts["split"].not_copies
+    assert STATED in (made.workspace.data / "leakage.html").read_text(encoding="utf-8")
+    (finding,) = [one for one in found.findings if one.rule == "near-duplicate"]
+    assert f"stated to be no copy ({STATED})" in finding.message
+
+
+@then("the data card shows the statement")
+def _on_the_card(facts: dict) -> None:
+    made: ProjectFolder = facts["project"]
+    with made.services() as services:
+        written = card.write_card(services, made.signers["ada"])
+    assert [(one.stated, one.reason) for one in written.exceptions] == [("no copies", STATED)]
+    assert STATED in (made.workspace.data / "card.html").read_text(encoding="utf-8")
+
+
+@when("the project states that v4 and v5 show the same thing, and names them for different parts")
+def _stated_same(facts: dict) -> None:
+    same = [["v4", "v5", "one eye, two devices"]]
+    plan(facts["project"], {"calibration": ["s-v4"], "test": ["s-v5"], "same": same})
+    try_to_split(facts)
+
+
+def watched(facts: dict[str, Any], *steps: str) -> None:
+    """Do steps, and note in `facts` how many images are compared."""
+    made: ProjectFolder = facts["project"]
+    facts["compared"] = 0
+
+    def hear(what: str, _done: int, _total: int) -> None:
+        facts["compared"] += what == "fingerprints"
+
+    with made.services() as opened:
+        services = replace(opened, progress=hear)
+        for step in steps:
+            if step == "preview":
+                preparation.propose(services)
+            else:
+                act = {"validate": preparation.validate, "split": preparation.split, "guard": splits.leakage}[step]
+                facts[step] = act(services, made.signers["ada"])
+
+
+@when("the cases are validated again, the split is previewed and drawn, and the guard is run")
+def _once(facts: dict) -> None:
+    watched(facts, "validate", "preview", "split", "guard")
+
+
+@then("no image was searched again, and the split names the pair")
+def _not_again(facts: dict) -> None:
+    assert facts["compared"] == 0
+    _named(facts)
+    assert [set(leak.cases) for leak in facts["guard"].within] == [{"original", "copy"}]
+
+
+@when("the pair is removed from the kept search and the split is drawn")
+def _changed(facts: dict) -> None:
+    path = facts["project"].workspace.root / NEAR_DUPLICATES
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert len(kept["pairs"]) == 1
+    path.write_text(json.dumps(kept | {"pairs": []}), encoding="utf-8")
+    watched(facts, "split")
+
+
+@then("the images were searched again, and the split names the pair")
+def _again_named(facts: dict) -> None:
+    assert facts["compared"] == 6
+    _named(facts)

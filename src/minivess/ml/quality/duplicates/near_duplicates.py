@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from minivess.foundation.digests import digest_json
 from minivess.foundation.implements import implements
 from minivess.ml.quality.duplicates.image_registration import Alignment, Array, align, overlay, place
 from minivess.ml.quality.duplicates.spectra import fingerprints, hypotheses, turns_and_scale
@@ -47,6 +48,15 @@ _RANKED = 2
 _LIKELY = 0.42
 _MOST = 12
 _TRIED = 2
+
+
+_VERSION = 2
+"""Raised by each change that can change what is found."""
+
+
+def method() -> str:
+    """Digest of the method's version and thresholds: a kept search holds for the same method only."""
+    return digest_json(["near-duplicates", _VERSION, COPY, ALIKE, EVIDENCE])
 
 
 @dataclass(frozen=True)

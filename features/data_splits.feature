@@ -96,3 +96,15 @@ Feature: Splits without leaks
     Given a project in which an image of one subject is a cropped copy of another subject's
     When the pair is removed from the kept search and the split is drawn
     Then the images were searched again, and the split names the pair
+
+  @REQ-293
+  Scenario: Pictures with one round field are compared by what they show
+    Given 10 pictures with the same round field, notch and border
+    When each of two of them gets a copy, turned by 6° and by 13° and scaled by 8 %
+    Then exactly these two pairs are reported, with the angles
+
+  @REQ-293
+  Scenario: A turned volume is found
+    Given 6 different volumes
+    When one of them gets a copy that is turned by 9° about the first axis
+    Then exactly this pair is reported, with the angle

@@ -393,3 +393,58 @@ def _changed(facts: dict) -> None:
 def _again_named(facts: dict) -> None:
     assert facts["compared"] == 6
     _named(facts)
+
+
+def round_field(seed: int) -> np.ndarray:
+    """A picture of a round field with a notch, a bright disc and a black border, all of them the same in each."""
+    rows, columns = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    field = (np.hypot(rows, columns) < SIDE * 0.47) & ~((np.abs(rows) < SIDE * 0.06) & (columns < -SIDE * 0.4))
+    disc = 60 * np.exp(-((rows + 5) ** 2 + (columns - 30) ** 2) / 150)
+    return np.where(field, 40 + 0.5 * scene(seed) + disc, 0).astype(np.float32)
+
+
+def tilted(image: np.ndarray, angle: float, scale: float) -> np.ndarray:
+    """Turned by degrees against the clock and scaled about the centre, on as many pixels; 0 outside."""
+    turn = np.deg2rad(angle)
+    matrix = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) / scale
+    centre = (np.array(image.shape) - 1) / 2
+    return ndimage.affine_transform(image, matrix, centre - matrix @ centre, order=1)
+
+
+@given("10 pictures with the same round field, notch and border")
+def _round(facts: dict) -> None:
+    facts["images"] = [(f"image-{number}", round_field(number)) for number in range(10)]
+
+
+@when("each of two of them gets a copy, turned by 6° and by 13° and scaled by 8 %")
+def _tilted_copies(facts: dict) -> None:
+    one, other = (facts["images"][number][1] for number in (2, 7))
+    copies = [("first-copy", tilted(one, 6, 1 / 1.08)), ("second-copy", tilted(other, -13, 1.08))]
+    facts["found"] = find([*facts["images"], *copies])
+
+
+@then("exactly these two pairs are reported, with the angles")
+def _two_pairs(facts: dict) -> None:
+    found = facts["found"]
+    assert [pair.cases for pair in found] == [("image-2", "first-copy"), ("image-7", "second-copy")]
+    assert all(pair.score > 0.8 and pair.kind.value == "turned" for pair in found)
+    angles = [abs(float(pair.detail.partition("turned by ")[2].partition("°")[0])) for pair in found]
+    assert angles == pytest.approx([6, 13], abs=0.5)
+
+
+@given("6 different volumes")
+def _volumes(facts: dict) -> None:
+    facts["images"] = [(f"volume-{number}", scene(number, (12, 80, 80)).astype(np.float32)) for number in range(6)]
+
+
+@when("one of them gets a copy that is turned by 9° about the first axis")
+def _tilted_volume(facts: dict) -> None:
+    copy = np.stack([tilted(plane, 9, 1.0) for plane in facts["images"][4][1]])
+    facts["found"] = find([*facts["images"], ("copy", copy)])
+
+
+@then("exactly this pair is reported, with the angle")
+def _volume_pair(facts: dict) -> None:
+    (pair,) = facts["found"]
+    assert pair.cases == ("volume-4", "copy")
+    assert abs(float(pair.detail.partition("turned by ")[2].partition("°")[0])) == pytest.approx(9, abs=0.7)

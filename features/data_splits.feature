@@ -68,3 +68,43 @@ Feature: Splits without leaks
     When the guard is run
     Then it finds no leak, and the copies that stay together
     And its page shows no picture of a sealed case
+
+  @REQ-291 @RC-02
+  Scenario: A pair that is stated to be no copies no longer blocks a published split
+    Given a project in which an image of one subject is a cropped copy of another subject's
+    When a published split puts the copies and two cases of one subject apart
+    Then the split is refused and both pairs are named
+    When the project states that the copies are none, and a published split puts only them apart
+    Then the split is locked and contains the statement with its reason
+    And the guard, its page, the entry and the validation show the statement
+    And the data card shows the statement
+
+  @REQ-291 @RC-02
+  Scenario: A pair that the search does not find is stated
+    Given a project in which an image of one subject is a cropped copy of another subject's
+    When the project states that v4 and v5 show the same thing, and names them for different parts
+    Then it is refused because "are stated to show the same thing: one eye, two devices"
+
+  @REQ-292
+  Scenario: One search serves validation, preview, split and guard
+    Given a project in which an image of one subject is a cropped copy of another subject's
+    When the cases are validated again, the split is previewed and drawn, and the guard is run
+    Then no image was searched again, and the split names the pair
+
+  @REQ-292
+  Scenario: A kept search that was changed is not used
+    Given a project in which an image of one subject is a cropped copy of another subject's
+    When the pair is removed from the kept search and the split is drawn
+    Then the images were searched again, and the split names the pair
+
+  @REQ-293
+  Scenario: Pictures with one round field are compared by what they show
+    Given 10 pictures with the same round field, notch and border
+    When each of two of them gets a copy, turned by 6° and by 13° and scaled by 8 %
+    Then exactly these two pairs are reported, with the angles
+
+  @REQ-293
+  Scenario: A turned volume is found
+    Given 6 different volumes
+    When one of them gets a copy that is turned by 9° about the first axis
+    Then exactly this pair is reported, with the angle

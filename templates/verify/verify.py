@@ -839,7 +839,7 @@ device | developer | makes references | calibration: * temperature threshold~ ta
 device | developer release-manager | - | data.add: folder dvc files size; data.pull: * remote files size folders; data.push: *
     remote files size folders
 device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers?~ identifiers?*; data.split: *
-    train calibration test folds? near_duplicates?; run.disposition: run verdict reason
+    train calibration test folds? near_duplicates? not_copies? same?; run.disposition: run verdict reason
 device | person | references | data.validate: * rules notes warnings blocking changed?; risk.drill: noticed unnoticed tree;
     scenarios: passed failed skipped tree
 device | service | - | serving.anchored: origin note proof; serving.enrolled: origin site log_key service note
@@ -868,7 +868,7 @@ any | root release-manager | adoption | rules.adopted: number digest envelopes
 serving | service | - | inference: * decision foreground_fraction?~ conformal?; inference.refusals: * since until counts
 """
 USUAL = """int=cases missing findings openings across within groups files size train calibration test folds near_duplicates rules
-    notes warnings blocking changed members steps opset passed failed skipped gates; 0=run entry noticed unnoticed; 1=attempts
+    not_copies same notes warnings blocking changed members steps opset passed failed skipped gates; 0=run entry noticed unnoticed; 1=attempts
     attempt look items number; number=temperature target_recall threshold final_loss foreground_fraction max_abs_difference
     tolerance baseline_dice; digest=tree tag_manifest digest model; slug=dataset architecture version; bool=conformal;
     short=remote rule verdict reason decision subject clause accept_identifiers identifiers; object=aggregates counts folders"""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,9 @@ from minivess.cli.main import app
 from minivess.foundation.errors import RefusedError
 from minivess.ml.quality.duplicates.near_duplicates import find
 from minivess.records.data.split import Part, SplitManifest
-from minivess.records.device.workspace_files import SPLIT
+from minivess.records.device.workspace_files import NEAR_DUPLICATES, SPLIT
 from minivess.records.log.entry import Outcome
-from minivess.workflows.data import preparation, splits
+from minivess.workflows.data import card, preparation, splits
 from minivess.workflows.session import workspace_files
 from tests.support.lazy_modules import lazily
 from tests.support.projects import PASSPHRASE, ProjectFolder, start, write_tiny_tree
@@ -291,3 +293,158 @@ def _no_picture(facts: dict) -> None:
     page = (facts["project"].workspace.data / "leakage.html").read_text(encoding="utf-8")
     assert "original" in page
     assert "data:image" not in page
+
+
+STATED = "a phantom was imaged twice"
+
+
+@when("the project states that the copies are none, and a published split puts only them apart")
+def _stated(facts: dict) -> None:
+    rows = {"original": "train", "copy": "test", "once": "train", "twice": "train", "v4": "train", "v5": "val"}
+    text = "case,part\n" + "".join(f"{case},{part}\n" for case, part in rows.items())
+    (facts["project"].workspace.root / "published.csv").write_text(text, encoding="utf-8")
+    plan(facts["project"], {"published": "published.csv", "not_copies": [["copy", "original", STATED]]})
+    try_to_split(facts)
+
+
+@then("the split is locked and contains the statement with its reason")
+def _contains(facts: dict) -> None:
+    made: SplitManifest = facts["split"]
+    assert made.near == ()
+    (pair,) = made.not_copies
+    assert (set(pair.cases), pair.reason) == ({"original", "copy"}, STATED)
+    assert pair.found is not None
+    assert pair.found.kind.value == "cropped"
+
+
+@then("the guard, its page, the entry and the validation show the statement")
+def _shown(facts: dict) -> None:
+    made: ProjectFolder = facts["project"]
+    with made.services() as services:
+        entry = [one for one in services.log.entries() if one.body.action == "data.split"][-1]
+        details = services.log.details(entry.body.index)
+        report = splits.leakage(services, made.signers["ada"])
+        found = preparation.validate(services, made.signers["ada"])
+    assert details is not None
+    assert details.payload["not_copies"] == 1
+    assert not report.blocked
+    assert report.not_copies == facts["split"].not_copies
+    assert STATED in (made.workspace.data / "leakage.html").read_text(encoding="utf-8")
+    (finding,) = [one for one in found.findings if one.rule == "near-duplicate"]
+    assert f"stated to be no copy ({STATED})" in finding.message
+
+
+@then("the data card shows the statement")
+def _on_the_card(facts: dict) -> None:
+    made: ProjectFolder = facts["project"]
+    with made.services() as services:
+        written = card.write_card(services, made.signers["ada"])
+    assert [(one.stated, one.reason) for one in written.exceptions] == [("no copies", STATED)]
+    assert STATED in (made.workspace.data / "card.html").read_text(encoding="utf-8")
+
+
+@when("the project states that v4 and v5 show the same thing, and names them for different parts")
+def _stated_same(facts: dict) -> None:
+    same = [["v4", "v5", "one eye, two devices"]]
+    plan(facts["project"], {"calibration": ["s-v4"], "test": ["s-v5"], "same": same})
+    try_to_split(facts)
+
+
+def watched(facts: dict[str, Any], *steps: str) -> None:
+    """Do steps, and note in `facts` how many images are compared."""
+    made: ProjectFolder = facts["project"]
+    facts["compared"] = 0
+
+    def hear(what: str, _done: int, _total: int) -> None:
+        facts["compared"] += what == "fingerprints"
+
+    with made.services() as opened:
+        services = replace(opened, progress=hear)
+        for step in steps:
+            if step == "preview":
+                preparation.propose(services)
+            else:
+                act = {"validate": preparation.validate, "split": preparation.split, "guard": splits.leakage}[step]
+                facts[step] = act(services, made.signers["ada"])
+
+
+@when("the cases are validated again, the split is previewed and drawn, and the guard is run")
+def _once(facts: dict) -> None:
+    watched(facts, "validate", "preview", "split", "guard")
+
+
+@then("no image was searched again, and the split names the pair")
+def _not_again(facts: dict) -> None:
+    assert facts["compared"] == 0
+    _named(facts)
+    assert [set(leak.cases) for leak in facts["guard"].within] == [{"original", "copy"}]
+
+
+@when("the pair is removed from the kept search and the split is drawn")
+def _changed(facts: dict) -> None:
+    path = facts["project"].workspace.root / NEAR_DUPLICATES
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert len(kept["pairs"]) == 1
+    path.write_text(json.dumps(kept | {"pairs": []}), encoding="utf-8")
+    watched(facts, "split")
+
+
+@then("the images were searched again, and the split names the pair")
+def _again_named(facts: dict) -> None:
+    assert facts["compared"] == 6
+    _named(facts)
+
+
+def round_field(seed: int) -> np.ndarray:
+    """A picture of a round field with a notch, a bright disc and a black border, all of them the same in each."""
+    rows, columns = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    field = (np.hypot(rows, columns) < SIDE * 0.47) & ~((np.abs(rows) < SIDE * 0.06) & (columns < -SIDE * 0.4))
+    disc = 60 * np.exp(-((rows + 5) ** 2 + (columns - 30) ** 2) / 150)
+    return np.where(field, 40 + 0.5 * scene(seed) + disc, 0).astype(np.float32)
+
+
+def tilted(image: np.ndarray, angle: float, scale: float) -> np.ndarray:
+    """Turned by degrees against the clock and scaled about the centre, on as many pixels; 0 outside."""
+    turn = np.deg2rad(angle)
+    matrix = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) / scale
+    centre = (np.array(image.shape) - 1) / 2
+    return ndimage.affine_transform(image, matrix, centre - matrix @ centre, order=1)
+
+
+@given("10 pictures with the same round field, notch and border")
+def _round(facts: dict) -> None:
+    facts["images"] = [(f"image-{number}", round_field(number)) for number in range(10)]
+
+
+@when("each of two of them gets a copy, turned by 6° and by 13° and scaled by 8 %")
+def _tilted_copies(facts: dict) -> None:
+    one, other = (facts["images"][number][1] for number in (2, 7))
+    copies = [("first-copy", tilted(one, 6, 1 / 1.08)), ("second-copy", tilted(other, -13, 1.08))]
+    facts["found"] = find([*facts["images"], *copies])
+
+
+@then("exactly these two pairs are reported, with the angles")
+def _two_pairs(facts: dict) -> None:
+    found = facts["found"]
+    assert [pair.cases for pair in found] == [("image-2", "first-copy"), ("image-7", "second-copy")]
+    assert all(pair.score > 0.8 and pair.kind.value == "turned" for pair in found)
+    angles = [abs(float(pair.detail.partition("turned by ")[2].partition("°")[0])) for pair in found]
+    assert angles == pytest.approx([6, 13], abs=0.5)
+
+
+@given("6 different volumes")
+def _volumes(facts: dict) -> None:
+    facts["images"] = [(f"volume-{number}", scene(number, (12, 80, 80)).astype(np.float32)) for number in range(6)]
+
+
+@when("one of them gets a copy that is turned by 9° about the first axis")
+def _tilted_volume(facts: dict) -> None:
+    copy = np.stack([tilted(plane, 9, 1.0) for plane in facts["images"][4][1]])
+    facts["found"] = find([*facts["images"], ("copy", copy)])
+
+
+@then("exactly this pair is reported, with the angle")
+def _volume_pair(facts: dict) -> None:
+    (pair,) = facts["found"]
+    assert pair.cases == ("volume-4", "copy")
+    assert abs(float(pair.detail.partition("turned by ")[2].partition("°")[0])) == pytest.approx(9, abs=0.7)

@@ -91,6 +91,8 @@ def _table(shares: tuple[Share, ...]) -> tuple[tuple[str, ...], list[tuple[objec
 
 
 def _write_notes(made: SplitManifest, *, preview: bool) -> None:
+    for overruled in made.not_copies:
+        say(str(overruled))
     for pair in made.near[:12]:
         say(f"{pair.cases[0]} and {pair.cases[1]} stay together: {pair.kind.value}, {pair.detail}")
     if len(made.near) > 12:

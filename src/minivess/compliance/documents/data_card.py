@@ -15,6 +15,7 @@ from minivess.foundation.implements import implements
 from minivess.records.data.card import (
     CardAcquisition,
     CardCase,
+    CardException,
     CardFigure,
     CardFinding,
     CardOpening,
@@ -24,6 +25,7 @@ from minivess.records.data.card import (
 )
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
 from minivess.records.data.groups import groups_of
+from minivess.records.data.likeness import Likeness
 from minivess.records.data.profile import CaseProfile, DatasetProfile
 from minivess.records.data.seal import SealManifest
 from minivess.records.data.source import Data
@@ -121,6 +123,7 @@ def data_card(
         groups=len(set(groups_of(manifest, split).values())),
         acquisitions=_acquisitions(manifest.cases),
         parts=tuple(_part(part, manifest, split) for part in (Part.TRAIN, Part.CALIBRATION, Part.TEST)),
+        exceptions=tuple(_exceptions(split)),
         agreement=_figure("Dice of two readers", [case.reader_agreement for case in shown]),
         figures=_figures([] if profile is None else [one for one in profile.cases if one.case not in hidden]),
         rules=validation.rules,
@@ -220,6 +223,14 @@ def _findings(report: ValidationReport, hidden: frozenset[str]) -> tuple[CardFin
         if one.case is not None and not {one.case, *one.others} & hidden
     ]
     return tuple(sorted(made, key=lambda one: (-list(Severity).index(one.severity), one.rule, one.case)))
+
+
+def _exceptions(split: SplitManifest) -> Iterable[CardException]:
+    for pair in split.not_copies:
+        yield CardException(cases=pair.cases, stated="no copies", reason=pair.reason)
+    for twins in split.near:
+        if twins.kind is Likeness.STATED:
+            yield CardException(cases=twins.cases, stated="the same thing", reason=twins.detail)
 
 
 def _openings(history: LookHistory) -> Iterable[CardOpening]:

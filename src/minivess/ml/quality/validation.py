@@ -7,7 +7,7 @@ validation reports and never raises for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from minivess.ml.quality.rule_catalogue import RULES
 from minivess.ml.quality.rules import Found, severities
 from minivess.ml.quality.survey import Survey, survey
 from minivess.records.data.dataset import DatasetManifest
-from minivess.records.data.likeness import Likeness
+from minivess.records.data.likeness import Likeness, NearDuplicate, StatedPair
 from minivess.records.data.validation import Finding, RuleChange, ValidationReport
 from minivess.records.sinks import Progress
 
@@ -37,6 +37,8 @@ def validate(
     *,
     changes: Mapping[str, RuleChange] | None = None,
     surveyed: Survey | None = None,
+    near: Iterable[NearDuplicate] | None = None,
+    not_copies: Iterable[StatedPair] = (),
     progress: Progress | None = None,
 ) -> ValidationReport:
     """Run every rule over every prepared case: findings, gravest first, then by rule and case.
@@ -46,6 +48,8 @@ def validate(
         folder: the folder `data/prepared`.
         changes: what the project makes of rules (`data.rules`).
         surveyed: the cases as they were measured; None: they are measured now.
+        near: near duplicates among them; None: they are searched for now.
+        not_copies: pairs that the project states to be no copies; their findings say so.
         progress: hears about each case.
 
     Raises:
@@ -64,7 +68,7 @@ def validate(
             plane=found.plane,
             others=found.others,
         )
-        for found in _all(surveyed, progress)
+        for found in _all(surveyed, near, not_copies, progress)
     ]
     findings.sort(key=lambda one: (-one.severity.rank, order[one.rule], one.case or "", one.message))
     return ValidationReport(
@@ -76,7 +80,12 @@ def validate(
     )
 
 
-def _all(surveyed: Survey, progress: Progress | None) -> Iterator[Found]:
+def _all(
+    surveyed: Survey,
+    near: Iterable[NearDuplicate] | None,
+    not_copies: Iterable[StatedPair],
+    progress: Progress | None,
+) -> Iterator[Found]:
     cases = surveyed.manifest.cases
     yield from surveyed.faults
     yield from set_rules.unlisted(cases, surveyed.folder)
@@ -85,19 +94,28 @@ def _all(surveyed: Survey, progress: Progress | None) -> Iterator[Found]:
     for record in cases:
         if record.id in surveyed.measures:
             yield from case_rules.findings(record, surveyed.measures[record.id])
-    yield from lookalikes(surveyed, progress)
+    yield from lookalikes(surveyed, near=near, not_copies=not_copies, progress=progress)
 
 
-def lookalikes(surveyed: Survey, progress: Progress | None = None) -> Iterator[Found]:
+def lookalikes(
+    surveyed: Survey,
+    *,
+    near: Iterable[NearDuplicate] | None = None,
+    not_copies: Iterable[StatedPair] = (),
+    progress: Progress | None = None,
+) -> Iterator[Found]:
     """Pairs that look like copies; exact copies have a rule of their own."""
     from minivess.ml.quality.duplicates import near_duplicates
 
     digests = {case.id: case.image for case in surveyed.manifest.cases}
-    for pair in near_duplicates.find(_images(surveyed), progress=progress):
+    stated = {frozenset((case, other)): reason for case, other, reason in not_copies}
+    for pair in near_duplicates.find(_images(surveyed), progress=progress) if near is None else near:
         first, second = pair.cases
         if digests[first] != digests[second]:
             rule = "similar-image" if pair.kind is Likeness.SIMILAR else "near-duplicate"
-            message = f"{pair.kind.value}, like {first} (fit {pair.score:.2f}): {pair.detail}"
+            reason = stated.get(frozenset(pair.cases))
+            ruled = "" if reason is None else f"stated to be no copy ({reason}); "
+            message = f"{ruled}{pair.kind.value}, like {first} (fit {pair.score:.2f}): {pair.detail}"
             yield Found(rule, second, message, others=(first,))
 
 

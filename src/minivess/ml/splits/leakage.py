@@ -17,11 +17,11 @@ import numpy.typing as npt
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
 from minivess.ml.cases.prepared import load_case
-from minivess.ml.quality.duplicates import near_duplicates
+from minivess.ml.quality.duplicates import near_duplicates, near_search
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.groups import SHARED, shared_value
 from minivess.records.data.leakage import Bond, Leak, LeakageReport
-from minivess.records.data.likeness import NearDuplicate
+from minivess.records.data.likeness import Likeness, NearDuplicate, NearSearch
 from minivess.records.data.split import Part, SplitManifest
 from minivess.records.sinks import Progress
 
@@ -29,22 +29,33 @@ _COPIES = frozenset({Bond.IMAGE, Bond.NEAR})
 
 
 def near(
-    manifest: DatasetManifest, folder: Path, *, known: Iterable[NearDuplicate] = (), progress: Progress | None = None
+    manifest: DatasetManifest,
+    folder: Path,
+    *,
+    searched: NearSearch | None = None,
+    known: Iterable[NearDuplicate] = (),
+    progress: Progress | None = None,
 ) -> tuple[NearDuplicate, ...]:
     """Near duplicates among prepared cases.
 
     Args:
         manifest: the data set.
         folder: the folder `data/prepared`.
+        searched: an earlier search, compared with the log by the caller; it is used when it holds for these images.
         known: pairs found before; those of sealed cases, whose images nobody can compare any more, are kept.
         progress: hears about each case and pair.
+
+    Raises:
+        VerificationError: an array is not the one in its record.
     """
+    if searched is not None and near_search.holds(searched, manifest):
+        return searched.pairs
     sealed: set[str] = set()
 
     def images() -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
         for case in manifest.cases:
             try:
-                yield case.id, load_case(folder, case.id).image
+                yield case.id, load_case(folder, case.id, verify=True).image
             except RefusedError:
                 sealed.add(case.id)
 
@@ -53,23 +64,25 @@ def near(
     return (*found, *(pair for pair in known if sealed & set(pair.cases) and ids >= set(pair.cases)))
 
 
-@implements("REQ-013", "REQ-086", "RC-02")
+@implements("REQ-013", "REQ-086", "REQ-291", "RC-02")
 def leaks(manifest: DatasetManifest, split: SplitManifest, pairs: Iterable[NearDuplicate] = ()) -> LeakageReport:
     """Every pair of cases that belongs together and is apart, and every copy within a part.
 
     Args:
         manifest: the data set.
         split: assigns each of its cases to one part.
-        pairs: near duplicates besides those the split names itself.
+        pairs: near duplicates besides those the split names itself; pairs that it states to be no copies are left out.
     """
     place = {case: part for part in Part for case in split.part(part)}
     fold = {case: number for number, one in enumerate(split.folds, start=1) for case in one.held_out}
     order = {case.id: number for number, case in enumerate(manifest.cases)}
     where = {case: (part, fold.get(case, 0)) for case, part in place.items()}
+    overruled = {frozenset(pair.cases) for pair in split.not_copies}
+    others = [pair for pair in pairs if frozenset(pair.cases) not in overruled]
     across: list[Leak] = []
     within: list[Leak] = []
     for (a, b), shared in sorted(
-        _bonds(manifest, where, (*split.near, *pairs)).items(), key=lambda item: (order[item[0][0]], order[item[0][1]])
+        _bonds(manifest, where, (*split.near, *others)).items(), key=lambda item: (order[item[0][0]], order[item[0][1]])
     ):
         leak = Leak(
             cases=(a, b),
@@ -79,7 +92,13 @@ def leaks(manifest: DatasetManifest, split: SplitManifest, pairs: Iterable[NearD
             detail="; ".join(shared.values())[:200],
         )
         (within if where[a] == where[b] else across).append(leak)
-    return LeakageReport(dataset=manifest.root, split=split.root, across=tuple(across), within=tuple(within))
+    return LeakageReport(
+        dataset=manifest.root,
+        split=split.root,
+        across=tuple(across),
+        within=tuple(within),
+        not_copies=split.not_copies,
+    )
 
 
 def _bonds(
@@ -105,5 +124,7 @@ def _bonds(
         if set(twins.cases) <= where.keys():
             a, b = sorted(twins.cases, key=order.__getitem__)
             words = f"show the same structure ({twins.kind.value}, fit {twins.score:.2f})"
+            if twins.kind is Likeness.STATED:
+                words = f"are stated to show the same thing: {twins.detail}"
             bonds.setdefault((a, b), {}).setdefault(Bond.NEAR, words)
     return bonds

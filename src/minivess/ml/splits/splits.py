@@ -19,7 +19,7 @@ from minivess.ml.splits.leakage import leaks
 from minivess.ml.splits.published import Published
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
 from minivess.records.data.groups import Groups, group, groups_of
-from minivess.records.data.likeness import NearDuplicate
+from minivess.records.data.likeness import NearDuplicate, OverruledPair
 from minivess.records.data.split import Fold, Part, Share, Split, SplitCase, SplitManifest, Stratum
 
 _NO_ROOT = "sha256:" + 64 * "0"
@@ -38,7 +38,12 @@ def split(
 
 @implements("REQ-013", "REQ-087")
 def assign(
-    manifest: DatasetManifest, plan: Split, *, near: Iterable[NearDuplicate] = (), published: Published | None = None
+    manifest: DatasetManifest,
+    plan: Split,
+    *,
+    near: Iterable[NearDuplicate] = (),
+    not_copies: Iterable[OverruledPair] = (),
+    published: Published | None = None,
 ) -> SplitManifest:
     """Assign every case to train, calibration or test, and training cases to folds. Does not look for leaks.
 
@@ -48,7 +53,8 @@ def assign(
     Args:
         manifest: the data set.
         plan: what is wanted.
-        near: images that show the same thing; their cases stay together.
+        near: images that show the same thing; their cases stay together (`exceptions.apply`).
+        not_copies: pairs that the plan states to be no copies; the split names them.
         published: a split made elsewhere.
 
     Raises:
@@ -74,6 +80,7 @@ def assign(
         test=ids[Part.TEST],
         folds=_folds(groups, set(ids[Part.TRAIN]), plan, stratum, published),
         near=pairs,
+        not_copies=tuple(not_copies),
         cases=tuple(SplitCase(id=case.id, image=case.image, label=case.label) for case in manifest.cases),
         plan=plan_digest(plan, published),
         root=_NO_ROOT,

@@ -154,6 +154,15 @@ class CardOpening(Record):
     purpose: str
 
 
+class CardException(Record):
+    """What a person states about two cases against or beyond the search for near duplicates."""
+
+    cases: tuple[Slug, Slug]
+    stated: ShortText
+    """What is stated, in words."""
+    reason: ShortText
+
+
 class DataCard(Record):
     """Everything the card says, ready to be written down."""
 
@@ -178,6 +187,8 @@ class DataCard(Record):
     """Independent groups: cases that share subject, acquisition, origin or image, or are near duplicates, are one."""
     acquisitions: tuple[CardAcquisition, ...]
     parts: tuple[CardPart, ...]
+    exceptions: tuple[CardException, ...] = ()
+    """Pairs of cases that the project states to be the same, or to be no copies."""
     agreement: CardFigure | None
     """Dice of two readers, over cases that are not in the test part and have two."""
     figures: tuple[CardFigure, ...]

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from minivess.foundation.digests import Digest
 from minivess.records.base import Record, ShortText, Slug
+from minivess.records.data.likeness import OverruledPair
 from minivess.records.data.split import Part
 
 
@@ -53,6 +54,8 @@ class LeakageReport(Record):
     split: Digest
     across: tuple[Leak, ...]
     within: tuple[Leak, ...]
+    not_copies: tuple[OverruledPair, ...] = ()
+    """Pairs that a person states to be no copies: they are no leak."""
 
     @property
     def blocked(self) -> bool:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
+from minivess.foundation.digests import Digest
 from minivess.records.base import Record, ShortText, Slug
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+"""Why a person states something about a pair of cases."""
 
 
 class Likeness(StrEnum):
@@ -27,6 +31,8 @@ class Likeness(StrEnum):
     """The same place and nearly the same numbers: compressed, resized, noised or smoothed."""
     SIMILAR = "similar"
     """They fit in large parts only: neighbouring planes, the same place again, or a copy that was bent or tilted."""
+    STATED = "stated"
+    """A person states in `split.same` that both show the same thing."""
 
 
 class NearDuplicate(Record):
@@ -38,3 +44,30 @@ class NearDuplicate(Record):
     """How well the images fit when laid on each other: the median correlation of their tiles."""
     detail: ShortText
     """How the images lie on each other, in words."""
+
+
+StatedPair = tuple[Slug, Slug, Reason]
+"""What a person states about two cases, and why: `[case, other, reason]` in the project file."""
+
+
+class OverruledPair(Record):
+    """Two cases that a person states to be no copies of each other, whatever the search for near duplicates finds."""
+
+    cases: tuple[Slug, Slug]
+    reason: Reason
+    found: NearDuplicate | None = None
+    """What the search found; None: it found no likeness."""
+
+    def __str__(self) -> str:
+        found = "no likeness was found" if self.found is None else f"found {self.found.kind.value}, {self.found.detail}"
+        return f"{self.cases[0]} and {self.cases[1]} are stated to be no copies: {self.reason} ({found})"
+
+
+class NearSearch(Record):
+    """The result of one search for near duplicates. It holds for images with these digests and for this method only."""
+
+    method: Digest
+    """Of the parameters of the method (`near_duplicates.method`)."""
+    images: Digest
+    """Of ids and image digests of all cases, in order."""
+    pairs: tuple[NearDuplicate, ...]

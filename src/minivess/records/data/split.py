@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from minivess.foundation.digests import Digest
 from minivess.records.base import Record, Slug
-from minivess.records.data.likeness import NearDuplicate
+from minivess.records.data.likeness import NearDuplicate, OverruledPair, StatedPair
+
+_EXCEPTIONS = frozenset({"not_copies", "same"})
 
 
 class Stratum(StrEnum):
@@ -40,6 +42,10 @@ class Split(Record):
     published: PurePosixPath | None = None
     """CSV or JSON of a published split (case, part and perhaps fold), from the project folder; parts that it does not
     name are drawn from its training part."""
+    not_copies: tuple[StatedPair, ...] = ()
+    """Pairs of cases that are no near duplicates although the search finds them alike: `[case, other, reason]`."""
+    same: tuple[StatedPair, ...] = ()
+    """Pairs of cases that show the same thing and stay together: `[case, other, reason]`."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -47,7 +53,24 @@ class Split(Record):
             raise ValueError("one fold is none: give at least 2")
         if self.inner_folds and not (self.folds or self.published):
             raise ValueError("inner folds need `folds`")
+        stated: set[frozenset[str]] = set()
+        for case, other, _ in (*self.not_copies, *self.same):
+            cases = frozenset((case, other))
+            if len(cases) == 1:
+                raise ValueError(f"`not_copies` and `same` need two different cases, not {case} twice")
+            if cases in stated:
+                raise ValueError(f"`not_copies` and `same` name {case} and {other} more than once")
+            stated.add(cases)
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_unused_exceptions(handler(self))
+
+
+def without_unused_exceptions(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a record without empty `not_copies` and `same`: a split of an earlier version keeps its digest."""
+    return {name: value for name, value in fields.items() if value or name not in _EXCEPTIONS}
 
 
 class Part(StrEnum):
@@ -84,10 +107,16 @@ class SplitManifest(Record):
     folds: tuple[Fold, ...] = ()
     near: tuple[NearDuplicate, ...] = ()
     """Images that show the same thing and therefore stay together."""
+    not_copies: tuple[OverruledPair, ...] = ()
+    """Pairs that a person states to be no copies: they are not among `near`."""
     cases: tuple[SplitCase, ...] = ()
     plan: Digest | None = None
     """Digest of the plan it was made by, and of the published split when there is one."""
     root: Digest
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_unused_exceptions(handler(self))
 
     def part(self, part: Part) -> tuple[str, ...]:
         """The case ids of one part."""

@@ -132,6 +132,7 @@ class WorkspaceFile:
 
 MANIFEST, SPLIT, VALIDATION = "data/manifest.json", "data/split.json", "data/validation.json"
 PROFILE, LEAKAGE, PREPARED = "data/profile.json", "data/leakage.json", "data/prepared/*/*"
+NEAR_DUPLICATES = "data/near-duplicates.json"
 SEALED, VERSION = "data/sealed/manifest.json", "data/version.json"
 CARD_PAGE, CROISSANT = "data/card.html", "data/croissant.json"
 MEMBER_RUN, MEMBER_WEIGHTS = "models/members/*/run.json", "models/members/*/weights.pt"
@@ -229,6 +230,7 @@ FILES: tuple[WorkspaceFile, ...] = (
     ),
     _file(PREPARED, "ingest", "", f"validate split seal card {_LEARNING} evaluate serve", MANIFEST),
     _file(VALIDATION, "validate", "data.validation:ValidationReport", "split seal card release", tracked_by="git"),
+    _file(NEAR_DUPLICATES, "validate", "data.likeness:NearSearch", "split", since="0.2.0"),
     _file(PROFILE, "validate", "data.profile:DatasetProfile", "card", ""),
     _file(
         SPLIT, "split", "data.split:SplitManifest", f"seal card {_LEARNING} request approve evaluate serve release",

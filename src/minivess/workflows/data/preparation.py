@@ -16,13 +16,23 @@ from minivess.foundation.reading.json_records import json_text
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.leakage import LeakageReport
 from minivess.records.data.seal import SealManifest
-from minivess.records.data.split import SplitManifest
+from minivess.records.data.split import Split, SplitManifest
 from minivess.records.data.validation import ValidationReport
 from minivess.records.data.version import DataVersion
 from minivess.records.device.registration import SealTerms
-from minivess.records.device.workspace_files import LEAKAGE, MANIFEST, PROFILE, SEALED, SPLIT, VALIDATION, VERSION
+from minivess.records.device.workspace_files import (
+    LEAKAGE,
+    MANIFEST,
+    NEAR_DUPLICATES,
+    PROFILE,
+    SEALED,
+    SPLIT,
+    VALIDATION,
+    VERSION,
+)
 from minivess.records.log.entry import Outcome
 from minivess.records.people.roles import Role
+from minivess.workflows.data.near_duplicates import kept_search
 from minivess.workflows.data.seal_terms import terms_of
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
@@ -67,7 +77,7 @@ def validate(services: Services, signer: Signer) -> ValidationReport:
         context=services.context(data=manifest.root),
     ) as record:
         found = run_rules(services)
-        for name in (PROFILE, VALIDATION):
+        for name in (NEAR_DUPLICATES, PROFILE, VALIDATION):
             if (workspace.root / name).is_file():
                 record.output(name, workspace.root / name)
         severities = [finding.severity.value for finding in found.findings]
@@ -88,15 +98,26 @@ def run_rules(services: WorkspaceReader) -> ValidationReport:
     on where it stopped, and another one takes little time.
     """
     from minivess.ml.quality import profile, rules, survey, validation
+    from minivess.ml.quality.duplicates import near_search
     from minivess.ml.quality.pages import validation_page as report
 
     workspace = Workspace(services.workspace)
-    manifest = BoundInputs.of(services).manifest
+    held = BoundInputs.of(services)
+    manifest = held.manifest
     changes = services.project.data.rules
     rules.severities(changes)
     surveyed = survey.survey(manifest, workspace.prepared, memory=workspace.measures, progress=services.progress)
+    searched = None
+    if len(surveyed.measures) == len(manifest.cases) and not surveyed.faults:
+        searched = near_search.search(manifest, workspace.prepared, known=kept_search(held), progress=services.progress)
     found = validation.validate(
-        manifest, workspace.prepared, changes=changes, surveyed=surveyed, progress=services.progress
+        manifest,
+        workspace.prepared,
+        changes=changes,
+        surveyed=surveyed,
+        near=None if searched is None else searched.pairs,
+        not_copies=services.project.split.not_copies,
+        progress=services.progress,
     )
     figures = profile.summarise(surveyed) if surveyed.measures else None
     page = report.page(found, figures, surveyed, when=services.clock(), progress=services.progress)
@@ -105,6 +126,10 @@ def run_rules(services: WorkspaceReader) -> ValidationReport:
         (workspace.root / PROFILE).unlink(missing_ok=True)
     else:
         write_json(workspace, PROFILE, figures)
+    if searched is None:
+        (workspace.root / NEAR_DUPLICATES).unlink(missing_ok=True)
+    else:
+        write_json(workspace, NEAR_DUPLICATES, searched)
     write_json(workspace, VALIDATION, found)
     return found
 
@@ -182,8 +207,15 @@ def split(services: Services, signer: Signer) -> SplitManifest:
             test=len(made.test),
             folds=len(made.folds),
             near_duplicates=len(made.near),
+            **_counted(services.project.split),
         )
     return made
+
+
+def _counted(plan: Split) -> dict[str, int]:
+    """How many pairs the plan states, where it states any: other entries stay as they were."""
+    counts = {"not_copies": len(plan.not_copies), "same": len(plan.same)}
+    return {name: count for name, count in counts.items() if count}
 
 
 def propose(services: WorkspaceReader) -> SplitManifest:
@@ -192,14 +224,16 @@ def propose(services: WorkspaceReader) -> SplitManifest:
     Raises:
         RefusedError: something leaks; data/leakage.html shows the pairs.
     """
-    from minivess.ml.splits import leakage, splits
+    from minivess.ml.splits import exceptions, leakage, splits
     from minivess.ml.splits.published import read_published
 
     workspace = Workspace(services.workspace)
-    manifest, plan = BoundInputs.of(services).manifest, services.project.split
+    held = BoundInputs.of(services)
+    manifest, plan = held.manifest, services.project.split
     published = None if plan.published is None else read_published(services.workspace, plan.published, manifest)
-    known = leakage.near(manifest, workspace.prepared, progress=services.progress)
-    made = splits.assign(manifest, plan, near=known, published=published)
+    found = leakage.near(manifest, workspace.prepared, searched=kept_search(held), progress=services.progress)
+    pairs = exceptions.apply(manifest, plan, found)
+    made = splits.assign(manifest, plan, near=pairs.near, not_copies=pairs.not_copies, published=published)
     write_leakage(workspace, manifest, leakage.leaks(manifest, made))
     splits.check_leakage(manifest, made)
     return made
@@ -243,7 +277,7 @@ def write_leakage(workspace: Workspace, manifest: DatasetManifest, report: Leaka
     from minivess.ml.quality.pages.leakage_page import page
 
     path = workspace.data / "leakage.html"
-    if report.across or report.within:
+    if report.across or report.within or report.not_copies:
         write_text_atomic(path, page(manifest, report, workspace.prepared))
     else:
         path.unlink(missing_ok=True)

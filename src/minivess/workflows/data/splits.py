@@ -8,6 +8,7 @@ from minivess.foundation.paths import Workspace
 from minivess.records.data.leakage import LeakageReport
 from minivess.records.data.split import Share, SplitManifest
 from minivess.records.device.workspace_files import LEAKAGE, MANIFEST, SPLIT
+from minivess.workflows.data.near_duplicates import kept_search
 from minivess.workflows.data.preparation import write_leakage
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
@@ -30,7 +31,9 @@ def leakage(services: Services, signer: Signer) -> LeakageReport:
         inputs=[held.recorded(MANIFEST), held.recorded(SPLIT)],
         context=services.context(data=made.root),
     ) as record:
-        pairs = guard.near(manifest, workspace.prepared, known=made.near, progress=services.progress)
+        pairs = guard.near(
+            manifest, workspace.prepared, searched=kept_search(held), known=made.near, progress=services.progress
+        )
         report = guard.leaks(manifest, made, pairs)
         write_leakage(workspace, manifest, report)
         record.output(LEAKAGE, workspace.root / LEAKAGE)

@@ -1,4 +1,4 @@
-"""Laying one picture over another: turned by quarter turns, mirrored, scaled and shifted, and how well it then fits.
+"""Laying one picture over another: turned by any small angle and quarter turns, mirrored, scaled and shifted.
 
 Pictures are compared as frames: grey, at most 128 pixels a side, band-passed and divided by the local contrast, so
 that brightness, contrast, gamma, shading and mild noise or compression hardly count. Where one frame lies on another is
@@ -34,6 +34,10 @@ _NARROWEST = 30
 _SMALLEST_OVERLAP = 0.5
 _HOPELESS = 0.2
 _FARTHEST = 0.25
+_UPRIGHT = 0.05
+_EVEN = 0.03
+_BORDERED = 0.1
+_SMALLEST_FIELD = 0.2
 _SCALES = (0.7, 1.4)
 
 
@@ -42,7 +46,8 @@ class Alignment:
     """How a second frame lies on a first.
 
     Attributes:
-        turn: what was done to the second frame: quarter turns against the clock (0 to 3), or the same after mirroring
+        angle: by how many degrees against the clock the second frame was turned first.
+        turn: what was done to it then: quarter turns against the clock (0 to 3), or the same after mirroring
             left to right (4 to 7).
         scale: size of the second's content on the first's grid.
         shift: (rows, columns) from the first's centre to the second's, in pixels of the first.
@@ -51,6 +56,7 @@ class Alignment:
         evidence: how many standard deviations the score is from chance, given how much there is to see.
     """
 
+    angle: float
     turn: int
     scale: float
     shift: tuple[float, float]
@@ -61,19 +67,20 @@ class Alignment:
 
 @dataclass(frozen=True)
 class Placement:
-    """Roughly where a second frame lies on a first: its turn, scale and shift as in `Alignment`, and the correlation."""
+    """Roughly where a second frame lies on a first: fields of `Alignment`, and the correlation."""
 
+    angle: float
     turn: int
     scale: float
     shift: tuple[float, float]
     correlation: float
 
 
-def place(first: Array, second: Array, turn: int, scale: float) -> Placement:
+def place(first: Array, second: Array, angle: float, turn: int, scale: float) -> Placement:
     """Find roughly where the second frame, turned and scaled as given, lies on the first (both flattened)."""
-    moving = turned(second, turn)
+    moving = turned(tilted(second, angle), turn)
     shift = _place(first, moving, scale)
-    return Placement(turn, scale, shift, -_misfit(np.array([scale, *shift]), first, moving))
+    return Placement(angle, turn, scale, shift, -_misfit(np.array([scale, *shift, 0.0]), first, moving, 0))
 
 
 def align(first: Array, second: Array, rough: Placement) -> Alignment | None:
@@ -82,19 +89,29 @@ def align(first: Array, second: Array, rough: Placement) -> Alignment | None:
 
     if rough.correlation < _HOPELESS:
         return None
-    moving = turned(second, rough.turn)
-    start = np.array([rough.scale, *rough.shift])
-    steps = np.array([[0, 0, 0], [0.02 * rough.scale, 0, 0], [0, 0.8, 0], [0, 0, 0.8]])
+    start = np.array([rough.scale, *rough.shift, rough.angle])
+    steps = np.vstack([np.zeros(4), np.diag([0.02 * rough.scale, 0.8, 0.8, 1.0])])
     found = minimize(
         _misfit,
         start,
-        args=(first, moving),
+        args=(first, second, rough.turn),
         method="Nelder-Mead",
-        options={"initial_simplex": start + steps, "maxfev": 60, "xatol": 2e-3, "fatol": 1e-4},
+        options={"initial_simplex": start + steps, "maxfev": 90, "xatol": 2e-3, "fatol": 1e-4},
     )
-    scale, down, across = (float(value) for value in found.x)
+    scale, down, across, angle = (float(value) for value in found.x)
+    moving = turned(tilted(second, angle), rough.turn)
     score, overlap, evidence = _judge(first, moving, scale, (down, across))
-    return Alignment(rough.turn, scale, (down, across), overlap, score, evidence)
+    return Alignment(angle, rough.turn, scale, (down, across), overlap, score, evidence)
+
+
+def tilted(array: Array, angle: float) -> Array:
+    """A flattened picture turned by degrees against the clock about its centre; what comes into view is 0."""
+    if abs(angle) < _UPRIGHT:
+        return array
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(array, np.float32))
+    return np.asarray(image.rotate(angle, Image.Resampling.BILINEAR), np.float32)
 
 
 def turned(array: Array, turn: int) -> Array:
@@ -103,13 +120,49 @@ def turned(array: Array, turn: int) -> Array:
 
 
 def flatten(picture: Array, fine: float, coarse: float) -> Array:
-    """Band-pass between two Gaussians (standard deviations in pixels), then divide by the local contrast."""
-    from scipy.ndimage import gaussian_filter
+    """Band-pass between two Gaussians (standard deviations in pixels), then divide by the local contrast.
 
+    Outside the field of view (`field_of_view`) and along its edge the result is 0: all round fields are alike there.
+    """
+    from scipy.ndimage import binary_erosion, gaussian_filter
+
+    field = field_of_view(picture)
+    if field is not None:
+        weight = field.astype(np.float32)
+        smooth = [
+            gaussian_filter(picture * weight, sigma) / np.maximum(gaussian_filter(weight, sigma), 1e-3)
+            for sigma in (fine, coarse)
+        ]
+        inner = binary_erosion(field, iterations=max(2, round(coarse / 2)), border_value=1)
+        band = np.where(inner, smooth[0] - smooth[1], np.float32(0))
+        power = band * band
+        share = np.maximum(gaussian_filter(inner.astype(np.float32), coarse, mode="nearest"), 0.05)
+        floor = 0.2 * float(np.sqrt(power.sum() / max(1, int(inner.sum())))) + 1e-12
+        return np.asarray(band / (np.sqrt(gaussian_filter(power, coarse, mode="nearest") / share) + floor), np.float32)
     band = gaussian_filter(picture, fine, mode="nearest") - gaussian_filter(picture, coarse, mode="nearest")
     power = band * band
     floor = 0.2 * float(np.sqrt(power.mean())) + 1e-12
     return np.asarray(band / (np.sqrt(gaussian_filter(power, coarse, mode="nearest")) + floor), np.float32)
+
+
+def field_of_view(picture: Array) -> npt.NDArray[np.bool_] | None:
+    """The pixels inside the field of view: all but even regions of the lowest or highest grey that touch the border.
+
+    None when there is no such region, or when it leaves less than a fifth of the picture.
+    """
+    from scipy.ndimage import label
+
+    edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    low, high = float(picture.min()), float(picture.max())
+    for end in (low, high):
+        if np.mean(np.abs(edge - end) <= _EVEN * (high - low)) < _BORDERED:
+            continue
+        regions, _ = label(np.abs(picture - end) <= _EVEN * (high - low))
+        touching = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
+        outside = np.isin(regions, touching[touching > 0])
+        if _BORDERED / 10 < outside.mean() < 1 - _SMALLEST_FIELD:
+            return ~outside
+    return None
 
 
 def resample(picture: Array, shape: tuple[int, int], box: Box | None = None) -> Array:
@@ -187,10 +240,11 @@ def _place(first: Array, moving: Array, scale: float) -> tuple[float, float]:
     return float(offsets[0][row]), float(offsets[1][column])
 
 
-def _misfit(guess: npt.NDArray[np.float64], first: Array, moving: Array) -> float:
-    """Minus the correlation of the overlap."""
+def _misfit(guess: npt.NDArray[np.float64], first: Array, second: Array, turn: int) -> float:
+    """Minus the correlation of the overlap; the guess is scale, shift (rows, columns) and angle."""
     if not _SCALES[0] < guess[0] < _SCALES[1]:
         return 1.0
+    moving = turned(tilted(second, float(guess[3])), turn)
     common = overlay(first, moving, float(guess[0]), (float(guess[1]), float(guess[2])))
     return 1.0 if common is None else -correlation(*common)
 

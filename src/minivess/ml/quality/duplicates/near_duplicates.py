@@ -3,8 +3,9 @@
 Every image is compared with every other by its fingerprints (`spectra`); pairs that rank high are laid on each other
 (`registration`), and only what then fits is reported, with how it fits. Found are copies that were shifted (to a tenth
 of the width), cropped (to 80 % a side, enlarged or not), resized, re-encoded, noised or smoothed, changed in
-brightness, contrast or gamma, mirrored or turned by quarter turns, and combinations. Not found are negatives, copies
-tilted by more than about 2°, bent ones, and parts of less than about two thirds of a side.
+brightness, contrast or gamma, mirrored, turned by quarter turns, by up to 15°, or scaled by 10 %, and combinations. What
+is outside a field of view does not count. Not found are negatives, copies turned by other angles, bent ones, and parts
+of less than about two thirds of a side. Of volumes, small angles about the first axis are found.
 
 The thresholds stand in the gap that trials left (`benchmarks/data.py`, part "near-duplicates"): copies fit at 0.97 and
 more with an evidence of 20 and more; different images of one kind reached a fit of 0.67 where there was little to see,
@@ -20,9 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from minivess.foundation.digests import digest_json
 from minivess.foundation.implements import implements
 from minivess.ml.quality.duplicates.image_registration import Alignment, Array, align, overlay, place
-from minivess.ml.quality.duplicates.spectra import fingerprints, hypotheses, turns_and_scale
+from minivess.ml.quality.duplicates.spectra import fingerprints, hypotheses, meaning_of
 from minivess.ml.quality.duplicates.views import View, views
 from minivess.records.data.likeness import Likeness, NearDuplicate
 from minivess.records.sinks import Progress
@@ -43,10 +45,20 @@ _TURNED = (
     "mirrored top to bottom",
     "mirrored along the other diagonal",
 )
+_TILTED = 0.5
 _RANKED = 2
 _LIKELY = 0.42
 _MOST = 12
 _TRIED = 2
+
+
+_VERSION = 3
+"""Raised by each change that can change what is found."""
+
+
+def method() -> str:
+    """Digest of the method's version and thresholds: a kept search holds for the same method only."""
+    return digest_json(["near-duplicates", _VERSION, COPY, ALIKE, EVIDENCE])
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,7 @@ class _Fit:
     alignment: Alignment
 
 
-@implements("REQ-085")
+@implements("REQ-085", "REQ-293")
 def find(
     images: Iterable[tuple[str, npt.NDArray[np.generic]]], *, progress: Progress | None = None
 ) -> tuple[NearDuplicate, ...]:
@@ -151,8 +163,8 @@ def _verify(pair: tuple[int, int], known: list[_Image], prints: list[Array]) -> 
     """How two images lie on each other, or None when they do not fit."""
     rough = []
     for first, second, hypothesis in _hypotheses(*pair, known, prints):
-        turns, scale = turns_and_scale(hypothesis)
-        rough += [(first, second, place(first.flat, second.flat, turn, scale)) for turn in turns]
+        angle, turns, scale = meaning_of(hypothesis)
+        rough += [(first, second, place(first.flat, second.flat, angle, turn, scale)) for turn in turns]
     first, second, best = max(rough, key=lambda item: item[2].correlation)
     found = align(first.flat, second.flat, best)
     if found is None or found.score < ALIKE or found.evidence < EVIDENCE:
@@ -182,7 +194,7 @@ def _described(one: _Image, other: _Image, fit: _Fit) -> NearDuplicate:
     kind = Likeness.RE_ENCODED
     if found.score < COPY:
         kind = Likeness.SIMILAR
-    elif found.turn:
+    elif found.turn or abs(found.angle) > _TILTED:
         kind = Likeness.TURNED
     elif scaled or not 0.98 < areas < 1.02:
         kind = Likeness.CROPPED
@@ -191,6 +203,7 @@ def _described(one: _Image, other: _Image, fit: _Fit) -> NearDuplicate:
     elif _restained(fit):
         kind = Likeness.BRIGHTENED
     said = [_TURNED[found.turn]] if found.turn else []
+    said += [f"turned by {found.angle:.1f}°"] if abs(found.angle) > _TILTED else []
     said += [f"one at {100 * found.scale:.0f} % of the other's scale"] if scaled else []
     said += [f"apart by {100 * shift:.1f} % of the width"] if moved else []
     said += [f"{100 * found.overlap:.0f} % in common"] if found.overlap < 0.995 else []

@@ -1,8 +1,9 @@
 """Fingerprints that say which pictures are worth laying on each other.
 
 The magnitude of a Fourier spectrum does not know where things are, so a shifted picture has nearly the same one; when
-a picture is turned or mirrored, its spectrum turns along, and half a turn changes nothing. What is left to try are four
-turns and the scale. A fingerprint is the square root of the magnitude in the band where pictures of one kind differ,
+a picture is turned or mirrored, its spectrum turns along, and half a turn changes nothing (Reddy and Chatterji
+1996, IEEE Trans. Image Process. 5:1266, on the Fourier-Mellin transform). What is left to try are four turns, small
+angles and the scale. A fingerprint is the square root of the magnitude in the band where pictures of one kind differ,
 divided by its mean over each ring (what all of them share) and taken as a unit vector, so that a matrix product
 compares all with all.
 """
@@ -10,15 +11,21 @@ compares all with all.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from minivess.ml.quality.duplicates.image_registration import SIDE, Array, flatten, resample
 
+if TYPE_CHECKING:
+    from scipy import sparse
+
 SCALES = (1.0, 0.957, 0.917, 0.877, 0.84, 0.8)
 """Sizes at which every frame is tried on every other."""
-HYPOTHESES = len(SCALES) * 4
+ANGLES = (0.0, -4.0, 4.0, -8.0, 8.0, -12.0, 12.0, -16.0, 16.0)
+"""Degrees by which every frame is turned on every other."""
+HYPOTHESES = len(ANGLES) * len(SCALES) * 4
 _SIDE = 64
 _RINGS = (3, 26)
 _TURNS = ((0, 2), (1, 3), (4, 6), (5, 7))
@@ -31,12 +38,17 @@ def fingerprints(frame: Array) -> Array:
 
 def hypotheses(prints: Array) -> Array:
     """All turned and scaled versions of one frame's fingerprints: float32 (`HYPOTHESES`, length)."""
-    return prints[:, _turned_indices()].reshape(HYPOTHESES, -1)
+    tilted = np.stack([prints, *((matrix @ prints.T).T for matrix in _tilts())])
+    tilted -= tilted.mean(axis=-1, keepdims=True)
+    tilted /= np.maximum(np.linalg.norm(tilted, axis=-1, keepdims=True), 1e-12)
+    return tilted[..., _turned_indices()].reshape(HYPOTHESES, -1)
 
 
-def turns_and_scale(hypothesis: int) -> tuple[tuple[int, int], float]:
-    """What a row of `hypotheses` stands for: two turns (see `registration.turned`) half a turn apart, and a scale."""
-    return _TURNS[hypothesis % 4], SCALES[hypothesis // 4]
+def meaning_of(hypothesis: int) -> tuple[float, tuple[int, int], float]:
+    """What a row of `hypotheses` is: an angle, two turns (`image_registration.turned`) half a turn apart, and a scale."""
+    number, turn = divmod(hypothesis, 4)
+    angle, scale = divmod(number, len(SCALES))
+    return ANGLES[angle], _TURNS[turn], SCALES[scale]
 
 
 @lru_cache(maxsize=1)
@@ -46,6 +58,36 @@ def _grid() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
     distance = np.hypot(steps[:, None], steps[None])
     upper = (steps[:, None] > 0) | ((steps[:, None] == 0) & (steps[None] > 0))
     return np.rint(distance).astype(np.intp), upper & (distance >= _RINGS[0]) & (distance <= _RINGS[1])
+
+
+@lru_cache(maxsize=1)
+def _tilts() -> tuple[sparse.csr_matrix, ...]:
+    """For each angle but the first, the matrix that turns fingerprints by it: linear interpolation between frequencies."""
+    from scipy import sparse
+
+    _, used = _grid()
+    place = np.full(used.shape, -1, dtype=np.intp)
+    place[used] = np.arange(used.sum())
+    place = np.maximum(place, place[::-1, ::-1])
+    centre, (rows, columns) = _SIDE // 2 - 1, np.nonzero(used)
+    made = []
+    for angle in ANGLES[1:]:
+        sine, cosine = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
+        down, across = rows - centre, columns - centre
+        # where the turned picture's frequency lies in the spectrum as it was; rows count downwards
+        row, column = centre + cosine * down + sine * across, centre - sine * down + cosine * across
+        top, left = np.floor(row).astype(np.intp), np.floor(column).astype(np.intp)
+        entries = []
+        for more_down, more_across in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            weight = (1 - np.abs(row - top - more_down)) * (1 - np.abs(column - left - more_across))
+            inside = np.clip(top + more_down, 0, used.shape[0] - 1), np.clip(left + more_across, 0, used.shape[1] - 1)
+            entries.append((place[inside], weight))
+        source, weight = (np.concatenate(parts) for parts in zip(*entries, strict=True))
+        target = np.tile(np.arange(len(rows)), 4)
+        known = source >= 0
+        shape = (len(rows), len(rows))
+        made.append(sparse.csr_matrix((weight[known].astype(np.float32), (target[known], source[known])), shape=shape))
+    return tuple(made)
 
 
 @lru_cache(maxsize=1)

@@ -51,6 +51,10 @@ class DataSplit(Observation):
     folds: int = 0
     near_duplicates: int = 0
     """Pairs of images that show the same thing and stay together."""
+    not_copies: int = 0
+    """Pairs that a person states to be no copies."""
+    same: int = 0
+    """Pairs that a person states to show the same thing."""
 
 
 class LeakageChecked(Observation):

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.implements import implements
+from minivess.ml.reading.contradictions import precision
 from minivess.ml.reading.formats.dicom_file import is_dicom
 from minivess.ml.reading.formats.dicom_seg import is_segmentation, read_segmentation
 from minivess.ml.reading.formats.dicom_series import read_series
@@ -31,7 +32,7 @@ from minivess.ml.reading.formats.tiff import read_tiff
 from minivess.ml.reading.geometry import Affine, lay_on, same_place
 from minivess.ml.reading.masks import FOREGROUND, Mask, dice, normalise
 from minivess.ml.reading.volume import LIMITS, Facts, Limits, Spacing, Volume
-from minivess.records.data.dataset import Axes, LabelClass, Unit
+from minivess.records.data.dataset import Axes, Doubt, LabelClass, Unit
 from minivess.records.data.source import CaseSource
 
 _AGREEMENT = 0.01
@@ -66,7 +67,8 @@ class Case:
         classes: what the mask's values mean.
         reader_agreement: Dice with the second reader's mask, where there is one.
         identifiers: places in the sources that may say who is in it, accepted by the project.
-        notes: what was changed or is doubtful.
+        notes: what was changed.
+        doubts: what makes the sources doubtful, under rules of data validation.
     """
 
     image: npt.NDArray[np.float32]
@@ -83,6 +85,7 @@ class Case:
     reader_agreement: float | None = None
     identifiers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
 
 @implements("REQ-011", "REQ-012", "REQ-076", "REQ-078", "RC-10")
@@ -146,7 +149,9 @@ def _below(root: Path) -> Iterator[None]:
         if error.path is None or not error.path.is_relative_to(root):
             raise
         message = error.message.removeprefix(f"{error.path}{f':{error.line}' if error.line else ''}: ")
-        raise InputError(message, path=error.path.relative_to(root), line=error.line, hint=error.hint) from None
+        raise InputError(
+            message, path=error.path.relative_to(root), line=error.line, hint=error.hint, rule=error.rule
+        ) from None
 
 
 def _read_case(source: CaseSource, root: Path, classes: tuple[LabelClass, ...], limits: Limits) -> Case:
@@ -154,6 +159,7 @@ def _read_case(source: CaseSource, root: Path, classes: tuple[LabelClass, ...], 
     image = _colours(read_image(image_path, limits=limits), image_path)
     label, mask = _read_mask(label_path, image, classes, limits)
     notes, identifiers = [*image.notes, *mask.notes], [*image.identifiers, *label.identifiers]
+    doubts = [*image.doubts, *(_of_mask(doubt) for doubt in label.doubts)]
     stated = [(image_path.name, image_path, image.spacing), (label_path.name, label_path, label.spacing)]
     facts = image.facts
     if source.metadata is not None:
@@ -175,6 +181,7 @@ def _read_case(source: CaseSource, root: Path, classes: tuple[LabelClass, ...], 
         second, other = _read_mask(second_path, image, classes, limits)
         agreement = dice(mask.array, other.array)
         identifiers += second.identifiers
+        doubts += [_of_mask(doubt) for doubt in second.doubts]
     with np.errstate(all="ignore"):
         grey = np.ascontiguousarray(image.array, dtype="<f4")
     if not np.isfinite(grey).all():
@@ -194,7 +201,12 @@ def _read_case(source: CaseSource, root: Path, classes: tuple[LabelClass, ...], 
         reader_agreement=agreement,
         identifiers=tuple(dict.fromkeys(identifiers)),
         notes=tuple(dict.fromkeys(notes)),
+        doubts=tuple(dict.fromkeys((*doubts, *precision(image.array, grey)))),
     )
+
+
+def _of_mask(doubt: Doubt) -> Doubt:
+    return Doubt(rule=doubt.rule, message=f"mask: {doubt.message}"[:200])
 
 
 def _read_mask(path: Path, image: Volume, classes: tuple[LabelClass, ...], limits: Limits) -> tuple[Volume, Mask]:

@@ -67,3 +67,23 @@ Feature: Reading
     Then the case states how far the readers agree
     When the table gains an unknown column
     Then the table is refused with its name and line
+
+  @REQ-281 @RC-128
+  Scenario: One series of two patients is refused
+    Given a DICOM series of which the third slice states another patient
+    When the case is read
+    Then it is refused under the rule "series-identity" and both files are named
+
+  @REQ-281 @RC-128
+  Scenario: A volume with a wrong checksum is refused
+    Given a NIfTI volume whose checksum was changed
+    When the case is read
+    Then it is refused under the rule "checksum" and the file is named
+
+  @REQ-282
+  Scenario: Values that float32 rounds are a finding of validation
+    Given an image with whole numbers beyond 16777216
+    When it is ingested and validated
+    Then the rule "precision-lost" blocks
+    When the project lowers the rule with a reason
+    Then the report shows the rule, its severity and the reason

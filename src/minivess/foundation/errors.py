@@ -69,6 +69,7 @@ class InputError(MinivessError):
         line: its line (from 1), when it is text.
         hint: what would mend it.
         reasons: as for `MinivessError`.
+        rule: the rule of data validation that the file breaks, when there is one.
     """
 
     exit_code = 2
@@ -81,8 +82,10 @@ class InputError(MinivessError):
         line: int | None = None,
         hint: str = "",
         reasons: Iterable[Reason] = (),
+        rule: str | None = None,
     ) -> None:
         where = "" if path is None else f"{path}{f':{line}' if line else ''}: "
+        self.rule = rule
         super().__init__(f"{where}{message}", hint=hint, reasons=reasons)
         self.path = None if path is None else Path(path)
         self.line = line

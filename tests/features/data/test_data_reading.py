@@ -14,11 +14,13 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.errors import InputError, MinivessError, RefusedError
 from minivess.ml.cases.prepared import ingest
+from minivess.ml.quality.validation import validate
 from minivess.ml.reading.case import read_case, read_image
 from minivess.ml.reading.sources import case_sources
 from minivess.ml.reading.volume import Limits, Volume
 from minivess.records.data.dataset import LabelClass
 from minivess.records.data.source import CaseSource, Data
+from minivess.records.data.validation import RuleChange, Severity
 from tests.support.builders import specimens
 
 scenarios("data_reading.feature")
@@ -311,3 +313,67 @@ def _column(facts: dict, tmp_path: Path) -> None:
 @then("the table is refused with its name and line")
 def _line(facts: dict) -> None:
     assert facts["error"].message.startswith("cases.csv:1: unknown column 'Weight'")
+
+
+@given("a DICOM series of which the third slice states another patient")
+def _two_patients(facts: dict, tmp_path: Path) -> None:
+    slices = specimens.series()
+    for number, dataset in enumerate(slices):
+        dataset.PatientID = "p2" if number == 2 else "p1"
+    facts["image"], facts["label"] = _series(tmp_path, slices), _npy(tmp_path, "l.npy", DRAWN)
+
+
+@given("a NIfTI volume whose checksum was changed")
+def _checksum(facts: dict, tmp_path: Path) -> None:
+    content = bytearray(specimens.valid("nii.gz"))
+    content[-8] ^= 1
+    (tmp_path / "i.nii.gz").write_bytes(bytes(content))
+    facts["image"], facts["label"] = "i.nii.gz", _npy(tmp_path, "l.npy", DRAWN[:3])
+
+
+@then(parsers.parse('it is refused under the rule "{rule}" and both files are named'))
+def _both_named(facts: dict, rule: str) -> None:
+    assert facts["error"].rule == rule
+    assert "ct/6.dcm" in facts["error"].message
+    assert "5.dcm" in facts["error"].message
+
+
+@then(parsers.parse('it is refused under the rule "{rule}" and the file is named'))
+def _one_named(facts: dict, rule: str) -> None:
+    assert facts["error"].rule == rule
+    assert facts["error"].message.startswith("i.nii.gz: ")
+
+
+@given("an image with whole numbers beyond 16777216")
+def _large(facts: dict, tmp_path: Path) -> None:
+    _npy(tmp_path, "i.npy", FLAT.astype(np.int64) + 2**24 + np.arange(40))
+    _npy(tmp_path, "l.npy", FLAT_DRAWN)
+    case = {"id": "a", "subject": "s", "image": "i.npy", "label": "l.npy"}
+    facts["data"] = Data.model_validate({"name": "d", "licence": "x", "source": "y", "root": ".", "cases": [case]})
+
+
+@when("it is ingested and validated")
+def _validated(facts: dict, tmp_path: Path) -> None:
+    facts["manifest"] = ingest(facts["data"], tmp_path, tmp_path / "out")
+    facts["report"] = validate(facts["manifest"], tmp_path / "out")
+
+
+@then(parsers.parse('the rule "{rule}" blocks'))
+def _blocks(facts: dict, rule: str) -> None:
+    assert [one.case for one in facts["report"].findings if one.rule == rule and one.severity is Severity.BLOCK] == [
+        "a"
+    ]
+
+
+@when("the project lowers the rule with a reason")
+def _lowered(facts: dict, tmp_path: Path) -> None:
+    change = RuleChange(severity=Severity.NOTE, reason="counts are noise beyond six digits")
+    facts["report"] = validate(facts["manifest"], tmp_path / "out", changes={"precision-lost": change})
+
+
+@then("the report shows the rule, its severity and the reason")
+def _shown(facts: dict) -> None:
+    changed = facts["report"].changed[0]
+    assert (changed.rule, changed.severity, changed.usual) == ("precision-lost", Severity.NOTE, Severity.BLOCK)
+    assert changed.reason == "counts are noise beyond six digits"
+    assert [one.severity for one in facts["report"].findings if one.rule == "precision-lost"] == [Severity.NOTE]

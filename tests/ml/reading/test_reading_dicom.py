@@ -115,7 +115,7 @@ def test_series_that_are_no_volume_are_refused_with_the_slice_at_fault(tmp_path:
         ({"PixelSpacing": [0.5, 0.5]}, "different pixel spacing"),
         ({"SeriesInstanceUID": f"{UID}.8"}, "2 series"),
         ({"ImagePositionPatient": None}, "no position"),
-        ({"PhotometricInterpretation": "MONOCHROME1"}, "MONOCHROME1"),
+        ({"PhotometricInterpretation": "MONOCHROME1"}, "another PhotometricInterpretation"),
         ({"Rows": 4}, "pixels"),
         ({"Rows": 6}, "truncated"),
         ({"Columns": 60000, "Rows": 60000}, "allowed"),

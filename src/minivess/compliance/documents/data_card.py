@@ -262,6 +262,7 @@ def _traps(manifest: DatasetManifest, shown: list[CaseRecord]) -> Iterable[str]:
             f"{len(spacings)} different spacings, from {_times(low)} to {_times(high)} µm: measurements in voxels "
             "are not comparable between cases."
         )
+    yield from (f"Doubtful source: {text}." for text in sorted({one.message for case in shown for one in case.doubts}))
     changed = sorted({note for case in shown for note in case.notes})
     for note in changed[:8]:
         yield f"Changed or unsettled when read: {note.rstrip('.')}."

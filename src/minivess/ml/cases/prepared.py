@@ -325,6 +325,7 @@ def _prepare(recipe: _Recipe, folder: Path) -> CaseRecord:
         reader_agreement=case.reader_agreement,
         identifiers=tuple(place[:200] for place in case.identifiers),
         notes=tuple(note[:200] for note in case.notes),
+        doubts=case.doubts,
     )
     write_atomic(folder / IMAGE, image)
     write_atomic(folder / LABEL, label)

@@ -10,8 +10,11 @@ from typing import Literal, cast, get_args
 from minivess.foundation.reading.packaged_tables import read_table
 from minivess.records.data.validation import Severity
 
-Group = Literal["file", "record", "table", "image", "mask", "duplicate"]
-"""What a rule looks at: prepared files, the record of a case, the table of all cases, images, masks, pairs of cases."""
+Group = Literal["file", "record", "reading", "table", "image", "mask", "duplicate"]
+"""What a rule looks at: prepared files, the record of a case, a file while it is read, the table of all cases, images,
+masks, pairs of cases.
+
+What breaks a rule of `reading` is refused when the file is read; no severity lets it through."""
 
 _COLUMNS = ("group", "rule", "severity", "title", "meaning", "hint")
 

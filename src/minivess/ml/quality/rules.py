@@ -30,7 +30,7 @@ def severities(changes: Mapping[str, RuleChange]) -> tuple[dict[str, Severity], 
     """The severity of every rule under a project's changes, and the changes themselves.
 
     Raises:
-        UsageError: a rule that does not exist, or a blocking rule lowered without a reason.
+        UsageError: a rule that does not exist, a blocking rule lowered without a reason, or a rule of reading lowered.
     """
     found = {name: rule.severity for name, rule in RULES.items()}
     changed = []
@@ -42,6 +42,11 @@ def severities(changes: Mapping[str, RuleChange]) -> tuple[dict[str, Severity], 
                 hint=f"did you mean {' or '.join(near)}?" if near else "the report lists all rules",
             )
         usual = found[name]
+        if RULES[name].group == "reading" and change.severity is not Severity.BLOCK:
+            raise UsageError(
+                f"data.rules: {name} cannot be lowered: such a file is refused when it is read",
+                hint=RULES[name].hint,
+            )
         if usual is Severity.BLOCK and change.severity is not Severity.BLOCK and change.reason is None:
             raise UsageError(
                 f"data.rules: {name} blocks, and is lowered to {change.severity.value} without a reason",

@@ -27,6 +27,7 @@ def findings(cases: Sequence[CaseRecord], measured: Mapping[str, Measures]) -> I
     yield from _contrast(known, measured)
     yield from _values(cases)
     yield from _notes(cases)
+    yield from _doubts(cases)
     yield from _classes(known, measured)
     yield from _duplicates(cases)
 
@@ -100,6 +101,19 @@ def _notes(cases: Sequence[CaseRecord]) -> Iterator[Found]:
         else:
             for case_id in members:
                 yield Found("read-with-notes", case_id, note)
+
+
+def _doubts(cases: Sequence[CaseRecord]) -> Iterator[Found]:
+    """What reading found doubtful; a rule with one message in many cases is reported once."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for case in cases:
+        for doubt in case.doubts:
+            groups[doubt.rule, doubt.message].append(case.id)
+    for (rule, message), members in sorted(groups.items()):
+        if len(members) >= _TOLD_ONCE:
+            yield Found(rule, None, f"{message} ({len(members)} of {len(cases)} cases)")
+        else:
+            yield from (Found(rule, case_id, message) for case_id in members)
 
 
 def _classes(cases: Sequence[CaseRecord], measured: Mapping[str, Measures]) -> Iterator[Found]:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.implements import implements
 from minivess.ml.reading.agreement import CaseFile, Statement, agree
+from minivess.ml.reading.contradictions import precision
 from minivess.ml.reading.formats.dicom_file import is_dicom
 from minivess.ml.reading.formats.dicom_seg import is_segmentation, read_segmentation
 from minivess.ml.reading.formats.dicom_series import read_series
@@ -32,7 +33,7 @@ from minivess.ml.reading.formats.tiff import read_tiff
 from minivess.ml.reading.geometry import Affine, lay_on
 from minivess.ml.reading.masks import FOREGROUND, Mask, dice, normalise
 from minivess.ml.reading.volume import LIMITS, Facts, Limits, Spacing, Volume
-from minivess.records.data.dataset import Axes, LabelClass, Unit
+from minivess.records.data.dataset import Axes, Doubt, LabelClass, Unit
 from minivess.records.data.source import CaseSource, StatedUnit
 
 _READERS = {
@@ -66,7 +67,8 @@ class Case:
         classes: what the mask's values mean.
         reader_agreement: Dice with the second reader's mask, where there is one.
         identifiers: places in the sources that may say who is in it, accepted by the project.
-        notes: what was changed or is doubtful.
+        notes: what was changed.
+        doubts: what makes the sources doubtful, under rules of data validation.
     """
 
     image: npt.NDArray[np.float32]
@@ -83,6 +85,7 @@ class Case:
     reader_agreement: float | None = None
     identifiers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
 
 @implements("REQ-011", "REQ-012", "REQ-076", "REQ-078", "RC-10")
@@ -148,7 +151,9 @@ def _below(root: Path) -> Iterator[None]:
         if error.path is None or not error.path.is_relative_to(root):
             raise
         message = error.message.removeprefix(f"{error.path}{f':{error.line}' if error.line else ''}: ")
-        raise InputError(message, path=error.path.relative_to(root), line=error.line, hint=error.hint) from None
+        raise InputError(
+            message, path=error.path.relative_to(root), line=error.line, hint=error.hint, rule=error.rule
+        ) from None
 
 
 def _read_case(
@@ -209,7 +214,14 @@ def _read_case(
         reader_agreement=dice(mask.array, masks[1].array) if len(masks) > 1 else None,
         identifiers=tuple(dict.fromkeys([*identifiers, *(at for one in files[1:] for at in one.volume.identifiers)])),
         notes=tuple(dict.fromkeys([*notes, *mask.notes, *agreed.notes])),
+        doubts=tuple(dict.fromkeys((*image.doubts, *_of_masks(files[1:]), *precision(image.array, grey)))),
     )
+
+
+def _of_masks(files: list[CaseFile]) -> Iterator[Doubt]:
+    for one in files:
+        for doubt in one.volume.doubts:
+            yield Doubt(rule=doubt.rule, message=f"{one.role}: {doubt.message}"[:200])
 
 
 def _open_mask(path: Path, limits: Limits) -> Volume:

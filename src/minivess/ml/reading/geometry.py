@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
+from minivess.ml.reading.contradictions import contradiction
 from minivess.ml.reading.volume import Spacing, Volume
 from minivess.records.data.dataset import Row
 
@@ -15,6 +17,8 @@ Affine = npt.NDArray[np.float64]
 
 _SAME = 0.05
 """Largest difference of two positions that count as one, in voxels."""
+_SHEARED = 0.02
+"""Largest cosine between two axes: a little more than one degree."""
 
 
 def from_xyz(affine: Affine, *, scale: float = 1.0, lps: bool = False) -> Affine:
@@ -44,6 +48,15 @@ def check_affine(affine: Affine, path: Path) -> Affine:
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     if lengths.min() <= 0 or abs(float(np.linalg.det(affine[:3, :3] / lengths))) < 1e-3:
         raise InputError("the orientation matrix puts two axes in one", path=path, hint="correct the file's header")
+    along = affine[:3, :3] / lengths
+    sheared = float(np.abs(along.T @ along - np.eye(3)).max())
+    if sheared > _SHEARED:
+        raise contradiction(
+            "transform-sheared",
+            f"two of its axes meet at {math.degrees(math.acos(min(sheared, 1.0))):.1f} degrees, not at a right angle",
+            path,
+            "resample it to a grid of right angles",
+        )
     return affine
 
 

@@ -11,11 +11,13 @@ import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
+from minivess.ml.reading.contradictions import contradiction
 from minivess.ml.reading.volume import Volume
 from minivess.records.data.dataset import LabelClass
 
 FOREGROUND = (LabelClass(value=1, name="foreground"),)
-_MOST_CLASSES = 8
+_WHITE = 200
+"""Least largest value of a mask of greys that lossy compression made of 0 and 255."""
 _MOST_GREYS = 256
 _NEARLY_GREY = 24
 """Red, green and blue of a grey JPEG differ by at most this much (of 255) after chroma was stored coarsely."""
@@ -63,13 +65,14 @@ def normalise(volume: Volume, path: Path, declared: tuple[LabelClass, ...]) -> M
         return Mask(np.ascontiguousarray(grey, dtype=np.uint8), met, classes, notes)
     if len(classes) > 1:
         strange = [f"{value:g}" for value in values if value not in {0, *allowed}][:6]
-        raise InputError(
+        raise contradiction(
+            "mask-undeclared",
             f"the mask holds {', '.join(strange)}, which no class declares",
-            path=path,
-            hint="declare every value in data.classes; 0 is background"
+            path,
+            "declare every value in data.classes; 0 is background"
             + ("; a lossy picture cannot hold classes" if volume.lossy else ""),
         )
-    mask, met = _binarise(grey, values, path)
+    mask, met = _binarise(grey, values, path, lossy=volume.lossy)
     if volume.lossy and len(met) > 2:
         notes = (*notes, "the lossy mask was cut at half its largest value")
     one = classes[0] if classes else FOREGROUND[0]
@@ -80,11 +83,11 @@ def binarise(array: npt.NDArray[Any], path: Path) -> tuple[npt.NDArray[np.uint8]
     """Make a mask binary by one stated rule.
 
     1. Negative, broken or infinite values are refused.
-    2. With at most two distinct values, or with classes (at most eight distinct values, none above eight), every
-       voxel above 0 is foreground.
-    3. Any other mask must be grey from lossy compression: at most 256 distinct values, and at least 99 % of voxels
+    2. With at most two distinct values, every voxel above 0 is foreground.
+    3. Any other mask must be grey: from lossy compression, or with a largest value of 200 or more, as compression has
+       left it in a file without loss; at most 256 distinct values, and at least 99 % of voxels
        within a tenth of the range from 0 or from the largest value. Its foreground is what lies above half the
-       largest value.
+       largest value. Other masks hold several classes, which are not merged.
 
     Returns:
         The mask (uint8, 0 or 1) and the values met.
@@ -103,7 +106,7 @@ def dice(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> float:
 
 
 def _binarise(
-    array: npt.NDArray[Any], values: npt.NDArray[Any], path: Path
+    array: npt.NDArray[Any], values: npt.NDArray[Any], path: Path, *, lossy: bool = False
 ) -> tuple[npt.NDArray[np.uint8], tuple[int, ...]]:
     plain = values.astype(np.float64)
     if not np.isfinite(plain).all() or (plain % 1 != 0).any() or plain[0] < 0:
@@ -115,8 +118,16 @@ def _binarise(
             f"{len(values)} distinct values are no mask", path=path, hint="is this the image? Masks hold 0 and 1"
         )
     met = tuple(int(value) for value in values)
-    if len(met) <= 2 or (len(met) <= _MOST_CLASSES and met[-1] <= _MOST_CLASSES):
+    if len(met) <= 1 or (len(met) == 2 and met[0] == 0):
         return np.ascontiguousarray(array > 0, dtype=np.uint8), met
+    if not lossy and met[-1] < _WHITE:
+        named = ", ".join(map(str, met[:8])) + (", …" if len(met) > 8 else "")
+        raise contradiction(
+            "mask-undeclared",
+            f"the mask holds {named}: several classes or objects, and no class is declared for them",
+            path,
+            "declare every value in data.classes, or set all that is marked to 1",
+        )
     tenth = met[-1] / 10
     clear = float(np.mean((array <= tenth) | (array >= met[-1] - tenth)))
     if clear < 0.99:

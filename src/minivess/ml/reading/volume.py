@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
-from minivess.records.data.dataset import Axes, LabelClass
+from minivess.records.data.dataset import Axes, Doubt, LabelClass
 
 Spacing = tuple[float, ...]
 """Distance between neighbours along each spatial axis, in the order of the array's axes."""
@@ -76,7 +76,8 @@ class Volume:
         placed: whether the array covers a part of its image's grid only, and is to be laid on it by position.
         classes: what the values mean, where the file says.
         identifiers: where the file may say who is in it; never what it says there.
-        notes: what was changed or is doubtful, in words.
+        notes: what was changed, in words.
+        doubts: what makes the file doubtful, under rules of data validation.
     """
 
     array: npt.NDArray[np.generic]
@@ -93,6 +94,7 @@ class Volume:
     classes: tuple[LabelClass, ...] = ()
     identifiers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def grid(self) -> tuple[int, ...]:

@@ -26,6 +26,13 @@ class LabelClass(Record):
     name: ShortText
 
 
+class Doubt(Record):
+    """Something a reader noticed that makes a source doubtful, under a rule of data validation."""
+
+    rule: Slug
+    message: ShortText
+
+
 class CaseRecord(Record):
     """One image with its mask."""
 
@@ -66,6 +73,8 @@ class CaseRecord(Record):
     """Places in the sources that may say who is in the image, and were accepted (`data.accept_identifiers`)."""
     notes: tuple[ShortText, ...] = ()
     """What reading changed or could not settle, in words."""
+    doubts: Annotated[tuple[Doubt, ...], Field(exclude_if=lambda doubts: not doubts)] = ()
+    """What makes the sources doubtful; left out of the JSON where there is none, as in records of before 0.2.0."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -22,14 +22,18 @@ import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
+from minivess.ml.reading.contradictions import lossy, trailing
 from minivess.ml.reading.deidentification_tables import PLACEHOLDERS
 from minivess.ml.reading.formats.ome import one_line
 from minivess.ml.reading.volume import Facts, Limits, check_ratio, check_shape, file_size, first_line
+from minivess.records.data.dataset import Doubt
 
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """SOP classes Segmentation Storage and Label Map Segmentation Storage."""
 _NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 _RLE = "1.2.840.10008.1.2.5"
+_LOSSY = {"1.2.840.10008.1.2.4.50": "JPEG baseline", "1.2.840.10008.1.2.4.81": "near-lossless JPEG-LS"}
+"""Transfer syntaxes that change values (PS3.5, A.4). JPEG 2000 (.91) may or may not: there the attribute says."""
 _PILLOW = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
 """JPEG baseline and JPEG 2000, which pydicom decodes with Pillow."""
 
@@ -124,6 +128,21 @@ def pixels_of(dataset: Any, path: Path, limits: Limits) -> npt.NDArray[np.generi
     if array.size != math.prod(expected):
         raise InputError(f"pixels {array.shape} where {expected} are announced", path=path)
     return array.reshape(expected)
+
+
+def doubts_of(dataset: Any) -> tuple[Doubt, ...]:
+    """What makes the pixels doubtful: lossy compression now or before, and bytes that no frame uses."""
+    found: tuple[Doubt, ...] = ()
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
+    if str(dataset.get("LossyImageCompression", "")).strip() == "01":
+        found = (lossy("LossyImageCompression is 01"),)
+    elif syntax in _LOSSY:
+        found = (lossy(_LOSSY[syntax]),)
+    if syntax not in _NATIVE or str(dataset.get("PhotometricInterpretation", "")) == "YBR_FULL_422":
+        return found
+    pixels = int(dataset.Rows) * int(dataset.Columns) * int(dataset.get("NumberOfFrames", 1) or 1)
+    needed = -(-pixels * int(dataset.get("SamplesPerPixel", 1)) * int(dataset.BitsAllocated) // 8)
+    return (*found, *trailing(max(len(dataset.PixelData) - needed - needed % 2, 0), "the pixels of the last frame"))
 
 
 def announced(dataset: Any, path: Path, limits: Limits) -> tuple[int, int, int, int]:

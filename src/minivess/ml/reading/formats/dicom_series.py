@@ -7,6 +7,7 @@ micrometres here; the first array axis runs along the normal.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,12 @@ import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
+from minivess.ml.reading.contradictions import contradiction
 from minivess.ml.reading.deidentification import Traces, dicom_traces
 from minivess.ml.reading.formats.dicom_file import (
     SEGMENTATIONS,
     announced,
+    doubts_of,
     facts_of,
     is_dicom,
     pixels_of,
@@ -29,13 +32,21 @@ from minivess.ml.reading.formats.dicom_file import (
 )
 from minivess.ml.reading.geometry import Affine, check_affine, from_xyz, spacing_of
 from minivess.ml.reading.volume import Facts, Limits, Volume, check_shape
-from minivess.records.data.dataset import Axes
+from minivess.records.data.dataset import Axes, Doubt
 
 _SUFFIXES = (".dcm", ".dicom", ".ima")
 _MICROMETRES = 1e3
 _APART = 0.01
 """Slices may differ in distance by 1 % of it."""
 _NAMED = 4
+_PATIENT = ("PatientID", "PatientName", "PatientBirthDate", "IssuerOfPatientID")
+"""Attributes that files of one series share where they state them; a blank one was de-identified."""
+_SHARED = (
+    *("StudyInstanceUID", "FrameOfReferenceUID", "SOPClassUID", "Modality"),
+    *("PhotometricInterpretation", "RescaleType", "Units"),
+)
+"""Attributes that all files of one series share (PS3.3, A.1.2 and C.7.4.1; units of values: C.11.1, C.8.9.1)."""
+_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,8 @@ def read_series(path: Path, limits: Limits) -> Volume:
     """
     slices: list[_Slice] = []
     traces, facts, dtype, count, size = Traces(), Facts(), "", 0, 0
+    doubts: dict[Doubt, None] = {}
+    shared: dict[tuple[str, str], tuple[Path, str]] = {}
     for file in files_of(path, limits):
         size += file.stat().st_size if file.is_file() else 0
         if size > limits.file_bytes:
@@ -94,13 +107,15 @@ def read_series(path: Path, limits: Limits) -> Volume:
             count += frames
             check_shape((count, rows, columns), path, limits, colours=samples)
             traces += dicom_traces(dataset)
+            _same_source(shared, dataset, file)
             array = pixels_of(dataset, file, limits)
+            doubts |= dict.fromkeys(doubts_of(dataset))
             if not slices:
                 facts, dtype = facts_of(dataset), array.dtype.name
             slices.extend(_slices(dataset, array, frames, file))
     _one_series(slices, path)
     if len(slices) == 1:
-        return _flat(slices[0], facts, traces, dtype)
+        return dataclasses.replace(_flat(slices[0], facts, traces, dtype), **_doubtful(doubts))
     ordered, affine = _in_order(slices, path)
     array = np.stack([one.array for one in ordered])
     axes: Axes = "zyx" if array.ndim == 3 else "zyxc"
@@ -114,7 +129,39 @@ def read_series(path: Path, limits: Limits) -> Volume:
         facts=facts,
         identifiers=traces.identifiers,
         notes=traces.risks,
+        **_doubtful(doubts),
     )
+
+
+def _doubtful(doubts: Iterable[Doubt]) -> dict[str, Any]:
+    found = tuple(doubts)
+    return {"doubts": found, "lossy": any(doubt.rule == "source-lossy" for doubt in found)}
+
+
+def _same_source(shared: dict[tuple[str, str], tuple[Path, str]], dataset: Any, path: Path) -> None:
+    """Files of one series must state one patient, study, frame of reference and kind of value.
+
+    Args:
+        shared: the first file that states an attribute and its value, by series and attribute; it grows.
+        dataset: the next file's attributes.
+        path: the next file.
+
+    Raises:
+        InputError: two files differ. It names both files and the attribute; the values may identify a person.
+    """
+    series = str(dataset.get("SeriesInstanceUID", ""))
+    for name in (*_PATIENT, *_SHARED):
+        stated = str(dataset.get(name, "") or "").strip()
+        if not stated and name in _PATIENT:
+            continue
+        first, before = shared.setdefault((series, name), (path, stated))
+        if before != stated:
+            raise contradiction(
+                "series-identity",
+                f"it has the series of {first.name}, and another {name}",
+                path,
+                f"find out where {first.name} and {path.name} come from, and use a folder for each",
+            )
 
 
 def _slices(dataset: Any, array: npt.NDArray[np.generic], frames: int, path: Path) -> Iterable[_Slice]:
@@ -137,6 +184,8 @@ def _slices(dataset: Any, array: npt.NDArray[np.generic], frames: int, path: Pat
             )
         slope = value("PixelValueTransformationSequence", "RescaleSlope")
         intercept = value("PixelValueTransformationSequence", "RescaleIntercept")
+        if str(dataset.get("SOPClassUID", "")) == _DOSE:  # C.8.8.3: a dose has a scale of its own
+            slope, intercept = _dose_scale(dataset, path), 0
         plane = array[index] if frames > 1 else array
         pixel = _numbers(value("PixelMeasuresSequence", "PixelSpacing"), 2, path)
         thickness = _numbers([value("PixelMeasuresSequence", "SliceThickness") or 1.0], 1, path)
@@ -174,6 +223,15 @@ def _rescaled(plane: npt.NDArray[np.generic], slope: Any, intercept: Any, path: 
         raise InputError(f"rescaling by {by:g} and {plus:g} is impossible", path=path)
     with np.errstate(all="ignore"):
         return (plane.astype(np.float64) * by + plus).astype(np.float32)
+
+
+def _dose_scale(dataset: Any, path: Path) -> float:
+    scale = float(dataset.get("DoseGridScaling", 0) or 0)
+    if not np.isfinite(scale) or scale <= 0:
+        raise contradiction(
+            "dose-scale", "a dose without DoseGridScaling has no unit", path, "export the dose with its scale"
+        )
+    return scale
 
 
 def _one_series(slices: list[_Slice], path: Path) -> None:

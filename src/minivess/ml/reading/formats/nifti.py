@@ -7,6 +7,7 @@ uncompressed file are mapped from the disk.
 from __future__ import annotations
 
 import gzip
+import itertools
 import math
 import struct
 import warnings
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
+from minivess.ml.reading.contradictions import contradiction, rest_of_gzip, trailing
 from minivess.ml.reading.deidentification import NAME_FIELDS, Traces, free_text
 from minivess.ml.reading.geometry import Affine, check_affine, from_xyz
 from minivess.ml.reading.volume import (
@@ -41,6 +43,10 @@ dimensions")."""
 _COLOURS = {3: "RGB24", 4: "RGBA32"}
 _DICOM_EXTENSION = 2
 _MOST_EXTENSIONS = 64
+_APART = 0.25
+"""Largest distance of one corner in two transforms of one space, in voxels (single precision costs a tenth)."""
+_TURNED = 0.5
+"""Least cosine between an axis in two spaces: 60 degrees."""
 
 
 def read_nifti(path: Path, limits: Limits) -> Volume:
@@ -57,6 +63,8 @@ def read_nifti(path: Path, limits: Limits) -> Volume:
             return _read(cast("IO[bytes]", stream), path, limits, size, packed)
     except InputError:
         raise
+    except gzip.BadGzipFile:
+        raise contradiction("checksum", "its gzip stream is damaged", path, "copy the file again") from None
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"not readable: {first_line(error)}", path=path, hint="copy the file again; it looks damaged"
@@ -80,9 +88,20 @@ def _read(stream: IO[bytes], path: Path, limits: Limits, size: int, packed: bool
     if colours > 1:
         dtype = np.dtype(np.uint8)
     check_dtype(dtype, path)
+    stored = 8 * header.get_data_dtype().itemsize
+    if int(header["bitpix"]) not in (0, stored):
+        raise contradiction(
+            "voxel-type", f"its voxels have {stored} bits by `datatype` and {int(header['bitpix'])} by `bitpix`", path
+        )
     offset = float(header["vox_offset"])
-    if not 0 <= offset <= _LARGEST_OFFSET or offset != int(offset):
-        raise InputError(f"voxels at offset {offset:g} make no sense", path=path)
+    least = 4 + header.sizeof_hdr
+    if not least <= offset <= _LARGEST_OFFSET or offset != int(offset):
+        raise contradiction(
+            "voxel-offset",
+            f"its voxels begin at byte {offset:g}, within its header of {least} bytes or at no possible byte",
+            path,
+            f"save the file again; `vox_offset` of a .nii file is {least} or more",
+        )
     spacing, unitless, affine = _place(header, len(grid), path)
     traces = _traces(header, block, stream, int(offset))
     whole = (*grid, colours) if colours > 1 else grid
@@ -96,7 +115,7 @@ def _read(stream: IO[bytes], path: Path, limits: Limits, size: int, packed: bool
             raise InputError(
                 f"truncated: {len(data)} of {needed} bytes of voxels", path=path, hint="copy the file again"
             )
-        array = np.frombuffer(data, dtype=dtype).reshape(whole)
+        array, rest = np.frombuffer(data, dtype=dtype).reshape(whole), rest_of_gzip(stream, path)
     else:
         if size < offset + needed:
             raise InputError(
@@ -104,7 +123,7 @@ def _read(stream: IO[bytes], path: Path, limits: Limits, size: int, packed: bool
                 path=path,
                 hint="copy the file again",
             )
-        array = mapped(path, dtype, int(offset), whole)
+        array, rest = mapped(path, dtype, int(offset), whole), size - int(offset) - needed
     axes: Axes = "zyx" if len(grid) == 3 else "yx"
     notes = traces.risks
     if colours > 1:
@@ -120,6 +139,7 @@ def _read(stream: IO[bytes], path: Path, limits: Limits, size: int, packed: bool
         affine=affine,
         identifiers=traces.identifiers,
         notes=notes,
+        doubts=trailing(rest, "the voxels that the header announces"),
     )
 
 
@@ -159,6 +179,7 @@ def _place(header: Any, axes: int, path: Path) -> tuple[Spacing | None, Spacing 
     steps = tuple(round(abs(float(value)) * scale, 6) for value in header["pixdim"][axes:0:-1])
     spacing = check_spacing(steps, path) if factor is not None else None
     affine = _affine(header, scale, path)
+    _check_transforms(header, path)
     if affine is not None and spacing is not None:
         found = np.linalg.norm(affine[:3, :3], axis=0)[3 - axes :]
         if np.abs(found / np.asarray(spacing) - 1).max() > 0.01:
@@ -182,6 +203,41 @@ def _affine(header: Any, scale: float, path: Path) -> Affine | None:
         warnings.simplefilter("ignore")
         affine = np.asarray(header.get_best_affine(), dtype=np.float64)
     return check_affine(from_xyz(affine, scale=scale), path)
+
+
+def _check_transforms(header: Any, path: Path) -> None:
+    """Where both transforms are stated, they must not contradict each other (NIfTI-1, "Orientation and location").
+
+    Of one code they name one space, and every corner must lie at one place. Of two codes they name two spaces (the
+    scanner's and an atlas's), which may be turned against each other, but not mirrored.
+    """
+    codes = int(header["qform_code"]), int(header["sform_code"])
+    if 0 in codes:
+        return
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        first, second = np.asarray(header.get_qform()), np.asarray(header.get_sform())
+    steps = np.linalg.norm(first[:3, :3], axis=0), np.linalg.norm(second[:3, :3], axis=0)
+    if not all(np.isfinite(step).all() and step.min() > 0 for step in steps):
+        raise contradiction("transforms-disagree", "its qform or its sform puts voxels at no place", path)
+    turn = (first[:3, :3] / steps[0]) * (second[:3, :3] / steps[1])
+    if (turn.sum(axis=0) < _TURNED).any():
+        raise contradiction(
+            "transforms-disagree",
+            "its qform and its sform point an axis to different sides",
+            path,
+            "find out which is right, and write it into both",
+        )
+    sizes = [max(int(n), 1) - 1 for n in (*header.get_data_shape(), 1, 1)[:3]]
+    corners = np.array([[*corner, 1] for corner in itertools.product(*((0, n) for n in sizes))], dtype=float)
+    apart = float(np.linalg.norm(((first - second) @ corners.T)[:3], axis=0).max())
+    if codes[0] == codes[1] and apart > _APART * float(steps[1].min()):
+        raise contradiction(
+            "transforms-disagree",
+            f"its qform and its sform put a corner {apart:.4g} apart, where a voxel is {float(steps[1].min()):.4g} wide",
+            path,
+            "find out which is right, and write it into both",
+        )
 
 
 def _traces(header: Any, block: bytes, stream: IO[bytes], offset: int) -> Traces:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
+from minivess.ml.reading.contradictions import contradiction, rest_of_gzip, trailing
 from minivess.ml.reading.deidentification import Traces, free_text
 from minivess.ml.reading.formats.ome import MICROMETRES
 from minivess.ml.reading.geometry import Affine, check_affine, from_xyz
@@ -45,6 +46,8 @@ _WORLDS = {
 }
 """Signs that turn a world of NRRD into left-posterior-superior (NRRD format, "space")."""
 _COLOURS = {"rgb-color": 3, "3-color": 3, "rgba-color": 4, "4-color": 4}
+_SPATIAL = frozenset({"domain", "space", "???", "none"})
+"""Kinds of an axis along which neighbours in space are counted (NRRD format, "kinds")."""
 _TYPES = {
     "i1": ("signed char", "int8", "int8_t"),
     "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
@@ -125,11 +128,19 @@ def _read(stream: IO[bytes], header: dict[str, Any], place: tuple[int, int], pat
     colours = _COLOURS.get(kinds[0], 1)
     if colours > 1 and sizes[0] != colours:
         raise InputError(f"{sizes[0]} values for {kinds[0]}", path=path)
+    strange = [kind for kind in kinds[1 if colours > 1 else 0 :] if kind not in _SPATIAL]
+    if strange:
+        raise contradiction(
+            "axes-order",
+            f"an axis of kind {strange[0][:20]!r} is no axis of space",
+            path,
+            "save one time and one channel, or the colours as rgb-color",
+        )
     grid = check_shape((sizes[1:] if colours > 1 else sizes)[::-1], path, limits, colours=colours)
     dtype = _dtype(header, path)
     spacing, unitless, affine = _place(header, len(grid), colours > 1, path)
     shape = (*grid, colours) if colours > 1 else grid
-    array = _voxels(stream, _Block(dtype, shape, str(header["encoding"]).lower(), *place), path, limits)
+    array, rest = _voxels(stream, _Block(dtype, shape, str(header["encoding"]).lower(), *place), path, limits)
     traces = _traces(header)
     notes = traces.risks
     if colours == 4:
@@ -146,6 +157,7 @@ def _read(stream: IO[bytes], header: dict[str, Any], place: tuple[int, int], pat
         affine=affine,
         identifiers=traces.identifiers,
         notes=notes,
+        doubts=trailing(rest, "the voxels that the header announces"),
     )
 
 
@@ -161,7 +173,8 @@ def _dtype(header: dict[str, Any], path: Path) -> np.dtype[Any]:
     return dtype
 
 
-def _voxels(stream: IO[bytes], block: _Block, path: Path, limits: Limits) -> npt.NDArray[Any]:
+def _voxels(stream: IO[bytes], block: _Block, path: Path, limits: Limits) -> tuple[npt.NDArray[Any], int]:
+    """The voxels, and the number of bytes after them."""
     encoding, offset, size = block.encoding, block.offset, block.size
     needed = math.prod(block.shape) * block.dtype.itemsize
     if encoding == "raw":
@@ -169,7 +182,7 @@ def _voxels(stream: IO[bytes], block: _Block, path: Path, limits: Limits) -> npt
             raise InputError(
                 f"truncated: {size - offset} of {needed} bytes of voxels", path=path, hint="copy the file again"
             )
-        return mapped(path, block.dtype, offset, block.shape)
+        return mapped(path, block.dtype, offset, block.shape), size - offset - needed
     if encoding not in ("gz", "gzip"):
         raise InputError(f"voxels encoded as {encoding[:20]!r}", path=path, hint="save it raw or with gzip")
     check_ratio(needed, size - offset, path, limits)
@@ -177,11 +190,14 @@ def _voxels(stream: IO[bytes], block: _Block, path: Path, limits: Limits) -> npt
     try:
         with gzip.open(stream, "rb") as unpacked:
             data = cast("IO[bytes]", unpacked).read(needed)
+            rest = rest_of_gzip(cast("IO[bytes]", unpacked), path) if len(data) == needed else 0
+    except gzip.BadGzipFile:
+        raise contradiction("checksum", "its gzip stream is damaged", path, "copy the file again") from None
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"not readable: {first_line(error)}", path=path, hint="copy the file again") from None
     if len(data) != needed:
         raise InputError(f"truncated: {len(data)} of {needed} bytes of voxels", path=path, hint="copy the file again")
-    return np.frombuffer(data, dtype=block.dtype).reshape(block.shape)
+    return np.frombuffer(data, dtype=block.dtype).reshape(block.shape), rest
 
 
 def _place(
@@ -206,6 +222,12 @@ def _place(
         if values.shape != (axes,):
             raise InputError("its spacings do not fit its sizes", path=path)
         steps = tuple(round(float(step) * scale, 6) for step in values[::-1])
+    if "space directions" in header and "spacings" in header:
+        stated = np.asarray(header["spacings"], dtype=np.float64)[1 if coloured else 0 :][::-1] * scale
+        if steps is None or stated.shape != (axes,) or not np.allclose(stated, steps, rtol=0.01):
+            raise contradiction(
+                "transforms-disagree", "its spacings and its space directions give different distances", path
+            )
     if steps is None or not all(math.isfinite(step) for step in steps):
         return None, None, affine
     check_spacing(steps, path)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
+from minivess.ml.reading.contradictions import trailing
 from minivess.ml.reading.volume import (
     Limits,
     Volume,
@@ -38,7 +39,8 @@ def read_npy(path: Path, limits: Limits) -> Volume:
     check_shape(array.shape[:-1] if coloured else array.shape, path, limits, colours=3 if coloured else 1)
     axes = (_COLOURED if coloured else _AXES)[array.ndim]
     notes = ("the last axis was read as red, green, blue",) if coloured else ()
-    return Volume(array, axes, array.dtype.name, "NumPy", notes=notes)
+    rest = path.stat().st_size - int(getattr(array, "offset", 0)) - array.nbytes
+    return Volume(array, axes, array.dtype.name, "NumPy", notes=notes, doubts=trailing(rest, "the array"))
 
 
 def parse_npy(data: bytes, shown: str) -> npt.NDArray[np.generic]:

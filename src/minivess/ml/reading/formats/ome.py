@@ -42,11 +42,13 @@ class Ome:
 
     Attributes:
         pixels: attributes of every `Pixels` element, at least one.
+        blocks: attributes of every `TiffData` element, which say what page holds which plane.
         facts: scanner and file of origin.
         traces: people and dates in it.
     """
 
     pixels: tuple[dict[str, str], ...]
+    blocks: tuple[dict[str, str], ...]
     facts: Facts
     traces: Traces
 
@@ -84,7 +86,8 @@ def parse_ome(data: bytes, path: Path) -> Ome:
     pixels = tuple(attributes for name, attributes in elements if name == "Pixels")
     if not pixels:
         raise InputError("no OME-XML: there is no Pixels element", path=path)
-    return Ome(pixels, _facts(elements), ome_traces(elements))
+    blocks = tuple(attributes for name, attributes in elements if name == "TiffData")
+    return Ome(pixels, blocks, _facts(elements), ome_traces(elements))
 
 
 def _text(data: bytes) -> str:

@@ -6,9 +6,11 @@ resolution in the metadata is a printing hint and counts for nothing, so the spa
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import struct
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
+from minivess.ml.reading.contradictions import contradiction, lossy, trailing
 from minivess.ml.reading.deidentification import picture_traces
 from minivess.ml.reading.formats.ome import one_line
 from minivess.ml.reading.volume import Facts, Limits, Volume, check_ratio, check_shape, file_size, first_line
@@ -41,18 +44,47 @@ def read_picture(path: Path, limits: Limits) -> Volume:
     data = read_limited(path, limit=limits.file_bytes)
     depth = _png(data, path, limits) if data.startswith(b"\x89PNG\r\n\x1a\n") else _jpeg(data, path)
     kind = "PNG" if depth else "JPEG"
+    rest = _rest_of_png(data, path) if depth else _rest_of_jpeg(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=[kind]) as image:
                 _check(image, len(data), path, limits)
                 image.load()
-                return _volume(image, kind, depth, path)
+                found = _volume(image, kind, depth, path)
     except InputError:
         raise
     except Exception as error:
         # Pillow's plug-ins answer damaged chunks with OSError, SyntaxError, ValueError, struct.error and more
         raise InputError(f"malformed {kind}: {first_line(error)}", path=path, hint="save the picture again") from None
+
+    doubts = trailing(rest, f"the end of the {kind}")
+    return dataclasses.replace(found, doubts=doubts if depth else (lossy("JPEG"), *doubts))
+
+
+def _rest_of_png(data: bytes, path: Path) -> int:
+    """Number of bytes after the last chunk; every chunk's CRC is checked (ISO/IEC 15948, 5.3)."""
+    at = 8
+    while at + 12 <= len(data):
+        size, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        end = at + 8 + size
+        if data[end : end + 4] != zlib.crc32(data[at + 4 : end]).to_bytes(4, "big"):
+            raise contradiction(
+                "checksum",
+                f"the checksum of its chunk {name.decode('latin-1')!r} at byte {at} does not fit",
+                path,
+                "copy the file again; it is damaged",
+            )
+        at = end + 4
+        if name == b"IEND":
+            return len(data) - at
+    raise contradiction("checksum", "the PNG has no end", path, "copy the file again; it is truncated")
+
+
+def _rest_of_jpeg(data: bytes) -> int:
+    """Number of bytes after the last end of image (ISO/IEC 10918-1, B.1.1.3: marker FFD9)."""
+    end = data.rfind(b"\xff\xd9")
+    return len(data) - end - 2 if end >= 0 else 0
 
 
 def _png(data: bytes, path: Path, limits: Limits) -> int:

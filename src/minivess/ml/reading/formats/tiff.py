@@ -1,4 +1,4 @@
-"""TIFF stacks (TIFF 6.0, BigTIFF), one page a z plane, with spacing from OME-XML or ImageJ where they state it.
+"""TIFF stacks (TIFF 6.0, BigTIFF), one page a z plane, in the order and with the spacing that OME-XML or ImageJ state.
 
 A single page is a picture (y, x). tifffile reads the tags; the chain of pages is walked beforehand (`_walk`) and planes
 are decoded in `tiff_planes.py`, both within limits; stored pages that follow each other are mapped. The baseline tags
@@ -21,8 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
+from minivess.ml.reading.contradictions import contradiction
 from minivess.ml.reading.deidentification import Traces, tiff_traces
 from minivess.ml.reading.formats.ome import MICROMETRES, one_line, parse_ome
+from minivess.ml.reading.formats.tiff_order import check_shaped, ome_order
 from minivess.ml.reading.formats.tiff_planes import Plane, decode_plane, follow_each_other
 from minivess.ml.reading.volume import (
     Facts,
@@ -63,13 +65,14 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
                 planes = [_plane(page, number, path) for number, page in enumerate(pages, start=1)]
                 first = planes[0]
                 for number, plane in enumerate(planes, start=1):
-                    if (plane.shape, plane.dtype, plane.samples) != (first.shape, first.dtype, first.samples):
+                    if plane.layout != first.layout:
                         raise InputError(f"page {number} differs from page 1 in shape or type", path=path)
                 grid = first.shape if count == 1 else (count, *first.shape)
                 check_shape(grid, path, limits, colours=first.samples)
                 check_dtype(first.dtype, path)
-                check_ratio(math.prod(grid) * first.samples * first.dtype.itemsize, size, path, limits)
-                stated = _tag_facts(pages[0], count, path)
+                check_ratio(math.prod(grid) * first.samples * first.bits // 8, size, path, limits)
+                stated = _tag_facts(pages[0], planes, path)
+                planes = [planes[index] for index in stated.order]
                 palette = _palette(pages[0], first, path)
                 array = _voxels(stream, planes, grid, size, path)
     except InputError:
@@ -78,6 +81,8 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
         # tifffile and struct answer damaged tags with a dozen kinds of exception; for the person they are one
         raise InputError(f"malformed TIFF: {first_line(error)}", path=path, hint="save the stack again") from None
     notes = stated.traces.risks
+    if first.white:
+        notes = (*notes, "it counts from white to black, and was turned round")
     if first.samples == 4:
         array, notes = array[..., :3], (*notes, "the alpha channel was dropped")
     flat: Axes = "yx" if first.samples == 1 else "yxc"
@@ -150,8 +155,17 @@ def _walk(stream: IO[bytes], size: int, path: Path, limits: Limits) -> int:
             raise InputError(f"page {len(seen)} has {tags} tags", path=path)
         block = _exactly(stream, tags * length, path)
         for at in range(0, len(block), length):
-            _, kind, count = struct.unpack_from(entry, block, at)
-            values += _SIZES.get(kind, 1) * count
+            tag, kind, count = struct.unpack_from(entry, block, at)
+            needed = _SIZES.get(kind, 1) * count
+            values += needed
+            place = struct.unpack_from(word, block, at + struct.calcsize(entry))[0]
+            if needed > struct.calcsize(word) and place + needed > size:
+                raise contradiction(
+                    "pages-missing",
+                    f"the value of its tag {tag} lies beyond the end of the file",
+                    path,
+                    "copy the file again; it is truncated",
+                )
         if values > size + limits.text_bytes:
             raise InputError("its tags announce more bytes than the file holds", path=path)
         offset = struct.unpack(word, _exactly(stream, struct.calcsize(word), path))[0]
@@ -172,25 +186,29 @@ def _plane(page: Any, number: int, path: Path) -> Plane:
     if page is None or page.dtype is None:
         raise InputError(f"page {number} holds no grey values of a known type", path=path, hint="save as 8 or 16 bit")
     samples, light = int(page.samplesperpixel), int(page.photometric)
-    coloured = light == _RGB and samples in (3, 4) and int(page.planarconfig) == 1
+    coloured = light == _RGB and samples in (3, 4)
     if page.imagedepth != 1 or not (coloured or (samples == 1 and light != _RGB)):
         raise InputError(
             f"page {number} has {samples} values a pixel",
             path=path,
-            hint="keep one channel, as grey, or red, green and blue side by side",
+            hint="keep one channel, as grey, or red, green and blue",
         )
-    if page.dtype.itemsize * 8 != page.bitspersample:
+    bits = int(page.bitspersample)
+    if page.dtype.itemsize * 8 != bits and (bits, samples) != (1, 1):
         raise InputError(
             f"page {number} has {page.bitspersample} bits a pixel", path=path, hint="save as 8, 16 or 32 bit"
         )
-    if light == 0:
+    if light == 0 and page.dtype.kind not in "ub":
         raise InputError(f"page {number} counts from white to black", path=path, hint="save it with 0 as black")
     tile = (int(page.tilelength), int(page.tilewidth)) if page.is_tiled else None
     return Plane(
         number=number,
         shape=(int(page.imagelength), int(page.imagewidth)),
         samples=samples,
-        dtype=page.dtype.newbyteorder(page.parent.byteorder),
+        dtype=np.dtype(np.uint8) if bits == 1 else page.dtype.newbyteorder(page.parent.byteorder),
+        bits=bits,
+        planar=samples > 1 and int(page.planarconfig) == 2,
+        white=light == 0,
         compression=int(page.compression),
         predictor=int(page.predictor),
         fill_order=int(page.fillorder),
@@ -206,54 +224,58 @@ def _palette(page: Any, plane: Plane, path: Path) -> npt.NDArray[np.uint8] | Non
     if int(page.photometric) != _INDEXED:
         return None
     colours = page.colormap
-    if colours is None or colours.shape != (3, 2 ** (8 * plane.dtype.itemsize)):
+    if colours is None or colours.shape != (3, 2**plane.bits):
         raise InputError("an indexed page without its colours", path=path, hint="save it as grey or colour")
     return np.ascontiguousarray(colours.T >> 8, dtype=np.uint8)
 
 
 @dataclass(frozen=True)
 class _TagFacts:
-    """What the tags of the first page state."""
+    """What the tags of the first page state; `order` are the pages (from 0) along z."""
 
     format: str
     spacing: Spacing | None
     facts: Facts
     traces: Traces
+    order: tuple[int, ...]
 
 
-def _tag_facts(page: Any, count: int, path: Path) -> _TagFacts:
-    text = page.description or ""
+def _tag_facts(page: Any, planes: list[Plane], path: Path) -> _TagFacts:
+    text, count = page.description or "", len(planes)
+    plain = tuple(range(count))
     tags = {tag.code: tag.value for tag in page.tags if tag.code in _JUDGED}
     maker = one_line(" ".join(str(tags[code]) for code in (271, 272) if isinstance(tags.get(code), str)))
     if "<OME" in text[:2000]:
         data = text.encode("utf-8", "replace")
         ome = parse_ome(data, path)
-        for pixels in ome.pixels:
-            if pixels.get("SizeZ", str(count)) != str(count):
-                raise InputError(
-                    f"{count} pages but {pixels['SizeZ'][:12]} planes in z",
-                    path=path,
-                    hint="keep one channel and one time",
-                )
+        order = tuple(ome_order(ome, planes, path))
         spacing = ome.spacing("ZYX" if count > 1 else "YX", path)
-        return _TagFacts("OME-TIFF", spacing, ome.facts, ome.traces + tiff_traces(tags, ""))
+        return _TagFacts("OME-TIFF", spacing, ome.facts, ome.traces + tiff_traces(tags, ""), order)
     if text.startswith("ImageJ="):
         spacing = _imagej(text, page, count, path)
-        return _TagFacts("ImageJ TIFF", spacing, Facts(scanner=maker), tiff_traces(tags, ""))
-    free = "" if text.startswith('{"shape"') else text
-    return _TagFacts("TIFF", None, Facts(scanner=maker), tiff_traces(tags, free))
+        return _TagFacts("ImageJ TIFF", spacing, Facts(scanner=maker), tiff_traces(tags, ""), plain)
+    shaped = text.startswith('{"shape"')
+    if shaped:
+        check_shaped(text, planes, path)
+    return _TagFacts("TIFF", None, Facts(scanner=maker), tiff_traces(tags, "" if shaped else text), plain)
 
 
 def _imagej(text: str, page: Any, count: int, path: Path) -> Spacing | None:
     facts = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     for key in ("channels", "frames"):
         if facts.get(key, "1") != "1":
-            raise InputError(
-                f"an ImageJ stack with {facts[key][:12]} {key}", path=path, hint="keep one channel and one time"
+            raise contradiction(
+                "axes-order",
+                f"an ImageJ stack with {facts[key][:12]} {key}",
+                path,
+                "keep one channel and one time, saved as slices",
             )
     if facts.get("images", str(count)) != str(count):
-        raise InputError(
-            f"{count} pages where ImageJ announces {facts['images'][:12]}", path=path, hint="save it as TIFF again"
+        raise contradiction(
+            "pages-missing",
+            f"{count} pages where ImageJ announces {facts['images'][:12]}",
+            path,
+            "save it as TIFF again",
         )
     unit = MICROMETRES.get(facts.get("unit", "").replace("\\u00B5", "µ").strip())
     horizontal, vertical = page.tags.get("XResolution"), page.tags.get("YResolution")

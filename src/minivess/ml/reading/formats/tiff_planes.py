@@ -9,8 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
+from minivess.ml.reading.contradictions import inflate
 
 _STORED, _LZW, _DEFLATE, _PACKBITS = 1, 5, (8, 32946), 32773
 _LZW_HEAD = 8 + 2 + 9 * 12 + 4
@@ -27,7 +27,8 @@ _LZW_HEAD = 8 + 2 + 9 * 12 + 4
 @dataclass(frozen=True)
 class Plane:
     """Where one plane lies in its file and how it is stored. `shape` is (y, x), `tile` likewise; `samples` are the
-    values of a pixel; `number` counts from 1."""
+    values of a pixel of `bits` bits each, side by side or (`planar`) in a plane each; `white`: 0 is white; `number` counts
+    from 1."""
 
     number: int
     shape: tuple[int, int]
@@ -40,6 +41,14 @@ class Plane:
     tile: tuple[int, int] | None
     offsets: tuple[int, ...]
     counts: tuple[int, ...]
+    bits: int
+    planar: bool = False
+    white: bool = False
+
+    @property
+    def layout(self) -> tuple[object, ...]:
+        """What all pages of a stack have in common."""
+        return self.shape, self.dtype, self.samples, self.bits, self.white
 
 
 def follow_each_other(planes: list[Plane], size: int) -> bool:
@@ -48,6 +57,8 @@ def follow_each_other(planes: list[Plane], size: int) -> bool:
     for plane in planes:
         whole = plane.shape[0] * plane.shape[1] * plane.samples * plane.dtype.itemsize
         if (plane.compression, plane.predictor, plane.fill_order, plane.tile) != (_STORED, 1, 1, None):
+            return False
+        if plane.bits == 1 or plane.planar or plane.white:
             return False
         if len(plane.offsets) != len(plane.counts) or sum(plane.counts) != whole:
             return False
@@ -72,6 +83,21 @@ def decode_plane(stream: IO[bytes], plane: Plane, path: Path) -> npt.NDArray[np.
         )
     if plane.predictor not in (1, 2) or (plane.predictor == 2 and plane.dtype.kind == "f") or plane.fill_order != 1:
         raise InputError(f"page {plane.number} has predictor {plane.predictor}", path=path, hint="save it uncompressed")
+    if plane.planar:
+        each = len(plane.offsets) // plane.samples
+        parts = [
+            replace(
+                plane,
+                samples=1,
+                planar=False,
+                offsets=plane.offsets[at : at + each],
+                counts=plane.counts[at : at + each],
+            )
+            for at in range(0, each * plane.samples, each or 1)
+        ]
+        if not each or len(plane.offsets) != each * plane.samples:
+            raise InputError(f"page {plane.number} has {len(plane.offsets)} blocks", path=path)
+        return np.stack([decode_plane(stream, part, path) for part in parts], axis=-1)
     height, width = plane.shape
     block = plane.tile or (min(plane.rows, height), width)
     if min(block) < 1 or block[0] * block[1] > 4 * height * width + 65536:
@@ -83,14 +109,20 @@ def decode_plane(stream: IO[bytes], plane: Plane, path: Path) -> npt.NDArray[np.
     for index, (offset, count) in enumerate(zip(plane.offsets, plane.counts, strict=True)):
         y, x = index // across * block[0], index % across * block[1]
         rows = block[0] if plane.tile else min(block[0], height - y)
-        needed = rows * block[1] * plane.samples * plane.dtype.itemsize
-        data = _unpack(_stored(stream, (offset, count), needed, plane, path), needed, plane.compression)
+        line = -(-block[1] // 8) if plane.bits == 1 else block[1] * plane.samples * plane.dtype.itemsize
+        needed = rows * line
+        data = _unpack(_stored(stream, (offset, count), needed, plane, path), needed, plane, path)
         if len(data) < needed:
             raise InputError(f"page {plane.number} is truncated", path=path, hint="copy the file again")
-        part = np.frombuffer(data[:needed], dtype=plane.dtype).reshape(rows, block[1], plane.samples)
+        part = np.frombuffer(data[:needed], dtype=plane.dtype)
+        if plane.bits == 1:
+            part = np.unpackbits(part.view(np.uint8).reshape(rows, line), axis=1, count=block[1])
+        part = part.reshape(rows, block[1], plane.samples)
         if plane.predictor == 2:
             part = np.cumsum(part, axis=1, dtype=plane.dtype.newbyteorder("="))
         out[y : y + rows, x : x + block[1]] = part[: height - y, : width - x]
+    if plane.white:
+        out = (1 if plane.bits == 1 else 2**plane.bits - 1) - out
     return out if plane.samples > 1 else out[..., 0]
 
 
@@ -102,14 +134,15 @@ def _stored(stream: IO[bytes], place: tuple[int, int], needed: int, plane: Plane
     return stream.read(count)
 
 
-def _unpack(data: bytes, needed: int, compression: int) -> bytes:
+def _unpack(data: bytes, needed: int, plane: Plane, path: Path) -> bytes:
+    compression = plane.compression
     if compression == _STORED:
         return data
     if compression == _PACKBITS:
         return _packbits(data, needed)
     if compression == _LZW:
         return _lzw(data, needed)
-    return zlib.decompressobj().decompress(data, needed)
+    return inflate(data, needed, f"page {plane.number}", path)
 
 
 def _packbits(data: bytes, needed: int) -> bytes:

@@ -867,11 +867,12 @@ any | root release-manager | restored | log.restored: size=1 root=text abandoned
 any | root release-manager | adoption | rules.adopted: number digest envelopes
 serving | service | - | inference: * decision foreground_fraction?~ conformal?; inference.refusals: * since until counts
 """
-USUAL = """int=cases missing findings openings across within groups files size train calibration test folds near_duplicates rules
-    not_copies same notes warnings blocking changed members steps opset passed failed skipped gates; 0=run entry noticed
-    unnoticed; 1=attempts attempt look items number; number=temperature target_recall threshold final_loss foreground_fraction max_abs_difference
-    tolerance baseline_dice; digest=tree tag_manifest digest model; slug=dataset architecture version; bool=conformal;
-    short=remote rule verdict reason decision subject clause accept_identifiers identifiers; object=aggregates counts folders"""
+USUAL = """int=cases missing findings openings across within groups files size train calibration test folds
+    near_duplicates rules not_copies same notes warnings blocking changed members steps opset passed failed skipped
+    gates; 0=run entry noticed unnoticed; 1=attempts attempt look items number; number=temperature target_recall
+    threshold final_loss foreground_fraction max_abs_difference tolerance baseline_dice; digest=tree tag_manifest
+    digest model; slug=dataset architecture version; bool=conformal; short=remote rule verdict reason decision subject
+    clause accept_identifiers identifiers; object=aggregates counts folders"""
 USUAL = [kind.split("=") for kind in USUAL.replace("\n    ", " ").split("; ")]
 USUAL = {name: kind for kind, names in USUAL for name in names.split()}
 """The type of a field of a payload, where its row does not name one."""

@@ -176,7 +176,7 @@ def test_a_file_that_contradicts_itself_is_refused_under_a_rule(tmp_path: Path, 
         ("plain.ome.tif", ome),
     ],
 )
-def test_a_file_that_states_one_thing_twice_is_read_without_a_doubt(tmp_path: Path, name: str, make: Callable) -> None:
+def test_a_file_whose_statements_agree_is_read_without_a_doubt(tmp_path: Path, name: str, make: Callable) -> None:
     (tmp_path / name).write_bytes(make())
     volume = read_image(tmp_path / name)
     assert np.array_equal(volume.array, STACK)
@@ -255,7 +255,7 @@ def test_a_doubtful_file_is_read_and_keeps_the_doubt(tmp_path: Path, name: str) 
         (np.array([[0.1, 0.2]], np.float64), False),
     ],
 )
-def test_values_that_float32_rounds_are_told(tmp_path: Path, array: np.ndarray, doubtful: bool) -> None:
+def test_values_that_float32_rounds_are_a_doubt(tmp_path: Path, array: np.ndarray, doubtful: bool) -> None:
     np.save(tmp_path / "i.npy", array)
     np.save(tmp_path / "l.npy", np.array([[0, 1]], np.uint8))
     case = read_case(
@@ -266,7 +266,7 @@ def test_values_that_float32_rounds_are_told(tmp_path: Path, array: np.ndarray, 
 
 @pytest.mark.verifies("REQ-281")
 @pytest.mark.parametrize("values", [(0, 1, 2), (1, 2), (0, 19, 20), tuple(range(40))])
-def test_classes_that_nobody_declared_are_not_merged(tmp_path: Path, values: tuple[int, ...]) -> None:
+def test_undeclared_classes_are_not_merged(tmp_path: Path, values: tuple[int, ...]) -> None:
     label = np.resize(np.array(values, np.uint8), (40, 50))
     np.save(tmp_path / "i.npy", label)
     np.save(tmp_path / "l.npy", label)

@@ -170,7 +170,6 @@ def _read_case(
         files.append(CaseFile("the second mask", second_path, _open_mask(second_path, limits)))
     notes, identifiers, facts = list(image.notes), list(image.identifiers), image.facts
     stated = []
-    doubts = [*image.doubts, *(_of_mask(doubt) for one in files[1:] for doubt in one.volume.doubts)]
     if source.metadata is not None:
         metadata = _inside(root, source.metadata.as_posix())
         ome = read_ome(metadata, limits=limits)
@@ -215,12 +214,14 @@ def _read_case(
         reader_agreement=dice(mask.array, masks[1].array) if len(masks) > 1 else None,
         identifiers=tuple(dict.fromkeys([*identifiers, *(at for one in files[1:] for at in one.volume.identifiers)])),
         notes=tuple(dict.fromkeys([*notes, *mask.notes, *agreed.notes])),
-        doubts=tuple(dict.fromkeys((*doubts, *precision(image.array, grey)))),
+        doubts=tuple(dict.fromkeys((*image.doubts, *_of_masks(files[1:]), *precision(image.array, grey)))),
     )
 
 
-def _of_mask(doubt: Doubt) -> Doubt:
-    return Doubt(rule=doubt.rule, message=f"mask: {doubt.message}"[:200])
+def _of_masks(files: list[CaseFile]) -> Iterator[Doubt]:
+    for one in files:
+        for doubt in one.volume.doubts:
+            yield Doubt(rule=doubt.rule, message=f"{one.role}: {doubt.message}"[:200])
 
 
 def _open_mask(path: Path, limits: Limits) -> Volume:

@@ -162,7 +162,7 @@ def _walk(stream: IO[bytes], size: int, path: Path, limits: Limits) -> int:
             if needed > struct.calcsize(word) and place + needed > size:
                 raise contradiction(
                     "pages-missing",
-                    f"the value of its tag {tag} lies beyond the end of the file",
+                    f"the value of its tag {tag} is beyond the end of the file",
                     path,
                     "copy the file again; it is truncated",
                 )

@@ -108,3 +108,9 @@ Feature: Splits without leaks
     Given 6 different volumes
     When one of them gets a copy that is turned by 9° about the first axis
     Then exactly this pair is reported, with the angle
+
+  @REQ-294
+  Scenario: A short list contains the copies
+    Given 20 different images, and a turned and a cropped copy of each
+    When each image is compared with a short list of 6 of the 60
+    Then at least 95 % of the copies are candidates, and at most a third of all pairs

@@ -17,7 +17,10 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
 from minivess.foundation.errors import RefusedError
+from minivess.ml.quality.duplicates.candidates import candidates
 from minivess.ml.quality.duplicates.near_duplicates import find
+from minivess.ml.quality.duplicates.spectra import fingerprints
+from minivess.ml.quality.duplicates.views import views
 from minivess.records.data.split import Part, SplitManifest
 from minivess.records.device.workspace_files import NEAR_DUPLICATES, SPLIT
 from minivess.records.log.entry import Outcome
@@ -448,3 +451,23 @@ def _volume_pair(facts: dict) -> None:
     (pair,) = facts["found"]
     assert pair.cases == ("volume-4", "copy")
     assert abs(float(pair.detail.partition("turned by ")[2].partition("°")[0])) == pytest.approx(9, abs=0.7)
+
+
+@given("20 different images, and a turned and a cropped copy of each")
+def _many(facts: dict) -> None:
+    images = [scene(number, (96, 96)).astype(np.float32) for number in range(20)]
+    turned = [tilted(image, 2 * number - 15, 0.9 + number / 100) for number, image in enumerate(images)]
+    facts["images"] = [*images, *turned, *(image[:80, 16:] for image in images)]
+
+
+@when("each image is compared with a short list of 6 of the 60")
+def _listed(facts: dict) -> None:
+    prints = [np.stack([fingerprints(view.grey) for view in views(image)]) for image in facts["images"]]
+    facts["pairs"] = set(candidates(prints, few=10, listed=6))
+
+
+@then("at least 95 % of the copies are candidates, and at most a third of all pairs")
+def _among(facts: dict) -> None:
+    copies = {(number, number + more) for number in range(20) for more in (20, 40)}
+    assert len(copies & facts["pairs"]) >= 38
+    assert len(facts["pairs"]) <= 60 * 59 / 2 / 3

@@ -15,7 +15,9 @@ and an evidence of 10.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +25,7 @@ import numpy.typing as npt
 
 from minivess.foundation.digests import digest_json
 from minivess.foundation.implements import implements
+from minivess.ml.quality.duplicates.candidates import candidates
 from minivess.ml.quality.duplicates.image_registration import Alignment, Array, align, overlay, place
 from minivess.ml.quality.duplicates.spectra import fingerprints, hypotheses, meaning_of
 from minivess.ml.quality.duplicates.views import View, views
@@ -46,9 +49,6 @@ _TURNED = (
     "mirrored along the other diagonal",
 )
 _TILTED = 0.5
-_RANKED = 2
-_LIKELY = 0.42
-_MOST = 12
 _TRIED = 2
 
 
@@ -84,7 +84,7 @@ def find(
 ) -> tuple[NearDuplicate, ...]:
     """Find all pairs of images that show the same thing, in order of the images.
 
-    Images are taken one at a time and not kept. Of each image at most twelve likely partners are looked at.
+    Images are taken one at a time and not kept. Of each image at most twelve likely partners are looked at, on all cores.
 
     Args:
         images: id and array, (y, x) or (z, y, x), with or without colours last (see `views`).
@@ -97,14 +97,14 @@ def find(
 
     with threadpool_limits(1, "blas"):
         known, prints = _read(images, progress)
-        pairs = _candidates(known, prints)
+        pairs = candidates(prints)
         found = list(_identical(known))
-        for done, pair in enumerate(pairs):
-            if progress is not None:
-                progress("near duplicates", done, len(pairs))
-            one, other = known[pair[0]], known[pair[1]]
-            if one.digest != other.digest and (fit := _verify(pair, known, prints)) is not None:
-                found.append((pair, _described(one, other, fit)))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # the library calls release the interpreter
+            for done, (pair, record) in enumerate(pool.map(lambda pair: (pair, _judged(pair, known, prints)), pairs)):
+                if progress is not None:
+                    progress("near duplicates", done, len(pairs))
+                if record is not None:
+                    found.append((pair, record))
     if progress is not None:
         progress("near duplicates", len(pairs), len(pairs))
     return tuple(record for _, record in sorted(found, key=lambda item: item[0]))
@@ -138,25 +138,10 @@ def _identical(known: list[_Image]) -> Iterator[tuple[tuple[int, int], NearDupli
             )
 
 
-def _candidates(known: list[_Image], prints: list[Array]) -> list[tuple[int, int]]:
-    """Pairs worth laying on each other: the best partners of every image, and all likely ones."""
-    upright = np.concatenate([views_[:, 0] for views_ in prints]) if prints else np.zeros((0, 1), np.float32)
-    owner = np.repeat(np.arange(len(known)), [len(image.views) for image in known])
-    starts = np.flatnonzero(np.diff(owner, prepend=-1))
-    best = np.full((len(known), len(known)), -1.0, np.float32)
-    for index, views_ in enumerate(prints):
-        for one in views_:
-            row = (upright @ hypotheses(one).T).max(axis=1)
-            best[index] = np.maximum(best[index], np.maximum.reduceat(row, starts))
-    best = np.maximum(best, best.T)
-    np.fill_diagonal(best, -1.0)
-    pairs = set()
-    for index, row in enumerate(best):
-        order = np.argsort(-row, kind="stable")[: min(_MOST, len(known) - 1)]
-        for rank, other in enumerate(int(value) for value in order):
-            if rank < _RANKED or row[other] >= _LIKELY:
-                pairs.add((min(index, other), max(index, other)))
-    return sorted(pairs)
+def _judged(pair: tuple[int, int], known: list[_Image], prints: list[Array]) -> NearDuplicate | None:
+    one, other = known[pair[0]], known[pair[1]]
+    fit = None if one.digest == other.digest else _verify(pair, known, prints)
+    return None if fit is None else _described(one, other, fit)
 
 
 def _verify(pair: tuple[int, int], known: list[_Image], prints: list[Array]) -> _Fit | None:

@@ -28,6 +28,7 @@ ANGLES = (0.0, -4.0, 4.0, -8.0, 8.0, -12.0, 12.0, -16.0, 16.0)
 HYPOTHESES = len(ANGLES) * len(SCALES) * 4
 _SIDE = 64
 _RINGS = (3, 26)
+_STEPS, _ORDERS = 48, 17
 _TURNS = ((0, 2), (1, 3), (4, 6), (5, 7))
 
 
@@ -42,6 +43,16 @@ def hypotheses(prints: Array) -> Array:
     tilted -= tilted.mean(axis=-1, keepdims=True)
     tilted /= np.maximum(np.linalg.norm(tilted, axis=-1, keepdims=True), 1e-12)
     return tilted[..., _turned_indices()].reshape(HYPOTHESES, -1)
+
+
+def invariants(prints: Array) -> Array:
+    """What neither turning by any angle nor mirroring changes: float32 (scales, length).
+
+    Turning a picture moves its spectrum along each ring, and the magnitudes of the Fourier coefficients along a ring do
+    not know where it begins.
+    """
+    rings = (_polar() @ prints.T).T.reshape(len(prints), -1, _STEPS)
+    return np.asarray(np.abs(np.fft.rfft(rings, axis=-1))[..., 1:_ORDERS].reshape(len(prints), -1), np.float32)
 
 
 def meaning_of(hypothesis: int) -> tuple[float, tuple[int, int], float]:
@@ -62,41 +73,53 @@ def _grid() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
 
 @lru_cache(maxsize=1)
 def _tilts() -> tuple[sparse.csr_matrix, ...]:
-    """For each angle but the first, the matrix that turns fingerprints by it: linear interpolation between frequencies."""
+    """For each angle but the first, the matrix that turns fingerprints by it."""
+    centre, (rows, columns) = _SIDE // 2 - 1, np.nonzero(_grid()[1])
+    down, across = rows - centre, columns - centre
+    turns = [(np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))) for angle in ANGLES[1:]]
+    # where the turned picture's frequency lies in the spectrum as it was; rows count downwards
+    return tuple(_sampling(cosine * down + sine * across, cosine * across - sine * down) for sine, cosine in turns)
+
+
+@lru_cache(maxsize=1)
+def _polar() -> sparse.csr_matrix:
+    """The matrix that samples fingerprints along half circles: rings outermost, `_STEPS` angles each."""
+    rings, angles = np.arange(_RINGS[0] + 1, _RINGS[1]), np.arange(_STEPS) * np.pi / _STEPS
+    return _sampling(np.outer(rings, np.sin(angles)).ravel(), np.outer(rings, np.cos(angles)).ravel())
+
+
+def _sampling(down: npt.NDArray[np.float64], across: npt.NDArray[np.float64]) -> sparse.csr_matrix:
+    """The matrix that takes fingerprints to values at other frequencies, by linear interpolation; 0 beyond the band."""
     from scipy import sparse
 
     _, used = _grid()
+    place = _places()
+    row, column = down + _SIDE // 2 - 1, across + _SIDE // 2 - 1
+    top, left = np.floor(row).astype(np.intp), np.floor(column).astype(np.intp)
+    entries = []
+    for more_down, more_across in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        weight = (1 - np.abs(row - top - more_down)) * (1 - np.abs(column - left - more_across))
+        inside = np.clip(top + more_down, 0, used.shape[0] - 1), np.clip(left + more_across, 0, used.shape[1] - 1)
+        entries.append((place[inside], weight))
+    source, weight = (np.concatenate(parts) for parts in zip(*entries, strict=True))
+    target, known = np.tile(np.arange(len(row)), 4), source >= 0
+    values = weight[known].astype(np.float32)
+    return sparse.csr_matrix((values, (target[known], source[known])), shape=(len(row), int(used.sum())))
+
+
+@lru_cache(maxsize=1)
+def _places() -> npt.NDArray[np.intp]:
+    """For every frequency of the spectrum, where a fingerprint has it or its opposite; -1 beyond the band."""
+    _, used = _grid()
     place = np.full(used.shape, -1, dtype=np.intp)
     place[used] = np.arange(used.sum())
-    place = np.maximum(place, place[::-1, ::-1])
-    centre, (rows, columns) = _SIDE // 2 - 1, np.nonzero(used)
-    made = []
-    for angle in ANGLES[1:]:
-        sine, cosine = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
-        down, across = rows - centre, columns - centre
-        # where the turned picture's frequency lies in the spectrum as it was; rows count downwards
-        row, column = centre + cosine * down + sine * across, centre - sine * down + cosine * across
-        top, left = np.floor(row).astype(np.intp), np.floor(column).astype(np.intp)
-        entries = []
-        for more_down, more_across in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            weight = (1 - np.abs(row - top - more_down)) * (1 - np.abs(column - left - more_across))
-            inside = np.clip(top + more_down, 0, used.shape[0] - 1), np.clip(left + more_across, 0, used.shape[1] - 1)
-            entries.append((place[inside], weight))
-        source, weight = (np.concatenate(parts) for parts in zip(*entries, strict=True))
-        target = np.tile(np.arange(len(rows)), 4)
-        known = source >= 0
-        shape = (len(rows), len(rows))
-        made.append(sparse.csr_matrix((weight[known].astype(np.float32), (target[known], source[known])), shape=shape))
-    return tuple(made)
+    return np.maximum(place, place[::-1, ::-1])
 
 
 @lru_cache(maxsize=1)
 def _turned_indices() -> npt.NDArray[np.intp]:
     """For each of four turns, from where in a fingerprint the turned one takes its values."""
-    _, used = _grid()
-    place = np.full(used.shape, -1, dtype=np.intp)
-    place[used] = np.arange(used.sum())
-    place = np.maximum(place, place[::-1, ::-1])
+    (_, used), place = _grid(), _places()
     mirrored = place[:, ::-1]
     return np.stack([array[used] for array in (place, np.rot90(place), mirrored, np.rot90(mirrored))])
 

@@ -108,3 +108,12 @@ Feature: Splits without leaks
     Given 6 different volumes
     When one of them gets a copy that is turned by 9° about the first axis
     Then exactly this pair is reported, with the angle
+
+  @REQ-279 @REQ-278
+  Scenario: A set in which every case is its own subject is reported until the subjects are stated
+    Given a project of six pictures of the eyes of three children, paired by name
+    When the pictures are ingested and the split is previewed
+    Then both commands warn that every case is its own subject
+    When the project states that the number in the name is the subject
+    And the pictures are ingested and the split is previewed
+    Then neither command warns, and both eyes of each child are in one part

@@ -87,3 +87,41 @@ Feature: Reading
     Then the rule "precision-lost" blocks
     When the project lowers the rule with a reason
     Then the report shows the rule, its severity and the reason
+
+  @REQ-276 @RC-15
+  Scenario Outline: What image, mask and project state must agree, also where a header names no unit
+    Given an image with planes 2 mm apart and a mask whose header has <mask>
+    And a project that states <project>
+    When the case is read
+    Then it is refused with "<one>" and "<other>"
+
+    Examples:
+      | mask                  | project              | one                     | other                        |
+      | no unit, other planes | no voxel size        | i.nii says 2000 × 500   | l.nii says 3 × 0.5 × 0.5     |
+      | no unit, mirrored     | no voxel size        | i.nii has axes SAR      | l.nii has axes SAL           |
+      | no unit, elsewhere    | no voxel size        | origin (0, 0, 0) µm     | origin (500000, 0, 0) µm     |
+      | the same              | voxels of 1.5 µm     | i.nii says 2000 × 500   | minivess.yaml says 1.5 × 1.5 |
+
+  @REQ-276
+  Scenario: A header without a unit is read in the unit of the other file, and the case notes it
+    Given an image with planes 2 mm apart and a mask whose header has no unit
+    And a project that states no voxel size
+    When the case is read
+    Then its axes are "zyx" and its spacing is "2000 × 500 × 500 um"
+    And the case notes "the mask names no unit: mm was used"
+
+  @REQ-277
+  Scenario: The project answers once which unit the headers mean
+    Given an image and a mask whose headers name no unit
+    When the case is read
+    Then it is refused with "the voxel size is unknown" and a hint at data.unit
+    When the project states the unit mm, um and px in turn
+    Then the spacing is "2000 × 500 × 500 um", "2 × 0.5 × 0.5 um" and "1 × 1 × 1 px"
+
+  @REQ-278
+  Scenario: The subject comes from names by one pattern
+    Given three images of two animals and their masks, named by animal and day
+    When data.subject_from is "^(rat[0-9])_" and the files are paired
+    Then there are three cases of two subjects
+    When data.subject_from is "^(mouse[0-9])_" and the files are paired
+    Then pairing is refused because a name does not fit data.subject_from

@@ -114,3 +114,12 @@ Feature: Splits without leaks
     Given 20 different images, and a turned and a cropped copy of each
     When each image is compared with a short list of 6 of the 60
     Then at least 95 % of the copies are candidates, and at most a third of all pairs
+
+  @REQ-279 @REQ-278
+  Scenario: A set in which every case is its own subject is reported until the subjects are stated
+    Given a project of six pictures of the eyes of three children, paired by name
+    When the pictures are ingested and the split is previewed
+    Then both commands warn that every case is its own subject
+    When the project states that the number in the name is the subject
+    And the pictures are ingested and the split is previewed
+    Then neither command warns, and both eyes of each child are in one part

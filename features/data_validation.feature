@@ -19,6 +19,7 @@ Feature: Validation of data
       | flaw                                   | rule              | severity |
       | two ids differ only by case            | id-case           | warning  |
       | two subjects are spelt almost alike    | subject-spelling  | warning  |
+      | every case is its own subject          | subjects-own      | warning  |
       | spacings are mixed                     | mixed-spacing     | note     |
       | units are mixed                        | mixed-units       | warning  |
       | axes are mixed                         | mixed-axes        | warning  |

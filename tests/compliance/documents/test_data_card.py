@@ -150,6 +150,17 @@ def test_the_records_say_what_to_watch() -> None:
     assert "without a known physical size" in croissant(card)["rai:dataCollectionMissingData"]
 
 
+@pytest.mark.verifies("REQ-279")
+def test_a_set_in_which_every_case_is_its_own_subject_is_named_unless_the_generator_made_it() -> None:
+    sentence = "Every case is its own subject (4 cases): cases of one animal or patient can be in different parts"
+    made = [case(name, source_format="generator") for name in "abcd"]
+    shared = [case(name, subject=who) for name, who in zip("abcd", "aabc", strict=True)]
+    assert any(gap.startswith(sentence) for gap in build([case(name) for name in "abcd"]).gaps)
+    assert any(gap.startswith(sentence) for gap in build([*made[:3], case("d")]).gaps)
+    for known in (made, shared):
+        assert "its own subject" not in " ".join(build(known).gaps)
+
+
 @pytest.mark.verifies("REQ-102")
 def test_every_question_is_a_field_and_every_field_is_asked_or_optional() -> None:
     assert set(QUESTIONS) == set(DataCardFacts.model_fields) - {"licence_url", "collected_until"}

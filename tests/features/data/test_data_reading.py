@@ -22,6 +22,10 @@ from minivess.records.data.dataset import LabelClass
 from minivess.records.data.source import CaseSource, Data
 from minivess.records.data.validation import RuleChange, Severity
 from tests.support.builders import specimens
+from tests.support.lazy_modules import lazily
+
+with lazily("nibabel"):
+    import nibabel
 
 scenarios("data_reading.feature")
 
@@ -116,6 +120,7 @@ def _named(facts: dict, tmp_path: Path) -> None:
 @when("the case is read")
 def _read(facts: dict, tmp_path: Path) -> None:
     source = CaseSource.model_validate({"id": "a", "subject": "s", "image": facts["image"], "label": facts["label"]})
+    source = source.model_copy(update={"spacing_um": facts.get("spacing")})
     try:
         facts["case"] = read_case(source, tmp_path, classes=facts["classes"], accept_identifiers=facts["reason"])
     except MinivessError as error:
@@ -377,3 +382,86 @@ def _shown(facts: dict) -> None:
     assert (changed.rule, changed.severity, changed.usual) == ("precision-lost", Severity.NOTE, Severity.BLOCK)
     assert changed.reason == "counts are noise beyond six digits"
     assert [one.severity for one in facts["report"].findings if one.rule == "precision-lost"] == [Severity.NOTE]
+
+
+PLACED = np.diag([0.5, 0.5, 2.0, 1.0])
+HEADERS = {
+    "the same": (PLACED, "mm"),
+    "no unit": (PLACED, "unknown"),
+    "no unit, other planes": (np.diag([0.5, 0.5, 3.0, 1.0]), "unknown"),
+    "no unit, mirrored": (np.diag([-0.5, 0.5, 2.0, 1.0]), "unknown"),
+    "no unit, elsewhere": (PLACED + 500 * np.eye(4)[:, :1] @ np.eye(4)[3:], "unknown"),
+}
+
+
+def _nifti(folder: Path, name: str, array: np.ndarray, header: str) -> str:
+    affine, unit = HEADERS[header]
+    made = nibabel.Nifti1Image(array.T, affine)
+    made.header.set_xyzt_units(unit)
+    (folder / name).write_bytes(made.to_bytes())
+    return name
+
+
+@given(parsers.parse("an image with planes 2 mm apart and a mask whose header has {header}"))
+def _pair_of(facts: dict, tmp_path: Path, header: str) -> None:
+    facts["image"] = _nifti(tmp_path, "i.nii", STACK, "the same")
+    facts["label"] = _nifti(tmp_path, "l.nii", DRAWN, header)
+
+
+@given("an image and a mask whose headers name no unit")
+def _unnamed_units(facts: dict, tmp_path: Path) -> None:
+    facts["image"], facts["label"] = (
+        _nifti(tmp_path, name, array, "no unit") for name, array in (("i.nii", STACK), ("l.nii", DRAWN))
+    )
+
+
+@given(parsers.parse("a project that states {size}"))
+def _size(facts: dict, size: str) -> None:
+    facts["spacing"] = {"no voxel size": None, "voxels of 1.5 µm": (1.5, 1.5, 1.5)}[size]
+
+
+@then(parsers.parse('it is refused with "{one}" and "{other}"'))
+def _both_figures(facts: dict, one: str, other: str) -> None:
+    assert one in facts["error"].message
+    assert other in facts["error"].message
+
+
+@then(parsers.parse('the case notes "{note}"'))
+def _noted(facts: dict, note: str) -> None:
+    assert any(one.startswith(note) for one in facts["case"].notes)
+
+
+@then(parsers.parse('it is refused with "{says}" and a hint at data.unit'))
+def _asked(facts: dict, says: str) -> None:
+    assert says in facts["error"].message
+    assert "data.unit" in facts["error"].hint
+
+
+@when("the project states the unit mm, um and px in turn")
+def _units(facts: dict, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    stated = {"name": "d", "licence": "x", "source": "y", "root": "."}
+    one = {"id": "a", "subject": "s", "image": facts["image"], "label": facts["label"]}
+    plans = [Data.model_validate(stated | {"cases": [one], "unit": unit}) for unit in ("mm", "um", "px")]
+    facts["records"] = [ingest(plan, tmp_path, folder).cases[0] for plan in plans]
+
+
+@then(parsers.parse('the spacing is "{first}", "{second}" and "{third}"'))
+def _each(facts: dict, first: str, second: str, third: str) -> None:
+    found = [f"{' × '.join(f'{step:g}' for step in one.spacing)} {one.unit}" for one in facts["records"]]
+    assert found == [first, second, third]
+
+
+@when(parsers.parse('data.subject_from is "{pattern}" and the files are paired'))
+def _by_pattern(facts: dict, tmp_path: Path, pattern: str) -> None:
+    plan = facts["data"].model_dump(mode="json", exclude_none=True) | {"subject_from": pattern}
+    plan["pairs"]["name"] = r"^(?P<case>rat\d_day\d)_"
+    try:
+        facts["cases"] = case_sources(Data.model_validate(plan), tmp_path)
+    except InputError as error:
+        facts["error"] = error
+
+
+@then("pairing is refused because a name does not fit data.subject_from")
+def _no_fit(facts: dict) -> None:
+    assert facts["error"].message == "images/rat1_day1_raw.npy: does not fit data.subject_from"

@@ -471,3 +471,55 @@ def _among(facts: dict) -> None:
     copies = {(number, number + more) for number in range(20) for more in (20, 40)}
     assert len(copies & facts["pairs"]) >= 38
     assert len(facts["pairs"]) <= 60 * 59 / 2 / 3
+
+
+@given("a project of six pictures of the eyes of three children, paired by name")
+def _eyes(facts: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = facts["project"] = start(tmp_path / "project", source=write_tiny_tree(tmp_path / "tree"))
+    for number in range(6):
+        image = scene(number, (48, 48))
+        for kind, array in (("i", image), ("l", (image > 130).astype(np.uint8))):
+            path = made.workspace.root / "files" / kind / f"Image_0{number // 2 + 1}{'LR'[number % 2]}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, array)
+    plain = yaml.safe_load(made.workspace.project_file.read_text(encoding="utf-8"))
+    plain["data"] = {"name": "eyes", "licence": "CC0", "source": "a test", "root": "files"}
+    plain["data"]["pairs"] = {"images": "i/*", "labels": "l/*"}
+    plain["split"] = {"calibration": 1, "test": 1}
+    made.workspace.project_file.write_text(yaml.safe_dump(plain), encoding="utf-8")
+    for who in ("LOG", "ADA"):
+        monkeypatch.setenv(f"MINIVESS_PASSPHRASE_{who}", PASSPHRASE)
+
+
+@when("the project states that the number in the name is the subject")
+def _states(facts: dict) -> None:
+    made: ProjectFolder = facts["project"]
+    plain = yaml.safe_load(made.workspace.project_file.read_text(encoding="utf-8"))
+    plain["data"]["subject_from"] = "^Image_([0-9]+)[LR]$"
+    made.workspace.project_file.write_text(yaml.safe_dump(plain), encoding="utf-8")
+
+
+@when("the pictures are ingested and the split is previewed")
+def _ingest_and_preview(facts: dict) -> None:
+    root = str(facts["project"].workspace.root)
+    ran = (["data", "ingest", "--as", "ada"], ["data", "split", "--preview", "--json"])
+    facts["ran"] = [CliRunner().invoke(app, ["--project", root, *arguments]) for arguments in ran]
+    for done in facts["ran"]:
+        assert done.exit_code == 0, done.output
+
+
+@then("both commands warn that every case is its own subject")
+def _warned(facts: dict) -> None:
+    for done in facts["ran"]:
+        assert "warning: every case is its own subject (6 cases)" in done.stderr
+
+
+@then("neither command warns, and both eyes of each child are in one part")
+def _kept_together(facts: dict) -> None:
+    for done in facts["ran"]:
+        assert "its own subject" not in done.stderr
+    parts = json.loads(facts["ran"][1].stdout)
+    for part in ("train", "calibration", "test"):
+        assert sorted(parts[part]) == [
+            f"Image_{child}{eye}" for child in sorted({n[6:8] for n in parts[part]}) for eye in "LR"
+        ]

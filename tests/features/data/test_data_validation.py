@@ -44,6 +44,7 @@ def placed(z: float, axis: str) -> dict[str, Any]:
 FLAWS: dict[str, Callable[[Path], list[CaseRecord]]] = {
     "two ids differ only by case": lambda folder: three(folder, name="CASE-B"),
     "two subjects are spelt almost alike": lambda folder: three(folder, subject="Case_A"),
+    "every case is its own subject": three,
     "spacings are mixed": lambda folder: three(folder, spacing=(3.0, 1.0, 1.0)),
     "units are mixed": lambda folder: three(folder, unit="px"),
     "axes are mixed": lambda folder: [*three(folder), put(folder, "flat", *picture(5))],

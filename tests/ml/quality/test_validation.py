@@ -130,6 +130,7 @@ def test_what_does_not_go_with_the_others(tmp_path: Path) -> None:
     records.append(put(tmp_path, "inverted", 250 - image, label))
     report = checked(tmp_path, *records)
     assert {(finding.rule, finding.case) for finding in report.findings} == {
+        ("subjects-own", None),
         ("intensity-outlier", "inverted"),
         ("contrast-inverted", "inverted"),
     }
@@ -152,21 +153,22 @@ def test_one_image_or_mask_in_two_cases(tmp_path: Path) -> None:
     other, _ = picture(5)
     irregular = with_values(LABEL, (slice(30, 34), slice(3, 20)), 1)
     for subjects, expected, blocked in (
-        (("s", "t"), {"duplicate-image"}, True),
+        (("s", "t"), {"duplicate-image", "subjects-own"}, True),
         (("s", "s"), {"repeated-image"}, False),
     ):
         pair = [put(tmp_path / "i", name, IMAGE, LABEL, subject=who) for name, who in zip("ab", subjects, strict=True)]
         report = checked(tmp_path / "i", *pair)
         assert rules(report) == expected
         assert report.blocked is blocked
-        assert (report.findings[0].case, report.findings[0].others) == ("b", ("a",))
+        [copy] = [finding for finding in report.findings if finding.rule != "subjects-own"]
+        assert (copy.case, copy.others) == ("b", ("a",))
         pair = [
             put(tmp_path / "m", name, picture_, irregular, subject=who)
             for name, picture_, who in zip("ab", (IMAGE + 90 * (irregular - LABEL), other), subjects, strict=True)
         ]
         report = checked(tmp_path / "m", *pair)
-        assert rules(report) == {"duplicate-mask" if blocked else "repeated-mask"}
-    empty = [put(tmp_path / "e", name, picture(n)[0], LABEL * 0) for n, name in enumerate("ab")]
+        assert rules(report) == ({"duplicate-mask", "subjects-own"} if blocked else {"repeated-mask"})
+    empty = [put(tmp_path / "e", name, picture(n)[0], LABEL * 0, subject="s") for n, name in enumerate("ab")]
     assert rules(checked(tmp_path / "e", *empty)) == {"mask-empty"}
 
 
@@ -199,6 +201,7 @@ def test_files_that_no_longer_match_block(tmp_path: Path) -> None:
         ("arrays-match", "b"),
         ("arrays-match", "c"),
         ("case-unlisted", None),
+        ("subjects-own", None),
     }
 
 

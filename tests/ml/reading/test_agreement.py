@@ -19,7 +19,7 @@ from tests.support.properties import given, settings
 with lazily("nibabel"):
     import nibabel
 
-pytestmark = pytest.mark.verifies("SU-25", "REQ-276", "RC-125")
+pytestmark = pytest.mark.verifies("SU-25", "REQ-276", "REQ-277", "RC-15")
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "data.md"
 HEADER = "| image | mask | project | result | message or note |"
@@ -66,7 +66,7 @@ def written(folder: Path, stem: str, cell: str, array: np.ndarray) -> str:
     steps = {"other spacing": OTHER, "not square": (0.5, 2.0, 1.0)}.get(detail, STEPS)
     if kind == "picture":
         array = array[0]
-    made = nibabel.Nifti1Image(array.T, affine(detail, steps))
+    made = nibabel.Nifti1Image(array.T, np.eye(4) if kind == "unit matrix" else affine(detail, steps))
     if kind == "picture" or detail == "no position" or kind == "initial values":
         made.header.set_zooms((1.0,) * 3 if kind == "initial values" else steps[: array.ndim])
         made = nibabel.Nifti1Image(array.T, None, made.header)
@@ -106,14 +106,18 @@ def test_each_row_of_the_rule_table_holds(tmp_path: Path, row: tuple[str, ...]) 
         assert any(says in note for note in case.notes), case.notes
     flat = image.startswith("picture")
     in_pixels = project == "unit: px" or (flat and project == "–")
-    factor = 1 if project == "unit: um" and image == "no unit" else 1000
+    factor = 1 if project == "unit: um" and image != "mm" else 1000
     known = (2.0, 0.5, 0.5) if not flat else (2.0, 0.5)
+    if project.startswith("unit: ") and image in {"initial values", "unit matrix"}:
+        known = (1.0, 1.0, 1.0)
     expected = tuple(1.0 for _ in known) if in_pixels else tuple(factor * step for step in known)
-    assert (case.spacing, case.unit) == (pytest.approx(expected), "px" if in_pixels else "um")
+    assert case.spacing == pytest.approx(expected)
+    assert case.unit == ("px" if in_pixels else "um")
     if case.affine is not None:
         assert np.linalg.norm(case.affine[:3, :3], axis=0) == pytest.approx(expected)
-        assert list(case.affine[:3, 3]) == pytest.approx([factor * value for value in ORIGIN])
-    placed = not in_pixels and image.partition(", ")[2] == "" and image.partition(", ")[0] in UNITS
+        origin = (0, 0, 0) if image == "unit matrix" else ORIGIN
+        assert list(case.affine[:3, 3]) == pytest.approx([factor * value for value in origin])
+    placed = not in_pixels and (image in UNITS or (image == "unit matrix" and project.startswith("unit: ")))
     assert (case.affine is not None) == placed
 
 

@@ -182,3 +182,55 @@ def test_the_project_file_says_one_source_and_patterns_stay_below_the_root(tmp_p
     assert data(table="t.csv", classes={"2": "vein", "1": "artery"}).declared[0].name == "artery"
     with pytest.raises(InputError, match="no such folder"):
         case_sources(data(pairs=pairs), tmp_path)
+
+
+@pytest.mark.verifies("REQ-278")
+@pytest.mark.parametrize(
+    ("pattern", "subjects"),
+    [
+        (r"^Image_(\d+)[LR]$", ["01", "01"]),
+        (r"(?P<subject>rat\d)/", ["rat1", "rat2"]),
+    ],
+)
+def test_the_subject_comes_from_the_name_or_with_a_slash_from_the_path(
+    tmp_path: Path, pattern: str, subjects: list[str]
+) -> None:
+    touch(tmp_path, "i/rat1/Image_01L.png", "i/rat2/Image_01R.png", "l/Image_01L.png", "l/Image_01R.png")
+    plan = {"images": "i/*/*", "labels": "l/*"}
+    assert [case.subject for case in case_sources(data(pairs=plan, subject_from=pattern), tmp_path)] == subjects
+
+
+@pytest.mark.verifies("REQ-278")
+def test_a_table_needs_no_subjects_where_a_pattern_gives_them_and_another_one_is_refused(tmp_path: Path) -> None:
+    path = table(tmp_path, "id,image,label\na,01L.png,l\nb,01R.png,l\n")
+    pattern = r"^(\d+)[LR]"
+    assert {case.subject for case in read_table(path, shown="cases.csv", subject_from=pattern)} == {"01"}
+    with pytest.raises(InputError, match="no column subject"):
+        read_table(path, shown="cases.csv")
+    stated = {"id": "a", "image": "01L.png", "label": "l", "subject": "02"}
+    path = table(tmp_path, "id,image,label,subject\na,01L.png,l,02\n")
+    touch(tmp_path, "01L.png")
+    for read in (
+        lambda: read_table(path, shown="cases.csv", subject_from=pattern),
+        lambda: case_sources(data(cases=[stated], subject_from=pattern), tmp_path),
+    ):
+        with pytest.raises(InputError, match=r"01L\.png: its subject is stated as '02', and .* makes it '01'"):
+            read()
+
+
+@pytest.mark.verifies("REQ-277", "REQ-278")
+def test_the_project_states_subjects_and_unit_once_and_not_for_the_generator() -> None:
+    pairs = {"images": "i/*", "labels": "l/*"}
+    refused: tuple[dict[str, object], ...] = (
+        {"pairs": pairs | {"name": "(?P<subject>x)"}, "subject_from": "(x)"},
+        {"pairs": pairs, "subject_from": "x"},
+        {"pairs": pairs, "subject_from": "(x)(y)"},
+        {"pairs": pairs, "subject_from": "(?P<case>x)"},
+        {"pairs": pairs, "subject_from": "("},
+        {"pairs": pairs, "unit": "inch"},
+        {"synthetic": {}, "root": None, "unit": "mm"},
+        {"synthetic": {}, "root": None, "subject_from": "(x)"},
+    )
+    for given in refused:
+        with pytest.raises(ValidationError):
+            data(**given)

@@ -15,6 +15,7 @@ from minivess.cli.groups import Group
 from minivess.cli.rendering import emit, emit_json, emit_table, json_option, say
 from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.records.data.dataset import DatasetManifest
+from minivess.records.data.groups import own_subjects
 from minivess.records.people.roles import Role
 
 
@@ -41,6 +42,8 @@ def ingest(project: Path, actor: str | None, as_json: bool) -> None:
 
     with services_of(project) as services:
         manifest = workflow.ingest(services, signer_of(services, actor, Role.DEVELOPER))
+    if (note := own_subjects(manifest)) is not None:
+        say(f"warning: {note}. If cases share a subject, state it (data.subject_from, pairs.name or the table)")
     if as_json:
         emit_json(manifest)
         return

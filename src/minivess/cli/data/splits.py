@@ -33,15 +33,17 @@ def split(project: Path, actor: str | None, preview: bool, as_json: bool) -> Non
     if preview:
         with reader_of(project) as reader:
             made = preparation.propose(reader)
-            shares = splits.shares(reader, made)
+            shares, note = splits.shares(reader, made), splits.subjects_note(reader)
     else:
         with services_of(project) as services:
             made = preparation.split(services, _developer(services, actor))
-            shares = splits.shares(services, made)
+            shares, note = splits.shares(services, made), splits.subjects_note(services)
     if as_json:
         emit_json(made)
     else:
         emit_table(*_table(shares))
+    if note is not None:
+        say(f"warning: {note}")
     _write_notes(made, preview=preview)
 
 

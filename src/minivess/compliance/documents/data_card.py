@@ -24,7 +24,7 @@ from minivess.records.data.card import (
     DataCardFacts,
 )
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
-from minivess.records.data.groups import groups_of
+from minivess.records.data.groups import groups_of, own_subjects
 from minivess.records.data.likeness import Likeness
 from minivess.records.data.profile import CaseProfile, DatasetProfile
 from minivess.records.data.seal import SealManifest
@@ -273,6 +273,8 @@ def _traps(manifest: DatasetManifest, shown: list[CaseRecord]) -> Iterable[str]:
 def _gaps(manifest: DatasetManifest, shown: list[CaseRecord], *, taken: bool) -> Iterable[str]:
     """What the records lack; `taken`: the images come from a device and the masks from people."""
     cases = manifest.cases
+    if (sentence := own_subjects(manifest)) is not None:
+        yield f"{sentence[0].upper()}{sentence[1:]}."
     if flat := [case.id for case in cases if case.unit == "px"]:
         yield f"{_count(flat)} without a known physical size: nothing can be measured in micrometres there."
     if taken and (unknown := [case.id for case in cases if case.site is None and case.scanner is None]):

@@ -31,6 +31,7 @@ from minivess.ml.reading.volume import LIMITS, first_line
 from minivess.ml.synthesis.volume import SPACING_UM, generate_volume
 from minivess.records.base import Record
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
+from minivess.records.data.groups import GENERATED
 from minivess.records.data.source import CaseSource, Data, Synthetic
 from minivess.records.sinks import Progress
 
@@ -256,7 +257,7 @@ def _synthetic_recipe(data: Data, plan: Synthetic, number: int, name: str) -> _R
         made = generate_volume(
             (plan.seed, number), shape=plan.shape, photons=plan.photons, psf_sigma_z_um=plan.psf_sigma_z_um
         )
-        return Case(made.image.astype("<f4"), made.label, "zyx", SPACING_UM, "generator", "uint16", (0, 1))
+        return Case(made.image.astype("<f4"), made.label, "zyx", SPACING_UM, GENERATED, "uint16", (0, 1))
 
     facts = plan.model_dump(mode="json", exclude={"subjects"})
     made_from = digest_json([_GENERATOR, facts, number, modality])

@@ -12,7 +12,8 @@ import numpy as np
 from minivess.ml.cases.prepared import CASE
 from minivess.ml.quality.case_measures import Measures
 from minivess.ml.quality.rules import Found
-from minivess.records.data.dataset import CaseRecord
+from minivess.records.data.dataset import CaseRecord, DatasetManifest
+from minivess.records.data.groups import own_subjects
 
 _ENOUGH = 8
 _FAR = 6.0
@@ -30,6 +31,12 @@ def findings(cases: Sequence[CaseRecord], measured: Mapping[str, Measures]) -> I
     yield from _doubts(cases)
     yield from _classes(known, measured)
     yield from _duplicates(cases)
+
+
+def subjects(manifest: DatasetManifest) -> Iterator[Found]:
+    """Whether every case is its own subject."""
+    if (sentence := own_subjects(manifest)) is not None:
+        yield Found("subjects-own", None, sentence)
 
 
 def unlisted(cases: Sequence[CaseRecord], folder: Path) -> Iterator[Found]:

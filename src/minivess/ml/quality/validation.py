@@ -89,6 +89,7 @@ def _all(
     cases = surveyed.manifest.cases
     yield from surveyed.faults
     yield from set_rules.unlisted(cases, surveyed.folder)
+    yield from set_rules.subjects(surveyed.manifest)
     yield from case_table.findings(cases)
     yield from set_rules.findings(cases, surveyed.measures)
     for record in cases:

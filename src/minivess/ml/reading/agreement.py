@@ -27,6 +27,8 @@ _SAME = 0.05
 """Largest difference of two positions that count as one, in voxels."""
 _MICROMETRES = {"mm": 1e3, "µm": 1.0, "m": 1e6, "cm": 1e4, "nm": 1e-3}
 """Units that are tried for a header without one."""
+_UNIT_MATRIX = np.eye(4)[[2, 1, 0, 3]]
+"""The affine of an array that was saved without a position: the unit matrix from indices (x, y, z, 1)."""
 _NAMES: dict[StatedUnit, str] = {"mm": "mm", "um": "µm"}
 """Names of `data.unit` in `_MICROMETRES`."""
 
@@ -76,7 +78,7 @@ class Agreement:
     notes: tuple[str, ...]
 
 
-@implements("REQ-276", "RC-125")
+@implements("REQ-276", "REQ-277", "RC-15")
 def agree(
     case: str, files: Sequence[CaseFile], stated: Sequence[Statement] = (), unit: StatedUnit | None = None
 ) -> Agreement:
@@ -107,9 +109,10 @@ def agree(
             path=first.path,
             hint="remove data.unit, or set it to the unit of the headers that name none",
         )
-    if known:
-        files = [_fitted(one, known[0], notes) for one in files]
     _check_unnamed(files)
+    if known:
+        by_file = any(one.volume.spacing is not None for one in files)
+        files = [_fitted(one, known[0], notes, by_file=by_file) for one in files]
     used = next((one for one in known if len(one.spacing) >= axes), None)
     if used is None:
         _check_measurable(case, files, unit, notes)
@@ -142,9 +145,11 @@ def _steps(volume: Volume) -> Spacing | None:
 
 
 def _unset(volume: Volume) -> bool:
-    """Whether a header has its initial values: ones without a unit and without a position."""
+    """Whether a header has its initial values: a spacing of 1 without a unit, and no position or the unit matrix."""
     steps = _steps(volume)
-    return volume.affine is None and steps is not None and all(step == 1 for step in steps)
+    if steps is None or any(step != 1 for step in steps):
+        return False
+    return volume.affine is None or bool((volume.affine == _UNIT_MATRIX).all())
 
 
 def _close(first: Spacing, other: Spacing) -> bool:
@@ -180,7 +185,7 @@ def _check_same(first: Statement, other: Statement) -> None:
 def _in_unit(one: CaseFile, name: str, why: str, notes: list[str]) -> CaseFile:
     """A file with its numbers in micrometres; one that names a unit, or has no numbers, stays as it is."""
     steps = _steps(one.volume)
-    if steps is None or _unset(one.volume):
+    if steps is None:
         return one
     factor = _MICROMETRES[name]
     affine = None if one.volume.affine is None else np.array(one.volume.affine)
@@ -193,17 +198,20 @@ def _in_unit(one: CaseFile, name: str, why: str, notes: list[str]) -> CaseFile:
     )
 
 
-def _fitted(one: CaseFile, known: Statement, notes: list[str]) -> CaseFile:
-    """A file without a unit in the one in which its numbers are the known spacing."""
+def _fitted(one: CaseFile, known: Statement, notes: list[str], *, by_file: bool) -> CaseFile:
+    """A file without a unit in the one in which its numbers are the known spacing.
+
+    Initial values are left out, except for a unit matrix where another file states its spacing.
+    """
     steps = _steps(one.volume)
     if steps is None:
         return one
-    if _unset(one.volume):
-        notes.append(f"{one.role} has the initial spacing of 1 without a unit: it was not used")
-        return dataclasses.replace(one, volume=dataclasses.replace(one.volume, unitless=None))
     for name, factor in _MICROMETRES.items():
         if _close(tuple(step * factor for step in steps), known.spacing):
             return _in_unit(one, name, "it gives the spacing of the other sources", notes)
+    if _unset(one.volume) and (one.volume.affine is None or not by_file):
+        notes.append(f"{one.role} has the initial spacing of 1 without a unit: it was not used")
+        return dataclasses.replace(one, volume=dataclasses.replace(one.volume, unitless=None, affine=None))
     in_mm = words(tuple(step * _MICROMETRES["mm"] for step in steps))
     raise InputError(
         f"{known.source} says {words(known.spacing)} µm and {one.path.name} says {words(steps)} without a unit"
@@ -216,7 +224,11 @@ def _fitted(one: CaseFile, known: Statement, notes: list[str]) -> CaseFile:
 def _check_unnamed(files: Sequence[CaseFile]) -> None:
     """Headers without a unit are compared as if they meant the same one."""
     steps = [(one, _steps(one.volume)) for one in files]
-    stated = [(one, found) for one, found in steps if found is not None and not _unset(one.volume)]
+    stated = [
+        (one, found)
+        for one, found in steps
+        if found is not None and not (one.volume.affine is None and _unset(one.volume))
+    ]
     for one, found in stated[1:]:
         first, other = stated[0]
         if not _close(other, found):

@@ -106,7 +106,7 @@ def read_image(path: Path, *, limits: Limits = LIMITS) -> Volume:
     raise InputError("an unknown kind of image", path=path, hint=f"{FORMATS} are read")
 
 
-@implements("REQ-011", "REQ-012", "REQ-076", "RC-15")
+@implements("REQ-011", "REQ-012", "REQ-076")
 def read_case(
     source: CaseSource,
     root: Path,

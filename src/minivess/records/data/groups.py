@@ -10,6 +10,9 @@ from minivess.records.data.leakage import Bond
 from minivess.records.data.likeness import NearDuplicate
 from minivess.records.data.split import SplitManifest
 
+GENERATED = "generator"
+"""The source format of cases that the generator made."""
+
 Groups = tuple[tuple[CaseRecord, ...], ...]
 
 SHARED = (Bond.SUBJECT, Bond.ACQUISITION, Bond.ORIGIN, Bond.IMAGE)
@@ -49,6 +52,22 @@ def groups_of(manifest: DatasetManifest, split: SplitManifest) -> dict[str, str]
         name = min(case.id for case in cases)
         table.update({case.id: name for case in cases})
     return table
+
+
+@implements("REQ-279")
+def own_subjects(manifest: DatasetManifest) -> str | None:
+    """The sentence about a set in which every case is its own subject; None for any other set.
+
+    Cases of the generator are left out: their subjects are known.
+    """
+    cases = manifest.cases
+    taken = any(case.source_format != GENERATED for case in cases)
+    if not taken or len(cases) < 2 or len({case.subject for case in cases}) < len(cases):
+        return None
+    return (
+        f"every case is its own subject ({len(cases)} cases): cases of one animal or patient can be in different parts of "
+        "a split"
+    )
 
 
 def shared_value(case: CaseRecord, bond: Bond) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
+from minivess.records.data.groups import own_subjects
 from minivess.records.data.leakage import LeakageReport
 from minivess.records.data.split import Share, SplitManifest
 from minivess.records.device.workspace_files import LEAKAGE, MANIFEST, SPLIT
@@ -46,3 +47,8 @@ def shares(services: WorkspaceReader, made: SplitManifest) -> tuple[Share, ...]:
     from minivess.ml.splits import splits
 
     return splits.shares(BoundInputs.of(services).manifest, made, services.project.split.stratify_by)
+
+
+def subjects_note(services: WorkspaceReader) -> str | None:
+    """The sentence about a set in which every case is its own subject; None for any other set."""
+    return own_subjects(BoundInputs.of(services).manifest)

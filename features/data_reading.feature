@@ -87,3 +87,9 @@ Feature: Reading
     Then the rule "precision-lost" blocks
     When the project lowers the rule with a reason
     Then the report shows the rule, its severity and the reason
+
+  @REQ-283
+  Scenario: A deflated DICOM file is read
+    Given a deflated DICOM file
+    When the file is read
+    Then its values are those that were deflated

@@ -377,3 +377,20 @@ def _shown(facts: dict) -> None:
     assert (changed.rule, changed.severity, changed.usual) == ("precision-lost", Severity.NOTE, Severity.BLOCK)
     assert changed.reason == "counts are noise beyond six digits"
     assert [one.severity for one in facts["report"].findings if one.rule == "precision-lost"] == [Severity.NOTE]
+
+
+@given("a deflated DICOM file")
+def _deflated(facts: dict, tmp_path: Path) -> None:
+    dataset = specimens.slice_of(0.0)
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    (tmp_path / "v.dcm").write_bytes(specimens.dicom_bytes(dataset))
+
+
+@when("the file is read")
+def _file_read(facts: dict, tmp_path: Path) -> None:
+    facts["volume"] = read_image(tmp_path / "v.dcm")
+
+
+@then("its values are those that were deflated")
+def _inflated(facts: dict) -> None:
+    assert np.array_equal(facts["volume"].array, specimens.GREY[0])

@@ -143,6 +143,7 @@ def pixels_of(dataset: Any, path: Path, limits: Limits) -> npt.NDArray[np.generi
 def _inflated(meta: Any, data: bytes, path: Path, limits: Limits) -> Any:
     """The data set of a deflated file (PS3.5, A.5), unpacked within the limits."""
     from pydicom import dcmread
+    from pydicom.filebase import DicomBytesIO
     from pydicom.filewriter import write_file_meta_info
     from pydicom.uid import ExplicitVRLittleEndian
 
@@ -155,7 +156,7 @@ def _inflated(meta: Any, data: bytes, path: Path, limits: Limits) -> Any:
             "its deflated data set has no end within the limits", path=path, hint="copy the file again, or unpack it"
         )
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    stream = io.BytesIO()
+    stream = DicomBytesIO()
     stream.write(data[:132])
     write_file_meta_info(stream, meta, enforce_standard=False)
     return dcmread(io.BytesIO(stream.getvalue() + plain))
@@ -168,7 +169,7 @@ def _in_colours(array: npt.NDArray[np.generic], dataset: Any, path: Path) -> npt
     colours: npt.NDArray[np.generic] = apply_color_lut(array, dataset)
     if colours.shape[-1] != 3:
         raise InputError("a palette with transparency", path=path, hint="save it as RGB")
-    return (colours >> 8).astype(np.uint8) if colours.dtype.itemsize == 2 else colours
+    return (colours.astype(np.uint16) >> 8).astype(np.uint8) if colours.dtype.itemsize == 2 else colours
 
 
 def _from_black(array: npt.NDArray[np.generic], dataset: Any, path: Path) -> npt.NDArray[np.generic]:

@@ -125,3 +125,9 @@ Feature: Reading
     Then there are three cases of two subjects
     When data.subject_from is "^(mouse[0-9])_" and the files are paired
     Then pairing is refused because a name does not fit data.subject_from
+
+  @REQ-283
+  Scenario: A deflated DICOM file is read
+    Given a deflated DICOM file
+    When the file is read
+    Then its values are those that were deflated

@@ -465,3 +465,20 @@ def _by_pattern(facts: dict, tmp_path: Path, pattern: str) -> None:
 @then("pairing is refused because a name does not fit data.subject_from")
 def _no_fit(facts: dict) -> None:
     assert facts["error"].message == "images/rat1_day1_raw.npy: does not fit data.subject_from"
+
+
+@given("a deflated DICOM file")
+def _deflated(facts: dict, tmp_path: Path) -> None:
+    dataset = specimens.slice_of(0.0)
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    (tmp_path / "v.dcm").write_bytes(specimens.dicom_bytes(dataset))
+
+
+@when("the file is read")
+def _file_read(facts: dict, tmp_path: Path) -> None:
+    facts["volume"] = read_image(tmp_path / "v.dcm")
+
+
+@then("its values are those that were deflated")
+def _inflated(facts: dict) -> None:
+    assert np.array_equal(facts["volume"].array, specimens.GREY[0])

@@ -1,7 +1,7 @@
 """One DICOM file (PS3.10) as a pydicom data set, and its pixels, within limits.
 
 The bytes are read whole first (their number is known), so that a length field in them can ask for no more than there
-is. Transfer syntaxes that are unpacked as a whole are refused; of compressed frames the size in the code stream must be
+is. A deflated data set is unpacked within the limits; of compressed frames the size in the code stream must be
 the one the attributes announce before anything is decoded.
 """
 
@@ -12,6 +12,7 @@ import io
 import logging
 import math
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
+from minivess.foundation.implements import implements
 from minivess.ml.reading.contradictions import lossy, trailing
 from minivess.ml.reading.deidentification_tables import PLACEHOLDERS
 from minivess.ml.reading.formats.ome import one_line
@@ -31,7 +33,9 @@ from minivess.records.data.dataset import Doubt
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """SOP classes Segmentation Storage and Label Map Segmentation Storage."""
 _NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+_DEFLATED = "1.2.840.10008.1.2.1.99"
 _RLE = "1.2.840.10008.1.2.5"
+_SMALLEST = 1 << 20
 _LOSSY = {"1.2.840.10008.1.2.4.50": "JPEG baseline", "1.2.840.10008.1.2.4.81": "near-lossless JPEG-LS"}
 """Transfer syntaxes that change values (PS3.5, A.4). JPEG 2000 (.91) may or may not: there the attribute says."""
 _PILLOW = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
@@ -63,6 +67,8 @@ def read_dataset(path: Path, limits: Limits) -> Any:
 
         meta = read(io.BytesIO(data[132 : 132 + limits.text_bytes]), False, True, stop_when=_after_meta)
         syntax = str(meta.get("TransferSyntaxUID", ""))
+        if syntax == _DEFLATED:
+            return _inflated(meta, data, path, limits)
         if syntax not in (*_NATIVE, _RLE, *_PILLOW):
             raise InputError(
                 f"the transfer syntax {_name(syntax)} is not read",
@@ -106,7 +112,7 @@ def pixels_of(dataset: Any, path: Path, limits: Limits) -> npt.NDArray[np.generi
         raise InputError("no pixels", path=path, hint="choose a series of images")
     rows, columns, frames, samples = announced(dataset, path, limits)
     light = str(dataset.get("PhotometricInterpretation", ""))
-    if light not in ("MONOCHROME2", "RGB") and not light.startswith("YBR"):
+    if light not in ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB") and not light.startswith("YBR"):
         raise InputError(
             f"the photometric interpretation {light[:20]!r} is not read", path=path, hint="save as MONOCHROME2 or RGB"
         )
@@ -123,11 +129,57 @@ def pixels_of(dataset: Any, path: Path, limits: Limits) -> npt.NDArray[np.generi
     from pydicom.pixels.utils import pixel_array
 
     array: npt.NDArray[np.generic] = pixel_array(dataset)
+    if light == "PALETTE COLOR":
+        array = _in_colours(array, dataset, path)
+        samples = 3
     colour = (3,) if samples == 3 else ()
     expected = (rows, columns, *colour) if frames == 1 else (frames, rows, columns, *colour)
     if array.size != math.prod(expected):
         raise InputError(f"pixels {array.shape} where {expected} are announced", path=path)
-    return array.reshape(expected)
+    return _from_black(array.reshape(expected), dataset, path) if light == "MONOCHROME1" else array.reshape(expected)
+
+
+@implements("REQ-283")
+def _inflated(meta: Any, data: bytes, path: Path, limits: Limits) -> Any:
+    """The data set of a deflated file (PS3.5, A.5), unpacked within the limits."""
+    from pydicom import dcmread
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filewriter import write_file_meta_info
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    start = 132 + 12 + int(meta.FileMetaInformationGroupLength)
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    most = min(limits.file_bytes, _SMALLEST + (len(data) - start) * limits.ratio)
+    plain = unpacker.decompress(data[start:], most)
+    if not unpacker.eof:
+        raise InputError(
+            "its deflated data set has no end within the limits", path=path, hint="copy the file again, or unpack it"
+        )
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    stream = DicomBytesIO()
+    stream.write(data[:132])
+    write_file_meta_info(stream, meta, enforce_standard=False)
+    return dcmread(io.BytesIO(stream.getvalue() + plain))
+
+
+def _in_colours(array: npt.NDArray[np.generic], dataset: Any, path: Path) -> npt.NDArray[np.generic]:
+    """Indices as red, green and blue of 8 bits (PS3.3, C.7.6.3.1.5)."""
+    from pydicom.pixels.processing import apply_color_lut
+
+    colours: npt.NDArray[np.generic] = apply_color_lut(array, dataset)
+    if colours.shape[-1] != 3:
+        raise InputError("a palette with transparency", path=path, hint="save it as RGB")
+    return (colours.astype(np.uint16) >> 8).astype(np.uint8) if colours.dtype.itemsize == 2 else colours
+
+
+def _from_black(array: npt.NDArray[np.generic], dataset: Any, path: Path) -> npt.NDArray[np.generic]:
+    """Values that count from white to black (MONOCHROME1), turned round within the bits that are stored."""
+    rescaled = float(dataset.get("RescaleSlope", 1) or 1), float(dataset.get("RescaleIntercept", 0) or 0)
+    if rescaled != (1.0, 0.0):
+        raise InputError("MONOCHROME1 with rescaled values", path=path, hint="save as MONOCHROME2")
+    stored = int(dataset.get("BitsStored", dataset.BitsAllocated))
+    top = -1 if array.dtype.kind == "i" else 2**stored - 1
+    return np.asarray(top - array, dtype=array.dtype)
 
 
 def doubts_of(dataset: Any) -> tuple[Doubt, ...]:

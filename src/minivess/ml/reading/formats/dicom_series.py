@@ -46,6 +46,10 @@ _SHARED = (
     *("PhotometricInterpretation", "RescaleType", "Units"),
 )
 """Attributes that all files of one series share (PS3.3, A.1.2 and C.7.4.1; units of values: C.11.1, C.8.9.1)."""
+_CHANGED = {
+    "MONOCHROME1": "it counts from white to black, and was turned round",
+    "PALETTE COLOR": "the palette was resolved",
+}
 _DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
 
 
@@ -110,6 +114,8 @@ def read_series(path: Path, limits: Limits) -> Volume:
             _same_source(shared, dataset, file)
             array = pixels_of(dataset, file, limits)
             doubts |= dict.fromkeys(doubts_of(dataset))
+            if str(dataset.get("PhotometricInterpretation", "")) in _CHANGED:
+                traces += Traces(risks=(_CHANGED[str(dataset.PhotometricInterpretation)],))
             if not slices:
                 facts, dtype = facts_of(dataset), array.dtype.name
             slices.extend(_slices(dataset, array, frames, file))

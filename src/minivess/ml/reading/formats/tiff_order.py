@@ -103,7 +103,8 @@ def check_shaped(text: str, planes: Sequence[Plane], path: Path) -> None:
     except (ValueError, TypeError, KeyError, RecursionError):
         return
     first = planes[0]
-    held = [size for size in (len(planes), *first.shape, first.samples) if size != 1]
+    sizes = (first.samples, *first.shape) if first.planar else (*first.shape, first.samples)
+    held = [size for size in (len(planes), *sizes) if size != 1]
     if [size for size in shape if size != 1] != held:
         raise contradiction(
             "pages-missing",
@@ -113,5 +114,10 @@ def check_shaped(text: str, planes: Sequence[Plane], path: Path) -> None:
         )
     if len(axes) == len(shape):
         seen = "".join(axis for axis, size in zip(axes.upper(), shape, strict=True) if size > 1)
-        if seen.rstrip("SC" if first.samples > 1 else "").lstrip("ZQI") not in ("YX", "Y", "X", ""):
+        if seen.strip("SC" if first.samples > 1 else "").lstrip("ZQI").lstrip("SC" if first.planar else "") not in (
+            "YX",
+            "Y",
+            "X",
+            "",
+        ):
             raise contradiction("axes-order", f"its axes are {axes[:12]!r}", path, f"{_HINT}, with axes ZYX")

@@ -82,8 +82,8 @@ Feature: Splits without leaks
   @REQ-291 @RC-02
   Scenario: A pair that the search does not find is stated
     Given a project in which an image of one subject is a cropped copy of another subject's
-    When the project states that v4 and v5 show the same thing, and names them for different parts
-    Then it is refused because "are stated to show the same thing: one eye, two devices"
+    When the project states that v4 and v5 show the same object, and names them for different parts
+    Then it is refused because "are stated to show the same object: one eye, two devices"
 
   @REQ-292
   Scenario: One search serves validation, preview, split and guard

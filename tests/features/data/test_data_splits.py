@@ -346,7 +346,7 @@ def _on_the_card(facts: dict) -> None:
     assert STATED in (made.workspace.data / "card.html").read_text(encoding="utf-8")
 
 
-@when("the project states that v4 and v5 show the same thing, and names them for different parts")
+@when("the project states that v4 and v5 show the same object, and names them for different parts")
 def _stated_same(facts: dict) -> None:
     same = [["v4", "v5", "one eye, two devices"]]
     plan(facts["project"], {"calibration": ["s-v4"], "test": ["s-v5"], "same": same})

@@ -230,7 +230,7 @@ def _exceptions(split: SplitManifest) -> Iterable[CardException]:
         yield CardException(cases=pair.cases, stated="no copies", reason=pair.reason)
     for twins in split.near:
         if twins.kind is Likeness.STATED:
-            yield CardException(cases=twins.cases, stated="the same thing", reason=twins.detail)
+            yield CardException(cases=twins.cases, stated="the same object", reason=twins.detail)
 
 
 def _openings(history: LookHistory) -> Iterable[CardOpening]:

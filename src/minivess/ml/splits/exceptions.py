@@ -21,7 +21,7 @@ class JudgedPairs:
     """Pairs after the statements of the plan.
 
     Attributes:
-        near: pairs that show the same thing, found or stated.
+        near: pairs that show the same object, found or stated.
         not_copies: pairs that are stated to be no copies.
     """
 

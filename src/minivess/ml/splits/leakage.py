@@ -125,6 +125,6 @@ def _bonds(
             a, b = sorted(twins.cases, key=order.__getitem__)
             words = f"show the same structure ({twins.kind.value}, fit {twins.score:.2f})"
             if twins.kind is Likeness.STATED:
-                words = f"are stated to show the same thing: {twins.detail}"
+                words = f"are stated to show the same object: {twins.detail}"
             bonds.setdefault((a, b), {}).setdefault(Bond.NEAR, words)
     return bonds

@@ -53,7 +53,7 @@ def assign(
     Args:
         manifest: the data set.
         plan: what is wanted.
-        near: images that show the same thing; their cases stay together (`exceptions.apply`).
+        near: images that show the same object; their cases stay together (`exceptions.apply`).
         not_copies: pairs that the plan states to be no copies; the split names them.
         published: a split made elsewhere.
 

@@ -32,11 +32,11 @@ class Likeness(StrEnum):
     SIMILAR = "similar"
     """They fit in large parts only: neighbouring planes, the same place again, or a copy that was bent or tilted."""
     STATED = "stated"
-    """A person states in `split.same` that both show the same thing."""
+    """A person states in `split.same` that both show the same object."""
 
 
 class NearDuplicate(Record):
-    """Two cases whose images show the same thing."""
+    """Two cases whose images show the same object."""
 
     cases: tuple[Slug, Slug]
     kind: Likeness

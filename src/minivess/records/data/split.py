@@ -45,7 +45,7 @@ class Split(Record):
     not_copies: tuple[StatedPair, ...] = ()
     """Pairs of cases that are no near duplicates although the search finds them alike: `[case, other, reason]`."""
     same: tuple[StatedPair, ...] = ()
-    """Pairs of cases that show the same thing and stay together: `[case, other, reason]`."""
+    """Pairs of cases that show the same object and stay together: `[case, other, reason]`."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -106,7 +106,7 @@ class SplitManifest(Record):
     test: tuple[Slug, ...]
     folds: tuple[Fold, ...] = ()
     near: tuple[NearDuplicate, ...] = ()
-    """Images that show the same thing and therefore stay together."""
+    """Images that show the same object and therefore stay together."""
     not_copies: tuple[OverruledPair, ...] = ()
     """Pairs that a person states to be no copies: they are not among `near`."""
     cases: tuple[SplitCase, ...] = ()

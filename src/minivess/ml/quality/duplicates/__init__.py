@@ -1,1 +1,1 @@
-"""Images that show the same thing."""
+"""Images that show the same object."""

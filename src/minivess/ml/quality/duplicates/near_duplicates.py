@@ -1,4 +1,4 @@
-"""Images that show the same thing, whatever was done to one of them.
+"""Images that show the same object, whatever was done to one of them.
 
 Every image is compared with every other by its fingerprints (`spectra`); pairs that rank high are laid on each other
 (`registration`), and only what then fits is reported, with how it fits. Found are copies that were shifted (to a tenth
@@ -82,7 +82,7 @@ class _Fit:
 def find(
     images: Iterable[tuple[str, npt.NDArray[np.generic]]], *, progress: Progress | None = None
 ) -> tuple[NearDuplicate, ...]:
-    """Find all pairs of images that show the same thing, in order of the images.
+    """Find all pairs of images that show the same object, in order of the images.
 
     Images are taken one at a time and not kept. Of each image at most twelve likely partners are looked at, on all cores.
 

@@ -50,11 +50,11 @@ class DataSplit(Observation):
     test: int
     folds: int = 0
     near_duplicates: int = 0
-    """Pairs of images that show the same thing and stay together."""
+    """Pairs of images that show the same object and stay together."""
     not_copies: int = 0
     """Pairs that a person states to be no copies."""
     same: int = 0
-    """Pairs that a person states to show the same thing."""
+    """Pairs that a person states to show the same object."""
 
 
 class LeakageChecked(Observation):

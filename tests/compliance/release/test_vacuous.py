@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from minivess.compliance.release.denominators import DENOMINATORS
+from minivess.compliance.release.gate_facts import DENOMINATORS
 from minivess.compliance.release.gates import judge
 from minivess.compliance.release.lineage_events import EVENTS
 from minivess.compliance.verification.bag import check_bag

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from minivess.compliance.release.denominators import COUNTED, DENOMINATORS
+from minivess.compliance.release.gate_facts import COUNTED, DENOMINATORS
 from minivess.foundation.implements import implements
 from minivess.records.device.gate_outcomes import Basis, GateOutcome, number_text
 from minivess.records.device.release import GateFacts, GateResult

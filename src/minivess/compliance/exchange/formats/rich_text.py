@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.sax.saxutils import escape
 
-from minivess.compliance.exchange.marks import Mark, marked, marks_of_style
+from minivess.compliance.exchange.tables.marks import Mark, marked, marks_of_style
 
 _BLOCKS = frozenset({"p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "address", "dl", "dt", "caption"})
 _MARKS: Mapping[str, Mark] = {

@@ -14,7 +14,7 @@ from io import BytesIO
 from typing import Any
 
 from minivess.compliance.exchange.foreign_items import Place, Remark, short
-from minivess.compliance.exchange.marks import Mark, marked
+from minivess.compliance.exchange.tables.marks import Mark, marked
 
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _TO_ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")

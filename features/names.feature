@@ -13,7 +13,7 @@ Feature: Names of folders and ids are taken as they are
     When "max" starts the log of each
     Then each project has a log of its own
 
-  @REQ-248 @REQ-251 @slow
+  @REQ-248 @REQ-251
   Scenario: MLflow keeps runs in a folder of any printable name
     Given a project folder named "a?b c%41d"
     When a training run is tracked there

@@ -46,9 +46,11 @@ def test_validation_leaves_findings_page_and_profile(project: projects.ProjectFo
     assert "Nothing" in (folder / "validation.html").read_text(encoding="utf-8")
     before = DatasetProfile.model_validate_json((folder / "profile.json").read_bytes())
     assert before == figures
-    assert [one.name for one in last.body.outputs] == ["data/profile.json", "data/validation.json"]
+    assert [one.name for one in last.body.outputs] == [
+        *("data/near-duplicates.json", "data/profile.json", "data/validation.json"),
+    ]
     assert second.body.action == "data.profile"
-    assert second.body.outputs[0] == last.body.outputs[0]
+    assert second.body.outputs[0] == last.body.outputs[1]
 
 
 @pytest.mark.verifies("REQ-047", "REQ-082")

@@ -1604,7 +1604,7 @@ class Release:
         self.earlier, self.prepared, self.model = pack.bodies[:-1], self.last["payload"], self.last["context"]["model"]
         self.by, self.runs, self.ended, self.looks, self.gates = {}, {}, [], [], []
 
-    def json(self, name, form="any"):  # a file of JSON
+    def json(self, name, form="object"):  # a file of JSON
         self.pack.reading = "data/" + name + ": "
         return fit(read_json(self.files["data/" + name], "data/" + name), form, "data/" + name)
 
@@ -1612,7 +1612,7 @@ class Release:
         return self.prepared["source"]["not_releasable"]
 
     def check_source(self):  # the state of the source tree agrees with itself, with the results and with the diff
-        state, results = self.prepared["source"], self.json("verification/results.json", "any")
+        state, results = self.prepared["source"], self.json("verification/results.json")
         loaded, diff = results.get("loaded"), self.files.get("data/source/uncommitted.diff")
         others = [one for one in state["submodules"] if one["found"] != one["commit"] or not one["clean"]]
         found = {
@@ -1635,7 +1635,7 @@ class Release:
         return "the %d results are those of the source tree %s" % (len(results["results"]), state["tree"])
 
     def check_soup(self):  # the SOUP list and the bill of materials name the same software, and all of the platform
-        whole, device = self.json("bom/sbom.cdx.json", "object"), self.prepared["device"]
+        whole, device = self.json("bom/sbom.cdx.json"), self.prepared["device"]
         stated = component_of(fit(whole.get("metadata", {}), "object", SBOM).get("component"))
         rows = soup_rows(self.files[SOUP])
         fits = stated[:2] == (device["name"], device["version"])
@@ -1835,7 +1835,7 @@ class Release:
     def gate_values(self):  # the exact figure of each kind of gate; None: not known
         self.attested, risks = self.json("release/attested.json", "attested"), self.json("release/risks.json", "risks")
         results = self.json("verification/results.json")["results"]
-        items, plan = self.json("traceability/data/trace.json", "object").get("items"), risks["plan"]
+        items, plan = self.json("traceability/data/trace.json").get("items"), risks["plan"]
         traced = isinstance(items, list) and all(isinstance(one, dict) and isinstance(one.get("kind"), str) for one in items)
         need(traced, "data/traceability/data/trace.json is not a trace")
         uppers = limits_of(plan)

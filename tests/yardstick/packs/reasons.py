@@ -35,7 +35,7 @@ REASONS: tuple[tuple[str, str], ...] = (
         "another valid risk file or attestation, with gates and signing text derived again and signed by both people",
     ),
     (
-        r"data/lineage/events\.jsonl: .+" + _BOTH,
+        r"data/lineage/events\.jsonl(: .+)?" + _BOTH,
         "lineage events are compared with the log by run and outcome; the log holds the rest",
     ),
     (r"data/audit/details\.jsonl: .+" + _ALL, "an observation or an error: nothing is derived from details"),

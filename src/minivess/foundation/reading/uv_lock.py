@@ -165,16 +165,7 @@ def _package(table: Table) -> LockedPackage:
         name=name,
         source=source,
         purl=package_url(name, source),
-        distributions=tuple(
-            sorted(
-                (
-                    Distribution(without_credentials(str(file.get("url", ""))), match.group(1))
-                    for file in files
-                    if (match := SHA256.fullmatch(str(file.get("hash", "")))) is not None
-                ),
-                key=lambda one: (one.url, one.sha256),
-            )
-        ),
+        distributions=tuple(sorted(_distributions(table), key=lambda one: (one.url, one.sha256))),
     )
 
 
@@ -188,16 +179,21 @@ def _source(table: Table) -> LockedSource:
         kind=kind,
         place=without_credentials(place.partition("?")[0] if kind == "git" else place),
         commit=fragment if kind == "git" else "",
-        sha256=tuple(
-            match.group(1)
-            for file in _files(table)
-            if (match := SHA256.fullmatch(str(file.get("hash", "")))) is not None
-        ),
+        sha256=tuple(one.sha256 for one in _distributions(table)),
     )
 
 
 def _place(table: Table) -> str:
     return str(PurePosixPath(_source(table).place))
+
+
+def _distributions(table: Table) -> list[Distribution]:
+    """The files of a package whose SHA-256 is stated, in their order."""
+    return [
+        Distribution(without_credentials(str(file.get("url", ""))), match.group(1))
+        for file in _files(table)
+        if (match := SHA256.fullmatch(str(file.get("hash", "")))) is not None
+    ]
 
 
 def _files(table: Table) -> list[Table]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
-from minivess.ml.reading.geometry import Affine, orientation_of, spacing_of
+from minivess.ml.reading.geometry import Affine, deep, orientation_of, spacing_of
 from minivess.ml.reading.volume import Spacing, Volume
 from minivess.records.data.source import StatedUnit
 
@@ -269,7 +269,7 @@ def _check_measurable(case: str, files: Sequence[CaseFile], unit: StatedUnit | N
 
 def _check_grid(image: CaseFile, label: CaseFile) -> None:
     grids = [one.volume.grid for one in (image, label)]
-    if flat(grids[0]) != flat(grids[1]):
+    if _flat(grids[0]) != _flat(grids[1]):
         raise InputError(
             f"the mask's shape {grids[1]} is not the image's {grids[0]}",
             path=label.path,
@@ -277,7 +277,7 @@ def _check_grid(image: CaseFile, label: CaseFile) -> None:
         )
 
 
-def flat(grid: tuple[int, ...]) -> tuple[int, ...]:
+def _flat(grid: tuple[int, ...]) -> tuple[int, ...]:
     """A shape without a first axis of one plane."""
     return grid[1:] if len(grid) == 3 and grid[0] == 1 else grid
 
@@ -298,9 +298,8 @@ def _check_place(image: CaseFile, label: CaseFile, notes: list[str]) -> None:
             path=silent.path,
             hint="state data.unit",
         )
-    grid = image.volume.grid
-    deep = grid if len(grid) == 3 else (1, *grid)
-    corners = np.array([[*corner, 1] for corner in itertools.product(*((0, n - 1) for n in deep))], dtype=np.float64)
+    ends = [(0, size - 1) for size in deep(image.volume.grid)]
+    corners = np.array([[*corner, 1] for corner in itertools.product(*ends)], dtype=np.float64)
     apart = float(np.abs(((first - other) @ corners.T)[:3]).max())
     if apart > _SAME * float(np.linalg.norm(first[:3, :3], axis=0).min()):
         unit = "" if image.volume.spacing is None else " µm"

@@ -90,7 +90,7 @@ def lay_on(label: Volume, image: Volume, path: Path) -> npt.NDArray[np.generic]:
     """
     if image.affine is None or label.affine is None:
         raise InputError("the image has no position", path=path, hint="segment the DICOM series itself")
-    grid = _deep(image.grid)
+    grid = deep(image.grid)
     step = np.linalg.inv(image.affine) @ label.affine
     turn = np.rint(step[:3, :3])
     if (
@@ -121,5 +121,6 @@ def lay_on(label: Volume, image: Volume, path: Path) -> npt.NDArray[np.generic]:
     return out.reshape(image.grid)
 
 
-def _deep(grid: tuple[int, ...]) -> tuple[int, ...]:
+def deep(grid: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape with three axes: a picture is one plane."""
     return grid if len(grid) == 3 else (1, *grid)

@@ -31,7 +31,7 @@ from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRe
 from minivess.records.people.approval import UnsealGrant, UnsealRequest
 from minivess.records.people.identity import KeyAlgorithm, Meaning
 from minivess.records.people.roles import IdentityKind, Role
-from minivess.workflows.data import preparation
+from minivess.workflows.data import ingestion, sealing, splitting, validation
 from minivess.workflows.models import ensembles, promotion
 from minivess.workflows.people import accounts
 from minivess.workflows.sealed import analysis_plan, registration, requests
@@ -118,10 +118,10 @@ def seal(project: ProjectFolder) -> None:
     """Ingest, validate, split and seal."""
     with project.services() as services:
         ada = project.signers["ada"]
-        preparation.ingest(services, ada)
-        preparation.validate(services, ada)
-        preparation.split(services, ada)
-        preparation.seal(services, ada)
+        ingestion.ingest(services, ada)
+        validation.validate(services, ada)
+        splitting.split(services, ada)
+        sealing.seal(services, ada)
 
 
 def write_toy_graph(path: Path, *, bias: float = 0.0) -> None:

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from minivess.compliance.identity.signer import Signer
-from minivess.workflows.data import preparation
+from minivess.workflows.data import ingestion, sealing, splitting, validation
 from minivess.workflows.session.services import Services
 from tests.support import projects
 from tests.support.machines import machine
@@ -30,19 +30,19 @@ def started() -> ProjectFolder:
 @cache
 def ingested() -> ProjectFolder:
     """A project whose cases are read."""
-    return _continued(started(), preparation.ingest)
+    return _continued(started(), ingestion.ingest)
 
 
 @cache
 def validated() -> ProjectFolder:
     """A project whose cases are read and validated."""
-    return _continued(ingested(), preparation.validate)
+    return _continued(ingested(), validation.validate)
 
 
 @cache
 def split() -> ProjectFolder:
     """A project whose cases are validated and split."""
-    return _continued(validated(), preparation.split)
+    return _continued(validated(), splitting.split)
 
 
 @cache
@@ -51,7 +51,7 @@ def sealed() -> ProjectFolder:
     with _folder() as folder:
         project = split().copy_to(folder / "project")
         with project.services() as services:
-            preparation.seal(services, project.signers["ada"])
+            sealing.seal(services, project.signers["ada"])
         projects.add_toy_training(project)
         projects.export_toy_model(project)
     return project

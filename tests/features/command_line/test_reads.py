@@ -27,7 +27,7 @@ from minivess.records.device.witnesses import WitnessState
 from minivess.records.log.entry import Entry, Outcome
 from minivess.records.people.identity import KeyAlgorithm
 from minivess.serving.witness.app import write_state
-from minivess.workflows.data import preparation
+from minivess.workflows.data import ingestion, sealing, splitting, validation
 from tests.support import projects
 from tests.support.projects import ProjectFolder
 
@@ -134,14 +134,14 @@ def reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reads:
 @given("a project with cases, a log and no passphrase in the environment", target_fixture="reads")
 def _(reads: Reads) -> Reads:
     with reads.project.services() as services:
-        preparation.ingest(services, reads.project.signers["ada"])
+        ingestion.ingest(services, reads.project.signers["ada"])
     return reads
 
 
 @given("a project whose validation blocks", target_fixture="reads")
 def _(reads: Reads) -> Reads:
     with reads.project.services() as services:
-        preparation.ingest(services, reads.project.signers["ada"])
+        ingestion.ingest(services, reads.project.signers["ada"])
     path = reads.project.workspace.project_file
     rule = "\n  rules: {case-unlisted: {severity: block}}\nsplit:"
     path.write_text(path.read_text(encoding="utf-8").replace("\nsplit:", rule, 1), encoding="utf-8")
@@ -175,15 +175,15 @@ def files_for(reads: Reads) -> None:
 def _(reads: Reads) -> None:
     files_for(reads)
     with reads.project.services() as services:
-        preparation.validate(services, reads.project.signers["ada"])
+        validation.validate(services, reads.project.signers["ada"])
     typed_ones = [typed for typed in listed()[0] if typed not in NOT_RUN]
     sealed = [typed for typed in typed_ones if not typed.startswith("data ")]
     for typed in typed_ones:
         if typed not in sealed:
             reads.run(typed)
     with reads.project.services() as services:
-        preparation.split(services, reads.project.signers["ada"])
-        preparation.seal(services, reads.project.signers["ada"])
+        splitting.split(services, reads.project.signers["ada"])
+        sealing.seal(services, reads.project.signers["ada"])
     for typed in sealed:
         reads.run(typed)
 
@@ -257,7 +257,7 @@ def _(reads: Reads) -> None:
 def _(reads: Reads) -> None:
     with reads.project.services() as services:
         try:
-            preparation.split(services, reads.project.signers["ada"])
+            splitting.split(services, reads.project.signers["ada"])
         except RefusedError as error:
             reads.refusal = error
 

@@ -16,7 +16,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.cli.main import app
 from minivess.foundation.errors import MinivessError
 from minivess.foundation.paths import Workspace
-from minivess.workflows.data import preparation
+from minivess.workflows.data import ingestion
 from minivess.workflows.sealed import requests
 from tests.support import projects
 from tests.support.command_line import run_here
@@ -113,7 +113,7 @@ def _(story: Story) -> None:
     path = Workspace(story.root).project_file
     path.write_text(path.read_text(encoding="utf-8").replace("seed: 3", "seed: 4"), encoding="utf-8")
     with story.known.services() as services:
-        preparation.ingest(services, story.known.signers["ada"])
+        ingestion.ingest(services, story.known.signers["ada"])
 
 
 @when(parsers.parse('"{name}" is removed'))

@@ -24,7 +24,7 @@ from minivess.records.data.split import SplitManifest
 from minivess.records.device.workspace_files import FILES
 from minivess.records.log.entry import Outcome
 from minivess.records.models.intended_use import IntendedUse
-from minivess.workflows.data import preparation, splits
+from minivess.workflows.data import ingestion, sealing, splits, splitting, validation
 from minivess.workflows.models import calibration, ensembles, export, training
 from minivess.workflows.release import build
 from minivess.workflows.sealed import requests
@@ -219,7 +219,7 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     story.record_of(story.part("test")[0], lambda record: record.update(spacing=[0.1, 0.1, 0.1]))
     with story.project.services() as services:
-        preparation.ingest(services, story.project.signers["ada"])
+        ingestion.ingest(services, story.project.signers["ada"])
 
 
 @given("a training run says that it was made with another configuration")
@@ -246,7 +246,7 @@ def _(story: Story) -> None:
 @given("a test case is changed with its record after the split")
 def _(story: Story) -> None:
     with story.project.services() as services:
-        made = preparation.split(services, story.project.signers["ada"])
+        made = splitting.split(services, story.project.signers["ada"])
     case = made.test[0]
     story.array(case, "image.npy", lambda image: image[::-1])
     digest = digest_bytes((story.root / "data/prepared" / case / "image.npy").read_bytes())
@@ -296,16 +296,16 @@ STEPS: dict[str, Callable[[Services, Any], object]] = {
     "calibrates": calibration.calibrate,
     "exports": export.export,
     "checks the split for leaks": splits.leakage,
-    "validates": preparation.validate,
-    "splits": preparation.split,
-    "splits and seals": preparation.seal,
+    "validates": validation.validate,
+    "splits": splitting.split,
+    "splits and seals": sealing.seal,
 }
 
 
 @when("Ada has split the cases")
 def _(story: Story) -> None:
     with story.project.services() as services:
-        preparation.split(services, story.project.signers["ada"])
+        splitting.split(services, story.project.signers["ada"])
 
 
 @when(parsers.re(f"Ada (?P<step>{'|'.join(STEPS)})$"))

@@ -21,7 +21,7 @@ from minivess.records.data.validation import Finding, Severity, ValidationReport
 from minivess.records.device.workspace_files import CARD_PAGE, CROISSANT
 from minivess.records.log.entry import Outcome
 from minivess.workflows.data import card as data_card
-from minivess.workflows.data import preparation
+from minivess.workflows.data import ingestion, sealing, splitting
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.recording import recorded
 from tests.support import projects
@@ -93,7 +93,7 @@ def validated(tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolde
     folder = tmp_path_factory.mktemp("card")
     project = projects.start(folder / "project", source=folder)
     with project.services() as services:
-        manifest = preparation.ingest(services, project.signers["ada"])
+        manifest = ingestion.ingest(services, project.signers["ada"])
     cases = [case.id for case in manifest.cases]
     findings = [
         *(Finding(rule="mask-gap", severity=Severity.NOTE, case=case, message=f"seen in {case}") for case in cases),
@@ -119,7 +119,7 @@ def validated(tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolde
 def divided(validated: projects.ProjectFolder, tmp_path_factory: pytest.TempPathFactory) -> projects.ProjectFolder:
     project = validated.copy_to(tmp_path_factory.mktemp("card") / "project")
     with project.services() as services:
-        preparation.split(services, project.signers["ada"])
+        splitting.split(services, project.signers["ada"])
     return project
 
 
@@ -151,7 +151,7 @@ def _(story: Story, validated: projects.ProjectFolder) -> None:
 def _(story: Story, divided: projects.ProjectFolder) -> None:
     story.project = divided.copy_to(story.folder / "project")
     with story.project.services() as services:
-        preparation.seal(services, story.project.signers["ada"])
+        sealing.seal(services, story.project.signers["ada"])
 
 
 @given("a release whose results are in the log", target_fixture="release")

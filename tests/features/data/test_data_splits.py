@@ -24,7 +24,7 @@ from minivess.ml.quality.duplicates.views import views
 from minivess.records.data.split import Part, SplitManifest
 from minivess.records.device.workspace_files import NEAR_DUPLICATES, SPLIT
 from minivess.records.log.entry import Outcome
-from minivess.workflows.data import card, preparation, splits
+from minivess.workflows.data import card, ingestion, sealing, splits, splitting, validation
 from minivess.workflows.session import workspace_files
 from tests.support.lazy_modules import lazily
 from tests.support.projects import PASSPHRASE, ProjectFolder, start, write_tiny_tree
@@ -108,8 +108,8 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
     plain["data"] = {"name": "six", "licence": "CC0", "source": "the generator", "root": "files", "cases": cases}
     made.workspace.project_file.write_text(yaml.safe_dump(plain), encoding="utf-8")
     with made.services() as services:
-        preparation.ingest(services, made.signers["ada"])
-        preparation.validate(services, made.signers["ada"])
+        ingestion.ingest(services, made.signers["ada"])
+        validation.validate(services, made.signers["ada"])
     return made
 
 
@@ -119,7 +119,7 @@ def locked(ready: ProjectFolder, tmp_path_factory: pytest.TempPathFactory) -> tu
     made = ready.copy_to(tmp_path_factory.mktemp("locked") / "project")
     plan(made, {"calibration": 1, "test": 1, "seed": 1})
     with made.services() as services:
-        return made, preparation.split(services, made.signers["ada"])
+        return made, splitting.split(services, made.signers["ada"])
 
 
 def plan(made: ProjectFolder, split: dict[str, Any]) -> None:
@@ -131,7 +131,7 @@ def try_to_split(facts: dict[str, Any]) -> None:
     made: ProjectFolder = facts["project"]
     with made.services() as services:
         try:
-            facts["split"] = preparation.split(services, made.signers["ada"])
+            facts["split"] = splitting.split(services, made.signers["ada"])
         except RefusedError as error:
             facts["error"] = error
 
@@ -221,7 +221,7 @@ def _by_hand(facts: dict) -> None:
     moved = first.model_copy(update={"train": first.train[1:], "test": (*first.test, first.train[0])})
     workspace_files.write_json(made.workspace, SPLIT, moved)
     with made.services() as services, pytest.raises(RefusedError) as caught:
-        preparation.seal(services, made.signers["ada"])
+        sealing.seal(services, made.signers["ada"])
     facts["error"] = caught.value
 
 
@@ -268,12 +268,12 @@ def _sealed(facts: dict, ready: ProjectFolder, tmp_path: Path) -> None:
     made = facts["project"] = ready.copy_to(tmp_path / "project")
     plan(made, {"calibration": ["s-v4"], "test": ["s-original", "s-copy"]})
     with made.services() as services:
-        preparation.split(services, made.signers["ada"])
+        splitting.split(services, made.signers["ada"])
         assert (made.workspace.data / "leakage.html").is_file()
         for name in ("original", "copy"):  # sealing refuses while plain sources lie in the workspace
             for path in (made.workspace.root / "files").glob(f"{name}*"):
                 path.unlink()
-        preparation.seal(services, made.signers["ada"])
+        sealing.seal(services, made.signers["ada"])
     assert not (made.workspace.data / "leakage.html").exists()
 
 
@@ -327,7 +327,7 @@ def _shown(facts: dict) -> None:
         entry = [one for one in services.log.entries() if one.body.action == "data.split"][-1]
         details = services.log.details(entry.body.index)
         report = splits.leakage(services, made.signers["ada"])
-        found = preparation.validate(services, made.signers["ada"])
+        found = validation.validate(services, made.signers["ada"])
     assert details is not None
     assert details.payload["not_copies"] == 1
     assert not report.blocked
@@ -365,9 +365,9 @@ def watched(facts: dict[str, Any], *steps: str) -> None:
         services = replace(opened, progress=hear)
         for step in steps:
             if step == "preview":
-                preparation.propose(services)
+                splitting.propose(services)
             else:
-                act = {"validate": preparation.validate, "split": preparation.split, "guard": splits.leakage}[step]
+                act = {"validate": validation.validate, "split": splitting.split, "guard": splits.leakage}[step]
                 facts[step] = act(services, made.signers["ada"])
 
 

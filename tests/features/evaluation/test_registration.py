@@ -23,7 +23,7 @@ from minivess.records.evaluation.evaluation import Looks
 from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads.data import DataSealed
 from minivess.records.people.approval import UnsealRequest
-from minivess.workflows.data import preparation
+from minivess.workflows.data import sealing
 from minivess.workflows.release import build
 from minivess.workflows.sealed import analysis_plan, registration, requests
 from minivess.workflows.sealed.registration import policy_of
@@ -181,13 +181,13 @@ def _(story: Story) -> None:
 
 @when("Ada seals again")
 def _(story: Story) -> None:
-    preparation.seal(story.services, story.project.signers["ada"])
+    sealing.seal(story.services, story.project.signers["ada"])
 
 
 @when("Ada seals and is refused")
 def _(story: Story) -> None:
     with pytest.raises(RefusedError) as caught:
-        preparation.seal(story.services, story.project.signers["ada"])
+        sealing.seal(story.services, story.project.signers["ada"])
     story.error = caught.value
 
 

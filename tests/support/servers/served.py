@@ -25,7 +25,7 @@ from minivess.records.log.entry import Entry
 from minivess.records.models.model import CalibrationRecord
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.serving.inference.volumes import Limits
-from minivess.workflows.data import preparation
+from minivess.workflows.data import ingestion, splitting, validation
 from minivess.workflows.data.seal_terms import terms_of
 from minivess.workflows.people import accounts
 from minivess.workflows.serving.inference import InferenceService, open_model
@@ -52,9 +52,9 @@ def prepare(project: ProjectFolder, *, threshold: float | None = 0.3) -> None:
     """Bring a started project to where it can be served: cases, split, toy model, calibration, enrolled service."""
     ada = project.signers["ada"]
     with project.services() as services:
-        preparation.ingest(services, ada)
-        preparation.validate(services, ada)
-        split = preparation.split(services, ada)
+        ingestion.ingest(services, ada)
+        validation.validate(services, ada)
+        split = splitting.split(services, ada)
         version = DataVersion(dvc=f"md5:{'0' * 32}", split=split.root)
         with recorded(services, "data.seal", ada, context=services.context(data=split.root)) as record:
             workspace_files.write_json(project.workspace, "data/version.json", version)

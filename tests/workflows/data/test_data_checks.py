@@ -13,7 +13,7 @@ from minivess.cli.main import app
 from minivess.foundation.errors import UsageError
 from minivess.records.data.profile import DatasetProfile
 from minivess.records.data.validation import ValidationReport
-from minivess.workflows.data import preparation, profile
+from minivess.workflows.data import ingestion, profile, sealing, splitting, validation
 from tests.support import projects
 
 pytestmark = pytest.mark.verifies("SU-38")
@@ -24,7 +24,7 @@ def project(started_project: projects.ProjectFolder, tmp_path: Path) -> projects
     """A started project of its own with ingested cases."""
     made = started_project.copy_to(tmp_path / "project")
     with made.services() as services:
-        preparation.ingest(services, made.signers["ada"])
+        ingestion.ingest(services, made.signers["ada"])
     return made
 
 
@@ -38,7 +38,7 @@ def say(project: projects.ProjectFolder, *words: str) -> tuple[int, str, str]:
 def test_validation_leaves_findings_page_and_profile(project: projects.ProjectFolder) -> None:
     folder = project.workspace.data
     with project.services() as services:
-        found = preparation.validate(services, project.signers["ada"])
+        found = validation.validate(services, project.signers["ada"])
         last = list(services.log.entries())[-1]
         figures = profile.profile(services, project.signers["ada"])
         second = list(services.log.entries())[-1]
@@ -82,7 +82,7 @@ def test_a_project_that_names_no_rule_is_told_before_anything_is_measured(projec
     plan["data"]["rules"] = {"mask-emty": {"severity": "note"}}
     path.write_text(yaml.safe_dump(plan), encoding="utf-8")
     with project.services() as services, pytest.raises(UsageError, match="mask-emty"):
-        preparation.validate(services, project.signers["ada"])
+        validation.validate(services, project.signers["ada"])
     assert not project.workspace.measures.exists()
 
 
@@ -91,14 +91,14 @@ def test_sealing_takes_pictures_of_the_test_part_out_of_the_page(project: projec
     page = project.workspace.data / "validation.html"
     ada = project.signers["ada"]
     with project.services() as services:
-        preparation.validate(services, ada)
-        made = preparation.split(services, ada)
+        validation.validate(services, ada)
+        made = splitting.split(services, ada)
         shown = "".join(
             f'<image id="p{case}" data-case="{case}" width="1" height="1" href="data:image/png;base64,AAAA"/>'
             for case in (*made.train, *made.test)
         )
         page.write_text(f'<p class="withdrawn" hidden></p>{shown}', encoding="utf-8")
-        preparation.seal(services, ada)
+        sealing.seal(services, ada)
     after = page.read_text(encoding="utf-8")
     assert after.count("data:image/png") == len(made.train)
     assert all(f'data-case="{case}" width="1" height="1"/>' in after for case in made.test)

@@ -13,7 +13,7 @@ from minivess.foundation.digests import digest_json
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.ml.cases.manifests import root_of
 from minivess.records.data.split import Part, SplitManifest
-from minivess.workflows.data import preparation
+from minivess.workflows.data import ingestion
 from minivess.workflows.models.cases import cases_of
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.bound_inputs import BoundInputs
@@ -45,13 +45,13 @@ def test_the_entry_states_why_identifiers_were_accepted_and_training_refuses_pic
     Image.fromarray((picture > 40).astype(np.uint8) * 255).save(root / "l.png")
     rewrite(project)
     with project.services() as services, pytest.raises(RefusedError, match="PNG text 'Author'"):
-        preparation.ingest(services, ada)
+        ingestion.ingest(services, ada)
     original = project.workspace.project_file.read_text(encoding="utf-8")
     project.workspace.project_file.write_text(
         original.replace("  root: .\n", "  root: .\n  accept_identifiers: the author consented\n"), encoding="utf-8"
     )
     with project.services() as services:
-        manifest = preparation.ingest(services, ada)
+        manifest = ingestion.ingest(services, ada)
         *_, refused, ingested = [entry.body for entry in services.log.entries() if entry.body.action == "data.ingest"]
         assert refused.outcome.value != ingested.outcome.value
         payload = told(services.log, ingested).payload

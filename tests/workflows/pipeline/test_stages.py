@@ -16,7 +16,7 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.ml.versions.dvc_stages import recorded_stages, write_stages
 from minivess.records.device.project import Project
 from minivess.records.log.entry import Outcome
-from minivess.workflows.data import preparation
+from minivess.workflows.data import ingestion, sealing, splitting, validation
 from minivess.workflows.pipeline import stage_states, stages
 from minivess.workflows.session.data_citation import data_version_of
 from minivess.workflows.session.project_file import load_project
@@ -82,11 +82,11 @@ def test_what_changes_while_a_stage_runs_leaves_it_stale(project: projects.Proje
     with project.services() as services:
         path = root / "minivess.yaml"
         path.write_text(path.read_text(encoding="utf-8").replace("seed: 3", "seed: 4"), encoding="utf-8")
-        preparation.ingest(services, ada)
+        ingestion.ingest(services, ada)
     assert "ingest" not in recorded_stages(root)
     assert "changed while it ran" in caplog.text
     with project.services() as services:
-        preparation.ingest(services, ada)
+        ingestion.ingest(services, ada)
     assert recorded_stages(root) == {"ingest"}
 
 
@@ -191,10 +191,10 @@ def test_stages_that_were_run_before_there_was_a_pipeline_are_taken_over(
     root = run_steps(
         started_project,
         tmp_path / "project",
-        preparation.ingest,
-        preparation.validate,
-        preparation.split,
-        preparation.seal,
+        ingestion.ingest,
+        validation.validate,
+        splitting.split,
+        sealing.seal,
     )
     plan = load_project(root)
     assert stages.write_pipeline(root, plan)
@@ -212,7 +212,7 @@ def test_stages_that_were_run_before_there_was_a_pipeline_are_taken_over(
 def test_nothing_is_taken_over_that_the_log_does_not_vouch_for(
     started_project: projects.ProjectFolder, tmp_path: Path
 ) -> None:
-    root = run_steps(started_project, tmp_path / "project", preparation.ingest, preparation.validate, preparation.split)
+    root = run_steps(started_project, tmp_path / "project", ingestion.ingest, validation.validate, splitting.split)
     report = root / "data" / "validation.json"
     report.write_text(report.read_text(encoding="utf-8").replace("}", " }", 1), encoding="utf-8")
     plan = load_project(root)

@@ -11,7 +11,7 @@ from minivess.compliance.identity.signer import Signer
 from minivess.foundation.errors import MinivessError, UsageError
 from minivess.foundation.paths import Workspace
 from minivess.records.device.workspace_files import StepName, first_missing, step_of
-from minivess.workflows.data import card, preparation
+from minivess.workflows.data import card, ingestion, sealing, splitting, validation
 from minivess.workflows.models import calibration, ensembles, export, training
 from minivess.workflows.release import build
 from minivess.workflows.sealed import analysis_plan, registration, requests
@@ -36,10 +36,10 @@ def request(services: Services, ada: Signer) -> None:
 
 STAGES: dict[StepName, Callable[[projects.ProjectFolder], object]] = {
     "log": lambda project: None,
-    "ingest": lambda project: run(project, preparation.ingest),
-    "validate": lambda project: run(project, preparation.validate),
-    "split": lambda project: run(project, preparation.split),
-    "seal": lambda project: run(project, preparation.seal),
+    "ingest": lambda project: run(project, ingestion.ingest),
+    "validate": lambda project: run(project, validation.validate),
+    "split": lambda project: run(project, splitting.split),
+    "seal": lambda project: run(project, sealing.seal),
     "calibrate": projects.add_toy_training,
     "export": projects.export_toy_model,
     "criteria": lambda project: run(project, analysis_plan.register_criteria),
@@ -48,9 +48,9 @@ STAGES: dict[StepName, Callable[[projects.ProjectFolder], object]] = {
 }
 """The last step of each state that is tested, and what leads to it from the one before."""
 COMMANDS: dict[StepName, tuple[str, Act]] = {
-    "validate": ("ada", preparation.validate),
-    "split": ("ada", preparation.split),
-    "seal": ("ada", preparation.seal),
+    "validate": ("ada", validation.validate),
+    "split": ("ada", splitting.split),
+    "seal": ("ada", sealing.seal),
     "card": ("ada", card.write_card),
     "train": ("ada", training.train),
     "ensemble": ("ada", ensembles.combine),

@@ -38,7 +38,7 @@ def data() -> None:
 @click.pass_obj
 def ingest(project: Path, actor: str | None, as_json: bool) -> None:
     """Read and normalise every case; finished cases are kept."""
-    from minivess.workflows.data import preparation as workflow
+    from minivess.workflows.data import ingestion as workflow
 
     with services_of(project) as services:
         manifest = workflow.ingest(services, signer_of(services, actor, Role.DEVELOPER))
@@ -72,7 +72,7 @@ def seal(project: Path, actor: str | None, as_json: bool) -> None:
 
     The data are versioned with DVC.
     """
-    from minivess.workflows.data import preparation as workflow
+    from minivess.workflows.data import sealing as workflow
 
     with services_of(project) as services:
         manifest = workflow.seal(services, signer_of(services, actor, Role.DEVELOPER))

@@ -28,15 +28,15 @@ def split(project: Path, actor: str | None, preview: bool, as_json: bool) -> Non
 
     A signed entry locks the split. A locked split of the same cases cannot be changed: look at it with --preview first.
     """
-    from minivess.workflows.data import preparation, splits
+    from minivess.workflows.data import splits, splitting
 
     if preview:
         with reader_of(project) as reader:
-            made = preparation.propose(reader)
+            made = splitting.propose(reader)
             shares, note = splits.shares(reader, made), splits.subjects_note(reader)
     else:
         with services_of(project) as services:
-            made = preparation.split(services, _developer(services, actor))
+            made = splitting.split(services, _developer(services, actor))
             shares, note = splits.shares(services, made), splits.subjects_note(services)
     if as_json:
         emit_json(made)

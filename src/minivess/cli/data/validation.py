@@ -24,7 +24,7 @@ def validate(project: Path, actor: str | None, as_json: bool) -> None:
     changes the severity of a rule. No passphrase is needed. The result is recorded in the log when --as names who
     records it, or the passphrases are in the environment; otherwise `data split` validates again and records it.
     """
-    from minivess.workflows.data import preparation as workflow
+    from minivess.workflows.data import validation as workflow
 
     who = recorder_at_hand(project, actor, Role.DEVELOPER)
     if who is None:

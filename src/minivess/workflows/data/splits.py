@@ -10,7 +10,7 @@ from minivess.records.data.leakage import LeakageReport
 from minivess.records.data.split import Share, SplitManifest
 from minivess.records.device.workspace_files import LEAKAGE, MANIFEST, SPLIT
 from minivess.workflows.data.near_duplicates import kept_search
-from minivess.workflows.data.preparation import write_leakage
+from minivess.workflows.data.splitting import write_leakage
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader

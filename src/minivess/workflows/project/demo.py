@@ -39,7 +39,7 @@ from minivess.records.people.identity import LOG_IDENTITY
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.records.sinks import Progress
 from minivess.records.verdict import VerdictState
-from minivess.workflows.data import preparation
+from minivess.workflows.data import ingestion, sealing, splitting, validation
 from minivess.workflows.models import calibration, ensembles, export, promotion, training
 from minivess.workflows.people import accounts
 from minivess.workflows.release import build, signing
@@ -209,12 +209,12 @@ class _DemoRun:
 
     def _data(self, services: Services, ada: Signer) -> None:
         self._next("volumes are generated, validated, split by subject, and the test part is sealed")
-        preparation.ingest(services, ada)
-        report = preparation.validate(services, ada)
+        ingestion.ingest(services, ada)
+        report = validation.validate(services, ada)
         if report.blocked:
             raise RefusedError("validation blocks the demo's own volumes", hint="`minivess data validate` names why")
-        preparation.split(services, ada)
-        preparation.seal(services, ada)
+        splitting.split(services, ada)
+        sealing.seal(services, ada)
 
     def _models(self, services: Services, ada: Signer) -> None:
         self._next("two networks are trained (the longest step)")

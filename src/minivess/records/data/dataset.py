@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -17,6 +18,23 @@ Unit = Literal["um", "px"]
 """Unit of a spacing: micrometres, or pixels where no physical size is known (photographs)."""
 
 Row = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """Which cases a part of the product can take. A network, a calibrator, a measure and the service have one each.
+
+    Attributes:
+        axes: the axes of images.
+        units: the units of spacings.
+        classes: the largest number of classes; their values are 1 to this number.
+        smallest: the smallest size in voxels along each of the last axes of the grid.
+    """
+
+    axes: tuple[Axes, ...] = get_args(Axes)
+    units: tuple[Unit, ...] = get_args(Unit)
+    classes: int = 255
+    smallest: tuple[int, ...] = ()
 
 
 class LabelClass(Record):

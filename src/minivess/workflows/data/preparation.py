@@ -32,6 +32,7 @@ from minivess.records.device.workspace_files import (
 )
 from minivess.records.log.entry import Outcome
 from minivess.records.people.roles import Role
+from minivess.workflows.data.capabilities import capability_findings, check_capabilities
 from minivess.workflows.data.near_duplicates import kept_search
 from minivess.workflows.data.seal_terms import terms_of
 from minivess.workflows.pipeline.stages import follows
@@ -50,9 +51,11 @@ def ingest(services: Services, signer: Signer) -> DatasetManifest:
 
     workspace = Workspace(services.workspace)
     with recorded(services, "data.ingest", signer) as record:
+        check_capabilities(services.project)
         manifest = prepared.ingest(
             services.project.data, services.workspace, workspace.prepared, progress=services.progress
         )
+        check_capabilities(services.project, manifest)
         write_json(workspace, MANIFEST, manifest)
         record.context(data=manifest.root)
         record.output(MANIFEST, workspace.root / MANIFEST)
@@ -117,6 +120,7 @@ def run_rules(services: WorkspaceReader) -> ValidationReport:
         surveyed=surveyed,
         near=None if searched is None else searched.pairs,
         not_copies=services.project.split.not_copies,
+        further=capability_findings(services.project, manifest),
         progress=services.progress,
     )
     figures = profile.summarise(surveyed) if surveyed.measures else None
@@ -192,6 +196,7 @@ def split(services: Services, signer: Signer) -> SplitManifest:
                 hint="correct what `minivess data validate` names, ingest and validate again",
             )
         made = _locked_by_plan(services, manifest) or propose(services)
+        check_capabilities(services.project, manifest, made)
         locked = locked_split(services)
         if locked is not None and locked != digest_bytes(json_text(made).encode("utf-8")):
             raise RefusedError(
@@ -332,6 +337,7 @@ def seal(services: Services, signer: Signer) -> SealManifest:
                 hint="restore data/sealed; the same cases are not sealed twice, because their earlier looks would not count",
             )
         else:
+            check_capabilities(services.project, held.manifest, made)
             data_key = os.urandom(32)
             wrapped = {who: wrap_for(key, data_key, context=SEAL_CONTEXT) for who, key in approvers.items()}
             manifest = sealing.seal(

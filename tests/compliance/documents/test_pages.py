@@ -18,6 +18,7 @@ from minivess.compliance.documents.dossier import Dossier, gather
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.documents.start_page import index_page, key_figures, odometer_sentence
 from minivess.foundation.errors import InputError
+from minivess.records.data.dataset import CodedTerm, LabelClass
 from minivess.records.device.release import GateResult
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.measures import MEASURES
@@ -88,6 +89,18 @@ def test_a_new_measure_is_on_the_start_page_and_the_model_card(
     assert f'<th scope="row">{TITLE}</th>' in card
     assert '<th scope="col" class="figure">Recall</th>' in card
     assert card.count('<td class="figure">0.123</td>') == len(cases) == len(known.cases)
+
+
+@pytest.mark.verifies("REQ-306")
+def test_name_colour_and_coded_term_of_a_class_are_on_model_card_and_data_card(dossier: Dossier) -> None:
+    term = CodedTerm(value="51114001", scheme="SCT", meaning="Arterial structure")
+    artery = LabelClass(value=1, name="artery <a>", colour="#d02020", code=term)
+    cases = tuple(case.model_copy(update={"classes": (artery,)}) for case in dossier.manifest.cases)
+    changed = replace(dossier, manifest=dossier.manifest.model_copy(update={"cases": cases}))
+    pages = documents(Renderer(TEMPLATES), changed)
+    for name in ("model-card.html", "data-card.html"):
+        assert "1 artery &lt;a&gt; [Arterial structure (SCT 51114001)]; 0 is background" in pages[name]
+        assert 'fill="#d02020"' in pages[name]
 
 
 @pytest.mark.verifies("REQ-040")

@@ -28,7 +28,10 @@ def rewrite(project: projects.ProjectFolder, more: str = "") -> None:
     """Let the project's data be one picture with its mask."""
     path = project.workspace.project_file
     lines = path.read_text(encoding="utf-8").splitlines()
-    cases = "  root: .\n  cases: [{id: a, subject: s, image: i.png, label: l.png}]" + more
+    rules = "".join(
+        f"\n    capability-{name}: {{severity: warning, reason: never trained on}}" for name in ("axes", "unit")
+    )
+    cases = f"  root: .\n  rules:{rules}\n  cases: [{{id: a, subject: s, image: i.png, label: l.png}}]" + more
     path.write_text("\n".join(cases if "synthetic:" in line else line for line in lines), encoding="utf-8")
 
 

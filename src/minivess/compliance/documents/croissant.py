@@ -85,7 +85,7 @@ def croissant(card: DataCard) -> dict[str, Any]:
         "isBasedOn": card.source,
         "keywords": sorted({one.modality for one in card.acquisitions} | {"segmentation"}),
         "distribution": [item for case in card.cases for item in _files(case)],
-        "recordSet": [_splits(card.parts), _cases(card)],
+        "recordSet": [_splits(card.parts), _cases(card), _classes(card)],
         **_rai(card),
     }
     stated: dict[str, Any] = {
@@ -209,6 +209,32 @@ def _cases(card: DataCard) -> dict[str, Any]:
         "key": {"@id": "cases/id"},
         "field": fields,
         "data": [_row(case) for case in card.cases if case.part is not None],
+    }
+
+
+def _classes(card: DataCard) -> dict[str, Any]:
+    """What the values of the masks mean; an empty text where nothing is stated."""
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "classes",
+        "name": "classes",
+        "description": "What the values of the masks mean, with colour (sRGB) and coded term (DICOM PS3.3 8.8). 0 is background.",
+        "key": {"@id": "classes/value"},
+        "field": [
+            _field("classes", "value", "sc:Integer"),
+            *(_field("classes", name, "sc:Text") for name in ("name", "colour", "scheme", "code", "meaning")),
+        ],
+        "data": [
+            {
+                "classes/value": one.value,
+                "classes/name": one.name,
+                "classes/colour": one.colour or "",
+                "classes/scheme": "" if one.code is None else one.code.scheme,
+                "classes/code": "" if one.code is None else one.code.value,
+                "classes/meaning": "" if one.code is None else one.code.meaning,
+            }
+            for one in card.classes
+        ],
     }
 
 

@@ -26,6 +26,7 @@ from minivess.ml.reading.case import Case, read_case
 from minivess.ml.reading.formats.dicom_series import files_of
 from minivess.ml.reading.formats.numpy_array import map_npy, parse_npy
 from minivess.ml.reading.geometry import orientation_of, rows_of
+from minivess.ml.reading.masks import FOREGROUND
 from minivess.ml.reading.sources import case_sources
 from minivess.ml.reading.volume import LIMITS, first_line
 from minivess.ml.synthesis.volume import SPACING_UM, generate_volume
@@ -257,10 +258,14 @@ def _synthetic_recipe(data: Data, plan: Synthetic, number: int, name: str) -> _R
         made = generate_volume(
             (plan.seed, number), shape=plan.shape, photons=plan.photons, psf_sigma_z_um=plan.psf_sigma_z_um
         )
-        return Case(made.image.astype("<f4"), made.label, "zyx", SPACING_UM, GENERATED, "uint16", (0, 1))
+        classes = data.declared or FOREGROUND
+        return Case(
+            made.image.astype("<f4"), made.label, "zyx", SPACING_UM, GENERATED, "uint16", (0, 1), classes=classes
+        )
 
     facts = plan.model_dump(mode="json", exclude={"subjects"})
-    made_from = digest_json([_GENERATOR, facts, number, modality])
+    stated = [[one.model_dump(mode="json") for one in data.declared]] if data.classes else []
+    made_from = digest_json([_GENERATOR, facts, number, modality, *stated])
     source = CaseSource(id=name, subject=name, image=PurePosixPath(IMAGE), label=PurePosixPath(LABEL))
     return _Recipe(source, modality, made_from, make)
 

@@ -14,9 +14,14 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
-from minivess.records.models.intended_use import IntendedUse, SignalMeasures
+from minivess.records.data.dataset import Capabilities
+from minivess.records.models.intended_use import SIGNAL_PERCENTILES, IntendedUse, SignalMeasures
 
 Spacing = tuple[float, float, float]
+
+SERVED = Capabilities(axes=("zyx",), units=("um",), classes=1, smallest=(2,))
+"""What the service answers: one mask for a grey volume with a voxel size in micrometres, of which the noise can be
+estimated from neighbours along x."""
 
 SPACING_MARGIN = 0.10
 """Voxel sizes may lie this share beyond the ones met."""
@@ -42,7 +47,9 @@ def signal_measures(image: NDArray[Any]) -> SignalMeasures:
         raise InputError(
             "the image holds voxels that are no finite number", hint="replace NaN and infinity at the source"
         )
-    low, middle, high = (float(level) for level in np.percentile(values, (0.5, 50, 99.5)))
+    low, middle, high = (
+        float(level) for level in np.percentile(values, (SIGNAL_PERCENTILES[0], 50, SIGNAL_PERCENTILES[1]))
+    )
     noise = float(np.abs(np.diff(values, axis=2)).mean()) * np.sqrt(np.pi) / 2 if values.shape[2] > 1 else 0.0
     if not high > low or noise == 0:
         raise InputError("the image has no contrast", hint="check that the right channel was exported")

@@ -9,17 +9,21 @@ LEVELS = 3
 _DIVISOR = 2 ** (LEVELS - 1)
 
 
+def patch_fault(spec: EncoderDecoderSpec) -> str | None:
+    """The sentence about a patch that some level cannot halve without a rest; None when it fits."""
+    if any(side % _DIVISOR or side < 2 * _DIVISOR for side in spec.patch):
+        return f"a patch of {spec.patch} does not fit {spec.architecture}: sides must be 8, 12, 16, … voxels"
+    return None
+
+
 def check_patch(spec: EncoderDecoderSpec) -> None:
     """Check that each level halves the patch without a rest.
 
     Raises:
         UsageError: a side of the patch is not divisible by four, or is below eight.
     """
-    if any(side % _DIVISOR or side < 2 * _DIVISOR for side in spec.patch):
-        raise UsageError(
-            f"a patch of {spec.patch} does not fit {spec.architecture}: sides must be 8, 12, 16, … voxels",
-            hint="choose for example model.patch: [32, 64, 64]",
-        )
+    if (fault := patch_fault(spec)) is not None:
+        raise UsageError(fault, hint="choose for example model.patch: [32, 64, 64]")
 
 
 def filters_of_levels(spec: EncoderDecoderSpec) -> tuple[int, ...]:

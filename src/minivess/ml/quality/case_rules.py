@@ -9,6 +9,7 @@ import numpy as np
 from minivess.ml.quality.case_measures import SPECK, Measures, number_type
 from minivess.ml.quality.rules import Found
 from minivess.records.data.dataset import CaseRecord
+from minivess.records.models.intended_use import SIGNAL_PERCENTILES
 
 _FULL_SCALE = 0.01
 _PILE = 4.0
@@ -38,6 +39,10 @@ def _values(record: CaseRecord, measured: Measures) -> Iterator[Found]:
     if measured.minimum == measured.maximum:
         yield Found("image-varies", record.id, f"every voxel is {measured.minimum:g}")
         return
+    alike = max(measured.at_minimum, measured.at_maximum)
+    if 100 * (1 - alike) < SIGNAL_PERCENTILES[0]:
+        message = f"{100 * alike:.2f} % of the voxels have one value; an intensity range needs 0.5 % that differ"
+        yield Found("capability-contrast", record.id, message)
     dtype = number_type(record.source_dtype)
     if dtype.kind in "ui":
         low, high = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)

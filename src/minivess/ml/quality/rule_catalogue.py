@@ -10,9 +10,9 @@ from typing import Literal, cast, get_args
 from minivess.foundation.reading.packaged_tables import read_table
 from minivess.records.data.validation import Severity
 
-Group = Literal["file", "record", "reading", "table", "image", "mask", "duplicate"]
+Group = Literal["file", "record", "reading", "table", "image", "mask", "duplicate", "capability"]
 """What a rule looks at: prepared files, the record of a case, a file while it is read, the table of all cases, images,
-masks, pairs of cases.
+masks, pairs of cases, what the chosen model, calibration, measures and service can take.
 
 What breaks a rule of `reading` is refused when the file is read; no severity lets it through."""
 

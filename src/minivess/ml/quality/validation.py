@@ -39,6 +39,7 @@ def validate(
     surveyed: Survey | None = None,
     near: Iterable[NearDuplicate] | None = None,
     not_copies: Iterable[StatedPair] = (),
+    further: Iterable[Found] = (),
     progress: Progress | None = None,
 ) -> ValidationReport:
     """Run every rule over every prepared case: findings, gravest first, then by rule and case.
@@ -50,6 +51,7 @@ def validate(
         surveyed: the cases as they were measured; None: they are measured now.
         near: near duplicates among them; None: they are searched for now.
         not_copies: pairs that the project states to be no copies; their findings say so.
+        further: what is known from elsewhere under a rule of the catalogue.
         progress: hears about each case.
 
     Raises:
@@ -68,7 +70,7 @@ def validate(
             plane=found.plane,
             others=found.others,
         )
-        for found in _all(surveyed, near, not_copies, progress)
+        for found in (*further, *_all(surveyed, near, not_copies, progress))
     ]
     findings.sort(key=lambda one: (-one.severity.rank, order[one.rule], one.case or "", one.message))
     return ValidationReport(

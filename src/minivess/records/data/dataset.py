@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -19,11 +20,65 @@ Unit = Literal["um", "px"]
 Row = tuple[float, float, float, float]
 
 
+@dataclass(frozen=True)
+class Capabilities:
+    """Which cases a part of the product can take. A network, a calibrator, a measure and the service have one each.
+
+    Attributes:
+        axes: the axes of images.
+        units: the units of spacings.
+        classes: the largest number of classes; their values are 1 to this number.
+        smallest: the smallest size in voxels along each of the last axes of the grid.
+    """
+
+    axes: tuple[Axes, ...] = get_args(Axes)
+    units: tuple[Unit, ...] = get_args(Unit)
+    classes: int = 255
+    smallest: tuple[int, ...] = ()
+
+
+def _missing(value: object) -> bool:
+    return value is None
+
+
+class CodedTerm(Record):
+    """A term of a terminology, as DICOM codes it (PS3.3 8.8, code sequence macro)."""
+
+    value: Annotated[str, Field(pattern=r"^[!-~]{1,16}$")]
+    """The code, in quotation marks if it is a number: `"51114001"`."""
+    scheme: Annotated[str, Field(pattern=r"^[!-~]{1,16}$")]
+    """The coding scheme: `SCT` (SNOMED CT), `FMA`, `DCM`, or `99…` for a private one."""
+    meaning: Annotated[str, Field(min_length=1, max_length=64)]
+    """The meaning in words, as the terminology states it."""
+
+    def __str__(self) -> str:
+        return f"{self.meaning} ({self.scheme} {self.value})"
+
+
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
+"""Red, green and blue in sRGB as six hexadecimal digits: `#d02020`."""
+
+
+class ClassFacts(Record):
+    """What a project states of a class beside its value."""
+
+    name: ShortText
+    """The name of the class."""
+    colour: Annotated[Colour | None, Field(exclude_if=_missing)] = None
+    """The colour in which it is drawn, for example `"#d02020"`."""
+    code: Annotated[CodedTerm | None, Field(exclude_if=_missing)] = None
+    """The term of a terminology for it."""
+
+
 class LabelClass(Record):
     """What a value of the mask means."""
 
     value: Annotated[int, Field(ge=1, le=255)]
     name: ShortText
+    colour: Annotated[Colour | None, Field(exclude_if=_missing)] = None
+    """The colour in which the class is drawn; left out of the JSON where none is stated, as in records of before 0.2.0."""
+    code: Annotated[CodedTerm | None, Field(exclude_if=_missing)] = None
+    """The coded term; left out of the JSON like `colour`."""
 
 
 class Doubt(Record):

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.data.card import DataCardFacts
-from minivess.records.data.dataset import LabelClass
+from minivess.records.data.dataset import ClassFacts, LabelClass
 from minivess.records.data.validation import RuleChange
 from minivess.records.data.version import DataRemote
 from minivess.records.models.network import Triple
@@ -141,8 +141,9 @@ class Data(Record):
     """CSV with a line a case (see docs/guides/data.md), relative to the project file."""
     pairs: Pairs | None = None
     synthetic: Synthetic | None = None
-    classes: dict[Annotated[int, Field(ge=1, le=255)], ShortText] = Field(default={}, max_length=255)
-    """What the values of the masks mean. Declared values are kept; without a declaration a mask becomes binary."""
+    classes: dict[Annotated[int, Field(ge=1, le=255)], ShortText | ClassFacts] = Field(default={}, max_length=255)
+    """What the values of the masks mean: a name, or name, colour and coded term. Declared values are kept; without a
+    declaration a mask becomes binary."""
     unit: StatedUnit | None = None
     """The unit of headers that name none, for the whole set. `px`: no physical size is known, distances are in pixels."""
     subject_from: SubjectPattern | None = None
@@ -173,4 +174,8 @@ class Data(Record):
     @property
     def declared(self) -> tuple[LabelClass, ...]:
         """The declared classes in order of value."""
-        return tuple(LabelClass(value=value, name=name) for value, name in sorted(self.classes.items()))
+        facts = (
+            (value, ClassFacts(name=stated) if isinstance(stated, str) else stated)
+            for value, stated in sorted(self.classes.items())
+        )
+        return tuple(LabelClass(value=value, name=one.name, colour=one.colour, code=one.code) for value, one in facts)

@@ -13,7 +13,13 @@ from typing import Annotated, Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
+from minivess.records.data.dataset import Capabilities
 from minivess.records.evaluation.counts import CentrelineCounts, Distance, MeasureCounts, OverlapCounts, SurfaceCounts
+
+ONE_CLASS = Capabilities(axes=("zyx", "yx"), classes=1)
+"""Two binary masks of a volume or a plane, of any unit."""
+DISTANCES = Capabilities(axes=("zyx", "yx"), units=("um",), classes=1)
+"""The same with a known voxel size: for distances in micrometres."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class Measure:
     """Digits after the decimal point."""
     can_be_undefined: bool = False
     """Whether a case can be without a value, for example when one of its masks is empty."""
+    takes: Capabilities = ONE_CLASS
+    """The cases it can be computed for."""
 
     @property
     def heading(self) -> str:
@@ -62,7 +70,7 @@ MEASURES: dict[str, Measure] = {
     for row in (
         Measure("dice", "Dice", "Dice", OverlapCounts),
         Measure("cldice", "clDice", "clDice", CentrelineCounts),
-        Measure("nsd", "Normalised surface distance", "NSD", SurfaceCounts),
+        Measure("nsd", "Normalised surface distance", "NSD", SurfaceCounts, takes=DISTANCES),
         Measure(
             "hd95_um",
             "95th percentile Hausdorff distance",
@@ -73,6 +81,7 @@ MEASURES: dict[str, Measure] = {
             largest=None,
             digits=1,
             can_be_undefined=True,
+            takes=DISTANCES,
         ),
     )
 }

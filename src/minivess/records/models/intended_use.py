@@ -12,6 +12,9 @@ Positive = Annotated[float, Field(gt=0)]
 PositiveTriple = tuple[Positive, Positive, Positive]
 Sizes = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 
+SIGNAL_PERCENTILES = (0.5, 99.5)
+"""The intensity range of an image lies between these percentiles."""
+
 
 class SignalMeasures(Record):
     """What an image looks like, whatever its intensity unit."""

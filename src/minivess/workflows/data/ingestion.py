@@ -6,6 +6,7 @@ from minivess.compliance.identity.signer import Signer
 from minivess.foundation.paths import Workspace
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.device.workspace_files import MANIFEST
+from minivess.workflows.data.capabilities import check_capabilities
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
@@ -19,9 +20,11 @@ def ingest(services: Services, signer: Signer) -> DatasetManifest:
 
     workspace = Workspace(services.workspace)
     with recorded(services, "data.ingest", signer) as record:
+        check_capabilities(services.project)
         manifest = prepared.ingest(
             services.project.data, services.workspace, workspace.prepared, progress=services.progress
         )
+        check_capabilities(services.project, manifest)
         write_json(workspace, MANIFEST, manifest)
         record.context(data=manifest.root)
         record.output(MANIFEST, workspace.root / MANIFEST)

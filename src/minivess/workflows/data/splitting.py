@@ -14,6 +14,7 @@ from minivess.records.data.leakage import LeakageReport
 from minivess.records.data.split import Split, SplitManifest
 from minivess.records.device.workspace_files import LEAKAGE, MANIFEST, SEALED, SPLIT, VALIDATION
 from minivess.records.log.entry import Outcome
+from minivess.workflows.data.capabilities import check_capabilities
 from minivess.workflows.data.near_duplicates import kept_search
 from minivess.workflows.data.validation import record_validation
 from minivess.workflows.pipeline.stages import follows
@@ -55,6 +56,7 @@ def split(services: Services, signer: Signer) -> SplitManifest:
                 hint="correct what `minivess data validate` names, ingest and validate again",
             )
         made = _locked_by_plan(services, manifest) or propose(services)
+        check_capabilities(services.project, manifest, made)
         locked = locked_split(services)
         if locked is not None and locked != digest_bytes(json_text(made).encode("utf-8")):
             raise RefusedError(

@@ -9,6 +9,7 @@ from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.data.validation import ValidationReport
 from minivess.records.device.workspace_files import MANIFEST, NEAR_DUPLICATES, PROFILE, VALIDATION
+from minivess.workflows.data.capabilities import capability_findings
 from minivess.workflows.data.near_duplicates import kept_search
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
@@ -72,6 +73,7 @@ def run_rules(services: WorkspaceReader) -> ValidationReport:
         surveyed=surveyed,
         near=None if searched is None else searched.pairs,
         not_copies=services.project.split.not_copies,
+        further=capability_findings(services.project, manifest),
         progress=services.progress,
     )
     figures = profile.summarise(surveyed) if surveyed.measures else None

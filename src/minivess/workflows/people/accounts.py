@@ -31,6 +31,7 @@ from minivess.records.log.witnessed import Checked
 from minivess.records.people.approval import Envelope, PolicyRule
 from minivess.records.people.identity import LOG_IDENTITY, Identity, PublicKey
 from minivess.records.people.roles import IdentityKind, Role
+from minivess.workflows.data.capabilities import check_capabilities
 from minivess.workflows.people.key_states import counts
 from minivess.workflows.session import remembered_checkpoints
 from minivess.workflows.session.recording import recorded
@@ -61,6 +62,7 @@ def start_log(
 
     Raises:
         UsageError: the log was started before, the project has no people, or somebody was checked who is none of them.
+        RefusedError: no training could take what the project file states.
     """
     settings = load_settings(workspace.root)
     ring = Keyring.of(workspace)
@@ -72,12 +74,13 @@ def start_log(
         raise UsageError(
             f"{', '.join(strangers)}: this project has no such person", hint="`minivess identity list` names the people"
         )
+    project = read_record(workspace.project_file, Project)
+    check_capabilities(project)
     keystore, demo = ring.shared, signer.identity.demo
     make_folder(workspace.evidence)
     with exclusive(workspace.evidence, "the log"):  # who starts a log at the same time must not replace its key
         if not keystore.holds(LOG_IDENTITY):
             keystore.create(LOG_IDENTITY, "Audit log", IdentityKind.SERVICE, (Role.SERVICE,), log_passphrase, demo=demo)
-        project = read_record(workspace.project_file, Project)
         log = AuditLog.create(
             settings.database_url,
             origin=new_origin(project.device.name),

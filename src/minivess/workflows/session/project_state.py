@@ -86,7 +86,10 @@ def artifact_digests(project: Project, workspace: Workspace, facts: LogFacts) ->
     card = project.data.card
     protocol = {
         "annotation": None if card is None else card.annotation_protocol,
-        "classes": {str(value): name for value, name in project.data.classes.items()},
+        "classes": {
+            str(value): stated if isinstance(stated, str) else stated.model_dump(mode="json")
+            for value, stated in project.data.classes.items()
+        },
     }
     found: dict[str, str] = {
         "configuration": digest_json(project.model_dump(mode="json")),

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
+from minivess.ml.reading.contradictions import contradiction
 from minivess.ml.reading.deidentification import dicom_traces
 from minivess.ml.reading.formats.dicom_file import SEGMENTATIONS, announced, facts_of, pixels_of, read_dataset, reading
 from minivess.ml.reading.formats.ome import one_line
 from minivess.ml.reading.geometry import check_affine
 from minivess.ml.reading.volume import Limits, Volume, check_shape
-from minivess.records.data.dataset import LabelClass
+from minivess.records.data.dataset import CodedTerm, LabelClass
 
 _MOST_SEGMENTS = 255
 
@@ -71,14 +73,13 @@ def _volume(dataset: Any, announced_shape: tuple[int, int, int], path: Path, lim
     except RuntimeError as error:
         if "overlap" not in str(error).lower():
             raise
-        raise InputError("segments overlap", path=path, hint="export one segment a file, or a label map") from None
+        raise contradiction(
+            "mask-overlap", "segments overlap", path, "export one segment a file, or a label map"
+        ) from None
     affine = np.array(volume.affine, dtype=np.float64)
     affine[:2] *= -1
     affine[:3] *= 1e3
-    classes = tuple(
-        LabelClass(value=number, name=one_line(segmentation.get_segment_description(number).segment_label) or "segment")
-        for number in numbers
-    )
+    classes = tuple(_class_of(number, segmentation.get_segment_description(number)) for number in numbers)
     return Volume(
         np.asarray(volume.array, dtype=np.uint8),
         "zyx",
@@ -91,3 +92,32 @@ def _volume(dataset: Any, announced_shape: tuple[int, int, int], path: Path, lim
         identifiers=traces.identifiers,
         notes=traces.risks,
     )
+
+
+def _class_of(number: int, segment: Any) -> LabelClass:
+    """Name, colour and coded type of a segment (PS3.3 C.8.20.4)."""
+    from highdicom.color import CIELabColor
+
+    lab, kind = segment.get("RecommendedDisplayCIELabValue"), segment.get("SegmentedPropertyTypeCodeSequence")
+    colour = None
+    if lab is not None and len(lab) == 3:
+        colour = "#{:02x}{:02x}{:02x}".format(*CIELabColor.from_dicom_value(lab).to_rgb())
+    return LabelClass(
+        value=number,
+        name=one_line(segment.segment_label) or "segment",
+        colour=colour,
+        code=None if not kind else _term(kind[0]),
+    )
+
+
+def _term(code: Any) -> CodedTerm | None:
+    """A coded term; None where an attribute of it is missing or malformed."""
+    stated = {
+        "value": str(code.get("CodeValue", "")),
+        "scheme": str(code.get("CodingSchemeDesignator", "")),
+        "meaning": one_line(str(code.get("CodeMeaning", ""))),
+    }
+    try:
+        return CodedTerm.model_validate(stated)
+    except ValidationError:
+        return None

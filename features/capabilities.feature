@@ -1,0 +1,49 @@
+Feature: Capabilities
+  What the chosen model, calibration, measures or service cannot take is refused before anything is fixed.
+
+  Scenario Outline: What a part of the product cannot take is named with the part
+    Given a set in which <flaw>
+    When the cases are compared with what the product can take
+    Then the rule <rule> finds "<message>" and <effect>
+
+    @REQ-305 @RC-133
+    Examples:
+      | flaw                                   | rule                | message                                                                | effect       |
+      | a case is flat                         | capability-axes     | grey flat images (yx); segresnet and the service take grey volumes     | blocks       |
+      | a case is in colour                    | capability-axes     | colour volumes (zyxc); segresnet, dice, cldice, nsd, hd95_um           | blocks       |
+      | no case has a physical size            | capability-unit     | 6 cases: no physical size is known; nsd, hd95_um and the service need  | blocks       |
+      | a case has two classes                 | capability-classes  | 2 classes (1 artery, 2 vein); segresnet, temperature scaling, dice     | blocks       |
+      | a case has one class of value 3        | capability-classes  | one class (3 vessel)                                                   | blocks       |
+      | a case has one voxel along x           | capability-size     | 1 voxel along x; the service needs 2                                   | blocks       |
+      | a case has fewer planes than the patch | patch-padding       | 12 voxels along z where the patch has 32                               | blocks not   |
+      | the patch cannot be halved             | capability-patch    | a patch of (30, 64, 64) does not fit segresnet                         | blocks       |
+      | a criterion needs a mask that is empty | criterion-undefined | the mask is empty, and a criterion limits hd95_um                      | blocks not   |
+      | three subjects calibrate               | calibration-groups  | 3 subjects in the calibration part; a recall of 0.9 needs 10 groups    | blocks not   |
+      | no calibration mask has foreground     | part-foreground     | no mask of the calibration part (1 case) has foreground                | blocks       |
+      | no training mask has foreground        | part-foreground     | no mask of the training part (3 cases) has foreground                  | blocks       |
+
+  @REQ-305 @RC-133
+  Scenario: Pictures without a physical size are refused when they are ingested
+    Given a project whose pictures have no physical size
+    When its pictures are ingested
+    Then it is refused with the rules capability-axes and capability-unit, and each has a hint
+    And the log has no manifest
+
+  @REQ-305
+  Scenario: A project file that no training could take is refused before the log exists
+    Given a project file with a patch that cannot be halved
+    When its log is started
+    Then it is refused with the rule capability-patch, and there is no log
+
+  @REQ-305 @RC-133
+  Scenario: A patch that was changed after the split is refused before the sealing
+    Given a split project whose patch was changed
+    When its test part is sealed
+    Then it is refused with the rule capability-patch, and the test part is plain
+
+  @REQ-305
+  Scenario: A set that is only prepared lowers the rules with a reason
+    Given a project that lowers capability-axes and capability-unit because "a benchmark for others"
+    When its pictures are ingested and validated
+    Then the findings and the reason are in the report
+    And training refuses the cases

@@ -1,0 +1,217 @@
+"""What the chosen model, calibration, measures and service cannot take of a project and its cases.
+
+Each part states what it takes in the room that owns it (`Capabilities`). They are compared here, before anything is fixed:
+`init`, `data check`, `data ingest`, `data validate`, `data split` and `data seal` call this module. After the sealing
+it would be too late, because the same cases are not sealed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from minivess.foundation.choices import choose
+from minivess.foundation.errors import Reason, RefusedError
+from minivess.foundation.implements import implements
+from minivess.ml.calibrators.registry import CAPABILITIES as CALIBRATORS
+from minivess.ml.calibrators.registry import TEMPERATURE_SCALING
+from minivess.ml.inference.intended_use import SERVED
+from minivess.ml.models.capabilities import CAPABILITIES as MODELS
+from minivess.ml.models.levels import patch_fault
+from minivess.ml.quality.rule_catalogue import RULES
+from minivess.ml.quality.rules import Found, severities
+from minivess.records.data.dataset import Axes, Capabilities, CaseRecord, DatasetManifest, LabelClass
+from minivess.records.data.groups import groups_of
+from minivess.records.data.split import SplitManifest
+from minivess.records.data.validation import Severity
+from minivess.records.device.project import Project
+from minivess.records.evaluation.measures import MEASURES
+from minivess.records.models.model import fewest_groups
+
+_AXES: dict[Axes, str] = {
+    "zyx": "grey volumes (zyx)",
+    "yx": "grey flat images (yx)",
+    "zyxc": "colour volumes (zyxc)",
+    "yxc": "colour flat images (yxc)",
+}
+_ONE_BY_ONE = 2
+"""Up to so many cases with the same fault are findings of their own; more are one finding about the set."""
+_NAMED = 4
+
+
+class _Part(NamedTuple):
+    """A part of the product and what it takes."""
+
+    name: str
+    takes: Capabilities
+
+
+@implements("REQ-305", "RC-133")
+def capability_findings(
+    project: Project, manifest: DatasetManifest | None = None, split: SplitManifest | None = None
+) -> tuple[Found, ...]:
+    """Everything that a part of the product cannot take, under rules of data validation.
+
+    Args:
+        project: the project file.
+        manifest: the cases; None: only what the project file states is compared.
+        split: the parts of the cases, where they are known.
+    """
+    parts = parts_of(project)
+    cases = () if manifest is None else manifest.cases
+    found = [*_of_project(project, parts, known=manifest is not None)]
+    by_text: dict[tuple[str, str], list[str]] = {}
+    for case in cases:
+        for rule, text in (*_of_case(case, parts), *_of_size(case, project), *_of_criteria(case, project)):
+            by_text.setdefault((rule, text), []).append(case.id)
+    for (rule, text), names in by_text.items():
+        if len(names) > _ONE_BY_ONE:
+            found.append(Found(rule, None, f"{_some(names)}, {len(names)} of {len(cases)} cases: {text}"))
+        else:
+            found.extend(Found(rule, name, text) for name in names)
+    if manifest is not None and split is not None:
+        found.extend(_of_parts(project, manifest, split))
+    else:
+        found.extend(_of_plan(project))
+    return tuple(found)
+
+
+@implements("REQ-305", "RC-133")
+def check_capabilities(
+    project: Project, manifest: DatasetManifest | None = None, split: SplitManifest | None = None
+) -> tuple[Found, ...]:
+    """The same findings, after those that block were refused; `data.rules` of the project gives the severities.
+
+    Raises:
+        RefusedError: a finding blocks; each is a reason with its hint.
+        UsageError: `data.rules` names an unknown rule, or lowers one without a reason.
+    """
+    grades, _ = severities(project.data.rules)
+    found = capability_findings(project, manifest, split)
+    blocking = [one for one in found if grades[one.rule] is Severity.BLOCK]
+    if blocking:
+        reasons = [Reason(_sentence(one), RULES[one.rule].hint) for one in blocking]
+        more = f"; and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+        raise RefusedError(f"{reasons[0].message}{more}", hint=reasons[0].hint, reasons=reasons)
+    return found
+
+
+def parts_of(project: Project) -> tuple[_Part, ...]:
+    """The parts that a project uses. Every evaluation has every measure.
+
+    Raises:
+        UsageError: a part states nothing of what it takes.
+    """
+    return (
+        _Part(project.model.architecture, choose(MODELS, project.model.architecture, what="model with capabilities")),
+        _Part(TEMPERATURE_SCALING, choose(CALIBRATORS, TEMPERATURE_SCALING, what="calibrator with capabilities")),
+        *(_Part(measure.name, measure.takes) for measure in MEASURES.values()),
+        _Part("the service", SERVED),
+    )
+
+
+def _of_project(project: Project, parts: Sequence[_Part], *, known: bool) -> Iterator[Found]:
+    """What the project file alone says; `known`: the cases say which classes they have."""
+    if (fault := patch_fault(project.model)) is not None:
+        yield Found("capability-patch", None, fault)
+    if not known and (text := _classes(project.data.declared, parts)) is not None:
+        yield Found("capability-classes", None, f"data.classes: {text}")
+
+
+def _of_case(case: CaseRecord, parts: Sequence[_Part]) -> Iterator[tuple[str, str]]:
+    refusing = [part for part in parts if case.axes not in part.takes.axes]
+    if refusing:
+        taken = " or ".join(words for axes, words in _AXES.items() if all(axes in one.takes.axes for one in parts))
+        yield "capability-axes", f"{_AXES[case.axes]}; {_names(refusing)} take {taken}"
+    refusing = [part for part in parts if case.unit not in part.takes.units]
+    if refusing:
+        yield "capability-unit", f"no physical size is known; {_names(refusing)} need a voxel size in micrometres"
+    if (text := _classes(case.classes, parts)) is not None:
+        yield "capability-classes", text
+    for part in parts:
+        axes = case.axes.removesuffix("c")
+        for axis, size, least in zip(reversed(axes), reversed(case.grid), reversed(part.takes.smallest), strict=False):
+            if size < least:
+                yield "capability-size", f"{size} voxel along {axis}; {part.name} needs {least}"
+
+
+def _of_criteria(case: CaseRecord, project: Project) -> Iterator[tuple[str, str]]:
+    if case.foreground_fraction > 0:
+        return
+    for name in dict.fromkeys(criterion.measure for criterion in project.evaluation.criteria):
+        if name in MEASURES and MEASURES[name].can_be_undefined:
+            yield "criterion-undefined", f"the mask is empty, and a criterion limits {name}"
+
+
+def _of_size(case: CaseRecord, project: Project) -> Iterator[tuple[str, str]]:
+    patch = project.model.patch
+    if len(case.grid) != len(patch):
+        return
+    short = [
+        f"{size} voxels along {axis} where the patch has {side}"
+        for axis, size, side in zip("zyx", case.grid, patch, strict=True)
+        if size < side
+    ]
+    if short:
+        yield "patch-padding", " and ".join(short)
+
+
+def _classes(classes: Sequence[LabelClass], parts: Sequence[_Part]) -> str | None:
+    """The sentence about classes that some part does not take; None where all do."""
+    values = [one.value for one in classes]
+    refusing = [part for part in parts if any(value > part.takes.classes for value in values)]
+    if not refusing:
+        return None
+    most = min(part.takes.classes for part in refusing)
+    wanted = "one class of value 1" if most == 1 else f"classes of the values 1 to {most}"
+    named = ", ".join(f"{one.value} {one.name}" for one in classes[:_NAMED]) + (", …" if len(classes) > _NAMED else "")
+    count = "one class" if len(classes) == 1 else f"{len(classes)} classes"
+    return f"{count} ({named}); {_names(refusing)} take {wanted}"
+
+
+def _of_plan(project: Project) -> Iterator[Found]:
+    """Before a split: the most groups that the calibration part can have is the number of its subjects."""
+    wanted = project.split.calibration
+    subjects = wanted if isinstance(wanted, int) else len(wanted)
+    if project.split.published is None:
+        yield from _few_groups(project, subjects, "subject")
+
+
+def _of_parts(project: Project, manifest: DatasetManifest, split: SplitManifest) -> Iterator[Found]:
+    groups = groups_of(manifest, split)
+    yield from _few_groups(project, len({groups[name] for name in split.calibration}), "group")
+    shares = {case.id: case.foreground_fraction for case in manifest.cases}
+    training, calibration = ([shares[name] for name in names] for names in (split.train, split.calibration))
+    for part, values, lacking in (
+        ("training", training, "foreground" if max(training) == 0 else ""),
+        (
+            "calibration",
+            calibration,
+            "foreground" if max(calibration) == 0 else "background" if min(calibration) == 1 else "",
+        ),
+    ):
+        if lacking:
+            count = f"{len(values)} case{'' if len(values) == 1 else 's'}"
+            yield Found("part-foreground", None, f"no mask of the {part} part ({count}) has {lacking}")
+
+
+def _few_groups(project: Project, count: int, unit: str) -> Iterator[Found]:
+    needed = fewest_groups(project.calibration.target_recall)
+    if count < needed:
+        counted = f"{count} {unit}{'' if count == 1 else 's'} in the calibration part"
+        recall = project.calibration.target_recall
+        yield Found("calibration-groups", None, f"{counted}; a recall of {recall:g} needs {needed} groups")
+
+
+def _names(parts: Iterable[_Part]) -> str:
+    *first, last = (part.name for part in parts)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
+
+
+def _sentence(found: Found) -> str:
+    where = "" if found.case is None else f"case {found.case}: "
+    return f"{where}{found.message} (rule {found.rule})"

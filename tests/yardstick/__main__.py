@@ -149,7 +149,7 @@ def _caches() -> tuple[list[str], list[str]]:
 
 
 def _removal() -> tuple[list[str], list[str]]:
-    wrong = [words for case in battery() if (words := removal.fault(case))]
+    wrong = [one.fault for one in removal.judged() if one.fault]
     every = list(removal.removals())
     survivors = {str(one): set[str]() for one in every if not removal.noticed(one)}
     said, faults = _listed(survivors)

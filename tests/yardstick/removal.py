@@ -1,7 +1,7 @@
 """Each check of the log's verification and admission is taken out, one at a time, and the battery must notice.
 
 A check is a `raise`, a call whose result nobody uses, or a failed `Check` that is returned. It is taken out of the code
-object of the function that it is in; nothing is written to the disk.
+object of the function that it is in; nothing is written to the disk. The cases that the check refuses are judged first.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,11 @@ _NO_CHECKS = frozenset({"append", "add", "update", "extend", "pop", "progress", 
 
 _NO_JUDGES = ("sign_",)
 """Functions that sign, and judge nothing."""
+_TOOL = 4
+"""A number of `sys.monitoring` that no debugger and no measurement of coverage takes."""
+
+Line = tuple[str, int]
+"""A source file, and a line in it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class Removal:
     function: str
     number: int
     words: str
+    lines: tuple[int, int] = (0, 0)
+    """The first and the last line in the file of the module."""
 
     def __str__(self) -> str:
         return f"{self.module.removeprefix('minivess.compliance.')}.{self.function}: {self.words}"
@@ -58,7 +66,8 @@ def removals() -> Iterator[Removal]:
             for number, check in enumerate(_checks(node)):
                 if name.startswith(_NO_JUDGES):
                     continue
-                yield Removal(module, name, number, _words(check))
+                lines = getattr(check, "lineno", 0), getattr(check, "end_lineno", 0)
+                yield Removal(module, name, number, _words(check), lines)
 
 
 @functools.cache
@@ -197,7 +206,52 @@ def fault(case: Case) -> str:
     return f"{case.name}: the refusal does not say {missing[0]!r}: {said}" if missing else ""
 
 
-def noticed(removal: Removal, faults: Callable[[Case], str] = fault) -> str:
-    """What the battery notices first when a check is taken out; empty: nothing."""
+@dataclass(frozen=True)
+class Judged:
+    """A case as the whole verification judges it."""
+
+    case: Case
+    fault: str
+    raised: frozenset[Line]
+    """The lines from which something was raised."""
+
+
+@functools.cache
+def judged() -> tuple[Judged, ...]:
+    """Every case of the battery, judged once a process."""
+    found = []
+    for case in battery():
+        with _raised() as lines:
+            words = fault(case)
+        found.append(Judged(case, words, frozenset(lines)))
+    return tuple(found)
+
+
+@contextmanager
+def _raised() -> Iterator[set[Line]]:
+    lines, watch = set[Line](), sys.monitoring
+
+    def note(code: CodeType, _: int, error: BaseException) -> None:
+        if error.__traceback__ is not None:
+            lines.add((code.co_filename, error.__traceback__.tb_lineno))
+
+    watch.use_tool_id(_TOOL, "yardstick")
+    try:
+        watch.register_callback(_TOOL, watch.events.RAISE, note)
+        watch.set_events(_TOOL, watch.events.RAISE)
+        yield lines
+    finally:
+        watch.set_events(_TOOL, watch.events.NO_EVENTS)
+        watch.free_tool_id(_TOOL)
+
+
+def _refuses(removal: Removal, one: Judged) -> bool:
+    file, (first, last) = str(importlib.import_module(removal.module).__file__), removal.lines
+    return any((file, line) in one.raised for line in range(first, last + 1))
+
+
+def noticed(removal: Removal) -> Case | None:
+    """The case that notices first when a check is taken out: those that the check refuses are asked first."""
+    order = sorted(judged(), key=lambda one: not _refuses(removal, one))
     with without(removal):
-        return next((words for case in battery() if (words := faults(case))), "")
+        return next((one.case for one in order if fault(one.case)), None)

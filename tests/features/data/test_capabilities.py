@@ -23,7 +23,7 @@ from minivess.records.data.validation import Severity
 from minivess.records.device.project import Project
 from minivess.records.evaluation.evaluation import Criterion
 from minivess.records.people.roles import IdentityKind, Role
-from minivess.workflows.data import preparation
+from minivess.workflows.data import ingestion, sealing, splitting, validation
 from minivess.workflows.data.capabilities import capability_findings, check_capabilities
 from minivess.workflows.models.cases import cases_of
 from minivess.workflows.people import accounts
@@ -154,7 +154,7 @@ def _lowered(facts: dict, started_project: projects.ProjectFolder, tmp_path: Pat
 def _ingest(facts: dict) -> None:
     project = facts["project"]
     with project.services() as services, pytest.raises(RefusedError) as caught:
-        preparation.ingest(services, project.signers["ada"])
+        ingestion.ingest(services, project.signers["ada"])
     facts["error"] = caught.value
 
 
@@ -177,8 +177,8 @@ def _nothing(facts: dict) -> None:
 def _prepare(facts: dict) -> None:
     project = facts["project"]
     with project.services() as services:
-        preparation.ingest(services, project.signers["ada"])
-        facts["report"] = preparation.validate(services, project.signers["ada"])
+        ingestion.ingest(services, project.signers["ada"])
+        facts["report"] = validation.validate(services, project.signers["ada"])
 
 
 @then("the findings and the reason are in the report")
@@ -197,7 +197,7 @@ def _training(facts: dict) -> None:
     project = facts["project"]
     _rewrite(project, lambda line: "split: {seed: 0, calibration: 1, test: 1}" if line.startswith("split:") else line)
     with project.services() as services:
-        preparation.split(services, project.signers["ada"])
+        splitting.split(services, project.signers["ada"])
         with pytest.raises(UsageError, match="has axes yx, unit px and 1 classes"):
             cases_of(BoundInputs.of(services), Part.TRAIN)
 
@@ -237,7 +237,7 @@ def _changed(facts: dict, split_project: projects.ProjectFolder, tmp_path: Path)
 def _seal(facts: dict) -> None:
     project = facts["project"]
     with project.services() as services, pytest.raises(RefusedError) as caught:
-        preparation.seal(services, project.signers["ada"])
+        sealing.seal(services, project.signers["ada"])
     facts["error"] = caught.value
 
 

@@ -212,6 +212,7 @@ def _cases(card: DataCard) -> dict[str, Any]:
     }
 
 
+@implements("REQ-306")
 def _classes(card: DataCard) -> dict[str, Any]:
     """What the values of the masks mean; an empty text where nothing is stated."""
     return {

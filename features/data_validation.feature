@@ -53,6 +53,21 @@ Feature: Validation of data
     And the page loads nothing and runs nothing
     And where a case is sealed its picture can be taken out while its findings stay
 
+  @REQ-309
+  Scenario: The report of a large set stays one small file
+    Given a data set of 40 cases with 5000 findings of four rules
+    When its report is made
+    Then each rule has pictures of its first 24 findings and lists 300 more in words
+    And the page counts the findings that only validation.json names
+    And the page is smaller than 1 MB and has each picture once
+
+  @REQ-309
+  Scenario: The reports name what the search for copies did not look at
+    Given a data set with a saturated volume, a picture with specks and a file that was changed
+    When it is validated and the report is made
+    Then the report counts the compared images and names the copies that are not found
+    And the page about leaks names the same and counts the sealed cases
+
   @REQ-084
   Scenario: The profile describes the set and each scanner, the same every time
     Given a data set from two scanners

@@ -11,10 +11,12 @@ from tests.support.project_fixtures import (
     started_project,
     validated_project,
 )
+from tests.support.remembered_figures import remembered_figures
 
 __all__ = [
     "ingested_project",
     "releasable_project",
+    "remembered_figures",
     "sealed_project",
     "servable_project",
     "split_project",

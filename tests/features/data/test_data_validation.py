@@ -12,11 +12,14 @@ import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.errors import UsageError
+from minivess.ml.cases.prepared import mark_sealed
 from minivess.ml.quality import profile, survey, validation
-from minivess.ml.quality.pages import validation_page
+from minivess.ml.quality.duplicates.search_limits import LIMITS
+from minivess.ml.quality.pages import leakage_page, validation_page
 from minivess.ml.quality.rule_catalogue import RULES
 from minivess.records.data.dataset import CaseRecord
-from minivess.records.data.validation import RuleChange, Severity
+from minivess.records.data.leakage import LeakageReport
+from minivess.records.data.validation import Finding, RuleChange, Severity, ValidationReport
 from tests.support.builders.prepared_sets import manifest, picture, put
 
 scenarios("data_validation.feature")
@@ -134,6 +137,68 @@ def _report(facts: dict) -> None:
     facts["report"] = validation.validate(data, facts["folder"], surveyed=surveyed)
     figures = profile.summarise(surveyed)
     facts["page"] = validation_page.page(facts["report"], figures, surveyed, when=datetime(2026, 1, 2, tzinfo=UTC))
+
+
+@given("a data set of 40 cases with 5000 findings of four rules")
+def _large(facts: dict) -> None:
+    folder = facts["folder"]
+    facts["records"] = [put(folder, f"case-{n:02d}", *picture(n, (24, 24))) for n in range(40)]
+    rules = ("mask-empty", "image-saturated", "contrast-low", "mask-specks")
+    facts["findings"] = [
+        Finding(rule=rule, severity=RULES[rule].severity, case=f"case-{n % 40:02d}", message=f"fault {n}")
+        for rule in rules
+        for n in range(1250)
+    ]
+
+
+@when("its report is made")
+def _large_report(facts: dict) -> None:
+    data = manifest(facts["records"])
+    surveyed = survey.survey(data, facts["folder"])
+    report = ValidationReport(dataset=data.root, rules=tuple(RULES), findings=tuple(facts["findings"]), cases=40)
+    facts["page"] = validation_page.page(
+        report, profile.summarise(surveyed), surveyed, when=datetime(2026, 1, 2, tzinfo=UTC)
+    )
+
+
+@then("each rule has pictures of its first 24 findings and lists 300 more in words")
+def _bounded(facts: dict) -> None:
+    for article in facts["page"].split('<article class="rule"')[1:]:
+        assert article.count("<use ") == 24
+        assert "fault 23<" in article
+        assert article.index("<b>case-24</b>: fault 24<") > article.index("List 300 further findings in words")
+        assert "fault 323<" in article
+        assert "fault 324<" not in article
+
+
+@then("the page counts the findings that only validation.json names")
+def _counted(facts: dict) -> None:
+    assert facts["page"].count("926 further findings: <code>validation.json</code> names all.") == 4
+
+
+@then("the page is smaller than 1 MB and has each picture once")
+def _small(facts: dict) -> None:
+    page = facts["page"]
+    assert len(page.encode("utf-8")) < 1_000_000
+    assert page.count("data:image/png;base64,") == 24
+    assert page.count('data-case="case-07"') == 1
+
+
+@then("the report counts the compared images and names the copies that are not found")
+def _limits(facts: dict) -> None:
+    section = facts["page"].split('id="copies"')[1].split("</section>")[0]
+    assert "2 images of 3 cases were compared with each other; the others could not be read" in section
+    assert all(limit.split(":")[0] in section for limit in LIMITS)
+
+
+@then("the page about leaks names the same and counts the sealed cases")
+def _leak_limits(facts: dict) -> None:
+    data = manifest(facts["records"])
+    mark_sealed(facts["folder"], "bright")
+    report = LeakageReport(dataset=data.root, split=data.root, across=(), within=())
+    page = leakage_page.page(data, report, facts["folder"])
+    assert "1 of 3 cases are sealed" in page
+    assert all(limit.split(":")[0] in page for limit in LIMITS)
 
 
 @when("it is profiled twice")

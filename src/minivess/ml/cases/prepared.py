@@ -225,6 +225,11 @@ def mark_sealed(folder: Path, case_id: str) -> None:
         write_record(folder / case_id / CASE, prepared.model_copy(update={"sealed": True}))
 
 
+def is_sealed(folder: Path, case_id: str) -> bool:
+    """Whether the arrays of a case have been sealed away; False where there is no such case."""
+    return (folder / case_id / CASE).is_file() and _state(folder / case_id).sealed
+
+
 def npy_bytes(array: npt.NDArray[np.generic]) -> bytes:
     """An array as the bytes of a `.npy` file (NumPy format 1.0)."""
     stream = io.BytesIO()

@@ -198,7 +198,7 @@ def _objects(array: npt.NDArray[Any], values: npt.NDArray[Any]) -> int | None:
 def _flat(array: npt.NDArray[Any], between: npt.NDArray[np.bool_]) -> bool:
     """Whether voxels between black and white lie in areas of one value, as classes and objects do."""
     count = int(np.count_nonzero(between))
-    if count == 0 or min(array.shape[-2:]) < 3:
+    if count == 0 or array.ndim < 2 or min(array.shape[-2:]) < 3:
         return False
     middle = array[..., 1:-1, 1:-1]
     same = between[..., 1:-1, 1:-1].copy()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.implements import implements
-from minivess.ml.cases.prepared import load_case
+from minivess.ml.cases.prepared import is_sealed, load_case
+from minivess.ml.quality.duplicates.search_limits import LIMITS
 from minivess.ml.quality.pages.case_pictures import thumbnail
 from minivess.ml.quality.pages.validation_page import page_environment
 from minivess.records.data.dataset import DatasetManifest
@@ -17,7 +18,7 @@ _MOST = 200
 _SIZE = 208
 
 
-@implements("REQ-086")
+@implements("REQ-086", "REQ-309")
 def page(manifest: DatasetManifest, report: LeakageReport, folder: Path) -> str:
     """The page as HTML, with at most 200 pairs across parts and as many within.
 
@@ -36,8 +37,15 @@ def page(manifest: DatasetManifest, report: LeakageReport, folder: Path) -> str:
             pictures=_pictures(sorted(shown), folder),
             most=_MOST,
             absent="sealed, or not to be read",
+            sealed=_sealed(manifest, folder),
+            limits=LIMITS,
         )
     )
+
+
+def _sealed(manifest: DatasetManifest, folder: Path) -> list[str]:
+    """The cases of which only encrypted files exist."""
+    return [case.id for case in manifest.cases if is_sealed(folder, case.id)]
 
 
 def _pictures(cases: list[str], folder: Path) -> dict[str, str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from minivess.records.data.profile import CaseProfile, DatasetProfile, GroupProfile, Histogram
 
+MOST_DOTS = 400
+"""Cases that are drawn of a figure; of more, so many evenly by rank."""
 WIDE, TALL = 640, 150
 """Size of a histogram's drawing."""
 
@@ -42,6 +44,13 @@ class Strip:
     median: str
     median_place: float
     undefined: int
+    cases: int
+    """Cases that have the figure; at most `MOST_DOTS` are drawn."""
+
+    @property
+    def drawn(self) -> int:
+        """How many cases are drawn."""
+        return len(self.dots)
 
 
 @dataclass(frozen=True)
@@ -123,10 +132,19 @@ def _strip(
     return Strip(
         name,
         unit,
-        tuple(Dot(case, place(value), f"{case}: {figure(value)}{suffix}") for case, value in known),
+        tuple(Dot(case, place(value), f"{case}: {figure(value)}{suffix}") for case, value in _evenly(known)),
         f"{figure(low)}{suffix}",
         f"{figure(high)}{suffix}",
         f"{figure(middle)}{suffix}",
         place(middle),
         len(cases) - len(known),
+        len(known),
     )
+
+
+def _evenly(known: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """At most `MOST_DOTS` cases, evenly by rank; the smallest and the largest are among them."""
+    if len(known) <= MOST_DOTS:
+        return known
+    ranked = sorted(known, key=lambda one: (one[1], one[0]))
+    return [ranked[round(number * (len(ranked) - 1) / (MOST_DOTS - 1))] for number in range(MOST_DOTS)]

@@ -1,8 +1,10 @@
 """The validation report as one page that needs nothing else: verdict, findings by severity and rule with a picture of
 every offender, and the profile of the set.
 
-Each picture stands once in the page, however many findings show it. Pictures are copies of images: when cases are
-sealed, `without_pictures` takes theirs out.
+One file, which a person can mail. Its size and the time it takes do not grow with the number of cases beyond a limit: each
+rule shows pictures of its first findings, lists further ones in words, and counts the rest, which `validation.json` names.
+Each picture is in the page once, however many findings show it. Pictures are copies of images: when cases are sealed,
+`without_pictures` takes theirs out.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import templates_folder
 from minivess.ml.cases.prepared import load_case
+from minivess.ml.quality.duplicates.search_limits import LIMITS
 from minivess.ml.quality.pages import profile_figures
 from minivess.ml.quality.pages.case_pictures import fullest_plane, thumbnail
 from minivess.ml.quality.rule_catalogue import RULES, Rule
@@ -32,6 +35,14 @@ from minivess.records.sinks import Progress
 
 _SIZES = ((40, 288), (150, 208))
 _SMALLEST = 144
+MOST_PICTURES = 240
+"""Pictures in the page."""
+_FEWEST, _MOST = 4, 24
+"""Findings of a rule that have pictures: the page's pictures are shared among the rules within these limits."""
+_OPEN = 6
+"""Findings with pictures that are shown without a click; browsers draw the others when they are opened."""
+LISTED = 300
+"""Findings of a rule that are listed in words."""
 """Size of a picture by how many there are, so that a page of hundreds still opens at once."""
 _WORDS = {
     Severity.BLOCK: ("blocks", "failed"),
@@ -70,11 +81,15 @@ class _Group:
     name: str
     rule: Rule
     severity: Severity
-    findings: tuple[_Shown, ...]
+    count: int
+    shown: tuple[_Shown, ...]
+    """The first findings, with pictures."""
+    listed: tuple[Finding, ...]
+    """Further findings, in words."""
     wide: bool
 
 
-@implements("REQ-083")
+@implements("REQ-083", "REQ-309")
 def page(
     report: ValidationReport,
     profile: DatasetProfile | None,
@@ -92,8 +107,10 @@ def page(
         when: time of the validation.
         progress: hears about the pictures.
     """
-    album = _Album(surveyed, report.findings)
-    groups = list(_groups(report, album, progress))
+    by_rule = [list(findings) for _, findings in groupby(report.findings, key=lambda one: one.rule)]
+    share = max(_FEWEST, min(_MOST, MOST_PICTURES // max(1, sum(any(one.case for one in group) for group in by_rule))))
+    album = _Album(surveyed, [one for group in by_rule for one in group[:share]])
+    groups = list(_groups(by_rule, share, album, progress))
     by_severity = [
         (severity, _HEADINGS[severity], [group for group in groups if group.severity is severity])
         for severity in reversed(Severity)
@@ -116,6 +133,9 @@ def page(
             words=_WORDS,
             pictures=album.pictures,
             offenders=len({finding.case for finding in report.findings if finding.case}),
+            open=_OPEN,
+            compared=len(surveyed.measures),
+            limits=LIMITS,
             when=when,
         )
     )
@@ -157,10 +177,17 @@ class _Album:
         """All that were made, in order."""
         return [picture for picture in self._made.values() if picture is not None]
 
+    @property
+    def full(self) -> bool:
+        """Whether the page takes no further picture."""
+        return len(self._made) >= MOST_PICTURES
+
     def picture(self, case_id: str, plane: int | None) -> Picture | None:
-        """The picture of a case, None when it cannot be read."""
+        """The picture of a case, None when it cannot be read or the page is full."""
         if (case_id, plane) in self._made:
             return self._made[case_id, plane]
+        if self.full:
+            return None
         found: Picture | None = None
         if case_id in self._surveyed.measures:
             try:
@@ -178,11 +205,11 @@ class _Album:
         return found
 
 
-def _groups(report: ValidationReport, album: _Album, progress: Progress | None) -> Iterator[_Group]:
-    done, total = 0, len(report.findings)
-    for name, findings in groupby(report.findings, key=lambda one: one.rule):
+def _groups(by_rule: list[list[Finding]], share: int, album: _Album, progress: Progress | None) -> Iterator[_Group]:
+    done, total = 0, sum(min(share, len(findings)) for findings in by_rule)
+    for findings in by_rule:
         shown = []
-        for finding in findings:
+        for finding in findings[:share]:
             if progress is not None:
                 progress("pictures", done, total)
             done += 1
@@ -193,11 +220,20 @@ def _groups(report: ValidationReport, album: _Album, progress: Progress | None) 
                 _Shown(
                     finding,
                     tuple(picture for _, picture in made if picture is not None),
-                    tuple(case for case, picture in made if picture is None),
+                    tuple(case for case, picture in made if picture is None and not album.full),
                 )
             )
         wide = any(len(one.pictures) > 1 or any(p.plane is not None for p in one.pictures) for one in shown)
-        yield _Group(name, RULES[name], shown[0].finding.severity, tuple(shown), wide)
+        name = findings[0].rule
+        yield _Group(
+            name=name,
+            rule=RULES[name],
+            severity=findings[0].severity,
+            count=len(findings),
+            shown=tuple(shown),
+            listed=tuple(findings[share : share + LISTED]),
+            wide=wide,
+        )
     if progress is not None:
         progress("pictures", total, total)
 

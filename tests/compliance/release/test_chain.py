@@ -175,8 +175,10 @@ def test_a_member_that_is_listed_with_a_disposition_is_refused() -> None:
     member, other = plain["runs"][0], plain["runs"][3]
     change(log, "disposition", lambda body: body["payload"].update(run=member["run"]["index"]))
     index = other["disposition"]["index"]
-    member["disposition"] = {"index": index, "digest": digest_of(log[index].body)}
-    with pytest.raises(VerificationError, match="with the disposition of entry .*, and the log requires it without one"):
+    member["disposition"] = other["disposition"] = {"index": index, "digest": digest_of(log[index].body)}
+    with pytest.raises(
+        VerificationError, match=r"with the disposition of entry .*, and the log requires it without one"
+    ):
         check_chain(log, ReleaseChain.model_validate(plain), VERSION, None)
 
 

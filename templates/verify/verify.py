@@ -49,6 +49,9 @@ PAGE, SHOWN_AS = "data/index.html", (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"
 POLICY, GATES, TEXT = "data/release/policy.json", "data/release/gates.json", "data/signing-text.txt"
 RISKS, RESULTS = "data/release/risks.json", "data/verification/results.json"
 SBOM, SOUP = "data/bom/sbom.cdx.json", "data/bom/soup.csv"
+REASONS = ("no repository", "no commit", "uncommitted changes", "submodule not at its recorded commit", "nested repository")
+REASONS += ("link out of the tree", "changes hidden from git", "loaded files without an origin")
+"""Why nothing may be released from a source tree, in this order."""
 PARTS = ("python", "openssl", "sqlite", "operating-system", "cuda")
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
@@ -443,18 +446,33 @@ def log_raw(public):  # raw bytes of the key of a log
 
 # ---------------------------------------------------------------- forms of records and payloads
 
-# A field is `name`, `name=type` or `name=least whole number`; ? may be missing, ~ may be null, * is a list of such.
+# A field is `name`, `name=type` or `name=least whole number`; ? may be missing, ~ may be null, * is a list of such, + an
+# object with values of such.
 # fmt: off
 TYPES = {
-    "any": lambda value: value, "key": raw_key, "log-key": log_raw, "note": lambda text: read_note(text.encode("utf-8")),
+    "key": lambda key: raw_key(fit(key, "public-key", "the key")), "any": lambda value: value,
+    "log-key": lambda key: log_raw(fit(key, "public-key", "the key")), "note": lambda text: read_note(text.encode("utf-8")),
+    "policy-gate": lambda gate: fit(gate, "gate %s" % fit(gate, "object", "a gate").get("kind"), "a gate"),
     "number": lambda value: need(type(value) in {int, float}, "a number that is none"),
+    "positive": lambda value: need(type(value) in {int, float} and value > 0, "no number above 0"),
+    "from-0": lambda value: need(type(value) in {int, float} and value >= 0, "no number from 0 on"),
+    "share": lambda value: need(type(value) in {int, float} and 0 <= value <= 1, "no number from 0 to 1"),
+    "between-0-1": lambda value: need(type(value) in {int, float} and 0 < value < 1, "no number between 0 and 1"),
+    "above-0-to-1": lambda value: need(type(value) in {int, float} and 0 < value <= 1, "no number above 0 up to 1"),
+    "neighbours": lambda value: need(type(value) is int and value in {6, 18, 26}, "no number of neighbours of a voxel"),
     "counts": lambda row: need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin"),
     "int": int, "bool": bool, "object": dict, "list": list, "text": r"(?s:.*)", "short": r"(?s:.{1,200})",
     "digest": r"sha256:[0-9a-f]{64}",
     "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
     "commit": r"[0-9a-f]{40,64}", "dvc": r"md5:[0-9a-f]{32}(\.dir)?", "uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "action": r"(?=.{1,64}\Z)[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*", "outcome": "started|completed|failed|refused",
-    "part-kind": "|".join(PARTS),
+    "part-kind": "|".join(PARTS), "reason": "|".join(REASONS), "method": "student-t|percentile|clopper-pearson",
+    "hex": "[0-9a-f]{64}", "algorithm": "ed25519|ecdsa-p256-sha256|x25519", "holder-kind": "person|service",
+    "role": "developer|independent-reviewer|release-manager|custodian|service", "mode": "released|custodian",
+    "meaning": "authorship|review|approval|responsibility", "stage": "candidate|production|retired",
+    "measure": "dice|cldice|nsd|hd95_um", "aggregate": "dice|cldice|nsd|hd95_um|dice_over_baseline|failures",
+    "statistic": "mean|lower|upper", "attestation": "ATT-[0-9]{2,5}", "witnessing": "rfc3161|cosignature",
+    "link": r"(?=.{1,120}\Z)[A-Z]+-[0-9]+ [a-z_]+ [A-Za-z0-9._-]+", "paragraph": r"(?s:.{1,4000})",
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
     "statistics": "mean of (case|group)s",
     **{name: "minivess-" + name for name in ("attested/1", "entry/2", "trust/2", "evaluation/2")},
@@ -467,10 +485,12 @@ def read_forms(text, usual=None):  # by name: the marks and the type of each fie
         name, _, fields = row.partition(": ")
         found[name] = {}
         for field, _, kind in [field.partition("=") for field in fields.split()]:
-            plain = field.rstrip("?~*")
+            plain = field.rstrip("?~*+")
             found[name][plain] = field[len(plain) :], kind or (usual or {}).get(plain, "any")
     return found
 
+BUILT_IN = ("counts", "source")
+COUNTED_GATES = ("trace", "risk", "test-set", "runs", "scenarios", "lineage", *BUILT_IN)
 FORMS = read_forms("""
 entry: body=body signature=text; artifact: name=file digest=digest; details: error~=short payload=object salt=salt
 body: format=entry/2 log=text index=0 time=time actor=text key=text action=action outcome=outcome started~=0
@@ -480,26 +500,41 @@ context: git_commit~=commit git_dirty~=bool data~=digest dvc~=dvc model~=digest 
 trust 2: format=trust/2 policy=text roots=roots former?*=former release?=rules services?*=holder known?~=note layout?=1
 trust 1: log_key=log-key people=list witnesses?~=quorum former_log_keys?~*=old-key
 roots: threshold=1 keys*=holder; holder: id=text key=key; former: log=text below=1; old-key: key=log-key below=1
-rules: rules?*=rule signers?*=signer; rule: role=text meaning=text; signer: id=text key=key name=text roles*=text
-policy: policy=signatures gates=list; signatures: name=text rules*=rule; quorum: quorum=1 witnesses=list
-terms: split=digest looks=1 level=number groups=digest unit=short lowered?*=lowered statistics?=statistics
+rules: rules?*=rule signers?*=signer; rule: role=role meaning=meaning; signer: id=text key=key name=text roles*=text
+policy: policy=signatures gates=list; signatures: name=slug rules*=rule; quorum: quorum=1 witnesses=list
+terms: split=digest looks=1 level=between-0-1 groups=digest unit=short lowered?*=lowered statistics?=statistics
 lowered: rule=slug usual=severity severity=severity
-identity: id=slug name=short kind=text roles*=text signing_key=key encryption_key?~=key demo?=bool
+identity: id=slug name=short kind=holder-kind roles*=role signing_key=key encryption_key?~=key demo?=bool
+public-key: key_id=hex algorithm=algorithm spki=text; checked: document=short training=short; reviewed: link=link digest=digest
+criterion: measure=aggregate statistic?=statistic at_least?~=number at_most?~=number
+outcome-of: criterion=criterion value~=number met=bool; looks: per_release?=1 total?=1
+plan: measures?*=measure mask?=short mask_threshold=between-0-1 conventions=conventions intervals?=short confidence?=number
+    reuse?=short baseline?=short published?=short seed=int looks=looks criteria*=criterion notes?~=paragraph
+conventions: tolerance_um=positive foreground_connectivity?=neighbours both_empty?=short one_empty?=short border?=short
+    skeleton?=short bootstrap?=100 bootstrap_unit?=short statistics?=statistics failure_dice?~=above-0-to-1
+registered: signatures=signatures gates*=policy-gate
+gate metric: kind=text id=slug measure=measure statistic?=statistic at_least?~=number at_most?~=number
+gate baseline: kind=text id=slug at_least=number; gate parity: kind=text id=slug at_most=from-0
+gate calibration: kind=text id=slug at_most=share; gate criteria: kind=text id=slug at_most?=0
+request: model=digest calibration=digest configuration=digest plan=digest criteria=digest data=digest inputs?~=digest
+    policy?~=digest id=slug requester=slug purpose=short release=slug expires=time ephemeral_key=text
+grant: request=slug approver=slug wrapped_key?~=text key_digest?~=digest mode?~=mode envelope=envelope
 chain: ingest=ref validation=ref split=ref seal=ref runs*=run ensemble=ref calibration=ref export=ref criteria=ref policy=ref
     request=ref approval=ref evaluation=ref scenarios=ref drill?~=ref looks*=look
 ref: index=0 digest=digest; run: run=ref disposition?~=ref; look: approval=ref evaluation?~=ref
 tool: name=short version=short; device: name=text version=text manufacturer=text intended_use=text safety_class=text
 source: tree=digest folder=text commit~=text git_tree~=text repository~=text submodules*=submodule nested*=text links*=text
-    hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0 not_releasable*=short
+    hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0 not_releasable*=reason
 submodule: path=text commit=text found~=text clean=bool
 case: case=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts border_bins*=counts
 measures: dice=overlap cldice?=inside nsd?=within hd95_um?=distance; overlap: tp=0 fp=0 fn=0; recall: tp=0 fn=0
 inside: predicted_inside=0 predicted=0 reference_inside=0 reference=0; distance: value~=number
 within: predicted_within=0 predicted=0 reference_within=0 reference=0
-interval: mean=number lower~=number upper~=number n=0 level=number method?=text groups?=1 coverage?=number beside?=limits
-limits: method=text lower=number upper=number coverage?=number
+interval: mean=number lower~=number upper~=number n=int level?=between-0-1 method?~=method groups?~=1 coverage?~=share
+    beside?~=limits
+limits: method=method lower=number upper=number coverage?~=share
 record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=case
-    aggregates=object baseline=interval conformal_recall~=interval ece=number band_ece=number best=short worst=short look=1
+    aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number best=short worst=short look=1
     looks~=1
 export: onnx=digest opset=int input_shape*=int max_abs_difference=number tolerance=number flipped_voxels=int
     tested_patches=int seconds_torch=number seconds_onnx=number
@@ -508,7 +543,7 @@ sealed-file: case=slug kind=text commitment=digest sealed=digest size=0 session?
 sealed-source: case=slug kind=text digest=digest size=0
 envelope: payloadType=text payload=text signatures*=seal; seal: keyid=text sig=text; sha256: sha256=text
 statement: _type=text subject*=subject predicateType=text predicate=approval; subject: name=text digest=sha256
-approval: signer=slug printed_name=short time=time meaning=text role=text policy=slug subjects*=artifact shown=digest head=0
+approval: signer=slug printed_name=short time=time meaning=meaning role=role policy=slug subjects*=artifact shown=digest head=0
     demo=bool
 attested: format=attested/1 tool=tool tree=digest gaps*=gap justified*=justified open_clauses*=text anomalies*=anomaly
 gap: kind=text item=text message=text; justified: kind=text item=text message=text remark=text
@@ -520,6 +555,7 @@ scale: inclusive=text combine=text steps*=step; step: word=text upper=any meanin
 part: kind=part-kind name=short version=short part_of?~=short
 level: name=text acceptable=bool meaning=text; risk: id=text residual=estimate controls*=text benefit~=text
 """)
+FORMS.update(("gate " + kind, FORMS["gate criteria"]) for kind in COUNTED_GATES)
 
 def fit(value, form, where):  # refuse a value that is not of a form or type, naming the place; and return it
     if form in FORMS:
@@ -527,12 +563,10 @@ def fit(value, form, where):  # refuse a value that is not of a form or type, na
         least = {name for name, (marks, _) in fields.items() if "?" not in marks}
         need(isinstance(value, dict) and least <= set(value) <= set(fields), where + " has other fields")
         for name, item in value.items():
-            (marks, kind), place = fields[name], where + "." + name
-            need("*" not in marks or isinstance(item, list), place + " is not a list")
-            for one in item if "*" in marks else [] if item is None and "~" in marks else [item]:
-                fit(one, kind, place)
+            fit_field(item, *fields[name], where + "." + name)
         return value
-    known = int(form) if form.lstrip("-").isdigit() else TYPES[form]
+    known = int(form) if form.lstrip("-").isdigit() else TYPES.get(form)
+    need(known is not None, "%s is a %s, which this file does not know", where, form)
     if isinstance(known, int):
         need(type(value) is int and value >= known, where + " is malformed")
     elif isinstance(known, str):
@@ -543,6 +577,13 @@ def fit(value, form, where):  # refuse a value that is not of a form or type, na
         with naming(where):
             known(value)
     return value
+
+def fit_field(value, marks, form, where):  # the same of what a field with marks holds: one value, a list or an object
+    if value is not None or "~" not in marks:
+        need("*" not in marks or isinstance(value, list), where + " is not a list")
+        need("+" not in marks or isinstance(value, dict), where + " is not an object")
+        for one in value if "*" in marks else value.values() if "+" in marks else [value]:
+            fit(one, form, where)
 
 # ---------------------------------------------------------------- what is trusted
 
@@ -832,47 +873,51 @@ def agreed(envelopes, people, index, subject):  # the roots who signed a change
 # this is the published action table 2 (actions-2.json). Entries of a log that adopted no table are judged as 0.1.0 did.
 ACTIONS = """
 device | person | - | data.card: * cases missing findings openings; data.leakage: * across within; data.profile: * cases groups;
-    identity.witness: key; trace.approve: subject digest; trace.attest: item clause digest; trace.baseline: name items digest;
-    trace.review: links
+    identity.witness: key=text; trace.approve: subject digest; trace.attest: item=attestation clause digest;
+    trace.baseline: name items digest; trace.review: links*=reviewed
 device | developer | makes references | calibration: * temperature threshold~ target_recall cases; ensemble: * members rule;
     model.export: * opset max_abs_difference tolerance; training: * architecture steps final_loss?~
-device | developer release-manager | - | data.add: folder dvc files size; data.pull: * remote files size folders; data.push: *
-    remote files size folders
+device | developer release-manager | - | data.add: folder=file dvc files size; data.pull: * remote files size
+    folders+; data.push: * remote files size folders+
 device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers?~ identifiers?*; data.split: *
     train calibration test folds? near_duplicates? not_copies? same?; run.disposition: run verdict reason
 device | person | references | data.validate: * rules notes warnings blocking changed?; risk.drill: noticed unnoticed tree;
     scenarios: passed failed skipped tree
-device | service | - | serving.anchored: origin note proof; serving.enrolled: origin site log_key service note
-device | developer release-manager | criteria registration references | criteria.register: criteria plan?
+device | service | - | serving.anchored: origin note proof*=text; serving.enrolled: origin site log_key=log-key service
+    note
+device | developer release-manager | criteria registration references | criteria.register: criteria*=criterion plan?~=plan
 device | developer | seal registration references | data.seal: files approvers*=slug root?~=digest terms?~=terms
-device | person | evaluation references | evaluation: request cases aggregates baseline_dice look? criteria?
-device | release-manager | promotion | model.promote: model stage reason
-device | release-manager | registration references | policy.register: policy
+device | person | evaluation references | evaluation: request cases aggregates+ baseline_dice look?
+    criteria?*=outcome-of
+device | release-manager | promotion | model.promote: model stage=stage reason
+device | release-manager | registration references | policy.register: policy=registered
 device | release-manager | build | release.build: version tag_manifest gates files
 device | release-manager | references preparation | release.prepare: layout=2 device=device tool=tool chain=chain source=source
     environment=digest sbom=digest manifest=digest files=1
-device | person | signature | release.sign: version tag_manifest envelope
-device | independent-reviewer custodian | approval references | test-set.approve: grant
+device | person | signature | release.sign: version tag_manifest envelope=envelope
+device | independent-reviewer custodian | approval references | test-set.approve: grant=grant
 device | none | - | test-set.open: request
-device | developer release-manager | request registration references | test-set.request: request
-device | log person | - | time.attested: kind=text size=1 note=text token?~=text
+device | developer release-manager | request registration references | test-set.request: request=request
+device | log person | - | time.attested: kind=witnessing size=1 note=text token?~=text
 any | root release-manager | - | entry.erased: entry reason; identity.reinstated: identity reason; identity.revoked: identity
-    reason; roots.changed: roots*=identity threshold=1 envelopes log_key?~=log-key possession?
-any | log | - | identity.locked: identity attempts; identity.refused: identity key attempted; identity.unlock-failed: identity
+    reason; roots.changed: roots*=identity threshold=1 envelopes*=envelope log_key?~=log-key possession?~=text
+any | log | - | identity.locked: identity attempts; identity.refused: identity key=hex attempted; identity.unlock-failed: identity
     attempt
-any | person service | - | identity.rotated: identity=identity possession; identity.unlocked: identity
-any | root release-manager | enrolment | identity.enrolled: identity=identity actions? checked?
-any | root | - | log.created: device log_key=log-key roots*=identity threshold=1 serves? rules?~=object checked?
+any | person service | - | identity.rotated: identity=identity possession=text; identity.unlocked: identity
+any | root release-manager | enrolment | identity.enrolled: identity=identity actions?~ checked?~=checked
+any | root | - | log.created: device log_key=log-key roots*=identity threshold=1 serves?~=short
+    rules?~=object checked?~+=checked
 any | root release-manager | restored | log.restored: size=1 root=text abandoned*=text reason=short
-any | root release-manager | adoption | rules.adopted: number digest envelopes
-serving | service | - | inference: * decision foreground_fraction?~ conformal?; inference.refusals: * since until counts
+any | root release-manager | adoption | rules.adopted: number digest envelopes*=envelope
+serving | service | - | inference: * decision foreground_fraction?~ conformal?; inference.refusals: * since=time until=time counts
 """
 USUAL = """int=cases missing findings openings across within groups files size train calibration test folds
     near_duplicates rules not_copies same notes warnings blocking changed members steps opset passed failed skipped
     gates; 0=run entry noticed unnoticed; 1=attempts attempt look items number; number=temperature target_recall
     threshold final_loss foreground_fraction max_abs_difference tolerance baseline_dice; digest=tree tag_manifest
-    digest model; slug=dataset architecture version; bool=conformal; short=remote rule verdict reason decision subject
-    clause accept_identifiers identifiers; object=aggregates counts folders"""
+    digest model; slug=dataset architecture version request name identity site service device; bool=conformal; short=remote
+    rule verdict reason decision subject clause accept_identifiers identifiers attempted origin; dvc=dvc folders; object=counts;
+    interval=aggregates; text=note"""
 USUAL = [kind.split("=") for kind in USUAL.replace("\n    ", " ").split("; ")]
 USUAL = {name: kind for kind, names in USUAL for name in names.split()}
 """The type of a field of a payload, where its row does not name one."""
@@ -974,6 +1019,26 @@ LIMITS = {"plan": limits_of_plan, "policy": limits_of_policy}
 FOLLOWED = {"data.seal": "seal", "identity.witness": "witness", "identity.revoked": "witness"}
 FOLLOWED.update(dict.fromkeys(("test-set.request", "test-set.approve", "test-set.open"), "test_set"))
 FOLLOWED.update(dict.fromkeys(("serving.enrolled", "serving.anchored"), "serving"))
+
+def check_state(state):  # the state of a source tree agrees with itself
+    others = [one for one in state["submodules"] if one["found"] != one["commit"] or not one["clean"]]
+    none = state["repository"] is not None
+    found = (none, not none and state["commit"] is None, state["changes"] > 0, others)
+    found += (state["nested"], state["links"], state["hidden"], state["strangers"] > 0)
+    reasons = [name for name, holds in zip(REASONS, found) if holds]  # noqa: B905  as many
+    need(state["not_releasable"] == reasons, "source.not_releasable does not follow from its other fields")
+    fits = (state["commit"] is None) == (state["git_tree"] is None) and not (none and state["commit"])
+    fits = fits and len(state["changed"]) == min(state["changes"], 50) and bool(state["uncommitted"]) == (state["changes"] > 0)
+    need(fits, "the fields of source contradict each other")
+
+def check_policy(policy):  # two signatures at least, gates of different names, and one limit for each
+    gates = policy["gates"]
+    need(len(policy["signatures"]["rules"]) >= 2, "asks for fewer than two signatures; a release needs two people")
+    need(gates and len({gate["id"] for gate in gates}) == len(gates), "has no gate, or two of one name")
+    for gate in gates:
+        fits = gate["kind"] != "metric" or (gate.get("at_least") is None) != (gate.get("at_most") is None)
+        fits = fits and (gate["id"] not in BUILT_IN or gate["kind"] == gate["id"])
+        need(fits and not (gate["kind"] in BUILT_IN and gate.get("at_most")), "has a malformed gate %s", gate["id"])
 
 class Standing:
     """What may be appended next, under an action table: the second writing of `admit`."""
@@ -1144,6 +1209,7 @@ class Standing:
         elif body["action"] == "criteria.register":
             self.check_plan(payload["plan"])
         elif body["action"] == "policy.register":
+            check_policy(payload["policy"])
             self.check_laxer("policy", payload["policy"])
         else:
             request = payload["request"]
@@ -1170,7 +1236,8 @@ class Standing:
         told = plan["conventions"]
         by_group = told.get("statistics"), told["bootstrap_unit"]
         fits = by_group == ("mean of groups", "group") or not {"statistics", "failure_dice"} & set(told)
-        need(fits and 0 < told.get("failure_dice", 1) <= 1, "counts something else than groups")
+        need(fits, "counts something else than groups")
+        need(plan["looks"]["per_release"] <= plan["looks"]["total"], "allows more looks for a release than in all")
         terms = self.seal[3] if self.seal else None
         if terms:
             need(plan["looks"]["total"] <= terms["looks"], "allows more looks than the seal")
@@ -1283,6 +1350,7 @@ class Standing:
             self.link(int(match[1]), item["digest"])
 
     def check_preparation(self, body, payload, people):  # completed entries of the right actions made its model
+        check_state(payload["source"])
         for role, reference in chain_of(payload["chain"]):
             link = self.link(reference["index"], reference["digest"])
             fits = link["action"] == ROLES[role] and (link["outcome"] == "completed" or role == "run")
@@ -1611,22 +1679,10 @@ class Release:
     def reasons(self):  # why nothing may be released from the source tree
         return self.prepared["source"]["not_releasable"]
 
-    def check_source(self):  # the state of the source tree agrees with itself, with the results and with the diff
+    def check_source(self):  # the state of the source tree agrees with the results and with the diff
         state, results = self.prepared["source"], self.json("verification/results.json")
         loaded, diff = results.get("loaded"), self.files.get("data/source/uncommitted.diff")
-        others = [one for one in state["submodules"] if one["found"] != one["commit"] or not one["clean"]]
-        found = {
-            "no repository": state["repository"] is not None,
-            "no commit": state["repository"] is None and state["commit"] is None,
-            "uncommitted changes": state["changes"] > 0,
-            "submodule not at its recorded commit": bool(others),
-            "nested repository": bool(state["nested"]),
-            "link out of the tree": bool(state["links"]),
-            "changes hidden from git": bool(state["hidden"]),
-            "loaded files without an origin": state["strangers"] > 0,
-        }
-        reasons, strangers = [name for name in found if found[name]], loaded["refusals"] if loaded else 1
-        check_same(state["not_releasable"], reasons, "source.not_releasable", "by its fields")
+        strangers = loaded["refusals"] if loaded else 1
         for field, value in (("tree", results["tree"]), ("environment", results["environment"]), ("strangers", strangers)):
             check_same(state[field], value, "source." + field, "by the results")
         digest = None if diff is None else sha256(diff)
@@ -1713,9 +1769,13 @@ class Release:
         looks = [(approval, result) for _, approval, result in self.looks]
         for name, pairs in (("runs", runs), ("looks", looks)):
             roles = ("run", "disposition") if name == "runs" else ("approval", "evaluation")
-            stated = [[(item.get(role) or {}).get("index") for role in roles] for item in chain[name]]
-            found = [[one and one["index"] for one in pair] for pair in pairs]
+            stated = [[item.get(role) and "entry %(index)d" % item[role] for role in roles] for item in chain[name]]
+            found = [[one and "entry %(index)d" % one for one in pair] for pair in pairs]
             check_same(stated, found, "chain." + name, "in the log")
+        for run in self.ended:
+            told = "the training run of entry %d is neither in the ensemble nor has a disposition"
+            fits = run["disposition"] or run["member"] or run["body"]["outcome"] == "failed"
+            need(fits, told, run["body"]["index"])
         return "release %s rests on %d entries that fit each other" % (version, len(chain_of(chain)))
 
     def follow_runs(self, used):  # every training run, by the entry that began it; one refused at once never began
@@ -1732,10 +1792,6 @@ class Release:
         need(used, "%s names no run of its members", self.entry("ensemble"))
         lost = used - set().union(*(run["made"] for run in self.ended))
         need(not lost, "%s read %s, which no completed training made", self.entry("ensemble"), ", ".join(sorted(lost)))
-        for run in self.ended:
-            told = "the training run of entry %d is neither in the ensemble nor has a disposition"
-            fits = run["disposition"] or run["member"] or run["body"]["outcome"] == "failed"
-            need(fits, told, run["body"]["index"])
 
     def follow_looks(self, asked):  # every look with its first result; the newest one of this release and model counts
         first, used = self.standing.first, self.by["evaluation"]["index"]
@@ -1798,8 +1854,6 @@ class Release:
         if terms.get("statistics", "mean of cases") != "mean of cases":
             self.check_calibration(groups)
         subjects = {one["id"]: one["subject"] for one in data}
-        for figure in record["aggregates"].values():
-            fit(figure, "interval", RECORD + ".aggregates")
         for case in cases:
             with naming(RECORD):
                 check_case(case)
@@ -1874,7 +1928,7 @@ class Release:
         least = any((gate["kind"], gate.get("at_most")) == ("criteria", 0) for gate in registered["gates"])
         need(least, "%s does not judge the registered acceptance criteria", self.entry("policy"))
         gates, values = list(registered["gates"]), self.gate_values()
-        for kind in ("counts", "source"):
+        for kind in BUILT_IN:
             listed = any(gate["kind"] == kind for gate in gates)
             gates += [] if listed else [{"id": kind, "kind": kind, "at_most": 0}]
         for gate in gates:
@@ -2009,30 +2063,34 @@ class Pack:
         need(lines, "the log is empty")
         utf8(self.files[CHECKPOINT], CHECKPOINT)
         self.origin, self.leaves = read_note(self.files[CHECKPOINT])[1], [leaf(line) for line in lines]
-        for index, line in enumerate(lines):
-            entry = parse(line, "entry %d" % index)
+        details = read_lines(self.files, "data/audit/details.jsonl")
+        for index, pair in enumerate(zip(lines, details)):  # noqa: B905  the number is compared later
+            entry = parse(pair[0], "entry %d" % index)
             try:
                 with naming("entry %d" % index):
-                    self.check_entry(entry, index)
+                    self.check_entry(entry, index, pair[1])
             except (KeyError, TypeError, ValueError, AttributeError, IndexError):
                 raise WrongError("entry %d is malformed" % index) from None
             self.bodies.append(entry["body"])
-        details = read_lines(self.files, "data/audit/details.jsonl")
-        self.check_details(details)
+        need(len(details) == len(lines), "data/audit/details.jsonl has too few or too many lines")
+        bare = {index for index, held in enumerate(details) if held == b"null" and self.bodies[index]["details"]}
+        bare -= self.people.erased
+        need(not bare, "the details of entry %s are missing, and no later entry erased them", bare and min(bare))
         size, root = believe(self.files[CHECKPOINT], self.trust, self.people, self.origin, self.leaves)
         told = "the checkpoint covers %d entries, %d are here: entry %d is missing or was added"
         need(size == len(lines), told, size, len(lines), min(size, len(lines)))
         need(root == merkle_root(self.leaves), "the Merkle root is not the one in the checkpoint")
-        need(len(details) == len(lines), "data/audit/details.jsonl has too few or too many lines")
         words = "%d entries of %s, in order, each signed and permitted by %s; the Merkle root is the signed one"
         return "; ".join([words % (size, self.origin, self.standing.words()), *self.standing.restores])
 
-    def check_entry(self, entry, index):  # one entry at its place
+    def check_entry(self, entry, index, held):  # one entry at its place, with its details (`null`: erased, or none)
         fit(entry, "entry", "not an audit entry: it")
-        body, people = entry["body"], self.people
+        body, people, gone = entry["body"], self.people, held == b"null"
         need(body["index"] == index, "missing: entry %s is in its place", body["index"])
         need(body["log"] == self.origin, "belongs to another log")
         need(not index or body["time"] >= self.bodies[-1]["time"], "dated before the entry that precedes it")
+        need(gone or sha256(held) == body["details"], "its details are changed")
+        check_payload(body, None if gone else fit(parse(held, "its details"), "details", "its details")["payload"])
         if index == 0:
             need(body["action"] == "log.created" and body["outcome"] == "completed", "does not create the log")
             people.follow(body)
@@ -2049,13 +2107,6 @@ class Pack:
         if body["action"] == "log.restored" and body["outcome"] == "completed":
             same = unbase64(body["payload"]["root"]) == merkle_root(self.leaves[:index])
             need(same, "the restore follows other entries than those before it")
-
-    def check_details(self, lines):  # each entry's details are those it commits to, or were erased by a later entry
-        for body, line in zip(self.bodies, lines):  # noqa: B905  the number is compared later
-            where, gone = "the details of entry %d" % body["index"], line == b"null"
-            allowed = body["index"] in self.people.erased or not body["details"]
-            need(allowed if gone else sha256(line) == body["details"], where + " are changed or missing")
-            check_payload(body, None if gone else fit(parse(line, where), "details", where)["payload"])
 
     def check_layout(self):  # which layout the pack has, and that its log and the trust file allow it
         prepared = [b for b in self.bodies if (b["action"], b["outcome"]) == ("release.prepare", "completed")]
@@ -2294,17 +2345,17 @@ class Pack:
         yield "release signatures", self.check_signatures
 
 def check_payload(body, told):  # a payload has the fields of its action, in the entry or in its details (`told`)
-    index, action, payload = body["index"], body["action"], body["payload"]
-    need(action in FIELDS, "entry %d: unknown action %s", index, action)
+    action, payload = body["action"], body["payload"]
+    need(action in FIELDS, "unknown action %s", action)
     if FIELDS[action].startswith("* "):
-        need(not payload, "entry %d: its payload belongs into its details", index)
+        need(not payload, "its payload belongs into its details")
         if told is None and body["details"] is not None:
             return  # erased
         payload = told or {}
     else:
-        need(not told, "entry %d: its payload belongs into the entry itself", index)
+        need(not told, "its payload belongs into the entry itself")
     if payload or body["outcome"] == "completed":
-        fit(payload, action, "entry %d: the payload of %s" % (index, action))
+        fit(payload, action, "the payload of " + action)
 
 # ---------------------------------------------------------------- the verdict
 

@@ -152,6 +152,10 @@ def named_otherwise(role: str, **fields: Any) -> Callable[[dict[str, Any]], obje
             lambda chain: chain["runs"][3].update(disposition=chain["runs"][2]["disposition"]),
             "and not of the training of entry",
         ),
+        (
+            lambda chain: chain["runs"][2].update(disposition=None),
+            "with no disposition, and the log requires it with the disposition of entry",
+        ),
         (lambda chain: chain["looks"][0].update(evaluation=None), "does not list every look at the test set"),
         (lambda chain: chain["looks"].append(chain["looks"][0]), "does not list every look at the test set"),
         (lambda chain: chain.update(drill=None), "the release names no drill, and entry .* is the newest drill"),
@@ -162,6 +166,19 @@ def test_a_chain_that_is_not_that_of_the_log_is_refused(bend: Callable[[dict[str
     plain = json.loads(proposed(log).model_dump_json())
     bend(plain)
     with pytest.raises(VerificationError, match=words):
+        check_chain(log, ReleaseChain.model_validate(plain), VERSION, None)
+
+
+def test_a_member_that_is_listed_with_a_disposition_is_refused() -> None:
+    log = entries()
+    plain = json.loads(proposed(log).model_dump_json())
+    member, other = plain["runs"][0], plain["runs"][3]
+    change(log, "disposition", lambda body: body["payload"].update(run=member["run"]["index"]))
+    index = other["disposition"]["index"]
+    member["disposition"] = other["disposition"] = {"index": index, "digest": digest_of(log[index].body)}
+    with pytest.raises(
+        VerificationError, match=r"with the disposition of entry .*, and the log requires it without one"
+    ):
         check_chain(log, ReleaseChain.model_validate(plain), VERSION, None)
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.proofs.canonical import digest_of
@@ -19,11 +19,40 @@ from minivess.compliance.rules.actions import table
 from minivess.compliance.rules.look_facts import criteria_digest
 from minivess.foundation.digests import digest_bytes
 from minivess.records.artifact import Artifact
-from minivess.records.device.release_policy import CountGate, ReleasePolicy
-from minivess.records.evaluation.evaluation import AnalysisPlan, Looks
+from minivess.records.base import Record
+from minivess.records.device.preparation import ReleaseChain
+from minivess.records.device.registration import LoweredRule, SealTerms
+from minivess.records.device.release_policy import (
+    BaselineGate,
+    CalibrationGate,
+    CountGate,
+    MetricGate,
+    ParityGate,
+    ReleasePolicy,
+)
+from minivess.records.device.source_state import SourceState
+from minivess.records.evaluation.evaluation import (
+    AnalysisPlan,
+    Conventions,
+    Criterion,
+    CriterionOutcome,
+    Interval,
+    Limits,
+    Looks,
+)
 from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads.by_action import PAYLOADS, observed
-from minivess.records.people.identity import KeyAlgorithm
+from minivess.records.log.payloads.evidence import ReviewedLink
+from minivess.records.log.witnessed import Checked
+from minivess.records.people.approval import (
+    Envelope,
+    Manifestation,
+    Policy,
+    PolicyRule,
+    UnsealGrant,
+    UnsealRequest,
+)
+from minivess.records.people.identity import Identity, KeyAlgorithm, PublicKey
 from minivess.records.people.roles import Role
 from tests.support.builders import guarded_log as logs
 from tests.support.builders.guarded_log import GATES, TERMS, GuardedLog, both_roles, dan, grant, request
@@ -558,7 +587,7 @@ def test_verify_py_knows_the_fields_of_every_payload() -> None:
         return f"* {names}" if observed(action) else names
 
     without_types = {
-        action: re.sub(r"(?<=\w)(\??)[~*]*(=\S+)?", r"\1", told) for action, told in logs.VERIFY.FIELDS.items()
+        action: re.sub(r"(?<=\w)(\??)[~*+]*(=\S+)?", r"\1", told) for action, told in logs.VERIFY.FIELDS.items()
     }
     assert {action: fields(action) for action in PAYLOADS} == without_types
 
@@ -586,25 +615,85 @@ PROBES: tuple[Any, ...] = (
     [7],
     {},
     {"x": 1},
+    "dice",
+    "failures",
+    "mean",
+    "developer",
+    "approval",
+    "person",
+    "released",
+    "retired",
+    "ATT-01",
+    "REQ-001 checks RC-1",
 )
+INNER: dict[str, type[Record]] = {
+    "plan": AnalysisPlan,
+    "conventions": Conventions,
+    "looks": Looks,
+    "criterion": Criterion,
+    "outcome-of": CriterionOutcome,
+    "interval": Interval,
+    "limits": Limits,
+    "registered": ReleasePolicy,
+    "signatures": Policy,
+    "rule": PolicyRule,
+    "gate metric": MetricGate,
+    "gate baseline": BaselineGate,
+    "gate parity": ParityGate,
+    "gate calibration": CalibrationGate,
+    "gate criteria": CountGate,
+    "request": UnsealRequest,
+    "grant": UnsealGrant,
+    "envelope": Envelope,
+    "approval": Manifestation,
+    "identity": Identity,
+    "public-key": PublicKey,
+    "checked": Checked,
+    "reviewed": ReviewedLink,
+    "terms": SealTerms,
+    "lowered": LoweredRule,
+    "source": SourceState,
+    "chain": ReleaseChain,
+}
+"""Records inside payloads, by the form of each in verify.py."""
+COMPARED = {
+    "int",
+    "0",
+    "1",
+    "number",
+    "digest",
+    "slug",
+    "bool",
+    "short",
+    "statement",
+    "measure",
+    "aggregate",
+    "statistic",
+}
+COMPARED |= {"role", "meaning", "mode", "stage", "holder-kind", "hex", "attestation", "link"}
+
+
+@pytest.mark.parametrize("form", INNER)
+def test_verify_py_knows_the_fields_of_every_record_in_a_payload(form: str) -> None:
+    fields = INNER[form].model_fields
+    assert set(logs.VERIFY.FORMS[form]) == set(fields)
+    required = {name for name, (marks, _) in logs.VERIFY.FORMS[form].items() if "?" not in marks}
+    assert required >= {name for name, field in fields.items() if field.is_required()}
 
 
 def test_verify_py_compares_the_types_of_payloads_as_the_records_do() -> None:
     """Each field of each payload whose type verify.py names, with values of every kind of JSON."""
+    records: dict[str, type[BaseModel]] = {**PAYLOADS, **INNER}
 
-    def script_accepts(action: str, name: str, value: Any) -> bool:
-        marks, kind = logs.VERIFY.FORMS[action][name]
-        if "*" in marks and not isinstance(value, list):
-            return False
+    def script_accepts(form: str, name: str, value: Any) -> bool:
         try:
-            for one in value if "*" in marks else [] if value is None and "~" in marks else [value]:
-                logs.VERIFY.fit(one, kind, name)
+            logs.VERIFY.fit_field(value, *logs.VERIFY.FORMS[form][name], name)
         except (logs.VERIFY.WrongError, AttributeError, TypeError, KeyError):
             return False
         return True
 
-    def product_accepts(action: str, name: str, value: Any) -> bool:
-        field = PAYLOADS[action].model_fields[name]
+    def product_accepts(form: str, name: str, value: Any) -> bool:
+        field = records[form].model_fields[name]
         whole = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
         try:
             TypeAdapter(whole).validate_json(json.dumps(value), strict=True)
@@ -613,16 +702,102 @@ def test_verify_py_compares_the_types_of_payloads_as_the_records_do() -> None:
         return True
 
     typed = [
-        (action, name)
-        for action in PAYLOADS
-        for name, (_, kind) in logs.VERIFY.FORMS[action].items()
-        if kind in {"int", "0", "1", "number", "digest", "slug", "bool", "short"}
+        (form, name) for form in records for name, (_, kind) in logs.VERIFY.FORMS[form].items() if kind in COMPARED
     ]
-    assert len(typed) > 60
+    assert len(typed) > 150
     odd = [
-        (action, name, value)
-        for action, name in typed
+        (form, name, value)
+        for form, name in typed
         for value in PROBES
-        if script_accepts(action, name, value) != product_accepts(action, name, value)
+        if script_accepts(form, name, value) != product_accepts(form, name, value)
     ]
     assert odd == []
+
+
+GATE = {"kind": "metric", "id": "dice", "measure": "dice", "statistic": "mean", "at_least": 0.5}
+LEAST = [
+    {"role": "independent-reviewer", "meaning": "review"},
+    {"role": "release-manager", "meaning": "approval"},
+]
+CLEAN = {
+    "tree": "sha256:" + "0" * 64,
+    "folder": "",
+    "commit": "0" * 40,
+    "git_tree": "1" * 40,
+    "repository": None,
+    "submodules": [],
+    "nested": [],
+    "links": [],
+    "hidden": [],
+    "changed": [],
+    "changes": 0,
+    "uncommitted": None,
+    "environment": None,
+    "strangers": 0,
+    "not_releasable": [],
+}
+MODULE = {"path": "lib", "commit": "2" * 40, "found": "2" * 40, "clean": True}
+
+
+@pytest.mark.parametrize(
+    ("rules", "gates", "fits"),
+    [
+        (LEAST, [GATE], True),
+        (LEAST[:1], [GATE], False),
+        (LEAST, [], False),
+        (LEAST, [GATE, GATE], False),
+        (LEAST, [GATE | {"at_most": 0.9}], False),
+        (LEAST, [GATE | {"at_least": None}], False),
+        (LEAST, [GATE | {"id": "counts"}], False),
+        (LEAST, [GATE, {"kind": "source", "id": "source", "at_most": 0}], True),
+        (LEAST, [{"kind": "counts", "id": "counts", "at_most": 1}], False),
+        (LEAST, [{"kind": "unknown", "id": "x", "at_most": 1}], False),
+        (LEAST, [{"kind": "parity", "id": "parity", "at_most": -1}], False),
+    ],
+)
+def test_both_refuse_a_malformed_release_policy(rules: list[Any], gates: list[Any], fits: bool) -> None:
+    policy = {"signatures": {"name": "release", "rules": rules}, "gates": gates}
+
+    def script() -> None:
+        logs.VERIFY.check_policy(logs.VERIFY.fit(policy, "registered", "the policy"))
+
+    assert (
+        refused(script) == refused(lambda: ReleasePolicy.model_validate_json(json.dumps(policy), strict=True)) != fits
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "fits"),
+    [
+        ({}, True),
+        ({"commit": None}, False),
+        ({"commit": None, "git_tree": None, "not_releasable": ["no commit"]}, True),
+        ({"repository": "no git", "commit": None, "git_tree": None, "not_releasable": ["no repository"]}, True),
+        ({"repository": "no git", "not_releasable": ["no repository"]}, False),
+        ({"submodules": [MODULE]}, True),
+        ({"submodules": [MODULE | {"found": None}]}, False),
+        ({"submodules": [MODULE | {"clean": False}], "not_releasable": ["submodule not at its recorded commit"]}, True),
+        ({"nested": ["x"]}, False),
+        ({"links": ["x"], "nested": ["y"], "not_releasable": ["nested repository", "link out of the tree"]}, True),
+        ({"links": ["x"], "nested": ["y"], "not_releasable": ["link out of the tree", "nested repository"]}, False),
+        ({"hidden": ["x"]}, False),
+        ({"strangers": 1, "not_releasable": ["loaded files without an origin"]}, True),
+        ({"changes": 1, "not_releasable": ["uncommitted changes"]}, False),
+        ({"not_releasable": ["x"]}, False),
+    ],
+)
+def test_both_refuse_a_source_state_that_contradicts_itself(fields: dict[str, Any], fits: bool) -> None:
+    state = CLEAN | fields
+
+    def script() -> None:
+        logs.VERIFY.check_state(logs.VERIFY.fit(state, "source", "the source"))
+
+    assert refused(script) == refused(lambda: SourceState.model_validate_json(json.dumps(state), strict=True)) != fits
+
+
+def refused(judge: Callable[[], object]) -> bool:
+    try:
+        judge()
+    except (logs.VERIFY.WrongError, ValidationError):
+        return True
+    return False

@@ -228,20 +228,32 @@ class TestSource:
     """The state of the source tree agrees with itself, with the results and with the diff."""
 
     @pytest.mark.parametrize(
-        ("field", "value", "words"),
+        ("check", "fields", "words"),
         [
-            ("not_releasable", ["uncommitted changes"], "not_releasable"),
-            ("tree", f"sha256:{'0' * 64}", "source.tree"),
-            ("environment", f"sha256:{'0' * 64}", "source.environment"),
-            ("strangers", 3, "source."),
-            ("uncommitted", f"sha256:{'0' * 64}", "source.uncommitted"),
+            ("log", {"not_releasable": ["uncommitted changes"]}, "source.not_releasable"),
+            ("source", {"tree": f"sha256:{'0' * 64}"}, "source.tree"),
+            ("source", {"environment": f"sha256:{'0' * 64}"}, "source.environment"),
+            ("log", {"strangers": 3}, "source.not_releasable"),
+            ("source", {"strangers": 3, "not_releasable": ["loaded files without an origin"]}, "source.strangers"),
+            ("log", {"uncommitted": f"sha256:{'0' * 64}"}, "contradict each other"),
+            ("log", {"git_tree": None}, "contradict each other"),
+            (
+                "source",
+                {
+                    "changes": 1,
+                    "changed": ["x"],
+                    "uncommitted": f"sha256:{'0' * 64}",
+                    "not_releasable": ["uncommitted changes"],
+                },
+                "source.uncommitted",
+            ),
         ],
     )
-    def test_another_state_than_the_files_show(self, field: str, value: object, words: str) -> None:
+    def test_another_state_than_the_files_show(self, check: str, fields: dict[str, object], words: str) -> None:
         def say(said: dict[str, Any]) -> dict[str, Any]:
-            return {**said, "source": {**said["source"], field: value}}
+            return {**said, "source": {**said["source"], **fields}}
 
-        assert ("source", True) in [(name, words in told) for name, told in failing(small_pack().bent(say=say).files)]
+        assert (check, True) in [(name, words in told) for name, told in failing(small_pack().bent(say=say).files)]
 
 
 class TestProofs:

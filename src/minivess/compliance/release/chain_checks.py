@@ -269,8 +269,9 @@ def check_runs(known: EarlierEntries, chain: ReleaseChain, ensemble: EntryBody) 
     """Compare the accounts of training runs with the log, both ways.
 
     Raises:
-        VerificationError: a run is missing, is listed twice or out of order, or a completed one is neither in the ensemble
-            nor has a disposition that names it.
+        VerificationError: a run is missing, is listed twice or out of order, a completed one is neither in the ensemble nor has
+            a disposition that names it, or one is listed with another disposition than the log has. A member of the ensemble
+            is listed without one.
     """
     runs = {run.ended.index: run for run in known.runs if run.ended is not None and run.outcome is not Outcome.REFUSED}
     listed = [account.run.index for account in chain.runs]
@@ -289,6 +290,14 @@ def check_runs(known: EarlierEntries, chain: ReleaseChain, ensemble: EntryBody) 
         elif not run.in_ensemble(ensemble) and run.outcome is Outcome.COMPLETED:
             raise VerificationError(
                 f"the training run of entry {account.run.index} is neither in the ensemble nor has a disposition"
+            )
+        counts = None if run.in_ensemble(ensemble) or run.disposition is None else run.disposition.index
+        stated = None if account.disposition is None else account.disposition.index
+        if stated != counts:
+            names = "no disposition" if stated is None else f"the disposition of entry {stated}"
+            needed = "without one" if counts is None else f"with the disposition of entry {counts}"
+            raise VerificationError(
+                f"the release lists the training run of entry {account.run.index} with {names}, and the log requires it {needed}"
             )
 
 

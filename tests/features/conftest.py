@@ -1,4 +1,4 @@
-"""The sample projects that scenarios copy."""
+"""The sample projects that scenarios copy, and what makes all of them faster."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from tests.support.project_fixtures import (
     validated_project,
 )
 from tests.support.remembered_figures import remembered_figures
+from tests.support.step_definitions import pytest_bdd_before_scenario
 
 __all__ = [
     "ingested_project",
+    "pytest_bdd_before_scenario",
     "releasable_project",
     "remembered_figures",
     "sealed_project",

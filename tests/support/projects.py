@@ -40,7 +40,6 @@ from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, open_services
 from minivess.workflows.trace.pytest_runs import results_of, start_scenarios
-from tests.support.builders.release_builder import write_source
 from tests.support.pytest_settings import pytest_settings
 from tests.support.source_states import LOADED, commit_all
 
@@ -382,6 +381,8 @@ def write_committed_tree(folder: Path) -> Path:
 
 def write_tiny_tree(folder: Path) -> Path:
     """A source tree without a gap whose one scenario can be run."""
+    from tests.support.builders.release_builder import write_source  # loads what a release needs
+
     write_source(folder)
     for name, text in TINY_TREE.items():
         path = folder / name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -20,14 +20,13 @@ _FIXED = {"model": f"sha256:{'0' * 64}", "data": f"sha256:{'0' * 64}", "request"
 
 
 @pytest.fixture(autouse=True)
-def remembered_figures() -> Iterator[None]:
+def remembered_figures() -> None:
     """Remember figures by all that they are drawn of. Their module is not loaded for this: it takes a second."""
     module = sys.modules.get(_MODULE)
     for name in _DRAWN if module is not None else ():
         draw = getattr(module, name)
         if not hasattr(draw, "__wrapped__"):
             setattr(module, name, _remembered(draw))
-    yield
 
 
 def _remembered(draw: Callable[..., bytes]) -> Callable[..., bytes]:

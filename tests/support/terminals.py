@@ -1,15 +1,21 @@
-"""A command at a pseudo-terminal: what it shows, and what a person types."""
+"""A command at a pseudo-terminal: what it shows, and what a person types.
+
+The command runs in a forked copy of this process, which has loaded what the command needs.
+"""
 
 from __future__ import annotations
 
 import os
 import select
-import subprocess
+import signal
 import sys
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
+
+from minivess.cli.main import main
 
 LIMIT_S = 60.0
 
@@ -25,12 +31,10 @@ class Terminal:
 
     def __init__(self, arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path) -> None:
         self._master, slave = os.openpty()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "minivess.cli.main", *arguments],
-            env={**os.environ, **environment},
-            cwd=folder,
-            preexec_fn=lambda: os.login_tty(slave),  # noqa: PLW1509  the child does nothing else before it starts the command
-        )
+        self._code: int | None = None
+        self._process = os.fork()
+        if not self._process:
+            _run(slave, arguments, environment, folder)
         os.close(slave)
         self._seen = bytearray()
 
@@ -59,7 +63,7 @@ class Terminal:
         end = time.monotonic() + LIMIT_S
         while self._read(end - time.monotonic()):
             pass
-        return self._process.wait(timeout=LIMIT_S)
+        return self._ended()
 
     def _read(self, seconds: float) -> bool:
         """Read something; False at the end."""
@@ -76,7 +80,33 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        if self._code is None:
+            os.kill(self._process, signal.SIGKILL)
+            self._ended()
         os.close(self._master)
+
+    def _ended(self) -> int:
+        if self._code is None:
+            self._code = os.waitstatus_to_exitcode(os.waitpid(self._process, 0)[1])
+        return self._code
+
+
+def _run(terminal: int, arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+    """Run the command in the forked process, with the terminal in place of its stdin, stdout and stderr, and end it."""
+    code: object = 1
+    try:
+        os.login_tty(terminal)
+        os.chdir(folder)
+        os.environ.update(environment)
+        sys.argv = ["minivess", *arguments]
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  until the process ends
+        sys.stdout = open(1, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
+        main()
+    except SystemExit as done:
+        code = done.code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(code if isinstance(code, int) else 1)

@@ -79,6 +79,36 @@ def test_it_passes_the_librarys_strict_validator_as_it_is(lock: Path) -> None:
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
 
 
+@pytest.mark.verifies("REQ-036")
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("bomFormat",), "another"),
+        (("serialNumber",), "urn:x"),
+        (("metadata", "timestamp"), "yesterday"),
+        (("metadata", "authors", 0, "email"), "nobody"),
+        (("components", 3, "type"), "thing"),
+        (("components", 3, "extra"), 1),
+        (("components", 3, "licenses"), [{"license": {"id": "Unknown-9"}}]),
+        (("components", 3, "cryptoProperties"), {"assetType": "algorithm", "algorithmProperties": {"primitive": "x"}}),
+        (("signature",), {"algorithm": "x"}),
+    ],
+)
+def test_what_the_librarys_strict_validator_refuses_is_refused(lock: Path, place: tuple[Any, ...], value: Any) -> None:
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    document = json.loads(json.dumps(_whole(lock)).replace("https://files.example/", "urn:x:"))
+    validate_sbom(document)
+    part = document
+    for step in place[:-1]:
+        part = part[step]
+    part[place[-1]] = value
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(document)) is not None
+    with pytest.raises(RefusedError, match=r"does not meet CycloneDX 1\.6"):
+        validate_sbom(document)
+
+
 @pytest.mark.verifies("REQ-036", "REQ-262", "REQ-264")
 def test_the_minimum_elements_of_the_ntia_are_there(lock: Path) -> None:
     """Author, time, and for each component a name, a version, an identifier of its own and its place in the graph."""

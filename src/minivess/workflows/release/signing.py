@@ -14,7 +14,6 @@ from minivess.compliance.identity.approvals import approve, open_approval, signa
 from minivess.compliance.identity.signature_rules import missing_signatures
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.identity.witness_keys import WitnessKeys
-from minivess.compliance.pack.pack import add_signatures
 from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.proofs.checkpoint import Checkpoint, parse_note
 from minivess.compliance.proofs.encoding import from_base64
@@ -177,6 +176,8 @@ def sign(services: Services, signer: Signer, asked: PackToSign, *, meaning: Mean
     signatures[asked.identity.id] = made.envelope
     signed = {who: open_approval(envelope, asked.pack.register) for who, envelope in signatures.items()}
     line = _cosignature(services, signer, asked.log)
+    from minivess.compliance.pack.pack import add_signatures  # loads all that makes a pack
+
     stem = f"signatures/{asked.identity.id}"
     add_signatures(
         asked.path,
@@ -205,6 +206,8 @@ def cosign_pack(services: Services, signer: Signer, pack: Path) -> bool:
     _refuse_other_history(services, log.note)
     line = _cosignature(services, signer, log)
     if line is not None:
+        from minivess.compliance.pack.pack import add_signatures  # loads all that makes a pack
+
         add_signatures(pack, {COSIGNATURE.format(signer.identity.id): line.encode("utf-8")})
     return True
 

@@ -70,7 +70,7 @@ _FIGURES = {
 }
 
 
-@implements("REQ-102", "REQ-103")
+@implements("REQ-102", "REQ-103", "REQ-306")
 def data_card(
     data: Data,
     manifest: DatasetManifest,

@@ -131,3 +131,25 @@ Feature: Reading
     Given a deflated DICOM file
     When the file is read
     Then its values are those that were deflated
+
+  @REQ-284
+  Scenario Outline: Compressed files have the values that were written
+    Given a file in <form>
+    When it is opened
+    Then its values are those that were written
+
+    Examples:
+      | form                      |
+      | DICOM with lossless JPEG  |
+      | DICOM with JPEG-LS        |
+      | TIFF with Zstandard       |
+      | TIFF with real numbers    |
+
+  @REQ-285 @RC-129
+  Scenario: When the decoder process ends, the file is refused and the next one is read
+    Given a file in DICOM with JPEG-LS
+    And the process that decodes it ends
+    When it is opened
+    Then it is refused with the file's name and "ended the decoder process"
+    When the process can run again and it is opened
+    Then its values are those that were written

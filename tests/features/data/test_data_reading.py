@@ -6,9 +6,11 @@ import random
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import nrrd
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from pytest_bdd import given, parsers, scenarios, then, when
 
@@ -16,6 +18,7 @@ from minivess.foundation.errors import InputError, MinivessError, RefusedError
 from minivess.ml.cases.prepared import ingest
 from minivess.ml.quality.validation import validate
 from minivess.ml.reading.case import read_case, read_image
+from minivess.ml.reading.decoders import frames
 from minivess.ml.reading.sources import case_sources
 from minivess.ml.reading.volume import Limits, Volume
 from minivess.records.data.dataset import LabelClass
@@ -482,3 +485,81 @@ def _file_read(facts: dict, tmp_path: Path) -> None:
 @then("its values are those that were deflated")
 def _inflated(facts: dict) -> None:
     assert np.array_equal(facts["volume"].array, specimens.GREY[0])
+
+
+WRITTEN = np.random.default_rng(8).integers(0, 4096, (19, 23)).astype(np.uint16)
+REAL = (WRITTEN * 0.37).astype(np.float32)
+
+
+def _lossless_jpeg(folder: Path) -> Path:
+    return _encapsulated(folder, imagecodecs.ljpeg_encode(WRITTEN, bitspersample=12), "70")
+
+
+def _jpeg_ls(folder: Path) -> Path:
+    return _encapsulated(folder, imagecodecs.jpegls_encode(WRITTEN), "80")
+
+
+def _zstandard(folder: Path) -> Path:
+    tifffile.imwrite(folder / "v.tif", WRITTEN, photometric="minisblack", compression="zstd")
+    return folder / "v.tif"
+
+
+def _real_numbers(folder: Path) -> Path:
+    tifffile.imwrite(folder / "v.tif", REAL, photometric="minisblack", compression="zlib", predictor=3)
+    return folder / "v.tif"
+
+
+def _encapsulated(folder: Path, stream: bytes, syntax: str) -> Path:
+    from pydicom.encaps import encapsulate
+
+    dataset = specimens.slice_of(0.0, WRITTEN)
+    dataset.file_meta.TransferSyntaxUID = f"1.2.840.10008.1.2.4.{syntax}"
+    dataset.PixelData = encapsulate([stream])
+    dataset["PixelData"].VR = "OB"
+    (folder / "v.dcm").write_bytes(specimens.dicom_bytes(dataset))
+    return folder / "v.dcm"
+
+
+_COMPRESSED = {
+    "DICOM with lossless JPEG": _lossless_jpeg,
+    "DICOM with JPEG-LS": _jpeg_ls,
+    "TIFF with Zstandard": _zstandard,
+    "TIFF with real numbers": _real_numbers,
+}
+
+
+@given(parsers.re("a file in (?P<form>DICOM with .*|TIFF with .*)"))
+def _compressed(facts: dict, tmp_path: Path, form: str) -> None:
+    facts["path"] = _COMPRESSED[form](tmp_path)
+
+
+@given("the process that decodes it ends")
+def _decoder_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames.DECODERS.close()
+    monkeypatch.setattr(frames, "MODULE", "minivess.foundation.processes")  # a package cannot be run
+
+
+@when("it is opened")
+def _opened(facts: dict) -> None:
+    try:
+        facts["volume"] = read_image(facts["path"])
+    except InputError as error:
+        facts["error"] = error
+
+
+@when("the process can run again and it is opened")
+def _opened_again(facts: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    _opened(facts)
+
+
+@then("its values are those that were written")
+def _as_written(facts: dict) -> None:
+    written = REAL if facts["volume"].array.dtype == np.float32 else WRITTEN
+    assert np.array_equal(facts["volume"].array, written)
+
+
+@then(parsers.parse('it is refused with the file\'s name and "{words}"'))
+def _refused_with_name(facts: dict, words: str) -> None:
+    assert words in facts["error"].message
+    assert facts["error"].path == facts["path"]

@@ -99,3 +99,88 @@ def test_tiff_that_counts_from_white_is_turned_round(tmp_path: Path) -> None:
     volume = read_image(tmp_path / "v.tif")
     assert np.array_equal(volume.array, 255 - INDEX)
     assert any("white" in note for note in volume.notes)
+
+
+STACK = np.random.default_rng(4).integers(0, 9, (3, 37, 41)).astype(np.uint16)
+
+
+@pytest.mark.verifies("REQ-284")
+@pytest.mark.parametrize(
+    "options", [{}, {"rowsperstrip": 8, "predictor": True}, {"tile": (16, 16)}, {"byteorder": ">"}]
+)
+def test_tiff_with_zstandard_is_read(tmp_path: Path, options: dict[str, Any]) -> None:
+    tifffile.imwrite(tmp_path / "v.tif", STACK, photometric="minisblack", compression="zstd", **options)
+    assert np.array_equal(read_image(tmp_path / "v.tif").array, STACK)
+
+
+@pytest.mark.verifies("REQ-284")
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    "options", [{"compression": "zlib"}, {"compression": "zstd", "tile": (16, 32), "byteorder": ">"}]
+)
+def test_tiff_with_differences_of_real_numbers_is_read(tmp_path: Path, dtype: Any, options: dict[str, Any]) -> None:
+    array = (STACK[:2] * np.float64(0.37) - 1.5).astype(dtype)
+    tifffile.imwrite(tmp_path / "v.tif", array, photometric="minisblack", predictor=3, **options)
+    found = read_image(tmp_path / "v.tif").array
+    assert found.dtype == dtype
+    assert np.array_equal(found, array)
+    colour = np.stack([array[0]] * 3, axis=-1)
+    tifffile.imwrite(tmp_path / "c.tif", colour, photometric="rgb", predictor=3, **options)
+    assert np.array_equal(read_image(tmp_path / "c.tif").array, colour)
+
+
+SMOOTH = (np.add.outer(np.arange(40), np.arange(50))[..., None] + np.array([0, 60, 120])).astype(np.uint8)
+
+
+@pytest.mark.verifies("REQ-284")
+@pytest.mark.parametrize(
+    ("array", "options"),
+    [
+        (SMOOTH, {"photometric": "ycbcr", "subsampling": (2, 2), "tile": (32, 32)}),
+        (SMOOTH, {"photometric": "ycbcr", "subsampling": (1, 1), "rowsperstrip": 16}),
+        (SMOOTH, {"photometric": "rgb"}),
+        (SMOOTH[..., 0], {"photometric": "minisblack"}),
+    ],
+)
+def test_tiff_with_jpeg_is_read_and_is_lossy(tmp_path: Path, array: np.ndarray, options: dict[str, Any]) -> None:
+    tifffile.imwrite(tmp_path / "v.tif", array, compression="jpeg", compressionargs={"level": 95}, **options)
+    volume = read_image(tmp_path / "v.tif")
+    assert np.array_equal(volume.array, tifffile.imread(tmp_path / "v.tif"))
+    if options["photometric"] != "ycbcr":  # tifffile takes the values of such a page as luminance and chrominance
+        assert np.abs(volume.array.astype(int) - array).max() < 8
+    assert volume.lossy
+    assert [doubt.rule for doubt in volume.doubts] == ["source-lossy"]
+
+
+@pytest.mark.verifies("REQ-284")
+def test_tiff_with_tables_in_a_tag_is_read(tmp_path: Path) -> None:
+    image = Image.fromarray(SMOOTH)
+    image.save(tmp_path / "v.tif", compression="jpeg", quality=90)  # libtiff writes JPEGTables
+    with tifffile.TiffFile(tmp_path / "v.tif") as file:
+        assert "JPEGTables" in file.pages[0].tags
+    assert np.abs(read_image(tmp_path / "v.tif").array.astype(int) - SMOOTH).max() < 16
+
+
+@pytest.mark.verifies("REQ-281", "RC-128")
+def test_a_jpeg_of_another_size_than_its_strip_is_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "v.tif", SMOOTH[..., 0], photometric="minisblack", compression="jpeg")
+    data = bytearray((tmp_path / "v.tif").read_bytes())
+    start = data.index(b"\xff\xc0")
+    data[start + 8] -= 1  # columns of the frame header
+    (tmp_path / "v.tif").write_bytes(bytes(data))
+    with pytest.raises(InputError, match="a JPEG of 40 x 49 pixels") as caught:
+        read_image(tmp_path / "v.tif")
+    assert caught.value.rule == "pages-missing"
+
+
+@pytest.mark.verifies("REQ-078", "RC-10")
+def test_an_empty_plane_packs_well_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "v.tif", np.zeros((1400, 1000), np.uint8), photometric="minisblack", compression="zstd")
+    assert not read_image(tmp_path / "v.tif").array.any()
+    tifffile.imwrite(tmp_path / "v.tif", STACK[0], photometric="minisblack", compression="zstd")
+    data = bytearray((tmp_path / "v.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "v.tif") as file:
+        data[file.pages[0].dataoffsets[0]] ^= 255
+    (tmp_path / "v.tif").write_bytes(bytes(data))
+    with pytest.raises(InputError, match="page 1 cannot be decoded as zstd"):
+        read_image(tmp_path / "v.tif")

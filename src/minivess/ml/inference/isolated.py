@@ -8,16 +8,13 @@ operating system, not this module, keeps it from other processes' memory; `keep_
     to the process:   {"graph", "digest", "model"} then for each image {"shape", "dtype"} and its bytes
     from the process: {"ready": true} then for each image {"shape"} and float32 bytes, or {"error", "message", "hint"}
 
-Messages are one line of JSON each.
+The messages are those of `foundation.processes.piped`.
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
-import os
 import resource
-import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -28,11 +25,10 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError, RefusedError, VerificationError
 from minivess.foundation.implements import implements
+from minivess.foundation.processes.piped import PipedProcess, fill, read_message, write_message
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.records.models.specifications import ModelSpec, read_specification
 
-_INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "OMP_NUM_THREADS")
-_LONGEST_LINE = 1 << 20
 _ERRORS: dict[str, type[MinivessError]] = {
     one.__name__: one for one in (InputError, RefusedError, VerificationError, CouldNotCheckError)
 }
@@ -54,20 +50,8 @@ class IsolatedPredictor:
     """
 
     def __init__(self, graph: Path, spec: ModelSpec, *, digest: str) -> None:
-        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        if "PYTHONPATH" in environment:
-            places = environment["PYTHONPATH"].split(os.pathsep)
-            environment["PYTHONPATH"] = os.pathsep.join(str(Path(place).absolute()) for place in places)
         self.digest = digest
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "minivess.ml.inference.isolated"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            cwd=graph.parent,
-            close_fds=True,
-        )
+        self._process = PipedProcess("minivess.ml.inference.isolated", "prediction", folder=graph.parent)
         try:
             plan = {"graph": graph.name, "digest": digest, "model": spec.model_dump(mode="json")}
             self._ask(plan)
@@ -87,21 +71,13 @@ class IsolatedPredictor:
         shape = tuple(int(size) for size in answer["shape"])
         if shape != plain.shape:
             raise CouldNotCheckError("the prediction process answered another shape")
-        return _receive(self._pipe(self._process.stdout), shape, "<f4")
+        answered = np.empty(shape, "<f4")
+        self._process.receive(_bytes(answered))
+        return answered
 
     def close(self) -> None:
         """End the process; may be called again."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except OSError:
-                    continue
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.close()
 
     def __enter__(self) -> Self:
         return self
@@ -111,28 +87,12 @@ class IsolatedPredictor:
     ) -> None:
         self.close()
 
-    def _ask(self, message: dict[str, Any], body: memoryview | None = None) -> dict[str, Any]:
-        try:
-            stdin = self._pipe(self._process.stdin)
-            _write_message(stdin, message)
-            if body is not None:
-                stdin.write(body)
-            stdin.flush()
-            answer = _read_message(self._pipe(self._process.stdout))
-        except (OSError, ValueError):
-            answer = None
-        if answer is None:
-            raise CouldNotCheckError("the prediction process ended without an answer", hint="is memory short?")
+    def _ask(self, message: dict[str, Any], body: memoryview | bytes = b"") -> dict[str, Any]:
+        answer = self._process.ask(message, body)
         if "error" in answer:
             kind = _ERRORS.get(str(answer["error"]), CouldNotCheckError)
             raise kind(str(answer["message"]), hint=str(answer["hint"]))
         return answer
-
-    @staticmethod
-    def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-        if pipe is None:
-            raise ValueError("no pipe")
-        return pipe
 
 
 def keep_memory_private() -> None:
@@ -145,28 +105,8 @@ def keep_memory_private() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
-def _write_message(pipe: IO[bytes], message: dict[str, Any]) -> None:
-    pipe.write(json.dumps(message).encode("utf-8") + b"\n")
-
-
-def _read_message(pipe: IO[bytes]) -> dict[str, Any] | None:
-    line = pipe.readline(_LONGEST_LINE)
-    return json.loads(line) if line.endswith(b"\n") else None
-
-
 def _bytes(array: NDArray[Any]) -> memoryview:
     return memoryview(array.reshape(-1).view(np.uint8))
-
-
-def _receive(pipe: IO[bytes], shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
-    array = np.empty(shape, dtype)
-    view, at = _bytes(array), 0
-    while at < len(view):
-        read = pipe.readinto(view[at:])  # type: ignore[attr-defined]
-        if not read:
-            raise CouldNotCheckError("the prediction process ended in the middle of an answer")
-        at += read
-    return array
 
 
 def _serve(asked: IO[bytes], answers: IO[bytes]) -> None:
@@ -174,21 +114,18 @@ def _serve(asked: IO[bytes], answers: IO[bytes]) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        plan = _read_message(asked)
+        plan = read_message(asked)
         if plan is None:
             return
         predictor = OnnxPredictor(Path(plan["graph"]), read_specification(plan["model"]), expected=plan["digest"])
-        _write_message(answers, {"ready": True})
-        answers.flush()
-        while (image := _read_message(asked)) is not None:
-            volume = _receive(asked, tuple(image["shape"]), str(image["dtype"]))
+        write_message(answers, {"ready": True})
+        while (image := read_message(asked)) is not None:
+            volume = np.empty(tuple(image["shape"]), str(image["dtype"]))
+            fill(asked, _bytes(volume))
             probabilities = np.ascontiguousarray(predictor.predict(volume), dtype="<f4")
-            _write_message(answers, {"shape": probabilities.shape})
-            answers.write(_bytes(probabilities))
-            answers.flush()
+            write_message(answers, {"shape": probabilities.shape}, _bytes(probabilities))
     except MinivessError as error:
-        _write_message(answers, {"error": type(error).__name__, "message": error.message, "hint": error.hint})
-        answers.flush()
+        write_message(answers, {"error": type(error).__name__, "message": error.message, "hint": error.hint})
 
 
 if __name__ == "__main__":

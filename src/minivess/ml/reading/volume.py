@@ -28,6 +28,8 @@ class Limits:
         pages: most pages of a TIFF stack, frames or files of a series.
         text_bytes: largest metadata text.
         ratio: largest ratio of unpacked to packed bytes. Deflate reaches 1032, LZW 1300: beyond lies a bomb or a lie.
+        coded_ratio: the same for frames of the decoder process. Zstandard reaches 32,768, and empty frames of JPEG-LS and
+            JPEG 2000 come near.
     """
 
     file_bytes: int = 4 * 1024**3
@@ -35,6 +37,7 @@ class Limits:
     pages: int = 8192
     text_bytes: int = 16 * 1024**2
     ratio: int = 2000
+    coded_ratio: int = 70_000
 
 
 LIMITS = Limits()
@@ -160,15 +163,23 @@ def check_dtype(dtype: np.dtype[np.generic], path: Path) -> None:
         raise InputError(f"voxels of {kind} are no single grey value", path=path, hint="save as uint8 or float32")
 
 
-def check_ratio(unpacked: int, packed: int, path: Path, limits: Limits) -> None:
+def check_ratio(unpacked: int, packed: int, path: Path, limits: Limits, *, coded: bool = False) -> None:
     """What is announced must be possible from the bytes that are there, before memory is taken for it.
+
+    Args:
+        unpacked: bytes that are announced.
+        packed: bytes that are there.
+        path: the file at fault.
+        limits: how much is taken in.
+        coded: whether the decoder process decodes them.
 
     Raises:
         InputError: no honest compression packs so well.
     """
-    if unpacked > _SMALL and unpacked > packed * limits.ratio:
+    most = limits.coded_ratio if coded else limits.ratio
+    if unpacked > _SMALL and unpacked > packed * most:
         raise InputError(
-            f"{unpacked} bytes of voxels are announced and {packed} are there: more than the ratio {limits.ratio} allowed",
+            f"{unpacked} bytes of voxels are announced and {packed} are there: more than the ratio {most} allowed",
             path=path,
             hint="the file is damaged, or made to fill the memory",
         )

@@ -1,8 +1,9 @@
 """One DICOM file (PS3.10) as a pydicom data set, and its pixels, within limits.
 
 The bytes are read whole first (their number is known), so that a length field in them can ask for no more than there
-is. A deflated data set is unpacked within the limits; of compressed frames the size in the code stream must be
-the one the attributes announce before anything is decoded.
+is. A deflated data set is unpacked within the limits. Compressed frames are decoded by the decoder process, after the
+size in each code stream was compared with the one that the attributes announce; pydicom itself decodes native and RLE
+frames.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ import numpy.typing as npt
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.ml.reading.contradictions import lossy, trailing
+from minivess.ml.reading.contradictions import contradiction, lossy, trailing
+from minivess.ml.reading.decoders.code_streams import frame_header
+from minivess.ml.reading.decoders.dicom_frames import CODECS, decoding
 from minivess.ml.reading.deidentification_tables import PLACEHOLDERS
 from minivess.ml.reading.formats.ome import one_line
 from minivess.ml.reading.volume import Facts, Limits, check_ratio, check_shape, file_size, first_line
@@ -36,10 +39,12 @@ _NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _RLE = "1.2.840.10008.1.2.5"
 _SMALLEST = 1 << 20
-_LOSSY = {"1.2.840.10008.1.2.4.50": "JPEG baseline", "1.2.840.10008.1.2.4.81": "near-lossless JPEG-LS"}
+_LOSSY = {
+    "1.2.840.10008.1.2.4.50": "JPEG baseline",
+    "1.2.840.10008.1.2.4.51": "JPEG extended",
+    "1.2.840.10008.1.2.4.81": "near-lossless JPEG-LS",
+}
 """Transfer syntaxes that change values (PS3.5, A.4). JPEG 2000 (.91) may or may not: there the attribute says."""
-_PILLOW = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
-"""JPEG baseline and JPEG 2000, which pydicom decodes with Pillow."""
 
 
 def is_dicom(path: Path) -> bool:
@@ -69,7 +74,7 @@ def read_dataset(path: Path, limits: Limits) -> Any:
         syntax = str(meta.get("TransferSyntaxUID", ""))
         if syntax == _DEFLATED:
             return _inflated(meta, data, path, limits)
-        if syntax not in (*_NATIVE, _RLE, *_PILLOW):
+        if syntax not in (*_NATIVE, _RLE, *CODECS):
             raise InputError(
                 f"the transfer syntax {_name(syntax)} is not read",
                 path=path,
@@ -123,12 +128,8 @@ def pixels_of(dataset: Any, path: Path, limits: Limits) -> npt.NDArray[np.generi
     packed, needed = len(dataset.PixelData), rows * columns * frames * samples * bits // 8
     if syntax in _NATIVE and packed < needed * (2 / 3 if light == "YBR_FULL_422" else 1):
         raise InputError(f"truncated: {packed} of {needed} bytes of pixels", path=path, hint="copy the file again")
-    check_ratio(needed, packed, path, limits)
-    if syntax in _PILLOW:
-        _check_streams(dataset, (columns, rows), frames, path)
-    from pydicom.pixels.utils import pixel_array
-
-    array: npt.NDArray[np.generic] = pixel_array(dataset)
+    check_ratio(needed, packed, path, limits, coded=syntax in CODECS)
+    array = _decoded(dataset, (rows, columns, samples), frames, path)
     if light == "PALETTE COLOR":
         array = _in_colours(array, dataset, path)
         samples = 3
@@ -240,16 +241,39 @@ def _name(syntax: str) -> str:
     return f"{known[:60]!r}"
 
 
-def _check_streams(dataset: Any, size: tuple[int, int], frames: int, path: Path) -> None:
-    """Of every compressed frame the code stream must announce the size that the attributes announce."""
-    from PIL import Image
+def _decoded(dataset: Any, size: tuple[int, int, int], frames: int, path: Path) -> npt.NDArray[np.generic]:
+    from pydicom.pixels.utils import pixel_array
+
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
+    if syntax not in CODECS:
+        native: npt.NDArray[np.generic] = pixel_array(dataset)
+        return native
+    _check_streams(dataset, size, frames, path)
+    with decoding(syntax, path) as plugin:
+        array: npt.NDArray[np.generic] = pixel_array(dataset, decoding_plugin=plugin)
+    return array
+
+
+def _check_streams(dataset: Any, size: tuple[int, int, int], frames: int, path: Path) -> None:
+    """The code stream of every frame must announce the size (rows, columns, samples) that the attributes announce."""
     from pydicom.encaps import generate_frames
 
+    found = 0
     for found, frame in enumerate(generate_frames(dataset.PixelData, number_of_frames=frames), start=1):
-        with Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")) as image:
-            if image.size != size:
-                raise InputError(f"frame {found} is {image.size} pixels where {size} are announced", path=path)
-        if frame.count(b"\xff\xda") > 100:
-            raise InputError(f"frame {found} has more than 100 scans", path=path)
         if found > frames:
             raise InputError(f"more than the {frames} frames announced", path=path)
+        try:
+            header = frame_header(frame)
+        except ValueError as error:
+            raise InputError(f"frame {found} is not read: {error}", path=path, hint="export the file again") from None
+        stated = (header.rows, header.columns, header.samples)
+        if stated != size:
+            raise InputError(f"frame {found} holds {stated} values where {size} are announced", path=path)
+        if header.bits > int(dataset.BitsAllocated):
+            raise contradiction(
+                "voxel-type",
+                f"frame {found} has {header.bits} bits a value, and BitsAllocated is {dataset.BitsAllocated}",
+                path,
+            )
+    if found < frames:
+        raise InputError(f"truncated: {found} of {frames} frames", path=path, hint="copy the file again")

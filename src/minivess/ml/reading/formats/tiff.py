@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
-from minivess.ml.reading.contradictions import contradiction
+from minivess.ml.reading.contradictions import contradiction, lossy
 from minivess.ml.reading.deidentification import Traces, tiff_traces
 from minivess.ml.reading.formats.ome import MICROMETRES, one_line, parse_ome
 from minivess.ml.reading.formats.tiff_order import check_shaped, ome_order
-from minivess.ml.reading.formats.tiff_planes import Plane, decode_plane, follow_each_other
+from minivess.ml.reading.formats.tiff_planes import JPEG, ZSTD, Plane, decode_plane, follow_each_other
 from minivess.ml.reading.volume import (
     Facts,
     Limits,
@@ -44,7 +44,8 @@ from minivess.records.data.dataset import Axes
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of one value, by TIFF field type."""
 _MOST_TAGS = 512
-_RGB, _INDEXED = 2, 3
+_RGB, _INDEXED, _LUMINANCE = 2, 3, 6
+_JPEG_TABLES = 347
 _JUDGED = frozenset({271, 272, 306, 315, 316, 33432, 33723, 34853})
 
 
@@ -70,7 +71,8 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
                 grid = first.shape if count == 1 else (count, *first.shape)
                 check_shape(grid, path, limits, colours=first.samples)
                 check_dtype(first.dtype, path)
-                check_ratio(math.prod(grid) * first.samples * first.bits // 8, size, path, limits)
+                announced = math.prod(grid) * first.samples * first.bits // 8
+                check_ratio(announced, size, path, limits, coded=first.compression in ZSTD)
                 stated = _tag_facts(pages[0], planes, path)
                 planes = [planes[index] for index in stated.order]
                 palette = _palette(pages[0], first, path)
@@ -95,8 +97,10 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
         spacing=stated.spacing,
         facts=stated.facts,
         palette=palette,
+        lossy=first.compression == JPEG,
         identifiers=stated.traces.identifiers,
         notes=notes,
+        doubts=(lossy("JPEG in TIFF"),) if first.compression == JPEG else (),
     )
 
 
@@ -186,7 +190,8 @@ def _plane(page: Any, number: int, path: Path) -> Plane:
     if page is None or page.dtype is None:
         raise InputError(f"page {number} holds no grey values of a known type", path=path, hint="save as 8 or 16 bit")
     samples, light = int(page.samplesperpixel), int(page.photometric)
-    coloured = light == _RGB and samples in (3, 4)
+    luminance = light == _LUMINANCE and (samples, int(page.planarconfig), int(page.compression)) == (3, 1, JPEG)
+    coloured = luminance or (light == _RGB and samples in (3, 4))
     if page.imagedepth != 1 or not (coloured or (samples == 1 and light != _RGB)):
         raise InputError(
             f"page {number} has {samples} values a pixel",
@@ -213,6 +218,8 @@ def _plane(page: Any, number: int, path: Path) -> Plane:
         predictor=int(page.predictor),
         fill_order=int(page.fillorder),
         rows=int(page.rowsperstrip or page.imagelength),
+        tables=bytes(page.tags.valueof(_JPEG_TABLES) or b""),
+        luminance=luminance,
         tile=tile,
         offsets=tuple(int(value) for value in page.dataoffsets),
         counts=tuple(int(value) for value in page.databytecounts),

@@ -1,7 +1,8 @@
-"""Decoding of one TIFF plane within the size its tags announce: stored, PackBits, LZW and Deflate (TIFF 6.0, 9 and 13).
+"""Decoding of one TIFF plane within the size its tags announce: stored, PackBits, LZW, Deflate, Zstandard and JPEG.
 
-Each decoder stops at the size of the strip or tile, so a file cannot make memory grow beyond the volume that was
-checked.
+Sources: TIFF 6.0, sections 9, 13 and 14; Adobe's technical notes for JPEG (2, 1995) and for differences of real numbers (3,
+2005). Each decoder stops at the size of the strip or tile, so a file cannot make memory grow beyond the volume that was
+checked. The decoder process decodes Zstandard and JPEG.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
-from minivess.ml.reading.contradictions import inflate
+from minivess.ml.reading.contradictions import contradiction, inflate
+from minivess.ml.reading.decoders.code_streams import frame_header
+from minivess.ml.reading.decoders.frames import Packed, decode
 
-_STORED, _LZW, _DEFLATE, _PACKBITS = 1, 5, (8, 32946), 32773
+_STORED, _LZW, JPEG, _DEFLATE, _PACKBITS, ZSTD = 1, 5, 7, (8, 32946), 32773, (50000, 34926)
+_DIFFERENCES, _REAL_DIFFERENCES = 2, 3
+"""Predictors (TIFF 6.0, section 14, and Adobe's technical note 3)."""
 _LZW_HEAD = 8 + 2 + 9 * 12 + 4
 """Bytes before the packed data in the file made for libtiff: header, number of tags, nine tags, no next page."""
 
@@ -28,7 +33,7 @@ _LZW_HEAD = 8 + 2 + 9 * 12 + 4
 class Plane:
     """Where one plane lies in its file and how it is stored. `shape` is (y, x), `tile` likewise; `samples` are the
     values of a pixel of `bits` bits each, side by side or (`planar`) in a plane each; `white`: 0 is white; `number` counts
-    from 1."""
+    from 1; `tables` are JPEG tables, and `luminance` says that a JPEG holds luminance and chrominance."""
 
     number: int
     shape: tuple[int, int]
@@ -44,6 +49,8 @@ class Plane:
     bits: int
     planar: bool = False
     white: bool = False
+    tables: bytes = b""
+    luminance: bool = False
 
     @property
     def layout(self) -> tuple[object, ...]:
@@ -75,14 +82,7 @@ def decode_plane(stream: IO[bytes], plane: Plane, path: Path) -> npt.NDArray[np.
     Raises:
         InputError: truncated, damaged, or stored in a way that is not read here.
     """
-    if plane.compression not in (_STORED, _LZW, *_DEFLATE, _PACKBITS):
-        raise InputError(
-            f"page {plane.number} is compressed by method {plane.compression}",
-            path=path,
-            hint="save it uncompressed, or with LZW, Deflate or PackBits",
-        )
-    if plane.predictor not in (1, 2) or (plane.predictor == 2 and plane.dtype.kind == "f") or plane.fill_order != 1:
-        raise InputError(f"page {plane.number} has predictor {plane.predictor}", path=path, hint="save it uncompressed")
+    _check_form(plane, path)
     if plane.planar:
         each = len(plane.offsets) // plane.samples
         parts = [
@@ -109,21 +109,47 @@ def decode_plane(stream: IO[bytes], plane: Plane, path: Path) -> npt.NDArray[np.
     for index, (offset, count) in enumerate(zip(plane.offsets, plane.counts, strict=True)):
         y, x = index // across * block[0], index % across * block[1]
         rows = block[0] if plane.tile else min(block[0], height - y)
-        line = -(-block[1] // 8) if plane.bits == 1 else block[1] * plane.samples * plane.dtype.itemsize
-        needed = rows * line
-        data = _unpack(_stored(stream, (offset, count), needed, plane, path), needed, plane, path)
-        if len(data) < needed:
-            raise InputError(f"page {plane.number} is truncated", path=path, hint="copy the file again")
-        part = np.frombuffer(data[:needed], dtype=plane.dtype)
-        if plane.bits == 1:
-            part = np.unpackbits(part.view(np.uint8).reshape(rows, line), axis=1, count=block[1])
-        part = part.reshape(rows, block[1], plane.samples)
-        if plane.predictor == 2:
-            part = np.cumsum(part, axis=1, dtype=plane.dtype.newbyteorder("="))
+        part = _block(stream, (offset, count), (rows, block[1], plane.samples), plane, path)
         out[y : y + rows, x : x + block[1]] = part[: height - y, : width - x]
     if plane.white:
         out = (1 if plane.bits == 1 else 2**plane.bits - 1) - out
     return out if plane.samples > 1 else out[..., 0]
+
+
+def _check_form(plane: Plane, path: Path) -> None:
+    if plane.compression not in (_STORED, _LZW, JPEG, *_DEFLATE, _PACKBITS, *ZSTD):
+        raise InputError(
+            f"page {plane.number} is compressed by method {plane.compression}",
+            path=path,
+            hint="save it uncompressed, or with LZW, Deflate, Zstandard, JPEG or PackBits",
+        )
+    real = plane.dtype.kind == "f"
+    if plane.predictor not in (1, _REAL_DIFFERENCES if real else _DIFFERENCES) or plane.fill_order != 1:
+        raise InputError(f"page {plane.number} has predictor {plane.predictor}", path=path, hint="save it uncompressed")
+    if plane.compression == JPEG and (plane.bits, plane.predictor) != (8, 1):
+        raise InputError(f"page {plane.number} is a JPEG of {plane.bits} bits", path=path, hint="save it uncompressed")
+
+
+def _block(
+    stream: IO[bytes], place: tuple[int, int], shape: tuple[int, int, int], plane: Plane, path: Path
+) -> npt.NDArray[np.generic]:
+    """The values of a strip or tile: rows, columns, values a pixel."""
+    rows, columns, samples = shape
+    line = -(-columns // 8) if plane.bits == 1 else columns * samples * plane.dtype.itemsize
+    needed = rows * line
+    stored = _stored(stream, place, needed, plane, path)
+    data = _jpeg(stored, shape, plane, path) if plane.compression == JPEG else _unpack(stored, needed, plane, path)
+    if len(data) < needed:
+        raise InputError(f"page {plane.number} is truncated", path=path, hint="copy the file again")
+    if plane.predictor == _REAL_DIFFERENCES:
+        return _from_differences(data[:needed], shape, plane.dtype)
+    part = np.frombuffer(data[:needed], dtype=plane.dtype)
+    if plane.bits == 1:
+        part = np.unpackbits(part.view(np.uint8).reshape(rows, line), axis=1, count=columns)
+    part = part.reshape(shape)
+    if plane.predictor == _DIFFERENCES:
+        return np.cumsum(part, axis=1, dtype=plane.dtype.newbyteorder("="))
+    return part
 
 
 def _stored(stream: IO[bytes], place: tuple[int, int], needed: int, plane: Plane, path: Path) -> bytes:
@@ -142,7 +168,46 @@ def _unpack(data: bytes, needed: int, plane: Plane, path: Path) -> bytes:
         return _packbits(data, needed)
     if compression == _LZW:
         return _lzw(data, needed)
+    if compression in ZSTD:
+        packed = Packed("zstd", data, (needed,), np.dtype(np.uint8))
+        return decode(packed, f"page {plane.number}", path).tobytes()
     return inflate(data, needed, f"page {plane.number}", path)
+
+
+def _jpeg(data: bytes, shape: tuple[int, int, int], plane: Plane, path: Path) -> bytes:
+    """The values of a strip or tile (TIFF technical note 2), after its own header was compared with its `shape`."""
+    try:
+        header = frame_header(data)
+    except ValueError as error:
+        raise InputError(f"page {plane.number} is not read: {error}", path=path, hint="save it again") from None
+    if (header.rows, header.columns, header.samples, header.bits) != (*shape, 8):
+        raise contradiction(
+            "pages-missing",
+            f"page {plane.number} holds a JPEG of {header.rows} x {header.columns} pixels with {header.samples} values of "
+            f"{header.bits} bits, and its tags state {shape[0]} x {shape[1]} with {shape[2]} of 8",
+            path,
+            "save it again",
+        )
+    luminance = plane.luminance or b"JFIF" in data[:32]  # JFIF holds luminance and chrominance, whatever the tags state
+    colours = ("YCBCR" if luminance else "RGB", "RGB") if plane.samples == 3 else None
+    tables = plane.tables if plane.tables.startswith(b"\xff\xd8") else b""
+    packed = Packed("jpeg", data, shape, np.dtype(np.uint8), tables=tables, colours=colours)
+    return decode(packed, f"page {plane.number}", path).tobytes()
+
+
+def _from_differences(data: bytes, shape: tuple[int, int, int], dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
+    """Real numbers of which each row holds all first bytes, then all second bytes, as differences of neighbours.
+
+    Args:
+        data: the rows.
+        shape: rows, columns, values a pixel.
+        dtype: type of the values.
+    """
+    rows, columns, samples = shape
+    apart = np.frombuffer(data, np.uint8).reshape(rows, -1, samples)
+    together = np.cumsum(apart, axis=1, dtype=np.uint8).reshape(rows, dtype.itemsize, columns * samples)
+    big_endian = np.ascontiguousarray(together.transpose(0, 2, 1)).view(dtype.newbyteorder(">"))
+    return big_endian.reshape(shape).astype(dtype)
 
 
 def _packbits(data: bytes, needed: int) -> bytes:

@@ -1,0 +1,1 @@
+"""Decoding of compressed frames in a process with limits."""

@@ -483,7 +483,7 @@ roots: threshold=1 keys*=holder; holder: id=text key=key; former: log=text below
 rules: rules?*=rule signers?*=signer; rule: role=text meaning=text; signer: id=text key=key name=text roles*=text
 policy: policy=signatures gates=list; signatures: name=text rules*=rule; quorum: quorum=1 witnesses=list
 terms: split=digest looks=1 level=number groups=digest unit=short lowered?*=lowered statistics?=statistics
-lowered: rule=slug usual=severity severity=severity
+lowered: rule=slug usual=severity severity=severity; graded: rule=slug usual=severity severity=severity reason~=short
 identity: id=slug name=short kind=text roles*=text signing_key=key encryption_key?~=key demo?=bool
 chain: ingest=ref validation=ref split=ref seal=ref runs*=run ensemble=ref calibration=ref export=ref criteria=ref policy=ref
     request=ref approval=ref evaluation=ref scenarios=ref drill?~=ref looks*=look
@@ -838,8 +838,9 @@ device | developer | makes references | calibration: * temperature threshold~ ta
     model.export: * opset max_abs_difference tolerance; training: * architecture steps final_loss?~
 device | developer release-manager | - | data.add: folder dvc files size; data.pull: * remote files size folders; data.push: *
     remote files size folders
-device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers?~ identifiers?*; data.split: *
-    train calibration test folds? near_duplicates? not_copies? same?; run.disposition: run verdict reason
+device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers?~ identifiers?*
+    lowered?*=graded; data.split: * train calibration test folds? near_duplicates? not_copies? same?; run.disposition: run
+    verdict reason
 device | person | references | data.validate: * rules notes warnings blocking changed?; risk.drill: noticed unnoticed tree;
     scenarios: passed failed skipped tree
 device | service | - | serving.anchored: origin note proof; serving.enrolled: origin site log_key service note

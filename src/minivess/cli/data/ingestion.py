@@ -53,9 +53,11 @@ def ingest(project: Path, actor: str | None, as_json: bool) -> None:
         try:
             manifest = workflow.ingest(services, signer)
         except CasesRefusedError as error:
-            if error.report is not None:
-                _show(error.report, as_json=as_json)
-            raise
+            if error.report is None:
+                raise
+            _show(error.report, as_json=as_json)
+            click.echo("error: no case was taken, because findings block", err=True)
+            raise click.exceptions.Exit(error.exit_code) from None
         changed = workflow.lowered_rules(services, manifest)
     if (note := own_subjects(manifest)) is not None:
         say(f"warning: {note}. If cases share a subject, state it (data.subject_from, pairs.name or the table)")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
-from minivess.foundation.errors import RefusedError
+from minivess.foundation.errors import Reason, RefusedError
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.data.validation import ChangedRule, Finding, Severity
@@ -110,7 +109,7 @@ class DataCheck(Record):
 
 
 class CasesRefusedError(RefusedError):
-    """Cases of a project cannot be taken.
+    """Cases of a project cannot be taken. Each rule that blocks is a reason.
 
     Args:
         findings: every finding that blocks.
@@ -120,15 +119,25 @@ class CasesRefusedError(RefusedError):
 
     def __init__(self, findings: Sequence[Finding], cases: int, report: DataCheck | None = None) -> None:
         self.findings, self.report = tuple(findings), report
+        hints = {} if report is None else {group.rule.rule: group.rule.hint for group in report.groups}
+        rules: dict[str, list[Finding]] = {}
+        for finding in findings:
+            rules.setdefault(finding.rule, []).append(finding)
+        reasons = [
+            Reason(
+                f"{_placed(of_rule[0])}{f', and {len(of_rule) - 1} more' if len(of_rule) > 1 else ''} (rule {rule})",
+                of_rule[0].hint or hints.get(rule) or f"`minivess data check` explains the rule {rule}",
+            )
+            for rule, of_rule in rules.items()
+        ]
         if len(findings) == 1:
-            one = findings[0]
-            super().__init__(_placed(one), hint=one.hint or f"`minivess data check` explains the rule {one.rule}")
+            super().__init__(reasons[0].message, hint=reasons[0].hint)
             return
-        counts = Counter(finding.rule for finding in findings)
-        rules = ", ".join(f"{rule} {number}" for rule, number in sorted(counts.items()))
+        counts = ", ".join(f"{rule} {len(of_rule)}" for rule, of_rule in sorted(rules.items()))
         super().__init__(
-            f"{len(findings)} findings block the ingest of {cases} cases: {rules}",
+            f"{len(findings)} findings block the ingest of {cases} cases: {counts}",
             hint="`minivess data check` lists them",
+            reasons=reasons,
         )
 
 

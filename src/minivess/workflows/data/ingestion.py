@@ -84,10 +84,11 @@ def ingest(services: Services, signer: Signer) -> DatasetManifest:
 
 @implements("REQ-302")
 def lowered_rules(services: WorkspaceReader, manifest: DatasetManifest) -> tuple[ChangedRule, ...]:
-    """The rules about sources that the project lowers and that a case breaks."""
+    """The rules that the project lowers and that the ingested cases break."""
     from minivess.ml.quality.rules import severities
 
     met = {doubt.rule for case in manifest.cases for doubt in case.doubts}
+    met |= {found.rule for found in capability_findings(services.project, manifest)}
     _, changed = severities(services.project.data.rules)
     return tuple(one for one in changed if one.rule in met and one.severity.rank < one.usual.rank)
 

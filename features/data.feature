@@ -30,7 +30,7 @@ Feature: Data
       | file  | flaw               | named      | says      |
       | image | cut short          | image.nii  | truncated |
       | image | a text file        | image.nii  | NIfTI     |
-      | mask  | missing            | mask.tif   | No such   |
+      | mask  | missing            | mask.tif   | no such   |
       | mask  | of another shape   | mask.tif   | shape     |
       | mask  | a picture          | mask.tif   | mask      |
 

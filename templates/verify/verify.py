@@ -503,7 +503,7 @@ roots: threshold=1 keys*=holder; holder: id=text key=key; former: log=text below
 rules: rules?*=rule signers?*=signer; rule: role=role meaning=meaning; signer: id=text key=key name=text roles*=text
 policy: policy=signatures gates=list; signatures: name=slug rules*=rule; quorum: quorum=1 witnesses=list
 terms: split=digest looks=1 level=between-0-1 groups=digest unit=short lowered?*=lowered statistics?=statistics
-lowered: rule=slug usual=severity severity=severity
+lowered: rule=slug usual=severity severity=severity; graded: rule=slug usual=severity severity=severity reason~=short
 identity: id=slug name=short kind=holder-kind roles*=role signing_key=key encryption_key?~=key demo?=bool
 public-key: key_id=hex algorithm=algorithm spki=text; checked: document=short training=short; reviewed: link=link digest=digest
 criterion: measure=aggregate statistic?=statistic at_least?~=number at_most?~=number
@@ -879,8 +879,9 @@ device | developer | makes references | calibration: * temperature threshold~ ta
     model.export: * opset max_abs_difference tolerance; training: * architecture steps final_loss?~
 device | developer release-manager | - | data.add: folder=file dvc files size; data.pull: * remote files size
     folders+; data.push: * remote files size folders+
-device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers?~ identifiers?*; data.split: *
-    train calibration test folds? near_duplicates? not_copies? same?; run.disposition: run verdict reason
+device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers?~ identifiers?*
+    lowered?*=graded; data.split: * train calibration test folds? near_duplicates? not_copies? same?; run.disposition: run
+    verdict reason
 device | person | references | data.validate: * rules notes warnings blocking changed?; risk.drill: noticed unnoticed tree;
     scenarios: passed failed skipped tree
 device | service | - | serving.anchored: origin note proof*=text; serving.enrolled: origin site log_key=log-key service

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from minivess.ml.cases.ingestion import ingest
 from minivess.ml.cases.manifests import write_record
-from minivess.ml.cases.prepared import ingest
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
 from minivess.records.data.source import CaseSource, Data, Synthetic
 from tests.support.lazy_modules import lazily

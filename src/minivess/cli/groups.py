@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from minivess.cli.rendering import VERBOSITY
+from minivess.cli.rendering import VERBOSITY, say
 from minivess.foundation.implements import implements
 
 NAMED_AT_MOST = 3
@@ -53,6 +54,16 @@ class Command(click.Command):
     def get_short_help_str(self, limit: int = 45) -> str:
         """The whole summary."""
         return summary_of(self)
+
+
+class LongCommand(Command):
+    """A command that loads much before it can work, so it says at once that it has begun."""
+
+    @implements("REQ-304")
+    def invoke(self, ctx: click.Context) -> object:
+        """Say that the command has begun, and run it."""
+        say(f"{ctx.command_path.removeprefix('minivess ')}: begins")
+        return super().invoke(ctx)
 
 
 @implements("REQ-205")
@@ -114,6 +125,34 @@ class Group(click.Group):
             near = get_close_matches(name, self.list_commands(ctx), n=NAMED_AT_MOST, cutoff=0.6)
             raise UnknownCommandError(name, near, ctx)
         return super().resolve_command(ctx, args)
+
+
+class LazyGroup(Group):
+    """A group that imports a command only when it is named.
+
+    Args:
+        places: where each command is below `minivess.cli`, as `module:attribute`, by its name.
+        arguments: as `Group`.
+        settings: as `Group`.
+    """
+
+    def __init__(self, *arguments: Any, places: Mapping[str, str], **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._places = dict(places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command.
+
+        Raises:
+            TypeError: the place holds something else.
+        """
+        if cmd_name not in self._places:
+            return None
+        module, _, attribute = self._places[cmd_name].partition(":")
+        command = getattr(importlib.import_module(f"minivess.cli.{module}"), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}:{attribute} is not a command")
+        return command
 
 
 class UnknownCommandError(click.UsageError):

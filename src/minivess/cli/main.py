@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import sys
 import time
@@ -13,7 +12,7 @@ from typing import Any
 
 import click
 
-from minivess.cli.groups import Group, UnknownCommandError
+from minivess.cli.groups import LazyGroup, UnknownCommandError
 from minivess.cli.rendering import say_more
 from minivess.cli.streams import tolerate_readers_that_leave
 from minivess.foundation.errors import CannotWriteError, InputError, MinivessError, Reason
@@ -32,7 +31,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "witness": ("log.witnessing:witness", "Cosign the checkpoints of other logs (C2SP tlog-witness)."),
     },
     "Data and models": {
-        "data": ("data.preparation:data", "Ingest, validate, split and seal cases."),
+        "data": ("data.commands:data", "Ingest, validate, split and seal cases."),
         "train": ("models.training:train", "Train every member that the project names."),
         "ensemble": ("models.ensembles:ensemble", "Combine the trained members by their mean probability."),
         "calibrate": ("models.calibration:calibrate", "Fit temperature and conformal threshold."),
@@ -67,28 +66,21 @@ _AGAIN = "start the same command again: finished work is kept"
 _INTERRUPTED = 130
 
 
-class LazyGroup(Group):
-    """A group that knows its commands' names and summaries, and imports a command only to run it."""
+class MainGroup(LazyGroup):
+    """A group that knows its commands' names and summaries without importing them."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
+        self._known = {name: place for commands in SECTIONS.values() for name, place in commands.items()}
         super().__init__(
-            *arguments, sections={name: tuple(commands) for name, commands in SECTIONS.items()}, **settings
+            *arguments,
+            places={name: place for name, (place, _) in self._known.items()},
+            sections={name: tuple(commands) for name, commands in SECTIONS.items()},
+            **settings,
         )
-        self._places = {name: place for commands in SECTIONS.values() for name, place in commands.items()}
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
-        if cmd_name not in self._places:
-            return None
-        module, _, attribute = self._places[cmd_name][0].partition(":")
-        command = getattr(importlib.import_module(f"minivess.cli.{module}"), attribute)
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{module}:{attribute} is not a command")
-        return command
 
     def summaries(self, ctx: click.Context) -> dict[str, str]:
         """The summaries, without importing any command."""
-        return {name: summary for name, (_, summary) in self._places.items()}
+        return {name: summary for name, (_, summary) in self._known.items()}
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Complete the name of a command without importing any."""
@@ -101,7 +93,7 @@ class LazyGroup(Group):
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=MainGroup,
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )

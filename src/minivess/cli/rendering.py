@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 VERBOSITY = "minivess.verbosity"
 """Under this name a command's context keeps -1 (quiet) or 1 (verbose)."""
 
+_SHORT_S = 5.0
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 
 
@@ -80,7 +82,8 @@ class Progress:
     def __init__(self) -> None:
         self._quiet = verbosity() < 0
         self._terminal = sys.stderr.isatty()
-        self._said = 0.0
+        self._said = self._began = 0.0
+        self._first = 0
         self._label = ""
 
     def __call__(self, label: str, done: int, total: int) -> None:
@@ -91,17 +94,34 @@ class Progress:
         now = time.monotonic()
         if not finished and label == self._label and now - self._said < (0.1 if self._terminal else 10.0):
             return
+        if label != self._label:
+            self._began, self._first = now, done
         new_line = "\n" if self._terminal and self._label not in {"", label} else ""
         self._label, self._said = label, now
         amount = f"{done}/{total}" if total else str(done)
+        left = "" if finished else _time_left(now - self._began, done - self._first, total - done)
         if not self._terminal:
-            click.echo(f"  {label}: {amount}", err=True)
+            click.echo(f"  {label}: {amount}{left}", err=True)
             return
         filled = 24 * done // total if total else 0
         bar = f"[{'█' * filled}{'·' * (24 - filled)}] " if total else ""
-        click.echo(f"{new_line}\r\x1b[2K  {bar}{amount} {label}", err=True, nl=finished)
+        click.echo(f"{new_line}\r\x1b[2K  {bar}{amount} {label}{left}", err=True, nl=finished)
         if finished:
             self._label = ""
+
+
+def _time_left(seconds: float, made: int, steps: int) -> str:
+    """How long the other steps take if each takes as long as those that were made; nothing is said of a few seconds.
+
+    Args:
+        seconds: that the steps took which were made.
+        made: how many.
+        steps: how many are left.
+    """
+    left = seconds / made * steps if made > 0 and seconds >= _SHORT_S else 0.0
+    if left < _SHORT_S:
+        return ""
+    return f", about {left / 60:.0f} min left" if left >= 100 else f", about {left:.0f} s left"
 
 
 def say(message: str) -> None:

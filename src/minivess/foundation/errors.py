@@ -70,6 +70,9 @@ class InputError(MinivessError):
         hint: what would mend it.
         reasons: as for `MinivessError`.
         rule: the rule of data validation that the file breaks, when there is one.
+
+    Attributes:
+        found: what is wrong, without the place.
     """
 
     exit_code = 2
@@ -86,6 +89,7 @@ class InputError(MinivessError):
     ) -> None:
         where = "" if path is None else f"{path}{f':{line}' if line else ''}: "
         self.rule = rule
+        self.found = message
         super().__init__(f"{where}{message}", hint=hint, reasons=reasons)
         self.path = None if path is None else Path(path)
         self.line = line

@@ -89,6 +89,11 @@ class Workspace:
         return self.data / "prepared"
 
     @property
+    def staged(self) -> Path:
+        """Cases that were read and are not yet prepared, because other cases have findings that block."""
+        return self.data / "staged"
+
+    @property
     def measures(self) -> Path:
         """What validation measured of each case, remembered."""
         return self.data / "measures.jsonl"

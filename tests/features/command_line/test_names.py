@@ -18,7 +18,7 @@ from minivess.foundation.errors import CouldNotCheckError, MinivessError, UsageE
 from minivess.foundation.paths import Workspace
 from minivess.foundation.settings import load_settings
 from minivess.foundation.user_profile import Profile
-from minivess.ml.cases.prepared import ingest
+from minivess.ml.cases.ingestion import ingest
 from minivess.observability.tracking.mlflow_listener import MlflowListener
 from minivess.records.data.source import Data
 from minivess.records.people.identity import LOG_IDENTITY

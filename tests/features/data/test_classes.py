@@ -14,7 +14,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.compliance.documents.croissant import croissant
 from minivess.compliance.documents.data_card import data_card
 from minivess.foundation.errors import InputError
-from minivess.ml.cases.prepared import ingest
+from minivess.ml.cases.ingestion import ingest
 from minivess.ml.reading.case import read_case
 from minivess.records.data.dataset import CodedTerm, LabelClass
 from minivess.records.data.source import CaseSource, Data

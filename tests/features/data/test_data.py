@@ -12,8 +12,9 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError
+from minivess.ml.cases.ingestion import ingest
 from minivess.ml.cases.manifests import cases_root
-from minivess.ml.cases.prepared import ingest, load_case
+from minivess.ml.cases.prepared import load_case
 from minivess.ml.reading.case import read_image
 from minivess.ml.reading.volume import Limits
 from minivess.ml.splits.splits import check_leakage, split
@@ -155,7 +156,7 @@ def _ingest(facts: dict, tmp_path: Path) -> None:
     data = Data(name="d", licence="CC0", source="t", root=".", cases=(CaseSource.model_validate(case),))
     try:
         facts["manifest"] = ingest(data, tmp_path, tmp_path / "out")
-    except InputError as error:
+    except RefusedError as error:
         facts["error"] = error
 
 
@@ -178,7 +179,7 @@ def _refused(facts: dict, named: str, says: str) -> None:
     assert says in error.message
     assert "\n" not in error.message
     assert error.hint
-    assert error.exit_code == 2
+    assert error.exit_code == 1
 
 
 @then("nothing of the case was written")

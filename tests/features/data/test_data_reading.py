@@ -15,7 +15,7 @@ from PIL import Image
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.errors import InputError, MinivessError, RefusedError
-from minivess.ml.cases.prepared import ingest
+from minivess.ml.cases.ingestion import ingest
 from minivess.ml.quality.validation import validate
 from minivess.ml.reading.case import read_case, read_image
 from minivess.ml.reading.decoders import frames
@@ -313,7 +313,7 @@ def _agreement(facts: dict) -> None:
 @when("the table gains an unknown column")
 def _column(facts: dict, tmp_path: Path) -> None:
     facts["table"].write_text("id,subject,image,label,Weight\na,s,i.npy,l.npy,3\n", encoding="utf-8")
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(RefusedError) as caught:
         ingest(facts["data"], tmp_path, tmp_path / "out")
     facts["error"] = caught.value
 

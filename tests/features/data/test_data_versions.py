@@ -16,7 +16,7 @@ import yaml
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.errors import MinivessError
-from minivess.ml.cases.prepared import ingest
+from minivess.ml.cases.ingestion import ingest
 from minivess.ml.versions import data_version, transfer
 from minivess.ml.versions.dvc_stages import record_stage, stale_stages
 from minivess.records.data.version import DataRemote

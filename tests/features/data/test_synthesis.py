@@ -135,7 +135,7 @@ def _(story: Story, arguments: str, folder: str) -> None:
 
 @when("the set is ingested as files", target_fixture="ingested")
 def _(story: Story) -> Any:
-    from minivess.ml.cases.prepared import ingest
+    from minivess.ml.cases.ingestion import ingest
     from minivess.records.data.source import CaseSource, Data
 
     data = Data(

@@ -18,8 +18,9 @@ from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.paths import Workspace
+from minivess.ml.cases.ingestion import ingest
 from minivess.ml.cases.manifests import root_of, write_record
-from minivess.ml.cases.prepared import ingest, load_case
+from minivess.ml.cases.prepared import load_case
 from minivess.ml.sealed import sealing
 from minivess.ml.sealed.plain_copies import search
 from minivess.ml.sealed.sealed_cases import open_image, open_label, open_sealed

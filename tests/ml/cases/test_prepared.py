@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from minivess.foundation.digests import digest_file
-from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
+from minivess.foundation.errors import InputError, RefusedError, VerificationError
+from minivess.ml.cases.ingestion import ingest
 from minivess.ml.cases.manifests import cases_root, read_manifest, write_record
-from minivess.ml.cases.prepared import ingest, load_case, mark_sealed
+from minivess.ml.cases.prepared import load_case, mark_sealed
 from minivess.records.data.dataset import DatasetManifest
+from minivess.records.data.findings import CasesRefusedError
 from minivess.records.data.source import Data
 from tests.support.builders import specimens
 
@@ -72,19 +74,19 @@ def test_a_malformed_source_leaves_no_case_and_names_no_folder_of_the_machine(
     from_arrays: Callable, tmp_path: Path
 ) -> None:
     data, base = from_arrays({"a": ("s", IMAGE, LABEL[:2])})
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(CasesRefusedError) as caught:
         ingest(data, base, tmp_path / "out")
     assert str(tmp_path) not in caught.value.message
     assert "a-label.npy" in caught.value.message
     assert not (tmp_path / "out" / "a").exists()
     (tmp_path / "files" / "a-label.npy").unlink()
-    with pytest.raises(InputError, match=r"a-label\.npy"):
+    with pytest.raises(CasesRefusedError, match=r"a-label\.npy"):
         ingest(data, base, tmp_path / "out")
 
 
 def test_two_cases_of_one_name_are_refused(from_arrays: Callable, tmp_path: Path) -> None:
     data, base = from_arrays({"a": ("s", IMAGE, LABEL)})
-    with pytest.raises(UsageError, match="two cases"):
+    with pytest.raises(CasesRefusedError, match="2 cases are called a"):
         ingest(data.model_copy(update={"cases": data.cases * 2}), base, tmp_path / "out")
 
 
@@ -130,14 +132,14 @@ def test_a_sealed_case_stays_when_its_sources_went_into_custody(from_arrays: Cal
     manifest = ingest(data, base, out)
     mark_sealed(out, "b")
     (base / "files" / "b-image.npy").unlink()
-    with pytest.raises(InputError):
+    with pytest.raises(CasesRefusedError, match="no such file"):
         ingest(data, base, out)
     (base / "files" / "b-label.npy").unlink()
     assert ingest(data, base, out) == manifest
     assert ingest(data.model_copy(update={"cases": data.cases[:1]}), base, out) == manifest
     (base / "files" / "a-image.npy").unlink()
     (base / "files" / "a-label.npy").unlink()
-    with pytest.raises(InputError):
+    with pytest.raises(CasesRefusedError, match="no such file"):
         ingest(data, base, out)
 
 

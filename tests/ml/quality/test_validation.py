@@ -282,7 +282,7 @@ def test_an_interrupted_validation_goes_on_where_it_stopped(tmp_path: Path, monk
 
 @pytest.mark.verifies("REQ-047")
 def test_ingested_cases_pass(from_arrays: Callable, tmp_path: Path) -> None:
-    from minivess.ml.cases.prepared import ingest
+    from minivess.ml.cases.ingestion import ingest
 
     data, base = from_arrays({"a": ("s", VOLUME.astype(np.uint8), MASK)})
     assert rules(validate(ingest(data, base, tmp_path / "out"), tmp_path / "out")) <= {"read-with-notes"}

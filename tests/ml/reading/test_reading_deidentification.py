@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from minivess.foundation.errors import RefusedError
-from minivess.ml.cases.prepared import ingest
+from minivess.ml.cases.ingestion import ingest
 from minivess.ml.reading.case import read_image
 from minivess.ml.reading.deidentification import Traces, dicom_traces, free_text
 from minivess.ml.reading.formats.ome import read_ome

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError
-from minivess.ml.cases.prepared import ingest
+from minivess.ml.cases.ingestion import ingest
 from minivess.ml.reading import sources
 from minivess.ml.reading.sources import case_sources, read_table
 from minivess.records.data.source import Data
@@ -170,7 +170,6 @@ def test_the_project_file_says_one_source_and_patterns_stay_below_the_root(tmp_p
     for given in (
         {},
         {"table": "t.csv", "pairs": pairs},
-        {"table": "t.csv", "root": None},
         {"pairs": pairs | {"images": "../*"}},
         {"pairs": pairs | {"labels": "/etc/*"}},
         {"pairs": pairs | {"name": "("}},

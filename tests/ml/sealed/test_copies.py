@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from minivess.foundation.errors import CouldNotCheckError
+from minivess.ml.cases.ingestion import ingest
 from minivess.ml.cases.manifests import write_record
-from minivess.ml.cases.prepared import ingest
 from minivess.ml.sealed.plain_copies import dvc_stores, search, sources_of
 from minivess.ml.sealed.sealing import seal
 from minivess.ml.splits.splits import split

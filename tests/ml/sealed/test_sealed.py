@@ -14,7 +14,8 @@ import pytest
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageError, VerificationError
 from minivess.foundation.files import writing_atomic
-from minivess.ml.cases.prepared import ingest, load_case
+from minivess.ml.cases.ingestion import ingest
+from minivess.ml.cases.prepared import load_case
 from minivess.ml.sealed import sealed_files, sealing
 from minivess.ml.sealed.sealed_cases import ClosedFile, SealedCase, open_image, open_label, open_sealed
 from minivess.ml.sealed.sealed_files import verify_sealed

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from minivess.cli.groups import Command
+from minivess.cli.groups import LongCommand
 from minivess.cli.rendering import emit_json, json_option, say
 from minivess.cli.session import actor_option, services_of, signer_of
 from minivess.records.people.roles import Role
 
 
-@click.command(cls=Command)
+@click.command(cls=LongCommand)
 @actor_option
 @json_option
 @click.pass_obj

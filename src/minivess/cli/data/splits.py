@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from minivess.cli.groups import Command
+from minivess.cli.groups import LongCommand
 from minivess.cli.rendering import emit_json, emit_table, json_option, say
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
-from minivess.records.data.split import Share, SplitManifest
 from minivess.records.people.roles import Role
 
 if TYPE_CHECKING:
+    from minivess.records.data.split import Share, SplitManifest
     from minivess.workflows.people.keys import Signer
     from minivess.workflows.session.services import Services
 
 
-@click.command(cls=Command)
+@click.command(cls=LongCommand)
 @actor_option
 @click.option("--preview", is_flag=True, help="Show the split and lock nothing.")
 @json_option
@@ -47,7 +47,7 @@ def split(project: Path, actor: str | None, preview: bool, as_json: bool) -> Non
     _write_notes(made, preview=preview)
 
 
-@click.command(cls=Command)
+@click.command(cls=LongCommand)
 @actor_option
 @json_option
 @click.pass_obj

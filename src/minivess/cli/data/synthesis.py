@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from minivess.cli.groups import Command
+from minivess.cli.groups import LongCommand
 from minivess.cli.rendering import Progress, emit_json, emit_table, say
 from minivess.workflows.data.synthesis import Described, described
 
@@ -30,7 +30,7 @@ def _shape(row: Described) -> dict[str, Any]:
     return {"type": type(row.default)}
 
 
-@click.command(cls=Command)
+@click.command(cls=LongCommand)
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--seed",

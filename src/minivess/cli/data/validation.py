@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from minivess.cli.groups import Command
+from minivess.cli.groups import LongCommand
 from minivess.cli.rendering import emit_json, emit_table, json_option, say
 from minivess.cli.session import actor_option, reader_of, recorder_at_hand, services_of, signer_of
-from minivess.records.data.profile import Spread
 from minivess.records.people.roles import Role
 
+if TYPE_CHECKING:
+    from minivess.records.data.profile import Spread
 
-@click.command(cls=Command)
+
+@click.command(cls=LongCommand)
 @actor_option
 @json_option
 @click.pass_obj
@@ -24,6 +27,7 @@ def validate(project: Path, actor: str | None, as_json: bool) -> None:
     changes the severity of a rule. No passphrase is needed. The result is recorded in the log when --as names who
     records it, or the passphrases are in the environment; otherwise `data split` validates again and records it.
     """
+    from minivess.records.data.findings import changes, lines
     from minivess.workflows.data import validation as workflow
 
     who = recorder_at_hand(project, actor, Role.DEVELOPER)
@@ -36,22 +40,20 @@ def validate(project: Path, actor: str | None, as_json: bool) -> None:
     if as_json:
         emit_json(report)
     else:
-        rows = [(f.severity.value, f.rule, f.case or "", f.message) for f in report.findings]
-        emit_table(("severity", "rule", "case", "finding"), rows)
+        for line in lines(workflow.by_rule(report)):
+            click.echo(line)
     say(
         f"{len(report.rules)} rules over {report.cases} cases, {len(report.findings)} findings; read data/validation.html"
     )
     if who is None:
         say("not recorded in the log yet: `minivess data split` does that, or this command with --as")
-    for changed in report.changed:
-        say(
-            f"{changed.rule}: {changed.severity.value} instead of {changed.usual.value} ({changed.reason or 'no reason'})"
-        )
+    for line in changes(report.changed):
+        say(line)
     if report.blocked:
         raise click.exceptions.Exit(1)
 
 
-@click.command(cls=Command)
+@click.command(cls=LongCommand)
 @actor_option
 @json_option
 @click.pass_obj

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from minivess.cli.groups import Command
+from minivess.cli.groups import LongCommand
 from minivess.cli.rendering import emit, emit_json, emit_table, json_option, say
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.records.people.roles import Role
 
 
-@click.command(cls=Command)
+@click.command(cls=LongCommand)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @actor_option
 @json_option
@@ -34,7 +34,7 @@ def add(project: Path, actor: str | None, path: Path | None, as_json: bool) -> N
     )
 
 
-@click.command(cls=Command)
+@click.command(cls=LongCommand)
 @actor_option
 @json_option
 @click.pass_obj
@@ -53,7 +53,7 @@ def push(project: Path, actor: str | None, as_json: bool) -> None:
     _write_transfer(done.files, done.size, {folder.name: folder.digest for folder in done.folders}, as_json=as_json)
 
 
-@click.command(cls=Command)
+@click.command(cls=LongCommand)
 @actor_option
 @json_option
 @click.pass_obj
@@ -69,7 +69,7 @@ def pull(project: Path, actor: str | None, as_json: bool) -> None:
     _write_transfer(done.files, done.size, {folder.name: folder.digest for folder in done.folders}, as_json=as_json)
 
 
-@click.command(cls=Command)
+@click.command(cls=LongCommand)
 @click.argument("stage", required=False, type=click.Choice(["evaluate", "release"]))
 @json_option
 @click.pass_obj

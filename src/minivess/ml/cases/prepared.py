@@ -2,46 +2,34 @@
 
 `data/prepared/<case>/image.npy` is little-endian float32 in the order of the record's axes and the units of the source,
 `label.npy` uint8 on its grid, with the values of its classes. `case.json` is written last: a case without it does not
-exist, so an interrupted ingest goes on where it stopped.
+exist.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
-from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from minivess.foundation.digests import Digest, digest_bytes, digest_file, digest_json
-from minivess.foundation.errors import InputError, RefusedError, UsageError, VerificationError
-from minivess.foundation.files import read_limited, write_atomic
+from minivess.foundation.errors import InputError, RefusedError, VerificationError
+from minivess.foundation.files import read_limited, writing_atomic
 from minivess.foundation.implements import implements
-from minivess.foundation.names.ids import check_distinct, check_id
-from minivess.ml.cases.manifests import cases_root, read_record, write_record
-from minivess.ml.reading.case import Case, read_case
-from minivess.ml.reading.formats.dicom_series import files_of
+from minivess.ml.cases.manifests import read_record, write_record
 from minivess.ml.reading.formats.numpy_array import map_npy, parse_npy
-from minivess.ml.reading.geometry import orientation_of, rows_of
-from minivess.ml.reading.masks import FOREGROUND
-from minivess.ml.reading.sources import case_sources
-from minivess.ml.reading.volume import LIMITS, first_line
-from minivess.ml.synthesis.volume import SPACING_UM, generate_volume
+from minivess.ml.reading.volume import LIMITS
 from minivess.records.base import Record
-from minivess.records.data.dataset import CaseRecord, DatasetManifest
-from minivess.records.data.groups import GENERATED
-from minivess.records.data.source import CaseSource, Data, Synthetic
-from minivess.records.sinks import Progress
+from minivess.records.data.dataset import CaseRecord
 
 IMAGE, LABEL, CASE = "image.npy", "label.npy", "case.json"
 _LARGEST_HEADER = 1 << 16
-_GENERATOR = "minivess-synthetic/2"
-"""Raised with every change to the generator that changes its bytes, so that old cases are made again."""
-_MODALITY = "two-photon microscopy"
-"""What images are where neither the project nor the file says."""
 
 
 class PreparedCase(Record):
@@ -49,7 +37,24 @@ class PreparedCase(Record):
 
     record: CaseRecord
     made_from: Digest
+    """Of the bytes of its sources, what is stated of the case, and how it was made."""
     sealed: bool = False
+    digest: Annotated[Digest | None, Field(exclude_if=lambda digest: digest is None)] = None
+    """Of the record and `made_from`; None in cases of before 0.2.0."""
+
+    @classmethod
+    def of(cls, record: CaseRecord, made_from: Digest) -> PreparedCase:
+        """The state of a case that was just made."""
+        return cls(record=record, made_from=made_from, digest=_digest_of(record, made_from))
+
+    @property
+    def changed(self) -> bool:
+        """Whether the file says something else than when it was written."""
+        return self.digest is not None and self.digest != _digest_of(self.record, self.made_from)
+
+
+def _digest_of(record: CaseRecord, made_from: Digest) -> Digest:
+    return digest_json([record.model_dump(mode="json"), made_from])
 
 
 @dataclass(frozen=True)
@@ -67,61 +72,6 @@ class LoadedCase:
     record: CaseRecord
 
 
-@dataclass(frozen=True)
-class _Recipe:
-    """One case to be prepared: what is stated of it, what it is made from, as a digest, and how."""
-
-    source: CaseSource
-    modality: str | None
-    made_from: str
-    make: Callable[[], Case]
-
-    @property
-    def id(self) -> str:
-        """The case's id."""
-        return self.source.id
-
-
-@implements("REQ-010", "REQ-011", "REQ-012")
-def ingest(data: Data, base: Path, out: Path, *, progress: Progress | None = None) -> DatasetManifest:
-    """Prepare every case of a project. Cases that are done and unchanged are left alone.
-
-    A sealed case stays as it is when its source files are gone, for whoever keeps them in custody moved them away.
-
-    Args:
-        data: the project's files, or its generator.
-        base: folder of the project file; `data.root` is relative to it.
-        out: the folder `data/prepared`.
-        progress: hears about each case.
-
-    Raises:
-        InputError: a file is missing or malformed, or shapes or spacings disagree.
-        UsageError: two cases have the same id or the same name of a file, or an id cannot name a file.
-        RefusedError: the source of a sealed case was changed, or a file may say who is in the image.
-        CouldNotCheckError: the disk refuses.
-    """
-    sealed = _sealed(out)
-    recipes = sorted(_recipes(data, base, sealed), key=lambda recipe: recipe.id)
-    ids = [recipe.id for recipe in recipes]
-    if twice := sorted({name for name in ids if ids.count(name) > 1}):
-        raise UsageError(f"two cases are called {twice[0]}", hint="give each case an id of its own")
-    for name in ids:
-        if not (out / name).is_dir():  # cases that were prepared before stay
-            check_id(name, "case")
-    check_distinct([*sealed, *ids], "case")
-    records = [record for name, record in sealed.items() if name not in ids]
-    for done, recipe in enumerate(recipes):
-        if progress is not None:
-            progress("ingest", done, len(recipes))
-        records.append(_prepare(recipe, out / recipe.id))
-    if progress is not None:
-        progress("ingest", len(recipes), len(recipes))
-    records.sort(key=lambda record: record.id)
-    return DatasetManifest(
-        name=data.name, licence=data.licence, source=data.source, cases=tuple(records), root=cases_root(records)
-    )
-
-
 def load_case(folder: Path, case_id: str, *, memory_map: bool = True, verify: bool = False) -> LoadedCase:
     """Load a prepared case.
 
@@ -136,7 +86,7 @@ def load_case(folder: Path, case_id: str, *, memory_map: bool = True, verify: bo
         RefusedError: the case has been sealed.
         VerificationError: an array was changed.
     """
-    prepared = _state(folder / case_id)
+    prepared = state_of(folder / case_id)
     if prepared.sealed:
         raise RefusedError(f"case {case_id} is sealed: it belongs to the test part", hint="see minivess test-set")
     image_path, label_path = folder / case_id / IMAGE, folder / case_id / LABEL
@@ -166,7 +116,7 @@ def load_recorded(folder: Path, record: CaseRecord) -> LoadedCase:
         RefusedError: the case has been sealed.
         VerificationError: `case.json`, the image or the mask is another; it is named.
     """
-    prepared = _state(folder / record.id)
+    prepared = state_of(folder / record.id)
     if prepared.record != record:
         raise _changed(record.id, CASE)
     if prepared.sealed:
@@ -214,20 +164,20 @@ def fit(image: npt.NDArray[np.generic], label: npt.NDArray[np.generic], record: 
     return LoadedCase(image.astype(np.float32, copy=False), label.astype(np.uint8, copy=False), record)
 
 
+def is_sealed(folder: Path, case_id: str) -> bool:
+    """Whether the arrays of a case have been sealed away; False where there is no such case."""
+    return (folder / case_id / CASE).is_file() and state_of(folder / case_id).sealed
+
+
 def mark_sealed(folder: Path, case_id: str) -> None:
     """Note in `case.json` that the arrays have been sealed away, so that ingest does not bring them back.
 
     Raises:
         InputError: there is no such case.
     """
-    prepared = _state(folder / case_id)
+    prepared = state_of(folder / case_id)
     if not prepared.sealed:
         write_record(folder / case_id / CASE, prepared.model_copy(update={"sealed": True}))
-
-
-def is_sealed(folder: Path, case_id: str) -> bool:
-    """Whether the arrays of a case have been sealed away; False where there is no such case."""
-    return (folder / case_id / CASE).is_file() and _state(folder / case_id).sealed
 
 
 def npy_bytes(array: npt.NDArray[np.generic]) -> bytes:
@@ -237,119 +187,35 @@ def npy_bytes(array: npt.NDArray[np.generic]) -> bytes:
     return stream.getvalue()
 
 
-def _sealed(out: Path) -> dict[str, CaseRecord]:
-    """Cases whose arrays have been sealed away, by id."""
-    states = (_state(path.parent) for path in sorted(out.glob(f"*/{CASE}")))
-    return {state.record.id: state.record for state in states if state.sealed}
+def write_npy(path: Path, array: npt.NDArray[np.generic]) -> Digest:
+    """Write the bytes that `npy_bytes` gives, without a copy of a contiguous array, and return their digest.
+
+    Raises:
+        CannotWriteError: the disk is full or read-only.
+    """
+    plain = np.ascontiguousarray(array)
+    header = _npy_header(plain)
+    digest = hashlib.sha256(header)
+    voxels = memoryview(plain.reshape(-1).view(np.uint8))
+    digest.update(voxels)
+    with writing_atomic(path) as stream:
+        stream.write(header)
+        stream.write(voxels)
+    return f"sha256:{digest.hexdigest()}"
 
 
-def _recipes(data: Data, base: Path, sealed: Collection[str]) -> Iterator[_Recipe]:
-    if data.synthetic is not None:
-        width = max(2, len(str(data.synthetic.subjects)))
-        for number in range(1, data.synthetic.subjects + 1):
-            yield _synthetic_recipe(data, data.synthetic, number, f"mouse-{number:0{width}d}")
-        return
-    root = base / (data.root or ".")
-    for source in case_sources(data, base):
-        moved = not any((root / path).exists() for path in (source.image, source.label))
-        if not (moved and source.id in sealed):
-            yield _file_recipe(data, source, root)
+def _npy_header(array: npt.NDArray[np.generic]) -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
+    return stream.getvalue()
 
 
-def _synthetic_recipe(data: Data, plan: Synthetic, number: int, name: str) -> _Recipe:
-    modality = data.modality or _MODALITY
+def state_of(folder: Path) -> PreparedCase:
+    """What `case.json` in the folder of a case says.
 
-    def make() -> Case:
-        made = generate_volume(
-            (plan.seed, number), shape=plan.shape, photons=plan.photons, psf_sigma_z_um=plan.psf_sigma_z_um
-        )
-        classes = data.declared or FOREGROUND
-        return Case(
-            made.image.astype("<f4"), made.label, "zyx", SPACING_UM, GENERATED, "uint16", (0, 1), classes=classes
-        )
-
-    facts = plan.model_dump(mode="json", exclude={"subjects"})
-    stated = [[one.model_dump(mode="json") for one in data.declared]] if data.classes else []
-    made_from = digest_json([_GENERATOR, facts, number, modality, *stated])
-    source = CaseSource(id=name, subject=name, image=PurePosixPath(IMAGE), label=PurePosixPath(LABEL))
-    return _Recipe(source, modality, made_from, make)
-
-
-def _file_recipe(data: Data, source: CaseSource, root: Path) -> _Recipe:
-    files = [path for path in (source.image, source.label, source.second_label, source.metadata) if path is not None]
-    try:
-        digests = [[digest_file(file) for file in files_of(root / path, LIMITS)] for path in files]
-    except OSError as error:
-        raise InputError(
-            first_line(error),
-            path=Path(str(error.filename or "")).name or None,
-            hint=f"check the paths of case {source.id} in minivess.yaml",
-        ) from None
-    stated = data.model_dump(mode="json", include={"modality", "classes", "accept_identifiers"})
-    if data.unit is not None:  # without it, the digest is that of earlier versions: their cases stay
-        stated["unit"] = data.unit
-    made_from = digest_json(["minivess-files/2", source.model_dump(mode="json"), digests, stated])
-
-    def make() -> Case:
-        return read_case(
-            source, root, classes=data.declared, accept_identifiers=data.accept_identifiers, unit=data.unit
-        )
-
-    return _Recipe(source, data.modality, made_from, make)
-
-
-def _prepare(recipe: _Recipe, folder: Path) -> CaseRecord:
-    if (folder / CASE).is_file():
-        before = _state(folder)
-        same = before.made_from == recipe.made_from
-        if before.sealed and not same:
-            raise RefusedError(
-                f"case {recipe.id} is sealed, and its source was changed since",
-                hint="put the source back, or start a new workspace for the new data",
-            )
-        if same and (before.sealed or _whole(folder, before.record)):
-            return before.record
-    case = recipe.make()
-    image, label = npy_bytes(case.image), npy_bytes(case.label)
-    source, facts = recipe.source, case.facts
-    record = CaseRecord(
-        id=source.id,
-        subject=source.subject,
-        acquisition=source.acquisition or facts.acquisition or source.id,
-        axes=case.axes,
-        shape=case.image.shape,
-        spacing=case.spacing,
-        unit=case.unit,
-        affine=None if case.affine is None else rows_of(case.affine),
-        orientation=None if case.affine is None else orientation_of(case.affine),
-        modality=recipe.modality or facts.modality or _MODALITY,
-        site=source.site,
-        scanner=source.scanner or facts.scanner,
-        origin=facts.origin,
-        image=digest_bytes(image),
-        label=digest_bytes(label),
-        source_format=case.source_format,
-        source_dtype=case.source_dtype,
-        label_values=case.label_values,
-        classes=case.classes,
-        foreground_fraction=float(np.count_nonzero(case.label)) / case.label.size,
-        reader_agreement=case.reader_agreement,
-        identifiers=tuple(place[:200] for place in case.identifiers),
-        notes=tuple(note[:200] for note in case.notes),
-        doubts=case.doubts,
-    )
-    write_atomic(folder / IMAGE, image)
-    write_atomic(folder / LABEL, label)
-    write_record(folder / CASE, PreparedCase(record=record, made_from=recipe.made_from))
-    return record
-
-
-def _whole(folder: Path, record: CaseRecord) -> bool:
-    files = ((folder / IMAGE, record.image), (folder / LABEL, record.label))
-    return all(path.is_file() and digest_file(path) == digest for path, digest in files)
-
-
-def _state(folder: Path) -> PreparedCase:
+    Raises:
+        InputError: there is none, or it is malformed.
+    """
     if not (folder / CASE).is_file():
         raise InputError("no such case", path=folder.name, hint="run minivess data ingest")
     return read_record(folder / CASE, PreparedCase)
@@ -364,3 +230,9 @@ def _mapped(path: Path) -> npt.NDArray[np.generic]:
             path=f"{path.parent.name}/{path.name}",
             hint="run minivess data ingest again",
         ) from None
+
+
+def whole(folder: Path, record: CaseRecord) -> bool:
+    """Whether both arrays of a case are there and have the digests of its record."""
+    files = ((folder / IMAGE, record.image), (folder / LABEL, record.label))
+    return all(path.is_file() and digest_file(path) == digest for path, digest in files)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from minivess.ml.quality.case_measures import SPECK, Measures, number_type
-from minivess.ml.quality.rules import Found
 from minivess.records.data.dataset import CaseRecord
+from minivess.records.data.findings import Found
 from minivess.records.models.intended_use import SIGNAL_PERCENTILES
 
 _FULL_SCALE = 0.01

@@ -17,8 +17,8 @@ import numpy as np
 from minivess.foundation.implements import implements
 from minivess.foundation.names.ids import folded
 from minivess.ml.quality.rule_catalogue import RULES
-from minivess.ml.quality.rules import Found
 from minivess.records.data.dataset import CaseRecord
+from minivess.records.data.findings import Found
 
 if TYPE_CHECKING:
     import pandas as pd

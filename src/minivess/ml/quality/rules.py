@@ -1,12 +1,9 @@
-"""Findings, and how grave a project lets the rules be: it may change a severity (`data.rules` in minivess.yaml), never
-silence a rule.
-"""
+"""How grave a project lets the rules be: it may change a severity (`data.rules` in minivess.yaml), never silence a rule."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
@@ -14,23 +11,12 @@ from minivess.ml.quality.rule_catalogue import RULES
 from minivess.records.data.validation import ChangedRule, RuleChange, Severity
 
 
-@dataclass(frozen=True)
-class Found:
-    """A finding before its severity is known; `case` None: it is about the set."""
-
-    rule: str
-    case: str | None
-    message: str
-    plane: int | None = None
-    others: tuple[str, ...] = ()
-
-
-@implements("REQ-082")
+@implements("REQ-082", "REQ-302")
 def severities(changes: Mapping[str, RuleChange]) -> tuple[dict[str, Severity], tuple[ChangedRule, ...]]:
     """The severity of every rule under a project's changes, and the changes themselves.
 
     Raises:
-        UsageError: a rule that does not exist, a blocking rule lowered without a reason, or a rule of reading lowered.
+        UsageError: a rule that does not exist, a blocking rule lowered without a reason, or one that is never lowered.
     """
     found = {name: rule.severity for name, rule in RULES.items()}
     changed = []
@@ -42,9 +28,9 @@ def severities(changes: Mapping[str, RuleChange]) -> tuple[dict[str, Severity], 
                 hint=f"did you mean {' or '.join(near)}?" if near else "the report lists all rules",
             )
         usual = found[name]
-        if RULES[name].group == "reading" and change.severity is not Severity.BLOCK:
+        if RULES[name].lowered == "never" and change.severity is not Severity.BLOCK:
             raise UsageError(
-                f"data.rules: {name} cannot be lowered: such a file is refused when it is read",
+                f"data.rules: {name} cannot be lowered: without a file that can be read and is whole, there is no case",
                 hint=RULES[name].hint,
             )
         if usual is Severity.BLOCK and change.severity is not Severity.BLOCK and change.reason is None:

@@ -11,8 +11,8 @@ import numpy as np
 
 from minivess.ml.cases.prepared import CASE
 from minivess.ml.quality.case_measures import Measures
-from minivess.ml.quality.rules import Found
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
+from minivess.records.data.findings import Found
 from minivess.records.data.groups import own_subjects
 
 _ENOUGH = 8

@@ -18,8 +18,8 @@ from minivess.foundation.errors import CannotWriteError, InputError, Verificatio
 from minivess.foundation.files import make_folder, read_limited, write_text_atomic
 from minivess.ml.cases.prepared import load_case
 from minivess.ml.quality.case_measures import VERSION, Measures, measure
-from minivess.ml.quality.rules import Found
 from minivess.records.data.dataset import DatasetManifest
+from minivess.records.data.findings import Found
 from minivess.records.sinks import Progress
 
 _LARGEST = 512 << 20

@@ -16,18 +16,17 @@ from minivess.foundation.implements import implements
 from minivess.ml.cases.prepared import load_case
 from minivess.ml.quality import case_rules, case_table, set_rules
 from minivess.ml.quality.rule_catalogue import RULES
-from minivess.ml.quality.rules import Found, severities
+from minivess.ml.quality.rules import severities
 from minivess.ml.quality.survey import Survey, survey
 from minivess.records.data.dataset import DatasetManifest
+from minivess.records.data.findings import Found
 from minivess.records.data.likeness import Likeness, NearDuplicate, StatedPair
-from minivess.records.data.validation import Finding, RuleChange, ValidationReport
+from minivess.records.data.validation import RuleChange, ValidationReport
 from minivess.records.sinks import Progress
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-_LONGEST = 200
 
 
 @implements("REQ-047")
@@ -61,17 +60,7 @@ def validate(
     grades, changed = severities(changes or {})
     surveyed = surveyed or survey(manifest, folder, progress=progress)
     order = {rule: place for place, rule in enumerate(RULES)}
-    findings = [
-        Finding(
-            rule=found.rule,
-            severity=grades[found.rule],
-            case=found.case,
-            message=found.message if len(found.message) <= _LONGEST else f"{found.message[: _LONGEST - 1]}…",
-            plane=found.plane,
-            others=found.others,
-        )
-        for found in (*further, *_all(surveyed, near, not_copies, progress))
-    ]
+    findings = [found.graded(grades[found.rule]) for found in (*further, *_all(surveyed, near, not_copies, progress))]
     findings.sort(key=lambda one: (-one.severity.rank, order[one.rule], one.case or "", one.message))
     return ValidationReport(
         dataset=manifest.root,

@@ -108,6 +108,7 @@ def agree(
             f"{first.source} says {words(first.spacing)} µm and data.unit says px",
             path=first.path,
             hint="remove data.unit, or set it to the unit of the headers that name none",
+            rule="spacing-differs",
         )
     _check_unnamed(files)
     if known:
@@ -170,6 +171,7 @@ def _check_whole(one: CaseFile) -> None:
             f"the header says {words(volume.unitless)} and its orientation matrix {words(found)}",
             path=one.path,
             hint="correct the one that is wrong",
+            rule="spacing-differs",
         )
 
 
@@ -179,6 +181,7 @@ def _check_same(first: Statement, other: Statement) -> None:
             f"{first.source} says {words(first.spacing)} µm and {other.source} says {words(other.spacing)} µm",
             path=other.path,
             hint="correct the one that is wrong; spacings may differ by 1 % at most",
+            rule="spacing-differs",
         )
 
 
@@ -218,6 +221,7 @@ def _fitted(one: CaseFile, known: Statement, notes: list[str], *, by_file: bool)
         f" ({in_mm} µm if that is mm)",
         path=one.path,
         hint="correct the one that is wrong; the two fit in no unit from nm to m",
+        rule="spacing-differs",
     )
 
 
@@ -236,6 +240,7 @@ def _check_unnamed(files: Sequence[CaseFile]) -> None:
                 f"{first.path.name} says {words(other)} and {one.path.name} says {words(found)}, both without a unit",
                 path=one.path,
                 hint="correct the one that is wrong; spacings may differ by 1 % at most",
+                rule="spacing-differs",
             )
 
 
@@ -255,6 +260,7 @@ def _check_measurable(case: str, files: Sequence[CaseFile], unit: StatedUnit | N
             "the voxel size is unknown",
             path=image.path,
             hint=f"state {answers}: [z, y, x] in µm for case {case}{guess}",
+            rule="spacing-unknown",
         )
     if steps is None:
         return
@@ -263,6 +269,7 @@ def _check_measurable(case: str, files: Sequence[CaseFile], unit: StatedUnit | N
             f"{found[0][0].path.name} says {words(steps)} without a unit, so its pixels are not square",
             path=found[0][0].path,
             hint=f"state {answers}: [y, x] in µm for case {case}{guess}",
+            rule="spacing-unknown",
         )
     notes.append(f"{found[0][0].role} says {words(steps)} without a unit: distances are in pixels")
 
@@ -274,6 +281,7 @@ def _check_grid(image: CaseFile, label: CaseFile) -> None:
             f"the mask's shape {grids[1]} is not the image's {grids[0]}",
             path=label.path,
             hint="image and mask must be on one grid",
+            rule="shape-differs",
         )
 
 
@@ -297,6 +305,7 @@ def _check_place(image: CaseFile, label: CaseFile, notes: list[str]) -> None:
             f"{known.path.name} states its position in µm and {silent.path.name} without a unit",
             path=silent.path,
             hint="state data.unit",
+            rule="place-differs",
         )
     ends = [(0, size - 1) for size in deep(image.volume.grid)]
     corners = np.array([[*corner, 1] for corner in itertools.product(*ends)], dtype=np.float64)
@@ -308,6 +317,7 @@ def _check_place(image: CaseFile, label: CaseFile, notes: list[str]) -> None:
             f"{label.path.name} {_place(other, unit)}; their corners are up to {apart:g}{unit} apart",
             path=label.path,
             hint="resample the mask to the image",
+            rule="place-differs",
         )
 
 

@@ -103,7 +103,7 @@ def read_image(path: Path, *, limits: Limits = LIMITS) -> Volume:
             return read(path, limits)
     if not path.suffix and is_dicom(path):
         return read_series(path, limits)
-    raise InputError("an unknown kind of image", path=path, hint=f"{FORMATS} are read")
+    raise InputError("an unknown kind of image", path=path, hint=f"{FORMATS} are read", rule="format-unknown")
 
 
 @implements("REQ-011", "REQ-012", "REQ-076")
@@ -178,7 +178,10 @@ def _read_case(
             stated.append(Statement(metadata.name, metadata, found))
         elif source.spacing_um is None:
             raise InputError(
-                "no Pixels element states every PhysicalSize", path=metadata, hint="state spacing_um for the case"
+                "no Pixels element states every PhysicalSize",
+                path=metadata,
+                hint="state spacing_um for the case",
+                rule="spacing-unknown",
             )
         facts = Facts(facts.modality, facts.scanner or ome.facts.scanner, facts.origin or ome.facts.origin)
         identifiers += ome.traces.identifiers
@@ -187,7 +190,9 @@ def _read_case(
         axes = len(image.grid)
         if len(source.spacing_um) != axes or not all(math.isfinite(v) and v > 0 for v in source.spacing_um):
             order = "z, y, x" if axes == 3 else "y, x"
-            raise InputError(f"case {source.id}: spacing_um must be {axes} positive numbers ({order})")
+            raise InputError(
+                f"case {source.id}: spacing_um must be {axes} positive numbers ({order})", rule="case-list"
+            )
         stated.append(Statement("minivess.yaml", image_path, source.spacing_um))
     agreed = agree(source.id, files, stated, unit)
     image = agreed.volumes[0]
@@ -197,7 +202,12 @@ def _read_case(
     with np.errstate(all="ignore"):
         grey = np.ascontiguousarray(image.array, dtype="<f4")
     if not np.isfinite(grey).all():
-        raise InputError("the image holds NaN or infinite voxels", path=image_path, hint="replace them before ingest")
+        raise InputError(
+            "the image holds NaN or infinite voxels",
+            path=image_path,
+            hint="replace them before ingest",
+            rule="image-finite",
+        )
     mask, spacing = masks[0], agreed.spacing
     return Case(
         grey,
@@ -243,7 +253,9 @@ def _colours(image: Volume, path: Path) -> Volume:
     if image.palette is None:
         return image
     if int(image.array.max()) >= len(image.palette):
-        raise InputError("an index beyond the palette", path=path, hint="save the image as grey or colour")
+        raise InputError(
+            "an index beyond the palette", path=path, hint="save the image as grey or colour", rule="file-malformed"
+        )
     colours = image.palette[image.array]
     notes = (*image.notes, "the palette was resolved")
     if (image.palette == image.palette[:, :1]).all():
@@ -255,5 +267,10 @@ def _colours(image: Volume, path: Path) -> Volume:
 def _inside(root: Path, relative: str) -> Path:
     path = root / relative
     if not path.resolve().is_relative_to(root.resolve()):
-        raise InputError("a path that leaves the data folder", path=relative, hint="put the file below data.root")
+        raise InputError(
+            "a path that leaves the data folder",
+            path=relative,
+            hint="put the file below data.root",
+            rule="path-outside",
+        )
     return path

@@ -44,10 +44,20 @@ def check_affine(affine: Affine, path: Path) -> Affine:
         InputError: it is not so.
     """
     if not np.isfinite(affine).all() or float(np.abs(affine).max()) > 1e12:
-        raise InputError("the orientation matrix is not finite", path=path, hint="correct the file's header")
+        raise InputError(
+            "the orientation matrix is not finite",
+            path=path,
+            hint="correct the file's header",
+            rule="transform-impossible",
+        )
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     if lengths.min() <= 0 or abs(float(np.linalg.det(affine[:3, :3] / lengths))) < 1e-3:
-        raise InputError("the orientation matrix puts two axes in one", path=path, hint="correct the file's header")
+        raise InputError(
+            "the orientation matrix puts two axes in one",
+            path=path,
+            hint="correct the file's header",
+            rule="transform-impossible",
+        )
     along = affine[:3, :3] / lengths
     sheared = float(np.abs(along.T @ along - np.eye(3)).max())
     if sheared > _SHEARED:
@@ -89,7 +99,9 @@ def lay_on(label: Volume, image: Volume, path: Path) -> npt.NDArray[np.generic]:
         InputError: either does not say where it lies, the grids do not fit, or marked voxels are outside the image.
     """
     if image.affine is None or label.affine is None:
-        raise InputError("the image has no position", path=path, hint="segment the DICOM series itself")
+        raise InputError(
+            "the image has no position", path=path, hint="segment the DICOM series itself", rule="place-differs"
+        )
     grid = deep(image.grid)
     step = np.linalg.inv(image.affine) @ label.affine
     turn = np.rint(step[:3, :3])
@@ -101,7 +113,10 @@ def lay_on(label: Volume, image: Volume, path: Path) -> npt.NDArray[np.generic]:
         or np.abs(step[:3, 3]).max() > 1e9
     ):
         raise InputError(
-            "the segments are not on the image's grid", path=path, hint="is this the image they were drawn on?"
+            "the segments are not on the image's grid",
+            path=path,
+            hint="is this the image they were drawn on?",
+            rule="place-differs",
         )
     order = [int(np.flatnonzero(turn[axis])[0]) for axis in range(3)]
     part = label.array.transpose(order)
@@ -115,7 +130,12 @@ def lay_on(label: Volume, image: Volume, path: Path) -> npt.NDArray[np.generic]:
         put.append(slice(low, max(high, low)))
     inside = part[tuple(take)]
     if np.count_nonzero(inside) != np.count_nonzero(part):
-        raise InputError("marked voxels are outside the image", path=path, hint="is this the image they were drawn on?")
+        raise InputError(
+            "marked voxels are outside the image",
+            path=path,
+            hint="is this the image they were drawn on?",
+            rule="place-differs",
+        )
     out = np.zeros(grid, dtype=label.array.dtype)
     out[tuple(put)] = inside
     return out.reshape(image.grid)

@@ -123,13 +123,19 @@ def _binarise(
     plain = values.astype(np.float64)
     if not np.isfinite(plain).all() or (plain % 1 != 0).any() or plain[0] < 0:
         raise InputError(
-            "the mask holds negative, broken or infinite values", path=path, hint="0 is background, 1 vessel"
+            "the mask holds negative, broken or infinite values",
+            path=path,
+            hint="0 is background, 1 vessel",
+            rule="mask-values",
         )
     if len(values) > _MOST_GREYS:
         if (objects := _objects(array, values)) is not None:
             raise objects_refused(objects, path)
         raise InputError(
-            f"{len(values)} distinct values are no mask", path=path, hint="is this the image? Masks hold 0 and 1"
+            f"{len(values)} distinct values are no mask",
+            path=path,
+            hint="is this the image? Masks hold 0 and 1",
+            rule="mask-values",
         )
     met = tuple(int(value) for value in values)
     if len(met) <= 1 or (len(met) == 2 and met[0] == 0):
@@ -155,6 +161,7 @@ def _binarise(
             f"{len(met)} grey values, and {100 * (1 - clear):.1f} % of voxels are between black and white",
             path=path,
             hint="threshold the mask to 0 and 1 before ingest, or declare its values in data.classes",
+            rule="mask-values",
         )
     return np.ascontiguousarray(array > met[-1] / 2, dtype=np.uint8), met
 
@@ -235,12 +242,17 @@ def _grey(volume: Volume, path: Path, declared: tuple[LabelClass, ...]) -> tuple
         colours = volume.palette[: int(array.max()) + 1]
         used = _values(array)
         if int(used[-1]) >= len(volume.palette):
-            raise InputError("an index beyond the palette", path=path, hint="save the mask again")
+            raise InputError(
+                "an index beyond the palette", path=path, hint="save the mask again", rule="file-malformed"
+            )
         if (colours == colours[:, :1]).all():
             return volume.palette[:, 0][array], (*notes, "the palette of greys was resolved")
         if colours[0].any():
             raise InputError(
-                "a palette whose first colour is not black", path=path, hint="save the mask as grey, 0 as background"
+                "a palette whose first colour is not black",
+                path=path,
+                hint="save the mask as grey, 0 as background",
+                rule="mask-values",
             )
         return array, (*notes, "the indices of the palette were taken as values")
     if not volume.axes.endswith("c"):

@@ -1,4 +1,8 @@
-"""Which files make which case: from the project's list, from a table, or by pairing files by name."""
+"""Which files make which case: from the project's list, from a table, or by pairing files by name.
+
+With a list for refusals, every line, name and file at fault is kept in it, and the other cases are found. Without one,
+the first fault is raised.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +22,7 @@ from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import first_error
+from minivess.ml.reading.file_names import Ids, stem, subject_of
 from minivess.records.data.source import CaseSource, Data, Pairs
 
 TABLE_BYTES, TABLE_ROWS, MOST_FILES = 16 << 20, 100_000, 100_000
@@ -24,33 +30,92 @@ _SPACING = ("spacing_z_um", "spacing_y_um", "spacing_x_um")
 COLUMNS = tuple(name for name in CaseSource.model_fields if name != "spacing_um") + _SPACING
 """Columns a table may have."""
 _REQUIRED = ("id", "image", "label", "subject")
-_DOUBLE = (".nii.gz", ".ome.tif", ".ome.tiff", ".seg.nrrd", ".xml.txt")
 _NAMED = 5
 
 
-@implements("REQ-080")
-def case_sources(data: Data, base: Path) -> tuple[CaseSource, ...]:
+class _Refusals:
+    """Faults of single files and lines: kept in a list, or raised where there is none."""
+
+    def __init__(self, kept: list[InputError] | None) -> None:
+        self._kept = kept
+
+    @property
+    def all_wanted(self) -> bool:
+        """Whether faults are kept."""
+        return self._kept is not None
+
+    @contextmanager
+    def each(self) -> Iterator[None]:
+        """Keep the fault of one file or line, and go on after the block."""
+        try:
+            yield
+        except InputError as error:
+            if self._kept is None:
+                raise
+            self._kept.append(error)
+
+
+@implements("REQ-080", "REQ-300")
+def case_sources(data: Data, base: Path, *, refused: list[InputError] | None = None) -> tuple[CaseSource, ...]:
     """Every case of a project that comes from files.
 
     Args:
         data: what the project says.
-        base: folder of the project file.
+        base: folder of the project file; without `data.root` it is the folder of the data.
+        refused: takes the faults of single files and lines.
 
     Raises:
-        InputError: a folder or a table is missing or malformed, files are left without a partner, or a name makes no id.
+        InputError: a folder or a table is missing or malformed as a whole; without `refused` also: a line is malformed,
+            files are left without a partner, or a name makes no id.
     """
-    root = base / (data.root or ".")
+    root, refusals = base / (data.root or "."), _Refusals(refused)
     if not root.is_dir():
-        raise InputError("no such folder", path=data.root, hint="data.root is relative to minivess.yaml")
-    if data.table is not None:
-        return read_table(base / data.table, shown=data.table.name, subject_from=data.subject_from)
+        raise InputError(
+            "no such folder", path=data.root, hint="data.root is relative to minivess.yaml", rule="file-missing"
+        )
     if data.pairs is not None:
-        return pair(data.pairs, root, subject_from=data.subject_from)
-    if data.subject_from is not None:
-        subjects = _Ids("subject")
-        for case in data.cases:
-            _subject(data.subject_from, case.image, subjects, stated=case.subject)
-    return data.cases
+        return _pair(data.pairs, root, data.subject_from, refusals)
+    if data.table is not None:
+        found = _read_table(base / data.table, data.table.name, data.subject_from, refusals)
+    else:
+        found = data.cases
+        if data.subject_from is not None:
+            subjects = Ids("subject")
+            for case in data.cases:
+                with refusals.each():
+                    subject_of(data.subject_from, case.image, subjects, stated=case.subject)
+    below = []
+    for case in found:
+        with refusals.each():
+            below.append(_below(case, root))
+    return tuple(below)
+
+
+_PATHS = ("image", "label", "second_label", "metadata")
+
+
+@implements("REQ-303")
+def _below(case: CaseSource, root: Path) -> CaseSource:
+    """A case with paths relative to the folder of the data, where they were stated absolutely.
+
+    Raises:
+        InputError: an absolute path is not below the folder.
+    """
+    changed = {}
+    for field in _PATHS:
+        path = getattr(case, field)
+        if path is None or not path.is_absolute():
+            continue
+        above = next((one for one in (root.absolute(), root.resolve()) if Path(path).is_relative_to(one)), None)
+        if above is None:
+            raise InputError(
+                f"the {field.replace('_', ' ')} of case {case.id} is not below the folder of the data",
+                path=path.name,
+                hint="move the file there, or set data.root to a folder that contains it",
+                rule="path-outside",
+            )
+        changed[field] = PurePosixPath(Path(path).relative_to(above).as_posix())
+    return case.model_copy(update=changed) if changed else case
 
 
 def read_table(path: Path, *, shown: str, subject_from: str | None = None) -> tuple[CaseSource, ...]:
@@ -65,6 +130,10 @@ def read_table(path: Path, *, shown: str, subject_from: str | None = None) -> tu
         InputError: missing, too large, not UTF-8, unknown, doubled or missing columns, ragged or malformed lines,
             two cases of one id, or a subject that is not that of the pattern.
     """
+    return _read_table(path, shown, subject_from, _Refusals(None))
+
+
+def _read_table(path: Path, shown: str, subject_from: str | None, refusals: _Refusals) -> tuple[CaseSource, ...]:
     try:
         content = read_limited(path, limit=TABLE_BYTES)
         text = content.decode("utf-8-sig")
@@ -79,25 +148,28 @@ def read_table(path: Path, *, shown: str, subject_from: str | None = None) -> tu
             header, shown, _REQUIRED if subject_from is None else tuple(one for one in _REQUIRED if one != "subject")
         )
         found: dict[str, CaseSource] = {}
-        subjects = _Ids("subject")
+        subjects = Ids("subject")
         for row in rows:
             if not any(cell.strip() for cell in row):
                 continue
-            cells = _cells(header, row, shown, rows.line_num)
-            if subject_from is not None and "image" in cells:
-                image = PurePosixPath(cells["image"])
-                cells["subject"] = _subject(subject_from, image, subjects, stated=cells.get("subject"))
-            case = _case(cells, shown, rows.line_num)
-            if case.id in found:
-                raise InputError(f"two cases are called {case.id}", path=shown, line=rows.line_num)
             if len(found) >= TABLE_ROWS:
-                raise InputError(f"more than {TABLE_ROWS} cases", path=shown, line=rows.line_num)
-            found[case.id] = case
+                raise InputError(f"more than {TABLE_ROWS} cases", path=shown, line=rows.line_num, rule="limits")
+            with refusals.each():
+                cells = _cells(header, row, shown, rows.line_num)
+                if subject_from is not None and "image" in cells:
+                    image = PurePosixPath(cells["image"])
+                    cells["subject"] = subject_of(subject_from, image, subjects, stated=cells.get("subject"))
+                case = _case(cells, shown, rows.line_num)
+                if case.id in found:
+                    raise InputError(
+                        f"two cases are called {case.id}", path=shown, line=rows.line_num, rule="id-unique"
+                    )
+                found[case.id] = case
     except csv.Error as error:
         raise InputError(
             f"malformed CSV: {error}", path=shown, line=rows.line_num, hint="quote cells with commas"
         ) from None
-    if not found:
+    if not found and not refusals.all_wanted:
         raise InputError("a table without cases", path=shown, hint=f"columns: {', '.join(_REQUIRED)}")
     return tuple(found.values())
 
@@ -109,51 +181,47 @@ def pair(plan: Pairs, root: Path, *, subject_from: str | None = None) -> tuple[C
         InputError: no image, files without partner (named), two files of one name, or a name that makes no id or
             does not fit `subject_from`.
     """
-    images, labels = _by_key(plan, plan.images, root), _by_key(plan, plan.labels, root)
+    return _pair(plan, root, subject_from, _Refusals(None))
+
+
+def _pair(plan: Pairs, root: Path, subject_from: str | None, refusals: _Refusals) -> tuple[CaseSource, ...]:
+    images, labels = _by_key(plan, plan.images, root, refusals), _by_key(plan, plan.labels, root, refusals)
     if not images:
-        raise InputError("no file is called so", path=plan.images, hint="check data.pairs.images and data.root")
-    _all_paired(images, labels, plan.labels)
+        raise InputError(
+            "no file is called so",
+            path=plan.images,
+            hint="check data.pairs.images and data.root",
+            rule="file-missing",
+        )
+    _all_paired(images, labels, plan.labels, refusals)
     others = {}
     for field, pattern in (("second_label", plan.second_labels), ("metadata", plan.metadata)):
-        others[field] = _by_key(plan, pattern, root) if pattern else {}
-        if alone := sorted(set(others[field]) - set(images)):
-            path = others[field][alone[0]][0]
-            raise InputError("belongs to no image", path=str(path), hint=f"its name was read as {alone[0]!r}")
+        others[field] = _by_key(plan, pattern, root, refusals) if pattern else {}
+        for key in sorted(set(others[field]) - set(images)):
+            with refusals.each():
+                raise InputError(
+                    "belongs to no image",
+                    path=str(others[field][key][0]),
+                    hint=f"its name was read as {key!r}",
+                    rule="pair-missing",
+                )
     cases = []
-    ids, subjects, acquisitions = _Ids("case"), _Ids("subject"), _Ids("acquisition")
+    ids, subjects, acquisitions = Ids("case"), Ids("subject"), Ids("acquisition")
     for key, (image, groups) in sorted(images.items()):
-        fields: dict[str, Any] = {"id": ids.of(key, image), "image": image, "label": labels[key][0]}
-        fields |= {field: found[key][0] for field, found in others.items() if key in found}
-        if subject_from is not None:
-            fields["subject"] = _subject(subject_from, image, subjects)
-        else:
-            fields["subject"] = subjects.of(groups.get("subject") or key, image)
-        if groups.get("acquisition"):
-            fields["acquisition"] = acquisitions.of(str(groups["acquisition"]), image)
-        fields |= plan.model_dump(include={"spacing_um", "site", "scanner"})
-        cases.append(CaseSource.model_validate(fields))
+        if key not in labels:
+            continue
+        with refusals.each():
+            fields: dict[str, Any] = {"id": ids.of(key, image), "image": image, "label": labels[key][0]}
+            fields |= {field: found[key][0] for field, found in others.items() if key in found}
+            if subject_from is not None:
+                fields["subject"] = subject_of(subject_from, image, subjects)
+            else:
+                fields["subject"] = subjects.of(groups.get("subject") or key, image)
+            if groups.get("acquisition"):
+                fields["acquisition"] = acquisitions.of(str(groups["acquisition"]), image)
+            fields |= plan.model_dump(include={"spacing_um", "site", "scanner"})
+            cases.append(CaseSource.model_validate(fields))
     return tuple(cases)
-
-
-@implements("REQ-278")
-def _subject(pattern: str, image: PurePosixPath, ids: _Ids, *, stated: str | None = None) -> str:
-    """The subject of an image by the project's pattern.
-
-    Raises:
-        InputError: the pattern does not fit, or another subject is stated.
-    """
-    text = image.as_posix() if "/" in pattern else _stem(image.name)
-    match = re.search(pattern, unicodedata.normalize("NFC", text))
-    if match is None or not match[1]:
-        raise InputError("does not fit data.subject_from", path=str(image), hint=f"the expression is {pattern}")
-    subject = ids.of(match[1], image)
-    if stated not in (None, subject):
-        raise InputError(
-            f"its subject is stated as {stated!r}, and data.subject_from makes it {subject!r}",
-            path=str(image),
-            hint="correct the one that is wrong",
-        )
-    return subject
 
 
 def _check_header(header: list[str], shown: str, required: tuple[str, ...]) -> None:
@@ -170,7 +238,9 @@ def _check_header(header: list[str], shown: str, required: tuple[str, ...]) -> N
 def _cells(header: list[str], row: list[str], shown: str, line: int) -> dict[str, str]:
     """The cells of a line that hold something, by column."""
     if len(row) != len(header):
-        raise InputError(f"{len(row)} cells where the header has {len(header)}", path=shown, line=line)
+        raise InputError(
+            f"{len(row)} cells where the header has {len(header)}", path=shown, line=line, rule="case-list"
+        )
     return {name: cell.strip() for name, cell in zip(header, row, strict=True) if cell.strip()}
 
 
@@ -180,31 +250,47 @@ def _case(cells: dict[str, str], shown: str, line: int) -> CaseSource:
     try:
         return CaseSource.model_validate(fields)
     except ValidationError as error:
-        raise InputError(first_error(error), path=shown, line=line, hint="correct the cell") from None
+        raise InputError(first_error(error), path=shown, line=line, hint="correct the cell", rule="case-list") from None
 
 
-def _by_key(plan: Pairs, pattern: str, root: Path) -> dict[str, tuple[PurePosixPath, dict[str, str | None]]]:
+def _by_key(
+    plan: Pairs, pattern: str, root: Path, refusals: _Refusals
+) -> dict[str, tuple[PurePosixPath, dict[str, str | None]]]:
     """Files that fit a pattern by what they share with their partners, with the groups of their name."""
     found: dict[str, tuple[PurePosixPath, dict[str, str | None]]] = {}
     for path in sorted(_matches(pattern, root)):
-        stem = unicodedata.normalize("NFC", _stem(path.name))  # files of one case may come from different systems
-        groups: dict[str, str | None] = {}
-        if plan.name is not None:
-            match = re.search(plan.name, stem)
-            if match is None:
+        with refusals.each():
+            key, groups = _key_of(plan, path)
+            if key in found:
                 raise InputError(
-                    "its name does not fit data.pairs.name", path=str(path), hint=f"the expression is {plan.name}"
+                    f"reads as {key!r}, and so does {found[key][0]}",
+                    path=str(path),
+                    hint="narrow the pattern, or data.pairs.name",
+                    rule="name-pattern",
                 )
-            groups = match.groupdict()
-        key = groups.get("case") or stem
-        if key in found:
-            raise InputError(
-                f"reads as {key!r}, and so does {found[key][0]}",
-                path=str(path),
-                hint="narrow the pattern, or data.pairs.name",
-            )
-        found[key] = (path, groups)
+            found[key] = (path, groups)
     return found
+
+
+def _key_of(plan: Pairs, path: PurePosixPath) -> tuple[str, dict[str, str | None]]:
+    """What a file shares with its partners, and the groups of its name.
+
+    Raises:
+        InputError: its name does not fit `data.pairs.name`.
+    """
+    name = unicodedata.normalize("NFC", stem(path.name))  # files of one case may come from different systems
+    if plan.name is None:
+        return name, {}
+    match = re.search(plan.name, name)
+    if match is None:
+        raise InputError(
+            "its name does not fit data.pairs.name",
+            path=str(path),
+            hint=f"the expression is {plan.name}",
+            rule="name-pattern",
+        )
+    groups = match.groupdict()
+    return groups.get("case") or name, groups
 
 
 def _matches(pattern: str, root: Path) -> Iterator[PurePosixPath]:
@@ -225,60 +311,19 @@ def _all_paired(
     images: dict[str, tuple[PurePosixPath, dict[str, str | None]]],
     labels: dict[str, tuple[PurePosixPath, dict[str, str | None]]],
     pattern: str,
+    refusals: _Refusals,
 ) -> None:
+    hint = "files are paired by their names without suffix, or by the group `case` of data.pairs.name"
     without = [str(images[key][0]) for key in sorted(set(images) - set(labels))]
     stray = [str(labels[key][0]) for key in sorted(set(labels) - set(images))]
-    for alone, what in ((without, "images without a mask"), (stray, "masks without an image")):
-        if alone:
+    for alone, what, one in (
+        (without, "images without a mask", "an image without a mask"),
+        (stray, "masks without an image", "a mask without an image"),
+    ):
+        if alone and not refusals.all_wanted:
             more = f" and {len(alone) - _NAMED} more" if len(alone) > _NAMED else ""
-            raise InputError(
-                f"{len(alone)} {what}: {', '.join(alone[:_NAMED])}{more}",
-                path=pattern,
-                hint="files are paired by their names without suffix, or by the group `case` of data.pairs.name",
-            )
-
-
-def _stem(name: str) -> str:
-    for suffix in _DOUBLE:
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return PurePosixPath(name).stem
-
-
-class _Ids:
-    """The ids that names of files make; no id stands for two different names.
-
-    Args:
-        what: is named, for the error.
-    """
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._names: dict[str, str] = {}
-
-    @implements("REQ-252")
-    def of(self, text: str, path: PurePosixPath) -> str:
-        """The id of a name.
-
-        Raises:
-            InputError: the name makes no id, or the id of another name.
-        """
-        made = _slug(text, path)
-        other = self._names.setdefault(made, text)
-        if other != text:
-            raise InputError(
-                f"the {self._what} names {other!r} and {text!r} both make the id {made!r}",
-                path=str(path),
-                hint="rename one of them, or list the cases in a table (data.table) with ids of your own",
-            )
-        return made
-
-
-def _slug(text: str, path: PurePosixPath) -> str:
-    """A name as an identifier: what may not stand in one becomes a hyphen."""
-    made = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")
-    if not made or len(made) > 64:
-        raise InputError(
-            f"its name makes no id of 1 to 64 characters: {made[:64]!r}", path=str(path), hint="name a group `case`"
-        )
-    return made
+            message = f"{len(alone)} {what}: {', '.join(alone[:_NAMED])}{more}"
+            raise InputError(message, path=pattern, hint=hint, rule="pair-missing")
+        for path in alone:
+            with refusals.each():
+                raise InputError(one, path=path, hint=hint, rule="pair-missing")

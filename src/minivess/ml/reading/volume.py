@@ -113,14 +113,14 @@ def file_size(path: Path, limits: Limits) -> int:
     """
     try:
         if not path.is_file():
-            raise InputError("no such file", path=path, hint="check the path in minivess.yaml")
+            raise InputError("no such file", path=path, hint="check the path in minivess.yaml", rule="file-missing")
         size = path.stat().st_size
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
+        raise InputError(f"cannot be read: {error.strerror or error}", path=path, rule="file-unreadable") from error
     if size == 0:
-        raise InputError("the file is empty", path=path)
+        raise InputError("the file is empty", path=path, rule="file-truncated")
     if size > limits.file_bytes:
-        raise InputError(f"{size} bytes is more than the {limits.file_bytes} allowed", path=path)
+        raise InputError(f"{size} bytes is more than the {limits.file_bytes} allowed", path=path, rule="limits")
     return size
 
 
@@ -141,14 +141,15 @@ def check_shape(shape: tuple[int, ...], path: Path, limits: Limits, *, colours: 
             f"{len(shape)} axes {shape[:9]} where two or three are needed",
             path=path,
             hint="save one channel and one time point",
+            rule="axes-order",
         )
     count = colours
     for size in shape:
         if size < 1:
-            raise InputError(f"the shape {shape} has an empty axis", path=path)
+            raise InputError(f"the shape {shape} has an empty axis", path=path, rule="file-malformed")
         count *= size
     if count > limits.voxels:
-        raise InputError(f"{count} voxels {shape} are more than the {limits.voxels} allowed", path=path)
+        raise InputError(f"{count} voxels {shape} are more than the {limits.voxels} allowed", path=path, rule="limits")
     return shape
 
 
@@ -160,7 +161,12 @@ def check_dtype(dtype: np.dtype[np.generic], path: Path) -> None:
     """
     if dtype.kind not in "uifb" or dtype.itemsize > 8:
         kind = "a mixed type" if dtype.names else f"type {dtype}"
-        raise InputError(f"voxels of {kind} are no single grey value", path=path, hint="save as uint8 or float32")
+        raise InputError(
+            f"voxels of {kind} are no single grey value",
+            path=path,
+            hint="save as uint8 or float32",
+            rule="format-unsupported",
+        )
 
 
 def check_ratio(unpacked: int, packed: int, path: Path, limits: Limits, *, coded: bool = False) -> None:
@@ -182,6 +188,7 @@ def check_ratio(unpacked: int, packed: int, path: Path, limits: Limits, *, coded
             f"{unpacked} bytes of voxels are announced and {packed} are there: more than the ratio {most} allowed",
             path=path,
             hint="the file is damaged, or made to fill the memory",
+            rule="limits",
         )
 
 
@@ -193,7 +200,10 @@ def check_spacing(spacing: Spacing, path: Path) -> Spacing:
     """
     if not all(math.isfinite(value) and 0 < value < 1e9 for value in spacing):
         raise InputError(
-            f"a spacing of {spacing} micrometres is impossible", path=path, hint="correct the file's header"
+            f"a spacing of {spacing} micrometres is impossible",
+            path=path,
+            hint="correct the file's header",
+            rule="transform-impossible",
         )
     return spacing
 

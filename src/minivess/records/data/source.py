@@ -59,7 +59,7 @@ StatedSpacing = tuple[Micrometres, Micrometres, Micrometres] | tuple[Micrometres
 
 
 class CaseSource(Record):
-    """One case as found on disk; paths are relative to `data.root`."""
+    """One case as found on disk; paths are relative to `data.root`, or absolute and below it."""
 
     id: Slug
     """The id of the case."""
@@ -134,7 +134,7 @@ class Data(Record):
     modality: ShortText | None = None
     """How the images were taken. Default: the modality in a DICOM file, and else two-photon microscopy."""
     root: str | None = None
-    """Folder the paths of the cases start from, relative to the project file."""
+    """Folder the paths of the cases start from, relative to the project file. Default: the folder of the project file."""
     cases: tuple[CaseSource, ...] = ()
     """The cases as a list of files."""
     table: PurePosixPath | None = None
@@ -162,9 +162,7 @@ class Data(Record):
     def _one_source(self) -> Data:
         given = [bool(self.cases), self.table is not None, self.pairs is not None, self.synthetic is not None]
         if sum(given) != 1:
-            raise ValueError("give one of `cases`, `table`, `pairs` (each with `root`) and `synthetic`")
-        if self.synthetic is None and self.root is None:
-            raise ValueError("the cases need `root`, the folder their paths start from")
+            raise ValueError("give one of `cases`, `table`, `pairs` and `synthetic`")
         if self.synthetic is not None and (self.unit or self.subject_from):
             raise ValueError("the generator states unit and subjects: `unit` and `subject_from` are for files")
         if self.subject_from and self.pairs and "subject" in re.compile(self.pairs.name or "").groupindex:

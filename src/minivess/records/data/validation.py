@@ -53,6 +53,12 @@ class Finding(Record):
     """Index along z of the plane that shows it, where one does."""
     others: tuple[Slug, ...] = ()
     """Further cases it is about, for example the other one of a pair."""
+    file: Annotated[ShortText | None, Field(exclude_if=lambda file: file is None)] = None
+    """The file it is in, below the folder of the data; left out of the JSON where there is none."""
+    hint: Annotated[ShortText | None, Field(exclude_if=lambda hint: hint is None)] = None
+    """What to do here, where that is more than the rule's; left out of the JSON where there is none."""
+    cases: Annotated[tuple[Slug, ...], Field(exclude_if=lambda cases: not cases)] = ()
+    """The cases that a finding about the set was made of; left out of the JSON where there are none."""
 
 
 class ValidationReport(Record):

@@ -19,8 +19,9 @@ from minivess.ml.inference.intended_use import SERVED
 from minivess.ml.models.capabilities import CAPABILITIES as MODELS
 from minivess.ml.models.levels import patch_fault
 from minivess.ml.quality.rule_catalogue import RULES
-from minivess.ml.quality.rules import Found, severities
+from minivess.ml.quality.rules import severities
 from minivess.records.data.dataset import Axes, Capabilities, CaseRecord, DatasetManifest, LabelClass
+from minivess.records.data.findings import Found
 from minivess.records.data.groups import groups_of
 from minivess.records.data.split import SplitManifest
 from minivess.records.data.validation import Severity

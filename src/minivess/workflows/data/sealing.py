@@ -47,6 +47,7 @@ def seal(services: Services, signer: Signer) -> SealManifest:
     Whoever seals does not keep the data key: from here on it exists only wrapped to the reviewers. The entry fixes what
     holds for every look: how many there are, the level of the intervals, groups, unit and lowered validation rules.
     """
+    from minivess.ml.cases.ingestion import drop_staged
     from minivess.ml.sealed import plain_copies, sealing
     from minivess.ml.versions import data_version
 
@@ -100,6 +101,7 @@ def seal(services: Services, signer: Signer) -> SealManifest:
                 progress=services.progress,
             )
             del data_key
+        drop_staged(workspace.staged)  # copies of test cases may be among them
         _withdraw_pictures(workspace, made.test)
         digest = data_version.version(services.workspace, [workspace.prepared, workspace.sealed])
         write_json(workspace, VERSION, DataVersion(dvc=digest, split=made.root))

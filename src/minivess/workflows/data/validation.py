@@ -7,6 +7,7 @@ from minivess.foundation.errors import VerificationError
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
+from minivess.records.data.findings import RuleFindings, grouped
 from minivess.records.data.validation import ValidationReport
 from minivess.records.device.workspace_files import MANIFEST, NEAR_DUPLICATES, PROFILE, VALIDATION
 from minivess.workflows.data.capabilities import capability_findings
@@ -89,6 +90,13 @@ def run_rules(services: WorkspaceReader) -> ValidationReport:
         write_json(workspace, NEAR_DUPLICATES, searched)
     write_json(workspace, VALIDATION, found)
     return found
+
+
+def by_rule(report: ValidationReport) -> tuple[RuleFindings, ...]:
+    """The findings of a report by rule, gravest first."""
+    from minivess.ml.quality.rule_catalogue import TEXTS
+
+    return grouped(report.findings, TEXTS)
 
 
 @implements("REQ-191", "REQ-180")

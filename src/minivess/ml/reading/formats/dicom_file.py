@@ -127,7 +127,12 @@ def pixels_of(dataset: Any, path: Path, limits: Limits) -> npt.NDArray[np.generi
     syntax = str(dataset.file_meta.TransferSyntaxUID)
     packed, needed = len(dataset.PixelData), rows * columns * frames * samples * bits // 8
     if syntax in _NATIVE and packed < needed * (2 / 3 if light == "YBR_FULL_422" else 1):
-        raise InputError(f"truncated: {packed} of {needed} bytes of pixels", path=path, hint="copy the file again")
+        raise InputError(
+            f"truncated: {packed} of {needed} bytes of pixels",
+            path=path,
+            hint="copy the file again",
+            rule="file-truncated",
+        )
     check_ratio(needed, packed, path, limits, coded=syntax in CODECS)
     array = _decoded(dataset, (rows, columns, samples), frames, path)
     if light == "PALETTE COLOR":

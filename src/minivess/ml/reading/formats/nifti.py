@@ -113,7 +113,10 @@ def _read(stream: IO[bytes], path: Path, limits: Limits, size: int, packed: bool
         data = stream.read(needed)
         if len(data) != needed:
             raise InputError(
-                f"truncated: {len(data)} of {needed} bytes of voxels", path=path, hint="copy the file again"
+                f"truncated: {len(data)} of {needed} bytes of voxels",
+                path=path,
+                hint="copy the file again",
+                rule="file-truncated",
             )
         array, rest = np.frombuffer(data, dtype=dtype).reshape(whole), rest_of_gzip(stream, path)
     else:
@@ -122,6 +125,7 @@ def _read(stream: IO[bytes], path: Path, limits: Limits, size: int, packed: bool
                 f"truncated: {size} bytes where {int(offset) + needed} are announced",
                 path=path,
                 hint="copy the file again",
+                rule="file-truncated",
             )
         array, rest = mapped(path, dtype, int(offset), whole), size - int(offset) - needed
     axes: Axes = "zyx" if len(grid) == 3 else "yx"

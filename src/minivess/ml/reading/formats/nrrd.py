@@ -180,7 +180,10 @@ def _voxels(stream: IO[bytes], block: _Block, path: Path, limits: Limits) -> tup
     if encoding == "raw":
         if size - offset < needed:
             raise InputError(
-                f"truncated: {size - offset} of {needed} bytes of voxels", path=path, hint="copy the file again"
+                f"truncated: {size - offset} of {needed} bytes of voxels",
+                path=path,
+                hint="copy the file again",
+                rule="file-truncated",
             )
         return mapped(path, block.dtype, offset, block.shape), size - offset - needed
     if encoding not in ("gz", "gzip"):
@@ -196,7 +199,12 @@ def _voxels(stream: IO[bytes], block: _Block, path: Path, limits: Limits) -> tup
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"not readable: {first_line(error)}", path=path, hint="copy the file again") from None
     if len(data) != needed:
-        raise InputError(f"truncated: {len(data)} of {needed} bytes of voxels", path=path, hint="copy the file again")
+        raise InputError(
+            f"truncated: {len(data)} of {needed} bytes of voxels",
+            path=path,
+            hint="copy the file again",
+            rule="file-truncated",
+        )
     return np.frombuffer(data, dtype=block.dtype).reshape(block.shape), rest
 
 

@@ -97,7 +97,7 @@ def map_npy(path: Path, limits: Limits) -> npt.NDArray[np.generic]:
         if min(shape) < 1:
             raise InputError(f"the shape {shape} has an empty axis", path=path)
         if size - offset < math.prod(shape) * dtype.itemsize:
-            raise InputError("truncated", path=path, hint="copy the file again")
+            raise InputError("truncated", path=path, hint="copy the file again", rule="file-truncated")
         return mapped(path, dtype, offset, shape, fortran=fortran)
     except InputError:
         raise

@@ -182,7 +182,9 @@ def _walk(stream: IO[bytes], size: int, path: Path, limits: Limits) -> int:
 def _exactly(stream: IO[bytes], count: int, path: Path) -> bytes:
     data = stream.read(count)
     if len(data) != count:
-        raise InputError("truncated within its list of pages", path=path, hint="copy the file again")
+        raise InputError(
+            "truncated within its list of pages", path=path, hint="copy the file again", rule="file-truncated"
+        )
     return data
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from minivess.foundation.digests import Digest
 from minivess.records.artifact import ArtifactName
 from minivess.records.base import Observation, Record, ShortText, Slug
+from minivess.records.data.validation import ChangedRule
 from minivess.records.data.version import DvcDigest
 from minivess.records.device.registration import SealTerms
 
@@ -22,6 +23,8 @@ class DataIngested(Observation):
     """Why files that may say who is in the image were accepted."""
     identifiers: Annotated[tuple[ShortText, ...], Field(max_length=64)] = ()
     """The places that may say so, over all cases."""
+    lowered: Annotated[tuple[ChangedRule, ...], Field(exclude_if=lambda lowered: not lowered)] = ()
+    """Rules with findings whose severity the project lowered, with the reason."""
 
 
 class DataValidated(Observation):

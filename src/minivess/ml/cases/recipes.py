@@ -1,0 +1,179 @@
+"""What each case of a project is made from, as a digest, and how it is made.
+
+A recipe is small and can be sent to another process; the files are opened there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from minivess.foundation.digests import digest_file, digest_json
+from minivess.foundation.errors import InputError
+from minivess.ml.reading.case import Case, read_case
+from minivess.ml.reading.formats.dicom_series import files_of
+from minivess.ml.reading.masks import FOREGROUND
+from minivess.ml.reading.sources import case_sources
+from minivess.ml.reading.volume import LIMITS, first_line
+from minivess.ml.synthesis.volume import SPACING_UM, generate_volume
+from minivess.records.data.dataset import LabelClass
+from minivess.records.data.groups import GENERATED
+from minivess.records.data.source import CaseSource, Data, StatedUnit, Synthetic
+
+MODALITY = "two-photon microscopy"
+"""What images are where neither the project nor the file says."""
+_GENERATOR = "minivess-synthetic/2"
+"""Raised with every change to the generator that changes its bytes, so that old cases are made again."""
+_BYTES_A_VOXEL = 36
+"""A generated voxel costs as much time as about so many bytes of a file."""
+
+
+@dataclass(frozen=True)
+class FileRecipe:
+    """A case from files.
+
+    Attributes:
+        source: its files below `root`, and what is stated of it.
+        root: the folder of the data.
+        modality: how the project's images were taken, where it says.
+        classes: what the project declares of the mask's values.
+        accept_identifiers: why data that may identify a person are accepted.
+        unit: of headers that name none.
+        stated: what the project says that changes how files are read.
+    """
+
+    source: CaseSource
+    root: Path
+    modality: str | None
+    classes: tuple[LabelClass, ...]
+    accept_identifiers: str | None
+    unit: StatedUnit | None
+    stated: dict[str, Any]
+
+    @property
+    def files(self) -> tuple[PurePosixPath, ...]:
+        """The case's files and folders, below `root`."""
+        one = self.source
+        return tuple(path for path in (one.image, one.label, one.second_label, one.metadata) if path is not None)
+
+    @property
+    def weight(self) -> int:
+        """About how much work it is, in bytes."""
+        return sum(_size(self.root / path) for path in self.files)
+
+    def made_from(self) -> str:
+        """Digest of the bytes of the files and of what is stated.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        try:
+            digests = [[digest_file(file) for file in files_of(self.root / path, LIMITS)] for path in self.files]
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError)
+            raise InputError(
+                "no such file" if missing else first_line(error),
+                path=_below(Path(str(error.filename or "")), self.root),
+                hint=f"check the paths of case {self.source.id} in minivess.yaml",
+                rule="file-missing" if missing else "file-unreadable",
+            ) from None
+        return digest_json(["minivess-files/2", self.source.model_dump(mode="json"), digests, self.stated])
+
+    def make(self) -> Case:
+        """Read the case; raises what `read_case` raises."""
+        return read_case(
+            self.source,
+            self.root,
+            classes=self.classes,
+            accept_identifiers=self.accept_identifiers,
+            unit=self.unit,
+        )
+
+
+@dataclass(frozen=True)
+class SyntheticRecipe:
+    """A case from the generator.
+
+    Attributes:
+        source: its id.
+        modality: what it is said to be.
+        plan: the settings of the generator.
+        number: which case, from 1.
+        classes: what the project declares of the mask's values.
+    """
+
+    source: CaseSource
+    modality: str
+    plan: Synthetic
+    number: int
+    classes: tuple[LabelClass, ...]
+
+    @property
+    def weight(self) -> int:
+        """About how much work it is, in bytes of a file."""
+        depth, height, width = self.plan.shape
+        return depth * height * width * _BYTES_A_VOXEL
+
+    def made_from(self) -> str:
+        """Digest of the settings."""
+        facts = self.plan.model_dump(mode="json", exclude={"subjects"})
+        stated = [[one.model_dump(mode="json") for one in self.classes]] if self.classes else []
+        return digest_json([_GENERATOR, facts, self.number, self.modality, *stated])
+
+    def make(self) -> Case:
+        """Make the case."""
+        plan = self.plan
+        made = generate_volume(
+            (plan.seed, self.number), shape=plan.shape, photons=plan.photons, psf_sigma_z_um=plan.psf_sigma_z_um
+        )
+        image, classes = made.image.astype("<f4"), self.classes or FOREGROUND
+        return Case(image, made.label, "zyx", SPACING_UM, GENERATED, "uint16", (0, 1), classes=classes)
+
+
+Recipe = FileRecipe | SyntheticRecipe
+
+
+def recipes_of(data: Data, base: Path, sealed: Collection[str], refused: list[InputError]) -> Iterator[Recipe]:
+    """The recipe of every case that a project names.
+
+    Args:
+        data: the project's data.
+        base: folder of the project file.
+        sealed: ids of sealed cases; where their sources are gone, they have no recipe.
+        refused: takes the faults of single lines and names.
+
+    Raises:
+        InputError: the list of cases cannot be read as a whole.
+    """
+    if data.synthetic is not None:
+        width = max(2, len(str(data.synthetic.subjects)))
+        for number in range(1, data.synthetic.subjects + 1):
+            name = f"mouse-{number:0{width}d}"
+            source = CaseSource(
+                id=name, subject=name, image=PurePosixPath("image.npy"), label=PurePosixPath("label.npy")
+            )
+            yield SyntheticRecipe(source, data.modality or MODALITY, data.synthetic, number, data.declared)
+        return
+    root = base / (data.root or ".")
+    stated = data.model_dump(mode="json", include={"modality", "classes", "accept_identifiers"})
+    if data.unit is not None:  # without it, the digest is that of earlier versions: their cases stay
+        stated["unit"] = data.unit
+    for source in case_sources(data, base, refused=refused):
+        moved = not any((root / path).exists() for path in (source.image, source.label))
+        if not (moved and source.id in sealed):
+            yield FileRecipe(source, root, data.modality, data.declared, data.accept_identifiers, data.unit, stated)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of the files right in a folder; 0 where there is none."""
+    try:
+        files = path.iterdir() if path.is_dir() else [path]
+        return sum(file.stat().st_size for file in files)
+    except OSError:
+        return 0
+
+
+def _below(path: Path, root: Path) -> str | None:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name or None

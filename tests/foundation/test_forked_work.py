@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from minivess.foundation.errors import InputError
-from minivess.foundation.forked_work import shared
+from minivess.foundation.processes.forked_work import shared
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.verifies("SU-02")
 
 ALONE = """
 import os, time
-from minivess.foundation.forked_work import shared
+from minivess.foundation.processes.forked_work import shared
 
 def who(task):
     time.sleep(0.01)

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
-from minivess.foundation.forked_work import shared
 from minivess.foundation.implements import implements
+from minivess.foundation.processes.forked_work import shared
 
 _LIMIT = 4 << 20
 _DECLARATION = "minivess.foundation.implements"

@@ -16,7 +16,7 @@ from minivess.foundation.errors import CannotWriteError, InputError, UsageError
 from minivess.foundation.files import make_folder
 from minivess.foundation.implements import implements
 from minivess.foundation.names.ids import check_distinct, check_id, folded
-from minivess.foundation.worker_processes import EndedProcess, each_in_processes, processor_count
+from minivess.foundation.processes.worker_processes import EndedProcess, each_in_processes, processor_count
 from minivess.ml.cases.manifests import cases_root
 from minivess.ml.cases.prepared import CASE, PreparedCase, state_of
 from minivess.ml.cases.preparing import Task, found_in, prepare

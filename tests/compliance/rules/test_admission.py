@@ -719,7 +719,7 @@ LEAST = [
     {"role": "independent-reviewer", "meaning": "review"},
     {"role": "release-manager", "meaning": "approval"},
 ]
-CLEAN = {
+CLEAN: dict[str, object] = {
     "tree": "sha256:" + "0" * 64,
     "folder": "",
     "commit": "0" * 40,

@@ -9,9 +9,12 @@ Times are CPU seconds where nothing else is said: single wall times on a shared 
 from __future__ import annotations
 
 import argparse
+import gzip
 import itertools
 import os
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -120,6 +123,91 @@ def validate() -> None:
         row(f"validate: {what}, files and remembered measures", f"{again:.2f} s")
         row(f"validate: {what}, near duplicates", f"{alike:.2f} s", "< 30 s")
         row(f"validate: {what}, page", f"{drawn:.2f} s", f"{len(found.findings)} findings, {len(page) / 1e6:.1f} MB")
+
+
+def _written(folder: Path, count: int, shape: tuple[int, ...]) -> Any:
+    """A project's data of `count` cases of NIfTI volumes with masks, written below `folder`."""
+    import nibabel
+
+    from minivess.records.data.source import Data
+
+    rng = np.random.default_rng(0)
+    lines = ["id,subject,image,label"]
+    place = np.diag([1.0, 1.0, 2.0, 1.0])
+    for number in range(count):
+        image = rng.integers(0, 4000, shape[::-1]).astype(np.uint16)
+        for kind, array in (("i", image), ("l", (image > 3000).astype(np.uint8))):
+            made = nibabel.Nifti1Image(array, place)
+            made.header.set_xyzt_units("mm")
+            (folder / f"{kind}{number}.nii.gz").write_bytes(gzip.compress(made.to_bytes(), 1))
+        lines.append(f"c{number:03d},s{number:03d},i{number}.nii.gz,l{number}.nii.gz")
+    (folder / "cases.csv").write_text("\n".join(lines), encoding="utf-8")
+    return Data.model_validate({"name": "many", "licence": "CC0", "source": "noise", "table": "cases.csv"})
+
+
+def ingest() -> None:
+    """Ingest with one process and two, its memory, and one run over 600 files with 200 faults."""
+    import resource
+
+    from minivess.ml.cases.ingestion import read_cases
+
+    def run(data: Any, folder: Path, name: str, processes: int) -> tuple[float, float, Any]:
+        before = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+        begun, cpu = time.perf_counter(), time.process_time()
+        found = read_cases(data, folder, folder / f"{name}-p", folder / f"{name}-s", processes=processes)
+        taken = time.perf_counter() - begun
+        children = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before
+        shutil.rmtree(folder / f"{name}-s", ignore_errors=True)
+        return taken, time.process_time() - cpu + children, found
+
+    row("ingest: load of the machine", ", ".join(f"{one:.1f}" for one in os.getloadavg()), f"{os.cpu_count()} cores")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data = _written(folder, 260, (16, 256, 256))
+        alone, alone_cpu, _ = run(data, folder, "one", 1)
+        both, both_cpu, _ = run(data, folder, "two", 2)
+        row("ingest: 260 cases of 16 × 256 × 256, one process", f"{alone:.1f} s", f"{alone_cpu:.1f} s CPU")
+        row("ingest: the same, two processes", f"{both:.1f} s", f"{both_cpu:.1f} s CPU")
+        row("ingest: times faster", f"{alone / both:.2f}", "at least 1.7")
+    for count in (65, 260):
+        program = f"import benchmarks.data as one; one.ingest_memory({count})"
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=True,
+        )
+        row(f"ingest: largest process, {count} cases of 16 × 256 × 256", done.stdout.strip())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data = _written(folder, 300, (24, 128, 128))
+        for number in range(200):
+            path = folder / f"{'il'[number % 2]}{number}.nii.gz"
+            content = bytearray(path.read_bytes())
+            if number % 3 == 0:
+                content[-8] ^= 1
+            path.write_bytes(
+                b"" if number % 3 == 1 else bytes(content[: len(content) // 2] if number % 3 == 2 else content)
+            )
+        taken, cpu, found = run(data, folder, "faults", 2)
+        what = f"{len(found.faults)} findings, {len(found.records)} cases read, {cpu:.1f} s CPU; less than 60 s"
+        row("ingest: 600 files with 200 faults, one run", f"{taken:.1f} s", what)
+
+
+def ingest_memory(count: int) -> None:
+    """Print the largest memory of any process of an ingest of so many cases."""
+    import resource
+
+    from minivess.ml.cases.ingestion import read_cases
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data = _written(folder, count, (16, 256, 256))
+        read_cases(data, folder, folder / "p", folder / "s", processes=2)
+    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(f"{largest / 1024:.0f} MiB")
 
 
 def read() -> None:
@@ -357,6 +445,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "synthesise": synthesise,
     "seal": seal,
     "read": read,
+    "ingest": ingest,
     "near-duplicates": near_duplicates,
 }
 

@@ -75,3 +75,12 @@ Feature: Validation of data
     Then both profiles have the same bytes
     And the set and each scanner have a histogram, noise, signal to noise and sharpness
     And every voxel is in the histogram of the set, and the histograms of the scanners add up to it
+
+  @REQ-301
+  Scenario: What many cases have in common is one finding about the set
+    Given 28 pictures with specks in their masks, of which 9 are on another scale of intensities
+    And 9 further pictures with empty masks
+    When they are validated
+    Then intensity-outlier and mask-specks are one finding each, with a histogram and their cases
+    And mask-empty blocks with a finding for each of 9 cases
+    And the terminal shows 5 of these 9 and how many more there are

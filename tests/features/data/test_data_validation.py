@@ -16,8 +16,9 @@ from minivess.ml.cases.prepared import mark_sealed
 from minivess.ml.quality import profile, survey, validation
 from minivess.ml.quality.duplicates.search_limits import LIMITS
 from minivess.ml.quality.pages import leakage_page, validation_page
-from minivess.ml.quality.rule_catalogue import RULES
+from minivess.ml.quality.rule_catalogue import RULES, TEXTS
 from minivess.records.data.dataset import CaseRecord
+from minivess.records.data.findings import grouped, lines
 from minivess.records.data.leakage import LeakageReport
 from minivess.records.data.validation import Finding, RuleChange, Severity, ValidationReport
 from tests.support.builders.prepared_sets import manifest, picture, put
@@ -315,3 +316,51 @@ def _adds_up(facts: dict) -> None:
             start = (part.first + index) * part.width // whole.width
             total[start] = total.get(start, 0) + count
     assert [total.get(whole.first + index, 0) for index in range(len(whole.counts))] == list(whole.counts)
+
+
+@given("28 pictures with specks in their masks, of which 9 are on another scale of intensities")
+def _scales(facts: dict) -> None:
+    for number in range(28):
+        image, label = picture(number)
+        label[2 : 4 + 3 * (number % 4) : 3, 2] = 1
+        scale = 300.0 if number < 9 else 1.0
+        facts["records"].append(
+            put(facts["folder"], f"case-{number:02d}", scale * image, label, source_dtype="float32")
+        )
+
+
+@given("9 further pictures with empty masks")
+def _empty(facts: dict) -> None:
+    for number in range(28, 37):
+        image, label = picture(number)
+        facts["records"].append(put(facts["folder"], f"case-{number}", image, 0 * label, source_dtype="float32"))
+
+
+@when("they are validated")
+def _without_search(facts: dict) -> None:
+    facts["report"] = validation.validate(manifest(facts["records"]), facts["folder"], near=())
+
+
+@then("intensity-outlier and mask-specks are one finding each, with a histogram and their cases")
+def _one_each(facts: dict) -> None:
+    found = {one.rule: one for one in facts["report"].findings if one.case is None}
+    assert [one.rule for one in facts["report"].findings].count("mask-specks") == 1
+    assert [one.rule for one in facts["report"].findings].count("intensity-outlier") == 1
+    assert found["intensity-outlier"].cases == tuple(f"case-{number:02d}" for number in range(9))
+    assert "medians: 10 to 100: 28, 10,000 to 100,000: 9" in found["intensity-outlier"].message
+    assert found["mask-specks"].cases == tuple(f"case-{number:02d}" for number in range(28))
+    assert "28 of 37 cases; components of fewer than 8 voxels: 1 to 1: 7" in found["mask-specks"].message
+
+
+@then("mask-empty blocks with a finding for each of 9 cases")
+def _each(facts: dict) -> None:
+    empty = [one for one in facts["report"].findings if one.rule == "mask-empty"]
+    assert [(one.case, one.severity) for one in empty] == [(f"case-{n}", Severity.BLOCK) for n in range(28, 37)]
+
+
+@then("the terminal shows 5 of these 9 and how many more there are")
+def _terminal(facts: dict) -> None:
+    shown = "\n".join(lines(grouped(facts["report"].findings, TEXTS)))
+    assert "(rule mask-empty, 9 findings)" in shown
+    assert shown.count("no voxel is marked") == 5
+    assert "and 4 more; --json lists all" in shown

@@ -55,17 +55,27 @@ def _values(record: CaseRecord, measured: Measures) -> Iterator[Found]:
     saturated = measured.saturated is not None and measured.saturated > _FULL_SCALE
     if saturated and measured.saturated is not None:
         message = f"{100 * measured.saturated:.1f} % of the voxels are saturated"
-        yield Found("image-saturated", record.id, message, plane=measured.saturated_plane if volume else None)
+        yield Found(
+            "image-saturated",
+            record.id,
+            message,
+            plane=measured.saturated_plane if volume else None,
+            value=100 * measured.saturated,
+            measure="% saturated",
+        )
     many = measured.levels is None or measured.levels >= _LEVELS
     piled = measured.pile is None or measured.pile > _PILE
     if not saturated and many and piled and measured.at_maximum > _FULL_SCALE:
         message = f"{100 * measured.at_maximum:.1f} % of the voxels are at the largest value, {measured.maximum:g}"
-        yield Found("image-clipped", record.id, message)
+        value = 100 * measured.at_maximum
+        yield Found("image-clipped", record.id, message, value=value, measure="% at the largest value")
     if measured.at_minimum > _FLOOR:
         message = f"{100 * measured.at_minimum:.0f} % of the voxels are at the smallest value, {measured.minimum:g}"
-        yield Found("image-floor", record.id, message)
+        value = 100 * measured.at_minimum
+        yield Found("image-floor", record.id, message, value=value, measure="% at the smallest value")
     if not many:
-        yield Found("levels-few", record.id, f"{measured.levels} different values")
+        message = f"{measured.levels} different values"
+        yield Found("levels-few", record.id, message, value=measured.levels, measure="different values")
     if measured.inside is not None and measured.outside is not None and measured.outside_deviation:
         difference = abs(measured.inside - measured.outside) / measured.outside_deviation
         if difference < _CONTRAST:
@@ -75,6 +85,8 @@ def _values(record: CaseRecord, measured: Measures) -> Iterator[Found]:
                 record.id,
                 f"{kind} {measured.inside:.4g} in the mask and {measured.outside:.4g} outside differ by "
                 f"{difference:.2f} standard deviations of the outside",
+                value=difference,
+                measure="standard deviations apart",
             )
 
 
@@ -125,7 +137,8 @@ def _mask(record: CaseRecord, measured: Measures) -> Iterator[Found]:
     elif marked == measured.voxels:
         yield Found("mask-full", record.id, "every voxel is marked")
     elif not _SHARE[0] <= share <= _SHARE[1]:
-        yield Found("mask-share", record.id, f"{100 * share:.3g} % of the voxels are marked")
+        message = f"{100 * share:.3g} % of the voxels are marked"
+        yield Found("mask-share", record.id, message, value=100 * share, measure="% marked")
     if not np.isclose(share, record.foreground_fraction, atol=1e-9):
         yield Found("arrays-match", record.id, "the record's share of foreground is not the mask's")
     declared = {one.value for one in record.classes}
@@ -150,6 +163,8 @@ def _mask(record: CaseRecord, measured: Measures) -> Iterator[Found]:
                 f"{parts.specks} of {parts.number} components{of} have fewer than {SPECK} voxels; the largest has "
                 f"{parts.largest} ({100 * parts.largest / parts.voxels:.0f} %)",
                 plane=parts.speck_plane if len(record.grid) == 3 else None,
+                value=parts.specks,
+                measure=f"components of fewer than {SPECK} voxels",
             )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from minivess.ml.cases.prepared import CASE
 from minivess.ml.quality.case_measures import Measures
+from minivess.ml.quality.set_findings import histogram, is_common
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
 from minivess.records.data.findings import Found
 from minivess.records.data.groups import own_subjects
@@ -58,9 +59,18 @@ def _outliers(cases: Sequence[CaseRecord], measured: Mapping[str, Measures]) -> 
         centre = float(np.median(medians))
         scale = 1.4826 * float(np.median(np.abs(medians - centre)))
         scale = max(scale, 0.02 * max(abs(centre), float(np.median([measured[case.id].deviation for case in members]))))
-        for case, median in zip(members, medians, strict=True):
-            if scale > 0 and abs(median - centre) > _FAR * scale:
-                yield Found("intensity-outlier", case.id, f"median of {median:.4g}; the others' is {centre:.4g}")
+        odd = [
+            (case.id, float(median))
+            for case, median in zip(members, medians, strict=True)
+            if scale > 0 and abs(median - centre) > _FAR * scale
+        ]
+        if is_common(len(odd), len(members)):
+            message = f"{len(odd)} of {len(members)} cases are on another scale; medians: {histogram(medians.tolist())}"
+            names = tuple(name for name, _ in odd)
+            yield Found("intensity-outlier", None, message, others=names[:_TOLD_ONCE], cases=names)
+        else:
+            for name, median in odd:
+                yield Found("intensity-outlier", name, f"median of {median:.4g}; the others' is {centre:.4g}")
 
 
 def _contrast(cases: Sequence[CaseRecord], measured: Mapping[str, Measures]) -> Iterator[Found]:

@@ -17,6 +17,7 @@ from minivess.ml.cases.prepared import load_case
 from minivess.ml.quality import case_rules, case_table, set_rules
 from minivess.ml.quality.rule_catalogue import RULES
 from minivess.ml.quality.rules import severities
+from minivess.ml.quality.set_findings import about_the_set
 from minivess.ml.quality.survey import Survey, survey
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.findings import Found
@@ -60,7 +61,8 @@ def validate(
     grades, changed = severities(changes or {})
     surveyed = surveyed or survey(manifest, folder, progress=progress)
     order = {rule: place for place, rule in enumerate(RULES)}
-    findings = [found.graded(grades[found.rule]) for found in (*further, *_all(surveyed, near, not_copies, progress))]
+    found = about_the_set((*further, *_all(surveyed, near, not_copies, progress)), grades, len(manifest.cases))
+    findings = [one.graded(grades[one.rule]) for one in found]
     findings.sort(key=lambda one: (-one.severity.rank, order[one.rule], one.case or "", one.message))
     return ValidationReport(
         dataset=manifest.root,

@@ -32,6 +32,8 @@ class Found:
         hint: what to do here, where that is more than the rule's.
         stops: whether there is no case without it: the file could not be read.
         cases: the cases of a finding about the set.
+        value: the figure that breaks the rule, where it is one.
+        measure: what the figure is.
     """
 
     rule: str
@@ -43,6 +45,8 @@ class Found:
     hint: str | None = None
     stops: bool = False
     cases: tuple[str, ...] = ()
+    value: float | None = None
+    measure: str = ""
 
     def graded(self, severity: Severity) -> Finding:
         """The finding with its severity; what stops always blocks. Long text is cut."""

@@ -62,8 +62,14 @@ class LongCommand(Command):
     @implements("REQ-304")
     def invoke(self, ctx: click.Context) -> object:
         """Say that the command has begun, and run it."""
-        say(f"{ctx.command_path.removeprefix('minivess ')}: begins")
+        say(f"{' '.join(_names(ctx))}: begins")
         return super().invoke(ctx)
+
+
+def _names(context: click.Context) -> list[str]:
+    """The names of a command and of the groups above it, without the program's."""
+    above = [] if context.parent is None else _names(context.parent)
+    return above if context.parent is None else [*above, context.info_name or ""]
 
 
 @implements("REQ-205")

@@ -403,8 +403,8 @@ def _(run: Run) -> None:
 
 @then("it ends with exit code 2, an error line for each of the two fields, and a hint for each")
 def _(run: Run) -> None:
-    lines = run.err.splitlines()
-    assert run.code == 2
+    begins, *lines = run.err.splitlines()
+    assert (run.code, begins) == (2, "data ingest: begins")
     assert [line.partition(":")[0] for line in lines] == ["error", "hint", "error", "hint"]
     assert "colour" in lines[0]
     assert "shape" in lines[2]

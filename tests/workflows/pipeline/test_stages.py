@@ -14,6 +14,7 @@ import yaml
 
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.ml.versions.dvc_stages import recorded_stages, write_stages
+from minivess.records.data.source import Data
 from minivess.records.device.project import Project
 from minivess.records.log.entry import Outcome
 from minivess.workflows.data import ingestion, sealing, splitting, validation
@@ -54,6 +55,25 @@ def test_stages_name_what_the_project_states_and_never_the_remote() -> None:
 
 def load(said: dict) -> Project:
     return Project.model_validate(said)
+
+
+@pytest.mark.verifies("REQ-303")
+@pytest.mark.parametrize(
+    ("sources", "watched"),
+    [
+        ({"root": "raw", "table": "cases.csv"}, ["raw", "cases.csv"]),
+        ({"table": "cases.csv"}, ["cases.csv"]),
+        ({"pairs": {"images": "raw/*/i_*.png", "labels": "drawn/*.png"}}, ["raw", "drawn"]),
+        ({"cases": [{"id": "a", "subject": "s", "image": "i.nii", "label": "l.nii"}]}, ["i.nii", "l.nii"]),
+    ],
+)
+def test_without_a_folder_of_the_data_the_named_files_and_folders_are_watched(
+    project: projects.ProjectFolder, sources: dict, watched: list[str]
+) -> None:
+    plan = load_project(project.workspace.root)
+    data = Data.model_validate({"name": "d", "licence": "x", "source": "y", **sources})
+    changed = plan.model_copy(update={"data": data})
+    assert stages.stages_of(changed, {"data": {"name": "d"}})["ingest"]["deps"] == watched
 
 
 @pytest.mark.verifies("REQ-099")

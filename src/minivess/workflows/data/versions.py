@@ -80,12 +80,15 @@ def add(services: Services, signer: Signer, folder: Path | None = None) -> Track
     """Put raw data under DVC; by default the folder the project's cases come from.
 
     Raises:
-        UsageError: the cases come from the generator, or the folder lies outside the project folder.
+        UsageError: the cases come from the generator, the project names no folder of the data, or the folder lies outside
+            the project folder.
         RefusedError: plain files of the sealed test part are in it.
     """
     root = services.project.data.root
     if folder is None and root is None:
-        raise UsageError("the cases come from the generator: there are no raw data", hint="name a folder")
+        generated = services.project.data.synthetic is not None
+        what = "the cases come from the generator: there are no raw data" if generated else "data.root names no folder"
+        raise UsageError(what, hint="name a folder")
     with recorded(services, "data.add", signer) as record:
         made = data_version.add(services.workspace, folder if folder is not None else Path(str(root)))
         _ignore_in_git(services.workspace, made.name)

@@ -14,7 +14,8 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
 from typing import Any, Concatenate
 
 import yaml
@@ -23,6 +24,7 @@ from minivess.foundation.errors import MinivessError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import PROJECT_FILE
+from minivess.records.data.source import Data
 from minivess.records.device.project import Project
 from minivess.records.device.workspace_files import FILES, STEPS, Step, file_of
 from minivess.workflows.session.project_file import load_project
@@ -49,7 +51,7 @@ def stages_of(project: Project, settings: dict[str, Any]) -> dict[str, dict[str,
         deps = list(dict.fromkeys(file_of(name).tracked_path for name in step.stage.files))
         params: Iterable[str] = step.stage.settings
         if step.name == "ingest":
-            deps = [str(place) for place in (project.data.root, project.data.table) if place is not None]
+            deps = _sources_of(project.data)
             params = sorted(f"data.{key}" for key in settings["data"] if key not in _NOT_READ)
         if step.name == "split" and project.split.published is not None:
             deps.append(str(project.split.published))
@@ -62,6 +64,21 @@ def stages_of(project: Project, settings: dict[str, Any]) -> dict[str, dict[str,
         }
         made[step.name] = {key: value for key, value in stage.items() if value}
     return made
+
+
+@implements("REQ-303")
+def _sources_of(data: Data) -> list[str]:
+    """What DVC watches of the sources: the folder of the data or, without one, the files and folders that are named."""
+    places = [PurePosixPath(place) for place in (data.root, data.table) if place is not None]
+    if data.root is None:
+        places += [path for case in data.cases for path in (case.image, case.label) if not path.is_absolute()]
+        globs = [] if data.pairs is None else [data.pairs.images, data.pairs.labels]
+        places += [PurePosixPath(*takewhile(_is_plain, PurePosixPath(glob).parts)) for glob in globs]
+    return list(dict.fromkeys(str(place) for place in places if place.parts))
+
+
+def _is_plain(part: str) -> bool:
+    return not set(part) & set("*?[")
 
 
 def _outputs(step: Step) -> list[dict[str, dict[str, bool]]]:

@@ -16,6 +16,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.errors import InputError, MinivessError, RefusedError
 from minivess.ml.cases.ingestion import ingest
+from minivess.ml.quality.rule_catalogue import RULES
 from minivess.ml.quality.validation import validate
 from minivess.ml.reading.case import read_case, read_image
 from minivess.ml.reading.decoders import frames
@@ -197,6 +198,7 @@ def _judged(facts: dict) -> None:
     for name, found in facts["found"]:
         if isinstance(found, InputError):
             assert name in found.message
+            assert (found.rule or "file-malformed") in RULES
         elif isinstance(found, Volume):
             assert found.array.size <= specimens.LIMITS.voxels
 

@@ -11,12 +11,13 @@ import pytest
 
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
-from minivess.ml.cases.ingestion import ingest
+from minivess.ml.cases import recipes
+from minivess.ml.cases.ingestion import ingest, read_cases
 from minivess.ml.cases.manifests import cases_root, read_manifest, write_record
-from minivess.ml.cases.prepared import load_case, mark_sealed
+from minivess.ml.cases.prepared import PreparedCase, load_case, mark_sealed, state_of
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.findings import CasesRefusedError
-from minivess.records.data.source import Data
+from minivess.records.data.source import CaseSource, Data
 from tests.support.builders import specimens
 
 pytestmark = pytest.mark.verifies("SU-26")
@@ -207,3 +208,48 @@ def test_a_series_says_its_modality_place_and_origin_and_a_new_slice_is_noticed(
     changed = specimens.slice_of(6.0, specimens.GREY[1], number=4)
     (tmp_path / "ct" / "4.dcm").write_bytes(specimens.dicom_bytes(changed))
     assert ingest(data, tmp_path, tmp_path / "out").cases[0].image != record.image
+
+
+@pytest.mark.verifies("REQ-300")
+def test_two_processes_read_the_same_as_one(from_arrays: Callable, tmp_path: Path) -> None:
+    data, base = from_arrays({"a": ("s", IMAGE, LABEL), "b": ("t", IMAGE + 1, LABEL), "c": ("u", IMAGE, LABEL[:2])})
+    one, two = (
+        read_cases(data, base, tmp_path / "out", tmp_path / f"staged-{number}", processes=number) for number in (1, 2)
+    )
+    assert (one.records, one.faults, one.cases) == (two.records, two.faults, two.cases)
+    assert [record.id for record in two.records] == ["a", "b"]
+    assert [(found.rule, found.case) for found in two.faults] == [("shape-differs", "c")]
+    assert [load_case(tmp_path / "staged-2", name, verify=True).record for name in "ab"] == list(one.records)
+
+
+@pytest.mark.verifies("REQ-300", "RC-131")
+def test_a_prepared_case_is_read_again_where_its_record_is_not_that_of_the_log(
+    from_arrays: Callable, tmp_path: Path
+) -> None:
+    data, base = from_arrays({"a": ("s", IMAGE, LABEL)})
+    out, path = tmp_path / "out", tmp_path / "out" / "a" / "case.json"
+    (known,) = ingest(data, base, out).cases
+    forged = known.model_copy(update={"spacing": (9.0, 9.0, 9.0)})
+    write_record(path, PreparedCase.of(forged, state_of(path.parent).made_from))
+    assert read_cases(data, base, out, tmp_path / "s", known={"a": known}).records == (known,)
+    mark_sealed(out, "a")
+    (fault,) = read_cases(data, base, out, tmp_path / "s", known={"a": known}).faults
+    assert fault.rule == "sealed-changed"
+
+
+@pytest.mark.verifies("REQ-300")
+def test_a_library_that_fails_is_a_finding_of_its_case_alone(
+    from_arrays: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, base = from_arrays({"a": ("s", IMAGE, LABEL), "b": ("t", IMAGE, LABEL)})
+    failed = {"a-image.npy": TypeError("unhashable"), "b-image.npy": MemoryError()}
+    read = recipes.read_case
+
+    def fail(source: CaseSource, *arguments: object, **settings: object) -> object:
+        raise failed[source.image.name]
+
+    monkeypatch.setattr(recipes, "read_case", fail)
+    found = read_cases(data, base, tmp_path / "out", tmp_path / "s").faults
+    assert [(one.rule, one.case) for one in found] == [("reader-failed", "a"), ("reader-failed", "b")]
+    monkeypatch.setattr(recipes, "read_case", read)
+    assert len(ingest(data, base, tmp_path / "out").cases) == 2

@@ -153,3 +153,10 @@ Feature: Reading
     Then it is refused with the file's name and "ended the decoder process"
     When the process can run again and it is opened
     Then its values are those that were written
+
+  @REQ-286 @RC-128
+  Scenario: A segmentation of another frame of reference is refused
+    Given an image in a DICOM series and its mask in DICOM-SEG
+    And the mask states another frame of reference
+    When the case is read
+    Then it is refused under the rule "frame-of-reference" and both files are named

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.implements import implements
 from minivess.ml.reading.agreement import CaseFile, Statement, agree
-from minivess.ml.reading.contradictions import precision
+from minivess.ml.reading.contradictions import contradiction, precision
 from minivess.ml.reading.formats.dicom_file import is_dicom
 from minivess.ml.reading.formats.dicom_seg import is_segmentation, read_segmentation
 from minivess.ml.reading.formats.dicom_series import read_series
@@ -29,7 +29,7 @@ from minivess.ml.reading.formats.nrrd import read_nrrd
 from minivess.ml.reading.formats.numpy_array import read_npy
 from minivess.ml.reading.formats.ome import read_ome
 from minivess.ml.reading.formats.png_jpeg import read_picture
-from minivess.ml.reading.formats.tiff import read_tiff
+from minivess.ml.reading.formats.tiff.reader import read_tiff
 from minivess.ml.reading.geometry import Affine, lay_on
 from minivess.ml.reading.masks import FOREGROUND, Mask, dice, normalise
 from minivess.ml.reading.volume import LIMITS, Facts, Limits, Spacing, Volume
@@ -180,7 +180,9 @@ def _read_case(
             raise InputError(
                 "no Pixels element states every PhysicalSize", path=metadata, hint="state spacing_um for the case"
             )
-        facts = Facts(facts.modality, facts.scanner or ome.facts.scanner, facts.origin or ome.facts.origin)
+        facts = dataclasses.replace(
+            facts, scanner=facts.scanner or ome.facts.scanner, origin=facts.origin or ome.facts.origin
+        )
         identifiers += ome.traces.identifiers
         notes += ome.traces.risks
     if source.spacing_um is not None:
@@ -189,6 +191,7 @@ def _read_case(
             order = "z, y, x" if axes == 3 else "y, x"
             raise InputError(f"case {source.id}: spacing_um must be {axes} positive numbers ({order})")
         stated.append(Statement("minivess.yaml", image_path, source.spacing_um))
+    notes += _check_frames(files)
     agreed = agree(source.id, files, stated, unit)
     image = agreed.volumes[0]
     masks = [
@@ -216,6 +219,29 @@ def _read_case(
         notes=tuple(dict.fromkeys([*notes, *mask.notes, *agreed.notes])),
         doubts=tuple(dict.fromkeys((*image.doubts, *_of_masks(files[1:]), *precision(image.array, grey)))),
     )
+
+
+@implements("REQ-286", "RC-128")
+def _check_frames(files: list[CaseFile]) -> list[str]:
+    """Positions of image and mask must be of one frame of reference (PS3.3, C.7.4.1); notes name the file that is silent.
+
+    Raises:
+        InputError: they state two.
+    """
+    notes, image = [], files[0]
+    for one in files[1:]:
+        first, other = image.volume.facts.frame, one.volume.facts.frame
+        if first is not None and other is not None and first != other:
+            raise contradiction(
+                "frame-of-reference",
+                f"its FrameOfReferenceUID is not that of {image.path.name}, so its positions are of another space",
+                one.path,
+                "use the mask that was drawn on this image",
+            )
+        if one.volume.placed and None in (first, other):
+            silent = image.role if first is None else one.role
+            notes.append(f"{silent} states no frame of reference: it is taken to be that of the other file")
+    return notes
 
 
 def _of_masks(files: list[CaseFile]) -> Iterator[Doubt]:

@@ -52,12 +52,14 @@ class Facts:
         scanner: maker and model.
         origin: the file or study it came from; cases of one origin show one subject.
         acquisition: which acquisition it is, as a slug.
+        frame: digest of the frame of reference of its positions.
     """
 
     modality: str | None = None
     scanner: str | None = None
     origin: str | None = None
     acquisition: str | None = None
+    frame: str | None = None
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,8 @@ def _scaled(array: npt.NDArray[Any], header: Any, path: Path) -> npt.NDArray[Any
     if not np.isfinite([slope, intercept]).all():
         raise InputError(f"scaling by {slope} and {intercept} is impossible", path=path)
     with np.errstate(all="ignore"):
-        return (array.astype(np.float64) * slope + intercept).astype(np.float32)
+        scaled = array.astype(np.float64) * slope + intercept
+    return scaled if array.dtype.itemsize > 2 else scaled.astype(np.float32)  # `precision` judges what float32 rounds
 
 
 def _place(header: Any, axes: int, path: Path) -> tuple[Spacing | None, Spacing | None, Affine | None]:

@@ -13,7 +13,7 @@ from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.ml.reading.contradictions import contradiction
 from minivess.ml.reading.formats.ome import Ome
-from minivess.ml.reading.formats.tiff_planes import Plane
+from minivess.ml.reading.formats.tiff.planes import Plane
 
 _TYPES = {"uint8": "u1", "uint16": "u2", "uint32": "u4", "int8": "i1", "int16": "i2", "int32": "i4"} | {
     "float": "f4",

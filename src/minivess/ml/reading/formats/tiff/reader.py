@@ -1,7 +1,7 @@
 """TIFF stacks (TIFF 6.0, BigTIFF), one page a z plane, in the order and with the spacing that OME-XML or ImageJ state.
 
-A single page is a picture (y, x). tifffile reads the tags; the chain of pages is walked beforehand (`_walk`) and planes
-are decoded in `tiff_planes.py`, both within limits; stored pages that follow each other are mapped. The baseline tags
+A single page is a picture (y, x). tifffile reads the tags; the chain of pages is walked beforehand (`_open`) and planes
+are decoded in `planes.py`, both within limits; stored pages that follow each other are mapped. The baseline tags
 XResolution and YResolution are printing hints (72 dpi in most stacks) and are not taken as spacing, except beside
 ImageJ's own `unit` and `spacing`.
 """
@@ -21,11 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
-from minivess.ml.reading.contradictions import contradiction, lossy
+from minivess.ml.reading.contradictions import contradiction, lossy, trailing
 from minivess.ml.reading.deidentification import Traces, tiff_traces
 from minivess.ml.reading.formats.ome import MICROMETRES, one_line, parse_ome
-from minivess.ml.reading.formats.tiff_order import check_shaped, ome_order
-from minivess.ml.reading.formats.tiff_planes import JPEG, ZSTD, Plane, decode_plane, follow_each_other
+from minivess.ml.reading.formats.tiff.directories import Chain, Source, unused, walk
+from minivess.ml.reading.formats.tiff.order import check_shaped, ome_order
+from minivess.ml.reading.formats.tiff.planes import JPEG, ZSTD, Plane, decode_plane, follow_each_other
 from minivess.ml.reading.volume import (
     Facts,
     Limits,
@@ -41,9 +42,6 @@ from minivess.ml.reading.volume import (
 )
 from minivess.records.data.dataset import Axes
 
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Bytes of one value, by TIFF field type."""
-_MOST_TAGS = 512
 _RGB, _INDEXED, _LUMINANCE = 2, 3, 6
 _JPEG_TABLES = 347
 _JUDGED = frozenset({271, 272, 306, 315, 316, 33432, 33723, 34853})
@@ -60,7 +58,8 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
     size = file_size(path, limits)
     try:
         with path.open("rb") as stream:
-            count = _walk(stream, size, path, limits)
+            source, chain = _open(stream, size, path, limits)
+            count = chain.pages
             with _quiet(), tifffile.TiffFile(stream) as tiff:
                 pages = [tiff.pages.get(index) for index in range(count)]
                 planes = [_plane(page, number, path) for number, page in enumerate(pages, start=1)]
@@ -77,6 +76,7 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
                 planes = [planes[index] for index in stated.order]
                 palette = _palette(pages[0], first, path)
                 array = _voxels(stream, planes, grid, size, path)
+                rest = unused(source, chain, planes)
     except InputError:
         raise
     except Exception as error:
@@ -100,7 +100,7 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
         lossy=first.compression == JPEG,
         identifiers=stated.traces.identifiers,
         notes=notes,
-        doubts=(lossy("JPEG in TIFF"),) if first.compression == JPEG else (),
+        doubts=(*((lossy("JPEG in TIFF"),) if first.compression == JPEG else ()), *trailing(rest, "its last page")),
     )
 
 
@@ -129,61 +129,26 @@ def _quiet() -> Iterator[None]:
         logger.disabled = before
 
 
-def _walk(stream: IO[bytes], size: int, path: Path, limits: Limits) -> int:
-    """Follow the chain of pages without reading any value; returns their number."""
+def _open(stream: IO[bytes], size: int, path: Path, limits: Limits) -> tuple[Source, Chain]:
+    """The chain of pages, followed without reading any value."""
     head = stream.read(16)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
     if order is None or len(head) < 8:
         raise InputError("not a TIFF file", path=path)
     magic = struct.unpack(order + "H", head[2:4])[0]
     if magic == 42:
-        entry, number, word = order + "HHI", order + "H", order + "I"
-        offset = struct.unpack(word, head[4:8])[0]
+        source = Source(stream, size, path, limits, order + "HHI", order + "H", order + "I")
+        offset = struct.unpack(source.word, head[4:8])[0]
     elif magic == 43 and len(head) == 16 and struct.unpack(order + "HH", head[4:8]) == (8, 0):
-        entry, number, word = order + "HHQ", order + "Q", order + "Q"
-        offset = struct.unpack(word, head[8:16])[0]
+        source = Source(stream, size, path, limits, order + "HHQ", order + "Q", order + "Q")
+        offset = struct.unpack(source.word, head[8:16])[0]
     else:
         raise InputError("not a TIFF file", path=path)
-    length = struct.calcsize(entry) + struct.calcsize(word)
-    seen: set[int] = set()
-    values = 0
-    while offset:
-        if offset in seen:
-            raise InputError("the chain of pages runs in a circle", path=path)
-        seen.add(offset)
-        if len(seen) > limits.pages:
-            raise InputError(f"more than the {limits.pages} pages allowed", path=path)
-        stream.seek(offset)
-        tags = struct.unpack(number, _exactly(stream, struct.calcsize(number), path))[0]
-        if not 1 <= tags <= _MOST_TAGS:
-            raise InputError(f"page {len(seen)} has {tags} tags", path=path)
-        block = _exactly(stream, tags * length, path)
-        for at in range(0, len(block), length):
-            tag, kind, count = struct.unpack_from(entry, block, at)
-            needed = _SIZES.get(kind, 1) * count
-            values += needed
-            place = struct.unpack_from(word, block, at + struct.calcsize(entry))[0]
-            if needed > struct.calcsize(word) and place + needed > size:
-                raise contradiction(
-                    "pages-missing",
-                    f"the value of its tag {tag} is beyond the end of the file",
-                    path,
-                    "copy the file again; it is truncated",
-                )
-        if values > size + limits.text_bytes:
-            raise InputError("its tags announce more bytes than the file holds", path=path)
-        offset = struct.unpack(word, _exactly(stream, struct.calcsize(word), path))[0]
+    chain = walk(source, offset)
     stream.seek(0)
-    if not seen:
+    if not chain.pages:
         raise InputError("a TIFF file without pages", path=path)
-    return len(seen)
-
-
-def _exactly(stream: IO[bytes], count: int, path: Path) -> bytes:
-    data = stream.read(count)
-    if len(data) != count:
-        raise InputError("truncated within its list of pages", path=path, hint="copy the file again")
-    return data
+    return source, chain
 
 
 def _plane(page: Any, number: int, path: Path) -> Plane:

@@ -22,8 +22,7 @@ from minivess.foundation.files import read_limited, write_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.names.ids import check_distinct, check_id
 from minivess.ml.cases.manifests import cases_root, read_record, write_record
-from minivess.ml.reading.case import Case, read_case
-from minivess.ml.reading.formats.dicom_series import files_of
+from minivess.ml.reading.case import Case, read_case, source_files
 from minivess.ml.reading.formats.numpy_array import map_npy, parse_npy
 from minivess.ml.reading.geometry import orientation_of, rows_of
 from minivess.ml.reading.masks import FOREGROUND
@@ -278,7 +277,7 @@ def _synthetic_recipe(data: Data, plan: Synthetic, number: int, name: str) -> _R
 def _file_recipe(data: Data, source: CaseSource, root: Path) -> _Recipe:
     files = [path for path in (source.image, source.label, source.second_label, source.metadata) if path is not None]
     try:
-        digests = [[digest_file(file) for file in files_of(root / path, LIMITS)] for path in files]
+        digests = [[digest_file(file) for file in source_files(root / path)] for path in files]
     except OSError as error:
         raise InputError(
             first_line(error),

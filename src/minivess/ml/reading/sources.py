@@ -24,7 +24,7 @@ _SPACING = ("spacing_z_um", "spacing_y_um", "spacing_x_um")
 COLUMNS = tuple(name for name in CaseSource.model_fields if name != "spacing_um") + _SPACING
 """Columns a table may have."""
 _REQUIRED = ("id", "image", "label", "subject")
-_DOUBLE = (".nii.gz", ".ome.tif", ".ome.tiff", ".seg.nrrd", ".xml.txt")
+_DOUBLE = (".nii.gz", ".hdr.gz", ".img.gz", ".ome.tif", ".ome.tiff", ".seg.nrrd", ".xml.txt")
 _NAMED = 5
 
 

@@ -153,3 +153,27 @@ Feature: Reading
     Then it is refused with the file's name and "ended the decoder process"
     When the process can run again and it is opened
     Then its values are those that were written
+
+  @REQ-286 @RC-128
+  Scenario: A segmentation of another frame of reference is refused
+    Given an image in a DICOM series and its mask in DICOM-SEG
+    And the mask states another frame of reference
+    When the case is read
+    Then it is refused under the rule "frame-of-reference" and both files are named
+
+  @REQ-287
+  Scenario: A NIfTI pair is read by either name
+    Given a volume as a pair of NIfTI files
+    When the file "v.hdr" and the file "v.img" are read
+    Then both give the voxels that were written
+    When the file "v.img" is removed
+    Then reading "v.hdr" is refused and names "v.img"
+
+  @REQ-288
+  Scenario: Channels are named and a fourth axis of time is refused
+    Given a NIfTI volume whose fourth axis has no unit of time
+    When the volume is read
+    Then it has 2 channels along its last axis
+    And a case of it is refused with the names of the channels and a way to save one
+    When its fourth axis has the unit seconds
+    Then reading it is refused with "2 steps in seconds" and a way to save one

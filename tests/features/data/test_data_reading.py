@@ -333,6 +333,14 @@ def _two_patients(facts: dict, tmp_path: Path) -> None:
     facts["image"], facts["label"] = _series(tmp_path, slices), _npy(tmp_path, "l.npy", DRAWN)
 
 
+@given("the mask states another frame of reference")
+def _elsewhere(facts: dict, tmp_path: Path) -> None:
+    path = tmp_path / facts["label"]
+    first = f"{specimens.UID}.3\0".encode("ascii")
+    path.write_bytes(path.read_bytes().replace(first, first[:-2] + b"4\0"))
+    facts["named"] = ("l.dcm", "ct")
+
+
 @given("a NIfTI volume whose checksum was changed")
 def _checksum(facts: dict, tmp_path: Path) -> None:
     content = bytearray(specimens.valid("nii.gz"))
@@ -344,8 +352,8 @@ def _checksum(facts: dict, tmp_path: Path) -> None:
 @then(parsers.parse('it is refused under the rule "{rule}" and both files are named'))
 def _both_named(facts: dict, rule: str) -> None:
     assert facts["error"].rule == rule
-    assert "ct/6.dcm" in facts["error"].message
-    assert "5.dcm" in facts["error"].message
+    for name in facts.get("named", ("ct/6.dcm", "5.dcm")):
+        assert name in facts["error"].message
 
 
 @then(parsers.parse('it is refused under the rule "{rule}" and the file is named'))
@@ -565,3 +573,71 @@ def _as_written(facts: dict) -> None:
 def _refused_with_name(facts: dict, words: str) -> None:
     assert words in facts["error"].message
     assert facts["error"].path == facts["path"]
+
+
+@given("a volume as a pair of NIfTI files")
+def _pair(tmp_path: Path) -> None:
+    nibabel.save(nibabel.Nifti1Pair(STACK.T, np.eye(4)), tmp_path / "v.img")
+
+
+@when('the file "v.hdr" and the file "v.img" are read')
+def _both_read(facts: dict, tmp_path: Path) -> None:
+    facts["arrays"] = [np.array(read_image(tmp_path / name).array) for name in ("v.hdr", "v.img")]
+
+
+@then("both give the voxels that were written")
+def _both_whole(facts: dict) -> None:
+    assert all(np.array_equal(array, STACK) for array in facts["arrays"])
+
+
+@when('the file "v.img" is removed')
+def _voxels_removed(tmp_path: Path) -> None:
+    (tmp_path / "v.img").unlink()
+
+
+@then('reading "v.hdr" is refused and names "v.img"')
+def _half_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"v\.img, are missing"):
+        read_image(tmp_path / "v.hdr")
+
+
+def _four_axes(folder: Path, unit: str | None) -> None:
+    image = nibabel.Nifti1Image(np.stack([STACK.T, STACK.T + 1], axis=-1), np.eye(4))
+    image.header.set_xyzt_units("mm", unit)
+    nibabel.save(image, folder / "v.nii")
+
+
+@given("a NIfTI volume whose fourth axis has no unit of time")
+def _without_unit(tmp_path: Path) -> None:
+    _four_axes(tmp_path, None)
+
+
+@when("the volume is read")
+def _volume_read(facts: dict, tmp_path: Path) -> None:
+    facts["volume"] = read_image(tmp_path / "v.nii")
+
+
+@then("it has 2 channels along its last axis")
+def _two_channels(facts: dict) -> None:
+    assert facts["volume"].channels == ("channel 1", "channel 2")
+    assert np.array_equal(facts["volume"].array, np.stack([STACK, STACK + 1], axis=-1))
+
+
+@then("a case of it is refused with the names of the channels and a way to save one")
+def _case_of_channels(tmp_path: Path) -> None:
+    np.save(tmp_path / "l.npy", np.ones(STACK.shape, np.uint8))
+    with pytest.raises(InputError, match="channel 1, channel 2") as caught:
+        read_case(CaseSource.model_validate({"id": "a", "subject": "s", "image": "v.nii", "label": "l.npy"}), tmp_path)
+    assert "slicer" in caught.value.hint
+
+
+@when("its fourth axis has the unit seconds")
+def _with_seconds(tmp_path: Path) -> None:
+    _four_axes(tmp_path, "sec")
+
+
+@then(parsers.parse('reading it is refused with "{words}" and a way to save one'))
+def _time_refused(tmp_path: Path, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        read_image(tmp_path / "v.nii")
+    assert "slicer" in caught.value.hint

@@ -220,8 +220,8 @@ def test_pickles_and_four_axes_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "object.npy", np.array([{}], dtype=object), allow_pickle=True)
     np.save(tmp_path / "four.npy", np.zeros((2, 2, 2, 2)))
     np.save(tmp_path / "complex.npy", np.zeros((2, 2, 2), dtype=complex))
-    nibabel.save(nibabel.Nifti1Image(np.zeros((2, 2, 2, 3)), np.eye(4)), tmp_path / "four.nii")
-    for name in ("object.npy", "four.npy", "complex.npy", "four.nii", "absent.tif"):
+    nibabel.save(nibabel.Nifti1Image(np.zeros((2, 2, 2, 3, 2)), np.eye(4)), tmp_path / "five.nii")
+    for name in ("object.npy", "four.npy", "complex.npy", "five.nii", "absent.tif"):
         with pytest.raises(InputError):
             read_image(tmp_path / name)
 

@@ -111,6 +111,23 @@ def late_description() -> bytes:
     return bytes(data) + bytes(100)
 
 
+def one_page() -> bytes:
+    """A MetaMorph stack: one page, and the planes of the others behind it."""
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, STACK[0], photometric="minisblack", metadata=None)
+    return stream.getvalue() + STACK[1:].tobytes()
+
+
+def with_inner_pages() -> bytes:
+    """A stack with a pyramid: smaller pages within each page, at the end of the file."""
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as writer:
+        for plane in STACK:
+            writer.write(plane, subifds=1, photometric="minisblack", metadata=None)
+            writer.write(plane[::2, ::2], photometric="minisblack", metadata=None)
+    return stream.getvalue()
+
+
 FLIPPED = np.diag([-1.0, 2.0, 3.0, 1.0])
 MOVED = np.array([[1.0, 0, 0, 2], [0, 2, 0, 0], [0, 0, 3, 0], [0, 0, 0, 1]])
 SHEARED = np.array([[1.0, 0, 1, 0], [0, 2, 0, 0], [0, 0, 3, 0], [0, 0, 0, 1]])
@@ -170,6 +187,7 @@ def test_a_file_that_contradicts_itself_is_refused_under_a_rule(tmp_path: Path, 
         ("axes.tif", lambda: tiff(metadata={"axes": "ZYX"})),
         ("plain.tif", tiff),
         ("zlib.tif", lambda: tiff(compression="zlib", rowsperstrip=2)),
+        ("inner.tif", with_inner_pages),
         ("gz.nrrd", nrrd),
         ("twice.nrrd", lambda: nrrd(more="spacings: 1 2 3\n")),
         ("ordered.ome.tif", lambda: ome('<TiffData IFD="0" PlaneCount="3"/>')),
@@ -221,6 +239,9 @@ DOUBTFUL = {
     "after.nii": ("bytes-left-over", lambda: nifti() + b"more"),
     "after.nii.gz": ("bytes-left-over", lambda: gzip.compress(nifti() + b"more", mtime=0)),
     "after.nrrd": ("bytes-left-over", lambda: nrrd(after=b"more")),
+    "after.tif": ("bytes-left-over", lambda: tiff(compression="zlib") + bytes(300)),
+    "planes.tif": ("bytes-left-over", one_page),
+    "after-inner.tif": ("bytes-left-over", lambda: with_inner_pages() + bytes(300)),
     "after.png": ("bytes-left-over", lambda: png(after=b"more")),
     "after.npy": ("bytes-left-over", lambda: specimens.valid("npy") + b"more"),
     "after.jpg": ("bytes-left-over", lambda: specimens.valid("jpg") + b"more"),
@@ -314,3 +335,99 @@ def test_a_doubt_can_be_lowered_with_a_reason_and_a_contradiction_cannot() -> No
     assert changed[0].reason == "the writer pads its files"
     with pytest.raises(UsageError, match="checksum cannot be lowered"):
         severities({"checksum": lowered})
+
+
+def dose(offsets: object, z: float = 8.0, **fields: object) -> bytes:
+    """A dose of three frames, 4 mm apart, whose first frame is at `z`."""
+    dataset = specimens.slice_of(z, STACK[0], SOPClassUID="1.2.840.10008.5.1.4.1.1.481.2", DoseGridScaling="0.5")
+    dataset.NumberOfFrames, dataset.GridFrameOffsetVector = 3, offsets
+    for name, value in fields.items():
+        setattr(dataset, name, value)
+    dataset.PixelData = STACK.tobytes()
+    return specimens.dicom_bytes(dataset)
+
+
+@pytest.mark.verifies("REQ-286")
+@pytest.mark.parametrize(
+    ("offsets", "fields", "expected", "origin"),
+    [
+        ([0, 4, 8], {}, STACK, 8000),
+        ([0, -4, -8], {}, STACK[::-1], 0),
+        ([8, 12, 16], {}, STACK, 8000),
+        ([8, 12, 16], {"ImageOrientationPatient": [1, 0, 0, 0, -1, 0]}, STACK[::-1], 16000),
+        ([0, 4, 8], {"ImageOrientationPatient": [1, 0, 0, 0, -1, 0]}, STACK, 8000),
+    ],
+)
+def test_each_frame_of_a_dose_lies_where_its_offset_says(
+    tmp_path: Path, offsets: list[float], fields: dict, expected: np.ndarray, origin: float
+) -> None:
+    (tmp_path / "d.dcm").write_bytes(dose(offsets, **fields))
+    volume = read_image(tmp_path / "d.dcm")
+    assert np.array_equal(volume.array, expected / 2)
+    assert volume.spacing == (4000.0, 500.0, 250.0)
+    assert volume.affine is not None
+    assert volume.affine[2, 3] == origin
+
+
+@pytest.mark.verifies("REQ-286", "RC-128")
+@pytest.mark.parametrize(
+    ("offsets", "rule"),
+    [([0, 4], "pages-missing"), ([], "pages-missing"), ([2, 6, 10], "transforms-disagree")],
+)
+def test_a_dose_whose_offsets_do_not_fit_its_frames_is_refused(tmp_path: Path, offsets: list[float], rule: str) -> None:
+    (tmp_path / "d.dcm").write_bytes(dose(offsets))
+    with pytest.raises(InputError, match="GridFrameOffsetVector") as caught:
+        read_image(tmp_path / "d.dcm")
+    assert caught.value.rule == rule
+
+
+def scaled(values: list[int], dtype: type, slope: float, offset: float) -> bytes:
+    import nibabel
+
+    image = nibabel.Nifti1Image(np.array([[values]], dtype), np.eye(4))
+    image.header.set_xyzt_units("mm")
+    data = bytearray(image.to_bytes())
+    struct.pack_into("<2f", data, 112, slope, offset)
+    return bytes(data)
+
+
+@pytest.mark.verifies("REQ-286", "REQ-282")
+@pytest.mark.parametrize(
+    ("content", "doubtful"),
+    [
+        (lambda: scaled([10**9, 10**9 + 8, 10**9 + 16], np.int32, 0.5, 0.25), True),
+        (lambda: scaled([0, 8, 16], np.int32, 0.5, 2**31), True),
+        (lambda: scaled([0, 10**9, 2 * 10**9], np.int32, 0.1, 0), False),
+        (lambda: scaled([0, 8, 16], np.int32, 0.5, 0), False),
+        (lambda: scaled([0, 8, 16], np.int16, 0.5, 0), False),
+    ],
+)
+def test_scaled_values_are_judged_before_they_are_float32(tmp_path: Path, content: Callable, doubtful: bool) -> None:
+    (tmp_path / "i.nii").write_bytes(content())
+    np.save(tmp_path / "l.npy", np.ones((3, 1, 1), np.uint8))
+    source = CaseSource(id="a", subject="s", image="i.nii", label="l.npy")
+    assert ("precision-lost" in [doubt.rule for doubt in read_case(source, tmp_path).doubts]) == doubtful
+
+
+@pytest.mark.verifies("REQ-286", "RC-128")
+def test_image_and_segmentation_of_two_frames_of_reference_are_refused(tmp_path: Path) -> None:
+    mask = np.zeros((4, 5, 7), np.uint8)
+    mask[1, 2:4, 2:5] = 1
+    (tmp_path / "ct").mkdir()
+    for dataset in specimens.series():
+        (tmp_path / "ct" / f"{dataset.InstanceNumber}.dcm").write_bytes(specimens.dicom_bytes(dataset))
+    content = specimens.segmentation(mask)
+    source = CaseSource(id="a", subject="s", image="ct", label="l.dcm")
+    (tmp_path / "l.dcm").write_bytes(content)
+    assert not any("frame of reference" in note for note in read_case(source, tmp_path).notes)
+    first = f"{specimens.UID}.3".encode("ascii")
+    assert content.count(first + b"\0") == 1
+    (tmp_path / "l.dcm").write_bytes(content.replace(first + b"\0", first[:-1] + b"4\0"))
+    with pytest.raises(InputError, match="FrameOfReferenceUID is not that of ct") as caught:
+        read_case(source, tmp_path)
+    assert caught.value.rule == "frame-of-reference"
+    for dataset in specimens.series():
+        del dataset.FrameOfReferenceUID
+        (tmp_path / "ct" / f"{dataset.InstanceNumber}.dcm").write_bytes(specimens.dicom_bytes(dataset))
+    notes = read_case(source, tmp_path).notes
+    assert "the image states no frame of reference: it is taken to be that of the other file" in notes

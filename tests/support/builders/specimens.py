@@ -175,6 +175,10 @@ _MAKERS: dict[str, Callable[[], bytes]] = {
     "dcm": lambda: dicom_bytes(slice_of(1.0)),
     "rle.dcm": lambda: dicom_bytes(slice_of(1.0), compress="1.2.840.10008.1.2.5"),
     "j2k.dcm": lambda: dicom_bytes(_jpeg2000()),
+    "zstd.tif": lambda: _tiff(GREY, compression="zstd"),
+    "jpeg.tif": lambda: _tiff(COLOUR, photometric="rgb", compression="jpeg"),
+    "jls.dcm": lambda: dicom_bytes(_encapsulated("jpegls_encode", "80")),
+    "ljpeg.dcm": lambda: dicom_bytes(_encapsulated("ljpeg_encode", "70")),
     "seg.dcm": lambda: segmentation(_mask()),
     "xml": lambda: OME_XML.encode("utf-8"),
     "csv": lambda: TABLE.encode("utf-8"),
@@ -252,5 +256,16 @@ def _jpeg2000() -> Any:
     dataset = slice_of(1.0, array)
     dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
     dataset.PixelData = encapsulate([stream.getvalue()])
+    dataset["PixelData"].VR = "OB"
+    return dataset
+
+
+def _encapsulated(codec: str, syntax: str) -> Any:
+    import imagecodecs
+    from pydicom.encaps import encapsulate
+
+    dataset = slice_of(1.0)
+    dataset.file_meta.TransferSyntaxUID = f"1.2.840.10008.1.2.4.{syntax}"
+    dataset.PixelData = encapsulate([getattr(imagecodecs, codec)(GREY[0])])
     dataset["PixelData"].VR = "OB"
     return dataset

@@ -12,11 +12,10 @@ from typing import Any
 
 from minivess.foundation.digests import digest_file, digest_json
 from minivess.foundation.errors import InputError
-from minivess.ml.reading.case import Case, read_case
-from minivess.ml.reading.formats.dicom_series import files_of
+from minivess.ml.reading.case import Case, read_case, source_files
 from minivess.ml.reading.masks import FOREGROUND
 from minivess.ml.reading.sources import case_sources
-from minivess.ml.reading.volume import LIMITS, first_line
+from minivess.ml.reading.volume import first_line
 from minivess.ml.synthesis.volume import SPACING_UM, generate_volume
 from minivess.records.data.dataset import LabelClass
 from minivess.records.data.groups import GENERATED
@@ -70,7 +69,7 @@ class FileRecipe:
             InputError: a file cannot be read.
         """
         try:
-            digests = [[digest_file(file) for file in files_of(self.root / path, LIMITS)] for path in self.files]
+            digests = [[digest_file(file) for file in source_files(self.root / path)] for path in self.files]
         except OSError as error:
             missing = isinstance(error, FileNotFoundError)
             raise InputError(

@@ -20,16 +20,16 @@ import numpy.typing as npt
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.implements import implements
 from minivess.ml.reading.agreement import CaseFile, Statement, agree
-from minivess.ml.reading.contradictions import precision
+from minivess.ml.reading.contradictions import contradiction, precision
 from minivess.ml.reading.formats.dicom_file import is_dicom
 from minivess.ml.reading.formats.dicom_seg import is_segmentation, read_segmentation
-from minivess.ml.reading.formats.dicom_series import read_series
-from minivess.ml.reading.formats.nifti import read_nifti
+from minivess.ml.reading.formats.dicom_series import files_of, read_series
+from minivess.ml.reading.formats.nifti import pair_of, read_nifti
 from minivess.ml.reading.formats.nrrd import read_nrrd
 from minivess.ml.reading.formats.numpy_array import read_npy
 from minivess.ml.reading.formats.ome import read_ome
 from minivess.ml.reading.formats.png_jpeg import read_picture
-from minivess.ml.reading.formats.tiff import read_tiff
+from minivess.ml.reading.formats.tiff.reader import read_tiff
 from minivess.ml.reading.geometry import Affine, lay_on
 from minivess.ml.reading.masks import FOREGROUND, Mask, dice, normalise
 from minivess.ml.reading.volume import LIMITS, Facts, Limits, Spacing, Volume
@@ -37,7 +37,7 @@ from minivess.records.data.dataset import Axes, Doubt, LabelClass, Unit
 from minivess.records.data.source import CaseSource, StatedUnit
 
 _READERS = {
-    (".nii", ".nii.gz"): read_nifti,
+    (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"): read_nifti,
     (".tif", ".tiff"): read_tiff,
     (".nrrd",): read_nrrd,
     (".png", ".jpg", ".jpeg"): read_picture,
@@ -106,6 +106,16 @@ def read_image(path: Path, *, limits: Limits = LIMITS) -> Volume:
     raise InputError("an unknown kind of image", path=path, hint=f"{FORMATS} are read", rule="format-unknown")
 
 
+def source_files(path: Path, *, limits: Limits = LIMITS) -> list[Path]:
+    """The files that belong to an image path: itself, the two of a NIfTI pair, or the DICOM files of a folder.
+
+    Raises:
+        InputError: a file of a pair is missing, or a folder has no or too many DICOM files.
+    """
+    pair = None if path.is_dir() else pair_of(path)
+    return list(pair) if pair is not None else files_of(path, limits)
+
+
 @implements("REQ-011", "REQ-012", "REQ-076")
 def read_case(
     source: CaseSource,
@@ -168,6 +178,8 @@ def _read_case(
     if source.second_label is not None:
         second_path = _inside(root, source.second_label.as_posix())
         files.append(CaseFile("the second mask", second_path, _open_mask(second_path, limits)))
+    for one in files:
+        _check_channels(one)
     notes, identifiers, facts = list(image.notes), list(image.identifiers), image.facts
     stated = []
     if source.metadata is not None:
@@ -183,7 +195,9 @@ def _read_case(
                 hint="state spacing_um for the case",
                 rule="spacing-unknown",
             )
-        facts = Facts(facts.modality, facts.scanner or ome.facts.scanner, facts.origin or ome.facts.origin)
+        facts = dataclasses.replace(
+            facts, scanner=facts.scanner or ome.facts.scanner, origin=facts.origin or ome.facts.origin
+        )
         identifiers += ome.traces.identifiers
         notes += ome.traces.risks
     if source.spacing_um is not None:
@@ -194,6 +208,7 @@ def _read_case(
                 f"case {source.id}: spacing_um must be {axes} positive numbers ({order})", rule="case-list"
             )
         stated.append(Statement("minivess.yaml", image_path, source.spacing_um))
+    notes += _check_frames(files)
     agreed = agree(source.id, files, stated, unit)
     image = agreed.volumes[0]
     masks = [
@@ -226,6 +241,48 @@ def _read_case(
         notes=tuple(dict.fromkeys([*notes, *mask.notes, *agreed.notes])),
         doubts=tuple(dict.fromkeys((*image.doubts, *_of_masks(files[1:]), *precision(image.array, grey)))),
     )
+
+
+@implements("REQ-288")
+def _check_channels(one: CaseFile) -> None:
+    """Networks are trained on one channel, or on red, green and blue."""
+    channels = one.volume.channels
+    if not channels:
+        return
+    named = ", ".join(channels[:_NAMED]) + (", …" if len(channels) > _NAMED else "")
+    axis = "first" if one.volume.format == "NRRD" else "last"
+    way = {"NIfTI-1": "nibabel: image.slicer[..., 0]", "NIfTI-2": "nibabel: image.slicer[..., 0]"}.get(
+        one.volume.format,
+        "ImageJ: Image > Color > Split Channels" if "TIFF" in one.volume.format else f"its {axis} axis",
+    )
+    raise InputError(
+        f"{one.role} has {len(channels)} channels ({named}), and a case has one",
+        path=one.path,
+        hint=f"save the channel to be segmented in a file of its own ({way})",
+    )
+
+
+@implements("REQ-286", "RC-128")
+def _check_frames(files: list[CaseFile]) -> list[str]:
+    """Positions of image and mask must be of one frame of reference (PS3.3, C.7.4.1); notes name the file that is silent.
+
+    Raises:
+        InputError: they state two.
+    """
+    notes, image = [], files[0]
+    for one in files[1:]:
+        first, other = image.volume.facts.frame, one.volume.facts.frame
+        if first is not None and other is not None and first != other:
+            raise contradiction(
+                "frame-of-reference",
+                f"its FrameOfReferenceUID is not that of {image.path.name}, so its positions are of another space",
+                one.path,
+                "use the mask that was drawn on this image",
+            )
+        if one.volume.placed and None in (first, other):
+            silent = image.role if first is None else one.role
+            notes.append(f"{silent} states no frame of reference: it is taken to be that of the other file")
+    return notes
 
 
 def _of_masks(files: list[CaseFile]) -> Iterator[Doubt]:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 
-_DOUBLE = (".nii.gz", ".ome.tif", ".ome.tiff", ".seg.nrrd", ".xml.txt")
+_DOUBLE = (".nii.gz", ".hdr.gz", ".img.gz", ".ome.tif", ".ome.tiff", ".seg.nrrd", ".xml.txt")
 
 
 @implements("REQ-278")

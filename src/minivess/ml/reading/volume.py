@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,12 +53,14 @@ class Facts:
         scanner: maker and model.
         origin: the file or study it came from; cases of one origin show one subject.
         acquisition: which acquisition it is, as a slug.
+        frame: digest of the frame of reference of its positions.
     """
 
     modality: str | None = None
     scanner: str | None = None
     origin: str | None = None
     acquisition: str | None = None
+    frame: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Volume:
 
     Attributes:
         array: in the order of `axes`; may be mapped from the disk, and in the byte order of the file.
-        axes: names of the axes; `c` is red, green, blue.
+        axes: names of the axes; `c` is red, green, blue, or the channels where `channels` names them.
         dtype: type of the stored values, for example `uint8`.
         format: name of the format.
         spacing: in micrometres along the spatial axes, or None where the file does not say.
@@ -81,6 +84,7 @@ class Volume:
         identifiers: where the file may say who is in it; never what it says there.
         notes: what was changed, in words.
         doubts: what makes the file doubtful, under rules of data validation.
+        channels: names of the channels along `c`, where there are several; empty: grey or colours.
     """
 
     array: npt.NDArray[np.generic]
@@ -98,11 +102,20 @@ class Volume:
     identifiers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    channels: tuple[str, ...] = ()
 
     @property
     def grid(self) -> tuple[int, ...]:
         """Sizes along the spatial axes."""
         return self.array.shape[: len(self.axes.removesuffix("c"))]
+
+
+def channel_names(stated: Sequence[str | None], count: int) -> tuple[str, ...]:
+    """Names of channels: those that are stated where each has its own, else `channel 1` and so on."""
+    named = [name for name in stated if name]
+    if len(named) == count == len(set(named)):
+        return tuple(named)
+    return tuple(f"channel {number}" for number in range(1, count + 1))
 
 
 def file_size(path: Path, limits: Limits) -> int:

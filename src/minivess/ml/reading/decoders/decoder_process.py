@@ -65,11 +65,15 @@ _LIBRARIES = ("jpeg8_decode", "jpegls_decode", "jpeg2k_decode", "zstd_decode")
 def _limit(size: int, packed: int, idle: int) -> None:
     """Set the limits for the next frame; a frame that exceeds the time ends the process (SIGXCPU)."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = math.ceil(used.ru_utime + used.ru_stime) + processor_seconds(size)
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+    _lower(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + processor_seconds(size))
     if idle:
-        most = idle + memory(size, packed)
-        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        _lower(resource.RLIMIT_AS, idle + memory(size, packed))
+
+
+def _lower(what: int, most: int) -> None:
+    """Set a limit of this process, which no larger one of its parent forbids."""
+    hard = resource.getrlimit(what)[1]
+    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def _idle_memory() -> int:

@@ -221,12 +221,15 @@ def facts_of(dataset: Any) -> Facts:
     """How a picture was made; study and series become short digests of their UIDs."""
     words = [str(dataset.get(name, "") or "") for name in ("Manufacturer", "ManufacturerModelName")]
     maker = " ".join(word for word in words if word.strip().lower() not in PLACEHOLDERS)
-    study, series = (str(dataset.get(name, "") or "") for name in ("StudyInstanceUID", "SeriesInstanceUID"))
+    study, series, frame = (
+        str(dataset.get(name, "") or "") for name in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+    )
     return Facts(
         modality=one_line(str(dataset.get("Modality", "") or "")),
         scanner=one_line(maker),
         origin=f"study-{short_digest(study)}" if study else None,
         acquisition=f"series-{short_digest(series)}" if series else None,
+        frame=short_digest(frame) if frame else None,
     )
 
 

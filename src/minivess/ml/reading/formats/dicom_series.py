@@ -8,7 +8,7 @@ micrometres here; the first array axis runs along the normal.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from minivess.ml.reading.formats.dicom_file import (
     read_dataset,
     reading,
 )
+from minivess.ml.reading.formats.dose_grid import dose_scale, frame_positions, is_dose
 from minivess.ml.reading.geometry import Affine, check_affine, from_xyz, spacing_of
 from minivess.ml.reading.volume import Facts, Limits, Volume, check_shape
 from minivess.records.data.dataset import Axes, Doubt
@@ -50,7 +51,6 @@ _CHANGED = {
     "MONOCHROME1": "it counts from white to black, and was turned round",
     "PALETTE COLOR": "the palette was resolved",
 }
-_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,8 @@ def _same_source(shared: dict[tuple[str, str], tuple[Path, str]], dataset: Any, 
 def _slices(dataset: Any, array: npt.NDArray[np.generic], frames: int, path: Path) -> Iterable[_Slice]:
     """The planes of one file, rescaled to the values they mean (PS3.3 C.11.1)."""
     shared = _item(dataset, "SharedFunctionalGroupsSequence", 0)
+    dose = is_dose(dataset)
+    places = _dose_places(dataset, frames, path) if dose and frames > 1 else None
     title = f"series {dataset.get('SeriesNumber', '?')} ({dataset.get('Modality', '?')})"[:40]
     for index in range(frames):
         own = _item(dataset, "PerFrameFunctionalGroupsSequence", index)
@@ -182,7 +184,7 @@ def _slices(dataset: Any, array: npt.NDArray[np.generic], frames: int, path: Pat
                 item = None if holder is None else _item(holder, group, 0)
                 if item is not None and name in item:
                     return item[name].value
-            return dataset.get(name) if frames == 1 else None
+            return dataset.get(name) if frames == 1 or dose else None
 
         if "ModalityLUTSequence" in dataset:
             raise InputError(
@@ -190,8 +192,8 @@ def _slices(dataset: Any, array: npt.NDArray[np.generic], frames: int, path: Pat
             )
         slope = value("PixelValueTransformationSequence", "RescaleSlope")
         intercept = value("PixelValueTransformationSequence", "RescaleIntercept")
-        if str(dataset.get("SOPClassUID", "")) == _DOSE:  # C.8.8.3: a dose has a scale of its own
-            slope, intercept = _dose_scale(dataset, path), 0
+        if dose:  # C.8.8.3: a dose has a scale of its own
+            slope, intercept = dose_scale(dataset, path), 0
         plane = array[index] if frames > 1 else array
         pixel = _numbers(value("PixelMeasuresSequence", "PixelSpacing"), 2, path)
         thickness = _numbers([value("PixelMeasuresSequence", "SliceThickness") or 1.0], 1, path)
@@ -200,11 +202,21 @@ def _slices(dataset: Any, array: npt.NDArray[np.generic], frames: int, path: Pat
             series=str(dataset.get("SeriesInstanceUID", "")),
             title=title,
             array=_rescaled(plane, slope, intercept, path),
-            position=_numbers(value("PlanePositionSequence", "ImagePositionPatient"), 3, path),
+            position=places[index]
+            if places is not None
+            else _numbers(value("PlanePositionSequence", "ImagePositionPatient"), 3, path),
             orientation=_numbers(value("PlaneOrientationSequence", "ImageOrientationPatient"), 6, path),
             pixel=None if pixel is None else (float(pixel[0]), float(pixel[1])),
             thickness=None if thickness is None else float(thickness[0]),
         )
+
+
+def _dose_places(dataset: Any, frames: int, path: Path) -> Sequence[npt.NDArray[np.float64]] | None:
+    first = _numbers(dataset.get("ImagePositionPatient"), 3, path)
+    orientation = _numbers(dataset.get("ImageOrientationPatient"), 6, path)
+    if first is None or orientation is None:
+        return None
+    return frame_positions(dataset, frames, (first, _normal(orientation, path)), path)
 
 
 def _item(dataset: Any, name: str, index: int) -> Any:
@@ -228,16 +240,8 @@ def _rescaled(plane: npt.NDArray[np.generic], slope: Any, intercept: Any, path: 
     if not np.isfinite([by, plus]).all() or by == 0:
         raise InputError(f"rescaling by {by:g} and {plus:g} is impossible", path=path)
     with np.errstate(all="ignore"):
-        return (plane.astype(np.float64) * by + plus).astype(np.float32)
-
-
-def _dose_scale(dataset: Any, path: Path) -> float:
-    scale = float(dataset.get("DoseGridScaling", 0) or 0)
-    if not np.isfinite(scale) or scale <= 0:
-        raise contradiction(
-            "dose-scale", "a dose without DoseGridScaling has no unit", path, "export the dose with its scale"
-        )
-    return scale
+        scaled = plane.astype(np.float64) * by + plus
+    return scaled if plane.dtype.itemsize > 2 else scaled.astype(np.float32)  # `precision` judges what float32 rounds
 
 
 def _one_series(slices: list[_Slice], path: Path) -> None:

@@ -1,7 +1,7 @@
-"""NIfTI-1 and NIfTI-2 (`.nii`, `.nii.gz`): the header is checked first, voxels are read only when it holds.
+"""NIfTI-1 and NIfTI-2 in one file (`.nii`) or in two (`.hdr` and `.img`), each of them also as `.gz`.
 
-nibabel knows the header; the voxels are read here, so that no more is unpacked than the header announces. Those of an
-uncompressed file are mapped from the disk.
+The header is checked first, and voxels are read only when it holds. nibabel knows the header; the voxels are read here, so
+that no more is unpacked than the header announces. Those of an uncompressed file are mapped from the disk.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 import struct
 import warnings
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
+from minivess.foundation.implements import implements
 from minivess.ml.reading.contradictions import contradiction, rest_of_gzip, trailing
 from minivess.ml.reading.deidentification import NAME_FIELDS, Traces, free_text
 from minivess.ml.reading.geometry import Affine, check_affine, from_xyz
@@ -26,6 +28,7 @@ from minivess.ml.reading.volume import (
     Limits,
     Spacing,
     Volume,
+    channel_names,
     check_dtype,
     check_ratio,
     check_shape,
@@ -40,6 +43,8 @@ _LARGEST_OFFSET = 16 * 1024**2
 _UNITS = {0: None, 1: 1e6, 2: 1e3, 3: 1.0}
 """Micrometres in one unit, by the lower three bits of `xyzt_units` (NIfTI-1, "Units of spatial and temporal
 dimensions")."""
+_FOURTH = {8: "seconds", 16: "milliseconds", 24: "microseconds", 32: "hertz", 40: "ppm", 48: "radians a second"}
+"""Units of the fourth axis, by bits 3 to 5 of `xyzt_units`."""
 _COLOURS = {3: "RGB24", 4: "RGBA32"}
 _DICOM_EXTENSION = 2
 _MOST_EXTENSIONS = 64
@@ -52,15 +57,21 @@ _TURNED = 0.5
 def read_nifti(path: Path, limits: Limits) -> Volume:
     """Read one picture or volume, grey or colour; axes (x, y, z) of the file become (z, y, x).
 
+    Args:
+        path: the file, or either file of a pair.
+        limits: how much is taken in.
+
     Raises:
         InputError: malformed, truncated, more than three axes, no numbers, or beyond the limits.
     """
-    size = file_size(path, limits)
+    header_path, voxels_path = pair_of(path) or (path, path)
+    paired = header_path != voxels_path
+    file_size(header_path, limits)
     try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rb") if packed else path.open("rb") as stream:
-            return _read(cast("IO[bytes]", stream), path, limits, size, packed)
+        with _opened(header_path)[0] as stream:
+            place = _Place(header_path, voxels_path, file_size(voxels_path, limits), *_opened(voxels_path))
+            with place.stream:
+                return _read(stream, place, limits, paired=paired)
     except InputError:
         raise
     except gzip.BadGzipFile:
@@ -76,15 +87,65 @@ def read_nifti(path: Path, limits: Limits) -> Volume:
         ) from None
 
 
-def _read(stream: IO[bytes], path: Path, limits: Limits, size: int, packed: bool) -> Volume:
-    block = stream.read(540)
-    header = _header(block, path)
+@dataclass(frozen=True)
+class _Place:
+    """The file of the header, that of the voxels with its size, a stream of its content and whether it is packed."""
+
+    header: Path
+    path: Path
+    size: int
+    stream: IO[bytes]
+    packed: bool
+
+
+@implements("REQ-287")
+def pair_of(path: Path) -> tuple[Path, Path] | None:
+    """The files of the header and of the voxels of a pair, one of which is `path`; None: it is no file of a pair.
+
+    Raises:
+        InputError: the other file is missing, or there are two of them.
+    """
+    name = path.name.lower()
+    own = next((suffix for suffix in (".hdr", ".img") if name.removesuffix(".gz").endswith(suffix)), None)
+    if own is None:
+        return None
+    other = {".hdr": ".img", ".img": ".hdr"}[own]
+    stem = path.name[: -len(own) - (3 if name.endswith(".gz") else 0)]
+    found = [
+        file for suffix in (other, other.upper(), f"{other}.gz") if (file := path.with_name(stem + suffix)).is_file()
+    ]
+    what = "header" if other == ".hdr" else "voxels"
+    if not found:
+        raise InputError(
+            f"its {what}, {stem}{other}, is missing" if other == ".hdr" else f"its {what}, {stem}{other}, are missing",
+            path=path,
+            hint="keep both files of the pair in one folder under one name",
+        )
+    if len(found) > 1:
+        raise InputError(
+            f"two files may be its {what}: {found[0].name} and {found[1].name}", path=path, hint="keep one"
+        )
+    return (found[0], path) if own == ".img" else (path, found[0])
+
+
+def _opened(path: Path) -> tuple[IO[bytes], bool]:
+    """A stream of a file's content, and whether it is packed with gzip."""
+    with path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+    return cast("IO[bytes]", gzip.open(path, "rb") if packed else path.open("rb")), packed
+
+
+def _read(head: IO[bytes], place: _Place, limits: Limits, *, paired: bool) -> Volume:
+    path, stream, size, packed = place.path, place.stream, place.size, place.packed
+    block = head.read(540)
+    header = _header(block, place.header, paired=paired)
     shape = tuple(int(n) for n in header.get_data_shape())
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     dtype = header.get_data_dtype()
+    shape, channels = _channels(header, shape, place.header)
     colours = dtype.itemsize if dtype.names and dtype.itemsize in _COLOURS else 1
-    grid = check_shape(shape, path, limits, colours=colours)[::-1]
+    grid = check_shape(shape, path, limits, colours=colours * max(channels, 1))[::-1]
     if colours > 1:
         dtype = np.dtype(np.uint8)
     check_dtype(dtype, path)
@@ -94,17 +155,17 @@ def _read(stream: IO[bytes], path: Path, limits: Limits, size: int, packed: bool
             "voxel-type", f"its voxels have {stored} bits by `datatype` and {int(header['bitpix'])} by `bitpix`", path
         )
     offset = float(header["vox_offset"])
-    least = 4 + header.sizeof_hdr
+    least = 0 if paired else 4 + header.sizeof_hdr
     if not least <= offset <= _LARGEST_OFFSET or offset != int(offset):
         raise contradiction(
             "voxel-offset",
             f"its voxels begin at byte {offset:g}, within its header of {least} bytes or at no possible byte",
-            path,
+            place.header,
             f"save the file again; `vox_offset` of a .nii file is {least} or more",
         )
-    spacing, unitless, affine = _place(header, len(grid), path)
-    traces = _traces(header, block, stream, int(offset))
-    whole = (*grid, colours) if colours > 1 else grid
+    spacing, unitless, affine = _place(header, len(grid), place.header)
+    traces = _traces(header, block, head, limits.text_bytes if paired else int(offset))
+    whole = (*([channels] if channels else []), *grid, *([colours] if colours > 1 else []))
     needed = math.prod(whole) * dtype.itemsize
     array: npt.NDArray[Any]
     if packed:
@@ -130,6 +191,11 @@ def _read(stream: IO[bytes], path: Path, limits: Limits, size: int, packed: bool
         array, rest = mapped(path, dtype, int(offset), whole), size - int(offset) - needed
     axes: Axes = "zyx" if len(grid) == 3 else "yx"
     notes = traces.risks
+    if channels:
+        if colours > 1:
+            raise InputError("channels of colours", path=path, hint="save one channel in a file of its own")
+        axes, array = ("zyxc" if len(grid) == 3 else "yxc"), np.moveaxis(array, 0, -1)
+        notes = (*notes, f"its last axis was read as {channels} channels: it has no unit of time")
     if colours > 1:
         axes, array = ("zyxc" if len(grid) == 3 else "yxc"), array[..., :3]
         notes = (*notes, "the alpha channel was dropped") if colours == 4 else notes
@@ -137,30 +203,76 @@ def _read(stream: IO[bytes], path: Path, limits: Limits, size: int, packed: bool
         array if colours > 1 else _scaled(array, header, path),
         axes,
         dtype.name,
-        "NIfTI-2" if block[:2] in (b"\x1c\x02", b"\x00\x00") and block[4:7] == b"n+2" else "NIfTI-1",
+        "NIfTI-2" if block[4:7] in (b"n+2", b"ni2") else "NIfTI-1",
         spacing=spacing,
         unitless=unitless,
         affine=affine,
         identifiers=traces.identifiers,
         notes=notes,
         doubts=trailing(rest, "the voxels that the header announces"),
+        channels=channel_names((), channels) if channels else (),
     )
 
 
-def _header(block: bytes, path: Path) -> Any:
+@implements("REQ-288")
+def _channels(header: Any, shape: tuple[int, ...], path: Path) -> tuple[tuple[int, ...], int]:
+    """The spatial sizes, and the number of channels along the fourth or fifth axis; 0: there are none.
+
+    The fourth axis is time where the header states a unit of time (NIfTI-1, "xyzt_units"); the fifth holds the values of
+    a vector.
+
+    Raises:
+        InputError: the fourth axis is time or frequency.
+    """
+    if len(shape) == 5 and shape[3] == 1:
+        return shape[:3], shape[4]
+    if len(shape) != 4:
+        return shape, 0
+    unit = _FOURTH.get(int(header["xyzt_units"]) & 0x38)
+    if unit is not None:
+        raise contradiction(
+            "axes-order",
+            f"its fourth axis has {shape[3]} steps in {unit}: it is no axis of space, and no channels",
+            path,
+            "save one step in a file of its own (nibabel: image.slicer[..., 0]); if these are channels, state no unit of time",
+        )
+    return shape[:3], shape[3]
+
+
+def _header(block: bytes, path: Path, *, paired: bool) -> Any:
     import nibabel
 
+    marks = (b"ni1\0", b"ni2\0") if paired else (b"n+1\0", b"n+2\0")
+
     sizes = {b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c"}, {b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c"}
-    if block[:4] in sizes[0] and block[344:348] == b"n+1\0":
+    if block[:4] in sizes[0] and block[344:348] == marks[0]:
         kind, length = nibabel.Nifti1Header, 348
-    elif block[:4] in sizes[1] and block[4:8] == b"n+2\0":
+    elif block[:4] in sizes[1] and block[4:8] == marks[1]:
         kind, length = nibabel.Nifti2Header, 540
     else:
-        raise InputError("not a NIfTI file", path=path, hint="header and voxels must be one .nii or .nii.gz file")
+        raise _no_header(block, path, paired=paired)
     header = kind(block[:length], check=False)
     if not 1 <= int(header["dim"][0]) <= 7:
         raise InputError(f"{int(header['dim'][0])} dimensions in the header", path=path)
     return header
+
+
+def _no_header(block: bytes, path: Path, *, paired: bool) -> InputError:
+    marks = {block[344:348], block[4:8]}
+    if marks & {b"n+1\0", b"n+2\0"}:
+        return contradiction("voxel-offset", "its header says that voxels follow it in one file", path, "name it .nii")
+    if marks & {b"ni1\0", b"ni2\0"}:
+        return contradiction(
+            "voxel-offset",
+            "its header says that its voxels are in an .img file",
+            path,
+            "name it .hdr, beside its .img file",
+        )
+    if paired and len(block) >= 348 and block[:4] in (b"\x5c\x01\0\0", b"\0\0\x01\x5c"):
+        return InputError(
+            "an Analyze 7.5 header, which does not say where left and right are", path=path, hint="convert it to NIfTI"
+        )
+    return InputError("not a NIfTI file", path=path, hint="a .nii file, or a pair of .hdr and .img")
 
 
 def _scaled(array: npt.NDArray[Any], header: Any, path: Path) -> npt.NDArray[Any]:
@@ -170,7 +282,8 @@ def _scaled(array: npt.NDArray[Any], header: Any, path: Path) -> npt.NDArray[Any
     if not np.isfinite([slope, intercept]).all():
         raise InputError(f"scaling by {slope} and {intercept} is impossible", path=path)
     with np.errstate(all="ignore"):
-        return (array.astype(np.float64) * slope + intercept).astype(np.float32)
+        scaled = array.astype(np.float64) * slope + intercept
+    return scaled if array.dtype.itemsize > 2 else scaled.astype(np.float32)  # `precision` judges what float32 rounds
 
 
 def _place(header: Any, axes: int, path: Path) -> tuple[Spacing | None, Spacing | None, Affine | None]:
@@ -251,7 +364,7 @@ def _traces(header: Any, block: bytes, stream: IO[bytes], offset: int) -> Traces
         if name in header.keys():  # noqa: SIM118 - the header is no mapping
             text = bytes(header[name].tobytes()).split(b"\0")[0].decode("latin-1").strip()
             found += free_text(f"NIfTI {name}", text, identity=name in NAME_FIELDS)
-    length = 540 if block[4:7] == b"n+2" else 348
+    length = 540 if block[4:7] in (b"n+2", b"ni2") else 348
     order = header.endianness
     stream.seek(length)
     extender = stream.read(4)

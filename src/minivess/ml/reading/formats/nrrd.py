@@ -25,6 +25,7 @@ from minivess.ml.reading.volume import (
     Limits,
     Spacing,
     Volume,
+    channel_names,
     check_dtype,
     check_ratio,
     check_shape,
@@ -46,6 +47,8 @@ _WORLDS = {
 }
 """Signs that turn a world of NRRD into left-posterior-superior (NRRD format, "space")."""
 _COLOURS = {"rgb-color": 3, "3-color": 3, "rgba-color": 4, "4-color": 4}
+_CHANNELS = frozenset({"vector", "list", "2-vector", "3-vector", "4-vector"})
+"""Kinds of a first axis that holds the channels of each voxel."""
 _SPATIAL = frozenset({"domain", "space", "???", "none"})
 """Kinds of an axis along which neighbours in space are counted (NRRD format, "kinds")."""
 _TYPES = {
@@ -128,25 +131,30 @@ def _read(stream: IO[bytes], header: dict[str, Any], place: tuple[int, int], pat
     colours = _COLOURS.get(kinds[0], 1)
     if colours > 1 and sizes[0] != colours:
         raise InputError(f"{sizes[0]} values for {kinds[0]}", path=path)
-    strange = [kind for kind in kinds[1 if colours > 1 else 0 :] if kind not in _SPATIAL]
+    channels = sizes[0] if kinds[0] in _CHANNELS and len(sizes) > 2 and sizes[0] > 1 else 0
+    first = 1 if colours > 1 or kinds[0] in _CHANNELS else 0
+    strange = [kind for kind in kinds[first:] if kind not in _SPATIAL]
     if strange:
         raise contradiction(
             "axes-order",
             f"an axis of kind {strange[0][:20]!r} is no axis of space",
             path,
-            "save one time and one channel, or the colours as rgb-color",
+            "save one time in a file of its own, channels as a first axis of kind vector or list, and colours as rgb-color",
         )
-    grid = check_shape((sizes[1:] if colours > 1 else sizes)[::-1], path, limits, colours=colours)
+    values = sizes[0] if first else 1
+    grid = check_shape(sizes[first:][::-1], path, limits, colours=values)
     dtype = _dtype(header, path)
-    spacing, unitless, affine = _place(header, len(grid), colours > 1, path)
-    shape = (*grid, colours) if colours > 1 else grid
+    spacing, unitless, affine = _place(header, len(grid), first > 0, path)
+    shape = (*grid, values) if first else grid
     array, rest = _voxels(stream, _Block(dtype, shape, str(header["encoding"]).lower(), *place), path, limits)
     traces = _traces(header)
     notes = traces.risks
+    if first and values == 1:
+        array = array[..., 0]
     if colours == 4:
         array, notes = array[..., :3], (*notes, "the alpha channel was dropped")
-    flat: Axes = "yxc" if colours > 1 else "yx"
-    deep: Axes = "zyxc" if colours > 1 else "zyx"
+    flat: Axes = "yxc" if values > 1 else "yx"
+    deep: Axes = "zyxc" if values > 1 else "zyx"
     return Volume(
         array,
         flat if len(grid) == 2 else deep,
@@ -158,6 +166,7 @@ def _read(stream: IO[bytes], header: dict[str, Any], place: tuple[int, int], pat
         identifiers=traces.identifiers,
         notes=notes,
         doubts=trailing(rest, "the voxels that the header announces"),
+        channels=channel_names((), channels) if channels else (),
     )
 
 

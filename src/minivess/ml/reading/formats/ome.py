@@ -43,12 +43,14 @@ class Ome:
     Attributes:
         pixels: attributes of every `Pixels` element, at least one.
         blocks: attributes of every `TiffData` element, which say what page holds which plane.
+        channels: names of the channels of all images; None where one has no name.
         facts: scanner and file of origin.
         traces: people and dates in it.
     """
 
     pixels: tuple[dict[str, str], ...]
     blocks: tuple[dict[str, str], ...]
+    channels: tuple[str | None, ...]
     facts: Facts
     traces: Traces
 
@@ -87,7 +89,8 @@ def parse_ome(data: bytes, path: Path) -> Ome:
     if not pixels:
         raise InputError("no OME-XML: there is no Pixels element", path=path)
     blocks = tuple(attributes for name, attributes in elements if name == "TiffData")
-    return Ome(pixels, blocks, _facts(elements), ome_traces(elements))
+    channels = tuple(one_line(attributes.get("Name", "")) for name, attributes in elements if name == "Channel")
+    return Ome(pixels, blocks, channels, _facts(elements), ome_traces(elements))
 
 
 def _text(data: bytes) -> str:

@@ -1,7 +1,7 @@
 """TIFF stacks (TIFF 6.0, BigTIFF), one page a z plane, in the order and with the spacing that OME-XML or ImageJ state.
 
-A single page is a picture (y, x). tifffile reads the tags; the chain of pages is walked beforehand (`_walk`) and planes
-are decoded in `tiff_planes.py`, both within limits; stored pages that follow each other are mapped. The baseline tags
+A single page is a picture (y, x). tifffile reads the tags; the chain of pages is walked beforehand (`_open`) and planes
+are decoded in `planes.py`, both within limits; stored pages that follow each other are mapped. The baseline tags
 XResolution and YResolution are printing hints (72 dpi in most stacks) and are not taken as spacing, except beside
 ImageJ's own `unit` and `spacing`.
 """
@@ -21,16 +21,18 @@ import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
-from minivess.ml.reading.contradictions import contradiction, lossy
+from minivess.ml.reading.contradictions import contradiction, lossy, trailing
 from minivess.ml.reading.deidentification import Traces, tiff_traces
 from minivess.ml.reading.formats.ome import MICROMETRES, one_line, parse_ome
-from minivess.ml.reading.formats.tiff_order import check_shaped, ome_order
-from minivess.ml.reading.formats.tiff_planes import JPEG, ZSTD, Plane, decode_plane, follow_each_other
+from minivess.ml.reading.formats.tiff.directories import Chain, Source, unused, walk
+from minivess.ml.reading.formats.tiff.order import Order, by_channel, check_shaped, ome_order
+from minivess.ml.reading.formats.tiff.planes import JPEG, ZSTD, Plane, decode_plane, follow_each_other
 from minivess.ml.reading.volume import (
     Facts,
     Limits,
     Spacing,
     Volume,
+    channel_names,
     check_dtype,
     check_ratio,
     check_shape,
@@ -41,9 +43,6 @@ from minivess.ml.reading.volume import (
 )
 from minivess.records.data.dataset import Axes
 
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Bytes of one value, by TIFF field type."""
-_MOST_TAGS = 512
 _RGB, _INDEXED, _LUMINANCE = 2, 3, 6
 _JPEG_TABLES = 347
 _JUDGED = frozenset({271, 272, 306, 315, 316, 33432, 33723, 34853})
@@ -53,14 +52,15 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
     """Read a picture or a stack whose pages have one shape and type, grey, indexed or red-green-blue.
 
     Raises:
-        InputError: malformed, truncated, several channels or times, unsupported compression, or beyond the limits.
+        InputError: malformed, truncated, several times, unsupported compression, or beyond the limits.
     """
     import tifffile
 
     size = file_size(path, limits)
     try:
         with path.open("rb") as stream:
-            count = _walk(stream, size, path, limits)
+            source, chain = _open(stream, size, path, limits)
+            count = chain.pages
             with _quiet(), tifffile.TiffFile(stream) as tiff:
                 pages = [tiff.pages.get(index) for index in range(count)]
                 planes = [_plane(page, number, path) for number, page in enumerate(pages, start=1)]
@@ -74,9 +74,13 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
                 announced = math.prod(grid) * first.samples * first.bits // 8
                 check_ratio(announced, size, path, limits, coded=first.compression in ZSTD)
                 stated = _tag_facts(pages[0], planes, path)
-                planes = [planes[index] for index in stated.order]
+                planes = [planes[index] for index in stated.order.pages]
+                channels, depth = len(stated.order.channels), stated.order.depth
+                grid = first.shape if depth == 1 else (depth, *first.shape)
                 palette = _palette(pages[0], first, path)
-                array = _voxels(stream, planes, grid, size, path)
+                whole = (channels, *grid) if channels else grid
+                array = _voxels(stream, planes, whole, size, path)
+                rest = unused(source, chain, planes)
     except InputError:
         raise
     except Exception as error:
@@ -87,11 +91,14 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
         notes = (*notes, "it counts from white to black, and was turned round")
     if first.samples == 4:
         array, notes = array[..., :3], (*notes, "the alpha channel was dropped")
-    flat: Axes = "yx" if first.samples == 1 else "yxc"
-    deep: Axes = "zyx" if first.samples == 1 else "zyxc"
+    if channels:
+        array = np.moveaxis(array, 0, -1)
+    single = first.samples == 1 and not channels
+    flat: Axes = "yx" if single else "yxc"
+    deep: Axes = "zyx" if single else "zyxc"
     return Volume(
         array,
-        flat if count == 1 else deep,
+        flat if depth == 1 else deep,
         array.dtype.name,
         stated.format,
         spacing=stated.spacing,
@@ -100,7 +107,8 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
         lossy=first.compression == JPEG,
         identifiers=stated.traces.identifiers,
         notes=notes,
-        doubts=(lossy("JPEG in TIFF"),) if first.compression == JPEG else (),
+        channels=stated.order.channels,
+        doubts=(*((lossy("JPEG in TIFF"),) if first.compression == JPEG else ()), *trailing(rest, "its last page")),
     )
 
 
@@ -112,8 +120,9 @@ def _voxels(
     if follow_each_other(planes, size):
         return mapped(path, first.dtype, first.offsets[0], shape)
     array = np.empty(shape, dtype=first.dtype.newbyteorder("="))
+    one_by_one = array.reshape(len(planes), *shape[-2 if first.samples == 1 else -3 :])
     for index, plane in enumerate(planes):
-        array[index if len(planes) > 1 else ...] = decode_plane(stream, plane, path)
+        one_by_one[index] = decode_plane(stream, plane, path)
     return array
 
 
@@ -129,63 +138,26 @@ def _quiet() -> Iterator[None]:
         logger.disabled = before
 
 
-def _walk(stream: IO[bytes], size: int, path: Path, limits: Limits) -> int:
-    """Follow the chain of pages without reading any value; returns their number."""
+def _open(stream: IO[bytes], size: int, path: Path, limits: Limits) -> tuple[Source, Chain]:
+    """The chain of pages, followed without reading any value."""
     head = stream.read(16)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
     if order is None or len(head) < 8:
         raise InputError("not a TIFF file", path=path)
     magic = struct.unpack(order + "H", head[2:4])[0]
     if magic == 42:
-        entry, number, word = order + "HHI", order + "H", order + "I"
-        offset = struct.unpack(word, head[4:8])[0]
+        source = Source(stream, size, path, limits, order + "HHI", order + "H", order + "I")
+        offset = struct.unpack(source.word, head[4:8])[0]
     elif magic == 43 and len(head) == 16 and struct.unpack(order + "HH", head[4:8]) == (8, 0):
-        entry, number, word = order + "HHQ", order + "Q", order + "Q"
-        offset = struct.unpack(word, head[8:16])[0]
+        source = Source(stream, size, path, limits, order + "HHQ", order + "Q", order + "Q")
+        offset = struct.unpack(source.word, head[8:16])[0]
     else:
         raise InputError("not a TIFF file", path=path)
-    length = struct.calcsize(entry) + struct.calcsize(word)
-    seen: set[int] = set()
-    values = 0
-    while offset:
-        if offset in seen:
-            raise InputError("the chain of pages runs in a circle", path=path)
-        seen.add(offset)
-        if len(seen) > limits.pages:
-            raise InputError(f"more than the {limits.pages} pages allowed", path=path)
-        stream.seek(offset)
-        tags = struct.unpack(number, _exactly(stream, struct.calcsize(number), path))[0]
-        if not 1 <= tags <= _MOST_TAGS:
-            raise InputError(f"page {len(seen)} has {tags} tags", path=path)
-        block = _exactly(stream, tags * length, path)
-        for at in range(0, len(block), length):
-            tag, kind, count = struct.unpack_from(entry, block, at)
-            needed = _SIZES.get(kind, 1) * count
-            values += needed
-            place = struct.unpack_from(word, block, at + struct.calcsize(entry))[0]
-            if needed > struct.calcsize(word) and place + needed > size:
-                raise contradiction(
-                    "pages-missing",
-                    f"the value of its tag {tag} is beyond the end of the file",
-                    path,
-                    "copy the file again; it is truncated",
-                )
-        if values > size + limits.text_bytes:
-            raise InputError("its tags announce more bytes than the file holds", path=path)
-        offset = struct.unpack(word, _exactly(stream, struct.calcsize(word), path))[0]
+    chain = walk(source, offset)
     stream.seek(0)
-    if not seen:
+    if not chain.pages:
         raise InputError("a TIFF file without pages", path=path)
-    return len(seen)
-
-
-def _exactly(stream: IO[bytes], count: int, path: Path) -> bytes:
-    data = stream.read(count)
-    if len(data) != count:
-        raise InputError(
-            "truncated within its list of pages", path=path, hint="copy the file again", rule="file-truncated"
-        )
-    return data
+    return source, chain
 
 
 def _plane(page: Any, number: int, path: Path) -> Plane:
@@ -240,45 +212,46 @@ def _palette(page: Any, plane: Plane, path: Path) -> npt.NDArray[np.uint8] | Non
 
 @dataclass(frozen=True)
 class _TagFacts:
-    """What the tags of the first page state; `order` are the pages (from 0) along z."""
+    """What the tags of the first page state; and the order of all pages."""
 
     format: str
     spacing: Spacing | None
     facts: Facts
     traces: Traces
-    order: tuple[int, ...]
+    order: Order
 
 
 def _tag_facts(page: Any, planes: list[Plane], path: Path) -> _TagFacts:
     text, count = page.description or "", len(planes)
-    plain = tuple(range(count))
+    plain = Order(tuple(range(count)))
     tags = {tag.code: tag.value for tag in page.tags if tag.code in _JUDGED}
     maker = one_line(" ".join(str(tags[code]) for code in (271, 272) if isinstance(tags.get(code), str)))
     if "<OME" in text[:2000]:
         data = text.encode("utf-8", "replace")
         ome = parse_ome(data, path)
-        order = tuple(ome_order(ome, planes, path))
-        spacing = ome.spacing("ZYX" if count > 1 else "YX", path)
+        order = ome_order(ome, planes, path)
+        spacing = ome.spacing("ZYX" if order.depth > 1 else "YX", path)
         return _TagFacts("OME-TIFF", spacing, ome.facts, ome.traces + tiff_traces(tags, ""), order)
     if text.startswith("ImageJ="):
-        spacing = _imagej(text, page, count, path)
-        return _TagFacts("ImageJ TIFF", spacing, Facts(scanner=maker), tiff_traces(tags, ""), plain)
+        spacing, order = _imagej(text, page, count, path)
+        return _TagFacts("ImageJ TIFF", spacing, Facts(scanner=maker), tiff_traces(tags, ""), order)
     shaped = text.startswith('{"shape"')
     if shaped:
         check_shaped(text, planes, path)
     return _TagFacts("TIFF", None, Facts(scanner=maker), tiff_traces(tags, "" if shaped else text), plain)
 
 
-def _imagej(text: str, page: Any, count: int, path: Path) -> Spacing | None:
+def _imagej(text: str, page: Any, count: int, path: Path) -> tuple[Spacing | None, Order]:
+    """Spacing and order of the planes; channels of one z follow each other."""
     facts = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    for key in ("channels", "frames"):
-        if facts.get(key, "1") != "1":
-            raise contradiction(
-                "axes-order",
-                f"an ImageJ stack with {facts[key][:12]} {key}",
-                path,
-                "keep one channel and one time, saved as slices",
-            )
+    if facts.get("frames", "1") != "1":
+        raise contradiction(
+            "axes-order", f"an ImageJ stack with {facts['frames'][:12]} frames", path, "save one time, as slices"
+        )
+    stated = facts.get("channels", "1")
+    channels = int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 5 else 0
+    if not channels or count % channels:
+        raise contradiction("axes-order", f"{count} pages of {stated[:12]} channels", path, "save it as TIFF again")
     if facts.get("images", str(count)) != str(count):
         raise contradiction(
             "pages-missing",
@@ -286,16 +259,17 @@ def _imagej(text: str, page: Any, count: int, path: Path) -> Spacing | None:
             path,
             "save it as TIFF again",
         )
+    order = Order(by_channel(count, channels, channels_first=True), channel_names((), channels) if channels > 1 else ())
     unit = MICROMETRES.get(facts.get("unit", "").replace("\\u00B5", "µ").strip())
     horizontal, vertical = page.tags.get("XResolution"), page.tags.get("YResolution")
     if unit is None or "spacing" not in facts or horizontal is None or vertical is None:
-        return None
+        return None, order
     z = float(facts["spacing"])
     y, x = (_pixel(tag.value) for tag in (vertical, horizontal))
     if not all(math.isfinite(value) for value in (z, y, x)):
-        return None
+        return None, order
     steps = (abs(z) * unit, y * unit, x * unit)
-    return check_spacing(steps if count > 1 else steps[1:], path)
+    return check_spacing(steps if order.depth > 1 else steps[1:], path), order
 
 
 def _pixel(resolution: tuple[int, int]) -> float:

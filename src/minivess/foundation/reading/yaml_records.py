@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from minivess.foundation.choices import nearest
 from minivess.foundation.errors import InputError
+from minivess.foundation.reading.problem_words import problem_in_words
 from minivess.foundation.reading.strict_yaml import LIMITS, Limits, YamlList, YamlMap, line_at, load_yaml
 
 _MOST_REASONS = 20
@@ -89,6 +90,8 @@ def _steps(problem: ErrorDetails, node: YamlMap) -> tuple[str | int, ...]:
             continue
         steps.append(step)
         value = _child(value, step)
+    if isinstance(last, str) and steps and not isinstance(value, YamlMap):
+        return tuple(steps)  # the tag of a kind that a value without fields was taken for
     steps += [last] if problem["loc"] else []
     if problem["type"] == "union_tag_invalid":
         steps.append(str(problem["ctx"]["discriminator"]).strip("'"))
@@ -116,16 +119,15 @@ def _explain(problem: ErrorDetails, node: YamlMap, record: type[BaseModel], show
         return InputError(f"`{whole}` has only {steps[-1]} values", path=shown, line=line, hint="give it more")
     if problem["type"] == "missing":
         return InputError(f"the field `{name}` is missing", path=shown, line=line, hint=f"add `{last}:`")
-    message = problem["msg"].removeprefix("Value error, ")
+    message = problem_in_words(problem)
     hint = ""
     if problem["type"] in {"enum", "literal_error", "union_tag_invalid"}:
         context = problem.get("ctx", {})
         allowed = re.findall(r"'([^']*)'", str(context.get("expected") or context.get("expected_tags", "")))
-        if problem["type"] == "union_tag_invalid":
-            message = f"Input should be {_one_of(allowed)}"
+        message = f"must be {_one_of(allowed)}"
         hint = nearest(str(_value_at(node, steps)), allowed)
     elif problem["type"] == "string_pattern_mismatch":
-        message = f"{_value_at(node, steps)!r} has the wrong form"
+        message = f"“{_value_at(node, steps)}” has the wrong form"
         hint = f"it must match {problem['ctx']['pattern']}"
     return InputError(f"`{name}`: {message}" if name else message, path=shown, line=line, hint=hint)
 
@@ -154,7 +156,7 @@ def _model_at(record: type[BaseModel], location: Sequence[str | int]) -> type[Ba
             continue
         entries = [model.model_fields[step] for model in current if step in model.model_fields]
         tagged = [model for model in current if _is_tagged(model, step)]
-        current = _models_in(entries[0].annotation) if entries else tagged
+        current = _models_in(entries[0].annotation) if entries else tagged or current
     return current[0] if current else None
 
 

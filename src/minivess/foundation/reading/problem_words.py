@@ -13,7 +13,7 @@ _WORDS: Mapping[str, str] = {
     "missing": "the field is missing",
     "extra_forbidden": "the field is unknown",
     "none_required": "must be left out",
-    "string_type": "must be text; a number or date as text needs quotation marks",
+    "string_type": "must be text, in quotation marks where it looks like a number or a date",
     "string_pattern_mismatch": "has the wrong form: it must match {pattern}",
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",

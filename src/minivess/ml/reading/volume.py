@@ -233,7 +233,7 @@ def mapped(
 
 
 @implements("REQ-308")
-def first_line(error: BaseException) -> str:
+def fault_in_words(error: BaseException) -> str:
     """What an error of a library means for the file, as one short line.
 
     The library's own words are left out: they name its parts, and often addresses or values of the file. A missing field

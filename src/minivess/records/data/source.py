@@ -16,11 +16,16 @@ from minivess.records.data.version import DataRemote
 from minivess.records.models.network import Triple
 
 
+def _no_expression(error: re.error) -> str:
+    place = "" if error.pos is None else f" from character {error.pos + 1} on"
+    return f"is no regular expression{place}: look for an unclosed bracket or a lone * or ?"
+
+
 def _compiles(pattern: str) -> str:
     try:
         groups = re.compile(pattern).groupindex
     except re.error as error:
-        raise ValueError(f"no regular expression: {error}") from None
+        raise ValueError(_no_expression(error)) from None
     if strange := set(groups) - {"case", "subject", "acquisition"}:
         raise ValueError(f"the group {min(strange)} means nothing; case, subject and acquisition do")
     return pattern
@@ -30,7 +35,7 @@ def _one_group(pattern: str) -> str:
     try:
         groups = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"no regular expression: {error}") from None
+        raise ValueError(_no_expression(error)) from None
     if groups.groups != 1 or set(groups.groupindex) - {"subject"}:
         raise ValueError("the subject is the one group of the pattern, for example 'Image_([0-9]+)[LR]'")
     return pattern

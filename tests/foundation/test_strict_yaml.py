@@ -181,16 +181,16 @@ class _Drawing(BaseModel):
 @pytest.mark.parametrize(
     ("text", "line", "message", "hint"),
     [
-        ("first:\n  shape: sqare\n", 2, "`first.shape`: Input should be 'circle' or 'square'", "`square`?"),
+        ("first:\n  shape: sqare\n", 2, "`first.shape`: must be 'circle' or 'square'", "`square`?"),
         ("first:\n  shape: square\n  severity: 1\n  sid: 1\n", 4, "unknown field `first.sid`", "`side`?"),
         ("first: {shape: circle, severity: 1}\n", 1, "the field `first.radius` is missing", "add `radius:`"),
         (
             "first: {shape: circle, severity: 1, radius: 1}\nothers:\n  - {shape: square, severity: 1,\n     side: x}\n",
             4,
-            "`others.0.side`: Input should be a valid number",
+            "`others.0.side`: must be a number",
             "",
         ),
-        ("first: {severity: 1}\n", 1, "`first`: Unable to extract tag", ""),
+        ("first: {severity: 1}\n", 1, "`first`: must state 'shape'", ""),
     ],
 )
 def test_errors_in_one_of_several_records_name_the_keys_of_the_file(

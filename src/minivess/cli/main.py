@@ -15,7 +15,7 @@ import click
 from minivess.cli.groups import LazyGroup, UnknownCommandError
 from minivess.cli.rendering import say_more
 from minivess.cli.streams import tolerate_readers_that_leave
-from minivess.foundation.errors import CannotWriteError, InputError, MinivessError, Reason
+from minivess.foundation.errors import CannotWriteError, MinivessError, Reason
 from minivess.foundation.implements import implements
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
@@ -134,9 +134,6 @@ def main() -> None:
         sys.exit(2)
     except click.ClickException as error:
         sys.exit(_report([Reason(_words_of(error), _hint_of(error))], 2))
-    except InputError as error:
-        general = "correct or replace the file and start again; nothing was written"
-        sys.exit(_report([one._replace(hint=one.hint or general) for one in error.reasons], error.exit_code))
     except MinivessError as error:
         sys.exit(_report(error.reasons, error.exit_code))
     except OSError as error:

@@ -18,6 +18,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Self
 
+CORRECT = "correct or replace the file and start again; nothing was written"
+"""What to do about a malformed file where nothing better is known."""
+
 
 class Reason(NamedTuple):
     """One of the reasons for an error."""
@@ -93,6 +96,11 @@ class InputError(MinivessError):
         super().__init__(f"{where}{message}", hint=hint, reasons=reasons)
         self.path = None if path is None else Path(path)
         self.line = line
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """As for every error; a reason without a hint gets the one that holds for every file."""
+        return tuple(one if one.hint else one._replace(hint=CORRECT) for one in super().reasons)
 
 
 class RefusedError(MinivessError):

@@ -64,11 +64,11 @@ def test_what_is_no_specification_is_refused(said: object) -> None:
     [
         (
             "{architecture: segresnt}",
-            "`model.architecture`: Input should be 'segresnet', 'unet' or 'dynunet'",
+            "`model.architecture`: must be 'segresnet', 'unet' or 'dynunet', not “segresnt”",
             "did you mean `segresnet`?",
         ),
         ("{filter: 8}", "unknown field `model.filter`", "did you mean `filters`?"),
-        ("{architecture: unet, filters: 1}", "`model.filters`: Input should be greater than or equal to 2", ""),
+        ("{architecture: unet, filters: 1}", "`model.filters`: must be at least 2, not “1”", ""),
         ("{architecture: unet, patch: [8, 8]}", "`model.patch` has only 2 values", "give it more"),
     ],
 )

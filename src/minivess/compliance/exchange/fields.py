@@ -16,6 +16,7 @@ from minivess.compliance.exchange.foreign_items import ForeignItem, Place, Remar
 from minivess.compliance.exchange.mapping import CONTROL_KIND, ForeignMapping
 from minivess.compliance.exchange.words import our_word
 from minivess.foundation.implements import implements
+from minivess.foundation.reading.problem_words import problem_in_words
 from minivess.records.items.items import Item
 from minivess.records.items.kinds import Kind, link_fields
 
@@ -138,13 +139,13 @@ def check_fields(
         try:
             kind.record.model_validate({**data, "id": identifier, "source": source})
         except ValidationError as error:
-            problems = error.errors(include_url=False, include_input=False, include_context=False)
+            problems = error.errors(include_url=False, include_input=False, include_context=True)
             wrong = [problem for problem in problems if problem["type"] != "missing" and problem["loc"]]
             names = dict.fromkeys(str(problem["loc"][0]) for problem in wrong if problem["loc"][0] in data)
             if not names:
                 return tuple(dict.fromkeys(".".join(map(str, problem["loc"])) for problem in problems))
             for name in names:
-                said = next(problem["msg"] for problem in wrong if problem["loc"][0] == name)
+                said = next(problem_in_words(problem) for problem in wrong if problem["loc"][0] == name)
                 value = data.pop(name)
                 shown = value if isinstance(value, str) else str(value)
                 remarks.append(lost(item.place, name, shown, f"is not taken ({said})", item=item.id))

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
+from minivess.foundation.reading.json_records import first_error
 from minivess.records.items.trace_data import TRACE_FORMAT, ItemGap, LinkReview, TraceData, TraceItem, TraceKind
 
 ITEMS_A_PAGE = 50
@@ -147,8 +148,7 @@ def read_trace_data(data: Mapping[str, Any]) -> TraceData:
     try:
         return TraceData.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise InputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise InputError(first_error(error)) from None
 
 
 def place(identifier: str) -> Place:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
+from minivess.foundation.reading.problem_words import problem_in_words
 
 _BRANCH = re.compile(r"[\[(]|^function-")
 """What pydantic calls one of several kinds that a field may have; a reader knows the field alone."""
@@ -26,10 +27,11 @@ def first_error(error: ValidationError, *, whole: str = "") -> str:
         error: what pydantic found.
         whole: what is named where the error is about the record as a whole and no field of it; empty: nothing.
     """
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    first = error.errors(include_input=False, include_url=False, include_context=True)[0]
     places = [str(part) for part in first["loc"]]
     field = ".".join(place for place in places if not _BRANCH.search(place)) or whole
-    return f"{field}: {first['msg']}" if field else str(first["msg"])
+    words = problem_in_words(first)
+    return f"{field}: {words}" if field else words
 
 
 def parse_json_record[R: BaseModel](

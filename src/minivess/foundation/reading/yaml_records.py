@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from minivess.foundation.choices import nearest
 from minivess.foundation.errors import InputError
+from minivess.foundation.reading.problem_words import problem_in_words
 from minivess.foundation.reading.strict_yaml import LIMITS, Limits, YamlList, YamlMap, line_at, load_yaml
 
 _MOST_REASONS = 20
@@ -63,16 +64,38 @@ def _explained(
     error: ValidationError, node: YamlMap, record: type[BaseModel], shown: str, known: list[str]
 ) -> InputError:
     """The first problem as an error, with all problems as its reasons."""
-    problems = [_explain(problem, node, record, shown, known) for problem in _ordered(error, node)]
+    problems = _joined([_explain(problem, node, record, shown, known) for problem in _ordered(error, node)])
     reasons = dict.fromkeys(reason for problem in problems[:_MOST_REASONS] for reason in problem.reasons)
     return problems[0].with_reasons(reasons)
+
+
+def _joined(problems: Sequence[InputError]) -> list[InputError]:
+    """Where a field may have one of several kinds, what each would need becomes one error with both."""
+    made: list[InputError] = []
+    for one in problems:
+        field, must, wanted = one.message.partition(": must be ")
+        if made and must and made[-1].message.startswith(f"{field}{must}"):
+            other = made.pop().message.removeprefix(f"{field}{must}").partition(", not “")[0]
+            where = f"{one.path}{f':{one.line}' if one.line else ''}: "
+            text = f"{field.removeprefix(where)}{must}{other} or {wanted}"
+            made.append(InputError(text, path=one.path, line=one.line, hint=one.hint))
+        else:
+            made.append(one)
+    return made
 
 
 def _ordered(error: ValidationError, node: YamlMap) -> list[ErrorDetails]:
     """The problems to name: unknown fields before the missing ones they were probably meant to be, else by line."""
     problems = error.errors(include_url=False, include_input=False, include_context=True)
+    problems = [one for one in problems if not (one["type"] == "too_short" and _has_another_within(one, problems))]
     unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
     return sorted(unknown or problems, key=lambda problem: line_at(node, _steps(problem, node)))
+
+
+def _has_another_within(problem: ErrorDetails, problems: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is too short only because one of its entries is wrong."""
+    place = problem["loc"]
+    return any(other["loc"][: len(place)] == place and len(other["loc"]) > len(place) for other in problems)
 
 
 def _steps(problem: ErrorDetails, node: YamlMap) -> tuple[str | int, ...]:
@@ -89,6 +112,8 @@ def _steps(problem: ErrorDetails, node: YamlMap) -> tuple[str | int, ...]:
             continue
         steps.append(step)
         value = _child(value, step)
+    if isinstance(last, str) and steps and not isinstance(value, YamlMap):
+        return tuple(steps)  # the tag of a kind that a value without fields was taken for
     steps += [last] if problem["loc"] else []
     if problem["type"] == "union_tag_invalid":
         steps.append(str(problem["ctx"]["discriminator"]).strip("'"))
@@ -116,17 +141,19 @@ def _explain(problem: ErrorDetails, node: YamlMap, record: type[BaseModel], show
         return InputError(f"`{whole}` has only {steps[-1]} values", path=shown, line=line, hint="give it more")
     if problem["type"] == "missing":
         return InputError(f"the field `{name}` is missing", path=shown, line=line, hint=f"add `{last}:`")
-    message = problem["msg"].removeprefix("Value error, ")
+    message = problem_in_words(problem)
     hint = ""
     if problem["type"] in {"enum", "literal_error", "union_tag_invalid"}:
         context = problem.get("ctx", {})
         allowed = re.findall(r"'([^']*)'", str(context.get("expected") or context.get("expected_tags", "")))
-        if problem["type"] == "union_tag_invalid":
-            message = f"Input should be {_one_of(allowed)}"
+        message = f"must be {_one_of(allowed)}"
         hint = nearest(str(_value_at(node, steps)), allowed)
     elif problem["type"] == "string_pattern_mismatch":
-        message = f"{_value_at(node, steps)!r} has the wrong form"
+        message = f"“{_value_at(node, steps)}” has the wrong form"
         hint = f"it must match {problem['ctx']['pattern']}"
+    value = _value_at(node, steps)
+    if message.startswith("must ") and value:
+        message = f"{message}, not “{value}”"
     return InputError(f"`{name}`: {message}" if name else message, path=shown, line=line, hint=hint)
 
 
@@ -154,7 +181,7 @@ def _model_at(record: type[BaseModel], location: Sequence[str | int]) -> type[Ba
             continue
         entries = [model.model_fields[step] for model in current if step in model.model_fields]
         tagged = [model for model in current if _is_tagged(model, step)]
-        current = _models_in(entries[0].annotation) if entries else tagged
+        current = _models_in(entries[0].annotation) if entries else tagged or current
     return current[0] if current else None
 
 

@@ -15,7 +15,7 @@ from minivess.foundation.errors import InputError
 from minivess.ml.reading.case import Case, read_case, source_files
 from minivess.ml.reading.masks import FOREGROUND
 from minivess.ml.reading.sources import case_sources
-from minivess.ml.reading.volume import first_line
+from minivess.ml.reading.volume import fault_in_words
 from minivess.ml.synthesis.volume import SPACING_UM, generate_volume
 from minivess.records.data.dataset import LabelClass
 from minivess.records.data.groups import GENERATED
@@ -73,7 +73,7 @@ class FileRecipe:
         except OSError as error:
             missing = isinstance(error, FileNotFoundError)
             raise InputError(
-                "no such file" if missing else first_line(error),
+                "no such file" if missing else fault_in_words(error),
                 path=_below(Path(str(error.filename or "")), self.root),
                 hint=f"check the paths of case {self.source.id} in minivess.yaml",
                 rule="file-missing" if missing else "file-unreadable",

@@ -46,6 +46,7 @@ _READERS = {
 }
 FORMATS = "NIfTI, TIFF, NRRD, DICOM, PNG, JPEG and .npy"
 _NAMED = 6
+_MEND = "export the file again from its source, or leave the case out"
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def _below(root: Path) -> Iterator[None]:
             raise
         message = error.message.removeprefix(f"{error.path}{f':{error.line}' if error.line else ''}: ")
         raise InputError(
-            message, path=error.path.relative_to(root), line=error.line, hint=error.hint, rule=error.rule
+            message, path=error.path.relative_to(root), line=error.line, hint=error.hint or _MEND, rule=error.rule
         ) from None
 
 

@@ -165,9 +165,12 @@ def _read_table(path: Path, shown: str, subject_from: str | None, refusals: _Ref
                         f"two cases are called {case.id}", path=shown, line=rows.line_num, rule="id-unique"
                     )
                 found[case.id] = case
-    except csv.Error as error:
+    except csv.Error:
         raise InputError(
-            f"malformed CSV: {error}", path=shown, line=rows.line_num, hint="quote cells with commas"
+            "malformed CSV: a cell is not closed or too long",
+            path=shown,
+            line=rows.line_num,
+            hint="quote cells with commas",
         ) from None
     if not found and not refusals.all_wanted:
         raise InputError("a table without cases", path=shown, hint=f"columns: {', '.join(_REQUIRED)}")
@@ -299,8 +302,10 @@ def _matches(pattern: str, root: Path) -> Iterator[PurePosixPath]:
             if number == MOST_FILES:
                 raise InputError(f"more than {MOST_FILES} files", path=pattern, hint="narrow the pattern")
             yield PurePosixPath(path.relative_to(root).as_posix())
-    except (ValueError, NotImplementedError, OSError) as error:
-        raise InputError(f"no usable pattern: {error}"[:120], path=pattern, hint="for example images/*.png") from None
+    except (ValueError, NotImplementedError, OSError):
+        raise InputError(
+            "no usable pattern", path=pattern, hint="for example images/*.png; ** stands for whole folders only"
+        ) from None
 
 
 def _visible(paths: Iterable[Path], root: Path) -> Iterator[Path]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import math
+import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +14,24 @@ import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
+from minivess.foundation.implements import implements
 from minivess.records.data.dataset import Axes, Doubt, LabelClass
 
 Spacing = tuple[float, ...]
 """Distance between neighbours along each spatial axis, in the order of the array's axes."""
 
 _SMALL = 1 << 20
+_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9 _-]{0,39}")
+_TAG = re.compile(r"\([0-9A-Fa-f]{4}, ?[0-9A-Fa-f]{4}\)")
+_MEANINGS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((zlib.error, EOFError, gzip.BadGzipFile), "its compressed data are damaged or end early"),
+    ((MemoryError,), "it needs more memory than there is"),
+    ((RecursionError,), "it is nested too deeply"),
+    ((OverflowError,), "a number in it is too large"),
+    ((UnicodeError,), "a text in it is not in the stated encoding"),
+    ((OSError,), "its data are damaged or end early"),
+)
+"""What errors mean that libraries raise for damaged files. Theirs are also ValueError, TypeError, IndexError and others."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +245,19 @@ def mapped(
     return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
 
 
-def first_line(error: Exception) -> str:
-    """What an error of a library says, as one short line without the folders of this machine."""
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-    return " ".join(text.split())[:120] or type(error).__name__
+@implements("REQ-308")
+def fault_in_words(error: BaseException) -> str:
+    """What an error of a library means for the file, as one short line.
+
+    The library's own words are left out: they name its parts, and often addresses or values of the file. A missing field
+    and the tag of a DICOM element are kept, because they say where to look.
+    """
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        return " ".join(error.strerror.split())[:120]
+    if isinstance(error, KeyError) and error.args and _FIELD.fullmatch(str(error.args[0])):
+        return f"the field {error.args[0]} is missing"
+    for kinds, words in _MEANINGS:
+        if isinstance(error, kinds):
+            return words
+    tag = _TAG.search(str(error))
+    return f"the element {tag[0].replace(' ', '')} is malformed" if tag else "a value in it cannot be interpreted"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
@@ -55,7 +55,7 @@ class CodedTerm(Record):
         return f"{self.meaning} ({self.scheme} {self.value})"
 
 
-Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
+Colour = Annotated[str, StringConstraints(to_lower=True, pattern=r"^#[0-9a-f]{6}$")]
 """Red, green and blue in sRGB as six hexadecimal digits: `#d02020`."""
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.data.card import DataCardFacts
@@ -16,11 +16,16 @@ from minivess.records.data.version import DataRemote
 from minivess.records.models.network import Triple
 
 
+def _no_expression(error: re.error) -> str:
+    place = "" if error.pos is None else f" from character {error.pos + 1} on"
+    return f"is no regular expression{place}: look for an unclosed bracket or a lone * or ?"
+
+
 def _compiles(pattern: str) -> str:
     try:
         groups = re.compile(pattern).groupindex
     except re.error as error:
-        raise ValueError(f"no regular expression: {error}") from None
+        raise ValueError(_no_expression(error)) from None
     if strange := set(groups) - {"case", "subject", "acquisition"}:
         raise ValueError(f"the group {min(strange)} means nothing; case, subject and acquisition do")
     return pattern
@@ -30,7 +35,7 @@ def _one_group(pattern: str) -> str:
     try:
         groups = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"no regular expression: {error}") from None
+        raise ValueError(_no_expression(error)) from None
     if groups.groups != 1 or set(groups.groupindex) - {"subject"}:
         raise ValueError("the subject is the one group of the pattern, for example 'Image_([0-9]+)[LR]'")
     return pattern
@@ -56,6 +61,13 @@ StatedUnit = Literal["mm", "um", "px"]
 Micrometres = Annotated[float, Field(gt=0, lt=1e9)]
 StatedSpacing = tuple[Micrometres, Micrometres, Micrometres] | tuple[Micrometres, Micrometres]
 """Spacing in micrometres: (z, y, x) of a volume, (y, x) of a picture."""
+
+
+StatedClass = Annotated[
+    Annotated[ShortText, Tag("name")] | Annotated[ClassFacts, Tag("facts")],
+    Discriminator(lambda stated: "name" if isinstance(stated, str) else "facts"),
+]
+"""A name, or name, colour and coded term."""
 
 
 class CaseSource(Record):
@@ -141,7 +153,7 @@ class Data(Record):
     """CSV with a line a case (see docs/guides/data.md), relative to the project file."""
     pairs: Pairs | None = None
     synthetic: Synthetic | None = None
-    classes: dict[Annotated[int, Field(ge=1, le=255)], ShortText | ClassFacts] = Field(default={}, max_length=255)
+    classes: dict[Annotated[int, Field(ge=1, le=255)], StatedClass] = Field(default={}, max_length=255)
     """What the values of the masks mean: a name, or name, colour and coded term. Declared values are kept; without a
     declaration a mask becomes binary."""
     unit: StatedUnit | None = None

@@ -30,7 +30,7 @@ from minivess.ml.reading.decoders.code_streams import frame_header
 from minivess.ml.reading.decoders.dicom_frames import CODECS, decoding
 from minivess.ml.reading.deidentification_tables import PLACEHOLDERS
 from minivess.ml.reading.formats.ome import one_line
-from minivess.ml.reading.volume import Facts, Limits, check_ratio, check_shape, file_size, first_line
+from minivess.ml.reading.volume import Facts, Limits, check_ratio, check_shape, fault_in_words, file_size
 from minivess.records.data.dataset import Doubt
 
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
@@ -102,7 +102,7 @@ def reading(path: Path) -> Iterator[None]:
         ) from None
     except Exception as error:
         # the libraries raise what Python raises on damaged values: a dozen kinds, recursion and memory among them
-        raise InputError(f"malformed DICOM: {first_line(error)}", path=path, hint="export the file again") from None
+        raise InputError(f"malformed DICOM: {fault_in_words(error)}", path=path, hint="export the file again") from None
     finally:
         logger.disabled = before
 

@@ -33,8 +33,8 @@ from minivess.ml.reading.volume import (
     check_ratio,
     check_shape,
     check_spacing,
+    fault_in_words,
     file_size,
-    first_line,
     mapped,
 )
 from minivess.records.data.dataset import Axes
@@ -78,12 +78,12 @@ def read_nifti(path: Path, limits: Limits) -> Volume:
         raise contradiction("checksum", "its gzip stream is damaged", path, "copy the file again") from None
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
-            f"not readable: {first_line(error)}", path=path, hint="copy the file again; it looks damaged"
+            f"not readable: {fault_in_words(error)}", path=path, hint="copy the file again; it looks damaged"
         ) from None
     except Exception as error:
         # nibabel answers damaged fields with errors of its own, of NumPy and of struct; for the person they are one
         raise InputError(
-            f"malformed NIfTI header: {first_line(error)}", path=path, hint="save the file again"
+            f"malformed NIfTI header: {fault_in_words(error)}", path=path, hint="save the file again"
         ) from None
 
 

@@ -30,8 +30,8 @@ from minivess.ml.reading.volume import (
     check_ratio,
     check_shape,
     check_spacing,
+    fault_in_words,
     file_size,
-    first_line,
     mapped,
 )
 from minivess.records.data.dataset import Axes
@@ -98,7 +98,7 @@ def read_nrrd(path: Path, limits: Limits) -> Volume:
         raise
     except Exception as error:
         # pynrrd and the unpackers answer damage with a dozen kinds of exception; for the person they are one
-        raise InputError(f"malformed NRRD: {first_line(error)}", path=path, hint="save the volume again") from None
+        raise InputError(f"malformed NRRD: {fault_in_words(error)}", path=path, hint="save the volume again") from None
 
 
 def _header(stream: IO[bytes], path: Path) -> tuple[dict[str, Any], int]:
@@ -206,7 +206,7 @@ def _voxels(stream: IO[bytes], block: _Block, path: Path, limits: Limits) -> tup
     except gzip.BadGzipFile:
         raise contradiction("checksum", "its gzip stream is damaged", path, "copy the file again") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"not readable: {first_line(error)}", path=path, hint="copy the file again") from None
+        raise InputError(f"not readable: {fault_in_words(error)}", path=path, hint="copy the file again") from None
     if len(data) != needed:
         raise InputError(
             f"truncated: {len(data)} of {needed} bytes of voxels",

@@ -17,8 +17,8 @@ from minivess.ml.reading.volume import (
     Volume,
     check_dtype,
     check_shape,
+    fault_in_words,
     file_size,
-    first_line,
     mapped,
 )
 from minivess.records.data.dataset import Axes
@@ -68,7 +68,7 @@ def parse_npy(data: bytes, shown: str) -> npt.NDArray[np.generic]:
     except Exception as error:
         # the header is Python source, and a damaged one fails in the tokenizer, the parser or the type system
         raise InputError(
-            f"malformed .npy file: {first_line(error)}", path=shown, hint="ingest the case again"
+            f"malformed .npy file: {fault_in_words(error)}", path=shown, hint="ingest the case again"
         ) from None
 
 
@@ -103,4 +103,6 @@ def map_npy(path: Path, limits: Limits) -> npt.NDArray[np.generic]:
         raise
     except Exception as error:
         # the header is Python source, and a damaged one fails in the tokenizer, the parser or the type system
-        raise InputError(f"malformed .npy file: {first_line(error)}", path=path, hint="save the array again") from None
+        raise InputError(
+            f"malformed .npy file: {fault_in_words(error)}", path=path, hint="save the array again"
+        ) from None

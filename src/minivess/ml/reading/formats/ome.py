@@ -124,7 +124,10 @@ def _elements(text: str, path: Path) -> list[tuple[str, dict[str, str]]]:
     except expat.ExpatError as error:
         if not any(name == "Pixels" for name, _ in found):
             raise InputError(
-                f"not readable as XML: {expat.ErrorString(error.code)}", path=path, line=error.lineno
+                "is not well-formed XML up to its Pixels element",
+                path=path,
+                line=error.lineno,
+                hint="export the metadata again, or state spacing_um for the case",
             ) from None
     return found
 

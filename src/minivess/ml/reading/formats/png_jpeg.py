@@ -22,7 +22,7 @@ from minivess.foundation.files import read_limited
 from minivess.ml.reading.contradictions import contradiction, lossy, trailing
 from minivess.ml.reading.deidentification import picture_traces
 from minivess.ml.reading.formats.ome import one_line
-from minivess.ml.reading.volume import Facts, Limits, Volume, check_ratio, check_shape, file_size, first_line
+from minivess.ml.reading.volume import Facts, Limits, Volume, check_ratio, check_shape, fault_in_words, file_size
 
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Values of a pixel by PNG's colour type (ISO/IEC 15948, 11.2.2)."""
@@ -56,7 +56,9 @@ def read_picture(path: Path, limits: Limits) -> Volume:
         raise
     except Exception as error:
         # Pillow's plug-ins answer damaged chunks with OSError, SyntaxError, ValueError, struct.error and more
-        raise InputError(f"malformed {kind}: {first_line(error)}", path=path, hint="save the picture again") from None
+        raise InputError(
+            f"malformed {kind}: {fault_in_words(error)}", path=path, hint="save the picture again"
+        ) from None
 
     doubts = trailing(rest, f"the end of the {kind}")
     return dataclasses.replace(found, doubts=doubts if depth else (lossy("JPEG"), *doubts))

@@ -37,8 +37,8 @@ from minivess.ml.reading.volume import (
     check_ratio,
     check_shape,
     check_spacing,
+    fault_in_words,
     file_size,
-    first_line,
     mapped,
 )
 from minivess.records.data.dataset import Axes
@@ -85,7 +85,7 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
         raise
     except Exception as error:
         # tifffile and struct answer damaged tags with a dozen kinds of exception; for the person they are one
-        raise InputError(f"malformed TIFF: {first_line(error)}", path=path, hint="save the stack again") from None
+        raise InputError(f"malformed TIFF: {fault_in_words(error)}", path=path, hint="save the stack again") from None
     notes = stated.traces.risks
     if first.white:
         notes = (*notes, "it counts from white to black, and was turned round")

@@ -747,9 +747,6 @@ class People:
             known.append({plain_name(item["name"]) for item in held} | keys)
         return first == second or bool(known[0] & known[1])
 
-    def manages(self, actor):  # whether somebody is a root or a release manager
-        return actor in self.roots or (actor["kind"] == "person" and "release-manager" in actor["roles"])
-
     def add(self, identity, start):  # enrol; no key, no id and no person twice
         key_id, who, service = identity["signing_key"]["key_id"], identity["id"], identity["kind"] == "service"
         need(service == (identity["roles"] == ["service"]), "roles that do not fit " + who)
@@ -787,7 +784,8 @@ class People:
 
     def manage(self, body, payload, actor):  # what roots and release managers do to identities and entries
         action, index, who = body["action"], body["index"], payload.get("identity")
-        need(self.manages(actor), "%s may not do %s", actor["id"], action)
+        lawful = actor in self.roots or (actor["kind"] == "person" and "release-manager" in actor["roles"])
+        need(lawful, "%s may not do %s", actor["id"], action)
         need(actor["id"] != who, "%s cannot revoke or reinstate themselves", who)
         if action == "identity.enrolled":
             self.add(who, index + 1)
@@ -992,8 +990,14 @@ def named(artifacts, name):  # the digest of the artifact of a name, or None
 
 PLAN_SAME = ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse")
 CONVENTIONS_SAME = ("border", "bootstrap_unit", "both_empty", "foreground_connectivity", "one_empty", "skeleton")
-PLAN_FIELDS = {*PLAN_SAME, "measures", "conventions", "confidence", "published", "looks", "criteria", "notes"}
-CONVENTIONS = {*CONVENTIONS_SAME, "tolerance_um", "bootstrap"}
+LEFT_OUT = {"statistics", "failure_dice"}
+"""Fields of conventions that plans of before do not have."""
+
+def spelled_out(value, form):  # whether a value has every field of its form, and so have the values inside
+    fields = FORMS.get("gate %s" % value["kind"] if form == "policy-gate" else form, {})
+    there = {name: value[name] if "*" in marks else [value[name]] for name, (marks, _) in fields.items() if name in value}
+    inner = [(one, fields[name][1]) for name, held in there.items() for one in held]
+    return set(fields) - LEFT_OUT <= set(there) and all(spelled_out(*pair) for pair in inner)
 
 def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of what, on which side, its limit
     told = plan["conventions"]
@@ -1226,6 +1230,7 @@ class Standing:
         elif body["action"] == "criteria.register":
             self.check_plan(payload["plan"])
         elif body["action"] == "policy.register":
+            need(spelled_out(payload["policy"], "registered"), "does not spell out every field of the policy")
             check_policy(payload["policy"])
             self.check_laxer("policy", payload["policy"])
         else:
@@ -1245,12 +1250,12 @@ class Standing:
             return
         need(root and terms and manifest, "seals something without naming its root, its manifest and its terms")
         need(terms["level"] == 1 - (1 - 0.95) / terms["looks"], "fixes a level that does not follow from its looks")
-        taken = [one for _, one, _, _ in self.seals.values() if one]
-        need(split not in taken, "seals the test part of a split a second time")
+        need(split not in [one for _, one, _, _ in self.seals.values() if one], "seals the test part of a split a second time")
 
     def check_plan(self, plan):  # it has every field, fits the terms of the seal, and is not laxer than that of a look
-        need(set(plan) >= PLAN_FIELDS and set(plan["conventions"]) >= CONVENTIONS, "leaves fields of a plan out")
         told = plan["conventions"]
+        older = told.get("statistics") == "mean of cases" or told.get("failure_dice", 1) is None
+        need(spelled_out(plan, "plan") and not older, "does not spell out a plan as it is read")
         by_group = told.get("statistics"), told["bootstrap_unit"]
         fits = by_group == ("mean of groups", "group") or not {"statistics", "failure_dice"} & set(told)
         need(fits, "counts something else than groups")
@@ -1313,8 +1318,7 @@ class Standing:
         need(said["subjects"] == [subject], "signed something else than the request")
         need(people.demo or not said["demo"], who + " signed with demo keys")
         form = (grant.get("mode"), grant.get("wrapped_key") is None, grant.get("key_digest") is None)
-        fits = form in {("released", True, False), ("custodian", True, True)}
-        need(fits, "a grant that does not say who gets the key")
+        need(form in {("released", True, False), ("custodian", True, True)}, "a grant that does not say who gets the key")
         need(who in self.sealed.get(request["data"], [who]), "the test set was not sealed for " + who)
         self.refuse_maker(who, [request["model"], request["calibration"]], people)
 

@@ -1704,7 +1704,7 @@ class Release:
         loaded, diff = results.get("loaded"), self.files.get("data/source/uncommitted.diff")
         strangers = loaded["refusals"] if loaded else 1
         for field, value in (("tree", results["tree"]), ("environment", results["environment"]), ("strangers", strangers)):
-            check_same(state[field], value, "source." + field, "by the results")
+            check_same(state[field], value, "source." + field, "by " + RESULTS)
         digest = None if diff is None else sha256(diff)
         check_same(state["uncommitted"], digest, "source.uncommitted", "by data/source/uncommitted.diff")
         need(results["results"], "data/verification/results.json has no result")
@@ -1773,7 +1773,7 @@ class Release:
         read = named(by["validation"]["inputs"], SUBJECT["ingest"])
         check_same(read, self.subject("ingest"), self.entry("validation"), "by " + self.entry("ingest"))
         for role in set(ROLES) - {"run", "disposition"}:
-            stated, found = [one["index"] if one else None for one in (chain.get(role), by.get(role))]
+            stated, found = [one and "entry %(index)d" % one for one in (chain.get(role), by.get(role))]
             check_same(stated, found, "the %s that the release names" % role, "by the log")
         for role in ("export", "calibration", "ensemble", "split", "ingest", "seal"):
             for body in [one for one in self.done(ROLES[role]) if about(role, one) not in {None, self.subject(role)}]:
@@ -2093,8 +2093,7 @@ class Pack:
                 raise WrongError("entry %d is malformed" % index) from None
             self.bodies.append(entry["body"])
         need(len(details) == len(lines), "data/audit/details.jsonl has too few or too many lines")
-        bare = {index for index, held in enumerate(details) if held == b"null" and self.bodies[index]["details"]}
-        bare -= self.people.erased
+        bare = {i for i, held in enumerate(details) if held == b"null" and self.bodies[i]["details"]} - self.people.erased
         need(not bare, "the details of entry %s are missing, and no later entry erased them", bare and min(bare))
         size, root = believe(self.files[CHECKPOINT], self.trust, self.people, self.origin, self.leaves)
         told = "the checkpoint covers %d entries, %d are here: entry %d is missing or was added"
@@ -2164,7 +2163,8 @@ class Pack:
             need(sha256(self.files[name]) in made, name + " has no entry in the log")
         if self.layout > 1:
             people, name = self.people, "data/audit/identities.json"
-            held = [{"identity": who, "from": start, "until": end} for who, start, end in people.by_key.values()]
+            usual = {"encryption_key": None, "demo": False}
+            held = [{"identity": {**usual, **one}, "from": at, "until": end} for one, at, end in people.by_key.values()]
             known = {"demo": people.demo, "log": self.bodies[0]["log"], "log_key": people.log_key(len(self.bodies))}
             same = read_json(self.files[name], name) == {**known, "identities": held}
             need(same, name + " does not state the people and keys of the log")

@@ -23,6 +23,7 @@ import base64
 import bisect
 import contextlib
 import csv
+import datetime
 import decimal
 import functools
 import hashlib
@@ -463,7 +464,7 @@ TYPES = {
     "counts": lambda row: need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin"),
     "int": int, "bool": bool, "object": dict, "list": list, "text": r"(?s:.*)", "short": r"(?s:.{1,200})",
     "digest": r"sha256:[0-9a-f]{64}",
-    "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
+    "time": lambda text: check_time(fit(text, "text", "a time")), "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
     "commit": r"[0-9a-f]{40,64}", "dvc": r"md5:[0-9a-f]{32}(\.dir)?", "uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "action": r"(?=.{1,64}\Z)[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*", "outcome": "started|completed|failed|refused",
     "part-kind": "|".join(PARTS), "reason": "|".join(REASONS), "method": "student-t|percentile|clopper-pearson",
@@ -478,6 +479,13 @@ TYPES = {
     **{name: "minivess-" + name for name in ("attested/1", "entry/2", "trust/2", "evaluation/2")},
 }
 # fmt: on
+
+def check_time(text):  # a moment in UTC with microseconds, which the calendar has
+    need(re.fullmatch(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z", text, re.ASCII), "a time in another form")
+    try:
+        datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007  it is in UTC
+    except ValueError:
+        raise WrongError("a time that no calendar has") from None
 
 def read_forms(text, usual=None):  # by name: the marks and the type of each field. `usual`: types by the name of a field
     found = {}
@@ -506,6 +514,7 @@ terms: split=digest looks=1 level=between-0-1 groups=digest unit=short lowered?*
 lowered: rule=slug usual=severity severity=severity; graded: rule=slug usual=severity severity=severity reason~=short
 identity: id=slug name=short kind=holder-kind roles*=role signing_key=key encryption_key?~=key demo?=bool
 public-key: key_id=hex algorithm=algorithm spki=text; checked: document=short training=short; reviewed: link=link digest=digest
+adopted: number=1 digest=digest
 criterion: measure=aggregate statistic?=statistic at_least?~=number at_most?~=number
 outcome-of: criterion=criterion value~=number met=bool; looks: per_release?=1 total?=1
 plan: measures?*=measure mask?=short mask_threshold=between-0-1 conventions=conventions intervals?=short confidence?=number
@@ -734,22 +743,19 @@ class People:
         known = []
         for who in (first, second):
             held = [item for item, _, _ in self.by_key.values() if item["id"] == who]
-            keys = {item["encryption_key"]["key_id"] for item in held if item["encryption_key"]}
+            keys = {item["encryption_key"]["key_id"] for item in held if item.get("encryption_key")}
             known.append({plain_name(item["name"]) for item in held} | keys)
         return first == second or bool(known[0] & known[1])
 
-    def manages(self, actor):  # whether somebody is a root or a release manager
-        return actor in self.roots or (actor["kind"] == "person" and "release-manager" in actor["roles"])
-
     def add(self, identity, start):  # enrol; no key, no id and no person twice
         key_id, who, service = identity["signing_key"]["key_id"], identity["id"], identity["kind"] == "service"
-        raw_key(identity["signing_key"])
         need(service == (identity["roles"] == ["service"]), "roles that do not fit " + who)
-        ids, names = ([item[field] for item in self.valid()] for field in ("id", "name"))
-        need(key_id not in self.by_key and who not in ids, who + " is enrolled twice")
+        valid, log_keys = self.valid(), {key["key_id"] for _, key in self.log_keys}
+        need(key_id not in self.by_key and who not in [item["id"] for item in valid], who + " is enrolled twice")
         need(start == 0 or self.demo or not identity.get("demo"), "demo keys in a real log")
-        need(who != "log", "enrols the log itself")
-        need(service or plain_name(identity["name"]) not in map(plain_name, names), who + " has a name that is taken")
+        need(who != "log" and key_id not in log_keys, "enrols the log itself, or its key")
+        names = {plain_name(item["name"]) for item in valid if item["kind"] == "person"}
+        need(service or plain_name(identity["name"]) not in names, who + " has a name that is taken")
         self.by_key[key_id] = (identity, start, None)
 
     def end(self, identity, index):  # the valid key of an id counts no longer from an index on
@@ -764,9 +770,12 @@ class People:
             return
         if action == "log.created":
             need(index == 0, "the log is created a second time")
+            fits = 1 <= payload["threshold"] <= len({root["id"] for root in payload["roots"]})
+            need(fits, "a threshold of roots that cannot be met")
             self.roots, self.threshold = payload["roots"], payload["threshold"]
             self.log_keys, self.created = [(0, payload["log_key"])], (self.roots, self.threshold)
             self.demo = all(one.get("demo", False) for one in self.roots)
+            self.check_demo(self.roots)
             for identity in self.roots:
                 self.add(identity, 0)
         elif action in {"identity.rotated", *COUNTED, *MANAGED}:
@@ -775,12 +784,16 @@ class People:
 
     def manage(self, body, payload, actor):  # what roots and release managers do to identities and entries
         action, index, who = body["action"], body["index"], payload.get("identity")
-        need(self.manages(actor), "%s may not do %s", actor["id"], action)
+        lawful = actor in self.roots or (actor["kind"] == "person" and "release-manager" in actor["roles"])
+        need(lawful, "%s may not do %s", actor["id"], action)
         need(actor["id"] != who, "%s cannot revoke or reinstate themselves", who)
         if action == "identity.enrolled":
             self.add(who, index + 1)
         elif action == "identity.revoked":
             self.end(who, index)
+            told = "revokes %s, and without this root too few agree on anything"
+            root = who in [one["id"] for one in self.roots]
+            need(not root or len(self.valid_roots()) >= self.threshold, told, who)
         elif action == "identity.reinstated":
             need(who in self.locked, "reinstates who is not locked")
             self.locked.discard(who)
@@ -810,6 +823,12 @@ class People:
         self.end(actor["id"], index + 1)
         self.add(new, index + 1)
 
+    def valid_roots(self):  # the roots whose key counts now
+        return [item for item in self.roots if self.by_key[item["signing_key"]["key_id"]][2] is None]
+
+    def check_demo(self, roots):  # a demonstration has roots with demo keys, and another log has none
+        need(all(one.get("demo", False) == self.demo for one in roots), "mixes demo and real identities")
+
     def change_roots(self, body, payload):  # other roots or log key, agreed by enough of the old and the new roots
         new, threshold, index, log_key = payload["roots"], payload["threshold"], body["index"], payload.get("log_key")
         need(1 <= threshold <= len({root["id"] for root in new}) == len(new), "a threshold that cannot be met")
@@ -817,8 +836,8 @@ class People:
         change = {"replaces": digest_of(old), "roots": digest_of({"roots": new, "threshold": threshold})}
         change.update({"log_key": log_key} if log_key else {})
         subject = {"name": "roots.json", "digest": digest_of(change)}
-        counting = [item for item in self.roots if self.by_key[item["signing_key"]["key_id"]][2] is None]
-        for group, least in ((counting, self.threshold), (new, threshold)):
+        self.check_demo(new)
+        for group, least in ((self.valid_roots(), self.threshold), (new, threshold)):
             known = People()
             known.by_key = {item["signing_key"]["key_id"]: (item, 0, None) for item in group}
             envelopes = [one for one in payload["envelopes"] if one["signatures"][0]["keyid"] in known.by_key]
@@ -850,9 +869,6 @@ def open_envelope(envelope, people, index):  # what a person signed: DSSE v1, in
     need(signed_by(identity["signing_key"], encoded, seal["sig"]), "the signature of %s is wrong", who)
     statement = fit(parse(payload, "the statement of " + who), "statement", "the statement of " + who)
     said = statement["predicate"]
-    fits = all(set(item) == {"name", "digest"} and set(item["digest"]) == {"sha256"} for item in statement["subject"])
-    need(fits, "a subject of the statement is malformed")
-    need(set(statement) == {"_type", "subject", "predicateType", "predicate"}, "a statement with other fields")
     subjects = [{"name": item["name"], "digest": "sha256:" + item["digest"]["sha256"]} for item in statement["subject"]]
     stated = [statement["_type"], statement["predicateType"], subjects]
     need(stated == [STATEMENT, APPROVAL, said["subjects"]], "a statement that contradicts itself")
@@ -907,7 +923,7 @@ any | log | - | identity.locked: identity attempts; identity.refused: identity k
 any | person service | - | identity.rotated: identity=identity possession=text; identity.unlocked: identity
 any | root release-manager | enrolment | identity.enrolled: identity=identity actions?~ checked?~=checked
 any | root | - | log.created: device log_key=log-key roots*=identity threshold=1 serves?~=short
-    rules?~=object checked?~+=checked
+    rules?~=adopted checked?~+=checked
 any | root release-manager | restored | log.restored: size=1 root=text abandoned*=text reason=short
 any | root release-manager | adoption | rules.adopted: number digest envelopes*=envelope
 serving | service | - | inference: * decision foreground_fraction?~ conformal?; inference.refusals: * since=time until=time counts
@@ -964,7 +980,6 @@ def adopted_table(adopted):  # the actions of the table that an entry names by n
     return table
 
 def chain_of(chain):  # role and reference of every entry that a release names
-    fit(chain, "chain", "the chain")
     need(chain["runs"] and chain["looks"], "a release without runs or looks")
     pairs = [(role, chain.get(role)) for role in ROLES]
     pairs += [(role, item.get(role)) for item in chain["runs"] + chain["looks"] for role in item]
@@ -975,8 +990,14 @@ def named(artifacts, name):  # the digest of the artifact of a name, or None
 
 PLAN_SAME = ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse")
 CONVENTIONS_SAME = ("border", "bootstrap_unit", "both_empty", "foreground_connectivity", "one_empty", "skeleton")
-PLAN_FIELDS = {*PLAN_SAME, "measures", "conventions", "confidence", "published", "looks", "criteria", "notes"}
-CONVENTIONS = {*CONVENTIONS_SAME, "tolerance_um", "bootstrap"}
+LEFT_OUT = {"statistics", "failure_dice"}
+"""Fields of conventions that plans of before do not have."""
+
+def spelled_out(value, form):  # whether a value has every field of its form, and so have the values inside
+    fields = FORMS.get("gate %s" % value["kind"] if form == "policy-gate" else form, {})
+    there = {name: value[name] if "*" in marks else [value[name]] for name, (marks, _) in fields.items() if name in value}
+    inner = [(one, fields[name][1]) for name, held in there.items() for one in held]
+    return set(fields) - LEFT_OUT <= set(there) and all(spelled_out(*pair) for pair in inner)
 
 def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of what, on which side, its limit
     told = plan["conventions"]
@@ -1174,7 +1195,7 @@ class Standing:
         change = {"log": body["log"], "replaces": old, "number": payload["number"], "digest": payload["digest"]}
         subject = {"name": "rules.json", "digest": digest_of(change)}
         signers = agreed(payload["envelopes"], people, body["index"], subject)
-        roots = {item["id"] for item in people.roots if people.by_key[item["signing_key"]["key_id"]][2] is None}
+        roots = {item["id"] for item in people.valid_roots()}
         need(signers <= roots, "%s is not a root", ", ".join(sorted(signers - roots)))
         need(len(signers) >= people.threshold, "too few roots agreed to the action table")
 
@@ -1183,7 +1204,6 @@ class Standing:
         need(fits, "enrols a service without its actions, or a person with some")
 
     def check_restored(self, body, payload, people):  # gives up checkpoints that this log signed
-        fit(payload, "log.restored", "the restore")
         need(payload["size"] == body["index"], "the restore follows other entries than those before it")
         given_up = payload["abandoned"]
         need(0 < len(given_up) <= 64 and all(len(note) <= 4000 for note in given_up), "a malformed restore")
@@ -1210,6 +1230,7 @@ class Standing:
         elif body["action"] == "criteria.register":
             self.check_plan(payload["plan"])
         elif body["action"] == "policy.register":
+            need(spelled_out(payload["policy"], "registered"), "does not spell out every field of the policy")
             check_policy(payload["policy"])
             self.check_laxer("policy", payload["policy"])
         else:
@@ -1229,12 +1250,12 @@ class Standing:
             return
         need(root and terms and manifest, "seals something without naming its root, its manifest and its terms")
         need(terms["level"] == 1 - (1 - 0.95) / terms["looks"], "fixes a level that does not follow from its looks")
-        taken = [one for _, one, _, _ in self.seals.values() if one]
-        need(split not in taken, "seals the test part of a split a second time")
+        need(split not in [one for _, one, _, _ in self.seals.values() if one], "seals the test part of a split a second time")
 
     def check_plan(self, plan):  # it has every field, fits the terms of the seal, and is not laxer than that of a look
-        need(set(plan) >= PLAN_FIELDS and set(plan["conventions"]) >= CONVENTIONS, "leaves fields of a plan out")
         told = plan["conventions"]
+        older = told.get("statistics") == "mean of cases" or told.get("failure_dice", 1) is None
+        need(spelled_out(plan, "plan") and not older, "does not spell out a plan as it is read")
         by_group = told.get("statistics"), told["bootstrap_unit"]
         fits = by_group == ("mean of groups", "group") or not {"statistics", "failure_dice"} & set(told)
         need(fits, "counts something else than groups")
@@ -1262,7 +1283,6 @@ class Standing:
     def check_request(self, body, payload, people):  # under a registered plan, for an exported model, with a look left
         request = payload["request"]
         need(("request", request["id"]) not in self.first, "the log has this request already")
-        need(re.fullmatch(TYPES["time"], request["expires"], re.ASCII), "writes the time it expires in another way")
         need(request["requester"] == body["actor"], "asks in the name of " + request["requester"])
         need(("criteria", request["criteria"]) in self.first, "asks under criteria that were not registered before")
         plan = self.said("plan", request["plan"])
@@ -1298,8 +1318,7 @@ class Standing:
         need(said["subjects"] == [subject], "signed something else than the request")
         need(people.demo or not said["demo"], who + " signed with demo keys")
         form = (grant.get("mode"), grant.get("wrapped_key") is None, grant.get("key_digest") is None)
-        fits = form in {("released", True, False), ("custodian", True, True)}
-        need(fits, "a grant that does not say who gets the key")
+        need(form in {("released", True, False), ("custodian", True, True)}, "a grant that does not say who gets the key")
         need(who in self.sealed.get(request["data"], [who]), "the test set was not sealed for " + who)
         self.refuse_maker(who, [request["model"], request["calibration"]], people)
 
@@ -1382,8 +1401,8 @@ approval=grant"""
 SUBJECT = dict(pair.split("=") for pair in SUBJECT.split())
 READS = "evaluation<export export<calibration export<ensemble calibration<ensemble seal<split calibration<split split<ingest"
 RESTS = "request<criteria request<policy request<export request<calibration request<seal approval<request"
-READS, RESTS = ([pair.split("<") for pair in text.split()] for text in (READS, RESTS + " evaluation<request"))
-RESTS += [["validation", "ingest"], ["evaluation", "approval"]]
+RESTS += " evaluation<request validation<ingest evaluation<approval"
+READS, RESTS = ([pair.split("<") for pair in text.split()] for text in (READS, RESTS))
 EVENT_TYPES = {"started": "START", "completed": "COMPLETE", "failed": "FAIL", "refused": "ABORT"}
 UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 """Characters that would change how a line reads."""
@@ -1685,7 +1704,7 @@ class Release:
         loaded, diff = results.get("loaded"), self.files.get("data/source/uncommitted.diff")
         strangers = loaded["refusals"] if loaded else 1
         for field, value in (("tree", results["tree"]), ("environment", results["environment"]), ("strangers", strangers)):
-            check_same(state[field], value, "source." + field, "by the results")
+            check_same(state[field], value, "source." + field, "by " + RESULTS)
         digest = None if diff is None else sha256(diff)
         check_same(state["uncommitted"], digest, "source.uncommitted", "by data/source/uncommitted.diff")
         need(results["results"], "data/verification/results.json has no result")
@@ -1754,7 +1773,7 @@ class Release:
         read = named(by["validation"]["inputs"], SUBJECT["ingest"])
         check_same(read, self.subject("ingest"), self.entry("validation"), "by " + self.entry("ingest"))
         for role in set(ROLES) - {"run", "disposition"}:
-            stated, found = [one["index"] if one else None for one in (chain.get(role), by.get(role))]
+            stated, found = [one and "entry %(index)d" % one for one in (chain.get(role), by.get(role))]
             check_same(stated, found, "the %s that the release names" % role, "by the log")
         for role in ("export", "calibration", "ensemble", "split", "ingest", "seal"):
             for body in [one for one in self.done(ROLES[role]) if about(role, one) not in {None, self.subject(role)}]:
@@ -1830,8 +1849,8 @@ class Release:
         for item in [one for one in self.by["evaluation"]["outputs"] if one["name"].startswith("evaluation/figures/")]:
             told = "data/%s is missing: %s made it"
             need("data/" + item["name"] in self.files, told, item["name"], self.entry("evaluation"))
-        found = {"files": len(lines), "manifest": sha256("".join(lines).encode("utf-8"))}
-        found["sbom"] = sha256(self.files[SBOM])
+        manifest, sbom = sha256("".join(lines).encode("utf-8")), sha256(self.files[SBOM])
+        found = {"files": len(lines), "manifest": manifest, "sbom": sbom}
         check_same({name: self.prepared[name] for name in found}, found, "the preparation", "by the files of the pack")
         return "%d files of layout 2, each bound by the last entry" % len(lines)
 
@@ -2074,8 +2093,7 @@ class Pack:
                 raise WrongError("entry %d is malformed" % index) from None
             self.bodies.append(entry["body"])
         need(len(details) == len(lines), "data/audit/details.jsonl has too few or too many lines")
-        bare = {index for index, held in enumerate(details) if held == b"null" and self.bodies[index]["details"]}
-        bare -= self.people.erased
+        bare = {i for i, held in enumerate(details) if held == b"null" and self.bodies[i]["details"]} - self.people.erased
         need(not bare, "the details of entry %s are missing, and no later entry erased them", bare and min(bare))
         size, root = believe(self.files[CHECKPOINT], self.trust, self.people, self.origin, self.leaves)
         told = "the checkpoint covers %d entries, %d are here: entry %d is missing or was added"
@@ -2145,7 +2163,8 @@ class Pack:
             need(sha256(self.files[name]) in made, name + " has no entry in the log")
         if self.layout > 1:
             people, name = self.people, "data/audit/identities.json"
-            held = [{"identity": who, "from": start, "until": end} for who, start, end in people.by_key.values()]
+            usual = {"encryption_key": None, "demo": False}
+            held = [{"identity": {**usual, **one}, "from": at, "until": end} for one, at, end in people.by_key.values()]
             known = {"demo": people.demo, "log": self.bodies[0]["log"], "log_key": people.log_key(len(self.bodies))}
             same = read_json(self.files[name], name) == {**known, "identities": held}
             need(same, name + " does not state the people and keys of the log")

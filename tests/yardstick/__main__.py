@@ -150,6 +150,7 @@ def _caches() -> tuple[list[str], list[str]]:
 
 def _removal() -> tuple[list[str], list[str]]:
     wrong = [one.fault for one in removal.judged() if one.fault]
+    wrong += [words for case in removal.for_script() if (words := removal.fault_of_script(case))]
     every = list(removal.removals())
     survivors = {str(one): set[str]() for one in every if not removal.noticed(one)}
     said, faults = _listed(survivors)

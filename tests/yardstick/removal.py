@@ -21,6 +21,7 @@ from typing import Any
 from minivess.compliance import rules
 from minivess.compliance.verification.log import verify_entries, verify_log
 from minivess.foundation.errors import MinivessError
+from tests.support.builders.guarded_log import refusal_of_script
 from tests.yardstick.cases.battery import battery
 from tests.yardstick.cases.case import Case
 
@@ -248,6 +249,19 @@ def _raised() -> Iterator[set[Line]]:
 def _refuses(removal: Removal, one: Judged) -> bool:
     file, (first, last) = str(importlib.import_module(removal.module).__file__), removal.lines
     return any((file, line) in one.raised for line in range(first, last + 1))
+
+
+def for_script() -> Iterator[Case]:
+    """The cases that verify.py can judge: it has no quick judgement, and tests of trust files ask it about those."""
+    return (one for one in battery() if not (one.ask or one.known or one.trusted or one.quick))
+
+
+def fault_of_script(case: Case) -> str:
+    """How verify.py judges a case otherwise than it must; empty: as it must."""
+    said = refusal_of_script(case.pairs, case.note)
+    if bool(said) == (case.words is not None):
+        return ""
+    return f"{case.name}: verify.py refuses: {said}" if said else f"{case.name}: verify.py accepts"
 
 
 def noticed(removal: Removal) -> Case | None:

@@ -79,6 +79,12 @@ def test_every_case_of_the_battery_is_judged_as_it_must() -> None:
     assert [one.case for one in removal.judged()] == list(battery())
 
 
+def test_verify_py_judges_every_case_of_the_battery_alike() -> None:
+    cases = list(removal.for_script())
+    assert len(cases) > 250
+    assert [words for case in sample(cases, 60) if (words := removal.fault_of_script(case))] == []
+
+
 def test_a_check_that_is_taken_out_is_missed_or_has_a_reason() -> None:
     noticing = []
     for check in sample(list(removal.removals()), 8):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -801,3 +801,28 @@ def refused(judge: Callable[[], object]) -> bool:
     except (logs.VERIFY.WrongError, ValidationError):
         return True
     return False
+
+
+def _without_each(value: Any) -> Iterator[Any]:
+    """A value of JSON with one field left out, for each field at any depth."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, inner in items:
+        if isinstance(value, dict):
+            yield {name: one for name, one in value.items() if name != step}
+        for less in _without_each(inner):
+            yield {**value, step: less} if isinstance(value, dict) else [*value[:step], less, *value[step + 1 :]]
+
+
+@pytest.mark.parametrize(("record", "form"), [(AnalysisPlan, "plan"), (ReleasePolicy, "registered")])
+def test_both_ask_for_every_field_of_a_plan_and_a_policy(record: type[Record], form: str) -> None:
+    whole = (PLAN if form == "plan" else GATES).model_dump(mode="json")
+    assert logs.VERIFY.spelled_out(whole, form)
+    left_out = 0
+    for less in _without_each(whole):
+        try:
+            read = record.model_validate_json(json.dumps(less), strict=True)
+        except ValidationError:
+            continue
+        left_out += 1
+        assert logs.VERIFY.spelled_out(less, form) == (read.model_dump(mode="json") == less), less
+    assert left_out > 1

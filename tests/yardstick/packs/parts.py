@@ -7,11 +7,16 @@ from collections import defaultdict
 from pathlib import Path
 
 from minivess.compliance.proofs.archive import read_archive
+from minivess.compliance.proofs.canonical import digest_of
+from minivess.foundation.digests import digest_bytes
 from tests.yardstick.packs import removal, whole
 from tests.yardstick.packs.judging import remembered
 from tests.yardstick.packs.reasons import survivor_reason
 
 RESULT = Path(__file__).parent / "RESULT.md"
+ROOT = Path(__file__).resolve().parents[3]
+KEPT = ROOT / ".pytest_cache" / "yardstick"
+"""Where the reports of finished shares are kept: a folder for each state of the source tree."""
 SEED, OF_FILE, FOR_CHECKS = 11, 500, 900
 """The seed of every draw; changes of a real pack; changed packs with which checks are tried."""
 Found = tuple[list[str], list[str]]
@@ -23,10 +28,19 @@ def changes(jobs: int, sample: int | None) -> Found:
     yardstick = whole.Yardstick.make()
     every = list(yardstick.mutants())
     drawn = every if sample is None else random.Random(SEED).sample(every, sample)  # noqa: S311  reproducible
-    report = whole.in_processes(yardstick, drawn, jobs)
+    report = whole.in_processes(yardstick, drawn, jobs, KEPT / _state())
     what = "" if sample is None else f"; a sample of {sample} of them, drawn with the seed {SEED}, was judged"
     head = f"{len(yardstick.places.kinds)} kinds of place, {len(every)} changes with who signs again, as far as possible{what}"
     return [head, "", *_lines(report)], report.faults
+
+
+def _state() -> str:
+    """The state of everything that decides how a changed pack is judged."""
+    folders = ("src/minivess", "templates", "tests/yardstick", "tests/support")
+    files = sorted(
+        path for name in folders for path in (ROOT / name).rglob("*") if path.suffix in {".py", ".json", ".html"}
+    )
+    return digest_of({path.relative_to(ROOT).as_posix(): digest_bytes(path.read_bytes()) for path in files})[7:23]
 
 
 def of_file(path: Path) -> Found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.yardstick.packs import removal
 from tests.yardstick.packs.forging import SIGNED
 from tests.yardstick.packs.judging import judge, remembered
 from tests.yardstick.packs.places import CHANGES, kind_of_file
-from tests.yardstick.packs.whole import Mutant, Yardstick, of_real_pack
+from tests.yardstick.packs.whole import Mutant, Yardstick, in_processes, of_real_pack
 
 pytestmark = pytest.mark.verifies("REQ-038", "REQ-221", "RC-13", "RC-94")
 
@@ -49,6 +50,19 @@ def test_a_changed_pack_is_refused_by_both_or_has_a_reason(yardstick: Yardstick)
     report = yardstick.sample(90, SEED)
     assert report.faults == []
     assert report.counts.total() == 90
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_next_share(yardstick: Yardstick, tmp_path: Path) -> None:
+    few = [one for one in yardstick.mutants() if one.place.file == "bagit.txt"][:3]
+    first = in_processes(yardstick, few, 1, tmp_path)
+    assert (first.judged > 0, first.faults) == (True, [])
+    for path in tmp_path.iterdir():  # what is kept is taken, and not judged again
+        path.write_text(
+            path.read_text(encoding="utf-8").replace('"faults": []', '"faults": ["kept"]'), encoding="utf-8"
+        )
+    again = in_processes(yardstick, few, 1, tmp_path)
+    assert (again.judged, again.counts, set(again.faults)) == (first.judged, first.counts, {"kept"})
+    assert in_processes(yardstick, few[:1], 1, tmp_path).counts.total() <= 1, "another share is judged anew"
 
 
 def test_changes_of_a_pack_whose_keys_are_not_at_hand_are_refused(yardstick: Yardstick) -> None:

@@ -6,7 +6,9 @@ all of them together, none of them was noticed. When they do not, each is tried 
 
 from __future__ import annotations
 
+import json
 import random
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+from minivess.compliance.proofs.canonical import digest_of
+from minivess.foundation.files import write_text_atomic
 from tests.support.builders.layout2_pack import SmallPack, small_pack
 from tests.support.builders.release_builder import make_release
 from tests.yardstick.packs.bags import is_bound, rebagged
@@ -24,6 +28,8 @@ from tests.yardstick.packs.judging import Answers, judge, remembered
 from tests.yardstick.packs.places import Change, Place, Places
 from tests.yardstick.packs.reasons import difference_reason, survivor_reason
 
+SHARES = 24
+"""Into how many shares the whole run is divided."""
 OLDER_CASES = 4
 """Test cases of the older pack; the pack itself has another number."""
 _UNREAD = ("data/lineage/events.jsonl", "data/audit/identities.json")
@@ -62,6 +68,19 @@ class Report:
     other_checks: Counter[str] = field(default_factory=Counter)
     """Names of the first failed checks, where both name the same thing in different checks."""
     faults: list[str] = field(default_factory=list)
+
+    def plain(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return {**vars(self), "survivors": {name: sorted(kinds) for name, kinds in self.survivors.items()}}
+
+    @classmethod
+    def of_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """A report from what `plain` gave."""
+        report = cls(judged=plain["judged"], differences=plain["differences"], faults=plain["faults"])
+        report.counts.update(plain["counts"])
+        report.other_checks.update(plain["other_checks"])
+        report.survivors.update({name: set(kinds) for name, kinds in plain["survivors"].items()})
+        return report
 
     def add(self, other: Report) -> None:
         """Take in another report."""
@@ -138,9 +157,9 @@ class Yardstick:
         change = self.places.change(mutant.place, mutant.how)
         return None if change is None else self.maker.forge(change, mutant.signed)
 
-    def run(self, every: Iterable[Mutant]) -> Report:
-        """Judge mutants, those of calm files together."""
-        report, calm, waiting = Report(), set[str](), defaultdict[str, list[Mutant]](list)
+    def run(self, every: Iterable[Mutant], calm: set[str]) -> Report:
+        """Judge mutants, those of calm files together. `calm` has the files that were calm before, and is changed."""
+        report, waiting = Report(), defaultdict[str, list[Mutant]](list)
         for mutant in every:
             file = mutant.place.file
             if mutant.signed == SIGNED[2] and mutant.place.path and (is_bound(file) or file in _UNREAD):
@@ -199,30 +218,65 @@ class Yardstick:
         return report
 
 
-def in_processes(yardstick: Yardstick, every: Iterable[Mutant], jobs: int) -> Report:
-    """The same in several processes, each with files of its own."""
-    shares = defaultdict[str, list[Mutant]](list)
-    for mutant in every:
-        shares[mutant.place.file].append(mutant)
-    ordered = sorted(shares.values(), key=len, reverse=True)
+def in_processes(yardstick: Yardstick, every: Iterable[Mutant], jobs: int, kept: Path) -> Report:
+    """The same in several processes and in shares, whose reports are kept: a run that was stopped goes on with the next share.
+
+    Args:
+        yardstick: the pack with its places.
+        every: the mutants.
+        jobs: how many processes.
+        kept: the folder for the reports of one state of the source tree.
+    """
+    shares = list(_shares(every))
     context = get_context("fork")
     results: Any = context.Queue()
 
     def work(number: int) -> None:
+        calm, place = set[str](), number
         try:
             with remembered():
-                results.put(yardstick.run([mutant for share in ordered[number::jobs] for mutant in share]))
-        except Exception as error:  # a process that breaks is a fault, too
-            results.put(Report(faults=[f"process {number} broke: {type(error).__name__}: {error}"]))
+                for place in range(number, len(shares), jobs):
+                    results.put((place, _share(yardstick, shares[place], calm, kept / f"{place}.json")))
+        except Exception as error:  # a share that breaks is a fault, too
+            results.put((place, Report(faults=[f"share {place} broke: {type(error).__name__}: {error}"])))
+        results.put(None)
 
     workers = [context.Process(target=work, args=(number,)) for number in range(jobs)]
     for worker in workers:
         worker.start()
-    report = Report()
-    for _ in workers:
-        report.add(results.get())
+    report, running = Report(), jobs
+    while running:
+        told = results.get()
+        if told is None:
+            running -= 1
+            continue
+        place, one = told
+        report.add(one)
+        print(f"share {place} of {len(shares)}: {one.judged} packs", *one.faults, sep="\n", file=sys.stderr, flush=True)
     for worker in workers:
         worker.join()
+    return report
+
+
+def _shares(every: Iterable[Mutant]) -> Iterator[list[Mutant]]:
+    """Shares of about equal work: each has a part of the mutants of every file, so that they can still be tried together."""
+    by_file = defaultdict[str, list[Mutant]](list)
+    for mutant in every:
+        by_file[mutant.place.file].append(mutant)
+    for place in range(SHARES):
+        yield [one for rows in by_file.values() for one in rows[place::SHARES]]
+
+
+def _share(yardstick: Yardstick, share: list[Mutant], calm: set[str], kept: Path) -> Report:
+    """The report of a share that was judged before, or now."""
+    said = digest_of([str(one) for one in share])
+    if kept.is_file():
+        plain = json.loads(kept.read_bytes())
+        if plain.pop("share") == said:
+            return Report.of_plain(plain)
+    report = yardstick.run(share, calm)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    write_text_atomic(kept, json.dumps({"share": said, **report.plain()}))
     return report
 
 

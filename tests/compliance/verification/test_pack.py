@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -49,6 +47,7 @@ from tests.support.builders.pack_builder import (
 )
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
+from tests.support.verify_script import verify
 
 pytestmark = pytest.mark.verifies("REQ-038", "RC-13", "SU-14")
 
@@ -59,17 +58,6 @@ TAG = "tagmanifest-sha512.txt"
 @cache
 def good() -> Files:
     return complete_pack()
-
-
-@cache
-def script() -> ModuleType:
-    """verify.py as a module, for the many cases; the few telling ones run it as a program."""
-    specification = importlib.util.spec_from_file_location("pack_verify", TEMPLATES / "verify.py")
-    assert specification
-    assert specification.loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 def run_script(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -199,8 +187,8 @@ def test_any_flipped_byte_of_the_archive_fails(tmp_path: Path) -> None:
                 verify_pack(path)
         else:
             assert verify_pack(path).first_failure is not None
-        with pytest.raises((script().WrongError, UnicodeDecodeError)):
-            script().read_zip(bytes(changed))
+        with pytest.raises((verify.WrongError, UnicodeDecodeError)):
+            verify.read_zip(bytes(changed))
 
 
 @pytest.mark.verifies("REQ-039")
@@ -244,7 +232,7 @@ def test_the_script_too_counts_every_byte_of_a_signature_file() -> None:
     for position in range(0, len(good()[name]), 13):
         content = bytearray(good()[name])
         content[position] ^= 1
-        with pytest.raises((script().WrongError, ValueError, KeyError, TypeError)):
+        with pytest.raises((verify.WrongError, ValueError, KeyError, TypeError)):
             judged({**good(), name: bytes(content)}).check_signatures()
 
 
@@ -462,11 +450,11 @@ def test_reading_back_what_was_written() -> None:
 
 def judged(files: Files) -> Any:
     """A pack as the script has it once it judged its log."""
-    pack = script().Pack(files, None)
+    pack = verify.Pack(files, None)
     pack.check_log()
     return pack
 
 
 def script_refuses(files: Files) -> bool:
     """Whether the script's checks, run as a module, refuse these files."""
-    return not all(held for _, held, _ in script().Judgement(None).judge(files).checks)
+    return not all(held for _, held, _ in verify.Judgement(None).judge(files).checks)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import importlib.util
 import json
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -27,7 +25,6 @@ from minivess.records.people.identity import KeyAlgorithm
 from tests.support.builders.pack_builder import (
     BEGIN,
     ORIGIN,
-    TEMPLATES,
     LogBuilder,
     ada,
     cleo,
@@ -38,6 +35,7 @@ from tests.support.builders.pack_builder import (
 )
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
+from tests.support.verify_script import verify
 
 pytestmark = pytest.mark.verifies("REQ-039", "RC-13", "SU-14")
 
@@ -50,18 +48,6 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=12,
 )
-
-
-def load() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("script_verify", TEMPLATES / "verify.py")
-    assert specification
-    assert specification.loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-verify = load()
 
 
 @given(JSON)

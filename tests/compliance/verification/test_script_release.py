@@ -34,7 +34,6 @@ from minivess.records.evaluation.recomputation import figures_of
 from minivess.records.items.risk_items import Estimate
 from minivess.records.items.risk_plan import RiskPlan
 from minivess.records.log.entry import Context, Outcome
-from tests.compliance.verification.test_script import verify
 from tests.support.builders import logged_signatures
 from tests.support.builders.counted_cases import counted_case
 from tests.support.builders.layout2_pack import TAG, small_pack
@@ -43,6 +42,7 @@ from tests.support.builders.random_plans import plans
 from tests.support.builders.release_builder import PLAN, ReleaseLog, policy_of_release
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
+from tests.support.verify_script import verify
 
 pytestmark = pytest.mark.verifies("REQ-039", "RC-13", "SU-14")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,16 @@ scenarios("reference.feature")
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "reference"
 
 
+@cache
+def _schemas() -> dict[str, dict[str, Any]]:
+    """Of all files of a project; not to be changed."""
+    return schemas()
+
+
 @dataclass
 class Made:
     group: click.Group = field(default_factory=lambda: click.Group("minivess"))
-    schemas: dict[str, dict[str, Any]] = field(default_factory=schemas)
+    schemas: dict[str, dict[str, Any]] = field(default_factory=lambda: copy.deepcopy(_schemas()))
     measures: dict[str, Measure] = field(default_factory=lambda: dict(MEASURES))
     pages: dict[str, str] = field(default_factory=dict)
     refusal: UsageError | None = None

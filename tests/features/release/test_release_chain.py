@@ -19,7 +19,6 @@ from minivess.compliance.verification.pack import judge_files
 from minivess.foundation.errors import MinivessError, RefusedError
 from minivess.records.device.preparation import ROLES, ReleaseChain
 from minivess.records.log.entry import Outcome
-from tests.compliance.verification.test_script import verify as script
 from tests.support.builders.continued_logs import (
     OTHER,
     again,
@@ -32,6 +31,7 @@ from tests.support.builders.continued_logs import (
 )
 from tests.support.builders.layout2_pack import SmallPack, small_pack
 from tests.support.builders.release_builder import VERSION, Release, ReleaseLog
+from tests.support.verify_script import verify as script
 
 scenarios("release_chain.feature")
 

@@ -14,9 +14,9 @@ from minivess.compliance.facts.soup import SoupItem, soup
 from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.verification.pack import judge_files
 from minivess.foundation.errors import MinivessError
-from tests.compliance.verification.test_script import verify
 from tests.support.builders.layout2_pack import small_pack
 from tests.support.builders.release_builder import SHA, Release, make_release, write_source
+from tests.support.verify_script import verify
 
 scenarios("soup.feature")
 

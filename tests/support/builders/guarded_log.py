@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 from minivess.compliance.identity.approvals import approve
@@ -30,7 +29,6 @@ from minivess.records.log.entry import Context, Entry, Outcome
 from minivess.records.people.approval import Policy, PolicyRule, UnsealGrant, UnsealRequest
 from minivess.records.people.identity import KeyAlgorithm, Meaning
 from minivess.records.people.roles import Role
-from tests.compliance.verification.test_script import verify as script
 from tests.support.builders.pack_builder import (
     BEGIN,
     PLAN,
@@ -44,8 +42,9 @@ from tests.support.builders.pack_builder import (
     service,
 )
 from tests.support.source_states import CLEAN
+from tests.support.verify_script import verify
 
-VERIFY: ModuleType = script
+VERIFY = verify
 MODEL, CALIBRATION, WEIGHTS, ENSEMBLE, SEALED, PACK = (
     digest_bytes(name.encode()) for name in ("model", "calibration", "weights", "ensemble", "sealed", "pack")
 )

@@ -9,32 +9,30 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
 
 from minivess.compliance.audit.reader import LogReader
-from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.clock import Clock, utc_now
 from minivess.foundation.errors import InputError, MinivessError, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
-from minivess.foundation.provenance import environment_digest, source_state
 from minivess.foundation.reading.json_records import first_error
 from minivess.foundation.settings import Settings, load_settings
-from minivess.records.device.project import Project
 from minivess.records.log.entry import Context
 from minivess.records.people.identity import LOG_IDENTITY
 from minivess.records.people.roles import IdentityKind
 from minivess.records.sinks import Progress
-from minivess.workflows.session.project_file import load_project
 
 if TYPE_CHECKING:
     from minivess.compliance.audit.log import AuditLog
     from minivess.compliance.identity.keystores.keystore import Keystore
     from minivess.observability.lineage.relay import Relay
+    from minivess.records.device.project import Project
     from minivess.records.device.workspace_files import Step
 
 _log = logging.getLogger(__name__)
@@ -45,13 +43,26 @@ class WorkspaceReader:
     """One workspace, opened for reading: the log takes no entry, and no lineage event is delivered."""
 
     workspace: Path
-    project: Project
     settings: Settings
     log: LogReader
-    source: Path
-    """Folder with requirements/, risk/, features/, templates/ and the lock file."""
     progress: Progress
     clock: Clock = utc_now
+
+    @cached_property
+    def project(self) -> Project:
+        """The project file, read when it is asked for first: a question to the log alone needs none.
+
+        Raises:
+            InputError: it is missing or malformed.
+        """
+        from minivess.workflows.session.project_file import load_project
+
+        return load_project(self.workspace)
+
+    @cached_property
+    def source(self) -> Path:
+        """Folder with requirements/, risk/, features/, templates/ and the lock file."""
+        return (self.workspace / self.project.source).resolve()
 
     def context(self, **known: Any) -> Context:
         """The circumstances of an action: git state, environment, configuration and version of the data are found.
@@ -62,6 +73,8 @@ class WorkspaceReader:
         Raises:
             UsageError: a field does not exist or has a wrong value.
         """
+        from minivess.compliance.proofs.canonical import digest_of
+        from minivess.foundation.provenance import environment_digest, source_state
         from minivess.workflows.session.data_citation import data_version_of
 
         commit, dirty = source_state(self.source)
@@ -92,6 +105,8 @@ class WorkspaceReader:
 class Services(WorkspaceReader):
     """The services of one workspace, opened for writing."""
 
+    project: Project = field()
+    source: Path = field()
     log: AuditLog
     relay: Relay
     restoring: bool = False
@@ -141,12 +156,12 @@ def open_reader(
         clock: tells the time.
 
     Raises:
-        InputError: project file, settings or log are missing or malformed.
+        InputError: settings or log are missing or malformed. The project file is read when it is needed.
         VerificationError: the entries do not agree with the last checkpoint.
         CouldNotCheckError: the log is out of reach.
     """
     root = workspace.absolute()
-    project, settings = load_project(root), load_settings(root)
+    settings = load_settings(root)
     try:
         log = LogReader.reading(database_url or settings.database_url)
     except InputError as error:
@@ -155,15 +170,7 @@ def open_reader(
         if not Keystore(Workspace(root).keystore).holds(LOG_IDENTITY):
             error.hint = _first_of_log(Workspace(root)).line
         raise
-    return WorkspaceReader(
-        workspace=root,
-        project=project,
-        settings=settings,
-        log=log,
-        source=(root / project.source).resolve(),
-        progress=progress,
-        clock=clock,
-    )
+    return WorkspaceReader(workspace=root, settings=settings, log=log, progress=progress, clock=clock)
 
 
 def open_services(
@@ -193,6 +200,7 @@ def open_services(
     from minivess.observability.lineage.relay import Relay
     from minivess.observability.lineage.transports import transport_for
     from minivess.workflows.session import remembered_checkpoints
+    from minivess.workflows.session.project_file import load_project
 
     root = workspace.absolute()
     project = load_project(root)

@@ -12,9 +12,9 @@ import pytest
 from minivess.compliance.verification.pack_checks.soup import SBOM, SOUP, check_soup
 from minivess.foundation.errors import VerificationError
 from minivess.records.device.project import Device
-from tests.compliance.verification.test_script import verify
 from tests.support.builders.layout2_pack import small_pack
 from tests.support.builders.release_builder import PROJECT
+from tests.support.verify_script import verify
 
 pytestmark = pytest.mark.verifies("REQ-264", "RC-119", "SU-14")
 

@@ -64,12 +64,12 @@ def test_what_is_no_specification_is_refused(said: object) -> None:
     [
         (
             "{architecture: segresnt}",
-            "`model.architecture`: Input should be 'segresnet', 'unet' or 'dynunet'",
+            "`model.architecture`: Input should be 'segresnet', 'unet', 'dynunet', 'swinunetr' or 'resnet34-unet'",
             "did you mean `segresnet`?",
         ),
         ("{filter: 8}", "unknown field `model.filter`", "did you mean `filters`?"),
         ("{architecture: unet, filters: 1}", "`model.filters`: Input should be greater than or equal to 2", ""),
-        ("{architecture: unet, patch: [8, 8]}", "`model.patch` has only 2 values", "give it more"),
+        ("{architecture: unet, patch: [8]}", "`model.patch` has only 1 value", "give it more"),
     ],
 )
 def test_a_wrong_specification_in_the_project_file_is_named_with_its_line(

@@ -45,7 +45,12 @@ def test_the_architecture_chooses_the_record(said: dict[str, object], expected: 
     found = read_specification(said)
     assert found == expected
     assert type(found) is type(expected)
-    assert found.summary == f"{expected.architecture}, {expected.filters} filters at the first level"
+    assert found.summary == expected.summary
+
+
+def test_a_specification_says_its_width_and_depth_in_words() -> None:
+    assert UNetSpec(filters=4).summary == "unet, 4 filters at the first level"
+    assert UNetSpec(filters=4, levels=5).summary == "unet, 4 filters at the first level, 5 levels"
 
 
 def test_two_families_with_the_same_fields_differ() -> None:

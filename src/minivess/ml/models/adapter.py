@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
-from minivess.records.models.network import NetworkSpec
+from minivess.records.data.dataset import Capabilities
+from minivess.records.models.network import PICTURE_PATCH, VOLUME_PATCH, NetworkSpec
 from minivess.records.models.task import SegmentationTask
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 PRIOR = 0.1
 """Share of foreground a new network expects."""
+
+GREY_VOLUMES = Capabilities(axes=("zyx",), classes=1)
+"""One channel in, one logit a voxel out; spacings are not used."""
 
 Spec = TypeVar("Spec", bound=NetworkSpec)
 
@@ -57,6 +61,8 @@ class ModelAdapter(ABC, Generic[Spec]):  # noqa: UP046  type parameters of class
     """The record of the family's configuration."""
     axes: ClassVar[tuple[str, ...]] = ("zyx", "yx")
     """The spatial axes the family is made for."""
+    takes: ClassVar[Capabilities] = GREY_VOLUMES
+    """The cases that the family takes today, with the rest of the pipeline: one class, whatever the network could do."""
     needs: ClassVar[tuple[str, ...]] = ()
     """Packages that must be installed besides those of `minivess[ml]`."""
 
@@ -72,24 +78,31 @@ class ModelAdapter(ABC, Generic[Spec]):  # noqa: UP046  type parameters of class
     def network(self, spec: Spec, task: SegmentationTask) -> torch.nn.Module:
         """A network whose weights are drawn by PyTorch's random state."""
 
+    def patch_fault(self, spec: Spec, axes: str) -> str | None:
+        """The sentence about a patch that the family cannot take along these axes; None when it fits."""
+        divisor, smallest = self.divisor(spec), self.smallest(spec)
+        if len(spec.patch) == len(axes) and all(side >= smallest and side % divisor == 0 for side in spec.patch):
+            return None
+        sides = ", ".join(str(smallest + step * divisor) for step in range(3))
+        return (
+            f"a patch of {spec.patch} does not fit {spec.architecture}: sides must be {sides}, … voxels, one for each of "
+            f"{', '.join(axes)}"
+        )
+
     def check(self, spec: Spec, task: SegmentationTask) -> None:
         """Check that a network of this specification can be built for the task. Nothing heavy is imported.
 
         Raises:
             UsageError: the family does not know such images, or the patch does not fit.
         """
-        name, divisor, smallest = spec.architecture, self.divisor(spec), self.smallest(spec)
         if task.axes not in self.axes:
             kind = "pictures (y, x)" if task.axes == "yx" else "volumes (z, y, x)"
-            raise UsageError(f"{name} does not take {kind}", hint="choose another model.architecture")
-        if len(spec.patch) != len(task.axes) or any(side % divisor or side < smallest for side in spec.patch):
-            sides = ", ".join(str(smallest + step * divisor) for step in range(3))
-            example = [max(smallest, 32 if at == 0 and task.axes == "zyx" else 64) for at in range(len(task.axes))]
-            raise UsageError(
-                f"a patch of {spec.patch} does not fit {name}: sides must be {sides}, … voxels, one for each of "
-                f"{', '.join(task.axes)}",
-                hint=f"choose for example model.patch: {[math.ceil(side / divisor) * divisor for side in example]}",
-            )
+            raise UsageError(f"{spec.architecture} does not take {kind}", hint="choose another model.architecture")
+        if (fault := self.patch_fault(spec, task.axes)) is not None:
+            divisor, smallest = self.divisor(spec), self.smallest(spec)
+            usual = VOLUME_PATCH if task.axes == "zyx" else PICTURE_PATCH
+            example = [max(smallest, math.ceil(side / divisor) * divisor) for side in usual]
+            raise UsageError(fault, hint=f"choose for example model.patch: {example}")
 
     def build(self, spec: Spec, task: SegmentationTask, *, seed: int) -> torch.nn.Module:
         """Build a network with weights drawn by `seed`; the caller's random state is left as it was.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minivess.ml.models.adapter import ModelAdapter
+from minivess.records.data.dataset import Capabilities
 from minivess.records.models.resnet34_unet import ResNet34UNetSpec
 from minivess.records.models.task import SegmentationTask
 
@@ -17,6 +18,7 @@ class ResNet34UNetAdapter(ModelAdapter[ResNet34UNetSpec]):
 
     specification = ResNet34UNetSpec
     axes = ("yx",)
+    takes = Capabilities(axes=("yx",), classes=1)
     needs = ("segmentation_models_pytorch",)
 
     def divisor(self, spec: ResNet34UNetSpec) -> int:

@@ -17,6 +17,7 @@ import torch
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.files import read_limited, write_atomic
+from minivess.foundation.implements import implements
 
 _LIMIT = 2 << 30
 
@@ -84,6 +85,7 @@ def load_weights(path: Path, *, expected: Digest | None = None) -> dict[str, tor
     return dict(state)
 
 
+@implements("REQ-321")
 def fill(network: torch.nn.Module, state: State, *, path: Path | None = None) -> None:
     """Give a network tensors by name: all of its own and no others, each of its shape.
 

@@ -6,10 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from minivess.records.base import Record
+from minivess.records.base import Record, Side
 
-Side = Annotated[int, Field(ge=1)]
-Triple = tuple[Side, Side, Side]
 Patch = Annotated[tuple[Side, ...], Field(min_length=2, max_length=3)]
 """A size in voxels (z, y, x) or in pixels (y, x)."""
 

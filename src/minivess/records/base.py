@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
 from minivess.foundation.clock import timestamp
 
@@ -46,6 +46,9 @@ ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 Statement = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 """A paragraph for a person."""
+
+Side = Annotated[int, Field(ge=1)]
+"""A size in voxels along one axis."""
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """An identifier that is safe in a file name: letters, digits, dot, underscore, hyphen."""

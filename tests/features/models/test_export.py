@@ -39,7 +39,7 @@ class Convolution(PatchPredictor):
         return to_probability(np.stack(answers)[:, np.newaxis])
 
 
-def _graph(weights: NDArray[np.float32], patch: tuple[int, int, int] = SPEC.patch) -> bytes:
+def _graph(weights: NDArray[np.float32], patch: tuple[int, ...] = SPEC.patch) -> bytes:
     shape = [1, 1, *patch]
     graph = helper.make_graph(
         [

@@ -45,7 +45,12 @@ def test_the_architecture_chooses_the_record(said: dict[str, object], expected: 
     found = read_specification(said)
     assert found == expected
     assert type(found) is type(expected)
-    assert found.summary == f"{expected.architecture}, {expected.filters} filters at the first level"
+    assert found.summary == expected.summary
+
+
+def test_a_specification_says_its_width_and_depth_in_words() -> None:
+    assert UNetSpec(filters=4).summary == "unet, 4 filters at the first level"
+    assert UNetSpec(filters=4, levels=5).summary == "unet, 4 filters at the first level, 5 levels"
 
 
 def test_two_families_with_the_same_fields_differ() -> None:
@@ -64,12 +69,12 @@ def test_what_is_no_specification_is_refused(said: object) -> None:
     [
         (
             "{architecture: segresnt}",
-            "`model.architecture`: must be 'segresnet', 'unet' or 'dynunet', not “segresnt”",
+            "`model.architecture`: must be 'segresnet', 'unet', 'dynunet', 'swinunetr' or 'resnet34-unet', not “segresnt”",
             "did you mean `segresnet`?",
         ),
         ("{filter: 8}", "unknown field `model.filter`", "did you mean `filters`?"),
         ("{architecture: unet, filters: 1}", "`model.filters`: must be at least 2, not “1”", ""),
-        ("{architecture: unet, patch: [8, 8]}", "`model.patch` has only 2 values", "give it more"),
+        ("{architecture: unet, patch: [8]}", "`model.patch` has only 1 value", "give it more"),
     ],
 )
 def test_a_wrong_specification_in_the_project_file_is_named_with_its_line(

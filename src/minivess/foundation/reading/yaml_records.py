@@ -141,6 +141,10 @@ def _explain(problem: ErrorDetails, node: YamlMap, record: type[BaseModel], show
         return InputError(f"`{whole}` has only {steps[-1]} values", path=shown, line=line, hint="give it more")
     if problem["type"] == "missing":
         return InputError(f"the field `{name}` is missing", path=shown, line=line, hint=f"add `{last}:`")
+    if problem["type"] == "too_short" and problem["ctx"]["actual_length"]:
+        held = problem["ctx"]["actual_length"]
+        values = f"{held} value" + ("" if held == 1 else "s")
+        return InputError(f"`{name}` has only {values}", path=shown, line=line, hint="give it more")
     message = problem_in_words(problem)
     hint = ""
     if problem["type"] in {"enum", "literal_error", "union_tag_invalid"}:

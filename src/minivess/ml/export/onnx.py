@@ -7,13 +7,9 @@ tiling stay outside (`ml.inference`).
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
-import logging
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +30,11 @@ from minivess.ml.inference.predictor import (
     NetworkPredictor,
     PatchPredictor,
 )
+from minivess.ml.models.onnx_graph import onnx_graph
 from minivess.records.evaluation.bounds import Bound
 from minivess.records.models.model import MASK_THRESHOLD, ExportRecord
 from minivess.records.models.specifications import ModelSpec
 
-OPSET = 20
-"""ONNX operator set of the exported graph."""
 TOLERANCE = 1e-4
 
 
@@ -176,34 +171,4 @@ def _graph(networks: Sequence[Any], temperature: float, spec: ModelSpec, rule: E
             logits = torch.log(combined) - torch.log1p(-combined)
             return torch.sigmoid(CALIBRATORS[TEMPERATURE_SCALING].apply(logits, temperature))
 
-    example = torch.zeros((1, 1, *spec.patch), dtype=torch.float32)
-    with _quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            Calibrated().eval(),
-            (example,),
-            dynamo=True,
-            verbose=False,
-            opset_version=OPSET,
-            input_names=["patch"],
-            output_names=["probability"],
-            external_data=False,
-        )
-    data: bytes = program.model_proto.SerializeToString()
-    return data
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's prints, warnings and log lines to itself: libraries never print."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with (
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
+    return onnx_graph(Calibrated(), (1, 1, *spec.patch), output="probability")

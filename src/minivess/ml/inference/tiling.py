@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import UsageError
 
 Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Maps a batch (n, 1, z, y, x) of patches to values of the same shape."""
+"""Maps a batch (n, 1, *patch) of patches to values of the same shape."""
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
+"""Sizes along the spatial axes: (z, y, x) or (y, x)."""
 
 _FLOOR = 1e-3
 OVERLAP = 0.25
@@ -35,13 +36,13 @@ def gaussian_weight(patch: Shape) -> NDArray[np.float32]:
     weight = np.ones(patch, dtype=np.float64)
     for axis, side in enumerate(patch):
         offsets = (np.arange(side) - (side - 1) / 2) / (side / 8)
-        shape = [1, 1, 1]
+        shape = [1] * len(patch)
         shape[axis] = side
         weight *= np.exp(-0.5 * offsets**2).reshape(shape)
     return np.maximum(weight / weight.max(), _FLOOR).astype(np.float32)
 
 
-def pad_to(volume: NDArray[np.float32], patch: Shape) -> tuple[NDArray[np.float32], tuple[slice, slice, slice]]:
+def pad_to(volume: NDArray[np.float32], patch: Shape) -> tuple[NDArray[np.float32], tuple[slice, ...]]:
     """Reflect a volume at its faces until no side is smaller than the patch; also say where the original lies."""
     widths = []
     inner = []
@@ -51,7 +52,7 @@ def pad_to(volume: NDArray[np.float32], patch: Shape) -> tuple[NDArray[np.float3
         widths.append((before, missing - before))
         inner.append(slice(before, before + size))
     padded = np.pad(volume, widths, mode="reflect") if any(sum(width) for width in widths) else volume
-    return padded, (inner[0], inner[1], inner[2])
+    return padded, tuple(inner)
 
 
 def sliding_window(
@@ -60,9 +61,9 @@ def sliding_window(
     """Apply `forward` to overlapping patches and blend what it returns into one volume.
 
     Args:
-        volume: (z, y, x), already normalised; volumes smaller than the patch are reflected at their faces.
+        volume: (z, y, x) or (y, x), already normalised; volumes smaller than the patch are reflected at their faces.
         patch: size of a tile in voxels.
-        forward: gets (n, 1, z, y, x) with n up to `batch` and returns the same shape.
+        forward: gets (n, 1, *patch) with n up to `batch` and returns the same shape.
         overlap: share of a patch that neighbours share, from 0 up to but not including 1.
         batch: tiles a call.
 
@@ -90,13 +91,11 @@ def sliding_window(
     return blended
 
 
-def _batches(
-    shape: tuple[int, ...], patch: Shape, overlap: float, batch: int
-) -> Iterator[list[tuple[slice, slice, slice]]]:
+def _batches(shape: tuple[int, ...], patch: Shape, overlap: float, batch: int) -> Iterator[list[tuple[slice, ...]]]:
     starts = [tile_starts(size, side, overlap) for size, side in zip(shape, patch, strict=True)]
-    places: list[tuple[slice, slice, slice]] = []
-    for z, y, x in product(*starts):
-        places.append((slice(z, z + patch[0]), slice(y, y + patch[1]), slice(x, x + patch[2])))
+    places: list[tuple[slice, ...]] = []
+    for corner in product(*starts):
+        places.append(tuple(slice(start, start + side) for start, side in zip(corner, patch, strict=True)))
         if len(places) == batch:
             yield places
             places = []

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
-from minivess.ml.models.levels import LEVELS, check_patch, filters_of_levels
+from minivess.ml.models.levels import LevelsAdapter, filters_of_levels
 from minivess.records.models.dynunet import DynUNetSpec
+from minivess.records.models.task import SegmentationTask
+
+if TYPE_CHECKING:
+    import torch
 
 
-def build(spec: DynUNetSpec) -> torch.nn.Module:
-    """Build the network with weights drawn by PyTorch's random state. MONAI is imported here.
+class DynUNetAdapter(LevelsAdapter[DynUNetSpec]):
+    """MONAI's DynUNet with one kernel size and stride for all levels."""
 
-    Raises:
-        UsageError: the patch does not fit.
-    """
-    check_patch(spec)
-    from monai.networks.nets import DynUNet
+    specification = DynUNetSpec
 
-    network: torch.nn.Module = DynUNet(
-        spatial_dims=3,
-        in_channels=1,
-        out_channels=1,
-        kernel_size=(3,) * LEVELS,
-        strides=(1, *(2,) * (LEVELS - 1)),
-        upsample_kernel_size=(2,) * (LEVELS - 1),
-        filters=filters_of_levels(spec),
-    )
-    return network
+    def network(self, spec: DynUNetSpec, task: SegmentationTask) -> torch.nn.Module:
+        """Two convolutions a level."""
+        from monai.networks.nets import DynUNet
+
+        made: torch.nn.Module = DynUNet(
+            spatial_dims=len(task.axes),
+            in_channels=task.channels,
+            out_channels=task.outputs,
+            kernel_size=(3,) * spec.levels,
+            strides=(1, *(2,) * (spec.levels - 1)),
+            upsample_kernel_size=(2,) * (spec.levels - 1),
+            filters=filters_of_levels(spec),
+        )
+        return made

@@ -1,31 +1,25 @@
-"""What networks with levels have in common: three levels, and patches that can be halved twice."""
+"""What networks with levels have in common: each level halves the resolution."""
 
 from __future__ import annotations
 
-from minivess.foundation.errors import UsageError
+from typing import ClassVar, Generic, TypeVar
+
+from minivess.ml.models.adapter import ModelAdapter
 from minivess.records.models.network import EncoderDecoderSpec
 
-LEVELS = 3
-_DIVISOR = 2 ** (LEVELS - 1)
+LevelsSpec = TypeVar("LevelsSpec", bound=EncoderDecoderSpec)
 
 
-def patch_fault(spec: EncoderDecoderSpec) -> str | None:
-    """The sentence about a patch that some level cannot halve without a rest; None when it fits."""
-    if any(side % _DIVISOR or side < 2 * _DIVISOR for side in spec.patch):
-        return f"a patch of {spec.patch} does not fit {spec.architecture}: sides must be 8, 12, 16, … voxels"
-    return None
+class LevelsAdapter(ModelAdapter[LevelsSpec], Generic[LevelsSpec]):  # noqa: UP046  as its base class
+    """A family whose networks halve a patch from level to level."""
 
+    specification: ClassVar[type[EncoderDecoderSpec]]
 
-def check_patch(spec: EncoderDecoderSpec) -> None:
-    """Check that each level halves the patch without a rest.
-
-    Raises:
-        UsageError: a side of the patch is not divisible by four, or is below eight.
-    """
-    if (fault := patch_fault(spec)) is not None:
-        raise UsageError(fault, hint="choose for example model.patch: [32, 64, 64]")
+    def divisor(self, spec: LevelsSpec) -> int:
+        """Two for each halving."""
+        return int(2 ** (spec.levels - 1))
 
 
 def filters_of_levels(spec: EncoderDecoderSpec) -> tuple[int, ...]:
-    """Filters of each level: those of the first, twice and four times as many."""
-    return tuple(spec.filters * 2**level for level in range(LEVELS))
+    """Filters of each level: those of the first, and twice as many from level to level."""
+    return tuple(spec.filters * 2**level for level in range(spec.levels))

@@ -1,49 +1,71 @@
-"""Networks from a `ModelSpec` (one channel in, one logit out): one adapter a family."""
+"""Networks from a specification and a task: one adapter a family.
+
+The adapters of other packages are found by their entry point in the group `minivess.models`.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from typing import Any
+import importlib.util
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import torch
+from minivess.foundation.choices import choose
+from minivess.foundation.errors import UsageError
+from minivess.foundation.implements import implements
+from minivess.ml.models.adapter import ModelAdapter
+from minivess.ml.models.dynunet import DynUNetAdapter
+from minivess.ml.models.resnet34_unet import ResNet34UNetAdapter
+from minivess.ml.models.segresnet import SegResNetAdapter
+from minivess.ml.models.swinunetr import SwinUNETRAdapter
+from minivess.ml.models.unet import UNetAdapter
+from minivess.records.models.network import NetworkSpec
+from minivess.records.models.specifications import foreign_adapter
+from minivess.records.models.task import SegmentationTask
 
-from minivess.ml.models import dynunet, segresnet, unet
-from minivess.records.models.specifications import ModelSpec
+if TYPE_CHECKING:
+    import torch
 
-PRIOR = 0.1
-"""Share of foreground a new network expects."""
-
-ADAPTERS: Mapping[str, Callable[[Any], torch.nn.Module]] = {
-    "segresnet": segresnet.build,
-    "unet": unet.build,
-    "dynunet": dynunet.build,
+ADAPTERS: Mapping[str, ModelAdapter[Any]] = {
+    "segresnet": SegResNetAdapter(),
+    "unet": UNetAdapter(),
+    "dynunet": DynUNetAdapter(),
+    "swinunetr": SwinUNETRAdapter(),
+    "resnet34-unet": ResNet34UNetAdapter(),
 }
-"""What builds the networks of a family from their specification, by `architecture`."""
+"""The families of this package, by `architecture`."""
+
+ONE_CLASS_OF_VOLUMES = SegmentationTask()
 
 
-def build_network(spec: ModelSpec, *, seed: int) -> torch.nn.Module:
-    """Build a network with weights drawn by `seed`; the caller's random state is left as it was.
-
-    Input is float32 of shape (n, 1, z, y, x) with `spec.patch` as its spatial size, output logits of the same shape.
-    The import of MONAI takes many seconds, so build networks late and in one process.
+@implements("REQ-320")
+def adapter_of(architecture: str) -> ModelAdapter[Any]:
+    """The adapter of a family, of this package or of another.
 
     Raises:
-        UsageError: the patch does not fit the family.
+        UsageError: there is no such family, or a package that it needs is not installed.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = ADAPTERS[spec.architecture](spec)
-    _expect_background(network)
-    return network
+    foreign = None if architecture in ADAPTERS else foreign_adapter(architecture)
+    adapter = choose(ADAPTERS, architecture, what="architecture") if foreign is None else foreign
+    if not isinstance(adapter, ModelAdapter):
+        raise UsageError(
+            f"the entry point {architecture!r} gives no adapter", hint="it must name an instance of ModelAdapter"
+        )
+    for package in adapter.needs:
+        if importlib.util.find_spec(package) is None:
+            raise UsageError(
+                f"{architecture} needs the package {package}, which is not installed",
+                hint="pip install 'minivess[encoders]'",
+            )
+    return adapter
 
 
-def _expect_background(network: torch.nn.Module) -> None:
-    """Set the bias of the last convolution so that every voxel starts with probability `PRIOR`.
+def build_network(spec: NetworkSpec, task: SegmentationTask = ONE_CLASS_OF_VOLUMES, *, seed: int) -> torch.nn.Module:
+    """Build a network with weights drawn by `seed`; the caller's random state is left as it was.
 
-    Without it, the first of few steps go into learning that vessels are rare (Lin et al. 2017, arXiv 1708.02002, 4.1).
-    On the hard synthetic setting SegResNet reached held-out Dice .875 in 60 steps with it, .847 without.
+    Input is float32 of shape (n, channels, *patch), output float32 logits of shape (n, outputs, *patch). The import of
+    MONAI takes many seconds, so build networks late and in one process.
+
+    Raises:
+        UsageError: there is no such family, or the patch or the task does not fit it.
     """
-    convolutions = torch.nn.Conv3d | torch.nn.ConvTranspose3d
-    last = [module for module in network.modules() if isinstance(module, convolutions) and module.out_channels == 1][-1]
-    torch.nn.init.constant_(last.bias, math.log(PRIOR / (1 - PRIOR)))
+    return adapter_of(spec.architecture).build(spec, task, seed=seed)

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
-from minivess.ml.models.levels import LEVELS, check_patch
+from minivess.ml.models.levels import LevelsAdapter
 from minivess.records.models.segresnet import SegResNetSpec
+from minivess.records.models.task import SegmentationTask
+
+if TYPE_CHECKING:
+    import torch
 
 
-def build(spec: SegResNetSpec) -> torch.nn.Module:
-    """Build the network with weights drawn by PyTorch's random state. MONAI is imported here.
+class SegResNetAdapter(LevelsAdapter[SegResNetSpec]):
+    """MONAI's SegResNet."""
 
-    Raises:
-        UsageError: the patch does not fit.
-    """
-    check_patch(spec)
-    from monai.networks.nets import SegResNet
+    specification = SegResNetSpec
 
-    network: torch.nn.Module = SegResNet(
-        spatial_dims=3,
-        init_filters=spec.filters,
-        in_channels=1,
-        out_channels=1,
-        norm=("GROUP", {"num_groups": _groups(spec.filters)}),
-        blocks_down=(1,) * LEVELS,
-        blocks_up=(1,) * (LEVELS - 1),
-    )
-    return network
+    def network(self, spec: SegResNetSpec, task: SegmentationTask) -> torch.nn.Module:
+        """One residual block a level."""
+        from monai.networks.nets import SegResNet
+
+        made: torch.nn.Module = SegResNet(
+            spatial_dims=len(task.axes),
+            init_filters=spec.filters,
+            in_channels=task.channels,
+            out_channels=task.outputs,
+            norm=("GROUP", {"num_groups": _groups(spec.filters)}),
+            blocks_down=(1,) * spec.levels,
+            blocks_up=(1,) * (spec.levels - 1),
+        )
+        return made
 
 
 def _groups(filters: int) -> int:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
-from minivess.ml.models.levels import LEVELS, check_patch, filters_of_levels
+from minivess.ml.models.levels import LevelsAdapter, filters_of_levels
+from minivess.records.models.task import SegmentationTask
 from minivess.records.models.unet import UNetSpec
 
+if TYPE_CHECKING:
+    import torch
 
-def build(spec: UNetSpec) -> torch.nn.Module:
-    """Build the network with weights drawn by PyTorch's random state. MONAI is imported here.
 
-    Raises:
-        UsageError: the patch does not fit.
-    """
-    check_patch(spec)
-    from monai.networks.nets import UNet
+class UNetAdapter(LevelsAdapter[UNetSpec]):
+    """MONAI's U-Net."""
 
-    network: torch.nn.Module = UNet(
-        spatial_dims=3,
-        in_channels=1,
-        out_channels=1,
-        channels=filters_of_levels(spec),
-        strides=(2,) * (LEVELS - 1),
-    )
-    return network
+    specification = UNetSpec
+
+    def network(self, spec: UNetSpec, task: SegmentationTask) -> torch.nn.Module:
+        """One convolution a level on each side."""
+        from monai.networks.nets import UNet
+
+        made: torch.nn.Module = UNet(
+            spatial_dims=len(task.axes),
+            in_channels=task.channels,
+            out_channels=task.outputs,
+            channels=filters_of_levels(spec),
+            strides=(2,) * (spec.levels - 1),
+        )
+        return made

@@ -17,8 +17,11 @@ import torch
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.files import read_limited, write_atomic
+from minivess.foundation.implements import implements
 
 _LIMIT = 2 << 30
+
+_OTHER_NETWORK = "the weights are of another network: compare model in minivess.yaml with the run that made them"
 
 State = Mapping[str, torch.Tensor]
 """A state dictionary: tensors by name."""
@@ -80,3 +83,25 @@ def load_weights(path: Path, *, expected: Digest | None = None) -> dict[str, tor
             hint="restore the file, or train the member again",
         )
     return dict(state)
+
+
+@implements("REQ-321")
+def fill(network: torch.nn.Module, state: State, *, path: Path | None = None) -> None:
+    """Give a network tensors by name: all of its own and no others, each of its shape.
+
+    Raises:
+        InputError: a tensor is missing, is not the network's, or has another shape; the message names the first.
+    """
+    own = network.state_dict()
+    for name in sorted({*own, *state}):
+        if name not in state:
+            raise InputError(f"has no tensor {name}, which the network needs", path=path, hint=_OTHER_NETWORK)
+        if name not in own:
+            raise InputError(f"has a tensor {name}, which the network has not", path=path, hint=_OTHER_NETWORK)
+        if state[name].shape != own[name].shape:
+            raise InputError(
+                f"has {name} of shape {tuple(state[name].shape)}, and the network needs {tuple(own[name].shape)}",
+                path=path,
+                hint=_OTHER_NETWORK,
+            )
+    network.load_state_dict(dict(state))

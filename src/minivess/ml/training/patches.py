@@ -51,7 +51,7 @@ class PatchSampler:
     def __init__(
         self,
         cases: Sequence[TrainingCase],
-        patch: tuple[int, int, int],
+        patch: tuple[int, ...],
         *,
         seed: int,
         augmentations: Sequence[str] = FLIPS_AND_TURNS,

@@ -8,12 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 
-from minivess.records.base import Record, ShortText, Slug
+from minivess.records.base import Record, ShortText, Side, Slug
 from minivess.records.data.card import DataCardFacts
 from minivess.records.data.dataset import ClassFacts, LabelClass
 from minivess.records.data.validation import RuleChange
 from minivess.records.data.version import DataRemote
-from minivess.records.models.network import Triple
 
 
 def _no_expression(error: re.error) -> str:
@@ -126,7 +125,7 @@ class Synthetic(Record):
     """Number of subjects, with one volume each."""
     seed: int = 7
     """Seed of the generator."""
-    shape: Triple = (48, 96, 96)
+    shape: tuple[Side, Side, Side] = (48, 96, 96)
     """Size of each volume in voxels (z, y, x)."""
     photons: Annotated[float, Field(gt=0)] = 4.0
     """Expected photons a voxel in the brightest vessel at the surface."""

@@ -6,16 +6,23 @@ from typing import Annotated
 
 from pydantic import Field
 
-from minivess.records.base import Record
+from minivess.records.base import Record, Side
 
-Triple = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+Patch = Annotated[tuple[Side, ...], Field(min_length=2, max_length=3)]
+"""A size in voxels (z, y, x) or in pixels (y, x)."""
+
+VOLUME_PATCH = (32, 64, 64)
+PICTURE_PATCH = (128, 128)
 
 
 class NetworkSpec(Record):
-    """A segmentation network for single-channel volumes with one foreground class. Each family has its own record."""
+    """A segmentation network. Each family has its own record."""
 
     architecture: str
     """The name of the family, by which the record of a specification is chosen."""
+    patch: Patch = VOLUME_PATCH
+    """Input size in voxels (z, y, x), or in pixels (y, x), for training, sliding windows and export. Default for pictures:
+    128 by 128."""
 
     @property
     def summary(self) -> str:
@@ -24,14 +31,15 @@ class NetworkSpec(Record):
 
 
 class EncoderDecoderSpec(NetworkSpec):
-    """A network of three levels: an encoder that halves the resolution at each level, and a decoder."""
+    """An encoder that halves the resolution from level to level, and a decoder."""
 
     filters: Annotated[int, Field(ge=2, le=128)] = 8
     """Filters of the first level; each level doubles them."""
-    patch: Triple = (32, 64, 64)
-    """Input size in voxels (z, y, x) for training, sliding windows and export."""
+    levels: Annotated[int, Field(ge=2, le=6, exclude_if=lambda levels: levels == 3)] = 3
+    """Levels of resolution. Each side of the patch is divisible by 2 to the power of (levels - 1)."""
 
     @property
     def summary(self) -> str:
-        """Family and width."""
-        return f"{self.architecture}, {self.filters} filters at the first level"
+        """Family, width and, where it is not three, depth."""
+        deep = "" if self.levels == 3 else f", {self.levels} levels"
+        return f"{self.architecture}, {self.filters} filters at the first level{deep}"

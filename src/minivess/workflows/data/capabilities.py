@@ -16,8 +16,7 @@ from minivess.foundation.implements import implements
 from minivess.ml.calibrators.registry import CAPABILITIES as CALIBRATORS
 from minivess.ml.calibrators.registry import TEMPERATURE_SCALING
 from minivess.ml.inference.intended_use import SERVED
-from minivess.ml.models.capabilities import CAPABILITIES as MODELS
-from minivess.ml.models.levels import patch_fault
+from minivess.ml.models.registry import adapter_of
 from minivess.ml.quality.rule_catalogue import RULES
 from minivess.ml.quality.rules import severities
 from minivess.records.data.dataset import Axes, Capabilities, CaseRecord, DatasetManifest, LabelClass
@@ -104,7 +103,7 @@ def parts_of(project: Project) -> tuple[_Part, ...]:
         UsageError: a part states nothing of what it takes.
     """
     return (
-        _Part(project.model.architecture, choose(MODELS, project.model.architecture, what="model with capabilities")),
+        _Part(project.model.architecture, adapter_of(project.model.architecture).takes),
         _Part(TEMPERATURE_SCALING, choose(CALIBRATORS, TEMPERATURE_SCALING, what="calibrator with capabilities")),
         *(_Part(measure.name, measure.takes) for measure in MEASURES.values()),
         _Part("the service", SERVED),
@@ -113,7 +112,8 @@ def parts_of(project: Project) -> tuple[_Part, ...]:
 
 def _of_project(project: Project, parts: Sequence[_Part], *, known: bool) -> Iterator[Found]:
     """What the project file alone says; `known`: the cases say which classes they have."""
-    if (fault := patch_fault(project.model)) is not None:
+    adapter = adapter_of(project.model.architecture)
+    if (fault := adapter.patch_fault(project.model, "zyx" if "zyx" in adapter.takes.axes else "yx")) is not None:
         yield Found("capability-patch", None, fault)
     if not known and (text := _classes(project.data.declared, parts)) is not None:
         yield Found("capability-classes", None, f"data.classes: {text}")

@@ -69,10 +69,9 @@ def export(services: Services, signer: Signer) -> ExportRecord:
     return made
 
 
-def _centre(volume: Array, patch: tuple[int, int, int]) -> Array:
+def _centre(volume: Array, patch: tuple[int, ...]) -> Array:
     """The middle of a volume, padded with its edge where the volume is smaller than the patch."""
     pads = [(0, max(0, want - have)) for have, want in zip(volume.shape, patch, strict=True)]
     padded = np.pad(volume, pads, mode="edge")
     starts = [(have - want) // 2 for have, want in zip(padded.shape, patch, strict=True)]
-    z, y, x = (slice(start, start + want) for start, want in zip(starts, patch, strict=True))
-    return np.ascontiguousarray(padded[z, y, x])
+    return np.ascontiguousarray(padded[tuple(slice(at, at + want) for at, want in zip(starts, patch, strict=True))])

@@ -1,0 +1,44 @@
+"""SwinUNETR (Hatamizadeh et al. 2022, arXiv 2201.01266)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minivess.ml.models.adapter import ModelAdapter
+from minivess.records.models.swinunetr import SwinUNETRSpec
+from minivess.records.models.task import SegmentationTask
+
+if TYPE_CHECKING:
+    import torch
+
+STAGES = 4
+"""Stages of the transformer, each of half the resolution of the one before; the patches it embeds halve it once more."""
+
+
+class SwinUNETRAdapter(ModelAdapter[SwinUNETRSpec]):
+    """MONAI's SwinUNETR with four stages."""
+
+    specification = SwinUNETRSpec
+
+    def divisor(self, spec: SwinUNETRSpec) -> int:
+        """The embedding halves a patch once, and each stage once."""
+        return int(2 ** (STAGES + 1))
+
+    def smallest(self, spec: SwinUNETRSpec) -> int:
+        """One position must be left at the coarsest level, and normalisation needs two along one axis."""
+        return self.divisor(spec)
+
+    def network(self, spec: SwinUNETRSpec, task: SegmentationTask) -> torch.nn.Module:
+        """As many blocks in each stage."""
+        from monai.networks.nets import SwinUNETR
+
+        made: torch.nn.Module = SwinUNETR(
+            spatial_dims=len(task.axes),
+            in_channels=task.channels,
+            out_channels=task.outputs,
+            feature_size=spec.features,
+            depths=(spec.depth,) * STAGES,
+            num_heads=tuple(3 * 2**stage for stage in range(STAGES)),
+            drop_rate=spec.dropout,
+        )
+        return made

@@ -1,0 +1,70 @@
+"""What a network gets and gives: the channels, axes and classes of the cases it is for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from minivess.records.base import Record
+from minivess.records.data.dataset import CaseRecord, DatasetManifest, LabelClass
+
+FOREGROUND = (LabelClass(value=1, name="foreground"),)
+
+SpatialAxes = Literal["zyx", "yx"]
+
+
+class SegmentationTask(Record):
+    """Channels in, exclusive classes out. The defaults are what version 0.1.0 could do: one channel, one class, volumes."""
+
+    channels: Annotated[int, Field(ge=1, le=64)] = 1
+    """Channels of an image."""
+    axes: SpatialAxes = "zyx"
+    """The spatial axes, in the order of the arrays."""
+    classes: Annotated[tuple[LabelClass, ...], Field(min_length=1, max_length=255)] = FOREGROUND
+    """What the mask's values mean, in ascending order of value; 0 is background."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        values = [one.value for one in self.classes]
+        if values != sorted(set(values)):
+            raise ValueError("the classes must be in ascending order of their values, each value once")
+        return self
+
+    @classmethod
+    def of(cls, manifest: DatasetManifest) -> SegmentationTask:
+        """The task of a data set.
+
+        Raises:
+            ValueError: there are no cases, or two cases differ in channels, axes or classes; the message names both cases.
+        """
+        if not manifest.cases:
+            raise ValueError("a data set without cases has no task")
+        first, *others = manifest.cases
+        found = _task(first)
+        for other in others:
+            if (second := _task(other)) != found:
+                raise ValueError(
+                    f"case {first.id} has {found.words}, and case {other.id} has {second.words}; "
+                    "a network is for cases of one kind"
+                )
+        return found
+
+    @property
+    def outputs(self) -> int:
+        """How many logits a voxel gets: one for one class, else one for the background and one for each class."""
+        return 1 if len(self.classes) == 1 else len(self.classes) + 1
+
+    @property
+    def words(self) -> str:
+        """The task for people, for example `1 channel, axes zyx, classes 1 artery and 2 vein`."""
+        channels = f"{self.channels} channel" + ("" if self.channels == 1 else "s")
+        *rest, last = (f"{one.value} {one.name}" for one in self.classes)
+        named = f"classes {', '.join(rest)} and {last}" if rest else f"class {last}"
+        return f"{channels}, axes {self.axes}, {named}"
+
+
+def _task(case: CaseRecord) -> SegmentationTask:
+    channels = case.shape[-1] if case.axes.endswith("c") else 1
+    axes: SpatialAxes = "zyx" if case.axes.startswith("z") else "yx"
+    return SegmentationTask(channels=channels, axes=axes, classes=case.classes)

@@ -1,0 +1,209 @@
+"""Steps of `features/networks.feature`."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import yaml
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.foundation.errors import InputError
+from minivess.ml.models.adapter import ModelAdapter
+from minivess.ml.models.registry import adapter_of, build_network
+from minivess.records.data.dataset import LabelClass
+from minivess.records.models import specifications
+from minivess.records.models.network import NetworkSpec
+from minivess.records.models.task import SegmentationTask
+from tests.support.lazy_modules import lazily
+
+with lazily("torch", "onnxruntime", "minivess.ml.models.weights"):
+    import onnxruntime
+    import torch
+
+    from minivess.ml.models import weights
+
+scenarios("networks.feature")
+
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guides" / "extending.md"
+TWO_CLASSES = SegmentationTask(
+    channels=2, classes=(LabelClass(value=1, name="artery"), LabelClass(value=2, name="vein"))
+)
+PATCH = (4, 8, 8)
+
+
+class StubSpec(NetworkSpec):
+    """A stand-in."""
+
+    architecture: Literal["stub"] = "stub"
+
+
+def by_class() -> torch.nn.Module:
+    """Asked for one class at a time, by a number beside the patch; the background is what no class claims."""
+
+    class ByClass(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.prompts = torch.nn.Embedding(2, 2)
+
+        def one(self, patches: Any, number: int) -> Any:
+            weights_of_class = self.prompts(torch.tensor(number)).reshape(1, 2, 1, 1, 1)
+            return (patches * weights_of_class).sum(dim=1, keepdim=True)
+
+        def forward(self, patches: Any) -> Any:
+            asked = [self.one(patches, number) for number in range(2)]
+            return torch.cat([-torch.maximum(*asked), *asked], dim=1)
+
+    return ByClass()
+
+
+def by_slice() -> torch.nn.Module:
+    """Asked for one picture at a time: the slices of a volume are a batch of pictures."""
+
+    class BySlice(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.picture = torch.nn.Conv2d(2, 3, 3, padding=1)
+
+        def forward(self, patches: Any) -> Any:
+            n, channels, depth, height, width = patches.shape
+            pictures = patches.transpose(1, 2).reshape(n * depth, channels, height, width)
+            return self.picture(pictures).reshape(n, depth, 3, height, width).transpose(1, 2)
+
+    return BySlice()
+
+
+NETWORKS = {"class by class": by_class, "slice by slice": by_slice}
+
+
+class StubAdapter(ModelAdapter[StubSpec]):
+    """The adapter of a stand-in."""
+
+    specification = StubSpec
+
+    def __init__(self, way: str) -> None:
+        self.way = way
+
+    def divisor(self, spec: StubSpec) -> int:
+        return 1
+
+    def network(self, spec: StubSpec, task: SegmentationTask) -> torch.nn.Module:
+        return NETWORKS[self.way]()
+
+
+@pytest.fixture
+def facts() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder where Python looks for packages."""
+    monkeypatch.syspath_prepend(tmp_path)
+    specifications.foreign_adapter.cache_clear()
+    yield tmp_path
+    specifications.foreign_adapter.cache_clear()
+    sys.modules.pop("my_networks", None)
+
+
+@given('an installed package with the family "threshold" of the guide to extensions')
+def installed(site: Path) -> None:
+    guide = GUIDE.read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    (declared,) = re.findall(r"```toml\n\[project.entry-points.\"minivess.models\"\]\n(.*?)```", guide, re.DOTALL)
+    (site / "my_networks.py").write_text(code, encoding="utf-8")
+    info = site / "my_networks-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-networks\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[minivess.models]\n" + declared.replace('"', ""), encoding="utf-8")
+    importlib.invalidate_caches()
+
+
+@when(parsers.parse('a project file with "model: {said}" is read'))
+def read(facts: dict[str, Any], said: str) -> None:
+    facts["spec"] = specifications.read_specification(yaml.safe_load(said))
+
+
+@then("the specification is the record of that family")
+def its_record(facts: dict[str, Any]) -> None:
+    spec = facts["spec"]
+    assert type(spec).__name__ == "ThresholdSpec"
+    assert (spec.architecture, spec.patch) == ("threshold", PATCH)
+
+
+@then("a network of two classes in volumes of two channels answers with three logits a voxel")
+def its_network(facts: dict[str, Any]) -> None:
+    spec = facts["spec"]
+    network = build_network(spec, TWO_CLASSES, seed=3)
+    answer = adapter_of(spec.architecture).forward(network, torch.zeros(1, 2, *PATCH))
+    assert answer.logits.shape == (1, 3, *PATCH)
+    background = float(answer.probabilities[:, 0].detach().mean())
+    assert background == pytest.approx(0.9, abs=1e-5), "a new network expects little foreground"
+
+
+@given(parsers.parse("a family whose network is asked {way}"))
+def stub(facts: dict[str, Any], way: str) -> None:
+    facts["adapter"] = StubAdapter(way)
+
+
+@when("it is asked about patches of two classes in volumes of two channels")
+def ask(facts: dict[str, Any]) -> None:
+    adapter, spec = facts["adapter"], StubSpec(patch=PATCH)
+    facts["network"] = adapter.build(spec, TWO_CLASSES, seed=0).eval()
+    facts["patches"] = torch.randn(2, 2, *PATCH, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        facts["answer"] = adapter.forward(facts["network"], facts["patches"])
+
+
+@then("it answers with three logits a voxel, as many patches as were given")
+def answered(facts: dict[str, Any]) -> None:
+    assert facts["answer"].logits.shape == (2, 3, *PATCH)
+    total = facts["answer"].probabilities.sum(dim=1)
+    assert torch.allclose(total, torch.ones(2, *PATCH), atol=1e-6)
+
+
+@then("the graph that is exported of it gives the same logits")
+def exported(facts: dict[str, Any]) -> None:
+    graph = facts["adapter"].export(facts["network"], StubSpec(patch=PATCH), TWO_CLASSES)
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    (logits,) = session.run(["logits"], {"patch": facts["patches"][:1].numpy()})
+    np.testing.assert_allclose(logits, facts["answer"].logits[:1].numpy(), atol=1e-5)
+
+
+CHANGES: dict[str, Any] = {
+    'without the tensor "bias"': lambda state: {name: state[name] for name in state if name != "bias"},
+    'with another tensor "more"': lambda state: {**state, "more": torch.zeros(1)},
+    'with "weight" of another shape': lambda state: {**state, "weight": torch.zeros(2, 2)},
+}
+
+
+@given(parsers.parse("the weights of a network, {changed}"))
+def changed_weights(facts: dict[str, Any], changed: str) -> None:
+    state = torch.nn.Linear(2, 3).state_dict()
+    facts["state"] = CHANGES[changed]({name: torch.zeros_like(tensor) for name, tensor in state.items()})
+
+
+@when("they are given to a network of that family")
+def give(facts: dict[str, Any]) -> None:
+    facts["network"] = torch.nn.Linear(2, 3)
+    facts["before"] = weights.weights_digest(facts["network"].state_dict())
+    with pytest.raises(InputError) as caught:
+        weights.fill(facts["network"], facts["state"])
+    facts["error"] = caught.value
+
+
+@then(parsers.parse('they are refused, and the message has "{words}"'))
+def refused(facts: dict[str, Any], words: str) -> None:
+    assert words in facts["error"].message
+    assert facts["error"].hint
+
+
+@then("the network has the weights that it had")
+def unchanged(facts: dict[str, Any]) -> None:
+    assert weights.weights_digest(facts["network"].state_dict()) == facts["before"]

@@ -243,13 +243,12 @@ def test_a_library_that_fails_is_a_finding_of_its_case_alone(
 ) -> None:
     data, base = from_arrays({"a": ("s", IMAGE, LABEL), "b": ("t", IMAGE, LABEL)})
     failed = {"a-image.npy": TypeError("unhashable"), "b-image.npy": MemoryError()}
-    read = recipes.read_case
 
     def fail(source: CaseSource, *arguments: object, **settings: object) -> object:
         raise failed[source.image.name]
 
-    monkeypatch.setattr(recipes, "read_case", fail)
-    found = read_cases(data, base, tmp_path / "out", tmp_path / "s").faults
+    with monkeypatch.context() as patched:
+        patched.setattr(recipes, "read_case", fail)
+        found = read_cases(data, base, tmp_path / "out", tmp_path / "s").faults
     assert [(one.rule, one.case) for one in found] == [("reader-failed", "a"), ("reader-failed", "b")]
-    monkeypatch.setattr(recipes, "read_case", read)
     assert len(ingest(data, base, tmp_path / "out").cases) == 2

@@ -20,6 +20,7 @@ from minivess.foundation.settings import load_settings
 from minivess.foundation.user_profile import Profile
 from minivess.ml.cases.ingestion import ingest
 from minivess.observability.tracking.mlflow_listener import MlflowListener
+from minivess.records.data.findings import CasesRefusedError
 from minivess.records.data.source import Data
 from minivess.records.people.identity import LOG_IDENTITY
 from minivess.records.people.roles import IdentityKind, Role
@@ -231,7 +232,7 @@ def _(story: Story, kind: str, known: str) -> None:
 @when(parsers.parse('the {kind} "{new}" is made'))
 def _(story: Story, kind: str, new: str) -> None:
     before = story.files()
-    with pytest.raises(UsageError) as refused:
+    with pytest.raises((UsageError, CasesRefusedError)) as refused:
         story.make(new)
     story.refusal = refused.value
     assert not [name for name in story.files() - before if Path(name).name.split(".")[0] == new]

@@ -79,6 +79,7 @@ def read_dataset(path: Path, limits: Limits) -> Any:
                 f"the transfer syntax {_name(syntax)} is not read",
                 path=path,
                 hint="save it as explicit VR little endian, for example with gdcmconv --raw",
+                rule="format-unsupported",
             )
         return pydicom.dcmread(io.BytesIO(data))
 
@@ -119,11 +120,14 @@ def pixels_of(dataset: Any, path: Path, limits: Limits) -> npt.NDArray[np.generi
     light = str(dataset.get("PhotometricInterpretation", ""))
     if light not in ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB") and not light.startswith("YBR"):
         raise InputError(
-            f"the photometric interpretation {light[:20]!r} is not read", path=path, hint="save as MONOCHROME2 or RGB"
+            f"the photometric interpretation {light[:20]!r} is not read",
+            path=path,
+            hint="save as MONOCHROME2 or RGB",
+            rule="format-unsupported",
         )
     bits = int(dataset.BitsAllocated)
     if bits not in (1, 8, 16, 32):
-        raise InputError(f"{bits} bits a pixel", path=path, hint="save with 8 or 16 bits")
+        raise InputError(f"{bits} bits a pixel", path=path, hint="save with 8 or 16 bits", rule="format-unsupported")
     syntax = str(dataset.file_meta.TransferSyntaxUID)
     packed, needed = len(dataset.PixelData), rows * columns * frames * samples * bits // 8
     if syntax in _NATIVE and packed < needed * (2 / 3 if light == "YBR_FULL_422" else 1):
@@ -159,7 +163,10 @@ def _inflated(meta: Any, data: bytes, path: Path, limits: Limits) -> Any:
     plain = unpacker.decompress(data[start:], most)
     if not unpacker.eof:
         raise InputError(
-            "its deflated data set has no end within the limits", path=path, hint="copy the file again, or unpack it"
+            "its deflated data set has no end within the limits",
+            path=path,
+            hint="copy the file again, or unpack it",
+            rule="file-truncated",
         )
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     stream = DicomBytesIO()
@@ -174,7 +181,7 @@ def _in_colours(array: npt.NDArray[np.generic], dataset: Any, path: Path) -> npt
 
     colours: npt.NDArray[np.generic] = apply_color_lut(array, dataset)
     if colours.shape[-1] != 3:
-        raise InputError("a palette with transparency", path=path, hint="save it as RGB")
+        raise InputError("a palette with transparency", path=path, hint="save it as RGB", rule="format-unsupported")
     return (colours.astype(np.uint16) >> 8).astype(np.uint8) if colours.dtype.itemsize == 2 else colours
 
 
@@ -182,7 +189,9 @@ def _from_black(array: npt.NDArray[np.generic], dataset: Any, path: Path) -> npt
     """Values that count from white to black (MONOCHROME1), turned round within the bits that are stored."""
     rescaled = float(dataset.get("RescaleSlope", 1) or 1), float(dataset.get("RescaleIntercept", 0) or 0)
     if rescaled != (1.0, 0.0):
-        raise InputError("MONOCHROME1 with rescaled values", path=path, hint="save as MONOCHROME2")
+        raise InputError(
+            "MONOCHROME1 with rescaled values", path=path, hint="save as MONOCHROME2", rule="format-unsupported"
+        )
     stored = int(dataset.get("BitsStored", dataset.BitsAllocated))
     top = -1 if array.dtype.kind == "i" else 2**stored - 1
     return np.asarray(top - array, dtype=array.dtype)
@@ -212,7 +221,12 @@ def announced(dataset: Any, path: Path, limits: Limits) -> tuple[int, int, int, 
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     frames, samples = int(dataset.get("NumberOfFrames", 1) or 1), int(dataset.get("SamplesPerPixel", 1))
     if samples not in (1, 3) or not 1 <= frames <= limits.pages:
-        raise InputError(f"{frames} frames of {samples} values a pixel", path=path, hint="split the series")
+        raise InputError(
+            f"{frames} frames of {samples} values a pixel",
+            path=path,
+            hint="split the series",
+            rule="format-unsupported",
+        )
     check_shape((frames, rows, columns), path, limits, colours=samples)
     return rows, columns, frames, samples
 
@@ -269,11 +283,16 @@ def _check_streams(dataset: Any, size: tuple[int, int, int], frames: int, path: 
     found = 0
     for found, frame in enumerate(generate_frames(dataset.PixelData, number_of_frames=frames), start=1):
         if found > frames:
-            raise InputError(f"more than the {frames} frames announced", path=path)
+            raise InputError(f"more than the {frames} frames announced", path=path, rule="file-malformed")
         try:
             header = frame_header(frame)
         except ValueError as error:
-            raise InputError(f"frame {found} is not read: {error}", path=path, hint="export the file again") from None
+            raise InputError(
+                f"frame {found} is not read: {error}",
+                path=path,
+                hint="export the file again",
+                rule="format-unsupported",
+            ) from None
         stated = (header.rows, header.columns, header.samples)
         if stated != size:
             raise InputError(f"frame {found} holds {stated} values where {size} are announced", path=path)
@@ -284,4 +303,6 @@ def _check_streams(dataset: Any, size: tuple[int, int, int], frames: int, path: 
                 path,
             )
     if found < frames:
-        raise InputError(f"truncated: {found} of {frames} frames", path=path, hint="copy the file again")
+        raise InputError(
+            f"truncated: {found} of {frames} frames", path=path, hint="copy the file again", rule="file-truncated"
+        )

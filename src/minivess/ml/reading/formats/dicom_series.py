@@ -78,13 +78,15 @@ def files_of(path: Path, limits: Limits) -> list[Path]:
     files = []
     for number, file in enumerate(sorted(path.iterdir())):
         if number >= 2 * limits.pages:
-            raise InputError(f"more than {2 * limits.pages} files", path=path, hint="one series a folder")
+            raise InputError(
+                f"more than {2 * limits.pages} files", path=path, hint="one series a folder", rule="limits"
+            )
         if file.is_file() and file.name != "DICOMDIR" and (file.suffix.lower() in _SUFFIXES or is_dicom(file)):
             files.append(file)
     if not files:
         raise InputError("a folder without DICOM files", path=path, hint="one series a folder")
     if len(files) > limits.pages:
-        raise InputError(f"{len(files)} slices are more than the {limits.pages} allowed", path=path)
+        raise InputError(f"{len(files)} slices are more than the {limits.pages} allowed", path=path, rule="limits")
     return files
 
 
@@ -102,7 +104,9 @@ def read_series(path: Path, limits: Limits) -> Volume:
     for file in files_of(path, limits):
         size += file.stat().st_size if file.is_file() else 0
         if size > limits.file_bytes:
-            raise InputError(f"its files have more than the {limits.file_bytes} bytes allowed", path=path)
+            raise InputError(
+                f"its files have more than the {limits.file_bytes} bytes allowed", path=path, rule="limits"
+            )
         dataset = read_dataset(file, limits)
         with reading(file):
             if str(dataset.get("SOPClassUID", "")) in SEGMENTATIONS:
@@ -188,7 +192,10 @@ def _slices(dataset: Any, array: npt.NDArray[np.generic], frames: int, path: Pat
 
         if "ModalityLUTSequence" in dataset:
             raise InputError(
-                "values behind a modality LUT", path=path, hint="export it with rescale slope and intercept"
+                "values behind a modality LUT",
+                path=path,
+                hint="export it with rescale slope and intercept",
+                rule="format-unsupported",
             )
         slope = value("PixelValueTransformationSequence", "RescaleSlope")
         intercept = value("PixelValueTransformationSequence", "RescaleIntercept")
@@ -229,7 +236,9 @@ def _numbers(value: Any, count: int, path: Path) -> npt.NDArray[np.float64] | No
         return None
     found = np.asarray([float(one) for one in value], dtype=np.float64)
     if found.shape != (count,) or not np.isfinite(found).all() or np.abs(found).max() > 1e7:
-        raise InputError("a position, orientation or spacing that makes no sense", path=path)
+        raise InputError(
+            "a position, orientation or spacing that makes no sense", path=path, rule="transform-impossible"
+        )
     return found
 
 
@@ -238,7 +247,7 @@ def _rescaled(plane: npt.NDArray[np.generic], slope: Any, intercept: Any, path: 
     if (by, plus) == (1.0, 0.0):
         return plane
     if not np.isfinite([by, plus]).all() or by == 0:
-        raise InputError(f"rescaling by {by:g} and {plus:g} is impossible", path=path)
+        raise InputError(f"rescaling by {by:g} and {plus:g} is impossible", path=path, rule="transform-impossible")
     with np.errstate(all="ignore"):
         scaled = plane.astype(np.float64) * by + plus
     return scaled if plane.dtype.itemsize > 2 else scaled.astype(np.float32)  # `precision` judges what float32 rounds
@@ -252,12 +261,17 @@ def _one_series(slices: list[_Slice], path: Path) -> None:
         named = [f"{found[0].title}: {len(found)} from {found[0].path.name}" for found in series.values()]
         more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
         raise InputError(
-            f"{len(series)} series in one folder", path=path, hint=f"a folder each: {'; '.join(named[:_NAMED])}{more}"
+            f"{len(series)} series in one folder",
+            path=path,
+            hint=f"a folder each: {'; '.join(named[:_NAMED])}{more}",
+            rule="slices-uneven",
         )
     first = slices[0]
     for one in slices:
         if one.array.shape != first.array.shape:
-            raise InputError(f"slices of {first.array.shape} and {one.array.shape} pixels", path=one.path)
+            raise InputError(
+                f"slices of {first.array.shape} and {one.array.shape} pixels", path=one.path, rule="slices-uneven"
+            )
 
 
 def _flat(one: _Slice, facts: Facts, traces: Traces, dtype: str) -> Volume:
@@ -268,7 +282,7 @@ def _flat(one: _Slice, facts: Facts, traces: Traces, dtype: str) -> Volume:
         affine = _affine(one, one.position, normal * (one.thickness or 1.0))
     spacing = None if one.pixel is None else (one.pixel[0] * _MICROMETRES, one.pixel[1] * _MICROMETRES)
     if spacing is not None and min(spacing) <= 0:
-        raise InputError(f"a pixel spacing of {one.pixel} is impossible", path=one.path)
+        raise InputError(f"a pixel spacing of {one.pixel} is impossible", path=one.path, rule="transform-impossible")
     return Volume(
         one.array,
         "yx" if one.array.ndim == 2 else "yxc",
@@ -285,7 +299,12 @@ def _flat(one: _Slice, facts: Facts, traces: Traces, dtype: str) -> Volume:
 def _normal(orientation: npt.NDArray[np.float64], path: Path) -> npt.NDArray[np.float64]:
     row, column = orientation[:3], orientation[3:]
     if abs(row @ row - 1) > 0.01 or abs(column @ column - 1) > 0.01 or abs(row @ column) > 0.01:
-        raise InputError("an image orientation that is no right angle", path=path, hint="export the series again")
+        raise InputError(
+            "an image orientation that is no right angle",
+            path=path,
+            hint="export the series again",
+            rule="transform-impossible",
+        )
     return np.cross(row, column)
 
 
@@ -294,14 +313,20 @@ def _in_order(slices: list[_Slice], path: Path) -> tuple[list[_Slice], Affine]:
     for one in slices:
         if one.position is None or one.orientation is None or one.pixel is None:
             raise InputError(
-                "a slice has no position", path=one.path, hint="films and scouts are no volumes; remove it"
+                "a slice has no position",
+                path=one.path,
+                hint="films and scouts are no volumes; remove it",
+                rule="slices-uneven",
             )
         if first.orientation is None or np.abs(one.orientation - first.orientation).max() > 1e-3:
             raise InputError(
-                "slices of different orientation", path=one.path, hint="a scout? remove it from the folder"
+                "slices of different orientation",
+                path=one.path,
+                hint="a scout? remove it from the folder",
+                rule="slices-uneven",
             )
         if first.pixel is None or np.abs(np.subtract(one.pixel, first.pixel)).max() > 1e-3 * max(first.pixel):
-            raise InputError("slices of different pixel spacing", path=one.path)
+            raise InputError("slices of different pixel spacing", path=one.path, rule="slices-uneven")
     assert first.orientation is not None  # noqa: S101 - the loop began with it
     normal = _normal(first.orientation, first.path)
     places = {id(one): one.position for one in slices if one.position is not None}
@@ -315,6 +340,7 @@ def _in_order(slices: list[_Slice], path: Path) -> tuple[list[_Slice], Affine]:
             "two slices at one place",
             path=ordered[twice + 1].path,
             hint=f"{ordered[twice].path.name} is at the same position: use one folder for each time or phase",
+            rule="slices-uneven",
         )
     uneven = int(np.argmax(np.abs(gaps - step)))
     if abs(gaps[uneven] - step) > max(_APART * step, 1e-3):
@@ -324,13 +350,23 @@ def _in_order(slices: list[_Slice], path: Path) -> tuple[list[_Slice], Affine]:
             if missing > 0.5 and abs(missing - round(missing)) < 0.05
             else f"slices {gaps[uneven]:g} mm apart where others are {step:g} mm"
         )
-        raise InputError(what, path=ordered[uneven + 1].path, hint=f"look between it and {ordered[uneven].path.name}")
+        raise InputError(
+            what,
+            path=ordered[uneven + 1].path,
+            hint=f"look between it and {ordered[uneven].path.name}",
+            rule="slices-uneven",
+        )
     start, end = places[id(ordered[0])], places[id(ordered[-1])]
     stride = (end - start) / (len(ordered) - 1)
     sheared = float(np.linalg.norm(stride - normal * (stride @ normal)))
     line = np.array([places[id(one)] for one in ordered]) - start - np.arange(len(ordered))[:, None] * stride
     if sheared > 0.01 * step or np.abs(line).max() > max(0.05 * step, 0.05 * min(first.pixel or (1.0,))):
-        raise InputError("slices shifted against each other", path=path, hint="a tilted gantry? resample it first")
+        raise InputError(
+            "slices shifted against each other",
+            path=path,
+            hint="a tilted gantry? resample it first",
+            rule="slices-uneven",
+        )
     return ordered, check_affine(_affine(first, start, stride), path)
 
 

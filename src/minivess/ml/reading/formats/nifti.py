@@ -120,6 +120,7 @@ def pair_of(path: Path) -> tuple[Path, Path] | None:
             f"its {what}, {stem}{other}, is missing" if other == ".hdr" else f"its {what}, {stem}{other}, are missing",
             path=path,
             hint="keep both files of the pair in one folder under one name",
+            rule="file-missing",
         )
     if len(found) > 1:
         raise InputError(
@@ -193,7 +194,8 @@ def _read(head: IO[bytes], place: _Place, limits: Limits, *, paired: bool) -> Vo
     notes = traces.risks
     if channels:
         if colours > 1:
-            raise InputError("channels of colours", path=path, hint="save one channel in a file of its own")
+            hint = "save one channel in a file of its own"
+            raise InputError("channels of colours", path=path, hint=hint, rule="format-unsupported")
         axes, array = ("zyxc" if len(grid) == 3 else "yxc"), np.moveaxis(array, 0, -1)
         notes = (*notes, f"its last axis was read as {channels} channels: it has no unit of time")
     if colours > 1:
@@ -270,7 +272,10 @@ def _no_header(block: bytes, path: Path, *, paired: bool) -> InputError:
         )
     if paired and len(block) >= 348 and block[:4] in (b"\x5c\x01\0\0", b"\0\0\x01\x5c"):
         return InputError(
-            "an Analyze 7.5 header, which does not say where left and right are", path=path, hint="convert it to NIfTI"
+            "an Analyze 7.5 header, which does not say where left and right are",
+            path=path,
+            hint="convert it to NIfTI",
+            rule="format-unsupported",
         )
     return InputError("not a NIfTI file", path=path, hint="a .nii file, or a pair of .hdr and .img")
 
@@ -280,7 +285,7 @@ def _scaled(array: npt.NDArray[Any], header: Any, path: Path) -> npt.NDArray[Any
     if slope == 0 or np.isnan(slope) or (slope, intercept) == (1.0, 0.0):
         return array
     if not np.isfinite([slope, intercept]).all():
-        raise InputError(f"scaling by {slope} and {intercept} is impossible", path=path)
+        raise InputError(f"scaling by {slope} and {intercept} is impossible", path=path, rule="transform-impossible")
     with np.errstate(all="ignore"):
         scaled = array.astype(np.float64) * slope + intercept
     return scaled if array.dtype.itemsize > 2 else scaled.astype(np.float32)  # `precision` judges what float32 rounds
@@ -290,7 +295,8 @@ def _place(header: Any, axes: int, path: Path) -> tuple[Spacing | None, Spacing 
     """Spacing in micrometres or in an unnamed unit, and the affine in the same."""
     unit = int(header["xyzt_units"]) % 8
     if unit not in _UNITS:
-        raise InputError(f"unknown code {unit} for the unit of length", path=path, hint="use 2 (mm) or 3 (µm)")
+        hint = "use 2 (mm) or 3 (µm)"
+        raise InputError(f"unknown code {unit} for the unit of length", path=path, hint=hint, rule="format-unsupported")
     factor = _UNITS[unit]
     scale = factor or 1.0
     steps = tuple(round(abs(float(value)) * scale, 6) for value in header["pixdim"][axes:0:-1])
@@ -304,6 +310,7 @@ def _place(header: Any, axes: int, path: Path) -> tuple[Spacing | None, Spacing 
                 f"pixdim says {_words(spacing)} µm and the sform {_words(tuple(found))} µm",
                 path=path,
                 hint="correct the one that is wrong",
+                rule="spacing-differs",
             )
     usable = all(math.isfinite(step) and step > 0 for step in steps)
     return spacing, steps if factor is None and usable else None, affine

@@ -110,7 +110,7 @@ def _elements(text: str, path: Path) -> list[tuple[str, dict[str, str]]]:
 
     def start(name: str, attributes: dict[str, str]) -> None:
         if len(found) >= _MOST_ELEMENTS:
-            raise InputError(f"more than {_MOST_ELEMENTS} elements of XML", path=path)
+            raise InputError(f"more than {_MOST_ELEMENTS} elements of XML", path=path, rule="limits")
         found.append((name.rpartition(":")[2], attributes))
 
     def refuse(*_: object) -> None:

@@ -101,7 +101,10 @@ def _png(data: bytes, path: Path, limits: Limits) -> int:
     check_ratio(width * height * samples * depth // 8, len(data), path, limits)
     if depth == 16 and colour != _GREY:
         raise InputError(
-            "colours of 16 bits would be cut to 8", path=path, hint="save as 8-bit PNG, or as TIFF with 16 bits"
+            "colours of 16 bits would be cut to 8",
+            path=path,
+            hint="save as 8-bit PNG, or as TIFF with 16 bits",
+            rule="format-unsupported",
         )
     return int(depth)
 
@@ -110,7 +113,9 @@ def _jpeg(data: bytes, path: Path) -> int:
     if not data.startswith(b"\xff\xd8\xff"):
         raise InputError("neither PNG nor JPEG", path=path, hint="save the picture again")
     if data.count(b"\xff\xda") > _MOST_SCANS:
-        raise InputError(f"a JPEG of more than {_MOST_SCANS} scans", path=path, hint="save the picture again")
+        raise InputError(
+            f"a JPEG of more than {_MOST_SCANS} scans", path=path, hint="save the picture again", rule="limits"
+        )
     return 0
 
 
@@ -119,7 +124,7 @@ def _check(image: Any, packed: int, path: Path, limits: Limits) -> None:
     check_shape((image.height, image.width), path, limits, colours=bands)
     check_ratio(image.height * image.width * bands // (8 if image.mode == "1" else 1), packed, path, limits)
     if getattr(image, "n_frames", 1) != 1:
-        raise InputError("an animated picture", path=path, hint="save one frame")
+        raise InputError("an animated picture", path=path, hint="save one frame", rule="format-unsupported")
 
 
 def _volume(image: Any, kind: str, depth: int, path: Path) -> Volume:
@@ -130,6 +135,7 @@ def _volume(image: Any, kind: str, depth: int, path: Path) -> Volume:
             "its EXIF asks viewers to rotate it, so the orientation of a mask is ambiguous",
             path=path,
             hint="turn the pixels and remove the EXIF orientation",
+            rule="format-unsupported",
         )
     traces = picture_traces(kind, image.info, facts)
     array, palette, notes = _pixels(image, depth, path)
@@ -170,4 +176,9 @@ def _pixels(
         opaque = bool((array[..., -1] == 255).all())
         dropped = "the alpha channel was dropped" + ("" if opaque else ", and the picture is not opaque everywhere")
         return (array[..., :3] if image.mode == "RGBA" else array[..., 0]), None, (dropped,)
-    raise InputError(f"the colour model {image.mode} is not read", path=path, hint="save it as grey or RGB")
+    raise InputError(
+        f"the colour model {image.mode} is not read",
+        path=path,
+        hint="save it as grey or RGB",
+        rule="format-unsupported",
+    )

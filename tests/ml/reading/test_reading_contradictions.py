@@ -18,6 +18,7 @@ from minivess.ml.quality.rule_catalogue import RULES
 from minivess.ml.quality.rules import severities
 from minivess.ml.quality.set_rules import findings
 from minivess.ml.reading.case import read_case, read_image
+from minivess.ml.reading.formats.dicom_seg import read_segmentation
 from minivess.records.data.dataset import CaseRecord, Doubt
 from minivess.records.data.source import CaseSource
 from minivess.records.data.validation import RuleChange, Severity
@@ -431,3 +432,82 @@ def test_image_and_segmentation_of_two_frames_of_reference_are_refused(tmp_path:
         (tmp_path / "ct" / f"{dataset.InstanceNumber}.dcm").write_bytes(specimens.dicom_bytes(dataset))
     notes = read_case(source, tmp_path).notes
     assert "the image states no frame of reference: it is taken to be that of the other file" in notes
+
+
+def moved_strip() -> bytes:
+    """A stack of which a strip begins within the one before."""
+    data = bytearray(tiff())
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
+        tag = file.pages[1].tags["StripOffsets"]
+        struct.pack_into("<I", data, tag.offset + 8, file.pages[1].dataoffsets[0] - 2)
+    return bytes(data)
+
+
+def uncompressed(value: int = 1) -> bytes:
+    """A compressed stack that says that it is stored as it is."""
+    stack = np.random.default_rng(0).integers(0, 60000, STACK.shape).astype(np.uint16)
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, stack, photometric="minisblack", compression="zlib")
+    data = bytearray(stream.getvalue())
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
+        for page in file.pages:
+            struct.pack_into("<H", data, page.tags["Compression"].offset + 8, value)
+    return bytes(data)
+
+
+@pytest.mark.verifies("REQ-286", "RC-128")
+@pytest.mark.parametrize(("make", "says"), [(moved_strip, "belong to two"), (uncompressed, "a block of 8[0-9] bytes")])
+def test_strips_that_overlap_or_are_too_long_are_refused(tmp_path: Path, make: Callable, says: str) -> None:
+    (tmp_path / "v.tif").write_bytes(make())
+    with pytest.raises(InputError, match=says) as caught:
+        read_image(tmp_path / "v.tif")
+    assert caught.value.rule == "pages-missing"
+
+
+@pytest.mark.verifies("REQ-286")
+def test_pages_may_share_one_strip(tmp_path: Path) -> None:
+    data = bytearray(tiff())
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
+        tag = file.pages[1].tags["StripOffsets"]
+        struct.pack_into("<I", data, tag.offset + 8, file.pages[0].dataoffsets[0])
+    (tmp_path / "v.tif").write_bytes(bytes(data))
+    assert np.array_equal(read_image(tmp_path / "v.tif").array, STACK[[0, 0, 2]])
+
+
+UNITS = 'space units: "mm" "mm" "mm"\n'
+
+
+@pytest.mark.verifies("REQ-286", "RC-128")
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("space units", "space tnits", "no field 'space tnits'"),
+        ("space directions", "space directionz", "no field 'space directionz'"),
+        ("left-posterior", "lift-posterior", "unknown space 'lift-posterior"),
+        ("type: uint16", "type: \u00f5int16", "its type is no ASCII text"),
+    ],
+)
+def test_nrrd_with_unknown_fields_or_spaces_is_refused(tmp_path: Path, before: str, after: str, says: str) -> None:
+    content = nrrd(more=UNITS)
+    (tmp_path / "v.nrrd").write_bytes(content.replace(before.encode("latin-1"), after.encode("latin-1"), 1))
+    with pytest.raises(InputError, match=says):
+        read_image(tmp_path / "v.nrrd")
+
+
+@pytest.mark.verifies("REQ-286")
+def test_fields_of_nrrd_are_read_in_any_case(tmp_path: Path) -> None:
+    (tmp_path / "v.nrrd").write_bytes(nrrd(more=UNITS + "scanner:=Maker\n").replace(b"space units", b"Space Units"))
+    assert read_image(tmp_path / "v.nrrd").spacing == (3000.0, 2000.0, 1000.0)
+
+
+@pytest.mark.verifies("REQ-286", "RC-128")
+def test_a_frame_of_a_segment_that_is_not_described_is_refused(tmp_path: Path) -> None:
+    mask = np.zeros((4, 5, 7), np.uint8)
+    mask[1, 2:4, 2:5] = 1
+    content = specimens.segmentation(mask)
+    number = struct.pack("<HH2sHH", 0x0062, 0x0004, b"US", 2, 1)
+    assert content.count(number) == 1
+    (tmp_path / "l.dcm").write_bytes(content.replace(number, number[:-2] + b"\3\0"))
+    with pytest.raises(InputError, match="a frame belongs to segment 1") as caught:
+        read_segmentation(tmp_path / "l.dcm", specimens.LIMITS)
+    assert caught.value.rule == "mask-undeclared"

@@ -68,6 +68,7 @@ def _volume(dataset: Any, announced_shape: tuple[int, int, int], path: Path, lim
     numbers = [int(number) for number in segmentation.segment_numbers if int(number) > 0]
     if not numbers or max(numbers) > _MOST_SEGMENTS:
         raise InputError("no segments, or numbers above 255", path=path)
+    _check_referenced(dataset, numbers, path)
     try:
         volume = segmentation.get_volume(combine_segments=True, relabel=False)
     except RuntimeError as error:
@@ -121,3 +122,26 @@ def _term(code: Any) -> CodedTerm | None:
         return CodedTerm.model_validate(stated)
     except ValidationError:
         return None
+
+
+@implements("REQ-286", "RC-128")
+def _check_referenced(dataset: Any, numbers: list[int], path: Path) -> None:
+    """Each frame of a binary segmentation must belong to a segment that is described, and each segment be described once.
+
+    Raises:
+        InputError: a frame of no segment, or a number that two segments have.
+    """
+    if len(set(numbers)) != len(numbers):
+        raise contradiction("mask-undeclared", "two of its segments have one number", path, "export it again")
+    if str(dataset.get("SegmentationType", "")) != "BINARY":
+        return
+    for holder in (*dataset.get("SharedFunctionalGroupsSequence", ()), *dataset.PerFrameFunctionalGroupsSequence):
+        for item in holder.get("SegmentIdentificationSequence", ()):
+            number = int(item.ReferencedSegmentNumber)
+            if number not in numbers:
+                raise contradiction(
+                    "mask-undeclared",
+                    f"a frame belongs to segment {number}, which is not described",
+                    path,
+                    "export it again",
+                )

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minivess.foundation.errors import InputError
+from minivess.foundation.implements import implements
 from minivess.ml.reading.contradictions import contradiction, rest_of_gzip, trailing
 from minivess.ml.reading.deidentification import Traces, free_text
 from minivess.ml.reading.formats.ome import MICROMETRES
@@ -64,6 +65,32 @@ _TYPES = {
     "f8": ("double",),
 }
 _DTYPES = {name: code for code, names in _TYPES.items() for name in names}
+_FIELDS = frozenset(
+    (
+        *(
+            "dimension",
+            "type",
+            "block size",
+            "blocksize",
+            "encoding",
+            "endian",
+            "content",
+            "min",
+            "max",
+            "old min",
+            "oldmin",
+        ),
+        *("old max", "oldmax", "data file", "datafile", "line skip", "lineskip", "byte skip", "byteskip", "number"),
+        *("sample units", "sampleunits", "sizes", "spacings", "thicknesses", "axis mins", "axismins", "axis maxs"),
+        *("axismaxs", "centers", "centerings", "labels", "units", "kinds", "space", "space dimension", "space units"),
+        *("space origin", "space directions", "measurement frame"),
+    )
+)
+"""Fields that the format defines (NRRD format, "Basic Field Specifications" and after). Others are no fields."""
+_NO_WORLD = frozenset(
+    f"{name}{time}" for name in ("scanner-xyz", "3d-right-handed", "3d-left-handed") for time in ("", "-time")
+)
+"""Spaces that do not say where left, front and top are."""
 _KNOWN = frozenset(
     (
         *("type", "dimension", "space", "sizes", "kinds", "centers", "centerings", "endian", "encoding"),
@@ -115,12 +142,33 @@ def _header(stream: IO[bytes], path: Path) -> tuple[dict[str, Any], int]:
     at, length = min(ends)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        header = {str(key).lower(): value for key, value in read_header(block[:at].splitlines(keepends=True)).items()}
+        lines = [_line(line, path) for line in block[:at].splitlines(keepends=True)]
+        header = {str(key).lower(): value for key, value in read_header(lines).items()}
     if any(
         key.replace(" ", "") in ("datafile", "lineskip", "byteskip") and value != 0 for key, value in header.items()
     ):
         raise InputError("its voxels are in another file", path=path, hint="save header and voxels as one .nrrd file")
     return header, at + length
+
+
+@implements("REQ-286")
+def _line(line: bytes, path: Path) -> bytes:
+    """A line of the header, its field in lower case; pynrrd takes a field in another case for a key of the writer.
+
+    Raises:
+        InputError: a field that the format does not have, or one with characters other than ASCII.
+    """
+    if line.startswith((b"#", b"NRRD")) or b":=" in line or b": " not in line:
+        return line
+    name, _, value = line.partition(b": ")
+    field = name.decode("latin-1").lower()
+    if field not in _FIELDS or (field != "content" and not value.isascii()):
+        raise InputError(
+            f"the header has no field {field[:24]!r}" if field not in _FIELDS else f"its {field} is no ASCII text",
+            path=path,
+            hint="save the volume again; facts of your own are written as key:=value",
+        )
+    return field.encode("ascii") + b": " + value
 
 
 def _read(stream: IO[bytes], header: dict[str, Any], place: tuple[int, int], path: Path, limits: Limits) -> Volume:
@@ -252,7 +300,10 @@ def _place(
 
 
 def _affine(header: dict[str, Any], directions: npt.NDArray[Any], scale: float, path: Path) -> Affine | None:
-    signs = _WORLDS.get(str(header.get("space", "")).lower())
+    space = str(header.get("space", "")).lower()
+    signs = _WORLDS.get(space)
+    if signs is None and space and space not in _NO_WORLD:
+        raise InputError(f"an unknown space {space[:24]!r}", path=path, hint="use left-posterior-superior")
     if signs is None:
         return None
     affine = np.eye(4)

@@ -6,6 +6,7 @@ voxels use are counted: a MetaMorph stack, for example, has one page and further
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -63,11 +64,13 @@ class Chain:
 
     Attributes:
         pages: number of directories.
+        places: first and last byte (exclusive) of each directory.
         end: end of the last byte in use.
         inner: tag, type, number of values and their place of tags with further directories and of strips.
     """
 
     pages: int
+    places: tuple[tuple[int, int], ...]
     end: int
     inner: tuple[tuple[int, int, int, int], ...]
 
@@ -82,6 +85,7 @@ def walk(source: Source, offset: int) -> Chain:
     length, width = struct.calcsize(source.entry) + struct.calcsize(source.word), struct.calcsize(source.word)
     seen: set[int] = set()
     inner: list[tuple[int, int, int, int]] = []
+    places: list[tuple[int, int]] = []
     values = end = 0
     while offset:
         if offset in seen:
@@ -95,7 +99,8 @@ def walk(source: Source, offset: int) -> Chain:
             raise InputError(f"page {len(seen)} has {tags} tags", path=path)
         start = stream.tell()
         block = source.exactly(tags * length)
-        end = max(end, start + len(block) + width)
+        places.append((offset, start + len(block) + width))
+        end = max(end, places[-1][1])
         for at in range(0, len(block), length):
             tag, kind, count = struct.unpack_from(source.entry, block, at)
             needed = _SIZES.get(kind, 1) * count
@@ -115,7 +120,7 @@ def walk(source: Source, offset: int) -> Chain:
         if values > size + source.limits.text_bytes:
             raise InputError("its tags announce more bytes than the file holds", path=path)
         offset = struct.unpack(source.word, source.exactly(width))[0]
-    return Chain(len(seen), end, tuple(inner))
+    return Chain(len(seen), tuple(places), end, tuple(inner))
 
 
 @implements("REQ-286")
@@ -133,6 +138,27 @@ def unused(source: Source, chain: Chain, planes: Iterable[Plane]) -> int:
     if size - end > slack:
         end = max(end, _inner_end(source, chain, deep=_DEEP))
     return size - end if size - end > slack else 0
+
+
+@implements("REQ-286")
+def check_apart(chain: Chain, planes: Iterable[Plane], path: Path) -> None:
+    """Strips and tiles must overlap neither each other nor a directory; several pages may share one strip whole.
+
+    Raises:
+        InputError: two of them do.
+    """
+    blocks = {
+        (offset, offset + count) for plane in planes for offset, count in zip(plane.offsets, plane.counts, strict=False)
+    }
+    used = sorted(block for block in blocks | set(chain.places) if block[1] > block[0])
+    for (first, end), (start, _) in itertools.pairwise(used):
+        if start < end:
+            raise contradiction(
+                "pages-missing",
+                f"bytes {start} to {end - 1} belong to two of its strips or directories (another begins at {first})",
+                path,
+                "save it as TIFF again",
+            )
 
 
 def _inner_end(source: Source, chain: Chain, *, deep: int) -> int:

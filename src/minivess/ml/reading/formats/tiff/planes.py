@@ -138,6 +138,14 @@ def _block(
     line = -(-columns // 8) if plane.bits == 1 else columns * samples * plane.dtype.itemsize
     needed = rows * line
     stored = _stored(stream, place, needed, plane, path)
+    most = needed if plane.tile else -(-needed // rows) * plane.rows
+    if plane.compression == _STORED and needed < place[1] != most:
+        raise contradiction(
+            "pages-missing",
+            f"page {plane.number} has a block of {place[1]} bytes, and {needed} bytes of pixels are stored in it",
+            path,
+            "save it as TIFF again",
+        )
     data = _jpeg(stored, shape, plane, path) if plane.compression == JPEG else _unpack(stored, needed, plane, path)
     if len(data) < needed:
         raise InputError(f"page {plane.number} is truncated", path=path, hint="copy the file again")

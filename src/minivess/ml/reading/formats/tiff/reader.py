@@ -24,7 +24,7 @@ from minivess.foundation.errors import InputError
 from minivess.ml.reading.contradictions import contradiction, lossy, trailing
 from minivess.ml.reading.deidentification import Traces, tiff_traces
 from minivess.ml.reading.formats.ome import MICROMETRES, one_line, parse_ome
-from minivess.ml.reading.formats.tiff.directories import Chain, Source, unused, walk
+from minivess.ml.reading.formats.tiff.directories import Chain, Source, check_apart, unused, walk
 from minivess.ml.reading.formats.tiff.order import Order, by_channel, check_shaped, ome_order
 from minivess.ml.reading.formats.tiff.planes import JPEG, ZSTD, Plane, decode_plane, follow_each_other
 from minivess.ml.reading.volume import (
@@ -73,6 +73,7 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
                 check_dtype(first.dtype, path)
                 announced = math.prod(grid) * first.samples * first.bits // 8
                 check_ratio(announced, size, path, limits, coded=first.compression in ZSTD)
+                check_apart(chain, planes, path)
                 stated = _tag_facts(pages[0], planes, path)
                 planes = [planes[index] for index in stated.order.pages]
                 channels, depth = len(stated.order.channels), stated.order.depth

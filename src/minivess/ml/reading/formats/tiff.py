@@ -44,6 +44,9 @@ from minivess.records.data.dataset import Axes
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of one value, by TIFF field type."""
 _MOST_TAGS = 512
+_NO_UNITS = frozenset({"", "pixel", "pixels"})
+"""Units of ImageJ that are none: the picture was not calibrated, or the program that wrote it left the unit out."""
+_ORIENTATION = 274
 _RGB, _INDEXED = 2, 3
 _JUDGED = frozenset({271, 272, 306, 315, 316, 33432, 33723, 34853})
 
@@ -93,6 +96,7 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
         array.dtype.name,
         stated.format,
         spacing=stated.spacing,
+        unitless=stated.unitless,
         facts=stated.facts,
         palette=palette,
         identifiers=stated.traces.identifiers,
@@ -185,6 +189,12 @@ def _exactly(stream: IO[bytes], count: int, path: Path) -> bytes:
 def _plane(page: Any, number: int, path: Path) -> Plane:
     if page is None or page.dtype is None:
         raise InputError(f"page {number} holds no grey values of a known type", path=path, hint="save as 8 or 16 bit")
+    if int(page.tags.valueof(_ORIENTATION, 1)) not in (0, 1):
+        raise InputError(
+            f"page {number} asks viewers to turn or mirror it, so the orientation of a mask is ambiguous",
+            path=path,
+            hint="turn the pixels and remove the Orientation tag (TIFF 6.0, tag 274)",
+        )
     samples, light = int(page.samplesperpixel), int(page.photometric)
     coloured = light == _RGB and samples in (3, 4)
     if page.imagedepth != 1 or not (coloured or (samples == 1 and light != _RGB)):
@@ -238,6 +248,7 @@ class _TagFacts:
     facts: Facts
     traces: Traces
     order: tuple[int, ...]
+    unitless: Spacing | None = None
 
 
 def _tag_facts(page: Any, planes: list[Plane], path: Path) -> _TagFacts:
@@ -252,15 +263,16 @@ def _tag_facts(page: Any, planes: list[Plane], path: Path) -> _TagFacts:
         spacing = ome.spacing("ZYX" if count > 1 else "YX", path)
         return _TagFacts("OME-TIFF", spacing, ome.facts, ome.traces + tiff_traces(tags, ""), order)
     if text.startswith("ImageJ="):
-        spacing = _imagej(text, page, count, path)
-        return _TagFacts("ImageJ TIFF", spacing, Facts(scanner=maker), tiff_traces(tags, ""), plain)
+        spacing, unitless = _imagej(text, page, count, path)
+        return _TagFacts("ImageJ TIFF", spacing, Facts(scanner=maker), tiff_traces(tags, ""), plain, unitless)
     shaped = text.startswith('{"shape"')
     if shaped:
         check_shaped(text, planes, path)
     return _TagFacts("TIFF", None, Facts(scanner=maker), tiff_traces(tags, "" if shaped else text), plain)
 
 
-def _imagej(text: str, page: Any, count: int, path: Path) -> Spacing | None:
+def _imagej(text: str, page: Any, count: int, path: Path) -> tuple[Spacing | None, Spacing | None]:
+    """Spacing in micrometres or in an unnamed unit: along y and x where the distance of planes is not stated."""
     facts = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     for key in ("channels", "frames"):
         if facts.get(key, "1") != "1":
@@ -277,16 +289,21 @@ def _imagej(text: str, page: Any, count: int, path: Path) -> Spacing | None:
             path,
             "save it as TIFF again",
         )
-    unit = MICROMETRES.get(facts.get("unit", "").replace("\\u00B5", "µ").strip())
+    name = facts.get("unit", "").replace("\\u00B5", "µ").strip()
+    unit = None if name in _NO_UNITS else MICROMETRES.get(name, 25_400.0 if name == "inch" else 0.0)
+    if unit == 0:
+        raise InputError(f"unknown unit {name[:20]!r} of ImageJ", path=path, hint="use µm, nm or mm")
     horizontal, vertical = page.tags.get("XResolution"), page.tags.get("YResolution")
-    if unit is None or "spacing" not in facts or horizontal is None or vertical is None:
-        return None
-    z = float(facts["spacing"])
-    y, x = (_pixel(tag.value) for tag in (vertical, horizontal))
-    if not all(math.isfinite(value) for value in (z, y, x)):
-        return None
-    steps = (abs(z) * unit, y * unit, x * unit)
-    return check_spacing(steps if count > 1 else steps[1:], path)
+    if horizontal is None or vertical is None:
+        return None, None
+    steps = [_pixel(tag.value) for tag in (vertical, horizontal)]
+    if count > 1 and "spacing" in facts:
+        steps.insert(0, abs(float(facts["spacing"])))
+    if not all(math.isfinite(value) and value > 0 for value in steps):
+        return None, None
+    if unit is None:
+        return None, tuple(steps)
+    return check_spacing(tuple(step * unit for step in steps), path), None
 
 
 def _pixel(resolution: tuple[int, int]) -> float:

@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import near_duplicates as searches  # of this folder
 import numpy as np
 
 
@@ -430,14 +431,6 @@ def near_duplicates() -> None:
             else:
                 wrong += 1
         row(f"near duplicates: {what}", f"{len(right)} of {len(named)}", f"lowest fit {min(scores):.2f}, {wrong} false")
-    for count in (300, 5000):
-        many = ((f"{number}", _scene(number).astype(np.float32)) for number in range(count))
-        cpu, wall = time.process_time(), time.perf_counter()
-        found = find(many)
-        taken = time.process_time() - cpu, time.perf_counter() - wall
-        what = f"near duplicates: {count} different images of 320 × 320, with making them"
-        row(what, f"{taken[0]:.1f} s CPU", f"{taken[1]:.1f} s by the clock")
-        row("near duplicates: false pairs among them", f"{len(found)}", f"of {count * (count - 1) // 2}")
 
 
 PARTS: dict[str, Callable[[], None]] = {
@@ -447,6 +440,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "read": read,
     "ingest": ingest,
     "near-duplicates": near_duplicates,
+    **searches.PARTS,
 }
 
 

@@ -110,6 +110,19 @@ Feature: Reading
     Then its axes are "zyx" and its spacing is "2000 × 500 × 500 um"
     And the case notes "the mask names no unit: mm was used"
 
+  @REQ-311 @RC-15
+  Scenario Outline: What a file states in part, or in a space without a name, must agree
+    Given a stack in <image> and a mask in <mask>
+    And a project that states <project>
+    When the case is read
+    Then it is refused with "<one>" and "<other>"
+
+    Examples:
+      | image                  | mask                     | project            | one                           | other                         |
+      | NRRD of no named space | NRRD that is mirrored    | no voxel size      | i.nrrd has axes (0, 0, 2000)  | l.nrrd has axes (0, 0, 2000)  |
+      | ImageJ without z       | npy                      | voxels of 1.5 µm   | i.tif says 0.5 × 0.5 µm       | minivess.yaml says 1.5 × 1.5  |
+      | TIFF to be turned      | npy                      | voxels of 1.5 µm   | page 1 asks viewers to turn   | mirror it                     |
+
   @REQ-277
   Scenario: The project answers once which unit the headers mean
     Given an image and a mask whose headers name no unit

@@ -109,6 +109,24 @@ Feature: Splits without leaks
     When one of them gets a copy that is turned by 9° about the first axis
     Then exactly this pair is reported, with the angle
 
+  @REQ-310
+  Scenario: What is in one place in every picture is not compared, unless the pictures are copies
+    Given 40 pictures with one disc and 40 copies of one picture
+    When what each set has in common is left out
+    Then the place of the disc is empty, the rest is as before, and the copies are as before
+
+  @REQ-310
+  Scenario: Pictures that fit in one place only are not reported
+    Given two pictures with few details that are the same in three fifths
+    When they are laid on each other
+    Then the fit has no evidence, and that of a copy of the whole has
+
+  @REQ-312 @slow
+  Scenario: A search in several processes finds what a search in one finds
+    Given 10 pictures with the same round field, notch and border
+    When each of two of them gets a copy, and the search uses processes
+    Then the pairs are those of a search in one process
+
   @REQ-294
   Scenario: A short list contains the copies
     Given 20 different images, and a turned and a cropped copy of each

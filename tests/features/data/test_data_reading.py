@@ -28,6 +28,9 @@ from minivess.records.data.validation import RuleChange, Severity
 from tests.support.builders import specimens
 from tests.support.lazy_modules import lazily
 
+with lazily("tifffile"):
+    import tifffile
+
 with lazily("nibabel"):
     import nibabel
 
@@ -419,6 +422,33 @@ def _nifti(folder: Path, name: str, array: np.ndarray, header: str) -> str:
 def _pair_of(facts: dict, tmp_path: Path, header: str) -> None:
     facts["image"] = _nifti(tmp_path, "i.nii", STACK, "the same")
     facts["label"] = _nifti(tmp_path, "l.nii", DRAWN, header)
+
+
+def _nrrd(path: Path, array: np.ndarray, x: float, first: float) -> None:
+    places = (f"space directions: ({x},0,0) (0,0.5,0) (0,0,2)", f"space origin: ({first},20,30)")
+    sizes = f"sizes: {' '.join(str(size) for size in array.shape[::-1])}"
+    kind = "uchar" if array.dtype == np.uint8 else "ushort"
+    lines = ("NRRD0005", f"type: {kind}", "dimension: 3", "space dimension: 3", sizes, *places)
+    text = "\n".join((*lines, 'space units: "mm" "mm" "mm"', "endian: little", "encoding: raw", "", ""))
+    path.write_bytes(text.encode() + array.tobytes())
+
+
+@given(parsers.parse("a stack in {image} and a mask in {mask}"))
+def _in_part(facts: dict, tmp_path: Path, image: str, mask: str) -> None:
+    stack, drawn = STACK.astype(np.uint16), DRAWN.astype(np.uint8)
+    kind = image.split(maxsplit=1)[0]
+    facts["image"], facts["label"] = ("i.nrrd", "l.nrrd") if kind == "NRRD" else ("i.tif", "l.npy")
+    if kind == "NRRD":
+        _nrrd(tmp_path / "i.nrrd", stack, 0.5, 10)
+        _nrrd(tmp_path / "l.nrrd", drawn, -0.5, 10 + 0.5 * (drawn.shape[2] - 1))
+    else:
+        np.save(tmp_path / "l.npy", drawn)
+    if kind == "ImageJ":
+        axes = {"axes": "ZYX", "unit": "um"}
+        tifffile.imwrite(tmp_path / "i.tif", stack, imagej=True, resolution=(2, 2), metadata=axes)
+    if kind == "TIFF":
+        turned = [(274, "H", 1, 3, True)]
+        tifffile.imwrite(tmp_path / "i.tif", stack, photometric="minisblack", extratags=turned)
 
 
 @given("an image and a mask whose headers name no unit")

@@ -17,7 +17,10 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
 from minivess.foundation.errors import RefusedError
+from minivess.ml.quality.duplicates import near_duplicates
 from minivess.ml.quality.duplicates.candidates import candidates
+from minivess.ml.quality.duplicates.common_structure import without_common
+from minivess.ml.quality.duplicates.image_registration import align, flatten, place
 from minivess.ml.quality.duplicates.near_duplicates import find
 from minivess.ml.quality.duplicates.spectra import fingerprints
 from minivess.ml.quality.duplicates.views import views
@@ -523,3 +526,72 @@ def _kept_together(facts: dict) -> None:
         assert sorted(parts[part]) == [
             f"Image_{child}{eye}" for child in sorted({n[6:8] for n in parts[part]}) for eye in "LR"
         ]
+
+
+@given("40 pictures with one disc and 40 copies of one picture")
+def _with_disc(facts: dict) -> None:
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    disc = 300 * ((np.hypot(rows - 60, columns - 90) < 12) - 0.5)
+    facts["sets"] = [[views(scene(number) + disc) for number in range(40)], [views(scene(0))] * 40]
+
+
+@when("what each set has in common is left out")
+def _left_out(facts: dict) -> None:
+    facts["left"] = [without_common(one) for one in facts["sets"]]
+
+
+@then("the place of the disc is empty, the rest is as before, and the copies are as before")
+def _empty(facts: dict) -> None:
+    with_disc, copies = facts["sets"]
+    for before, after in zip(with_disc, facts["left"][0], strict=True):
+        flat, kept = before[0].flat, after[0].flat
+        empty = (kept == 0) & (flat != 0)
+        assert np.array_equal(kept[~empty], flat[~empty])
+        rows, columns = np.nonzero(empty)
+        distance = np.hypot(rows - 60 * 128 / SIDE, columns - 90 * 128 / SIDE)
+        assert distance.max() < 24
+        assert np.count_nonzero(empty) > 200
+    assert facts["left"][1] == copies
+
+
+def coarse(seed: int) -> np.ndarray:
+    """A flattened frame with few details: of broad blobs."""
+    blobs = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(128, 128)), 6)
+    return flatten((100 * blobs / blobs.std()).astype(np.float32), 1.0, 6.0)
+
+
+@given("two pictures with few details that are the same in three fifths")
+def _logo(facts: dict) -> None:
+    first, second = coarse(1), coarse(2)
+    second[:77] = first[:77]
+    facts["frames"] = first, second
+
+
+@when("they are laid on each other")
+def _laid(facts: dict) -> None:
+    first, second = facts["frames"]
+    facts["fits"] = [align(first, one, place(first, one, 0.0, 0, 1.0)) for one in (second, 0.9 * first)]
+
+
+@then("the fit has no evidence, and that of a copy of the whole has")
+def _whole(facts: dict) -> None:
+    partly, whole = facts["fits"]
+    assert partly is not None
+    assert whole is not None
+    assert partly.score > 0.8
+    assert partly.evidence == 0
+    assert whole.evidence > 12
+
+
+@when("each of two of them gets a copy, and the search uses processes")
+def _with_processes(facts: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = [(f"copy-{number}", tilted(facts["images"][number][1], 8, 1.05)) for number in (2, 5)]
+    facts["one process"] = find([*facts["images"], *copies])
+    monkeypatch.setattr(near_duplicates, "_WORTH_A_POOL", 4)
+    facts["found"] = find([*facts["images"], *copies])
+
+
+@then("the pairs are those of a search in one process")
+def _same_pairs(facts: dict) -> None:
+    assert facts["found"] == facts["one process"]
+    assert [pair.cases for pair in facts["found"]] == [("image-2", "copy-2"), ("image-5", "copy-5")]

@@ -29,6 +29,12 @@ _MICROMETRES = {"mm": 1e3, "µm": 1.0, "m": 1e6, "cm": 1e4, "nm": 1e-3}
 """Units that are tried for a header without one."""
 _UNIT_MATRIX = np.eye(4)[[2, 1, 0, 3]]
 """The affine of an array that was saved without a position: the unit matrix from indices (x, y, z, 1)."""
+_WORLDS = {
+    "right-anterior-superior": (1.0, 1.0, 1.0),
+    "left-posterior-superior": (-1.0, -1.0, 1.0),
+    "left-anterior-superior": (-1.0, 1.0, 1.0),
+}
+"""Spaces that are tried for a header without one, as signs that turn them into right-anterior-superior."""
 _NAMES: dict[StatedUnit, str] = {"mm": "mm", "um": "µm"}
 """Names of `data.unit` in `_MICROMETRES`."""
 
@@ -100,8 +106,8 @@ def agree(
         files = [_in_unit(one, _NAMES[unit], f"data.unit: {unit}", notes) for one in files]
     axes = len(files[0].volume.grid)
     known = [*_stated_by(files[:1]), *stated, *_stated_by(files[1:])]
-    for other in known[1:]:
-        _check_same(known[0], other)
+    for first, other in itertools.combinations(known, 2):  # each pair: a statement may be about the last axes only
+        _check_same(first, other)
     if unit == "px" and known:
         first = known[0]
         raise InputError(
@@ -113,11 +119,12 @@ def agree(
     _check_unnamed(files)
     if known:
         by_file = any(one.volume.spacing is not None for one in files)
-        files = [_fitted(one, known[0], notes, by_file=by_file) for one in files]
+        whole = max(known, key=lambda one: len(one.spacing))
+        files = [_fitted(one, whole, notes, by_file=by_file) for one in files]
     used = next((one for one in known if len(one.spacing) >= axes), None)
     if used is None:
         _check_measurable(case, files, unit, notes)
-    elif files[0].volume.spacing is None and used not in stated:
+    elif len(files[0].volume.spacing or ()) < axes and used not in stated:
         notes.append("the image states no spacing: that of the mask was used")
     for label in files[1:]:
         if not label.volume.placed:
@@ -142,7 +149,13 @@ def _steps(volume: Volume) -> Spacing | None:
         return None
     if volume.unitless is not None:
         return volume.unitless
-    return None if volume.affine is None else spacing_of(volume.affine, len(volume.grid))
+    position = _position(volume)
+    return None if position is None else spacing_of(position, len(volume.grid))
+
+
+def _position(volume: Volume) -> Affine | None:
+    """The affine, in the world or in a space that the header does not name; None: it states no position."""
+    return volume.frame if volume.affine is None else volume.affine
 
 
 def _unset(volume: Volume) -> bool:
@@ -150,7 +163,8 @@ def _unset(volume: Volume) -> bool:
     steps = _steps(volume)
     if steps is None or any(step != 1 for step in steps):
         return False
-    return volume.affine is None or bool((volume.affine == _UNIT_MATRIX).all())
+    position = _position(volume)
+    return position is None or bool((position == _UNIT_MATRIX).all())
 
 
 def _close(first: Spacing, other: Spacing) -> bool:
@@ -191,14 +205,16 @@ def _in_unit(one: CaseFile, name: str, why: str, notes: list[str]) -> CaseFile:
     if steps is None:
         return one
     factor = _MICROMETRES[name]
-    affine = None if one.volume.affine is None else np.array(one.volume.affine)
-    if affine is not None:
-        affine[:3] *= factor
+    affine, frame = (_scaled(matrix, factor) for matrix in (one.volume.affine, one.volume.frame))
     notes.append(f"{one.role} names no unit: {name} was used ({why})")
     spacing = tuple(round(step * factor, 6) for step in steps)
     return dataclasses.replace(
-        one, volume=dataclasses.replace(one.volume, spacing=spacing, unitless=None, affine=affine)
+        one, volume=dataclasses.replace(one.volume, spacing=spacing, unitless=None, affine=affine, frame=frame)
     )
+
+
+def _scaled(matrix: Affine | None, factor: float) -> Affine | None:
+    return None if matrix is None else np.vstack([matrix[:3] * factor, matrix[3:]])
 
 
 def _fitted(one: CaseFile, known: Statement, notes: list[str], *, by_file: bool) -> CaseFile:
@@ -212,9 +228,9 @@ def _fitted(one: CaseFile, known: Statement, notes: list[str], *, by_file: bool)
     for name, factor in _MICROMETRES.items():
         if _close(tuple(step * factor for step in steps), known.spacing):
             return _in_unit(one, name, "it gives the spacing of the other sources", notes)
-    if _unset(one.volume) and (one.volume.affine is None or not by_file):
+    if _unset(one.volume) and (_position(one.volume) is None or not by_file):
         notes.append(f"{one.role} has the initial spacing of 1 without a unit: it was not used")
-        return dataclasses.replace(one, volume=dataclasses.replace(one.volume, unitless=None, affine=None))
+        return dataclasses.replace(one, volume=dataclasses.replace(one.volume, unitless=None, affine=None, frame=None))
     in_mm = words(tuple(step * _MICROMETRES["mm"] for step in steps))
     raise InputError(
         f"{known.source} says {words(known.spacing)} µm and {one.path.name} says {words(steps)} without a unit"
@@ -231,10 +247,9 @@ def _check_unnamed(files: Sequence[CaseFile]) -> None:
     stated = [
         (one, found)
         for one, found in steps
-        if found is not None and not (one.volume.affine is None and _unset(one.volume))
+        if found is not None and not (_position(one.volume) is None and _unset(one.volume))
     ]
-    for one, found in stated[1:]:
-        first, other = stated[0]
+    for (first, other), (one, found) in itertools.combinations(stated, 2):
         if not _close(other, found):
             raise InputError(
                 f"{first.path.name} says {words(other)} and {one.path.name} says {words(found)}, both without a unit",
@@ -290,9 +305,10 @@ def _flat(grid: tuple[int, ...]) -> tuple[int, ...]:
     return grid[1:] if len(grid) == 3 and grid[0] == 1 else grid
 
 
+@implements("REQ-311")
 def _check_place(image: CaseFile, label: CaseFile, notes: list[str]) -> None:
     """Directions and origins must be the same where both files state them; a note names the file that does not."""
-    first, other = image.volume.affine, label.volume.affine
+    first, other = _position(image.volume), _position(label.volume)
     if first is None and other is None:
         return
     if first is None or other is None:
@@ -307,21 +323,42 @@ def _check_place(image: CaseFile, label: CaseFile, notes: list[str]) -> None:
             hint="state data.unit",
             rule="place-differs",
         )
-    ends = [(0, size - 1) for size in deep(image.volume.grid)]
+    unnamed = [one for one in (image, label) if one.volume.affine is None]
+    worlds = _WORLDS if len(unnamed) == 1 else {"": (1.0, 1.0, 1.0)}
+    moving = first if unnamed[:1] == [image] else other
+    fixed = other if moving is first else first
+    apart = {
+        name: _corners_apart(np.diag([*signs, 1.0]) @ moving, fixed, image.volume.grid)
+        for name, signs in worlds.items()
+    }
+    name = min(apart, key=lambda one: apart[one])
+    if apart[name] <= _SAME * float(np.linalg.norm(first[:3, :3], axis=0).min()):
+        if name:
+            notes.append(f"{unnamed[0].role} names no space: {name} was used (it gives the position of the other file)")
+        return
+    unit = "" if image.volume.spacing is None else " µm"
+    raise InputError(
+        f"the mask's orientation or origin is not the image's: {image.path.name} {_place(image.volume, unit)}, "
+        f"{label.path.name} {_place(label.volume, unit)}; their corners are up to {apart[name]:g}{unit} apart",
+        path=label.path,
+        hint="resample the mask to the image",
+        rule="place-differs",
+    )
+
+
+def _corners_apart(first: Affine, other: Affine, grid: tuple[int, ...]) -> float:
+    ends = [(0, size - 1) for size in deep(grid)]
     corners = np.array([[*corner, 1] for corner in itertools.product(*ends)], dtype=np.float64)
-    apart = float(np.abs(((first - other) @ corners.T)[:3]).max())
-    if apart > _SAME * float(np.linalg.norm(first[:3, :3], axis=0).min()):
-        unit = "" if image.volume.spacing is None else " µm"
-        raise InputError(
-            f"the mask's orientation or origin is not the image's: {image.path.name} {_place(first, unit)}, "
-            f"{label.path.name} {_place(other, unit)}; their corners are up to {apart:g}{unit} apart",
-            path=label.path,
-            hint="resample the mask to the image",
-            rule="place-differs",
-        )
+    return float(np.abs(((first - other) @ corners.T)[:3]).max())
 
 
-def _place(affine: Affine, unit: str) -> str:
+def _place(volume: Volume, unit: str) -> str:
     """Where the axes (z, y, x) point and where the first voxel is (right, anterior, superior)."""
+    affine = _position(volume)
+    if affine is None:
+        return "has no position"
     origin = ", ".join(f"{value:g}" for value in affine[:3, 3] + 0.0)
+    if volume.affine is None:
+        steps = " ".join(f"({', '.join(f'{value:g}' for value in column + 0.0)})" for column in affine[:3, :3].T)
+        return f"has axes {steps} and origin ({origin}){unit} in a space without a name"
     return f"has axes {orientation_of(affine) or 'in no order'} and origin ({origin}){unit}"

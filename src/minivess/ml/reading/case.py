@@ -186,10 +186,11 @@ def _read_case(
     if source.metadata is not None:
         metadata = _inside(root, source.metadata.as_posix())
         ome = read_ome(metadata, limits=limits)
+        ome.check_sizes(image.grid, metadata)
         found = ome.spacing("ZYX"[-len(image.grid) :], metadata)
         if found is not None:
             stated.append(Statement(metadata.name, metadata, found))
-        elif source.spacing_um is None:
+        if source.spacing_um is None and (found is None or len(found) < len(image.grid)):
             raise InputError(
                 "no Pixels element states every PhysicalSize",
                 path=metadata,

@@ -87,10 +87,12 @@ class Volume:
         axes: names of the axes; `c` is red, green, blue, or the channels where `channels` names them.
         dtype: type of the stored values, for example `uint8`.
         format: name of the format.
-        spacing: in micrometres along the spatial axes, or None where the file does not say.
+        spacing: in micrometres along the spatial axes, or along the last of them where the file says no more; None
+            where it does not say.
         unitless: spacing in a unit the file does not name.
         affine: from indices (z, y, x, 1) to right-anterior-superior in micrometres (in the unnamed unit where
             `spacing` is None); None: the file does not say.
+        frame: the same in a space whose axes the file does not name; None where it says nothing or `affine`.
         facts: how it was made.
         palette: colours (n, 3) of which `array` holds the indices.
         lossy: whether the values went through lossy compression.
@@ -109,6 +111,7 @@ class Volume:
     spacing: Spacing | None = None
     unitless: Spacing | None = None
     affine: npt.NDArray[np.float64] | None = None
+    frame: npt.NDArray[np.float64] | None = None
     facts: Facts = field(default_factory=Facts)
     palette: npt.NDArray[np.uint8] | None = None
     lossy: bool = False

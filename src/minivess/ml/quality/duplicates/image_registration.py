@@ -13,9 +13,15 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from minivess.foundation.implements import implements
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 Array = npt.NDArray[np.float32]
 
@@ -33,6 +39,14 @@ _MARGIN = int(COARSE)
 _NARROWEST = 30
 _SMALLEST_OVERLAP = 0.5
 _HOPELESS = 0.2
+_EARLY = 20
+"""Tries after which a refinement that leads nowhere ends."""
+_FAINT = (4.5, 6.0)
+"""Standard deviations from chance that the correlation must reach roughly placed, and after so many tries."""
+_EVEN_FIT = 0.6
+"""Least lower quartile of the tiles' correlations, as a share of their median: what fits in one place only is no copy."""
+_CERTAIN = 20.0
+"""From this evidence on an uneven fit counts as well."""
 _FARTHEST = 0.25
 _UPRIGHT = 0.05
 _EVEN = 0.03
@@ -87,17 +101,37 @@ def align(first: Array, second: Array, rough: Placement) -> Alignment | None:
     """Refine scale and shift of a placement and judge how well the frames fit; None when they clearly do not."""
     from scipy.optimize import minimize
 
-    if rough.correlation < _HOPELESS:
+    common = overlay(first, turned(tilted(second, rough.angle), rough.turn), rough.scale, rough.shift)
+    if common is None or rough.correlation < _HOPELESS:
+        return None
+    spread = math.sqrt(max(0.0, _independent(*common) - 3))
+    least = [math.tanh(min(evidence / max(spread, 1e-6), 9.0)) for evidence in _FAINT]
+    if rough.correlation < least[0]:
         return None
     start = np.array([rough.scale, *rough.shift, rough.angle])
     steps = np.vstack([np.zeros(4), np.diag([0.02 * rough.scale, 0.8, 0.8, 1.0])])
+    tried, faint = 0, False
+
+    def misfit(guess: npt.NDArray[np.float64]) -> float:
+        nonlocal tried
+        tried += 1
+        return _misfit(guess, first, second, rough.turn)
+
+    def give_up(intermediate_result: OptimizeResult) -> None:
+        nonlocal faint
+        faint = tried >= _EARLY and float(intermediate_result.fun) > -least[1]
+        if faint:
+            raise StopIteration
+
     found = minimize(
-        _misfit,
+        misfit,
         start,
-        args=(first, second, rough.turn),
         method="Nelder-Mead",
+        callback=give_up,
         options={"initial_simplex": start + steps, "maxfev": 90, "xatol": 2e-3, "fatol": 1e-4},
     )
+    if faint:
+        return None
     scale, down, across, angle = (float(value) for value in found.x)
     moving = turned(tilted(second, angle), rough.turn)
     score, overlap, evidence = _judge(first, moving, scale, (down, across))
@@ -249,6 +283,7 @@ def _misfit(guess: npt.NDArray[np.float64], first: Array, second: Array, turn: i
     return 1.0 if common is None else -correlation(*common)
 
 
+@implements("REQ-310")
 def _judge(first: Array, moving: Array, scale: float, shift: tuple[float, float]) -> tuple[float, float, float]:
     """The median correlation over the textured tiles of the overlap, the overlap, and the evidence."""
     common = overlay(first, moving, scale, shift)
@@ -266,8 +301,11 @@ def _judge(first: Array, moving: Array, scale: float, shift: tuple[float, float]
                 scores.append(correlation(one, other))
     if len(scores) < _FEWEST_TILES or overlap < _SMALLEST_OVERLAP:
         return -1.0, overlap, 0.0
-    score = float(np.median(scores))
-    return score, overlap, math.atanh(min(score, 0.999)) * math.sqrt(max(0.0, _independent(*inner) - 3))
+    lower, score = (float(value) for value in np.quantile(scores, (0.25, 0.5)))
+    evidence = math.atanh(min(score, 0.999)) * math.sqrt(max(0.0, _independent(*inner) - 3))
+    if lower < _EVEN_FIT * score and evidence < _CERTAIN:
+        evidence = 0.0
+    return score, overlap, evidence
 
 
 def _independent(one: Array, other: Array) -> float:

@@ -25,6 +25,7 @@ SCALES = (1.0, 0.957, 0.917, 0.877, 0.84, 0.8)
 """Sizes at which every frame is tried on every other."""
 ANGLES = (0.0, -4.0, 4.0, -8.0, 8.0, -12.0, 12.0, -16.0, 16.0)
 """Degrees by which every frame is turned on every other."""
+_OPPOSITE = [ANGLES.index(-angle) for angle in ANGLES]
 HYPOTHESES = len(ANGLES) * len(SCALES) * 4
 _SIDE = 64
 _RINGS = (3, 26)
@@ -43,6 +44,37 @@ def hypotheses(prints: Array) -> Array:
     tilted -= tilted.mean(axis=-1, keepdims=True)
     tilted /= np.maximum(np.linalg.norm(tilted, axis=-1, keepdims=True), 1e-12)
     return tilted[..., _turned_indices()].reshape(HYPOTHESES, -1)
+
+
+def best_guesses(fixed: Array, moving: Array, count: int) -> list[tuple[float, bool, int, int, int]]:
+    """The most likely ways in which a frame of one image lies on a frame of another, the best first.
+
+    A fingerprint that is turned has the same product with another as that one turned back, so only one of the two images
+    is turned (`hypotheses`), for both directions.
+
+    Args:
+        fixed: fingerprints of the frames of one image, (frames, scales, length).
+        moving: the turned and scaled fingerprints of the frames of the other, (frames, `HYPOTHESES`, length).
+        count: how many are wanted.
+
+    Returns:
+        Score; whether the frame of the other image is the one that is turned and scaled; the frames of the first and of
+        the other image; and the hypothesis.
+    """
+    length = fixed.shape[-1]
+    there = moving @ fixed[:, 0].T
+    upright = moving.reshape(len(moving), len(ANGLES), len(SCALES), 4, length)[:, :, 0]
+    products = upright.reshape(-1, length) @ fixed.reshape(-1, length).T
+    back = products.reshape(len(moving), len(ANGLES), 4, len(fixed), len(SCALES)).transpose(0, 3, 1, 4, 2)
+    back[..., :2] = back[:, :, _OPPOSITE, :, :2]  # turning back is another angle; mirroring twice is none
+    shape = len(moving), len(fixed), HYPOTHESES
+    scores = np.stack([there.transpose(0, 2, 1), back.reshape(shape)])
+    best = np.argpartition(-scores, count, axis=None)[:count]
+    found = []
+    for number in sorted(best.tolist(), key=lambda one: (-float(scores.flat[one]), one)):
+        way, other, first, hypothesis = (int(place) for place in np.unravel_index(number, scores.shape))
+        found.append((float(scores.flat[number]), way == 0, first, other, hypothesis))
+    return found
 
 
 def invariants(prints: Array) -> Array:

@@ -18,7 +18,7 @@ from minivess.ml.reading.contradictions import contradiction
 from minivess.ml.reading.deidentification import dicom_traces
 from minivess.ml.reading.formats.dicom_file import SEGMENTATIONS, announced, facts_of, pixels_of, read_dataset, reading
 from minivess.ml.reading.formats.ome import one_line
-from minivess.ml.reading.geometry import check_affine
+from minivess.ml.reading.geometry import check_affine, spacing_of
 from minivess.ml.reading.volume import Limits, Volume, check_shape
 from minivess.records.data.dataset import CodedTerm, LabelClass
 
@@ -86,6 +86,7 @@ def _volume(dataset: Any, announced_shape: tuple[int, int, int], path: Path, lim
         "zyx",
         "bool" if int(dataset.BitsAllocated) == 1 else f"uint{int(dataset.BitsAllocated)}",
         "DICOM-SEG",
+        spacing=spacing_of(affine, 3),
         affine=check_affine(affine, path),
         facts=facts,
         placed=True,

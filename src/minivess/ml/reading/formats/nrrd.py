@@ -192,7 +192,7 @@ def _read(stream: IO[bytes], header: dict[str, Any], place: tuple[int, int], pat
     values = sizes[0] if first else 1
     grid = check_shape(sizes[first:][::-1], path, limits, colours=values)
     dtype = _dtype(header, path)
-    spacing, unitless, affine = _place(header, len(grid), first > 0, path)
+    spacing, unitless, (affine, frame) = _place(header, len(grid), first > 0, path)
     shape = (*grid, values) if first else grid
     array, rest = _voxels(stream, _Block(dtype, shape, str(header["encoding"]).lower(), *place), path, limits)
     traces = _traces(header)
@@ -211,6 +211,7 @@ def _read(stream: IO[bytes], header: dict[str, Any], place: tuple[int, int], pat
         spacing=spacing,
         unitless=unitless,
         affine=affine,
+        frame=frame,
         identifiers=traces.identifiers,
         notes=notes,
         doubts=trailing(rest, "the voxels that the header announces"),
@@ -267,21 +268,21 @@ def _voxels(stream: IO[bytes], block: _Block, path: Path, limits: Limits) -> tup
 
 def _place(
     header: dict[str, Any], axes: int, coloured: bool, path: Path
-) -> tuple[Spacing | None, Spacing | None, Affine | None]:
-    """Spacing in micrometres or in an unnamed unit, and the affine in the same."""
+) -> tuple[Spacing | None, Spacing | None, tuple[Affine | None, Affine | None]]:
+    """Spacing in micrometres or in an unnamed unit, and the affine or the frame in the same."""
     units = [str(unit).strip().strip('"').lower() for unit in header.get("space units", header.get("units", []))]
     units = [unit for unit in units if unit not in ("", "none", "???")]
     if len(set(units)) > 1 or any(unit not in _UNITS for unit in units):
         raise InputError(f"unknown or different units {units[:4]}", path=path, hint="use mm or um")
     scale = _UNITS[units[0]] if units else 1.0
-    affine, steps = None, None
+    steps = None
+    places: tuple[Affine | None, Affine | None] = None, None
     if "space directions" in header:
         directions = np.asarray(header["space directions"], dtype=np.float64)[1 if coloured else 0 :]
         if directions.shape not in ((axes, axes), (axes, 3)) or not np.isfinite(directions).all():
             raise InputError("its space directions do not fit its sizes", path=path)
         steps = tuple(round(float(step) * scale, 6) for step in np.linalg.norm(directions, axis=1)[::-1])
-        if directions.shape == (3, 3):
-            affine = _affine(header, directions, scale, path)
+        places = _affine(header, directions, scale, path)
     elif "spacings" in header:
         values = np.asarray(header["spacings"], dtype=np.float64)[1 if coloured else 0 :]
         if values.shape != (axes,):
@@ -294,23 +295,32 @@ def _place(
                 "transforms-disagree", "its spacings and its space directions give different distances", path
             )
     if steps is None or not all(math.isfinite(step) for step in steps):
-        return None, None, affine
+        return None, None, places
     check_spacing(steps, path)
-    return (steps, None, affine) if units else (None, steps, affine)
+    return (steps, None, places) if units else (None, steps, places)
 
 
-def _affine(header: dict[str, Any], directions: npt.NDArray[Any], scale: float, path: Path) -> Affine | None:
-    space = str(header.get("space", "")).lower()
-    signs = _WORLDS.get(space)
-    if signs is None and space and space not in _NO_WORLD:
-        raise InputError(f"an unknown space {space[:24]!r}", path=path, hint="use left-posterior-superior")
-    if signs is None:
-        return None
+def _affine(
+    header: dict[str, Any], directions: npt.NDArray[Any], scale: float, path: Path
+) -> tuple[Affine | None, Affine | None]:
+    """The affine, or the frame where the file names no world; the third axis of a picture is its normal."""
+    axes, space = directions.shape
+    origin = np.asarray(header.get("space origin", (0,) * space), dtype=np.float64)
+    if origin.shape != (space,):
+        raise InputError("its space origin does not fit its space directions", path=path)
+    name = str(header.get("space", "")).lower()
+    if name and name not in _WORLDS and name not in _NO_WORLD:
+        raise InputError(f"an unknown space {name[:24]!r}", path=path, hint="use left-posterior-superior")
     affine = np.eye(4)
-    affine[:3, :3] = directions.T
-    affine[:3, 3] = np.asarray(header.get("space origin", (0, 0, 0)), dtype=np.float64)
+    affine[:space, :axes], affine[:space, 3] = directions.T, origin
+    if (axes, space) == (2, 3):
+        normal = np.cross(directions[0], directions[1])
+        affine[:3, 2] = normal / max(float(np.linalg.norm(normal)), 1e-300)
+    signs = _WORLDS.get(name)
+    if signs is None or space == 2:
+        return None, check_affine(from_xyz(affine, scale=scale), path)
     affine[:3] *= np.asarray(signs, dtype=np.float64)[:, None]
-    return check_affine(from_xyz(affine, scale=scale, lps=True), path)
+    return check_affine(from_xyz(affine, scale=scale, lps=True), path), None
 
 
 def _traces(header: dict[str, Any]) -> Traces:

@@ -55,7 +55,8 @@ class Ome:
     traces: Traces
 
     def spacing(self, axes: str, path: Path) -> Spacing | None:
-        """Spacing in micrometres along `axes` (`ZYX` or `YX`), or None when a physical size is left out.
+        """Spacing in micrometres along `axes` (`ZYX` or `YX`), or along the last of them where the first sizes are left
+        out; None when that of the last is left out.
 
         Raises:
             InputError: images that differ in spacing, an unknown unit, or an impossible size.
@@ -66,6 +67,28 @@ class Ome:
                 "its images differ in physical size", path=path, hint="keep the image that belongs to the volume"
             )
         return spacings.pop()
+
+    @implements("REQ-311")
+    def check_sizes(self, grid: tuple[int, ...], path: Path) -> None:
+        """Compare the sizes that the XML states with an image's; sizes that it leaves out are not compared.
+
+        Args:
+            grid: (z, y, x) or (y, x) of the image.
+            path: the file with the XML.
+
+        Raises:
+            InputError: no image of the XML has these sizes.
+        """
+        wanted = {f"Size{axis}": size for axis, size in zip("ZYX"[-len(grid) :], grid, strict=True)}
+        differing = []
+        for attributes in self.pixels:
+            other = next((n for n, size in wanted.items() if attributes.get(n, str(size)).strip() != str(size)), None)
+            if other is None:
+                return
+            differing.append(f"{other} is {attributes[other][:12]} and the image has {wanted[other]}")
+        raise InputError(
+            differing[0], path=path, hint="name the metadata of this image, or remove them and state spacing_um"
+        )
 
 
 @implements("REQ-011", "RC-10", "RC-15")
@@ -152,11 +175,11 @@ def one_line(text: str) -> str | None:
 
 
 def _spacing(attributes: dict[str, str], axes: str, path: Path) -> Spacing | None:
-    values = []
-    for axis in axes:
+    values: list[float] = []
+    for axis in reversed(axes):
         text = attributes.get(f"PhysicalSize{axis}")
         if text is None:
-            return None
+            break
         unit = attributes.get(f"PhysicalSize{axis}Unit", "µm").strip()
         if unit not in MICROMETRES:
             raise InputError(f"unknown unit {unit[:20]!r} of PhysicalSize{axis}", path=path, hint="use µm, nm or mm")
@@ -165,4 +188,4 @@ def _spacing(attributes: dict[str, str], axes: str, path: Path) -> Spacing | Non
         except ValueError:
             value = math.nan
         values.append(value * MICROMETRES[unit])
-    return check_spacing(tuple(values), path)
+    return check_spacing(tuple(reversed(values)), path) if values else None

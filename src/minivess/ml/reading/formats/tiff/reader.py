@@ -45,6 +45,9 @@ from minivess.records.data.dataset import Axes
 
 _RGB, _INDEXED, _LUMINANCE = 2, 3, 6
 _JPEG_TABLES = 347
+_NO_UNITS = frozenset({"", "pixel", "pixels"})
+"""Units of ImageJ that are none: the picture was not calibrated, or the program that wrote it left the unit out."""
+_ORIENTATION = 274
 _JUDGED = frozenset({271, 272, 306, 315, 316, 33432, 33723, 34853})
 
 
@@ -103,6 +106,7 @@ def read_tiff(path: Path, limits: Limits) -> Volume:
         array.dtype.name,
         stated.format,
         spacing=stated.spacing,
+        unitless=stated.unitless,
         facts=stated.facts,
         palette=palette,
         lossy=first.compression == JPEG,
@@ -164,6 +168,12 @@ def _open(stream: IO[bytes], size: int, path: Path, limits: Limits) -> tuple[Sou
 def _plane(page: Any, number: int, path: Path) -> Plane:
     if page is None or page.dtype is None:
         raise InputError(f"page {number} holds no grey values of a known type", path=path, hint="save as 8 or 16 bit")
+    if int(page.tags.valueof(_ORIENTATION, 1)) not in (0, 1):
+        raise InputError(
+            f"page {number} asks viewers to turn or mirror it, so the orientation of a mask is ambiguous",
+            path=path,
+            hint="turn the pixels and remove the Orientation tag (TIFF 6.0, tag 274)",
+        )
     samples, light = int(page.samplesperpixel), int(page.photometric)
     luminance = light == _LUMINANCE and (samples, int(page.planarconfig), int(page.compression)) == (3, 1, JPEG)
     coloured = luminance or (light == _RGB and samples in (3, 4))
@@ -220,6 +230,9 @@ class _TagFacts:
     facts: Facts
     traces: Traces
     order: Order
+_NO_UNITS = frozenset({"", "pixel", "pixels"})
+"""Units of ImageJ that are none: the picture was not calibrated, or the program that wrote it left the unit out."""
+_ORIENTATION = 274
 
 
 def _tag_facts(page: Any, planes: list[Plane], path: Path) -> _TagFacts:
@@ -236,6 +249,9 @@ def _tag_facts(page: Any, planes: list[Plane], path: Path) -> _TagFacts:
     if text.startswith("ImageJ="):
         spacing, order = _imagej(text, page, count, path)
         return _TagFacts("ImageJ TIFF", spacing, Facts(scanner=maker), tiff_traces(tags, ""), order)
+_NO_UNITS = frozenset({"", "pixel", "pixels"})
+"""Units of ImageJ that are none: the picture was not calibrated, or the program that wrote it left the unit out."""
+_ORIENTATION = 274
     shaped = text.startswith('{"shape"')
     if shaped:
         check_shaped(text, planes, path)
@@ -244,6 +260,9 @@ def _tag_facts(page: Any, planes: list[Plane], path: Path) -> _TagFacts:
 
 def _imagej(text: str, page: Any, count: int, path: Path) -> tuple[Spacing | None, Order]:
     """Spacing and order of the planes; channels of one z follow each other."""
+_NO_UNITS = frozenset({"", "pixel", "pixels"})
+"""Units of ImageJ that are none: the picture was not calibrated, or the program that wrote it left the unit out."""
+_ORIENTATION = 274
     facts = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     if facts.get("frames", "1") != "1":
         raise contradiction(
@@ -271,6 +290,9 @@ def _imagej(text: str, page: Any, count: int, path: Path) -> tuple[Spacing | Non
         return None, order
     steps = (abs(z) * unit, y * unit, x * unit)
     return check_spacing(steps if order.depth > 1 else steps[1:], path), order
+_NO_UNITS = frozenset({"", "pixel", "pixels"})
+"""Units of ImageJ that are none: the picture was not calibrated, or the program that wrote it left the unit out."""
+_ORIENTATION = 274
 
 
 def _pixel(resolution: tuple[int, int]) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -50,18 +51,31 @@ def main(arguments: list[str]) -> int:
 
 def _run(parts: Mapping[str, Part], chosen: argparse.Namespace, result: Path | None) -> int:
     """Run the chosen parts, and write their result."""
-    lines, faults = [], list[str]()
+    sections, faults = dict[str, str](), list[str]()
     for name, part in parts.items():
         if chosen.only in {None, name}:
             began = _cpu()
             with remembered_signatures():
                 said, wrong = part()
-            lines += [f"## {name}", "", f"{_cpu() - began:.0f} CPU-s", "", *said, ""]
+            without = ["Without a reason:", "", *(f"- {words}" for words in wrong), ""] if wrong else []
+            head = f"Commit {_commit()}, {time.strftime('%Y-%m-%d', time.gmtime())}, {_cpu() - began:.0f} CPU-s"
+            sections[name] = "\n".join([head, "", *without, *said])
             faults += wrong
             print("\n".join([*said, *wrong]), flush=True)
-    if chosen.write and result is not None and lines:
-        result.write_text("\n".join([*_head(faults), *lines]), encoding="utf-8")
+    if chosen.write and result is not None and sections:
+        before = result.read_text(encoding="utf-8") if result.is_file() else ""
+        result.write_text(with_sections(before, sections), encoding="utf-8")
     return 1 if faults else 0
+
+
+def with_sections(before: str, sections: Mapping[str, str]) -> str:
+    """The text of a result with some sections made again; the others stay as they are."""
+    stay = {
+        name: text.strip()
+        for name, text in re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", before, re.MULTILINE | re.DOTALL)
+    }
+    named = "\n\n".join(f"## {name}\n\n{text.strip()}" for name, text in {**stay, **sections}.items())
+    return f"# Result of the yardstick\n\n`just mutants` makes this file again.\n\n{named}\n"
 
 
 def _cpu() -> float:
@@ -69,18 +83,9 @@ def _cpu() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def _head(faults: list[str]) -> list[str]:
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, encoding="utf-8", check=False, cwd=RESULT.parent
-    ).stdout.strip()
-    without = ["Without a reason:", "", *(f"- {words}" for words in faults), ""] if faults else []
-    return [
-        "# Result of the yardstick",
-        "",
-        f"Commit {commit}, {time.strftime('%Y-%m-%d', time.gmtime())}. `just mutants` makes this file again.",
-        "",
-        *without,
-    ]
+def _commit() -> str:
+    asked = ["git", "rev-parse", "HEAD"]
+    return subprocess.run(asked, capture_output=True, encoding="utf-8", check=False, cwd=RESULT.parent).stdout.strip()
 
 
 def _listed(survivors: dict[str, set[str]]) -> tuple[list[str], list[str]]:

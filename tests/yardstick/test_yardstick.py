@@ -13,6 +13,7 @@ from minivess.compliance.verification.log import verify_entries
 from minivess.records.log.payloads.by_action import PAYLOADS
 from tests.support.builders.guarded_log import refusal_of_script
 from tests.yardstick import caches, drafts, fields, removal
+from tests.yardstick.__main__ import with_sections
 from tests.yardstick.cases.battery import battery
 from tests.yardstick.fast import remembered_signatures
 from tests.yardstick.reasons import reason_of, unread_by_script
@@ -77,6 +78,12 @@ def test_changed_tables_are_named_or_have_a_reason(tmp_path: Path) -> None:
 def test_every_case_of_the_battery_is_judged_as_it_must() -> None:
     assert [one.fault for one in removal.judged() if one.fault] == []
     assert [one.case for one in removal.judged()] == list(battery())
+
+
+def test_a_part_that_runs_alone_leaves_the_results_of_the_others() -> None:
+    both = with_sections("", {"packs": "3 of 3", "pack checks": "5 of 5"})
+    again = with_sections(both, {"packs": "4 of 4"})
+    assert again == both.replace("3 of 3", "4 of 4")
 
 
 def test_verify_py_judges_every_case_of_the_battery_alike() -> None:

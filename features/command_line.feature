@@ -166,6 +166,20 @@ Feature: The command line is quick, clear and cleans up after errors
       | audit show 0    |
       | identity list   |
 
+  @REQ-316
+  Scenario Outline: The log is read although the project file is malformed
+    Given a project with a log
+    And its project file is no YAML
+    When "<command>" is run
+    Then it ends with exit code 0
+
+    Examples:
+      | command              |
+      | audit log            |
+      | audit show 0         |
+      | audit verify --quick |
+      | identity list        |
+
   @REQ-209 @RC-42
   Scenario: Commands without a database library verify what they read
     Given a project with a log

@@ -90,6 +90,7 @@ def test_a_writer_killed_at_any_step_loses_nothing(new_site: Callable[[int], Sit
     assert step > 50
 
 
+@pytest.mark.slow
 def test_writers_killed_at_any_moment_lose_nothing(new_site: Callable[[int], Site]) -> None:
     chance, site = random.Random(20261121), new_site(0)  # noqa: S311  when to kill
     for kill in range(1, _KILLS + 1):

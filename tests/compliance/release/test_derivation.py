@@ -20,7 +20,7 @@ from minivess.records.device.gate_outcomes import GateOutcome
 from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.log.entry import Entry, Outcome
 from tests.support.builders.layout2_pack import SmallPack, small_pack
-from tests.support.properties import given
+from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
 from tests.support.source_states import CLEAN
 
@@ -229,6 +229,7 @@ def test_an_evaluation_that_its_entry_did_not_make_is_refused(change: Change, wo
 
 @pytest.mark.verifies("REQ-233", "RC-99")
 @given(data=st.data())
+@settings(max_examples=40)
 def test_another_signing_text_is_refused_with_its_line(data: st.DataObject) -> None:
     pack = small_pack()
     lines = pack.files[TEXT].decode().split("\n")[:-1]

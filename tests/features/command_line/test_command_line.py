@@ -121,6 +121,11 @@ def _(run: Run, started_project: projects.ProjectFolder) -> None:
     started_project.copy_to(run.folder)
 
 
+@given("its project file is no YAML")
+def _(run: Run) -> None:
+    (run.folder / "minivess.yaml").write_text("device: [unclosed", encoding="utf-8")
+
+
 @given("the folder of an interrupted demo")
 def _(run: Run) -> None:
     demo.prepare_folder(SOURCE, Workspace(run.folder))
@@ -369,6 +374,11 @@ def _(run: Run, command: str) -> None:
 def _(run: Run, command: str) -> None:
     change_an_entry(run.folder)
     close_at_once(run, command)
+
+
+@then(parsers.parse("it ends with exit code {code:d}"))
+def _(run: Run, code: int) -> None:
+    assert run.code == code, run.err
 
 
 @then(parsers.parse("it ends with exit code {code:d} and no message"))

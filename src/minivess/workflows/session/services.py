@@ -49,6 +49,7 @@ class WorkspaceReader:
     clock: Clock = utc_now
 
     @cached_property
+    @implements("REQ-316")
     def project(self) -> Project:
         """The project file, read when it is asked for first: a question to the log alone needs none.
 

@@ -230,9 +230,7 @@ class _TagFacts:
     facts: Facts
     traces: Traces
     order: Order
-_NO_UNITS = frozenset({"", "pixel", "pixels"})
-"""Units of ImageJ that are none: the picture was not calibrated, or the program that wrote it left the unit out."""
-_ORIENTATION = 274
+    unitless: Spacing | None = None
 
 
 def _tag_facts(page: Any, planes: list[Plane], path: Path) -> _TagFacts:
@@ -247,22 +245,19 @@ def _tag_facts(page: Any, planes: list[Plane], path: Path) -> _TagFacts:
         spacing = ome.spacing("ZYX" if order.depth > 1 else "YX", path)
         return _TagFacts("OME-TIFF", spacing, ome.facts, ome.traces + tiff_traces(tags, ""), order)
     if text.startswith("ImageJ="):
-        spacing, order = _imagej(text, page, count, path)
-        return _TagFacts("ImageJ TIFF", spacing, Facts(scanner=maker), tiff_traces(tags, ""), order)
-_NO_UNITS = frozenset({"", "pixel", "pixels"})
-"""Units of ImageJ that are none: the picture was not calibrated, or the program that wrote it left the unit out."""
-_ORIENTATION = 274
+        spacing, unitless, order = _imagej(text, page, count, path)
+        return _TagFacts("ImageJ TIFF", spacing, Facts(scanner=maker), tiff_traces(tags, ""), order, unitless)
     shaped = text.startswith('{"shape"')
     if shaped:
         check_shaped(text, planes, path)
     return _TagFacts("TIFF", None, Facts(scanner=maker), tiff_traces(tags, "" if shaped else text), plain)
 
 
-def _imagej(text: str, page: Any, count: int, path: Path) -> tuple[Spacing | None, Order]:
-    """Spacing and order of the planes; channels of one z follow each other."""
-_NO_UNITS = frozenset({"", "pixel", "pixels"})
-"""Units of ImageJ that are none: the picture was not calibrated, or the program that wrote it left the unit out."""
-_ORIENTATION = 274
+def _imagej(text: str, page: Any, count: int, path: Path) -> tuple[Spacing | None, Spacing | None, Order]:
+    """Spacing in micrometres or in an unnamed unit, and the order of the planes; channels of one z follow each other.
+
+    The spacing is along y and x where the distance of planes is not stated.
+    """
     facts = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     if facts.get("frames", "1") != "1":
         raise contradiction(
@@ -280,19 +275,21 @@ _ORIENTATION = 274
             "save it as TIFF again",
         )
     order = Order(by_channel(count, channels, channels_first=True), channel_names((), channels) if channels > 1 else ())
-    unit = MICROMETRES.get(facts.get("unit", "").replace("\\u00B5", "µ").strip())
+    name = facts.get("unit", "").replace("\\u00B5", "µ").strip()
+    unit = None if name in _NO_UNITS else MICROMETRES.get(name, 25_400.0 if name == "inch" else 0.0)
+    if unit == 0:
+        raise InputError(f"unknown unit {name[:20]!r} of ImageJ", path=path, hint="use µm, nm or mm")
     horizontal, vertical = page.tags.get("XResolution"), page.tags.get("YResolution")
-    if unit is None or "spacing" not in facts or horizontal is None or vertical is None:
-        return None, order
-    z = float(facts["spacing"])
-    y, x = (_pixel(tag.value) for tag in (vertical, horizontal))
-    if not all(math.isfinite(value) for value in (z, y, x)):
-        return None, order
-    steps = (abs(z) * unit, y * unit, x * unit)
-    return check_spacing(steps if order.depth > 1 else steps[1:], path), order
-_NO_UNITS = frozenset({"", "pixel", "pixels"})
-"""Units of ImageJ that are none: the picture was not calibrated, or the program that wrote it left the unit out."""
-_ORIENTATION = 274
+    if horizontal is None or vertical is None:
+        return None, None, order
+    steps = [_pixel(tag.value) for tag in (vertical, horizontal)]
+    if order.depth > 1 and "spacing" in facts:
+        steps.insert(0, abs(float(facts["spacing"])))
+    if not all(math.isfinite(value) and value > 0 for value in steps):
+        return None, None, order
+    if unit is None:
+        return None, tuple(steps), order
+    return check_spacing(tuple(step * unit for step in steps), path), None, order
 
 
 def _pixel(resolution: tuple[int, int]) -> float:

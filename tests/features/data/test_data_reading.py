@@ -424,7 +424,7 @@ def _pair_of(facts: dict, tmp_path: Path, header: str) -> None:
     facts["label"] = _nifti(tmp_path, "l.nii", DRAWN, header)
 
 
-def _nrrd(path: Path, array: np.ndarray, x: float, first: float) -> None:
+def _nrrd_at(path: Path, array: np.ndarray, x: float, first: float) -> None:
     places = (f"space directions: ({x},0,0) (0,0.5,0) (0,0,2)", f"space origin: ({first},20,30)")
     sizes = f"sizes: {' '.join(str(size) for size in array.shape[::-1])}"
     kind = "uchar" if array.dtype == np.uint8 else "ushort"
@@ -439,8 +439,8 @@ def _in_part(facts: dict, tmp_path: Path, image: str, mask: str) -> None:
     kind = image.split(maxsplit=1)[0]
     facts["image"], facts["label"] = ("i.nrrd", "l.nrrd") if kind == "NRRD" else ("i.tif", "l.npy")
     if kind == "NRRD":
-        _nrrd(tmp_path / "i.nrrd", stack, 0.5, 10)
-        _nrrd(tmp_path / "l.nrrd", drawn, -0.5, 10 + 0.5 * (drawn.shape[2] - 1))
+        _nrrd_at(tmp_path / "i.nrrd", stack, 0.5, 10)
+        _nrrd_at(tmp_path / "l.nrrd", drawn, -0.5, 10 + 0.5 * (drawn.shape[2] - 1))
     else:
         np.save(tmp_path / "l.npy", drawn)
     if kind == "ImageJ":

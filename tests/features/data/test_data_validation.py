@@ -330,7 +330,7 @@ def _scales(facts: dict) -> None:
 
 
 @given("9 further pictures with empty masks")
-def _empty(facts: dict) -> None:
+def _more_empty(facts: dict) -> None:
     for number in range(28, 37):
         image, label = picture(number)
         facts["records"].append(put(facts["folder"], f"case-{number}", image, 0 * label, source_dtype="float32"))

@@ -144,7 +144,7 @@ def ome(path: Path, array: np.ndarray, **sizes: float) -> str:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_spacing_that_is_stated_in_part_must_agree(tmp_path: Path, name: str, make: object) -> None:
-    image = make(tmp_path / "i.tif")  # type: ignore[operator]
+    image = make(tmp_path / "i.tif")
     np.save(tmp_path / "l.npy", MASK)
     case = read(tmp_path, image, "l.npy", spacing_um=[2.0, 0.5, 0.5])
     assert case.spacing == (2.0, 0.5, 0.5)

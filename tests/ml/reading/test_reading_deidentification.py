@@ -167,7 +167,7 @@ def test_ingest_refuses_by_default_and_records_what_a_reason_accepts(tmp_path: P
         "root": ".",
         "cases": [{"id": "a", "subject": "s", "image": "i.png", "label": "l.png"}],
     }
-    with pytest.raises(RefusedError, match="case a may identify a person: PNG text 'Author'"):
+    with pytest.raises(RefusedError, match="a: may identify a person: PNG text 'Author'"):
         ingest(Data.model_validate(plan), tmp_path, tmp_path / "out")
     assert not (tmp_path / "out" / "a").exists()
     accepting = Data.model_validate(plan | {"accept_identifiers": "the author consented"})

@@ -7,6 +7,7 @@ strong, every frame is set to 0, as outside the field of view (`image_registrati
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -50,8 +51,8 @@ def _alike(count: int, total: Array) -> npt.NDArray[np.bool_] | None:
 
     if count < FEWEST:
         return None
-    mask = np.abs(total / count) > max(_STRONG, 3 / np.sqrt(count))
-    field = max(1, np.count_nonzero(total))
+    mask = np.abs(total / count) > max(_STRONG, 3 / math.sqrt(count))
+    field = max(1, int(np.count_nonzero(total)))
     if not mask.any() or np.count_nonzero(mask) > _LARGEST * field:
         return None
     return np.asarray(binary_dilation(mask, iterations=_GROWN))

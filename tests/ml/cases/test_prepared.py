@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
 from minivess.ml.cases import recipes
-from minivess.ml.cases.ingestion import ingest, read_cases
+from minivess.ml.cases.ingestion import ingest, read_cases, take_cases
 from minivess.ml.cases.manifests import cases_root, read_manifest, write_record
 from minivess.ml.cases.prepared import PreparedCase, load_case, mark_sealed, state_of
 from minivess.records.data.dataset import DatasetManifest
@@ -252,3 +253,29 @@ def test_a_library_that_fails_is_a_finding_of_its_case_alone(
         found = read_cases(data, base, tmp_path / "out", tmp_path / "s").faults
     assert [(one.rule, one.case) for one in found] == [("reader-failed", "a"), ("reader-failed", "b")]
     assert len(ingest(data, base, tmp_path / "out").cases) == 2
+
+
+@pytest.mark.verifies("REQ-300")
+def test_a_pipe_and_an_unreadable_place_are_findings_and_nothing_waits(from_arrays: Callable, tmp_path: Path) -> None:
+    data, base = from_arrays({"a": ("s", IMAGE, LABEL), "b": ("t", IMAGE, LABEL)})
+    for name in ("a-image.npy", "b-label.npy"):
+        (base / "files" / name).unlink()
+    os.mkfifo(base / "files" / "a-image.npy")
+    (base / "files" / "b-label.npy").symlink_to("/dev/zero")
+    found = read_cases(data, base, tmp_path / "out", tmp_path / "s").faults
+    assert [(one.rule, one.case, one.file) for one in found] == [
+        ("file-missing", "a", "a-image.npy"),
+        ("file-missing", "b", "b-label.npy"),
+    ]
+
+
+@pytest.mark.verifies("REQ-300")
+def test_a_case_that_another_command_changes_meanwhile_is_not_taken(from_arrays: Callable, tmp_path: Path) -> None:
+    data, base = from_arrays({"a": ("s", IMAGE, LABEL)})
+    out, staged = tmp_path / "out", tmp_path / "staged"
+    reading = read_cases(data, base, out, staged)
+    from_arrays({"a": ("s", IMAGE + 1, LABEL)})
+    read_cases(data, base, out, staged)
+    with pytest.raises(RefusedError, match="case a was changed while the cases were taken"):
+        take_cases(reading)
+    assert not out.exists()

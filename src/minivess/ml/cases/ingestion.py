@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from minivess.foundation.errors import CannotWriteError, InputError, UsageError
+from minivess.foundation.errors import CannotWriteError, InputError, RefusedError, UsageError
 from minivess.foundation.files import make_folder
 from minivess.foundation.implements import implements
 from minivess.foundation.names.ids import check_distinct, check_id, folded
@@ -129,14 +129,18 @@ def take_cases(reading: Reading, report: DataCheck | None = None) -> DatasetMani
 
     Raises:
         CasesRefusedError: a finding blocks; no prepared case was changed.
+        RefusedError: another command changed a case meanwhile.
         CannotWriteError: the disk refuses.
     """
     _check_takable(reading, report)
     for record in reading.records:
-        folder = reading.staged / record.id
-        if not (folder / CASE).is_file() or state_of(folder).record != record:
+        folder, target = reading.staged / record.id, reading.prepared / record.id
+        if not _is(folder, record):
+            if not _is(target, record):
+                raise RefusedError(
+                    f"case {record.id} was changed while the cases were taken", hint="run `minivess data ingest` again"
+                )
             continue
-        target = reading.prepared / record.id
         try:
             make_folder(reading.prepared)
             if target.exists():
@@ -148,6 +152,10 @@ def take_cases(reading: Reading, report: DataCheck | None = None) -> DatasetMani
     if (manifest := reading.manifest) is None:
         raise InputError("the project names no case", path=reading.data.root, hint="check `data` in minivess.yaml")
     return manifest
+
+
+def _is(folder: Path, record: CaseRecord) -> bool:
+    return (folder / CASE).is_file() and state_of(folder).record == record
 
 
 @implements("RC-132")

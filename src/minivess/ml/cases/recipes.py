@@ -12,10 +12,10 @@ from typing import Any
 
 from minivess.foundation.digests import digest_file, digest_json
 from minivess.foundation.errors import InputError
-from minivess.ml.reading.case import Case, read_case, source_files
+from minivess.ml.reading.case import Case, named_below, read_case, source_files
 from minivess.ml.reading.masks import FOREGROUND
 from minivess.ml.reading.sources import case_sources
-from minivess.ml.reading.volume import fault_in_words
+from minivess.ml.reading.volume import LIMITS, fault_in_words, file_size
 from minivess.ml.synthesis.volume import SPACING_UM, generate_volume
 from minivess.records.data.dataset import LabelClass
 from minivess.records.data.groups import GENERATED
@@ -68,16 +68,8 @@ class FileRecipe:
         Raises:
             InputError: a file cannot be read.
         """
-        try:
-            digests = [[digest_file(file) for file in source_files(self.root / path)] for path in self.files]
-        except OSError as error:
-            missing = isinstance(error, FileNotFoundError)
-            raise InputError(
-                "no such file" if missing else fault_in_words(error),
-                path=_below(Path(str(error.filename or "")), self.root),
-                hint=f"check the paths of case {self.source.id} in minivess.yaml",
-                rule="file-missing" if missing else "file-unreadable",
-            ) from None
+        with named_below(self.root):
+            digests = [[_digest(file) for file in source_files(self.root / path)] for path in self.files]
         return digest_json(["minivess-files/2", self.source.model_dump(mode="json"), digests, self.stated])
 
     def make(self) -> Case:
@@ -174,5 +166,14 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _below(path: Path, root: Path) -> str | None:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name or None
+def _digest(file: Path) -> str:
+    """Digest of a plain file within the limits; a pipe or a device would be read without end.
+
+    Raises:
+        InputError: it is missing, empty, too large, no plain file, or cannot be read.
+    """
+    file_size(file, LIMITS)
+    try:
+        return digest_file(file)
+    except OSError as error:
+        raise InputError(fault_in_words(error), path=file, rule="file-unreadable") from None

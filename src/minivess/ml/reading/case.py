@@ -142,7 +142,7 @@ def read_case(
             finite; or the mask is not one of classes.
         RefusedError: a file may say who is in the picture, and nothing states why that is accepted.
     """
-    with _below(root):
+    with named_below(root):
         case = _read_case(source, root, classes, unit, limits)
     if case.identifiers and accept_identifiers is None:
         more = f" and {len(case.identifiers) - _NAMED} more" if len(case.identifiers) > _NAMED else ""
@@ -154,8 +154,8 @@ def read_case(
 
 
 @contextmanager
-def _below(root: Path) -> Iterator[None]:
-    """What is said may end in the log, where the folders of this machine have no place."""
+def named_below(root: Path) -> Iterator[None]:
+    """Name files in refusals below the folder of the data: the log has no folders of this machine."""
     try:
         yield
     except InputError as error:

@@ -31,6 +31,12 @@ Feature: Capabilities
     And the log has no manifest
 
   @REQ-305
+  Scenario: The project files that come with the software can be trained
+    Given the project files of a new project and of the demonstration
+    When they are compared with what the product can take
+    Then no finding blocks
+
+  @REQ-305
   Scenario: A project file that no training could take is refused before the log exists
     Given a project file with a patch that cannot be halved
     When its log is started

@@ -14,7 +14,8 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError, RefusedError, UsageError
-from minivess.foundation.paths import Workspace
+from minivess.foundation.paths import Workspace, templates_folder
+from minivess.foundation.reading.yaml_records import read_record
 from minivess.ml.cases.manifests import cases_root, root_of
 from minivess.ml.models.registry import adapter_of
 from minivess.ml.quality.rule_catalogue import RULES
@@ -28,6 +29,7 @@ from minivess.workflows.data import ingestion, sealing, splitting, validation
 from minivess.workflows.data.capabilities import capability_findings, check_capabilities
 from minivess.workflows.models.cases import cases_of
 from minivess.workflows.people import accounts
+from minivess.workflows.project.project_file import start_project
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.project_file import load_project
 from tests.support import projects
@@ -127,6 +129,23 @@ def _found(facts: dict, rule: str, message: str, effect: str) -> None:
         }
     else:
         assert fitting[0] in check_capabilities(*arguments)
+
+
+@given("the project files of a new project and of the demonstration")
+def _shipped(facts: dict, tmp_path: Path) -> None:
+    start_project(tmp_path / "new")
+    demonstration = read_record(templates_folder() / "demo" / "minivess.yaml", Project)
+    facts["projects"] = [load_project(tmp_path / "new"), demonstration]
+
+
+@when("they are compared with what the product can take")
+def _compare(facts: dict) -> None:
+    facts["found"] = [check_capabilities(project) for project in facts["projects"]]
+
+
+@then("no finding blocks")
+def _pass(facts: dict) -> None:
+    assert [[one.rule for one in found] for found in facts["found"]] == [["calibration-groups"], []]
 
 
 @given("a project whose pictures have no physical size")

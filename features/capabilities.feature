@@ -16,6 +16,7 @@ Feature: Capabilities
       | a case has one class of value 3        | capability-classes  | one class (3 vessel)                                                   | blocks       |
       | a case has one voxel along x           | capability-size     | 1 voxel along x; the service needs 2                                   | blocks       |
       | a case has fewer planes than the patch | patch-padding       | 12 voxels along z where the patch has 32                               | blocks not   |
+      | the model is for flat images           | capability-axes     | segresnet takes grey flat images (yx); the service takes grey volumes (zyx): no image fits | blocks |
       | the patch cannot be halved             | capability-patch    | a patch of (30, 64, 64) does not fit segresnet                         | blocks       |
       | a criterion needs a mask that is empty | criterion-undefined | the mask is empty, and a criterion limits hd95_um                      | blocks not   |
       | three subjects calibrate               | calibration-groups  | 3 subjects in the calibration part; a recall of 0.9 needs 10 groups    | blocks not   |
@@ -28,6 +29,12 @@ Feature: Capabilities
     When its pictures are ingested
     Then it is refused with the rules capability-axes and capability-unit, and each has a hint
     And the log has no manifest
+
+  @REQ-305
+  Scenario: The project files that come with the software can be trained
+    Given the project files of a new project and of the demonstration
+    When they are compared with what the product can take
+    Then no finding blocks
 
   @REQ-305
   Scenario: A project file that no training could take is refused before the log exists

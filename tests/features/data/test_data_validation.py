@@ -19,7 +19,8 @@ from minivess.ml.quality.pages import leakage_page, validation_page
 from minivess.ml.quality.rule_catalogue import RULES, TEXTS
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.data.findings import grouped, lines
-from minivess.records.data.leakage import LeakageReport
+from minivess.records.data.leakage import Bond, Leak, LeakageReport
+from minivess.records.data.split import Part
 from minivess.records.data.validation import Finding, RuleChange, Severity, ValidationReport
 from tests.support.builders.prepared_sets import manifest, picture, put
 
@@ -198,7 +199,15 @@ def _leak_limits(facts: dict) -> None:
     mark_sealed(facts["folder"], "bright")
     report = LeakageReport(dataset=data.root, split=data.root, across=(), within=())
     page = leakage_page.page(data, report, facts["folder"])
-    assert "1 of 3 cases are sealed" in page
+    assert "1 of 3 cases is sealed" in page
+    assert 'class="verdict"' in page
+    leak = Leak(
+        cases=("bright", "specks"), parts=(Part.TEST, Part.TRAIN), folds=None, bonds=(Bond.NEAR,), detail="are alike"
+    )
+    blocked = leakage_page.page(data, report.model_copy(update={"across": (leak,)}), facts["folder"])
+    assert 'class="verdict no"' in blocked
+    assert "1 pair of cases belongs together and is apart." in blocked
+    assert "(no picture: sealed or unreadable)" in blocked
     assert all(limit.split(":")[0] in page for limit in LIMITS)
 
 

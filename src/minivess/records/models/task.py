@@ -67,4 +67,5 @@ class SegmentationTask(Record):
 def _task(case: CaseRecord) -> SegmentationTask:
     channels = case.shape[-1] if case.axes.endswith("c") else 1
     axes: SpatialAxes = "zyx" if case.axes.startswith("z") else "yx"
-    return SegmentationTask(channels=channels, axes=axes, classes=case.classes)
+    drawn = tuple(one.model_copy(update={"colour": None}) for one in case.classes)  # a colour changes no meaning
+    return SegmentationTask(channels=channels, axes=axes, classes=drawn)

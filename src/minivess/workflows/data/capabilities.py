@@ -1,8 +1,8 @@
 """What the chosen model, calibration, measures and service cannot take of a project and its cases.
 
 Each part states what it takes in the room that owns it (`Capabilities`). They are compared here, before anything is fixed:
-`init`, `data check`, `data ingest`, `data validate`, `data split` and `data seal` call this module. After the sealing
-it would be too late, because the same cases are not sealed twice.
+the start of a log, `data check`, `data ingest`, `data validate`, `data split` and `data seal` call this module. After the
+sealing it would be too late, because the same cases are not sealed twice.
 """
 
 from __future__ import annotations
@@ -115,18 +115,26 @@ def _of_project(project: Project, parts: Sequence[_Part], *, known: bool) -> Ite
     adapter = adapter_of(project.model.architecture)
     if (fault := adapter.patch_fault(project.model, "zyx" if "zyx" in adapter.takes.axes else "yx")) is not None:
         yield Found("capability-patch", None, fault)
+    if not _common(parts):
+        model, *others = parts
+        apart = [part for part in others if not set(part.takes.axes) & set(model.takes.axes)] or others
+        kinds = " or ".join(_AXES[axes] for axes in model.takes.axes)
+        wanted = " or ".join(_AXES[axes] for axes in apart[0].takes.axes)
+        yield Found(
+            "capability-axes", None, f"{model.name} takes {kinds}; {_names(apart, 'take')} {wanted}: no image fits"
+        )
     if not known and (text := _classes(project.data.declared, parts)) is not None:
         yield Found("capability-classes", None, f"data.classes: {text}")
 
 
 def _of_case(case: CaseRecord, parts: Sequence[_Part]) -> Iterator[tuple[str, str]]:
     refusing = [part for part in parts if case.axes not in part.takes.axes]
-    if refusing:
-        taken = " or ".join(words for axes, words in _AXES.items() if all(axes in one.takes.axes for one in parts))
-        yield "capability-axes", f"{_AXES[case.axes]}; {_names(refusing)} take {taken}"
+    if refusing and (common := _common(parts)):
+        taken = " or ".join(_AXES[axes] for axes in common)
+        yield "capability-axes", f"{_AXES[case.axes]}; {_names(refusing, 'take')} {taken}"
     refusing = [part for part in parts if case.unit not in part.takes.units]
     if refusing:
-        yield "capability-unit", f"no physical size is known; {_names(refusing)} need a voxel size in micrometres"
+        yield "capability-unit", f"no physical size is known; {_names(refusing, 'need')} a voxel size in micrometres"
     if (text := _classes(case.classes, parts)) is not None:
         yield "capability-classes", text
     for part in parts:
@@ -134,6 +142,11 @@ def _of_case(case: CaseRecord, parts: Sequence[_Part]) -> Iterator[tuple[str, st
         for axis, size, least in zip(reversed(axes), reversed(case.grid), reversed(part.takes.smallest), strict=False):
             if size < least:
                 yield "capability-size", f"{size} voxel along {axis}; {part.name} needs {least}"
+
+
+def _common(parts: Sequence[_Part]) -> list[Axes]:
+    """The axes that every part takes."""
+    return [axes for axes in _AXES if all(axes in part.takes.axes for part in parts)]
 
 
 def _of_criteria(case: CaseRecord, project: Project) -> Iterator[tuple[str, str]]:
@@ -167,7 +180,7 @@ def _classes(classes: Sequence[LabelClass], parts: Sequence[_Part]) -> str | Non
     wanted = "one class of value 1" if most == 1 else f"classes of the values 1 to {most}"
     named = ", ".join(f"{one.value} {one.name}" for one in classes[:_NAMED]) + (", …" if len(classes) > _NAMED else "")
     count = "one class" if len(classes) == 1 else f"{len(classes)} classes"
-    return f"{count} ({named}); {_names(refusing)} take {wanted}"
+    return f"{count} ({named}); {_names(refusing, 'take')} {wanted}"
 
 
 def _of_plan(project: Project) -> Iterator[Found]:
@@ -204,9 +217,10 @@ def _few_groups(project: Project, count: int, unit: str) -> Iterator[Found]:
         yield Found("calibration-groups", None, f"{counted}; a recall of {recall:g} needs {needed} groups")
 
 
-def _names(parts: Iterable[_Part]) -> str:
+def _names(parts: Iterable[_Part], verb: str) -> str:
+    """The parts and what they do, for example `nsd and the service need`."""
     *first, last = (part.name for part in parts)
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"{', '.join(first)} and {last} {verb}" if first else f"{last} {verb}s"
 
 
 def _some(names: Sequence[str]) -> str:

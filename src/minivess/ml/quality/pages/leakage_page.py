@@ -36,7 +36,7 @@ def page(manifest: DatasetManifest, report: LeakageReport, folder: Path) -> str:
             report=report,
             pictures=_pictures(sorted(shown), folder),
             most=_MOST,
-            absent="sealed, or not to be read",
+            absent="sealed or unreadable",
             sealed=_sealed(manifest, folder),
             limits=LIMITS,
         )

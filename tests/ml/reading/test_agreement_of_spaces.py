@@ -62,7 +62,7 @@ def test_positions_are_compared_also_in_a_space_without_a_name(
 ) -> None:
     image = nrrd(tmp_path / "i.nrrd", IMAGE, placed(NAMELESS, *STRAIGHT), unit)
     label = nrrd(tmp_path / "l.nrrd", MASK, placed(space, *OTHERS[how]), unit)
-    with pytest.raises(InputError, match=r"orientation or origin is not the image's: i.nrrd .*, l.nrrd has axes"):
+    with pytest.raises(InputError, match=r"orientation or origin is not the image's: i\.nrrd .*, l\.nrrd has axes"):
         read(tmp_path, image, label, spacing_um=[2000, 500, 500])
 
 

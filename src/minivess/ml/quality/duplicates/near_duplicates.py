@@ -84,7 +84,7 @@ def find(images: Iterable[_Source], *, progress: Progress | None = None) -> tupl
             for image, seen in zip(known, without_common([image.views for image in known]), strict=True)
         ]
         with threadpool_limits(len(sched_getaffinity(0)), "blas"):
-            pairs = candidates([image.prints for image in known])
+            pairs = candidates([image.prints[image.frames(from_the_side=False)] for image in known])
         if pool is None and len(pairs) > 4 * _WORTH_A_POOL:
             pool = stack.enter_context(_processes())
         found = list(_identical(known))

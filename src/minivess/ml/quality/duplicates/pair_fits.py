@@ -31,7 +31,8 @@ _TURNED = (
     "mirrored along the other diagonal",
 )
 _TILTED = 0.5
-_TRIED = 2
+_TRIED = ((False, 2), (True, 1))
+"""How many guesses are tried: of frames that are not from the side, and of those that are."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class ComparedImage:
     digest: bytes
     views: tuple[View, ...]
     prints: Array
+
+    def frames(self, from_the_side: bool) -> list[int]:
+        """The positions of the views that are from the side, or of the others."""
+        return [place for place, view in enumerate(self.views) if view.from_the_side == from_the_side]
 
 
 @dataclass(frozen=True)
@@ -80,11 +85,15 @@ def _judged(pairs: Sequence[tuple[ComparedImage, ComparedImage]]) -> Iterator[Ne
 def _verify(one: ComparedImage, other: ComparedImage, turned: Array) -> _Fit | None:
     """How two images lie on each other, or None when they do not fit; `turned` are all hypotheses of the first."""
     rough = []
-    for _, first_moves, others, its, hypothesis in best_guesses(other.prints, turned, _TRIED):
-        views = other.views[others], one.views[its]
-        fixed, moving = views if first_moves else views[::-1]
-        angle, turns, scale = meaning_of(hypothesis)
-        rough += [(fixed, moving, place(fixed.flat, moving.flat, angle, turn, scale)) for turn in turns]
+    for side, count in _TRIED:
+        own, others = one.frames(side), other.frames(side)
+        if not own or not others:
+            continue
+        for _, own_moves, its, mine, hypothesis in best_guesses(other.prints[others], turned[own], count):
+            seen = other.views[others[its]], one.views[own[mine]]
+            fixed, moving = seen if own_moves else seen[::-1]
+            angle, turns, scale = meaning_of(hypothesis)
+            rough += [(fixed, moving, place(fixed.flat, moving.flat, angle, turn, scale)) for turn in turns]
     first, second, best = max(rough, key=lambda item: item[2].correlation)
     found = align(first.flat, second.flat, best)
     if found is None or found.score < ALIKE or found.evidence < EVIDENCE[found.score < CLEAR]:

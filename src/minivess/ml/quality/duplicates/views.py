@@ -21,6 +21,7 @@ _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 _COLOURS = (3, 4)
 _DEEP = 32
 _SQUARE = 1.03
+_SIDES = ("projection along y", "projection along x")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class View:
     of: str
     grey: Array
     flat: Array
+
+    @property
+    def from_the_side(self) -> bool:
+        """Whether it is a projection of a volume along y or x. Few planes make these alike, whatever they show."""
+        return self.of in _SIDES
 
 
 def views(image: npt.NDArray[np.generic]) -> tuple[View, ...]:
@@ -60,8 +66,8 @@ def _pictures(image: npt.NDArray[np.generic]) -> Iterator[tuple[str, Array]]:
     planes = np.stack([_small(_grey(plane)) for plane in image])
     yield "projection", planes.mean(axis=0)
     if len(planes) >= _DEEP:
-        yield "projection along y", planes.mean(axis=1)
-        yield "projection along x", planes.mean(axis=2)
+        for axis, name in enumerate(_SIDES, start=1):
+            yield name, planes.mean(axis=axis)
     if len(planes) >= 3:
         for number, third in enumerate(np.array_split(planes, 3), start=1):
             yield f"third {number}", third.mean(axis=0)

@@ -501,6 +501,7 @@ BUILT_IN = ("counts", "source")
 COUNTED_GATES = ("trace", "risk", "test-set", "runs", "scenarios", "lineage", *BUILT_IN)
 FORMS = read_forms("""
 entry: body=body signature=text; artifact: name=file digest=digest; details: error~=short payload=object salt=salt
+logged: consistency*=text entry=entry
 body: format=entry/2 log=text index=0 time=time actor=text key=text action=action outcome=outcome started~=0
     details~=digest payload=object context=context inputs*=artifact outputs*=artifact
 context: git_commit~=commit git_dirty~=bool data~=digest dvc~=dvc model~=digest configuration~=digest environment~=digest
@@ -1702,7 +1703,7 @@ class Release:
     def check_source(self):  # the state of the source tree agrees with the results and with the diff
         state, results = self.prepared["source"], self.json("verification/results.json")
         loaded, diff = results.get("loaded"), self.files.get("data/source/uncommitted.diff")
-        strangers = loaded["refusals"] if loaded else 1
+        strangers = loaded.get("refusals", 0) if loaded else 1
         for field, value in (("tree", results["tree"]), ("environment", results["environment"]), ("strangers", strangers)):
             check_same(state[field], value, "source." + field, "by " + RESULTS)
         digest = None if diff is None else sha256(diff)
@@ -1789,8 +1790,9 @@ class Release:
         looks = [(approval, result) for _, approval, result in self.looks]
         for name, pairs in (("runs", runs), ("looks", looks)):
             roles = ("run", "disposition") if name == "runs" else ("approval", "evaluation")
-            stated = [[item.get(role) and "entry %(index)d" % item[role] for role in roles] for item in chain[name]]
-            found = [[one and "entry %(index)d" % one for one in pair] for pair in pairs]
+            listed = [[item.get(role) for role in roles] for item in chain[name]]
+            texts = [[["entry %(index)d" % one for one in pair if one] for pair in rows] for rows in (listed, pairs)]
+            stated, found = ("; ".join(" and ".join(pair) for pair in rows) for rows in texts)
             check_same(stated, found, "chain." + name, "in the log")
         for run in self.ended:
             told = "the training run of entry %d is neither in the ensemble nor has a disposition"
@@ -1849,8 +1851,8 @@ class Release:
         for item in [one for one in self.by["evaluation"]["outputs"] if one["name"].startswith("evaluation/figures/")]:
             told = "data/%s is missing: %s made it"
             need("data/" + item["name"] in self.files, told, item["name"], self.entry("evaluation"))
-        manifest, sbom = sha256("".join(lines).encode("utf-8")), sha256(self.files[SBOM])
-        found = {"files": len(lines), "manifest": manifest, "sbom": sbom}
+        check_same(self.prepared["sbom"], sha256(self.files[SBOM]), "the preparation.sbom", "by " + SBOM)
+        found = {"files": len(lines), "manifest": sha256("".join(lines).encode("utf-8"))}
         check_same({name: self.prepared[name] for name in found}, found, "the preparation", "by the files of the pack")
         return "%d files of layout 2, each bound by the last entry" % len(lines)
 
@@ -2320,9 +2322,8 @@ class Pack:
         with naming(name):
             index, path, note, extra = read_proof(self.files[name], name)
             later, root = believe(note, self.trust, self.people, self.origin, self.leaves)
-            held = parse(extra or b"", "the extra data")
-            need(isinstance(held, dict) and set(held) == {"consistency", "entry"}, "it does not hold its entry")
-            entry, proof = fit(held["entry"], "entry", "entry"), [unbase64(item) for item in held["consistency"]]
+            held = fit(parse(extra or b"", "the extra data"), "logged", "the extra data")
+            entry, proof = held["entry"], [unbase64(item) for item in held["consistency"]]
             need(size <= index < later, "entry %d is not between those of the pack and of its checkpoint", index)
             told = "its log of %d entries does not continue the %d entries of the pack"
             need(continues(size, later, proof, read_note(self.files[CHECKPOINT])[3], root), told, later, size)

@@ -644,7 +644,8 @@ class TestSignatures:
             ),
             (lambda extra: extra["entry"]["body"]["payload"].update(version="2"), "does not lead to its checkpoint"),
             (lambda extra: extra["entry"].update(more=1), "other fields"),
-            (lambda extra: extra.update(more=1), "does not hold its entry"),
+            (lambda extra: extra.update(more=1), "the extra data has other fields"),
+            (lambda extra: extra.update(consistency=[7]), "the extra data.consistency is malformed"),
         ],
     )
     def test_a_proof_that_holds_something_else(self, change: Change, words: str) -> None:

@@ -15,7 +15,7 @@ Feature: Capabilities
       | a case has two classes                 | capability-classes  | 2 classes (1 artery, 2 vein); segresnet, temperature scaling, dice     | blocks       |
       | a case has one class of value 3        | capability-classes  | one class (3 vessel)                                                   | blocks       |
       | a case has one voxel along x           | capability-size     | 1 voxel along x; the service needs 2                                   | blocks       |
-      | a case has fewer planes than the patch | patch-padding       | 12 voxels along z where the patch has 32                               | blocks not   |
+      | a case has fewer planes than the patch | patch-padding       | patch (z 32, y 64, x 64): along z 12 voxels                               | blocks not   |
       | the model is for flat images           | capability-axes     | segresnet takes grey flat images (yx); the service takes grey volumes (zyx): no image fits | blocks |
       | the patch cannot be halved             | capability-patch    | a patch of (30, 64, 64) does not fit segresnet                         | blocks       |
       | a criterion needs a mask that is empty | criterion-undefined | the mask is empty, and a criterion limits hd95_um                      | blocks not   |

@@ -91,7 +91,11 @@ def _show(found: DataCheck, *, as_json: bool) -> None:
     else:
         for line in lines(found.groups):
             click.echo(line)
-    say(f"{found.cases} cases, {found.read} of them could be read; {len(found.findings)} findings")
+    number = len(found.findings)
+    say(
+        f"{found.cases} case{'' if found.cases == 1 else 's'}, of which {found.read} could be read; "
+        f"{number} finding{'' if number == 1 else 's'}"
+    )
     for line in changes(found.changed):
         say(line)
 

@@ -8,6 +8,7 @@ from minivess.foundation.implements import implements
 from minivess.ml.cases.ingestion import Reading
 from minivess.ml.quality.rule_catalogue import TEXTS
 from minivess.ml.quality.rules import severities
+from minivess.ml.quality.set_rules import subjects
 from minivess.records.data.findings import DataCheck, Found, grouped
 
 
@@ -23,7 +24,9 @@ def judge(reading: Reading, further: Iterable[Found] = ()) -> DataCheck:
         UsageError: a change of a rule (`data.rules`) that is not possible.
     """
     grades, changed = severities(reading.data.rules)
-    found = (*reading.faults, *reading.doubts, *further)
+    whole = None if len(reading.records) < reading.cases else reading.manifest
+    own = () if whole is None else subjects(whole)
+    found = (*reading.faults, *reading.doubts, *own, *further)
     return DataCheck(
         dataset=reading.data.name,
         cases=reading.cases,

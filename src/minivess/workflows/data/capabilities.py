@@ -62,13 +62,14 @@ def capability_findings(
     found = [*_of_project(project, parts, known=manifest is not None)]
     by_text: dict[tuple[str, str], list[str]] = {}
     for case in cases:
-        for rule, text in (*_of_case(case, parts), *_of_size(case, project), *_of_criteria(case, project)):
+        for rule, text in (*_of_case(case, parts), *_of_criteria(case, project)):
             by_text.setdefault((rule, text), []).append(case.id)
     for (rule, text), names in by_text.items():
         if len(names) > _ONE_BY_ONE:
-            found.append(Found(rule, None, f"{_some(names)}, {len(names)} of {len(cases)} cases: {text}"))
+            found.append(Found(rule, None, f"{len(names)} of {len(cases)} cases: {text} ({_some(names)})"))
         else:
             found.extend(Found(rule, name, text) for name in names)
+    found.extend(_of_sizes(cases, project))
     if manifest is not None and split is not None:
         found.extend(_of_parts(project, manifest, split))
     else:
@@ -157,17 +158,33 @@ def _of_criteria(case: CaseRecord, project: Project) -> Iterator[tuple[str, str]
             yield "criterion-undefined", f"the mask is empty, and a criterion limits {name}"
 
 
-def _of_size(case: CaseRecord, project: Project) -> Iterator[tuple[str, str]]:
+def _of_sizes(cases: Sequence[CaseRecord], project: Project) -> Iterator[Found]:
+    """The cases that are smaller than the patch, as one finding with the sizes along each axis."""
     patch = project.model.patch
-    if len(case.grid) != len(patch):
-        return
-    short = [
-        f"{size} voxels along {axis} where the patch has {side}"
-        for axis, size, side in zip("zyx", case.grid, patch, strict=True)
-        if size < side
-    ]
-    if short:
-        yield "patch-padding", " and ".join(short)
+    short: dict[str, list[int]] = {}
+    names = []
+    for case in cases:
+        if len(case.grid) != len(patch):
+            continue
+        axes = [(axis, size) for axis, size, side in zip(case.axes, case.grid, patch, strict=False) if size < side]
+        names += [case.id] if axes else []
+        for axis, size in axes:
+            short.setdefault(axis, []).append(size)
+    if names:
+        sides = dict(zip("zyx"[-len(patch) :], patch, strict=True))
+        sizes = "; ".join(f"along {axis} {_span(found)} voxels" for axis, found in sorted(short.items(), reverse=True))
+        stated = ", ".join(f"{axis} {side}" for axis, side in sides.items())
+        smaller = f"smaller than the patch ({stated}): {sizes}"
+        if len(names) == 1:
+            yield Found("patch-padding", names[0], smaller)
+        else:
+            text = f"{len(names)} of {len(cases)} cases are {smaller} ({_some(names)})"
+            yield Found("patch-padding", None, text, cases=tuple(names))
+
+
+def _span(sizes: Sequence[int]) -> str:
+    low, high = min(sizes), max(sizes)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _classes(classes: Sequence[LabelClass], parts: Sequence[_Part]) -> str | None:

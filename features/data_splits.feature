@@ -109,6 +109,12 @@ Feature: Splits without leaks
     When one of them gets a copy that is turned by 9° about the first axis
     Then exactly this pair is reported, with the angle
 
+  @REQ-313 @RC-02
+  Scenario: What belongs together cannot be changed after the seal by removing the sealed manifest
+    Given a project whose split is locked and whose test part is sealed
+    When the sealed manifest is removed, the source files are put back, a subject is renamed, and the cases are ingested
+    Then the split is refused because "the test part is sealed: the split is final (sealed at entry"
+
   @REQ-310
   Scenario: What is in one place in every picture is not compared, unless the pictures are copies
     Given 40 pictures with one disc and 40 copies of one picture

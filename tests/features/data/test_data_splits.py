@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -598,3 +599,23 @@ def _with_processes(facts: dict, monkeypatch: pytest.MonkeyPatch) -> None:
 def _same_pairs(facts: dict) -> None:
     assert facts["found"] == facts["one process"]
     assert [pair.cases for pair in facts["found"]] == [("image-2", "copy-2"), ("image-5", "copy-5")]
+
+
+@when("the sealed manifest is removed, the source files are put back, a subject is renamed, and the cases are ingested")
+def _other_subject(facts: dict, ready: ProjectFolder) -> None:
+    made: ProjectFolder = facts["project"]
+    shutil.copytree(ready.workspace.root / "files", made.workspace.root / "files", dirs_exist_ok=True)
+    shutil.rmtree(made.workspace.sealed)
+    plain = yaml.safe_load(made.workspace.project_file.read_text(encoding="utf-8"))
+    next(one for one in plain["data"]["cases"] if one["id"] == "twice")["subject"] = "s-twice"
+    made.workspace.project_file.write_text(yaml.safe_dump(plain), encoding="utf-8")
+    with made.services() as services:
+        ingestion.ingest(services, made.signers["ada"])
+        with pytest.raises(RefusedError) as caught:
+            splitting.split(services, made.signers["ada"])
+    facts["error"] = caught.value
+
+
+@then(parsers.parse('the split is refused because "{reason}"'))
+def _split_refused(facts: dict, reason: str) -> None:
+    assert reason in facts["error"].message

@@ -87,6 +87,11 @@ def seal(services: Services, signer: Signer) -> SealManifest:
                 f"the test part of this split was sealed at entry {before}, and data/sealed/manifest.json is missing",
                 hint="restore data/sealed; the same cases are not sealed twice, because their earlier looks would not count",
             )
+        elif held.sealing is not None:
+            raise RefusedError(
+                f"entry {held.sealing[0]} sealed the test part of another split of this project",
+                hint="restore data/sealed and data/split.json, or start another project folder for other data",
+            )
         else:
             check_capabilities(services.project, held.manifest, made)
             data_key = os.urandom(32)

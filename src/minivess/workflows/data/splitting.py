@@ -25,7 +25,7 @@ from minivess.workflows.session.workspace_files import files_as_inputs, split_of
 
 
 @follows("split")
-@implements("REQ-089")
+@implements("REQ-089", "REQ-313")
 def split(services: Services, signer: Signer) -> SplitManifest:
     """Assign cases to parts and folds, and lock that: the entry names the split's digest, and no other split of these
     cases is taken any more. Refused while validation blocks, or where something leaks.
@@ -36,9 +36,10 @@ def split(services: Services, signer: Signer) -> SplitManifest:
     held = BoundInputs.of(services)
     with refused_on_record(services, "data.split", signer):
         manifest = held.manifest
-    if (workspace.root / SEALED).is_file():
+    if (workspace.root / SEALED).is_file() or held.sealing is not None:
+        at = "" if held.sealing is None else f" (sealed at entry {held.sealing[0]})"
         raise RefusedError(
-            "the test part is sealed: the split is final", hint="start another project folder for other data"
+            f"the test part is sealed: the split is final{at}", hint="start another project folder for other data"
         )
     record_validation(services, signer)
     held = BoundInputs.of(services)

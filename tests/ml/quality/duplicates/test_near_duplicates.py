@@ -115,3 +115,11 @@ def test_progress_ends() -> None:
     find(others(3), progress=lambda *args: heard.append(args))
     assert heard[0][0] == "fingerprints"
     assert heard[-1][1] == heard[-1][2] > 0
+
+
+@pytest.mark.verifies("REQ-293")
+def test_the_views_from_the_side_do_not_hide_a_turned_volume() -> None:
+    images = others(3, (33, 72, 72))
+    turned = ndimage.rotate(images[0][1], 12, axes=(1, 2), reshape=False, order=1)
+    pair = only(find([*images, ("copy", turned.astype(np.float32))]))
+    assert "turned by" in pair.detail

@@ -1851,9 +1851,9 @@ class Release:
         for item in [one for one in self.by["evaluation"]["outputs"] if one["name"].startswith("evaluation/figures/")]:
             told = "data/%s is missing: %s made it"
             need("data/" + item["name"] in self.files, told, item["name"], self.entry("evaluation"))
-        check_same(self.prepared["sbom"], sha256(self.files[SBOM]), "the preparation.sbom", "by " + SBOM)
         found = {"files": len(lines), "manifest": sha256("".join(lines).encode("utf-8"))}
         check_same({name: self.prepared[name] for name in found}, found, "the preparation", "by the files of the pack")
+        check_same(self.prepared["sbom"], sha256(self.files[SBOM]), "the preparation.sbom", "by " + SBOM)
         return "%d files of layout 2, each bound by the last entry" % len(lines)
 
     def check_figures(self):  # the figures of the evaluation follow from the counts of its cases

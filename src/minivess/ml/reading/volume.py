@@ -231,12 +231,16 @@ def check_spacing(spacing: Spacing, path: Path) -> Spacing:
     """
     if not all(math.isfinite(value) and 0 < value < 1e9 for value in spacing):
         raise InputError(
-            f"a spacing of {spacing} micrometres is impossible",
+            f"a spacing of {_sizes(spacing)} micrometres is impossible",
             path=path,
             hint="correct the file's header",
             rule="transform-impossible",
         )
     return spacing
+
+
+def _sizes(spacing: Spacing) -> str:
+    return " × ".join(f"{value:g}" if math.isfinite(value) else "no number" for value in spacing)
 
 
 def mapped(

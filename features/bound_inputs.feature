@@ -27,12 +27,13 @@ Feature: Commands use the files that the log names
       | the model is exchanged for another valid one                       | models/model.onnx                     |
 
   @REQ-180 @RC-65
-  Scenario: A file that is ingested again after the approval is refused
+  Scenario: A sealed case whose record was changed is not ingested again
     Given an approved request to open the test set
-    And the record of a test case is changed and everything is ingested again
-    When Ada evaluates
-    Then it is refused and the message names "data/manifest.json"
+    And the record of a test case is changed
+    When Ada ingests the cases again
+    Then the ingest is refused under the rule "sealed-changed", and names the case
     And the last entry says that "ada" was refused
+    And the manifest of the cases is the one that was approved
 
   @REQ-180 @RC-65
   Scenario Outline: A file that is changed between two steps is refused by the next

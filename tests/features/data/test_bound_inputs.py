@@ -19,6 +19,7 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.ml.cases.manifests import root_of
 from minivess.records.data.dataset import DatasetManifest
+from minivess.records.data.findings import CasesRefusedError
 from minivess.records.data.seal import SealManifest
 from minivess.records.data.split import SplitManifest
 from minivess.records.device.workspace_files import FILES
@@ -61,6 +62,8 @@ class Story:
     read: set[str] = field(default_factory=set)
     bounds: IntendedUse | None = None
     findings: list[dict[str, Any]] = field(default_factory=list)
+    refused: CasesRefusedError | None = None
+    manifest: bytes = b""
 
     @property
     def root(self) -> Path:
@@ -215,11 +218,10 @@ def _(story: Story) -> None:
     projects.write_toy_graph(story.project.workspace.onnx, bias=0.25)
 
 
-@given("the record of a test case is changed and everything is ingested again")
+@given("the record of a test case is changed")
 def _(story: Story) -> None:
+    story.manifest = (story.root / "data/manifest.json").read_bytes()
     story.record_of(story.part("test")[0], lambda record: record.update(spacing=[0.1, 0.1, 0.1]))
-    with story.project.services() as services:
-        ingestion.ingest(services, story.project.signers["ada"])
 
 
 @given("a training run says that it was made with another configuration")
@@ -285,6 +287,13 @@ def _widen(story: Story) -> None:
         story.array(case, "image.npy", lambda image: np.random.default_rng(0).integers(0, 2, image.shape))
 
 
+@when("Ada ingests the cases again")
+def _(story: Story) -> None:
+    with story.project.services() as services, pytest.raises(CasesRefusedError) as caught:
+        ingestion.ingest(services, story.project.signers["ada"])
+    story.refused = caught.value
+
+
 @when("Ada evaluates")
 def _(story: Story) -> None:
     story.act("ada", lambda services, ada: final_evaluation.run(services, ada, story.request))
@@ -342,6 +351,17 @@ def _(story: Story, file: str) -> None:
     assert isinstance(story.error, VerificationError)
     assert file in story.error.message
     assert story.error.hint
+
+
+@then(parsers.parse('the ingest is refused under the rule "{rule}", and names the case'))
+def _(story: Story, rule: str) -> None:
+    assert story.refused is not None
+    assert [(one.rule, one.case) for one in story.refused.findings] == [(rule, story.part("test")[0])]
+
+
+@then("the manifest of the cases is the one that was approved")
+def _(story: Story) -> None:
+    assert (story.root / "data/manifest.json").read_bytes() == story.manifest
 
 
 @then(parsers.parse('the last entry says that "{who}" was refused'))

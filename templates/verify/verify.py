@@ -475,7 +475,7 @@ TYPES = {
     "statistic": "mean|lower|upper", "attestation": "ATT-[0-9]{2,5}", "witnessing": "rfc3161|cosignature",
     "link": r"(?=.{1,120}\Z)[A-Z]+-[0-9]+ [a-z_]+ [A-Za-z0-9._-]+", "paragraph": r"(?s:.{1,4000})",
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
-    "statistics": "mean of (case|group)s",
+    "statistics": "mean of (case|group)s", "safety-class": "[ABC]",
     **{name: "minivess-" + name for name in ("attested/1", "entry/2", "trust/2", "evaluation/2")},
 }
 # fmt: on
@@ -532,7 +532,8 @@ grant: request=slug approver=slug wrapped_key?~=text key_digest?~=digest mode?~=
 chain: ingest=ref validation=ref split=ref seal=ref runs*=run ensemble=ref calibration=ref export=ref criteria=ref policy=ref
     request=ref approval=ref evaluation=ref scenarios=ref drill?~=ref looks*=look
 ref: index=0 digest=digest; run: run=ref disposition?~=ref; look: approval=ref evaluation?~=ref
-tool: name=short version=short; device: name=text version=text manufacturer=text intended_use=text safety_class=text
+tool: name=short version=short; device: name=text version=text manufacturer=text intended_use=text
+    safety_class=safety-class
 source: tree=digest folder=text commit~=text git_tree~=text repository~=text submodules*=submodule nested*=text links*=text
     hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0 not_releasable*=reason
 submodule: path=text commit=text found~=text clean=bool

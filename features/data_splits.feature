@@ -127,9 +127,9 @@ Feature: Splits without leaks
     When they are laid on each other
     Then the fit has no evidence, and that of a copy of the whole has
 
-  @REQ-312 @slow
+  @REQ-312
   Scenario: A search in several processes finds what a search in one finds
-    Given 10 pictures with the same round field, notch and border
+    Given 4 pictures with the same round field, notch and border
     When each of two of them gets a copy, and the search uses processes
     Then the pairs are those of a search in one process
 

@@ -1,6 +1,6 @@
 Feature: Splits without leaks
-  Cases that belong together stay in one part: cases of one subject, acquisition or origin, and images that show the
-  same structure. A split is previewed, then locked.
+  Cases that belong together stay in one part: cases of one subject, acquisition, origin or frame of
+  reference, and images that show the same structure. A split is previewed, then locked.
 
   @REQ-085
   Scenario Outline: A changed copy is found

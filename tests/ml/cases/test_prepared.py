@@ -18,6 +18,7 @@ from minivess.ml.cases.manifests import cases_root, read_manifest, write_record
 from minivess.ml.cases.prepared import PreparedCase, load_case, mark_sealed, state_of
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.findings import CasesRefusedError
+from minivess.records.data.groups import group
 from minivess.records.data.source import CaseSource, Data
 from tests.support.builders import specimens
 
@@ -279,3 +280,21 @@ def test_a_case_that_another_command_changes_meanwhile_is_not_taken(from_arrays:
     with pytest.raises(RefusedError, match="case a was changed while the cases were taken"):
         take_cases(reading)
     assert not out.exists()
+
+
+@pytest.mark.verifies("REQ-086", "RC-02")
+def test_images_of_one_frame_of_reference_belong_together(tmp_path: Path) -> None:
+    studies = {"a": (".1", ".3"), "b": (".7", ".3"), "c": (".8", ".9")}
+    for brighter, (name, (study, frame)) in enumerate(studies.items()):
+        (tmp_path / name).mkdir()
+        for number, plane in enumerate(specimens.GREY, start=1):
+            dataset = specimens.slice_of(
+                2.0 * number, plane + brighter, number=number, series=f"{specimens.UID}.2{study}"
+            )
+            dataset.StudyInstanceUID, dataset.FrameOfReferenceUID = specimens.UID + study, specimens.UID + frame
+            (tmp_path / name / f"{number}.dcm").write_bytes(specimens.dicom_bytes(dataset))
+        np.save(tmp_path / f"{name}.npy", np.greater(specimens.GREY, brighter + 1).astype(np.uint8))
+    cases = tuple(CaseSource(id=name, subject=name, image=name, label=f"{name}.npy") for name in studies)
+    found = ingest(Data(name="d", licence="l", source="s", cases=cases), tmp_path, tmp_path / "out")
+    assert [[case.id for case in together] for together in group(found)] == [["a", "b"], ["c"]]
+    assert specimens.UID not in found.model_dump_json()

@@ -211,6 +211,7 @@ def test_every_leak_is_named_and_copies_within_a_part_are_told() -> None:
     data = remade(
         manifest(("A", "a", "1"), ("A", "b", "2"), ("B", "c", "2"), ("C", "d", "4"), ("D", "e", "5"), ("E", "f", "6")),
         origin=["one.oib", None, None, "one.oib", None, None],
+        frame_of_reference=[None, "abc", None, None, None, "abc"],
     )
     good = assign(data, Split(calibration=("D",), test=("E",)))
     bad = good.model_copy(update={"train": ("c00", "c02", "c04"), "calibration": ("c01",), "test": ("c03", "c05")})
@@ -220,12 +221,13 @@ def test_every_leak_is_named_and_copies_within_a_part_are_told() -> None:
         (("c00", "c03"), (Bond.ORIGIN,)),
         (("c00", "c05"), (Bond.NEAR,)),
         (("c01", "c02"), (Bond.IMAGE,)),
+        (("c01", "c05"), (Bond.FRAME,)),
     ]
     assert [leak.cases for leak in report.within] == [("c02", "c04")]
     assert report.blocked
     with pytest.raises(RefusedError) as caught:
         check_leakage(data, bad)
-    for words in ("share subject A", "share origin one.oib", "share one image"):
+    for words in ("share subject A", "share origin one.oib", "share frame of reference abc", "share one image"):
         assert words in caught.value.message
 
 

@@ -146,6 +146,7 @@ def _stage(recipe: Recipe, case: Case, made_from: str, folder: Path) -> CaseReco
         site=source.site,
         scanner=source.scanner or facts.scanner,
         origin=facts.origin,
+        frame_of_reference=facts.frame,
         image=image,
         label=label,
         source_format=case.source_format,

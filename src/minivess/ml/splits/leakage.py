@@ -116,7 +116,7 @@ def _bonds(
         for value, ids in sharing.items():
             if bond not in _COPIES and len({where[case] for case in ids}) == 1:
                 continue
-            words = "share one image" if bond is Bond.IMAGE else f"share {bond.value} {value}"[:120]
+            words = "share one image" if bond is Bond.IMAGE else f"share {bond.value.replace('_', ' ')} {value}"[:120]
             for a, b in combinations(ids, 2):
                 if bond in _COPIES or where[a] != where[b]:
                     bonds.setdefault((a, b), {})[bond] = words

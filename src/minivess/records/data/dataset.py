@@ -111,6 +111,9 @@ class CaseRecord(Record):
     """Maker and model of the device it was taken with."""
     origin: ShortText | None = None
     """The file or series the acquisition came from, as the image's own metadata say."""
+    frame_of_reference: Annotated[ShortText | None, Field(exclude_if=_missing)] = None
+    """Digest of the DICOM frame of reference (PS3.3 C.7.4.1), which images of one patient in one position share; left out
+    of the JSON where there is none."""
     image: Digest
     """Digest of the normalised image array's `.npy` bytes."""
     label: Digest

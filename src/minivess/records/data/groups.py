@@ -15,7 +15,7 @@ GENERATED = "generator"
 
 Groups = tuple[tuple[CaseRecord, ...], ...]
 
-SHARED = (Bond.SUBJECT, Bond.ACQUISITION, Bond.ORIGIN, Bond.IMAGE)
+SHARED = (Bond.SUBJECT, Bond.ACQUISITION, Bond.ORIGIN, Bond.FRAME, Bond.IMAGE)
 """Fields of a case: cases with the same value belong together, also along a chain."""
 
 

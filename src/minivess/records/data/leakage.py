@@ -19,6 +19,7 @@ class Bond(StrEnum):
     SUBJECT = "subject"
     ACQUISITION = "acquisition"
     ORIGIN = "origin"
+    FRAME = "frame_of_reference"
     IMAGE = "image"
     NEAR = "near-duplicate"
 

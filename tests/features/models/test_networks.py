@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -109,15 +110,16 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     specifications.foreign_adapter.cache_clear()
     yield tmp_path
     specifications.foreign_adapter.cache_clear()
-    sys.modules.pop("my_networks", None)
 
 
 @given('an installed package with the family "threshold" of the guide to extensions')
-def installed(site: Path) -> None:
+def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     guide = GUIDE.read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     (declared,) = re.findall(r"```toml\n\[project.entry-points.\"minivess.models\"\]\n(.*?)```", guide, re.DOTALL)
-    (site / "my_networks.py").write_text(code, encoding="utf-8")
+    module = ModuleType("my_networks")
+    exec(compile(code, str(GUIDE), "exec"), module.__dict__)  # noqa: S102  the example of the guide, which is in this tree
+    monkeypatch.setitem(sys.modules, "my_networks", module)
     info = site / "my_networks-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-networks\nVersion: 1.0\n", encoding="utf-8")

@@ -55,13 +55,12 @@ def load_ensemble(services: Services, inputs: BoundInputs) -> Any:
     workspace = Workspace(services.workspace)
     fixed = inputs.record(ENSEMBLE, EnsembleRecord)
     from minivess.ml.inference.predictor import EnsemblePredictor, NetworkPredictor
-    from minivess.ml.models.registry import build_network
-    from minivess.ml.models.weights import load_weights
+    from minivess.ml.models.registry import adapter_of, build_network
 
-    members = []
+    adapter, members = adapter_of(fixed.model.architecture), []
     for member in fixed.members:
         path = workspace.models / "members" / f"seed-{member.seed}" / "weights.pt"
         network = build_network(fixed.model, seed=member.seed)
-        network.load_state_dict(load_weights(path, expected=member.weights))
+        adapter.load(network, path, expected=member.weights)
         members.append(NetworkPredictor(network, fixed.model))
     return EnsemblePredictor(members, fixed.rule), digest_of(fixed)

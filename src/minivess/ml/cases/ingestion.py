@@ -10,6 +10,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from minivess.foundation.errors import CannotWriteError, InputError, RefusedError, UsageError
@@ -53,7 +54,7 @@ class Reading:
     doubts: tuple[Found, ...]
     cases: int
 
-    @property
+    @cached_property
     def manifest(self) -> DatasetManifest | None:
         """The cases that could be read; None where there is none."""
         data, records = self.data, self.records

@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 from pydantic import Field, PlainSerializer, SerializationInfo, TypeAdapter, ValidationError, WrapValidator
-from pydantic_core import PydanticCustomError
 
-from minivess.foundation.errors import UsageError
+from minivess.foundation.reading.json_records import first_error
 from minivess.records.models.dynunet import DynUNetSpec
-from minivess.records.models.network import PICTURE_PATCH, NetworkSpec
+from minivess.records.models.network import NetworkSpec
 from minivess.records.models.resnet34_unet import ResNet34UNetSpec
 from minivess.records.models.segresnet import SegResNetSpec
 from minivess.records.models.swinunetr import SwinUNETRSpec
-from minivess.records.models.task import SegmentationTask
 from minivess.records.models.unet import UNetSpec
 
 DEFAULT = SegResNetSpec()
@@ -29,7 +27,8 @@ DEFAULT = SegResNetSpec()
 ENTRY_POINTS = "minivess.models"
 """The group of entry points: the name is the family's, the object is its adapter (`ml/models/adapter.py`)."""
 
-_OWN = frozenset({"segresnet", "unet", "dynunet", "swinunetr", "resnet34-unet"})
+_OwnSpec = SegResNetSpec | UNetSpec | DynUNetSpec | SwinUNETRSpec | ResNet34UNetSpec
+_OWN_NAMES = frozenset(spec.model_fields["architecture"].default for spec in get_args(_OwnSpec))
 
 
 @cache
@@ -46,13 +45,11 @@ def _read(said: Any, own: Any) -> NetworkSpec:
         return said
     if isinstance(said, Mapping):
         name = said.get("architecture", DEFAULT.architecture)
-        if isinstance(name, str) and name not in _OWN and (adapter := foreign_adapter(name)) is not None:
+        if isinstance(name, str) and name not in _OWN_NAMES and (adapter := foreign_adapter(name)) is not None:
             try:
                 return cast("NetworkSpec", adapter.specification.model_validate(said))
             except ValidationError as error:
-                first = error.errors()[0]
-                place = ".".join(map(str, first["loc"]))
-                raise PydanticCustomError("network", f"{place}: {first['msg']}") from None
+                raise ValueError(first_error(error)) from None
         if "architecture" not in said:
             said = {"architecture": DEFAULT.architecture, **said}
     return cast("NetworkSpec", own(said))
@@ -67,7 +64,7 @@ if TYPE_CHECKING:
     ModelSpec = NetworkSpec
 else:
     ModelSpec = Annotated[
-        SegResNetSpec | UNetSpec | DynUNetSpec | SwinUNETRSpec | ResNet34UNetSpec,
+        _OwnSpec,
         Field(discriminator="architecture"),
         WrapValidator(_read),
         PlainSerializer(_write),
@@ -84,20 +81,3 @@ def read_specification(said: Any) -> NetworkSpec:
         pydantic.ValidationError: there is no such family, or a field is unknown or wrong.
     """
     return _ADAPTER.validate_python(said)
-
-
-def for_task(spec: NetworkSpec, task: SegmentationTask) -> NetworkSpec:
-    """The specification with a patch of as many sides as the task has axes: a patch that nobody stated is the default.
-
-    Raises:
-        UsageError: a patch was stated, and has another number of sides.
-    """
-    if len(spec.patch) == len(task.axes):
-        return spec
-    if "patch" not in spec.model_fields_set and task.axes == "yx":
-        return spec.model_copy(update={"patch": PICTURE_PATCH})
-    example = "[256, 256]" if task.axes == "yx" else "[32, 64, 64]"
-    raise UsageError(
-        f"model.patch has {len(spec.patch)} sides, and the images have the {len(task.axes)} axes {', '.join(task.axes)}",
-        hint=f"state one side an axis, for example model.patch: {example}",
-    )

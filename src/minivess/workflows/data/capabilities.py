@@ -171,9 +171,8 @@ def _of_sizes(cases: Sequence[CaseRecord], project: Project) -> Iterator[Found]:
         for axis, size in axes:
             short.setdefault(axis, []).append(size)
     if names:
-        sides = dict(zip("zyx"[-len(patch) :], patch, strict=True))
         sizes = "; ".join(f"along {axis} {_span(found)} voxels" for axis, found in sorted(short.items(), reverse=True))
-        stated = ", ".join(f"{axis} {side}" for axis, side in sides.items())
+        stated = ", ".join(f"{axis} {side}" for axis, side in zip("zyx"[-len(patch) :], patch, strict=True))
         smaller = f"smaller than the patch ({stated}): {sizes}"
         if len(names) == 1:
             yield Found("patch-padding", names[0], smaller)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from minivess.compliance.identity.signer import Signer
@@ -9,7 +10,7 @@ from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
-from minivess.records.data.findings import DataCheck
+from minivess.records.data.findings import DataCheck, Found
 from minivess.records.data.validation import ChangedRule
 from minivess.records.device.workspace_files import MANIFEST
 from minivess.records.sinks import Progress
@@ -57,7 +58,7 @@ def ingest(services: Services, signer: Signer) -> DatasetManifest:
 
     workspace, data = Workspace(services.workspace), services.project.data
     with recorded(services, "data.ingest", signer) as record:
-        severities(data.rules)
+        _, changed = severities(data.rules)
         reading = read_cases(
             data,
             services.workspace,
@@ -66,13 +67,14 @@ def ingest(services: Services, signer: Signer) -> DatasetManifest:
             known=_recorded_cases(services),
             progress=services.progress,
         )
-        manifest = take_cases(reading, judge(reading, capability_findings(services.project, reading.manifest)))
+        untakable = capability_findings(services.project, reading.manifest)
+        manifest = take_cases(reading, judge(reading, untakable))
         write_json(workspace, MANIFEST, manifest)
         record.context(data=manifest.root)
         record.output(MANIFEST, workspace.root / MANIFEST)
         places = sorted({place for case in manifest.cases for place in case.identifiers})
         accepted = {"accept_identifiers": data.accept_identifiers, "identifiers": places[:64]} if places else {}
-        lowered = lowered_rules(services, manifest)
+        lowered = _lowered(changed, manifest, untakable)
         record.payload(
             dataset=manifest.name,
             cases=len(manifest.cases),
@@ -87,9 +89,14 @@ def lowered_rules(services: WorkspaceReader, manifest: DatasetManifest) -> tuple
     """The rules that the project lowers and that the ingested cases break."""
     from minivess.ml.quality.rules import severities
 
-    met = {doubt.rule for case in manifest.cases for doubt in case.doubts}
-    met |= {found.rule for found in capability_findings(services.project, manifest)}
     _, changed = severities(services.project.data.rules)
+    return _lowered(changed, manifest, capability_findings(services.project, manifest))
+
+
+def _lowered(
+    changed: Iterable[ChangedRule], manifest: DatasetManifest, untakable: Iterable[Found]
+) -> tuple[ChangedRule, ...]:
+    met = {doubt.rule for case in manifest.cases for doubt in case.doubts} | {found.rule for found in untakable}
     return tuple(one for one in changed if one.rule in met and one.severity.rank < one.usual.rank)
 
 

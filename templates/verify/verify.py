@@ -548,7 +548,7 @@ record: format=evaluation/2 model=digest data=digest request=short threshold=num
     aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number best=short worst=short look=1
     looks~=1
 export: onnx=digest opset=int input_shape*=int max_abs_difference=number tolerance=number flipped_voxels=int
-    tested_patches=int seconds_torch=number seconds_onnx=number
+    tested_patches=int seconds_torch=number seconds_onnx=number task?=object preprocessing?=object
 sealed: split=digest files*=sealed-file wrapped_keys=object salt?=text sources?*=sealed-source root=digest
 sealed-file: case=slug kind=text commitment=digest sealed=digest size=0 session?=0
 sealed-source: case=slug kind=text digest=digest size=0

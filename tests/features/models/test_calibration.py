@@ -11,7 +11,9 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.errors import InputError, RefusedError
 from minivess.ml.calibrators.temperature import fit_temperature, negative_log_likelihood
-from minivess.ml.inference.predictor import PatchPredictor, to_probability
+from minivess.ml.inference.answers import to_probability
+from minivess.ml.inference.predictor import PatchPredictor
+from minivess.ml.preprocessing.preprocessor import Spacing
 from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
 from minivess.ml.uncertainty.conformal import ConformalThreshold, conformal_threshold, threshold_from_scores
 from minivess.ml.uncertainty.voxel_samples import VoxelSample, draw_voxels
@@ -35,14 +37,14 @@ class HalfLogits(PatchPredictor):
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         return to_probability(patches / 2)
 
-    def logit(self, volume: NDArray[np.generic]) -> NDArray[np.float32]:
-        return np.asarray(np.asarray(volume) / 2, dtype=np.float32)
+    def logit(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+        return np.asarray(np.asarray(image) / 2, dtype=np.float32)[np.newaxis]
 
 
 def _case(name: str, seed: int) -> CalibrationCase:
     rng = np.random.default_rng(seed)
     logit = rng.normal(-1, 3, SHAPE).astype(np.float32)
-    return name, logit, (rng.random(SHAPE) < to_probability(logit)).astype(np.uint8)
+    return CalibrationCase(name, logit, (rng.random(SHAPE) < to_probability(logit)).astype(np.uint8))
 
 
 @given("an ensemble whose logits are half as large as they should be", target_fixture="ensemble")
@@ -73,8 +75,8 @@ def temperature_is(record: CalibrationRecord, margin: float, value: float) -> No
 )
 def likelier(ensemble: PatchPredictor, record: CalibrationRecord, count: int) -> None:
     further = [_case(f"f{i}", 100 + i) for i in range(count)]
-    logits = np.stack([ensemble.logit(image) for _, image, _ in further])
-    labels = np.stack([label for _, _, label in further])
+    logits = np.stack([ensemble.logit(case.image)[0] for case in further])
+    labels = np.stack([case.label for case in further])
     assert negative_log_likelihood(logits, labels, record.temperature) < negative_log_likelihood(logits, labels)
 
 

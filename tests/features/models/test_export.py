@@ -13,7 +13,8 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError
 from minivess.ml.export.onnx import certify
-from minivess.ml.inference.predictor import PatchPredictor, to_probability
+from minivess.ml.inference.answers import to_probability
+from minivess.ml.inference.predictor import PatchPredictor
 from minivess.records.models.model import ExportRecord
 from minivess.records.models.segresnet import SegResNetSpec
 from tests.support.lazy_modules import lazily
@@ -64,7 +65,7 @@ def path(tmp_path: Path) -> Path:
 @given("a calibrated ensemble and real patches", target_fixture="patches")
 def patches() -> Patches:
     rng = np.random.default_rng(5)
-    return [rng.normal(0, 1, SPEC.patch).astype(np.float32) for _ in range(3)]
+    return [rng.normal(0, 1, (1, *SPEC.patch)).astype(np.float32) for _ in range(3)]
 
 
 @given("a graph exported from it", target_fixture="graph")

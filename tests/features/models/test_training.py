@@ -26,7 +26,7 @@ def _volumes(seed: int) -> list[TrainingCase]:
     made: list[TrainingCase] = []
     for _ in range(3):
         label = (rng.random((12, 24, 24)) < 0.1).astype(np.uint8)
-        made.append((rng.poisson(1 + 3 * label).astype(np.uint16), label))
+        made.append(TrainingCase(rng.poisson(1 + 3 * label).astype(np.uint16), label))
     return made
 
 
@@ -130,7 +130,7 @@ def members() -> list[PatchPredictor]:
 
 @when("the ensemble of them looks at a volume", target_fixture="answer")
 def look(members: list[PatchPredictor]) -> NDArray[np.float32]:
-    return EnsemblePredictor(members).predict(np.random.default_rng(0).random((9, 20, 16)))
+    return EnsemblePredictor(members).predict(np.random.default_rng(0).random((9, 20, 16)))[0]
 
 
 @then(parsers.parse("every voxel has probability {probability:f}"))

@@ -10,7 +10,8 @@ from minivess.foundation.errors import UsageError
 from minivess.ml.calibrators.calibrator import Calibrator
 from minivess.ml.calibrators.registry import CALIBRATORS
 from minivess.ml.calibrators.temperature import negative_log_likelihood
-from minivess.ml.inference.predictor import CalibratedPredictor, PatchPredictor, to_logit, to_probability
+from minivess.ml.inference.answers import to_logit, to_probability
+from minivess.ml.inference.predictor import CalibratedPredictor, PatchPredictor
 from minivess.records.models.segresnet import SegResNetSpec
 from tests.support.lazy_modules import lazily
 

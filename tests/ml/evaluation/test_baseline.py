@@ -9,8 +9,8 @@ import pytest
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.evaluation.baseline import threshold_mask, tune_threshold
-from minivess.ml.inference.normalisation import normalise
 from minivess.ml.measures.dice import dice
+from minivess.ml.preprocessing.normalisation import normalise
 
 pytestmark = pytest.mark.verifies("SU-33")
 

@@ -34,7 +34,7 @@ def _ensemble(seed: int) -> EnsemblePredictor:
 
 def _patches(count: int = 2) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
-    return [rng.normal(0, 1, SPEC.patch).astype(np.float32) for _ in range(count)]
+    return [rng.normal(0, 1, (1, *SPEC.patch)).astype(np.float32) for _ in range(count)]
 
 
 @pytest.mark.slow
@@ -60,6 +60,6 @@ def test_the_whole_calibrated_ensemble_is_exported_quietly_and_other_weights_are
 
 def test_patches_of_another_shape_or_none_are_refused(tmp_path: Path) -> None:
     reference = CalibratedPredictor(_ensemble(0), 1.0)
-    for patches in ([], [np.zeros((8, 8, 8), np.float32)]):
+    for patches in ([], [np.zeros((1, 8, 8, 8), np.float32)]):
         with pytest.raises(UsageError):
             certify(b"", reference, SPEC, tmp_path / "model.onnx", patches=patches)

@@ -11,17 +11,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import InputError, UsageError, VerificationError
-from minivess.ml.inference.normalisation import normalise
+from minivess.ml.inference.answers import to_logit, to_probability
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import (
     CalibratedPredictor,
     EnsemblePredictor,
     PatchPredictor,
-    to_logit,
-    to_probability,
 )
+from minivess.ml.preprocessing.normalisation import normalise
 from minivess.records.models.segresnet import SegResNetSpec
 from minivess.records.models.specifications import ModelSpec
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 pytestmark = pytest.mark.verifies("SU-30")
 
@@ -31,8 +31,8 @@ SPEC = SegResNetSpec(patch=(4, 8, 8))
 class Slope(PatchPredictor):
     """Sigmoid of the intensity times a slope."""
 
-    def __init__(self, slope: float, spec: ModelSpec = SPEC) -> None:
-        super().__init__(spec)
+    def __init__(self, slope: float, spec: ModelSpec = SPEC, task: SegmentationTask = ONE_CLASS_OF_VOLUMES) -> None:
+        super().__init__(spec, task)
         self.slope = np.float32(slope)
 
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -65,11 +65,20 @@ def test_the_ensemble_is_the_mean_of_probabilities_not_of_logits() -> None:
     np.testing.assert_allclose(EnsemblePredictor(members).forward(patches), expected, atol=1e-6)
 
 
-def test_an_ensemble_needs_members_of_one_patch_size() -> None:
-    with pytest.raises(UsageError):
+def test_an_ensemble_needs_members_of_one_task() -> None:
+    with pytest.raises(UsageError, match="at least one"):
         EnsemblePredictor([])
-    with pytest.raises(UsageError):
-        EnsemblePredictor([Slope(1), Slope(1, SegResNetSpec(patch=(8, 8, 8)))])
+    with pytest.raises(UsageError, match="one task"):
+        EnsemblePredictor([Slope(1), Slope(1, task=SegmentationTask(channels=2))])
+
+
+@pytest.mark.verifies("REQ-018")
+def test_members_of_other_patches_are_combined_on_whole_images() -> None:
+    members = [Slope(0.5), Slope(2.0, SegResNetSpec(patch=(8, 8, 8)))]
+    ensemble = EnsemblePredictor(members)
+    assert not ensemble.by_patch
+    expected = np.mean([member.predict(_volume()) for member in members], axis=0)
+    np.testing.assert_allclose(ensemble.predict(_volume()), expected, atol=1e-5)
 
 
 @pytest.mark.verifies("REQ-019")
@@ -105,7 +114,7 @@ def test_the_exported_graph_predicts_volumes_as_its_source_does(tmp_path: Path) 
 
 def test_raw_volumes_are_normalised_on_the_way() -> None:
     volume = _volume()
-    np.testing.assert_allclose(Slope(2).predict(volume), to_probability(2 * normalise(volume)), atol=1e-5)
+    np.testing.assert_allclose(Slope(2).predict(volume), to_probability(2 * normalise(volume))[np.newaxis], atol=1e-5)
     np.testing.assert_allclose(Slope(2).predict(volume * 7 + 3), Slope(2).predict(volume), atol=1e-3)
 
 

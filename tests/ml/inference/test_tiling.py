@@ -25,9 +25,10 @@ def test_a_voxelwise_function_passes_through_unchanged(
     shape: tuple[int, int, int], patch: tuple[int, int, int], overlap: float, batch: int
 ) -> None:
     volume = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
-    result = sliding_window(volume, patch, lambda tiles: 2 * tiles + 1, overlap=overlap, batch=batch)
+    image = np.stack([volume, -volume])
+    result = sliding_window(image, patch, lambda tiles: 2 * tiles[:, ::-1] + 1, outputs=2, overlap=overlap, batch=batch)
     assert result.dtype == np.float32
-    np.testing.assert_allclose(result, 2 * volume + 1, atol=1e-5)
+    np.testing.assert_allclose(result, 2 * image[::-1] + 1, atol=1e-5)
 
 
 @given(size=st.integers(1, 200), patch=st.integers(1, 64))
@@ -46,7 +47,7 @@ def test_batches_are_bounded_and_tiles_have_the_patch_shape() -> None:
         seen.append(tiles.shape)
         return tiles
 
-    sliding_window(np.zeros((8, 20, 20), np.float32), (8, 8, 8), forward, batch=4)
+    sliding_window(np.zeros((1, 8, 20, 20), np.float32), (8, 8, 8), forward, batch=4)
     assert all(shape[0] <= 4 and shape[1:] == (1, 8, 8, 8) for shape in seen)
     assert sum(shape[0] for shape in seen) == 9
 
@@ -59,10 +60,10 @@ def test_the_centre_of_a_tile_weighs_most() -> None:
 
 def test_a_network_that_changes_the_shape_is_refused() -> None:
     with pytest.raises(UsageError, match="shape"):
-        sliding_window(np.zeros((8, 8, 8), np.float32), (8, 8, 8), lambda tiles: tiles[..., :4])
+        sliding_window(np.zeros((1, 8, 8, 8), np.float32), (8, 8, 8), lambda tiles: tiles[..., :4])
 
 
 @pytest.mark.parametrize(("overlap", "batch"), [(1.0, 1), (-0.1, 1), (0.5, 0)])
 def test_impossible_settings_are_refused(overlap: float, batch: int) -> None:
     with pytest.raises(UsageError):
-        sliding_window(np.zeros((8, 8, 8), np.float32), (8, 8, 8), lambda t: t, overlap=overlap, batch=batch)
+        sliding_window(np.zeros((1, 8, 8, 8), np.float32), (8, 8, 8), lambda t: t, overlap=overlap, batch=batch)

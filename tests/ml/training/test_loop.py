@@ -30,7 +30,7 @@ TRAINING = TrainingSpec(members=(5,), steps=4)
 def _cases() -> list[TrainingCase]:
     rng = np.random.default_rng(0)
     label = (rng.random((10, 20, 20)) < 0.2).astype(np.uint8)
-    return [((label * 5 + rng.random(label.shape)).astype(np.float32), label)]
+    return [TrainingCase((label * 5 + rng.random(label.shape)).astype(np.float32), label)]
 
 
 class Diary:

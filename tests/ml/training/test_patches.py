@@ -7,13 +7,15 @@ import pytest
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
+from minivess.records.data.dataset import LabelClass
+from minivess.records.models.task import SegmentationTask, SpatialAxes
 
 pytestmark = pytest.mark.verifies("SU-31")
 
 
 def _case(shape: tuple[int, int, int] = (10, 20, 20), *, seed: int = 0, share: float = 0.01) -> TrainingCase:
     label = (np.random.default_rng(seed).random(shape) < share).astype(np.uint8)
-    return label.astype(np.float32) * 10, label
+    return TrainingCase(label.astype(np.float32) * 10, label)
 
 
 @pytest.mark.parametrize("patch", [(8, 16, 16), (8, 12, 16), (16, 32, 32)])
@@ -31,7 +33,7 @@ def test_most_patches_hold_foreground_even_where_it_is_rare() -> None:
     label = np.zeros((16, 64, 64), np.uint8)
     label[3, 5, 7] = 1
     images = label + np.random.default_rng(0).random(label.shape)
-    _, labels = PatchSampler([(images, label)], (8, 8, 8), seed=0).batch(200)
+    _, labels = PatchSampler([TrainingCase(images, label)], (8, 8, 8), seed=0).batch(200)
     assert 0.55 < np.mean(labels.reshape(200, -1).any(axis=1)) < 0.8
 
 
@@ -44,8 +46,8 @@ def test_the_digest_of_cases_sees_values_types_shapes_and_order() -> None:
             [one, two],
             [two, one],
             [one],
-            [(one[0].astype(np.float64), one[1]), two],
-            [(one[0].reshape(20, 10, 20), one[1]), two],
+            [TrainingCase(one[0].astype(np.float64), one[1]), two],
+            [TrainingCase(one[0].reshape(20, 10, 20), one[1]), two],
         )
     }
     assert len(digests) == 5
@@ -55,8 +57,30 @@ def test_the_digest_of_cases_sees_values_types_shapes_and_order() -> None:
 def test_unusable_cases_are_refused() -> None:
     with pytest.raises(UsageError):
         PatchSampler([], (8, 8, 8), seed=0)
-    image, label = _case()
+    image, label, _ = _case()
     with pytest.raises(InputError, match="shape"):
-        PatchSampler([(image, label[:-1])], (8, 8, 8), seed=0)
+        PatchSampler([TrainingCase(image, label[:-1])], (8, 8, 8), seed=0)
     with pytest.raises(InputError, match="foreground"):
-        PatchSampler([(image, np.zeros_like(label))], (8, 8, 8), seed=0)
+        PatchSampler([TrainingCase(image, np.zeros_like(label))], (8, 8, 8), seed=0)
+
+
+@pytest.mark.verifies("REQ-336")
+@pytest.mark.parametrize("axes", ["yx", "zyx"])
+def test_classes_and_channels_stay_together_and_rare_classes_are_drawn_as_often(axes: SpatialAxes) -> None:
+    task = SegmentationTask(
+        channels=2, axes=axes, classes=(LabelClass(value=4, name="common"), LabelClass(value=9, name="rare"))
+    )
+    shape = (40, 60) if axes == "yx" else (12, 40, 40)
+    label = np.full(shape, 4, np.uint8)
+    label[..., : shape[-1] // 2] = 0
+    label[(1,) * len(shape)] = 9
+    image = np.stack([label, 255 - label], axis=-1).astype(np.float32)
+    patch = (8,) * len(shape)
+    sampler = PatchSampler([TrainingCase(image, label)], patch, seed=0, task=task)
+    images, labels = sampler.batch(150)
+    assert images.shape == (150, 2, *patch)
+    assert labels.shape == (150, 1, *patch)
+    assert set(np.unique(labels)) == {0, 1, 2}
+    assert 0.2 < np.mean([(one == 2).any() for one in labels]) < 0.55
+    assert images[:, 0][labels[:, 0] > 0].min() > images[:, 0][labels[:, 0] == 0].max()
+    np.testing.assert_allclose(images[:, 0], -images[:, 1], atol=1e-4)

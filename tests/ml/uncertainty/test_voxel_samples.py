@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minivess.ml.calibrators.registry import CALIBRATORS
-from minivess.ml.inference.predictor import to_probability
+from minivess.ml.inference.answers import to_probability
 from minivess.ml.uncertainty.reliability import Reliability, expected_calibration_error
 from minivess.ml.uncertainty.voxel_samples import VoxelSample, draw_voxels
 from tests.support.properties import given, settings

@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from minivess.foundation.digests import digest_json
-from minivess.foundation.errors import RefusedError, UsageError
+from minivess.foundation.errors import RefusedError
 from minivess.ml.cases.manifests import root_of
 from minivess.records.data.split import Part, SplitManifest
 from minivess.workflows.data import ingestion
@@ -36,7 +36,7 @@ def rewrite(project: projects.ProjectFolder, more: str = "") -> None:
 
 
 @pytest.mark.verifies("REQ-076", "REQ-079")
-def test_the_entry_states_why_identifiers_were_accepted_and_training_refuses_pictures(
+def test_the_entry_states_why_identifiers_were_accepted_and_training_gets_the_pictures(
     started_project: projects.ProjectFolder, tmp_path: Path
 ) -> None:
     project = started_project.copy_to(tmp_path / "project")
@@ -69,5 +69,4 @@ def test_the_entry_states_why_identifiers_were_accepted_and_training_refuses_pic
             )
             record.output("data/split.json", project.workspace.data / "split.json")
             record.payload(train=1, calibration=0, test=0)
-        with pytest.raises(UsageError, match="case a has axes yx, unit px and 1 classes"):
-            cases_of(BoundInputs.of(services), Part.TRAIN)
+        assert [case.record.axes for case in cases_of(BoundInputs.of(services), Part.TRAIN)] == ["yx"]

@@ -10,5 +10,5 @@ from minivess.ml.augmentation.patches import Patches
 def quarter_turns(rng: np.random.Generator, patches: Patches) -> Patches:
     """Turn by a multiple of 90 degrees in the yx plane, or by 0 or 180 degrees where y and x differ."""
     image, label = patches
-    turns = int(rng.integers(4)) if image.shape[1] == image.shape[2] else 2 * int(rng.integers(2))
-    return np.rot90(image, turns, axes=(1, 2)), np.rot90(label, turns, axes=(1, 2))
+    turns = int(rng.integers(4)) if label.shape[-2] == label.shape[-1] else 2 * int(rng.integers(2))
+    return np.rot90(image, turns, axes=(-2, -1)), np.rot90(label, turns, axes=(-2, -1))

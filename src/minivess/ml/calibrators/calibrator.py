@@ -11,7 +11,10 @@ class Calibrator(Protocol):
     """Corrects logits by one fitted parameter, which the record of a calibration holds as `temperature`."""
 
     def fit(self, logits: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
-        """The parameter for logits of any shape, their labels (0 or 1) and how many voxels each represents (1 if None)."""
+        """The parameter for logits, their labels and how many voxels each represents (1 if None).
+
+        Logits are of one class, of the shape of the labels (0 or 1); or (outputs, *shape), with labels that are indices.
+        """
 
     def apply(self, logits: Any, parameter: float) -> Any:
         """Corrected logits, from an array or a PyTorch tensor of single precision, in the same precision."""

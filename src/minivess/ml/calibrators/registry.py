@@ -15,5 +15,5 @@ TEMPERATURE_SCALING = "temperature scaling"
 
 CALIBRATORS: Mapping[str, Calibrator] = {TEMPERATURE_SCALING: TemperatureScaling()}
 
-CAPABILITIES: Mapping[str, Capabilities] = {TEMPERATURE_SCALING: Capabilities(classes=1)}
+CAPABILITIES: Mapping[str, Capabilities] = {TEMPERATURE_SCALING: Capabilities()}
 """The cases that each calibrator can take."""

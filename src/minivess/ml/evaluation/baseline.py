@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
-from minivess.ml.inference.normalisation import normalise
 from minivess.ml.measures.mask_pairs import Mask
+from minivess.ml.preprocessing.normalisation import normalise
 
 CANDIDATES = 1024
 

@@ -5,7 +5,8 @@ path of the exported graph and its digest, then one image after the other throug
 cannot write a byte to any file (RLIMIT_FSIZE is 0) and leaves no core dump. It runs as the same user, so that the
 operating system, not this module, keeps it from other processes' memory; `keep_memory_private` asks for that.
 
-    to the process:   {"graph", "digest", "model"} then for each image {"shape", "dtype"} and its bytes
+    to the process:   {"graph", "digest", "model", "task", "preprocessing"}
+                      then for each image {"shape", "dtype", "spacing"} and its bytes
     from the process: {"ready": true} then for each image {"shape"} and float32 bytes, or {"error", "message", "hint"}
 
 The messages are those of `foundation.processes.piped`.
@@ -27,7 +28,10 @@ from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessE
 from minivess.foundation.implements import implements
 from minivess.foundation.processes.piped import PipedProcess, fill, read_message, write_message
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
+from minivess.ml.preprocessing.preprocessor import Preprocessor, Spacing
+from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.specifications import ModelSpec, read_specification
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 _ERRORS: dict[str, type[MinivessError]] = {
     one.__name__: one for one in (InputError, RefusedError, VerificationError, CouldNotCheckError)
@@ -43,33 +47,53 @@ class IsolatedPredictor:
         graph: the `.onnx` file.
         spec: the specification it was exported for.
         digest: the digest the file must have.
+        task: channels, axes and classes it was exported for.
+        preprocessing: what images go through; by default they stay on their grid.
 
     Raises:
         InputError, VerificationError: as `OnnxPredictor`.
         CouldNotCheckError: the process does not start.
     """
 
-    def __init__(self, graph: Path, spec: ModelSpec, *, digest: str) -> None:
+    def __init__(
+        self,
+        graph: Path,
+        spec: ModelSpec,
+        *,
+        digest: str,
+        task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
+        preprocessing: Preprocessing | None = None,
+    ) -> None:
         self.digest = digest
+        self._outputs = task.outputs
+        applied = preprocessing or Preprocessing.of(task)
+        self._preprocessor = Preprocessor(applied)
         self._process = PipedProcess("minivess.ml.inference.isolated", "prediction", folder=graph.parent)
         try:
-            plan = {"graph": graph.name, "digest": digest, "model": spec.model_dump(mode="json")}
+            plan = {
+                "graph": graph.name,
+                "digest": digest,
+                "model": spec.model_dump(mode="json"),
+                "task": task.model_dump(mode="json"),
+                "preprocessing": applied.model_dump(mode="json"),
+            }
             self._ask(plan)
         except BaseException:
             self.close()
             raise
 
-    def predict(self, volume: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Probabilities (z, y, x) of a raw volume (z, y, x).
+    def predict(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+        """Probabilities (outputs, *grid) of a raw image; spacing in micrometres.
 
         Raises:
             InputError, RefusedError: as the predictor.
             CouldNotCheckError: the process ended.
         """
-        plain = np.ascontiguousarray(volume)
-        answer = self._ask({"shape": plain.shape, "dtype": plain.dtype.str}, _bytes(plain))
+        plain = np.ascontiguousarray(image)
+        known = None if spacing is None else list(spacing)
+        answer = self._ask({"shape": plain.shape, "dtype": plain.dtype.str, "spacing": known}, _bytes(plain))
         shape = tuple(int(size) for size in answer["shape"])
-        if shape != plain.shape:
+        if shape != (self._outputs, *self._preprocessor.grid(image)):
             raise CouldNotCheckError("the prediction process answered another shape")
         answered = np.empty(shape, "<f4")
         self._process.receive(_bytes(answered))
@@ -117,12 +141,18 @@ def _serve(asked: IO[bytes], answers: IO[bytes]) -> None:
         plan = read_message(asked)
         if plan is None:
             return
-        predictor = OnnxPredictor(Path(plan["graph"]), read_specification(plan["model"]), expected=plan["digest"])
+        predictor = OnnxPredictor(
+            Path(plan["graph"]),
+            read_specification(plan["model"]),
+            expected=plan["digest"],
+            task=SegmentationTask.model_validate(plan["task"]),
+            preprocessing=Preprocessing.model_validate(plan["preprocessing"]),
+        )
         write_message(answers, {"ready": True})
         while (image := read_message(asked)) is not None:
             volume = np.empty(tuple(image["shape"]), str(image["dtype"]))
             fill(asked, _bytes(volume))
-            probabilities = np.ascontiguousarray(predictor.predict(volume), dtype="<f4")
+            probabilities = np.ascontiguousarray(predictor.predict(volume, image["spacing"]), dtype="<f4")
             write_message(answers, {"shape": probabilities.shape}, _bytes(probabilities))
     except MinivessError as error:
         write_message(answers, {"error": type(error).__name__, "message": error.message, "hint": error.hint})

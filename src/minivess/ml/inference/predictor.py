@@ -1,7 +1,7 @@
 """Predictors: a network, an ensemble, a calibrated ensemble. The exported graph's is in `onnx_predictor.py`.
 
-Every predictor maps patches to probabilities (`forward`) and volumes to probabilities (`predict`). Volumes are
-normalised, tiled, and blended **as logits**: blending is linear, so dividing by a temperature before or after it is the
+Every predictor maps patches to probabilities (`forward`) and images to probabilities (`predict`). Images are
+preprocessed, tiled, and blended **as logits**: blending is linear, so dividing by a temperature before or after it is the
 same, and the exported graph (calibrated patch by patch) repeats the calibrated ensemble. PyTorch is imported by
 `NetworkPredictor` alone.
 """
@@ -20,120 +20,164 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.calibrators.registry import CALIBRATORS, TEMPERATURE_SCALING
 from minivess.ml.ensembles.registry import RULES
-from minivess.ml.inference.normalisation import normalise
+from minivess.ml.inference.answers import logits_of, probabilities_of
 from minivess.ml.inference.tiling import sliding_window
+from minivess.ml.preprocessing.preprocessor import Preprocessor, Spacing
 from minivess.records.models.ensemble import MEAN
+from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.specifications import ModelSpec
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 if TYPE_CHECKING:
     import torch
 
-EPSILON = 1e-6
-"""Probabilities are kept this far from 0 and 1 before their logit is taken, in NumPy and in the exported graph."""
-
 
 class Predictor(Protocol):
-    """Anything that turns a volume into foreground probabilities."""
+    """Anything that turns an image into probabilities."""
 
-    def predict(self, volume: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Probabilities (z, y, x) of a raw volume (z, y, x) of any real type."""
-
-
-def to_logit(probability: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The logit of probabilities, clipped to `EPSILON` from 0 and 1."""
-    clipped = np.clip(probability.astype(np.float32), np.float32(EPSILON), np.float32(1 - EPSILON))
-    logit: NDArray[np.float32] = np.log(clipped) - np.log1p(-clipped)
-    return logit
-
-
-def to_probability(logit: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The logistic function, without overflow."""
-    small = np.exp(-np.abs(logit))
-    probability: NDArray[np.float32] = np.where(logit >= 0, 1 / (1 + small), small / (1 + small)).astype(np.float32)
-    return probability
+    def predict(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+        """Probabilities (outputs, *grid) of a raw image of any real type, on its own grid."""
 
 
 class PatchPredictor(ABC):
-    """A predictor defined by what it says about patches of `spec.patch`."""
+    """A predictor defined by what it says about patches of `spec.patch`.
+
+    Args:
+        spec: the network.
+        task: channels, axes and classes.
+        preprocessing: what images go through; by default they stay on their grid, with intensities on the scale of each.
+    """
 
     batch = 4
     """Patches a call of `forward` during tiling."""
 
-    def __init__(self, spec: ModelSpec) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
+        preprocessing: Preprocessing | None = None,
+    ) -> None:
         self.spec = spec
+        self.task = task
+        self.preprocessor = Preprocessor(preprocessing or Preprocessing.of(task))
 
     @abstractmethod
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities for normalised patches, both float32 of shape (n, 1, z, y, x)."""
+        """Probabilities (n, outputs, *patch) for preprocessed patches (n, channels, *patch), both float32."""
 
-    def logit(self, volume: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Logits (z, y, x) of a raw volume: normalised, tiled with an overlap of a quarter, blended.
+    def logits(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits (n, outputs, *patch) for the same patches; see `ml.inference.answers`."""
+        return logits_of(self.forward(patches), axis=1)
+
+    def logit(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+        """Logits (outputs, *grid) of a raw image: preprocessed, tiled with an overlap of a quarter, blended, on its grid.
+
+        Args:
+            image: (z, y, x) or (y, x), with channels last where there are several.
+            spacing: micrometres along each spatial axis; needed where the preprocessing resamples.
 
         Raises:
-            InputError: the volume has not three axes, is empty, or holds NaN or infinity.
+            InputError: the image has other axes or channels, is empty, or holds NaN or infinity.
         """
-        return sliding_window(
-            normalise(volume), self.spec.patch, lambda patches: to_logit(self.forward(patches)), batch=self.batch
+        blended = sliding_window(
+            self.preprocessor.apply(image, spacing),
+            self.spec.patch,
+            self.logits,
+            outputs=self.task.outputs,
+            batch=self.batch,
         )
+        return self.preprocessor.restore(blended, self.preprocessor.grid(image))
 
-    def predict(self, volume: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Probabilities (z, y, x) of a raw volume; see `logit`."""
-        return to_probability(self.logit(volume))
+    def predict(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+        """Probabilities (outputs, *grid) of a raw image; see `logit`."""
+        return probabilities_of(self.logit(image, spacing))
 
 
 class NetworkPredictor(PatchPredictor):
     """One PyTorch network.
 
     Args:
-        network: one channel in, one logit out; put into evaluation mode.
+        network: as its adapter built it; put into evaluation mode.
         spec: its specification.
         device: a PyTorch device name; "auto" takes a GPU if there is one.
+        task: channels, axes and classes.
+        preprocessing: what images go through.
     """
 
-    def __init__(self, network: torch.nn.Module, spec: ModelSpec, device: str = "auto") -> None:
-        super().__init__(spec)
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        spec: ModelSpec,
+        device: str = "auto",
+        *,
+        task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
+        preprocessing: Preprocessing | None = None,
+    ) -> None:
+        super().__init__(spec, task, preprocessing)
         import torch
 
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = device
-        self.network = network.to(device, memory_format=torch.channels_last_3d).eval()
+        self._format = memory_format(task)
+        self.network = network.to(device, memory_format=self._format).eval()
 
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Sigmoid of the network's logits."""
+        """Sigmoid or softmax of the network's logits."""
         import torch
 
         with torch.inference_mode():
-            tensor = torch.from_numpy(patches).to(self.device, memory_format=torch.channels_last_3d)
-            probability: NDArray[np.float32] = torch.sigmoid(self.network(tensor).float()).cpu().numpy()
-        return probability
+            tensor = torch.from_numpy(patches).to(self.device, memory_format=self._format)
+            answer = self.network(tensor).float()
+            probability = answer.sigmoid() if self.task.one_class else answer.softmax(dim=1)
+            made: NDArray[np.float32] = probability.cpu().numpy()
+        return made
+
+
+def memory_format(task: SegmentationTask) -> torch.memory_format:
+    """How PyTorch lays out batches: channels last for volumes, where it is faster; not for pictures, where it is slower."""
+    import torch
+
+    return torch.channels_last_3d if len(task.axes) == 3 else torch.contiguous_format
 
 
 @implements("REQ-018")
 class EnsemblePredictor(PatchPredictor):
-    """Its members' probabilities, combined by a rule, patch by patch.
+    """Its members' probabilities, combined by a rule: patch by patch, or on whole images where patches or grids differ.
 
     Args:
-        members: at least one.
+        members: at least one, all for one task.
         rule: the name of a rule in `ml.ensembles`.
 
     Raises:
-        UsageError: there is no member, members take patches of different sizes, or there is no such rule.
+        UsageError: there is no member, members are for different tasks, or there is no such rule.
     """
 
     def __init__(self, members: Sequence[PatchPredictor], rule: str = MEAN) -> None:
         if not members:
             raise UsageError("an ensemble needs at least one member", hint="train one first: minivess train")
-        if len({member.spec.patch for member in members}) != 1:
-            raise UsageError("the members of an ensemble must take patches of one size")
-        super().__init__(members[0].spec)
+        first = members[0]
+        if any(member.task != first.task for member in members):
+            raise UsageError("the members of an ensemble must be for one task")
+        super().__init__(first.spec, first.task, first.preprocessor.preprocessing)
         self.members = tuple(members)
         self.rule = rule
         self._rule = choose(RULES, rule, what="ensemble rule")
 
+    @property
+    def by_patch(self) -> bool:
+        """Whether all members take the same patches, so that the ensemble is one graph."""
+        return len({(one.spec.patch, one.preprocessor.preprocessing) for one in self.members}) == 1
+
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """The members' probabilities, combined."""
         return self._rule.combine(member.forward(patches) for member in self.members)
+
+    def logit(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+        """The logits of the combined members; see `by_patch`."""
+        if self.by_patch:
+            return super().logit(image, spacing)
+        return logits_of(self._rule.combine(member.predict(image, spacing) for member in self.members))
 
 
 @implements("REQ-019", "RC-09")
@@ -152,16 +196,21 @@ class CalibratedPredictor(PatchPredictor):
     def __init__(self, base: PatchPredictor, temperature: float, calibrator: str = TEMPERATURE_SCALING) -> None:
         if not (np.isfinite(temperature) and temperature > 0):
             raise UsageError(f"a temperature must be a positive number, not {temperature}")
-        super().__init__(base.spec)
+        super().__init__(base.spec, base.task, base.preprocessor.preprocessing)
         self.base = base
         self.temperature = temperature
         self._calibrator = choose(CALIBRATORS, calibrator, what="calibrator")
 
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Calibrated probabilities of patches."""
-        return to_probability(self._calibrator.apply(to_logit(self.base.forward(patches)), self.temperature))
+        return probabilities_of(self.logits(patches), axis=1)
 
-    def logit(self, volume: NDArray[np.generic]) -> NDArray[np.float32]:
+    def logits(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Calibrated logits of patches."""
+        calibrated: NDArray[np.float32] = self._calibrator.apply(self.base.logits(patches), self.temperature)
+        return calibrated
+
+    def logit(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
         """The base's blended logits, calibrated."""
-        calibrated: NDArray[np.float32] = self._calibrator.apply(self.base.logit(volume), self.temperature)
+        calibrated: NDArray[np.float32] = self._calibrator.apply(self.base.logit(image, spacing), self.temperature)
         return calibrated

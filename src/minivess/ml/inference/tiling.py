@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import UsageError
 
 Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Maps a batch (n, 1, *patch) of patches to values of the same shape."""
+"""Maps a batch (n, channels, *patch) of patches to values (n, outputs, *patch)."""
 
 Shape = tuple[int, ...]
 """Sizes along the spatial axes: (z, y, x) or (y, x)."""
@@ -42,53 +42,70 @@ def gaussian_weight(patch: Shape) -> NDArray[np.float32]:
     return np.maximum(weight / weight.max(), _FLOOR).astype(np.float32)
 
 
-def pad_to(volume: NDArray[np.float32], patch: Shape) -> tuple[NDArray[np.float32], tuple[slice, ...]]:
-    """Reflect a volume at its faces until no side is smaller than the patch; also say where the original lies."""
-    widths = []
+def pad_to[Pixel: np.generic](values: NDArray[Pixel], patch: Shape) -> tuple[NDArray[Pixel], tuple[slice, ...]]:
+    """Reflect an array at its faces until none of its last axes is shorter than the patch.
+
+    Args:
+        values: (*grid), or (channels, *grid): the last axes are those of the patch.
+        patch: size of a tile in voxels.
+
+    Returns:
+        The padded array, and where the original is along the last axes.
+    """
+    grid = values.shape[values.ndim - len(patch) :]
+    widths = [(0, 0)] * (values.ndim - len(patch))
     inner = []
-    for size, side in zip(volume.shape, patch, strict=True):
+    for size, side in zip(grid, patch, strict=True):
         missing = max(0, side - size)
         before = missing // 2
         widths.append((before, missing - before))
         inner.append(slice(before, before + size))
-    padded = np.pad(volume, widths, mode="reflect") if any(sum(width) for width in widths) else volume
+    padded = np.pad(values, widths, mode="reflect") if any(sum(width) for width in widths) else values
     return padded, tuple(inner)
 
 
 def sliding_window(
-    volume: NDArray[np.float32], patch: Shape, forward: Forward, *, overlap: float = OVERLAP, batch: int = 4
+    image: NDArray[np.float32],
+    patch: Shape,
+    forward: Forward,
+    *,
+    outputs: int = 1,
+    overlap: float = OVERLAP,
+    batch: int = 4,
 ) -> NDArray[np.float32]:
-    """Apply `forward` to overlapping patches and blend what it returns into one volume.
+    """Apply `forward` to overlapping patches and blend what it returns into one image.
 
     Args:
-        volume: (z, y, x) or (y, x), already normalised; volumes smaller than the patch are reflected at their faces.
+        image: (channels, *grid), already preprocessed; images smaller than the patch are reflected at their faces.
         patch: size of a tile in voxels.
-        forward: gets (n, 1, *patch) with n up to `batch` and returns the same shape.
+        forward: gets (n, channels, *patch) with n up to `batch` and returns (n, outputs, *patch).
+        outputs: values a voxel.
         overlap: share of a patch that neighbours share, from 0 up to but not including 1.
         batch: tiles a call.
 
     Returns:
-        The weighted mean of the tiles, float32, of the volume's shape.
+        The weighted mean of the tiles, float32 (outputs, *grid).
 
     Raises:
         UsageError: the overlap or the batch is out of range, or `forward` returned another shape.
     """
     if not 0 <= overlap < 1 or batch < 1:
         raise UsageError(f"overlap {overlap} must be in [0, 1) and batch {batch} be at least 1")
-    padded, inner = pad_to(volume, patch)
+    padded, inner = pad_to(image, patch)
     weight = gaussian_weight(patch)
-    total = np.zeros(padded.shape, dtype=np.float32)
-    weights = np.zeros(padded.shape, dtype=np.float32)
-    for places in _batches(padded.shape, patch, overlap, batch):
-        tiles = np.stack([padded[place] for place in places])[:, np.newaxis]
+    grid = padded.shape[1:]
+    total = np.zeros((outputs, *grid), dtype=np.float32)
+    weights = np.zeros(grid, dtype=np.float32)
+    for places in _batches(grid, patch, overlap, batch):
+        tiles = np.stack([padded[(slice(None), *place)] for place in places])
         values = forward(np.ascontiguousarray(tiles, dtype=np.float32))
-        if values.shape != tiles.shape:
+        if values.shape != (len(places), outputs, *patch):
             raise UsageError(f"the network returned shape {values.shape} for patches of shape {tiles.shape}")
-        for place, value in zip(places, values[:, 0], strict=True):
-            total[place] += weight * value
+        for place, value in zip(places, values, strict=True):
+            total[(slice(None), *place)] += weight * value
             weights[place] += weight
-    blended: NDArray[np.float32] = (total / weights)[inner]
-    return blended
+    total /= weights
+    return total[(slice(None), *inner)]
 
 
 def _batches(shape: tuple[int, ...], patch: Shape, overlap: float, batch: int) -> Iterator[list[tuple[slice, ...]]]:

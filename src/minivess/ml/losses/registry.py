@@ -9,7 +9,8 @@ import torch
 from minivess.ml.losses.dice_cross_entropy import dice_and_cross_entropy
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""Logits and labels (0 or 1, floating point), both (n, 1, z, y, x), -> a scalar with a gradient."""
+"""Logits (n, outputs, *patch) and labels (n, 1, *patch), which are indices of outputs as floating point (0 or 1 for one class),
+-> a scalar with a gradient."""
 
 DICE_CROSS_ENTROPY = "dice-cross-entropy"
 

@@ -11,11 +11,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, get_args
 
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
-from minivess.records.data.dataset import Capabilities
+from minivess.records.data.dataset import Axes, Capabilities
 from minivess.records.models.network import PICTURE_PATCH, VOLUME_PATCH, NetworkSpec
 from minivess.records.models.task import SegmentationTask
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 PRIOR = 0.1
 """Share of foreground a new network expects."""
-
-GREY_VOLUMES = Capabilities(axes=("zyx",), classes=1)
-"""One channel in, one logit a voxel out; spacings are not used."""
 
 Spec = TypeVar("Spec", bound=NetworkSpec)
 
@@ -61,10 +58,13 @@ class ModelAdapter(ABC, Generic[Spec]):  # noqa: UP046  type parameters of class
     """The record of the family's configuration."""
     axes: ClassVar[tuple[str, ...]] = ("zyx", "yx")
     """The spatial axes the family is made for."""
-    takes: ClassVar[Capabilities] = GREY_VOLUMES
-    """The cases that the family takes today, with the rest of the pipeline: one class, whatever the network could do."""
     needs: ClassVar[tuple[str, ...]] = ()
     """Packages that must be installed besides those of `minivess[ml]`."""
+
+    @property
+    def takes(self) -> Capabilities:
+        """The cases that the family takes: along its axes, in grey or in colour, with any classes."""
+        return Capabilities(axes=tuple(axes for axes in get_args(Axes) if axes.removesuffix("c") in self.axes))
 
     @abstractmethod
     def divisor(self, spec: Spec) -> int:

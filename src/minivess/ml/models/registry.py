@@ -20,7 +20,7 @@ from minivess.ml.models.swinunetr import SwinUNETRAdapter
 from minivess.ml.models.unet import UNetAdapter
 from minivess.records.models.network import NetworkSpec
 from minivess.records.models.specifications import foreign_adapter
-from minivess.records.models.task import SegmentationTask
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 if TYPE_CHECKING:
     import torch
@@ -33,8 +33,6 @@ ADAPTERS: Mapping[str, ModelAdapter[Any]] = {
     "resnet34-unet": ResNet34UNetAdapter(),
 }
 """The families of this package, by `architecture`."""
-
-ONE_CLASS_OF_VOLUMES = SegmentationTask()
 
 
 @implements("REQ-320")

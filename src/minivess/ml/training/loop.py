@@ -19,13 +19,16 @@ from minivess.foundation.choices import choose
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
+from minivess.ml.inference.predictor import memory_format
 from minivess.ml.losses.registry import DICE_CROSS_ENTROPY, LOSSES
 from minivess.ml.models.registry import build_network
 from minivess.ml.models.weights import save_weights
 from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
 from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.specifications import ModelSpec
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 from minivess.records.sinks import Progress, RunListener
 
 
@@ -44,6 +47,8 @@ def train_member(
     *,
     seed: int,
     out: Path,
+    task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
+    preprocessing: Preprocessing | None = None,
     listener: RunListener | None = None,
     progress: Progress | None = None,
 ) -> RunRecord:
@@ -56,6 +61,8 @@ def train_member(
         seed: draws the initial weights and the patches. The same seed gives the same network on the same machine, with
             the same number of PyTorch threads.
         out: the member's folder.
+        task: channels, axes and classes.
+        preprocessing: what images go through; by default they stay on their grid.
         listener: called during the run, but not when an earlier run is returned.
         progress: called after each step.
 
@@ -65,8 +72,8 @@ def train_member(
         RefusedError: the loss became NaN or infinite.
         CouldNotCheckError: the disk is full or out of reach.
     """
-    data = cases_digest(cases)
-    earlier = completed_run(out, spec, training, seed=seed, data=data)
+    data, applied = cases_digest(cases), preprocessing or Preprocessing.of(task)
+    earlier = completed_run(out, spec, training, seed=seed, data=data, task=task, preprocessing=applied)
     if earlier is not None:
         return earlier
     (out / RUN).unlink(missing_ok=True)
@@ -85,8 +92,8 @@ def train_member(
         )
     try:
         begun = time.perf_counter()
-        network = build_network(spec, seed=seed)
-        sampler = PatchSampler(cases, spec.patch, seed=seed)
+        network = build_network(spec, task, seed=seed)
+        sampler = PatchSampler(cases, spec.patch, seed=seed, task=task, preprocessing=applied)
         fitted = fit(network, sampler, training, seed=seed, listener=listener, progress=progress)
         weights = save_weights(out / WEIGHTS, network.state_dict())
         record = RunRecord(
@@ -100,6 +107,8 @@ def train_member(
             device=fitted.device,
             seconds=round(time.perf_counter() - begun, 3),
             mlflow_run=mlflow_run,
+            task=task,
+            preprocessing=applied,
         )
         write_text_atomic(out / RUN, record.model_dump_json(indent=2) + "\n")
     except BaseException:
@@ -136,7 +145,8 @@ def fit(
     losses: list[float] = []
     with _deterministic(seed):
         fabric = Fabric(accelerator="auto", devices=1)
-        network.to(memory_format=torch.channels_last_3d).train()
+        layout = memory_format(sampler.task)
+        network.to(memory_format=layout).train()
         optimiser = torch.optim.AdamW(network.parameters(), lr=training.learning_rate)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, max_lr=training.learning_rate, total_steps=max(steps, 10)
@@ -145,7 +155,7 @@ def fit(
         for step in range(1, steps + 1):
             images, labels = (torch.from_numpy(array).to(fabric.device) for array in sampler.batch(training.batch))
             rate = float(schedule.get_last_lr()[0])
-            batch_loss = measure_loss(module(images.to(memory_format=torch.channels_last_3d)), labels)
+            batch_loss = measure_loss(module(images.to(memory_format=layout)), labels)
             value = float(batch_loss.detach())
             if not math.isfinite(value):
                 raise RefusedError(

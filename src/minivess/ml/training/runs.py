@@ -13,23 +13,35 @@ from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import read_json_record
 from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.preprocessing import AS_IT_IS, Preprocessing
 from minivess.records.models.specifications import ModelSpec
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 WEIGHTS = "weights.pt"
 RUN = "run.json"
 
 
 @implements("REQ-048")
-def completed_run(out: Path, spec: ModelSpec, training: TrainingSpec, *, seed: int, data: Digest) -> RunRecord | None:
+def completed_run(
+    out: Path,
+    spec: ModelSpec,
+    training: TrainingSpec,
+    *,
+    seed: int,
+    data: Digest,
+    task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
+    preprocessing: Preprocessing = AS_IT_IS,
+) -> RunRecord | None:
     """The record of a whole earlier run of exactly this training, or None when there is none.
 
-    A missing, malformed or half-written record, another specification, other cases, or weights that are not the
-    recorded ones all mean None.
+    A missing, malformed or half-written record, another specification, task or preprocessing, other cases, or weights
+    that are not the recorded ones all mean None.
     """
     try:
         record = read_json_record(out / RUN, RunRecord, limit=1 << 20)
         wanted = training.model_copy(update={"members": record.training.members})
-        if (record.seed, record.model, record.training) != (seed, spec, wanted) or record.data != data:
+        made = (record.seed, record.model, record.training, record.data, record.task, record.preprocessing)
+        if made != (seed, spec, wanted, data, task, preprocessing):
             return None
         if not (out / WEIGHTS).is_file():
             return None

@@ -47,13 +47,18 @@ class ConformalThreshold(NamedTuple):
 def foreground_scores(values: NDArray[Any], label: NDArray[Any], *, size: int = SCORES) -> NDArray[np.float64] | None:
     """The values (probabilities, or their logits) of a case's foreground in ascending order, thinned to `size`.
 
-    Recall at any threshold depends on them alone. Of m scores those at the ranks floor(i m / size) are kept, so recall
-    taken from the thinned scores is never above the true one, and below it by less than 1 / size. Cases with fewer
-    scores are not thinned but repeated, under the same bound. None when the case has no foreground.
+    Recall at any threshold depends on them alone. None when the case has no foreground.
     """
     scores = np.sort(np.asarray(values)[np.asarray(label) > 0].astype(np.float64))
-    if scores.size == 0:
-        return None
+    return thin(scores, size=size) if scores.size else None
+
+
+def thin(scores: NDArray[np.float64], *, size: int = SCORES) -> NDArray[np.float64]:
+    """At least one score in ascending order, thinned to `size`.
+
+    Of m scores those at the ranks floor(i m / size) are kept, so recall taken from the thinned scores is never above the true
+    one, and below it by less than 1 / size. Fewer scores are not thinned but repeated, under the same bound.
+    """
     thinned: NDArray[np.float64] = scores[np.arange(size) * scores.size // size]
     return thinned
 

@@ -23,10 +23,11 @@ STRATA = 256
 
 @dataclass(frozen=True)
 class VoxelSample:
-    """Logits, labels (foreground or not) and weights of voxels, one-dimensional and of one size."""
+    """Logits, labels and weights of voxels: of one class (n) with labels foreground or not; or of several outputs (outputs, n)
+    with labels that are indices of outputs."""
 
     logits: NDArray[np.float32]
-    labels: NDArray[np.bool_]
+    labels: NDArray[np.bool_] | NDArray[np.uint8]
     weights: NDArray[np.float64]
 
     def weighing(self, total: float) -> Self:
@@ -38,7 +39,7 @@ class VoxelSample:
     def joined(cls, parts: Sequence[Self]) -> Self:
         """The samples of several cases, at least one, as one sample."""
         return cls(
-            np.concatenate([part.logits for part in parts]),
+            np.concatenate([part.logits for part in parts], axis=-1),
             np.concatenate([part.labels for part in parts]),
             np.concatenate([part.weights for part in parts]),
         )
@@ -65,6 +66,36 @@ def draw_voxels(
     for places, budget in ((foreground, share), (background, min(background.size, size - share))):
         kept, weights = _stratified(rng, values[places], budget)
         drawn.append(VoxelSample(values[places[kept]], inside[places[kept]], weights))
+    return VoxelSample.joined(drawn)
+
+
+@implements("REQ-239")
+def draw_voxels_of_classes(
+    rng: np.random.Generator, logits: NDArray[np.float32], labels: NDArray[np.uint8], size: int
+) -> VoxelSample:
+    """At most `size` voxels of several outputs, drawn as `draw_voxels` does.
+
+    Each output that has voxels gets an equal share. The strata are intervals of how far the logit of the voxel's own output is
+    above the largest other one.
+
+    Args:
+        rng: draws the voxels.
+        logits: finite, (outputs, *shape).
+        labels: indices of outputs, (*shape).
+        size: voxels to draw, at least the number of outputs.
+    """
+    values, truth = logits.reshape(logits.shape[0], -1), labels.ravel()
+    if not truth.size:
+        return VoxelSample(values, truth, np.ones(0))
+    places = [found for number in range(values.shape[0]) if (found := np.flatnonzero(truth == number)).size]
+    shares = _shares(np.array([found.size for found in places], np.intp), min(size, truth.size))
+    drawn = []
+    for found, share in zip(places, shares, strict=True):
+        own = values[:, found]
+        label = int(truth[found[0]])
+        margins = own[label] - np.delete(own, label, axis=0).max(axis=0)
+        kept, weights = _stratified(rng, margins, share)
+        drawn.append(VoxelSample(own[:, kept], truth[found[kept]], weights))
     return VoxelSample.joined(drawn)
 
 

@@ -147,6 +147,11 @@ class CaseRecord(Record):
         return self.shape[: len(self.spacing)]
 
     @property
+    def physical_spacing(self) -> tuple[float, ...] | None:
+        """Micrometres along each spatial axis; None where no physical size is known."""
+        return self.spacing if self.unit == "um" else None
+
+    @property
     def spacing_um(self) -> tuple[float, float, float]:
         """Voxel size (z, y, x) of a volume in micrometres.
 

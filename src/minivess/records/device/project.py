@@ -12,6 +12,7 @@ from minivess.records.data.split import Split
 from minivess.records.device.witnesses import WitnessPolicy
 from minivess.records.evaluation.evaluation import FAILURE_DICE, MOST_RESAMPLES, Criterion, Looks
 from minivess.records.models.model import TrainingSpec
+from minivess.records.models.preprocessing import PreprocessingChoice
 from minivess.records.models.specifications import DEFAULT, ModelSpec
 
 
@@ -64,6 +65,9 @@ class Project(Record):
     data: Data
     split: Split = Split()
     model: ModelSpec = DEFAULT
+    preprocessing: Annotated[PreprocessingChoice, Field(exclude_if=lambda choice: choice == PreprocessingChoice())] = (
+        PreprocessingChoice()
+    )
     training: TrainingSpec = TrainingSpec()
     calibration: Calibration = Calibration()
     evaluation: Evaluation

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from minivess.records.base import Record
+from minivess.records.models.model import AppliedPreprocessing, Task
+from minivess.records.models.preprocessing import AS_IT_IS
 from minivess.records.models.specifications import ModelSpec
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES
 
 MEAN = "mean of the members' probabilities"
 
@@ -22,3 +25,5 @@ class EnsembleRecord(Record):
     rule: str = MEAN
     """The name of a rule of `ml.ensembles`."""
     members: tuple[EnsembleMember, ...]
+    task: Task = ONE_CLASS_OF_VOLUMES
+    preprocessing: AppliedPreprocessing = AS_IT_IS

@@ -10,10 +10,19 @@ from pydantic import Field
 from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
+from minivess.records.models.preprocessing import AS_IT_IS, Preprocessing
 from minivess.records.models.specifications import ModelSpec
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 MASK_THRESHOLD = 0.5
 """Voxels with at least this calibrated probability are the mask: the one that is evaluated, released and served."""
+
+
+Task = Annotated[SegmentationTask, Field(exclude_if=lambda task: task.usual)]
+"""A task; left out of the JSON where it is the one of version 0.1.0."""
+
+AppliedPreprocessing = Annotated[Preprocessing, Field(exclude_if=lambda preprocessing: preprocessing.usual)]
+"""A preprocessing; left out of the JSON where it is the one of version 0.1.0."""
 
 
 class TrainingSpec(Record):
@@ -43,6 +52,25 @@ class RunRecord(Record):
     device: str
     seconds: float
     mlflow_run: str | None = None
+    task: Task = ONE_CLASS_OF_VOLUMES
+    preprocessing: AppliedPreprocessing = AS_IT_IS
+
+
+def _missing(value: object) -> bool:
+    return not value
+
+
+class ClassCalibration(Record):
+    """What calibration says of one class against everything else."""
+
+    ece_before: float
+    ece_after: float
+    band_ece_before: float
+    band_ece_after: float
+    threshold: Annotated[float, Field(ge=0, le=1)] | None
+    """Voxels in which the class has at least this probability are in its conformal mask; None: no guarantee."""
+    achieved_recall: float | None
+    note: str
 
 
 class CalibrationRecord(Record):
@@ -63,6 +91,14 @@ class CalibrationRecord(Record):
     note: str
     groups: Annotated[dict[str, str] | None, Field(exclude_if=lambda value: value is None)] = None
     """The independent group of each case, as the seal fixed it; None in records of before, which counted cases."""
+
+    classes: Annotated[dict[str, ClassCalibration], Field(exclude_if=_missing)] = Field(default={})
+    """Each of several classes by its name; then `threshold` and `achieved_recall` are None, and the errors are over all
+    classes. Empty for one class."""
+
+    def threshold_of(self, name: str) -> float | None:
+        """The conformal threshold of a class, by its name where there are several."""
+        return self.classes[name].threshold if self.classes else self.threshold
 
     @property
     def unit(self) -> str:
@@ -90,3 +126,5 @@ class ExportRecord(Record):
     tested_patches: int
     seconds_torch: float
     seconds_onnx: float
+    task: Task = ONE_CLASS_OF_VOLUMES
+    preprocessing: AppliedPreprocessing = AS_IT_IS

@@ -53,7 +53,17 @@ class SegmentationTask(Record):
     @property
     def outputs(self) -> int:
         """How many logits a voxel gets: one for one class, else one for the background and one for each class."""
-        return 1 if len(self.classes) == 1 else len(self.classes) + 1
+        return 1 if self.one_class else len(self.classes) + 1
+
+    @property
+    def one_class(self) -> bool:
+        """Whether there is one class, which gets one logit and a threshold."""
+        return len(self.classes) == 1
+
+    @property
+    def usual(self) -> bool:
+        """Whether this is the only task of version 0.1.0; records leave it out then."""
+        return self == ONE_CLASS_OF_VOLUMES
 
     @property
     def words(self) -> str:
@@ -62,6 +72,10 @@ class SegmentationTask(Record):
         *rest, last = (f"{one.value} {one.name}" for one in self.classes)
         named = f"classes {', '.join(rest)} and {last}" if rest else f"class {last}"
         return f"{channels}, axes {self.axes}, {named}"
+
+
+ONE_CLASS_OF_VOLUMES = SegmentationTask()
+"""The only task of version 0.1.0."""
 
 
 def _task(case: CaseRecord) -> SegmentationTask:

@@ -9,7 +9,6 @@ from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
 from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, SPLIT
 from minivess.records.models.model import CalibrationRecord
-from minivess.workflows.models.cases import cases_of
 from minivess.workflows.models.ensembles import load_ensemble
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
@@ -27,13 +26,17 @@ def calibrate(services: Services, signer: Signer) -> CalibrationRecord:
     with refused_on_record(services, "calibration", signer):
         predictor, digest = load_ensemble(services, held)
         context = services.context(model=digest, **held.version)
+    from minivess.ml.uncertainty.calibration import CalibrationCase
     from minivess.ml.uncertainty.calibration import calibrate as fit
 
     inputs = [held.recorded(ENSEMBLE), held.recorded(SPLIT)]
     with recorded(services, "calibration", signer, inputs=inputs, context=context) as record:
         made = fit(
             predictor,
-            cases_of(held, Part.CALIBRATION),
+            (
+                CalibrationCase(case.record.id, case.image, case.label, case.record.physical_spacing)
+                for case in held.cases(Part.CALIBRATION)
+            ),
             split=held.split,
             groups=groups_of(held.manifest, held.split),
             target_recall=wanted.target_recall,

@@ -37,8 +37,15 @@ def combine(services: Services, signer: Signer) -> str:
         training = run.training.model_copy(update={"members": project.training.members})
         if (run.model, training) != (project.model, project.training):
             raise UsageError(f"member {run.seed} was trained under another configuration", hint="minivess train")
+        if (run.task, run.preprocessing) != (runs[0].task, runs[0].preprocessing):
+            raise UsageError(
+                f"member {run.seed} gets other images or classes than member {runs[0].seed}", hint="minivess train"
+            )
     made = EnsembleRecord(
-        model=project.model, members=tuple(EnsembleMember(seed=run.seed, weights=run.weights) for run in runs)
+        model=project.model,
+        members=tuple(EnsembleMember(seed=run.seed, weights=run.weights) for run in runs),
+        task=runs[0].task,
+        preprocessing=runs[0].preprocessing,
     )
     inputs = [Artifact(name=f"models/members/seed-{run.seed}/weights", digest=run.weights) for run in runs]
     inputs += [held.recorded(f"models/members/seed-{run.seed}/run.json") for run in runs]
@@ -60,7 +67,7 @@ def load_ensemble(services: Services, inputs: BoundInputs) -> Any:
     adapter, members = adapter_of(fixed.model.architecture), []
     for member in fixed.members:
         path = workspace.models / "members" / f"seed-{member.seed}" / "weights.pt"
-        network = build_network(fixed.model, seed=member.seed)
+        network = build_network(fixed.model, fixed.task, seed=member.seed)
         adapter.load(network, path, expected=member.weights)
-        members.append(NetworkPredictor(network, fixed.model))
+        members.append(NetworkPredictor(network, fixed.model, task=fixed.task, preprocessing=fixed.preprocessing))
     return EnsemblePredictor(members, fixed.rule), digest_of(fixed)

@@ -41,17 +41,16 @@ def export(services: Services, signer: Signer) -> ExportRecord:
         predictor, _ = load_ensemble(services, held)
     from minivess.ml.export.onnx import to_onnx
     from minivess.ml.inference.intended_use import derive_envelope
-    from minivess.ml.inference.normalisation import normalise
 
     spec = services.project.model
     inputs = [held.recorded(name) for name in (ENSEMBLE, CALIBRATION, MANIFEST, SPLIT)]
     with recorded(services, "model.export", signer, inputs=inputs, context=services.context(**version)) as record:
         known = cases_of(held, Part.CALIBRATION)
-        patches = [_centre(normalise(image), spec.patch) for _, image, _ in known[:PARITY_PATCHES]]
-        learned_from = ((case.image, case.record.spacing_um) for case in held.cases(Part.TRAIN))
-        use = derive_envelope(
-            chain(learned_from, ((image, held.case_record(name).spacing_um) for name, image, _ in known))
-        )
+        patches = [
+            _centre(predictor.preprocessor.apply(case.image, case.record.physical_spacing), spec.patch)
+            for case in known[:PARITY_PATCHES]
+        ]
+        use = derive_envelope((case.image, case.record.spacing_um) for case in chain(held.cases(Part.TRAIN), known))
         made = to_onnx(
             predictor,
             calibration.temperature,
@@ -69,9 +68,10 @@ def export(services: Services, signer: Signer) -> ExportRecord:
     return made
 
 
-def _centre(volume: Array, patch: tuple[int, ...]) -> Array:
-    """The middle of a volume, padded with its edge where the volume is smaller than the patch."""
-    pads = [(0, max(0, want - have)) for have, want in zip(volume.shape, patch, strict=True)]
-    padded = np.pad(volume, pads, mode="edge")
-    starts = [(have - want) // 2 for have, want in zip(padded.shape, patch, strict=True)]
-    return np.ascontiguousarray(padded[tuple(slice(at, at + want) for at, want in zip(starts, patch, strict=True))])
+def _centre(image: Array, patch: tuple[int, ...]) -> Array:
+    """The middle of an image (channels, *grid), padded with its edge where it is smaller than the patch."""
+    pads = [(0, 0), *((0, max(0, want - have)) for have, want in zip(image.shape[1:], patch, strict=True))]
+    padded = np.pad(image, pads, mode="edge")
+    starts = [(have - want) // 2 for have, want in zip(padded.shape[1:], patch, strict=True)]
+    middle = (slice(at, at + want) for at, want in zip(starts, patch, strict=True))
+    return np.ascontiguousarray(padded[(slice(None), *middle)])

@@ -6,6 +6,7 @@ from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_file
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
+from minivess.ml.preprocessing.preprocessor import fit_preprocessing
 from minivess.records.data.split import Part
 from minivess.records.data.version import TrainedOn
 from minivess.records.device.workspace_files import SPLIT
@@ -29,13 +30,20 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
     inputs = BoundInputs.of(services)
     with refused_on_record(services, "training", signer):
         version = inputs.version
-        cases = [(image, label) for _, image, label in cases_of(inputs, Part.TRAIN)]
+        loaded, task = cases_of(inputs, Part.TRAIN), inputs.task
     from minivess.ml.training.loop import train_member
-    from minivess.ml.training.patches import cases_digest
+    from minivess.ml.training.patches import TrainingCase, cases_digest
     from minivess.ml.training.runs import RUN, completed_run
     from minivess.observability.tracking.mlflow_listener import MlflowListener
 
+    cases = [TrainingCase(case.image, case.label, case.record.physical_spacing) for case in loaded]
     digest = cases_digest(cases)
+    preprocessing = fit_preprocessing(
+        project.preprocessing,
+        task,
+        ((case.image, case.label) for case in cases),
+        modality=loaded[0].record.modality if loaded else "",
+    )
     recorded_outputs = {
         output.digest
         for entry in services.log.entries()
@@ -45,7 +53,15 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
     runs = []
     for seed in project.training.members:
         folder = workspace.models / "members" / f"seed-{seed}"
-        kept = completed_run(folder, project.model, project.training, seed=seed, data=digest)
+        kept = completed_run(
+            folder,
+            project.model,
+            project.training,
+            seed=seed,
+            data=digest,
+            task=task,
+            preprocessing=preprocessing,
+        )
         if kept is not None and digest_file(folder / RUN) in recorded_outputs:
             runs.append(kept)
             continue
@@ -68,6 +84,8 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
                 project.training,
                 seed=seed,
                 out=folder,
+                task=task,
+                preprocessing=preprocessing,
                 listener=listener,
                 progress=services.progress,
             )

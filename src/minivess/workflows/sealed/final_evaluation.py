@@ -76,10 +76,19 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
         rest_on_look(services, record, asked.id, approved=True)
         verify_sealed(workspace.sealed, manifest)
         groups, tuned = groups_of(held.manifest, held.split), list(cases_of(held, Part.CALIBRATION))
-        units = [groups[name] for name, _, _ in tuned] if plan.conventions.statistics == "mean of groups" else None
-        baseline = tune_threshold([(image, label) for _, image, label in tuned], units)
+        by_group = plan.conventions.statistics == "mean of groups"
+        units = [groups[case.record.id] for case in tuned] if by_group else None
+        baseline = tune_threshold([(case.image, case.label) for case in tuned], units)
         del tuned
-        predictor = stack.enter_context(IsolatedPredictor(workspace.onnx, project.model, digest=facts.model))
+        predictor = stack.enter_context(
+            IsolatedPredictor(
+                workspace.onnx,
+                project.model,
+                digest=facts.model,
+                task=held.export.task,
+                preprocessing=held.export.preprocessing,
+            )
+        )
         keep_memory_private()
         custodian = grant.mode == "custodian"
         keys = custodian_keys(signer, manifest) if custodian else released_keys(services, signer, asked, grant)
@@ -88,7 +97,7 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
         del keys
         made, details = evaluate(
             ((cases[name], open_image(case)) for name, case in sealed.items()),
-            predictor.predict,
+            lambda image: predictor.predict(image)[0],
             lambda name: open_label(sealed[name]),
             EvaluationPlan(
                 analysis=plan,

@@ -125,7 +125,7 @@ class InferenceService:
         if reasons:
             return self.refuse(reasons, request_id, source=digest)
         with self._recorded(request_id, digest) as record:
-            probabilities = self._predictor.predict(volume)
+            probabilities = self._predictor.predict(volume)[0]
             mask = (probabilities >= self.model.threshold).astype(np.uint8)
             fraction = float(mask.mean())
             record.output(f"masks/{request_id}", mask_digest(mask))

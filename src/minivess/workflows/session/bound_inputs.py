@@ -51,6 +51,7 @@ from minivess.records.log.entry import Context, Entry, EntryBody, Outcome
 from minivess.records.log.payloads.data import DataSealed
 from minivess.records.models.intended_use import IntendedUse
 from minivess.records.models.model import CalibrationRecord, ExportRecord
+from minivess.records.models.task import SegmentationTask
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
 
@@ -161,6 +162,14 @@ class BoundInputs:
                 f"the root digest in {MANIFEST} does not match its cases", hint="minivess data ingest"
             )
         return made
+
+    @cached_property
+    def task(self) -> SegmentationTask:
+        """Channels, axes and classes of the ingested cases, which are the same in all of them."""
+        try:
+            return SegmentationTask.of(self.manifest)
+        except ValueError as error:
+            raise UsageError(str(error), hint="ingest cases of one kind") from None
 
     @cached_property
     def validation(self) -> ValidationReport:

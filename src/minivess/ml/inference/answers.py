@@ -1,0 +1,84 @@
+"""Logits, probabilities and masks of one class or several exclusive ones. NumPy alone.
+
+One class has one output: its probability is the sigmoid, and the mask is what reaches a threshold. Several classes have an
+output for the background and one for each class: their probabilities are the softmax, and the mask is the argmax.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minivess.foundation.implements import implements
+from minivess.records.models.model import MASK_THRESHOLD
+from minivess.records.models.task import SegmentationTask
+
+EPSILON = 1e-6
+"""Probabilities are kept this far from 0 and 1 before their logit is taken, in NumPy and in the exported graph."""
+
+
+def to_logit(probability: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The logit of probabilities, clipped to `EPSILON` from 0 and 1."""
+    clipped = np.clip(probability.astype(np.float32), np.float32(EPSILON), np.float32(1 - EPSILON))
+    logit: NDArray[np.float32] = np.log(clipped) - np.log1p(-clipped)
+    return logit
+
+
+def to_probability(logit: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The logistic function, without overflow."""
+    small = np.exp(-np.abs(logit))
+    probability: NDArray[np.float32] = np.where(logit >= 0, 1 / (1 + small), small / (1 + small)).astype(np.float32)
+    return probability
+
+
+def logits_of(probabilities: NDArray[np.float32], *, axis: int = 0) -> NDArray[np.float32]:
+    """Logits whose `probabilities_of` these are; `axis` is that of the outputs."""
+    if probabilities.shape[axis] == 1:
+        return to_logit(probabilities)
+    logits: NDArray[np.float32] = np.log(np.maximum(probabilities.astype(np.float32), np.float32(EPSILON)))
+    return logits
+
+
+def probabilities_of(logits: NDArray[np.float32], *, axis: int = 0) -> NDArray[np.float32]:
+    """The sigmoid of one output, or the softmax over several; `axis` is that of the outputs."""
+    if logits.shape[axis] == 1:
+        return to_probability(logits)
+    raised = np.exp(logits - logits.max(axis=axis, keepdims=True))
+    probabilities: NDArray[np.float32] = (raised / raised.sum(axis=axis, keepdims=True)).astype(np.float32)
+    return probabilities
+
+
+def class_probabilities(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of (outputs, *grid), the probability of each class without the background: (classes, *grid)."""
+    return probabilities if probabilities.shape[0] == 1 else probabilities[1:]
+
+
+@implements("REQ-336")
+def mask_of(
+    probabilities: NDArray[np.float32], task: SegmentationTask, *, threshold: float = MASK_THRESHOLD
+) -> NDArray[np.uint8]:
+    """The mask (*grid) with the values of the classes; 0 is background.
+
+    Args:
+        probabilities: calibrated, (outputs, *grid). Of equal ones the first counts, so that background comes before classes.
+        task: its classes.
+        threshold: of one class; what reaches it is in the mask.
+    """
+    values = np.array([0, *(one.value for one in task.classes)], np.uint8)
+    chosen = (probabilities[0] >= threshold).astype(np.intp) if task.one_class else probabilities.argmax(axis=0)
+    mask: NDArray[np.uint8] = values[chosen]
+    return mask
+
+
+@implements("REQ-336")
+def class_indices(mask: NDArray[np.generic], task: SegmentationTask) -> NDArray[np.uint8]:
+    """A mask with the values of the classes as indices of outputs: 0 background, 1 the first class, and so on.
+
+    One class takes every value but 0, as version 0.1.0 did.
+    """
+    if task.one_class:
+        return np.asarray(np.asarray(mask) != 0, np.uint8)
+    table = np.zeros(256, np.uint8)
+    table[[one.value for one in task.classes]] = np.arange(1, len(task.classes) + 1)
+    indices: NDArray[np.uint8] = table[np.asarray(mask, np.uint8)]
+    return indices

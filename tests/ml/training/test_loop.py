@@ -8,16 +8,27 @@ import numpy as np
 import pytest
 
 from minivess.foundation.errors import RefusedError, UsageError
+from minivess.ml.inference.answers import mask_of
+from minivess.ml.inference.predictor import NetworkPredictor
 from minivess.ml.training.patches import PatchSampler, TrainingCase
 from minivess.ml.training.runs import RUN, WEIGHTS
+from minivess.records.data.dataset import LabelClass
 from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.task import SegmentationTask
 from minivess.records.models.unet import UNetSpec
 from tests.support.lazy_modules import lazily
 
-with lazily("torch", "minivess.ml.losses.registry", "minivess.ml.models.weights", "minivess.ml.training.loop"):
+with lazily(
+    "torch",
+    "minivess.ml.losses.registry",
+    "minivess.ml.models.registry",
+    "minivess.ml.models.weights",
+    "minivess.ml.training.loop",
+):
     import torch
 
     from minivess.ml.losses import registry
+    from minivess.ml.models import registry as adapters
     from minivess.ml.models import weights
     from minivess.ml.training import loop
 
@@ -124,3 +135,25 @@ def test_divergence_is_an_error_not_a_network() -> None:
     sampler = PatchSampler(_cases(), SPEC.patch, seed=0)
     with pytest.raises(RefusedError, match="diverged"):
         loop.fit(network, sampler, TrainingSpec(steps=1), seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.verifies("REQ-336")
+def test_a_network_learns_two_classes_in_colour_pictures(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    label = np.zeros((32, 48), np.uint8)
+    label[4:14, 4:40], label[18:28, 8:44] = 3, 8
+    noise = rng.normal(0, 0.2, (32, 48, 3))
+    image = (np.stack([label == 3, label == 8, label == 0], axis=-1) + noise).astype(np.float32)
+    task = SegmentationTask(
+        channels=3, axes="yx", classes=(LabelClass(value=3, name="cup"), LabelClass(value=8, name="disc"))
+    )
+    spec, training = UNetSpec(filters=4, patch=(16, 16)), TrainingSpec(steps=60, learning_rate=0.02)
+    record = loop.train_member([TrainingCase(image, label)], spec, training, seed=0, out=tmp_path, task=task)
+    assert record.task == task
+    assert RunRecord.model_validate_json((tmp_path / RUN).read_text(encoding="utf-8")) == record
+    network = adapters.build_network(spec, task, seed=0)
+    adapters.adapter_of(spec.architecture).load(network, tmp_path / WEIGHTS, expected=record.weights)
+    mask = mask_of(NetworkPredictor(network, spec, "cpu", task=task).predict(image), task)
+    assert set(np.unique(mask)) == {0, 3, 8}
+    assert np.mean(mask == label) > 0.9

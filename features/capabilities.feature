@@ -9,19 +9,26 @@ Feature: Capabilities
     @REQ-305 @RC-133
     Examples:
       | flaw                                   | rule                | message                                                                | effect       |
-      | a case is flat                         | capability-axes     | grey flat images (yx); the service takes grey volumes     | blocks       |
-      | a case is in colour                    | capability-axes     | colour volumes (zyxc); dice, cldice, nsd, hd95_um           | blocks       |
-      | no case has a physical size            | capability-unit     | 6 cases: no physical size is known; nsd, hd95_um and the service need  | blocks       |
+      | a case is flat                         | capability-axes     | grey flat images (yx); the service takes grey volumes                  | blocks       |
+      | a case is in colour                    | capability-axes     | colour volumes (zyxc); dice, cldice, nsd, hd95                         | blocks       |
+      | no case has a physical size            | capability-unit     | 6 cases: no physical size is known; the service needs a voxel size     | blocks       |
       | a case has two classes                 | capability-classes  | 2 classes (1 artery, 2 vein); dice                                     | blocks       |
       | a case has one class of value 3        | capability-classes  | one class (3 vessel)                                                   | blocks       |
       | a case has one voxel along x           | capability-size     | 1 voxel along x; the service needs 2                                   | blocks       |
       | a case has fewer planes than the patch | patch-padding       | patch (z 32, y 64, x 64): along z 12 voxels                               | blocks not   |
       | the model is for flat images           | capability-axes     | segresnet takes grey flat images (yx); the service takes grey volumes (zyx): no image fits | blocks |
       | the patch cannot be halved             | capability-patch    | a patch of (30, 64, 64) does not fit segresnet                         | blocks       |
-      | a criterion needs a mask that is empty | criterion-undefined | the mask is empty, and a criterion limits hd95_um                      | blocks not   |
+      | a criterion needs a mask that is empty | criterion-undefined | the mask is empty, and a criterion limits hd95                         | blocks not   |
       | three subjects calibrate               | calibration-groups  | 3 subjects in the calibration part; a recall of 0.9 needs 10 groups    | blocks not   |
       | no calibration mask has foreground     | part-foreground     | no mask of the calibration part (1 case) has foreground                | blocks       |
       | no training mask has foreground        | part-foreground     | no mask of the training part (3 cases) has foreground                  | blocks       |
+
+    @REQ-305 @REQ-324 @RC-136
+    Examples:
+      | flaw                                   | rule                 | message                                                               | effect       |
+      | no case has a physical size            | capability-tolerance | no physical size is known; evaluation.tolerance is 2 µm               | blocks       |
+      | the tolerance is 2 px                  | capability-tolerance | the case has a physical size; evaluation.tolerance is 2 px            | blocks       |
+      | one case has no size and no tolerance is stated | capability-tolerance | 1 of 6 cases have no physical size: they have no tolerance in common | blocks |
 
   @REQ-305 @RC-133
   Scenario: Pictures without a physical size are refused when they are ingested

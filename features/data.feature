@@ -47,7 +47,7 @@ Feature: Data
     Given an image, a mask and no statement of the voxel size
     When the case is ingested
     Then it is refused with a message that names "image.nii" and says "unknown"
-    And the hint asks for spacing_um
+    And the hint asks for a spacing with its unit
 
   @REQ-012 @RC-15
   Scenario: Voxel sizes that disagree are refused

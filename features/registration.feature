@@ -65,7 +65,8 @@ Feature: Limits are registered before a look and remain fixed
     Examples:
       | change                                       | who | step               | id  | reason                                |
       | a criterion of the project file is lowered   | Ada | registers criteria | ada | dice, mean: at least 0.05 instead of 0.1 |
-      | the tolerance of the project file is raised  | Ada | registers criteria | ada | tolerance in µm                       |
+      | the tolerance of the project file is raised  | Ada | registers criteria | ada | tolerance: 5 µm instead of 2 µm       |
+      | the unit of the tolerance is changed         | Ada | registers criteria | ada | unit of distances: mm instead of µm   |
       | a gate of the release policy is lowered      | Max | registers a policy | max | dice, mean: at least 0.001 instead of 0.01 |
       | a gate of the release policy is removed      | Max | registers a policy | max | parity: at most 0.0001 is no longer required |
       | a signature of the release policy is removed | Max | registers a policy | max | signatures                            |

@@ -471,7 +471,8 @@ TYPES = {
     "hex": "[0-9a-f]{64}", "algorithm": "ed25519|ecdsa-p256-sha256|x25519", "holder-kind": "person|service",
     "role": "developer|independent-reviewer|release-manager|custodian|service", "mode": "released|custodian",
     "meaning": "authorship|review|approval|responsibility", "stage": "candidate|production|retired",
-    "measure": "dice|cldice|nsd|hd95_um", "aggregate": "dice|cldice|nsd|hd95_um|dice_over_baseline|failures",
+    "measure": "dice|cldice|nsd|hd95|hd95_um", "length-unit": "um|mm|px",
+    "aggregate": "dice|cldice|nsd|hd95|hd95_um|dice_over_baseline|failures",
     "statistic": "mean|lower|upper", "attestation": "ATT-[0-9]{2,5}", "witnessing": "rfc3161|cosignature",
     "link": r"(?=.{1,120}\Z)[A-Z]+-[0-9]+ [a-z_]+ [A-Za-z0-9._-]+", "paragraph": r"(?s:.{1,4000})",
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
@@ -520,7 +521,8 @@ criterion: measure=aggregate statistic?=statistic at_least?~=number at_most?~=nu
 outcome-of: criterion=criterion value~=number met=bool; looks: per_release?=1 total?=1
 plan: measures?*=measure mask?=short mask_threshold=between-0-1 conventions=conventions intervals?=short confidence?=number
     reuse?=short baseline?=short published?=short seed=int looks=looks criteria*=criterion notes?~=paragraph
-conventions: tolerance_um=positive foreground_connectivity?=neighbours both_empty?=short one_empty?=short border?=short
+conventions: tolerance?=positive unit?=length-unit tolerance_um?=positive foreground_connectivity?=neighbours
+    both_empty?=short one_empty?=short border?=short
     skeleton?=short bootstrap?=100 bootstrap_unit?=short statistics?=statistics failure_dice?~=above-0-to-1
 registered: signatures=signatures gates*=policy-gate
 gate metric: kind=text id=slug measure=measure statistic?=statistic at_least?~=number at_most?~=number
@@ -538,7 +540,7 @@ source: tree=digest folder=text commit~=text git_tree~=text repository~=text sub
     hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0 not_releasable*=reason
 submodule: path=text commit=text found~=text clean=bool
 case: case=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts border_bins*=counts
-measures: dice=overlap cldice?=inside nsd?=within hd95_um?=distance; overlap: tp=0 fp=0 fn=0; recall: tp=0 fn=0
+measures: dice=overlap cldice?=inside nsd?=within hd95?=distance hd95_um?=distance; overlap: tp=0 fp=0 fn=0; recall: tp=0 fn=0
 inside: predicted_inside=0 predicted=0 reference_inside=0 reference=0; distance: value~=number
 within: predicted_within=0 predicted=0 reference_within=0 reference=0
 interval: mean=number lower~=number upper~=number n=int level?=between-0-1 method?~=method groups?~=1 coverage?~=share
@@ -992,8 +994,13 @@ def named(artifacts, name):  # the digest of the artifact of a name, or None
 
 PLAN_SAME = ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse")
 CONVENTIONS_SAME = ("border", "bootstrap_unit", "both_empty", "foreground_connectivity", "one_empty", "skeleton")
-LEFT_OUT = {"statistics", "failure_dice"}
-"""Fields of conventions that plans of before do not have."""
+LEFT_OUT = {"statistics", "failure_dice", "tolerance", "unit", "tolerance_um"}
+"""Fields of conventions that not every plan has."""
+UNITS = (
+    ({"tolerance_um"}, {"tolerance", "unit", "hd95"}),
+    ({"tolerance", "unit"}, {"tolerance_um", "hd95_um"}),
+)
+"""What states the unit of distances, and what does not go with it. Plans of before state it in the names."""
 
 def spelled_out(value, form):  # whether a value has every field of its form, and so have the values inside
     fields = FORMS.get("gate %s" % value["kind"] if form == "policy-gate" else form, {})
@@ -1003,16 +1010,17 @@ def spelled_out(value, form):  # whether a value has every field of its form, an
 
 def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of what, on which side, its limit
     told = plan["conventions"]
-    yield from (("tolerance_um", "at_most", told["tolerance_um"]), ("bootstrap", "at_least", told["bootstrap"]))
+    yield "tolerance", "at_most", told.get("tolerance", told.get("tolerance_um"))
+    yield from (("unit", "equal", [told.get("unit", "um")]), ("bootstrap", "at_least", told["bootstrap"]))
     yield "confidence", "at_least", plan["confidence"]
     yield from (("looks, " + name, "at_most", plan["looks"][name]) for name in ("per_release", "total"))
-    yield from (("measures, " + name, "equal", True) for name in plan["measures"])
+    yield from (("measures, " + name.replace("hd95_um", "hd95"), "equal", True) for name in plan["measures"])
     yield from ((name, "equal", [plan[name]]) for name in PLAN_SAME)
     yield from ((name, "equal", [told[name]]) for name in CONVENTIONS_SAME)
     yield "failure_dice", "at_least", told.get("failure_dice")
     yield "statistics", "equal", [told.get("statistics")]
     for one in plan["criteria"]:
-        what = one["measure"] + ", " + one.get("statistic", "mean")
+        what = one["measure"].replace("hd95_um", "hd95") + ", " + one.get("statistic", "mean")
         yield from ((what, side, one.get(side)) for side in ("at_least", "at_most"))
 
 def limits_of_policy(policy):  # the same of a release policy
@@ -1020,7 +1028,7 @@ def limits_of_policy(policy):  # the same of a release policy
     yield from (("signatures, %s by %s" % rule[::-1], "at_least", asked.count(rule)) for rule in asked)
     for gate in policy["gates"]:
         names = {"metric": "%(measure)s, %(statistic)s", "baseline": "dice_over_baseline, mean"}
-        what = names.get(gate["kind"], "%(kind)s") % gate
+        what = (names.get(gate["kind"], "%(kind)s") % gate).replace("hd95_um", "hd95")
         yield from ((what, side, gate.get(side)) for side in ("at_least", "at_most"))
 
 def laxer(old, new):  # the first thing of which a limit became laxer, or None; the strictest of several limits counts
@@ -1257,17 +1265,18 @@ class Standing:
     def check_plan(self, plan):  # it has every field, fits the terms of the seal, and is not laxer than that of a look
         told = plan["conventions"]
         older = told.get("statistics") == "mean of cases" or told.get("failure_dice", 1) is None
-        need(spelled_out(plan, "plan") and not older, "does not spell out a plan as it is read")
-        by_group = told.get("statistics"), told["bootstrap_unit"]
+        names = {*told, *plan.get("measures", []), *(one["measure"] for one in plan["criteria"])}
+        one_unit = any(least <= names and not names & others for least, others in UNITS)
+        need(spelled_out(plan, "plan") and one_unit and not older, "does not spell out a plan as it is read")
+        by_group = told.get("statistics", "mean of cases"), told["bootstrap_unit"]
         fits = by_group == ("mean of groups", "group") or not {"statistics", "failure_dice"} & set(told)
         need(fits, "counts something else than groups")
         need(plan["looks"]["per_release"] <= plan["looks"]["total"], "allows more looks for a release than in all")
         terms = self.seal[3] if self.seal else None
         if terms:
             need(plan["looks"]["total"] <= terms["looks"], "allows more looks than the seal")
-            need(plan["conventions"]["bootstrap_unit"] == terms["unit"], "resamples another unit than the seal")
-            same = told.get("statistics", "mean of cases") == terms.get("statistics", "mean of cases")
-            need(same, "has other statistics than the seal")
+            same = by_group == (terms.get("statistics", "mean of cases"), terms["unit"])
+            need(same, "has other statistics or resamples another unit than the seal")
         self.check_laxer("plan", plan)
 
     def check_laxer(self, kind, new):  # a plan or policy is not laxer than that of a look at the test data in force
@@ -1419,7 +1428,7 @@ def about(role, body):  # what an entry in a role is about
     return named(body["outputs"], name) if "/" in name else NAMED[body["action"]][name](payload)
 
 def measure(name, counts):  # the value of a measure of one case; None: undefined
-    if name == "hd95_um":
+    if name.startswith("hd95"):
         return counts["value"]
     if name == "dice":
         total = 2 * counts["tp"] + counts["fp"] + counts["fn"]
@@ -1437,8 +1446,7 @@ def measure(name, counts):  # the value of a measure of one case; None: undefine
 def check_case(case):  # the counts of one case do not contradict one another
     dice, base, bins, border = case["counts"]["dice"], case["baseline"], case["bins"], case["border_bins"]
     conformal, name = case["conformal"] or {"tp": dice["tp"], "fn": dice["fn"]}, case["case"]
-    fits = all(row[2] <= row[0] and row[1] <= row[0] * 10**6 for row in bins + border)
-    fits = fits and len(bins) == len(border) == 15
+    fits = len(bins) == len(border) == 15 and all(row[2] <= row[0] and row[1] <= row[0] * 10**6 for row in bins + border)
     need(fits, "case %s does not have 15 bins, or one with more positives or probability than voxels", name)
     sizes = {counts["tp"] + counts["fn"] for counts in (dice, base, conformal)} | {sum(row[2] for row in bins)}
     need(len(sizes) == 1, "case %s: the reference has %s voxels in dice, baseline, conformal and bins", name, sizes)
@@ -1449,8 +1457,8 @@ def check_case(case):  # the counts of one case do not contradict one another
     for part in (case["counts"][one] for one in ("cldice", "nsd") if one in case["counts"]):
         whole = all(part[one] <= size and (part[one] == 0) == (size == 0) for one, size in masks.items())
         need(whole, "case %s: the skeleton or border of a mask does not fit the mask", name)
-    alone, distance = list(masks.values()).count(0) == 1, case["counts"].get("hd95_um", {"value": None})["value"]
-    need(distance is None or not alone, "case %s: hd95_um has a value, and one of the masks is empty", name)
+    alone, distances = list(masks.values()).count(0) == 1, {one.get("value") for one in case["counts"].values()}
+    need(not alone or distances == {None}, "case %s: a distance has a value, and one of the masks is empty", name)
     near = all(one[0] <= row[0] and one[2] <= row[2] for one, row in zip(border, bins))  # noqa: B905  both have 15
     need(near, "case %s has more voxels along the border than in the volume", name)
 
@@ -1507,7 +1515,7 @@ def error_of_mean(means, middle):  # the standard error
     squares = math.fsum((one - middle) * (one - middle) for one in means)
     return math.sqrt(squares / (len(means) * (len(means) - 1)))
 
-RANGES = {"dice_over_baseline": (-1.0, 1.0), "hd95_um": (0.0, math.inf)}
+RANGES = {"dice_over_baseline": (-1.0, 1.0), "hd95": (0.0, math.inf), "hd95_um": (0.0, math.inf)}
 """Smallest and largest value of what is not in 0..1."""
 
 def over_groups(found, means, resamples, draw, name):
@@ -1540,8 +1548,7 @@ def over_groups(found, means, resamples, draw, name):
 
 def interval(pairs, plan, level, name="dice"):  # the mean of values with its interval; pairs of unit and value, or None
     told, by_group = plan["conventions"], plan["conventions"].get("statistics") == "mean of groups"
-    resamples = told["bootstrap"]
-    held, means = {}, []
+    resamples, held, means = told["bootstrap"], {}, []
     for unit, value in pairs:
         held.setdefault(unit, []).append(value)
     if not held:
@@ -1634,6 +1641,11 @@ def figure_text(value):  # a number as gates and the signing text write it
         return None
     text = "%.3e" % value if value != 0 and abs(value) < 1e-3 else ("%.6f" % value).rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
+
+UNIT_WORDS = {
+    "um": ", distances in micrometres", "mm": ", distances in millimetres", "px": ", distances in pixels",
+    None: "",
+}
 
 def known(value):  # the same, of a number that can be unknown
     return figure_text(value) or "unknown"
@@ -2014,7 +2026,7 @@ class Release:
             shown = {**gate, "ok": "ok" if gate["passed"] else "FAIL"}
             shown.update((field, gate[field] or "unknown") for field in ("value", "margin"))
             yield "%(ok)s %(id)s (%(kind)s, %(basis)s): %(value)s, %(comparison)s %(limit)s, margin %(margin)s" % shown
-        told = "Evaluation: look %d of %d, %s, intervals of level %.4g %%"
+        told = "Evaluation: look %d of %d, %s, intervals of level %.4g %%" + UNIT_WORDS[record["conventions"].get("unit")]
         mode = self.by["approval"]["payload"]["grant"]["mode"]
         yield told % (record["look"], record["looks"], mode, self.figures["baseline"]["level"] * 100)
         for name, one in sorted(self.figures["aggregates"].items()):

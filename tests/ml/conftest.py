@@ -73,7 +73,7 @@ def from_arrays(tmp_path: Path) -> Callable[[dict[str, tuple[str, np.ndarray, np
                         "subject": subject,
                         "image": f"{name}-image.npy",
                         "label": f"{name}-label.npy",
-                        "spacing_um": (2.0, 1.0, 1.0),
+                        "spacing": "2.0 x 1.0 x 1.0 um",
                     }
                 )
             )

@@ -81,7 +81,7 @@ def _half_diagonal(pair: Pair) -> float:
 RELATIONS: dict[str, Relations] = {
     "cldice": Relations(turned=0.06, refined=_refined_cldice),
     "nsd": Relations(refined=_refined_nsd),
-    "hd95_um": Relations(every_component=False, refined=_refined_hd95),
+    "hd95": Relations(every_component=False, refined=_refined_hd95),
 }
 """The measures that keep a relation within a bound only. Documented in docs/concepts/measures.md."""
 
@@ -94,7 +94,7 @@ def spacing_of(mask: np.ndarray) -> tuple[float, ...]:
 def counted(name: str, pair: Pair, spacing: tuple[float, ...] = (), tolerance: float = TOLERANCE) -> MeasureCounts:
     """What the measure of a name counts in a pair of prediction and reference."""
     step: Any = spacing or spacing_of(pair[0])
-    return count_measures(CasePair.of(*pair, step), Conventions(tolerance_um=tolerance), [name])[name]
+    return count_measures(CasePair.of(*pair, step), Conventions(tolerance=tolerance, unit="um"), [name])[name]
 
 
 def value(name: str, pair: Pair, spacing: tuple[float, ...] = (), tolerance: float = TOLERANCE) -> float | None:

@@ -59,11 +59,12 @@ data:
   name: toy
   licence: Apache-2.0
   source: the generator
-  synthetic: {{subjects: 5, seed: 3, shape: [16, 48, 48], photons: 30.0, psf_sigma_z_um: 2.0}}
+  synthetic: {{subjects: 5, seed: 3, shape: [16, 48, 48], photons: 30.0, psf_sigma_z: 2 µm}}
 split: {{seed: 0, calibration: 1, test: 2}}
 model: {{architecture: segresnet, filters: 8, patch: [16, 32, 32]}}
 training: {{members: [0], steps: 1}}
 evaluation:
+  tolerance: 2 µm
   bootstrap: 100
   looks: {{per_release: 2, total: 3}}
   criteria:
@@ -184,7 +185,7 @@ def export_toy_model(project: ProjectFolder, *, bias: float = 0.0, bounds: bool 
             held = BoundInputs.of(services)
             known = held.cases(Part.TRAIN, Part.CALIBRATION)
             workspace_files.write_json(
-                workspace, INTENDED_USE, derive_envelope((one.image, one.record.spacing_um) for one in known)
+                workspace, INTENDED_USE, derive_envelope((one.image, one.record.spacing) for one in known)
             )
             record.output(INTENDED_USE, workspace.root / INTENDED_USE)
         record.payload(opset=made.opset, max_abs_difference=made.max_abs_difference, tolerance=made.tolerance)

@@ -26,7 +26,7 @@ IN_TABLE = {
     "dice": "dsc",
     "cldice": "centreline_dsc",
     "nsd": "normalised_surface_distance",
-    "hd95_um": "measured_hausdorff_distance_perc",
+    "hd95": "measured_hausdorff_distance_perc",
 }
 """Our measures that the table has, with its names."""
 DIFFERENCES = {
@@ -48,7 +48,7 @@ class ReferencePair:
     @property
     def ours(self) -> dict[str, float | None]:
         """Our values of the measures that the table has."""
-        counted = count_measures(self.masks, Conventions(tolerance_um=TOLERANCE), IN_TABLE)
+        counted = count_measures(self.masks, Conventions(tolerance=TOLERANCE, unit="um"), IN_TABLE)
         return {name: one.measure for name, one in counted.items()}
 
 

@@ -139,7 +139,7 @@ def test_the_records_say_what_to_watch() -> None:
     for words in (
         "1 subject with more than one case (rat-1)",
         "1 acquisition with more than one case (file-1)",
-        "2 different spacings, from 5 × 0.6 × 0.6 to 5 × 1 × 1 µm",
+        "2 different spacings, from 5 × 0.6 × 0.6 µm to 5 × 1 × 1 µm",
         "1 case (c) without a known physical size",
         "3 cases (a, b, d) without a stated site or scanner",
         "No case has a second reader's mask",

@@ -83,7 +83,7 @@ def test_a_new_measure_is_on_the_start_page_and_the_model_card(
     cases = tuple(row.model_copy(update={"counts": {**row.counts, NAME: recall}}) for row in counted)
     aggregates = {**known.aggregates, NAME: known.aggregates["dice"]}
     changed = replace(dossier, evaluation=known.model_copy(update={"cases": cases, "aggregates": aggregates}))
-    assert [figure.name for figure in key_figures(changed)] == [row.heading for row in MEASURES.values()]
+    assert [figure.name for figure in key_figures(changed)] == [row.heading("um") for row in MEASURES.values()]
     assert TITLE in index_page(Renderer(TEMPLATES), changed, [], "")
     card = documents(Renderer(TEMPLATES), changed)["model-card.html"]
     assert f'<th scope="row">{TITLE}</th>' in card

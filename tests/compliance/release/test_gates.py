@@ -160,7 +160,7 @@ def _dice(mean: float, n: int = 4) -> GateFacts:
             data=digest,
             request="r",
             threshold=0.5,
-            conventions=Conventions(tolerance_um=1.0),
+            conventions=Conventions(tolerance=1.0, unit="um"),
             cases=(),
             aggregates={"dice": interval},
             baseline=interval,
@@ -186,12 +186,12 @@ def test_a_measure_that_is_undefined_in_a_case_is_not_met_by_the_others() -> Non
     known = _dice(0.9)
     assert known.evaluation is not None
     rows = tuple(
-        CaseMeasures(case=f"c{i}", subject=f"s{i}", values={"dice": 0.9, "hd95_um": None}, baseline_dice=0.5)
+        CaseMeasures(case=f"c{i}", subject=f"s{i}", values={"dice": 0.9, "hd95": None}, baseline_dice=0.5)
         for i in range(5)
     )
     distance = Interval(mean=2.0, lower=1.0, upper=3.0, n=4)
-    changed = known.evaluation.model_copy(update={"aggregates": {"hd95_um": distance}, "cases": rows})
-    gate = {"id": "hd95", "kind": "metric", "measure": "hd95_um", "at_most": 5.0}
+    changed = known.evaluation.model_copy(update={"aggregates": {"hd95": distance}, "cases": rows})
+    gate = {"id": "hd95", "kind": "metric", "measure": "hd95", "at_most": 5.0}
     result = _one(gate, GateFacts(evaluation=changed))
     assert not result.passed
     assert "undefined in 1 of 5 cases" in result.message
@@ -238,7 +238,7 @@ def test_the_message_of_a_count_is_a_sentence(kind: str, facts: GateFacts, messa
 GATES: list[dict[str, object]] = [
     {"kind": "criteria", "id": "criteria"},
     {"kind": "metric", "id": "dice", "measure": "dice", "at_least": 0.85},
-    {"kind": "metric", "id": "hd95", "measure": "hd95_um", "statistic": "upper", "at_most": 9.0},
+    {"kind": "metric", "id": "hd95", "measure": "hd95", "statistic": "upper", "at_most": 9.0},
     {"kind": "baseline", "id": "over", "at_least": 0.08},
     {"kind": "parity", "id": "parity", "at_most": 1e-4},
     {"kind": "calibration", "id": "ece", "at_most": 0.1},

@@ -251,7 +251,7 @@ def _leave_out(log: GuardedLog) -> None:
 LATE: dict[str, AnalysisPlan] = {
     "a lower criterion": _plan(0.84),
     "a criterion less": PLAN.model_copy(update={"criteria": PLAN.criteria[:-1]}),
-    "a wider tolerance": _conventions(tolerance_um=9.0),
+    "a wider tolerance": _conventions(tolerance=9.0, unit="um"),
     "fewer resamples": _conventions(bootstrap=100),
     "another connectivity": _conventions(foreground_connectivity=6),
     "another border": _conventions(border="another"),

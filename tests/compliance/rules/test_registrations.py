@@ -32,7 +32,7 @@ DATA, OTHER = digest_bytes(b"data"), digest_bytes(b"other data")
 def plan(at_least: float = 0.8, *, total: int = 3, **conventions: Any) -> AnalysisPlan:
     return AnalysisPlan(
         mask_threshold=0.5,
-        conventions=Conventions.model_validate({"tolerance_um": 2.0, **conventions}),
+        conventions=Conventions.model_validate({"tolerance": 2.0, "unit": "um", **conventions}),
         seed=0,
         looks=Looks(per_release=1, total=total),
         criteria=(Criterion(measure="dice", at_least=at_least),),

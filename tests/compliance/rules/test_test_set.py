@@ -37,7 +37,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CRITERIA = (Criterion(measure="dice", at_least=0.85), Criterion(measure="cldice", at_least=0.8))
 PLAN = AnalysisPlan(
     mask_threshold=0.5,
-    conventions=Conventions(tolerance_um=2.0),
+    conventions=Conventions(tolerance=2.0, unit="um"),
     seed=0,
     looks=Looks(per_release=2, total=3),
     criteria=CRITERIA,

@@ -58,7 +58,7 @@ TRACE, SEALED, MANIFEST = (
 )
 CALIBRATION = "data/models/calibration.json"
 SIGNED = "release signatures"
-OLDER = Conventions(tolerance_um=2.0, bootstrap=200)
+OLDER = Conventions(tolerance=2.0, unit="um", bootstrap=200)
 """Conventions that do not say their statistics, as plans of before."""
 
 
@@ -309,7 +309,8 @@ class TestFigures:
             (RECORD, put("band_ece", to=0.001), "band_ece is 0.001000"),
             (RECORD, put("best", to="case-01"), "best is"),
             (RECORD, put("worst", to="case-02"), "worst is"),
-            (RECORD, put("conventions", "tolerance_um", to=3.0), "tolerance_um"),
+            (RECORD, put("conventions", "tolerance", to=3.0), "tolerance"),
+            (RECORD, put("conventions", "unit", to="mm"), "unit"),
             (RECORD, put("threshold", to=0.4), "threshold"),
             (RECORD, put("look", to=2), "look is 2"),
             (RECORD, put("looks", to=1), "looks is 1"),
@@ -383,7 +384,7 @@ class TestFigures:
         case = json.loads(canonical(counted_case("a", overlap=overlap)))
         for measure, held in (("cldice", parts[:4]), ("nsd", parts[4:])):
             case["counts"][measure] = dict(zip(case["counts"][measure], held, strict=True))
-        case["counts"]["hd95_um"] = {"value": distance}
+        case["counts"]["hd95"] = {"value": distance}
         refused = {"verify.py": False, "product": False}
         try:
             verify.check_case(case)

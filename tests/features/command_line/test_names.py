@@ -181,7 +181,7 @@ def _ingest_case(folder: Path, known: str) -> Callable[[str], Any]:
     (folder / "files").mkdir(parents=True)
     for name in ("image", "label"):
         np.save(folder / "files" / f"{name}.npy", np.zeros((2, 4, 4), np.uint8))
-    listed = {"image": "image.npy", "label": "label.npy", "subject": "one", "spacing_um": [1, 1, 1]}
+    listed = {"image": "image.npy", "label": "label.npy", "subject": "one", "spacing": "1 x 1 x 1 um"}
 
     def made(new: str) -> None:
         cases = [{"id": name, **listed} for name in dict.fromkeys((known, new))]

@@ -267,7 +267,7 @@ def _(story: Story) -> None:
 
 @given("the bounds of the intended use are widened")
 def _(story: Story) -> None:
-    story.edit("models/intended-use.json", lambda plain: plain.update(spacing_um=[[0.01] * 3, [100.0] * 3]))
+    story.edit("models/intended-use.json", lambda plain: plain.update(spacing=[[0.01] * 3, [100.0] * 3]))
 
 
 @given("version 0.1.0 exported the model and two prepared cases are widened")

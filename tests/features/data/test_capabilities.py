@@ -24,6 +24,7 @@ from minivess.records.data.split import SplitCase, SplitManifest
 from minivess.records.data.validation import Severity
 from minivess.records.device.project import Project
 from minivess.records.evaluation.evaluation import Criterion
+from minivess.records.lengths import Length
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.data import ingestion, sealing, splitting, validation
 from minivess.workflows.data.capabilities import capability_findings, check_capabilities
@@ -65,23 +66,33 @@ FLAWS: dict[str, dict[str, Any]] = {
     "a case has fewer planes than the patch": {"shape": (12, 64, 64)},
     "a criterion needs a mask that is empty": {"foreground_fraction": 0.0},
 }
+
+
+def _with_tolerance(project: Project, tolerance: Length | None) -> Project:
+    return project.model_copy(update={"evaluation": project.evaluation.model_copy(update={"tolerance": tolerance})})
+
+
 PLANS: dict[str, Callable[[Project], Project]] = {
     "the patch cannot be halved": lambda project: project.model_copy(
         update={"model": project.model.model_copy(update={"patch": (30, 64, 64)})}
     ),
     "a criterion needs a mask that is empty": lambda project: project.model_copy(
         update={
-            "evaluation": project.evaluation.model_copy(
-                update={"criteria": (Criterion(measure="hd95_um", at_most=5.0),)}
-            )
+            "evaluation": project.evaluation.model_copy(update={"criteria": (Criterion(measure="hd95", at_most=5.0),)})
         }
     ),
+    "the tolerance is 2 px": lambda project: _with_tolerance(project, Length(2.0, "px")),
+    "one case has no size and no tolerance is stated": lambda project: _with_tolerance(project, None),
     "three subjects calibrate": lambda project: project.model_copy(
         update={"split": project.split.model_copy(update={"calibration": 3})}
     ),
 }
 SETS: dict[str, Callable[[], list[CaseRecord]]] = {
     "no case has a physical size": lambda: [case(f"c{n}", unit="px") for n in range(6)],
+    "the tolerance is 2 px": lambda: [case(f"c{n}") for n in range(6)],
+    "one case has no size and no tolerance is stated": lambda: [
+        case(f"c{n}", unit="um" if n else "px") for n in range(6)
+    ],
     "no calibration mask has foreground": lambda: [case(f"c{n}", foreground_fraction=0.1 * (n != 3)) for n in range(6)],
     "no training mask has foreground": lambda: [case(f"c{n}", foreground_fraction=0.1 * (n > 2)) for n in range(6)],
 }
@@ -157,7 +168,8 @@ def _pictures(facts: dict, started_project: projects.ProjectFolder, tmp_path: Pa
         Image.fromarray(picture).save(root / f"{name}.png")
         Image.fromarray((picture > 150).astype(np.uint8) * 255).save(root / f"{name}-mask.png")
     cases = ", ".join(f"{{id: {name}, subject: {name}, image: {name}.png, label: {name}-mask.png}}" for name in "abc")
-    _rewrite(project, lambda line: f"  root: .\n  cases: [{cases}]" if "synthetic:" in line else line)
+    changed = {"  synthetic:": f"  root: .\n  cases: [{cases}]", "  tolerance:": "  tolerance: 2 px"}
+    _rewrite(project, lambda line: changed.get(f"{line.partition(':')[0]}:", line))
 
 
 def _rewrite(project: projects.ProjectFolder, change: Callable[[str], str]) -> None:

@@ -84,7 +84,7 @@ def _project(facts: dict) -> None:
         np.save(folder / f"{name}.npy", np.random.default_rng(ord(name)).integers(0, 99, (4, 9, 9)).astype(np.uint8))
         np.save(folder / f"{name}-mask.npy", (np.arange(324).reshape(4, 9, 9) % 5 == 0).astype(np.uint8))
     cases = [
-        {"id": n, "subject": n, "image": f"{n}.npy", "label": f"{n}-mask.npy", "spacing_um": [5, 1, 1]} for n in "abc"
+        {"id": n, "subject": n, "image": f"{n}.npy", "label": f"{n}-mask.npy", "spacing": "5 x 1 x 1 um"} for n in "abc"
     ]
     stated = {"name": "set", "licence": "CC0", "source": "test", "root": ".", "cases": cases, "classes": STATED}
     facts["data"] = Data.model_validate(stated)

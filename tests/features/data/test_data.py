@@ -129,13 +129,13 @@ def _all_three(facts: dict, tmp_path: Path) -> None:
 
 @given("a project file that states voxels of 5 by 1.2 by 1.2 micrometres")
 def _stated(facts: dict) -> None:
-    facts["spacing_um"] = (5, 1.2, 1.2)
+    facts["spacing"] = "5 × 1.2 × 1.2 µm"
 
 
 @given(parsers.parse("a case whose {file} is {flaw}"))
 def _flawed(facts: dict, tmp_path: Path, file: str, flaw: str) -> None:
     _both(tmp_path)
-    facts["spacing_um"] = (5, 1, 1)
+    facts["spacing"] = "5 x 1 x 1 um"
     path = tmp_path / {"image": "image.nii", "mask": "mask.tif"}[file]
     if flaw == "cut short":
         path.write_bytes(path.read_bytes()[:-7])
@@ -152,7 +152,7 @@ def _flawed(facts: dict, tmp_path: Path, file: str, flaw: str) -> None:
 @when("the case is ingested")
 def _ingest(facts: dict, tmp_path: Path) -> None:
     case = {"id": "a", "subject": "s", "image": "image.nii", "label": "mask.tif"}
-    case |= {name: facts[name] for name in ("metadata", "spacing_um") if name in facts}
+    case |= {name: facts[name] for name in ("metadata", "spacing") if name in facts}
     data = Data(name="d", licence="CC0", source="t", root=".", cases=(CaseSource.model_validate(case),))
     try:
         facts["manifest"] = ingest(data, tmp_path, tmp_path / "out")
@@ -162,7 +162,7 @@ def _ingest(facts: dict, tmp_path: Path) -> None:
 
 @then("its axes are z, y and x and its spacing is 5 by 0.994 by 0.994 micrometres")
 def _axes(facts: dict, tmp_path: Path) -> None:
-    assert facts["manifest"].cases[0].spacing_um == pytest.approx((5, 0.994, 0.994))
+    assert facts["manifest"].cases[0].spacing == pytest.approx((5, 0.994, 0.994))
     assert np.array_equal(load_case(tmp_path / "out", "a").image, IMAGE)
 
 
@@ -187,9 +187,10 @@ def _nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "a").exists()
 
 
-@then("the hint asks for spacing_um")
+@then("the hint asks for a spacing with its unit")
 def _hint(facts: dict) -> None:
-    assert "spacing_um" in facts["error"].hint
+    assert "spacing" in facts["error"].hint
+    assert "for example 5 x 1 x 1 µm" in facts["error"].hint
 
 
 @given("a compressed NIfTI file that unpacks to more voxels than the limit")

@@ -126,8 +126,8 @@ def _named(facts: dict, tmp_path: Path) -> None:
 
 @when("the case is read")
 def _read(facts: dict, tmp_path: Path) -> None:
-    source = CaseSource.model_validate({"id": "a", "subject": "s", "image": facts["image"], "label": facts["label"]})
-    source = source.model_copy(update={"spacing_um": facts.get("spacing")})
+    stated = {"id": "a", "subject": "s", "image": facts["image"], "label": facts["label"]}
+    source = CaseSource.model_validate(stated | {"spacing": facts.get("spacing")})
     try:
         facts["case"] = read_case(source, tmp_path, classes=facts["classes"], accept_identifiers=facts["reason"])
     except MinivessError as error:
@@ -460,7 +460,7 @@ def _unnamed_units(facts: dict, tmp_path: Path) -> None:
 
 @given(parsers.parse("a project that states {size}"))
 def _size(facts: dict, size: str) -> None:
-    facts["spacing"] = {"no voxel size": None, "voxels of 1.5 µm": (1.5, 1.5, 1.5)}[size]
+    facts["spacing"] = {"no voxel size": None, "voxels of 1.5 µm": "1.5 x 1.5 x 1.5 µm"}[size]
 
 
 @then(parsers.parse('it is refused with "{one}" and "{other}"'))

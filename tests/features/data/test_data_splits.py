@@ -94,7 +94,7 @@ def put(root: Path, name: str, subject: str, image: np.ndarray) -> dict[str, Any
     np.save(root / f"{name}.npy", image)
     np.save(root / f"{name}-mask.npy", (image > 130).astype(np.uint8))
     files = {"image": f"{name}.npy", "label": f"{name}-mask.npy"}
-    return {"id": name, "subject": subject, "spacing_um": [2.0, 1.0, 1.0]} | files
+    return {"id": name, "subject": subject, "spacing": "2.0 x 1.0 x 1.0 um"} | files
 
 
 @pytest.fixture(scope="module")
@@ -493,6 +493,7 @@ def _eyes(facts: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f"capability-{name}": {"severity": "warning", "reason": "only split here"} for name in ("axes", "unit")
     }
     plain["split"] = {"calibration": 1, "test": 1}
+    del plain["evaluation"]["tolerance"]
     made.workspace.project_file.write_text(yaml.safe_dump(plain), encoding="utf-8")
     for who in ("LOG", "ADA"):
         monkeypatch.setenv(f"MINIVESS_PASSPHRASE_{who}", PASSPHRASE)

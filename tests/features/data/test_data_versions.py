@@ -249,7 +249,7 @@ def _(scene: Scene, parameter: str) -> None:
         "the seed": {"split": {"seed": 1}},
         "the steps": {"training": {"steps": 2}},
         "the recall": {"calibration": {"target_recall": 0.8}},
-        "the tolerance": {"evaluation": {"tolerance_um": 1.0}},
+        "the tolerance": {"evaluation": {"tolerance": "1 µm"}},
         "the version": {"device": {"version": "0.2.0"}},
         "the remote": {"data": {"remote": {"url": "s3://elsewhere/data"}}},
     }
@@ -266,7 +266,7 @@ def _(scene: Scene, first: str) -> None:
 
 @when("DVC is asked to bring the release up to date")
 def _(scene: Scene) -> None:
-    change(scene.root, evaluation={"tolerance_um": 1.0})
+    change(scene.root, evaluation={"tolerance": "1 µm"})
     write_pipeline(scene.root, load_project(scene.root))
     scene.run = dvc(scene.root, "repro", "release")
 

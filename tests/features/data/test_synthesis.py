@@ -261,6 +261,6 @@ def _(story: Story, code: int, words: str) -> None:
 @then("the case has the spacing and the foreground that the manifest states")
 def _(story: Story, ingested: Any) -> None:
     made = story.manifest(story.first).cases[0]
-    assert ingested.spacing_um == (2.0, 1.0, 1.0)
+    assert (ingested.spacing, ingested.unit) == ((2.0, 1.0, 1.0), "um")
     assert ingested.foreground_fraction == pytest.approx(made.foreground_fraction)
     assert ingested.shape == (20, 64, 64)

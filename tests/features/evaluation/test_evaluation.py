@@ -124,7 +124,7 @@ def _(story: Story) -> None:
         assert 0.5 < case.values["dice"] <= 1
         assert 0.5 < case.values["cldice"] <= 1
         assert 0.5 < case.values["nsd"] <= 1
-        assert case.values["hd95_um"] is not None
+        assert case.values["hd95"] is not None
     assert set(MEASURES) <= set(story.record.aggregates)
 
 
@@ -132,7 +132,7 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     assert story.record is not None
     stated = story.record.conventions
-    assert stated.tolerance_um == 2.0
+    assert str(stated.within) == "2 µm"
     assert stated.bootstrap_unit == "subject"
     assert all((stated.foreground_connectivity, stated.border, stated.skeleton, stated.both_empty, stated.one_empty))
 
@@ -141,14 +141,14 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     assert story.record is not None
     row = next(case for case in story.record.cases if case.case == story.blind_to)
-    assert row.values == {"dice": 0, "cldice": 0, "nsd": 0, "hd95_um": None}
+    assert row.values == {"dice": 0, "cldice": 0, "nsd": 0, "hd95": None}
     assert story.record.worst == story.blind_to
 
 
 @then("a criterion on HD95 is not met, however loose")
 def _(story: Story) -> None:
     assert story.record is not None
-    assert not judge(story.record, [Criterion(measure="hd95_um", at_most=1e9)])[0].met
+    assert not judge(story.record, [Criterion(measure="hd95", at_most=1e9)])[0].met
 
 
 @given("a new measure with a row in the table and a function")

@@ -67,8 +67,8 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     assert len(story.plain["cases"]) == 4
     for case in story.plain["cases"]:
-        assert set(case["counts"]) == {"dice", "cldice", "nsd", "hd95_um"}
-        distance = case["counts"].pop("hd95_um")
+        assert set(case["counts"]) == {"dice", "cldice", "nsd", "hd95"}
+        distance = case["counts"].pop("hd95")
         assert set(distance) == {"value"}
         counts = [held for one in (*case["counts"].values(), case["baseline"]) for held in one.values()]
         counts += [held for bins in (case["bins"], case["border_bins"]) for row in bins for held in row]

@@ -20,6 +20,7 @@ from minivess.foundation.errors import MinivessError, RefusedError
 from minivess.records.data.groups import groups_of
 from minivess.records.data.validation import RuleChange, Severity
 from minivess.records.evaluation.evaluation import Looks
+from minivess.records.lengths import Length
 from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads.data import DataSealed
 from minivess.records.people.approval import UnsealRequest
@@ -148,7 +149,12 @@ def _(story: Story, how: str) -> None:
 
 @given("the tolerance of the project file is raised")
 def _(story: Story) -> None:
-    story.change_plan(tolerance_um=5.0)
+    story.change_plan(tolerance=Length(5.0, "um"))
+
+
+@given("the unit of the tolerance is changed")
+def _(story: Story) -> None:
+    story.change_plan(tolerance=Length(0.002, "mm"))
 
 
 @given(parsers.parse("a {what} of the release policy is {how}"))

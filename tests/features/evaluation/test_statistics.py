@@ -161,11 +161,12 @@ def _(story: Story, statistics: str, unit: str) -> None:
 @then("the analysis plan has the same")
 def _(story: Story) -> None:
     assert story.terms is not None
-    made = plan_of(Project.model_validate(PROJECT), terms=story.terms)
+    assert story.manifest is not None
+    made = plan_of(Project.model_validate(PROJECT), story.manifest.cases, terms=story.terms)
     assert (made.conventions.statistics, made.conventions.bootstrap_unit) == (story.terms.statistics, story.terms.unit)
     assert made.conventions.failure_dice == 0.5
     assert made.conventions.skeleton == SKELETON
-    assert made == plan_of(Project.model_validate(PROJECT))
+    assert made == plan_of(Project.model_validate(PROJECT), story.manifest.cases)
 
 
 @given("a seal that does not state its statistics")
@@ -180,7 +181,8 @@ def _(story: Story) -> None:
 
 @when("the analysis plan is made")
 def _(story: Story) -> None:
-    story.plan = plan_of(Project.model_validate(PROJECT), terms=story.terms)
+    assert story.manifest is not None
+    story.plan = plan_of(Project.model_validate(PROJECT), story.manifest.cases, terms=story.terms)
 
 
 @then(parsers.parse('it has the statistics "{statistics}" by "{unit}"'))

@@ -34,7 +34,7 @@ def test_synthetic_cases_are_named_measured_and_repeatable(workspace, tmp_path: 
     assert len({case.subject for case in workspace.manifest.cases}) == 4
     case = workspace.manifest.cases[0]
     assert case.shape == (12, 40, 40)
-    assert case.spacing_um == (2.0, 1.0, 1.0)
+    assert case.spacing == (2.0, 1.0, 1.0)
     assert ingest(workspace.data, tmp_path, tmp_path / "elsewhere") == workspace.manifest
 
 

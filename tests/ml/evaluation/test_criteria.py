@@ -19,7 +19,7 @@ def record(*, undefined: bool = False) -> EvaluationRecord:
         CaseMeasures(
             case=name,
             subject=name,
-            values={"dice": 0.9, "cldice": 0.8, "nsd": 0.9, "hd95_um": hd},
+            values={"dice": 0.9, "cldice": 0.8, "nsd": 0.9, "hd95": hd},
             baseline_dice=0.7,
         )
         for name, hd in (("a", 2.0), ("b", None if undefined else 4.0))
@@ -31,9 +31,9 @@ def record(*, undefined: bool = False) -> EvaluationRecord:
         data=DIGEST,
         request="r",
         threshold=0.5,
-        conventions=Conventions(tolerance_um=2.0),
+        conventions=Conventions(tolerance=2.0, unit="um"),
         cases=cases,
-        aggregates={"dice": two, "hd95_um": distances, "dice_over_baseline": two},
+        aggregates={"dice": two, "hd95": distances, "dice_over_baseline": two},
         baseline=two,
         ece=0.0,
         band_ece=0.0,
@@ -49,8 +49,8 @@ def record(*, undefined: bool = False) -> EvaluationRecord:
         (Criterion(measure="dice", at_least=0.85), True, 0.05),
         (Criterion(measure="dice", statistic="lower", at_least=0.85), True, 0.0),
         (Criterion(measure="dice", statistic="lower", at_least=0.9), False, -0.05),
-        (Criterion(measure="hd95_um", statistic="upper", at_most=5.0), True, 1.0),
-        (Criterion(measure="hd95_um", at_most=1.0), False, -2.0),
+        (Criterion(measure="hd95", statistic="upper", at_most=5.0), True, 1.0),
+        (Criterion(measure="hd95", at_most=1.0), False, -2.0),
         (Criterion(measure="dice", at_least=0.5, at_most=0.8), False, -0.1),
     ],
 )
@@ -63,7 +63,7 @@ def test_a_criterion_is_compared_with_its_statistic(criterion: Criterion, met: b
 
 @pytest.mark.verifies("REQ-024")
 def test_an_undefined_distance_never_meets_a_criterion() -> None:
-    (judgement,) = judge(record(undefined=True), [Criterion(measure="hd95_um", at_most=100.0)])
+    (judgement,) = judge(record(undefined=True), [Criterion(measure="hd95", at_most=100.0)])
     assert (judgement.value, judgement.met, judgement.margin) == (None, False, None)
 
 

@@ -12,7 +12,7 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.ml.evaluation.baseline import threshold_mask
 from minivess.ml.evaluation.evaluate import Pictures, evaluate
 from minivess.ml.measures.dice import dice
-from minivess.ml.measures.hd95_um import hd95_um
+from minivess.ml.measures.hd95 import hd95
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
@@ -75,7 +75,7 @@ def test_the_record_holds_each_case_and_the_aggregates(bench: Bench) -> None:
     row = record.cases[2]
     assert (row.case, row.subject) == ("case-2", "mouse-1")
     assert row.dice == dice(predict(image) >= 0.5, mask)
-    assert row.values["hd95_um"] == hd95_um(predict(image) >= 0.5, mask, (5.0, 1.0, 1.0))
+    assert row.values["hd95"] == hd95(predict(image) >= 0.5, mask, (5.0, 1.0, 1.0))
     assert row.baseline_dice == dice(threshold_mask(image, 1.0), mask)
     assert record.aggregates["dice"].mean == pytest.approx(np.mean([one.dice for one in record.cases]))
     gain = np.mean([one.dice - one.baseline_dice for one in record.cases])
@@ -93,8 +93,8 @@ def test_an_undefined_distance_is_listed_and_left_out_of_the_mean(bench: Bench) 
 
     record, _ = bench.run(predict=blind_once)
     row = record.cases[1]
-    assert row.values == {"dice": 0.0, "cldice": 0.0, "nsd": 0.0, "hd95_um": None}
-    assert record.aggregates["hd95_um"].n == 3
+    assert row.values == {"dice": 0.0, "cldice": 0.0, "nsd": 0.0, "hd95": None}
+    assert record.aggregates["hd95"].n == 3
     assert record.aggregates["dice"].n == 4
 
 

@@ -28,6 +28,7 @@ from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
 from minivess.records.evaluation.measures import MEASURES
+from minivess.records.lengths import Length
 from tests.support import earlier
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
 from tests.support.builders.new_measure import add_measure
@@ -69,7 +70,7 @@ def test_a_new_measure_is_in_records_criteria_gates_and_pages(
     volumes = {name: vessels(seed) for seed, name in enumerate(("a", "b"))}
     criterion = Criterion.model_validate({"measure": "voxel_recall", "at_least": 0.5})
     plan = analysis_plan(criterion, bootstrap=100)
-    assert plan.measures == ("dice", "cldice", "nsd", "hd95_um", "voxel_recall")
+    assert plan.measures == ("dice", "cldice", "nsd", "hd95", "voxel_recall")
     record, pictures = evaluate(
         ((case_record(name, name), image) for name, (image, _) in volumes.items()),
         lambda image: (image > 4).astype(np.float32),
@@ -89,10 +90,10 @@ def test_a_new_measure_is_in_records_criteria_gates_and_pages(
     assert result.title == "Recall of voxels, mean"
     assert not result.passed
     assert cases_csv(record).splitlines()[0] == (
-        "case,subject,dice,cldice,nsd,hd95_um,voxel_recall,baseline_dice,group,dice_tp,dice_fp,dice_fn,"
+        "case,subject,dice,cldice,nsd,hd95,voxel_recall,baseline_dice,group,dice_tp,dice_fp,dice_fn,"
         "cldice_predicted_inside,cldice_predicted,cldice_reference_inside,cldice_reference,"
         "nsd_predicted_within,nsd_predicted,nsd_reference_within,nsd_reference,"
-        "voxel_recall_found,voxel_recall_reference,baseline_tp,baseline_fp,baseline_fn"
+        "voxel_recall_found,voxel_recall_reference,baseline_tp,baseline_fp,baseline_fn,unit"
     )
     (tmp_path / "documents").mkdir()
     (tmp_path / "documents" / "page.html.j2").write_text(
@@ -121,7 +122,7 @@ def test_values_are_read_only_in_the_order_of_the_table_and_flat_in_json() -> No
         ({}, "needs a value of dice"),
         ({"dice": None}, "needs a value of dice"),
         ({"dice": 1, "nsd": None}, "nsd is defined for every case"),
-        ({"dice": 1, "dise": 1}, "Input should be 'dice', 'cldice', 'nsd' or 'hd95_um'"),
+        ({"dice": 1, "dise": 1}, "Input should be 'dice', 'cldice', 'nsd' or 'hd95'"),
         ({"dice": float("nan")}, "finite number"),
     ],
 )
@@ -141,6 +142,12 @@ def test_an_evaluation_of_version_0_1_0_is_read_and_written_as_it_was() -> None:
         "nsd": 0.9324866310160428,
         "hd95_um": 2.23606797749979,
     }
+    assert (record.conventions.within, record.unit) == (Length(2.0, "um"), "um")
+    assert [measure.heading(record.unit) for measure in record.measures][
+        -1
+    ] == "95th percentile Hausdorff distance (µm)"
     written = json.loads(record.model_dump_json())
     assert written["cases"] == json.loads(text)["cases"]
     assert written["aggregates"] == json.loads(text)["aggregates"]
+    assert written["conventions"]["tolerance_um"] == 2.0
+    assert not {"tolerance", "unit"} & set(written["conventions"])

@@ -27,7 +27,7 @@ def before(predicted: np.ndarray, true: np.ndarray) -> dict[str, float | None]:
     total = np.count_nonzero(predicted) + np.count_nonzero(true)
     if not predicted.any() or not true.any():
         same = 1.0 if total == 0 else 0.0
-        return {"dice": same, "cldice": same, "nsd": same, "hd95_um": 0.0 if total == 0 else None}
+        return {"dice": same, "cldice": same, "nsd": same, "hd95": 0.0 if total == 0 else None}
     lines = skeleton(predicted), skeleton(true)
     precision = np.count_nonzero(lines[0] & true) / np.count_nonzero(lines[0])
     sensitivity = np.count_nonzero(lines[1] & predicted) / np.count_nonzero(lines[1])
@@ -38,14 +38,16 @@ def before(predicted: np.ndarray, true: np.ndarray) -> dict[str, float | None]:
         "dice": 2.0 * np.count_nonzero(predicted & true) / total,
         "cldice": 0.0 if disjoint else 2.0 * precision * sensitivity / (precision + sensitivity),
         "nsd": within / (there.size + back.size),
-        "hd95_um": float(max(np.percentile(there, 95), np.percentile(back, 95))),
+        "hd95": float(max(np.percentile(there, 95), np.percentile(back, 95))),
     }
 
 
 @settings(max_examples=60)
 @given(arrays(np.bool_, (4, 6, 6)), arrays(np.bool_, (4, 6, 6)))
 def test_counts_of_random_masks_give_the_measures_bit_for_bit(predicted: np.ndarray, true: np.ndarray) -> None:
-    counted = count_measures(CasePair.of(predicted, true, SPACING), Conventions(tolerance_um=TOLERANCE), MEASURES)
+    counted = count_measures(
+        CasePair.of(predicted, true, SPACING), Conventions(tolerance=TOLERANCE, unit="um"), MEASURES
+    )
     assert {name: held.measure for name, held in counted.items()} == before(predicted, true)
     assert {name: type(held) for name, held in counted.items()} == {n: row.counts for n, row in MEASURES.items()}
 
@@ -55,7 +57,7 @@ def test_empty_masks_are_counted(filled: str) -> None:
     empty, line = np.zeros((5, 9, 9), np.bool_), np.zeros((5, 9, 9), np.bool_)
     line[1:4, 3:6, 1:8] = True
     pair = {"prediction": (line, empty), "reference": (empty, line), "neither": (empty, empty)}[filled]
-    counted = count_measures(CasePair.of(*pair, SPACING), Conventions(tolerance_um=TOLERANCE), MEASURES)
+    counted = count_measures(CasePair.of(*pair, SPACING), Conventions(tolerance=TOLERANCE, unit="um"), MEASURES)
     voxels, border, centre = (63, 58, int(np.count_nonzero(skeleton(line))))
     some = {"prediction": (1, 0), "reference": (0, 1), "neither": (0, 0)}[filled]
     assert counted["dice"].model_dump() == {"tp": 0, "fp": voxels * some[0], "fn": voxels * some[1]}
@@ -73,7 +75,7 @@ def test_a_mask_that_thinning_removes_is_counted_by_a_line_of_its_length() -> No
     bar[1:3, 1:3, 1:7] = True
     apart[0, 0, 0] = True
     assert skeleton(bar)[1:3, 1:3].sum(axis=(0, 1)).tolist() == [0, 1, 1, 1, 1, 1, 1, 0]
-    conventions = Conventions(tolerance_um=TOLERANCE)
+    conventions = Conventions(tolerance=TOLERANCE, unit="um")
     itself = count_measures(CasePair.of(bar, bar, SPACING), conventions, ["cldice"])["cldice"]
     assert itself.model_dump() == {"predicted_inside": 6, "predicted": 6, "reference_inside": 6, "reference": 6}
     assert itself.measure == 1.0

@@ -178,11 +178,11 @@ def test_a_field_of_one_voxel(name: str) -> None:
     assert value(name, (~one, one)) in (None, 0)
 
 
-def test_a_distance_that_is_measured_in_micrometres_has_the_spacing_of_its_axis() -> None:
-    """A measure with a unit grows with the spacing, and one without does not."""
+def test_a_distance_has_the_unit_of_the_spacing() -> None:
+    """A distance grows with the spacing, and a share does not."""
     pair = vessel_pair(1)
     doubled = tuple(2 * step for step in SPACING)
     for name, row in MEASURES.items():
         before, after = number(name, pair, SPACING, 1.5), number(name, pair, doubled, 3.0)
-        assert after == pytest.approx(before * (2 if row.unit else 1), abs=1e-12)
+        assert after == pytest.approx(before * (2 if row.is_distance else 1), abs=1e-12)
         assert math.isfinite(after)

@@ -84,8 +84,8 @@ def test_a_plan_of_before_keeps_the_rule_that_it_registered() -> None:
     bar, vessel = np.zeros((9, 9, 12), np.bool_), np.zeros((9, 9, 12), np.bool_)
     bar[1:3, 1:3, 1:11] = True
     vessel[5:8, 5:8, 1:11] = True
-    before = Conventions(tolerance_um=1.0, skeleton=SKELETON_BEFORE)
-    now = Conventions(tolerance_um=1.0)
+    before = Conventions(tolerance=1.0, unit="um", skeleton=SKELETON_BEFORE)
+    now = Conventions(tolerance=1.0, unit="um")
     for mask, voxels_before, voxels_now in ((bar, 40, 10), (bar | vessel, 8, 18)):
         pair = CasePair.of(mask, mask, (1.0, 1.0, 1.0))
         for conventions, voxels in ((before, voxels_before), (now, voxels_now)):
@@ -93,7 +93,7 @@ def test_a_plan_of_before_keeps_the_rule_that_it_registered() -> None:
             assert counted.model_dump()["reference"] == voxels
             assert counted.measure == 1.0
     with pytest.raises(UsageError, match="no rule of the skeleton 'another'"):
-        count_measures(pair, Conventions(tolerance_um=1.0, skeleton="another"), ["cldice"])
+        count_measures(pair, Conventions(tolerance=1.0, unit="um", skeleton="another"), ["cldice"])
 
 
 def test_a_skeleton_depends_on_nothing_outside_its_component() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis.extra.numpy import arrays
 
 from minivess.foundation.errors import InputError
-from minivess.ml.measures.hd95_um import hd95_um
+from minivess.ml.measures.hd95 import hd95
 from minivess.ml.measures.nsd import nsd
 from minivess.ml.measures.surface import border, surface_distances
 from tests.support.properties import assume, given, settings
@@ -42,7 +42,7 @@ def test_nsd_and_hd95_equal_the_definition(
     within = np.count_nonzero(there <= tolerance) + np.count_nonzero(back <= tolerance)
     assert nsd(first, second, spacing, tolerance) == pytest.approx(within / (there.size + back.size))
     expected = max(np.percentile(there, 95), np.percentile(back, 95))
-    assert hd95_um(first, second, spacing) == pytest.approx(expected)
+    assert hd95(first, second, spacing) == pytest.approx(expected)
 
 
 @pytest.mark.verifies("REQ-024")
@@ -64,8 +64,8 @@ def test_a_shift_is_measured_in_micrometres() -> None:
     mask = np.zeros((8, 8, 8), np.bool_)
     mask[2:4, 2:6, 2:6] = True
     shifted = np.roll(mask, 1, axis=0)
-    assert hd95_um(shifted, mask, (5.0, 1.0, 1.0)) == 5.0
-    assert hd95_um(mask, mask, (5.0, 1.0, 1.0)) == 0.0
+    assert hd95(shifted, mask, (5.0, 1.0, 1.0)) == 5.0
+    assert hd95(mask, mask, (5.0, 1.0, 1.0)) == 0.0
     assert nsd(shifted, mask, (5.0, 1.0, 1.0), 5.0) == 1.0
 
 
@@ -77,31 +77,31 @@ def test_voxels_at_the_edge_of_the_volume_are_border_voxels() -> None:
 def test_empty_masks_follow_the_conventions() -> None:
     empty, full = np.zeros((3, 3, 3), np.bool_), np.ones((3, 3, 3), np.bool_)
     unit = (1.0, 1.0, 1.0)
-    assert (nsd(empty, empty, unit, 1.0), hd95_um(empty, empty, unit)) == (1.0, 0.0)
-    assert (nsd(full, empty, unit, 1.0), hd95_um(full, empty, unit)) == (0.0, None)
-    assert (nsd(empty, full, unit, 1.0), hd95_um(empty, full, unit)) == (0.0, None)
+    assert (nsd(empty, empty, unit, 1.0), hd95(empty, empty, unit)) == (1.0, 0.0)
+    assert (nsd(full, empty, unit, 1.0), hd95(full, empty, unit)) == (0.0, None)
+    assert (nsd(empty, full, unit, 1.0), hd95(empty, full, unit)) == (0.0, None)
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.0, 1.0, 1.0), (1.0, float("nan"), 1.0), (-1.0, 1.0, 1.0)])
 def test_an_impossible_spacing_is_refused(spacing: tuple[float, float, float]) -> None:
     full = np.ones((3, 3, 3), np.bool_)
     with pytest.raises(InputError):
-        hd95_um(full, full, spacing)
+        hd95(full, full, spacing)
 
 
 @pytest.mark.parametrize("axes", [1, 4])
 def test_masks_that_are_neither_volume_nor_plane_are_refused(axes: int) -> None:
     full = np.ones((3,) * axes, np.bool_)
     with pytest.raises(InputError, match=f"not {axes}"):
-        hd95_um(full, full, (1.0, 1.0, 1.0))
+        hd95(full, full, (1.0, 1.0, 1.0))
 
 
 def test_a_plane_has_a_border_within_itself_and_needs_two_steps() -> None:
     plane = np.pad(np.ones((4, 5), np.bool_), 1)
     assert np.count_nonzero(border(plane)) == 14
-    assert hd95_um(np.roll(plane, 1, axis=0), plane, (3.0, 1.0)) == 3.0
+    assert hd95(np.roll(plane, 1, axis=0), plane, (3.0, 1.0)) == 3.0
     with pytest.raises(InputError, match="two positive numbers"):
-        hd95_um(plane, plane, (1.0, 1.0, 1.0))
+        hd95(plane, plane, (1.0, 1.0, 1.0))
 
 
 def test_a_tolerance_of_nothing_is_refused() -> None:

@@ -28,11 +28,11 @@ IMAGE = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
 MASK = (IMAGE % 7 == 0).astype(np.uint8)
 
 UNITS = {"mm": "mm", "no unit": None}
-PROJECTS: dict[str, tuple[list[float] | None, StatedUnit | None]] = {
+PROJECTS: dict[str, tuple[str | None, StatedUnit | None]] = {
     "–": (None, None),
-    "spacing": ([2000, 500, 500], None),
-    "other spacing": ([4, 1.5, 1.5], None),
-    "spacing and unit: um": ([2000, 500, 500], "um"),
+    "spacing": ("2 x 0.5 x 0.5 mm", None),
+    "other spacing": ("4 x 1.5 x 1.5 µm", None),
+    "spacing and unit: um": ("2000 x 500 x 500 µm", "um"),
     "unit: mm": (None, "mm"),
     "unit: um": (None, "um"),
     "unit: px": (None, "px"),
@@ -86,7 +86,7 @@ def read(folder: Path, image: str, mask: str, project: str = "–", second: str 
     files = {"image": written(folder, "i", image, IMAGE), "label": written(folder, "l", mask, MASK)}
     if second is not None:
         files["second_label"] = written(folder, "m", second, MASK)
-    source = CaseSource.model_validate({"id": "a", "subject": "s", "spacing_um": spacing} | files)
+    source = CaseSource.model_validate({"id": "a", "subject": "s", "spacing": spacing} | files)
     return read_case(source, folder, unit=unit)
 
 

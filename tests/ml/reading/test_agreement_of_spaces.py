@@ -63,7 +63,7 @@ def test_positions_are_compared_also_in_a_space_without_a_name(
     image = nrrd(tmp_path / "i.nrrd", IMAGE, placed(NAMELESS, *STRAIGHT), unit)
     label = nrrd(tmp_path / "l.nrrd", MASK, placed(space, *OTHERS[how]), unit)
     with pytest.raises(InputError, match=r"orientation or origin is not the image's: i\.nrrd .*, l\.nrrd has axes"):
-        read(tmp_path, image, label, spacing_um=[2000, 500, 500])
+        read(tmp_path, image, label, spacing="2000 x 500 x 500 um")
 
 
 @pytest.mark.parametrize(
@@ -146,10 +146,10 @@ def ome(path: Path, array: np.ndarray, **sizes: float) -> str:
 def test_a_spacing_that_is_stated_in_part_must_agree(tmp_path: Path, name: str, make: object) -> None:
     image = make(tmp_path / "i.tif")
     np.save(tmp_path / "l.npy", MASK)
-    case = read(tmp_path, image, "l.npy", spacing_um=[2.0, 0.5, 0.5])
+    case = read(tmp_path, image, "l.npy", spacing="2.0 x 0.5 x 0.5 um")
     assert case.spacing == (2.0, 0.5, 0.5)
     with pytest.raises(InputError, match=r"says .*0\.5 × 0\.5"):
-        read(tmp_path, image, "l.npy", spacing_um=[2.0, 0.7, 0.7])
+        read(tmp_path, image, "l.npy", spacing="2.0 x 0.7 x 0.7 um")
 
 
 def test_statements_about_some_axes_do_not_hide_a_contradiction_in_another(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_statements_about_some_axes_do_not_hide_a_contradiction_in_another(tmp_p
     with pytest.raises(
         InputError, match=r"minivess\.yaml says 2 × 0\.5 × 0\.5 µm and l\.ome\.tif says 3 × 0\.5 × 0\.5"
     ):
-        read(tmp_path, image, label, spacing_um=[2.0, 0.5, 0.5])
+        read(tmp_path, image, label, spacing="2.0 x 0.5 x 0.5 um")
     assert read(tmp_path, image, label).notes == ("the image states no spacing: that of the mask was used",)
 
 
@@ -175,7 +175,7 @@ def test_an_unknown_unit_of_imagej_is_refused(tmp_path: Path) -> None:
     image = imagej(tmp_path / "i.tif", IMAGE, 0.5, unit="furlong", spacing=2.0)
     np.save(tmp_path / "l.npy", MASK)
     with pytest.raises(InputError, match="unknown unit 'furlong'"):
-        read(tmp_path, image, "l.npy", spacing_um=[2.0, 0.5, 0.5])
+        read(tmp_path, image, "l.npy", spacing="2.0 x 0.5 x 0.5 um")
 
 
 @pytest.mark.parametrize("value", [2, 3, 4, 5, 6, 7, 8])

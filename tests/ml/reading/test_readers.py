@@ -231,12 +231,12 @@ def test_spacing_comes_from_whoever_states_it(tmp_path: Path) -> None:
     np.save(tmp_path / "i.npy", ARRAY)
     np.save(tmp_path / "l.npy", ARRAY > 30000)
     (tmp_path / "m.xml").write_text(OME.format(x=0.5, z=2.0, unit="µm"), encoding="utf-8")
-    stated = source(image="i.npy", label="l.npy", spacing_um=(2.01, 0.5, 0.5))
+    stated = source(image="i.npy", label="l.npy", spacing="2.01 x 0.5 x 0.5 um")
     assert read_case(stated, tmp_path).spacing == (2.01, 0.5, 0.5)
     (tmp_path / "bare.xml").write_text("<OME><Pixels/></OME>", encoding="utf-8")
     with pytest.raises(InputError, match=r"bare\.xml: no Pixels element states every PhysicalSize"):
         read_case(source(image="i.npy", label="l.npy", metadata="bare.xml"), tmp_path)
-    both = source(image="i.npy", label="l.npy", spacing_um=(2.01, 0.5, 0.5), metadata="m.xml")
+    both = source(image="i.npy", label="l.npy", spacing="2.01 x 0.5 x 0.5 um", metadata="m.xml")
     assert read_case(both, tmp_path).spacing == (2.0, 0.5, 0.5)
     case = read_case(both, tmp_path)
     assert case.image.dtype == np.float32
@@ -251,8 +251,8 @@ def test_unknown_or_disagreeing_spacing_is_refused_with_a_hint(tmp_path: Path) -
     (tmp_path / "m.xml").write_text(OME.format(x=0.5, z=2.0, unit="µm"), encoding="utf-8")
     with pytest.raises(InputError, match="unknown") as caught:
         read_case(source(image="i.npy", label="l.npy"), tmp_path)
-    assert "spacing_um" in caught.value.hint
-    wrong = source(image="i.npy", label="l.npy", metadata="m.xml", spacing_um=(2.03, 0.5, 0.5))
+    assert "spacing for case a, for example 5 x 1 x 1 µm" in caught.value.hint
+    wrong = source(image="i.npy", label="l.npy", metadata="m.xml", spacing="2.03 x 0.5 x 0.5 um")
     with pytest.raises(InputError, match=r"2 × 0.5 × 0.5 µm and minivess.yaml says 2.03 × 0.5 × 0.5"):
         read_case(wrong, tmp_path)
 
@@ -278,9 +278,9 @@ def test_a_broken_image_and_a_path_outside_are_refused(tmp_path: Path) -> None:
     np.save(root / "l.npy", np.ones((2, 3, 4), dtype=np.uint8))
     np.save(tmp_path / "outside.npy", np.ones((2, 3, 4)))
     with pytest.raises(InputError, match="NaN"):
-        read_case(source(image="i.npy", label="l.npy", spacing_um=(1, 1, 1)), root)
+        read_case(source(image="i.npy", label="l.npy", spacing="1 x 1 x 1 um"), root)
     with pytest.raises(InputError, match="leaves"):
-        read_case(source(image="../outside.npy", label="l.npy", spacing_um=(1, 1, 1)), root)
+        read_case(source(image="../outside.npy", label="l.npy", spacing="1 x 1 x 1 um"), root)
 
 
 @pytest.mark.verifies("REQ-011", "REQ-012")

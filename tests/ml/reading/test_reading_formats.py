@@ -72,8 +72,8 @@ def test_nrrd_without_a_unit_asks_for_the_spacing_and_its_place_follows_it(tmp_p
     np.save(tmp_path / "l.npy", (GREY > 30000).astype(np.uint8))
     with pytest.raises(InputError, match="unknown") as caught:
         case(tmp_path, "i.nrrd", "l.npy")
-    assert "[3000, 2000, 1000]" in caught.value.hint
-    found = case(tmp_path, "i.nrrd", "l.npy", spacing_um=(3000, 2000, 1000))
+    assert "that is 3 × 2 × 1 mm" in caught.value.hint
+    found = case(tmp_path, "i.nrrd", "l.npy", spacing="3000 x 2000 x 1000 um")
     assert found.affine is not None
     assert found.affine[2].tolist() == [3000, 0, 0, 5000]
     assert found.source_format == "NRRD"
@@ -157,10 +157,10 @@ def test_flat_files_become_pictures_measured_in_pixels_unless_somebody_knows_bet
         assert (found.axes, found.unit, found.spacing) == ("yx", "px", (1.0, 1.0))
         assert np.array_equal(found.label, MASK)
         assert found.image.dtype == np.float32
-    known = case(tmp_path, "i.png", "l.png", spacing_um=(2.5, 3.5))
+    known = case(tmp_path, "i.png", "l.png", spacing="2.5 x 3.5 um")
     assert (known.unit, known.spacing) == ("um", (2.5, 3.5))
-    with pytest.raises(InputError, match="2 positive numbers"):
-        case(tmp_path, "i.png", "l.png", spacing_um=(1, 2.5, 3.5))
+    with pytest.raises(InputError, match="spacing must be 2 lengths"):
+        case(tmp_path, "i.png", "l.png", spacing="1 x 2.5 x 3.5 um")
 
 
 @pytest.mark.verifies("REQ-076")

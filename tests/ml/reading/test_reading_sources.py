@@ -14,6 +14,7 @@ from minivess.ml.cases.ingestion import ingest
 from minivess.ml.reading import sources
 from minivess.ml.reading.sources import case_sources, read_table
 from minivess.records.data.source import Data
+from minivess.records.lengths import parse_spacing
 
 pytestmark = [pytest.mark.verifies("REQ-080", "SU-26")]
 HEAD = "id,image,label,subject,acquisition,site,spacing_z_um,spacing_y_um,spacing_x_um,second_label\n"
@@ -41,8 +42,8 @@ def test_a_table_gives_cases_and_empty_cells_say_nothing(tmp_path: Path) -> None
         tmp_path, "\ufeff" + HEAD + 'a,i/a.tif,l/a.tif,s,,"Oslo, ward 3",5,1,1,\r\n\nb,b.png,c.png,s2,acq,,,,,d.png\n'
     )
     first, second = read_table(path, shown="cases.csv")
-    assert (first.site, first.spacing_um, first.acquisition) == ("Oslo, ward 3", (5.0, 1.0, 1.0), None)
-    assert (str(second.second_label), second.spacing_um, second.acquisition) == ("d.png", None, "acq")
+    assert (first.site, first.spacing, first.acquisition) == ("Oslo, ward 3", parse_spacing("5 x 1 x 1 µm"), None)
+    assert (str(second.second_label), second.spacing, second.acquisition) == ("d.png", None, "acq")
 
 
 @pytest.mark.parametrize(
@@ -55,8 +56,11 @@ def test_a_table_gives_cases_and_empty_cells_say_nothing(tmp_path: Path) -> None
         (HEAD + "a,b\n", 2, "2 cells where the header has 10"),
         (HEAD + "a,i,l,s,,,,,,\na,i,l,s,,,,,,\n", 3, "two cases are called a"),
         (HEAD + "../a,i,l,s,,,,,,\n", 2, "id: "),
-        (HEAD + "a,i,l,s,,,0,1,1,\n", 2, "spacing_um.0: "),
-        (HEAD + "a,i,l,s,,,1,,,\n", 2, "spacing_um.1: "),
+        (HEAD + "a,i,l,s,,,0,1,1,\n", 2, "spacing: must be two or three lengths with their unit"),
+        (HEAD + "a,i,l,s,,,1,,,\n", 2, "spacing_z_um alone"),
+        (HEAD + "a,i,l,s,,,5,,1,\n", 2, "spacing_z_um and spacing_x_um alone"),
+        ("id,image,label,subject,spacing\na,i,l,s,5 x 1\n", 2, "for example 5 x 0.994 x 0.994 µm"),
+        ("id,image,label,subject,spacing,spacing_y_um\na,i,l,s,1 x 1 um,1\n", 2, "are both stated"),
         (HEAD + 'a,"i,l,s\n', 2, "malformed CSV"),
         (b"\xff\xfe\x00", None, "UTF-8"),
         (b"", 1, "no column id"),
@@ -91,17 +95,17 @@ def test_a_table_is_ingested(tmp_path: Path) -> None:
         np.save(tmp_path / "files" / f"{name}.npy", array)
     table(tmp_path, HEAD + "a,i.npy,l.npy,s,,Oslo,2,1,1,m.npy\n")
     record = ingest(data(table="cases.csv"), tmp_path, tmp_path / "out").cases[0]
-    assert (record.site, record.spacing_um) == ("Oslo", (2.0, 1.0, 1.0))
+    assert (record.site, record.spacing) == ("Oslo", (2.0, 1.0, 1.0))
     assert record.reader_agreement == pytest.approx(2 * 29 / (29 + 30))
 
 
 def test_files_are_paired_by_stem(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.nii.gz", "images/b 2.png", "images/.hidden.png", "labels/a.png", "labels/b 2.tif")
-    plan = {"images": "images/*", "labels": "labels/*", "spacing_um": (1, 1), "site": "Oslo"}
+    plan = {"images": "images/*", "labels": "labels/*", "spacing": "1 x 1 um", "site": "Oslo"}
     first, second = case_sources(data(pairs=plan), tmp_path)
     assert (first.id, first.subject, str(first.label)) == ("a", "a", "labels/a.png")
     assert (second.id, str(second.image), second.site) == ("b-2", "images/b 2.png", "Oslo")
-    assert first.spacing_um == (1.0, 1.0)
+    assert first.spacing == parse_spacing("1 x 1 µm")
 
 
 def test_a_regular_expression_names_case_subject_and_acquisition(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ criteria = st.lists(
         lambda measure, statistic, limit: Criterion(
             measure=measure, statistic=statistic, at_least=limit[0], at_most=limit[1]
         ),
-        st.sampled_from(("dice", "hd95_um", "dice_over_baseline")),
+        st.sampled_from(("dice", "hd95", "dice_over_baseline")),
         st.sampled_from(STATISTICS),
         limits,
     ),
@@ -64,7 +64,7 @@ metric = st.builds(
         "statistic": statistic,
         ("at_least" if least else "at_most"): limit,
     },
-    st.sampled_from(("dice", "hd95_um")),
+    st.sampled_from(("dice", "hd95")),
     st.sampled_from(STATISTICS),
     values,
     st.booleans(),
@@ -113,7 +113,7 @@ def evaluations(draw: st.DrawFn) -> EvaluationRecord:
         data=DIGEST,
         request="open-1",
         threshold=0.5,
-        conventions=Conventions(tolerance_um=2.0),
+        conventions=Conventions(tolerance=2.0, unit="um"),
         cases=(CaseMeasures(case="a", subject="a", values=dict.fromkeys(MEASURES, 1.0), baseline_dice=0),),
         aggregates={name: interval() for name in (*MEASURES, "dice_over_baseline")},
         baseline=interval(),
@@ -217,7 +217,7 @@ def _same_thing(one: Any, other: Any) -> bool:
 def plan(**changes: Any) -> AnalysisPlan:
     fields: dict[str, Any] = {
         "mask_threshold": 0.5,
-        "conventions": Conventions(tolerance_um=2.0),
+        "conventions": Conventions(tolerance=2.0, unit="um"),
         "seed": 0,
         "looks": Looks(per_release=1, total=3),
         "criteria": (Criterion(measure="dice", at_least=0.8),),
@@ -225,7 +225,7 @@ def plan(**changes: Any) -> AnalysisPlan:
     return AnalysisPlan.model_validate(fields | changes)
 
 
-BY_GROUP = Conventions(tolerance_um=2.0, bootstrap_unit="group", statistics="mean of groups", failure_dice=0.5)
+BY_GROUP = Conventions(tolerance=2.0, unit="um", bootstrap_unit="group", statistics="mean of groups", failure_dice=0.5)
 
 
 @pytest.mark.verifies("REQ-185")
@@ -234,12 +234,17 @@ BY_GROUP = Conventions(tolerance_um=2.0, bootstrap_unit="group", statistics="mea
     [
         ({"criteria": (Criterion(measure="dice", at_least=0.7),)}, "dice, mean: at least 0.7 instead of 0.8"),
         ({"criteria": (Criterion(measure="cldice", at_least=0.8),)}, "dice, mean: at least 0.8 is no longer required"),
-        ({"conventions": Conventions(tolerance_um=3.0)}, "tolerance in µm: 3.0 instead of 2.0"),
-        ({"conventions": Conventions(tolerance_um=2.0, bootstrap=100)}, "bootstrap resamples: 100 instead of 2000"),
+        ({"conventions": Conventions(tolerance=3.0, unit="um")}, "tolerance: 3 µm instead of 2 µm"),
+        ({"conventions": Conventions(tolerance=2.0, unit="mm")}, "unit of distances: mm instead of µm"),
+        ({"conventions": Conventions(tolerance=1.0, unit="px")}, "unit of distances: px instead of µm"),
+        (
+            {"conventions": Conventions(tolerance=2.0, unit="um", bootstrap=100)},
+            "bootstrap resamples: 100 instead of 2000",
+        ),
         ({"looks": Looks(per_release=1, total=4)}, "looks in all: 4 instead of 3"),
         ({"looks": Looks(per_release=2, total=3)}, "looks a release: 2 instead of 1"),
         ({"confidence": 0.9}, "confidence: 0.9 instead of 0.95"),
-        ({"measures": ("cldice", "nsd", "hd95_um")}, "measure dice is no longer planned"),
+        ({"measures": ("cldice", "nsd", "hd95")}, "measure dice is no longer planned"),
         ({"mask_threshold": 0.4}, "mask threshold: 0.4 instead of 0.5"),
         ({"seed": 1}, "seed: 1 instead of 0"),
         ({"mask": "another"}, "mask: 'another' instead of"),
@@ -249,7 +254,10 @@ BY_GROUP = Conventions(tolerance_um=2.0, bootstrap_unit="group", statistics="mea
         ({"conventions": BY_GROUP.model_copy(update={"failure_dice": 0.4})}, "a case has failed: 0.4 instead of 0.5"),
         ({"conventions": BY_GROUP.model_copy(update={"failure_dice": None})}, "a case has failed: None instead of 0.5"),
         *(
-            ({"conventions": Conventions(tolerance_um=2.0, **{name: value})}, f"{name.replace('_', ' ')}: {value!r}")
+            (
+                {"conventions": Conventions(tolerance=2.0, unit="um", **{name: value})},
+                f"{name.replace('_', ' ')}: {value!r}",
+            )
             for name, value in [
                 ("foreground_connectivity", 6),
                 ("both_empty", "another"),
@@ -272,7 +280,7 @@ def test_a_laxer_plan_is_named(changes: dict[str, Any], named: str) -> None:
 def test_a_stricter_plan_is_not_laxer() -> None:
     stricter = plan(
         criteria=(Criterion(measure="dice", at_least=0.9), Criterion(measure="nsd", at_least=0.5)),
-        conventions=Conventions(tolerance_um=1.0, bootstrap=5000),
+        conventions=Conventions(tolerance=1.0, unit="um", bootstrap=5000),
         looks=Looks(per_release=1, total=2),
         confidence=0.99,
         notes="more words",
@@ -294,7 +302,7 @@ def test_gates_that_ask_more_than_the_criteria_are_named() -> None:
         gates=(
             CountGate(kind="criteria", id="criteria"),
             MetricGate(kind="metric", id="dice", measure="dice", at_least=0.85),
-            MetricGate(kind="metric", id="far", measure="hd95_um", at_most=10),
+            MetricGate(kind="metric", id="far", measure="hd95", at_most=10),
             MetricGate(kind="metric", id="thin", measure="cldice", at_least=0.8),
             BaselineGate(kind="baseline", id="gain", at_least=0.08),
             CalibrationGate(kind="calibration", id="ece", at_most=0.05),
@@ -308,7 +316,7 @@ def test_gates_that_ask_more_than_the_criteria_are_named() -> None:
     ]
     assert gates_beyond_criteria(policy, asked) == [
         "gate dice: dice, mean of at least 0.85; the criterion is 0.8",
-        "gate far: hd95_um, mean of at most 10.0 is no acceptance criterion",
+        "gate far: hd95, mean of at most 10.0 is no acceptance criterion",
         "gate ece: an expected calibration error of at most 0.05 is no acceptance criterion",
     ]
 
@@ -331,8 +339,8 @@ def test_without_such_gates_meeting_the_criteria_passes_them(
 
 @pytest.mark.verifies("REQ-185", "REQ-242")
 def test_other_statistics_are_named() -> None:
-    counted = Conventions(tolerance_um=2.0, bootstrap_unit="group", statistics="mean of groups")
-    before = Conventions(tolerance_um=2.0, bootstrap_unit="group")
+    counted = Conventions(tolerance=2.0, unit="um", bootstrap_unit="group", statistics="mean of groups")
+    before = Conventions(tolerance=2.0, unit="um", bootstrap_unit="group")
     (told,) = laxer_plan(plan(conventions=counted), plan(conventions=before))
     assert told == "statistics: 'mean of cases' instead of 'mean of groups'"
 
@@ -355,4 +363,4 @@ def test_a_higher_limit_of_failures_is_not_laxer() -> None:
 )
 def test_conventions_that_count_something_else_than_groups_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        Conventions(tolerance_um=2.0, **wrong)
+        Conventions(tolerance=2.0, unit="um", **wrong)

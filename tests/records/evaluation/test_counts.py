@@ -67,7 +67,7 @@ def test_a_file_holds_counts_and_no_ratios() -> None:
     case = json.loads(made.model_dump_json())["cases"][0]
     assert list(case) == ["case", "subject", "group", "counts", "baseline", "conformal", "bins", "border_bins"]
     assert case["counts"]["dice"] == {"tp": 90, "fp": 10, "fn": 20}
-    assert case["counts"]["hd95_um"] == {"value": 2.5}
+    assert case["counts"]["hd95"] == {"value": 2.5}
     assert case["baseline"] == {"tp": 67, "fp": 10, "fn": 43}
     assert case["conformal"] == {"tp": 100, "fn": 10}
     assert (len(case["bins"]), case["bins"][13]) == (15, [100, 90_000_000, 90])
@@ -79,11 +79,11 @@ def test_ratios_are_derived_when_a_record_is_read() -> None:
     read = EvaluationRecord.model_validate_json(made.model_dump_json())
     assert read == made
     assert read.cases[0].values == {
-        "dice": 180 / 210, "cldice": 2 * (30 / 33) * (30 / 36) / (30 / 33 + 30 / 36), "nsd": 90 / 105, "hd95_um": 2.5,
+        "dice": 180 / 210, "cldice": 2 * (30 / 33) * (30 / 36) / (30 / 33 + 30 / 36), "nsd": 90 / 105, "hd95": 2.5,
     }  # fmt: skip
     assert (read.cases[0].dice, read.cases[0].baseline_dice) == (180 / 210, 134 / 187)
-    assert read.cases[1].values == {"dice": 0.0, "cldice": 0.0, "nsd": 0.0, "hd95_um": None}
-    assert [one.name for one in read.measures] == ["dice", "cldice", "nsd", "hd95_um"]
+    assert read.cases[1].values == {"dice": 0.0, "cldice": 0.0, "nsd": 0.0, "hd95": None}
+    assert [one.name for one in read.measures] == ["dice", "cldice", "nsd", "hd95"]
 
 
 def test_counts_cannot_be_changed() -> None:
@@ -117,12 +117,12 @@ def place(path: str) -> Callable[[dict[str, Any], Any], None]:
         ("cases/0/counts/dice/tp", 2**53, "less than or equal to"),
         ("cases/0/counts/dice/tn", 4, "Extra inputs are not permitted"),
         ("cases/0/counts/dice", {"tp": 1, "fp": 0}, "fn"),
-        ("cases/0/counts/dise", {"value": 1.0}, "Input should be 'dice', 'cldice', 'nsd' or 'hd95_um'"),
+        ("cases/0/counts/dise", {"value": 1.0}, "Input should be 'dice', 'cldice', 'nsd' or 'hd95'"),
         ("cases/0/counts", {"nsd": {"value": 1.0}}, "predicted_within"),
         ("cases/0/counts", {}, "a case needs counts of dice"),
         ("cases/0/counts", [], "Input should be"),
-        ("cases/0/counts/hd95_um/value", "2.5", "valid number"),
-        ("cases/0/counts/hd95_um/value", -0.5, "greater than or equal to 0"),
+        ("cases/0/counts/hd95/value", "2.5", "valid number"),
+        ("cases/0/counts/hd95/value", -0.5, "greater than or equal to 0"),
         ("cases/0/counts/cldice/predicted_inside", 34, "predicted_inside (34) is more than predicted (33)"),
         ("cases/0/counts/cldice/reference_inside", 37, "reference_inside (37) is more than reference (36)"),
         ("cases/0/counts/nsd/predicted_within", 51, "predicted_within (51) is more than predicted (50)"),
@@ -139,7 +139,7 @@ def place(path: str) -> Callable[[dict[str, Any], Any], None]:
             {"predicted_within": 45, "predicted": 50, "reference_within": 0, "reference": 0},
             "case a: nsd has 0 voxels of the reference, which has 110",
         ),
-        ("cases/1/counts/hd95_um/value", 0.5, "case b: hd95_um has a value for masks of 5 and 0 voxels"),
+        ("cases/1/counts/hd95/value", 0.5, "case b: hd95 has a value for masks of 5 and 0 voxels"),
         ("cases/0/counts/dice/tp", 91, "case a: the reference has 111 voxels in dice, and 110 in baseline"),
         ("cases/0/baseline/fn", 44, "case a: the reference has 110 voxels in dice, and 111 in baseline"),
         ("cases/0/conformal/fn", 11, "case a: the reference has 110 voxels in dice, and 111 in conformal"),
@@ -184,7 +184,7 @@ def test_ratios_are_refused_in_format_2_and_read_without_a_format() -> None:
     plain = json.loads(record().model_dump_json())
     old = copy.deepcopy(plain)
     del old["format"]
-    old["cases"] = [{"case": "a", "subject": "a", "dice": 0.5, "hd95_um": None, "baseline_dice": 0.25}]
+    old["cases"] = [{"case": "a", "subject": "a", "dice": 0.5, "hd95": None, "baseline_dice": 0.25}]
     read = EvaluationRecord.model_validate_json(json.dumps(old))
     assert isinstance(read.cases[0], CaseMeasures)
     assert "format" not in json.loads(read.model_dump_json())

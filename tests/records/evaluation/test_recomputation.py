@@ -54,10 +54,10 @@ def test_every_figure_follows_from_the_counts() -> None:
     subjects = [case.subject for case in held]
     settled = {"resamples": 150, "seed": 0, "level": 1 - 0.05 / 3}
     assert made.aggregates["dice"] == mean_interval([case.dice for case in held], subjects, **settled)
-    assert made.aggregates["hd95_um"] == mean_interval([2.5, 7.0, 0.5], ["a", "a", "c"], **settled)
+    assert made.aggregates["hd95"] == mean_interval([2.5, 7.0, 0.5], ["a", "a", "c"], **settled)
     gain = [case.dice - case.baseline_dice for case in held]
     assert made.aggregates["dice_over_baseline"] == mean_interval(gain, subjects, **settled)
-    assert list(made.aggregates) == ["dice", "cldice", "nsd", "hd95_um", "dice_over_baseline"]
+    assert list(made.aggregates) == ["dice", "cldice", "nsd", "hd95", "dice_over_baseline"]
     assert made.baseline == mean_interval([case.baseline_dice for case in held], subjects, **settled)
     assert made.conformal_recall == mean_interval([100 / 110, 64 / 65, 1.0], ["a", "a", "c"], **settled)
     assert (made.best, made.worst) == ("c", "b")
@@ -94,7 +94,7 @@ def test_of_equal_cases_the_first_by_name_is_best_and_worst() -> None:
 def test_without_a_conformal_mask_or_a_defined_distance_there_is_no_figure() -> None:
     made = record(held=[counted_case("a", distance=None), counted_case("b", distance=None)])
     assert made.conformal_recall is None
-    assert "hd95_um" not in made.aggregates
+    assert "hd95" not in made.aggregates
     assert made.aggregates["dice"].n == 2
     assert first_difference(made, PLAN) is None
 
@@ -112,7 +112,7 @@ PLACES = [
     ("aggregates.dice.lower", ("aggregates", "dice", "lower"), None),
     ("aggregates.nsd.upper", ("aggregates", "nsd", "upper"), 1.0),
     ("aggregates.cldice.level", ("aggregates", "cldice", "level"), 0.95),
-    ("aggregates.hd95_um.n", ("aggregates", "hd95_um", "n"), 4),
+    ("aggregates.hd95.n", ("aggregates", "hd95", "n"), 4),
     ("aggregates.dice_over_baseline.mean", ("aggregates", "dice_over_baseline", "mean"), 0.2),
     ("aggregates.other.mean", ("aggregates", "other"), {"mean": 1, "lower": None, "upper": None, "n": 1}),
     ("aggregates.cldice.mean", ("aggregates",), {}),
@@ -124,7 +124,8 @@ PLACES = [
     ("best", ("best",), "a1"),
     ("worst", ("worst",), "a1"),
     ("threshold", ("threshold",), 0.4),
-    ("conventions.tolerance_um", ("conventions", "tolerance_um"), 9.0),
+    ("conventions.tolerance", ("conventions", "tolerance"), 9.0),
+    ("conventions.unit", ("conventions", "unit"), "mm"),
     ("conventions.bootstrap", ("conventions", "bootstrap"), 200),
     ("conventions.bootstrap_unit", ("conventions", "bootstrap_unit"), "group"),
 ]
@@ -151,7 +152,7 @@ def test_differences_below_six_decimals_are_none() -> None:
         ("aggregates.dice.mean", ("counts", "dice", "fp"), 11),
         ("aggregates.cldice.mean", ("counts", "cldice", "predicted"), 34),
         ("aggregates.nsd.mean", ("counts", "nsd", "predicted_within"), 44),
-        ("aggregates.hd95_um.mean", ("counts", "hd95_um", "value"), 2.25),
+        ("aggregates.hd95.mean", ("counts", "hd95", "value"), 2.25),
         ("aggregates.dice_over_baseline.mean", ("baseline", "fp"), 11),
         ("conformal_recall.mean", ("conformal",), {"tp": 101, "fn": 9}),
         ("ece", ("bins", 13), [100, 91_000_000, 90]),
@@ -172,7 +173,7 @@ def test_another_plan_is_found() -> None:
     assert found.figure == "aggregates.cldice.lower"
     fewer = PLAN.model_copy(update={"measures": ("dice", "nsd")})
     assert (found := first_difference(record(), fewer)) is not None
-    assert (found.figure, found.stated, found.computed) == ("measures", "dice, cldice, nsd, hd95_um", "dice, nsd")
+    assert (found.figure, found.stated, found.computed) == ("measures", "dice, cldice, nsd, hd95", "dice, nsd")
 
 
 def test_the_level_follows_from_the_looks_and_not_from_what_is_stated() -> None:

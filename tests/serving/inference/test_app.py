@@ -154,7 +154,7 @@ def test_more_bytes_than_are_taken_are_refused_and_counted(service: served.Servi
     ("request_parts", "reason"),
     [
         ({"json": {"volume": 1}}, "no-form"),
-        ({"data": {"spacing_um": "2,1,1"}}, "no-form"),
+        ({"data": {"spacing": "2 x 1 x 1 um"}}, "no-form"),
         ({"files": {"other": b"x"}}, "incomplete"),
         ({"files": {"volume": b"x"}}, "incomplete"),
         ({"content": b"--x", "headers": {"content-type": "multipart/form-data"}}, "no-form"),
@@ -233,7 +233,7 @@ def test_health_and_model_say_what_is_served(service: served.Service) -> None:
     model = service.client.get("/v1/model").json()
     assert service.client.get("/v1/health").json() == {"status": "ok", "model": model["digest"]}
     assert (model["threshold"], model["conformal_threshold"]) == (0.5, 0.3)
-    assert model["bounds"]["spacing_um"][0][0] == pytest.approx(1.8)
+    assert model["bounds"]["spacing"][0][0] == pytest.approx(1.8)
 
 
 def test_the_description_of_the_interface_is_complete(service: served.Service) -> None:

@@ -62,7 +62,7 @@ def counted_case(
             "dice": OverlapCounts(tp=tp, fp=fp, fn=fn),
             "cldice": _filled(CentrelineCounts, lines),
             "nsd": _filled(SurfaceCounts, borders),
-            "hd95_um": Distance(value=None if sizes.count(0) == 1 else distance),
+            "hd95": Distance(value=None if sizes.count(0) == 1 else distance),
         },
         baseline=_filled(OverlapCounts, first),
         conformal=None if conformal is None else _filled(RecallCounts, conformal),

@@ -19,7 +19,9 @@ def analysis_plan(*criteria: Criterion, bootstrap: int = 200, statistics: Statis
     unit = "group" if statistics == "mean of groups" else "subject"
     return AnalysisPlan(
         mask_threshold=0.5,
-        conventions=Conventions(tolerance_um=2.0, bootstrap=bootstrap, bootstrap_unit=unit, statistics=statistics),
+        conventions=Conventions(
+            tolerance=2.0, unit="um", bootstrap=bootstrap, bootstrap_unit=unit, statistics=statistics
+        ),
         seed=0,
         looks=Looks(),
         criteria=criteria,

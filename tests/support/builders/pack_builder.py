@@ -221,7 +221,7 @@ def results() -> dict[str, bytes]:
 
 PLAN = AnalysisPlan(
     mask_threshold=0.5,
-    conventions=Conventions(tolerance_um=2.0),
+    conventions=Conventions(tolerance=2.0, unit="um"),
     seed=0,
     looks=Looks(per_release=2, total=2),
     criteria=(Criterion(measure="dice", at_least=0.85),),

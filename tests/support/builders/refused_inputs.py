@@ -107,17 +107,17 @@ CASES: dict[str, Callable[[Path], Stated]] = {
     "a spacing of two numbers": lambda at: {
         "image": _npy(at, "i.npy", STACK),
         "label": _npy(at, "l.npy", DRAWN),
-        "spacing_um": [1, 2],
+        "spacing": "1 x 2 um",
     },
     "another shape": lambda at: {
         "image": _npy(at, "i.npy", STACK),
         "label": _npy(at, "l.npy", DRAWN[:2]),
-        "spacing_um": [2, 1, 1],
+        "spacing": "2 x 1 x 1 um",
     },
     "no numbers": lambda at: {
         "image": _npy(at, "i.npy", np.where(DRAWN, np.nan, 1.0)),
         "label": _npy(at, "l.npy", DRAWN),
-        "spacing_um": [2, 1, 1],
+        "spacing": "2 x 1 x 1 um",
     },
     "complex numbers": lambda at: {"image": _npy(at, "i.npy", STACK * 1j), "label": _npy(at, "l.npy", DRAWN)},
     "objects": lambda at: (

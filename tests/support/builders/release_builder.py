@@ -148,7 +148,12 @@ PROJECT: dict[str, Any] = {
 PLAN = AnalysisPlan(
     mask_threshold=0.5,
     conventions=Conventions(
-        tolerance_um=2.0, bootstrap=200, bootstrap_unit=BOOTSTRAP_UNIT, statistics=STATISTICS, failure_dice=FAILURE_DICE
+        tolerance=2.0,
+        unit="um",
+        bootstrap=200,
+        bootstrap_unit=BOOTSTRAP_UNIT,
+        statistics=STATISTICS,
+        failure_dice=FAILURE_DICE,
     ),
     intervals=INTERVALS[STATISTICS],
     seed=0,

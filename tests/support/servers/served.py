@@ -106,7 +106,7 @@ class Service:
     def signer(self) -> Signer:
         return self.project.signers[accounts.INFERENCE_IDENTITY]
 
-    def volume(self) -> tuple[np.ndarray, tuple[float, float, float]]:
+    def volume(self) -> tuple[np.ndarray, tuple[float, ...]]:
         """Image and spacing of a case the model knows."""
         return known_volume(self.project)
 
@@ -114,8 +114,8 @@ class Service:
         self, volume: bytes | np.ndarray, spacing: Any = (2.0, 1.0, 1.0), *, name: str = "scan.npy"
     ) -> httpx.Response:
         body = volume if isinstance(volume, bytes) else npy(volume)
-        text = spacing if isinstance(spacing, str) else ",".join(str(step) for step in spacing)
-        answer: Any = self.client.post("/v1/segment", files={"volume": (name, body)}, data={"spacing_um": text})
+        text = spacing if isinstance(spacing, str) else f"{' x '.join(str(step) for step in spacing)} um"
+        answer: Any = self.client.post("/v1/segment", files={"volume": (name, body)}, data={"spacing": text})
         return cast("httpx.Response", answer)
 
     def entries(self) -> list[Entry]:
@@ -149,11 +149,11 @@ class Service:
             self.database.with_suffix(".gone").rename(self.database)
 
 
-def known_volume(project: ProjectFolder) -> tuple[np.ndarray, tuple[float, float, float]]:
+def known_volume(project: ProjectFolder) -> tuple[np.ndarray, tuple[float, ...]]:
     """Image and spacing of a case the model knows."""
     workspace = project.workspace
     case = load_case(workspace.prepared, workspace_files.split_of(workspace).part(Part.CALIBRATION)[0])
-    return np.asarray(case.image), case.record.spacing_um
+    return np.asarray(case.image), case.record.spacing
 
 
 @contextmanager

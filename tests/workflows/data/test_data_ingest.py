@@ -32,7 +32,8 @@ def rewrite(project: projects.ProjectFolder, more: str = "") -> None:
         f"\n    capability-{name}: {{severity: warning, reason: never trained on}}" for name in ("axes", "unit")
     )
     cases = f"  root: .\n  rules:{rules}\n  cases: [{{id: a, subject: s, image: i.png, label: l.png}}]" + more
-    path.write_text("\n".join(cases if "synthetic:" in line else line for line in lines), encoding="utf-8")
+    changed = {"  synthetic": cases, "  tolerance": "  tolerance: 2 px"}
+    path.write_text("\n".join(changed.get(line.partition(":")[0], line) for line in lines), encoding="utf-8")
 
 
 @pytest.mark.verifies("REQ-076", "REQ-079")

@@ -52,8 +52,8 @@ def test_a_workspace_of_version_0_1_0_is_read_and_compared(old: Services) -> Non
 def test_bounds_of_an_old_export_come_from_cases_that_are_compared(old: Services) -> None:
     held = BoundInputs.of(old)
     assert not held.knows(INTENDED_USE)
-    low, high = held.intended_use.spacing_um
-    spacings = [held.case_record(name).spacing_um for name in (*held.split.train, *held.split.calibration)]
+    low, high = held.intended_use.spacing
+    spacings = [held.case_record(name).spacing for name in (*held.split.train, *held.split.calibration)]
     assert all(low[axis] < spacing[axis] < high[axis] for spacing in spacings for axis in range(3))
 
 

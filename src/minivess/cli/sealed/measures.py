@@ -23,10 +23,12 @@ def emit_evaluation(record: EvaluationRecord, *, as_json: bool) -> None:
 
 def emit_measures(record: EvaluationRecord) -> None:
     """Write each measure with its mean, its interval, and how the interval is made."""
+    from minivess.records.evaluation.measures import name_in
+
     shown = {**record.aggregates, "dice of the best threshold": record.baseline}
     if record.conformal_recall is not None:
         shown["recall of the conformal mask"] = record.conformal_recall
-    rows = [(name, f"{one.mean:.3f}", one.words(), one.basis) for name, one in shown.items()]
+    rows = [(name_in(name, record.unit), f"{one.mean:.3f}", one.words(), one.basis) for name, one in shown.items()]
     cases = f"{len(record.cases)} sealed test cases"
     emit_table((cases, "mean", f"{record.certainty} interval", "how the interval is made"), rows)
     beside = [f"{name}: beside it {one.beside_in_words()}" for name, one in shown.items() if one.beside is not None]

@@ -143,7 +143,7 @@ def _made(data: Data) -> str | None:
         return None
     return (
         f"The volumes are synthetic: made by the project's own generator with seed {made.seed}, {made.photons:g} expected "
-        f"photons a voxel in the brightest vessel and an axial blur of {made.psf_sigma_z_um:g} µm. They show no animal and "
+        f"photons a voxel in the brightest vessel and an axial blur of {made.psf_sigma_z}. They show no animal and "
         "no person. The masks are the vessels from which the images were generated. There was no annotation."
     )
 
@@ -259,7 +259,7 @@ def _traps(manifest: DatasetManifest, shown: list[CaseRecord]) -> Iterable[str]:
     if len(spacings) > 1:
         low, high = min(spacings), max(spacings)
         yield (
-            f"{len(spacings)} different spacings, from {_times(low)} to {_times(high)} µm: measurements in voxels "
+            f"{len(spacings)} different spacings, from {shown(low, 'um')} to {shown(high, 'um')}: measurements in voxels "
             "are not comparable between cases."
         )
     yield from (f"Doubtful source: {text}." for text in sorted({one.message for case in shown for one in case.doubts}))
@@ -291,7 +291,3 @@ def _count(names: list[str]) -> str:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
-def _times(sizes: tuple[float, ...]) -> str:
-    return " × ".join(f"{size:g}" for size in sizes)

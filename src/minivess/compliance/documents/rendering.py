@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from minivess.compliance.site.view import place, relation_label, status_word
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.records.evaluation.measures import heading_of
+from minivess.records.lengths import LengthUnit, shown
 
 
 class Renderer:
@@ -72,6 +73,7 @@ def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
         number,
         sentence,
         measure,
+        lengths,
         relation_label,
         status_word,
     )
@@ -95,9 +97,14 @@ def sentence(value: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
-def measure(name: str) -> str:
-    """The proper name of a measure or aggregate."""
-    return heading_of(name)
+def measure(name: str, unit: LengthUnit | None = None) -> str:
+    """The proper name of a measure or aggregate, with the unit of an evaluation."""
+    return heading_of(name, unit)
+
+
+def lengths(values: Sequence[float], unit: LengthUnit) -> str:
+    """Lengths along the axes with their unit."""
+    return shown(values, unit)
 
 
 def percent(value: float, digits: int = 1) -> str:

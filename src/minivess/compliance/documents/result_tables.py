@@ -18,9 +18,10 @@ _Cell = str | int | float | None
 def cases_csv(evaluation: EvaluationRecord) -> str:
     """Measures of every case, in the record's order; an empty cell where a measure is undefined.
 
-    Where the record has counts, the group of the case and the counts of each measure follow.
+    Where the record has counts, the group of the case and the counts of each measure follow, and then the unit of distances.
     """
-    rows = [{**_measured(case, evaluation), **_counted(case)} for case in evaluation.cases]
+    stated = {} if evaluation.conventions.unit is None else {"unit": evaluation.conventions.unit}
+    rows = [{**_measured(case, evaluation), **_counted(case), **stated} for case in evaluation.cases]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
     heading = rows[0] if rows else dict.fromkeys(_columns(evaluation))

@@ -15,7 +15,7 @@ from minivess.compliance.identity.signature_rules import signatures_of_release
 from minivess.compliance.site.signatures import model_of
 from minivess.foundation.implements import implements
 from minivess.records.device.release_policy import MetricGate
-from minivess.records.evaluation.measures import DICE, MEASURES
+from minivess.records.evaluation.measures import DICE
 from minivess.records.people.identity import Identity
 
 _FIGURES = {
@@ -112,7 +112,9 @@ def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
         if isinstance(gate, MetricGate) and gate.statistic == "mean"
     }
     found = []
-    for name, measure in MEASURES.items():
+    unit = dossier.evaluation.unit
+    for measure in dossier.evaluation.measures:
+        name, digits = measure.name, measure.digits_in(unit)
         interval = dossier.evaluation.aggregates.get(name)
         if interval is None:
             continue
@@ -122,11 +124,11 @@ def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
         baseline = dossier.evaluation.baseline.mean if name == DICE else None
         found.append(
             KeyFigure(
-                name=measure.heading,
+                name=measure.heading(unit),
                 mean=interval.mean,
-                interval=interval.words(measure.digits),
+                interval=interval.words(digits),
                 basis=interval.basis,
-                digits=measure.digits,
+                digits=digits,
                 better=measure.direction,
                 place=_place(interval.mean, top),
                 span=(_place(min(ends), top), _place(max(ends), top)),
@@ -134,7 +136,7 @@ def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
                 limit_place=None if limit is None else _place(limit, top),
                 baseline=baseline,
                 baseline_place=None if baseline is None else _place(baseline, top),
-                ends=("0", f"{top:.0f}"),
+                ends=("0", f"{top:.0f}" if top >= 1 else f"{top:.2g}"),
             )
         )
     return tuple(found)

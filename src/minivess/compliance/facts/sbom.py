@@ -35,6 +35,7 @@ from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.lock_file import LockedPackage, Use, read_lock
 from minivess.records.evaluation.evaluation import EvaluationRecord, Interval
+from minivess.records.evaluation.measures import name_in
 from minivess.records.items.platform_parts import PlatformPart
 from minivess.records.models.specifications import ModelSpec
 
@@ -246,7 +247,7 @@ def _card(model: ModelSpec | None, evaluation: EvaluationRecord | None, intended
         card["quantitativeAnalysis"] = {
             "performanceMetrics": [
                 {
-                    "type": name,
+                    "type": name_in(name, evaluation.unit),
                     "value": f"{interval.mean:.4f}",
                     "slice": "sealed test set",
                     **_confidence(interval),

@@ -6,12 +6,13 @@ A gate whose fact is not known fails. A gate passes when the exact figure is wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from minivess.compliance.release.gate_facts import COUNTED, DENOMINATORS
 from minivess.foundation.implements import implements
+from minivess.records.device.former_names import Hint
 from minivess.records.device.gate_outcomes import Basis, GateOutcome, number_text
 from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.device.release_policy import (
@@ -29,7 +30,7 @@ from minivess.records.device.release_policy import (
 from minivess.records.device.source_state import Reason
 from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.evaluation.measures import DICE, MEASURES, OVER_BASELINE, heading_of
+from minivess.records.evaluation.measures import DICE, OVER_BASELINE, heading_of
 
 _STATISTIC_NAMES = {
     "mean": "mean",
@@ -77,15 +78,26 @@ ATTESTED = frozenset({"trace", SOURCE})
 """Kinds of gates whose figure is an output of a tool, which a verifier does not compute again."""
 
 
-def load_policy(path: Path) -> ReleasePolicy:
-    """Read `release/policy.yaml`.
+def load_policy(path: Path, *, say: Callable[[tuple[Hint, ...]], None] | None = None) -> ReleasePolicy:
+    """Read `release/policy.yaml`. Names of version 0.1.0 are read as the present ones.
+
+    Args:
+        path: the file.
+        say: takes a hint for each former name.
 
     Raises:
         InputError: the file is missing or malformed, with file, line and a hint.
     """
-    from minivess.foundation.reading.yaml_records import read_record  # YAML, which verification does not need
+    from minivess.foundation.reading.strict_yaml import load_yaml  # YAML, which verification does not need
+    from minivess.foundation.reading.yaml_records import validate_node
+    from minivess.records.device.former_names import with_present_names
 
-    return read_record(path, ReleasePolicy, shown="release/policy.yaml")
+    shown = "release/policy.yaml"
+    root = load_yaml(path, shown=shown)
+    hints = with_present_names(root, shown=shown)
+    if say is not None:
+        say(hints)
+    return validate_node(root, ReleasePolicy, shown=shown)
 
 
 @implements("REQ-035", "RC-11")
@@ -148,7 +160,8 @@ def _judge_one(gate: Gate, facts: GateFacts) -> GateResult:
 
 def _metric(gate: MetricGate, facts: GateFacts) -> GateResult:
     evaluation = facts.evaluation
-    title = f"{MEASURES[gate.measure].heading}, {_STATISTIC_NAMES[gate.statistic]}"
+    unit = None if evaluation is None else evaluation.unit
+    title = f"{heading_of(gate.measure, unit)}, {_STATISTIC_NAMES[gate.statistic]}"
     interval = None if evaluation is None else evaluation.aggregates.get(gate.measure)
     value: float | None = None
     why = None

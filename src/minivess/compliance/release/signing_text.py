@@ -26,6 +26,7 @@ from minivess.records.device.project import Device
 from minivess.records.device.release import GateFacts
 from minivess.records.evaluation.acceptance_criteria import Judgement
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord, Interval, percent
+from minivess.records.lengths import LengthUnit
 from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.log.payloads.looks import CriteriaRegistered, LookRequested
 from minivess.records.log.payloads.models import Disposition
@@ -38,6 +39,7 @@ UNKNOWN = "unknown"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 """Characters that would change how a line reads: control characters, invisible ones, line and paragraph separators,
 directions of writing, and halves of surrogate pairs."""
+_UNIT_WORDS: Mapping[LengthUnit, str] = {"um": "micrometres", "mm": "millimetres", "px": "pixels"}
 DIGESTS = (
     "model",
     "calibration",
@@ -132,13 +134,20 @@ def _evaluation(facts: SigningFacts) -> Iterator[str]:
     record = _evaluated(facts)
     total = UNKNOWN if record.looks is None else record.looks
     mode = facts.chain.grant.mode or "opened"
-    yield f"Evaluation: look {record.look} of {total}, {mode}, intervals of level {percent(record.level)}"
+    yield f"Evaluation: look {record.look} of {total}, {mode}, intervals of level {percent(record.level)}{_unit(record)}"
     for name, interval in sorted(record.aggregates.items()):
         groups = {case.group for case in record.cases if case.values.get(name, 0.0) is not None}
         yield (
             f"{name}: mean {number_text(interval.mean)}, interval {_number(interval.lower)} to "
             f"{_number(interval.upper)}, {interval.n} cases, {len(groups)} groups{_method(interval)}"
         )
+
+
+@implements("REQ-323")
+def _unit(record: EvaluationRecord) -> str:
+    """The unit of distances; empty in records of before, whose names state it."""
+    unit = record.conventions.unit
+    return "" if unit is None else f", distances in {_UNIT_WORDS[unit]}"
 
 
 def _method(interval: Interval) -> str:

@@ -117,7 +117,10 @@ class SyntheticRecipe:
         """Make the case."""
         plan = self.plan
         made = generate_volume(
-            (plan.seed, self.number), shape=plan.shape, photons=plan.photons, psf_sigma_z_um=plan.psf_sigma_z_um
+            (plan.seed, self.number),
+            shape=plan.shape,
+            photons=plan.photons,
+            psf_sigma_z_um=plan.psf_sigma_z.micrometres,
         )
         image, classes = made.image.astype("<f4"), self.classes or FOREGROUND
         return Case(image, made.label, "zyx", SPACING_UM, GENERATED, "uint16", (0, 1), classes=classes)

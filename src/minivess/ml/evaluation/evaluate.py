@@ -21,7 +21,7 @@ from minivess.ml.measures.dice import overlap
 from minivess.ml.measures.mask_pairs import Mask
 from minivess.ml.measures.registry import count_measures
 from minivess.ml.uncertainty.reliability import Reliability, border_band
-from minivess.records.data.dataset import CaseRecord
+from minivess.records.data.dataset import CaseRecord, Unit
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.counts import RecallCounts
 from minivess.records.evaluation.evaluation import EvaluationPlan, EvaluationRecord
@@ -37,10 +37,11 @@ Labels = Callable[[str], Image]
 
 @dataclass(frozen=True)
 class CaseArrays:
-    """One case as figures need it: image, reference and prediction, all (z, y, x), with spacing in micrometres."""
+    """One case as figures need it: image, reference and prediction, all (z, y, x), with the spacing in its unit."""
 
     case: str
-    spacing_um: tuple[float, float, float]
+    spacing: tuple[float, ...]
+    unit: Unit
     dice: float
     image: Image
     reference: Mask
@@ -102,7 +103,7 @@ def evaluate(
         everywhere.include(bins[0])
         band.include(bins[1])
         prediction = probabilities >= plan.analysis.mask_threshold
-        pair = CasePair.of(prediction, reference, record.spacing_um)
+        pair = CasePair.of(prediction, reference, record.spacing_in(plan.analysis.conventions.within.unit))
         row = CaseCounts(
             case=record.id,
             subject=record.subject,
@@ -114,7 +115,7 @@ def evaluate(
             border_bins=bins[1].rows,
         )
         rows[record.id] = row
-        arrays = CaseArrays(record.id, record.spacing_um, row.dice, image, reference, prediction)
+        arrays = CaseArrays(record.id, record.spacing, record.unit, row.dice, image, reference, prediction)
         if best is None or (-row.dice, row.case) < (-best.dice, best.case):
             best = arrays
         if worst is None or (row.dice, row.case) < (worst.dice, worst.case):

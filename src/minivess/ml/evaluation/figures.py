@@ -21,12 +21,14 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from minivess.foundation.files import write_atomic
+from minivess.foundation.implements import implements
 from minivess.ml.evaluation.evaluate import CaseArrays, Pictures
 from minivess.ml.uncertainty.reliability import BAND_VOXELS, Reliability
 from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
 from minivess.records.evaluation.counts import BINS
 from minivess.records.evaluation.evaluation import METHODS, EvaluationRecord, Interval
 from minivess.records.evaluation.measures import DICE, Measure
+from minivess.records.lengths import LengthUnit, shown
 
 _Case = CaseCounts | CaseMeasures
 
@@ -47,7 +49,7 @@ _STYLE: dict[str, Any] = {
     "legend.frameon": False,
 }
 _THICKNESS = LinearSegmentedColormap.from_list("thickness", ["#FFFFFF", "#9A9A9A", "#1A1A1A"])
-_BAR_LENGTHS_UM = tuple(step * 10**power for power in range(5) for step in (1, 2, 5))
+_BAR_LENGTHS = tuple(step * 10**power for power in range(7) for step in (1, 2, 5))
 
 
 def write_figures(
@@ -126,7 +128,7 @@ def measures_by_case(record: EvaluationRecord) -> bytes:
         names = max(len(_label(row)) for row in cases) * 0.62 * size / 72  # inches, of letters as wide as they come
         _margins(figure, left=0.25 + names, right=0.15, top=0.65, bottom=0.75, wspace=0.18, hspace=0)
         for axis, measure in zip(axes, record.measures, strict=True):
-            _measure_panel(axis, cases, measure, record.aggregates.get(measure.name))
+            _measure_panel(axis, cases, measure, record.aggregates.get(measure.name), record.unit)
             if measure.name == DICE:
                 _baseline_marks(axis, cases, record.baseline)
         axes[0].set_yticks(range(len(cases)), [_label(row) for row in cases], fontsize=size)
@@ -138,7 +140,7 @@ def measures_by_case(record: EvaluationRecord) -> bytes:
 def _overlay_row(axes: NDArray[Any], name: str, case: CaseArrays) -> None:
     deepest = max(int(case.reference.sum(axis=0).max()), int(case.prediction.sum(axis=0).max()), 1)
     low, high = np.percentile(case.image, (1, 99.8))
-    aspect = case.spacing_um[1] / case.spacing_um[2]
+    aspect = case.spacing[-2] / case.spacing[-1]
     panels: tuple[tuple[str, NDArray[Any], dict[str, Any]], ...] = (
         ("image", case.image.max(axis=0), {"cmap": "gray", "vmin": low, "vmax": max(high, low + 1e-6)}),
         ("reference", case.reference.sum(axis=0), {"cmap": _THICKNESS, "vmin": 0, "vmax": deepest}),
@@ -152,7 +154,7 @@ def _overlay_row(axes: NDArray[Any], name: str, case: CaseArrays) -> None:
         for spine in axis.spines.values():
             spine.set(visible=True, linewidth=0.6, color=GREY)
     axes[0].set_title(f"{name}, Dice {case.dice:.3f}\n{case.case}")
-    _scale_bar(axes[0], picture_width=case.image.shape[2], step_um=case.spacing_um[2], colour="white")
+    _scale_bar(axes[0], picture_width=case.image.shape[-1], step=case.spacing[-1], unit=case.unit, colour="white")
 
 
 def _differences(case: CaseArrays) -> NDArray[np.float64]:
@@ -169,15 +171,15 @@ def _differences(case: CaseArrays) -> NDArray[np.float64]:
     return blended
 
 
-def _scale_bar(axis: Axes, *, picture_width: int, step_um: float, colour: str) -> None:
-    fitting = [length for length in _BAR_LENGTHS_UM if length <= picture_width * step_um / 3]
+def _scale_bar(axis: Axes, *, picture_width: int, step: float, unit: LengthUnit, colour: str) -> None:
+    fitting = [length for length in _BAR_LENGTHS if length <= picture_width * step / 3]
     length = fitting[-1] if fitting else 1
     bottom, top = axis.get_ylim()
     height = abs(bottom - top)
     left, base = picture_width * 0.05, height * 0.93
-    axis.add_patch(Rectangle((left, base), length / step_um, height * 0.018, color=colour, linewidth=0))
+    axis.add_patch(Rectangle((left, base), length / step, height * 0.018, color=colour, linewidth=0))
     box = {"facecolor": "black", "alpha": 0.6, "linewidth": 0, "pad": 1.5}
-    axis.text(left, base - height * 0.03, f"{length} µm", color=colour, fontsize=8, va="bottom", bbox=box)
+    axis.text(left, base - height * 0.03, shown(length, unit), color=colour, fontsize=8, va="bottom", bbox=box)
 
 
 def _reliability_panel(axis: Axes, bins: Reliability, title: str) -> None:
@@ -201,15 +203,18 @@ def _count_panel(axis: Axes, bins: Reliability) -> None:
     axis.set_xlabel("predicted probability of vessel")
 
 
-def _measure_panel(axis: Axes, cases: list[_Case], measure: Measure, interval: Interval | None) -> None:
+@implements("REQ-323")
+def _measure_panel(
+    axis: Axes, cases: list[_Case], measure: Measure, interval: Interval | None, unit: LengthUnit
+) -> None:
     values = [row.values.get(measure.name) for row in cases]
     defined = [(value, place) for place, value in enumerate(values) if value is not None]
-    heading = measure.short_heading
+    heading, digits = measure.short_heading(unit), measure.digits_in(unit)
     if interval is not None:
         if interval.lower is not None and interval.upper is not None:
             axis.axvspan(interval.lower, interval.upper, color=BLUE, alpha=0.13, linewidth=0)
         axis.axvline(interval.mean, color=BLUE, linewidth=1)
-        heading += f"\n{interval.mean:.{measure.digits}f} ({interval.words(measure.digits)})"
+        heading += f"\n{interval.mean:.{digits}f} ({interval.words(digits)})"
         if interval.n < len(cases):
             heading += f", {interval.n} of {len(cases)}"
     axis.set_title(heading)

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
-from minivess.records.data.dataset import Capabilities
+from minivess.records.data.dataset import Capabilities, Unit
+from minivess.records.lengths import UNIT_NAMES, shown
 from minivess.records.models.intended_use import SIGNAL_PERCENTILES, IntendedUse, SignalMeasures
 
-Spacing = tuple[float, float, float]
+Spacing = tuple[float, ...]
+"""(z, y, x) of a volume, (y, x) of a picture."""
 
 SERVED = Capabilities(axes=("zyx",), units=("um",), classes=1, smallest=(2,))
 """What the service answers: one mask for a grey volume with a voxel size in micrometres, of which the noise can be
@@ -34,7 +36,7 @@ TAIL_MARGIN = 0.15
 
 
 def signal_measures(image: NDArray[Any]) -> SignalMeasures:
-    """Contrast-to-noise ratio and bright-tail share of an image (z, y, x), free of its intensity unit.
+    """Contrast-to-noise ratio and bright-tail share of an image (z, y, x) or (y, x), free of its intensity unit.
 
     Noise is estimated from differences of neighbours along x: for Gaussian noise of standard deviation s the mean
     absolute difference is 2s/√π. Structure adds to it, so noise is over- rather than underestimated.
@@ -50,15 +52,19 @@ def signal_measures(image: NDArray[Any]) -> SignalMeasures:
     low, middle, high = (
         float(level) for level in np.percentile(values, (SIGNAL_PERCENTILES[0], 50, SIGNAL_PERCENTILES[1]))
     )
-    noise = float(np.abs(np.diff(values, axis=2)).mean()) * np.sqrt(np.pi) / 2 if values.shape[2] > 1 else 0.0
+    noise = float(np.abs(np.diff(values, axis=-1)).mean()) * np.sqrt(np.pi) / 2 if values.shape[-1] > 1 else 0.0
     if not high > low or noise == 0:
         raise InputError("the image has no contrast", hint="check that the right channel was exported")
     return SignalMeasures(contrast_to_noise=(high - middle) / noise, bright_tail=(high - middle) / (high - low))
 
 
 @implements("RC-12")
-def derive_envelope(cases: Iterable[tuple[NDArray[Any], Spacing]]) -> IntendedUse:
-    """The envelope of the cases a model was made from: pairs of image (z, y, x) and spacing (z, y, x) in micrometres.
+def derive_envelope(cases: Iterable[tuple[NDArray[Any], Spacing]], unit: Unit = "um") -> IntendedUse:
+    """The envelope of the cases a model was made from.
+
+    Args:
+        cases: pairs of image (z, y, x) or (y, x) and spacing along its axes.
+        unit: of the spacings.
 
     Raises:
         UsageError: there are no cases.
@@ -75,10 +81,11 @@ def derive_envelope(cases: Iterable[tuple[NDArray[Any], Spacing]]) -> IntendedUs
     contrasts = [signal.contrast_to_noise for signal in signals]
     tails = [signal.bright_tail for signal in signals]
     return IntendedUse(
-        spacing_um=(
-            _triple(np.min(spacings, axis=0) * (1 - SPACING_MARGIN)),
-            _triple(np.max(spacings, axis=0) * (1 + SPACING_MARGIN)),
+        spacing=(
+            tuple((np.min(spacings, axis=0) * (1 - SPACING_MARGIN)).tolist()),
+            tuple((np.max(spacings, axis=0) * (1 + SPACING_MARGIN)).tolist()),
         ),
+        unit=unit,
         shape=(_sizes(np.maximum(smallest // SHAPE_FACTOR, 1)), _sizes(largest * SHAPE_FACTOR)),
         contrast_to_noise=(min(contrasts) / SIGNAL_FACTOR, max(contrasts) * SIGNAL_FACTOR),
         bright_tail=(max(min(tails) - TAIL_MARGIN, 0.0), min(max(tails) + TAIL_MARGIN, 1.0)),
@@ -86,15 +93,22 @@ def derive_envelope(cases: Iterable[tuple[NDArray[Any], Spacing]]) -> IntendedUs
 
 
 @implements("RC-12", "REQ-029")
-def outside_reasons(envelope: IntendedUse, image: NDArray[Any], spacing_um: Spacing) -> tuple[str, ...]:
-    """Why an image (z, y, x) with a spacing in micrometres lies outside the envelope, one sentence a reason."""
+def outside_reasons(envelope: IntendedUse, image: NDArray[Any], spacing: Spacing, unit: Unit = "um") -> tuple[str, ...]:
+    """Why an image with a spacing along its axes lies outside the envelope, one sentence a reason."""
+    bounds = (*envelope.spacing, *envelope.shape)
+    if unit != envelope.unit:
+        return (f"the spacing is in {UNIT_NAMES[unit]}, and the bounds are in {UNIT_NAMES[envelope.unit]}",)
+    if {image.ndim, len(spacing)} != {len(bound) for bound in bounds}:
+        return (f"the image has {image.ndim} axes and {len(spacing)} spacings, and the bounds have {len(bounds[0])}",)
     reasons = []
-    for axis, size, low, high in zip("zyx", image.shape, *envelope.shape, strict=True):
+    axes = "zyx"[-image.ndim :]
+    for axis, size, low, high in zip(axes, image.shape, *envelope.shape, strict=True):
         if not low <= size <= high:
             reasons.append(f"size {size} voxels along {axis} is outside {low} to {high}")
-    for axis, step, lowest, highest in zip("zyx", spacing_um, *envelope.spacing_um, strict=True):
+    for axis, step, lowest, highest in zip(axes, spacing, *envelope.spacing, strict=True):
         if not lowest <= step <= highest:
-            reasons.append(f"spacing {step:g} µm along {axis} is outside {lowest:g} to {highest:g} µm")
+            usual = shown((lowest, highest), unit, between=" to ")
+            reasons.append(f"spacing {shown(step, unit)} along {axis} is outside {usual}")
     if reasons:
         return tuple(reasons)
     try:
@@ -110,11 +124,5 @@ def outside_reasons(envelope: IntendedUse, image: NDArray[Any], spacing_um: Spac
     return tuple(reasons)
 
 
-def _triple(values: NDArray[Any]) -> tuple[float, float, float]:
-    z, y, x = (float(value) for value in values)
-    return z, y, x
-
-
-def _sizes(values: NDArray[Any]) -> tuple[int, int, int]:
-    z, y, x = (int(value) for value in values)
-    return z, y, x
+def _sizes(values: NDArray[Any]) -> tuple[int, ...]:
+    return tuple(int(value) for value in values)

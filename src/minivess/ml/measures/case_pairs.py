@@ -16,14 +16,14 @@ from minivess.ml.measures.surface import Distances, Spacing, surface_distances
 
 @dataclass(frozen=True)
 class CasePair:
-    """Prediction and reference of one case, binary, (z, y, x) or (y, x), with the voxel size in micrometres."""
+    """Prediction and reference of one case, binary, (z, y, x) or (y, x), with the voxel size in any unit."""
 
     prediction: Mask
     reference: Mask
-    spacing_um: Spacing
+    spacing: Spacing
 
     @classmethod
-    def of(cls, prediction: NDArray[Any], reference: NDArray[Any], spacing_um: Spacing) -> Self:
+    def of(cls, prediction: NDArray[Any], reference: NDArray[Any], spacing: Spacing) -> Self:
         """Check two masks and their spacing.
 
         Raises:
@@ -31,12 +31,12 @@ class CasePair:
         """
         predicted, true = mask_pair(prediction, reference)
         axes = predicted.ndim
-        if len(spacing_um) != axes or not all(np.isfinite(step) and step > 0 for step in spacing_um):
+        if len(spacing) != axes or not all(np.isfinite(step) and step > 0 for step in spacing):
             raise InputError(
-                f"spacing {spacing_um} is not {'three' if axes == 3 else 'two'} positive numbers",
-                hint=f"give ({'z, y, x' if axes == 3 else 'y, x'}) in micrometres",
+                f"spacing {spacing} is not {'three' if axes == 3 else 'two'} positive numbers",
+                hint=f"give ({'z, y, x' if axes == 3 else 'y, x'}) in one unit",
             )
-        return cls(predicted, true, spacing_um)
+        return cls(predicted, true, spacing)
 
     @cached_property
     def filled(self) -> tuple[bool, bool]:
@@ -46,4 +46,4 @@ class CasePair:
     @cached_property
     def surface_distances(self) -> tuple[Distances, Distances]:
         """Distances between the two borders, see `surface.surface_distances`. Both masks must have foreground."""
-        return surface_distances(self.prediction, self.reference, self.spacing_um)
+        return surface_distances(self.prediction, self.reference, self.spacing)

@@ -16,13 +16,14 @@ from minivess.records.evaluation.counts import SurfaceCounts
 from minivess.records.evaluation.evaluation import Conventions
 
 
+@implements("REQ-324")
 def count(pair: CasePair, conventions: Conventions) -> SurfaceCounts:
     """The counts of `nsd` in a case at the tolerance of the conventions."""
-    return _counted(pair, conventions.tolerance_um)
+    return _counted(pair, conventions.within.value)
 
 
 @implements("REQ-024")
-def nsd(prediction: NDArray[Any], reference: NDArray[Any], spacing_um: Spacing, tolerance_um: float) -> float:
+def nsd(prediction: NDArray[Any], reference: NDArray[Any], spacing: Spacing, tolerance: float) -> float:
     """Normalised surface distance: the share of both borders that lies within a tolerance of the other, in 0..1.
 
     Convention: 1 when both masks are empty, 0 when one is. Border voxels count equally (no surface elements).
@@ -30,26 +31,26 @@ def nsd(prediction: NDArray[Any], reference: NDArray[Any], spacing_um: Spacing, 
     Args:
         prediction: binary mask (z, y, x) or (y, x).
         reference: binary mask of the same shape.
-        spacing_um: voxel size in micrometres, in the order of the axes.
-        tolerance_um: distance in micrometres up to which borders agree.
+        spacing: voxel size in the order of the axes, in any unit.
+        tolerance: distance up to which borders agree, in the unit of the spacing.
 
     Raises:
         InputError: the masks do not fit together, are not binary, or spacing or tolerance is not positive.
     """
-    return _counted(CasePair.of(prediction, reference, spacing_um), tolerance_um).measure
+    return _counted(CasePair.of(prediction, reference, spacing), tolerance).measure
 
 
-def _counted(pair: CasePair, tolerance_um: float) -> SurfaceCounts:
-    if not (np.isfinite(tolerance_um) and tolerance_um > 0):
-        raise InputError(f"a surface tolerance of {tolerance_um} µm is not positive")
+def _counted(pair: CasePair, tolerance: float) -> SurfaceCounts:
+    if not (np.isfinite(tolerance) and tolerance > 0):
+        raise InputError(f"a surface tolerance of {tolerance} is not positive")
     if not all(pair.filled):
         predicted, true = crop_pair(pair.prediction, pair.reference)
         sizes = (int(np.count_nonzero(border(mask))) for mask in (predicted, true))
         return SurfaceCounts(predicted_within=0, predicted=next(sizes), reference_within=0, reference=next(sizes))
     to_reference, to_prediction = pair.surface_distances
     return SurfaceCounts(
-        predicted_within=int(np.count_nonzero(to_reference <= tolerance_um)),
+        predicted_within=int(np.count_nonzero(to_reference <= tolerance)),
         predicted=to_reference.size,
-        reference_within=int(np.count_nonzero(to_prediction <= tolerance_um)),
+        reference_within=int(np.count_nonzero(to_prediction <= tolerance)),
         reference=to_prediction.size,
     )

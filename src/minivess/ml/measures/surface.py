@@ -2,7 +2,8 @@
 
 Definitions follow Metrics Reloaded (Maier-Hein, Reinke et al., Nature Methods 2024) and Nikolov et al. (JMIR 2021). A
 border voxel is a foreground voxel with background among its six face neighbours (its four edge neighbours in a plane);
-beyond the edge of the volume or plane is background. Distances run between the centres of border voxels, in micrometres.
+beyond the edge of the volume or plane is background. Distances run between the centres of border voxels, in the unit of the
+spacing.
 
 Speed: the two masks mostly share their border, and a shared border voxel is at distance 0. So only the border voxels
 that do not coincide are looked up, in a k-d tree of the other border; when nearly everything differs in a small box,
@@ -18,8 +19,8 @@ from scipy.spatial import cKDTree
 
 from minivess.ml.measures.mask_pairs import Mask, crop_pair
 
-Spacing = tuple[float, float, float] | tuple[float, float]
-"""Voxel size of a volume (z, y, x) or of a plane (y, x) in micrometres."""
+Spacing = tuple[float, ...]
+"""Voxel size of a volume (z, y, x) or of a plane (y, x), in any unit: that of the distances."""
 Distances = NDArray[np.float64]
 
 _DENSE = 4
@@ -34,26 +35,27 @@ def border(mask: Mask) -> Mask:
     return mask & ~eroded
 
 
-def surface_distances(prediction: Mask, reference: Mask, spacing_um: Spacing) -> tuple[Distances, Distances]:
+def surface_distances(prediction: Mask, reference: Mask, spacing: Spacing) -> tuple[Distances, Distances]:
     """Distances from each border voxel to the other mask's border.
 
     Args:
         prediction: non-empty binary mask (z, y, x) or (y, x).
         reference: non-empty binary mask of the same shape.
-        spacing_um: voxel size in micrometres, in the order of the axes.
+        spacing: voxel size in the order of the axes, in any unit.
 
     Returns:
-        Distances in micrometres of the prediction's border voxels to the reference's border, and the other way round.
+        Distances of the prediction's border voxels to the reference's border, and the other way round, in the unit of the
+        spacing.
     """
     predicted, true = crop_pair(prediction, reference)
     predicted_border, true_border = border(predicted), border(true)
     return (
-        _directed(predicted_border, true_border, spacing_um),
-        _directed(true_border, predicted_border, spacing_um),
+        _directed(predicted_border, true_border, spacing),
+        _directed(true_border, predicted_border, spacing),
     )
 
 
-def _directed(origin: Mask, target: Mask, spacing_um: Spacing) -> Distances:
+def _directed(origin: Mask, target: Mask, spacing: Spacing) -> Distances:
     apart = origin & ~target
     distances = np.zeros(np.count_nonzero(origin), dtype=np.float64)
     lookups = np.count_nonzero(apart)
@@ -61,10 +63,10 @@ def _directed(origin: Mask, target: Mask, spacing_um: Spacing) -> Distances:
         return distances
     differs = apart[origin]
     if lookups * _DENSE > origin.size:
-        transform = ndimage.distance_transform_edt(~target, sampling=spacing_um)
+        transform = ndimage.distance_transform_edt(~target, sampling=spacing)
         distances[differs] = transform[apart]
     else:
-        step = np.asarray(spacing_um, dtype=np.float64)
+        step = np.asarray(spacing, dtype=np.float64)
         tree = cKDTree(np.argwhere(target) * step, balanced_tree=False, compact_nodes=False)
         distances[differs] = tree.query(np.argwhere(apart) * step)[0]
     return distances

@@ -19,6 +19,7 @@ from minivess.foundation.names.ids import folded
 from minivess.ml.quality.rule_catalogue import RULES
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.data.findings import Found
+from minivess.records.lengths import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,8 +110,7 @@ def affine_fault(case: CaseRecord) -> str:
     if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-6 * max(float(lengths.prod()), 1e-30):
         return "the affine cannot be inverted"
     if case.unit == "um" and not np.allclose(lengths, case.spacing, rtol=0.01):
-        text = " × ".join(f"{length:.4g}" for length in lengths)
-        return f"the affine's voxels are {text} µm, the spacing is {' × '.join(f'{value:.4g}' for value in case.spacing)} µm"
+        return f"the affine's voxels are {shown(lengths.tolist(), 'um')}, the spacing is {shown(case.spacing, 'um')}"
     if case.orientation is not None:
         ends = np.abs(matrix).argmax(axis=0)
         code = "".join("RAS"[end] if matrix[end, axis] > 0 else "LPI"[end] for axis, end in enumerate(ends))
@@ -249,7 +249,7 @@ def _about(rule: str, column: str, table: pd.DataFrame, place: int) -> tuple[str
 
 def _voxel(row: Any) -> str:
     spacing = [float(row[name]) for name in ("spacing_z", "spacing_y", "spacing_x") if not math.isnan(row[name])]
-    return f"voxels of {' × '.join(f'{value:g}' for value in spacing)} {'µm' if row['unit'] == 'um' else 'pixels'}"
+    return f"voxels of {shown(spacing, row['unit'])}"
 
 
 _ROW_MESSAGES: dict[str, Callable[[Any, Any], str]] = {
@@ -288,9 +288,9 @@ def _spacings(rule: str, table: pd.DataFrame) -> Iterator[Found]:
         for axis in "zyx":
             low, high = group[f"spacing_{axis}"].min(), group[f"spacing_{axis}"].max()
             if high > _SPACING_DIFFERS * low:
-                parts.append(f"{axis} from {low:g} to {high:g}")
+                parts.append(f"{axis} from {shown((low, high), unit, between=' to ')}")
         if parts:
-            yield Found(rule, None, f"{', '.join(parts)} {'µm' if unit == 'um' else 'pixels'}")
+            yield Found(rule, None, ", ".join(parts))
 
 
 def _sizes(rule: str, table: pd.DataFrame) -> Iterator[Found]:

@@ -20,6 +20,7 @@ from minivess.foundation.implements import implements
 from minivess.ml.reading.geometry import Affine, deep, orientation_of, spacing_of
 from minivess.ml.reading.volume import Spacing, Volume
 from minivess.records.data.source import StatedUnit
+from minivess.records.lengths import shown
 
 _AGREEMENT = 0.01
 """Largest relative difference of two spacings that count as one."""
@@ -111,7 +112,7 @@ def agree(
     if unit == "px" and known:
         first = known[0]
         raise InputError(
-            f"{first.source} says {words(first.spacing)} µm and data.unit says px",
+            f"{first.source} says {shown(first.spacing, 'um')} and data.unit says px",
             path=first.path,
             hint="remove data.unit, or set it to the unit of the headers that name none",
             rule="spacing-differs",
@@ -192,7 +193,7 @@ def _check_whole(one: CaseFile) -> None:
 def _check_same(first: Statement, other: Statement) -> None:
     if not _close(first.spacing, other.spacing):
         raise InputError(
-            f"{first.source} says {words(first.spacing)} µm and {other.source} says {words(other.spacing)} µm",
+            f"{first.source} says {shown(first.spacing, 'um')} and {other.source} says {shown(other.spacing, 'um')}",
             path=other.path,
             hint="correct the one that is wrong; spacings may differ by 1 % at most",
             rule="spacing-differs",
@@ -231,10 +232,9 @@ def _fitted(one: CaseFile, known: Statement, notes: list[str], *, by_file: bool)
     if _unset(one.volume) and (_position(one.volume) is None or not by_file):
         notes.append(f"{one.role} has the initial spacing of 1 without a unit: it was not used")
         return dataclasses.replace(one, volume=dataclasses.replace(one.volume, unitless=None, affine=None, frame=None))
-    in_mm = words(tuple(step * _MICROMETRES["mm"] for step in steps))
     raise InputError(
-        f"{known.source} says {words(known.spacing)} µm and {one.path.name} says {words(steps)} without a unit"
-        f" ({in_mm} µm if that is mm)",
+        f"{known.source} says {shown(known.spacing, 'um')} and {one.path.name} says {words(steps)} without a unit"
+        f" ({shown(steps, 'mm')} if that is mm)",
         path=one.path,
         hint="correct the one that is wrong; the two fit in no unit from nm to m",
         rule="spacing-differs",
@@ -268,13 +268,14 @@ def _check_measurable(case: str, files: Sequence[CaseFile], unit: StatedUnit | N
         if steps is not None:
             notes.append(f"{found[0][0].role} says {words(steps)} without a unit: not used (data.unit: px)")
         return
-    guess = "" if steps is None else f"; if the file's unit is mm, that is [{', '.join(f'{v * 1e3:g}' for v in steps)}]"
-    answers = "data.unit: mm, um or px for the set, or spacing_um"
+    guess = "" if steps is None else f"; if the file's unit is mm, that is {shown(steps, 'mm')}"
+    example = "5 x 1 x 1 µm" if len(image.volume.grid) == 3 else "1 x 1 µm"
+    answers = f"state data.unit: mm, um or px for the set, or spacing for case {case}, for example {example}{guess}"
     if len(image.volume.grid) == 3:
         raise InputError(
             "the voxel size is unknown",
             path=image.path,
-            hint=f"state {answers}: [z, y, x] in µm for case {case}{guess}",
+            hint=answers,
             rule="spacing-unknown",
         )
     if steps is None:
@@ -283,7 +284,7 @@ def _check_measurable(case: str, files: Sequence[CaseFile], unit: StatedUnit | N
         raise InputError(
             f"{found[0][0].path.name} says {words(steps)} without a unit, so its pixels are not square",
             path=found[0][0].path,
-            hint=f"state {answers}: [y, x] in µm for case {case}{guess}",
+            hint=answers,
             rule="spacing-unknown",
         )
     notes.append(f"{found[0][0].role} says {words(steps)} without a unit: distances are in pixels")

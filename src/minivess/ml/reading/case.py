@@ -8,7 +8,6 @@ accepted.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +34,7 @@ from minivess.ml.reading.masks import FOREGROUND, Mask, dice, normalise
 from minivess.ml.reading.volume import LIMITS, Facts, Limits, Spacing, Volume
 from minivess.records.data.dataset import Axes, Doubt, LabelClass, Unit
 from minivess.records.data.source import CaseSource, StatedUnit
+from minivess.records.lengths import in_micrometres
 
 _READERS = {
     (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"): read_nifti,
@@ -190,11 +190,11 @@ def _read_case(
         found = ome.spacing("ZYX"[-len(image.grid) :], metadata)
         if found is not None:
             stated.append(Statement(metadata.name, metadata, found))
-        if source.spacing_um is None and (found is None or len(found) < len(image.grid)):
+        if source.spacing is None and (found is None or len(found) < len(image.grid)):
             raise InputError(
                 "no Pixels element states every PhysicalSize",
                 path=metadata,
-                hint="state spacing_um for the case",
+                hint="state `spacing` for the case, for example 5 x 1 x 1 µm",
                 rule="spacing-unknown",
             )
         facts = dataclasses.replace(
@@ -202,14 +202,12 @@ def _read_case(
         )
         identifiers += ome.traces.identifiers
         notes += ome.traces.risks
-    if source.spacing_um is not None:
+    if source.spacing is not None:
         axes = len(image.grid)
-        if len(source.spacing_um) != axes or not all(math.isfinite(v) and v > 0 for v in source.spacing_um):
+        if len(source.spacing) != axes:
             order = "z, y, x" if axes == 3 else "y, x"
-            raise InputError(
-                f"case {source.id}: spacing_um must be {axes} positive numbers ({order})", rule="case-list"
-            )
-        stated.append(Statement("minivess.yaml", image_path, source.spacing_um))
+            raise InputError(f"case {source.id}: spacing must be {axes} lengths ({order})", rule="case-list")
+        stated.append(Statement("minivess.yaml", image_path, in_micrometres(source.spacing)))
     notes += _check_frames(files)
     agreed = agree(source.id, files, stated, unit)
     image = agreed.volumes[0]

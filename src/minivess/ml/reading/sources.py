@@ -26,8 +26,9 @@ from minivess.ml.reading.file_names import Ids, stem, subject_of
 from minivess.records.data.source import CaseSource, Data, Pairs
 
 TABLE_BYTES, TABLE_ROWS, MOST_FILES = 16 << 20, 100_000, 100_000
-_SPACING = ("spacing_z_um", "spacing_y_um", "spacing_x_um")
-COLUMNS = tuple(name for name in CaseSource.model_fields if name != "spacing_um") + _SPACING
+_FORMER = ("spacing_z_um", "spacing_y_um", "spacing_x_um")
+"""Columns of micrometres, in place of `spacing`."""
+COLUMNS = (*CaseSource.model_fields, *_FORMER)
 """Columns a table may have."""
 _REQUIRED = ("id", "image", "label", "subject")
 _NAMED = 5
@@ -222,7 +223,7 @@ def _pair(plan: Pairs, root: Path, subject_from: str | None, refusals: _Refusals
                 fields["subject"] = subjects.of(groups.get("subject") or key, image)
             if groups.get("acquisition"):
                 fields["acquisition"] = acquisitions.of(str(groups["acquisition"]), image)
-            fields |= plan.model_dump(include={"spacing_um", "site", "scanner"})
+            fields |= {name: getattr(plan, name) for name in ("spacing", "site", "scanner")}
             cases.append(CaseSource.model_validate(fields))
     return tuple(cases)
 
@@ -247,9 +248,26 @@ def _cells(header: list[str], row: list[str], shown: str, line: int) -> dict[str
     return {name: cell.strip() for name, cell in zip(header, row, strict=True) if cell.strip()}
 
 
+@implements("REQ-322")
 def _case(cells: dict[str, str], shown: str, line: int) -> CaseSource:
-    steps = [cells.pop(name) for name in _SPACING if name in cells]
-    fields: dict[str, Any] = dict(cells) | ({"spacing_um": steps} if steps else {})
+    steps = {name: cells.pop(name) for name in _FORMER if name in cells}
+    if steps and "spacing" in cells:
+        raise InputError(
+            f"`spacing` and `{min(steps)}` are both stated",
+            path=shown,
+            line=line,
+            hint="keep `spacing`",
+            rule="case-list",
+        )
+    if steps and tuple(steps) not in {_FORMER, _FORMER[1:]}:  # the step of another axis would be taken for that of y
+        raise InputError(
+            f"{' and '.join(steps)} alone",
+            path=shown,
+            line=line,
+            hint=f"fill in {', '.join(_FORMER)}",
+            rule="case-list",
+        )
+    fields: dict[str, Any] = dict(cells) | ({"spacing": [f"{step} um" for step in steps.values()]} if steps else {})
     try:
         return CaseSource.model_validate(fields)
     except ValidationError as error:

@@ -9,7 +9,9 @@ from pydantic import Field, StringConstraints, model_validator
 
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
+from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug
+from minivess.records.lengths import MICROMETRES, UNIT_NAMES, LengthUnit
 
 Axes = Literal["zyx", "yx", "zyxc", "yxc"]
 """The axes of an image array, in order; `c` is colour (red, green, blue)."""
@@ -151,16 +153,20 @@ class CaseRecord(Record):
         """Micrometres along each spatial axis; None where no physical size is known."""
         return self.spacing if self.unit == "um" else None
 
-    @property
-    def spacing_um(self) -> tuple[float, float, float]:
-        """Voxel size (z, y, x) of a volume in micrometres.
+    @implements("REQ-324", "RC-136")
+    def spacing_in(self, unit: LengthUnit) -> tuple[float, ...]:
+        """Distance between neighbours along each spatial axis, in a unit.
 
         Raises:
-            UsageError: the case is flat, or its physical size is unknown.
+            UsageError: one of the two is a pixel, and the other has a physical size.
         """
-        if self.unit != "um" or len(self.spacing) != 3:
-            raise UsageError(f"case {self.id} is no volume with a known voxel size")
-        return self.spacing[0], self.spacing[1], self.spacing[2]
+        if (unit == "px") != (self.unit == "px"):
+            raise UsageError(
+                f"case {self.id} has a spacing in {UNIT_NAMES[self.unit]}, which cannot be given in {UNIT_NAMES[unit]}",
+                hint="`evaluation.tolerance` of pictures without a physical size is in px, of other cases in µm or mm",
+            )
+        factor = MICROMETRES.get(unit, 1)
+        return tuple(step / factor for step in self.spacing)
 
 
 class DatasetManifest(Record):

@@ -13,6 +13,7 @@ from minivess.records.data.card import DataCardFacts
 from minivess.records.data.dataset import ClassFacts, LabelClass
 from minivess.records.data.validation import RuleChange
 from minivess.records.data.version import DataRemote
+from minivess.records.lengths import Length, StatedLength, StatedSpacing
 
 
 def _no_expression(error: re.error) -> str:
@@ -57,11 +58,6 @@ it, in the image's path below `data.root`."""
 StatedUnit = Literal["mm", "um", "px"]
 """The unit of headers that name none: millimetres, micrometres, or `px`: no physical size is known."""
 
-Micrometres = Annotated[float, Field(gt=0, lt=1e9)]
-StatedSpacing = tuple[Micrometres, Micrometres, Micrometres] | tuple[Micrometres, Micrometres]
-"""Spacing in micrometres: (z, y, x) of a volume, (y, x) of a picture."""
-
-
 StatedClass = Annotated[
     Annotated[ShortText, Tag("name")] | Annotated[ClassFacts, Tag("facts")],
     Discriminator(lambda stated: "name" if isinstance(stated, str) else "facts"),
@@ -87,8 +83,9 @@ class CaseSource(Record):
     """A second reader's mask, for the agreement of the two."""
     metadata: PurePosixPath | None = None
     """OME-XML with the spacing, when the image does not carry it."""
-    spacing_um: StatedSpacing | None = None
-    """Spacing in micrometres. It must agree with the spacing in the file."""
+    spacing: StatedSpacing | None = None
+    """Spacing with its unit, for example `5 x 0.994 x 0.994 µm`: (z, y, x) of a volume, (y, x) of a picture. It must agree
+    with the spacing in the file."""
     site: ShortText | None = None
     """Where the image was taken."""
     scanner: ShortText | None = None
@@ -110,12 +107,18 @@ class Pairs(Record):
     """Regular expression for the files' names without their suffix; its groups `case` (what image and mask share),
     `subject` and `acquisition` are taken from it. Without it, or without a group, the whole name is case and subject, and
     every case is its own subject. `data.subject_from` may give the subject instead of the group."""
-    spacing_um: StatedSpacing | None = None
-    """Spacing of all cases in micrometres."""
+    spacing: StatedSpacing | None = None
+    """Spacing of all cases with its unit, for example `5 x 0.994 x 0.994 µm`."""
     site: ShortText | None = None
     """Where the images were taken."""
     scanner: ShortText | None = None
     """The scanner or microscope."""
+
+
+def _has_size(length: Length) -> Length:
+    if length.unit == "px":
+        raise ValueError("must be in µm or mm, for example 5 µm")
+    return length
 
 
 class Synthetic(Record):
@@ -129,8 +132,10 @@ class Synthetic(Record):
     """Size of each volume in voxels (z, y, x)."""
     photons: Annotated[float, Field(gt=0)] = 4.0
     """Expected photons a voxel in the brightest vessel at the surface."""
-    psf_sigma_z_um: Annotated[float, Field(gt=0)] = 5.0
-    """Axial standard deviation of the point spread function, in micrometres."""
+    psf_sigma_z: Annotated[StatedLength, AfterValidator(_has_size)] = Field(
+        default=Length(5.0, "um"), json_schema_extra={"default": "5 µm"}
+    )
+    """Axial standard deviation of the point spread function, for example `5 µm`."""
 
 
 class Data(Record):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
 from minivess.records.data.source import Data
 from minivess.records.data.split import Split
 from minivess.records.device.witnesses import WitnessPolicy
 from minivess.records.evaluation.evaluation import FAILURE_DICE, MOST_RESAMPLES, Criterion, Looks
+from minivess.records.evaluation.measures import measure_of
+from minivess.records.lengths import StatedLength
 from minivess.records.models.model import TrainingSpec
 from minivess.records.models.preprocessing import PreprocessingChoice
 from minivess.records.models.specifications import DEFAULT, ModelSpec
@@ -43,8 +46,9 @@ class Calibration(Record):
 class Evaluation(Record):
     """How the test set is judged."""
 
-    tolerance_um: Annotated[float, Field(gt=0)] = 2.0
-    """Surface tolerance of the normalised surface distance, in micrometres."""
+    tolerance: StatedLength | None = None
+    """Surface tolerance of the normalised surface distance, with its unit: `2 µm`, `0.5 mm` or `2 px`. All distances of the
+    evaluation are in this unit. Default: twice the smallest spacing, as the median over the cases."""
     bootstrap: Annotated[int, Field(ge=100, le=MOST_RESAMPLES)] = 2000
     """Number of bootstrap resamples."""
     failure_dice: Annotated[float, Field(gt=0, le=1, exclude_if=lambda value: value == FAILURE_DICE)] = FAILURE_DICE
@@ -54,6 +58,17 @@ class Evaluation(Record):
     looks: Looks = Looks()
     notes: Statement | None = None
     """A further paragraph of the analysis plan, for the approver."""
+
+    @implements("REQ-324", "RC-136")
+    @model_validator(mode="after")
+    def _unit_is_stated(self) -> Self:
+        named = (row for one in self.criteria if (row := measure_of(one.measure)) is not None)
+        distance = next((row.name for row in named if row.is_distance), None)
+        if distance is not None and self.tolerance is None:
+            raise ValueError(
+                f"a criterion limits {distance}: state its unit by `tolerance`, for example `tolerance: 2 µm`"
+            )
+        return self
 
 
 class Project(Record):

@@ -13,7 +13,8 @@ from minivess.foundation.implements import implements
 from minivess.records.device.release_policy import BaselineGate, Gate, MetricGate, ReleasePolicy
 from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.evaluation import AnalysisPlan, Criterion
-from minivess.records.evaluation.measures import OVER_BASELINE
+from minivess.records.evaluation.measures import FORMER, OVER_BASELINE
+from minivess.records.lengths import UNIT_NAMES
 
 Limits = Mapping[tuple[str, str], float]
 """What is limited and `at_least` or `at_most` -> the strictest such limit."""
@@ -63,7 +64,6 @@ def laxer_plan(old: AnalysisPlan, new: AnalysisPlan) -> list[str]:
     was, now = old.conventions, new.conventions
     found = laxer_criteria(old.criteria, new.criteria)
     for name, before, after, worse in (
-        ("tolerance in µm", was.tolerance_um, now.tolerance_um, now.tolerance_um > was.tolerance_um),
         ("bootstrap resamples", was.bootstrap, now.bootstrap, now.bootstrap < was.bootstrap),
         ("confidence", old.confidence, new.confidence, new.confidence < old.confidence),
         (
@@ -76,7 +76,12 @@ def laxer_plan(old: AnalysisPlan, new: AnalysisPlan) -> list[str]:
     ):
         if worse:
             found.append(f"{name}: {after!r} instead of {before!r}")
-    found += [f"measure {name} is no longer planned" for name in old.measures if name not in new.measures]
+    if was.within.unit != now.within.unit:
+        found.append(f"unit of distances: {UNIT_NAMES[now.within.unit]} instead of {UNIT_NAMES[was.within.unit]}")
+    elif now.within.value > was.within.value:
+        found.append(f"tolerance: {now.within} instead of {was.within}")
+    planned = {FORMER.get(name, name) for name in new.measures}
+    found += [f"measure {name} is no longer planned" for name in old.measures if FORMER.get(name, name) not in planned]
     least, limit = was.failure_dice, now.failure_dice
     if least is not None and (limit is None or limit < least):
         found.append(f"Dice below which a case has failed: {limit!r} instead of {least!r}")
@@ -124,7 +129,7 @@ def _laxer(old: Limits, new: Limits) -> list[str]:
 
 def _of_criteria(criteria: Iterable[Criterion]) -> Limits:
     return _strictest(
-        (f"{one.measure}, {one.statistic}", side, limit)
+        (_what(one), side, limit)
         for one in criteria
         for side, limit in (("at_least", one.at_least), ("at_most", one.at_most))
         if limit is not None
@@ -137,7 +142,7 @@ def _of_gates(gates: Iterable[Gate]) -> Limits:
 
 def _rows(gate: Gate) -> Iterator[tuple[str, str, float]]:
     if isinstance(gate, MetricGate):
-        what = f"{gate.measure}, {gate.statistic}"
+        what = _what(gate)
         if gate.at_least is not None:
             yield what, "at_least", gate.at_least
         if gate.at_most is not None:
@@ -154,6 +159,11 @@ def _strictest(rows: Iterable[tuple[str, str, float]]) -> Limits:
         before = found.setdefault((what, side), limit)
         found[what, side] = max(before, limit) if side == "at_least" else min(before, limit)
     return found
+
+
+def _what(one: Criterion | MetricGate) -> str:
+    """What is limited. A measure and its former name are one: plans compare the unit of distances."""
+    return f"{FORMER.get(one.measure, one.measure)}, {one.statistic}"
 
 
 def _words(side: str) -> str:

@@ -23,10 +23,17 @@ from minivess.foundation.choices import choose
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, Slug
 from minivess.records.evaluation.counts import Bins, MeasureCounts, OverlapCounts, RecallCounts
-from minivess.records.evaluation.measures import DICE, MEASURES, MeasureName
+from minivess.records.evaluation.measures import DICE, Measure, MeasureName, in_order, measure_of
 
 UNITS = ("subject", "group")
 """What the bootstrap can resample: fields of a case."""
+
+
+def _row(name: str) -> Measure:
+    """The row of a name that was checked."""
+    row = measure_of(name)
+    assert row is not None  # noqa: S101  `MeasureName` refuses other names
+    return row
 
 
 def _checked_values(values: dict[str, float | None]) -> Mapping[str, float | None]:
@@ -34,9 +41,9 @@ def _checked_values(values: dict[str, float | None]) -> Mapping[str, float | Non
     if values.get(DICE) is None:
         raise ValueError(f"a case needs a value of {DICE}")
     for name, value in values.items():
-        if value is None and not MEASURES[name].can_be_undefined:
+        if value is None and not _row(name).can_be_undefined:
             raise ValueError(f"{name} is defined for every case, so it needs a value")
-    return MappingProxyType({name: values[name] for name in MEASURES if name in values})
+    return MappingProxyType({name: values[name] for name in in_order(values)})
 
 
 MeasuredValues = Annotated[dict[MeasureName, float | None], AfterValidator(_checked_values)]
@@ -80,7 +87,7 @@ def _of_their_kind(data: Any) -> Any:
     if not isinstance(data, Mapping):
         return data
     return {
-        name: MEASURES[name].counts.model_validate(counts) if name in MEASURES else counts
+        name: counts if (row := measure_of(name)) is None else row.counts.model_validate(counts)
         for name, counts in data.items()
     }
 
@@ -90,9 +97,9 @@ def _checked_counts(counts: dict[str, MeasureCounts]) -> Mapping[str, MeasureCou
     if DICE not in counts:
         raise ValueError(f"a case needs counts of {DICE}")
     for name, held in counts.items():
-        if held.measure is None and not MEASURES[name].can_be_undefined:
+        if held.measure is None and not _row(name).can_be_undefined:
             raise ValueError(f"{name} is defined for every case, so it needs a value")
-    return MappingProxyType({name: counts[name] for name in MEASURES if name in counts})
+    return MappingProxyType({name: counts[name] for name in in_order(counts)})
 
 
 def _plain(counts: Mapping[str, MeasureCounts]) -> dict[str, dict[str, int | float | None]]:

@@ -10,7 +10,16 @@ from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
 from minivess.records.evaluation.cases import UNITS, CaseCounts, EvaluatedCase
-from minivess.records.evaluation.measures import MEASURES, AggregateName, Measure, MeasureName
+from minivess.records.evaluation.measures import (
+    FORMER,
+    MEASURES,
+    AggregateName,
+    Measure,
+    MeasureName,
+    in_order,
+    measure_of,
+)
+from minivess.records.lengths import UNIT_NAMES, Length, LengthUnit
 
 FORMAT = "minivess-evaluation/2"
 """Of records whose cases hold counts. Records of version 0.1.0 name no format, and their cases hold ratios."""
@@ -195,8 +204,12 @@ SKELETON_BEFORE = "scikit-image skeletonize, Lee's method"
 class Conventions(Record):
     """Choices that change numbers, and so belong beside them."""
 
-    tolerance_um: Annotated[float, Field(gt=0)]
-    """Surface tolerance of NSD."""
+    tolerance: Annotated[float | None, Field(gt=0, exclude_if=_missing)] = None
+    """Surface tolerance of NSD, in `unit`."""
+    unit: Annotated[LengthUnit | None, Field(exclude_if=_missing)] = None
+    """The unit of the tolerance and of all distances. None: records of before, with `tolerance_um`."""
+    tolerance_um: Annotated[float | None, Field(gt=0, exclude_if=_missing)] = None
+    """The tolerance in micrometres, as records of before state it."""
     foreground_connectivity: Literal[6, 18, 26] = 26
     both_empty: ShortText = "dice, clDice and NSD are 1; HD95 is 0"
     one_empty: ShortText = "dice, clDice and NSD are 0; HD95 is undefined and listed as such"
@@ -209,13 +222,24 @@ class Conventions(Record):
     failure_dice: Annotated[float | None, Field(gt=0, le=1, exclude_if=_missing)] = None
     """A case with a lower Dice has failed; a group has when one of its cases has. None: failures are not counted."""
 
+    @implements("REQ-324")
     @model_validator(mode="after")
     def _fit(self) -> Self:
+        if (self.tolerance is None) != (self.unit is None) or (self.tolerance is None) == (self.tolerance_um is None):
+            raise ValueError("a tolerance needs its unit: state `tolerance` and `unit`")
         if self.statistics == "mean of groups" and self.bootstrap_unit != "group":
             raise ValueError(f"means of groups cannot be resampled by {self.bootstrap_unit}")
         if self.failure_dice is not None and self.statistics != "mean of groups":
             raise ValueError("failures are counted by group, so `failure_dice` needs the statistics `mean of groups`")
         return self
+
+    @property
+    def within(self) -> Length:
+        """The surface tolerance with its unit."""
+        if self.tolerance is None or self.unit is None:
+            assert self.tolerance_um is not None  # noqa: S101  `_fit` requires it
+            return Length(self.tolerance_um, "um")
+        return Length(self.tolerance, self.unit)
 
 
 class CriterionOutcome(Record):
@@ -258,6 +282,16 @@ class AnalysisPlan(Record):
     criteria: tuple[Criterion, ...]
     notes: Statement | None = None
     """What else was planned, in the words of the project file."""
+
+    @implements("REQ-324")
+    @model_validator(mode="after")
+    def _units(self) -> Self:
+        former = set(FORMER) if self.conventions.unit is None else {FORMER[name] for name in FORMER}
+        named = {*self.measures, *(one.measure for one in self.criteria)} & {*FORMER, *FORMER.values()}
+        if named - former:
+            unit = UNIT_NAMES[self.conventions.within.unit]
+            raise ValueError(f"{min(named - former)} does not fit a tolerance in {unit}: state the unit once")
+        return self
 
 
 class EvaluationPlan(Record):
@@ -315,7 +349,13 @@ class EvaluationRecord(Record):
     @property
     def measures(self) -> tuple[Measure, ...]:
         """The measures that its cases have, in the order of reports."""
-        return tuple(MEASURES[name] for name in MEASURES if any(name in row.values for row in self.cases))
+        named = in_order({name for row in self.cases for name in row.values})
+        return tuple(row for name in named if (row := measure_of(name)) is not None)
+
+    @property
+    def unit(self) -> LengthUnit:
+        """The unit of all distances."""
+        return self.conventions.within.unit
 
     @property
     def level(self) -> float:

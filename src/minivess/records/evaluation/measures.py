@@ -7,7 +7,8 @@ class of counts (`records.evaluation.counts`), which has the formula.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -15,11 +16,11 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from minivess.records.data.dataset import Capabilities
 from minivess.records.evaluation.counts import CentrelineCounts, Distance, MeasureCounts, OverlapCounts, SurfaceCounts
+from minivess.records.lengths import UNIT_NAMES, LengthUnit
 
+_DIGITS_OF_MM = 3
 ONE_CLASS = Capabilities(axes=("zyx", "yx"), classes=1)
 """Two binary masks of a volume or a plane, of any unit."""
-DISTANCES = Capabilities(axes=("zyx", "yx"), units=("um",), classes=1)
-"""The same with a known voxel size: for distances in micrometres."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Measure:
     counts: type[MeasureCounts]
     """What is counted of each case, with the formula of the measure."""
     higher_is_better: bool = True
-    unit: str = ""
-    """Empty for a share."""
+    is_distance: bool = False
+    """Whether its values are distances, in the unit of the tolerance of the evaluation; else they are shares."""
     largest: float | None = 1.0
     """The largest possible value; None when there is no such value. The smallest is 0."""
     digits: int = 3
@@ -45,15 +46,20 @@ class Measure:
     takes: Capabilities = ONE_CLASS
     """The cases it can be computed for."""
 
-    @property
-    def heading(self) -> str:
-        """The title with its unit."""
-        return _with_unit(self.title, self.unit)
+    def heading(self, unit: LengthUnit | None = None) -> str:
+        """The title; of a distance with the unit of the evaluation, where one is given."""
+        return self._with_unit(self.title, unit)
 
-    @property
-    def short_heading(self) -> str:
-        """The short title with its unit."""
-        return _with_unit(self.short, self.unit)
+    def short_heading(self, unit: LengthUnit | None = None) -> str:
+        """The short title, with the unit likewise."""
+        return self._with_unit(self.short, unit)
+
+    def digits_in(self, unit: LengthUnit) -> int:
+        """Digits after the decimal point in a unit: millimetres need as many as a share."""
+        return _DIGITS_OF_MM if self.is_distance and unit == "mm" else self.digits
+
+    def _with_unit(self, title: str, unit: LengthUnit | None) -> str:
+        return f"{title} ({UNIT_NAMES[unit]})" if self.is_distance and unit is not None else title
 
     @property
     def direction(self) -> str:
@@ -61,31 +67,43 @@ class Measure:
         return "higher is better" if self.higher_is_better else "lower is better"
 
 
-def _with_unit(title: str, unit: str) -> str:
-    return f"{title} ({unit})" if unit else title
-
-
 MEASURES: dict[str, Measure] = {
     row.name: row
     for row in (
         Measure("dice", "Dice", "Dice", OverlapCounts),
         Measure("cldice", "clDice", "clDice", CentrelineCounts),
-        Measure("nsd", "Normalised surface distance", "NSD", SurfaceCounts, takes=DISTANCES),
+        Measure("nsd", "Normalised surface distance", "NSD", SurfaceCounts),
         Measure(
-            "hd95_um",
+            "hd95",
             "95th percentile Hausdorff distance",
             "HD95",
             Distance,
             higher_is_better=False,
-            unit="µm",
+            is_distance=True,
             largest=None,
             digits=1,
             can_be_undefined=True,
-            takes=DISTANCES,
         ),
     )
 }
 """Every measure by its name, in the order in which reports show them."""
+
+FORMER = {"hd95_um": "hd95"}
+"""Names of measures in records of before, and what the measures are called now. `hd95_um` is in micrometres."""
+
+
+def measure_of(name: str) -> Measure | None:
+    """The row of a measure by its name or its former name, which it keeps; None where there is no such measure."""
+    row = MEASURES.get(FORMER.get(name, name))
+    return row if row is None or row.name == name else replace(row, name=name)
+
+
+def in_order(names: Collection[str]) -> list[str]:
+    """Those of some names that are measures, in the order in which reports show them."""
+    places = {name: place for place, name in enumerate(MEASURES)}
+    known = {name: FORMER.get(name, name) for name in names}
+    return sorted((name for name, now in known.items() if now in places), key=lambda name: places[known[name]])
+
 
 DICE = "dice"
 """The measure that every evaluation has: it ranks the cases and tunes the baseline."""
@@ -104,13 +122,21 @@ def range_of(name: str) -> tuple[float, float]:
     """The smallest and the largest possible value of a measure or aggregate."""
     if name == OVER_BASELINE:
         return -1.0, 1.0
-    largest = MEASURES[name].largest if name in MEASURES else 1.0
+    row = measure_of(name)
+    largest = 1.0 if row is None else row.largest
     return 0.0, math.inf if largest is None else largest
 
 
-def heading_of(name: str) -> str:
-    """The title with its unit of a measure or aggregate; the name itself when it is neither."""
-    return MEASURES[name].heading if name in MEASURES else _HEADINGS.get(name, name)
+def heading_of(name: str, unit: LengthUnit | None = None) -> str:
+    """The title of a measure or aggregate, with the unit of an evaluation; the name itself when it is neither."""
+    row = measure_of(name)
+    return _HEADINGS.get(name, name) if row is None else row.heading(unit)
+
+
+def name_in(name: str, unit: LengthUnit) -> str:
+    """The name of a measure or aggregate; of a distance with its unit, for example `hd95 (mm)`."""
+    row = MEASURES.get(name)
+    return name if row is None or not row.is_distance else f"{name} ({UNIT_NAMES[unit]})"
 
 
 @dataclass(frozen=True)
@@ -121,7 +147,7 @@ class _Vocabulary:
 
     def _check(self, word: str) -> str:
         known = (*MEASURES, *self.others)
-        if word not in known:
+        if word not in known and word not in FORMER:
             *first, last = (f"'{name}'" for name in known)
             raise PydanticKnownError("literal_error", {"expected": f"{', '.join(first)} or {last}"})
         return word

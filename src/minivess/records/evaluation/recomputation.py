@@ -23,7 +23,7 @@ from minivess.records.evaluation.evaluation import (
     Interval,
 )
 from minivess.records.evaluation.intervals import failure_share, group_interval, mean_interval
-from minivess.records.evaluation.measures import DICE, FAILURES, MEASURES, OVER_BASELINE, range_of
+from minivess.records.evaluation.measures import DICE, FAILURES, OVER_BASELINE, in_order, range_of
 
 RECALL = "conformal_recall"
 """The field of the recall of the conformal mask."""
@@ -236,7 +236,7 @@ def _compared(stated: Mapping[str, str], computed: Mapping[str, str], *, by: str
 def _planned(conventions: Conventions, threshold: float, measures: set[str]) -> Iterator[tuple[str, str]]:
     yield from ((f"conventions.{name}", f"{value}") for name, value in conventions)
     yield "threshold", f"{threshold}"
-    yield "measures", ", ".join(name for name in MEASURES if name in measures)
+    yield "measures", ", ".join(in_order(measures))
 
 
 def _texts(figures: Figures) -> Iterator[tuple[str, str]]:

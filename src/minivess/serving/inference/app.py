@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import uuid4
 
 from anyio import CapacityLimiter, fail_after, to_thread
@@ -31,7 +31,7 @@ from minivess.serving.inference.page import front_page
 from minivess.serving.inference.volumes import Limits, pack_mask, parse_npy, parse_spacing
 from minivess.workflows.serving.inference import InferenceService, mask_digest
 
-_FORM_HINT = "send multipart/form-data with a file part `volume` (.npy) and a text part `spacing_um` (z,y,x)"
+_FORM_HINT = "send multipart/form-data with a file part `volume` (.npy) and a text part `spacing` (5 x 1 x 1 µm)"
 _SPACING_BYTES = 1024
 _DIGITS = 18
 _REQUEST_BODY = {
@@ -40,16 +40,23 @@ _REQUEST_BODY = {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
-                "required": ["volume", "spacing_um"],
+                "required": ["volume"],
+                "oneOf": [{"required": ["spacing"]}, {"required": ["spacing_um"]}],
                 "properties": {
                     "volume": {
                         "type": "string",
                         "format": "binary",
                         "description": "NumPy `.npy` file, three axes (z, y, x), whole or real numbers in any unit.",
                     },
+                    "spacing": {
+                        "type": "string",
+                        "description": "Voxel size with its unit (µm, um or mm) as z x y x x.",
+                        "example": "5 x 1 x 1 µm",
+                    },
                     "spacing_um": {
                         "type": "string",
-                        "description": "Voxel size in micrometres as z,y,x.",
+                        "deprecated": True,
+                        "description": "In place of `spacing`, as in version 0.1.0: micrometres as z,y,x.",
                         "example": "5,1,1",
                     },
                 },
@@ -196,15 +203,17 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
     return app
 
 
-def _respond(engine: InferenceService, limits: Limits, name: str, data: bytes, spacing: str) -> Response | Segmentation:
+def _respond(
+    engine: InferenceService, limits: Limits, name: str, data: bytes, stated: _Stated
+) -> Response | Segmentation:
     """Judge one request (blocking).
 
     Raises:
         _TurnedError: volume or spacing cannot be read.
     """
-    spacing_um = _parsed(RefusalReason.SPACING, lambda: parse_spacing(spacing))
+    spacing = _parsed(RefusalReason.SPACING, lambda: parse_spacing(stated.text, former=stated.former))
     volume = _parsed(RefusalReason.VOLUME, lambda: parse_npy(data, limits))
-    answer = engine.answer(volume, spacing_um, name, source=digest_bytes(data))
+    answer = engine.answer(volume, spacing, name, source=digest_bytes(data))
     if answer.mask is None or answer.foreground_fraction is None or answer.receipt is None:
         return problems.problem_response(
             "outside-intended-use",
@@ -241,7 +250,7 @@ def _parsed[T](reason: RefusalReason, parse: Callable[[], T]) -> T:
 
 
 @implements("REQ-173", "REQ-175")
-async def _read_request(request: Request, limits: Limits) -> tuple[bytes, str]:
+async def _read_request(request: Request, limits: Limits) -> tuple[bytes, _Stated]:
     """Volume and spacing of a request, in memory.
 
     Raises:
@@ -275,7 +284,7 @@ async def _read_request(request: Request, limits: Limits) -> tuple[bytes, str]:
     except Exception:  # whatever the parser makes of what a client wrote
         raise _TurnedError(malformed) from None
     if data is None or spacing is None:
-        words = "the form lacks `volume` or `spacing_um`"
+        words = "the form lacks `volume` or one `spacing`"
         raise _TurnedError(_Turned(RefusalReason.INCOMPLETE, 400, words, _FORM_HINT))
     return data, spacing
 
@@ -307,7 +316,18 @@ async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
         yield chunk
 
 
-async def _parts(form: FormData) -> tuple[bytes | None, str | None]:
-    volume, spacing = form.get("volume"), form.get("spacing_um")
+class _Stated(NamedTuple):
+    """The spacing of a request as text; `former`: under its name of version 0.1.0."""
+
+    text: str
+    former: bool
+
+
+async def _parts(form: FormData) -> tuple[bytes | None, _Stated | None]:
+    """The parts of a form; a spacing that comes twice, or under both names, is none."""
+    volume = form.get("volume")
+    names = (("spacing", False), ("spacing_um", True))
+    stated = [(text, former) for name, former in names for text in form.getlist(name)]
     data = await volume.read() if isinstance(volume, UploadFile) else None
-    return data, spacing if isinstance(spacing, str) else None
+    spacing, former = stated[0] if len(stated) == 1 else (None, False)
+    return data, _Stated(spacing, former) if isinstance(spacing, str) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from html import escape
 
+from minivess.records.lengths import shown
 from minivess.workflows.serving.inference import ServedModel
 
 _STYLE = """
@@ -24,10 +25,11 @@ pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); } code { 
 def front_page(model: ServedModel) -> str:
     """The page as HTML. Everything that comes from the project file is escaped."""
     use = model.intended_use
+    axes = "zyx"[-len(use.shape[0]) :]
     spacing = ", ".join(
-        f"{axis} {low:.3g} to {high:.3g}" for axis, low, high in zip("zyx", *use.spacing_um, strict=True)
+        f"{axis} {shown(bounds, use.unit, between=' to ')}" for axis, *bounds in zip(axes, *use.spacing, strict=True)
     )
-    shape = ", ".join(f"{axis} {low} to {high}" for axis, low, high in zip("zyx", *use.shape, strict=True))
+    shape = ", ".join(f"{axis} {low} to {high}" for axis, low, high in zip(axes, *use.shape, strict=True))
     wide = (
         "no second mask: calibration could give no guarantee"
         if model.conformal_threshold is None
@@ -37,7 +39,7 @@ def front_page(model: ServedModel) -> str:
         "Device": f"{model.device} {model.version}",
         "Model": model.digest,
         "Mask": f"voxels with a probability of at least {model.threshold:.3g}; {wide}",
-        "Voxel size (µm)": spacing,
+        "Voxel size": spacing,
         "Size (voxels)": shape,
     }
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows.items())
@@ -48,8 +50,8 @@ def front_page(model: ServedModel) -> str:
 <p>{escape(model.statement)}</p>
 <dl>{facts}</dl>
 <h2>Asking</h2>
-<p>Send one volume as a NumPy <code>.npy</code> file with axes (z, y, x), and its voxel size in micrometres:</p>
-<pre><code>curl -F volume=@volume.npy -F spacing_um=2,1,1 http://127.0.0.1:8000/v1/segment</code></pre>
+<p>Send one volume as a NumPy <code>.npy</code> file with axes (z, y, x), and its voxel size with its unit:</p>
+<pre><code>curl -F volume=@volume.npy -F "spacing=2 x 1 x 1 um" http://127.0.0.1:8000/v1/segment</code></pre>
 <p>The answer carries the mask, the decision, and a receipt that proves the entry in the audit log. Input outside the
 bounds above is refused, with reasons and a receipt. Nothing is answered that could not be recorded first.</p>
 <dl><dt>GET /v1/model</dt><dd>the bounds of the intended use, complete</dd>

@@ -20,8 +20,12 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
+from minivess.records.lengths import in_micrometres
+from minivess.records.lengths import parse_spacing as read_spacing
 
-Spacing = tuple[float, float, float]
+Spacing = tuple[float, ...]
+
+_LONGEST_SPACING, _METRE = 100, 1e6
 
 _MAGIC = b"\x93NUMPY"
 _LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
@@ -137,23 +141,28 @@ class _Fields(NamedTuple):
         return cls(found["descr"].strip("'\""), found["fortran_order"] == "True", shape)
 
 
-@implements("REQ-029")
-def parse_spacing(text: str) -> Spacing:
-    """Read a spacing "z,y,x" in micrometres, for example `5,1,1`.
+@implements("REQ-029", "REQ-322")
+def parse_spacing(text: str, *, former: bool = False) -> Spacing:
+    """Read the voxel size (z, y, x) of a volume with its unit, for example `5 x 1 x 1 µm`; the result is in micrometres.
+
+    Args:
+        text: what the client sent.
+        former: whether it is `spacing_um` of version 0.1.0: `5,1,1` in micrometres.
 
     Raises:
-        InputError: it is not three positive numbers below one metre.
+        InputError: it is not three lengths below one metre.
     """
-    parts = text.split(",") if len(text) <= 100 else []
+    parts = text.split(",") if former and len(text) <= _LONGEST_SPACING else []
     try:
-        numbers = tuple(float(part) for part in parts)
+        numbers = in_micrometres(read_spacing([f"{part.strip()} um" for part in parts] if former else text))
     except ValueError:
         numbers = ()
-    if len(numbers) != 3 or not all(np.isfinite(number) and 0 < number < 1e6 for number in numbers):
+    if len(numbers) != 3 or not all(number < _METRE for number in numbers):
+        name, wanted = ("spacing_um", "positive numbers") if former else ("spacing", "lengths with their unit")
         raise InputError(
-            "`spacing_um` is not three positive numbers", hint="send micrometres as z,y,x: for example 5,1,1"
+            f"`{name}` is not three {wanted}", hint="send `spacing` as z x y x x, for example 5 x 1 x 1 µm"
         )
-    return numbers[0], numbers[1], numbers[2]
+    return numbers
 
 
 def pack_mask(mask: NDArray[np.uint8]) -> str:

@@ -26,6 +26,7 @@ from minivess.records.data.split import SplitManifest
 from minivess.records.data.validation import Severity
 from minivess.records.device.project import Project
 from minivess.records.evaluation.measures import MEASURES
+from minivess.records.evaluation.tolerance import fits
 from minivess.records.models.model import fewest_groups
 
 _AXES: dict[Axes, str] = {
@@ -62,13 +63,14 @@ def capability_findings(
     found = [*_of_project(project, parts, known=manifest is not None)]
     by_text: dict[tuple[str, str], list[str]] = {}
     for case in cases:
-        for rule, text in (*_of_case(case, parts), *_of_criteria(case, project)):
+        for rule, text in (*_of_case(case, parts), *_of_tolerance(case, project), *_of_criteria(case, project)):
             by_text.setdefault((rule, text), []).append(case.id)
     for (rule, text), names in by_text.items():
         if len(names) > _ONE_BY_ONE:
             found.append(Found(rule, None, f"{len(names)} of {len(cases)} cases: {text} ({_some(names)})"))
         else:
             found.extend(Found(rule, name, text) for name in names)
+    found.extend(_of_units(cases, project))
     found.extend(_of_sizes(cases, project))
     if manifest is not None and split is not None:
         found.extend(_of_parts(project, manifest, split))
@@ -126,6 +128,9 @@ def _of_project(project: Project, parts: Sequence[_Part], *, known: bool) -> Ite
         )
     if not known and (text := _classes(project.data.declared, parts)) is not None:
         yield Found("capability-classes", None, f"data.classes: {text}")
+    tolerance = project.evaluation.tolerance
+    if not known and tolerance is not None and project.data.unit == "px" and tolerance.unit != "px":
+        yield Found("capability-tolerance", None, f"data.unit is px; evaluation.tolerance is {tolerance}")
 
 
 def _of_case(case: CaseRecord, parts: Sequence[_Part]) -> Iterator[tuple[str, str]]:
@@ -135,7 +140,7 @@ def _of_case(case: CaseRecord, parts: Sequence[_Part]) -> Iterator[tuple[str, st
         yield "capability-axes", f"{_AXES[case.axes]}; {_names(refusing, 'take')} {taken}"
     refusing = [part for part in parts if case.unit not in part.takes.units]
     if refusing:
-        yield "capability-unit", f"no physical size is known; {_names(refusing, 'need')} a voxel size in micrometres"
+        yield "capability-unit", f"no physical size is known; {_names(refusing, 'need')} a voxel size"
     if (text := _classes(case.classes, parts)) is not None:
         yield "capability-classes", text
     for part in parts:
@@ -148,6 +153,24 @@ def _of_case(case: CaseRecord, parts: Sequence[_Part]) -> Iterator[tuple[str, st
 def _common(parts: Sequence[_Part]) -> list[Axes]:
     """The axes that every part takes."""
     return [axes for axes in _AXES if all(axes in part.takes.axes for part in parts)]
+
+
+@implements("REQ-324", "RC-136")
+def _of_tolerance(case: CaseRecord, project: Project) -> Iterator[tuple[str, str]]:
+    """A stated tolerance must be in a unit in which distances of the case can be measured."""
+    tolerance = project.evaluation.tolerance
+    if tolerance is not None and not fits(tolerance, case):
+        size = "no physical size is known" if case.unit == "px" else "the case has a physical size"
+        yield "capability-tolerance", f"{size}; evaluation.tolerance is {tolerance}"
+
+
+@implements("REQ-324", "RC-136")
+def _of_units(cases: Sequence[CaseRecord], project: Project) -> Iterator[Found]:
+    """Without a stated tolerance, cases with and without a physical size have no common one."""
+    sizeless = [case.id for case in cases if case.unit == "px"]
+    if project.evaluation.tolerance is None and 0 < len(sizeless) < len(cases):
+        text = f"{len(sizeless)} of {len(cases)} cases have no physical size: they have no tolerance in common with the rest"
+        yield Found("capability-tolerance", None, f"{text} ({_some(sizeless)})")
 
 
 def _of_criteria(case: CaseRecord, project: Project) -> Iterator[tuple[str, str]]:

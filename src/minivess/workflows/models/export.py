@@ -50,7 +50,8 @@ def export(services: Services, signer: Signer) -> ExportRecord:
             _centre(predictor.preprocessor.apply(case.image, case.record.physical_spacing), spec.patch)
             for case in known[:PARITY_PATCHES]
         ]
-        use = derive_envelope((case.image, case.record.spacing_um) for case in chain(held.cases(Part.TRAIN), known))
+        learned_from = chain(held.cases(Part.TRAIN), known)
+        use = derive_envelope(((case.image, case.record.spacing) for case in learned_from), held.manifest.cases[0].unit)
         made = to_onnx(
             predictor,
             calibration.temperature,

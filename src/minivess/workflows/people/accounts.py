@@ -22,10 +22,8 @@ from minivess.foundation.errors import RefusedError, UsageError, VerificationErr
 from minivess.foundation.files import exclusive, make_folder
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
-from minivess.foundation.reading.yaml_records import read_record
 from minivess.foundation.settings import load_settings
 from minivess.records.base import Record
-from minivess.records.device.project import Project
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.witnessed import Checked
 from minivess.records.people.approval import Envelope, PolicyRule
@@ -34,6 +32,7 @@ from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.data.capabilities import check_capabilities
 from minivess.workflows.people.key_states import counts
 from minivess.workflows.session import remembered_checkpoints
+from minivess.workflows.session.project_file import load_project
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
 
@@ -74,7 +73,7 @@ def start_log(
         raise UsageError(
             f"{', '.join(strangers)}: this project has no such person", hint="`minivess identity list` names the people"
         )
-    project = read_record(workspace.project_file, Project)
+    project = load_project(workspace.root)
     check_capabilities(project)
     keystore, demo = ring.shared, signer.identity.demo
     make_folder(workspace.evidence)

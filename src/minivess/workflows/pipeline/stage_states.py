@@ -12,11 +12,12 @@ from minivess.foundation.paths import Workspace
 from minivess.records.device.project import Project
 from minivess.records.device.workspace_files import EVALUATION, STEPS, file_of
 from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.evaluation.tolerance import tolerance_of
 from minivess.records.log.entry import Entry, Outcome
 from minivess.workflows.pipeline.stages import project_settings, stages_of
 from minivess.workflows.session.project_state import project_state
 from minivess.workflows.session.services import WorkspaceReader
-from minivess.workflows.session.workspace_files import read_json
+from minivess.workflows.session.workspace_files import manifest_of, read_json
 
 _PEOPLE = tuple(step.name for step in STEPS if step.stage is not None and step.stage.command)
 """The stages that need several people: DVC looks whether they were done, and does not do them."""
@@ -122,8 +123,10 @@ def _is_current(services: WorkspaceReader, entry: Entry) -> bool:
         return False
     made = read_json(workspace, EVALUATION, EvaluationRecord)
     wanted = services.project.evaluation
+    cases = manifest_of(workspace).cases if wanted.tolerance is None else ()
+    planned = tolerance_of(wanted.tolerance, cases), wanted.bootstrap
     return (
         digest_file(path) in {output.digest for output in entry.body.outputs}
         and made.model == digest_file(workspace.onnx)
-        and (made.conventions.tolerance_um, made.conventions.bootstrap) == (wanted.tolerance_um, wanted.bootstrap)
+        and (made.conventions.within, made.conventions.bootstrap) == planned
     )

@@ -253,7 +253,8 @@ class _DemoRun:
 
         case = workspace_files.split_of(self.workspace).part(Part.CALIBRATION)[0]
         image = self.workspace.prepared / case / "image.npy"
-        spacing = next(one.spacing_um for one in workspace_files.manifest_of(self.workspace).cases if one.id == case)
+        cases = workspace_files.manifest_of(self.workspace).cases
+        spacing = next(one.spacing_in("um") for one in cases if one.id == case)
         with _server(self.workspace.root, self.passphrases, log=self.workspace.evidence / "service.log") as address:
             answer = _post_volume(f"{address}/v1/segment", read_limited(image, limit=1 << 30), spacing)
         receipt = Receipt.model_validate(answer["receipt"])
@@ -334,12 +335,12 @@ def _is_up(url: str) -> bool:
         return False
 
 
-def _post_volume(url: str, volume: bytes, spacing_um: tuple[float, float, float]) -> dict[str, Any]:
+def _post_volume(url: str, volume: bytes, spacing_um: tuple[float, ...]) -> dict[str, Any]:
     """POST one `.npy` volume as multipart form data (RFC 7578)."""
     boundary = secrets.token_hex(16)
-    spacing = ",".join(str(value) for value in spacing_um)
+    spacing = f"{' x '.join(str(value) for value in spacing_um)} um"
     parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="spacing_um"\r\n\r\n{spacing}\r\n'.encode(),
+        f'--{boundary}\r\nContent-Disposition: form-data; name="spacing"\r\n\r\n{spacing}\r\n'.encode(),
         f'--{boundary}\r\nContent-Disposition: form-data; name="volume"; filename="volume.npy"\r\n'.encode(),
         b"Content-Type: application/octet-stream\r\n\r\n" + volume + f"\r\n--{boundary}--\r\n".encode(),
     ]

@@ -88,7 +88,7 @@ def measures_page(measures: Mapping[str, Measure] = MEASURES) -> str:
         (
             f"`{measure.name}`",
             measure.title,
-            measure.unit or "–",
+            "that of the tolerance" if measure.is_distance else "–",
             measure.direction,
             "none" if measure.largest is None else f"{measure.largest:g}",
             "yes" if measure.can_be_undefined else "no",

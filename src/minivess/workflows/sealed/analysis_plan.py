@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.look_facts import criteria_digest
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.artifact import Artifact
+from minivess.records.data.dataset import CaseRecord
 from minivess.records.device.project import Project
 from minivess.records.device.registration import SealTerms
 from minivess.records.device.workspace_files import CALIBRATION, CRITERIA, ONNX, PLAN
@@ -23,6 +26,7 @@ from minivess.records.evaluation.evaluation import (
     Conventions,
     Statistics,
 )
+from minivess.records.evaluation.tolerance import tolerance_of
 from minivess.records.log.receipt import Receipt
 from minivess.records.models.model import MASK_THRESHOLD
 from minivess.records.people.approval import Facts
@@ -42,24 +46,32 @@ def configuration_digest(project: Project) -> str:
     return digest_of(project.model_dump(mode="json"))
 
 
-@implements("REQ-092", "REQ-242")
-def plan_of(project: Project, *, terms: SealTerms | None = None, fixed: bool = True) -> AnalysisPlan:
+@implements("REQ-092", "REQ-242", "REQ-324")
+def plan_of(
+    project: Project, cases: Sequence[CaseRecord] = (), *, terms: SealTerms | None = None, fixed: bool = True
+) -> AnalysisPlan:
     """The plan of the analysis, as the project file states it.
 
     Args:
         project: the project.
+        cases: all cases of the data set. The tolerance follows from them where the project file states none.
         terms: the terms of the seal, whose unit, statistics and skeleton the plan takes; None before the sealing.
         fixed: whether the seal fixes the total of looks; False for seals of version 0.1.0.
+
+    Raises:
+        UsageError: no tolerance is stated, and none follows from the cases.
     """
     wanted = project.evaluation
     unit, statistics = (BOOTSTRAP_UNIT, STATISTICS) if fixed else _BEFORE
     if terms is not None:
         unit, statistics = terms.unit, terms.statistics
     by_group = statistics == "mean of groups"
+    tolerance = tolerance_of(wanted.tolerance, cases)
     return AnalysisPlan(
         mask_threshold=MASK_THRESHOLD,
         conventions=Conventions(
-            tolerance_um=wanted.tolerance_um,
+            tolerance=tolerance.value,
+            unit=tolerance.unit,
             bootstrap=wanted.bootstrap,
             bootstrap_unit=unit,
             statistics=statistics,
@@ -97,7 +109,7 @@ def facts_of(services: Services, *, inputs: BoundInputs | None = None) -> Facts:
         model=known[ONNX],
         calibration=known[CALIBRATION],
         configuration=configuration_digest(project),
-        plan=digest_of(plan_of(project, terms=held.terms, fixed=held.terms is not None)),
+        plan=digest_of(plan_of(project, held.manifest.cases, terms=held.terms, fixed=held.terms is not None)),
         criteria=criteria_digest(project.evaluation.criteria),
         data=held.seal.root,
         inputs=inputs_digest(Artifact(name=name, digest=digest) for name, digest in known.items()),
@@ -114,7 +126,9 @@ def register_criteria(services: Services, signer: Signer) -> Receipt:
     workspace = Workspace(services.workspace)
     with recorded(services, "criteria.register", signer, instant=True) as record:
         held, registered = BoundInputs.of(services), registrations_of(services)
-        plan = plan_of(services.project, terms=held.terms, fixed=held.sealing is None or held.terms is not None)
+        fixed = held.sealing is None or held.terms is not None
+        cases = held.manifest.cases if services.project.evaluation.tolerance is None else ()
+        plan = plan_of(services.project, cases, terms=held.terms, fixed=fixed)
         if held.sealing is not None:
             check_terms(held.terms, services.project, held.manifest, held.split)
         refuse_laxer(registered.laxer_than_looks(plan=plan))

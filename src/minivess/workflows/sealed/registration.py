@@ -14,6 +14,7 @@ from minivess.foundation.implements import implements
 from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.device.strictness import below_least, gates_beyond_criteria
 from minivess.records.log.receipt import Receipt
+from minivess.workflows.session.project_file import show_hints
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
 
@@ -31,7 +32,7 @@ def policy_of(services: WorkspaceReader) -> ReleasePolicy:
     for folder in (services.workspace, services.source):
         path = folder / "release" / "policy.yaml"
         if path.is_file():
-            policy = load_policy(path)
+            policy = load_policy(path, say=show_hints)
             if below_least(policy):
                 raise InputError(
                     "the policy does not judge the registered acceptance criteria",

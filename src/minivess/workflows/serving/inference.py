@@ -107,13 +107,13 @@ class InferenceService:
         )
 
     def answer(
-        self, volume: NDArray[np.generic], spacing_um: Spacing, request_id: str, *, source: str | None = None
+        self, volume: NDArray[np.generic], spacing: Spacing, request_id: str, *, source: str | None = None
     ) -> Answer:
         """Segment a volume, or refuse it, and record which.
 
         Args:
             volume: image (z, y, x) in any intensity unit.
-            spacing_um: voxel size (z, y, x) in micrometres.
+            spacing: voxel size (z, y, x) in micrometres.
             request_id: names the request in the log; made by the service, never by the client.
             source: digest of the bytes the volume came from; by default of the array's own bytes.
 
@@ -121,7 +121,7 @@ class InferenceService:
             CouldNotCheckError: the log cannot be written, so there is no answer.
         """
         digest = digest_bytes(np.ascontiguousarray(volume).tobytes()) if source is None else source
-        reasons = outside_reasons(self.model.intended_use, volume, spacing_um)
+        reasons = outside_reasons(self.model.intended_use, volume, spacing)
         if reasons:
             return self.refuse(reasons, request_id, source=digest)
         with self._recorded(request_id, digest) as record:

@@ -264,9 +264,8 @@ class BoundInputs:
             return self.record(INTENDED_USE, IntendedUse)
         from minivess.ml.inference.intended_use import derive_envelope
 
-        return derive_envelope(
-            (case.image, case.record.spacing_um) for case in self.cases(Part.TRAIN, Part.CALIBRATION)
-        )
+        known = self.cases(Part.TRAIN, Part.CALIBRATION)
+        return derive_envelope(((case.image, case.record.spacing) for case in known), self.manifest.cases[0].unit)
 
     def case_record(self, identifier: str) -> CaseRecord:
         """What the log says of a case."""

@@ -110,7 +110,6 @@ def _plan(project: Path) -> Project | None:
     """The project file, where there is one."""
     if not (project / PROJECT_FILE).is_file():
         return None
-    from minivess.foundation.reading.yaml_records import read_record
-    from minivess.records.device.project import Project
+    from minivess.workflows.session.project_file import load_project
 
-    return read_record(project / PROJECT_FILE, Project)
+    return load_project(project)

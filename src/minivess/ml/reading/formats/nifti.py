@@ -38,6 +38,7 @@ from minivess.ml.reading.volume import (
     mapped,
 )
 from minivess.records.data.dataset import Axes
+from minivess.records.lengths import shown
 
 _LARGEST_OFFSET = 16 * 1024**2
 _UNITS = {0: None, 1: 1e6, 2: 1e3, 3: 1.0}
@@ -307,17 +308,13 @@ def _place(header: Any, axes: int, path: Path) -> tuple[Spacing | None, Spacing 
         found = np.linalg.norm(affine[:3, :3], axis=0)[3 - axes :]
         if np.abs(found / np.asarray(spacing) - 1).max() > 0.01:
             raise InputError(
-                f"pixdim says {_words(spacing)} µm and the sform {_words(tuple(found))} µm",
+                f"pixdim says {shown(spacing, 'um')} and the sform {shown(tuple(found), 'um')}",
                 path=path,
                 hint="correct the one that is wrong",
                 rule="spacing-differs",
             )
     usable = all(math.isfinite(step) and step > 0 for step in steps)
     return spacing, steps if factor is None and usable else None, affine
-
-
-def _words(spacing: Spacing) -> str:
-    return " × ".join(f"{value:g}" for value in spacing)
 
 
 def _affine(header: Any, scale: float, path: Path) -> Affine | None:

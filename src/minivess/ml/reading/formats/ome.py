@@ -87,7 +87,7 @@ class Ome:
                 return
             differing.append(f"{other} is {attributes[other][:12]} and the image has {wanted[other]}")
         raise InputError(
-            differing[0], path=path, hint="name the metadata of this image, or remove them and state spacing_um"
+            differing[0], path=path, hint="name the metadata of this image, or remove them and state `spacing`"
         )
 
 
@@ -150,7 +150,7 @@ def _elements(text: str, path: Path) -> list[tuple[str, dict[str, str]]]:
                 "is not well-formed XML up to its Pixels element",
                 path=path,
                 line=error.lineno,
-                hint="export the metadata again, or state spacing_um for the case",
+                hint="export the metadata again, or state `spacing` for the case",
             ) from None
     return found
 

@@ -15,25 +15,25 @@ from minivess.records.evaluation.evaluation import Conventions
 
 
 def count(pair: CasePair, conventions: Conventions) -> Distance:
-    """The `hd95_um` of a case; the conventions have no influence."""
+    """The `hd95` of a case; the conventions have no influence."""
     return Distance(value=_hd95(pair))
 
 
 @implements("REQ-024")
-def hd95_um(prediction: NDArray[Any], reference: NDArray[Any], spacing_um: Spacing) -> float | None:
-    """The larger of the two directed 95th percentiles of border distances, in micrometres.
+def hd95(prediction: NDArray[Any], reference: NDArray[Any], spacing: Spacing) -> float | None:
+    """The larger of the two directed 95th percentiles of border distances, in the unit of the spacing.
 
     Convention: 0 when both masks are empty; None, which means undefined, when one is.
 
     Args:
         prediction: binary mask (z, y, x) or (y, x).
         reference: binary mask of the same shape.
-        spacing_um: voxel size in micrometres, in the order of the axes.
+        spacing: voxel size in the order of the axes, in any unit.
 
     Raises:
         InputError: the masks do not fit together, are not binary, or the spacing is not positive.
     """
-    return _hd95(CasePair.of(prediction, reference, spacing_um))
+    return _hd95(CasePair.of(prediction, reference, spacing))
 
 
 def _hd95(pair: CasePair) -> float | None:

@@ -109,9 +109,7 @@ def take_in(story: Story, classes: dict[int, str]) -> tuple[Any, np.ndarray, np.
 
     made = story.manifest(story.first).cases[0]
     source = CaseSource(id=made.id, subject="mouse-1", image=made.image.path, label=made.mask.path)
-    data = Data(
-        name="made", licence="CC0", source="the generator", root="first", cases=(source,), classes=classes
-    )
+    data = Data(name="made", licence="CC0", source="the generator", root="first", cases=(source,), classes=classes)
     prepared = story.folder / "prepared"
     record = ingest(data, story.folder, prepared).cases[0]
     return record, np.load(prepared / made.id / "image.npy"), np.load(prepared / made.id / "label.npy")
@@ -230,7 +228,9 @@ def _(story: Story, first: str, second: str) -> None:
     assert sum(shares.values()) == pytest.approx(manifest.cases[0].foreground_fraction)
 
 
-@then(parsers.parse("the ingested case has the classes 1 {first} and 2 {second} and every voxel that the generator made"))
+@then(
+    parsers.parse("the ingested case has the classes 1 {first} and 2 {second} and every voxel that the generator made")
+)
 def _(story: Story, first: str, second: str) -> None:
     ingested, image, label = take_in(story, {1: first, 2: second})
     made = remade(story)

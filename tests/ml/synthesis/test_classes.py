@@ -94,7 +94,9 @@ def test_the_dye_of_arteries_pulsates_and_that_of_veins_does_not() -> None:
 
 
 def test_lesions_are_in_either_tree() -> None:
-    case = make(3, classes="artery-vein", shape=(32, 96, 96), stenoses=12, leaks=4, leak_radius_um=5, stenosis_length_um=10)
+    case = make(
+        3, classes="artery-vein", shape=(32, 96, 96), stenoses=12, leaks=4, leak_radius_um=5, stenosis_length_um=10
+    )
     assert {int(case.centreline.tree[lesion.node]) for lesion in case.stenoses} == {0, 1}
     assert case.leaked is not None
     assert not (case.leaked.astype(bool) & (case.label > 0)).any()
@@ -104,7 +106,9 @@ def test_lesions_are_in_either_tree() -> None:
 def test_a_wall_encloses_the_lumen_that_one_class_would_be(axes: str) -> None:
     plain, walled = (make(2, axes=axes, classes=classes) for classes in ("vessel", "lumen-wall"))
     assert np.array_equal(plain.label == 1, walled.label == 1)
-    beside = ndimage.binary_dilation(walled.label == 1, ndimage.generate_binary_structure(2, 1)[None] if axes == "zyx" else None)
+    beside = ndimage.binary_dilation(
+        walled.label == 1, ndimage.generate_binary_structure(2, 1)[None] if axes == "zyx" else None
+    )
     assert not (beside & (walled.label == 0)).any()
     assert 0.2 < (walled.label == 2).sum() / (walled.label == 1).sum() < 3
 

@@ -16,7 +16,7 @@ from minivess.foundation.errors import InputError
 from minivess.ml.reading.case import Case, named_below, read_case, source_files
 from minivess.ml.reading.sources import case_sources
 from minivess.ml.reading.volume import LIMITS, fault_in_words, file_size
-from minivess.ml.synthesis.parameters import MODALITIES, settings_of
+from minivess.ml.synthesis.parameters import GENERATOR, MODALITIES, settings_of
 from minivess.ml.synthesis.volume import synthesise
 from minivess.records.data.dataset import LabelClass
 from minivess.records.data.groups import GENERATED
@@ -24,8 +24,6 @@ from minivess.records.data.source import GENERATED_CLASSES, CaseSource, Data, St
 
 MODALITY = MODALITIES["zyx"]
 """What images are where neither the project nor the file says."""
-_GENERATOR = "minivess-synthetic/2"
-"""Raised with every change to the generator that changes its bytes, so that old cases are made again."""
 _BYTES_A_VOXEL = 36
 """A generated voxel costs as much time as about so many bytes of a file."""
 
@@ -108,10 +106,10 @@ class SyntheticRecipe:
         return math.prod(self.plan.shape) * _BYTES_A_VOXEL
 
     def made_from(self) -> str:
-        """Digest of the settings."""
+        """Digest of the generator's version and the settings."""
         facts = self.plan.model_dump(mode="json", exclude={"subjects"})
         stated = [[one.model_dump(mode="json") for one in self.classes]] if self.classes else []
-        return digest_json([_GENERATOR, facts, self.number, self.modality, *stated])
+        return digest_json([GENERATOR, facts, self.number, self.modality, *stated])
 
     def make(self) -> Case:
         """Make the case."""

@@ -55,7 +55,7 @@ class MadeCase(Record):
     centreline: MadeFile
     truth: MadeFile
     foreground_fraction: float
-    class_fractions: Annotated[dict[str, float], Field(exclude_if=lambda shares: not shares)] = {}
+    class_fractions: dict[str, float] = Field(default={}, exclude_if=lambda shares: not shares)
     """Share of the voxels of each class by name; left out of the JSON for one class."""
     branches: int
     loops: int

@@ -169,9 +169,7 @@ def _draw(pieces: _Pieces, shape: tuple[int, int, int], spacing: Floats, *, reac
     return _Drawn(distance, brightness, radius)
 
 
-def _to_wall(
-    place: tuple[Floats, Floats, Floats], start: list[float], end: list[float], radii: list[float]
-) -> Singles:
+def _to_wall(place: tuple[Floats, Floats, Floats], start: list[float], end: list[float], radii: list[float]) -> Singles:
     """Distance of places, given from `start`, to the wall of one straight piece whose radius goes from one to another."""
     z, y, x = place
     way = [b - a for a, b in zip(start, end, strict=True)]

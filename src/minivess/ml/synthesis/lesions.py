@@ -50,9 +50,7 @@ def scaled(
         )
         for one in stenoses
     )
-    leaking = (
-        replace(one, place_um=_times(one.place_um, factor), radius_um=one.radius_um * factor) for one in leaks
-    )
+    leaking = (replace(one, place_um=_times(one.place_um, factor), radius_um=one.radius_um * factor) for one in leaks)
     return tuple(narrowed), tuple(leaking)
 
 

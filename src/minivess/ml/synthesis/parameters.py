@@ -11,9 +11,8 @@ from pydantic import Field, ValidationError, model_validator
 from minivess.foundation.errors import UsageError
 from minivess.foundation.reading.json_records import first_error
 from minivess.records.base import Record
-from minivess.records.data.dataset import Axes
+from minivess.records.data.dataset import Axes, SpatialAxes
 from minivess.records.data.source import Synthetic, VesselClasses
-from minivess.records.models.task import SpatialAxes
 
 GENERATOR = "minivess-synthetic/2"
 """Raised with every change that changes bytes."""
@@ -140,7 +139,6 @@ class SynthesisParameters(Record):
         if self.colour and (self.leaks or self.line_jitter_um or self.frame_shift_um):
             raise ValueError("a colour picture has no leaked dye and no scanned lines: leave out leaks and motion")
         return self
-
 
     @property
     def image_axes(self) -> Axes:

@@ -170,9 +170,7 @@ def _splines(t: Floats) -> tuple[Floats, ...]:
     return u * u * u / 6.0, inner[0], inner[1], t * t * t / 6.0
 
 
-def _colonise(
-    stream: Stream, box: Floats, shaped: Growth, beside: Centreline | None = None
-) -> tuple[Floats, Integers]:
+def _colonise(stream: Stream, box: Floats, shaped: Growth, beside: Centreline | None = None) -> tuple[Floats, Integers]:
     from scipy.spatial import cKDTree
 
     wide = box + 2 * _MARGIN

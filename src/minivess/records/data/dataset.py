@@ -14,6 +14,9 @@ from minivess.records.base import Record, ShortText, Slug
 Axes = Literal["zyx", "yx", "zyxc", "yxc"]
 """The axes of an image array, in order; `c` is colour (red, green, blue)."""
 
+SpatialAxes = Literal["zyx", "yx"]
+"""The spatial axes of an image, in the order of the arrays."""
+
 Unit = Literal["um", "px"]
 """Unit of a spacing: micrometres, or pixels where no physical size is known (photographs)."""
 

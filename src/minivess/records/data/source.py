@@ -10,10 +10,9 @@ from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Ta
 
 from minivess.records.base import Record, ShortText, Side, Slug
 from minivess.records.data.card import DataCardFacts
-from minivess.records.data.dataset import ClassFacts, LabelClass
+from minivess.records.data.dataset import ClassFacts, LabelClass, SpatialAxes
 from minivess.records.data.validation import RuleChange
 from minivess.records.data.version import DataRemote
-from minivess.records.models.task import SpatialAxes
 
 
 def _no_expression(error: re.error) -> str:

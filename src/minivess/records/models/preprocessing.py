@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 
 from minivess.foundation.digests import Digest, digest_json
 from minivess.records.base import Record
+from minivess.records.data.dataset import SpatialAxes
 from minivess.records.data.source import StatedSpacing
-from minivess.records.models.task import SegmentationTask, SpatialAxes
+from minivess.records.models.task import SegmentationTask
 
 FORMAT = "minivess-preprocessing/1"
 """What the fields mean. Another way to compute the same fields needs another format."""

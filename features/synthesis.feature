@@ -51,10 +51,63 @@ Feature: Synthetic data
       | --stenosis-degree 1.5    | a new folder      | stenosis_degree                         |
       | --shape 4096 4096 4096   | a new folder      | at most 64 Mi voxels                    |
       | --photons 8              | the same folder   | another seed, format or parameters      |
+      | --classes lumen-wall     | the same folder   | another seed, format or parameters      |
       | --photons 8              | a folder of files | holds something that is no synthetic set |
+      | --axes yx --projection   | a new folder      | --projection is for volumes             |
+      | --colour                 | a new folder      | colour is for pictures                  |
 
   @REQ-101
   Scenario: A synthetic set is ingested like any other
     Given a synthetic set of 1 case as ome-tiff
     When the set is ingested as files
     Then the case has the spacing and the foreground that the manifest states
+
+  @REQ-326
+  Scenario Outline: A set of two classes has their names and values
+    Given a synthetic set of 1 case with <arguments>
+    Then the manifest names the classes 1 <first> and 2 <second> with a share of the voxels each
+    And the ingested case has the classes 1 <first> and 2 <second> and every voxel that the generator made
+    And each node of the network has the value of its tree
+
+    Examples:
+      | arguments                                     | first  | second |
+      | --classes artery-vein                         | artery | vein   |
+      | --classes lumen-wall --format nifti           | lumen  | wall   |
+      | --classes artery-vein --axes yx --colour      | artery | vein   |
+
+  @REQ-326
+  Scenario: A shadow of two classes shows the artery where a vein lies behind or before it
+    Given a synthetic set of 1 case with --classes artery-vein --projection
+    Then the mask is artery wherever the volume has an artery, and vein wherever it has only veins
+
+  @REQ-326
+  Scenario: The cases of a project have the classes that the generator makes
+    Given a project with 3 synthetic subjects of artery and vein
+    When its data are ingested
+    Then every case has the classes 1 artery and 2 vein, three axes and a spacing of 2 × 1 × 1 µm
+    And the data card names what the masks are
+
+  @REQ-326
+  Scenario: Classes that the generator does not make are refused
+    Given a project with 3 synthetic subjects of artery and vein
+    When it declares the class 1 vessel only
+    Then it is refused because "the masks of the generator have the values 1 and 2"
+
+  @REQ-327
+  Scenario Outline: A picture has two axes and a spacing
+    Given a synthetic set of 1 case with <arguments>
+    Then the image and the mask have a spacing of 8 × 8 µm when <reader> reads them
+    And the ingested case has axes <axes> and every voxel that the generator made
+
+    Examples:
+      | arguments                            | reader   | axes |
+      | --axes yx                            | tifffile | yx   |
+      | --axes yx --format nifti             | nibabel  | yx   |
+      | --axes yx --colour                   | tifffile | yxc  |
+      | --axes yx --colour --format nifti    | nibabel  | yxc  |
+
+  @REQ-327
+  Scenario: The cases of a project are colour pictures
+    Given a project with 3 synthetic subjects as colour pictures
+    When its data are ingested
+    Then every case has axes yxc, a spacing of 8 × 8 µm and the modality "colour fundus photography"

@@ -18,6 +18,7 @@ from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import MinivessError
 from minivess.ml.synthesis.collection import SynthesisManifest
 from minivess.ml.synthesis.parameters import parameters_of
+from minivess.ml.synthesis.volume import SyntheticCase
 from minivess.ml.synthesis.volume import synthesise as make_volume
 
 scenarios("synthesis.feature")
@@ -80,7 +81,7 @@ def tiff(path: Path) -> tuple[np.ndarray, tuple[float, ...]]:
         pixels = ET.fromstring(file.ome_metadata).find(".//{*}Pixels")  # noqa: S314  our own file
         assert pixels is not None
         array = file.asarray()
-    axes = "ZYX" if array.ndim == 3 else "YX"
+        axes = file.series[0].axes.replace("S", "")
     assert all(pixels.get(f"PhysicalSize{axis}Unit") == "µm" for axis in axes)
     return array, tuple(float(pixels.get(f"PhysicalSize{axis}", "nan")) for axis in axes)
 
@@ -90,7 +91,28 @@ def nifti(path: Path) -> tuple[np.ndarray, tuple[float, ...]]:
 
     image = nibabel.load(path)
     assert image.header.get_xyzt_units()[0] == "micron"
-    return np.asarray(image.dataobj).T, tuple(map(float, reversed(image.header.get_zooms())))
+    array = np.asarray(image.dataobj).T
+    if array.dtype.names:
+        array = np.stack([array[name] for name in array.dtype.names], axis=-1)
+    return array, tuple(map(float, reversed(image.header.get_zooms())))
+
+
+def remade(story: Story) -> SyntheticCase:
+    """The first case of the set, made again from the parameters that its manifest states."""
+    return make_volume((7, 1), story.manifest(story.first).parameters)
+
+
+def take_in(story: Story, classes: dict[int, str]) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Ingest the first case of the set: its record, image and mask."""
+    from minivess.ml.cases.ingestion import ingest
+    from minivess.records.data.source import CaseSource, Data
+
+    made = story.manifest(story.first).cases[0]
+    source = CaseSource(id=made.id, subject="mouse-1", image=made.image.path, label=made.mask.path)
+    data = Data(name="made", licence="CC0", source="the generator", root="first", cases=(source,), classes=classes)
+    prepared = story.folder / "prepared"
+    record = ingest(data, story.folder, prepared).cases[0]
+    return record, np.load(prepared / made.id / "image.npy"), np.load(prepared / made.id / "label.npy")
 
 
 READERS: dict[str, Callable[[Path], tuple[np.ndarray, tuple[float, ...]]]] = {"tifffile": tiff, "nibabel": nifti}
@@ -106,6 +128,23 @@ def _(story: Story) -> None:
 def _(story: Story, kind: str) -> None:
     story.arguments = [*SHAPE, *(["--projection"] if kind == "projection" else ["--format", kind])]
     assert story.command(story.first, *story.arguments).exit_code == 0
+
+
+@given(parsers.parse("a synthetic set of 1 case with {arguments}"))
+def _(story: Story, arguments: str) -> None:
+    small = [] if "--axes" in arguments else SHAPE
+    story.arguments = [*small, *arguments.split()]
+    result = story.command(story.first, *story.arguments)
+    assert result.exit_code == 0, result.output
+
+
+@given(parsers.parse("a project with 3 synthetic subjects {kind}"), target_fixture="facts")
+def _(kind: str) -> dict[str, Any]:
+    plan = {
+        "of artery and vein": {"classes": "artery-vein", "shape": [16, 48, 48]},
+        "as colour pictures": {"axes": "yx", "colour": True, "shape": [48, 64]},
+    }[kind]
+    return {"name": "made", "licence": "CC0", "source": "the generator", "synthetic": {"subjects": 3, **plan}}
 
 
 @given("the mask of the second case is lost")
@@ -153,6 +192,118 @@ def _(story: Story) -> Any:
         ),
     )
     return ingest(data, story.folder, story.folder / "prepared").cases[0]
+
+
+@when("its data are ingested", target_fixture="cases")
+def _(story: Story, facts: dict[str, Any]) -> Any:
+    from minivess.ml.cases.ingestion import ingest
+    from minivess.records.data.source import Data
+
+    return ingest(Data.model_validate(facts), story.folder, story.folder / "prepared").cases
+
+
+@when("it declares the class 1 vessel only", target_fixture="refused")
+def _(facts: dict[str, Any]) -> str:
+    from pydantic import ValidationError
+
+    from minivess.records.data.source import Data
+
+    with pytest.raises(ValidationError) as caught:
+        Data.model_validate({**facts, "classes": {1: "vessel"}})
+    return str(caught.value)
+
+
+@then(parsers.parse('it is refused because "{words}"'))
+def _(refused: str, words: str) -> None:
+    assert words in refused
+
+
+@then(parsers.parse("the manifest names the classes 1 {first} and 2 {second} with a share of the voxels each"))
+def _(story: Story, first: str, second: str) -> None:
+    manifest = story.manifest(story.first)
+    assert [(one.value, one.name) for one in manifest.classes] == [(1, first), (2, second)]
+    shares = manifest.cases[0].class_fractions
+    assert list(shares) == [first, second]
+    assert min(shares.values()) > 0.01
+    assert sum(shares.values()) == pytest.approx(manifest.cases[0].foreground_fraction)
+
+
+@then(
+    parsers.parse("the ingested case has the classes 1 {first} and 2 {second} and every voxel that the generator made")
+)
+def _(story: Story, first: str, second: str) -> None:
+    ingested, image, label = take_in(story, {1: first, 2: second})
+    made = remade(story)
+    assert [(one.value, one.name) for one in ingested.classes] == [(1, first), (2, second)]
+    assert ingested.label_values == (0, 1, 2)
+    assert np.array_equal(image, made.image)
+    assert np.array_equal(label, made.label)
+
+
+@then("each node of the network has the value of its tree")
+def _(story: Story) -> None:
+    truth, line = story.truth("synthetic-0001"), remade(story).centreline
+    rows = (story.first / "synthetic-0001.swc").read_text(encoding="utf-8").splitlines()
+    kinds = [int(row.split()[1]) for row in rows if not row.startswith("#")]
+    if line.tree.any():
+        assert truth["trees"] == ["artery", "vein"]
+        assert truth["tree"] == line.tree.tolist()
+        assert kinds == [6 + tree for tree in truth["tree"]]
+    else:
+        assert "tree" not in truth
+        assert set(kinds) == {0}
+
+
+@then("the mask is artery wherever the volume has an artery, and vein wherever it has only veins")
+def _(story: Story) -> None:
+    mask = tiff(story.first / "synthetic-0001_mask.ome.tif")[0]
+    volume = remade(story).label
+    artery, vein = (volume == 1).any(axis=0), (volume == 2).any(axis=0)
+    assert (artery & vein).any()
+    assert np.array_equal(mask == 1, artery)
+    assert np.array_equal(mask == 2, vein & ~artery)
+
+
+@then("every case has the classes 1 artery and 2 vein, three axes and a spacing of 2 × 1 × 1 µm")
+def _(cases: Any) -> None:
+    assert len(cases) == 3
+    for case in cases:
+        assert [(one.value, one.name) for one in case.classes] == [(1, "artery"), (2, "vein")]
+        assert case.label_values == (0, 1, 2)
+        assert (case.axes, case.spacing, case.unit) == ("zyx", (2.0, 1.0, 1.0), "um")
+
+
+@then("the data card names what the masks are")
+def _(facts: dict[str, Any]) -> None:
+    from minivess.compliance.documents.data_card import origin_of
+    from minivess.records.data.source import Data
+
+    assert "arteries and veins" in str(origin_of(Data.model_validate(facts)))
+
+
+@then(parsers.parse("the image and the mask have a spacing of 8 × 8 µm when {reader} reads them"))
+def _(story: Story, reader: str) -> None:
+    case, made = story.manifest(story.first).cases[0], remade(story)
+    for item, array in ((case.image, made.image), (case.mask, made.label)):
+        read, spacing = READERS[reader](story.first / item.path)
+        assert np.array_equal(read, array)
+        assert spacing == (8.0, 8.0)
+
+
+@then(parsers.parse("the ingested case has axes {axes} and every voxel that the generator made"))
+def _(story: Story, axes: str) -> None:
+    ingested, image, label = take_in(story, {})
+    made = remade(story)
+    assert (ingested.axes, ingested.spacing, ingested.unit) == (axes, (8.0, 8.0), "um")
+    assert np.array_equal(image, made.image)
+    assert np.array_equal(label, made.label)
+
+
+@then(parsers.parse('every case has axes {axes}, a spacing of 8 × 8 µm and the modality "{modality}"'))
+def _(cases: Any, axes: str, modality: str) -> None:
+    for case in cases:
+        assert (case.axes, case.shape, case.spacing, case.unit) == (axes, (48, 64, 3), (8.0, 8.0), "um")
+        assert (case.modality, case.source_dtype) == (modality, "uint8")
 
 
 @then("both manifests and all files are equal")

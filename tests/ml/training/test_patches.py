@@ -7,8 +7,8 @@ import pytest
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
-from minivess.records.data.dataset import LabelClass
-from minivess.records.models.task import SegmentationTask, SpatialAxes
+from minivess.records.data.dataset import LabelClass, SpatialAxes
+from minivess.records.models.task import SegmentationTask
 
 pytestmark = pytest.mark.verifies("SU-31")
 

@@ -28,7 +28,7 @@ from minivess.records.data.groups import groups_of, own_subjects
 from minivess.records.data.likeness import Likeness
 from minivess.records.data.profile import CaseProfile, DatasetProfile
 from minivess.records.data.seal import SealManifest
-from minivess.records.data.source import Data
+from minivess.records.data.source import Data, VesselClasses
 from minivess.records.data.split import Part, SplitManifest
 from minivess.records.data.validation import Severity, ValidationReport
 
@@ -115,7 +115,7 @@ def data_card(
         split_seed=split.seed,
         facts=facts,
         missing=tuple(words for field, words in QUESTIONS.items() if not getattr(facts, field)),
-        made=_made(data),
+        made=origin_of(data),
         identifiers=tuple(sorted({place for case in manifest.cases for place in case.identifiers})),
         accepted=data.accept_identifiers,
         classes=tuple(sorted({one for case in manifest.cases for one in case.classes}, key=lambda one: one.value)),
@@ -137,14 +137,32 @@ def data_card(
     )
 
 
-def _made(data: Data) -> str | None:
+_MASKS: dict[VesselClasses, str] = {
+    "vessel": "The masks are the vessels from which the images were generated.",
+    "artery-vein": (
+        "The masks are the arteries and veins from which the images were generated. Where the two meet, the mask is artery. "
+        "That the dye of arteries pulsates and that veins are wider is exaggerated."
+    ),
+    "lumen-wall": "The masks are the lumens and walls from which the images were generated. Every wall is equally thick.",
+}
+"""What the masks of the generator are, by its classes."""
+
+
+def origin_of(data: Data) -> str | None:
+    """How the images were made, where the generator made them; else None."""
     made = data.synthetic
     if made is None:
         return None
+    flat = made.axes == "yx"
+    light = (
+        f"{made.photons:g} expected photons a pixel {'of white' if made.colour else 'in the brightest vessel'}"
+        if flat
+        else f"{made.photons:g} expected photons a voxel in the brightest vessel and an axial blur of "
+        f"{made.psf_sigma_z}"
+    )
     return (
-        f"The volumes are synthetic: made by the project's own generator with seed {made.seed}, {made.photons:g} expected "
-        f"photons a voxel in the brightest vessel and an axial blur of {made.psf_sigma_z}. They show no animal and "
-        "no person. The masks are the vessels from which the images were generated. There was no annotation."
+        f"The {'pictures' if flat else 'volumes'} are synthetic: made by the project's own generator with seed "
+        f"{made.seed}, {light}. They show no animal and no person. {_MASKS[made.classes]} There was no annotation."
     )
 
 
@@ -245,7 +263,7 @@ def _openings(history: LookHistory) -> Iterable[CardOpening]:
         )
 
 
-def _traps(manifest: DatasetManifest, shown: list[CaseRecord]) -> Iterable[str]:
+def _traps(manifest: DatasetManifest, published: list[CaseRecord]) -> Iterable[str]:
     """What the records themselves say should be watched."""
     cases = manifest.cases
     for words, names in (("subject", [c.subject for c in cases]), ("acquisition", [c.acquisition for c in cases])):
@@ -262,8 +280,10 @@ def _traps(manifest: DatasetManifest, shown: list[CaseRecord]) -> Iterable[str]:
             f"{len(spacings)} different spacings, from {shown(low, 'um')} to {shown(high, 'um')}: measurements in voxels "
             "are not comparable between cases."
         )
-    yield from (f"Doubtful source: {text}." for text in sorted({one.message for case in shown for one in case.doubts}))
-    changed = sorted({note for case in shown for note in case.notes})
+    yield from (
+        f"Doubtful source: {text}." for text in sorted({one.message for case in published for one in case.doubts})
+    )
+    changed = sorted({note for case in published for note in case.notes})
     for note in changed[:8]:
         yield f"Changed or unsettled when read: {note.rstrip('.')}."
     if len(changed) > 8:

@@ -5,6 +5,7 @@ A recipe is small and can be sent to another process; the files are opened there
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,18 +14,16 @@ from typing import Any
 from minivess.foundation.digests import digest_file, digest_json
 from minivess.foundation.errors import InputError
 from minivess.ml.reading.case import Case, named_below, read_case, source_files
-from minivess.ml.reading.masks import FOREGROUND
 from minivess.ml.reading.sources import case_sources
 from minivess.ml.reading.volume import LIMITS, fault_in_words, file_size
-from minivess.ml.synthesis.volume import SPACING_UM, generate_volume
+from minivess.ml.synthesis.parameters import GENERATOR, MODALITIES, settings_of
+from minivess.ml.synthesis.volume import synthesise
 from minivess.records.data.dataset import LabelClass
 from minivess.records.data.groups import GENERATED
-from minivess.records.data.source import CaseSource, Data, StatedUnit, Synthetic
+from minivess.records.data.source import GENERATED_CLASSES, CaseSource, Data, StatedUnit, Synthetic
 
-MODALITY = "two-photon microscopy"
+MODALITY = MODALITIES["zyx"]
 """What images are where neither the project nor the file says."""
-_GENERATOR = "minivess-synthetic/2"
-"""Raised with every change to the generator that changes its bytes, so that old cases are made again."""
 _BYTES_A_VOXEL = 36
 """A generated voxel costs as much time as about so many bytes of a file."""
 
@@ -104,26 +103,30 @@ class SyntheticRecipe:
     @property
     def weight(self) -> int:
         """About how much work it is, in bytes of a file."""
-        depth, height, width = self.plan.shape
-        return depth * height * width * _BYTES_A_VOXEL
+        return math.prod(self.plan.shape) * _BYTES_A_VOXEL
 
     def made_from(self) -> str:
-        """Digest of the settings."""
+        """Digest of the generator's version and the settings."""
         facts = self.plan.model_dump(mode="json", exclude={"subjects"})
         stated = [[one.model_dump(mode="json") for one in self.classes]] if self.classes else []
-        return digest_json([_GENERATOR, facts, self.number, self.modality, *stated])
+        return digest_json([GENERATOR, facts, self.number, self.modality, *stated])
 
     def make(self) -> Case:
         """Make the case."""
         plan = self.plan
-        made = generate_volume(
-            (plan.seed, self.number),
-            shape=plan.shape,
-            photons=plan.photons,
-            psf_sigma_z_um=plan.psf_sigma_z.micrometres,
+        settings = settings_of(plan)
+        made = synthesise((plan.seed, self.number), settings)
+        classes = self.classes or GENERATED_CLASSES[plan.classes]
+        return Case(
+            made.image.astype("<f4"),
+            made.label,
+            settings.image_axes,
+            settings.spacing,
+            GENERATED,
+            made.image.dtype.name,
+            (0, *(one.value for one in classes)),
+            classes=classes,
         )
-        image, classes = made.image.astype("<f4"), self.classes or FOREGROUND
-        return Case(image, made.label, "zyx", SPACING_UM, GENERATED, "uint16", (0, 1), classes=classes)
 
 
 Recipe = FileRecipe | SyntheticRecipe
@@ -142,13 +145,14 @@ def recipes_of(data: Data, base: Path, sealed: Collection[str], refused: list[In
         InputError: the list of cases cannot be read as a whole.
     """
     if data.synthetic is not None:
+        modality = data.modality or MODALITIES[settings_of(data.synthetic).image_axes]
         width = max(2, len(str(data.synthetic.subjects)))
         for number in range(1, data.synthetic.subjects + 1):
             name = f"mouse-{number:0{width}d}"
             source = CaseSource(
                 id=name, subject=name, image=PurePosixPath("image.npy"), label=PurePosixPath("label.npy")
             )
-            yield SyntheticRecipe(source, data.modality or MODALITY, data.synthetic, number, data.declared)
+            yield SyntheticRecipe(source, modality, data.synthetic, number, data.declared)
         return
     root = base / (data.root or ".")
     stated = data.model_dump(mode="json", include={"modality", "classes", "accept_identifiers"})

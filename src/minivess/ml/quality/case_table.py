@@ -19,7 +19,7 @@ from minivess.foundation.names.ids import folded
 from minivess.ml.quality.rule_catalogue import RULES
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.data.findings import Found
-from minivess.records.lengths import shown
+from minivess.records.lengths import LengthUnit, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -283,7 +283,8 @@ def _word(value: object) -> str:
 
 
 def _spacings(rule: str, table: pd.DataFrame) -> Iterator[Found]:
-    for (_, unit), group in table.groupby(["axes", "unit"]):
+    for (_, named), group in table.groupby(["axes", "unit"]):
+        unit: LengthUnit = "um" if named == "um" else "px"
         parts = []
         for axis in "zyx":
             low, high = group[f"spacing_{axis}"].min(), group[f"spacing_{axis}"].max()

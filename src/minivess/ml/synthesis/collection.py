@@ -20,12 +20,14 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.files import write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import read_json_record
-from minivess.ml.synthesis.case_files import nifti, ome_tiff, swc, truth
+from minivess.ml.synthesis.case_files import Voxels, nifti, ome_tiff, swc, truth
 from minivess.ml.synthesis.exact import length
 from minivess.ml.synthesis.parameters import GENERATOR, SynthesisParameters
 from minivess.ml.synthesis.vasculature import Centreline
 from minivess.ml.synthesis.volume import synthesise
 from minivess.records.base import Record, Slug
+from minivess.records.data.dataset import LabelClass
+from minivess.records.data.source import GENERATED_CLASSES
 from minivess.records.sinks import Progress
 
 MANIFEST = "synthesis.json"
@@ -53,6 +55,8 @@ class MadeCase(Record):
     centreline: MadeFile
     truth: MadeFile
     foreground_fraction: float
+    class_fractions: dict[str, float] = Field(default={}, exclude_if=lambda shares: not shares)
+    """Share of the voxels of each class by name; left out of the JSON for one class."""
     branches: int
     loops: int
     length_um: float
@@ -76,6 +80,10 @@ class SynthesisManifest(Record):
     format: Format
     projection: bool
     """Whether images and masks are maximum projections along z."""
+    classes: Annotated[tuple[LabelClass, ...], Field(exclude_if=lambda classes: len(classes) < 2)] = GENERATED_CLASSES[
+        "vessel"
+    ]
+    """What the values of the masks mean; left out of the JSON for one class."""
     parameters: SynthesisParameters
     cases: tuple[MadeCase, ...]
 
@@ -99,7 +107,7 @@ def write_collection(
         seed: what they do not.
         count: how many.
         kind: format of images and masks.
-        projection: write maximum projections along z (two axes) instead of volumes.
+        projection: write maximum projections along z (two axes) instead of volumes, where `settings` make volumes.
         progress: hears about each case.
 
     Raises:
@@ -107,8 +115,17 @@ def write_collection(
         CouldNotCheckError: the disk refuses.
     """
     before = _before(out)
+    if projection and settings.axes == "yx":
+        raise UsageError("--projection is for volumes, and axes yx makes pictures", hint="leave out one of them")
     wanted = SynthesisManifest(
-        generator=GENERATOR, seed=seed, count=count, format=kind, projection=projection, parameters=settings, cases=()
+        generator=GENERATOR,
+        seed=seed,
+        count=count,
+        format=kind,
+        projection=projection,
+        classes=GENERATED_CLASSES[settings.classes],
+        parameters=settings,
+        cases=(),
     )
     if before is not None and _plan(before) != _plan(wanted):
         raise UsageError(
@@ -140,18 +157,13 @@ def array_digest(array: npt.NDArray[np.generic]) -> str:
 
 def _make(out: Path, name: str, seed: tuple[int, int], plan: SynthesisManifest) -> MadeCase:
     made = synthesise(seed, plan.parameters)
-    spacing: tuple[float, ...] = plan.parameters.spacing_um
-    image: npt.NDArray[np.uint16] = made.image
-    masks: list[npt.NDArray[np.uint8] | None] = [made.label, made.leaked]
+    spacing = plan.parameters.spacing
+    image, label, leaked = made.image, made.label, made.leaked
     if plan.projection:
-        image = image.max(axis=0)
-        masks = [None if mask is None else mask.max(axis=0) for mask in masks]
-        spacing = spacing[1:]
-    label, leaked = masks
-    if label is None:
-        raise ValueError("a case has a mask")
+        image, label, spacing = image.max(axis=0), _shadow(label), spacing[1:]
+        leaked = None if leaked is None else _shadow(leaked)
 
-    def voxels(part: str, array: npt.NDArray[np.uint16] | npt.NDArray[np.uint8]) -> MadeFile:
+    def voxels(part: str, array: Voxels) -> MadeFile:
         title = f"{name}_{part}"
         data = ome_tiff(array, spacing, title) if plan.format == "ome-tiff" else nifti(array, spacing)
         path = title + _SUFFIX[plan.format]
@@ -174,6 +186,9 @@ def _make(out: Path, name: str, seed: tuple[int, int], plan: SynthesisManifest) 
         centreline=text(f"{name}.swc", swc(made.centreline)),
         truth=text(f"{name}.json", truth(made, facts)),
         foreground_fraction=np.count_nonzero(label) / label.size,
+        class_fractions={
+            one.name: np.count_nonzero(label == one.value) / label.size for one in plan.classes if len(plan.classes) > 1
+        },
         branches=branches,
         loops=made.centreline.loops,
         length_um=round(total, 3),
@@ -181,6 +196,12 @@ def _make(out: Path, name: str, seed: tuple[int, int], plan: SynthesisManifest) 
         stenoses=len(made.stenoses),
         leaks=len(made.leaks),
     )
+
+
+def _shadow(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A mask seen along z; where classes lie behind each other, the one with the lowest value is seen: an artery, a lumen."""
+    made: npt.NDArray[np.uint8] = (np.where(mask, mask, 255).min(axis=0) % 255).astype(np.uint8)
+    return made
 
 
 def measure(line: Centreline) -> tuple[int, float, float]:

@@ -119,6 +119,7 @@ class Purpose(IntEnum):
     LEAKS = 6
     MOTION = 7
     DYE = 8
+    VEINS = 9
 
 
 class Stream:

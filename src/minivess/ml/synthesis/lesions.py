@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,24 @@ class Leak:
     brightness: float
 
 
+def scaled(
+    stenoses: tuple[Stenosis, ...], leaks: tuple[Leak, ...], factor: float
+) -> tuple[tuple[Stenosis, ...], tuple[Leak, ...]]:
+    """Lesions with all places and lengths multiplied."""
+    narrowed = (
+        replace(
+            one,
+            place_um=_times(one.place_um, factor),
+            length_um=one.length_um * factor,
+            radius_before_um=one.radius_before_um * factor,
+            radius_um=one.radius_um * factor,
+        )
+        for one in stenoses
+    )
+    leaking = (replace(one, place_um=_times(one.place_um, factor), radius_um=one.radius_um * factor) for one in leaks)
+    return tuple(narrowed), tuple(leaking)
+
+
 def narrow(
     stream: Stream,
     line: Centreline,
@@ -64,7 +82,7 @@ def narrow(
             taken[index] = True
         before = float(line.radii[node])
         made.append(Stenosis(_place(line.nodes[node]), node, degree, length_um, before, float(radii[node])))
-    return Centreline(line.nodes, radii, line.parents, line.closures), tuple(made)
+    return replace(line, radii=radii), tuple(made)
 
 
 def leak(
@@ -151,6 +169,10 @@ def _stretch(line: Centreline, after: list[int], node: int, half: float) -> list
             found.append((there, away))
             here = there
     return found
+
+
+def _times(place: tuple[float, float, float], factor: float) -> tuple[float, float, float]:
+    return place[0] * factor, place[1] * factor, place[2] * factor
 
 
 def _place(node: Floats) -> tuple[float, float, float]:

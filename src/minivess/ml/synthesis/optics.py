@@ -83,6 +83,12 @@ def texture(stream: Stream, shape: tuple[int, int, int], spacing: Floats) -> Sin
     return made
 
 
+def bias(stream: Stream, shape: tuple[int, ...]) -> Floats:
+    """A smooth field (z, y, x) from -1 to 1: uneven light."""
+    corners = blur(stream.normal(4, 4, 4).astype(np.float32), (0.7, 0.7, 0.7)).astype(np.float64)
+    return upsample(corners / max(float(np.abs(corners).max()), 1e-6), shape)
+
+
 def expose(
     stream: Stream,
     lumen: Singles,
@@ -105,11 +111,10 @@ def expose(
     haze = blur(lumen, (9.0 / size_z, 9.0 / size_y, 9.0 / size_x), truncate=2.5)
     depth: Floats = np.arange(lumen.shape[0], dtype=np.float64) * size_z
     decay = exp(depth / (-attenuation_um * (0.8 + 0.4 * stream.one())))
-    corners = blur(stream.normal(4, 4, 4).astype(np.float32), (0.7, 0.7, 0.7)).astype(np.float64)
-    bias = upsample(corners / max(float(np.abs(corners).max()), 1e-6), lumen.shape)
+    uneven = bias(stream, lumen.shape)
     background = 0.012 + 0.008 * stream.one()
     light = np.float32(0.04) * haze + np.float32(0.96) * sharp
-    signal: Floats = (background + light.astype(np.float64)) * decay[:, None, None] * (1.0 + 0.22 * bias)
+    signal: Floats = (background + light.astype(np.float64)) * decay[:, None, None] * (1.0 + 0.22 * uneven)
     return signal
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -10,11 +11,43 @@ from pydantic import Field, ValidationError, model_validator
 from minivess.foundation.errors import UsageError
 from minivess.foundation.reading.json_records import first_error
 from minivess.records.base import Record
+from minivess.records.data.dataset import Axes, SpatialAxes
+from minivess.records.data.source import Synthetic, VesselClasses
 
 GENERATOR = "minivess-synthetic/2"
 """Raised with every change that changes bytes."""
 LARGEST = 64 * 1024 * 1024
 """Voxels."""
+
+
+PICTURE: Mapping[str, Any] = {
+    "shape": (12, 128, 128),
+    "spacing_um": (8.0, 8.0, 8.0),
+    "scale": 6.0,
+    "leaf_radius_um": 1.2,
+    "psf_sigma_xy_um": 1.0,
+}
+"""Defaults of a grey picture that are not those of a volume; the scale is that of OCT angiography of the retina."""
+COLOUR: Mapping[str, Any] = {
+    **PICTURE,
+    "attractor_volume_um3": 40000.0,
+    "loops": 0.0,
+    "leaf_radius_um": 1.5,
+    "photons": 400.0,
+}
+"""Defaults of a colour picture: no capillaries, and the light of a flash."""
+
+
+MODALITIES: Mapping[Axes, str] = {
+    "zyx": "two-photon microscopy",
+    "yx": "OCT angiography",
+    "yxc": "colour fundus photography",
+}
+"""What images of these axes are like."""
+
+
+def _left_out(default: object) -> Any:
+    return Field(exclude_if=lambda value: value == default)
 
 
 def _is(default: Any, unit: str, low: float, high: float, effect: str, *, ranged: bool = True) -> Any:
@@ -30,6 +63,9 @@ Spacing = Annotated[float, Field(ge=0.05, le=100)]
 class SynthesisParameters(Record):
     """The settings of one volume. The defaults are the hard setting that the demonstration trains on."""
 
+    classes: Annotated[VesselClasses, _left_out("vessel")] = "vessel"
+    axes: Annotated[SpatialAxes, _left_out("zyx")] = "zyx"
+    colour: Annotated[bool, _left_out(False)] = False
     shape: tuple[Size, Size, Size] = _is((48, 96, 96), "voxels", 1, 8192, "Size of the volume (z, y, x).", ranged=False)
     spacing_um: tuple[Spacing, Spacing, Spacing] = _is(
         (2.0, 1.0, 1.0), "µm", 0.05, 100, "Distance between voxels (z, y, x).", ranged=False
@@ -57,6 +93,16 @@ class SynthesisParameters(Record):
     leaks: int = _is(0, "", 0, 100, "How many places leak dye into the tissue; the mask shows only the lumen.")
     leak_radius_um: float = _is(9.0, "µm", 1, 100, "Radius of a cloud of leaked dye.")
     leak_brightness: float = _is(0.5, "", 0.01, 2, "Brightness of leaked dye; the brightest vessel has 1.")
+    scale: float = _is(
+        1.0, "", 0.1, 100, "Factor on every length here but the distance between voxels: larger vessels, farther apart."
+    )
+    vein_width: float = _is(1.35, "", 0.5, 3, "Artery and vein: radius of a vein over that of an artery of its place.")
+    pulsation: float = _is(
+        0.7, "", 0, 1, "Artery and vein: how much the dye of an artery brightens and dims with the heart."
+    )
+    lines_per_beat: float = _is(6.0, "lines", 2, 10_000, "Artery and vein: lines along y that are scanned in a beat.")
+    wall_um: float = _is(2.0, "µm", 0.5, 20, "Lumen and wall: thickness of the wall.")
+    wall_brightness: float = _is(0.4, "", 0.01, 2, "Lumen and wall: brightness of the wall; the brightest lumen has 1.")
     photons: float = _is(
         4.0, "photons", 0.01, 10_000, "Expected photons in a voxel of the brightest vessel at the surface."
     )
@@ -73,13 +119,49 @@ class SynthesisParameters(Record):
         0.0, "µm", 0, 50, "Standard deviation of the shift of each plane along y and x; the mask does not move."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_pictures(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("axes") == "yx":
+            return {**(COLOUR if given.get("colour") else PICTURE), **given}
+        return given
+
     @model_validator(mode="after")
     def _fits(self) -> SynthesisParameters:
         if self.shape[0] * self.shape[1] * self.shape[2] > LARGEST:
             raise ValueError("at most 64 Mi voxels")
         if self.largest_radius_um < self.leaf_radius_um:
             raise ValueError("largest_radius_um is smaller than leaf_radius_um")
+        if self.colour and self.axes != "yx":
+            raise ValueError("colour is for pictures: with axes yx")
+        if self.colour and self.classes == "lumen-wall":
+            raise ValueError("a colour picture does not show the walls of vessels: leave out colour or lumen-wall")
+        if self.colour and (self.leaks or self.line_jitter_um or self.frame_shift_um):
+            raise ValueError("a colour picture has no leaked dye and no scanned lines: leave out leaks and motion")
         return self
+
+    @property
+    def image_axes(self) -> Axes:
+        """The axes of an image array, in order."""
+        return "yxc" if self.colour else self.axes
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Distance between voxels along each axis of the mask, in micrometres."""
+        return self.spacing_um[-len(self.axes) :]
+
+
+def settings_of(plan: Synthetic) -> SynthesisParameters:
+    """The settings that a project's synthetic cases have.
+
+    Raises:
+        UsageError: one is out of its range.
+    """
+    given = plan.model_dump(include={"shape", "photons", "classes", "axes", "colour"})
+    given["psf_sigma_z_um"] = plan.psf_sigma_z.micrometres
+    if plan.axes == "yx":
+        given["shape"] = (PICTURE["shape"][0], *plan.shape)
+    return parameters_of(**given)
 
 
 @dataclass(frozen=True)
@@ -107,6 +189,8 @@ def described() -> tuple[Described, ...]:
     rows = []
     for name, field in fields.items():
         facts: Any = field.json_schema_extra
+        if facts is None:
+            continue
         effect = field.description or ""
         rows.append(Described(name, facts["unit"], field.default, facts["low"], facts["high"], effect))
     return tuple(rows)
@@ -123,5 +207,5 @@ def parameters_of(**values: Any) -> SynthesisParameters:
     except ValidationError as error:
         found = first_error(error, whole="the parameters")
         name = found.partition(":")[0]
-        hint = next((row.words for row in described() if row.name == name), "make the volume smaller or the radii fit")
+        hint = next((row.words for row in described() if row.name == name), "change one of the settings that it names")
         raise UsageError(found, hint=hint) from None

@@ -11,7 +11,7 @@ units: so no decision depends on how a library orders or fuses its operations.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,8 @@ _MAXIMUM_STEPS = 80
 _MARGIN = 8.0
 _LOOP_RANGE = (14.0, 48.0)
 _LATTICE = 1024.0
+_APART = 9.0
+"""Distance in µm that the goals of a second network keep from the first."""
 _PULL = 2.0**30
 _WANDER = 16.0
 """Distance in µm between the knots of the field by which vessels wander."""
@@ -39,12 +41,14 @@ class Centreline:
         radii: (n,) radius of the lumen there, in micrometres.
         parents: (n,) index of the node before each; -1 where a vessel enters the volume.
         closures: (k, 2) pairs of nodes joined besides: each closes a loop.
+        tree: (n,) which tree a node belongs to: 0, or with veins 0 for arteries and 1 for veins.
     """
 
     nodes: Floats
     radii: Floats
     parents: Integers
     closures: Integers
+    tree: Integers
 
     @property
     def loops(self) -> int:
@@ -68,6 +72,20 @@ class Centreline:
         return np.concatenate([np.stack([start, self.radii[inner]], axis=1), np.stack([last, last], axis=1)])
 
     @property
+    def tree_of_segments(self) -> Integers:
+        """(m,) which tree each straight piece belongs to."""
+        return np.concatenate([self.tree[self.parents >= 0], self.tree[self.closures[:, 0]]])
+
+    @property
+    def flat(self) -> Centreline:
+        """The network as seen along z: every node in the plane z = 0."""
+        return replace(self, nodes=self.nodes * np.array([0.0, 1.0, 1.0]))
+
+    def scaled(self, factor: float) -> Centreline:
+        """The network with all places and radii multiplied."""
+        return self if factor == 1.0 else replace(self, nodes=self.nodes * factor, radii=self.radii * factor)
+
+    @property
     def children(self) -> Integers:
         """(n,) how many nodes come after each."""
         return np.bincount(self.parents[self.parents >= 0], minlength=len(self.parents)).astype(np.int64)
@@ -85,16 +103,23 @@ class Growth:
     largest_radius_um: float = 9.0
 
 
-def grow(stream: Stream, extent_um: tuple[float, float, float], shaped: Growth | None = None) -> Centreline:
+def grow(
+    stream: Stream,
+    extent_um: tuple[float, float, float],
+    shaped: Growth | None = None,
+    *,
+    beside: Centreline | None = None,
+) -> Centreline:
     """Grow a network that fills a box.
 
     Args:
         stream: the only source of chance.
         extent_um: size of the box (z, y, x) in micrometres.
         shaped: what shapes it.
+        beside: another network in the box; the new one is drawn to the tissue that it leaves free.
     """
     shaped = shaped or Growth()
-    nodes, parents = _colonise(stream, np.asarray(extent_um, dtype=np.float64), shaped)
+    nodes, parents = _colonise(stream, np.asarray(extent_um, dtype=np.float64), shaped, beside)
     children = _children(parents)
     radii = _murray(stream, parents, children, shaped)
     nodes = _smooth(nodes, parents, children)
@@ -122,7 +147,20 @@ def wander(stream: Stream, line: Centreline, amplitude_um: float, extent_um: tup
         at = tuple(np.clip(first[:, a] + offset[a], 0, knots[a] - 1) for a in range(3))
         share = weights[offset[0]][:, 0] * weights[offset[1]][:, 1] * weights[offset[2]][:, 2]
         moved = moved + share[:, None] * field[at]
-    return Centreline(line.nodes + moved, line.radii, line.parents, line.closures)
+    return replace(line, nodes=line.nodes + moved)
+
+
+def together(first: Centreline, second: Centreline) -> Centreline:
+    """Two networks in one: the nodes of the second come after those of the first and belong to tree 1."""
+    count = len(first.nodes)
+    parents = np.where(second.parents >= 0, second.parents + count, -1)
+    return Centreline(
+        np.concatenate([first.nodes, second.nodes]),
+        np.concatenate([first.radii, second.radii]),
+        np.concatenate([first.parents, parents]),
+        np.concatenate([first.closures, second.closures + count]),
+        np.concatenate([first.tree, np.ones_like(second.tree)]),
+    )
 
 
 def _splines(t: Floats) -> tuple[Floats, ...]:
@@ -132,12 +170,16 @@ def _splines(t: Floats) -> tuple[Floats, ...]:
     return u * u * u / 6.0, inner[0], inner[1], t * t * t / 6.0
 
 
-def _colonise(stream: Stream, box: Floats, shaped: Growth) -> tuple[Floats, Integers]:
+def _colonise(stream: Stream, box: Floats, shaped: Growth, beside: Centreline | None = None) -> tuple[Floats, Integers]:
     from scipy.spatial import cKDTree
 
     wide = box + 2 * _MARGIN
     count = int(float(wide[0] * wide[1] * wide[2]) / shaped.attractor_volume_um3) + 8
     targets = _on_lattice(stream.uniform(count, 3) * wide - _MARGIN)
+    if beside is not None:
+        free = targets[cKDTree(_on_lattice(beside.nodes)).query(targets)[0] > _APART]
+        targets = free if len(free) else targets
+        count = len(targets)
     roots = shaped.roots or 2 + stream.below(2)
     nodes = stream.uniform(roots, 3) * (0.7 * box) + 0.15 * box
     for root in range(roots):
@@ -262,4 +304,5 @@ def _join_leaves(
         count += pieces - 1
         closures.append((count - 1, goal))
     pairs = np.array(closures, dtype=np.int64).reshape(-1, 2)
-    return Centreline(np.concatenate(places), np.concatenate(widths), np.concatenate(above), pairs)
+    tree = np.zeros(count, dtype=np.int64)
+    return Centreline(np.concatenate(places), np.concatenate(widths), np.concatenate(above), pairs, tree)

@@ -13,6 +13,7 @@ processor, the operating system or the versions of libraries (`exact.py` says wh
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,27 +21,33 @@ import numpy.typing as npt
 
 from minivess.foundation.implements import implements
 from minivess.ml.synthesis import optics
+from minivess.ml.synthesis.drawing import Tissue, draw
 from minivess.ml.synthesis.exact import Floats, Purpose, Stream
-from minivess.ml.synthesis.lesions import Leak, Stenosis, clouds, leak, narrow
+from minivess.ml.synthesis.lesions import Leak, Stenosis, clouds, leak, narrow, scaled
 from minivess.ml.synthesis.parameters import SynthesisParameters, parameters_of
-from minivess.ml.synthesis.vasculature import Centreline, Growth, grow, wander
+from minivess.ml.synthesis.photograph import develop, photograph
+from minivess.ml.synthesis.vasculature import Centreline, Growth, grow, together, wander
 
 SPACING_UM = (2.0, 1.0, 1.0)
 _OFFSET = 100.0
 _GAIN = 60.0
+_WHITE = 220.0
+"""Brightness of a white ground in a colour picture."""
+_ENDLESS = 1e6
+"""Thickness in µm of the one plane of a picture: all vessels lie in it."""
 _RESAMPLING = 0.7
 """Lateral sigma in voxels of what detector bandwidth and motion correction do to the noise: neighbours correlate."""
-_REACH = 2.0
 
 
 class SyntheticCase(NamedTuple):
-    """One volume with its truth.
+    """One volume or picture with its truth.
 
-    `image` is uint16 (z, y, x) in digital numbers, `label` uint8 0/1 of the same shape (the lumen), `centreline` in
-    micrometres; `leaked` is uint8 0/1 where leaked dye has at least a quarter of its peak, None without leaks.
+    `image` is uint16 (z, y, x) or (y, x) in digital numbers, or uint8 (y, x, 3): red, green and blue. `label` is uint8
+    on its grid with the values of the classes, 0 outside the vessels; `centreline` has (z, y, x) in micrometres for a
+    picture too; `leaked` is uint8 0/1 where leaked dye has at least a quarter of its peak, None without leaks.
     """
 
-    image: npt.NDArray[np.uint16]
+    image: npt.NDArray[np.uint16] | npt.NDArray[np.uint8]
     label: npt.NDArray[np.uint8]
     centreline: Centreline
     stenoses: tuple[Stenosis, ...] = ()
@@ -88,22 +95,21 @@ def generate_volume(
     )
 
 
-@implements("REQ-010", "REQ-100", "REQ-101")
+@implements("REQ-010", "REQ-100", "REQ-101", "REQ-326", "REQ-327")
 def synthesise(seed: int | tuple[int, ...], settings: SynthesisParameters) -> SyntheticCase:
-    """Make one volume.
+    """Make one volume, or one picture of a slab of tissue seen along z.
 
     Args:
         seed: whole numbers from 0; what the volume depends on, besides the settings.
         settings: everything else.
     """
-    spacing = np.asarray(settings.spacing_um, dtype=np.float64)
-    extent = tuple(size * step for size, step in zip(settings.shape, settings.spacing_um, strict=True))
-    box = (extent[0], extent[1], extent[2])
+    flat = settings.axes == "yx"
+    steps = tuple(step / settings.scale for step in settings.spacing_um)
+    box = (settings.shape[0] * steps[0], settings.shape[1] * steps[1], settings.shape[2] * steps[2])
     line, stenoses = _network(seed, settings, box)
-    distance, brightness = _draw(Stream(seed, Purpose.DYE), line, settings.shape, spacing)
-    lumen = np.clip(np.float32(0.5) - distance, np.float32(0.0), np.float32(1.0)) * brightness
-    grain = optics.texture(Stream(seed, Purpose.TEXTURE), settings.shape, spacing)
-    label = (distance <= 0).astype(np.uint8)
+    shape = (1, *settings.shape[1:]) if flat else settings.shape
+    spacing = np.array([_ENDLESS if flat else steps[0], *steps[1:]])
+    tissue = draw(Stream(seed, Purpose.DYE), line.flat if flat else line, shape, spacing, settings)
     leaks: tuple[Leak, ...] = ()
     leaked = None
     if settings.leaks:
@@ -115,18 +121,26 @@ def synthesise(seed: int | tuple[int, ...], settings: SynthesisParameters) -> Sy
             radius_um=settings.leak_radius_um,
             brightness=settings.leak_brightness,
         )
-        cloud = clouds(balls, settings.shape, spacing)
-        leaked = ((cloud >= 0.25) & (label == 0)).astype(np.uint8)
-        lumen = np.maximum(lumen, cloud * np.float32(settings.leak_brightness))
-    image = _image(seed, settings, lumen * grain, spacing)
-    return SyntheticCase(image, label, line, stenoses, leaks, leaked)
+        if flat:
+            balls[:, 0] = 0.0
+        cloud = clouds(balls, shape, spacing)
+        leaked = ((cloud >= 0.25) & (tissue.label == 0)).astype(np.uint8)
+        tissue = tissue._replace(dye=np.maximum(tissue.dye, cloud * np.float32(settings.leak_brightness)))
+    image = _photograph(seed, settings, tissue, spacing) if settings.colour else _scan(seed, settings, tissue, spacing)
+    label = tissue.label
+    if flat:
+        image = image if settings.colour else image[0]
+        label, leaked = label[0], None if leaked is None else leaked[0]
+    stenoses, leaks = scaled(stenoses, leaks, settings.scale)
+    return SyntheticCase(image, label, line.scaled(settings.scale), stenoses, leaks, leaked)
 
 
 def _network(
     seed: int | tuple[int, ...], settings: SynthesisParameters, extent_um: tuple[float, float, float]
 ) -> tuple[Centreline, tuple[Stenosis, ...]]:
+    share = 2.4 if settings.classes == "artery-vein" else 1.0
     shaped = Growth(
-        attractor_volume_um3=settings.attractor_volume_um3,
+        attractor_volume_um3=settings.attractor_volume_um3 * share,
         roots=settings.roots,
         loops=settings.loops,
         gamma=settings.gamma,
@@ -134,6 +148,12 @@ def _network(
         largest_radius_um=settings.largest_radius_um,
     )
     line = grow(Stream(seed, Purpose.NETWORK), extent_um, shaped)
+    if settings.classes == "artery-vein":
+        wide = settings.vein_width
+        veins = replace(
+            shaped, leaf_radius_um=shaped.leaf_radius_um * wide, largest_radius_um=shaped.largest_radius_um * wide
+        )
+        line = together(line, grow(Stream(seed, Purpose.VEINS), extent_um, veins, beside=line))
     if settings.tortuosity_um:
         line = wander(Stream(seed, Purpose.WANDER), line, settings.tortuosity_um, extent_um)
     if not settings.stenoses:
@@ -148,12 +168,29 @@ def _network(
     )
 
 
-def _image(
-    seed: int | tuple[int, ...], settings: SynthesisParameters, lumen: npt.NDArray[np.float32], spacing: Floats
+def _photograph(
+    seed: int | tuple[int, ...], settings: SynthesisParameters, tissue: Tissue, spacing: Floats
+) -> npt.NDArray[np.uint8]:
+    signal = photograph(Stream(seed, Purpose.OPTICS), tissue, spacing, psf_um=settings.psf_sigma_xy_um)
+    counts = optics.record(
+        Stream(seed, Purpose.DETECTOR),
+        signal,
+        photons=settings.photons,
+        read_noise=settings.read_noise,
+        offset=0.0,
+        gain=_WHITE / settings.photons,
+        correlation=_RESAMPLING,
+    )
+    return develop(counts)
+
+
+def _scan(
+    seed: int | tuple[int, ...], settings: SynthesisParameters, tissue: Tissue, spacing: Floats
 ) -> npt.NDArray[np.uint16]:
+    grain = optics.texture(Stream(seed, Purpose.TEXTURE), tissue.dye.shape, spacing)
     signal = optics.expose(
         Stream(seed, Purpose.OPTICS),
-        lumen,
+        tissue.dye * grain,
         spacing,
         psf_um=(settings.psf_sigma_z_um, settings.psf_sigma_xy_um),
         attenuation_um=settings.attenuation_um,
@@ -175,43 +212,3 @@ def _image(
         gain=_GAIN,
         correlation=_RESAMPLING,
     )
-
-
-def _draw(
-    stream: Stream, line: Centreline, shape: tuple[int, int, int], spacing: Floats
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Signed distance to the nearest vessel wall in micrometres (negative inside), and the brightness of that
-    vessel."""
-    distance = np.full(shape, _REACH, dtype=np.float32)
-    brightness = np.zeros(shape, dtype=np.float32)
-    axes = [np.arange(n, dtype=np.float64) * s for n, s in zip(shape, spacing, strict=True)]
-    segments, widths = line.segments, line.widths
-    thickness = 0.5 * (widths[:, 0] + widths[:, 1])
-    glow = (0.72 + 0.28 * np.clip((thickness - 1.5) / 3.0, 0.0, 1.0)) * (0.9 + 0.1 * stream.uniform(len(thickness)))
-    pad = (widths.max(axis=1) + _REACH)[:, None]
-    low = np.floor((segments.min(axis=1) - pad) / spacing).astype(np.int64)
-    high = np.ceil((segments.max(axis=1) + pad) / spacing).astype(np.int64) + 1
-    low, high = np.maximum(low, 0), np.minimum(high, np.asarray(shape))
-    for index in np.flatnonzero((high > low).all(axis=1)).tolist():
-        where = tuple(slice(a, b) for a, b in zip(low[index].tolist(), high[index].tolist(), strict=True))
-        start, end = segments[index].tolist()
-        z, y, x = (axis[part] - origin for axis, part, origin in zip(axes, where, start, strict=True))
-        away = _to_wall((z[:, None, None], y[None, :, None], x[None, None, :]), start, end, widths[index].tolist())
-        closer = away < distance[where]
-        distance[where][closer] = away[closer]
-        brightness[where][closer] = glow[index]
-    return distance, brightness
-
-
-def _to_wall(
-    place: tuple[Floats, Floats, Floats], start: list[float], end: list[float], radii: list[float]
-) -> npt.NDArray[np.float32]:
-    """Distance of places, given from `start`, to the wall of one straight piece whose radius goes from one to another."""
-    z, y, x = place
-    way = [b - a for a, b in zip(start, end, strict=True)]
-    square = max(way[0] * way[0] + way[1] * way[1] + way[2] * way[2], 1e-9)
-    along = np.clip((z * way[0] + y * way[1] + x * way[2]) / square, 0.0, 1.0)
-    off_z, off_y, off_x = z - along * way[0], y - along * way[1], x - along * way[2]
-    away = np.sqrt(off_z * off_z + off_y * off_y + off_x * off_x)
-    change = radii[1] - radii[0]
-    return np.asarray(away - (radii[0] + along * change if change else radii[0])).astype(np.float32)

@@ -16,6 +16,9 @@ from minivess.records.lengths import MICROMETRES, UNIT_NAMES, LengthUnit
 Axes = Literal["zyx", "yx", "zyxc", "yxc"]
 """The axes of an image array, in order; `c` is colour (red, green, blue)."""
 
+SpatialAxes = Literal["zyx", "yx"]
+"""The spatial axes of an image, in the order of the arrays."""
+
 Unit = Literal["um", "px"]
 """Unit of a spacing: micrometres, or pixels where no physical size is known (photographs)."""
 

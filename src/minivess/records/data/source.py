@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from minivess.records.base import Record, ShortText, Side, Slug
 from minivess.records.data.card import DataCardFacts
-from minivess.records.data.dataset import ClassFacts, LabelClass
+from minivess.records.data.dataset import ClassFacts, LabelClass, SpatialAxes
 from minivess.records.data.validation import RuleChange
 from minivess.records.data.version import DataRemote
 from minivess.records.lengths import Length, StatedLength, StatedSpacing
@@ -121,21 +121,59 @@ def _has_size(length: Length) -> Length:
     return length
 
 
+VesselClasses = Literal["vessel", "artery-vein", "lumen-wall"]
+"""The classes of generated masks: the lumen of vessels, arteries and veins apart, or the lumen and the wall around it."""
+
+GENERATED_CLASSES: dict[VesselClasses, tuple[LabelClass, ...]] = {
+    "vessel": (LabelClass(value=1, name="foreground"),),
+    "artery-vein": (LabelClass(value=1, name="artery"), LabelClass(value=2, name="vein")),
+    "lumen-wall": (LabelClass(value=1, name="lumen"), LabelClass(value=2, name="wall")),
+}
+"""What the values of generated masks mean."""
+
+
+def _unless(default: object) -> Any:
+    return Field(exclude_if=lambda value: value == default)
+
+
 class Synthetic(Record):
-    """Two-photon volumes from the generator instead of files."""
+    """Two-photon volumes from the generator instead of files, or pictures of vessels with two axes."""
 
     subjects: Annotated[int, Field(ge=3, le=500)] = 16
     """Number of subjects, with one volume each."""
     seed: int = 7
     """Seed of the generator."""
-    shape: tuple[Side, Side, Side] = (48, 96, 96)
-    """Size of each volume in voxels (z, y, x)."""
+    shape: tuple[Side, Side, Side] | tuple[Side, Side] = (48, 96, 96)
+    """Size of each volume in voxels (z, y, x), or of each picture in pixels (y, x); default of a picture: 128 by 128."""
     photons: Annotated[float, Field(gt=0)] = 4.0
-    """Expected photons a voxel in the brightest vessel at the surface."""
+    """Expected photons a voxel in the brightest vessel at the surface; in a colour picture, of white: default 400."""
     psf_sigma_z: Annotated[StatedLength, AfterValidator(_has_size)] = Field(
         default=Length(5.0, "um"), json_schema_extra={"default": "5 µm"}
     )
     """Axial standard deviation of the point spread function, for example `5 µm`."""
+    classes: Annotated[VesselClasses, _unless("vessel")] = "vessel"
+    """The classes of the masks: `vessel` (one class), `artery-vein` (1 artery, 2 vein), `lumen-wall` (1 lumen, 2 wall)."""
+    axes: Annotated[SpatialAxes, _unless("zyx")] = "zyx"
+    """`zyx`: volumes like those of two-photon microscopy. `yx`: pictures like those of OCT angiography."""
+    colour: Annotated[bool, _unless(False)] = False
+    """Pictures in red, green and blue like those of a fundus camera; for `axes: yx`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_pictures(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("axes") == "yx":
+            return {"shape": (128, 128), **({"photons": 400.0} if given.get("colour") else {}), **given}
+        return given
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(self.shape) != len(self.axes):
+            raise ValueError(f"`axes: {self.axes}` needs a shape of {len(self.axes)} sides, not {len(self.shape)}")
+        if self.colour and self.axes != "yx":
+            raise ValueError("`colour` is for pictures: add `axes: yx`")
+        if self.colour and self.classes == "lumen-wall":
+            raise ValueError("a colour picture does not show the walls of vessels: leave out `colour` or `lumen-wall`")
+        return self
 
 
 class Data(Record):
@@ -181,13 +219,20 @@ class Data(Record):
             raise ValueError("give one of `cases`, `table`, `pairs` and `synthetic`")
         if self.synthetic is not None and (self.unit or self.subject_from):
             raise ValueError("the generator states unit and subjects: `unit` and `subject_from` are for files")
+        if self.synthetic is not None and self.classes:
+            made = [one.value for one in GENERATED_CLASSES[self.synthetic.classes]]
+            if sorted(self.classes) != made:
+                values = " and ".join(map(str, made))
+                raise ValueError(f"the masks of the generator have the values {values}: name these in `classes`")
         if self.subject_from and self.pairs and "subject" in re.compile(self.pairs.name or "").groupindex:
             raise ValueError("give the subject once: by `subject_from` or by the group `subject` of `pairs.name`")
         return self
 
     @property
     def declared(self) -> tuple[LabelClass, ...]:
-        """The declared classes in order of value."""
+        """The declared classes in order of value; those of the generator where it makes several."""
+        if self.synthetic is not None and not self.classes and self.synthetic.classes != "vessel":
+            return GENERATED_CLASSES[self.synthetic.classes]
         facts = (
             (value, ClassFacts(name=stated) if isinstance(stated, str) else stated)
             for value, stated in sorted(self.classes.items())

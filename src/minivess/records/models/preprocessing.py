@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 
 from minivess.foundation.digests import Digest, digest_json
 from minivess.records.base import Record
-from minivess.records.data.source import StatedSpacing
-from minivess.records.models.task import SegmentationTask, SpatialAxes
+from minivess.records.data.dataset import SpatialAxes
+from minivess.records.lengths import StatedSpacing
+from minivess.records.models.task import SegmentationTask
 
 FORMAT = "minivess-preprocessing/1"
 """What the fields mean. Another way to compute the same fields needs another format."""
@@ -24,7 +25,7 @@ class PreprocessingChoice(Record):
     """What the project file says of preprocessing."""
 
     spacing: StatedSpacing | Literal["native"] = "native"
-    """The spacing that images are resampled to. `native`: images stay on their own grid."""
+    """The spacing that images are resampled to, for example `1 x 1 x 1 mm`. `native`: images stay on their own grid."""
     normalisation: Choice = "auto"
     """`per-case`: clipped to percentiles of the image, then mean 0 and deviation 1. `foreground`: the same with percentiles,
     mean and deviation of the foreground of the training part, for images with an absolute scale. `auto`: `foreground` for CT,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from minivess.records.base import Record
-from minivess.records.data.dataset import CaseRecord, DatasetManifest, LabelClass
+from minivess.records.data.dataset import CaseRecord, DatasetManifest, LabelClass, SpatialAxes
 
 FOREGROUND = (LabelClass(value=1, name="foreground"),)
-
-SpatialAxes = Literal["zyx", "yx"]
 
 
 class SegmentationTask(Record):

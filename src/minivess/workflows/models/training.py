@@ -33,7 +33,7 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
         loaded, task = cases_of(inputs, Part.TRAIN), inputs.task
     from minivess.ml.training.loop import train_member
     from minivess.ml.training.patches import TrainingCase, cases_digest
-    from minivess.ml.training.runs import RUN, completed_run
+    from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
     from minivess.observability.tracking.mlflow_listener import MlflowListener
 
     cases = [TrainingCase(case.image, case.label, case.record.physical_spacing) for case in loaded]
@@ -90,7 +90,7 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
                 progress=services.progress,
             )
             record.context(model=run.weights, device=run.device, mlflow_run=run.mlflow_run)
-            record.output(f"models/members/seed-{seed}/weights.pt", folder / "weights.pt")
+            record.output(f"models/members/seed-{seed}/{WEIGHTS}", folder / WEIGHTS)
             record.output(f"models/members/seed-{seed}/run.json", folder / "run.json")
             record.payload(architecture=project.model.architecture, steps=run.steps, final_loss=run.final_loss)
         runs.append(run)

@@ -102,22 +102,23 @@ def _pytorch(data: bytes, path: Path) -> dict[str, torch.Tensor]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             parts = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise InputError(
-            "is a damaged PyTorch zip file", path=path, hint="copy or download the file again"
-        ) from error
+        raise InputError("is a damaged PyTorch zip file", path=path, hint="copy or download the file again") from error
     _check_count(len(parts), path)
-    if any(one.compress_type != zipfile.ZIP_STORED for one in parts) or sum(one.file_size for one in parts) > SIZE_LIMIT:
+    if (
+        any(one.compress_type != zipfile.ZIP_STORED for one in parts)
+        or sum(one.file_size for one in parts) > SIZE_LIMIT
+    ):
         raise InputError("is compressed or too large, as PyTorch writes no weights", path=path, hint=_CONVERT)
     if any(one.filename.endswith(".pkl") and one.file_size > HEADER_LIMIT for one in parts):
         raise InputError(f"has more than {HEADER_LIMIT} bytes beside its tensors", path=path, hint=_CONVERT)
     try:
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise InputError("holds objects or code besides tensors, which are not read", path=path, hint=_CONVERT) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(
-            "is a damaged PyTorch zip file", path=path, hint="copy or download the file again"
+            "holds objects or code besides tensors, which are not read", path=path, hint=_CONVERT
         ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise InputError("is a damaged PyTorch zip file", path=path, hint="copy or download the file again") from error
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in state.items()
     ):

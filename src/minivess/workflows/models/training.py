@@ -13,6 +13,7 @@ from minivess.records.device.workspace_files import SPLIT
 from minivess.records.log.entry import Outcome
 from minivess.records.models.model import RunRecord
 from minivess.workflows.models.cases import cases_of
+from minivess.workflows.models.starts import images_of, load_start, start_input
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
@@ -31,6 +32,7 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
     with refused_on_record(services, "training", signer):
         version = inputs.version
         loaded, task = cases_of(inputs, Part.TRAIN), inputs.task
+        start = load_start(services, inputs)
     from minivess.ml.training.loop import train_member
     from minivess.ml.training.patches import TrainingCase, cases_digest
     from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
@@ -69,7 +71,7 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
             services,
             "training",
             signer,
-            inputs=[inputs.recorded(SPLIT)],
+            inputs=[inputs.recorded(SPLIT), *start_input(services)],
             context=services.context(seed=seed, **version),
         ) as record:
             listener = MlflowListener(
@@ -86,6 +88,8 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
                 out=folder,
                 task=task,
                 preprocessing=preprocessing,
+                start=start,
+                images=images_of(inputs, Part.TRAIN),
                 listener=listener,
                 progress=services.progress,
             )

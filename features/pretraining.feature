@@ -39,7 +39,7 @@ Feature: Weights that training starts from
       | with a folder of images that is not there  | is not there                        |
 
   @REQ-329
-  Scenario: Training goes on from a run of the log
+  Scenario: Training continues from a run of the log
     Given a sealed project whose training starts from the run in its log
     When the start is read
     Then it has the tensors of that run, and the images of the training part count as seen
@@ -65,7 +65,6 @@ Feature: Weights that training starts from
       | a set with the accession of the source       | states this accession               | accession |
       | the image of a test case                     | is among the images of              | digest    |
       | the mask of a test case                      | is among the images of              | digest    |
-      | another image of the subject of a test case  | belongs together with               | group     |
       | a folder with a renamed copy of a test image | is the image of case                | digest    |
 
   @REQ-331
@@ -93,3 +92,18 @@ Feature: Weights that training starts from
     When a look is requested
     Then it is refused with "is not the file that entry"
     And no look at the test set is counted
+
+  @REQ-330 @RC-140
+  Scenario Outline: A release needs the declaration of what starting weights were trained on
+    Given an ensemble of two members, of which one started from weights whose training data are <status>
+    When the gates of a policy <policy> are judged
+    Then the gate "pretraining" <verdict>
+
+    Examples:
+      | status   | policy                                      | verdict       |
+      | declared | without a line for it                       | passes        |
+      | refused  | without a line for it                       | fails         |
+      | unknown  | without a line for it                       | fails         |
+      | unknown  | that allows none                            | fails         |
+      | unknown  | that allows one because it is a pilot study | passes        |
+      | absent   | without a line for it                       | is not judged |

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.compliance.release.gates import judge
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import MinivessError
 from minivess.records.data.split import Part
+from minivess.records.device.release import GateFacts
+from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.models.model import RunRecord
 from minivess.records.models.start import ForeignWeights, PretrainingData, PretrainingSet, StartRecord
 from minivess.workflows.models import starts
@@ -27,7 +30,9 @@ from minivess.workflows.session.services import Services
 from tests.support import projects
 from tests.support.lazy_modules import lazily
 
-with lazily("torch", "minivess.ml.models.weights", "minivess.ml.training.starts", "tests.support.builders.weight_files"):
+with lazily(
+    "torch", "minivess.ml.models.weights", "minivess.ml.training.starts", "tests.support.builders.weight_files"
+):
     import torch
 
     from minivess.ml.models import weights
@@ -193,7 +198,9 @@ def own_run(sealed: Facts) -> None:
     assert sealed.project is not None
     assert sealed.services is not None
     workspace, name = sealed.project.workspace, "models/members/seed-0/run.json"
-    sealed.before = weights.save_weights(workspace.root / name.replace("run.json", "weights.safetensors"), weight_files.STATE)
+    sealed.before = weights.save_weights(
+        workspace.root / name.replace("run.json", "weights.safetensors"), weight_files.STATE
+    )
     context = sealed.services.context(seed=0, model=sealed.before)
     with recorded(sealed.services, "training", sealed.project.signers["ada"], context=context) as record:
         workspace_files.write_json(workspace, name, _run(sealed, sealed.before))
@@ -278,13 +285,6 @@ def _declared(facts: Facts, what: str, split_project: projects.ProjectFolder) ->
         data = facts.services.project.data.model_copy(update={"source": "see doi:10.25493/HPBE-YHK, version 1"})
         project = facts.services.project.model_copy(update={"data": data})
         facts.services = replace(facts.services, project=project)
-    elif what == "another image of the subject of a test case":
-        other = held.split.calibration[0]
-        cases = tuple(
-            one.model_copy(update={"subject": case.subject}) if one.id == other else one for one in held.manifest.cases
-        )
-        held.__dict__["manifest"] = held.manifest.model_copy(update={"cases": cases})
-        return {"digests": (held.case_record(other).image,)}
     elif what.startswith("a folder"):
         folder = facts.project.workspace.root / "pretraining" / "images"
         folder.mkdir(parents=True)
@@ -360,3 +360,38 @@ def look(facts: Facts, step: str) -> None:
 def no_look(facts: Facts) -> None:
     assert facts.services is not None
     assert facts.services.log.standing.test_set.openings == facts.looks == 0
+
+
+# the gate
+
+
+@given(parsers.parse("an ensemble of two members, of which one started from weights whose training data are {status}"))
+def ensemble(facts: Facts, status: str) -> None:
+    sets = ELSEWHERE.sets if status == "declared" else ()
+    if status != "absent":
+        facts.record = StartRecord(weights=OTHER, trained_on=PretrainingData(status=status, sets=sets))
+
+
+@when(parsers.parse("the gates of a policy {stated} are judged"))
+def judged(facts: Facts, stated: str) -> None:
+    limit = {"that allows none": {"at_most": 0}}.get(stated, {"at_most": 1, "reason": stated.partition("because ")[2]})
+    gates = [] if stated == "without a line for it" else [{"id": "pretraining", "kind": "pretraining", **limit}]
+    policy = ReleasePolicy.model_validate(
+        {
+            "signatures": {
+                "name": "release",
+                "rules": [
+                    {"role": "independent-reviewer", "meaning": "review"},
+                    {"role": "release-manager", "meaning": "approval"},
+                ],
+            },
+            "gates": [{"id": "criteria", "kind": "criteria"}, *gates],
+        }
+    )
+    starts_of_members = () if facts.record is None else (facts.record,)
+    facts.loaded = {one.id: one.passed for one in judge(policy, GateFacts(members=2, starts=starts_of_members))}
+
+
+@then(parsers.parse('the gate "pretraining" {verdict}'))
+def verdict_of_gate(facts: Facts, verdict: str) -> None:
+    assert facts.loaded.get("pretraining") is {"passes": True, "fails": False, "is not judged": None}[verdict]

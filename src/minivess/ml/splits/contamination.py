@@ -1,7 +1,6 @@
 """Test cases that the weights which training started from have seen.
 
-Compared are the names and accessions of data sets, the digests of images and masks, and the groups of cases: a case of the
-same subject as a case that was seen, or a near duplicate of it, counts as seen.
+Compared are the names and accessions of data sets, and the digests of images and masks.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from typing import NamedTuple
 
 from minivess.foundation.implements import implements
 from minivess.records.data.dataset import CaseRecord, DatasetManifest
-from minivess.records.data.groups import groups_of
 from minivess.records.data.source import Data
 from minivess.records.data.split import SplitManifest
 from minivess.records.models.start import PretrainingData, PretrainingSet
@@ -25,7 +23,7 @@ class Contamination(NamedTuple):
     """Why a test case counts as seen."""
 
     rule: str
-    """`name`, `accession`, `digest` or `group`."""
+    """`name`, `accession` or `digest`."""
     case: str
     """The test case; empty: all of them."""
     words: str
@@ -37,13 +35,12 @@ def contaminations(
     trained_on: PretrainingData, data: Data, manifest: DatasetManifest, split: SplitManifest
 ) -> list[Contamination]:
     """Each reason why weights have seen the test part, in order of the sets and of the cases."""
-    groups = groups_of(manifest, split)
     test = [case for case in manifest.cases if case.id in frozenset(split.test)]
     found: list[Contamination] = []
     for one in trained_on.sets:
         found += _by_name(one, data, manifest)
         found += _by_accession(one, data, manifest, test)
-        found += _by_digest(one, manifest, test, groups)
+        found += _by_digest(one, test)
     return found
 
 
@@ -80,19 +77,12 @@ def _by_accession(
                 yield Contamination("accession", case.id, words)
 
 
-def _by_digest(
-    one: PretrainingSet, manifest: DatasetManifest, test: Iterable[CaseRecord], groups: dict[str, str]
-) -> Iterator[Contamination]:
-    """A test case is among the images that were seen, or belongs together with one of them."""
+def _by_digest(one: PretrainingSet, test: Iterable[CaseRecord]) -> Iterator[Contamination]:
+    """The image or the mask of a test case is among those that were seen."""
     seen = frozenset(one.digests)
-    of_group = {groups[case.id]: case.id for case in manifest.cases if seen & {case.image, case.label}}
     for case in test:
         if seen & {case.image, case.label}:
             yield Contamination("digest", case.id, f"case {case.id} is among the images of {one.name}")
-        elif groups[case.id] in of_group:
-            other = of_group[groups[case.id]]
-            words = f"case {case.id} belongs together with case {other}, which is among the images of {one.name}"
-            yield Contamination("group", case.id, words)
 
 
 def _words(text: str) -> list[str]:

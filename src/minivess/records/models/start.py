@@ -41,6 +41,11 @@ class PretrainingData(Record):
     sets: tuple[PretrainingSet, ...] = ()
     """The data sets that the weights were trained on."""
 
+    @property
+    def known(self) -> bool:
+        """Whether all data sets are named."""
+        return self.status == "declared"
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.status == "declared" and not self.sets:

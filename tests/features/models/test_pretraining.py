@@ -290,14 +290,15 @@ def _declared(facts: Facts, what: str, split_project: projects.ProjectFolder) ->
         folder.mkdir(parents=True)
         shutil.copy(split_project.workspace.prepared / name / "image.npy", folder / "vessel-17.npy")
         return {"images": "pretraining"}
-    return {
+    sets: dict[str, dict[str, Any]] = {
         "a set of the same name in other letters": {"name": "To-Y v2"},
         "the set that the source names": {"name": "The Generator"},
         "a set with the accession of the source": {"accessions": ("https://doi.org/10.25493/hpbe-yhk",)},
         "the image of a test case": {"digests": (OTHER, case.image)},
         "the mask of a test case": {"digests": (case.label,)},
         "the images of the training part": {"digests": starts.images_of(held, Part.TRAIN)},
-    }[what]
+    }
+    return sets[what]
 
 
 @given(parsers.re("a sealed project whose training starts from weights that were trained on (?P<what>.+)"))

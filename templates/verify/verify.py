@@ -476,7 +476,7 @@ TYPES = {
     "statistic": "mean|lower|upper", "attestation": "ATT-[0-9]{2,5}", "witnessing": "rfc3161|cosignature",
     "link": r"(?=.{1,120}\Z)[A-Z]+-[0-9]+ [a-z_]+ [A-Za-z0-9._-]+", "paragraph": r"(?s:.{1,4000})",
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
-    "statistics": "mean of (case|group)s", "safety-class": "[ABC]",
+    "statistics": "mean of (case|group)s", "training-data": "declared|refused|unknown", "safety-class": "[ABC]",
     **{name: "minivess-" + name for name in ("attested/1", "entry/2", "trust/2", "evaluation/2")},
 }
 # fmt: on
@@ -527,6 +527,9 @@ conventions: tolerance?=positive unit?=length-unit tolerance_um?=positive foregr
 registered: signatures=signatures gates*=policy-gate
 gate metric: kind=text id=slug measure=measure statistic?=statistic at_least?~=number at_most?~=number
 gate baseline: kind=text id=slug at_least=number; gate parity: kind=text id=slug at_most=from-0
+gate pretraining: kind=text id=slug at_most?=0 reason?~=short
+start: weights=digest trained_on=trained-on fresh?*=text unused?*=text licence?~=short
+trained-on: status=training-data sets?*=seen; seen: name=short accessions?*=short digests?*=digest images?~=text
 gate calibration: kind=text id=slug at_most=share; gate criteria: kind=text id=slug at_most?=0
 request: model=digest calibration=digest configuration=digest plan=digest criteria=digest data=digest inputs?~=digest
     policy?~=digest id=slug requester=slug purpose=short release=slug expires=time ephemeral_key=text
@@ -700,8 +703,7 @@ def believe(data, trust, people, origin, leaves):  # size and root of a checkpoi
     check_note(data, trusted_keys(trust, people, origin, size))
     need(vouches(trust["quorum"], trust, vouching_for(data, trust)), "too few witnesses vouch for the checkpoint")
     if trust["known"] and read_note(trust["known"])[1] == origin:
-        keys = trusted_keys(trust, None, origin, read_note(trust["known"])[2])
-        _, known, seen = check_note(trust["known"], keys)
+        _, known, seen = check_note(trust["known"], trusted_keys(trust, None, origin, read_note(trust["known"])[2]))
         here = root if known == size else merkle_root(leaves[:known]) if 0 < known <= len(leaves) else seen
         need(here == seen, "two histories: the first %d entries are not those that the trust file knows", known)
     return size, root
@@ -796,8 +798,7 @@ class People:
         elif action == "identity.revoked":
             self.end(who, index)
             told = "revokes %s, and without this root too few agree on anything"
-            root = who in [one["id"] for one in self.roots]
-            need(not root or len(self.valid_roots()) >= self.threshold, told, who)
+            need(who not in [one["id"] for one in self.roots] or len(self.valid_roots()) >= self.threshold, told, who)
         elif action == "identity.reinstated":
             need(who in self.locked, "reinstates who is not locked")
             self.locked.discard(who)
@@ -1069,7 +1070,8 @@ def check_policy(policy):  # two signatures at least, gates of different names, 
     need(gates and len({gate["id"] for gate in gates}) == len(gates), "has no gate, or two of one name")
     for gate in gates:
         fits = gate["kind"] != "metric" or (gate.get("at_least") is None) != (gate.get("at_most") is None)
-        fits = fits and (gate["id"] not in BUILT_IN or gate["kind"] == gate["id"])
+        fits = fits and (gate["id"] not in (*BUILT_IN, "pretraining") or gate["kind"] == gate["id"])
+        fits = fits and (gate["kind"] != "pretraining" or not gate.get("at_most") or gate.get("reason"))
         need(fits and not (gate["kind"] in BUILT_IN and gate.get("at_most")), "has a malformed gate %s", gate["id"])
 
 class Standing:
@@ -1203,8 +1205,7 @@ class Standing:
         need(payload["number"] > number, "goes back to an older action table")
         adopted_table(payload)
         change = {"log": body["log"], "replaces": old, "number": payload["number"], "digest": payload["digest"]}
-        subject = {"name": "rules.json", "digest": digest_of(change)}
-        signers = agreed(payload["envelopes"], people, body["index"], subject)
+        signers = agreed(payload["envelopes"], people, body["index"], {"name": "rules.json", "digest": digest_of(change)})
         roots = {item["id"] for item in people.valid_roots()}
         need(signers <= roots, "%s is not a root", ", ".join(sorted(signers - roots)))
         need(len(signers) >= people.threshold, "too few roots agreed to the action table")
@@ -1512,8 +1513,7 @@ def ranks(number, level):  # of the limits among so many sorted means
     return math.floor((1 - level) / 2 * (number - 1)), math.ceil((1 + level) / 2 * (number - 1))
 
 def error_of_mean(means, middle):  # the standard error
-    squares = math.fsum((one - middle) * (one - middle) for one in means)
-    return math.sqrt(squares / (len(means) * (len(means) - 1)))
+    return math.sqrt(math.fsum((one - middle) * (one - middle) for one in means) / (len(means) * (len(means) - 1)))
 
 RANGES = {"dice_over_baseline": (-1.0, 1.0), "hd95": (0.0, math.inf), "hd95_um": (0.0, math.inf)}
 """Smallest and largest value of what is not in 0..1."""
@@ -1613,8 +1613,7 @@ def figures_of(cases, plan, level):  # what follows from the counts of all cases
 def groups_of(cases, near):  # the group of each case: the first case of those that belong together
     group, bonds = {case["id"]: case["id"] for case in cases}, [set(pair["cases"]) for pair in near]
     for field in ("subject", "acquisition", "origin", "image"):
-        values = {case[field] for case in cases} - {None}
-        bonds += [{case["id"] for case in cases if case[field] == value} for value in values]
+        bonds += [{case["id"] for case in cases if case[field] == value} for value in {case[field] for case in cases} - {None}]
     for bond in bonds:
         old = {group[name] for name in bond}
         group = {name: min(old) if one in old else one for name, one in group.items()}
@@ -1862,8 +1861,7 @@ class Release:
             told = "the run of entry %d is a member, and its file %s is missing"
             need(not name.endswith("/run.json"), told, index, name)
         for item in [one for one in self.by["evaluation"]["outputs"] if one["name"].startswith("evaluation/figures/")]:
-            told = "data/%s is missing: %s made it"
-            need("data/" + item["name"] in self.files, told, item["name"], self.entry("evaluation"))
+            need("data/" + item["name"] in self.files, "data/%s is missing: %s made it", item["name"], self.entry("evaluation"))
         found = {"files": len(lines), "manifest": sha256("".join(lines).encode("utf-8"))}
         check_same({name: self.prepared[name] for name in found}, found, "the preparation", "by the files of the pack")
         check_same(self.prepared["sbom"], sha256(self.files[SBOM]), "the preparation.sbom", "by " + SBOM)
@@ -1942,11 +1940,15 @@ class Release:
         self.counts.update(risks=len(levels), controls=len(risks["controls"]), scenarios=len(results))
         export, runs = self.json("models/export.json", "export"), list(self.runs.values())
         traced = [body for body in self.earlier if body["context"]["openlineage_run"]]
+        members = [self.json(name[5:]).get("start") for name in self.files if name.startswith("data/models/members/")]
+        self.starts = [self.check_start(fit(start, "start", "start")) for start in members if start is not None]
+        unknown = [start for start in self.starts if start["trained_on"]["status"] != "declared"]
         judged = {  # by kind: of how many things, and the figure; of nothing there is none
             "parity": (export["tested_patches"], export["max_abs_difference"]),
             "criteria": (len(self.outcomes), sum(not one["met"] for one in self.outcomes)),
             "trace": (self.counts["requirements"], len(self.attested["gaps"])),
             "risk": (self.counts["risks"], len(self.open_risks)),
+            "pretraining": (len(members), len(unknown)),
             "runs": (len(runs), sum(not run["member"] and not run["disposition"] for run in runs)),
             "scenarios": (len(results), sum(one["outcome"] != "passed" for one in results)),
             "lineage": (len(traced), len(self.events(traced)[1])),
@@ -1956,6 +1958,14 @@ class Release:
         values.update({"calibration": self.figures["ece"], "test-set": len(self.standing.looks)})
         return dict(values, source=len(self.reasons()), counts=list(self.counts.values()).count(0))
 
+    def check_start(self, start):  # of a member: it names the sets it has seen, and no test case is among them
+        sets, test = start["trained_on"].get("sets", []), self.json("datasets/split.json")["test"]
+        need(sets or start["trained_on"]["status"] != "declared", "a start is declared without a data set")
+        seen, cases = {digest for one in sets for digest in one.get("digests", [])}, self.json("datasets/manifest.json")["cases"]
+        held = [case["id"] for case in cases if case["id"] in test and seen & {case["image"], case["label"]}]
+        need(not held, "a member started from weights that have seen %s of the test part", ", ".join(held))
+        return start
+
     def check_gates(self):  # the gates of the registered policy and the built-in ones come out as the pack says
         registered = self.by["policy"]["payload"]["policy"]
         same = canonical({"policy": registered["signatures"], "gates": registered["gates"]}) == self.files[POLICY]
@@ -1963,9 +1973,8 @@ class Release:
         least = any((gate["kind"], gate.get("at_most")) == ("criteria", 0) for gate in registered["gates"])
         need(least, "%s does not judge the registered acceptance criteria", self.entry("policy"))
         gates, values = list(registered["gates"]), self.gate_values()
-        for kind in BUILT_IN:
-            listed = any(gate["kind"] == kind for gate in gates)
-            gates += [] if listed else [{"id": kind, "kind": kind, "at_most": 0}]
+        for kind in (*BUILT_IN, *["pretraining"] * bool(self.starts)):
+            gates += [] if any(gate["kind"] == kind for gate in gates) else [{"id": kind, "kind": kind, "at_most": 0}]
         for gate in gates:
             least, kind = gate.get("at_least") is not None, gate["kind"]
             value = self.statistic(gate["measure"], gate["statistic"]) if kind == "metric" else values[kind]
@@ -2011,8 +2020,7 @@ class Release:
             found.append(shown if len(shown) <= 200 else shown[:197] + "...")
         for number, pair in enumerate(itertools.zip_longest(text.split("\n"), found), start=1):
             need(pair[0] == pair[1], "%s:%d says %r, and by the release it is %r", TEXT, number, *pair)
-        said = functools.reduce(lambda text, pair: text.replace(*pair), SHOWN_AS, text)
-        shown = '<pre class="text">%s</pre>' % said
+        shown = '<pre class="text">%s</pre>' % functools.reduce(lambda text, pair: text.replace(*pair), SHOWN_AS, text)
         need(shown.encode("utf-8") in self.files[PAGE], PAGE + " does not show the signing text")
         return "the %d lines that were shown to the signers follow from the release" % (len(found) - 1)
 
@@ -2041,8 +2049,7 @@ class Release:
             yield shown
         yield "Criteria registered at entry %d" % self.by["criteria"]["index"]
         for one in self.outcomes:
-            met = "met" if one["met"] else "not met"
-            yield "%s: %s, %s" % (criterion_text(one["criterion"]), known(one["value"]), met)
+            yield "%s: %s, %s" % (criterion_text(one["criterion"]), known(one["value"]), "met" if one["met"] else "not met")
         for body in self.done("criteria.register", self.by["criteria"]["index"]):
             before = body["payload"]["criteria"]
             if digest_of(before) != self.by["request"]["payload"]["request"]["criteria"]:
@@ -2130,11 +2137,9 @@ class Pack:
             people.follow(body)
         actor = people.key(body["key"], index)
         by_log = {"identity.unlock-failed", "identity.locked", "identity.refused"}
-        lawful = actor["id"] != "log" or body["action"] in by_log
-        need(lawful or self.standing.table, "the log itself may not sign this")
+        need(actor["id"] != "log" or body["action"] in by_log or self.standing.table, "the log itself may not sign this")
         need(actor["id"] == body["actor"], "the key is that of %s, not of %s", actor["id"], body["actor"])
-        holds = signed_by(actor["signing_key"], canonical(body), entry["signature"])
-        need(holds, "changed, or not signed by " + body["actor"])
+        need(signed_by(actor["signing_key"], canonical(body), entry["signature"]), "changed, or not signed by " + body["actor"])
         self.standing.admit(body, people, actor)
         if index:
             people.follow(body)
@@ -2168,8 +2173,7 @@ class Pack:
         need(index < min(told[0], len(self.leaves)), "it is for no entry of this log")
         same = judged or (told[0] <= len(self.leaves) and merkle_root(self.leaves[: told[0]]) == told[1])
         need(same, "two histories: its checkpoint is not of the first entries of this log")
-        holds = root_from(self.leaves[index], index, told[0], path) == told[1] and not path
-        need(holds, "it does not hold")
+        need(root_from(self.leaves[index], index, told[0], path) == told[1] and not path, "it does not hold")
 
     def check_provenance(self):  # every result is the recorded output of an action; in layout 1 each run has an event
         made = {item["digest"] for body in self.bodies if body["outcome"] == "completed" for item in body["outputs"]}
@@ -2348,8 +2352,7 @@ class Pack:
             need(fits, "entry %d is not the signature of %s in this log", index, who)
             check_payload(body, None)
             said = {"version": self.release.prepared["device"]["version"], "tag_manifest": sha256(self.files[TAG])}
-            fits = body["payload"] == {**said, "envelope": envelope}
-            need(fits, "entry %d is of another signature, version or pack", index)
+            need(body["payload"] == {**said, "envelope": envelope}, "entry %d is of another signature, version or pack", index)
             holds = signed_by(self.people.key(keyid, size)["signing_key"], canonical(body), entry["signature"])
             need(holds, "entry %d is not signed by %s", index, who)
 

@@ -26,8 +26,9 @@ from minivess.ml.inference.intended_use import derive_envelope
 from minivess.records.artifact import Artifact
 from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
-from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, INTENDED_USE, MANIFEST, SPLIT
+from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, INTENDED_USE, MANIFEST, SPLIT, START
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
+from minivess.records.models.start import StartRecord
 from minivess.records.people.approval import UnsealGrant, UnsealRequest
 from minivess.records.people.identity import KeyAlgorithm, Meaning
 from minivess.records.people.roles import IdentityKind, Role
@@ -256,10 +257,11 @@ def put_into_use(project: ProjectFolder) -> None:
         promotion.promote(services, project.signers["max"], model, stage="production", reason="for a scenario")
 
 
-def add_toy_training(project: ProjectFolder) -> None:
+def add_toy_training(project: ProjectFolder, *, start: StartRecord | None = None) -> None:
     """Record one member, its ensemble and a calibration, as the workflows do, without a network."""
     workspace, ada = project.workspace, project.signers["ada"]
     weights = digest_bytes(b"toy weights")
+    began = [] if start is None else [Artifact(name=START, digest=start.weights)]
     with project.services() as services:
         plan = services.project
         run = RunRecord(
@@ -272,8 +274,10 @@ def add_toy_training(project: ProjectFolder) -> None:
             final_loss=0.5,
             device="cpu",
             seconds=0.1,
+            start=start,
         )
-        with recorded(services, "training", ada, context=services.context(seed=0, model=weights)) as record:
+        context = services.context(seed=0, model=weights)
+        with recorded(services, "training", ada, inputs=began, context=context) as record:
             workspace_files.write_json(workspace, "models/members/seed-0/run.json", run)
             record.output("models/members/seed-0/run.json", workspace.models / "members" / "seed-0" / "run.json")
             record.payload(architecture=plan.model.architecture, steps=1, final_loss=0.5)

@@ -38,7 +38,14 @@ LIMITS: dict[str, dict[str, Any]] = {
     "parity": {"at_most": 1.0},
     "calibration": {"at_most": 1.0},
 }
-KINDS = ("metric", "baseline", "parity", "calibration", *get_args(CountGate.model_fields["kind"].annotation))
+KINDS = (
+    "metric",
+    "baseline",
+    "parity",
+    "calibration",
+    "pretraining",
+    *get_args(CountGate.model_fields["kind"].annotation),
+)
 UNCOUNTED = {"log checkpoint"}
 """Checks of one thing: this one is about the signature of the log on its checkpoint."""
 FIXED = set(BUILT_IN_KINDS)
@@ -58,6 +65,7 @@ def empty_facts() -> GateFacts:
         update={
             "evaluation": facts.evaluation.model_copy(update={"cases": (), "aggregates": intervals, "ece": 0.0}),
             "export": facts.export.model_copy(update={"tested_patches": 0, "max_abs_difference": 0.0}),
+            "members": 0,
             "unmet": (),
             "registered": 0,
             "gaps": (),

@@ -18,17 +18,26 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.foundation.errors import InputError
 from minivess.ml.models.adapter import ModelAdapter
 from minivess.ml.models.registry import adapter_of, build_network
+from minivess.ml.training.runs import WEIGHTS, weights_of
 from minivess.records.data.dataset import LabelClass
 from minivess.records.models import specifications
 from minivess.records.models.network import NetworkSpec
 from minivess.records.models.task import SegmentationTask
 from tests.support.lazy_modules import lazily
 
-with lazily("torch", "onnxruntime", "minivess.ml.models.weights"):
+with lazily(
+    "torch",
+    "onnxruntime",
+    "safetensors.torch",
+    "minivess.ml.models.weights",
+    "tests.support.builders.weight_files",
+):
     import onnxruntime
+    import safetensors.torch
     import torch
 
     from minivess.ml.models import weights
+    from tests.support.builders import weight_files
 
 scenarios("networks.feature")
 
@@ -209,3 +218,74 @@ def refused(facts: dict[str, Any], words: str) -> None:
 @then("the network has the weights that it had")
 def unchanged(facts: dict[str, Any]) -> None:
     assert weights.weights_digest(facts["network"].state_dict()) == facts["before"]
+
+
+@given(parsers.parse("named tensors of the type {kind}"))
+def named_tensors(facts: dict[str, Any], kind: str) -> None:
+    dtype = getattr(torch, kind)
+    values = torch.arange(6).reshape(2, 3)
+    facts["state"] = {"one": values.to(dtype), "scalar": torch.tensor(3).to(dtype), "turned": values.T.to(dtype)}
+
+
+@when("they are saved and read again")
+def saved(facts: dict[str, Any], tmp_path: Path) -> None:
+    facts["path"] = tmp_path / WEIGHTS
+    facts["digest"] = weights.save_weights(facts["path"], facts["state"])
+    facts["again"] = weights.load_weights(facts["path"], expected=facts["digest"])
+
+
+@then("the file is a safetensors file")
+def is_safetensors(facts: dict[str, Any]) -> None:
+    assert set(safetensors.torch.load_file(facts["path"])) == set(facts["state"])
+
+
+@then("names, shapes, types and the digest of the tensors are the same")
+def same_tensors(facts: dict[str, Any]) -> None:
+    before, after = facts["state"], facts["again"]
+    assert set(before) == set(after)
+    for name, tensor in before.items():
+        assert after[name].dtype == tensor.dtype
+        assert torch.equal(after[name], tensor)
+    assert weights.weights_digest(after) == weights.weights_digest(before) == facts["digest"]
+
+
+@given("a member folder with a PyTorch file of weights")
+def old_member(facts: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(weight_files.torch_file(weight_files.STATE))
+    facts["folder"] = tmp_path
+
+
+@when("its weights are read")
+def read_member(facts: dict[str, Any]) -> None:
+    digest = weights.weights_digest(weight_files.STATE)
+    facts["again"] = weights.load_weights(weights_of(facts["folder"]), expected=digest)
+
+
+@then("they are the tensors that were saved")
+def as_saved(facts: dict[str, Any]) -> None:
+    assert all(torch.equal(facts["again"][name], tensor) for name, tensor in weight_files.STATE.items())
+
+
+@given(parsers.re("a file of weights (?P<how>.+)"))
+def damaged(facts: dict[str, Any], how: str, tmp_path: Path) -> None:
+    facts["path"], facts["ran"] = tmp_path / "foreign.bin", tmp_path / "ran"
+    facts["path"].write_bytes(weight_files.DAMAGED[how](facts["ran"]))
+
+
+@when("it is read as weights")
+def read_damaged(facts: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        weights.load_weights(facts["path"])
+    facts["error"] = caught.value
+
+
+@then(parsers.parse('it is refused, and the message has its name and "{words}"'))
+def refused_by_name(facts: dict[str, Any], words: str) -> None:
+    assert "foreign.bin" in str(facts["error"])
+    assert words in str(facts["error"])
+    assert facts["error"].hint
+
+
+@then("no code of the file was run")
+def nothing_ran(facts: dict[str, Any]) -> None:
+    assert not facts["ran"].exists()

@@ -64,6 +64,7 @@ from minivess.records.log.entry import Context, Details, Entry, Outcome
 from minivess.records.models.ensemble import EnsembleMember, EnsembleRecord
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord, TrainingSpec
 from minivess.records.models.segresnet import SegResNetSpec
+from minivess.records.models.start import StartRecord
 from minivess.records.people.approval import UnsealRequest
 from minivess.records.people.roles import Role
 from tests.support.builders import pack_builder as logs
@@ -312,7 +313,9 @@ def write_source(folder: Path) -> Path:
     return write_tree(folder, {"uv.lock": LOCK, "requirements/all.yaml": REQUIREMENTS})
 
 
-def make_release(folder: Path, *, source: Path | None = None, cases: int = 3, demo: bool = False) -> Release:
+def make_release(
+    folder: Path, *, source: Path | None = None, cases: int = 3, demo: bool = False, start: StartRecord | None = None
+) -> Release:
     """A release in which every gate holds.
 
     Args:
@@ -320,6 +323,7 @@ def make_release(folder: Path, *, source: Path | None = None, cases: int = 3, de
         source: an existing source tree; default: a tiny one of its own.
         cases: how many test cases were evaluated.
         demo: whether people have demo keys.
+        start: the weights that member 1 started from; default: those of its seed.
     """
     tree = source or write_source(folder / "source")
     workspace, team, log = Workspace(folder / "workspace"), people(demo=demo), ReleaseLog()
@@ -329,7 +333,7 @@ def make_release(folder: Path, *, source: Path | None = None, cases: int = 3, de
         log.enrol(manager, who)
     tested = [f"case-{n:02}" for n in range(cases)]
     _data(workspace, log, team, tested)
-    export = _models(workspace, log, developer)
+    export = _models(workspace, log, developer, start)
     _register(workspace, log, team)
     evaluation = _look(workspace, log, team, tested)
     report = _report(tree)
@@ -339,6 +343,8 @@ def make_release(folder: Path, *, source: Path | None = None, cases: int = 3, de
         unmet=(),
         registered=1,
         export=export,
+        members=2,
+        starts=() if start is None else (start,),
         gaps=gaps_of(tree, report) if source is None else (),
         risks=RiskFile.load(tree).residual(),
         openings=1,
@@ -451,9 +457,9 @@ def _data(workspace: Workspace, log: ReleaseLog, team: People, tested: Sequence[
         log.append(team.developer, action, payload, inputs=inputs, outputs=_put(workspace, {name: value}))
 
 
-def _models(workspace: Workspace, log: ReleaseLog, developer: Signer) -> ExportRecord:
+def _models(workspace: Workspace, log: ReleaseLog, developer: Signer, start: StartRecord | None) -> ExportRecord:
     spec, training, split = SegResNetSpec(), TrainingSpec(), _artifact(log, "data.split", "data/split.json")
-    runs = {seed: _train(workspace, log, developer, seed) for seed in (0, 1)}
+    runs = {seed: _train(workspace, log, developer, seed, start if seed else None) for seed in (0, 1)}
     begun = log.append(developer, "training", {}, outcome=Outcome.STARTED, inputs=(split,), context=Context(seed=7))
     log.append(
         developer,
@@ -525,7 +531,9 @@ def _models(workspace: Workspace, log: ReleaseLog, developer: Signer) -> ExportR
     return export
 
 
-def _train(workspace: Workspace, log: ReleaseLog, developer: Signer, seed: int) -> RunRecord:
+def _train(
+    workspace: Workspace, log: ReleaseLog, developer: Signer, seed: int, start: StartRecord | None = None
+) -> RunRecord:
     """A completed training run."""
     run = RunRecord(
         seed=seed,
@@ -537,6 +545,7 @@ def _train(workspace: Workspace, log: ReleaseLog, developer: Signer, seed: int) 
         final_loss=0.0834,
         device="cpu",
         seconds=39.5,
+        start=start,
     )
     split = _artifact(log, "data.split", "data/split.json")
     begun = log.append(developer, "training", {}, outcome=Outcome.STARTED, inputs=(split,), context=Context(seed=seed))

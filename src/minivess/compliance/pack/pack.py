@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -193,10 +194,11 @@ def _derive(files: Mapping[str, bytes], inputs: PackInputs) -> DerivedRelease:
         state=inputs.source_state,
     )
     derived = derive(whole, inputs.chain.known, inputs.chain, statement)
-    for judged, found in zip(outcomes_of(inputs.gates), derived.outcomes, strict=True):
+    for judged, found in zip_longest(outcomes_of(inputs.gates), derived.outcomes):
         if judged != found:
             raise RefusedError(
-                f"the gate {found.id} was judged by other files than those of the pack", hint="build the release again"
+                f"the gate {(found or judged).id} was judged by other files than those of the pack",
+                hint="build the release again",
             )
     return derived
 
@@ -230,7 +232,8 @@ def add_signatures(pack: Path, added: Mapping[str, bytes]) -> None:
 
 def _check_gates(inputs: PackInputs) -> None:
     judged = [result.id for result in inputs.gates]
-    if judged != [gate.id for gate in gates_of(inputs.policy)]:
+    either = [[gate.id for gate in gates_of(inputs.policy, started=started)] for started in (False, True)]
+    if judged not in either:
         raise RefusedError("not every gate of the release policy was judged", hint="judge the gates of this policy")
     failing = stopping(inputs.gates, demo=inputs.log.register.demo)
     if failing:

@@ -13,7 +13,7 @@ from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.compliance.release.chain import JudgedChain
 from minivess.compliance.release.earlier_entries import EarlierEntries
 from minivess.compliance.release.figures import check_figures, outcomes_in
-from minivess.compliance.release.gate_facts import ATTESTED, GATES, RESULTS, read_gate_facts
+from minivess.compliance.release.gate_facts import ATTESTED, GATES, RESULTS, check_starts, read_gate_facts
 from minivess.compliance.release.gates import judge, outcomes_of, stopping
 from minivess.compliance.release.pack_files import json_of, record_of
 from minivess.compliance.release.signing_text import SIGNING_TEXT, SigningFacts, signing_text
@@ -227,6 +227,7 @@ def check_gates(files: Mapping[str, bytes], derived: DerivedRelease) -> str:
     Raises:
         VerificationError: one differs, or one fails that stops a release everywhere; names the first.
     """
+    check_starts(files, derived.facts.starts)
     stated = {one.id: one for one in record_of(files, GATES, GateOutcomes).root}
     for one in derived.outcomes:
         if stated.get(one.id) != one:

@@ -7,21 +7,25 @@ why: a gate over nothing has shown nothing, so it fails.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from minivess.compliance.release.earlier_entries import EarlierEntries, payload_of, unaccounted_runs
 from minivess.compliance.release.lineage_events import EVENTS, entries_without_event, expected_event
 from minivess.compliance.release.pack_files import json_of, record_of
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
+from minivess.foundation.reading.json_records import first_error
+from minivess.records.data.dataset import DatasetManifest
+from minivess.records.data.split import SplitManifest
 from minivess.records.device.attested import Attested
 from minivess.records.device.release import GateFacts
-from minivess.records.device.release_policy import COUNTS, SOURCE, Gate, MetricGate
+from minivess.records.device.release_policy import COUNTS, PRETRAINING, SOURCE, Gate, MetricGate
 from minivess.records.device.source_state import Reason, SourceState
 from minivess.records.evaluation.acceptance_criteria import Judgement, judge
 from minivess.records.evaluation.evaluation import EvaluationRecord
@@ -31,8 +35,10 @@ from minivess.records.items.trace import ResultReport
 from minivess.records.log.entry import Entry
 from minivess.records.log.payloads.looks import CriteriaRegistered
 from minivess.records.models.model import ExportRecord
+from minivess.records.models.start import StartRecord
 
 EVALUATION, EXPORT = "data/evaluation/evaluation.json", "data/models/export.json"
+MEMBERS, MANIFEST, SPLIT = "data/models/members/", "data/datasets/manifest.json", "data/datasets/split.json"
 RESULTS, TRACE = "data/verification/results.json", "data/traceability/data/trace.json"
 RISKS, ATTESTED, GATES = "data/release/risks.json", "data/release/attested.json", "data/release/gates.json"
 REQUIREMENT = "software-requirement"
@@ -45,6 +51,10 @@ class ReleaseRecords:
 
     evaluation: EvaluationRecord | None = None
     export: ExportRecord | None = None
+    members: int | None = None
+    """How many members the ensemble has."""
+    starts: tuple[StartRecord, ...] = ()
+    """The weights that members started from, of those that did not start from their seed."""
     report: ResultReport | None = None
     risks: ResidualRisks | None = None
     requirements: int | None = None
@@ -76,6 +86,8 @@ def facts_in(records: ReleaseRecords, entries: Sequence[Entry] | EarlierEntries)
         unmet=None if judged is None else tuple(_shortfall(one) for one in judged if not one.met),
         registered=None if judged is None else len(judged),
         export=records.export,
+        members=records.members,
+        starts=records.starts,
         gaps=records.gaps,
         justified=records.justified,
         risks=records.risks,
@@ -119,10 +131,13 @@ def read_gate_facts(
         VerificationError: a file is malformed; names it.
     """
     attested = _record(files, ATTESTED, Attested)
+    members = sorted(name for name in files if name.startswith(MEMBERS))
     return facts_in(
         ReleaseRecords(
             evaluation=_record(files, EVALUATION, EvaluationRecord) if evaluation is None else evaluation,
             export=_record(files, EXPORT, ExportRecord),
+            members=len(members),
+            starts=starts_in(files, members),
             report=_record(files, RESULTS, ResultReport),
             risks=_record(files, RISKS, ResidualRisks),
             requirements=_requirements(files),
@@ -133,6 +148,47 @@ def read_gate_facts(
         ),
         entries,
     )
+
+
+@implements("REQ-330", "RC-140")
+def starts_in(files: Mapping[str, bytes], members: Sequence[str]) -> tuple[StartRecord, ...]:
+    """The weights that members started from, of those that did not start from their seed.
+
+    Args:
+        files: of the pack, by name.
+        members: the names of the run records of the members.
+
+    Raises:
+        VerificationError: a file is malformed.
+    """
+    found = []
+    for name in members:
+        run = json_of(files, name)
+        start = run.get("start") if isinstance(run, dict) else None
+        if start is None:
+            continue
+        try:
+            found.append(StartRecord.model_validate_json(json.dumps(start), strict=True))
+        except ValidationError as error:
+            raise VerificationError(f"{name}: {first_error(error, whole='start')}") from None
+    return tuple(found)
+
+
+@implements("REQ-331", "RC-139")
+def check_starts(files: Mapping[str, bytes], starts: Sequence[StartRecord]) -> None:
+    """Refuse weights that have seen the image or the mask of a test case.
+
+    Raises:
+        VerificationError: names the cases.
+    """
+    seen = {digest for start in starts for one in start.trained_on.sets for digest in one.digests}
+    if not seen:
+        return
+    test = frozenset(record_of(files, SPLIT, SplitManifest).test)
+    cases = record_of(files, MANIFEST, DatasetManifest).cases
+    held = [one.id for one in cases if one.id in test and seen & {one.image, one.label}]
+    if held:
+        raise VerificationError(f"a member started from weights that have seen {', '.join(held)} of the test part")
 
 
 def _record[R: BaseModel](files: Mapping[str, bytes], name: str, kind: type[R]) -> R | None:
@@ -211,6 +267,7 @@ DENOMINATORS: Mapping[str, Denominator] = MappingProxyType(
         "parity": Denominator(
             lambda _, facts: None if facts.export is None else facts.export.tested_patches, "patch", "patches", "over"
         ),
+        PRETRAINING: Denominator(lambda _, facts: facts.members, "member", "members"),
         "criteria": Denominator(lambda _, facts: facts.registered, "acceptance criterion", "acceptance criteria"),
         "trace": Denominator(lambda _, facts: facts.requirements, "requirement", "requirements", "in"),
         "risk": Denominator(

@@ -18,6 +18,7 @@ from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.device.release_policy import (
     BUILT_IN_KINDS,
     COUNTS,
+    PRETRAINING,
     SOURCE,
     BaselineGate,
     CalibrationGate,
@@ -25,6 +26,7 @@ from minivess.records.device.release_policy import (
     Gate,
     MetricGate,
     ParityGate,
+    PretrainingGate,
     ReleasePolicy,
 )
 from minivess.records.device.source_state import Reason
@@ -59,6 +61,7 @@ _UNKNOWN = {
     "runs": ("the training runs in the log were not counted", "train with `minivess train`, which records each run"),
     "scenarios": ("the scenarios were not run on this tree", "run them: `minivess trace run`"),
     "lineage": ("the delivery of lineage events is not known", "deliver what waits in the outbox"),
+    PRETRAINING: ("the run records of the members are not there", "combine the members: `minivess ensemble`"),
     COUNTS: ("not everything that it counts was made", "make what is missing: `minivess status` names the next step"),
     SOURCE: ("the state of the source tree is not known", "build the release in a clone of the source"),
 }
@@ -103,14 +106,22 @@ def load_policy(path: Path, *, say: Callable[[tuple[Hint, ...]], None] | None = 
 @implements("REQ-035", "RC-11")
 def judge(policy: ReleasePolicy, facts: GateFacts) -> tuple[GateResult, ...]:
     """Judge every gate of the policy, in its order, and then each built-in gate that the policy does not list."""
-    return tuple(_judge_one(gate, facts) for gate in gates_of(policy))
+    return tuple(_judge_one(gate, facts) for gate in gates_of(policy, started=bool(facts.starts)))
 
 
 @implements("REQ-230")
-def gates_of(policy: ReleasePolicy) -> tuple[Gate, ...]:
-    """The gates that are judged: those of the policy, and the built-in ones of which it lists none."""
+def gates_of(policy: ReleasePolicy, *, started: bool = False) -> tuple[Gate, ...]:
+    """The gates that are judged: those of the policy, and the built-in ones of which it lists none.
+
+    Args:
+        policy: the release policy.
+        started: whether a member started from other weights than those of its seed.
+    """
     listed = {gate.kind for gate in policy.gates}
-    return (*policy.gates, *(CountGate(kind=kind, id=kind) for kind in BUILT_IN_KINDS if kind not in listed))
+    built_in: list[Gate] = [CountGate(kind=kind, id=kind) for kind in BUILT_IN_KINDS if kind not in listed]
+    if started and PRETRAINING not in listed:
+        built_in.append(PretrainingGate(kind=PRETRAINING, id=PRETRAINING))
+    return (*policy.gates, *built_in)
 
 
 @implements("REQ-218", "REQ-230", "RC-11")
@@ -154,7 +165,7 @@ def _judge_one(gate: Gate, facts: GateFacts) -> GateResult:
             value = None if facts.evaluation is None else facts.evaluation.ece
             mend = "calibrate on more groups: the probabilities are not well calibrated"
             return _bound(gate, facts, "Expected calibration error", value, at_most=gate.at_most, mend=mend)
-        case CountGate():
+        case CountGate() | PretrainingGate():
             return _count(gate, facts)
 
 
@@ -231,7 +242,7 @@ def _bound(
     )
 
 
-def _count(gate: CountGate, facts: GateFacts) -> GateResult:
+def _count(gate: CountGate | PretrainingGate, facts: GateFacts) -> GateResult:
     title, offenders, mend = {
         "criteria": (
             "Unmet acceptance criteria",
@@ -259,6 +270,13 @@ def _count(gate: CountGate, facts: GateFacts) -> GateResult:
             "Training runs without a disposition",
             None if facts.undisposed is None else [f"entry {index}" for index in facts.undisposed],
             "close each run with `minivess model dispose`, or use it in the ensemble",
+        ),
+        PRETRAINING: (
+            "Members of unknown training data",
+            None
+            if facts.members is None
+            else [f"{one.weights[:19]}… ({one.trained_on.status})" for one in facts.starts if not one.trained_on.known],
+            "get the declaration of the maker of the weights, start from the seed, or allow it with a reason in the policy",
         ),
         "scenarios": (
             "Scenarios without a pass",
@@ -298,6 +316,7 @@ def _nothing_open(kind: str, count: int, facts: GateFacts) -> str:
     return {
         "criteria": f"{every} met",
         "risk": f"{every} acceptable",
+        PRETRAINING: f"{every} started from the seed or from weights of declared training data",
         "scenarios": f"{every} passed",
         "trace": f"No gap in the traceability of {words}",
         "test-set": f"No look at the sealed test set; {whole.may_be_zero}",

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import torch
 
 from minivess.foundation.choices import choose
+from minivess.foundation.digests import Digest
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
@@ -25,6 +26,7 @@ from minivess.ml.models.registry import build_network
 from minivess.ml.models.weights import save_weights
 from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
+from minivess.ml.training.starts import LoadedStart
 from minivess.records.models.model import RunRecord, TrainingSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.specifications import ModelSpec
@@ -49,6 +51,8 @@ def train_member(
     out: Path,
     task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
     preprocessing: Preprocessing | None = None,
+    start: LoadedStart | None = None,
+    images: Sequence[Digest] = (),
     listener: RunListener | None = None,
     progress: Progress | None = None,
 ) -> RunRecord:
@@ -63,12 +67,14 @@ def train_member(
         out: the member's folder.
         task: channels, axes and classes.
         preprocessing: what images go through; by default they stay on their grid.
+        start: the weights of `training.start`; None: the values that the seed draws.
+        images: digests of the images of the cases, for the record.
         listener: called during the run, but not when an earlier run is returned.
         progress: called after each step.
 
     Raises:
         UsageError: there are no cases, or the patch does not fit the network.
-        InputError: a case is malformed, or none has foreground.
+        InputError: a case is malformed, none has foreground, or the weights to start from do not fit the network.
         RefusedError: the loss became NaN or infinite.
         CouldNotCheckError: the disk is full or out of reach.
     """
@@ -93,6 +99,7 @@ def train_member(
     try:
         begun = time.perf_counter()
         network = build_network(spec, task, seed=seed)
+        started = None if start is None else start.give(network)
         sampler = PatchSampler(cases, spec.patch, seed=seed, task=task, preprocessing=applied)
         fitted = fit(network, sampler, training, seed=seed, listener=listener, progress=progress)
         weights = save_weights(out / WEIGHTS, network.state_dict())
@@ -109,6 +116,8 @@ def train_member(
             mlflow_run=mlflow_run,
             task=task,
             preprocessing=applied,
+            start=started,
+            cases=tuple(images),
         )
         write_text_atomic(out / RUN, record.model_dump_json(indent=2) + "\n")
     except BaseException:

@@ -1,4 +1,4 @@
-"""Finished members on disk: a folder with `weights.pt` and, written after it, `run.json`.
+"""Finished members on disk: a folder with `weights.safetensors` and, written after it, `run.json`.
 
 Without a `run.json` that fits what was asked, and weights that fit it, there is no member. PyTorch is imported only to
 read weights.
@@ -11,14 +11,20 @@ from pathlib import Path
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.foundation.reading.json_records import read_json_record
+from minivess.foundation.reading.json_records import RECORD_LIMIT, read_json_record
 from minivess.records.models.model import RunRecord, TrainingSpec
 from minivess.records.models.preprocessing import AS_IT_IS, Preprocessing
 from minivess.records.models.specifications import ModelSpec
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
-WEIGHTS = "weights.pt"
+WEIGHTS, WEIGHTS_0_1_0 = "weights.safetensors", "weights.pt"
 RUN = "run.json"
+
+
+def weights_of(folder: Path) -> Path:
+    """The file with the weights of a member; members of version 0.1.0 have a PyTorch zip file."""
+    new, old = folder / WEIGHTS, folder / WEIGHTS_0_1_0
+    return old if old.is_file() and not new.is_file() else new
 
 
 @implements("REQ-048")
@@ -38,16 +44,17 @@ def completed_run(
     that are not the recorded ones all mean None.
     """
     try:
-        record = read_json_record(out / RUN, RunRecord, limit=1 << 20)
+        record = read_json_record(out / RUN, RunRecord, limit=RECORD_LIMIT)
         wanted = training.model_copy(update={"members": record.training.members})
         made = (record.seed, record.model, record.training, record.data, record.task, record.preprocessing)
         if made != (seed, spec, wanted, data, task, preprocessing):
             return None
-        if not (out / WEIGHTS).is_file():
+        weights = weights_of(out)
+        if not weights.is_file():
             return None
         from minivess.ml.models.weights import load_weights
 
-        load_weights(out / WEIGHTS, expected=record.weights)
+        load_weights(weights, expected=record.weights)
     except (InputError, VerificationError):
         return None
     return record

@@ -13,6 +13,7 @@ from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.residual_risks import ResidualRisks
 from minivess.records.items.trace import ResultReport
 from minivess.records.models.model import ExportRecord
+from minivess.records.models.start import StartRecord
 
 
 class GateFacts(Record):
@@ -24,6 +25,10 @@ class GateFacts(Record):
     registered: Annotated[int, Field(ge=1)] | None = None
     """How many acceptance criteria were registered."""
     export: ExportRecord | None = None
+    members: Annotated[int, Field(ge=0)] | None = None
+    """How many members the ensemble has."""
+    starts: tuple[StartRecord, ...] = ()
+    """The weights that members started from, of those that did not start from their seed."""
     gaps: tuple[str, ...] | None = None
     """Gaps of traceability that are open, each in a sentence, with file and line where they are known."""
     justified: tuple[str, ...] = ()

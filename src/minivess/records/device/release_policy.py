@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from minivess.foundation.implements import implements
-from minivess.records.base import Record, Slug
+from minivess.records.base import Record, ShortText, Slug
 from minivess.records.evaluation.measures import MeasureName
 from minivess.records.people.approval import Policy
 
@@ -17,6 +17,9 @@ SOURCE = "source"
 """Kind and name of the gate that fails for each reason why nothing may be released from the source tree."""
 BUILT_IN_KINDS = (COUNTS, SOURCE)
 """Gates that are judged before every release, in this order after those of the policy."""
+PRETRAINING = "pretraining"
+"""Kind and name of the gate on weights that members started from. Without a line in the policy it is judged where a member
+did not start from its seed."""
 
 
 class MetricGate(Record):
@@ -84,7 +87,26 @@ class CountGate(Record):
         return self
 
 
-Gate = Annotated[MetricGate | BaselineGate | ParityGate | CalibrationGate | CountGate, Field(discriminator="kind")]
+@implements("REQ-330", "RC-140")
+class PretrainingGate(Record):
+    """Members that started from weights whose training data are `refused` or `unknown`."""
+
+    kind: Literal["pretraining"]
+    id: Slug
+    at_most: Annotated[int, Field(ge=0)] = 0
+    reason: ShortText | None = None
+    """Why such members are allowed; required where `at_most` is above 0."""
+
+    @model_validator(mode="after")
+    def _with_reason(self) -> PretrainingGate:
+        if self.at_most and self.reason is None:
+            raise ValueError("the gate `pretraining` allows members above 0 with a `reason` alone")
+        return self
+
+
+Gate = Annotated[
+    MetricGate | BaselineGate | ParityGate | CalibrationGate | CountGate | PretrainingGate, Field(discriminator="kind")
+]
 
 
 class ReleasePolicy(Record):
@@ -100,7 +122,7 @@ class ReleasePolicy(Record):
         if twice:
             raise ValueError(f"two gates are called {twice[0]!r}")
         for gate in self.gates:
-            if gate.id in BUILT_IN_KINDS and gate.kind != gate.id:
+            if gate.id in (*BUILT_IN_KINDS, PRETRAINING) and gate.kind != gate.id:
                 raise ValueError(f"only the gate of kind `{gate.id}` is called `{gate.id}`")
         if len(self.signatures.rules) < 2:
             raise ValueError("a release needs the signatures of at least two people")

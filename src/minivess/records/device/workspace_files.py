@@ -135,7 +135,9 @@ PROFILE, LEAKAGE, PREPARED = "data/profile.json", "data/leakage.json", "data/pre
 NEAR_DUPLICATES = "data/near-duplicates.json"
 SEALED, VERSION = "data/sealed/manifest.json", "data/version.json"
 CARD_PAGE, CROISSANT = "data/card.html", "data/croissant.json"
-MEMBER_RUN, MEMBER_WEIGHTS = "models/members/*/run.json", "models/members/*/weights.pt"
+MEMBER_RUN, MEMBER_WEIGHTS = "models/members/*/run.json", "models/members/*/weights.safetensors"
+START = "training/start"
+"""How the entry of a training names the weights that it started from: an input that is no file of the workspace."""
 ENSEMBLE, CALIBRATION = "models/ensemble.json", "models/calibration.json"
 ONNX, EXPORT, INTENDED_USE = "models/model.onnx", "models/export.json", "models/intended-use.json"
 CRITERIA, PLAN, EVALUATION = "evaluation/criteria.json", "evaluation/plan.json", "evaluation/evaluation.json"
@@ -246,7 +248,7 @@ FILES: tuple[WorkspaceFile, ...] = (
     _file(CARD_PAGE, "card", "", "", ""),
     _file(CROISSANT, "card", "", "", ""),
     _file(MEMBER_RUN, "train", "models.model:RunRecord", "ensemble calibrate export release", tracked_by="dvc"),
-    _file(MEMBER_WEIGHTS, "train", "", "calibrate export", ENSEMBLE, tracked_by="dvc"),
+    _file(MEMBER_WEIGHTS, "train", "", "calibrate export", ENSEMBLE, since="0.2.0", tracked_by="dvc"),
     _file(ENSEMBLE, "ensemble", "models.ensemble:EnsembleRecord", "calibrate export", tracked_by="dvc"),
     _file(CALIBRATION, "calibrate", "models.model:CalibrationRecord", "export request evaluate serve release", tracked_by="dvc"),
     _file(ONNX, "export", "", "request evaluate serve release", tracked_by="dvc"),

@@ -12,6 +12,7 @@ from minivess.foundation.implements import implements
 from minivess.records.base import Record
 from minivess.records.models.preprocessing import AS_IT_IS, Preprocessing
 from minivess.records.models.specifications import ModelSpec
+from minivess.records.models.start import SEED, Start, StartRecord
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 MASK_THRESHOLD = 0.5
@@ -36,6 +37,8 @@ class TrainingSpec(Record):
     """Number of patches in a step."""
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
     """Learning rate of the optimiser."""
+    start: Annotated[Start, Field(exclude_if=lambda start: start == SEED)] = "seed"
+    """What training starts from: `seed`, the digest of the weights of a run in the log, or a file of weights."""
 
 
 class RunRecord(Record):
@@ -54,6 +57,10 @@ class RunRecord(Record):
     mlflow_run: str | None = None
     task: Task = ONE_CLASS_OF_VOLUMES
     preprocessing: AppliedPreprocessing = AS_IT_IS
+    start: Annotated[StartRecord | None, Field(exclude_if=lambda start: start is None)] = None
+    """The weights that it started from; None: values that the seed drew."""
+    cases: Annotated[tuple[Digest, ...], Field(exclude_if=lambda cases: not cases)] = ()
+    """Digests of the images that it was trained on; empty in records of 0.1.0."""
 
 
 def _missing(value: object) -> bool:

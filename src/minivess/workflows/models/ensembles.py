@@ -63,10 +63,11 @@ def load_ensemble(services: Services, inputs: BoundInputs) -> Any:
     fixed = inputs.record(ENSEMBLE, EnsembleRecord)
     from minivess.ml.inference.predictor import EnsemblePredictor, NetworkPredictor
     from minivess.ml.models.registry import adapter_of, build_network
+    from minivess.ml.training.runs import weights_of
 
     adapter, members = adapter_of(fixed.model.architecture), []
     for member in fixed.members:
-        path = workspace.models / "members" / f"seed-{member.seed}" / "weights.pt"
+        path = weights_of(workspace.models / "members" / f"seed-{member.seed}")
         network = build_network(fixed.model, fixed.task, seed=member.seed)
         adapter.load(network, path, expected=member.weights)
         members.append(NetworkPredictor(network, fixed.model, task=fixed.task, preprocessing=fixed.preprocessing))

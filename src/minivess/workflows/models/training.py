@@ -13,6 +13,7 @@ from minivess.records.device.workspace_files import SPLIT
 from minivess.records.log.entry import Outcome
 from minivess.records.models.model import RunRecord
 from minivess.workflows.models.cases import cases_of
+from minivess.workflows.models.starts import images_of, load_start, start_input
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
@@ -31,9 +32,10 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
     with refused_on_record(services, "training", signer):
         version = inputs.version
         loaded, task = cases_of(inputs, Part.TRAIN), inputs.task
+        start = load_start(services, inputs)
     from minivess.ml.training.loop import train_member
     from minivess.ml.training.patches import TrainingCase, cases_digest
-    from minivess.ml.training.runs import RUN, completed_run
+    from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
     from minivess.observability.tracking.mlflow_listener import MlflowListener
 
     cases = [TrainingCase(case.image, case.label, case.record.physical_spacing) for case in loaded]
@@ -69,7 +71,7 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
             services,
             "training",
             signer,
-            inputs=[inputs.recorded(SPLIT)],
+            inputs=[inputs.recorded(SPLIT), *start_input(services)],
             context=services.context(seed=seed, **version),
         ) as record:
             listener = MlflowListener(
@@ -86,11 +88,13 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
                 out=folder,
                 task=task,
                 preprocessing=preprocessing,
+                start=start,
+                images=images_of(inputs, Part.TRAIN),
                 listener=listener,
                 progress=services.progress,
             )
             record.context(model=run.weights, device=run.device, mlflow_run=run.mlflow_run)
-            record.output(f"models/members/seed-{seed}/weights.pt", folder / "weights.pt")
+            record.output(f"models/members/seed-{seed}/{WEIGHTS}", folder / WEIGHTS)
             record.output(f"models/members/seed-{seed}/run.json", folder / "run.json")
             record.payload(architecture=project.model.architecture, steps=run.steps, final_loss=run.final_loss)
         runs.append(run)

@@ -31,6 +31,7 @@ from minivess.records.log.receipt import Receipt
 from minivess.records.models.model import MASK_THRESHOLD
 from minivess.records.people.approval import Facts
 from minivess.workflows.data.seal_terms import check_terms
+from minivess.workflows.models.starts import refuse_seen_test_set
 from minivess.workflows.sealed.registration import refuse_laxer, registrations_of
 from minivess.workflows.session.bound_inputs import BoundInputs, evaluation_inputs, inputs_digest
 from minivess.workflows.session.recording import recorded
@@ -100,11 +101,13 @@ def facts_of(services: Services, *, inputs: BoundInputs | None = None) -> Facts:
     Raises:
         UsageError: the model is not exported, or the test part not sealed.
         VerificationError: a file is not the one the log names; the message names it.
+        RefusedError: the weights that training started from have seen the test part.
     """
     project = services.project
     held = BoundInputs.of(services) if inputs is None else inputs
     known = {one.name: one.digest for one in evaluation_inputs(services, inputs=held)}
     check_terms(held.terms, project, held.manifest, held.split)
+    refuse_seen_test_set(services, held)
     return Facts(
         model=known[ONNX],
         calibration=known[CALIBRATION],

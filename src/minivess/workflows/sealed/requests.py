@@ -23,6 +23,7 @@ from minivess.records.people.approval import RunMode, UnsealGrant, UnsealRequest
 from minivess.records.people.identity import KeyAlgorithm, Meaning
 from minivess.workflows.log.cosigning import cosign
 from minivess.workflows.log.time_attestations import attest_time
+from minivess.workflows.models.starts import refuse_seen_test_set
 from minivess.workflows.sealed.analysis_plan import facts_of
 from minivess.workflows.sealed.key_release import (
     EPHEMERAL_CONTEXT,
@@ -34,7 +35,7 @@ from minivess.workflows.sealed.key_release import (
 )
 from minivess.workflows.sealed.look_references import rest_on_look, rest_on_request_facts
 from minivess.workflows.sealed.registration import refuse_laxer, registered_policy, registrations_of
-from minivess.workflows.session.bound_inputs import hint_of_first_missing
+from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from minivess.workflows.session.workspace_files import seal_of, version_of
@@ -122,6 +123,7 @@ def approve(services: Services, signer: Signer, request_id: str, *, mode: RunMod
                 request_id, approver=signer.identity.id, register=standing.register, now=now
             )
         manifest = seal_of(workspace)
+        refuse_seen_test_set(services, BoundInputs.of(services))
         if manifest.root != asked.data:
             raise RefusedError("the request is for another sealed test set")
         if signer.identity.id not in manifest.wrapped_keys:

@@ -39,6 +39,7 @@ from minivess.records.device.workspace_files import (
     ONNX,
     SEALED,
     SPLIT,
+    START,
     VALIDATION,
     VERSION,
     Step,
@@ -50,7 +51,8 @@ from minivess.records.device.workspace_files import (
 from minivess.records.log.entry import Context, Entry, EntryBody, Outcome
 from minivess.records.log.payloads.data import DataSealed
 from minivess.records.models.intended_use import IntendedUse
-from minivess.records.models.model import CalibrationRecord, ExportRecord
+from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
+from minivess.records.models.start import StartRecord
 from minivess.records.models.task import SegmentationTask
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
@@ -83,6 +85,8 @@ class BoundInputs:
         self._seals: dict[str, EntryBody] = {}
         self._sealed_splits: dict[str, int] = {}
         self._done: set[str] = set()
+        self._members: tuple[Artifact, ...] = ()
+        self._started: set[str] = set()
         actions = {row.action for row in FILES}
         for entry in entries:
             body = entry.body
@@ -95,6 +99,10 @@ class BoundInputs:
             before = self._outputs.get(body.action, {}) if body.action == "training" else {}  # one entry a member
             self._outputs[body.action] = {**before, **made}
             self._contexts[body.action] = body.context
+            if body.action == "training" and any(one.name == START for one in body.inputs):
+                self._started |= {one.digest for one in body.outputs if one.name.endswith("/run.json")}
+            elif body.action == "ensemble":
+                self._members = tuple(one for one in body.inputs if one.name.endswith("/run.json"))
             if body.action == "data.seal" and SEALED in made:
                 self._seals.setdefault(made[SEALED][0], body)
                 for one in body.inputs:
@@ -247,6 +255,27 @@ class BoundInputs:
     def calibration(self) -> CalibrationRecord:
         """The calibration of the ensemble."""
         return self.record(CALIBRATION, CalibrationRecord)
+
+    @property
+    def runs(self) -> tuple[Artifact, ...]:
+        """The run records of the members of the newest ensemble, as its entry names them."""
+        return self._members
+
+    @cached_property
+    def starts(self) -> tuple[StartRecord, ...]:
+        """The weights that members of the newest ensemble started from, where they are not drawn by seed."""
+        found = []
+        for one in self._members:
+            if one.digest not in self._started:
+                continue
+            if self.recorded(one.name) != one:
+                raise VerificationError(f"{one.name} was made again after the ensemble", hint="minivess ensemble")
+            if (start := self.record(one.name, RunRecord).start) is None:
+                raise VerificationError(
+                    f"{one.name} does not state the weights that its entry names", hint="minivess train"
+                )
+            found.append(start)
+        return tuple(found)
 
     @cached_property
     def export(self) -> ExportRecord:

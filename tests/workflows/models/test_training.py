@@ -60,7 +60,9 @@ def test_a_member_starts_from_the_weights_of_another_one(
             [second] = training.train(changed, ada)
             assert second.start is not None
             assert second.start.weights == first.weights != second.weights
-            assert [one.name[: len(name)] for one, name in zip(second.start.trained_on.sets, names, strict=True)] == names
+            assert [
+                one.name[: len(name)] for one, name in zip(second.start.trained_on.sets, names, strict=True)
+            ] == names
             *_, entry = (one.body for one in services.log.entries(actions={"training"}))
             read = {one.name: one.digest for one in entry.inputs}
             assert read["training/start"] == (digest_file(foreign) if start is stated else first.weights)

@@ -31,6 +31,7 @@ from minivess.records.data.seal import SealManifest
 from minivess.records.data.source import Data, VesselClasses
 from minivess.records.data.split import Part, SplitManifest
 from minivess.records.data.validation import Severity, ValidationReport
+from minivess.records.lengths import shown
 
 QUESTIONS = {
     "description": "description",

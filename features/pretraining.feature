@@ -107,3 +107,16 @@ Feature: Weights that training starts from
       | unknown  | that allows none                            | fails         |
       | unknown  | that allows one because it is a pilot study | passes        |
       | absent   | without a line for it                       | is not judged |
+
+  @REQ-332 @RC-139
+  Scenario Outline: A test part with near duplicates of images that the weights have seen is not sealed
+    Given a split project whose training starts from weights that were trained on a folder with <images>
+    When the test part is sealed
+    Then the sealing <ends>
+
+    Examples:
+      | images                               | ends                                         |
+      | a mirrored, brighter copy of a test image | is refused and names the case and the file |
+      | other images alone                   | is done                                      |
+      | a file that is no image              | is refused and names the file                |
+      | nothing                              | is refused because it has no image           |

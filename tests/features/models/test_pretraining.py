@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
+from scipy.ndimage import gaussian_filter
 
 from minivess.compliance.release.gates import judge
 from minivess.foundation.digests import digest_file
@@ -21,6 +23,7 @@ from minivess.records.device.release import GateFacts
 from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.models.model import RunRecord
 from minivess.records.models.start import ForeignWeights, PretrainingData, PretrainingSet, StartRecord
+from minivess.workflows.data import sealing
 from minivess.workflows.models import starts
 from minivess.workflows.sealed import requests
 from minivess.workflows.session import workspace_files
@@ -396,3 +399,57 @@ def judged(facts: Facts, stated: str) -> None:
 @then(parsers.parse('the gate "pretraining" {verdict}'))
 def verdict_of_gate(facts: Facts, verdict: str) -> None:
     assert facts.loaded.get("pretraining") is {"passes": True, "fails": False, "is not judged": None}[verdict]
+
+
+# before the sealing
+
+
+@given(
+    parsers.re("a split project whose training starts from weights that were trained on a folder with (?P<images>.+)")
+)
+def folder_of_images(facts: Facts, split_project: projects.ProjectFolder, tmp_path: Path, images: str) -> None:
+    facts.project = split_project.copy_to(tmp_path / "project")
+    facts.services = facts.project.services()
+    root, split = facts.project.workspace.root, BoundInputs.of(facts.services).split
+    folder = root / "pretraining"
+    folder.mkdir()
+    if images.startswith("a mirrored"):
+        image = np.load(facts.project.workspace.prepared / split.test[0] / "image.npy")
+        np.save(folder / "vessel-17.npy", np.ascontiguousarray(image[:, :, ::-1]) * 1.5 + 40)
+    if images in {"other images alone", "a file that is no image"}:
+        rng = np.random.default_rng(3)
+        np.save(folder / "noise.npy", gaussian_filter(rng.random((16, 48, 48)), 2).astype(np.float32))
+    if images == "a file that is no image":
+        (folder / "read-me.xyz").write_text("words", encoding="utf-8")
+    seen = PretrainingSet(name="Other vessels", images="pretraining")
+    _chosen(
+        facts,
+        ForeignWeights(
+            weights="foreign.safetensors",
+            digest=OTHER,
+            trained_on=PretrainingData(status="declared", sets=(seen,)),
+        ),
+    )
+
+
+@when("the test part is sealed")
+def seal(facts: Facts) -> None:
+    assert facts.services is not None
+    assert facts.project is not None
+    services, ada = facts.services, facts.project.signers["ada"]
+    facts.attempt(lambda: sealing.seal(services, ada))
+
+
+@then(parsers.re("the sealing (?P<ends>is .+)"))
+def sealed_or_not(facts: Facts, ends: str) -> None:
+    assert facts.project is not None
+    assert (facts.project.workspace.root / "data/sealed/manifest.json").is_file() is (ends == "is done")
+    if ends == "is done":
+        assert facts.error is None
+        return
+    words = {
+        "is refused and names the case and the file": ["vessel-17.npy", "mouse-", "turned"],
+        "is refused and names the file": ["read-me.xyz"],
+        "is refused because it has no image": ["has no image"],
+    }[ends]
+    assert all(word in str(facts.error) for word in words), facts.error

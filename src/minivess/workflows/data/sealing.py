@@ -17,6 +17,7 @@ from minivess.records.device.registration import SealTerms
 from minivess.records.device.workspace_files import SEALED, SPLIT, VERSION
 from minivess.records.people.roles import Role
 from minivess.workflows.data.capabilities import check_capabilities
+from minivess.workflows.data.near_duplicates import refuse_seen_images
 from minivess.workflows.data.seal_terms import terms_of
 from minivess.workflows.data.splitting import locked_split
 from minivess.workflows.pipeline.stages import follows
@@ -94,6 +95,7 @@ def seal(services: Services, signer: Signer) -> SealManifest:
             )
         else:
             check_capabilities(services.project, held.manifest, made)
+            refuse_seen_images(services, made)
             data_key = os.urandom(32)
             wrapped = {who: wrap_for(key, data_key, context=SEAL_CONTEXT) for who, key in approvers.items()}
             manifest = sealing.seal(

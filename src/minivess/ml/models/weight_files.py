@@ -92,7 +92,9 @@ def _safetensors(data: bytes, path: Path) -> dict[str, torch.Tensor]:
         return load(data)
     except (SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
         raise InputError(
-            f"is a damaged safetensors file ({error})", path=path, hint="copy or download the file again"
+            "is a damaged safetensors file: header and values do not fit each other",
+            path=path,
+            hint="copy or download the file again",
         ) from error
 
 
@@ -117,7 +119,7 @@ def _pytorch(data: bytes, path: Path) -> dict[str, torch.Tensor]:
         raise InputError(
             "holds objects or code besides tensors, which are not read", path=path, hint=_CONVERT
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except Exception as error:  # a damaged stream leads the reader of PyTorch to errors of any type
         raise InputError("is a damaged PyTorch zip file", path=path, hint="copy or download the file again") from error
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in state.items()

@@ -67,7 +67,7 @@ def _by_accession(
         wanted = _ADDRESS.sub("", accession.strip().casefold()).rstrip("/")
         if not wanted:
             continue
-        form = re.compile(rf"(?<![a-z0-9]){re.escape(wanted)}(?![a-z0-9])")
+        form = re.compile(rf"(?<![a-z0-9])(?<![0-9]\.){re.escape(wanted)}(?![a-z0-9]|\.[0-9])")
         if any(form.search(text.casefold()) for text in texts):
             words = f"they were trained on {one.name} ({accession}), and the data set states this accession"
             yield Contamination("accession", "", words)

@@ -1,6 +1,7 @@
 Feature: Weights that training starts from
   A member starts from values that its seed draws, from a run of the log, or from a file of weights. What the weights were
-  trained on is declared. A model whose weights have seen the test part gets no look at it.
+  trained on is declared. A model whose weights have seen test or calibration
+  cases gets no look at the test part.
 
   @REQ-329
   Scenario: A member that starts from a file names the file, its tensors and its training data
@@ -64,6 +65,7 @@ Feature: Weights that training starts from
       | the set that the source names                | the data come from                  | name      |
       | a set with the accession of the source       | states this accession               | accession |
       | the image of a test case                     | is among the images of              | digest    |
+      | the image of a calibration case              | is among the images of              | digest    |
       | the mask of a test case                      | is among the images of              | digest    |
       | a folder with a renamed copy of a test image | is the image of case                | digest    |
 

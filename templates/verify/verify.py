@@ -1958,12 +1958,13 @@ class Release:
         values.update({"calibration": self.figures["ece"], "test-set": len(self.standing.looks)})
         return dict(values, source=len(self.reasons()), counts=list(self.counts.values()).count(0))
 
-    def check_start(self, start):  # of a member: it names the sets it has seen, and no test case is among them
-        sets, test = start["trained_on"].get("sets", []), self.json("datasets/split.json")["test"]
+    def check_start(self, start):  # of a member: it names the sets it has seen, and no case that it must not
+        sets, split = start["trained_on"].get("sets", []), self.json("datasets/split.json")
         need(sets or start["trained_on"]["status"] != "declared", "a start is declared without a data set")
         seen, cases = {digest for one in sets for digest in one.get("digests", [])}, self.json("datasets/manifest.json")["cases"]
-        held = [case["id"] for case in cases if case["id"] in test and seen & {case["image"], case["label"]}]
-        need(not held, "a member started from weights that have seen %s of the test part", ", ".join(held))
+        kept = split["test"] + split["calibration"]
+        held = [case["id"] for case in cases if case["id"] in kept and seen & {case["image"], case["label"]}]
+        need(not held, "a member started from weights that have seen %s of the test or calibration part", ", ".join(held))
         return start
 
     def check_gates(self):  # the gates of the registered policy and the built-in ones come out as the pack says

@@ -171,12 +171,13 @@ def test_both_verifiers_derive_the_gate_from_the_run_records() -> None:
 
 @pytest.mark.verifies("REQ-331", "RC-139")
 @pytest.mark.parametrize("field", ["image", "label"])
-def test_both_verifiers_refuse_weights_that_have_seen_a_test_case(field: str) -> None:
+@pytest.mark.parametrize("name", ["case-01", "train-4"], ids=["test part", "calibration part"])
+def test_both_verifiers_refuse_weights_that_have_seen_a_test_or_calibration_case(name: str, field: str) -> None:
     cases = json.loads(small_pack().files[MANIFEST])["cases"]
-    case = next(one for one in cases if one["id"] == "case-01")
+    case = next(one for one in cases if one["id"] == name)
     for said in judged(start("declared", OTHER, case[field]).model_dump(mode="json")):
-        assert "have seen case-01 of the test part" in said
-    trained = next(one for one in cases if one["id"].startswith("train"))
+        assert f"have seen {name} of the test or calibration part" in said
+    trained = next(one for one in cases if one["id"] == "train-0")
     assert judged(start("declared", trained["image"]).model_dump(mode="json")) == ("", "")
 
 

@@ -298,6 +298,7 @@ def _declared(facts: Facts, what: str, split_project: projects.ProjectFolder) ->
         "the set that the source names": {"name": "The Generator"},
         "a set with the accession of the source": {"accessions": ("https://doi.org/10.25493/hpbe-yhk",)},
         "the image of a test case": {"digests": (OTHER, case.image)},
+        "the image of a calibration case": {"digests": starts.images_of(held, Part.CALIBRATION)},
         "the mask of a test case": {"digests": (case.label,)},
         "the images of the training part": {"digests": starts.images_of(held, Part.TRAIN)},
     }

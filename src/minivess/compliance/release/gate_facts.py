@@ -176,7 +176,7 @@ def starts_in(files: Mapping[str, bytes], members: Sequence[str]) -> tuple[Start
 
 @implements("REQ-331", "RC-139")
 def check_starts(files: Mapping[str, bytes], starts: Sequence[StartRecord]) -> None:
-    """Refuse weights that have seen the image or the mask of a test case.
+    """Refuse weights that have seen the image or the mask of a test or calibration case.
 
     Raises:
         VerificationError: names the cases.
@@ -184,11 +184,13 @@ def check_starts(files: Mapping[str, bytes], starts: Sequence[StartRecord]) -> N
     seen = {digest for start in starts for one in start.trained_on.sets for digest in one.digests}
     if not seen:
         return
-    test = frozenset(record_of(files, SPLIT, SplitManifest).test)
-    cases = record_of(files, MANIFEST, DatasetManifest).cases
-    held = [one.id for one in cases if one.id in test and seen & {one.image, one.label}]
+    split = record_of(files, SPLIT, SplitManifest)
+    kept, cases = frozenset((*split.test, *split.calibration)), record_of(files, MANIFEST, DatasetManifest).cases
+    held = [one.id for one in cases if one.id in kept and seen & {one.image, one.label}]
     if held:
-        raise VerificationError(f"a member started from weights that have seen {', '.join(held)} of the test part")
+        raise VerificationError(
+            f"a member started from weights that have seen {', '.join(held)} of the test or calibration part"
+        )
 
 
 def _record[R: BaseModel](files: Mapping[str, bytes], name: str, kind: type[R]) -> R | None:

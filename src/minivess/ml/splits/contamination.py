@@ -1,6 +1,7 @@
-"""Test cases that the weights which training started from have seen.
+"""Test and calibration cases that the weights which training started from have seen.
 
-Compared are the names and accessions of data sets, and the digests of images and masks.
+Compared are the names and accessions of data sets, and the digests of images and masks. Figures on test cases that were seen
+are too good, and a guarantee from calibration cases that were seen does not hold for new ones (they are not exchangeable).
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ _ADDRESS = re.compile(r"^(?:https?://)?(?:www\.)?(?:(?:dx\.)?doi\.org/)?(?:doi:\
 
 
 class Contamination(NamedTuple):
-    """Why a test case counts as seen."""
+    """Why a case of the test part or of the calibration part counts as seen."""
 
     rule: str
     """`name`, `accession` or `digest`."""
     case: str
-    """The test case; empty: all of them."""
+    """The case; empty: all of them."""
     words: str
     """The reason in one sentence."""
 
@@ -34,13 +35,14 @@ class Contamination(NamedTuple):
 def contaminations(
     trained_on: PretrainingData, data: Data, manifest: DatasetManifest, split: SplitManifest
 ) -> list[Contamination]:
-    """Each reason why weights have seen the test part, in order of the sets and of the cases."""
-    test = [case for case in manifest.cases if case.id in frozenset(split.test)]
+    """Each reason why weights have seen the test part or the calibration part, in order of the sets and of the cases."""
+    kept = frozenset((*split.test, *split.calibration))
+    unseen = [case for case in manifest.cases if case.id in kept]
     found: list[Contamination] = []
     for one in trained_on.sets:
         found += _by_name(one, data, manifest)
-        found += _by_accession(one, data, manifest, test)
-        found += _by_digest(one, test)
+        found += _by_accession(one, data, manifest, unseen)
+        found += _by_digest(one, unseen)
     return found
 
 
@@ -58,7 +60,7 @@ def _by_name(one: PretrainingSet, data: Data, manifest: DatasetManifest) -> Iter
 
 
 def _by_accession(
-    one: PretrainingSet, data: Data, manifest: DatasetManifest, test: Iterable[CaseRecord]
+    one: PretrainingSet, data: Data, manifest: DatasetManifest, unseen: Iterable[CaseRecord]
 ) -> Iterator[Contamination]:
     """The source, the address or the citation of the data set has the accession, or a case comes from it."""
     stated = (data.source, manifest.source, data.card and data.card.url, data.card and data.card.citation)
@@ -71,16 +73,16 @@ def _by_accession(
         if any(form.search(text.casefold()) for text in texts):
             words = f"they were trained on {one.name} ({accession}), and the data set states this accession"
             yield Contamination("accession", "", words)
-        for case in test:
+        for case in unseen:
             if case.origin is not None and form.search(case.origin.casefold()):
                 words = f"they were trained on {one.name} ({accession}), and case {case.id} comes from it"
                 yield Contamination("accession", case.id, words)
 
 
-def _by_digest(one: PretrainingSet, test: Iterable[CaseRecord]) -> Iterator[Contamination]:
-    """The image or the mask of a test case is among those that were seen."""
+def _by_digest(one: PretrainingSet, unseen: Iterable[CaseRecord]) -> Iterator[Contamination]:
+    """The image or the mask of a case is among those that were seen."""
     seen = frozenset(one.digests)
-    for case in test:
+    for case in unseen:
         if seen & {case.image, case.label}:
             yield Contamination("digest", case.id, f"case {case.id} is among the images of {one.name}")
 

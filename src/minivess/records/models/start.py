@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from minivess.foundation.digests import Digest
 from minivess.records.base import Record, ShortText
@@ -20,6 +20,15 @@ def _missing(value: object) -> bool:
     return value is None
 
 
+def _relative(path: PurePosixPath) -> PurePosixPath:
+    if path.is_absolute():
+        raise ValueError("a path starts from the folder of the project file: the evidence pack shows it")
+    return path
+
+
+_RelativePath = Annotated[PurePosixPath, AfterValidator(_relative)]
+
+
 class PretrainingSet(Record):
     """A data set that weights were trained on."""
 
@@ -29,7 +38,7 @@ class PretrainingSet(Record):
     """DOIs, accession numbers, DICOM series or addresses of the data set."""
     digests: tuple[Digest, ...] = ()
     """Digests of images (`image` in `data/manifest.json`) or masks (`label`) of the data set."""
-    images: Annotated[PurePosixPath | None, Field(exclude_if=_missing)] = None
+    images: Annotated[_RelativePath | None, Field(exclude_if=_missing)] = None
     """A folder with the files of the data set, relative to the project file. Test cases are searched for in it."""
 
 
@@ -56,13 +65,13 @@ class PretrainingData(Record):
 class ForeignWeights(Record):
     """Weights from outside the log."""
 
-    weights: PurePosixPath
+    weights: _RelativePath
     """The file, safetensors or a PyTorch zip file of tensors, relative to the project file."""
     digest: Digest
     """The SHA-256 of the file."""
     trained_on: PretrainingData | None = None
     """What the weights were trained on."""
-    run: PurePosixPath | None = None
+    run: _RelativePath | None = None
     """The `run.json` of another MiniVess project that made the weights, in place of `trained_on`."""
     allow: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
     """First parts of names of tensors that may be missing or of another shape, for example the head: they are drawn by seed."""

@@ -27,7 +27,7 @@ def kept_search(held: BoundInputs) -> NearSearch | None:
 
 @implements("REQ-332", "RC-139")
 def refuse_seen_images(services: Services, split: SplitManifest) -> None:
-    """Refuse to seal a test part with near duplicates of images that the starting weights were trained on.
+    """Refuse to seal where test or calibration cases are near duplicates of images that the starting weights have seen.
 
     Compared are the folders that `training.start` names. After the sealing nobody can compare them.
 
@@ -49,6 +49,6 @@ def refuse_seen_images(services: Services, split: SplitManifest) -> None:
         if found:
             pairs = (f"{case} and {path.name} ({pair.kind.value}, {pair.detail})" for case, path, pair in found[:3])
             raise RefusedError(
-                f"the starting weights have seen near duplicates of test cases in {one.name}: {'; '.join(pairs)}",
+                f"the starting weights have seen near duplicates of test or calibration cases in {one.name}: {'; '.join(pairs)}",
                 hint="start from other weights, or split again with the subjects of these cases in the training part",
             )

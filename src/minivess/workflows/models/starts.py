@@ -1,4 +1,4 @@
-"""The weights that training starts from: read, compared with what they declare, and refused where they saw the test part."""
+"""The weights that training starts from: read, and refused where they saw cases that they must not have seen."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def load_start(services: Services, inputs: BoundInputs) -> LoadedStart | None:
         UsageError: the log has no such run, or its weights or the folder of images are not there.
         InputError: the file is damaged, too large or holds anything but tensors.
         VerificationError: it is another file than the project file or the log names.
-        RefusedError: the weights have seen the test part.
+        RefusedError: the weights have seen the test part or the calibration part.
     """
     start = services.project.training.start
     if start == SEED:
@@ -66,13 +66,13 @@ def refuse_contaminated(
     *,
     copies: Iterable[Contamination] = (),
 ) -> None:
-    """Refuse weights that have seen the test part: an evaluation on it would show what they remember.
+    """Refuse weights that have seen test or calibration cases: figures and guarantees would show what they remember.
 
     Args:
         declared: what the weights of each member were trained on.
         data: of the project file.
         manifest: the cases.
-        split: which of them are the test part.
+        split: which of them are the test part and the calibration part.
         copies: test cases that were found among the files of a declared set.
 
     Raises:
@@ -84,14 +84,16 @@ def refuse_contaminated(
     shown = "; ".join(f"{one.words} (rule `{one.rule}`)" for one in dict.fromkeys(found[:_NAMED]))
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     raise RefusedError(
-        f"the weights that training started from have seen the test part: {shown}{more}",
+        f"the weights that training started from have seen the test part or the calibration part: {shown}{more}",
         hint="start from the seed or from other weights, or test on data that they have not seen",
     )
 
 
 @implements("REQ-331", "RC-139")
 def refuse_seen_test_set(services: WorkspaceReader, held: BoundInputs) -> None:
-    """Refuse a look with a model whose members started from weights that have seen the test part. Call it before the look.
+    """Refuse a look with a model whose members started from weights that have seen test or calibration cases.
+
+    Call it before the look.
 
     Raises:
         RefusedError: names rule, case and set.

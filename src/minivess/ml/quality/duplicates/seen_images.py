@@ -1,4 +1,4 @@
-"""Test cases that show the same object as an image that the starting weights were trained on.
+"""Test and calibration cases that show the same object as an image that the starting weights were trained on.
 
 The search needs the images of both sides, so it runs before the test part is sealed.
 """
@@ -25,12 +25,12 @@ from minivess.records.sinks import Progress
 def near_seen(
     folder: Path, prepared: Path, split: SplitManifest, *, progress: Progress | None = None
 ) -> list[tuple[str, Path, NearDuplicate]]:
-    """Test cases that are near duplicates of an image in a folder, in order: the case, the file, and how they fit.
+    """Cases that are near duplicates of an image in a folder, in order: the case, the file, and how they fit.
 
     Args:
         folder: every file in it, at any depth, is an image of a format that cases can have. Hidden files are left out.
         prepared: the folder `data/prepared`.
-        split: says which cases are the test part. They are not sealed yet.
+        split: says which cases are in these parts. They are not sealed yet.
         progress: hears about each image and each pair.
 
     Raises:
@@ -45,18 +45,18 @@ def near_seen(
     ]
     if not files:
         raise UsageError(f"{folder} has no image", hint="correct trained_on.sets.images in minivess.yaml")
-    test = {f"test-{number}": name for number, name in enumerate(split.test)}
+    ours = {f"case-{number}": name for number, name in enumerate((*split.test, *split.calibration))}
     seen = {f"seen-{number}": path for number, path in enumerate(files)}
 
     def images() -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
-        for name, case in test.items():
+        for name, case in ours.items():
             yield name, load_case(prepared, case, verify=True).image
         for name, path in seen.items():
             yield name, read_image(path).array
 
     found = []
     for pair in find(images(), progress=progress):
-        ours, other = sorted(pair.cases, key=seen.__contains__)
-        if ours in test and other in seen:
-            found.append((test[ours], seen[other], pair))
+        first, second = sorted(pair.cases, key=seen.__contains__)
+        if first in ours and second in seen:
+            found.append((ours[first], seen[second], pair))
     return found

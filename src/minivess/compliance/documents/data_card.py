@@ -31,6 +31,7 @@ from minivess.records.data.seal import SealManifest
 from minivess.records.data.source import Data
 from minivess.records.data.split import Part, SplitManifest
 from minivess.records.data.validation import Severity, ValidationReport
+from minivess.records.lengths import shown as with_unit
 
 QUESTIONS = {
     "description": "description",
@@ -259,7 +260,7 @@ def _traps(manifest: DatasetManifest, shown: list[CaseRecord]) -> Iterable[str]:
     if len(spacings) > 1:
         low, high = min(spacings), max(spacings)
         yield (
-            f"{len(spacings)} different spacings, from {shown(low, 'um')} to {shown(high, 'um')}: measurements in voxels "
+            f"{len(spacings)} different spacings, from {with_unit(low, 'um')} to {with_unit(high, 'um')}: measurements in voxels "
             "are not comparable between cases."
         )
     yield from (f"Doubtful source: {text}." for text in sorted({one.message for case in shown for one in case.doubts}))

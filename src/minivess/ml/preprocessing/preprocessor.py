@@ -14,6 +14,7 @@ from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.ml.preprocessing.normalisation import foreground_statistics, normalise, normalise_by
 from minivess.ml.preprocessing.resampling import grid_of, resample, resample_labels
+from minivess.records.lengths import in_micrometres
 from minivess.records.models.preprocessing import Preprocessing, PreprocessingChoice
 from minivess.records.models.task import SegmentationTask
 
@@ -113,7 +114,9 @@ def fit_preprocessing(
         InputError: no case has foreground, or an image has other axes or channels.
     """
     made = Preprocessing(
-        channels=task.channels, axes=task.axes, spacing=None if choice.spacing == "native" else choice.spacing
+        channels=task.channels,
+        axes=task.axes,
+        spacing=None if choice.spacing == "native" else in_micrometres(choice.spacing),
     )
     absolute = modality.strip().casefold() in {"ct", "computed tomography"}
     if choice.normalisation == "per-case" or (choice.normalisation == "auto" and not absolute):

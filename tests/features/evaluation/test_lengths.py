@@ -173,8 +173,8 @@ def _masks(facts: dict, spacing: str) -> None:
 @when(parsers.parse("it is measured within {tolerance}"))
 def _measured(facts: dict, tolerance: str) -> None:
     stated = parse_length(tolerance)
-    mask, reference = facts["masks"]
-    pair = CasePair.of(mask, reference, facts["record"].spacing_in(stated.unit))
+    prediction, reference = facts["masks"]
+    pair = CasePair.of(prediction, reference, facts["record"].spacing_in(stated.unit))
     conventions = Conventions(tolerance=stated.value, unit=stated.unit)
     facts["measured"] = count_measures(pair, conventions, ("hd95", "nsd"))
 

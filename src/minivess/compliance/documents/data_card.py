@@ -31,7 +31,7 @@ from minivess.records.data.seal import SealManifest
 from minivess.records.data.source import Data, VesselClasses
 from minivess.records.data.split import Part, SplitManifest
 from minivess.records.data.validation import Severity, ValidationReport
-from minivess.records.lengths import shown
+from minivess.records.lengths import shown as with_unit
 
 QUESTIONS = {
     "description": "description",
@@ -278,7 +278,7 @@ def _traps(manifest: DatasetManifest, published: list[CaseRecord]) -> Iterable[s
     if len(spacings) > 1:
         low, high = min(spacings), max(spacings)
         yield (
-            f"{len(spacings)} different spacings, from {shown(low, 'um')} to {shown(high, 'um')}: measurements in voxels "
+            f"{len(spacings)} different spacings, from {with_unit(low, 'um')} to {with_unit(high, 'um')}: measurements in voxels "
             "are not comparable between cases."
         )
     yield from (

@@ -25,7 +25,7 @@ class PreprocessingChoice(Record):
     """What the project file says of preprocessing."""
 
     spacing: StatedSpacing | Literal["native"] = "native"
-    """The spacing that images are resampled to, for example `1 x 1 x 1 mm`. `native`: images stay on their own grid."""
+    """The spacing that images are resampled to, for example `1 x 0.5 x 0.5 mm`. `native`: images stay on their own grid."""
     normalisation: Choice = "auto"
     """`per-case`: clipped to percentiles of the image, then mean 0 and deviation 1. `foreground`: the same with percentiles,
     mean and deviation of the foreground of the training part, for images with an absolute scale. `auto`: `foreground` for CT,

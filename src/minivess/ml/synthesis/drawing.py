@@ -28,7 +28,8 @@ class Tissue(NamedTuple):
     Attributes:
         label: uint8, the class of each voxel; 0 is background.
         dye: float32, brightness before optics; about 1 in the brightest vessel.
-        thickness: float32, blood along a line of sight across the vessel; 1 in the middle of the widest one, 0 outside.
+        thickness: float32, blood along a line of sight across the vessel; 1 in the middle of the widest one, 0 outside
+            and for grey images, which do not need it.
         oxygenated: whether the blood is that of an artery.
     """
 
@@ -140,6 +141,8 @@ def _soft(distance: Singles) -> Singles:
 
 
 def _thickness(drawn: _Drawn, settings: SynthesisParameters) -> Singles:
+    if not settings.colour:
+        return np.zeros_like(drawn.distance)
     deep = np.maximum(-drawn.distance, np.float32(0.0))
     half = np.sqrt(deep * np.maximum(np.float32(2.0) * drawn.radius - deep, np.float32(0.0)))
     made: Singles = half / np.float32(settings.largest_radius_um)

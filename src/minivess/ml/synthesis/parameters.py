@@ -25,6 +25,9 @@ PICTURE: Mapping[str, Any] = {
     "spacing_um": (8.0, 8.0, 8.0),
     "scale": 6.0,
     "leaf_radius_um": 1.2,
+    "vein_width": 1.5,
+    "pulsation": 0.95,
+    "photons": 12.0,
     "psf_sigma_xy_um": 1.0,
 }
 """Defaults of a grey picture that are not those of a volume; the scale is that of OCT angiography of the retina."""

@@ -146,7 +146,8 @@ class Synthetic(Record):
     shape: tuple[Side, Side, Side] | tuple[Side, Side] = (48, 96, 96)
     """Size of each volume in voxels (z, y, x), or of each picture in pixels (y, x); default of a picture: 128 by 128."""
     photons: Annotated[float, Field(gt=0)] = 4.0
-    """Expected photons a voxel in the brightest vessel at the surface; in a colour picture, of white: default 400."""
+    """Expected photons a voxel in the brightest vessel at the surface; default of a picture: 12. In a colour picture, of
+    a white ground: default 400."""
     psf_sigma_z: Annotated[StatedLength, AfterValidator(_has_size)] = Field(
         default=Length(5.0, "um"), json_schema_extra={"default": "5 µm"}
     )
@@ -162,7 +163,7 @@ class Synthetic(Record):
     @classmethod
     def _of_pictures(cls, given: Any) -> Any:
         if isinstance(given, dict) and given.get("axes") == "yx":
-            return {"shape": (128, 128), **({"photons": 400.0} if given.get("colour") else {}), **given}
+            return {"shape": (128, 128), "photons": 400.0 if given.get("colour") else 12.0, **given}
         return given
 
     @model_validator(mode="after")

@@ -277,7 +277,7 @@ def test_a_client_that_is_too_slow_is_counted(service: served.Service) -> None:
 
 def test_a_service_that_fails_says_so_and_no_more(service: served.Service) -> None:
     class Broken:
-        def predict(self, volume: np.ndarray) -> np.ndarray:
+        def predict(self, image: np.ndarray, spacing: object = None) -> np.ndarray:
             raise RuntimeError("Jane Doe")
 
     counted(service)

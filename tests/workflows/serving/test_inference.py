@@ -67,7 +67,7 @@ def test_without_a_guarantee_there_is_no_conformal_mask(started_project: Project
     project = started_project.copy_to(tmp_path / "project")
     served.prepare(project, threshold=None)
     with served.running(project) as service:
-        assert (service.engine.model.threshold, service.engine.model.conformal_threshold) == (0.5, None)
+        assert (service.engine.model.threshold, service.engine.model.conformal_thresholds) == (0.5, (None,))
         image, spacing = service.volume()
         assert service.send(image, spacing).json()["conformal_mask"] is None
 
@@ -75,7 +75,7 @@ def test_without_a_guarantee_there_is_no_conformal_mask(started_project: Project
 @pytest.mark.verifies("REQ-027")
 def test_a_prediction_that_fails_is_recorded_as_failed_and_not_answered(project: ProjectFolder) -> None:
     class Broken:
-        def predict(self, volume: np.ndarray) -> np.ndarray:
+        def predict(self, image: np.ndarray, spacing: object = None) -> np.ndarray:
             raise RuntimeError("out of memory")
 
     with served.running(project) as service:

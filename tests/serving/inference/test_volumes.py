@@ -74,6 +74,32 @@ def test_a_spacing_is_three_positive_numbers_or_refused(text: str) -> None:
     assert refusal is None or refusal.hint
 
 
+@pytest.mark.verifies("REQ-348")
+@given(
+    st.sampled_from([(4, 5), (4, 5, 3), (3, 4, 5), (3, 4, 5, 2), (4,), (2, 3, 4, 5, 6)]),
+    st.sampled_from(["zyx", "yx"]),
+    st.integers(1, 4),
+)
+def test_axes_and_channels_are_those_of_the_model_or_refused(shape: tuple[int, ...], axes: str, channels: int) -> None:
+    task = SegmentationTask.model_validate({"axes": axes, "channels": channels})
+    array = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    if len(shape) == len(axes) + (channels > 1) and (channels == 1 or shape[-1] == channels):
+        assert np.array_equal(parse_npy(npy(array), LIMITS, task), array)
+    else:
+        with pytest.raises(InputError, match=r"the model takes \((z, )?y, x"):
+            parse_npy(npy(array), LIMITS, task)
+
+
+@pytest.mark.verifies("REQ-348")
+def test_a_spacing_has_a_unit_and_one_length_for_each_axis() -> None:
+    picture = SegmentationTask(axes="yx")
+    assert parse_spacing("0.8 x 0.7 mm", picture) == (800.0, 700.0)
+    assert parse_spacing("5 × 1 × 1 µm", ONE_CLASS_OF_VOLUMES) == (5.0, 1.0, 1.0)
+    for text in ("5,1,1", "5 x 1 µm", "5 x 1 x 1", "5 x 1 x 1 px", "2000 x 1 x 1 mm", "0 x 1 x 1 µm"):
+        with pytest.raises(InputError, match="`spacing` is not three lengths with their unit"):
+            parse_spacing(text, ONE_CLASS_OF_VOLUMES)
+
+
 @pytest.mark.verifies("REQ-322")
 @pytest.mark.parametrize("text", ["5 x 1.5 x 0.5 µm", "0.005 x 0.0015 x 0.0005 mm", "5 um × 0.0015 mm × 0.5 µm"])
 def test_a_spacing_is_read_in_order_and_in_micrometres(text: str) -> None:

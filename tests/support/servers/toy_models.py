@@ -52,12 +52,13 @@ def image(task: SegmentationTask, seed: int = 0) -> np.ndarray:
 
 def graph(task: SegmentationTask, patch: tuple[int, ...]) -> bytes:
     """A graph whose first class is bright, whose second is dark, in the mean of all channels."""
-    import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     slopes = np.array([[2.0]] if task.one_class else [[0.0], [2.0], [-2.0]], np.float32)
     offsets = np.array([-1.0] if task.one_class else [0.0, -1.0, -1.0], np.float32)
-    weight = np.repeat(slopes / task.channels, task.channels, axis=1).reshape(*slopes.shape[:1], task.channels, *[1] * len(patch))
+    weight = np.repeat(slopes / task.channels, task.channels, axis=1).reshape(
+        *slopes.shape[:1], task.channels, *[1] * len(patch)
+    )
     made = helper.make_graph(
         [helper.make_node("Conv", ["image", "weight", "bias"], ["logits"])],
         "toy",

@@ -45,11 +45,15 @@ _CONTRASTS = "contrast-to-noise ratio"
 _TAILS = "share of the intensity range above the median"
 
 
-def signal_measures(image: NDArray[Any]) -> SignalMeasures:
+def signal_measures(image: NDArray[Any], *, may_be_empty: bool = False) -> SignalMeasures:
     """Contrast-to-noise ratio and bright-tail share of a channel (z, y, x) or (y, x), free of its intensity unit.
 
     Noise is estimated from differences of neighbours along x: for Gaussian noise of standard deviation s the mean
     absolute difference is 2s/√π. Structure adds to it, so noise is over- rather than underestimated.
+
+    Args:
+        image: one channel.
+        may_be_empty: a channel without contrast measures 0 and 0; else it is refused.
 
     Raises:
         InputError: the image holds values that are not finite, or no contrast at all.
@@ -64,6 +68,8 @@ def signal_measures(image: NDArray[Any]) -> SignalMeasures:
     )
     noise = float(np.abs(np.diff(values, axis=-1)).mean()) * np.sqrt(np.pi) / 2 if values.shape[-1] > 1 else 0.0
     if not high > low or noise == 0:
+        if may_be_empty:
+            return SignalMeasures(contrast_to_noise=0.0, bright_tail=0.0)
         raise InputError("the image has no contrast", hint="check that the right channel was exported")
     return SignalMeasures(contrast_to_noise=(high - middle) / noise, bright_tail=(high - middle) / (high - low))
 
@@ -97,6 +103,8 @@ def derive_envelope(
 ) -> IntendedUse:
     """The envelope of the cases a model was made from.
 
+    One of several channels may be empty in a case, as the third of two fluorescences that were saved as colour.
+
     Args:
         cases: pairs of image (z, y, x) or (y, x), with channels last where there are several, and spacing along its axes.
         unit: of the spacings.
@@ -104,7 +112,7 @@ def derive_envelope(
 
     Raises:
         UsageError: there are no cases.
-        InputError: an image has other axes or channels, holds values that are not finite, or a channel has no contrast.
+        InputError: an image has other axes or channels, holds values that are not finite, or has no contrast.
     """
     preprocessor = Preprocessor(Preprocessing.of(task))
     shapes, spacings, signals, differences = [], [], [], []
@@ -112,7 +120,10 @@ def derive_envelope(
         channels = preprocessor.channels(image)
         shapes.append(channels.shape[1:])
         spacings.append(spacing)
-        signals.append([signal_measures(channel) for channel in channels])
+        several = len(channels) > 1
+        signals.append([signal_measures(channel, may_be_empty=several) for channel in channels])
+        if all(signal.contrast_to_noise == 0 for signal in signals[-1]):
+            signal_measures(channels[0])
         differences.append(channel_differences(channels))
     if not signals:
         raise UsageError("an intended-use envelope needs cases")
@@ -189,7 +200,7 @@ def _signal_reasons(envelope: IntendedUse, channels: NDArray[Any]) -> Iterator[s
     for number, (channel, (contrasts, tails)) in enumerate(zip(channels, bounds, strict=True), 1):
         where = f"channel {number}: " if len(bounds) > 1 else ""
         try:
-            signal = signal_measures(channel)
+            signal = signal_measures(channel, may_be_empty=bool(envelope.further_channels) and contrasts[0] == 0)
         except InputError as error:
             yield f"{where}{error.message}"
             continue

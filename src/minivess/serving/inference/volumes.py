@@ -72,7 +72,7 @@ def shape_words(task: SegmentationTask) -> str:
     return f"({', '.join(task.axes)}, channel) with {task.channels} channels"
 
 
-@implements("REQ-029", "REQ-175", "REQ-348", "RC-10")
+@implements("REQ-029", "REQ-175", "REQ-348", "REQ-349", "RC-10")
 def parse_npy(data: bytes, limits: Limits, task: SegmentationTask) -> NDArray[np.float32]:
     """Read an image of whole or real numbers from `.npy` bytes, as float32.
 
@@ -93,8 +93,10 @@ def parse_npy(data: bytes, limits: Limits, task: SegmentationTask) -> NDArray[np
         raise InputError("the voxels are no single real numbers", hint=_HINT)
     wanted = f"the model takes {shape_words(task)}"
     axes = len(task.axes) + (task.channels > 1)
-    if len(found.shape) != axes or min(found.shape) < 1:
-        raise InputError(f"the array has {len(found.shape)} axes; {wanted}, none of them empty", hint=_HINT)
+    if len(found.shape) != axes:
+        raise InputError(f"the array has {len(found.shape)} axes; {wanted}", hint=_HINT)
+    if min(found.shape) < 1:
+        raise InputError("the array has no voxels", hint=_HINT)
     if task.channels > 1 and found.shape[-1] != task.channels:
         raise InputError(f"the array has {found.shape[-1]} channels; {wanted}", hint=_HINT)
     voxels = math.prod(found.shape)

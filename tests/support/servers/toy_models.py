@@ -88,7 +88,7 @@ def opened(service: served.Service, task: SegmentationTask, **served_as: object)
         version="0.1.0",
         statement=f"Toy images: {task.words}.",
     )
-    made = replace(model, **served_as)  # type: ignore[arg-type]
+    made = replace(model, **served_as)
     return OpenedModel(predictor, made, service.services.context(model=predictor.digest))
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import UsageError, VerificationError
+from minivess.records.data.dataset import LabelClass
 from minivess.records.log.entry import Outcome
+from minivess.records.models.task import SegmentationTask
 from minivess.workflows.people import accounts
 from minivess.workflows.serving.inference import InferenceService, OpenedModel, open_model
 from minivess.workflows.session.recording import recorded
@@ -46,6 +48,21 @@ def test_only_the_newest_recorded_export_is_served(project: ProjectFolder) -> No
     project.workspace.onnx.write_bytes(old)
     with pytest.raises(VerificationError):
         start(project)
+
+
+@pytest.mark.verifies("REQ-348")
+def test_channels_axes_and_classes_are_those_of_the_export(project: ProjectFolder) -> None:
+    vessel = SegmentationTask(classes=(LabelClass(value=7, name="vessel"),))
+    export_toy_model(project, bias=0.1, task=vessel)
+    put_into_use(project)
+    with served.running(project) as service:
+        assert service.engine.model.task == vessel
+        image, spacing = service.volume()
+        answer = service.engine.answer(image, spacing, "first")
+        assert answer.mask is not None
+        assert np.unique(answer.mask).tolist() == [0, 7]
+        assert [one.label.name for one in answer.classes] == ["vessel"]
+        assert answer.foreground_fraction == pytest.approx(np.mean(answer.mask == 7))
 
 
 @pytest.mark.verifies("RC-04")

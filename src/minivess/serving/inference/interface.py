@@ -31,7 +31,8 @@ def rule_words(model: ServedModel) -> str:
     """How the mask follows from the probabilities."""
     if model.threshold is None:
         return "the most probable class, or background"
-    return f"voxels with a probability of at least {model.threshold:.3g}"
+    what = "voxels" if len(model.task.axes) == 3 else "pixels"
+    return f"{what} with a probability of at least {model.threshold:.3g}"
 
 
 def file_name(task: SegmentationTask) -> str:

@@ -20,10 +20,11 @@ body { font: 1rem/1.5 system-ui, sans-serif; color: var(--ink); background: var(
   margin: 2rem auto; padding: 0 1rem; }
 h1, h2 { font-family: Georgia, serif; line-height: 1.2; } .soft, dt { color: var(--soft); }
 dl { display: grid; grid-template-columns: minmax(8rem, auto) 1fr; gap: .3rem 1rem; } dd { margin: 0; overflow-wrap: anywhere; }
-pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); } code { font-size: .9rem; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: .8rem; border: 1px solid var(--line); } code { font-size: .9rem; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } th { font-weight: normal; color: var(--soft); }
-.colour { display: inline-block; width: .8rem; height: .8rem; margin-right: .4rem; border: 1px solid var(--line); }
+td:first-child { width: 4rem; } .name { display: inline-flex; align-items: center; }
+.colour { flex: none; width: .8rem; height: .8rem; margin-right: .4rem; border: 1px solid var(--line); }
 @media (max-width: 30rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .6rem; } }
 """.strip()
 
@@ -82,10 +83,9 @@ def _classes(model: ServedModel) -> str:
         )
         code = "" if label.code is None else f'<br><span class="soft">{escape(str(label.code))}</span>'
         wide = "none: no guarantee" if threshold is None else f"probability ≥ {threshold:.3g}"
-        rows.append(
-            f"<tr><td>{label.value}</td><td>{swatch}{escape(label.name)}{code}</td><td>{escape(wide)}</td></tr>"
-        )
-    return f"""<table><thead><tr><th>Value in the mask</th><th>Class</th><th>Conformal mask</th></tr></thead>
+        name = f'<span class="name">{swatch}{escape(label.name)}</span>'
+        rows.append(f"<tr><td>{label.value}</td><td>{name}{code}</td><td>{escape(wide)}</td></tr>")
+    return f"""<table><thead><tr><th>Value</th><th>Class</th><th>Conformal mask</th></tr></thead>
 <tbody>{"".join(rows)}</tbody></table>
 <p class="soft">0 is background. The conformal mask of a class is wider: calibration controls its recall. The masks of several
 classes may overlap.</p>"""

@@ -9,14 +9,15 @@ Feature: Capabilities
     @REQ-305 @RC-133
     Examples:
       | flaw                                   | rule                | message                                                                | effect       |
-      | a case is flat                         | capability-axes     | grey flat images (yx); the service takes grey volumes                  | blocks       |
-      | a case is in colour                    | capability-axes     | colour volumes (zyxc); dice, cldice, nsd, hd95                         | blocks       |
-      | no case has a physical size            | capability-unit     | 6 cases: no physical size is known; the service needs a voxel size     | blocks       |
+      | a case is flat                         | capability-kinds    | case a has 1 channel, axes zyx, class 1 foreground, and case b has 1 channel, axes yx | blocks |
+      | a case is in colour                    | capability-axes     | colour volumes (zyxc); dice, cldice, nsd and hd95 take            | blocks       |
+      | the model needs a physical size        | capability-unit     | 6 cases: no physical size is known; segresnet needs a voxel size       | blocks       |
       | a case has two classes                 | capability-classes  | 2 classes (1 artery, 2 vein); dice                                     | blocks       |
       | a case has one class of value 3        | capability-classes  | one class (3 vessel)                                                   | blocks       |
       | a case has one voxel along x           | capability-size     | 1 voxel along x; the service needs 2                                   | blocks       |
       | a case has fewer planes than the patch | patch-padding       | patch (z 32, y 64, x 64): along z 12 voxels                               | blocks not   |
-      | the model is for flat images           | capability-axes     | segresnet takes grey flat images (yx); the service takes grey volumes (zyx): no image fits | blocks |
+      | the model is for flat images           | capability-axes     | grey volumes (zyx); segresnet takes grey flat images (yx)              | blocks       |
+      | all cases are flat                     | capability-patch    | a patch of (32, 64, 64) does not fit segresnet: sides must be 8, 12, 16, … voxels, one for each of y, x | blocks |
       | the patch cannot be halved             | capability-patch    | a patch of (30, 64, 64) does not fit segresnet                         | blocks       |
       | a criterion needs a mask that is empty | criterion-undefined | the mask is empty, and a criterion limits hd95                         | blocks not   |
       | three subjects calibrate               | calibration-groups  | 3 subjects in the calibration part; a recall of 0.9 needs 10 groups    | blocks not   |
@@ -30,11 +31,24 @@ Feature: Capabilities
       | the tolerance is 2 px                  | capability-tolerance | the case has a physical size; evaluation.tolerance is 2 px            | blocks       |
       | one case has no size and no tolerance is stated | capability-tolerance | 1 of 6 cases have no physical size: they have no tolerance in common | blocks |
 
+  @REQ-305 @REQ-348
+  Scenario Outline: Pictures and colour are refused by no part because of the service
+    Given a set in which <kind>
+    When the cases are compared with what the product can take
+    Then no finding names the service
+
+    Examples:
+      | kind                        |
+      | all cases are flat          |
+      | a case is in colour         |
+      | no case has a physical size |
+      | a case has two classes      |
+
   @REQ-305 @RC-133
-  Scenario: Pictures without a physical size are refused when they are ingested
-    Given a project whose pictures have no physical size
+  Scenario: Pictures are refused when they are ingested for a patch of volumes
+    Given a project of pictures with a patch of volumes
     When its pictures are ingested
-    Then it is refused with the rules capability-axes and capability-unit, and each has a hint
+    Then it is refused with the rule capability-patch, and each reason has a hint
     And the log has no manifest
 
   @REQ-305
@@ -57,7 +71,7 @@ Feature: Capabilities
 
   @REQ-305
   Scenario: A set that is only prepared lowers the rules with a reason
-    Given a project that lowers capability-axes and capability-unit because "a benchmark for others"
+    Given a project that lowers capability-patch because "a benchmark for others"
     When its pictures are ingested and validated
     Then the findings and the reason are in the report
     And training gets the cases

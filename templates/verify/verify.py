@@ -561,6 +561,7 @@ envelope: payloadType=text payload=text signatures*=seal; seal: keyid=text sig=t
 statement: _type=text subject*=subject predicateType=text predicate=approval; subject: name=text digest=sha256
 approval: signer=slug printed_name=short time=time meaning=meaning role=role policy=slug subjects*=artifact shown=digest head=0
     demo=bool
+class-share: name=short foreground_fraction=number conformal=bool
 attested: format=attested/1 tool=tool tree=digest gaps*=gap justified*=justified open_clauses*=text anomalies*=anomaly
 gap: kind=text item=text message=text; justified: kind=text item=text message=text remark=text
 anomaly: id=text title=text; gate: id=text kind=text basis=text passed=bool value~=text comparison=text limit=text margin~=text
@@ -931,7 +932,8 @@ any | root | - | log.created: device log_key=log-key roots*=identity threshold=1
     rules?~=adopted checked?~+=checked
 any | root release-manager | restored | log.restored: size=1 root=text abandoned*=text reason=short
 any | root release-manager | adoption | rules.adopted: number digest envelopes*=envelope
-serving | service | - | inference: * decision foreground_fraction?~ conformal?; inference.refusals: * since=time until=time counts
+serving | service | - | inference: * decision foreground_fraction?~ conformal?
+    classes?*=class-share; inference.refusals: * since=time until=time counts
 """
 USUAL = """int=cases missing findings openings across within groups files size train calibration test folds
     near_duplicates rules not_copies same notes warnings blocking changed members steps opset passed failed skipped

@@ -29,6 +29,7 @@ from minivess.records.data.split import Part
 from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, INTENDED_USE, MANIFEST, SPLIT, START
 from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
 from minivess.records.models.start import StartRecord
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 from minivess.records.people.approval import UnsealGrant, UnsealRequest
 from minivess.records.people.identity import KeyAlgorithm, Meaning
 from minivess.records.people.roles import IdentityKind, Role
@@ -150,7 +151,9 @@ def write_toy_graph(path: Path, *, bias: float = 0.0) -> None:
     onnx.save(model, str(path))
 
 
-def export_toy_model(project: ProjectFolder, *, bias: float = 0.0, bounds: bool = True) -> None:
+def export_toy_model(
+    project: ProjectFolder, *, bias: float = 0.0, bounds: bool = True, task: SegmentationTask = ONE_CLASS_OF_VOLUMES
+) -> None:
     """Put a toy graph where the export would, and record it as exported; without `bounds` as version 0.1.0 did."""
     workspace = project.workspace
     write_toy_graph(workspace.onnx, bias=bias)
@@ -164,6 +167,7 @@ def export_toy_model(project: ProjectFolder, *, bias: float = 0.0, bounds: bool 
         tested_patches=1,
         seconds_torch=0.1,
         seconds_onnx=0.1,
+        task=task,
     )
     with (
         project.services() as services,

@@ -211,6 +211,10 @@ def serving() -> YardLog:
     for fraction in (0.25, 0.5):
         said = {"decision": "answered", "foreground_fraction": fraction, "conformal": True}
         log.append(inference, "inference", said)
+    several = [{"name": "artery", "foreground_fraction": 0.2, "conformal": True}]
+    several.append({"name": "vein", "foreground_fraction": 0.1, "conformal": False})
+    said = {"decision": "answered", "foreground_fraction": 0.3, "conformal": True, "classes": several}
+    log.append(inference, "inference", said)
     log.append(inference, "inference", {"decision": "refused: too large"}, outcome=Outcome.REFUSED)
     since, until = "2026-11-20T08:00:00.000000Z", "2026-11-20T08:05:00.000000Z"
     log.append(inference, "inference.refusals", {"since": since, "until": until, "counts": {"volume": 2, "spacing": 1}})

@@ -87,7 +87,14 @@ PLANS: dict[str, Callable[[Project], Project]] = {
         update={"split": project.split.model_copy(update={"calibration": 3})}
     ),
 }
+MODELS = {
+    "the model is for flat images": Capabilities(axes=("yx",), classes=1),
+    "the model needs a physical size": Capabilities(units=("um",)),
+}
 SETS: dict[str, Callable[[], list[CaseRecord]]] = {
+    "the model is for flat images": lambda: [case(f"c{n}") for n in range(3)],
+    "all cases are flat": lambda: [case(f"c{n}", **FLAWS["a case is flat"]) for n in range(3)],
+    "the model needs a physical size": lambda: [case(f"c{n}", unit="px") for n in range(6)],
     "no case has a physical size": lambda: [case(f"c{n}", unit="px") for n in range(6)],
     "the tolerance is 2 px": lambda: [case(f"c{n}") for n in range(6)],
     "one case has no size and no tolerance is stated": lambda: [
@@ -100,8 +107,8 @@ SETS: dict[str, Callable[[], list[CaseRecord]]] = {
 
 @given(parsers.re(r"a set in which (?P<flaw>.+)"))
 def _flawed(facts: dict, flaw: str, started_project: projects.ProjectFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    if flaw == "the model is for flat images":
-        monkeypatch.setattr(type(adapter_of("segresnet")), "takes", Capabilities(axes=("yx",), classes=1))
+    if flaw in MODELS:
+        monkeypatch.setattr(type(adapter_of("segresnet")), "takes", MODELS[flaw])
     project = load_project(started_project.workspace.root)
     wide = project.model_copy(update={"model": project.model.model_copy(update={"patch": (32, 64, 64)})})
     facts["project"] = PLANS.get(flaw, lambda one: one)(wide)
@@ -159,7 +166,13 @@ def _pass(facts: dict) -> None:
     assert [[one.rule for one in found] for found in facts["found"]] == [["calibration-groups"], []]
 
 
-@given("a project whose pictures have no physical size")
+@then("no finding names the service")
+def _not_the_service(facts: dict) -> None:
+    assert facts["found"]
+    assert not [one for one in facts["found"] if "the service" in one.message]
+
+
+@given("a project of pictures with a patch of volumes")
 def _pictures(facts: dict, started_project: projects.ProjectFolder, tmp_path: Path) -> None:
     facts["project"] = project = started_project.copy_to(tmp_path / "project")
     root = project.workspace.root
@@ -178,11 +191,11 @@ def _rewrite(project: projects.ProjectFolder, change: Callable[[str], str]) -> N
     path.write_text("\n".join(change(line) for line in lines) + "\n", encoding="utf-8")
 
 
-@given(parsers.parse('a project that lowers capability-axes and capability-unit because "{reason}"'))
+@given(parsers.parse('a project that lowers capability-patch because "{reason}"'))
 def _lowered(facts: dict, started_project: projects.ProjectFolder, tmp_path: Path, reason: str) -> None:
     _pictures(facts, started_project, tmp_path)
     facts["reason"] = reason
-    rules = "".join(f"\n    capability-{name}: {{severity: warning, reason: {reason}}}" for name in ("axes", "unit"))
+    rules = f"\n    capability-patch: {{severity: warning, reason: {reason}}}"
     _rewrite(facts["project"], lambda line: f"  rules:{rules}\n{line}" if line == "  root: ." else line)
 
 
@@ -194,11 +207,12 @@ def _ingest(facts: dict) -> None:
     facts["error"] = caught.value
 
 
-@then("it is refused with the rules capability-axes and capability-unit, and each has a hint")
+@then("it is refused with the rule capability-patch, and each reason has a hint")
 def _refused(facts: dict) -> None:
     reasons = facts["error"].reasons
-    assert [one.message.split("(rule ")[-1] for one in reasons] == ["capability-axes)", "capability-unit)"]
-    assert all("3 of 3 cases" in one.message and "lower the rule with that reason" in one.hint for one in reasons)
+    (patch,) = [one for one in reasons if "(rule capability-patch)" in one.message]
+    assert "one for each of y, x" in patch.message
+    assert all("lower the rule with that reason" in one.hint for one in reasons)
 
 
 @then("the log has no manifest")
@@ -222,8 +236,8 @@ def _reported(facts: dict) -> None:
     report = facts["report"]
     lowered = {one.rule: one.reason for one in report.changed}
     found = {one.rule: one.severity for one in report.findings}
-    for rule in ("capability-axes", "capability-unit"):
-        assert (lowered[rule], found[rule]) == (facts["reason"], Severity.WARNING)
+    assert lowered["capability-patch"] == facts["reason"]
+    assert found["capability-patch"] is Severity.WARNING
 
 
 @then("training gets the cases")

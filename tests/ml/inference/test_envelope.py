@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.inference.intended_use import derive_envelope, outside_reasons, signal_measures
 from minivess.records.models.intended_use import IntendedUse
+from minivess.records.models.task import SegmentationTask
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
 
@@ -80,6 +81,55 @@ def test_bounds_of_before_are_read_in_micrometres(envelope: IntendedUse) -> None
     assert IntendedUse.model_validate_json(json.dumps(plain)) == envelope
     with pytest.raises(ValidationError, match="different numbers of axes"):
         IntendedUse.model_validate(plain | {"shape": [[1, 1], [2, 2]]})
+
+
+COLOUR = SegmentationTask(axes="yx", channels=3)
+
+
+def picture(seed: int, *, empty: bool = False) -> np.ndarray:
+    """Three channels of a picture, each with its own bars; `empty`: the third has none."""
+    planes = [np.roll(image(seed)[number], 4 * number, axis=0) for number in range(3)]
+    return np.stack([*planes[:2], np.zeros_like(planes[2]) if empty else planes[2]], axis=-1)
+
+
+@pytest.mark.verifies("REQ-349")
+def test_each_channel_has_its_own_bounds() -> None:
+    envelope = derive_envelope(((picture(seed), (1.0, 1.0)) for seed in range(3)), "px", COLOUR)
+    assert (envelope.axes, envelope.channels) == ("yx", 3)
+    good = picture(5)
+    assert outside_reasons(envelope, good, (1.0, 1.0), "px") == ()
+    inverted = good * np.array([1, 1, -1])
+    assert {one.split(":")[0] for one in outside_reasons(envelope, inverted, (1.0, 1.0), "px")} == {"channel 3"}
+    assert "3 channels are needed" in outside_reasons(envelope, good[..., 0], (1.0, 1.0), "px")[0]
+    assert "3 channels are needed" in outside_reasons(envelope, np.moveaxis(good, -1, 0), (1.0, 1.0), "px")[0]
+    assert outside_reasons(envelope, good, (1.0, 1.0, 1.0), "px") == ("3 spacings where 2 are needed",)
+    assert "without a physical size" in outside_reasons(envelope, good, (1.0, 1.0))[0]
+
+
+@pytest.mark.verifies("REQ-349", "RC-144")
+@settings(max_examples=15, deadline=None)
+@given(st.permutations([0, 1, 2]), st.floats(0.01, 100), st.floats(-100, 100))
+def test_a_copy_of_a_channel_is_found_whatever_its_gain_and_offset(
+    places: list[int], factor: float, shift: float
+) -> None:
+    envelope = derive_envelope([(picture(0), (1.0, 1.0))], "px", COLOUR)
+    copied = picture(1)
+    copied[..., places[0]] = factor * copied[..., places[1]] + shift
+    assert any("is like another channel" in one for one in outside_reasons(envelope, copied, (1.0, 1.0), "px"))
+
+
+@pytest.mark.verifies("REQ-349")
+def test_an_empty_channel_is_taken_where_the_cases_had_it() -> None:
+    envelope = derive_envelope(((picture(seed, empty=True), (1.0, 1.0)) for seed in range(3)), "px", COLOUR)
+    assert outside_reasons(envelope, picture(5, empty=True), (1.0, 1.0), "px") == ()
+    assert "channel 3" in outside_reasons(envelope, picture(5), (1.0, 1.0), "px")[0]
+    with pytest.raises(InputError, match="no contrast"):
+        derive_envelope([(np.zeros((8, 8, 3)), (1.0, 1.0))], "px", COLOUR)
+
+
+def test_bounds_of_one_channel_are_written_as_before(envelope: IntendedUse) -> None:
+    assert "further_channels" not in envelope.model_dump()
+    assert IntendedUse.model_validate_json(envelope.model_dump_json()) == envelope
 
 
 def test_stronger_signal_measures_as_more_contrast() -> None:

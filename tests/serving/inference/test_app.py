@@ -234,7 +234,8 @@ def test_a_receipt_needs_a_number(service: served.Service) -> None:
 
 def test_health_and_model_say_what_is_served(service: served.Service) -> None:
     model = service.client.get("/v1/model").json()
-    assert service.client.get("/v1/health").json() == {"status": "ok", "model": model["digest"]}
+    words = "1 channel, axes zyx, class 1 foreground"
+    assert service.client.get("/v1/health").json() == {"status": "ok", "model": model["digest"], "task": words}
     assert (model["threshold"], model["conformal_threshold"]) == (0.5, 0.3)
     assert model["bounds"]["spacing"][0][0] == pytest.approx(1.8)
 

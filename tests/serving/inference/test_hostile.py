@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import pytest
 
+from minivess.records.models.task import SegmentationTask
 from minivess.serving.inference.volumes import Limits
 from minivess.workflows.serving.inference import InferenceService, OpenedModel
 from tests.support.lazy_modules import lazily
 from tests.support.properties import HealthCheck, example, given, settings
 from tests.support.properties import strategies as st
-from tests.support.servers import served
+from tests.support.servers import served, toy_models
 
 with lazily("fastapi", "minivess.serving.inference.app"):
     import fastapi
@@ -281,7 +283,7 @@ def test_a_client_that_is_too_slow_is_counted(service: served.Service) -> None:
 
 def test_a_service_that_fails_says_so_and_no_more(service: served.Service) -> None:
     class Broken:
-        def predict(self, volume: np.ndarray) -> np.ndarray:
+        def predict(self, image: np.ndarray, spacing: object = None) -> np.ndarray:
             raise RuntimeError("Jane Doe")
 
     counted(service)
@@ -316,4 +318,46 @@ def test_any_bytes_end_in_one_answer_and_in_one_entry_or_count(
     status, problem = ask(app, body, headers={b"content-type": kind})
     assert status in {400, 413, 422}
     assert problem["decision"] == "refused"
+    assert sum(counted(service).values()) + service.serving.services.log.size - before == 1
+
+
+TASKS = (toy_models.GREY_PICTURES, toy_models.COLOUR_PICTURES, toy_models.TWO_CLASSES)
+
+
+@pytest.fixture(scope="module")
+def others(service: served.Service) -> Iterator[dict[SegmentationTask, served.Service]]:
+    """The same site with a toy model of each task."""
+    with ExitStack() as stack:
+        yield {task: stack.enter_context(toy_models.serving(service, task)) for task in TASKS}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(TASKS),
+    st.sampled_from(["whole", "empty channel", "constant", "noise", "huge", "turned"])
+    | st.lists(st.integers(1, 9), max_size=5),
+    st.sampled_from([b"", b"2 x 2 um", b"1 x 1 px", b"2 x .8 x .8 mm", b"2 x 2 x 2 um", b"x", b"1e400 x 1 um"]),
+)
+def test_any_array_and_spacing_end_in_one_answer_and_in_one_entry_or_count(
+    service: served.Service,
+    others: dict[SegmentationTask, served.Service],
+    task: SegmentationTask,
+    what: str | list[int],
+    spacing: bytes,
+) -> None:
+    image = toy_models.image(task)
+    sent = {
+        "whole": image,
+        "empty channel": image * np.arange(task.channels) if task.channels > 1 else 0 * image,
+        "constant": np.ones_like(image),
+        "noise": np.random.default_rng(0).normal(size=image.shape),
+        "huge": image * 1e30,
+        "turned": image.T,
+    }
+    array = np.ones(what, np.float32) if isinstance(what, list) else sent[what]
+    counted(service)
+    before = service.serving.services.log.size
+    answer = others[task].post(served.npy(array), {"spacing": spacing.decode()} if spacing else {})
+    assert answer.status_code in {200, 400, 422}
+    assert answer.json()["decision"] == ("answered" if answer.status_code == 200 else "refused")
     assert sum(counted(service).values()) + service.serving.services.log.size - before == 1

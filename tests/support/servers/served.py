@@ -113,9 +113,14 @@ class Service:
     def send(
         self, volume: bytes | np.ndarray, spacing: Any = (2.0, 1.0, 1.0), *, name: str = "scan.npy"
     ) -> httpx.Response:
-        body = volume if isinstance(volume, bytes) else npy(volume)
+        """Send a file with its spacing in micrometres."""
         text = spacing if isinstance(spacing, str) else f"{' x '.join(str(step) for step in spacing)} um"
-        answer: Any = self.client.post("/v1/segment", files={"volume": (name, body)}, data={"spacing": text})
+        return self.post(volume, {"spacing": text}, name=name)
+
+    def post(self, image: bytes | np.ndarray, parts: dict[str, Any], *, name: str = "scan.npy") -> httpx.Response:
+        """Send a file with other parts of the form."""
+        body = image if isinstance(image, bytes) else npy(image)
+        answer: Any = self.client.post("/v1/segment", files={"volume": (name, body)}, data=parts)
         return cast("httpx.Response", answer)
 
     def entries(self) -> list[Entry]:

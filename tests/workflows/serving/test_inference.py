@@ -9,7 +9,9 @@ import pytest
 
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import UsageError, VerificationError
+from minivess.records.data.dataset import LabelClass
 from minivess.records.log.entry import Outcome
+from minivess.records.models.task import SegmentationTask
 from minivess.workflows.people import accounts
 from minivess.workflows.serving.inference import InferenceService, OpenedModel, open_model
 from minivess.workflows.session.recording import recorded
@@ -48,6 +50,21 @@ def test_only_the_newest_recorded_export_is_served(project: ProjectFolder) -> No
         start(project)
 
 
+@pytest.mark.verifies("REQ-348")
+def test_channels_axes_and_classes_are_those_of_the_export(project: ProjectFolder) -> None:
+    vessel = SegmentationTask(classes=(LabelClass(value=7, name="vessel"),))
+    export_toy_model(project, bias=0.1, task=vessel)
+    put_into_use(project)
+    with served.running(project) as service:
+        assert service.engine.model.task == vessel
+        image, spacing = service.volume()
+        answer = service.engine.answer(image, spacing, "first")
+        assert answer.mask is not None
+        assert np.unique(answer.mask).tolist() == [0, 7]
+        assert [one.label.name for one in answer.classes] == ["vessel"]
+        assert answer.foreground_fraction == pytest.approx(np.mean(answer.mask == 7))
+
+
 @pytest.mark.verifies("RC-04")
 def test_an_export_that_failed_does_not_count(project: ProjectFolder) -> None:
     write_toy_graph(project.workspace.onnx, bias=2.0)
@@ -67,7 +84,7 @@ def test_without_a_guarantee_there_is_no_conformal_mask(started_project: Project
     project = started_project.copy_to(tmp_path / "project")
     served.prepare(project, threshold=None)
     with served.running(project) as service:
-        assert (service.engine.model.threshold, service.engine.model.conformal_threshold) == (0.5, None)
+        assert (service.engine.model.threshold, service.engine.model.conformal_thresholds) == (0.5, (None,))
         image, spacing = service.volume()
         assert service.send(image, spacing).json()["conformal_mask"] is None
 
@@ -75,7 +92,7 @@ def test_without_a_guarantee_there_is_no_conformal_mask(started_project: Project
 @pytest.mark.verifies("REQ-027")
 def test_a_prediction_that_fails_is_recorded_as_failed_and_not_answered(project: ProjectFolder) -> None:
     class Broken:
-        def predict(self, volume: np.ndarray) -> np.ndarray:
+        def predict(self, image: np.ndarray, spacing: object = None) -> np.ndarray:
             raise RuntimeError("out of memory")
 
     with served.running(project) as service:

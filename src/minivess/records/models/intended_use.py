@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from minivess.records.base import Record
-from minivess.records.data.dataset import Unit
+from minivess.records.data.dataset import SpatialAxes, Unit
 
 Positive = Annotated[float, Field(gt=0)]
 Steps = Annotated[tuple[Positive, ...], Field(min_length=2, max_length=3)]
@@ -16,6 +16,10 @@ Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, m
 
 SIGNAL_PERCENTILES = (0.5, 99.5)
 """The intensity range of an image lies between these percentiles."""
+
+
+def _missing(value: object) -> bool:
+    return not value
 
 
 class SignalMeasures(Record):
@@ -27,6 +31,19 @@ class SignalMeasures(Record):
     """Share of the intensity range above the median: near 1 for bright vessels on dark ground, near 0 when inverted."""
 
 
+Contrasts = tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
+Shares = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
+
+
+class ChannelBounds(Record):
+    """Bounds of a channel after the first."""
+
+    contrast_to_noise: Contrasts
+    bright_tail: Shares
+    difference: Annotated[float, Field(ge=0)]
+    """The smallest `channel_difference`: a copy of another channel has 0."""
+
+
 class IntendedUse(Record):
     """Bounds, both ends included, of what the model may be asked. Axes are (z, y, x) of volumes, (y, x) of pictures."""
 
@@ -36,8 +53,12 @@ class IntendedUse(Record):
     """Micrometres, or pixels where no physical size is known."""
     shape: tuple[Sizes, Sizes]
     """Smallest and largest size in voxels."""
-    contrast_to_noise: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
-    bright_tail: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
+    contrast_to_noise: Contrasts
+    """Smallest and largest, of the first channel."""
+    bright_tail: Shares
+    """Smallest and largest, of the first channel."""
+    further_channels: Annotated[tuple[ChannelBounds, ...], Field(max_length=63, exclude_if=_missing)] = ()
+    """The channels after the first; left out of the JSON where there is one channel, as in files of before."""
 
     @model_validator(mode="before")
     @classmethod
@@ -54,6 +75,18 @@ class IntendedUse(Record):
         pairs = [self.contrast_to_noise, self.bright_tail]
         pairs += zip(*self.spacing, strict=True)
         pairs += zip(*self.shape, strict=True)
+        for channel in self.further_channels:
+            pairs += [channel.contrast_to_noise, channel.bright_tail]
         if any(low > high for low, high in pairs):
             raise ValueError("a lower bound exceeds its upper bound")
         return self
+
+    @property
+    def axes(self) -> SpatialAxes:
+        """The spatial axes."""
+        return "zyx" if len(self.shape[0]) == 3 else "yx"
+
+    @property
+    def channels(self) -> int:
+        """How many channels an image has."""
+        return 1 + len(self.further_channels)

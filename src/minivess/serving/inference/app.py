@@ -1,4 +1,4 @@
-"""The HTTP interface: one volume in; mask, decision and receipt out.
+"""The HTTP interface: one image in; mask, decision and receipt out.
 
 Each request for a segmentation is judged, and what is answered is recorded before. A request that cannot be read is
 counted by its reason. Image bytes stay in memory; neither file names nor anything else the client wrote reaches the log.
@@ -26,44 +26,14 @@ from minivess.foundation.implements import implements
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.serving_log import RefusalReason
 from minivess.serving.inference import problems
-from minivess.serving.inference.messages import Health, Model, Problem, Segmentation
+from minivess.serving.inference.interface import description, form_hint, has_size, request_body
+from minivess.serving.inference.messages import Health, Model, Problem, Segmentation, model_message, segmentation
 from minivess.serving.inference.page import front_page
-from minivess.serving.inference.volumes import Limits, pack_mask, parse_npy, parse_spacing
-from minivess.workflows.serving.inference import InferenceService, mask_digest
+from minivess.serving.inference.volumes import Limits, parse_npy, parse_spacing
+from minivess.workflows.serving.inference import InferenceService, ServedModel
 
-_FORM_HINT = "send multipart/form-data with a file part `volume` (.npy) and a text part `spacing` (5 x 1 x 1 µm)"
 _SPACING_BYTES = 1024
 _DIGITS = 18
-_REQUEST_BODY = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["volume"],
-                "oneOf": [{"required": ["spacing"]}, {"required": ["spacing_um"]}],
-                "properties": {
-                    "volume": {
-                        "type": "string",
-                        "format": "binary",
-                        "description": "NumPy `.npy` file, three axes (z, y, x), whole or real numbers in any unit.",
-                    },
-                    "spacing": {
-                        "type": "string",
-                        "description": "Voxel size with its unit (µm, um or mm) as z x y x x.",
-                        "example": "5 x 1 x 1 µm",
-                    },
-                    "spacing_um": {
-                        "type": "string",
-                        "deprecated": True,
-                        "description": "In place of `spacing`, as in version 0.1.0: micrometres as z,y,x.",
-                        "example": "5,1,1",
-                    },
-                },
-            }
-        }
-    },
-}
 _PROBLEM: dict[str, Any] = {"content": {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"description": "Malformed: no multipart form, no .npy file, no spacing. Counted.", **_PROBLEM},
@@ -76,11 +46,6 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     },
     503: {"description": "The log cannot be written, so there is no answer.", **_PROBLEM},
 }
-_DESCRIPTION = """Segments vessels in two-photon volumes.
-
-Every answer is an entry of a signed, append-only audit log **before** it is given; the `receipt` proves it offline. Inputs
-outside the model's intended use are refused with reasons, never answered with a guess. Requests that cannot be read are
-counted in the log."""
 
 
 @dataclass(frozen=True)
@@ -109,20 +74,20 @@ class _TurnedError(Exception):
         self.how = how
 
 
-@implements("REQ-027", "REQ-029", "REQ-175")
+@implements("REQ-027", "REQ-029", "REQ-175", "REQ-348")
 def create_app(engine: InferenceService, *, limits: Limits | None = None, workers: int = 2) -> FastAPI:
     """The service as an ASGI application.
 
     Args:
-        engine: answers volumes on the record.
+        engine: answers images on the record.
         limits: how much is taken in.
-        workers: volumes segmented at the same time; others wait.
+        workers: images segmented at the same time; others wait.
     """
     bounds = limits or Limits()
     app = FastAPI(
         title="MiniVess inference",
         version=engine.model.version,
-        description=_DESCRIPTION,
+        description=description(engine.model),
         docs_url=None,
         redoc_url=None,
     )
@@ -141,15 +106,15 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
         "/v1/segment",
         response_model=Segmentation,
         responses=_REFUSALS,
-        openapi_extra={"requestBody": _REQUEST_BODY},
-        summary="Segment one volume",
+        openapi_extra={"requestBody": request_body(engine.model)},
+        summary="Segment one image",
         tags=["inference"],
     )
     async def segment(request: Request) -> Response | Segmentation:
         """Answer a mask with the decision and its receipt, or refuse with reasons."""
         name = uuid4().hex
         try:
-            data, spacing = await _read_request(request, bounds)
+            data, spacing = await _read_request(request, bounds, engine.model)
             return await in_thread(lambda: _respond(engine, bounds, name, data, spacing))
         except _TurnedError as turned:
             return turned.how.response(engine)
@@ -168,21 +133,12 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
     @app.get("/v1/health", summary="Is the service up?", tags=["service"])
     def health() -> Health:
         """The service is up and its model is loaded."""
-        return Health(model=engine.model.digest)
+        return Health(model=engine.model.digest, task=engine.model.task.words)
 
     @app.get("/v1/model", summary="What is served, and for what use?", tags=["service"])
     def model() -> Model:
-        """Digest, threshold and the bounds of the intended use."""
-        served = engine.model
-        return Model(
-            device=served.device,
-            version=served.version,
-            intended_use=served.statement,
-            digest=served.digest,
-            threshold=served.threshold,
-            conformal_threshold=served.conformal_threshold,
-            bounds=served.intended_use,
-        )
+        """Digest, channels, axes, classes, thresholds and the bounds of the intended use."""
+        return model_message(engine.model)
 
     @app.get(
         "/v1/receipts/{index}",
@@ -204,17 +160,20 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
 
 
 def _respond(
-    engine: InferenceService, limits: Limits, name: str, data: bytes, stated: _Stated
+    engine: InferenceService, limits: Limits, name: str, data: bytes, stated: _Stated | None
 ) -> Response | Segmentation:
     """Judge one request (blocking).
 
     Raises:
-        _TurnedError: volume or spacing cannot be read.
+        _TurnedError: image or spacing cannot be read.
     """
-    spacing = _parsed(RefusalReason.SPACING, lambda: parse_spacing(stated.text, former=stated.former))
-    volume = _parsed(RefusalReason.VOLUME, lambda: parse_npy(data, limits))
-    answer = engine.answer(volume, spacing, name, source=digest_bytes(data))
-    if answer.mask is None or answer.foreground_fraction is None or answer.receipt is None:
+    task = engine.model.task
+    spacing = None
+    if stated is not None:
+        spacing = _parsed(RefusalReason.SPACING, lambda: parse_spacing(stated.text, task, former=stated.former))
+    image = _parsed(RefusalReason.VOLUME, lambda: parse_npy(data, limits, task))
+    answer = engine.answer(image, spacing, name, source=digest_bytes(data))
+    if answer.mask is None or answer.receipt is None:
         return problems.problem_response(
             "outside-intended-use",
             422,
@@ -225,21 +184,7 @@ def _respond(
             refused=True,
             receipt=answer.receipt,
         )
-    z, y, x = answer.mask.shape
-    return Segmentation(
-        decision="answered",
-        reasons=(),
-        mask=pack_mask(answer.mask),
-        mask_digest=mask_digest(answer.mask),
-        shape=(z, y, x),
-        foreground_fraction=answer.foreground_fraction,
-        threshold=engine.model.threshold,
-        conformal_mask=None if answer.conformal_mask is None else pack_mask(answer.conformal_mask),
-        conformal_threshold=engine.model.conformal_threshold,
-        model=engine.model.digest,
-        request=name,
-        receipt=answer.receipt,
-    )
+    return segmentation(engine.model, name, answer, answer.mask, answer.receipt)
 
 
 def _parsed[T](reason: RefusalReason, parse: Callable[[], T]) -> T:
@@ -250,12 +195,13 @@ def _parsed[T](reason: RefusalReason, parse: Callable[[], T]) -> T:
 
 
 @implements("REQ-173", "REQ-175")
-async def _read_request(request: Request, limits: Limits) -> tuple[bytes, _Stated]:
-    """Volume and spacing of a request, in memory.
+async def _read_request(request: Request, limits: Limits, model: ServedModel) -> tuple[bytes, _Stated | None]:
+    """File and spacing of a request, in memory; no spacing where images have no physical size and none is stated.
 
     Raises:
         _TurnedError: the request is no form, too large, too slow or incomplete, or the client has gone.
     """
+    hint = form_hint(model)
     too_large = _Turned(
         RefusalReason.TOO_LARGE,
         413,
@@ -263,12 +209,12 @@ async def _read_request(request: Request, limits: Limits) -> tuple[bytes, _State
         "send the volume in blocks",
         "too-large",
     )
-    malformed = _Turned(RefusalReason.NO_FORM, 400, "the request is no well-formed multipart form", _FORM_HINT)
+    malformed = _Turned(RefusalReason.NO_FORM, 400, "the request is no well-formed multipart form", hint)
     try:
         with fail_after(limits.seconds):
             form = await _read_form(request, limits.body_bytes)
             try:
-                data, spacing = await _parts(form)
+                data, stated = await _parts(form)
             finally:
                 await form.close()
     except TimeoutError:
@@ -276,17 +222,17 @@ async def _read_request(request: Request, limits: Limits) -> tuple[bytes, _State
         how = _Turned(RefusalReason.TOO_SLOW, 408, words, "send it faster, or in blocks", "too-slow")
         raise _TurnedError(how) from None
     except ClientDisconnect:
-        raise _TurnedError(_Turned(RefusalReason.HUNG_UP, 400, "the request ended early", _FORM_HINT)) from None
+        raise _TurnedError(_Turned(RefusalReason.HUNG_UP, 400, "the request ended early", hint)) from None
     except _TooLargeError:
         raise _TurnedError(too_large) from None
     except (OSError, MemoryError):
         raise
     except Exception:  # whatever the parser makes of what a client wrote
         raise _TurnedError(malformed) from None
-    if data is None or spacing is None:
+    if data is None or len(stated) > 1 or (not stated and has_size(model)):
         words = "the form lacks `volume` or one `spacing`"
-        raise _TurnedError(_Turned(RefusalReason.INCOMPLETE, 400, words, _FORM_HINT))
-    return data, spacing
+        raise _TurnedError(_Turned(RefusalReason.INCOMPLETE, 400, words, hint))
+    return data, stated[0] if stated else None
 
 
 class _TooLargeError(Exception):
@@ -323,11 +269,10 @@ class _Stated(NamedTuple):
     former: bool
 
 
-async def _parts(form: FormData) -> tuple[bytes | None, _Stated | None]:
-    """The parts of a form; a spacing that comes twice, or under both names, is none."""
+async def _parts(form: FormData) -> tuple[bytes | None, list[_Stated]]:
+    """The file of a form, and each spacing, under its name or the former one."""
     volume = form.get("volume")
-    names = (("spacing", False), ("spacing_um", True))
-    stated = [(text, former) for name, former in names for text in form.getlist(name)]
     data = await volume.read() if isinstance(volume, UploadFile) else None
-    spacing, former = stated[0] if len(stated) == 1 else (None, False)
-    return data, _Stated(spacing, former) if isinstance(spacing, str) else None
+    names = (("spacing", False), ("spacing_um", True))
+    texts = [(text, former) for name, former in names for text in form.getlist(name)]
+    return data, [_Stated(text if isinstance(text, str) else "", former) for text, former in texts]

@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from minivess.foundation.digests import Digest
+from minivess.records.data.dataset import CodedTerm, LabelClass
 from minivess.records.log.receipt import Receipt
 from minivess.records.models.intended_use import IntendedUse
+from minivess.serving.inference.volumes import pack_mask
+from minivess.workflows.serving.inference import Answer, ServedModel, mask_digest
 
 
 class Message(BaseModel):
     """Base of everything that is answered."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+_MASK = "base64 of a gzipped NumPy `.npy` file, uint8, on the grid of the image"
+_CONFORMAL_MASK = (
+    f"{_MASK}: 1 where the class may be that the mask misses, at the threshold whose recall calibration guarantees. "
+    "None when it could give no guarantee."
+)
+Threshold = Annotated[float | None, Field(ge=0, le=1)]
+
+
+class ServedClass(Message):
+    """A class of the mask, and its conformal threshold."""
+
+    value: Annotated[int, Field(ge=1, le=255, description="Its value in the mask; 0 is background.", examples=[1])]
+    name: Annotated[str, Field(description="Its name.", examples=["artery"])]
+    colour: Annotated[str | None, Field(description="The colour in which it is drawn, sRGB.", examples=["#d02020"])]
+    code: Annotated[CodedTerm | None, Field(description="The term of a terminology for it.")]
+    conformal_threshold: Annotated[
+        Threshold,
+        Field(
+            description="Probability from which a voxel is in the conformal mask of the class; None without a guarantee."
+        ),
+    ]
+
+
+class SegmentedClass(ServedClass):
+    """What an answer says of one class. The conformal masks of several classes may overlap."""
+
+    foreground_fraction: Annotated[float, Field(ge=0, le=1, description="Its share of the mask's voxels.")]
+    conformal_mask: Annotated[str | None, Field(description=f"A second, wider mask: {_CONFORMAL_MASK}")]
 
 
 class Segmentation(Message):
@@ -25,7 +60,7 @@ class Segmentation(Message):
     mask: Annotated[
         str,
         Field(
-            description="The mask: base64 of a gzipped NumPy `.npy` file, uint8, axes (z, y, x), 1 is vessel.",
+            description=f"The mask: {_MASK}, with the values of the classes; 0 is background.",
             examples=["H4sIAAAAAAAC/5vsG+rp…"],
         ),
     ]
@@ -35,24 +70,79 @@ class Segmentation(Message):
             description="SHA-256 of the mask's voxels, one byte each in C order; the output named in the log's entry."
         ),
     ]
-    shape: Annotated[tuple[int, int, int], Field(description="Voxels along z, y, x.", examples=[[48, 96, 96]])]
-    foreground_fraction: Annotated[float, Field(ge=0, le=1, description="Share of vessel voxels.", examples=[0.041])]
-    threshold: Annotated[
-        float, Field(ge=0, le=1, description="Probability from which a voxel is vessel, as evaluated.", examples=[0.5])
+    axes: Annotated[str, Field(description="Axes of the mask.", examples=["zyx"])]
+    shape: Annotated[tuple[int, ...], Field(description="Voxels along each axis.", examples=[[48, 96, 96]])]
+    rule: Annotated[
+        Literal["threshold", "argmax"],
+        Field(description="How the mask was made: one class by a threshold, several by the most probable."),
     ]
-    conformal_mask: Annotated[
-        str | None,
+    classes: Annotated[
+        tuple[SegmentedClass, ...], Field(description="Each class of the mask, in ascending order of value.")
+    ]
+    foreground_fraction: Annotated[
+        float, Field(ge=0, le=1, description="Share of voxels of any class.", examples=[0.041])
+    ]
+    threshold: Annotated[
+        Threshold,
         Field(
-            description="A second, wider mask in the same form: where vessels may be that the mask misses, at the "
-            "threshold whose recall calibration guarantees. None when it could give no guarantee."
+            description="Probability from which a voxel is in the mask, as evaluated; None for several classes.",
+            examples=[0.5],
         ),
     ]
+    conformal_mask: Annotated[
+        str | None, Field(description=f"Of the only class, see `classes`; None for several. {_CONFORMAL_MASK}")
+    ]
     conformal_threshold: Annotated[
-        float | None, Field(ge=0, le=1, description="Probability from which a voxel is in the conformal mask.")
+        Threshold, Field(description="Probability from which a voxel is in that mask; None for several classes.")
     ]
     model: Annotated[Digest, Field(description="SHA-256 of the ONNX file that answered.")]
     request: Annotated[str, Field(description="Name of this request in the log.", examples=["5f0c1f6e2f4b4c0f"])]
     receipt: Annotated[Receipt, Field(description="The log's signed entry for this answer with its inclusion proof.")]
+
+
+def segmentation(
+    model: ServedModel, request: str, answer: Answer, mask: NDArray[np.uint8], receipt: Receipt
+) -> Segmentation:
+    """An answer as it is sent.
+
+    Args:
+        model: what answered.
+        request: name of the request in the log.
+        answer: it has this mask and this receipt.
+        mask: uint8 on the grid of the image.
+        receipt: of the answer's entry.
+    """
+    classes = tuple(
+        SegmentedClass(
+            **_facts(one.label),
+            conformal_threshold=one.conformal_threshold,
+            foreground_fraction=one.foreground_fraction,
+            conformal_mask=None if one.conformal_mask is None else pack_mask(one.conformal_mask),
+        )
+        for one in answer.classes
+    )
+    only = classes[0] if model.task.one_class else None
+    return Segmentation(
+        decision="answered",
+        reasons=(),
+        mask=pack_mask(mask),
+        mask_digest=mask_digest(mask),
+        axes=model.task.axes,
+        shape=mask.shape,
+        rule=model.rule,
+        classes=classes,
+        foreground_fraction=answer.foreground_fraction,
+        threshold=model.threshold,
+        conformal_mask=None if only is None else only.conformal_mask,
+        conformal_threshold=None if only is None else only.conformal_threshold,
+        model=model.digest,
+        request=request,
+        receipt=receipt,
+    )
+
+
+def _facts(label: LabelClass) -> dict[str, Any]:
+    return {"value": label.value, "name": label.name, "colour": label.colour, "code": label.code}
 
 
 class Problem(Message):
@@ -80,22 +170,56 @@ class Problem(Message):
 
 
 class Model(Message):
-    """What is served, and for what it may be used."""
+    """What is served, what it takes and gives, and for what it may be used."""
 
     device: Annotated[str, Field(description="Name of the medical device software.", examples=["minivess-demo"])]
     version: Annotated[str, Field(description="Its version.", examples=["0.1.0"])]
     intended_use: Annotated[str, Field(description="The intended use in words.")]
     digest: Annotated[Digest, Field(description="SHA-256 of the ONNX file, equal to the newest export in the log.")]
+    axes: Annotated[
+        str, Field(description="Spatial axes of an image; several channels are a further, last axis.", examples=["zyx"])
+    ]
+    channels: Annotated[int, Field(ge=1, description="Channels of an image.", examples=[1])]
+    classes: Annotated[
+        tuple[ServedClass, ...], Field(description="Each class of the mask, in ascending order of value.")
+    ]
+    rule: Annotated[
+        Literal["threshold", "argmax"],
+        Field(description="How a mask is made: one class by a threshold, several by the most probable."),
+    ]
     threshold: Annotated[
-        float, Field(ge=0, le=1, description="Probability from which a voxel is vessel, as evaluated.")
+        Threshold,
+        Field(description="Probability from which a voxel is in the mask, as evaluated; None for several classes."),
     ]
     conformal_threshold: Annotated[
-        float | None,
+        Threshold,
         Field(
-            ge=0, le=1, description="Probability from which a voxel is in the conformal mask; None without a guarantee."
+            description="Of the only class, see `classes`: probability from which a voxel is in the conformal mask; None "
+            "without a guarantee, and for several classes."
         ),
     ]
     bounds: Annotated[IntendedUse, Field(description="What is answered; anything else is refused with reasons.")]
+
+
+def model_message(model: ServedModel) -> Model:
+    """A served model as it is told."""
+    classes = tuple(
+        ServedClass(**_facts(label), conformal_threshold=threshold)
+        for label, threshold in zip(model.task.classes, model.conformal_thresholds, strict=True)
+    )
+    return Model(
+        device=model.device,
+        version=model.version,
+        intended_use=model.statement,
+        digest=model.digest,
+        axes=model.task.axes,
+        channels=model.task.channels,
+        classes=classes,
+        rule=model.rule,
+        threshold=model.threshold,
+        conformal_threshold=classes[0].conformal_threshold if model.task.one_class else None,
+        bounds=model.intended_use,
+    )
 
 
 class Health(Message):
@@ -103,3 +227,10 @@ class Health(Message):
 
     status: Literal["ok"] = "ok"
     model: Annotated[Digest, Field(description="SHA-256 of the ONNX file.")]
+    task: Annotated[
+        str,
+        Field(
+            description="Channels, axes and classes of the model.",
+            examples=["1 channel, axes zyx, class 1 foreground"],
+        ),
+    ]

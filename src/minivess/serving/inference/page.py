@@ -9,6 +9,8 @@ from __future__ import annotations
 from html import escape
 
 from minivess.records.lengths import shown
+from minivess.serving.inference.interface import call_example, has_size, images, rule_words
+from minivess.serving.inference.volumes import shape_words
 from minivess.workflows.serving.inference import ServedModel
 
 _STYLE = """
@@ -16,48 +18,74 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e6e1; --soft: #a9b3bc; --line: #3a444d; --ground: #14191e; } }
 body { font: 1rem/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground); max-width: 46rem;
   margin: 2rem auto; padding: 0 1rem; }
-h1, h2 { font-family: Georgia, serif; line-height: 1.2; } p.soft, dt { color: var(--soft); }
+h1, h2 { font-family: Georgia, serif; line-height: 1.2; } .soft, dt { color: var(--soft); }
 dl { display: grid; grid-template-columns: minmax(8rem, auto) 1fr; gap: .3rem 1rem; } dd { margin: 0; overflow-wrap: anywhere; }
-pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); } code { font-size: .9rem; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: .8rem; border: 1px solid var(--line); } code { font-size: .9rem; }
+table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0;
+  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } th { font-weight: normal; color: var(--soft); }
+td:first-child { width: 4rem; } .name { display: inline-flex; align-items: center; }
+.colour { flex: none; width: .8rem; height: .8rem; margin-right: .4rem; border: 1px solid var(--line); }
+@media (max-width: 30rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .6rem; } }
 """.strip()
 
 
 def front_page(model: ServedModel) -> str:
     """The page as HTML. Everything that comes from the project file is escaped."""
-    use = model.intended_use
-    axes = "zyx"[-len(use.shape[0]) :]
-    spacing = ", ".join(
-        f"{axis} {shown(bounds, use.unit, between=' to ')}" for axis, *bounds in zip(axes, *use.spacing, strict=True)
-    )
-    shape = ", ".join(f"{axis} {low} to {high}" for axis, low, high in zip(axes, *use.shape, strict=True))
-    wide = (
-        "no second mask: calibration could give no guarantee"
-        if model.conformal_threshold is None
-        else f"a second, wider mask from {model.conformal_threshold:.3g} on, whose recall calibration guarantees"
-    )
+    use, task = model.intended_use, model.task
+    bounds = {
+        f"Size ({'voxels' if len(use.axes) == 3 else 'pixels'})": ", ".join(
+            f"{axis} {low} to {high}" for axis, low, high in zip(use.axes, *use.shape, strict=True)
+        )
+    }
+    if has_size(model):
+        bounds[f"{'Voxel' if len(use.axes) == 3 else 'Pixel'} size"] = ", ".join(
+            f"{axis} {shown(limits, use.unit, between=' to ')}"
+            for axis, *limits in zip(use.axes, *use.spacing, strict=True)
+        )
     rows = {
         "Device": f"{model.device} {model.version}",
         "Model": model.digest,
-        "Mask": f"voxels with a probability of at least {model.threshold:.3g}; {wide}",
-        "Voxel size": spacing,
-        "Size (voxels)": shape,
+        "Images": images(task),
+        **bounds,
+        "Mask": rule_words(model),
     }
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows.items())
+    size = f", and its {'voxel' if len(use.axes) == 3 else 'pixel'} size with its unit" if has_size(model) else ""
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(model.device)} – inference</title><style>{_STYLE}</style></head><body>
 <h1>{escape(model.device)}</h1>
 <p>{escape(model.statement)}</p>
 <dl>{facts}</dl>
-<h2>Asking</h2>
-<p>Send one volume as a NumPy <code>.npy</code> file with axes (z, y, x), and its voxel size with its unit:</p>
-<pre><code>curl -F volume=@volume.npy -F "spacing=2 x 1 x 1 um" http://127.0.0.1:8000/v1/segment</code></pre>
-<p>The answer carries the mask, the decision, and a receipt that proves the entry in the audit log. Input outside the
+<h2>Classes</h2>
+{_classes(model)}
+<h2>Sending an image</h2>
+<p>Send one {"volume" if len(use.axes) == 3 else "picture"} as a NumPy <code>.npy</code> file with axes
+{escape(shape_words(task))}{size}:</p>
+<pre><code>{escape(call_example(model))}</code></pre>
+<p>The answer contains the mask, the decision, and a receipt that proves the entry in the audit log. Input outside the
 bounds above is refused, with reasons and a receipt. Nothing is answered that could not be recorded first.</p>
-<dl><dt>GET /v1/model</dt><dd>the bounds of the intended use, complete</dd>
+<dl><dt>GET /v1/model</dt><dd>channels, axes, classes, thresholds and all bounds of the intended use</dd>
 <dt>GET /v1/receipts/INDEX</dt><dd>the receipt of an earlier answer</dd>
 <dt>GET /v1/health</dt><dd>whether the service is up</dd>
 <dt>GET /openapi.json</dt><dd>the whole interface, for tools</dd></dl>
 <p class="soft">This service does not authenticate callers. Run it on loopback or behind a proxy that authenticates.</p>
 </body></html>
 """
+
+
+def _classes(model: ServedModel) -> str:
+    """The classes of the mask, each with its second mask."""
+    rows = []
+    for label, threshold in zip(model.task.classes, model.conformal_thresholds, strict=True):
+        swatch = (
+            "" if label.colour is None else f'<span class="colour" style="background: {escape(label.colour)}"></span>'
+        )
+        code = "" if label.code is None else f'<br><span class="soft">{escape(str(label.code))}</span>'
+        wide = "none: no guarantee" if threshold is None else f"probability ≥ {threshold:.3g}"
+        name = f'<span class="name">{swatch}{escape(label.name)}</span>'
+        rows.append(f"<tr><td>{label.value}</td><td>{name}{code}</td><td>{escape(wide)}</td></tr>")
+    return f"""<table><thead><tr><th>Value</th><th>Class</th><th>Conformal mask</th></tr></thead>
+<tbody>{"".join(rows)}</tbody></table>
+<p class="soft">0 is background. The conformal mask of a class is wider: calibration controls its recall. The masks of several
+classes may overlap.</p>"""

@@ -1,8 +1,9 @@
-"""Volumes as clients send them: NumPy's `.npy` format, read with its header checked before any array is made.
+"""Images as clients send them: NumPy's `.npy` format, read with its header checked before any array is made.
 
-Format: NumPy Enhancement Proposal 1 (versions 1.0 and 2.0). Pickled objects, colour, complex numbers and anything whose
-size does not follow from its header are refused. NumPy's own reader evaluates the header as Python and warns about some; here it
-is matched against the few forms that it can have, so that nothing a client writes is evaluated.
+Format: NumPy Enhancement Proposal 1 (versions 1.0 and 2.0). Pickled objects, complex numbers, other axes or channels than
+the model takes, and anything whose size does not follow from its header are refused. NumPy's own reader evaluates the header
+as Python and warns about some; here it is matched against the few forms that it can have, so that nothing a client writes is
+evaluated.
 """
 
 from __future__ import annotations
@@ -22,15 +23,17 @@ from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.records.lengths import in_micrometres
 from minivess.records.lengths import parse_spacing as read_spacing
+from minivess.records.models.task import SegmentationTask
 
 Spacing = tuple[float, ...]
 
 _LONGEST_SPACING, _METRE = 100, 1e6
+_COUNTS = {2: "two", 3: "three"}
 
 _MAGIC = b"\x93NUMPY"
 _LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
 _HEADER_LIMIT = 4096
-_HINT = "save the volume with numpy.save(file, array.astype('float32')), axes (z, y, x)"
+_HINT = "save the array with numpy.save(file, array.astype('float32')); GET /v1/model lists its axes and channels"
 _FIELD = re.compile(
     r"""[ \t]*(?P<quote>['"])(?P<name>descr|fortran_order|shape)(?P=quote)[ \t]*:[ \t]*"""
     r"""(?P<value>'[^'\\]*'|"[^"\\]*"|\([0-9, ]*\)|[A-Za-z]+|\[[^\]]*\])[ \t]*(?P<comma>,)?[ \t]*""",
@@ -53,7 +56,7 @@ class Limits:
 
     Attributes:
         body_bytes: largest request body.
-        voxels: largest volume.
+        voxels: largest number of values in an image.
         seconds: longest time until all of a request is there.
     """
 
@@ -62,9 +65,21 @@ class Limits:
     seconds: float = 300.0
 
 
-@implements("REQ-029", "REQ-175", "RC-10")
-def parse_npy(data: bytes, limits: Limits) -> NDArray[np.float32]:
-    """Read a volume (z, y, x) of whole or real numbers from `.npy` bytes, as float32.
+def shape_words(task: SegmentationTask) -> str:
+    """The axes of the arrays that a model takes, for example `(z, y, x)` or `(y, x, channel) with 3 channels`."""
+    if task.channels == 1:
+        return f"({', '.join(task.axes)})"
+    return f"({', '.join(task.axes)}, channel) with {task.channels} channels"
+
+
+@implements("REQ-029", "REQ-175", "REQ-348", "REQ-349", "RC-10")
+def parse_npy(data: bytes, limits: Limits, task: SegmentationTask) -> NDArray[np.float32]:
+    """Read an image of whole or real numbers from `.npy` bytes, as float32.
+
+    Args:
+        data: the file.
+        limits: how much is taken.
+        task: axes and channels of what is taken: (z, y, x) or (y, x), with channels last where there are several.
 
     Raises:
         InputError: what is wrong with the bytes, and how to make good ones; never what they say.
@@ -76,10 +91,14 @@ def parse_npy(data: bytes, limits: Limits) -> NDArray[np.float32]:
     dtype = _DTYPES.get(found.descr)
     if dtype is None:
         raise InputError("the voxels are no single real numbers", hint=_HINT)
-    if len(found.shape) != 3 or min(found.shape) < 1:
-        raise InputError(
-            f"the array has {len(found.shape)} axes where three (z, y, x) with voxels are needed", hint=_HINT
-        )
+    wanted = f"the model takes {shape_words(task)}"
+    axes = len(task.axes) + (task.channels > 1)
+    if len(found.shape) != axes:
+        raise InputError(f"the array has {len(found.shape)} axes; {wanted}", hint=_HINT)
+    if min(found.shape) < 1:
+        raise InputError("the array has no voxels", hint=_HINT)
+    if task.channels > 1 and found.shape[-1] != task.channels:
+        raise InputError(f"the array has {found.shape[-1]} channels; {wanted}", hint=_HINT)
     voxels = math.prod(found.shape)
     if voxels > limits.voxels:
         raise InputError(f"more voxels than the {limits.voxels} taken at once", hint="send it in blocks")
@@ -87,10 +106,10 @@ def parse_npy(data: bytes, limits: Limits) -> NDArray[np.float32]:
         raise InputError("the file is shorter or longer than its header says", hint="send the whole file, unchanged")
     values = np.frombuffer(data, dtype=dtype, offset=start).reshape(found.shape, order="F" if found.fortran else "C")
     with np.errstate(all="ignore"):
-        volume = np.ascontiguousarray(values, dtype=np.float32)
-    if not np.isfinite(volume).all():
-        raise InputError("the volume holds NaN, infinity or numbers too large", hint="repair the damaged voxels")
-    return volume
+        image = np.ascontiguousarray(values, dtype=np.float32)
+    if not np.isfinite(image).all():
+        raise InputError("the image holds NaN, infinity or numbers too large", hint="repair the damaged voxels")
+    return image
 
 
 def _header(data: bytes) -> tuple[str, int]:
@@ -141,27 +160,27 @@ class _Fields(NamedTuple):
         return cls(found["descr"].strip("'\""), found["fortran_order"] == "True", shape)
 
 
-@implements("REQ-029", "REQ-322")
-def parse_spacing(text: str, *, former: bool = False) -> Spacing:
-    """Read the voxel size (z, y, x) of a volume with its unit, for example `5 x 1 x 1 µm`; the result is in micrometres.
+@implements("REQ-029", "REQ-322", "REQ-348")
+def parse_spacing(text: str, task: SegmentationTask, *, former: bool = False) -> Spacing:
+    """Read the voxel size of an image with its unit, for example `5 x 1 x 1 µm`; the result is in micrometres.
 
     Args:
         text: what the client sent.
+        task: the axes that need a length each.
         former: whether it is `spacing_um` of version 0.1.0: `5,1,1` in micrometres.
 
     Raises:
-        InputError: it is not three lengths below one metre.
+        InputError: it is not one length below one metre for each axis.
     """
     parts = text.split(",") if former and len(text) <= _LONGEST_SPACING else []
     try:
         numbers = in_micrometres(read_spacing([f"{part.strip()} um" for part in parts] if former else text))
     except ValueError:
         numbers = ()
-    if len(numbers) != 3 or not all(number < _METRE for number in numbers):
+    if len(numbers) != len(task.axes) or not all(number < _METRE for number in numbers):
         name, wanted = ("spacing_um", "positive numbers") if former else ("spacing", "lengths with their unit")
-        raise InputError(
-            f"`{name}` is not three {wanted}", hint="send `spacing` as z x y x x, for example 5 x 1 x 1 µm"
-        )
+        example = f"send `spacing` as {' x '.join(task.axes)}, for example {'5 x 1 x 1 µm'[-4 * len(task.axes) :]}"
+        raise InputError(f"`{name}` is not {_COUNTS[len(task.axes)]} {wanted}", hint=example)
     return numbers
 
 

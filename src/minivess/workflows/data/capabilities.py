@@ -28,6 +28,7 @@ from minivess.records.device.project import Project
 from minivess.records.evaluation.measures import MEASURES
 from minivess.records.evaluation.tolerance import fits
 from minivess.records.models.model import fewest_groups
+from minivess.records.models.task import SegmentationTask
 
 _AXES: dict[Axes, str] = {
     "zyx": "grey volumes (zyx)",
@@ -70,7 +71,7 @@ def capability_findings(
             found.append(Found(rule, None, f"{len(names)} of {len(cases)} cases: {text} ({_some(names)})"))
         else:
             found.extend(Found(rule, name, text) for name in names)
-    found.extend(_of_units(cases, project))
+    found.extend((*_of_units(cases, project), *_of_patch(project, cases), *_of_kinds(manifest)))
     found.extend(_of_sizes(cases, project))
     if manifest is not None and split is not None:
         found.extend(_of_parts(project, manifest, split))
@@ -115,9 +116,6 @@ def parts_of(project: Project) -> tuple[_Part, ...]:
 
 def _of_project(project: Project, parts: Sequence[_Part], *, known: bool) -> Iterator[Found]:
     """What the project file alone says; `known`: the cases say which classes they have."""
-    adapter = adapter_of(project.model.architecture)
-    if (fault := adapter.patch_fault(project.model, "zyx" if "zyx" in adapter.takes.axes else "yx")) is not None:
-        yield Found("capability-patch", None, fault)
     if not _common(parts):
         model, *others = parts
         apart = [part for part in others if not set(part.takes.axes) & set(model.takes.axes)] or others
@@ -131,6 +129,26 @@ def _of_project(project: Project, parts: Sequence[_Part], *, known: bool) -> Ite
     tolerance = project.evaluation.tolerance
     if not known and tolerance is not None and project.data.unit == "px" and tolerance.unit != "px":
         yield Found("capability-tolerance", None, f"data.unit is px; evaluation.tolerance is {tolerance}")
+
+
+def _of_patch(project: Project, cases: Sequence[CaseRecord]) -> Iterator[Found]:
+    """A patch must fit the axes of the cases; before they are known, axes that the model takes."""
+    adapter = adapter_of(project.model.architecture)
+    taken = dict.fromkeys(axes.removesuffix("c") for axes in adapter.takes.axes)
+    met = dict.fromkeys(case.axes.removesuffix("c") for case in cases)
+    fitting = [axes for axes in taken if len(axes) == len(project.model.patch)]
+    for axes in [axes for axes in met if axes in taken] if cases else (fitting or list(taken))[:1]:
+        if (fault := adapter.patch_fault(project.model, axes)) is not None:
+            yield Found("capability-patch", None, fault)
+
+
+def _of_kinds(manifest: DatasetManifest | None) -> Iterator[Found]:
+    """A network is for cases of one kind: the same channels, spatial axes and classes."""
+    if manifest is not None and manifest.cases:
+        try:
+            SegmentationTask.of(manifest)
+        except ValueError as error:
+            yield Found("capability-kinds", None, str(error))
 
 
 def _of_case(case: CaseRecord, parts: Sequence[_Part]) -> Iterator[tuple[str, str]]:

@@ -50,8 +50,11 @@ def export(services: Services, signer: Signer) -> ExportRecord:
             _centre(predictor.preprocessor.apply(case.image, case.record.physical_spacing), spec.patch)
             for case in known[:PARITY_PATCHES]
         ]
-        learned_from = chain(held.cases(Part.TRAIN), known)
-        use = derive_envelope(((case.image, case.record.spacing) for case in learned_from), held.manifest.cases[0].unit)
+        use = derive_envelope(
+            ((case.image, case.record.spacing) for case in chain(held.cases(Part.TRAIN), known)),
+            held.manifest.cases[0].unit,
+            predictor.task,
+        )
         made = to_onnx(
             predictor,
             calibration.temperature,

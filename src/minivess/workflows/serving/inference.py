@@ -1,4 +1,4 @@
-"""Answer one volume: check it against the intended use, segment it, and record the answer before it is given.
+"""Answer one image: check it against the intended use, segment it, and record the answer before it is given.
 
 Every answer is one entry of the serving log, signed by the service; what could not be recorded is not answered. A refusal is
 an entry as well, or is counted: when the request could not be read, or when more were refused than get entries.
@@ -7,7 +7,7 @@ an entry as well, or is counted: when the request could not be read, or when mor
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,16 +18,20 @@ from minivess.compliance.audit.promotions import PROMOTING, Promotions
 from minivess.foundation.digests import digest_bytes, digest_json
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.implements import implements
+from minivess.ml.inference.answers import class_probabilities, mask_of
 from minivess.ml.inference.intended_use import Spacing, outside_reasons
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import Predictor
 from minivess.records.artifact import Artifact
+from minivess.records.data.dataset import LabelClass
 from minivess.records.device.workspace_files import ONNX
 from minivess.records.log.entry import Context, Entry
+from minivess.records.log.payloads.models import ClassShare, Inference
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.serving_log import RefusalReason
 from minivess.records.models.intended_use import IntendedUse
 from minivess.records.models.model import MASK_THRESHOLD
+from minivess.records.models.task import SegmentationTask
 from minivess.workflows.serving.serving_log import ServingLog
 from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
 from minivess.workflows.session.recording import Recording, recorded
@@ -38,42 +42,79 @@ _DECISION_LENGTH = 200
 
 
 @dataclass(frozen=True)
+class ClassAnswer:
+    """What an answer says of one class.
+
+    Attributes:
+        label: value in the mask, name, colour and coded term.
+        foreground_fraction: its share of the mask's voxels.
+        conformal_threshold: probability from which a voxel is in the conformal mask; None when there is no guarantee.
+        conformal_mask: uint8 on the grid of the image, 1 where the class may be that the mask misses, with the recall that
+            calibration guarantees; None when there is no guarantee. The masks of several classes may overlap.
+    """
+
+    label: LabelClass
+    foreground_fraction: float
+    conformal_threshold: float | None
+    conformal_mask: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True)
 class Answer:
     """What the service says about one request, and the proof that it is in the log.
 
     Attributes:
         decision: whether there is a mask.
         reasons: why not, one sentence each; empty when answered.
-        mask: uint8 (z, y, x), 1 is vessel; None when refused.
-        conformal_mask: uint8 (z, y, x), 1 where vessels may be that the mask misses, with the recall that calibration
-            guarantees; None when refused or when there is no guarantee.
-        foreground_fraction: share of vessel voxels; None when refused.
+        mask: uint8 on the grid of the image, with the values of the classes, 0 is background; None when refused.
+        classes: one for each class, in ascending order of value; empty when refused.
         receipt: of the entry this answer is; None for a refusal that is counted.
     """
 
     decision: Literal["answered", "refused"]
     reasons: tuple[str, ...]
     mask: NDArray[np.uint8] | None
-    conformal_mask: NDArray[np.uint8] | None
-    foreground_fraction: float | None
+    classes: tuple[ClassAnswer, ...]
     receipt: Receipt | None
+
+    @property
+    def foreground_fraction(self) -> float:
+        """The share of voxels in the mask, of any class."""
+        return 0.0 if self.mask is None else float(np.count_nonzero(self.mask) / self.mask.size)
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """What is served: the model's digest, its two thresholds, and the intended use.
+    """What is served: the model's digest, what it takes and gives, its thresholds, and the intended use.
 
-    `threshold` makes the mask that was evaluated, `conformal_threshold` the wider one that carries the recall guarantee
-    of the calibration (None when there is none).
+    Attributes:
+        digest: of the model.
+        task: channels, axes and classes.
+        conformal_thresholds: of each class, in their order: it makes the wider mask that carries the recall guarantee of the
+            calibration. None where there is no guarantee.
+        intended_use: bounds of what is answered.
+        device: name of the device.
+        version: of the device.
+        statement: the intended use in words.
     """
 
     digest: str
-    threshold: float
-    conformal_threshold: float | None
+    task: SegmentationTask
+    conformal_thresholds: tuple[float | None, ...]
     intended_use: IntendedUse
     device: str
     version: str
     statement: str
+
+    @property
+    def threshold(self) -> float | None:
+        """The probability from which a voxel is in the mask that was evaluated; None for several classes: the argmax."""
+        return MASK_THRESHOLD if self.task.one_class else None
+
+    @property
+    def rule(self) -> Literal["threshold", "argmax"]:
+        """How the mask follows from probabilities."""
+        return "threshold" if self.task.one_class else "argmax"
 
 
 @dataclass(frozen=True)
@@ -81,15 +122,15 @@ class OpenedModel:
     """A model that may be served, ready to run."""
 
     predictor: Predictor
-    """Volume (z, y, x) -> calibrated foreground probabilities (z, y, x)."""
+    """Image and spacing -> calibrated probabilities (outputs, *grid)."""
     served: ServedModel
     context: Context
     """Circumstances of every answer, found once."""
 
 
-@implements("REQ-027", "REQ-029", "REQ-170", "REQ-173", "REQ-176", "RC-01", "RC-12")
+@implements("REQ-027", "REQ-029", "REQ-348", "REQ-170", "REQ-173", "REQ-176", "RC-01", "RC-12")
 class InferenceService:
-    """Answers volumes on the record. Safe to call from several threads.
+    """Answers images on the record. Safe to call from several threads.
 
     Args:
         serving: the serving log that answers are recorded in.
@@ -107,37 +148,75 @@ class InferenceService:
         )
 
     def answer(
-        self, volume: NDArray[np.generic], spacing: Spacing, request_id: str, *, source: str | None = None
+        self, image: NDArray[np.generic], spacing: Spacing | None, request_id: str, *, source: str | None = None
     ) -> Answer:
-        """Segment a volume, or refuse it, and record which.
+        """Segment an image, or refuse it, and record which.
 
         Args:
-            volume: image (z, y, x) in any intensity unit.
-            spacing: voxel size (z, y, x) in micrometres.
+            image: (z, y, x) or (y, x), with channels last where there are several, in any intensity unit.
+            spacing: micrometres along each axis; None where no physical size is known.
             request_id: names the request in the log; made by the service, never by the client.
-            source: digest of the bytes the volume came from; by default of the array's own bytes.
+            source: digest of the bytes the image came from; by default of the array's own bytes.
 
         Raises:
             CouldNotCheckError: the log cannot be written, so there is no answer.
         """
-        digest = digest_bytes(np.ascontiguousarray(volume).tobytes()) if source is None else source
-        reasons = outside_reasons(self.model.intended_use, volume, spacing)
+        digest = digest_bytes(np.ascontiguousarray(image).tobytes()) if source is None else source
+        task = self.model.task
+        known = spacing or (1.0,) * len(task.axes)
+        reasons = outside_reasons(self.model.intended_use, image, known, "px" if spacing is None else "um")
         if reasons:
             return self.refuse(reasons, request_id, source=digest)
         with self._recorded(request_id, digest) as record:
-            probabilities = self._predictor.predict(volume)[0]
-            mask = (probabilities >= self.model.threshold).astype(np.uint8)
-            fraction = float(mask.mean())
-            record.output(f"masks/{request_id}", mask_digest(mask))
-            wide = None
-            if self.model.conformal_threshold is not None:
-                wide = (probabilities >= self.model.conformal_threshold).astype(np.uint8)
-                record.output(f"conformal-masks/{request_id}", mask_digest(wide))
-            record.payload(decision="answered", foreground_fraction=fraction, conformal=wide is not None)
-        return Answer("answered", (), mask, wide, fraction, self._receipt(record))
+            probabilities = self._predictor.predict(image, spacing)
+            mask = mask_of(probabilities, task, threshold=self.model.threshold or MASK_THRESHOLD)
+            answer = Answer("answered", (), mask, self._classes(mask, probabilities), None)
+            self._record(record, request_id, answer, mask)
+        return replace(answer, receipt=self._receipt(record))
+
+    def _classes(self, mask: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> tuple[ClassAnswer, ...]:
+        """What an answer says of each class."""
+        return tuple(
+            ClassAnswer(
+                label,
+                float(np.count_nonzero(mask == label.value) / mask.size),
+                threshold,
+                None if threshold is None else (probability >= threshold).astype(np.uint8),
+            )
+            for label, probability, threshold in zip(
+                self.model.task.classes,
+                class_probabilities(probabilities),
+                self.model.conformal_thresholds,
+                strict=True,
+            )
+        )
+
+    def _record(self, record: Recording, request_id: str, answer: Answer, mask: NDArray[np.uint8]) -> None:
+        """What the entry of an answer says: digests of its masks, and shares of voxels."""
+        several = len(answer.classes) > 1
+        record.output(f"masks/{request_id}", mask_digest(mask))
+        for one in answer.classes:
+            if one.conformal_mask is not None:
+                name = f"conformal-masks/{request_id}" + (f"/{one.label.value}" if several else "")
+                record.output(name, mask_digest(one.conformal_mask))
+        shares = [
+            ClassShare(
+                name=one.label.name,
+                foreground_fraction=one.foreground_fraction,
+                conformal=one.conformal_mask is not None,
+            )
+            for one in answer.classes
+        ]
+        told = Inference(
+            decision="answered",
+            foreground_fraction=answer.foreground_fraction,
+            conformal=any(one.conformal for one in shares),
+            classes=tuple(shares) if several else (),
+        )
+        record.payload(**told.model_dump(mode="json"))
 
     def refuse(self, reasons: tuple[str, ...], request_id: str, *, source: str) -> Answer:
-        """Record that a volume is not answered, and why; or count it, when many were refused this minute.
+        """Record that an image is not answered, and why; or count it, when many were refused this minute.
 
         Args:
             reasons: one sentence each; nothing the client wrote belongs in them.
@@ -152,14 +231,14 @@ class InferenceService:
             raise UsageError("a refusal needs a reason")
         if not self._serving.refusals.may_have_entry():
             self.turn_away(RefusalReason.OUTSIDE_USE)
-            return Answer("refused", reasons, None, None, None, None)
+            return Answer("refused", reasons, None, (), None)
         with self._recorded(request_id, source) as record:
             decision = f"refused: {'; '.join(reasons)}"
             if len(decision) > _DECISION_LENGTH:
                 decision = f"{decision[: _DECISION_LENGTH - 1]}…"
             record.payload(decision=decision)
             record.refuse(reasons[0])
-        return Answer("refused", reasons, None, None, None, self._receipt(record))
+        return Answer("refused", reasons, None, (), self._receipt(record))
 
     def turn_away(self, reason: RefusalReason) -> None:
         """Count a request that could not be read."""
@@ -201,7 +280,7 @@ class InferenceService:
 
 
 def mask_digest(mask: NDArray[np.uint8]) -> str:
-    """The digest by which the log knows a mask: of its voxels' bytes in C order (z, y, x), one byte a voxel."""
+    """The digest by which the log knows a mask: of its voxels' bytes in C order, one byte a voxel."""
     return digest_bytes(np.ascontiguousarray(mask, dtype=np.uint8).tobytes())
 
 
@@ -217,13 +296,16 @@ def open_model(services: Services) -> OpenedModel:
         UsageError: a step before is missing.
     """
     inputs = BoundInputs.of(services)
-    predictor = OnnxPredictor(inputs.read(ONNX), services.project.model)
+    export = inputs.export
+    predictor = OnnxPredictor(
+        inputs.read(ONNX), services.project.model, task=export.task, preprocessing=export.preprocessing
+    )
     _check_use(services, predictor.digest)
     device = services.project.device
     model = ServedModel(
         digest=predictor.digest,
-        threshold=MASK_THRESHOLD,
-        conformal_threshold=inputs.calibration.threshold,
+        task=export.task,
+        conformal_thresholds=tuple(inputs.calibration.threshold_of(one.name) for one in export.task.classes),
         intended_use=inputs.intended_use,
         device=device.name,
         version=device.version,

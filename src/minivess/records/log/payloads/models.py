@@ -59,10 +59,24 @@ class ModelPromoted(Record):
     reason: ShortText
 
 
+class ClassShare(Record):
+    """What an answer says of one of several classes."""
+
+    name: ShortText
+    foreground_fraction: float
+    """Its share of the mask's voxels."""
+    conformal: bool
+    """Whether there is a conformal mask of the class."""
+
+
 class Inference(Observation):
     """One answer of the service."""
 
     decision: ShortText
     """`answered` or `refused`, with the reason in a few words."""
     foreground_fraction: float | None = None
+    """The share of voxels in the mask, of any class."""
     conformal: bool = False
+    """Whether there is a conformal mask of any class."""
+    classes: Annotated[tuple[ClassShare, ...], Field(exclude_if=lambda classes: not classes)] = ()
+    """Of each of several classes; left out of the JSON for one class, as in entries of before."""

@@ -1,0 +1,99 @@
+"""What a served model takes and gives, for people and for tools: the words of the front page and of the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minivess.foundation.implements import implements
+from minivess.records.lengths import shown
+from minivess.records.models.task import SegmentationTask
+from minivess.serving.inference.volumes import shape_words
+from minivess.workflows.serving.inference import ServedModel
+
+
+def has_size(model: ServedModel) -> bool:
+    """Whether the model is for images of known physical size, which are sent with their spacing."""
+    return model.intended_use.unit != "px"
+
+
+def images(task: SegmentationTask) -> str:
+    """The images of a model, for example `grey volumes (z, y, x)`."""
+    kind = "volumes" if len(task.axes) == 3 else "pictures"
+    return f"{'grey ' if task.channels == 1 else ''}{kind} {shape_words(task)}"
+
+
+def class_words(task: SegmentationTask) -> str:
+    """The values of the mask, for example `0 background, 1 artery, 2 vein`."""
+    return ", ".join(("0 background", *(f"{one.value} {one.name}" for one in task.classes)))
+
+
+def rule_words(model: ServedModel) -> str:
+    """How the mask follows from the probabilities."""
+    if model.threshold is None:
+        return "the most probable class, or background"
+    what = "voxels" if len(model.task.axes) == 3 else "pixels"
+    return f"{what} with a probability of at least {model.threshold:.3g}"
+
+
+def file_name(task: SegmentationTask) -> str:
+    """The name of a file in examples."""
+    return "volume.npy" if len(task.axes) == 3 else "picture.npy"
+
+
+def spacing_example(model: ServedModel) -> str:
+    """A voxel size inside the bounds of the model."""
+    use = model.intended_use
+    middle = [(low + high) / 2 for low, high in zip(*use.spacing, strict=True)]
+    return shown(middle, use.unit, between=" x ")
+
+
+def call_example(model: ServedModel) -> str:
+    """A request on the command line."""
+    spacing = f'-F "spacing={spacing_example(model).replace("µ", "u")}" ' if has_size(model) else ""
+    return f"curl -F volume=@{file_name(model.task)} {spacing}http://127.0.0.1:8000/v1/segment"
+
+
+def form_hint(model: ServedModel) -> str:
+    """How a well-formed request looks."""
+    spacing = f" and a text part `spacing` ({spacing_example(model)})" if has_size(model) else ""
+    return f"send multipart/form-data with a file part `volume` (.npy){spacing}"
+
+
+@implements("REQ-348")
+def description(model: ServedModel) -> str:
+    """The description of the interface in its OpenAPI document."""
+    return f"""{model.statement}
+
+The service takes {images(model.task)}. The mask has the values {class_words(model.task)}: {rule_words(model)}.
+
+Every answer is an entry of a signed, append-only audit log **before** it is given; the `receipt` proves it offline. Inputs
+outside the model's intended use are refused with reasons, never answered with a guess. Requests that cannot be read are
+counted in the log."""
+
+
+@implements("REQ-348")
+def request_body(model: ServedModel) -> dict[str, Any]:
+    """The body of a request, as OpenAPI states it: a spacing is part of it where images have a physical size."""
+    parts: dict[str, Any] = {
+        "volume": {
+            "type": "string",
+            "format": "binary",
+            "description": f"NumPy `.npy` file of {images(model.task)}: whole or real numbers in any unit.",
+        }
+    }
+    schema: dict[str, Any] = {"type": "object", "required": ["volume"], "properties": parts}
+    if has_size(model):
+        schema["oneOf"] = [{"required": ["spacing"]}, {"required": ["spacing_um"]}]
+        axes = model.task.axes
+        parts["spacing"] = {
+            "type": "string",
+            "description": f"Voxel size with its unit (µm, um or mm) as {' x '.join(axes)}.",
+            "example": spacing_example(model),
+        }
+        parts["spacing_um"] = {
+            "type": "string",
+            "deprecated": True,
+            "description": f"In place of `spacing`, as in version 0.1.0: micrometres as {','.join(axes)}.",
+            "example": "5,1,1"[-2 * len(axes) + 1 :],
+        }
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}

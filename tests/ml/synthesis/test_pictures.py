@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from minivess.foundation.errors import UsageError
+from minivess.ml.cases.recipes import recipes_of
 from minivess.ml.synthesis.parameters import parameters_of, settings_of
 from minivess.ml.synthesis.volume import SyntheticCase, synthesise
 from minivess.records.data.source import Data, Synthetic
@@ -142,5 +145,11 @@ def test_classes_that_the_generator_does_not_make_are_refused(kind: str, declare
 
 
 def test_what_is_left_at_its_default_is_not_in_the_records() -> None:
-    assert set(Synthetic().model_dump(mode="json")) == {"subjects", "seed", "shape", "photons", "psf_sigma_z_um"}
+    assert set(Synthetic().model_dump(mode="json")) == {"subjects", "seed", "shape", "photons", "psf_sigma_z"}
     assert not {"classes", "axes", "colour"} & set(parameters_of().model_dump(mode="json"))
+
+
+def test_cases_that_were_generated_before_are_not_made_again() -> None:
+    plan = {"name": "a", "licence": "x", "source": "y", "synthetic": {"subjects": 3}}
+    recipe = next(recipes_of(Data.model_validate(plan), Path(), (), []))
+    assert recipe.made_from().startswith("sha256:0fda3cccf7812")

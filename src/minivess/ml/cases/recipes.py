@@ -107,7 +107,8 @@ class SyntheticRecipe:
 
     def made_from(self) -> str:
         """Digest of the generator's version and the settings."""
-        facts = self.plan.model_dump(mode="json", exclude={"subjects"})
+        facts = self.plan.model_dump(mode="json", exclude={"subjects", "psf_sigma_z"})
+        facts["psf_sigma_z_um"] = self.plan.psf_sigma_z.micrometres  # so was it written before 0.2.0: cases stay
         stated = [[one.model_dump(mode="json") for one in self.classes]] if self.classes else []
         return digest_json([GENERATOR, facts, self.number, self.modality, *stated])
 

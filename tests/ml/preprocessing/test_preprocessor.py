@@ -114,6 +114,8 @@ def test_ct_is_scaled_by_the_foreground_of_the_training_part_and_other_images_by
     np.testing.assert_array_equal(Preprocessor(ct).apply(scan + 50)[0] >= made, True)
     assert made.min() == pytest.approx((ct.foreground[0].lower - ct.foreground[0].mean) / ct.foreground[0].deviation)
     assert fit_preprocessing(choice, task, [], modality="two-photon microscopy").usual
+    stated = PreprocessingChoice.model_validate({"spacing": "1 x 0.5 x 0.5 mm"})
+    assert fit_preprocessing(stated, task, [], modality="MR").spacing == (1000.0, 500.0, 500.0)
     with pytest.raises(InputError, match="no training case has foreground"):
         fit_preprocessing(choice, task, [(scan, np.zeros_like(mask))], modality="CT")
 

@@ -243,6 +243,10 @@ def test_wrong_headers_are_refused_and_counted(
     [
         (b"--b--\r\n", "incomplete"),
         (form(npy(GOOD, VOXELS), name=b"other"), "incomplete"),
+        (
+            b'--b\r\nContent-Disposition: form-data; name="spacing"\r\n\r\n2 x 1 x 1 um\r\n' + form(npy(GOOD, VOXELS)),
+            "incomplete",
+        ),
         (form(npy(GOOD, VOXELS), name=b"\xff\xfe"), "incomplete"),
         (b'--b\r\nContent-Disposition: form-data; name="volume"\r\n\r\ntext\r\n--b--\r\n', "incomplete"),
         (b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n", "no-form"),

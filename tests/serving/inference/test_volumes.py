@@ -73,8 +73,22 @@ def test_a_spacing_is_three_positive_numbers_or_refused(text: str) -> None:
     assert refusal is None or refusal.hint
 
 
-def test_a_spacing_is_read_in_order() -> None:
-    assert parse_spacing("5, 1.5,0.5") == (5.0, 1.5, 0.5)
+@pytest.mark.verifies("REQ-322")
+@pytest.mark.parametrize("text", ["5 x 1.5 x 0.5 µm", "0.005 x 0.0015 x 0.0005 mm", "5 um × 0.0015 mm × 0.5 µm"])
+def test_a_spacing_is_read_in_order_and_in_micrometres(text: str) -> None:
+    assert parse_spacing(text) == (5.0, 1.5, 0.5)
+    with pytest.raises(InputError, match="`spacing_um` is not three positive numbers"):
+        parse_spacing(text, former=True)
+
+
+@pytest.mark.verifies("REQ-322", "REQ-325")
+def test_a_spacing_of_version_0_1_0_is_in_micrometres() -> None:
+    assert parse_spacing("5, 1.5,0.5", former=True) == (5.0, 1.5, 0.5)
+    with pytest.raises(InputError, match="`spacing` is not three lengths with their unit"):
+        parse_spacing("5, 1.5,0.5")
+    for text in ("5 um,1,1", "2,1", "0,1,1", "1e6,1,1", "-1,1,1"):
+        with pytest.raises(InputError):
+            parse_spacing(text, former=True)
 
 
 @pytest.mark.verifies("REQ-027")

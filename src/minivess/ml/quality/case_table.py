@@ -289,7 +289,7 @@ def _spacings(rule: str, table: pd.DataFrame) -> Iterator[Found]:
         for axis in "zyx":
             low, high = group[f"spacing_{axis}"].min(), group[f"spacing_{axis}"].max()
             if high > _SPACING_DIFFERS * low:
-                parts.append(f"{axis} from {shown((low, high), unit, between=' to ')}")
+                parts.append(f"{axis} from {shown((low, high), 'px' if unit == 'px' else 'um', between=' to ')}")
         if parts:
             yield Found(rule, None, ", ".join(parts))
 

@@ -248,7 +248,35 @@ def _leave_out(log: GuardedLog) -> None:
     log.append(ada(), "criteria.register", {"criteria": plan["criteria"], "plan": plan})
 
 
+def _former(**more: Any) -> AnalysisPlan:
+    """The plan as records of before state it: micrometres in the names of tolerance and measure."""
+    plain = PLAN.model_dump(mode="json")
+    tolerance = plain["conventions"].pop("tolerance")
+    del plain["conventions"]["unit"]
+    plain["conventions"]["tolerance_um"] = tolerance
+    plain["measures"] = [name.replace("hd95", "hd95_um") for name in plain["measures"]]
+    return AnalysisPlan.model_validate(plain | more)
+
+
+def _states(log: GuardedLog, *left_out: str, measures: tuple[str, ...] = PLAN.measures, **stated: Any) -> None:
+    """Register a plan whose conventions state other fields."""
+    plan = PLAN.model_dump(mode="json") | {"measures": list(measures)}
+    held = {name: value for name, value in plan["conventions"].items() if name not in left_out}
+    plan["conventions"] = held | stated
+    log.append(ada(), "criteria.register", {"criteria": plan["criteria"], "plan": plan})
+
+
+def _looked_under_former() -> GuardedLog:
+    log = logs.exported()
+    log.criteria(ada(), _former())
+    wish = _under(_former(), "open-1")
+    log.ask(ada(), wish)
+    log.approve(ben(), grant(wish, ben()))
+    return log
+
+
 LATE: dict[str, AnalysisPlan] = {
+    "another unit of distances": _conventions(unit="mm"),
     "a lower criterion": _plan(0.84),
     "a criterion less": PLAN.model_copy(update={"criteria": PLAN.criteria[:-1]}),
     "a wider tolerance": _conventions(tolerance=9.0, unit="um"),
@@ -275,6 +303,10 @@ GOOD: dict[str, Story] = {
     "a plan with the statistics of its seal": then(_sealed_by_group, lambda log: log.criteria(ada(), _by_group())),
     "a stricter limit of failures after a look": then(
         _looked_by_group, lambda log: log.criteria(ada(), _by_group(failure_dice=0.6))
+    ),
+    "a plan with its unit in its names, as before": then(logs.exported, lambda log: log.criteria(ada(), _former())),
+    "the same limits under the present names after a look": then(
+        _looked_under_former, lambda log: log.criteria(ada(), PLAN)
     ),
     "stricter plan and policy after a look": then(logs.evaluated, _stricter),
     "laxer plan and policy for another test part": then(logs.evaluated, _fresh),
@@ -399,6 +431,20 @@ BAD: dict[str, Story] = {
     ),
     "after a look, a request under a laxer policy": then(
         _registered_before, lambda log: log.ask(ada(), request("open-7", policy=digest_of(_lower(GATES, 0.5))))
+    ),
+    "a tolerance without its unit": then(logs.exported, lambda log: _states(log, "unit")),
+    "a unit without a tolerance": then(logs.exported, lambda log: _states(log, "tolerance")),
+    "no tolerance": then(logs.exported, lambda log: _states(log, "tolerance", "unit")),
+    "a tolerance under both names": then(logs.exported, lambda log: _states(log, tolerance_um=2.0)),
+    "a distance in micrometres beside a tolerance with its unit": then(
+        logs.exported, lambda log: _states(log, measures=("dice", "hd95_um"))
+    ),
+    "a distance of no unit beside a tolerance in micrometres": then(
+        logs.exported, lambda log: _states(log, "tolerance", "unit", measures=("dice", "hd95"), tolerance_um=2.0)
+    ),
+    "an unknown unit of distances": then(logs.exported, lambda log: _states(log, unit="inch")),
+    "after a look under former names, another unit": then(
+        _looked_under_former, lambda log: log.criteria(ada(), _conventions(unit="px"))
     ),
     "a plan that leaves out a field": then(logs.exported, _leave_out),
     "a plan with more looks than the seal": then(

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 from pydantic import ValidationError
 
 from minivess.compliance.pack.pack import log_files
+from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.proofs.envelope import envelope_bytes
 from minivess.compliance.proofs.merkle import consistency_proof, inclusion_proof, leaf_hash, root, tree_of
@@ -29,12 +30,12 @@ from minivess.records.data.groups import groups_of
 from minivess.records.data.split import SplitManifest
 from minivess.records.device.gate_outcomes import number_text
 from minivess.records.evaluation.cases import CaseCounts
-from minivess.records.evaluation.evaluation import Conventions
+from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions
 from minivess.records.evaluation.recomputation import figures_of
 from minivess.records.items.risk_items import Estimate
 from minivess.records.items.risk_plan import RiskPlan
 from minivess.records.log.entry import Context, Outcome
-from tests.support.builders import logged_signatures
+from tests.support.builders import logged_signatures, release_builder
 from tests.support.builders.counted_cases import counted_case
 from tests.support.builders.layout2_pack import TAG, small_pack
 from tests.support.builders.pack_builder import TEMPLATES
@@ -118,6 +119,34 @@ def refusal(files: Files, *checks: str) -> str:
     with pytest.raises((verify.WrongError, KeyError)) as caught:
         release_of(files, *checks)
     return str(caught.value)
+
+
+@pytest.mark.verifies("REQ-325", "RC-136")
+def test_a_pack_of_before_whose_names_state_the_unit_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = PLAN.model_dump(mode="json")
+    plain["conventions"]["tolerance_um"] = plain["conventions"].pop("tolerance")
+    del plain["conventions"]["unit"]
+    plain["measures"] = [name.replace("hd95", "hd95_um") for name in plain["measures"]]
+    monkeypatch.setattr(release_builder, "PLAN", AnalysisPlan.model_validate(plain))
+    counted = release_builder._counted
+
+    def named_as_before(tested: Sequence[str]) -> list[CaseCounts]:
+        rows = [one.model_dump(mode="json") for one in counted(tested)]
+        return [
+            CaseCounts.model_validate(row | {"counts": row["counts"] | {"hd95_um": row["counts"].pop("hd95")}})
+            for row in rows
+        ]
+
+    monkeypatch.setattr(release_builder, "_counted", named_as_before)
+    release = release_builder.make_release(tmp_path / "release")
+    files = read_archive(release.build(tmp_path / "pack.zip").path.read_bytes())
+    text = files[TEXT].decode("utf-8")
+    assert "hd95_um: mean" in text
+    assert "distances in" not in text
+    assert "95th percentile Hausdorff distance (µm)" in files["data/documents/model-card.html"].decode("utf-8")
+    assert failing(files) == []
+    verdict = judge_files(files, subject="pack", container="", trusted=None)
+    assert [check.name for check in verdict.checks if not check.passed] == [SIGNED]
 
 
 def test_a_true_pack_holds_but_for_its_signatures() -> None:

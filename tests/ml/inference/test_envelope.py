@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.inference.intended_use import derive_envelope, outside_reasons, signal_measures
@@ -51,6 +54,32 @@ def test_every_bound_is_named_when_it_is_crossed(envelope: IntendedUse) -> None:
     assert any("above the median" in one for one in outside_reasons(envelope, -good, SPACING))
     assert "no contrast" in outside_reasons(envelope, np.ones_like(good), SPACING)[0]
     assert "finite" in outside_reasons(envelope, np.where(good > 29, np.nan, good), SPACING)[0]
+
+
+@pytest.mark.verifies("REQ-323")
+def test_bounds_are_in_the_unit_of_the_cases() -> None:
+    scan, flat = image(0), image(0)[0]
+    in_mm = derive_envelope([(scan, (1000.0, 500.0, 500.0))])
+    assert "spacing 2 mm along z is outside 0.9 to 1.1 mm" in outside_reasons(in_mm, scan, (2000.0, 500.0, 500.0))
+    pictures = derive_envelope([(flat, (1.0, 1.0))], "px")
+    assert (pictures.unit, len(pictures.spacing[0]), len(pictures.shape[0])) == ("px", 2, 2)
+    assert outside_reasons(pictures, flat, (1.0, 1.0), "px") == ()
+    assert outside_reasons(pictures, flat, (1.0, 1.0)) == ("the spacing is in µm, and the bounds are in px",)
+    assert outside_reasons(pictures, scan, (1.0, 1.0, 1.0), "px") == (
+        "the image has 3 axes and 3 spacings, and the bounds have 2",
+    )
+
+
+@pytest.mark.verifies("REQ-325")
+def test_bounds_of_before_are_read_in_micrometres(envelope: IntendedUse) -> None:
+    plain = envelope.model_dump(mode="json")
+    plain["spacing_um"] = plain.pop("spacing")
+    with pytest.raises(ValidationError, match="spacing_um"):
+        IntendedUse.model_validate(plain)
+    del plain["unit"]
+    assert IntendedUse.model_validate_json(json.dumps(plain)) == envelope
+    with pytest.raises(ValidationError, match="different numbers of axes"):
+        IntendedUse.model_validate(plain | {"shape": [[1, 1], [2, 2]]})
 
 
 def test_stronger_signal_measures_as_more_contrast() -> None:

@@ -85,6 +85,12 @@ Feature: Lengths and their units
     Then it is refused with "a criterion limits hd95: state its unit by `tolerance`"
 
   @REQ-324 @RC-136
+  Scenario: A gate on a distance needs a stated tolerance
+    Given a project without a tolerance, and a release policy with a gate on hd95
+    When the release policy is registered
+    Then it is refused with "the gate far limits hd95, and `evaluation.tolerance` does not state a unit"
+
+  @REQ-324 @RC-136
   Scenario Outline: A plan states the unit of its distances once
     Given a plan with <fields>
     When the plan is read

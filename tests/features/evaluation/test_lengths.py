@@ -14,6 +14,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError
+from minivess.foundation.paths import release_policy
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.registry import count_measures
 from minivess.records.data.dataset import CaseRecord
@@ -28,8 +29,10 @@ from minivess.records.lengths import (
     shown,
     spacing_text,
 )
+from minivess.workflows.sealed import registration
 from minivess.workflows.sealed.analysis_plan import plan_of
 from minivess.workflows.session.project_file import load_project
+from tests.support import projects
 
 scenarios("lengths.feature")
 DEVICE = {"name": "d", "version": "1", "manufacturer": "m", "intended_use": "u", "safety_class": "B"}
@@ -144,6 +147,26 @@ def _tolerance(facts: dict, tolerance: str) -> None:
     said, wanted = facts["plan"].conventions.model_dump(mode="json"), parse_length(tolerance)
     assert (said["tolerance"], said["unit"]) == (wanted.value, wanted.unit)
     assert "tolerance_um" not in said
+
+
+@given("a project without a tolerance, and a release policy with a gate on hd95")
+def _gated(facts: dict, started_project: projects.ProjectFolder, tmp_path: Path) -> None:
+    facts["started"] = project = started_project.copy_to(tmp_path / "project")
+    text = project.workspace.project_file.read_text(encoding="utf-8")
+    project.workspace.project_file.write_text(text.replace("  tolerance: 2 µm\n", ""), encoding="utf-8")
+    policy = yaml.safe_load(release_policy().read_text(encoding="utf-8"))
+    policy["gates"].append({"id": "far", "kind": "metric", "measure": "hd95", "at_most": 5})
+    path = project.workspace.root / "release" / "policy.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(yaml.safe_dump(policy), encoding="utf-8")
+
+
+@when("the release policy is registered")
+def _registered(facts: dict) -> None:
+    project = facts["started"]
+    with project.services() as services, pytest.raises(InputError) as caught:
+        registration.register_policy(services, project.signers["max"])
+    facts["error"] = caught.value
 
 
 @given(parsers.re(r"a plan with (?P<fields>.+)"))

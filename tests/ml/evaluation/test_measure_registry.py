@@ -27,8 +27,8 @@ from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
-from minivess.records.evaluation.measures import MEASURES
-from minivess.records.lengths import Length
+from minivess.records.evaluation.measures import MEASURES, heading_of, name_in
+from minivess.records.lengths import Length, LengthUnit
 from tests.support import earlier
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
 from tests.support.builders.new_measure import add_measure
@@ -101,6 +101,18 @@ def test_a_new_measure_is_in_records_criteria_gates_and_pages(
     )
     assert "Recall of voxels; " in Renderer(tmp_path).render("page.html.j2", {"evaluation": record})
     assert [path.name for path in figures.write_figures(record, pictures, tmp_path)][-1] == "measures.svg"
+
+
+@pytest.mark.verifies("REQ-323")
+def test_a_distance_is_named_with_the_unit_of_its_evaluation() -> None:
+    units: tuple[LengthUnit, ...] = ("um", "mm", "px")
+    assert [name_in("hd95", unit) for unit in units] == ["hd95 (µm)", "hd95 (mm)", "hd95 (px)"]
+    assert [name_in(name, "mm") for name in ("dice", "failures", "hd95_um")] == ["dice", "failures", "hd95_um"]
+    assert [heading_of("hd95", unit) for unit in units] == [
+        f"95th percentile Hausdorff distance ({word})" for word in ("µm", "mm", "px")
+    ]
+    assert [MEASURES["hd95"].digits_in(unit) for unit in units] == [1, 3, 1]
+    assert MEASURES["dice"].digits_in("mm") == 3
 
 
 @pytest.mark.verifies("REQ-024")

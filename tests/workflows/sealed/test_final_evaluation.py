@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.workflows.sealed import requests
+from minivess.workflows.sealed import access_status, requests
 from tests.support import projects
 from tests.support.lazy_modules import lazily
 
@@ -26,6 +26,8 @@ def test_two_evaluations_at_once_are_one_look(sealed_project: projects.ProjectFo
     with project.services() as services:
         projects.register(project, services)
         asked = requests.request(services, ada, purpose="a race")
+        shown = access_status.summary_of(services, asked.id)
+        assert {("tolerance", "2 µm"), ("criterion", "dice, mean: at least 0.1")} <= set(shown)
         requests.approve(services, project.signers["rosa"], asked.id)
     together = Barrier(2)
 

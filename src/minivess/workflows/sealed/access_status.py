@@ -12,6 +12,9 @@ from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.device.strictness import gates_beyond_criteria
+from minivess.records.evaluation.evaluation import Criterion
+from minivess.records.evaluation.measures import name_in
+from minivess.records.lengths import LengthUnit
 from minivess.workflows.session.services import WorkspaceReader
 from minivess.workflows.session.workspace_files import seal_of
 
@@ -41,7 +44,8 @@ def summary_of(services: WorkspaceReader, request_id: str) -> list[tuple[str, st
         rows += [
             ("plan", f"{asked.plan}, entry {plan.index}, in evidence/evaluation/plan.json"),
             ("allowed", f"{looks.per_release} a release, {looks.total} in all"),
-            *(("criterion", _words(one.model_dump(exclude_none=True))) for one in plan.plan.criteria),
+            ("tolerance", str(plan.plan.conventions.within)),
+            *(("criterion", _words(one, plan.plan.conventions.within.unit)) for one in plan.plan.criteria),
             *((("notes", plan.plan.notes),) if plan.plan.notes else ()),
         ]
         policy = services.log.standing.registrations.policies.get(asked.policy or "")
@@ -110,6 +114,8 @@ def _row(look: Look, registered: Registrations) -> dict[str, Any]:
     }
 
 
-def _words(criterion: dict[str, Any]) -> str:
-    bounds = [f"{word.replace('_', ' ')} {criterion[word]:g}" for word in ("at_least", "at_most") if word in criterion]
-    return f"{criterion['measure']}, {criterion['statistic']}: {' and '.join(bounds)}"
+@implements("REQ-323")
+def _words(criterion: Criterion, unit: LengthUnit) -> str:
+    limits = (("at least", criterion.at_least), ("at most", criterion.at_most))
+    bounds = [f"{word} {limit:g}" for word, limit in limits if limit is not None]
+    return f"{name_in(criterion.measure, unit)}, {criterion.statistic}: {' and '.join(bounds)}"

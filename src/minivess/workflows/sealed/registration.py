@@ -11,8 +11,9 @@ from minivess.compliance.release.gates import load_policy
 from minivess.compliance.rules.registrations import Registrations
 from minivess.foundation.errors import InputError, Reason, RefusedError, UsageError
 from minivess.foundation.implements import implements
-from minivess.records.device.release_policy import ReleasePolicy
+from minivess.records.device.release_policy import MetricGate, ReleasePolicy
 from minivess.records.device.strictness import below_least, gates_beyond_criteria
+from minivess.records.evaluation.measures import measure_of
 from minivess.records.log.receipt import Receipt
 from minivess.workflows.session.project_file import show_hints
 from minivess.workflows.session.recording import recorded
@@ -27,7 +28,7 @@ def policy_of(services: WorkspaceReader) -> ReleasePolicy:
 
     Raises:
         UsageError: there is none.
-        InputError: it is malformed, with file and line.
+        InputError: it is malformed, with file and line, or limits a distance of which the project states no unit.
     """
     for folder in (services.workspace, services.source):
         path = folder / "release" / "policy.yaml"
@@ -39,8 +40,26 @@ def policy_of(services: WorkspaceReader) -> ReleasePolicy:
                     path="release/policy.yaml",
                     hint="add the gate `- {id: criteria, kind: criteria}`",
                 )
+            _check_unit(policy, services)
             return policy
     raise UsageError("there is no release/policy.yaml", hint="`minivess init` writes one to start from")
+
+
+@implements("REQ-324", "RC-136")
+def _check_unit(policy: ReleasePolicy, services: WorkspaceReader) -> None:
+    """A gate on a distance needs a tolerance that was stated: its limit is in the same unit.
+
+    Raises:
+        InputError: there is such a gate and no tolerance.
+    """
+    for gate in policy.gates:
+        row = measure_of(gate.measure) if isinstance(gate, MetricGate) else None
+        if row is not None and row.is_distance and services.project.evaluation.tolerance is None:
+            raise InputError(
+                f"the gate {gate.id} limits {row.name}, and `evaluation.tolerance` does not state a unit",
+                path="release/policy.yaml",
+                hint="state it in minivess.yaml, for example `tolerance: 2 µm`",
+            )
 
 
 @implements("REQ-184", "REQ-185", "RC-66")

@@ -76,7 +76,7 @@ Feature: Synthetic data
       | --classes artery-vein --axes yx --colour      | artery | vein   |
 
   @REQ-326
-  Scenario: A shadow of two classes shows the artery where a vein lies behind or before it
+  Scenario: A shadow of two classes shows the artery where a vein is behind or before it
     Given a synthetic set of 1 case with --classes artery-vein --projection
     Then the mask is artery wherever the volume has an artery, and vein wherever it has only veins
 

@@ -32,7 +32,7 @@ PROJECT = {
         "safety_class": "B",
     },
     "data": {"name": "toy", "licence": "Apache-2.0", "source": "the generator", "synthetic": {}},
-    "evaluation": {"criteria": [{"measure": "dice", "at_least": 0.1}]},
+    "evaluation": {"tolerance": "2 µm", "criteria": [{"measure": "dice", "at_least": 0.1}]},
 }
 
 

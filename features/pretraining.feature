@@ -87,6 +87,12 @@ Feature: Weights that training starts from
       | a test case                           | requested |
       | a test case, which is known too late  | approved  |
 
+  @REQ-331 @RC-139
+  Scenario: An evaluation with a model whose weights have seen the test part is refused under an earlier approval
+    Given a sealed project whose member started from weights that have seen a test case, which is known after the approval
+    When the evaluation is run
+    Then it is refused with "have seen the test part"
+
   @REQ-331
   Scenario: The record of a start cannot be taken away
     Given a sealed project whose member started from weights that have seen a test case

@@ -34,12 +34,17 @@ from tests.support import projects
 from tests.support.lazy_modules import lazily
 
 with lazily(
-    "torch", "minivess.ml.models.weights", "minivess.ml.training.starts", "tests.support.builders.weight_files"
+    "torch",
+    "minivess.ml.models.weights",
+    "minivess.ml.training.starts",
+    "minivess.workflows.sealed.final_evaluation",
+    "tests.support.builders.weight_files",
 ):
     import torch
 
     from minivess.ml.models import weights
     from minivess.ml.training import starts as loaded_starts
+    from minivess.workflows.sealed import final_evaluation
     from tests.support.builders import weight_files
 
 scenarios("pretraining.feature")
@@ -335,8 +340,10 @@ def contaminated(sealed: Facts, when: str) -> None:
     assert sealed.project is not None
     assert sealed.services is not None
     projects.register(sealed.project, sealed.services)
-    if "too late" in when:
+    if "known" in when:
         sealed.request = requests.request(sealed.services, sealed.project.signers["ada"], purpose="a scenario").id
+    if "after the approval" in when:
+        requests.approve(sealed.services, sealed.project.signers["rosa"], sealed.request)
     _contaminate(sealed)
 
 
@@ -359,6 +366,14 @@ def look(facts: Facts, step: str) -> None:
         facts.attempt(lambda: requests.request(services, signers["ada"], purpose="a scenario"))
     else:
         facts.attempt(lambda: requests.approve(services, signers["rosa"], facts.request))
+
+
+@when("the evaluation is run")
+def evaluate(facts: Facts) -> None:
+    assert facts.project is not None
+    assert facts.services is not None
+    services, ada = facts.services, facts.project.signers["ada"]
+    facts.attempt(lambda: final_evaluation.run(services, ada, facts.request))
 
 
 @then("no look at the test set is counted")

@@ -169,7 +169,7 @@ def _seen_by(run: RunRecord, images: tuple[Digest, ...], words: str) -> Pretrain
 
 
 def _copies(services: Services, inputs: BoundInputs, trained_on: PretrainingData) -> list[Contamination]:
-    """Test cases that lie in the folders of the declared sets, as prepared arrays or as source files.
+    """Test cases of which a copy is in the folder of a declared set, as a prepared array or as a source file.
 
     Raises:
         UsageError: a folder is not there.

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from minivess.records.base import Record
-from minivess.records.data.dataset import Unit
-from minivess.records.models.task import SpatialAxes
+from minivess.records.data.dataset import SpatialAxes, Unit
 
 Positive = Annotated[float, Field(gt=0)]
 Steps = Annotated[tuple[Positive, ...], Field(min_length=2, max_length=3)]

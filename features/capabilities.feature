@@ -18,6 +18,9 @@ Feature: Capabilities
       | a case has fewer planes than the patch | patch-padding       | patch (z 32, y 64, x 64): along z 12 voxels                               | blocks not   |
       | the model is for flat images           | capability-axes     | grey volumes (zyx); segresnet takes grey flat images (yx)              | blocks       |
       | all cases are flat                     | capability-patch    | a patch of (32, 64, 64) does not fit segresnet: sides must be 8, 12, 16, … voxels, one for each of y, x | blocks |
+      | two classes have one name              | capability-kinds    | two classes have the name lesion                                       | blocks       |
+      | pictures in pixels are to be resampled | capability-resampling | no physical size is known; preprocessing.spacing needs one           | blocks       |
+      | flat images are resampled along z      | capability-resampling | preprocessing.spacing has 3 lengths; the axes are y, x               | blocks       |
       | the patch cannot be halved             | capability-patch    | a patch of (30, 64, 64) does not fit segresnet                         | blocks       |
       | a criterion needs a mask that is empty | criterion-undefined | the mask is empty, and a criterion limits hd95                         | blocks not   |
       | three subjects calibrate               | calibration-groups  | 3 subjects in the calibration part; a recall of 0.9 needs 10 groups    | blocks not   |

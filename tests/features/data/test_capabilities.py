@@ -25,6 +25,7 @@ from minivess.records.data.validation import Severity
 from minivess.records.device.project import Project
 from minivess.records.evaluation.evaluation import Criterion
 from minivess.records.lengths import Length
+from minivess.records.models.preprocessing import PreprocessingChoice
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.data import ingestion, sealing, splitting, validation
 from minivess.workflows.data.capabilities import capability_findings, check_capabilities
@@ -57,6 +58,7 @@ def case(name: str, **facts: Any) -> CaseRecord:
 
 
 ARTERY, VEIN, VESSEL = (LabelClass(value=n, name=name) for n, name in ((1, "artery"), (2, "vein"), (3, "vessel")))
+LESIONS = tuple(LabelClass(value=n, name="lesion") for n in (1, 2))
 FLAWS: dict[str, dict[str, Any]] = {
     "a case is flat": {"axes": "yx", "shape": (64, 64), "spacing": (1.0, 1.0)},
     "a case is in colour": {"axes": "zyxc", "shape": (32, 64, 64, 3)},
@@ -72,7 +74,14 @@ def _with_tolerance(project: Project, tolerance: Length | None) -> Project:
     return project.model_copy(update={"evaluation": project.evaluation.model_copy(update={"tolerance": tolerance})})
 
 
+def _resampled(project: Project) -> Project:
+    choice = PreprocessingChoice(spacing=tuple(Length(1.0, "um") for _ in range(3)))
+    return project.model_copy(update={"preprocessing": choice})
+
+
 PLANS: dict[str, Callable[[Project], Project]] = {
+    "pictures in pixels are to be resampled": _resampled,
+    "flat images are resampled along z": _resampled,
     "the patch cannot be halved": lambda project: project.model_copy(
         update={"model": project.model.model_copy(update={"patch": (30, 64, 64)})}
     ),
@@ -93,6 +102,9 @@ MODELS = {
 }
 SETS: dict[str, Callable[[], list[CaseRecord]]] = {
     "the model is for flat images": lambda: [case(f"c{n}") for n in range(3)],
+    "two classes have one name": lambda: [case(f"c{n}", classes=LESIONS) for n in range(3)],
+    "pictures in pixels are to be resampled": lambda: [case(f"c{n}", unit="px") for n in range(3)],
+    "flat images are resampled along z": lambda: [case(f"c{n}", **FLAWS["a case is flat"]) for n in range(3)],
     "all cases are flat": lambda: [case(f"c{n}", **FLAWS["a case is flat"]) for n in range(3)],
     "the model needs a physical size": lambda: [case(f"c{n}", unit="px") for n in range(6)],
     "no case has a physical size": lambda: [case(f"c{n}", unit="px") for n in range(6)],

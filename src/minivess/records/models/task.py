@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -27,6 +28,8 @@ class SegmentationTask(Record):
         values = [one.value for one in self.classes]
         if values != sorted(set(values)):
             raise ValueError("the classes must be in ascending order of their values, each value once")
+        if repeated := [name for name, count in Counter(one.name for one in self.classes).items() if count > 1]:
+            raise ValueError(f"two classes have the name {repeated[0]}; calibration and answers name classes")
         return self
 
     @classmethod

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from minivess.foundation.choices import choose
 from minivess.foundation.errors import Reason, RefusedError
 from minivess.foundation.implements import implements
+from minivess.foundation.reading.json_records import first_error
 from minivess.ml.calibrators.registry import CAPABILITIES as CALIBRATORS
 from minivess.ml.calibrators.registry import TEMPERATURE_SCALING
 from minivess.ml.inference.intended_use import SERVED
@@ -64,7 +67,7 @@ def capability_findings(
     found = [*_of_project(project, parts, known=manifest is not None)]
     by_text: dict[tuple[str, str], list[str]] = {}
     for case in cases:
-        for rule, text in (*_of_case(case, parts), *_of_tolerance(case, project), *_of_criteria(case, project)):
+        for rule, text in _of_case_in(project, case, parts):
             by_text.setdefault((rule, text), []).append(case.id)
     for (rule, text), names in by_text.items():
         if len(names) > _ONE_BY_ONE:
@@ -143,12 +146,34 @@ def _of_patch(project: Project, cases: Sequence[CaseRecord]) -> Iterator[Found]:
 
 
 def _of_kinds(manifest: DatasetManifest | None) -> Iterator[Found]:
-    """A network is for cases of one kind: the same channels, spatial axes and classes."""
+    """A network is for cases of one kind: the same channels, spatial axes and classes, whose names differ."""
     if manifest is not None and manifest.cases:
         try:
             SegmentationTask.of(manifest)
+        except ValidationError as error:
+            yield Found("capability-kinds", None, first_error(error))
         except ValueError as error:
             yield Found("capability-kinds", None, str(error))
+
+
+def _of_preprocessing(case: CaseRecord, project: Project) -> Iterator[tuple[str, str]]:
+    """Images are resampled from their own spacing, along each of their axes."""
+    wanted = project.preprocessing.spacing
+    if wanted == "native":
+        return
+    if case.unit == "px":
+        yield "capability-resampling", "no physical size is known; preprocessing.spacing needs one"
+    elif len(wanted) != len(case.spacing):
+        axes = ", ".join(case.axes.removesuffix("c"))
+        yield "capability-resampling", f"preprocessing.spacing has {len(wanted)} lengths; the axes are {axes}"
+
+
+def _of_case_in(project: Project, case: CaseRecord, parts: Sequence[_Part]) -> Iterator[tuple[str, str]]:
+    """Rules and sentences about one case."""
+    yield from _of_case(case, parts)
+    yield from _of_tolerance(case, project)
+    yield from _of_preprocessing(case, project)
+    yield from _of_criteria(case, project)
 
 
 def _of_case(case: CaseRecord, parts: Sequence[_Part]) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from annotated_types import Ge
 from pydantic import Field
 
 from minivess.records.base import Record, Side
@@ -37,6 +38,11 @@ class EncoderDecoderSpec(NetworkSpec):
     """Filters of the first level; each level doubles them."""
     levels: Annotated[int, Field(ge=2, le=6, exclude_if=lambda levels: levels == 3)] = 3
     """Levels of resolution. Each side of the patch is divisible by 2 to the power of (levels - 1)."""
+
+    @classmethod
+    def fewest_levels(cls) -> int:
+        """The least number of levels that the family has."""
+        return next(int(one.ge) for one in cls.model_fields["levels"].metadata if isinstance(one, Ge))  # type: ignore[call-overload]
 
     @property
     def summary(self) -> str:

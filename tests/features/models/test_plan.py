@@ -12,6 +12,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.reading.yaml_edits import set_values
 from minivess.ml.planning.memory import training_memory
+from minivess.records.lengths import spacing_text
 from minivess.records.models.network import NetworkSpec
 from minivess.records.models.plan import Plan, PlannedLine
 from minivess.records.models.specifications import read_specification
@@ -161,7 +162,8 @@ def written(planned: Planned) -> None:
     for line in planned.plans[-1].lines:
         if line.writes:
             section, _, name = line.place.partition(".")
-            assert getattr(getattr(project, section), name) == line.value
+            stated = getattr(getattr(project, section), name)
+            assert (spacing_text(stated) if isinstance(stated, tuple) and name == "spacing" else stated) == line.value
 
 
 @then("all other characters of the project file are as before")

@@ -40,6 +40,7 @@ def planned(
     *,
     model: NetworkSpec | None = None,
     training: TrainingSpec | None = None,
+    preprocessing: PreprocessingChoice | None = None,
     size: float = 8e9,
     stated: tuple[str, ...] = (),
     replaced: tuple[str, ...] = (),
@@ -47,7 +48,7 @@ def planned(
     settings = Settings(
         model=model or SegResNetSpec(),
         training=training or TrainingSpec(),
-        preprocessing=PreprocessingChoice(),
+        preprocessing=preprocessing or PreprocessingChoice(),
         stated=stated,
         replaced=replaced,
     )
@@ -107,7 +108,7 @@ def test_steps_visit_each_voxel_within_bounds() -> None:
 def test_a_coarser_target_has_fewer_voxels_and_smaller_patches() -> None:
     mixed = ((2.0, 1.0, 1.0),) * 11 + ((2.0, 4.0, 4.0),) * 13
     plan = planned(data(VESSEL, spacings=mixed))
-    assert line(plan, "preprocessing.spacing").value == (2, 4, 4)
+    assert line(plan, "preprocessing.spacing").value == "2 x 4 x 4 µm"
     assert line(plan, "model.patch").value != line(planned(data(VESSEL)), "model.patch").value
 
 
@@ -178,3 +179,14 @@ def test_each_reason_fits_a_line(unit: str, shape: ClassShape) -> None:
             found = data(shape, unit=unit, subjects=subjects, contrast=contrast)
             for one in planned(found).lines:
                 assert len(one.reason) <= 76, one.reason
+
+
+def test_a_stated_spacing_is_kept_whatever_its_unit() -> None:
+    mixed = data(VESSEL, spacings=((2.0, 1.0, 1.0),) * 12 + ((2.0, 3.0, 3.0),) * 12)
+    for text, state in (("0.002 x 0.001 x 0.001 mm", "same"), ("2 x 3 x 3 µm", "kept"), ("native", "kept")):
+        plan = planned(mixed, preprocessing=PreprocessingChoice(spacing=text), stated=("preprocessing.spacing",))
+        assert line(plan, "preprocessing.spacing").state == state
+    coarse = planned(
+        mixed, preprocessing=PreprocessingChoice(spacing="2 x 10 x 10 µm"), stated=("preprocessing.spacing",)
+    )
+    assert line(coarse, "model.patch").value == (40, 24, 24)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from minivess.ml.planning.fingerprint import DataFingerprint
-from minivess.ml.planning.spacing import length_in_words, target_spacing
+from minivess.ml.planning.spacing import target_spacing
 from minivess.records.models.task import SegmentationTask
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
@@ -34,21 +34,21 @@ def test_cases_of_one_spacing_stay() -> None:
 
 
 def test_the_median_is_a_spacing_that_is_met() -> None:
-    assert target_spacing(data([(2, 1, 1), (2, 2, 2), (2, 1.5, 1.5), (2, 1, 1)])).value == (2, 1, 1)
+    assert target_spacing(data([(2, 1, 1), (2, 2, 2), (2, 1.5, 1.5), (2, 1, 1)])).spacing == (2, 1, 1)
 
 
 def test_an_axis_with_coarse_steps_gets_its_10th_percentile() -> None:
     cases = [(10_000.0, 1500.0, 1500.0)] * 8 + [(5000.0, 1500.0, 1500.0)] * 2
     found = target_spacing(data(cases, (10, 250, 200)))
-    assert found.value == (5000, 1500, 1500)
+    assert found.spacing == (5000, 1500, 1500)
     assert "10th percentile of z" in found.reason
     many_planes = target_spacing(data(cases, (90, 250, 200)))
-    assert many_planes.value == (10_000, 1500, 1500)
+    assert many_planes.spacing == (10_000, 1500, 1500)
 
 
 def test_a_coarse_axis_does_not_become_finer_than_the_others() -> None:
     cases = [(10.0, 2.0, 2.0)] * 8 + [(0.5, 2.0, 2.0)] * 2
-    assert target_spacing(data(cases, (10, 250, 200))).value == (2, 2, 2)
+    assert target_spacing(data(cases, (10, 250, 200))).spacing == (2, 2, 2)
 
 
 _STEPS = st.tuples(st.floats(0.1, 9000), st.floats(0.1, 9000), st.floats(0.1, 9000))
@@ -65,6 +65,6 @@ def test_the_target_is_between_the_finest_and_the_coarsest_case(spacings: list[t
             assert min(met) * 0.999 <= step <= max(met) * 1.001
 
 
-def test_people_read_millimetres_from_a_tenth_of_one_on() -> None:
-    assert length_in_words((1500, 800, 800)) == "1.5 x 0.8 x 0.8 mm"
-    assert length_in_words((100, 99.4, 99.4)) == "100 x 99.4 x 99.4 µm"
+def test_the_project_file_gets_a_length_with_its_unit() -> None:
+    assert target_spacing(data([(2, 1, 1), (2, 2, 2), (2, 1, 1)])).value == "2 x 1 x 1 µm"
+    assert target_spacing(data([(1500, 800, 800), (1500, 900, 900)])).value == "1.5 x 0.8 x 0.8 mm"

@@ -14,6 +14,7 @@ from minivess.ml.planning.memory import memory_in_words, predicted, training_mem
 from minivess.ml.planning.network_size import Images, NetworkSize, network_size
 from minivess.ml.planning.schedule import augmentation, normalisation, remarks, steps
 from minivess.ml.planning.spacing import Target, target_spacing
+from minivess.records.lengths import in_micrometres
 from minivess.records.models.model import TrainingSpec
 from minivess.records.models.network import EncoderDecoderSpec, NetworkSpec
 from minivess.records.models.plan import MemoryAtHand, Plan, PlannedLine, PlannedValue
@@ -44,9 +45,17 @@ class Settings:
 
     def value(self, place: str) -> PlannedValue:
         """The value in force: that of the file, or the default."""
+        if place == "preprocessing.spacing":
+            return Target(self.spacing, "").value
         section, _, name = place.partition(".")
         value: PlannedValue = getattr(getattr(self, section), name)
         return value
+
+    @property
+    def spacing(self) -> tuple[float, ...] | None:
+        """The target spacing in micrometres; None: images stay on their own grid."""
+        stated = self.preprocessing.spacing
+        return None if isinstance(stated, str) else in_micrometres(stated)
 
 
 @implements("REQ-345")
@@ -91,7 +100,7 @@ def _values(
 
     target = target_spacing(data)
     if held("preprocessing.spacing"):
-        target = Target(settings.preprocessing.spacing, STATED)
+        target = Target(settings.spacing, STATED)
     scale = normalisation(data)
     made: _Values = {
         "preprocessing.spacing": (target.value, target.reason),

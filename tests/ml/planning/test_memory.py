@@ -7,13 +7,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from minivess.foundation.errors import CouldNotCheckError
 from minivess.ml.planning import memory
-from minivess.ml.planning.memory import memory_at_hand, memory_in_words, stated_memory, training_memory, weights
+from minivess.ml.planning.memory import (
+    image_memory,
+    memory_at_hand,
+    memory_in_words,
+    stated_memory,
+    training_memory,
+    weights,
+)
+from minivess.ml.training.patches import PatchSampler, TrainingCase
 from minivess.records.data.dataset import LabelClass
 from minivess.records.models.dynunet import DynUNetSpec
+from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.segresnet import SegResNetSpec
 from minivess.records.models.swinunetr import SwinUNETRSpec
 from minivess.records.models.task import SegmentationTask
@@ -63,6 +73,31 @@ def test_weights_are_counted_without_building_a_network(architecture: str, numbe
 def test_what_was_not_measured_is_not_predicted() -> None:
     assert training_memory(SwinUNETRSpec(), VOLUMES, 2) is None
     assert training_memory(SegResNetSpec(), VOLUMES, 1) is None
+
+
+@pytest.mark.parametrize(("classes", "channels"), [(1, 1), (2, 3)])
+def test_images_are_counted_as_training_holds_them(classes: int, channels: int) -> None:
+    rng = np.random.default_rng(0)
+    task = SegmentationTask(
+        channels=channels, classes=tuple(LabelClass(value=n, name=str(n)) for n in range(1, classes + 1))
+    )
+    shape = (12, 24, 24)
+    cases = [
+        TrainingCase(
+            rng.random((*shape, channels) if channels > 1 else shape, np.float32),
+            rng.integers(0, classes + 1, shape, np.uint8),
+            (1.0, 1.0, 1.0),
+        )
+        for _ in range(3)
+    ]
+    coarse = Preprocessing(channels=channels, spacing=(1.0, 2.0, 2.0))
+    sampler = PatchSampler(cases, (8, 8, 8), seed=0, task=task, preprocessing=coarse)
+    places = [one for case in sampler._foreground for one in case]
+    arrays = [*(case.image for case in cases), *(case.label for case in cases), *sampler._images, *sampler._labels]
+    held = sum(one.nbytes for one in [*arrays, *places])
+    voxels = 3 * 12 * 24 * 24
+    found = image_memory(voxels=voxels, resampled=voxels / 4, channels=channels, foreground=classes / (classes + 1))
+    assert found == pytest.approx(held, rel=0.05)
 
 
 def _machine(root: Path, files: dict[str, str]) -> Path:

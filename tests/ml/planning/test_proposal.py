@@ -96,7 +96,8 @@ def test_steps_visit_each_voxel_within_bounds() -> None:
     few = line(planned(data(VESSEL, cases=2, grids=((16, 32, 32),) * 2, spacings=((1, 1, 1),) * 2)), "training.steps")
     assert few.value == 150
     many = line(
-        planned(data(VESSEL, cases=900, grids=((60, 400, 400),) * 900, spacings=((1, 1, 1),) * 900)), "training.steps"
+        planned(data(VESSEL, cases=900, grids=((60, 400, 400),) * 900, spacings=((1, 1, 1),) * 900), size=4e11),
+        "training.steps",
     )
     assert many.value == 2000
     between = line(planned(data(VESSEL)), "training.steps")
@@ -154,6 +155,15 @@ def test_stated_sizes_that_need_more_than_there_is_are_said() -> None:
     stated = ("model.patch", "model.filters")
     plan = planned(data(VESSEL), model=model, size=2e9, stated=stated)
     assert any("needs more memory than is at hand" in one for one in plan.remarks)
+
+
+def test_images_leave_less_for_the_network_and_are_named_where_they_fill_the_memory() -> None:
+    many = data(VESSEL, cases=600, grids=((100, 400, 400),) * 600, spacings=((2.0, 1.0, 1.0),) * 600)
+    plan = planned(many, size=(96e9 + 3e8) / 0.7)
+    assert plan.images == 600 * 100 * 400 * 400 * 10
+    assert line(plan, "model.patch").value != line(planned(many, size=4e11), "model.patch").value
+    with pytest.raises(UsageError, match=r"training holds all its images, which take 96\.0 GB of 8\.0 GB"):
+        planned(many)
 
 
 def test_intensities_of_ct_without_the_modality_are_said() -> None:

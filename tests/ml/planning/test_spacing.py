@@ -40,10 +40,10 @@ def test_the_median_is_a_spacing_that_is_met() -> None:
 def test_an_axis_with_coarse_steps_gets_its_10th_percentile() -> None:
     cases = [(10_000.0, 1500.0, 1500.0)] * 8 + [(5000.0, 1500.0, 1500.0)] * 2
     found = target_spacing(data(cases, (10, 250, 200)))
-    assert found.spacing == (5000, 1500, 1500)
+    assert found.value == "5 x 1.5 x 1.5 mm"
     assert "10th percentile of z" in found.reason
     many_planes = target_spacing(data(cases, (90, 250, 200)))
-    assert many_planes.spacing == (10_000, 1500, 1500)
+    assert many_planes.value == "10 x 1.5 x 1.5 mm"
 
 
 def test_a_coarse_axis_does_not_become_finer_than_the_others() -> None:

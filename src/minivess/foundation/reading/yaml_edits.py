@@ -55,6 +55,8 @@ def set_values(text: str, values: Mapping[str, str], *, shown: str = "text") -> 
 
 def _set(text: str, place: Sequence[str], value: str, shown: str) -> str:
     root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if root is None:
+        raise InputError("is empty", path=shown, line=1)
     node: Node = root
     for depth, name in enumerate(place):
         if not isinstance(node, MappingNode):

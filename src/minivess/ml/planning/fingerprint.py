@@ -38,6 +38,7 @@ class DataFingerprint:
         grids: sizes in voxels, a case each.
         spacings: along each axis, a case each.
         darkest: the smallest intensity of all cases.
+        foreground: share of all voxels in the masks.
         contrast: by how many deviations of an image the medians of cases differ (5th to 95th percentile).
         classes: what the classes look like; without those that no examined case has.
     """
@@ -50,6 +51,7 @@ class DataFingerprint:
     grids: tuple[tuple[int, ...], ...]
     spacings: tuple[tuple[float, ...], ...]
     darkest: float = 0.0
+    foreground: float = 0.0
     contrast: float = 0.0
     classes: tuple[ClassShape, ...] = ()
 
@@ -109,6 +111,7 @@ def fingerprint(surveyed: Survey, *, progress: Progress | None = None) -> DataFi
         grids=tuple(case.grid for case in records),
         spacings=tuple(case.spacing for case in records),
         darkest=min(one.minimum for one in measured),
+        foreground=sum(one.foreground for one in measured) / sum(one.voxels for one in measured),
         contrast=float(middles[1] - middles[0]) / deviation if deviation > 0 else 0.0,
         classes=_classes(surveyed, task, progress),
     )

@@ -25,6 +25,8 @@ from minivess.records.models.task import SegmentationTask
 
 NUMBER = 4
 """Bytes of a number."""
+PLACE = 8
+"""Bytes of the place of a foreground voxel."""
 HELD = 4
 """How often each weight is held: itself, its gradient and two moments."""
 
@@ -81,17 +83,31 @@ def training_memory(spec: NetworkSpec, task: SegmentationTask, batch: int) -> in
     kept = KEPT[spec.architecture]
     voxels = batch * math.prod(spec.patch)
     axes = len(spec.patch)
-    level = [spec.filters * 2**number * voxels / 2 ** (axes * number) for number in range(spec.levels)]
+    level = [spec.filters * (1 << number) * voxels / (1 << axes * number) for number in range(spec.levels)]
     tensors = kept.above * sum(level[:-1]) + kept.last * level[-1] + (kept.first + kept.passing) * level[0]
     ends = voxels * (task.channels + 5 * task.outputs)  # images; logits, their gradient, and the terms of the loss
     numbers = tensors + ends + HELD * weights(spec, task)
     return kept.fixed + round(NUMBER * numbers)
 
 
+def image_memory(*, voxels: float, resampled: float, channels: int, foreground: float) -> int:
+    """Bytes of the images that training holds: all of them, as they are and as the network gets them, with their masks and the
+    places of foreground voxels.
+
+    Args:
+        voxels: of all images.
+        resampled: the same at the target spacing.
+        channels: of an image.
+        foreground: share of the voxels in the mask.
+    """
+    held = NUMBER * channels + 1  # the image and its mask
+    return round(voxels * held + resampled * (held + PLACE * foreground))
+
+
 def weights(spec: EncoderDecoderSpec, task: SegmentationTask) -> int:
     """How many numbers the convolutions of a SegResNet or DynUNet have."""
     axes = len(spec.patch)
-    kernel, filters = 3**axes, [spec.filters * 2**number for number in range(spec.levels)]
+    kernel, filters = (9 if axes == 2 else 27), [spec.filters * (1 << number) for number in range(spec.levels)]
     if spec.architecture == "segresnet":
         blocks = sum(2 * kernel * one**2 for one in (*filters, *filters[:-1]))
         steps = sum(kernel * fine * coarse + fine * coarse for fine, coarse in itertools.pairwise(filters))
@@ -99,7 +115,7 @@ def weights(spec: EncoderDecoderSpec, task: SegmentationTask) -> int:
     down = sum(
         kernel * (before * one + one**2) for before, one in zip((task.channels, *filters), filters, strict=False)
     )
-    up = sum(2**axes * coarse * fine + kernel * 3 * fine**2 for fine, coarse in itertools.pairwise(filters))
+    up = sum((1 << axes) * coarse * fine + kernel * 3 * fine**2 for fine, coarse in itertools.pairwise(filters))
     return down + up
 
 

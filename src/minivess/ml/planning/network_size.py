@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.ml.models.adapter import ModelAdapter
+from minivess.ml.models.levels import LevelsAdapter
 from minivess.ml.planning.memory import GPU_AIM, SHARE, memory_in_words, training_memory
 from minivess.records.models.network import EncoderDecoderSpec
-from minivess.records.models.plan import MemoryAtHand
+from minivess.records.models.plan import MemoryAtHand, PlannedValue
 from minivess.records.models.task import SegmentationTask
 
 CPU_WORK = 1 << 20
@@ -43,11 +44,13 @@ class Images:
         grid: the median size.
         spacing: of a voxel, in any unit; ones where no physical size is known.
         voxels: of all images together.
+        memory: bytes that training holds of them, in the memory of the machine.
     """
 
     grid: tuple[int, ...]
     spacing: tuple[float, ...]
     voxels: float
+    memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,9 @@ class NetworkSize:
 def network_size(
     images: Images,
     task: SegmentationTask,
-    adapter: ModelAdapter[EncoderDecoderSpec],
+    adapter: LevelsAdapter[Any],
     memory: MemoryAtHand,
-    stated: Mapping[str, int | tuple[int, ...]],
+    stated: Mapping[str, PlannedValue],
 ) -> NetworkSize:
     """The size of a network whose memory is known.
 
@@ -93,16 +96,24 @@ class _Sizing:
         self,
         images: Images,
         task: SegmentationTask,
-        adapter: ModelAdapter[EncoderDecoderSpec],
+        adapter: LevelsAdapter[Any],
         memory: MemoryAtHand,
-        stated: Mapping[str, int | tuple[int, ...]],
+        stated: Mapping[str, PlannedValue],
     ) -> None:
         self._images, self._task, self._adapter, self._memory = images, task, adapter, memory
         self._stated = stated
-        self._fewest = adapter.specification.fewest_levels()  # type: ignore[attr-defined]
+        self._fewest: int = adapter.specification.fewest_levels()
         self._budget = int(memory.size * SHARE)
-        if memory.device == "gpu" and not memory.stated:
+        if memory.device == "cpu":
+            self._budget -= images.memory
+        elif not memory.stated:
             self._budget = min(self._budget, GPU_AIM)
+        if self._budget <= 0:
+            raise UsageError(
+                f"training holds all its images, which take {memory_in_words(images.memory)} of "
+                f"{memory_in_words(memory.size)} of memory",
+                hint="choose a coarser preprocessing.spacing, or train on another machine and state its memory with --memory",
+            )
         self._filters = self._number("filters", FILTERS[memory.device])
         self._batch = self._number("batch", LEAST_BATCH)
         self._reasons: dict[str, str] = {}
@@ -126,7 +137,7 @@ class _Sizing:
         return NetworkSize(spec, batch, self._reasons)
 
     def _spec(self, patch: Sequence[int], levels: int) -> EncoderDecoderSpec:
-        return self._adapter.specification.model_validate(  # type: ignore[return-value]
+        return self._adapter.specification.model_validate(
             {"patch": tuple(patch), "levels": levels, "filters": self._filters}
         )
 
@@ -138,7 +149,7 @@ class _Sizing:
 
     def _of_stated_patch(self) -> EncoderDecoderSpec:
         patch = self._stated["patch"]
-        sides = (patch,) if isinstance(patch, int) else patch
+        sides = tuple(int(side) for side in patch) if isinstance(patch, tuple) else ()
         if len(sides) != len(self._images.grid):
             return self._spec(sides, self._number("levels", 3))  # refused with the sides that would fit
         if "levels" in self._stated:

@@ -7,10 +7,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from minivess.foundation.implements import implements
+from minivess.ml.models.levels import LevelsAdapter
 from minivess.ml.models.registry import adapter_of
 from minivess.ml.planning.fingerprint import DataFingerprint
 from minivess.ml.planning.measure_choice import measure_advice
-from minivess.ml.planning.memory import memory_in_words, predicted, training_memory
+from minivess.ml.planning.memory import image_memory, memory_in_words, predicted, training_memory
 from minivess.ml.planning.network_size import Images, NetworkSize, network_size
 from minivess.ml.planning.schedule import augmentation, normalisation, remarks, steps
 from minivess.ml.planning.spacing import Target, target_spacing
@@ -77,13 +78,15 @@ def propose(data: DataFingerprint, settings: Settings, memory: MemoryAtHand, *, 
     lines = [_line(place, value, reason, settings, alone[0]) for place, (value, reason) in values.items()]
     training = settings.training
     batch = size.batch if size is not None else training.batch
+    held = _image_memory(data, settings.spacing if "preprocessing.spacing" in fixed else target_spacing(data).spacing)
     needed = training_memory(settings.model if size is None else size.spec, data.task, batch)
     return Plan(
         data=_words(data, part),
         memory=memory,
         predicted=needed,
+        images=held,
         lines=(*lines, *_advice(data)),
-        remarks=(*remarks(data), *_memory_remarks(settings.model, needed, memory)),
+        remarks=(*remarks(data), *_memory_remarks(settings.model, needed, held, memory)),
     )
 
 
@@ -110,10 +113,11 @@ def _values(
         made["preprocessing.normalisation"] = (settings.preprocessing.normalisation, STATED)
     voxels = data.voxels * data.share_at(target.spacing)
     size, patch, batch = None, settings.model.patch, settings.training.batch
-    if predicted(settings.model):
+    adapter = adapter_of(settings.model.architecture) if predicted(settings.model) else None
+    if isinstance(adapter, LevelsAdapter):
         stated = {name: settings.value(place) for name, place in _SIZES.items() if held(place)}
-        images = Images(data.grid_at(target.spacing), _steps(data, target), voxels)
-        size = network_size(images, data.task, adapter_of(settings.model.architecture), memory, stated)  # type: ignore[arg-type]
+        images = Images(data.grid_at(target.spacing), _steps(data, target), voxels, _image_memory(data, target.spacing))
+        size = network_size(images, data.task, adapter, memory, stated)
         patch, batch = size.spec.patch, size.batch
         found: dict[str, PlannedValue] = {
             "patch": size.spec.patch, "levels": size.spec.levels, "filters": size.spec.filters, "batch": size.batch,
@@ -168,12 +172,20 @@ def _words(data: DataFingerprint, part: str) -> str:
     return f"{part}: {cases} of {subjects}; {data.task.words}; median size {grid}"
 
 
-def _memory_remarks(spec: NetworkSpec, needed: int | None, memory: MemoryAtHand) -> tuple[str, ...]:
+def _image_memory(data: DataFingerprint, spacing: tuple[float, ...] | None) -> int:
+    resampled = data.voxels * data.share_at(spacing)
+    return image_memory(
+        voxels=data.voxels, resampled=resampled, channels=data.task.channels, foreground=data.foreground
+    )
+
+
+def _memory_remarks(spec: NetworkSpec, needed: int | None, held: int, memory: MemoryAtHand) -> tuple[str, ...]:
     if not predicted(spec):
         kind = "sizes" if isinstance(spec, EncoderDecoderSpec) else "patch and batch"
         return (f"the memory of {spec.architecture} is not known: its {kind} are not planned",)
     if needed is None:
         return ("the memory of training with one patch a step is not known; two patches can take less",)
-    if needed > memory.size:
-        return (f"training by this plan needs more memory than is at hand: {memory_in_words(needed)}",)
+    total = needed + (held if memory.device == "cpu" else 0)
+    if total > memory.size:
+        return (f"training by this plan needs more memory than is at hand: {memory_in_words(total)}",)
     return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from annotated_types import Ge
 from pydantic import Field
@@ -42,7 +42,8 @@ class EncoderDecoderSpec(NetworkSpec):
     @classmethod
     def fewest_levels(cls) -> int:
         """The least number of levels that the family has."""
-        return next(int(one.ge) for one in cls.model_fields["levels"].metadata if isinstance(one, Ge))  # type: ignore[call-overload]
+        bounds = cls.model_fields["levels"].metadata
+        return next(cast("int", one.ge) for one in bounds if isinstance(one, Ge))
 
     @property
     def summary(self) -> str:

@@ -69,8 +69,10 @@ class Plan(Record):
     """The cases it was made from, in words."""
     memory: MemoryAtHand
     predicted: Annotated[int, Field(ge=0)] | None
-    """Peak memory of training by this plan, in bytes beyond what the imported libraries take; None: not known for this
-    family of networks."""
+    """Peak memory of training by this plan, in bytes beyond the images and what the imported libraries take; None: not known
+    for this family of networks, or for this batch."""
+    images: Annotated[int, Field(ge=0)]
+    """Bytes of the images that training holds in the memory of the machine."""
     lines: tuple[PlannedLine, ...]
     remarks: tuple[ShortText, ...] = ()
     """What the user may have to settle before."""

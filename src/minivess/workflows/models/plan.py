@@ -124,6 +124,9 @@ def memory_sentence(proposed: Plan) -> str:
     from minivess.ml.planning.memory import memory_in_words
 
     there = f"{memory_in_words(proposed.memory.size)} ({proposed.memory.source})"
+    images = f"images take {memory_in_words(proposed.images)}"
+    if proposed.memory.device == "gpu":
+        images += " beside the GPU"
     if proposed.predicted is None:
-        return f"memory: {there}"
-    return f"memory: training takes about {memory_in_words(proposed.predicted)} of {there}"
+        return f"memory: {images}; at hand: {there}"
+    return f"memory: {images} and training {memory_in_words(proposed.predicted)}; at hand: {there}"

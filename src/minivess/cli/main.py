@@ -32,6 +32,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Data and models": {
         "data": ("data.commands:data", "Ingest, validate, split and seal cases."),
+        "plan": ("models.plan:plan", "Propose spacing, network, training and measures, with reasons."),
         "train": ("models.training:train", "Train every member that the project names."),
         "ensemble": ("models.ensembles:ensemble", "Combine the trained members by their mean probability."),
         "calibrate": ("models.calibration:calibrate", "Fit temperature and conformal threshold."),

@@ -13,7 +13,7 @@ from minivess.foundation.reading.yaml_records import read_record
 from minivess.records.device.project import Project
 from minivess.records.models.dynunet import DynUNetSpec
 from minivess.records.models.model import RunRecord
-from minivess.records.models.network import NetworkSpec
+from minivess.records.models.network import EncoderDecoderSpec, NetworkSpec
 from minivess.records.models.segresnet import SegResNetSpec
 from minivess.records.models.specifications import read_specification
 from minivess.records.models.unet import UNetSpec
@@ -112,3 +112,13 @@ def test_specifications_of_version_0_1_0_are_read_and_written_as_they_were(tmp_p
     (path,) = models.glob("members/*/run.json")
     text = path.read_text(encoding="utf-8")
     assert json.loads(RunRecord.model_validate_json(text).model_dump_json()) == json.loads(text)
+
+
+@pytest.mark.verifies("REQ-320")
+@pytest.mark.parametrize(("architecture", "fewest"), [("segresnet", 2), ("unet", 2), ("dynunet", 3)])
+def test_a_network_of_fewer_levels_than_its_family_can_have_is_refused(architecture: str, fewest: int) -> None:
+    made = read_specification({"architecture": architecture, "levels": fewest})
+    assert isinstance(made, EncoderDecoderSpec)
+    assert made.fewest_levels() == made.levels == fewest
+    with pytest.raises(ValidationError, match=f"greater than or equal to {fewest}"):
+        read_specification({"architecture": architecture, "levels": fewest - 1})

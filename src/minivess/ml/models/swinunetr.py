@@ -25,8 +25,15 @@ class SwinUNETRAdapter(ModelAdapter[SwinUNETRSpec]):
         return int(2 ** (STAGES + 1))
 
     def smallest(self, spec: SwinUNETRSpec) -> int:
-        """One position must be left at the coarsest level, and normalisation needs two along one axis."""
+        """One position must be left at the coarsest level."""
         return self.divisor(spec)
+
+    def patch_fault(self, spec: SwinUNETRSpec, axes: str) -> str | None:
+        """As every family; besides, normalisation needs two positions at the coarsest level, along one axis."""
+        fault = super().patch_fault(spec, axes)
+        if fault is None and max(spec.patch) < 2 * self.divisor(spec):
+            return f"a patch of {spec.patch} does not fit {spec.architecture}: one side must be {2 * self.divisor(spec)} or more"
+        return fault
 
     def network(self, spec: SwinUNETRSpec, task: SegmentationTask) -> torch.nn.Module:
         """As many blocks in each stage."""

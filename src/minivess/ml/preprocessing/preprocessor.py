@@ -94,6 +94,11 @@ class Preprocessor:
         return grid_of(grid, spacing, target)
 
 
+def absolute_scale(modality: str) -> bool:
+    """Whether the intensities of images taken so mean the same in every image (CT: Hounsfield units)."""
+    return modality.strip().casefold() in {"ct", "computed tomography"}
+
+
 @implements("REQ-335")
 def fit_preprocessing(
     choice: PreprocessingChoice,
@@ -119,8 +124,7 @@ def fit_preprocessing(
         axes=task.axes,
         spacing=None if choice.spacing == "native" else in_micrometres(choice.spacing),
     )
-    absolute = modality.strip().casefold() in {"ct", "computed tomography"}
-    if choice.normalisation == "per-case" or (choice.normalisation == "auto" and not absolute):
+    if choice.normalisation == "per-case" or (choice.normalisation == "auto" and not absolute_scale(modality)):
         return made
     plain = Preprocessor(made)
     held = [(plain.channels(image), mask) for image, mask in cases]

@@ -43,7 +43,12 @@ class Survey:
 
 
 def survey(
-    manifest: DatasetManifest, folder: Path, *, memory: Path | None = None, progress: Progress | None = None
+    manifest: DatasetManifest,
+    folder: Path,
+    *,
+    memory: Path | None = None,
+    tidy: bool = True,
+    progress: Progress | None = None,
 ) -> Survey:
     """Compare every prepared case with its digests and measure it.
 
@@ -51,6 +56,7 @@ def survey(
         manifest: the data set.
         folder: the folder `data/prepared`.
         memory: file that remembers measures; None: nothing is remembered.
+        tidy: whether the memory afterwards holds the measures of these cases only; False for a part of a data set.
         progress: hears about each case.
 
     Raises:
@@ -79,7 +85,7 @@ def survey(
         measures[record.id] = known[key]
     if progress is not None:
         progress("validate", len(manifest.cases), len(manifest.cases))
-    if memory is not None:
+    if memory is not None and tidy:
         _tidy(memory, measures)
     return Survey(manifest, folder, measures, tuple(faults))
 

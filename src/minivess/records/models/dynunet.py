@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from minivess.records.models.network import EncoderDecoderSpec
 
@@ -16,3 +16,5 @@ class DynUNetSpec(EncoderDecoderSpec):
 
     architecture: Literal["dynunet"] = "dynunet"
     """The family."""
+    levels: Annotated[int, Field(ge=3, le=6, exclude_if=lambda levels: levels == 3)] = 3
+    """Levels of resolution, at least 3. Each side of the patch is divisible by 2 to the power of (levels - 1)."""

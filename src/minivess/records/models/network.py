@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
+from annotated_types import Ge
 from pydantic import Field
 
 from minivess.records.base import Record, Side
@@ -37,6 +38,12 @@ class EncoderDecoderSpec(NetworkSpec):
     """Filters of the first level; each level doubles them."""
     levels: Annotated[int, Field(ge=2, le=6, exclude_if=lambda levels: levels == 3)] = 3
     """Levels of resolution. Each side of the patch is divisible by 2 to the power of (levels - 1)."""
+
+    @classmethod
+    def fewest_levels(cls) -> int:
+        """The least number of levels that the family has."""
+        bounds = cls.model_fields["levels"].metadata
+        return next(cast("int", one.ge) for one in bounds if isinstance(one, Ge))
 
     @property
     def summary(self) -> str:

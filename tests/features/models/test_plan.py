@@ -1,0 +1,183 @@
+"""Steps of features/plan.feature."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.foundation.reading.yaml_edits import set_values
+from minivess.ml.planning.memory import training_memory
+from minivess.records.lengths import spacing_text
+from minivess.records.models.network import NetworkSpec
+from minivess.records.models.plan import Plan, PlannedLine
+from minivess.records.models.specifications import read_specification
+from minivess.records.models.task import SegmentationTask
+from minivess.workflows.session.project_file import load_project
+from minivess.workflows.session.workspace_files import split_of
+from tests.support.command_line import Finished, run_here
+from tests.support.projects import ProjectFolder
+
+scenarios("plan.feature")
+
+MEMORY = ("--memory", "2GB")
+
+
+@dataclass
+class Planned:
+    """A project with its plans."""
+
+    project: ProjectFolder
+    plans: list[Plan] = field(default_factory=list)
+    before: str = ""
+    shown: Finished | None = None
+
+    @property
+    def root(self) -> Path:
+        return self.project.workspace.root
+
+    @property
+    def text(self) -> str:
+        return self.project.workspace.project_file.read_text(encoding="utf-8")
+
+    def plan(self, *options: str) -> None:
+        done = run_here("plan", "--json", *MEMORY, *options, folder=self.root)
+        assert done.code == 0, done.err
+        self.plans.append(Plan.model_validate_json(done.out))
+
+    def line(self, place: str) -> PlannedLine:
+        return next(one for one in self.plans[-1].lines if one.place == place)
+
+
+@given("a project whose cases are split", target_fixture="planned")
+def split(split_project: ProjectFolder, tmp_path: Path) -> Planned:
+    return Planned(split_project.copy_to(tmp_path / "project"))
+
+
+@given("its project file states a patch of 16, 32 and 32 voxels")
+def states(planned: Planned) -> None:
+    assert "patch: [16, 32, 32]" in planned.text
+
+
+@when("a plan is made with 2 GB of memory")
+def make(planned: Planned) -> None:
+    planned.plan()
+
+
+@when("a plan is made that replaces what is stated")
+def make_all(planned: Planned) -> None:
+    planned.plan("--replace")
+
+
+@then("each of its lines has a value and a reason, and fits 80 columns")
+def readable(planned: Planned) -> None:
+    shown = run_here("plan", *MEMORY, folder=planned.root)
+    assert max(map(len, shown.out.splitlines())) <= 80
+    for line in planned.plans[-1].lines:
+        assert f"{line.place}: {line.text}" in shown.out
+        assert f"    {line.reason}\n" in shown.out
+    places = {line.place for line in planned.plans[-1].lines}
+    assert places >= {
+        "preprocessing.spacing", "preprocessing.normalisation", "model.patch", "model.levels", "model.filters",
+        "training.batch", "training.steps", "augmentation", "dice", "cldice", "nsd",
+    }  # fmt: skip
+
+
+@when("the images of the other parts are removed, and a plan is made again")
+def without_others(planned: Planned) -> None:
+    split = split_of(planned.project.workspace)
+    for case in (*split.calibration, *split.test):
+        shutil.rmtree(planned.project.workspace.prepared / case)
+    planned.project.workspace.measures.unlink(missing_ok=True)
+    planned.plan()
+
+
+@then("it is the same plan")
+def the_same(planned: Planned) -> None:
+    first, second = planned.plans
+    assert first == second
+
+
+@then("the patch is kept, and the patch of a plan alone is named")
+def kept(planned: Planned) -> None:
+    patch = planned.line("model.patch")
+    assert (patch.state, patch.value) == ("kept", (16, 32, 32))
+    assert patch.instead == (16, 48, 48)
+
+
+@then("the batch is planned for the kept patch")
+def batch(planned: Planned) -> None:
+    found = planned.line("training.batch")
+    assert found.state == "proposed"
+    assert isinstance(found.value, int)
+    levels = planned.line("model.levels").value
+    spec = read_specification({"architecture": "segresnet", "patch": [16, 32, 32], "filters": 8, "levels": levels})
+    assert planned.plans[-1].predicted == training_memory(spec, SegmentationTask(), found.value)
+
+
+@then("the patch is planned, and the stated one is named")
+def replaced(planned: Planned) -> None:
+    patch = planned.line("model.patch")
+    assert (patch.state, patch.value, patch.instead) == ("proposed", (16, 48, 48), (16, 32, 32))
+
+
+@given(
+    parsers.parse(
+        "a {network} of {levels:d} levels and {filters:d} filters with a patch of {patch} and a batch of {batch:d}"
+    ),
+    target_fixture="training",
+)
+def a_network(network: str, levels: int, filters: int, patch: str, batch: int) -> tuple[NetworkSpec, int]:
+    sides = [int(side) for side in patch.split("x")]
+    said = {"architecture": network, "levels": levels, "filters": filters, "patch": sides}
+    return read_specification(said), batch
+
+
+@when("its memory in training is predicted", target_fixture="memory")
+def predict(training: tuple[NetworkSpec, int]) -> int | None:
+    spec, batch = training
+    return training_memory(spec, SegmentationTask(axes="zyx" if len(spec.patch) == 3 else "yx"), batch)
+
+
+@then(parsers.parse("it is at most 25 % away from the {measured:d} MB that were measured"))
+def near(memory: int | None, measured: int) -> None:
+    assert memory == pytest.approx(measured * 1e6, rel=0.25)
+
+
+@when(parsers.parse('"minivess {command}" is run'))
+def run(planned: Planned, command: str) -> None:
+    planned.before = planned.text
+    planned.plan()
+    planned.shown = run_here(*command.split(), folder=planned.root)
+    assert planned.shown.code == 0, planned.shown.err
+
+
+@then("the project file has the proposed values")
+def written(planned: Planned) -> None:
+    project = load_project(planned.root)
+    for line in planned.plans[-1].lines:
+        if line.writes:
+            section, _, name = line.place.partition(".")
+            stated = getattr(getattr(project, section), name)
+            assert (spacing_text(stated) if isinstance(stated, tuple) and name == "spacing" else stated) == line.value
+
+
+@then("all other characters of the project file are as before")
+def others_stay(planned: Planned) -> None:
+    assert planned.text != planned.before
+    proposed = {line.place: line.text for line in planned.plans[-1].lines if line.writes}
+    assert proposed
+    assert planned.text == set_values(planned.before, proposed)
+    kept = [line for line in planned.before.splitlines() if not re.match("(training|model|preprocessing):", line)]
+    assert set(kept) <= set(planned.text.splitlines())
+
+
+@then("the project file is unchanged")
+def unchanged(planned: Planned) -> None:
+    assert planned.text == planned.before
+    assert planned.shown is not None
+    assert "minivess.yaml is unchanged" in planned.shown.err

@@ -50,16 +50,30 @@ PAGE, SHOWN_AS = "data/index.html", (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"
 POLICY, GATES, TEXT = "data/release/policy.json", "data/release/gates.json", "data/signing-text.txt"
 RISKS, RESULTS = "data/release/risks.json", "data/verification/results.json"
 SBOM, SOUP = "data/bom/sbom.cdx.json", "data/bom/soup.csv"
-REASONS = ("no repository", "no commit", "uncommitted changes", "submodule not at its recorded commit", "nested repository")
-REASONS += ("link out of the tree", "changes hidden from git", "loaded files without an origin")
+REASONS = (
+    "no repository",
+    "no commit",
+    "uncommitted changes",
+    "submodule not at its recorded commit",
+    "nested repository",
+    "link out of the tree",
+    "changes hidden from git",
+    "loaded files without an origin",
+)
 """Why nothing may be released from a source tree, in this order."""
 PARTS = ("python", "openssl", "sqlite", "operating-system", "cuda")
 MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
 SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
 COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
 BAGIT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
-LEAST_RULES = [{"role": "independent-reviewer", "meaning": "review"}, {"role": "release-manager", "meaning": "approval"}]
-STATEMENT, APPROVAL = "https://in-toto.io/Statement/v1", "urn:minivess:approval:1"
+LEAST_RULES = [
+    {"role": "independent-reviewer", "meaning": "review"},
+    {"role": "release-manager", "meaning": "approval"},
+]
+STATEMENT, APPROVAL = (
+    "https://in-toto.io/Statement/v1",
+    "urn:minivess:approval:1",
+)
 
 class WrongError(Exception):
     """Something does not hold; the message says what, in words."""
@@ -88,6 +102,12 @@ def utf8(data, name):  # the text of a file
         return data.decode("utf-8")
     except UnicodeDecodeError:
         raise WrongError(name + " is not UTF-8 text") from None
+
+def grouped(pairs):  # a list of the values of each key, in the order of both
+    held = {}
+    for key, value in pairs:
+        held.setdefault(key, []).append(value)
+    return held
 
 def sha256(data):  # the digest of bytes, as the log and the records write it
     return "sha256:" + hashlib.sha256(data).hexdigest()
@@ -223,8 +243,11 @@ def deep(value, left):  # whether something is nested deeper than so many levels
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return not left or any(deep(one, left - 1) for one in inner)
 
-HOOKS = {"parse_int": whole_number, "parse_constant": lambda name: need(False, name)}
-READER = json.JSONDecoder(object_pairs_hook=unique, **HOOKS)
+READER = json.JSONDecoder(
+    object_pairs_hook=unique,
+    parse_int=whole_number,
+    parse_constant=lambda name: need(False, name),
+)
 
 def read_json(data, what, strict=False):  # JSON in UTF-8 without a field twice; strict: in canonical form
     need(len(data) <= LIMIT_JSON, what + " is larger than 64 MiB")
@@ -293,11 +316,17 @@ def ed25519_holds(key, data, signature):  # RFC 8032 section 5.1.7, without cofa
     x, y = x * pow(z, -1, P25519) % P25519, y * pow(z, -1, P25519) % P25519
     return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
 
-P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
-N256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-B256 = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
-G256_X = 0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296
-G256 = (G256_X, 0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5, 1)
+P256, N256, B256, G256 = (
+    2**256 - 2**224 + 2**192 + 2**96 - 1,
+    0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
+    (
+        0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+        0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+        1,
+    ),
+)
+"""Of the curve P-256 (SP 800-186 section 3.2.1.3): its prime, its order, b, and its generator in projective coordinates."""
 
 def p256_add(p, q):  # sum of two points (complete, a = -3: Renes, Costello and Batina 2016, in projective coordinates)
     xx, yy, zz = p[0] * q[0], p[1] * q[1], p[2] * q[2]
@@ -517,7 +546,7 @@ lowered: rule=slug usual=severity severity=severity; graded: rule=slug usual=sev
 identity: id=slug name=short kind=holder-kind roles*=role signing_key=key encryption_key?~=key demo?=bool
 public-key: key_id=hex algorithm=algorithm spki=text; checked: document=short training=short; reviewed: link=link digest=digest
 adopted: number=1 digest=digest
-criterion: measure=aggregate statistic?=statistic at_least?~=number at_most?~=number
+criterion: measure=aggregate of_class?=short statistic?=statistic at_least?~=number at_most?~=number
 outcome-of: criterion=criterion value~=number met=bool; looks: per_release?=1 total?=1
 plan: measures?*=measure mask?=short mask_threshold=between-0-1 conventions=conventions intervals?=short confidence?=number
     reuse?=short baseline?=short published?=short seed=int looks=looks criteria*=criterion notes?~=paragraph
@@ -542,7 +571,8 @@ tool: name=short version=short; device: name=text version=text manufacturer=text
 source: tree=digest folder=text commit~=text git_tree~=text repository~=text submodules*=submodule nested*=text links*=text
     hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0 not_releasable*=reason
 submodule: path=text commit=text found~=text clean=bool
-case: case=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts border_bins*=counts
+case: case=short of_class?=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
+    border_bins*=counts
 measures: dice=overlap cldice?=inside nsd?=within hd95?=distance hd95_um?=distance; overlap: tp=0 fp=0 fn=0; recall: tp=0 fn=0
 inside: predicted_inside=0 predicted=0 reference_inside=0 reference=0; distance: value~=number
 within: predicted_within=0 predicted=0 reference_within=0 reference=0
@@ -551,7 +581,8 @@ interval: mean=number lower~=number upper~=number n=int level?=between-0-1 metho
 limits: method=method lower=number upper=number coverage?~=share
 record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=case
     aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number best=short worst=short look=1
-    looks~=1
+    looks~=1 classes?+=figures
+figures: aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number
 export: onnx=digest opset=int input_shape*=int max_abs_difference=number tolerance=number flipped_voxels=int
     tested_patches=int seconds_torch=number seconds_onnx=number task?=object preprocessing?=object
 sealed: split=digest files*=sealed-file wrapped_keys=object salt?=text sources?*=sealed-source root=digest
@@ -611,7 +642,12 @@ def read_vkey(text, kind):  # name and raw key of a C2SP verifier key of a type:
     need(note_key(name, kind, data[1:])[1].hex() == digits, "a verifier key with a hash that is not its own")
     return name, data[1:]
 
-SIZES = {"log": range(1, 3), "witness": range(2, 4), "group": range(3, 200), "quorum": range(1, 2)}
+SIZES = {
+    "log": range(1, 3),
+    "witness": range(2, 4),
+    "group": range(3, 200),
+    "quorum": range(1, 2),
+}
 """How many words follow each first word of a line of a policy."""
 
 def read_policy(text):  # logs, witnesses, groups and quorum of a C2SP tlog-policy, strictly
@@ -711,8 +747,10 @@ def believe(data, trust, people, origin, leaves):  # size and root of a checkpoi
 
 # ---------------------------------------------------------------- who held which key
 
-COUNTED = {"identity.unlock-failed", "identity.unlocked", "identity.locked"}
-MANAGED = {"identity.enrolled", "identity.revoked", "identity.reinstated", "roots.changed", "entry.erased"}
+COUNTED, MANAGED = (
+    {"identity.unlock-failed", "identity.unlocked", "identity.locked"},
+    {"identity.enrolled", "identity.revoked", "identity.reinstated", "roots.changed", "entry.erased"},
+)
 
 def plain_name(name):  # a printed name without what two spellings of one name may differ in
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
@@ -911,7 +949,7 @@ device | service | - | serving.anchored: origin note proof*=text; serving.enroll
 device | developer release-manager | criteria registration references | criteria.register: criteria*=criterion plan?~=plan
 device | developer | seal registration references | data.seal: files approvers*=slug root?~=digest terms?~=terms
 device | person | evaluation references | evaluation: request cases aggregates+ baseline_dice look?
-    criteria?*=outcome-of
+    criteria?*=outcome-of classes?+=figures
 device | release-manager | promotion | model.promote: model stage=stage reason
 device | release-manager | registration references | policy.register: policy=registered
 device | release-manager | build | release.build: version tag_manifest gates files
@@ -957,11 +995,24 @@ for row in ACTIONS.replace("\n    ", " ").strip().split("\n"):
 TABLE_1 = "sha256:8031933fd9c02258dc583bf53647cb24f054987c2349385c8ff4cbfd88482072"
 """The digest of actions-1.json, which says what 0.1.0 did."""
 MAKING = {"training", "ensemble", "calibration", "model.export"}
-ROLES = """ingest=data.ingest validation=data.validate split=data.split seal=data.seal run=training
-disposition=run.disposition ensemble=ensemble calibration=calibration export=model.export criteria=criteria.register
-policy=policy.register request=test-set.request approval=test-set.approve evaluation=evaluation scenarios=scenarios
-drill=risk.drill"""
-ROLES = dict(pair.split("=") for pair in ROLES.split())
+ROLES = {
+    "ingest": "data.ingest",
+    "validation": "data.validate",
+    "split": "data.split",
+    "seal": "data.seal",
+    "run": "training",
+    "disposition": "run.disposition",
+    "ensemble": "ensemble",
+    "calibration": "calibration",
+    "export": "model.export",
+    "criteria": "criteria.register",
+    "policy": "policy.register",
+    "request": "test-set.request",
+    "approval": "test-set.approve",
+    "evaluation": "evaluation",
+    "scenarios": "scenarios",
+    "drill": "risk.drill",
+}
 """What a release can rest on: the action of the entry in each role."""
 
 # By what others name a completed entry of an action. The first one of a name counts.
@@ -995,10 +1046,12 @@ def chain_of(chain):  # role and reference of every entry that a release names
 def named(artifacts, name):  # the digest of the artifact of a name, or None
     return next((item["digest"] for item in artifacts if item["name"] == name), None)
 
-PLAN_SAME = ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse")
-CONVENTIONS_SAME = ("border", "bootstrap_unit", "both_empty", "foreground_connectivity", "one_empty", "skeleton")
-LEFT_OUT = {"statistics", "failure_dice", "tolerance", "unit", "tolerance_um"}
-"""Fields of conventions that not every plan has."""
+SAME = {
+    "plan": ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse"),
+    "conventions": ("border", "bootstrap_unit", "both_empty", "foreground_connectivity", "one_empty", "skeleton"),
+    "left out": ("statistics", "failure_dice", "tolerance", "unit", "tolerance_um", "of_class"),
+}
+"""Fields of a plan and of its conventions that may not change after a look, and those that not every plan has."""
 UNITS = (
     ({"tolerance_um"}, {"tolerance", "unit", "hd95"}),
     ({"tolerance", "unit"}, {"tolerance_um", "hd95_um"}),
@@ -1009,7 +1062,7 @@ def spelled_out(value, form):  # whether a value has every field of its form, an
     fields = FORMS.get("gate %s" % value["kind"] if form == "policy-gate" else form, {})
     there = {name: value[name] if "*" in marks else [value[name]] for name, (marks, _) in fields.items() if name in value}
     inner = [(one, fields[name][1]) for name, held in there.items() for one in held]
-    return set(fields) - LEFT_OUT <= set(there) and all(spelled_out(*pair) for pair in inner)
+    return set(fields) - set(SAME["left out"]) <= set(there) and all(spelled_out(*pair) for pair in inner)
 
 def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of what, on which side, its limit
     told = plan["conventions"]
@@ -1018,12 +1071,13 @@ def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of w
     yield "confidence", "at_least", plan["confidence"]
     yield from (("looks, " + name, "at_most", plan["looks"][name]) for name in ("per_release", "total"))
     yield from (("measures, " + name.replace("hd95_um", "hd95"), "equal", True) for name in plan["measures"])
-    yield from ((name, "equal", [plan[name]]) for name in PLAN_SAME)
-    yield from ((name, "equal", [told[name]]) for name in CONVENTIONS_SAME)
+    yield from ((name, "equal", [plan[name]]) for name in SAME["plan"])
+    yield from ((name, "equal", [told[name]]) for name in SAME["conventions"])
     yield "failure_dice", "at_least", told.get("failure_dice")
     yield "statistics", "equal", [told.get("statistics")]
     for one in plan["criteria"]:
         what = one["measure"].replace("hd95_um", "hd95") + ", " + one.get("statistic", "mean")
+        what += CLASS + one["of_class"] if "of_class" in one else ""
         yield from ((what, side, one.get(side)) for side in ("at_least", "at_most"))
 
 def limits_of_policy(policy):  # the same of a release policy
@@ -1035,25 +1089,26 @@ def limits_of_policy(policy):  # the same of a release policy
         yield from ((what, side, gate.get(side)) for side in ("at_least", "at_most"))
 
 def laxer(old, new):  # the first thing of which a limit became laxer, or None; the strictest of several limits counts
-    found = {}
-    for place, rows in enumerate((old, new)):
-        for what, side, limit in rows:
-            if limit is not None:
-                kept, pick = found.setdefault((what, side), [None, None]), min if side == "at_most" else max
-                kept[place] = limit if kept[place] is None else pick(kept[place], limit)
-    for (what, side), (was, now) in found.items():
-        if was is None or now is None:
-            fits = was is None
-        else:
-            fits = {"at_most": now <= was, "at_least": now >= was, "equal": now == was}[side]
-        if not fits:
+    was, now = (grouped(((one[0], one[1]), one[2]) for one in rows if one[2] is not None) for rows in (old, new))
+    for (what, side), limits in was.items():
+        pick = min if side == "at_most" else max
+        found = now.get((what, side), []) + now.get((what.split(CLASS)[0], side), [])  # of every class: of this one too
+        before, after = pick(limits), pick(found, default=None)
+        if not found or not {"at_most": after <= before, "at_least": after >= before, "equal": after == before}[side]:
             return what
     return None
 
-LIMITS = {"plan": limits_of_plan, "policy": limits_of_policy}
-FOLLOWED = {"data.seal": "seal", "identity.witness": "witness", "identity.revoked": "witness"}
-FOLLOWED.update(dict.fromkeys(("test-set.request", "test-set.approve", "test-set.open"), "test_set"))
-FOLLOWED.update(dict.fromkeys(("serving.enrolled", "serving.anchored"), "serving"))
+CLASS, LIMITS = ", class ", {"plan": limits_of_plan, "policy": limits_of_policy}
+FOLLOWED = {
+    "data.seal": "seal",
+    "identity.witness": "witness",
+    "identity.revoked": "witness",
+    "test-set.request": "test_set",
+    "test-set.approve": "test_set",
+    "test-set.open": "test_set",
+    "serving.enrolled": "serving",
+    "serving.anchored": "serving",
+}
 
 def check_state(state):  # the state of a source tree agrees with itself
     others = [one for one in state["submodules"] if one["found"] != one["commit"] or not one["clean"]]
@@ -1359,7 +1414,9 @@ class Standing:
         need(body["context"]["model"] == request["model"], "evaluates another model than was approved")
         looks = self.looks[: self.looks.index(request["id"]) + 1]
         number = [self.said("request", name)["data"] for name in looks].count(request["data"])
-        levels = {interval.get("level", 0.95) for interval in payload["aggregates"].values()}
+        need(payload.get("classes", 1), "has figures of classes, and there is none")
+        held = [payload, *payload.get("classes", {}).values()]
+        levels = {interval.get("level", 0.95) for one in held for interval in one["aggregates"].values()}
         need(levels <= {self.level_of(request["data"], number)}, "has intervals of another level than its seal fixes")
         need(payload.get("look", 1) == number, "states another look number than its own")
 
@@ -1409,15 +1466,33 @@ LAYOUT_2 = "sha256:37d964c88811cfdc561d07c7e33a30c290c1134da2b32a5693bb7341b6d54
 """The digest of the published table of files, which lies beside this file in a pack (layout-2.json)."""
 # What an entry in each role is about: a file that it made, or a name from NAMED (`root`: what a seal says). Entries about the
 # same are alike. `reader<maker`: one entry rests on another; those of READS read its file.
-SUBJECT = """ingest=data/manifest.json validation=data/validation.json split=data/split.json ensemble=models/ensemble.json
-calibration=models/calibration.json export=models/model.onnx seal=root criteria=plan policy=policy request=request
-approval=grant"""
-SUBJECT = dict(pair.split("=") for pair in SUBJECT.split())
-READS = "evaluation<export export<calibration export<ensemble calibration<ensemble seal<split calibration<split split<ingest"
-RESTS = "request<criteria request<policy request<export request<calibration request<seal approval<request"
-RESTS += " evaluation<request validation<ingest evaluation<approval"
-READS, RESTS = ([pair.split("<") for pair in text.split()] for text in (READS, RESTS))
-EVENT_TYPES = {"started": "START", "completed": "COMPLETE", "failed": "FAIL", "refused": "ABORT"}
+SUBJECT = {
+    "ingest": "data/manifest.json",
+    "validation": "data/validation.json",
+    "split": "data/split.json",
+    "ensemble": "models/ensemble.json",
+    "calibration": "models/calibration.json",
+    "export": "models/model.onnx",
+    "seal": "root",
+    "criteria": "plan",
+    "policy": "policy",
+    "request": "request",
+    "approval": "grant",
+}
+READS, RESTS = (
+    [pair.split("<") for pair in text.split()]
+    for text in (
+        "evaluation<export export<calibration export<ensemble calibration<ensemble seal<split calibration<split split<ingest",
+        "request<criteria request<policy request<export request<calibration request<seal approval<request "
+        "evaluation<request validation<ingest evaluation<approval",
+    )
+)
+EVENT_TYPES = {
+    "started": "START",
+    "completed": "COMPLETE",
+    "failed": "FAIL",
+    "refused": "ABORT",
+}
 UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 """Characters that would change how a line reads."""
 
@@ -1464,6 +1539,25 @@ def check_case(case):  # the counts of one case do not contradict one another
     need(not alone or distances == {None}, "case %s: a distance has a value, and one of the masks is empty", name)
     near = all(one[0] <= row[0] and one[2] <= row[2] for one, row in zip(border, bins))  # noqa: B905  both have 15
     need(near, "case %s has more voxels along the border than in the volume", name)
+
+def classes_of(task):  # value and name of each of several classes, of a task or a case; of one class: none
+    found = sorted((one["value"], one["name"]) for one in task.get("classes", []))
+    return ["%d %s" % pair for pair in found] if len(found) > 1 else []
+
+def check_rows(cases):  # each case has one row of each class; its rows are of the same voxels, and exclude each other
+    pairs, held = {(case["case"], case.get("of_class")) for case in cases}, grouped((case["case"], case) for case in cases)
+    alike = {(tuple(sorted(case["counts"])), case.get("of_class"), case["conformal"] is None) for case in cases}
+    counts, classes = ({one[place] for one in alike} for place in (0, 1))
+    need(cases and len(pairs) == len(cases), "it has no case, or one twice")
+    need(len(counts) == 1 and len(alike) == len(classes), "it has cases with other counts than the rest")
+    need(len(pairs) == len(held) * len(classes), "it has a case without a row of each class")
+    for name, rows in held.items():
+        for case in rows:
+            check_case(case)
+        sizes, dices = {sum(row[0] for row in case["bins"]) for case in rows}, [case["counts"]["dice"] for case in rows]
+        need(len(sizes) == 1, "case %s has rows of different numbers of voxels", name)
+        most = max(sum(dice["tp"] + dice[one] for dice in dices) for one in ("fp", "fn"))
+        need(most <= min(sizes), "case %s has classes that overlap", name)
 
 DIGITS = decimal.Context(prec=50, rounding=decimal.ROUND_HALF_EVEN)
 
@@ -1550,9 +1644,7 @@ def over_groups(found, means, resamples, draw, name):
 
 def interval(pairs, plan, level, name="dice"):  # the mean of values with its interval; pairs of unit and value, or None
     told, by_group = plan["conventions"], plan["conventions"].get("statistics") == "mean of groups"
-    resamples, held, means = told["bootstrap"], {}, []
-    for unit, value in pairs:
-        held.setdefault(unit, []).append(value)
+    resamples, held, means = told["bootstrap"], grouped(pairs), []
     if not held:
         return None
     found = {"mean": math.fsum(value for _, value in pairs) / len(pairs), "n": len(pairs), "level": level}
@@ -1569,29 +1661,29 @@ def interval(pairs, plan, level, name="dice"):  # the mean of values with its in
     return over_groups(found, sums, resamples, draw, name) if by_group else found
 
 def share_of_failures(cases, limit, level):  # the share of groups with a case whose Dice is below a limit
-    worst = {}
-    for one in cases:
-        worst[one["group"]] = worst.get(one["group"], False) or measure("dice", one["counts"]["dice"]) < limit
-    failed, number = sum(worst.values()), len(worst)
+    held = grouped((one["group"], measure("dice", one["counts"]["dice"]) < limit) for one in cases)
+    failed, number = sum(map(any, held.values())), len(held)
     found = {"mean": failed / number, "lower": 0.0, "upper": largest_share(failed, number, level), "n": len(cases)}
     return dict(found, level=level, method="clopper-pearson", groups=number)
 
-def error_by_group(cases, field):  # the calibration error in which each group with voxels weighs the same
-    held, rows = {}, []
-    for one in cases:
-        held.setdefault(one["group"], []).append(one[field])
-    for _, bins in sorted(held.items()):
-        added = [[sum(column) for column in zip(*row)] for row in zip(*bins)]  # noqa: B905
-        voxels = sum(row[0] for row in added)
-        rows += [[(row[1] / 10**6 - row[2]) / voxels for row in added]] if voxels else []
-    return math.fsum(abs(math.fsum(row)) for row in zip(*rows)) / len(rows) if rows else 0.0  # noqa: B905
+def calibration_error(cases, field, by_group):  # over the voxels of all cases, or so that each group weighs the same
+    rows = []
+    for _, bins in sorted(grouped((one["group"] if by_group else "", one[field]) for one in cases).items()):
+        added = [[sum(column) for column in zip(*row)] for row in zip(*bins)]  # noqa: B905  each case has 15 of 3
+        gaps, voxels = [row[1] / 10**6 - row[2] for row in added], sum(row[0] for row in added)
+        rows += [([gap / voxels for gap in gaps] if by_group else gaps, voxels)] if voxels else []
+    total = math.fsum(abs(math.fsum(column)) for column in zip(*(gaps for gaps, _ in rows)))  # noqa: B905  as above
+    return total / (len(rows) if by_group else rows[0][1]) if rows else 0.0
 
-def calibration_error(bins):  # over the voxels of all cases; the bins are added up as whole numbers first
-    rows = [[sum(column) for column in zip(*row)] for row in zip(*bins)]  # noqa: B905  each case has 15 of 3
-    voxels = sum(row[0] for row in rows)
-    return math.fsum(abs(row[1] / 10**6 - row[2]) for row in rows) / voxels if voxels else 0.0
+def figures_of(cases, plan, level):  # what follows from the counts of all cases: over all rows, and over those of each class
+    rows = grouped((case.get("of_class"), case) for case in cases)
+    held = grouped((case["case"], measure("dice", case["counts"]["dice"])) for case in cases)
+    ranked = [(math.fsum(values) / len(values), name) for name, values in held.items()]
+    found = {"best": min(ranked, key=lambda one: (-one[0], one[1]))[1], "worst": min(ranked)[1]}
+    classes = {name: figures_over(held, plan, level) for name, held in rows.items() if name is not None}
+    return {**figures_over(cases, plan, level), **found, "classes": classes}
 
-def figures_of(cases, plan, level):  # what follows from the counts of all cases
+def figures_over(cases, plan, level):  # what follows from the counts of rows, of one class or of all
     told, unit, rest = plan["conventions"], plan["conventions"]["bootstrap_unit"], (plan, level)
     need(unit in {"subject", "group"}, "the plan resamples a unit that a case does not have")
     columns = {name: [(one[unit], measure(name, one["counts"][name])) for one in cases] for name in cases[0]["counts"]}
@@ -1602,15 +1694,13 @@ def figures_of(cases, plan, level):  # what follows from the counts of all cases
     recalls = [(name, one["tp"] / (one["tp"] + one["fn"])) for name, one in recalls if one["tp"] + one["fn"]]
     defined = {name: [one for one in pairs if one[1] is not None] for name, pairs in columns.items()}
     made = {name: interval(pairs, *rest, name) for name, pairs in defined.items()}
-    ranked = [(measure("dice", one["counts"]["dice"]), one["case"]) for one in cases]
     figures = {"aggregates": {name: one for name, one in made.items() if one}, "baseline": interval(base, *rest)}
     figures["conformal_recall"] = interval(recalls, *rest)
     if told.get("failure_dice") is not None:
         figures["aggregates"]["failures"] = share_of_failures(cases, told["failure_dice"], level)
     for name, field in (("ece", "bins"), ("band_ece", "border_bins")):
-        by_group = told.get("statistics") == "mean of groups"
-        figures[name] = error_by_group(cases, field) if by_group else calibration_error([one[field] for one in cases])
-    return {**figures, "best": min(ranked, key=lambda one: (-one[0], one[1]))[1], "worst": min(ranked)[1]}
+        figures[name] = calibration_error(cases, field, told.get("statistics") == "mean of groups")
+    return figures
 
 def groups_of(cases, near):  # the group of each case: the first case of those that belong together
     group, bonds = {case["id"]: case["id"] for case in cases}, [set(pair["cases"]) for pair in near]
@@ -1654,7 +1744,16 @@ def known(value):  # the same, of a number that can be unknown
 def criterion_text(one):  # a criterion in the signing text
     sides = (("at least", one["at_least"]), ("at most", one["at_most"]))
     limits = ["%s %s" % (side, figure_text(limit)) for side, limit in sides if limit is not None]
-    return "%s, %s: %s" % (one["measure"], one["statistic"], " ".join(limits))
+    named = " of " + one["of_class"] if "of_class" in one else ""
+    return "%s%s, %s: %s" % (one["measure"], named, one["statistic"], " ".join(limits))
+
+def tightest(values, low, high):  # of the figures of classes, the one that is nearest to a limit or furthest beyond it
+    limits = [pair for pair in ((low, 1), (high, -1)) if pair[0] is not None and None not in values]
+    nearest = min(values, key=lambda one: min((sign * (one - limit) for limit, sign in limits), default=0), default=None)
+    return None if None in values else nearest
+
+def covering(one):  # how often an interval covers the mean, in the signing text
+    return ["coverage " + figure_text(one["coverage"])] if "coverage" in one else []
 
 EXACT = decimal.Context(prec=decimal.MAX_PREC, Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX)
 PROBABILITY = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?", re.ASCII)
@@ -1874,9 +1973,8 @@ class Release:
         request, terms = self.by["request"]["payload"]["request"], self.by["seal"]["payload"]["terms"]
         self.record = record = self.json(RECORD[5:], "record")
         cases, log = record["cases"], {"model": self.model, "data": request["data"], "request": request["id"]}
-        need(cases and len({case["case"] for case in cases}) == len(cases), "%s has no case, or one twice", RECORD)
-        alike = {(tuple(sorted(case["counts"])), case["conformal"] is None) for case in cases}
-        need(len(alike) == 1, "%s has cases with other counts than the rest", RECORD)
+        with naming(RECORD):
+            check_rows(cases)
         log.update(look=said.get("look", 1), looks=terms["looks"])
         log.update(conventions=plan["conventions"], threshold=plan["mask_threshold"])
         check_same({key: record.get(key) for key in log}, log, RECORD, "by the log")
@@ -1884,44 +1982,54 @@ class Release:
         check_set({case["case"] for case in cases}, sealed, RECORD + ".cases", "in data/datasets/sealed.json")
         check_set(set(cases[0]["counts"]), {"dice", *plan["measures"]}, RECORD + ".measures", "by the plan")
         data = self.json("datasets/manifest.json")["cases"]
+        known = classes_of(self.json("models/export.json", "export").get("task", {}))
+        named = [one.partition(" ")[2] for one in known]
+        rows = {case.get("of_class") or "one" for case in cases}
+        check_set(rows, named or ["one"], RECORD + ": classes", "in data/models/export.json")
+        odd = [one["id"] for one in data if classes_of(one) != known]
+        need(not odd, "data/datasets/manifest.json: case %s has other classes than the exported model", odd and odd[0])
         groups = groups_of(data, self.json("datasets/split.json").get("near", []))
         check_same(terms["groups"], digest_of(groups), self.entry("seal") + ".groups", "by data/datasets/manifest.json")
         if terms.get("statistics", "mean of cases") != "mean of cases":
-            self.check_calibration(groups)
+            self.check_calibration(groups, named)
         subjects = {one["id"]: one["subject"] for one in data}
         for case in cases:
-            with naming(RECORD):
-                check_case(case)
             name, where = case["case"], "%s: case %s" % (RECORD, case["case"])
             check_same([case["subject"], case["group"]], [subjects[name], groups[name]], where, "in the data set")
         self.figures = figures_of(cases, plan, self.standing.level_of(request["data"], record["look"]))
-        check_same({key: record.get(key) for key in self.figures}, self.figures, RECORD)
+        check_same({"classes": {}, **{key: record[key] for key in self.figures if key in record}}, self.figures, RECORD)
+        self.by_class = self.figures["classes"] or {None: self.figures}
+        self.counts = {"cases": len({case["case"] for case in cases}), "groups": len({case["group"] for case in cases})}
         self.outcomes = [self.judged(one) for one in self.by["criteria"]["payload"]["criteria"]]
-        found = {"request": request["id"], "cases": len(cases), "aggregates": self.figures["aggregates"]}
+        found = {"request": request["id"], "cases": self.counts["cases"], "aggregates": self.figures["aggregates"]}
         found.update(look=record["look"], baseline_dice=self.figures["baseline"]["mean"], criteria=self.outcomes)
+        found.update({"classes": self.figures["classes"]} if self.figures["classes"] else {})
         check_same(said, found, self.entry("evaluation"))
-        return "the figures follow from the counts of %d cases" % len(cases)
+        return "the figures follow from the counts of %d cases" % found["cases"]
 
-    def check_calibration(self, groups):  # the calibration is of the sealed groups, of enough for a guarantee
+    def check_calibration(self, groups, classes):  # the calibration is of the sealed groups, of enough for a guarantee
         name, part = "models/calibration.json", self.json("datasets/split.json")["calibration"]
         made, sealed = self.json(name, "object"), {case: groups[case] for case in part}
         check_set(made["cases"], part, "data/%s.cases" % name, "in data/datasets/split.json")
         check_same(made.get("groups"), sealed, "data/%s.groups" % name, "by data/datasets/manifest.json")
-        number, recall = len(set(sealed.values())), made["target_recall"]
-        enough = made["threshold"] is None or number > math.floor(1 / (1 - recall) - 1 + 1e-9)
+        number, recall, held = len(set(sealed.values())), made["target_recall"], made.get("classes", {})
+        check_set(held, classes, "data/%s.classes" % name, "in data/models/export.json")
+        none = all(one["threshold"] is None for one in (made, *held.values()))
+        enough = none or number > math.floor(1 / (1 - recall) - 1 + 1e-9)
         need(enough, "data/%s has a conformal threshold for recall %s from %d groups", name, recall, number)
 
-    def statistic(self, name, statistic):  # of an aggregate; undefined where it is undefined in one case
-        found = self.figures["aggregates"].get(name)
-        return found[statistic] if found and found["n"] == len(self.record["cases"]) else None
+    def statistics(self, asked):  # what a criterion or gate limits, in its class or in each; undefined if it is in one case
+        named = [one for key, one in sorted(self.by_class.items()) if asked.get("of_class") in {None, key}]
+        held = [one["aggregates"].get(asked["measure"]) for one in named]
+        return [one[asked["statistic"]] if one and one["n"] == self.counts["cases"] else None for one in held]
 
-    def judged(self, criterion):  # how a criterion came out
-        value = self.statistic(criterion["measure"], criterion["statistic"])
+    def judged(self, criterion):  # how a criterion came out: in its class, or in the worst one
         low, high = criterion["at_least"], criterion["at_most"]
+        value = tightest(self.statistics(criterion), low, high)
         met = value is not None and (low is None or value >= low) and (high is None or value <= high)
         return {"criterion": criterion, "value": value, "met": met}
 
-    def gate_values(self):  # the exact figure of each kind of gate; None: not known
+    def gate_values(self):  # the exact figures of each kind of gate, one a class; None: not known
         self.attested, risks = self.json("release/attested.json", "attested"), self.json("release/risks.json", "risks")
         results = self.json("verification/results.json")["results"]
         items, plan = self.json("traceability/data/trace.json").get("items"), risks["plan"]
@@ -1935,9 +2043,8 @@ class Release:
         need(whole and all(controls >= set(one["controls"]) for one in risks["risks"]), told)
         refused = [level["name"] for level in plan["levels"] if not level["acceptable"]]
         refused = [one["id"] for one in risks["risks"] if levels[one["id"]] in refused and one["benefit"] is None]
-        names, cases, self.open_risks = [one["name"] for one in plan["levels"]], self.record["cases"], refused
+        names, self.open_risks = [one["name"] for one in plan["levels"]], refused
         self.levels = ", ".join("%d %s" % (list(levels.values()).count(name), name) for name in names)
-        self.counts = {"cases": len(cases), "groups": len({case["group"] for case in cases})}
         self.counts["requirements"] = sum(item["kind"] == "software-requirement" for item in items)
         self.counts.update(risks=len(levels), controls=len(risks["controls"]), scenarios=len(results))
         export, runs = self.json("models/export.json", "export"), list(self.runs.values())
@@ -1955,10 +2062,11 @@ class Release:
             "scenarios": (len(results), sum(one["outcome"] != "passed" for one in results)),
             "lineage": (len(traced), len(self.events(traced)[1])),
         }
-        values = {kind: value if count else None for kind, (count, value) in judged.items()}
-        values["baseline"] = self.figures["aggregates"]["dice"]["mean"] - self.figures["baseline"]["mean"]
-        values.update({"calibration": self.figures["ece"], "test-set": len(self.standing.looks)})
-        return dict(values, source=len(self.reasons()), counts=list(self.counts.values()).count(0))
+        values = {kind: [value if count else None] for kind, (count, value) in judged.items()}
+        held = [one for _, one in sorted(self.by_class.items())]
+        values["baseline"] = [one["aggregates"]["dice"]["mean"] - one["baseline"]["mean"] for one in held]
+        values.update({"calibration": [one["ece"] for one in held], "test-set": [len(self.standing.looks)]})
+        return dict(values, source=[len(self.reasons())], counts=[list(self.counts.values()).count(0)])
 
     def check_start(self, start):  # of a member: it names the sets it has seen, and no case that it must not
         sets, split = start["trained_on"].get("sets", []), self.json("datasets/split.json")
@@ -1980,7 +2088,8 @@ class Release:
             gates += [] if any(gate["kind"] == kind for gate in gates) else [{"id": kind, "kind": kind, "at_most": 0}]
         for gate in gates:
             least, kind = gate.get("at_least") is not None, gate["kind"]
-            value = self.statistic(gate["measure"], gate["statistic"]) if kind == "metric" else values[kind]
+            found, limits = self.statistics(gate) if kind == "metric" else values[kind], map(gate.get, ("at_least", "at_most"))
+            value = tightest(found, *limits)
             limit = gate["at_least" if least else "at_most"]
             margin = None if value is None else value - limit if least else limit - value
             outcome = {"id": gate["id"], "kind": kind, "passed": margin is not None and margin >= 0}
@@ -2040,16 +2149,17 @@ class Release:
         told = "Evaluation: look %d of %d, %s, intervals of level %.4g %%" + UNIT_WORDS[record["conventions"].get("unit")]
         mode = self.by["approval"]["payload"]["grant"]["mode"]
         yield told % (record["look"], record["looks"], mode, self.figures["baseline"]["level"] * 100)
-        for name, one in sorted(self.figures["aggregates"].items()):
-            groups = {case["group"] for case in record["cases"] if case["counts"].get(name) != {"value": None}}
-            told = (name, known(one["mean"]), known(one["lower"]), known(one["upper"]), one["n"], len(groups))
-            shown, other = "%s: mean %s, interval %s to %s, %d cases, %d groups" % told, one.get("beside")
-            shown += ", " + one["method"] if "method" in one and one["upper"] is not None else ""
-            shown += ", coverage " + figure_text(one["coverage"]) if "coverage" in one else ""
-            if other:
-                shown += ", %s %s to %s" % (other["method"], figure_text(other["lower"]), figure_text(other["upper"]))
-                shown += ", coverage " + figure_text(other["coverage"]) if "coverage" in other else ""
-            yield shown
+        held = [(key, *pair) for key, one in sorted(self.by_class.items()) for pair in sorted(one["aggregates"].items())]
+        for of_class, name, one in held:
+            rows = [case for case in record["cases"] if case.get("of_class") == of_class]
+            groups = {case["group"] for case in rows if case["counts"].get(name) != {"value": None}}
+            other, title = one.get("beside", {}), name + " of " + of_class if of_class else name
+            told = [known(part.get(field)) for part in (one, other) for field in ("lower", "upper")]
+            shown = ["%s: mean %s" % (title, known(one["mean"])), "interval %s to %s" % (*told[:2],)]
+            shown += ["%d cases" % one["n"], "%d groups" % len(groups)]
+            shown += [one["method"]] if "method" in one and one["upper"] is not None else []
+            shown += covering(one) + (["%s %s to %s" % (other["method"], *told[2:])] if other else []) + covering(other)
+            yield ", ".join(shown)
         yield "Criteria registered at entry %d" % self.by["criteria"]["index"]
         for one in self.outcomes:
             yield "%s: %s, %s" % (criterion_text(one["criterion"]), known(one["value"]), "met" if one["met"] else "not met")
@@ -2399,8 +2509,15 @@ def check_payload(body, told):  # a payload has the fields of its action, in the
 
 # ---------------------------------------------------------------- the verdict
 
-NEXT = {"log": "nothing", "layout": "nothing"}
-NEXT.update(dict.fromkeys(("chain", "files", "source", "figures", "gates"), "proofs"))
+NEXT = {
+    "log": "nothing",
+    "layout": "nothing",
+    "chain": "proofs",
+    "files": "proofs",
+    "source": "proofs",
+    "figures": "proofs",
+    "gates": "proofs",
+}
 """Where judgement goes on after a check that failed, if not with the next one."""
 NOT_IN_LAYOUT_1 = "chain, files, source, soup, figures, gates, signing text, lineage, logged signatures"
 

@@ -9,19 +9,16 @@ import pytest
 from pytest_bdd import given, scenarios, then, when
 
 from minivess.compliance.documents.result_tables import cases_csv
-from minivess.ml.evaluation.baseline import tune_threshold
+from minivess.ml.evaluation.baseline import tune_thresholds
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.measures.cldice import cldice
 from minivess.ml.measures.dice import dice
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.evaluation.acceptance_criteria import Judgement, judge
-from minivess.records.evaluation.evaluation import (
-    Criterion,
-    EvaluationRecord,
-    Interval,
-)
+from minivess.records.evaluation.evaluation import ClassThresholds, Criterion, EvaluationRecord
 from minivess.records.evaluation.intervals import mean_interval
 from minivess.records.evaluation.measures import MEASURES
+from minivess.records.evaluation.summaries import Interval
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
 from tests.support.builders.new_measure import NAME, add_measure
 from tests.support.lazy_modules import lazily
@@ -55,13 +52,13 @@ class Story:
     scores: tuple[float, float] | None = None
     intervals: list[Interval] = field(default_factory=list)
 
-    def predict(self, image: np.ndarray) -> np.ndarray:
+    def predict(self, image: np.ndarray, spacing: object) -> np.ndarray:
         case = next(name for name, (known, _) in self.cases.items() if known is image)
         self.events.append(f"predict {case}")
         if case == self.blind_to:
-            return np.zeros(SHAPE, np.float32)
+            return np.zeros((1, *SHAPE), np.float32)
         smooth = ndimage.gaussian_filter(image, 0.8)
-        return (1 / (1 + np.exp(-2 * (smooth - 3)))).astype(np.float32)
+        return (1 / (1 + np.exp(-2 * (smooth[np.newaxis] - 3)))).astype(np.float32)
 
     def label(self, case: str) -> np.ndarray:
         self.events.append(f"label {case}")
@@ -111,7 +108,7 @@ def _(story: Story) -> None:
             digest=DIGEST,
             request="scenario",
             cases=story.cases,
-            baseline_threshold=tune_threshold([vessel(9)]),
+            thresholds=[ClassThresholds(baseline=one) for one in tune_thresholds([vessel(9)])],
         ),
     )
 

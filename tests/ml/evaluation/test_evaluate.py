@@ -14,7 +14,7 @@ from minivess.ml.evaluation.evaluate import Pictures, evaluate
 from minivess.ml.measures.dice import dice
 from minivess.ml.measures.hd95 import hd95
 from minivess.records.data.dataset import CaseRecord
-from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.evaluation.evaluation import EvaluationRecord, IntensityThreshold
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
 
 pytestmark = pytest.mark.verifies("SU-33")
@@ -25,8 +25,8 @@ Vessels = Callable[[int], tuple[np.ndarray, np.ndarray]]
 MakeRecord = Callable[[str, str], CaseRecord]
 
 
-def predict(image: np.ndarray) -> np.ndarray:
-    return (1 / (1 + np.exp(-(image - 4.0)))).astype(np.float32)
+def predict(image: np.ndarray, spacing: object = None) -> np.ndarray:
+    return (1 / (1 + np.exp(-(image[np.newaxis] - 4.0)))).astype(np.float32)
 
 
 class Bench:
@@ -42,7 +42,7 @@ class Bench:
             self.events.append(f"image {record.id}")
             yield record, self.volumes[record.id][0]
 
-    def predict(self, image: np.ndarray) -> np.ndarray:
+    def predict(self, image: np.ndarray, spacing: object) -> np.ndarray:
         self.events.append("predict")
         return predict(image)
 
@@ -74,9 +74,9 @@ def test_the_record_holds_each_case_and_the_aggregates(bench: Bench) -> None:
     image, mask = bench.volumes["case-2"]
     row = record.cases[2]
     assert (row.case, row.subject) == ("case-2", "mouse-1")
-    assert row.dice == dice(predict(image) >= 0.5, mask)
-    assert row.values["hd95"] == hd95(predict(image) >= 0.5, mask, (5.0, 1.0, 1.0))
-    assert row.baseline_dice == dice(threshold_mask(image, 1.0), mask)
+    assert row.dice == dice(predict(image)[0] >= 0.5, mask)
+    assert row.values["hd95"] == hd95(predict(image)[0] >= 0.5, mask, (5.0, 1.0, 1.0))
+    assert row.baseline_dice == dice(threshold_mask(image, IntensityThreshold(threshold=1.0)), mask)
     assert record.aggregates["dice"].mean == pytest.approx(np.mean([one.dice for one in record.cases]))
     gain = np.mean([one.dice - one.baseline_dice for one in record.cases])
     assert record.aggregates["dice_over_baseline"].mean == pytest.approx(gain)
@@ -88,8 +88,8 @@ def test_the_record_holds_each_case_and_the_aggregates(bench: Bench) -> None:
 
 @pytest.mark.verifies("REQ-024")
 def test_an_undefined_distance_is_listed_and_left_out_of_the_mean(bench: Bench) -> None:
-    def blind_once(image: np.ndarray) -> np.ndarray:
-        return np.zeros_like(image) if image is bench.volumes["case-1"][0] else predict(image)
+    def blind_once(image: np.ndarray, spacing: object) -> np.ndarray:
+        return np.zeros_like(image)[np.newaxis] if image is bench.volumes["case-1"][0] else predict(image)
 
     record, _ = bench.run(predict=blind_once)
     row = record.cases[1]
@@ -105,14 +105,15 @@ def test_the_same_seed_gives_the_same_record(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        lambda image: predict(image)[1:],
-        lambda image: predict(image) * np.float32("nan"),
-        lambda image: predict(image) * 3,
-        lambda image: predict(image) - 1,
+        lambda image, _: predict(image)[:, 1:],
+        lambda image, _: predict(image)[0],
+        lambda image, _: predict(image) * np.float32("nan"),
+        lambda image, _: predict(image) * 3,
+        lambda image, _: predict(image) - 1,
     ],
 )
 def test_answers_that_are_no_probabilities_are_refused(
-    bench: Bench, broken: Callable[[np.ndarray], np.ndarray]
+    bench: Bench, broken: Callable[[np.ndarray, object], np.ndarray]
 ) -> None:
     with pytest.raises(RefusedError):
         bench.run(predict=broken)
@@ -122,7 +123,7 @@ def test_answers_that_are_no_probabilities_are_refused(
 def test_labels_that_do_not_fit_are_refused(bench: Bench) -> None:
     with pytest.raises(InputError):
         bench.run(labels=lambda _: np.zeros((1, 2, 3)))
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"case-0.*value 7, which is none of 0, 1 \(foreground\)"):
         bench.run(labels=lambda _: np.full((12, 40, 40), 7))
 
 

@@ -73,7 +73,7 @@ def test_a_new_measure_is_in_records_criteria_gates_and_pages(
     assert plan.measures == ("dice", "cldice", "nsd", "hd95", "voxel_recall")
     record, pictures = evaluate(
         ((case_record(name, name), image) for name, (image, _) in volumes.items()),
-        lambda image: (image > 4).astype(np.float32),
+        lambda image, _: (image[np.newaxis] > 4).astype(np.float32),
         lambda case: volumes[case][1],
         evaluation_plan(plan, digest=DIGEST, request="r", cases=volumes),
     )

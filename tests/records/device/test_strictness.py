@@ -21,15 +21,9 @@ from minivess.records.device.release_policy import (
 from minivess.records.device.strictness import gates_beyond_criteria, laxer_criteria, laxer_plan, laxer_policy
 from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.cases import CaseMeasures
-from minivess.records.evaluation.evaluation import (
-    AnalysisPlan,
-    Conventions,
-    Criterion,
-    EvaluationRecord,
-    Interval,
-    Looks,
-)
+from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, EvaluationRecord, Looks
 from minivess.records.evaluation.measures import MEASURES
+from minivess.records.evaluation.summaries import Interval
 from minivess.records.models.model import ExportRecord
 from minivess.records.people.approval import Policy, PolicyRule
 from minivess.records.people.identity import Meaning

@@ -13,8 +13,9 @@ from scipy import stats
 
 from minivess.foundation.errors import UsageError
 from minivess.records.evaluation.distributions import binomial_upper, student_t
-from minivess.records.evaluation.evaluation import FEW_GROUPS, Interval
+from minivess.records.evaluation.evaluation import FEW_GROUPS
 from minivess.records.evaluation.intervals import failure_share, group_interval, mean_interval
+from minivess.records.evaluation.summaries import Interval
 from tests.support.builders.pack_builder import TEMPLATES
 from tests.support.interpreters import interpreters
 from tests.support.properties import given, settings

@@ -24,6 +24,7 @@ from tests.support.properties import strategies as st
 pytestmark = [pytest.mark.verifies("SU-04"), pytest.mark.verifies("REQ-216")]
 
 DIGEST = f"sha256:{'6' * 64}"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 PLAN = analysis_plan(bootstrap=150)
 
 
@@ -212,3 +213,14 @@ def test_the_functions_are_apart_from_files(tmp_path: Path) -> None:
     file = tmp_path / "evaluation.json"
     file.write_text(record().model_dump_json(indent=2), encoding="utf-8")
     assert recomputed(EvaluationRecord.model_validate_json(file.read_bytes()), PLAN) == recomputed(record(), PLAN)
+
+
+@pytest.mark.verifies("REQ-338")
+def test_an_evaluation_of_one_class_is_written_as_before_there_were_several() -> None:
+    """The stored bytes are of the commit before classes. Record and plan are read, computed again and written the same."""
+    stored = (FIXTURES / "evaluation" / "one-class.json").read_text(encoding="utf-8")
+    held = json.loads(stored)
+    plan, read = AnalysisPlan.model_validate(held["plan"]), EvaluationRecord.model_validate(held["record"])
+    rows = [case for case in read.cases if isinstance(case, CaseCounts)]
+    made = counted_evaluation(rows, plan, model=read.model, data=read.data, request=read.request, looks=read.looks)
+    assert f'{{"record":{made.model_dump_json()},"plan":{plan.model_dump_json()}}}\n' == stored

@@ -16,7 +16,13 @@ from minivess.records.evaluation.counts import (
     RecallCounts,
     SurfaceCounts,
 )
-from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationPlan, EvaluationRecord
+from minivess.records.evaluation.evaluation import (
+    AnalysisPlan,
+    ClassThresholds,
+    EvaluationPlan,
+    EvaluationRecord,
+    IntensityThreshold,
+)
 from minivess.records.evaluation.recomputation import record_of
 
 
@@ -32,6 +38,7 @@ def counted_case(
     surface: tuple[int, int, int, int] | None = None,
     distance: float | None = 2.5,
     voxels: int = 1000,
+    of_class: str | None = None,
 ) -> CaseCounts:
     """A case whose bins, baseline and skeletons follow from the overlap.
 
@@ -46,6 +53,7 @@ def counted_case(
         surface: counts of NSD in their order.
         distance: HD95 in micrometres; never of one empty mask.
         voxels: of the volume.
+        of_class: the class that was counted; None where there is one class.
     """
     tp, fp, fn = overlap
     kept = 3 * tp // 4
@@ -56,6 +64,7 @@ def counted_case(
     near = tp // 2 + fp // 2 + fn // 2
     return CaseCounts(
         case=name,
+        **({} if of_class is None else {"of_class": of_class}),
         subject=name if subject is None else subject,
         group=name if group is None else group,
         counts={
@@ -105,7 +114,7 @@ def counted_evaluation(
         model=model,
         data=data,
         request=request,
-        baseline_threshold=1.0,
+        thresholds=(ClassThresholds(baseline=IntensityThreshold(threshold=1.0)),),
         look=look,
         looks=looks,
         groups={case.case: case.group for case in cases},

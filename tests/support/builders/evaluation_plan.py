@@ -6,12 +6,15 @@ from collections.abc import Iterable
 
 from minivess.records.evaluation.evaluation import (
     AnalysisPlan,
+    ClassThresholds,
     Conventions,
     Criterion,
     EvaluationPlan,
+    IntensityThreshold,
     Looks,
     Statistics,
 )
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 
 def analysis_plan(*criteria: Criterion, bootstrap: int = 200, statistics: Statistics = "mean of cases") -> AnalysisPlan:
@@ -29,14 +32,25 @@ def analysis_plan(*criteria: Criterion, bootstrap: int = 200, statistics: Statis
 
 
 def evaluation_plan(
-    analysis: AnalysisPlan, *, digest: str, request: str, cases: Iterable[str], baseline_threshold: float = 1.0
+    analysis: AnalysisPlan,
+    *,
+    digest: str,
+    request: str,
+    cases: Iterable[str],
+    task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
+    thresholds: Iterable[ClassThresholds] = (),
 ) -> EvaluationPlan:
-    """The plan of a model and data that have the same digest. Each of the cases is a group of its own."""
+    """The plan of a model and data that have the same digest. Each of the cases is a group of its own.
+
+    Without thresholds the baseline is 1 for each class, and there is no conformal mask.
+    """
     return EvaluationPlan(
         analysis=analysis,
         model=digest,
         data=digest,
         request=request,
-        baseline_threshold=baseline_threshold,
+        task=task,
+        thresholds=tuple(thresholds)
+        or (ClassThresholds(baseline=IntensityThreshold(threshold=1.0)),) * len(task.classes),
         groups={name: name for name in cases},
     )

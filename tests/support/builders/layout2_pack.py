@@ -21,6 +21,7 @@ from minivess.compliance.pack.pack import log_files
 from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.release.layout import PayloadManifest
 from minivess.records.log.entry import Context
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 from tests.support.builders import logged_signatures
 from tests.support.builders import pack_builder as logs
 from tests.support.builders.release_builder import VERSION, People, Release, ReleaseLog, make_release, policy_of_release
@@ -107,11 +108,11 @@ def bagged(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 @cache
-def small_pack(*, demo: bool = False, dirty: bool = False) -> SmallPack:
+def small_pack(*, demo: bool = False, dirty: bool = False, task: SegmentationTask = ONE_CLASS_OF_VOLUMES) -> SmallPack:
     """The pack, made once a process. Its files and its log are not to be changed; `bent` makes other ones."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    release = make_release(folder / "release", demo=demo)
+    release = make_release(folder / "release", demo=demo, task=task)
     if dirty:
         assert release.facts.source is not None
         release.facts = release.facts.model_copy(update={"source": uncommitted(release.facts.source)})

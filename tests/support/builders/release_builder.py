@@ -35,7 +35,7 @@ from minivess.foundation.provenance import environment_digest, tree_digest
 from minivess.observability.lineage.entry_events import event_of
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
-from minivess.records.data.dataset import CaseRecord, DatasetManifest
+from minivess.records.data.dataset import CaseRecord, DatasetManifest, LabelClass
 from minivess.records.data.seal import SealedFile, SealManifest
 from minivess.records.data.split import SplitManifest
 from minivess.records.data.validation import ValidationReport
@@ -46,10 +46,12 @@ from minivess.records.device.release import GateFacts
 from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.evaluation.acceptance_criteria import judge as judge_criteria
 from minivess.records.evaluation.cases import CaseCounts
+from minivess.records.evaluation.counts import Distance
 from minivess.records.evaluation.evaluation import (
     BOOTSTRAP_UNIT,
     FAILURE_DICE,
     INTERVALS,
+    MASKS,
     STATISTICS,
     AnalysisPlan,
     Conventions,
@@ -62,9 +64,11 @@ from minivess.records.items.items import Requirement
 from minivess.records.items.trace import RecordedResult, ResultReport
 from minivess.records.log.entry import Context, Details, Entry, Outcome
 from minivess.records.models.ensemble import EnsembleMember, EnsembleRecord
-from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord, TrainingSpec
+from minivess.records.models.model import CalibrationRecord, ClassCalibration, ExportRecord, RunRecord, TrainingSpec
+from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.segresnet import SegResNetSpec
 from minivess.records.models.start import StartRecord
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 from minivess.records.people.approval import UnsealRequest
 from minivess.records.people.roles import Role
 from tests.support.builders import pack_builder as logs
@@ -161,6 +165,22 @@ PLAN = AnalysisPlan(
     looks=Looks(),
     criteria=(Criterion(measure="dice", at_least=0.85),),
 )
+TWO_CLASSES = SegmentationTask(classes=(LabelClass(value=1, name="artery"), LabelClass(value=2, name="vein")))
+"""Arteries and veins in volumes of one channel."""
+FLAT = SegmentationTask(axes="yx", channels=3)
+"""One class in colour pictures of unknown size."""
+
+
+def plan_for(task: SegmentationTask) -> AnalysisPlan:
+    """The plan of a task; with several classes it has a criterion of the last one too."""
+    if task.axes == "yx":
+        return PLAN.model_copy(update={"conventions": PLAN.conventions.model_copy(update={"unit": "px"})})
+    if task.one_class:
+        return PLAN
+    criteria = (*PLAN.criteria, Criterion(measure="cldice", of_class=task.classes[-1].name, at_least=0.8))
+    return PLAN.model_copy(update={"criteria": criteria, "mask": MASKS["several"]})
+
+
 _WITHOUT_RUN = ("log.", "identity.", "roots.", "rules.")
 """Actions that have no lineage."""
 
@@ -314,7 +334,13 @@ def write_source(folder: Path) -> Path:
 
 
 def make_release(
-    folder: Path, *, source: Path | None = None, cases: int = 3, demo: bool = False, start: StartRecord | None = None
+    folder: Path,
+    *,
+    source: Path | None = None,
+    cases: int = 3,
+    demo: bool = False,
+    start: StartRecord | None = None,
+    task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
 ) -> Release:
     """A release in which every gate holds.
 
@@ -324,6 +350,7 @@ def make_release(
         cases: how many test cases were evaluated.
         demo: whether people have demo keys.
         start: the weights that member 1 started from; default: those of its seed.
+        task: channels, axes and classes of the cases and of the model.
     """
     tree = source or write_source(folder / "source")
     workspace, team, log = Workspace(folder / "workspace"), people(demo=demo), ReleaseLog()
@@ -332,10 +359,10 @@ def make_release(
     for who in (developer, team.reviewer):
         log.enrol(manager, who)
     tested = [f"case-{n:02}" for n in range(cases)]
-    _data(workspace, log, team, tested)
-    export = _models(workspace, log, developer, start)
-    _register(workspace, log, team)
-    evaluation = _look(workspace, log, team, tested)
+    _data(workspace, log, team, tested, task)
+    export = _models(workspace, log, developer, start, task)
+    _register(workspace, log, team, plan_for(task))
+    evaluation = _look(workspace, log, team, tested, task)
     report = _report(tree)
     log.append(developer, "risk.drill", {"noticed": 1, "unnoticed": 0, "tree": report.tree})
     facts = GateFacts(
@@ -389,7 +416,7 @@ def _artifact(log: ReleaseLog, action: str, name: str) -> Artifact:
     return next(one for one in body.outputs if one.name == name)
 
 
-def _data(workspace: Workspace, log: ReleaseLog, team: People, tested: Sequence[str]) -> None:
+def _data(workspace: Workspace, log: ReleaseLog, team: People, tested: Sequence[str], task: SegmentationTask) -> None:
     names = [(name, name.replace("case", "mouse")) for name in tested]
     names += [(f"train-{n}", f"rat-{n}") for n in range(6)]
     cases = tuple(
@@ -397,13 +424,16 @@ def _data(workspace: Workspace, log: ReleaseLog, team: People, tested: Sequence[
             id=name,
             subject=subject,
             acquisition=name,
-            shape=(48, 96, 96),
-            spacing=(2.0, 1.0, 1.0),
+            axes="zyx" if task.axes == "zyx" else "yxc",
+            shape=(48, 96, 96) if task.axes == "zyx" else (960, 960, task.channels),
+            spacing=(2.0, 1.0, 1.0) if task.axes == "zyx" else (1.0, 1.0),
+            unit="um" if task.axes == "zyx" else "px",
+            classes=task.classes,
             modality="two-photon microscopy",
             image=digest_bytes(name.encode()),
             label=digest_bytes(subject.encode()),
             source_dtype="float32",
-            label_values=(0, 1),
+            label_values=(0, *(one.value for one in task.classes)),
             foreground_fraction=0.061,
         )
         for name, subject in sorted(names)
@@ -457,7 +487,9 @@ def _data(workspace: Workspace, log: ReleaseLog, team: People, tested: Sequence[
         log.append(team.developer, action, payload, inputs=inputs, outputs=_put(workspace, {name: value}))
 
 
-def _models(workspace: Workspace, log: ReleaseLog, developer: Signer, start: StartRecord | None) -> ExportRecord:
+def _models(
+    workspace: Workspace, log: ReleaseLog, developer: Signer, start: StartRecord | None, task: SegmentationTask
+) -> ExportRecord:
     spec, training, split = SegResNetSpec(), TrainingSpec(), _artifact(log, "data.split", "data/split.json")
     runs = {seed: _train(workspace, log, developer, seed, start if seed else None) for seed in (0, 1)}
     begun = log.append(developer, "training", {}, outcome=Outcome.STARTED, inputs=(split,), context=Context(seed=7))
@@ -475,7 +507,10 @@ def _models(workspace: Workspace, log: ReleaseLog, developer: Signer, start: Sta
     _train(workspace, log, developer, 9)
     _dispose(log, developer, len(log.entries) - 1, "discarded", "a third member changes nothing")
     ensemble = EnsembleRecord(
-        model=spec, members=tuple(EnsembleMember(seed=seed, weights=run.weights) for seed, run in runs.items())
+        model=spec,
+        members=tuple(EnsembleMember(seed=seed, weights=run.weights) for seed, run in runs.items()),
+        task=task,
+        preprocessing=Preprocessing.of(task),
     )
     records = [one for body in _trained(log, training.members) for one in body.outputs]
     weights = [Artifact(name=f"models/members/seed-{seed}/weights", digest=run.weights) for seed, run in runs.items()]
@@ -493,13 +528,27 @@ def _models(workspace: Workspace, log: ReleaseLog, developer: Signer, start: Sta
         ece_after=0.018,
         band_ece_before=0.09,
         band_ece_after=0.061,
-        threshold=0.312,
+        threshold=0.312 if task.one_class else None,
         target_recall=0.5,
-        achieved_recall=0.94,
+        achieved_recall=0.94 if task.one_class else None,
         cases=("train-4", "train-5"),
         method="conformal risk control (MAPIE)",
         note="Exchangeability of groups is assumed.",
         groups={"train-4": "train-4", "train-5": "train-5"},
+        classes={}
+        if task.one_class
+        else {
+            one.name: ClassCalibration(
+                ece_before=0.03,
+                ece_after=0.02,
+                band_ece_before=0.09,
+                band_ece_after=0.06,
+                threshold=0.2 + 0.1 * one.value,
+                achieved_recall=0.95,
+                note=f"Of {one.name} against everything else.",
+            )
+            for one in task.classes
+        },
     )
     log.append(
         developer,
@@ -519,6 +568,8 @@ def _models(workspace: Workspace, log: ReleaseLog, developer: Signer, start: Sta
         tested_patches=4,
         seconds_torch=1.2,
         seconds_onnx=0.7,
+        task=task,
+        preprocessing=Preprocessing.of(task),
     )
     log.append(
         developer,
@@ -578,15 +629,15 @@ def _dispose(log: ReleaseLog, developer: Signer, run: int, verdict: str, reason:
     log.append(developer, "run.disposition", said, inputs=(log.known.artifact(ended),))
 
 
-def _register(workspace: Workspace, log: ReleaseLog, team: People) -> None:
+def _register(workspace: Workspace, log: ReleaseLog, team: People, analysis: AnalysisPlan) -> None:
     """The analysis plan, the release policy, and the reviewer's witness key."""
-    plan = PLAN.model_dump(mode="json")
+    plan = analysis.model_dump(mode="json")
     criteria = Project.model_validate(PROJECT).evaluation
     log.append(
         team.developer,
         "criteria.register",
         {"criteria": plan["criteria"], "plan": plan},
-        outputs=_put(workspace, {"evaluation/criteria.json": criteria, "evaluation/plan.json": PLAN}),
+        outputs=_put(workspace, {"evaluation/criteria.json": criteria, "evaluation/plan.json": analysis}),
     )
     policy = policy_of_release()
     log.append(
@@ -598,30 +649,43 @@ def _register(workspace: Workspace, log: ReleaseLog, team: People) -> None:
     log.append(team.reviewer, "identity.witness", {"key": team.reviewer.witness_key(log.origin).text()})
 
 
-def _counted(tested: Sequence[str]) -> list[CaseCounts]:
-    """Cases with a Dice from .86 to .96, each of 10,000 voxels in both masks; `case-01` has no distance."""
+def _counted(tested: Sequence[str], task: SegmentationTask) -> list[CaseCounts]:
+    """Cases with a Dice from .86 to .96, each of 10,000 voxels in both masks; `case-01` has no distance.
+
+    Each further class has a Dice that is higher by .01.
+    """
     held = []
     for n, name in enumerate(tested):
-        right = 8600 + 1000 * ((7 * n) % len(tested)) // len(tested)
-        inside, within = (right - 200) // 10, (right + 100) // 10
-        held.append(
-            counted_case(
-                name,
-                subject=name.replace("case", "mouse"),
-                overlap=(right, 10_000 - right, 10_000 - right),
-                baseline=(right - 2000, 12_000 - right, 12_000 - right),
-                centreline=(inside, 1000, inside, 1000),
-                surface=(within, 1000, within, 1000),
-                conformal=(9_500, 500),
-                distance=None if n == 1 else 9.0 - 6 * right / 10_000,
-                voxels=48 * 96 * 96,
+        for place, one in enumerate(task.classes):
+            right = 8600 + 1000 * ((7 * n) % len(tested)) // len(tested) + 100 * place
+            row = _counted_row(name, right, None if task.one_class else one.name, flat=task.axes == "yx")
+            held.append(
+                row if n != 1 else row.model_copy(update={"counts": {**row.counts, "hd95": Distance(value=None)}})
             )
-        )
     return held
 
 
-def _look(workspace: Workspace, log: ReleaseLog, team: People, tested: Sequence[str]) -> EvaluationRecord:
+def _counted_row(name: str, right: int, of_class: str | None, *, flat: bool) -> CaseCounts:
+    inside, within = (right - 200) // 10, (right + 100) // 10
+    return counted_case(
+        name,
+        of_class=of_class,
+        subject=name.replace("case", "mouse"),
+        overlap=(right, 10_000 - right, 10_000 - right),
+        baseline=(right - 2000, 12_000 - right, 12_000 - right),
+        centreline=(inside, 1000, inside, 1000),
+        surface=(within, 1000, within, 1000),
+        conformal=(9_500, 500),
+        distance=9.0 - 6 * right / 10_000,
+        voxels=960 * 960 if flat else 48 * 96 * 96,
+    )
+
+
+def _look(
+    workspace: Workspace, log: ReleaseLog, team: People, tested: Sequence[str], task: SegmentationTask
+) -> EvaluationRecord:
     """A request, its approval, and the evaluation by the requester."""
+    plan = plan_for(task)
     onnx = _artifact(log, "model.export", "models/model.onnx")
     asked = UnsealRequest(
         id="open-1",
@@ -631,8 +695,8 @@ def _look(workspace: Workspace, log: ReleaseLog, team: People, tested: Sequence[
         model=onnx.digest,
         calibration=_artifact(log, "calibration", "models/calibration.json").digest,
         configuration=digest_bytes(b"configuration"),
-        plan=digest_of(PLAN),
-        criteria=criteria_digest(PLAN.criteria),
+        plan=digest_of(plan),
+        criteria=criteria_digest(plan.criteria),
         data=digest_bytes(b"seal"),
         inputs=digest_bytes(b"inputs"),
         policy=digest_of(policy_of_release()),
@@ -645,7 +709,7 @@ def _look(workspace: Workspace, log: ReleaseLog, team: People, tested: Sequence[
         team.reviewer, "test-set.approve", {"grant": grant(asked, team.reviewer)}, inputs=log.rest("test-set.request")
     )
     evaluation = counted_evaluation(
-        _counted(tested), PLAN, model=onnx.digest, data=asked.data, request=asked.id, looks=PLAN.looks.total
+        _counted(tested, task), plan, model=onnx.digest, data=asked.data, request=asked.id, looks=plan.looks.total
     )
     figure = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>\n'
     log.append(
@@ -653,14 +717,15 @@ def _look(workspace: Workspace, log: ReleaseLog, team: People, tested: Sequence[
         "evaluation",
         {
             "request": asked.id,
-            "cases": len(evaluation.cases),
+            "cases": len(evaluation.tested),
             "aggregates": {name: item.model_dump(mode="json") for name, item in evaluation.aggregates.items()},
             "baseline_dice": evaluation.baseline.mean,
             "look": 1,
             "criteria": [
                 {"criterion": one.criterion.model_dump(mode="json"), "value": one.value, "met": one.met}
-                for one in judge_criteria(evaluation, PLAN.criteria)
+                for one in judge_criteria(evaluation, plan.criteria)
             ],
+            **evaluation.model_dump(mode="json", include={"classes"}),
         },
         inputs=(
             onnx,

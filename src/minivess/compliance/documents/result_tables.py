@@ -16,7 +16,7 @@ _Cell = str | int | float | None
 
 
 def cases_csv(evaluation: EvaluationRecord) -> str:
-    """Measures of every case, in the record's order; an empty cell where a measure is undefined.
+    """Measures of every case and class, in the record's order; an empty cell where a measure is undefined.
 
     Where the record has counts, the group of the case and the counts of each measure follow, and then the unit of distances.
     """
@@ -31,12 +31,15 @@ def cases_csv(evaluation: EvaluationRecord) -> str:
 
 
 def _columns(evaluation: EvaluationRecord) -> tuple[str, ...]:
-    return ("case", "subject", *(measure.name for measure in evaluation.measures), "baseline_dice")
+    named = ("class",) if evaluation.classes else ()
+    return ("case", *named, "subject", *(measure.name for measure in evaluation.measures), "baseline_dice")
 
 
 def _measured(case: CaseCounts | CaseMeasures, evaluation: EvaluationRecord) -> dict[str, _Cell]:
     values = (case.values.get(measure.name) for measure in evaluation.measures)
-    return dict(zip(_columns(evaluation), (case.case, case.subject, *values, case.baseline_dice), strict=True))
+    named = () if case.of_class is None else (case.of_class,)
+    cells = (case.case, *named, case.subject, *values, case.baseline_dice)
+    return dict(zip(_columns(evaluation), cells, strict=True))
 
 
 def _counted(case: CaseCounts | CaseMeasures) -> dict[str, _Cell]:

@@ -34,8 +34,9 @@ from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.lock_file import LockedPackage, Use, read_lock
-from minivess.records.evaluation.evaluation import EvaluationRecord, Interval
+from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.measures import name_in
+from minivess.records.evaluation.summaries import Interval
 from minivess.records.items.platform_parts import PlatformPart
 from minivess.records.models.specifications import ModelSpec
 

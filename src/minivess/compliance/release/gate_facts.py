@@ -212,7 +212,7 @@ def _requirements(files: Mapping[str, bytes]) -> int | None:
 
 def _shortfall(outcome: Judgement) -> str:
     """By how much a criterion was missed, in words."""
-    name = f"{outcome.criterion.measure}, {outcome.criterion.statistic}"
+    name = outcome.criterion.named
     if outcome.value is None or outcome.margin is None:
         return f"{name}: undefined"
     return f"{name}: {outcome.value:.3f} ({outcome.basis}), missed by {-outcome.margin:.3f}"
@@ -252,10 +252,12 @@ class Denominator:
 
 
 def _values(gate: Gate, facts: GateFacts) -> int | None:
-    """The cases in which a measure is defined."""
+    """The cases in which a measure is defined; of several classes, those in the class that has fewest of them."""
     name = gate.measure if isinstance(gate, MetricGate) else DICE
-    interval = None if facts.evaluation is None else facts.evaluation.aggregates.get(name)
-    return None if interval is None else interval.n
+    if facts.evaluation is None:
+        return None
+    held = [figures.aggregates.get(name) for figures in facts.evaluation.by_class.values()]
+    return min((interval.n for interval in held if interval is not None), default=None) if all(held) else None
 
 
 _VALUES = Denominator(_values, "case", "cases", "over")
@@ -264,7 +266,7 @@ DENOMINATORS: Mapping[str, Denominator] = MappingProxyType(
         "metric": _VALUES,
         "baseline": _VALUES,
         "calibration": Denominator(
-            lambda _, facts: None if facts.evaluation is None else len(facts.evaluation.cases), "case", "cases", "over"
+            lambda _, facts: None if facts.evaluation is None else len(facts.evaluation.tested), "case", "cases", "over"
         ),
         "parity": Denominator(
             lambda _, facts: None if facts.export is None else facts.export.tested_patches, "patch", "patches", "over"

@@ -30,9 +30,10 @@ from minivess.records.device.release_policy import (
     ReleasePolicy,
 )
 from minivess.records.device.source_state import Reason
+from minivess.records.evaluation.acceptance_criteria import statistic_of, worst_class
 from minivess.records.evaluation.bounds import Bound
-from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.measures import DICE, OVER_BASELINE, heading_of
+from minivess.records.evaluation.summaries import ClassFigures
 
 _STATISTIC_NAMES = {
     "mean": "mean",
@@ -153,38 +154,39 @@ def _judge_one(gate: Gate, facts: GateFacts) -> GateResult:
         case MetricGate():
             return _metric(gate, facts)
         case BaselineGate():
-            found = facts.evaluation
-            value = None if found is None or DICE not in found.aggregates else _over_baseline(found)
+            name, value = _worst(facts, Bound(gate.at_least), _over_baseline)
             mend = "train longer or on more groups, until the network is better than the intensity threshold"
-            return _bound(gate, facts, heading_of(OVER_BASELINE), value, at_least=gate.at_least, mend=mend)
+            title = _titled(heading_of(OVER_BASELINE), name)
+            return _bound(gate, facts, title, value, at_least=gate.at_least, mend=mend)
         case ParityGate():
             value = None if facts.export is None else facts.export.max_abs_difference
             mend = "export again, if necessary with another opset: the graph differs from the evaluated model"
             return _bound(gate, facts, "Largest difference of ONNX and PyTorch", value, at_most=gate.at_most, mend=mend)
         case CalibrationGate():
-            value = None if facts.evaluation is None else facts.evaluation.ece
+            name, value = _worst(facts, Bound(at_most=gate.at_most), lambda figures: figures.ece)
             mend = "calibrate on more groups: the probabilities are not well calibrated"
-            return _bound(gate, facts, "Expected calibration error", value, at_most=gate.at_most, mend=mend)
+            title = _titled("Expected calibration error", name)
+            return _bound(gate, facts, title, value, at_most=gate.at_most, mend=mend)
         case CountGate() | PretrainingGate():
             return _count(gate, facts)
 
 
 def _metric(gate: MetricGate, facts: GateFacts) -> GateResult:
     evaluation = facts.evaluation
+    name, value = _worst(
+        facts,
+        Bound(gate.at_least, gate.at_most),
+        lambda figures: None if evaluation is None else statistic_of(evaluation, figures, gate.measure, gate.statistic),
+    )
     unit = None if evaluation is None else evaluation.unit
-    title = f"{heading_of(gate.measure, unit)}, {_STATISTIC_NAMES[gate.statistic]}"
-    interval = None if evaluation is None else evaluation.aggregates.get(gate.measure)
-    value: float | None = None
+    title = _titled(f"{heading_of(gate.measure, unit)}, {_STATISTIC_NAMES[gate.statistic]}", name)
+    interval = None if evaluation is None else evaluation.by_class[name].aggregates.get(gate.measure)
     why = None
-    if evaluation is not None and interval is not None and interval.n > 0:
-        value = {"mean": interval.mean, "lower": interval.lower, "upper": interval.upper}[gate.statistic]
-        if interval.n < len(evaluation.cases):
-            value, why = (
-                None,
-                f"it is undefined in {len(evaluation.cases) - interval.n} of {len(evaluation.cases)} cases",
-            )
-        elif value is None:
-            why = "the cases of one group alone give no interval"
+    if evaluation is not None and interval is not None and value is None:
+        cases = len(evaluation.tested)
+        why = "the cases of one group alone give no interval"
+        if interval.n < cases:
+            why = f"it is undefined in {cases - interval.n} of {cases} cases"
     mend = "train longer or on more groups, then ask for a new look at the test set; or narrow the intended use"
     made = "" if interval is None else f" ({interval.basis})"
     return _bound(
@@ -192,9 +194,28 @@ def _metric(gate: MetricGate, facts: GateFacts) -> GateResult:
     )
 
 
-def _over_baseline(evaluation: EvaluationRecord) -> float | None:
-    dice = evaluation.aggregates[DICE]
-    return None if dice.n == 0 else dice.mean - evaluation.baseline.mean
+@implements("REQ-339", "RC-142")
+def _worst(
+    facts: GateFacts, bound: Bound, figure_of: Callable[[ClassFigures], float | None]
+) -> tuple[str | None, float | None]:
+    """The class that a gate judges, the one with the smallest margin, and its figure; without an evaluation both are None."""
+    if facts.evaluation is None:
+        return None, None
+    figures = [(name, figure_of(one)) for name, one in sorted(facts.evaluation.by_class.items(), key=_by_name)]
+    return worst_class(figures, lambda pair: bound.judge(pair[1])) or (None, None)
+
+
+def _by_name(pair: tuple[str | None, object]) -> str:
+    return pair[0] or ""
+
+
+def _titled(title: str, of_class: str | None) -> str:
+    return title if of_class is None else f"{title}, worst of all classes: {of_class}"
+
+
+def _over_baseline(figures: ClassFigures) -> float | None:
+    dice = figures.aggregates.get(DICE)
+    return None if dice is None or dice.n == 0 else dice.mean - figures.baseline.mean
 
 
 @implements("REQ-269", "RC-11", "RC-123")
@@ -335,7 +356,7 @@ def counts_of(facts: GateFacts) -> dict[str, int] | None:
     if evaluation is None or risks is None or report is None or facts.requirements is None:
         return None
     rest = facts.requirements, len(risks.risks), len(risks.controls), len(report.results)
-    return dict(zip(COUNTED, (len(evaluation.cases), len(evaluation.groups), *rest), strict=True))
+    return dict(zip(COUNTED, (len(evaluation.tested), len(evaluation.groups), *rest), strict=True))
 
 
 def _empty(facts: GateFacts) -> list[str] | None:

@@ -25,7 +25,8 @@ from minivess.records.device.preparation import LAYOUT
 from minivess.records.device.project import Device
 from minivess.records.device.release import GateFacts
 from minivess.records.evaluation.acceptance_criteria import Judgement
-from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord, Interval, percent
+from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
+from minivess.records.evaluation.summaries import Interval, percent
 from minivess.records.lengths import LengthUnit
 from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.log.payloads.looks import CriteriaRegistered, LookRequested
@@ -135,10 +136,17 @@ def _evaluation(facts: SigningFacts) -> Iterator[str]:
     total = UNKNOWN if record.looks is None else record.looks
     mode = facts.chain.grant.mode or "opened"
     yield f"Evaluation: look {record.look} of {total}, {mode}, intervals of level {percent(record.level)}{_unit(record)}"
-    for name, interval in sorted(record.aggregates.items()):
-        groups = {case.group for case in record.cases if case.values.get(name, 0.0) is not None}
+    rows = (
+        (of_class, name, interval)
+        for of_class, figures in sorted(record.by_class.items(), key=lambda pair: pair[0] or "")
+        for name, interval in sorted(figures.aggregates.items())
+    )
+    for of_class, name, interval in rows:
+        cases = [case for case in record.cases if case.of_class == of_class]
+        groups = {case.group for case in cases if case.values.get(name, 0.0) is not None}
+        title = name if of_class is None else f"{name} of {of_class}"
         yield (
-            f"{name}: mean {number_text(interval.mean)}, interval {_number(interval.lower)} to "
+            f"{title}: mean {number_text(interval.mean)}, interval {_number(interval.lower)} to "
             f"{_number(interval.upper)}, {interval.n} cases, {len(groups)} groups{_method(interval)}"
         )
 
@@ -174,7 +182,7 @@ def _criteria(facts: SigningFacts) -> Iterator[str]:
 def _criterion(one: Criterion) -> str:
     limits = (("at least", one.at_least), ("at most", one.at_most))
     stated = [f"{side} {number_text(limit)}" for side, limit in limits if limit is not None]
-    return f"{one.measure}, {one.statistic}: {' '.join(stated)}"
+    return f"{one.named}: {' '.join(stated)}"
 
 
 def _looks(chain: JudgedChain) -> Iterator[str]:

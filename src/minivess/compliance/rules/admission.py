@@ -237,7 +237,7 @@ def _check_evaluation(standing: Standing, body: EntryBody) -> None:
     if said.look != number:
         raise VerificationError(f"the evaluation states look {said.look}; it is look {number}")
     level = standing.registrations.level(standing.test_set.requests[said.request].request.data, number)
-    if any(interval.level != level for interval in said.aggregates.values()):
+    if not said.levels <= {level}:
         raise VerificationError(f"the intervals of this look do not have the level {level!r}")
 
 

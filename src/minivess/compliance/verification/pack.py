@@ -145,7 +145,9 @@ def _check_chain(pack: _Pack) -> str:
 
 def _check_figures(pack: _Pack) -> str:
     evaluation = pack.derived.evaluation
-    return f"{len(evaluation.aggregates)} measures of {len(evaluation.cases)} cases follow from the counts of each case"
+    return (
+        f"{len(evaluation.aggregates)} measures of {len(evaluation.tested)} cases follow from the counts of each case"
+    )
 
 
 def _check_gates(pack: _Pack) -> str:

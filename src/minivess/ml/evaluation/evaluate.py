@@ -1,14 +1,15 @@
 """Evaluation of a predictor on cases it has never seen, with everything a reader needs to judge the numbers.
 
 The order is part of the method: each prediction is finished and frozen before the reference of its case is fetched,
-so no prediction code can reach a label.
+so no prediction code can reach a label. Each class is counted against everything else.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,49 +17,76 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.evaluation.baseline import threshold_mask
+from minivess.ml.inference.answers import class_indices, class_probabilities, mask_of
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.dice import overlap
 from minivess.ml.measures.mask_pairs import Mask
 from minivess.ml.measures.registry import count_measures
 from minivess.ml.uncertainty.reliability import Reliability, border_band
-from minivess.records.data.dataset import CaseRecord, Unit
+from minivess.records.data.dataset import CaseRecord, LabelClass, Unit
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.counts import RecallCounts
 from minivess.records.evaluation.evaluation import EvaluationPlan, EvaluationRecord
 from minivess.records.evaluation.measures import DICE
 from minivess.records.evaluation.recomputation import record_of
+from minivess.records.models.task import SegmentationTask
 from minivess.records.sinks import Progress
 
 Image = NDArray[Any]
 Probabilities = NDArray[np.float32]
-Predict = Callable[[Image], Probabilities]
+Predict = Callable[[Image, tuple[float, ...] | None], Probabilities]
 Labels = Callable[[str], Image]
 
 
 @dataclass(frozen=True)
 class CaseArrays:
-    """One case as figures need it: image, reference and prediction, all (z, y, x), with the spacing in its unit."""
+    """One case as figures need it."""
 
     case: str
     spacing: tuple[float, ...]
+    """Along each spatial axis, in `unit`."""
     unit: Unit
+    classes: tuple[LabelClass, ...]
     dice: float
+    """The mean over its classes."""
     image: Image
-    reference: Mask
-    prediction: Mask
+    """Raw, (z, y, x) or (y, x), channels last where there are several."""
+    reference: NDArray[np.uint8]
+    """0 for background, else the number of the class, from 1; on the grid of the image."""
+    prediction: NDArray[np.uint8]
+    """The same of the prediction."""
+
+
+@dataclass(frozen=True)
+class ClassReliability:
+    """Reliability of the probabilities of one class against everything else."""
+
+    everywhere: Reliability = field(default_factory=Reliability)
+    band: Reliability = field(default_factory=Reliability)
+    """Along the border of the class in the reference."""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """What is drawn of an evaluation: best and worst case by Dice, reliability over all voxels and along borders."""
+    """What is drawn of an evaluation: best and worst case by Dice, and the reliability of each class by its name."""
 
     best: CaseArrays
     worst: CaseArrays
-    everywhere: Reliability
-    band: Reliability
+    reliability: dict[str, ClassReliability]
 
 
-@implements("REQ-024", "REQ-025")
+class _Case(NamedTuple):
+    record: CaseRecord
+    image: Image
+    probabilities: Probabilities
+    """Of each output, (outputs, *grid)."""
+    prediction: NDArray[np.uint8]
+    """Numbers of classes from 1, 0 for background."""
+    reference: NDArray[np.uint8]
+    """The same of the reference."""
+
+
+@implements("REQ-024", "REQ-025", "REQ-338")
 def evaluate(
     cases: Iterable[tuple[CaseRecord, Image]],
     predict: Predict,
@@ -70,84 +98,103 @@ def evaluate(
     """Measure a predictor against references, case by case; only the best and the worst case stay in memory.
 
     Args:
-        cases: record and image (z, y, x) of each case, lazily; ids must differ.
-        predict: image (z, y, x) -> calibrated foreground probabilities float32 (z, y, x) in 0..1.
-        labels: case id -> binary reference (z, y, x); called after the prediction of that case is complete.
+        cases: record and raw image (z, y, x) or (y, x), channels last, of each case, lazily; ids must differ.
+        predict: image and its spacing in micrometres (None: no physical size is known) -> calibrated probabilities float32
+            (outputs, *grid) in 0..1: one output for one class, else one for the background and one for each class.
+        labels: case id -> reference (*grid) with the values of the classes; called after the prediction of that case is
+            complete.
         plan: the analysis plan with its measures and conventions, and what this evaluation is about.
         progress: called after each case.
 
     Returns:
-        The record with the counts of each case, and what figures are drawn from. Aggregates hold each measure and
+        The record with the counts of each case and class, and what figures are drawn from. Aggregates hold each measure and
         `dice_over_baseline`, the paired difference to the baseline. A measure is averaged over the cases where it is
-        defined, and `n` is their number.
+        defined, and `n` is their number. Distances are in the unit of the tolerance.
 
     Raises:
         UsageError: there are no cases, one comes twice, or one has no group.
-        InputError: a reference does not fit its image or is not binary.
-        RefusedError: the predictor answered something that is not a probability for every voxel.
+        InputError: a reference does not fit its image, or holds a value that is no class.
+        RefusedError: the predictor answered something that is not a probability of each output for every voxel.
     """
-    rows: dict[str, CaseCounts] = {}
+    task, rows, seen = plan.task, list[CaseCounts](), set[str]()
     best: CaseArrays | None = None
     worst: CaseArrays | None = None
-    everywhere, band = Reliability(), Reliability()
+    reliability = {one.name: ClassReliability() for one in task.classes}
     for record, image in cases:
-        if record.id in rows:
+        if record.id in seen:
             raise UsageError(f"case {record.id!r} comes twice")
-        group = plan.groups.get(record.id)
-        if group is None:
+        seen.add(record.id)
+        if record.id not in plan.groups:
             raise UsageError(f"case {record.id!r} has no group", hint="give the groups that the seal fixed")
-        probabilities = _predicted(predict, record.id, image)
-        reference = _reference(labels, record.id, image)
-        near = border_band(reference)
-        bins = (_binned(probabilities, reference), _binned(probabilities[near], reference[near]))
-        everywhere.include(bins[0])
-        band.include(bins[1])
-        prediction = probabilities >= plan.analysis.mask_threshold
-        pair = CasePair.of(prediction, reference, record.spacing_in(plan.analysis.conventions.within.unit))
-        row = CaseCounts(
-            case=record.id,
-            subject=record.subject,
-            group=group,
-            counts=count_measures(pair, plan.analysis.conventions, {DICE, *plan.analysis.measures}),
-            baseline=overlap(threshold_mask(image, plan.baseline_threshold), reference),
-            conformal=_conformal(probabilities[reference], plan.conformal_threshold),
-            bins=bins[0].rows,
-            border_bins=bins[1].rows,
-        )
-        rows[record.id] = row
-        arrays = CaseArrays(record.id, record.spacing, record.unit, row.dice, image, reference, prediction)
-        if best is None or (-row.dice, row.case) < (-best.dice, best.case):
+        grid = image.shape[: len(task.axes)]
+        probabilities = _predicted(predict, record, image, (task.outputs, *grid))
+        reference = _reference(labels, record.id, grid, task)
+        prediction = class_indices(mask_of(probabilities, task, threshold=plan.analysis.mask_threshold), task)
+        case = _Case(record, image, probabilities, prediction, reference)
+        of_case = [_row(case, number, plan) for number in range(len(task.classes))]
+        for one, (row, bins) in zip(task.classes, of_case, strict=True):
+            rows.append(row)
+            reliability[one.name].everywhere.include(bins.everywhere)
+            reliability[one.name].band.include(bins.band)
+        dice = math.fsum(row.dice for row, _ in of_case) / len(of_case)
+        classes, spacing = record.classes, record.spacing
+        arrays = CaseArrays(record.id, spacing, record.unit, classes, dice, image, reference, prediction)
+        if best is None or (-dice, record.id) < (-best.dice, best.case):
             best = arrays
-        if worst is None or (row.dice, row.case) < (worst.dice, worst.case):
+        if worst is None or (dice, record.id) < (worst.dice, worst.case):
             worst = arrays
         if progress is not None:
-            progress("evaluating", len(rows), 0)
+            progress("evaluating", len(seen), 0)
     if best is None or worst is None:
         raise UsageError("there are no cases to evaluate")
-    return record_of(list(rows.values()), plan), Pictures(best, worst, everywhere, band)
+    return record_of(rows, plan), Pictures(best, worst, reliability)
 
 
-def _predicted(predict: Predict, case: str, image: Image) -> Probabilities:
-    probabilities = np.array(predict(image), dtype=np.float32)
-    if probabilities.shape != image.shape:
+@implements("REQ-338")
+def _row(case: _Case, number: int, plan: EvaluationPlan) -> tuple[CaseCounts, ClassReliability]:
+    """The counts of a class of a case against everything else; the classes count from 0."""
+    record, task, tuned = case.record, plan.task, plan.thresholds[number]
+    probabilities = class_probabilities(case.probabilities)[number]
+    predicted, true = case.prediction == number + 1, case.reference == number + 1
+    near = border_band(true)
+    bins = ClassReliability(_binned(probabilities, true), _binned(probabilities[near], true[near]))
+    pair = CasePair.of(predicted, true, record.spacing_in(plan.analysis.conventions.within.unit))
+    row = CaseCounts(
+        case=record.id,
+        **({} if task.one_class else {"of_class": task.classes[number].name}),
+        subject=record.subject,
+        group=plan.groups[record.id],
+        counts=count_measures(pair, plan.analysis.conventions, {DICE, *plan.analysis.measures}),
+        baseline=overlap(threshold_mask(case.image, tuned.baseline, task), true),
+        conformal=_conformal(probabilities[true], tuned.conformal),
+        bins=bins.everywhere.rows,
+        border_bins=bins.band.rows,
+    )
+    return row, bins
+
+
+def _predicted(predict: Predict, record: CaseRecord, image: Image, wanted: tuple[int, ...]) -> Probabilities:
+    probabilities = np.array(predict(image, record.physical_spacing), dtype=np.float32)
+    if probabilities.shape != wanted:
         raise RefusedError(
-            f"the predictor answered shape {probabilities.shape} for case {case!r} of shape {image.shape}"
+            f"the predictor answered shape {probabilities.shape} for case {record.id!r}, where {wanted} is needed"
         )
     if not np.isfinite(probabilities).all() or probabilities.min() < 0 or probabilities.max() > 1:
-        raise RefusedError(f"the predictor's answer for case {case!r} holds values that are no probabilities")
+        raise RefusedError(f"the predictor's answer for case {record.id!r} holds values that are no probabilities")
     probabilities.flags.writeable = False
     return probabilities
 
 
-def _reference(labels: Labels, case: str, image: Image) -> Mask:
+def _reference(labels: Labels, case: str, grid: tuple[int, ...], task: SegmentationTask) -> NDArray[np.uint8]:
+    """The reference as numbers of classes from 1, 0 for background."""
     reference = np.asarray(labels(case))
-    if reference.shape != image.shape:
-        raise InputError(
-            f"case {case!r} has an image of shape {image.shape} and a reference of shape {reference.shape}"
-        )
-    if not np.all((reference == 0) | (reference == 1)):
-        raise InputError(f"the reference of case {case!r} holds values other than 0 and 1")
-    return reference.astype(np.bool_)
+    if reference.shape != grid:
+        raise InputError(f"case {case!r} has an image of {grid} voxels and a reference of shape {reference.shape}")
+    others = np.setdiff1d(reference, [0, *(one.value for one in task.classes)])
+    if others.size:
+        known = ", ".join(["0", *(f"{one.value} ({one.name})" for one in task.classes)])
+        raise InputError(f"the reference of case {case!r} holds the value {others[0]:g}, which is none of {known}")
+    return class_indices(reference.astype(np.uint8), task)
 
 
 def _binned(probabilities: Probabilities, reference: Mask) -> Reliability:

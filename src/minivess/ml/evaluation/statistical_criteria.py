@@ -19,11 +19,13 @@ from minivess.foundation.implements import implements
 from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.case_results import CaseResult, CriterionVerdict, StratumVerdict
 from minivess.records.evaluation.distributions import fewest_values, lower_rank
-from minivess.records.evaluation.evaluation import percent
 from minivess.records.evaluation.intervals import group_interval
+from minivess.records.evaluation.summaries import percent
 from minivess.records.items.items import StatisticalCriterion
 
 RESAMPLES = 10_000
+CLASS = "class"
+"""The stratum and the column of a table that say which of several classes was measured."""
 
 
 class _Value(NamedTuple):
@@ -38,7 +40,7 @@ class _Value(NamedTuple):
 def judge_criterion(
     criterion: StatisticalCriterion, cases: Sequence[CaseResult], *, seed: int, resamples: int = RESAMPLES
 ) -> CriterionVerdict:
-    """Judge a criterion in every stratum.
+    """Judge a criterion in every stratum, and of several classes in each.
 
     Args:
         criterion: what is asked.
@@ -54,8 +56,13 @@ def judge_criterion(
         raise UsageError(f"{criterion.id} needs one limit", hint="give either `at_least` or `at_most`")
     if not cases:
         raise UsageError(f"there are no cases to judge {criterion.id} by")
-    if len({one.case for one in cases}) != len(cases):
-        raise UsageError("a case occurs twice in the results", hint="give one result a case")
+    if len({(one.case, one.of_class) for one in cases}) != len(cases):
+        raise UsageError(
+            "a case occurs twice in the results", hint="give one result a case, of several classes one a class"
+        )
+    classes = {one.of_class for one in cases}
+    if len({one.case for one in cases}) * len(classes) != len(cases):
+        raise UsageError("a case lacks the result of a class that others have", hint="give one result a case and class")
     units: dict[str, str] = {}
     for one in cases:
         if units.setdefault(one.subject, one.unit) != one.unit:
@@ -65,9 +72,11 @@ def judge_criterion(
         lacking = [name for name in criterion.strata if name not in one.attributes]
         if lacking:
             raise UsageError(f"case {one.case} has no attribute {lacking[0]!r}, which {criterion.id} asks for")
-        strata[tuple(one.attributes[name] for name in criterion.strata)].append(one)
+        key = tuple(one.attributes[name] for name in criterion.strata)
+        strata[key if one.of_class is None else (*key, one.of_class)].append(one)
+    names = criterion.strata if None in classes else tuple(dict.fromkeys((*criterion.strata, CLASS)))
     judged = tuple(
-        _judge(criterion, dict(zip(criterion.strata, key, strict=True)), members, seed, resamples)
+        _judge(criterion, dict(zip(names, key, strict=False)), members, seed, resamples)
         for key, members in sorted(strata.items())
     )
     verdict = "passed" if all(one.met for one in judged) else "failed"

@@ -19,9 +19,10 @@ BAND_VOXELS = 2
 
 
 def border_band(reference: NDArray[Any], width: int = BAND_VOXELS) -> NDArray[np.bool_]:
-    """Voxels (z, y, x) within `width` face steps of the reference's border voxels; empty when the reference is.
+    """Voxels (z, y, x) or (y, x) within `width` face steps of the reference's border voxels; empty when the reference is.
 
-    Border voxels are foreground voxels with background behind one of their faces; beyond the volume is background.
+    Border voxels are foreground voxels with background behind one of their faces (edges in a plane); beyond the image is
+    background.
     """
     from scipy import ndimage
 

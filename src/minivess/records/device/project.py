@@ -88,3 +88,17 @@ class Project(Record):
     evaluation: Evaluation
     witnesses: WitnessPolicy | None = None
     """The witnesses that must cosign the log's checkpoints before a release."""
+
+    @implements("REQ-339", "RC-142")
+    @model_validator(mode="after")
+    def _known_classes(self) -> Self:
+        known = [one.name for one in self.data.declared]
+        for criterion in self.evaluation.criteria:
+            if criterion.of_class is not None and (len(known) < 2 or criterion.of_class not in known):
+                several = ", ".join(known) if len(known) > 1 else "there is one class, so leave `of_class` out"
+                raise ValueError(
+                    f"evaluation.criteria names the class {criterion.of_class!r}; data.classes has: {several}"
+                )
+        if len(set(known)) < len(known):
+            raise ValueError("data.classes has two classes of one name")
+        return self

@@ -19,6 +19,8 @@ from minivess.records.lengths import UNIT_NAMES
 Limits = Mapping[tuple[str, str], float]
 """What is limited and `at_least` or `at_most` -> the strictest such limit."""
 _BASELINE = f"{OVER_BASELINE}, mean"
+_CLASS = ", class "
+"""What stands before the name of a class in what is limited. No measure and no statistic has it in its name."""
 _FIXED_PLAN = ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse")
 _FIXED_CONVENTIONS = (
     "foreground_connectivity",
@@ -31,11 +33,12 @@ _FIXED_CONVENTIONS = (
 )
 
 
-@implements("REQ-185")
+@implements("REQ-185", "REQ-339")
 def laxer_criteria(old: Iterable[Criterion], new: Iterable[Criterion]) -> list[str]:
     """What became laxer in acceptance criteria.
 
-    A limit of the old must be there for the same measure and statistic, and at least as strict; more limits may be added.
+    A limit of the old must be there for the same measure, statistic and class, and at least as strict; more limits may be
+    added. A limit of every class is a limit of each.
     """
     return _laxer(_of_criteria(old), _of_criteria(new))
 
@@ -119,7 +122,8 @@ def gates_beyond_criteria(policy: ReleasePolicy, criteria: Iterable[Criterion]) 
 def _laxer(old: Limits, new: Limits) -> list[str]:
     found = []
     for (what, side), limit in old.items():
-        now = new.get((what, side))
+        there = [new[key] for key in ((what, side), (what.split(_CLASS)[0], side)) if key in new]
+        now = _strictest_of(side, there) if there else None
         if now is None:
             found.append(f"{what}: {_words(side)} {limit!r} is no longer required")
         elif not Bound(**{side: limit}).judge(now).met:
@@ -129,7 +133,7 @@ def _laxer(old: Limits, new: Limits) -> list[str]:
 
 def _of_criteria(criteria: Iterable[Criterion]) -> Limits:
     return _strictest(
-        (_what(one), side, limit)
+        (_what(one) + ("" if one.of_class is None else _CLASS + one.of_class), side, limit)
         for one in criteria
         for side, limit in (("at_least", one.at_least), ("at_most", one.at_most))
         if limit is not None
@@ -156,14 +160,17 @@ def _rows(gate: Gate) -> Iterator[tuple[str, str, float]]:
 def _strictest(rows: Iterable[tuple[str, str, float]]) -> Limits:
     found: dict[tuple[str, str], float] = {}
     for what, side, limit in rows:
-        before = found.setdefault((what, side), limit)
-        found[what, side] = max(before, limit) if side == "at_least" else min(before, limit)
+        found[what, side] = _strictest_of(side, (found.get((what, side), limit), limit))
     return found
 
 
 def _what(one: Criterion | MetricGate) -> str:
     """What is limited. A measure and its former name are one: plans compare the unit of distances."""
     return f"{FORMER.get(one.measure, one.measure)}, {one.statistic}"
+
+
+def _strictest_of(side: str, limits: Iterable[float]) -> float:
+    return max(limits) if side == "at_least" else min(limits)
 
 
 def _words(side: str) -> str:

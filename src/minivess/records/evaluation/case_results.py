@@ -11,6 +11,8 @@ class CaseResult(Record):
     """One case: whose it is, what was measured, and the attributes that strata are made of (scanner, site, ...)."""
 
     case: ShortText
+    of_class: ShortText | None = None
+    """The class that was measured against everything else; None: there is one class."""
     subject: ShortText
     group: ShortText | None = None
     """The independent group of the case; None: its subject is its group."""

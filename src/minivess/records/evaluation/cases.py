@@ -1,11 +1,13 @@
-"""The cases of an evaluation, in two forms: counts (format 2), and ratios as version 0.1.0 wrote them.
+"""The rows of an evaluation, in two forms: counts (format 2), and ratios as version 0.1.0 wrote them.
+
+A case has one row; with several classes, one row a class, in which the class is counted against everything else.
 
 Both forms have `case`, `subject`, `group`, `values`, `dice` and `baseline_dice`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, Self, cast
 
@@ -13,6 +15,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Discriminator,
+    Field,
     PlainSerializer,
     Tag,
     model_serializer,
@@ -21,9 +24,20 @@ from pydantic import (
 
 from minivess.foundation.choices import choose
 from minivess.foundation.implements import implements
-from minivess.records.base import Record, Slug
+from minivess.records.base import Record, ShortText, Slug
 from minivess.records.evaluation.counts import Bins, MeasureCounts, OverlapCounts, RecallCounts
 from minivess.records.evaluation.measures import DICE, Measure, MeasureName, in_order, measure_of
+
+
+def _stated(name: object) -> object:
+    """Refuse a class that is stated as nothing: what is left out has one spelling."""
+    if name is None:
+        raise ValueError("leave `of_class` out, or name a class")
+    return name
+
+
+OfClass = Annotated[ShortText | None, BeforeValidator(_stated), Field(exclude_if=lambda value: value is None)]
+"""The name of one of several classes; left out where there is one, or where all are meant."""
 
 UNITS = ("subject", "group")
 """What the bootstrap can resample: fields of a case."""
@@ -68,6 +82,11 @@ class CaseMeasures(Record):
     def group(self) -> str:
         """The subject: records of version 0.1.0 have no group."""
         return self.subject
+
+    @property
+    def of_class(self) -> None:
+        """Records of version 0.1.0 have one class."""
+        return None
 
     @model_validator(mode="before")
     @classmethod
@@ -124,6 +143,8 @@ class CaseCounts(Record):
     """
 
     case: Slug
+    of_class: OfClass = None
+    """The class that was counted against everything else, by its name. None: there is one class."""
     subject: Slug
     group: Slug
     """The cases of one group are in one part of the split. The seal fixes the groups."""
@@ -213,3 +234,37 @@ EvaluatedCase = Annotated[
     Annotated[CaseCounts, Tag("counts")] | Annotated[CaseMeasures, Tag("ratios")], Discriminator(_form)
 ]
 """A case in either form."""
+
+
+@implements("REQ-214", "REQ-338", "RC-141")
+def check_rows(rows: Sequence[CaseCounts]) -> None:
+    """Refuse rows that contradict one another.
+
+    Each case has one row of each class, with the same measures. The rows of a case have the same voxels, and its classes
+    exclude each other: all references together, and all predictions together, have no more voxels than the volume.
+
+    Raises:
+        ValueError: names the case.
+    """
+    first: dict[str | None, CaseCounts] = {}
+    held: dict[str, dict[str | None, CaseCounts]] = {}
+    for row in rows:
+        alike, place = first.setdefault(row.of_class, row), "" if row.of_class is None else f" in class {row.of_class}"
+        if held.setdefault(row.case, {}).setdefault(row.of_class, row) is not row:
+            raise ValueError(f"case {row.case} occurs twice{place}")
+        if set(row.counts) != set(rows[0].counts):
+            raise ValueError(f"case {row.case} has other measures than case {rows[0].case}")
+        if (row.conformal is None) != (alike.conformal is None):
+            raise ValueError(f"of the cases {alike.case} and {row.case} only one has counts of a conformal mask{place}")
+    if None in first and len(first) > 1:
+        raise ValueError("some cases have classes, and others have none")
+    for name, of_class in held.items():
+        same = list(of_class.values())
+        if len(same) < len(first):
+            raise ValueError(f"case {name} has no row of class {min(str(one) for one in set(first) - set(of_class))}")
+        if len({(row.subject, row.group, row.voxels) for row in same}) > 1:
+            raise ValueError(f"case {name} has rows of different subjects, groups or numbers of voxels")
+        references = sum(row.overlap.reference for row in same)
+        predictions = sum(row.overlap.tp + row.overlap.fp for row in same)
+        if len(same) > 1 and max(references, predictions) > same[0].voxels:
+            raise ValueError(f"case {name} has classes that overlap: they have more voxels together than the volume")

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
-from minivess.records.evaluation.cases import UNITS, CaseCounts, EvaluatedCase
+from minivess.records.evaluation.cases import UNITS, CaseCounts, EvaluatedCase, OfClass, check_rows
 from minivess.records.evaluation.measures import (
     FORMER,
     MEASURES,
@@ -19,7 +19,9 @@ from minivess.records.evaluation.measures import (
     in_order,
     measure_of,
 )
+from minivess.records.evaluation.summaries import CONFIDENCE, ClassFigures, Interval, percent
 from minivess.records.lengths import UNIT_NAMES, Length, LengthUnit
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 FORMAT = "minivess-evaluation/2"
 """Of records whose cases hold counts. Records of version 0.1.0 name no format, and their cases hold ratios."""
@@ -37,14 +39,6 @@ FEWEST_SIMULATED = 4
 """Groups below which no coverage is simulated: too many samples of them would be one group drawn again and again."""
 FAILURE_DICE = 0.5
 """A case with a lower Dice has failed, unless the project file says another limit."""
-Method = Literal["student-t", "percentile", "clopper-pearson"]
-METHODS: dict[str | None, str] = {
-    None: "percentile bootstrap",
-    "percentile": "percentile bootstrap",
-    "student-t": "Student's t",
-    "clopper-pearson": "Clopper-Pearson",
-}
-"""The name of a method for people. None: records that name no method."""
 INTERVALS: dict[Statistics, str] = {
     "mean of cases": "percentile bootstrap of the mean over cases, resampled by subject",
     "mean of groups": (
@@ -55,8 +49,6 @@ INTERVALS: dict[Statistics, str] = {
 """What an analysis plan says of its intervals."""
 MOST_RESAMPLES = 100_000
 """So that a verifier computes an interval in seconds."""
-CONFIDENCE = 0.95
-"""That the intervals of all looks at one test set are held to together."""
 
 
 @implements("REQ-183")
@@ -72,11 +64,6 @@ def level_of_all(total: int) -> float:
 def level_of_look(look: int) -> float:
     """The level of each interval at the `look`-th look under a seal of version 0.1.0, which fixed no total: 1 - 0.05/look."""
     return 1 - (1 - CONFIDENCE) / look
-
-
-def percent(level: float) -> str:
-    """A level for people: `95 %`, `97.5 %`."""
-    return f"{100 * level:.4g} %"
 
 
 def reuse_in_words(look: int, total: int | None = None) -> str:
@@ -115,85 +102,25 @@ def _missing(value: object) -> bool:
     return value is None
 
 
-class Limits(Record):
-    """The limits of an interval by one method."""
-
-    method: Method
-    lower: float
-    upper: float
-    coverage: Annotated[float | None, Field(ge=0, le=1, exclude_if=_missing)] = None
-    """How often intervals by this method contained the mean in samples drawn from the groups themselves; None where there are
-    too few groups for that."""
-
-    def words(self, digits: int = 3) -> str:
-        """Method, limits and coverage for people."""
-        shown = f"{METHODS[self.method]} {self.lower:.{digits}f} to {self.upper:.{digits}f}"
-        return shown if self.coverage is None else f"{shown}, simulated coverage {percent(self.coverage)}"
-
-
-class Interval(Record):
-    """A mean with an interval of a stated level, over `n` cases of `groups` independent groups.
-
-    With fewer than two groups there is no spread to judge by, so there is no interval: `lower` and `upper` are None, and
-    whatever asks for a bound is not met. A share of failed groups has an upper bound alone, and its `lower` is 0.
-    """
-
-    mean: float
-    lower: float | None
-    upper: float | None
-    n: int
-    level: Annotated[float, Field(gt=0, lt=1)] = CONFIDENCE
-    """How often such intervals shall contain the true mean: 0.95, and more when several looks are allowed."""
-    method: Annotated[Method | None, Field(exclude_if=_missing)] = None
-    """None: a percentile bootstrap of the mean over cases."""
-    groups: Annotated[int | None, Field(ge=1, exclude_if=_missing)] = None
-    """Independent groups; None: the record does not say."""
-    coverage: Annotated[float | None, Field(ge=0, le=1, exclude_if=_missing)] = None
-    """How often intervals by this method contained the mean in samples drawn from the groups themselves; None for an exact
-    bound, where there is no interval, and where there are too few groups to draw from."""
-    beside: Annotated[Limits | None, Field(exclude_if=_missing)] = None
-    """The limits by the other method."""
-
-    def words(self, digits: int = 3) -> str:
-        """The interval for people, without the mean."""
-        if self.method == "clopper-pearson" and self.upper is not None and self.groups is not None:
-            return f"{round(self.mean * self.groups)} of {self.groups} failed: up to {100 * self.upper:.0f} % may"
-        if self.lower is None or self.upper is None:
-            return "no interval: one group"
-        return f"{self.lower:.{digits}f} to {self.upper:.{digits}f}"
-
-    @property
-    def basis(self) -> str:
-        """Method, number of groups and cases, nominal and simulated coverage, for people."""
-        cases = f"{self.n} {'case' if self.n == 1 else 'cases'}"
-        counted = (
-            cases if self.groups is None else f"{self.groups} {'group' if self.groups == 1 else 'groups'}, {cases}"
-        )
-        if self.upper is None:
-            return counted
-        nominal = f"{METHODS[self.method]}, {counted}, nominal coverage {percent(self.level)}"
-        if self.method == "clopper-pearson":
-            return f"{nominal}, one-sided and exact"
-        if self.coverage is not None:
-            return f"{nominal}, simulated {percent(self.coverage)}"
-        return nominal if self.groups is None else f"{nominal}, too few groups to simulate it"
-
-    def beside_in_words(self, digits: int = 3) -> str:
-        """The limits by the other method, for people; empty where there are none."""
-        return "" if self.beside is None else self.beside.words(digits)
-
-
 class Criterion(Record):
     """An acceptance criterion fixed before the test set is opened."""
 
     measure: AggregateName
     """The measure that is limited."""
+    of_class: OfClass = None
+    """The class whose figures are limited, by its name. Without it, every class must meet the criterion."""
     statistic: Literal["mean", "lower", "upper"] = "mean"
     """The mean, or a limit of its interval."""
     at_least: float | None = None
     """The smallest value that is accepted."""
     at_most: float | None = None
     """The largest value that is accepted."""
+
+    @property
+    def named(self) -> str:
+        """Measure, class and statistic, for people: `dice of artery, mean`."""
+        place = "" if self.of_class is None else f" of {self.of_class}"
+        return f"{self.measure}{place}, {self.statistic}"
 
 
 SKELETON = "scikit-image skeletonize, Lee's method; a component that it removes is thinned one simple voxel at a time"
@@ -265,11 +192,18 @@ class Looks(Record):
         return self
 
 
+MASKS = {
+    "one": "voxels with a calibrated probability of at least `mask_threshold`",
+    "several": "of each voxel the class, or the background, with the highest calibrated probability",
+}
+"""How the mask is made of the probabilities of one class, or of several."""
+
+
 class AnalysisPlan(Record):
     """How the test set will be judged. Made from the project file, and in the log before anybody asks to open it."""
 
     measures: tuple[MeasureName, ...] = Field(default_factory=lambda: tuple(MEASURES))
-    mask: ShortText = "voxels with a calibrated probability of at least `mask_threshold`"
+    mask: ShortText = MASKS["one"]
     mask_threshold: Annotated[float, Field(gt=0, lt=1)]
     conventions: Conventions
     intervals: ShortText = INTERVALS["mean of cases"]
@@ -294,6 +228,24 @@ class AnalysisPlan(Record):
         return self
 
 
+class IntensityThreshold(Record):
+    """The best single intensity threshold for a class: the baseline."""
+
+    threshold: float
+    """On the scale of the normalised channel."""
+    channel: Annotated[int, Field(ge=0)] = 0
+    bright: bool = True
+    """Whether the class is at the threshold and above; False: at it and below."""
+
+
+class ClassThresholds(Record):
+    """What was tuned for one class on the calibration part."""
+
+    baseline: IntensityThreshold
+    conformal: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Probability of the class from which a voxel is in its conformal mask; None when calibration could give no guarantee."""
+
+
 class EvaluationPlan(Record):
     """One evaluation: the registered analysis plan, the model and data it is about, thresholds, and which look it is."""
 
@@ -303,15 +255,21 @@ class EvaluationPlan(Record):
     """Root of the sealed test part."""
     request: Slug
     """The request under which the test set was opened."""
-    baseline_threshold: float
-    """The tuned intensity threshold, on the scale of the normalised image."""
-    conformal_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Probability from which a voxel is in the conformal mask; None when calibration could give no guarantee."""
+    task: SegmentationTask = ONE_CLASS_OF_VOLUMES
+    """Channels, axes and classes of the model."""
+    thresholds: Annotated[tuple[ClassThresholds, ...], Field(min_length=1)]
+    """Of each class, in the order of the task."""
     look: Annotated[int, Field(ge=1)] = 1
     looks: Annotated[int, Field(ge=1)] | None = None
     """How many looks the seal allows; None under seals of version 0.1.0."""
     groups: dict[Slug, Slug]
     """The group of each case of the data set, as the seal fixed them."""
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if len(self.thresholds) != len(self.task.classes):
+            raise ValueError(f"{len(self.task.classes)} classes need as many thresholds, not {len(self.thresholds)}")
+        return self
 
     @property
     def level(self) -> float:
@@ -345,6 +303,22 @@ class EvaluationRecord(Record):
     """Which look at this test set it was."""
     looks: Annotated[int, Field(ge=1)] | None = None
     """How many looks the seal allows; None under seals of version 0.1.0."""
+    classes: Annotated[dict[str, ClassFigures], Field(exclude_if=lambda value: not value)] = Field(default={})
+    """Each of several classes by its name, in the order of their values: the same figures over the rows of the class. Then
+    the figures of the record itself are over the rows of all classes. Empty for one class."""
+
+    @property
+    def by_class(self) -> dict[str | None, ClassFigures]:
+        """The figures of each class by its name; of one class under None."""
+        held: dict[str | None, ClassFigures] = {}
+        held.update(self.classes.items())
+        alone = {name: getattr(self, name) for name in ClassFigures.model_fields}
+        return held or {None: ClassFigures.model_construct(**alone)}
+
+    @property
+    def tested(self) -> tuple[str, ...]:
+        """The cases by name, each once, in the order of the rows."""
+        return tuple(dict.fromkeys(row.case for row in self.cases))
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -391,16 +365,5 @@ class EvaluationRecord(Record):
             raise ValueError(f"the bootstrap unit {self.conventions.bootstrap_unit!r} is none of {', '.join(UNITS)}")
         if self.conventions.bootstrap > MOST_RESAMPLES:
             raise ValueError(f"{self.conventions.bootstrap} resamples are more than {MOST_RESAMPLES}")
-        self._check_cases([case for case in self.cases if isinstance(case, CaseCounts)])
+        check_rows([case for case in self.cases if isinstance(case, CaseCounts)])
         return self
-
-    def _check_cases(self, cases: list[CaseCounts]) -> None:
-        first, seen = cases[0], set()
-        for case in cases:
-            if case.case in seen:
-                raise ValueError(f"case {case.case} occurs twice")
-            seen.add(case.case)
-            if set(case.counts) != set(first.counts):
-                raise ValueError(f"case {case.case} has other measures than case {first.case}")
-            if (case.conformal is None) != (first.conformal is None):
-                raise ValueError(f"of the cases {first.case} and {case.case} only one has counts of a conformal mask")

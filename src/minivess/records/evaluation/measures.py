@@ -19,8 +19,8 @@ from minivess.records.evaluation.counts import CentrelineCounts, Distance, Measu
 from minivess.records.lengths import UNIT_NAMES, LengthUnit
 
 _DIGITS_OF_MM = 3
-ONE_CLASS = Capabilities(axes=("zyx", "yx"), classes=1)
-"""Two binary masks of a volume or a plane, of any unit."""
+ANY_CASE = Capabilities()
+"""Two masks of a class, in a volume or a plane of any channels, of any unit; each of several classes is one of its own."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Measure:
     """Digits after the decimal point."""
     can_be_undefined: bool = False
     """Whether a case can be without a value, for example when one of its masks is empty."""
-    takes: Capabilities = ONE_CLASS
+    takes: Capabilities = ANY_CASE
     """The cases it can be computed for."""
 
     def heading(self, unit: LengthUnit | None = None) -> str:

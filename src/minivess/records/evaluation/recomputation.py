@@ -9,21 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from pydantic import Field
+
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, Slug
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.counts import MILLION, Bins
-from minivess.records.evaluation.evaluation import (
-    FORMAT,
-    AnalysisPlan,
-    Conventions,
-    EvaluationPlan,
-    EvaluationRecord,
-    Interval,
-)
+from minivess.records.evaluation.evaluation import FORMAT, AnalysisPlan, Conventions, EvaluationPlan, EvaluationRecord
 from minivess.records.evaluation.intervals import failure_share, group_interval, mean_interval
 from minivess.records.evaluation.measures import DICE, FAILURES, OVER_BASELINE, in_order, range_of
+from minivess.records.evaluation.summaries import ClassFigures, Interval
 
 RECALL = "conformal_recall"
 """The field of the recall of the conformal mask."""
@@ -42,9 +38,11 @@ class Figures(Record):
     ece: float
     band_ece: float
     best: Slug
-    """The case with the highest Dice; of several, the first by name."""
+    """The case with the highest mean Dice of its classes; of several, the first by name."""
     worst: Slug
-    """The case with the lowest Dice; of several, the first by name."""
+    """The case with the lowest mean Dice of its classes; of several, the first by name."""
+    classes: dict[str, ClassFigures] = Field(default={})
+    """Of several classes, each by its name. Then the other figures are over the rows of all classes."""
 
 
 class Difference(Record):
@@ -94,12 +92,12 @@ def calibration_error_of_groups(bins: Mapping[str, Sequence[Bins]]) -> float:
     return math.fsum(abs(math.fsum(row)) for row in zip(*rows, strict=True)) / len(rows) if rows else 0.0
 
 
-@implements("REQ-215", "REQ-216", "REQ-242")
+@implements("REQ-215", "REQ-216", "REQ-242", "REQ-338")
 def figures_of(cases: Sequence[CaseCounts], conventions: Conventions, *, seed: int, level: float) -> Figures:
     """Compute the figures of an evaluation. The order of the cases has no influence.
 
     Args:
-        cases: at least one; each with the same measures.
+        cases: at least one; each with the same measures. With several classes, a row for each case and class.
         conventions: with the statistics, the number of resamples, and the unit that is resampled.
         seed: of the draws. Each interval starts with it anew.
         level: of every interval, between 0 and 1.
@@ -109,6 +107,29 @@ def figures_of(cases: Sequence[CaseCounts], conventions: Conventions, *, seed: i
     """
     if not cases:
         raise UsageError("there are no cases to evaluate")
+    ranked = {name: math.fsum(dices) / len(dices) for name, dices in _dices(cases).items()}
+    named = dict.fromkeys(case.of_class for case in cases if case.of_class is not None)
+    return Figures(
+        **dict(_class_figures(cases, conventions, seed, level)),
+        best=min(ranked, key=lambda name: (-ranked[name], name)),
+        worst=min(ranked, key=lambda name: (ranked[name], name)),
+        classes={
+            name: _class_figures([case for case in cases if case.of_class == name], conventions, seed, level)
+            for name in named
+        },
+    )
+
+
+def _dices(cases: Sequence[CaseCounts]) -> dict[str, list[float]]:
+    """The Dice of each class of each case."""
+    held: dict[str, list[float]] = {}
+    for case in cases:
+        held.setdefault(case.case, []).append(case.dice)
+    return held
+
+
+def _class_figures(cases: Sequence[CaseCounts], conventions: Conventions, seed: int, level: float) -> ClassFigures:
+    """The figures over rows, of one class or of all."""
 
     def interval(name: str, pairs: Sequence[tuple[CaseCounts, float | None]]) -> Interval | None:
         defined = [(case.unit(conventions.bootstrap_unit), value) for case, value in pairs if value is not None]
@@ -133,7 +154,7 @@ def figures_of(cases: Sequence[CaseCounts], conventions: Conventions, *, seed: i
         aggregates[FAILURES] = failure_share(failed, [case.group for case in cases], level=level)
     everywhere, border = [(case.group, case.bins) for case in cases], [(case.group, case.border_bins) for case in cases]
     error = _error_of_groups if by_group else _error_of_voxels
-    return Figures(
+    return ClassFigures(
         aggregates=aggregates,
         baseline=baseline,
         conformal_recall=interval(
@@ -141,8 +162,6 @@ def figures_of(cases: Sequence[CaseCounts], conventions: Conventions, *, seed: i
         ),
         ece=error(everywhere),
         band_ece=error(border),
-        best=min(cases, key=lambda case: (-case.dice, case.case)).case,
-        worst=min(cases, key=lambda case: (case.dice, case.case)).case,
     )
 
 
@@ -240,13 +259,19 @@ def _planned(conventions: Conventions, threshold: float, measures: set[str]) -> 
 
 
 def _texts(figures: Figures) -> Iterator[tuple[str, str]]:
-    for name, interval in sorted(figures.aggregates.items()):
-        yield from _interval_texts(f"aggregates.{name}", interval)
-    yield from _interval_texts("baseline", figures.baseline)
-    if figures.conformal_recall is not None:
-        yield from _interval_texts("conformal_recall", figures.conformal_recall)
-    yield from (("ece", f"{figures.ece:.6f}"), ("band_ece", f"{figures.band_ece:.6f}"))
+    yield from _class_texts("", figures)
     yield from (("best", figures.best), ("worst", figures.worst))
+    for name, one in figures.classes.items():
+        yield from _class_texts(f"classes.{name}.", one)
+
+
+def _class_texts(where: str, figures: Figures | ClassFigures) -> Iterator[tuple[str, str]]:
+    for name, interval in sorted(figures.aggregates.items()):
+        yield from _interval_texts(f"{where}aggregates.{name}", interval)
+    yield from _interval_texts(f"{where}baseline", figures.baseline)
+    if figures.conformal_recall is not None:
+        yield from _interval_texts(f"{where}conformal_recall", figures.conformal_recall)
+    yield from ((f"{where}ece", f"{figures.ece:.6f}"), (f"{where}band_ece", f"{figures.band_ece:.6f}"))
 
 
 def _interval_texts(name: str, interval: Interval) -> Iterator[tuple[str, str]]:

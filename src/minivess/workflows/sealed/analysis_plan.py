@@ -17,6 +17,7 @@ from minivess.records.device.workspace_files import CALIBRATION, CRITERIA, ONNX,
 from minivess.records.evaluation.evaluation import (
     BOOTSTRAP_UNIT,
     INTERVALS,
+    MASKS,
     REUSE,
     REUSE_0_1_0,
     SKELETON,
@@ -68,7 +69,9 @@ def plan_of(
         unit, statistics = terms.unit, terms.statistics
     by_group = statistics == "mean of groups"
     tolerance = tolerance_of(wanted.tolerance, cases)
+    several = len(project.data.declared) > 1
     return AnalysisPlan(
+        mask=MASKS["several" if several else "one"],
         mask_threshold=MASK_THRESHOLD,
         conventions=Conventions(
             tolerance=tolerance.value,

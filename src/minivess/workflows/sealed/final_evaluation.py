@@ -13,7 +13,7 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.look_facts import input_of, same_figures
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
-from minivess.ml.evaluation.baseline import tune_threshold
+from minivess.ml.evaluation.baseline import tune_thresholds
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.evaluation.figures import write_figures
 from minivess.ml.inference.isolated import IsolatedPredictor, keep_memory_private
@@ -24,7 +24,7 @@ from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
 from minivess.records.device.workspace_files import EVALUATION, ONNX
 from minivess.records.evaluation.acceptance_criteria import judge
-from minivess.records.evaluation.evaluation import CriterionOutcome, EvaluationPlan, EvaluationRecord
+from minivess.records.evaluation.evaluation import ClassThresholds, CriterionOutcome, EvaluationPlan, EvaluationRecord
 from minivess.records.log.payloads.looks import Evaluated
 from minivess.workflows.log.time_attestations import attest_time
 from minivess.workflows.models.cases import cases_of
@@ -78,14 +78,15 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
         groups, tuned = groups_of(held.manifest, held.split), list(cases_of(held, Part.CALIBRATION))
         by_group = plan.conventions.statistics == "mean of groups"
         units = [groups[case.record.id] for case in tuned] if by_group else None
-        baseline = tune_threshold([(case.image, case.label) for case in tuned], units)
+        task = held.export.task
+        baselines = tune_thresholds([(case.image, case.label) for case in tuned], units, task)
         del tuned
         predictor = stack.enter_context(
             IsolatedPredictor(
                 workspace.onnx,
                 project.model,
                 digest=facts.model,
-                task=held.export.task,
+                task=task,
                 preprocessing=held.export.preprocessing,
             )
         )
@@ -97,15 +98,18 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
         del keys
         made, details = evaluate(
             ((cases[name], open_image(case)) for name, case in sealed.items()),
-            lambda image: predictor.predict(image)[0],
+            predictor.predict,
             lambda name: open_label(sealed[name]),
             EvaluationPlan(
                 analysis=plan,
                 model=facts.model,
                 data=manifest.root,
                 request=asked.id,
-                baseline_threshold=baseline,
-                conformal_threshold=held.calibration.threshold,
+                task=task,
+                thresholds=tuple(
+                    ClassThresholds(baseline=baseline, conformal=held.calibration.threshold_of(one.name))
+                    for one, baseline in zip(task.classes, baselines, strict=True)
+                ),
                 look=look,
                 looks=None if held.terms is None else held.terms.looks,
                 groups=groups,
@@ -114,7 +118,8 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
         )
         result = Evaluated(
             request=asked.id,
-            cases=len(made.cases),
+            cases=len(made.tested),
+            classes=made.classes,
             aggregates=made.aggregates,
             baseline_dice=made.baseline.mean,
             look=look,

@@ -13,7 +13,7 @@ from minivess.compliance.items.items import Items
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.reading.json_records import first_error, parse_json_record
-from minivess.ml.evaluation.statistical_criteria import judge_criterion
+from minivess.ml.evaluation.statistical_criteria import CLASS, judge_criterion
 from minivess.records.evaluation.case_results import CaseResult, CriterionVerdict
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.items import StatisticalCriterion
@@ -26,8 +26,9 @@ _SEED = 0
 def read_cases(path: Path) -> tuple[CaseResult, ...]:
     """The results of cases from an evaluation of this project (`.json`), or from a table (`.csv`).
 
-    A table has the columns `case` and `subject`, and `group` where independent groups are larger than subjects. Of the others,
-    those that hold numbers (or nothing) in every row are measures, the rest attributes.
+    A table has the columns `case` and `subject`, `group` where independent groups are larger than subjects, and `class` where a
+    case has a row for each of several classes. Of the others, those that hold numbers (or nothing) in every row are measures,
+    the rest attributes.
 
     Raises:
         InputError: the file is missing, too large, or neither of these; with its line.
@@ -46,10 +47,12 @@ def read_cases(path: Path) -> tuple[CaseResult, ...]:
             raise InputError("has another number of fields than the heading", path=path.name, line=number)
     others = [name for name in rows[0] if name not in {"case", "subject", "group"}]
     measures = [name for name in others if _are_numbers(row[name] for row in rows)]
+    classes = len({row[CLASS] for row in rows}) > 1 if CLASS in rows[0] else False
     try:
         return tuple(
             CaseResult(
                 case=row["case"],
+                of_class=row[CLASS] if classes else None,
                 subject=row["subject"],
                 group=row.get("group"),
                 values={name: float(row[name]) if row[name].strip() else None for name in measures},
@@ -75,6 +78,7 @@ def _of_evaluation(data: bytes, shown: str) -> tuple[CaseResult, ...]:
     return tuple(
         CaseResult(
             case=one.case,
+            of_class=one.of_class,
             subject=one.subject,
             group=one.group,
             values={**one.values, "baseline_dice": one.baseline_dice},

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from minivess.records.base import Record, Slug
-from minivess.records.evaluation.evaluation import AnalysisPlan, Criterion, CriterionOutcome, Interval
+from minivess.records.evaluation.evaluation import AnalysisPlan, Criterion, CriterionOutcome
+from minivess.records.evaluation.summaries import ClassFigures, Interval
 from minivess.records.people.approval import UnsealGrant, UnsealRequest
 
 
@@ -47,3 +48,11 @@ class Evaluated(Record):
     look: Annotated[int, Field(ge=1)] = 1
     """Which look at this test set it was."""
     criteria: tuple[CriterionOutcome, ...] = ()
+    classes: Annotated[dict[str, ClassFigures], Field(exclude_if=lambda value: not value)] = Field(default={})
+    """The figures of each of several classes by its name. Empty for one class."""
+
+    @property
+    def levels(self) -> frozenset[float]:
+        """The levels of the intervals of its aggregates."""
+        held = [self.aggregates, *(figures.aggregates for figures in self.classes.values())]
+        return frozenset(interval.level for aggregates in held for interval in aggregates.values())

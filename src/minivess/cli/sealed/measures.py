@@ -10,6 +10,7 @@ from minivess.cli.rendering import emit_json, emit_table
 
 if TYPE_CHECKING:
     from minivess.records.evaluation.evaluation import EvaluationRecord
+    from minivess.records.evaluation.summaries import Interval
 
 
 def emit_evaluation(record: EvaluationRecord, *, as_json: bool) -> None:
@@ -25,7 +26,7 @@ def emit_measures(record: EvaluationRecord) -> None:
     """Write each measure of each class with its mean, its interval, and how the interval is made."""
     from minivess.records.evaluation.measures import name_in
 
-    shown = {}
+    shown: dict[str, Interval] = {}
     for of_class, figures in record.by_class.items():
         held = {**figures.aggregates, "dice of the best threshold": figures.baseline}
         if figures.conformal_recall is not None:

@@ -10,10 +10,12 @@ Feature: Capabilities
     Examples:
       | flaw                                   | rule                | message                                                                | effect       |
       | a case is flat                         | capability-kinds    | case a has 1 channel, axes zyx, class 1 foreground, and case b has 1 channel, axes yx | blocks |
-      | a case is in colour                    | capability-axes     | colour volumes (zyxc); dice, cldice, nsd and hd95 take            | blocks       |
+      | a case is in colour                    | capability-kinds    | class 1 foreground, and case b has 3 channels, axes zyx                | blocks       |
+      | the model is for grey volumes          | capability-axes     | colour volumes (zyxc); segresnet takes grey volumes (zyx)              | blocks       |
       | the model needs a physical size        | capability-unit     | 6 cases: no physical size is known; segresnet needs a voxel size       | blocks       |
-      | a case has two classes                 | capability-classes  | 2 classes (1 artery, 2 vein); dice                                     | blocks       |
-      | a case has one class of value 3        | capability-classes  | one class (3 vessel)                                                   | blocks       |
+      | a case has two classes                 | capability-kinds    | class 1 foreground, and case b has 1 channel, axes zyx, classes 1 artery and 2 vein | blocks |
+      | the model takes one class              | capability-classes  | 2 classes (1 artery, 2 vein); segresnet takes one class of value 1     | blocks       |
+      | a case has one class of value 3        | capability-kinds    | class 1 foreground, and case b has 1 channel, axes zyx, class 3 vessel | blocks       |
       | a case has one voxel along x           | capability-size     | 1 voxel along x; the service needs 2                                   | blocks       |
       | a case has fewer planes than the patch | patch-padding       | patch (z 32, y 64, x 64): along z 12 voxels                               | blocks not   |
       | the model is for flat images           | capability-axes     | grey volumes (zyx); segresnet takes grey flat images (yx)              | blocks       |

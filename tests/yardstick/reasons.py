@@ -30,7 +30,7 @@ REASONS: tuple[tuple[str, str], ...] = (
         r"(data\.add|risk\.drill|run\.disposition|scenarios|trace\.[a-z]+)/completed: entry\.body\.payload(\..+)?",
         _STATED,
     ),
-    (r"evaluation/completed: entry\.body\.payload\.(aggregates|baseline_dice|cases|criteria)(\..+)?", _STATED),
+    (r"evaluation/completed: entry\.body\.payload\.(aggregates|baseline_dice|cases|classes|criteria)(\..+)?", _STATED),
     (r"(data\.seal|release\.build)/completed: entry\.body\.payload\.(files|gates)", _STATED),
     (
         r"data\.seal/completed: entry\.body\.payload\.terms\.(groups|lowered|split)",

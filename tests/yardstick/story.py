@@ -32,7 +32,7 @@ from minivess.records.log.entry import Context, Entry, Outcome
 from minivess.records.people.approval import Policy, PolicyRule
 from minivess.records.people.identity import Identity, KeyAlgorithm, Meaning
 from minivess.records.people.roles import IdentityKind, Role
-from tests.support.builders.guarded_log import MODEL, PACK, SEALED, GuardedLog, dan, grant, request
+from tests.support.builders.guarded_log import MODEL, PACK, SEALED, TERMS, GuardedLog, dan, grant, request
 from tests.support.builders.pack_builder import (
     BEGIN,
     ORIGIN,
@@ -357,7 +357,7 @@ def device() -> YardLog:
     second = request("open-2")
     log.ask(ada(), second)
     log.approve(dan(), grant(second, dan(), mode="custodian", key_digest=None))
-    log.evaluate(dan(), "open-2", look=2)
+    log.evaluate(dan(), "open-2", look=2, classes={"artery": TERMS.level, "vein": TERMS.level})
     for action, payload in JUDGED:
         log.append(ben(), action, payload)
     log.promote(cleo())

@@ -307,6 +307,10 @@ GOOD: dict[str, Story] = {
     "an entry that names what it rests on": then(logs.evaluated, lambda log: _rests_on(log, "model.export")),
     "everything up to a signed release": then(logs.built, lambda log: log.sign(ben())),
     "the same evaluation once more": then(logs.approved, _repeated),
+    "an evaluation of two classes": then(
+        logs.approved,
+        lambda log: log.evaluate(ada(), classes={"artery": logs.TERMS.level, "vein": logs.TERMS.level}),
+    ),
     "a custodian runs the evaluation": then(lambda: logs.approved("custodian"), lambda log: log.evaluate(ben())),
     "a custodian approves": asked_then(lambda log, wish: log.approve(dan(), grant(wish, dan()))),
     "a second look within the plan": then(logs.evaluated, lambda log: _second_look(log, 2)),
@@ -480,6 +484,10 @@ BAD: dict[str, Story] = {
     "another root of a seal": then(logs.exported, lambda log: log.seal(ada(), "ben", root=OTHER)),
     "the same split sealed once more": then(logs.exported, lambda log: log.seal(ada(), "ben", manifest=OTHER)),
     "intervals of another level": then(logs.approved, lambda log: log.evaluate(ada(), level=0.95)),
+    "intervals of a class with another level": then(
+        logs.approved, lambda log: log.evaluate(ada(), classes={"artery": logs.TERMS.level, "vein": 0.95})
+    ),
+    "figures of classes of which there is none": then(logs.approved, lambda log: log.evaluate(ada(), classes={})),
     "a request that spells a time in another way": then(logs.exported, _other_spelling),
     "an approval by a holder who was named later": then(logs.exported, _sealed_again),
     **{

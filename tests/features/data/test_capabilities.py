@@ -99,12 +99,16 @@ PLANS: dict[str, Callable[[Project], Project]] = {
 MODELS = {
     "the model is for flat images": Capabilities(axes=("yx",), classes=1),
     "the model needs a physical size": Capabilities(units=("um",)),
+    "the model is for grey volumes": Capabilities(axes=("zyx",)),
+    "the model takes one class": Capabilities(classes=1),
 }
 SETS: dict[str, Callable[[], list[CaseRecord]]] = {
     "the model is for flat images": lambda: [case(f"c{n}") for n in range(3)],
     "two classes have one name": lambda: [case(f"c{n}", classes=LESIONS) for n in range(3)],
     "pictures in pixels are to be resampled": lambda: [case(f"c{n}", unit="px") for n in range(3)],
     "flat images are resampled along z": lambda: [case(f"c{n}", **FLAWS["a case is flat"]) for n in range(3)],
+    "the model is for grey volumes": lambda: [case(f"c{n}", **FLAWS["a case is in colour"]) for n in range(3)],
+    "the model takes one class": lambda: [case(f"c{n}", **FLAWS["a case has two classes"]) for n in range(3)],
     "all cases are flat": lambda: [case(f"c{n}", **FLAWS["a case is flat"]) for n in range(3)],
     "the model needs a physical size": lambda: [case(f"c{n}", unit="px") for n in range(6)],
     "no case has a physical size": lambda: [case(f"c{n}", unit="px") for n in range(6)],

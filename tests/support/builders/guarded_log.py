@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -205,10 +205,22 @@ class GuardedLog(LogBuilder):
         return self.append(by, "test-set.approve", {"grant": given})
 
     def evaluate(
-        self, by: Signer, asked: str = "open-1", *, model: str = MODEL, look: int = 1, level: float = TERMS.level
+        self,
+        by: Signer,
+        asked: str = "open-1",
+        *,
+        model: str = MODEL,
+        look: int = 1,
+        level: float = TERMS.level,
+        classes: Mapping[str, float] | None = None,
     ) -> Entry:
+        """`classes`: the level of the intervals of each class; None: there is one class."""
         interval = {**INTERVAL, "level": level}
         payload = {"request": asked, "cases": 4, "aggregates": {"dice": interval}, "baseline_dice": 0.5, "look": look}
+        if classes is not None:
+            rest = {"baseline": INTERVAL, "conformal_recall": None, "ece": 0.1, "band_ece": 0.2}
+            made_of = {name: {"dice": {**INTERVAL, "level": one}} for name, one in classes.items()}
+            payload["classes"] = {name: {"aggregates": held, **rest} for name, held in made_of.items()}
         outputs = [made("evaluation/evaluation.json", digest_bytes(b"evaluation"))]
         return self.append(by, "evaluation", payload, outputs=outputs, context=Context(model=model))
 

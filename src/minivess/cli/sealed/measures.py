@@ -10,6 +10,7 @@ from minivess.cli.rendering import emit_json, emit_table
 
 if TYPE_CHECKING:
     from minivess.records.evaluation.evaluation import EvaluationRecord
+    from minivess.records.evaluation.summaries import Interval
 
 
 def emit_evaluation(record: EvaluationRecord, *, as_json: bool) -> None:
@@ -22,14 +23,18 @@ def emit_evaluation(record: EvaluationRecord, *, as_json: bool) -> None:
 
 
 def emit_measures(record: EvaluationRecord) -> None:
-    """Write each measure with its mean, its interval, and how the interval is made."""
+    """Write each measure of each class with its mean, its interval, and how the interval is made."""
     from minivess.records.evaluation.measures import name_in
 
-    shown = {**record.aggregates, "dice of the best threshold": record.baseline}
-    if record.conformal_recall is not None:
-        shown["recall of the conformal mask"] = record.conformal_recall
-    rows = [(name_in(name, record.unit), f"{one.mean:.3f}", one.words(), one.basis) for name, one in shown.items()]
-    cases = f"{len(record.cases)} sealed test cases"
+    shown: dict[str, Interval] = {}
+    for of_class, figures in record.by_class.items():
+        held = {**figures.aggregates, "dice of the best threshold": figures.baseline}
+        if figures.conformal_recall is not None:
+            held["recall of the conformal mask"] = figures.conformal_recall
+        named = {name: name_in(name, record.unit) for name in held}
+        shown |= {named[name] if of_class is None else f"{of_class}: {named[name]}": one for name, one in held.items()}
+    rows = [(name, f"{one.mean:.3f}", one.words(), one.basis) for name, one in shown.items()]
+    cases = f"{len(record.tested)} sealed test cases"
     emit_table((cases, "mean", f"{record.certainty} interval", "how the interval is made"), rows)
     beside = [f"{name}: beside it {one.beside_in_words()}" for name, one in shown.items() if one.beside is not None]
     for line in beside:

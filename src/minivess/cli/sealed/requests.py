@@ -138,10 +138,18 @@ def _result(look: dict[str, Any]) -> str:
         return f"DISCREPANCY: entry {entries} came to other figures under the same approval"
     if look["criteria_met"] is None:
         return str(look["outcome"])
-    dice = look["aggregates"].get("dice")
-    figure = "" if dice is None else f", Dice {dice['mean']:.3f}"
-    missed = [one["criterion"]["measure"] for one in look["criteria"] if not one["met"]]
+    classes = {f" of {name}": figures["aggregates"] for name, figures in look["classes"].items()}
+    dices = {
+        name: held["dice"]["mean"] for name, held in (classes or {"": look["aggregates"]}).items() if "dice" in held
+    }
+    figure = "".join(f", Dice{name} {mean:.3f}" for name, mean in dices.items())
+    missed = [_measure(one["criterion"]) for one in look["criteria"] if not one["met"]]
     return f"criteria met{figure}" if not missed else f"missed {', '.join(missed)}{figure}"
+
+
+def _measure(criterion: dict[str, Any]) -> str:
+    place = f" of {criterion['of_class']}" if "of_class" in criterion else ""
+    return f"{criterion['measure']}{place}"
 
 
 @click.command(cls=Command)

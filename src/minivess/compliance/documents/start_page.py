@@ -105,7 +105,7 @@ _MODES = {
 
 
 def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
-    """Each measure with its interval, its limit and, for Dice, the baseline."""
+    """Each measure of each class with its interval, its limit and, for Dice, the baseline."""
     limits = {
         gate.measure: gate.at_least if gate.at_least is not None else gate.at_most
         for gate in dossier.inputs.policy.gates
@@ -113,18 +113,21 @@ def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
     }
     found = []
     unit = dossier.evaluation.unit
-    for measure in dossier.evaluation.measures:
+    held = [
+        (of_class, figures, measure, interval)
+        for measure in dossier.evaluation.measures
+        for of_class, figures in dossier.evaluation.by_class.items()
+        if (interval := figures.aggregates.get(measure.name)) is not None
+    ]
+    for of_class, figures, measure, interval in held:
         name, digits = measure.name, measure.digits_in(unit)
-        interval = dossier.evaluation.aggregates.get(name)
-        if interval is None:
-            continue
         ends = [end for end in (interval.lower, interval.upper) if end is not None] or [interval.mean]
         limit = limits.get(name)
         top = measure.largest or max(*ends, interval.mean, limit or 0.0, 1e-9) * 1.15
-        baseline = dossier.evaluation.baseline.mean if name == DICE else None
+        baseline = figures.baseline.mean if name == DICE else None
         found.append(
             KeyFigure(
-                name=measure.heading(unit),
+                name=measure.heading(unit) if of_class is None else f"{measure.heading(unit)}, {of_class}",
                 mean=interval.mean,
                 interval=interval.words(digits),
                 basis=interval.basis,

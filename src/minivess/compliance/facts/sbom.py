@@ -250,10 +250,11 @@ def _card(model: ModelSpec | None, evaluation: EvaluationRecord | None, intended
                 {
                     "type": name_in(name, evaluation.unit),
                     "value": f"{interval.mean:.4f}",
-                    "slice": "sealed test set",
+                    "slice": "sealed test set" if of_class is None else f"sealed test set, class {of_class}",
                     **_confidence(interval),
                 }
-                for name, interval in sorted(evaluation.aggregates.items())
+                for of_class, figures in evaluation.by_class.items()
+                for name, interval in sorted(figures.aggregates.items())
             ]
         }
     if intended_use:

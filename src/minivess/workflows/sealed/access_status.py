@@ -111,6 +111,7 @@ def _row(look: Look, registered: Registrations) -> dict[str, Any]:
         "aggregates": {}
         if result is None
         else {name: one.model_dump(mode="json") for name, one in result.aggregates.items()},
+        "classes": {} if result is None else result.model_dump(mode="json").get("classes", {}),
     }
 
 
@@ -118,4 +119,5 @@ def _row(look: Look, registered: Registrations) -> dict[str, Any]:
 def _words(criterion: Criterion, unit: LengthUnit) -> str:
     limits = (("at least", criterion.at_least), ("at most", criterion.at_most))
     bounds = [f"{word} {limit:g}" for word, limit in limits if limit is not None]
-    return f"{name_in(criterion.measure, unit)}, {criterion.statistic}: {' and '.join(bounds)}"
+    named = "" if criterion.of_class is None else f" of {criterion.of_class}"
+    return f"{name_in(criterion.measure, unit)}{named}, {criterion.statistic}: {' and '.join(bounds)}"

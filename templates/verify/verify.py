@@ -1418,9 +1418,8 @@ class Standing:
         looks = self.looks[: self.looks.index(request["id"]) + 1]
         number = [self.said("request", name)["data"] for name in looks].count(request["data"])
         need(payload.get("classes", 1), "has figures of classes, and there is none")
-        held = [payload, *payload.get("classes", {}).values()]
-        levels = {interval.get("level", 0.95) for one in held for interval in one["aggregates"].values()}
-        need(levels <= {self.level_of(request["data"], number)}, "has intervals of another level than its seal fixes")
+        made = [made for one in (payload, *payload.get("classes", {}).values()) for made in one["aggregates"].values()]
+        need({one.get("level", 0.95) for one in made} <= {self.level_of(request["data"], number)}, "has intervals of another level")
         need(payload.get("look", 1) == number, "states another look number than its own")
 
     def check_promotion(self, body, payload, people):  # an exported model; into production one that was evaluated

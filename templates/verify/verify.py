@@ -1419,7 +1419,7 @@ class Standing:
         number = [self.said("request", name)["data"] for name in looks].count(request["data"])
         need(payload.get("classes", 1), "has figures of classes, and there is none")
         made = [made for one in (payload, *payload.get("classes", {}).values()) for made in one["aggregates"].values()]
-        need({one.get("level", 0.95) for one in made} <= {self.level_of(request["data"], number)}, "has intervals of another level")
+        need({one.get("level", 0.95) for one in made} <= {self.level_of(request["data"], number)}, "has limits of another level")
         need(payload.get("look", 1) == number, "states another look number than its own")
 
     def check_promotion(self, body, payload, people):  # an exported model; into production one that was evaluated

@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 from minivess.compliance.release.gate_facts import COUNTED, DENOMINATORS
 from minivess.foundation.implements import implements
-from minivess.records.device.former_names import Hint
 from minivess.records.device.gate_outcomes import Basis, GateOutcome, number_text
 from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.device.release_policy import (
@@ -34,6 +33,7 @@ from minivess.records.evaluation.acceptance_criteria import statistic_of, worst_
 from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.measures import DICE, OVER_BASELINE, heading_of
 from minivess.records.evaluation.summaries import ClassFigures
+from minivess.records.former_names import Hint
 
 _STATISTIC_NAMES = {
     "mean": "mean",
@@ -94,7 +94,7 @@ def load_policy(path: Path, *, say: Callable[[tuple[Hint, ...]], None] | None = 
     """
     from minivess.foundation.reading.strict_yaml import load_yaml  # YAML, which verification does not need
     from minivess.foundation.reading.yaml_records import validate_node
-    from minivess.records.device.former_names import with_present_names
+    from minivess.records.former_names import with_present_names
 
     shown = "release/policy.yaml"
     root = load_yaml(path, shown=shown)

@@ -10,15 +10,7 @@ from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
 from minivess.records.evaluation.cases import UNITS, CaseCounts, EvaluatedCase, OfClass, check_rows
-from minivess.records.evaluation.measures import (
-    FORMER,
-    MEASURES,
-    AggregateName,
-    Measure,
-    MeasureName,
-    in_order,
-    measure_of,
-)
+from minivess.records.evaluation.measures import FORMER, MEASURES, AggregateName, Measure, MeasureName, measures_of
 from minivess.records.evaluation.summaries import CONFIDENCE, ClassFigures, Interval, percent
 from minivess.records.lengths import UNIT_NAMES, Length, LengthUnit
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
@@ -220,11 +212,10 @@ class AnalysisPlan(Record):
     @implements("REQ-324")
     @model_validator(mode="after")
     def _units(self) -> Self:
-        former = set(FORMER) if self.conventions.unit is None else {FORMER[name] for name in FORMER}
-        named = {*self.measures, *(one.measure for one in self.criteria)} & {*FORMER, *FORMER.values()}
-        if named - former:
+        unfit = set(FORMER.values()) if self.conventions.unit is None else set(FORMER)
+        if found := unfit & {*self.measures, *(one.measure for one in self.criteria)}:
             unit = UNIT_NAMES[self.conventions.within.unit]
-            raise ValueError(f"{min(named - former)} does not fit a tolerance in {unit}: state the unit once")
+            raise ValueError(f"{min(found)} does not fit a tolerance in {unit}: state the unit once")
         return self
 
 
@@ -323,8 +314,7 @@ class EvaluationRecord(Record):
     @property
     def measures(self) -> tuple[Measure, ...]:
         """The measures that its cases have, in the order of reports."""
-        named = in_order({name for row in self.cases for name in row.values})
-        return tuple(row for name in named if (row := measure_of(name)) is not None)
+        return measures_of({name for row in self.cases for name in row.values})
 
     @property
     def unit(self) -> LengthUnit:

@@ -105,6 +105,11 @@ def in_order(names: Collection[str]) -> list[str]:
     return sorted((name for name, now in known.items() if now in places), key=lambda name: places[known[name]])
 
 
+def measures_of(names: Collection[str]) -> tuple[Measure, ...]:
+    """The rows of those of some names that are measures, in the order in which reports show them."""
+    return tuple(row for name in in_order(names) if (row := measure_of(name)) is not None)
+
+
 DICE = "dice"
 """The measure that every evaluation has: it ranks the cases and tunes the baseline."""
 

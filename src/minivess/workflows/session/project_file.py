@@ -9,8 +9,8 @@ from minivess.foundation.implements import implements
 from minivess.foundation.paths import PROJECT_FILE
 from minivess.foundation.reading.strict_yaml import load_yaml
 from minivess.foundation.reading.yaml_records import validate_node
-from minivess.records.device.former_names import Hint, with_present_names
 from minivess.records.device.project import Project
+from minivess.records.former_names import Hint, with_present_names
 
 _log = logging.getLogger(__name__)
 _said: set[Hint] = set()

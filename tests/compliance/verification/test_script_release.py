@@ -35,6 +35,7 @@ from minivess.records.evaluation.recomputation import figures_of
 from minivess.records.items.risk_items import Estimate
 from minivess.records.items.risk_plan import RiskPlan
 from minivess.records.log.entry import Context, Outcome
+from minivess.records.models.task import SegmentationTask
 from tests.support.builders import logged_signatures, release_builder
 from tests.support.builders.counted_cases import counted_case
 from tests.support.builders.layout2_pack import TAG, small_pack
@@ -130,8 +131,8 @@ def test_a_pack_of_before_whose_names_state_the_unit_holds(tmp_path: Path, monke
     monkeypatch.setattr(release_builder, "PLAN", AnalysisPlan.model_validate(plain))
     counted = release_builder._counted
 
-    def named_as_before(tested: Sequence[str]) -> list[CaseCounts]:
-        rows = [one.model_dump(mode="json") for one in counted(tested)]
+    def named_as_before(tested: Sequence[str], task: SegmentationTask) -> list[CaseCounts]:
+        rows = [one.model_dump(mode="json") for one in counted(tested, task)]
         return [
             CaseCounts.model_validate(row | {"counts": row["counts"] | {"hd95_um": row["counts"].pop("hd95")}})
             for row in rows

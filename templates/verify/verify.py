@@ -1613,7 +1613,11 @@ def ranks(number, level):  # of the limits among so many sorted means
 def error_of_mean(means, middle):  # the standard error
     return math.sqrt(math.fsum((one - middle) * (one - middle) for one in means) / (len(means) * (len(means) - 1)))
 
-RANGES = {"dice_over_baseline": (-1.0, 1.0), "hd95": (0.0, math.inf), "hd95_um": (0.0, math.inf)}
+RANGES = {
+    "dice_over_baseline": (-1.0, 1.0),
+    "hd95": (0.0, math.inf),
+    "hd95_um": (0.0, math.inf),
+}
 """Smallest and largest value of what is not in 0..1."""
 
 def over_groups(found, means, resamples, draw, name):

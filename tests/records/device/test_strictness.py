@@ -23,7 +23,7 @@ from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, EvaluationRecord, Looks
 from minivess.records.evaluation.measures import MEASURES
-from minivess.records.evaluation.summaries import Interval
+from minivess.records.evaluation.summaries import ClassFigures, Interval
 from minivess.records.models.model import ExportRecord
 from minivess.records.people.approval import Policy, PolicyRule
 from minivess.records.people.identity import Meaning
@@ -41,12 +41,13 @@ values = st.sampled_from(VALUES)
 limits = st.one_of(st.tuples(values, st.none()), st.tuples(st.none(), values), st.tuples(values, values))
 criteria = st.lists(
     st.builds(
-        lambda measure, statistic, limit: Criterion(
-            measure=measure, statistic=statistic, at_least=limit[0], at_most=limit[1]
+        lambda measure, statistic, limit, named: Criterion(
+            measure=measure, statistic=statistic, at_least=limit[0], at_most=limit[1], **named
         ),
         st.sampled_from(("dice", "hd95", "dice_over_baseline")),
         st.sampled_from(STATISTICS),
         limits,
+        st.sampled_from(({}, {}, {"of_class": "artery"}, {"of_class": "vein"})),
     ),
     min_size=1,
     max_size=4,
@@ -102,6 +103,16 @@ def evaluations(draw: st.DrawFn) -> EvaluationRecord:
     def interval() -> Interval:
         return Interval(mean=draw(values), lower=draw(values), upper=draw(values), n=1)
 
+    def figures() -> dict[str, Any]:
+        return {
+            "aggregates": {name: interval() for name in (*MEASURES, "dice_over_baseline")},
+            "baseline": interval(),
+            "conformal_recall": None,
+            "ece": draw(values),
+            "band_ece": 0.0,
+        }
+
+    classes = ("artery", "vein") if draw(st.booleans()) else ()
     return EvaluationRecord(
         model=DIGEST,
         data=DIGEST,
@@ -109,12 +120,10 @@ def evaluations(draw: st.DrawFn) -> EvaluationRecord:
         threshold=0.5,
         conventions=Conventions(tolerance=2.0, unit="um"),
         cases=(CaseMeasures(case="a", subject="a", values=dict.fromkeys(MEASURES, 1.0), baseline_dice=0),),
-        aggregates={name: interval() for name in (*MEASURES, "dice_over_baseline")},
-        baseline=interval(),
-        ece=draw(values),
-        band_ece=0.0,
         best="a",
         worst="a",
+        classes={name: ClassFigures(**figures()) for name in classes},
+        **figures(),
     )
 
 
@@ -122,7 +131,7 @@ def met(evaluation: EvaluationRecord, some: Sequence[Criterion]) -> bool:
     return all(one.met for one in judge(evaluation, some))
 
 
-@pytest.mark.verifies("REQ-185")
+@pytest.mark.verifies("REQ-185", "REQ-339")
 @given(criteria, criteria, evaluations())
 def test_what_meets_criteria_that_are_not_laxer_meets_the_old(
     old: list[Criterion], new: list[Criterion], evaluation: EvaluationRecord
@@ -321,11 +330,16 @@ def test_without_such_gates_meeting_the_criteria_passes_them(
     policy: ReleasePolicy, asked: list[Criterion], found: GateFacts
 ) -> None:
     assert found.evaluation is not None
-    baseline = found.evaluation.aggregates["dice"].mean - found.evaluation.baseline.mean
-    gained = found.evaluation.aggregates["dice_over_baseline"].model_copy(update={"mean": baseline})
-    evaluation = found.evaluation.model_copy(
-        update={"aggregates": {**found.evaluation.aggregates, "dice_over_baseline": gained}}
-    )
+
+    def consistent[F: (EvaluationRecord, ClassFigures)](figures: F) -> F:
+        """The figures with the paired difference that follows from the means."""
+        gained = figures.aggregates["dice_over_baseline"].model_copy(
+            update={"mean": figures.aggregates["dice"].mean - figures.baseline.mean}
+        )
+        return figures.model_copy(update={"aggregates": {**figures.aggregates, "dice_over_baseline": gained}})
+
+    classes = {name: consistent(one) for name, one in found.evaluation.classes.items()}
+    evaluation = consistent(found.evaluation).model_copy(update={"classes": classes})
     if not gates_beyond_criteria(policy, asked) and met(evaluation, asked):
         results = judge_gates(policy, found.model_copy(update={"evaluation": evaluation}))
         assert all(one.passed for one in results if one.kind in {"metric", "baseline", "calibration"})

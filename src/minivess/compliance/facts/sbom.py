@@ -39,6 +39,7 @@ from minivess.records.evaluation.measures import name_in
 from minivess.records.evaluation.summaries import Interval
 from minivess.records.items.platform_parts import PlatformPart
 from minivess.records.models.specifications import ModelSpec
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 _URL = re.compile(r"(?:https?://|urn:)(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=\[\]-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 """An absolute URL in the characters of RFC 3986."""
@@ -64,6 +65,7 @@ def sbom(
     intended_use: str = "",
     model: ModelSpec | None = None,
     evaluation: EvaluationRecord | None = None,
+    task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
     parts: tuple[PlatformPart, ...] = (),
     member: str = ".",
 ) -> dict[str, Any]:
@@ -82,6 +84,7 @@ def sbom(
         intended_use: goes to the model card's use cases.
         model: architecture of the network, for the model card.
         evaluation: measures on the sealed test set, for the model card.
+        task: channels, axes and classes of the model, for the model card.
         parts: of the platform, as they were recorded where the scenarios ran.
         member: as in `read_lock`.
 
@@ -130,7 +133,7 @@ def sbom(
     document["metadata"]["timestamp"] = rfc3339(timestamp)
     for component in document["components"]:
         if component["type"] == "machine-learning-model":
-            component["modelCard"] = _card(model, evaluation, intended_use)
+            component["modelCard"] = _card(model, evaluation, intended_use, task)
     if not facts.complete:
         unsaid = ["framework", *(package.purl for package in facts.packages)]
         document["compositions"] = [{"aggregate": "unknown", "dependencies": unsaid}]
@@ -232,14 +235,25 @@ def _dependencies(components: list[Component], needs: dict[str, list[str]]) -> l
     ]
 
 
-def _card(model: ModelSpec | None, evaluation: EvaluationRecord | None, intended_use: str) -> dict[str, Any]:
+def _card(
+    model: ModelSpec | None, evaluation: EvaluationRecord | None, intended_use: str, task: SegmentationTask
+) -> dict[str, Any]:
     """The model card of CycloneDX 1.6: parameters, figures and considerations, as far as they are known."""
+    kind, place = ("volume", "z, y, x") if task.axes == "zyx" else ("picture", "y, x")
+    channels = "" if task.channels == 1 else f"{task.channels}, "
+    several = f"{task.outputs}, {place}"
     parameters: dict[str, Any] = {
         "approach": {"type": "supervised"},
-        "task": "semantic segmentation of volumes",
+        "task": f"semantic segmentation of {kind}s",
         "architectureFamily": "convolutional neural network",
-        "inputs": [{"format": "float32 volume (z, y, x)"}],
-        "outputs": [{"format": "float32 probability of foreground (z, y, x)"}],
+        "inputs": [{"format": f"float32 {kind} ({channels}{place})"}],
+        "outputs": [
+            {"format": f"float32 probability of {task.classes[0].name} ({place})"}
+            if task.one_class
+            else {
+                "format": f"float32 probability of background, {', '.join(one.name for one in task.classes)} ({several})"
+            }
+        ],
     }
     if model is not None:
         parameters["modelArchitecture"] = model.summary

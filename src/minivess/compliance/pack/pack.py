@@ -295,6 +295,7 @@ def _derived(dossier: Dossier) -> dict[str, bytes]:
                 intended_use=device.intended_use,
                 model=dossier.project.model,
                 evaluation=dossier.evaluation,
+                task=dossier.export.task,
                 parts=dossier.report.parts,
                 member=member,
             )

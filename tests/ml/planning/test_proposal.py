@@ -7,18 +7,24 @@ from typing import Any
 import pytest
 
 from minivess.foundation.errors import UsageError
+from minivess.foundation.paths import templates_folder
+from minivess.foundation.reading.strict_yaml import parse_yaml
+from minivess.foundation.reading.yaml_edits import set_values
 from minivess.ml.planning.fingerprint import DataFingerprint
 from minivess.ml.planning.proposal import STATED, Settings, propose
 from minivess.ml.planning.structures import ClassShape
 from minivess.records.data.dataset import LabelClass
+from minivess.records.device.project import Project
 from minivess.records.models.dynunet import DynUNetSpec
 from minivess.records.models.model import TrainingSpec
 from minivess.records.models.network import NetworkSpec
-from minivess.records.models.plan import MemoryAtHand, Plan, PlannedLine
+from minivess.records.models.plan import Device, MemoryAtHand, Plan, PlannedLine
 from minivess.records.models.preprocessing import PreprocessingChoice
 from minivess.records.models.segresnet import SegResNetSpec
 from minivess.records.models.swinunetr import SwinUNETRSpec
 from minivess.records.models.task import SegmentationTask
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-145", "REQ-345")
 
@@ -200,3 +206,40 @@ def test_a_stated_spacing_is_kept_whatever_its_unit() -> None:
         mixed, preprocessing=PreprocessingChoice(spacing="2 x 10 x 10 µm"), stated=("preprocessing.spacing",)
     )
     assert line(coarse, "model.patch").value == (40, 24, 24)
+
+
+def test_a_stated_spacing_settles_cases_of_different_spacing() -> None:
+    mixed = data(VESSEL, spacings=((2.0, 1.0, 1.0),) * 23 + ((2000.0, 1000.0, 1000.0),))
+    with pytest.raises(UsageError, match="cases have spacings from"):
+        planned(mixed)
+    fixed = planned(mixed, preprocessing=PreprocessingChoice(spacing="native"), stated=("preprocessing.spacing",))
+    spacing = line(fixed, "preprocessing.spacing")
+    assert (spacing.state, spacing.value, spacing.instead) == ("kept", "native", None)
+
+
+_SCALES = st.sampled_from([0.01, 1.0, 100.0])
+_STEP = st.floats(0.2, 9)
+
+
+@settings(max_examples=25)
+@given(
+    scale=_SCALES,
+    steps=st.lists(st.tuples(_STEP, _STEP, _STEP), min_size=1, max_size=4),
+    size=st.floats(1e9, 4e10),
+    device=st.sampled_from(["cpu", "gpu"]),
+)
+def test_a_project_file_with_any_plan_is_read_as_the_plan_says(
+    scale: float, steps: list[tuple[float, ...]], size: float, device: Device
+) -> None:
+    spacings = [tuple(scale * step for step in one) for one in steps]
+    count = len(spacings)
+    found = data(VESSEL, cases=count, grids=((9, 30, 30),) * count, spacings=tuple(spacings))
+    settings_ = Settings(model=SegResNetSpec(), training=TrainingSpec(), preprocessing=PreprocessingChoice())
+    plan = propose(found, settings_, MemoryAtHand(size=int(size), device=device, source="this test"), part="all")
+    values = {one.place: one.text for one in plan.lines if one.writes}
+    before = (templates_folder() / "project" / "minivess.yaml").read_text(encoding="utf-8")
+    project = Project.model_validate(parse_yaml(set_values(before, values)))
+    again = Settings(model=project.model, training=project.training, preprocessing=project.preprocessing)
+    assert {one.place: again.value(one.place) for one in plan.lines if one.writes} == {
+        one.place: one.value for one in plan.lines if one.writes
+    }

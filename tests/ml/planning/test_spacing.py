@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from minivess.foundation.errors import UsageError
 from minivess.ml.planning.fingerprint import DataFingerprint
 from minivess.ml.planning.spacing import target_spacing
 from minivess.records.models.task import SegmentationTask
@@ -51,7 +52,12 @@ def test_a_coarse_axis_does_not_become_finer_than_the_others() -> None:
     assert target_spacing(data(cases, (10, 250, 200))).spacing == (2, 2, 2)
 
 
-_STEPS = st.tuples(st.floats(0.1, 9000), st.floats(0.1, 9000), st.floats(0.1, 9000))
+def test_spacings_of_different_units_are_refused() -> None:
+    with pytest.raises(UsageError, match="along z, cases have spacings from 5 µm to 5 mm"):
+        target_spacing(data([(5, 1, 1), (5000, 1000, 1000)]))
+
+
+_STEPS = st.tuples(st.floats(0.3, 9), st.floats(2, 90), st.floats(200, 9000))
 
 
 @settings(max_examples=40)

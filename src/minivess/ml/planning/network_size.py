@@ -215,7 +215,8 @@ class _Sizing:
             able = [axis for axis, side in enumerate(spec.patch) if side >= 3 * divisor]
             if able:
                 longest = max(able, key=lambda axis: lengths[axis])
-                patch = [side - divisor if axis == longest else side for axis, side in enumerate(spec.patch)]
+                patch = list(spec.patch)
+                patch[longest] -= divisor * max(1, patch[longest] // divisor // 64)  # long sides in larger steps
                 spec = self._spec(patch, spec.levels)
             elif spec.levels > self._fewest and "levels" not in self._stated:
                 spec = self._spec(spec.patch, spec.levels - 1)

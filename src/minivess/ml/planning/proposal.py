@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.models.levels import LevelsAdapter
 from minivess.ml.models.registry import adapter_of
@@ -70,12 +71,13 @@ def propose(data: DataFingerprint, settings: Settings, memory: MemoryAtHand, *, 
         part: the part of the data the cases are, in words.
 
     Raises:
-        UsageError: what the file states does not fit the network, or not even the smallest network fits the memory.
+        UsageError: what the file states does not fit the network, not even the smallest network fits the memory, or cases
+            have spacings of different units.
     """
-    alone = _values(data, settings, memory, frozenset())
     fixed = frozenset(settings.stated)
-    values, size = _values(data, settings, memory, fixed) if fixed else alone
-    lines = [_line(place, value, reason, settings, alone[0]) for place, (value, reason) in values.items()]
+    values, size = _values(data, settings, memory, fixed)
+    alone = values if not fixed else _alone(data, settings, memory)
+    lines = [_line(place, value, reason, settings, alone) for place, (value, reason) in values.items()]
     training = settings.training
     batch = size.batch if size is not None else training.batch
     held = _image_memory(data, settings.spacing if "preprocessing.spacing" in fixed else target_spacing(data).spacing)
@@ -93,6 +95,14 @@ def propose(data: DataFingerprint, settings: Settings, memory: MemoryAtHand, *, 
 _Values = dict[str, tuple[PlannedValue, str]]
 
 
+def _alone(data: DataFingerprint, settings: Settings, memory: MemoryAtHand) -> _Values:
+    """What a plan without stated fields would be; nothing where it is not possible."""
+    try:
+        return _values(data, settings, memory, frozenset())[0]
+    except UsageError:
+        return {}
+
+
 def _values(
     data: DataFingerprint, settings: Settings, memory: MemoryAtHand, fixed: frozenset[str]
 ) -> tuple[_Values, NetworkSize | None]:
@@ -101,9 +111,7 @@ def _values(
     def held(place: str) -> bool:
         return place in fixed
 
-    target = target_spacing(data)
-    if held("preprocessing.spacing"):
-        target = Target(settings.spacing, STATED)
+    target = Target(settings.spacing, STATED) if held("preprocessing.spacing") else target_spacing(data)
     scale = normalisation(data)
     made: _Values = {
         "preprocessing.spacing": (target.value, target.reason),
@@ -141,7 +149,7 @@ def _steps(data: DataFingerprint, target: Target) -> tuple[float, ...]:
 
 def _line(place: str, value: PlannedValue, reason: str, settings: Settings, alone: _Values) -> PlannedLine:
     if place in settings.stated:
-        free, why = alone[place]
+        free, why = alone.get(place, (None, ""))
         if free == value:
             return PlannedLine(place=place, value=value, state="same", reason=why)
         return PlannedLine(place=place, value=value, state="kept", instead=free, reason=STATED)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from minivess.ml.planning.fingerprint import DataFingerprint
 from minivess.ml.preprocessing.preprocessor import absolute_scale
+from minivess.records.models.plan import Device
 
 VISITS = 20
 """How often a training voxel is drawn on average. On the hard synthetic set (8 cases of 48 x 96 x 96) this is 150 steps, with
@@ -38,7 +39,7 @@ def normalisation(data: DataFingerprint) -> Choice:
     return Choice("per-case", "no absolute scale is known: each image gets its own")
 
 
-def steps(data: DataFingerprint, *, voxels: float, seen: int, device: Literal["cpu", "gpu"]) -> Choice:
+def steps(data: DataFingerprint, *, voxels: float, seen: int, device: Device) -> Choice:
     """Optimiser steps.
 
     Args:

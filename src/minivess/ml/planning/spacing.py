@@ -12,10 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from minivess.foundation.errors import UsageError
 from minivess.ml.planning.fingerprint import DataFingerprint
 from minivess.records.lengths import shown
 
 NATIVE = "native"
+
+APART = 50.0
+"""Cases whose spacings along an axis differ so many times are of other units or another kind of image."""
 
 ANISOTROPIC = 3.0
 """An axis is coarse when its step is this many times the next one's, and its voxels are this many times fewer."""
@@ -38,12 +42,23 @@ class Target(NamedTuple):
 
 
 def target_spacing(data: DataFingerprint) -> Target:
-    """The spacing to resample to."""
+    """The spacing to resample to.
+
+    Raises:
+        UsageError: spacings differ so much that units must have been mixed.
+    """
     if data.unit == "px":
         return Target(None, "no physical size is known, so images stay on their own grid")
     spacings = np.array(data.spacings)
     if bool((spacings.max(axis=0) <= ALIKE * spacings.min(axis=0)).all()):
         return Target(None, f"all cases have {shown(data.spacings[0], 'um', between=' x ')}")
+    most = int(np.argmax(spacings.max(axis=0) / spacings.min(axis=0)))
+    low, high = (shown(float(end), "um") for end in (spacings[:, most].min(), spacings[:, most].max()))
+    if spacings[:, most].max() > APART * spacings[:, most].min():
+        raise UsageError(
+            f"along {data.task.axes[most]}, cases have spacings from {low} to {high}",
+            hint="check their units, or state preprocessing.spacing",
+        )
     middle = np.percentile(spacings, 50, axis=0, method="lower")  # a spacing that is met: most cases stay as they are
     grid = np.median(np.array(data.grids) * spacings / middle, axis=0)
     worst = int(np.argmax(middle))
@@ -55,8 +70,6 @@ def target_spacing(data: DataFingerprint) -> Target:
             return Target(
                 _rounded(middle), f"the median; the 10th percentile of {data.task.axes[worst]}, which is coarse"
             )
-    most = int(np.argmax(spacings.max(axis=0) / spacings.min(axis=0)))
-    low, high = (shown(float(end), "um") for end in (spacings[:, most].min(), spacings[:, most].max()))
     return Target(_rounded(middle), f"the median: along {data.task.axes[most]}, cases have {low} to {high}")
 
 

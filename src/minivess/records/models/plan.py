@@ -11,6 +11,7 @@ from minivess.records.base import Record, ShortText, Statement
 PlannedValue = bool | int | float | str | tuple[int, ...] | tuple[float, ...]
 """A value as the project file holds it."""
 
+Device = Literal["cpu", "gpu"]
 State = Literal["proposed", "same", "kept", "advice"]
 
 
@@ -54,7 +55,7 @@ class MemoryAtHand(Record):
 
     size: Annotated[int, Field(ge=1)]
     """In bytes."""
-    device: Literal["cpu", "gpu"]
+    device: Device
     """Where training would run."""
     source: ShortText
     """Where the size is from."""

@@ -2030,10 +2030,10 @@ class Release:
         return [one[asked["statistic"]] if one and one["n"] == self.counts["cases"] else None for one in held]
 
     def judged(self, criterion):  # how a criterion came out: in its class, or in the worst one
-        low, high = criterion["at_least"], criterion["at_most"]
-        value = tightest(self.statistics(criterion), low, high)
-        met = value is not None and (low is None or value >= low) and (high is None or value <= high)
-        return {"criterion": criterion, "value": value, "met": met}
+        low, high = criterion["at_least"], criterion["at_most"]  # without a limit nothing is met
+        got = tightest(self.statistics(criterion), low, high)
+        met = None not in {got, low if high is None else high} and (low is None or got >= low) and (high is None or got <= high)
+        return {"criterion": criterion, "value": got, "met": met}
 
     def gate_values(self):  # the exact figures of each kind of gate, one a class; None: not known
         self.attested, risks = self.json("release/attested.json", "attested"), self.json("release/risks.json", "risks")

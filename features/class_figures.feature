@@ -27,6 +27,7 @@ Feature: Figures of each class
       | a case without a row of a class          | case                                                |
       | a row twice                              | twice                                               |
       | rows with the names of other classes     | classes is artery, capillary, and artery, vein      |
+      | rows of one class without its name       | class                                               |
       | classes of a case that overlap           | case case-01 has classes that overlap               |
       | rows of one case with other voxels       | numbers of voxels                                   |
       | a data set with the classes in another order | case case-00 has other classes than the exported model |

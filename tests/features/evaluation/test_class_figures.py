@@ -206,6 +206,10 @@ FAULTS: dict[str, tuple[str, Callable[[Any], object]]] = {
         RECORD,
         lambda value: [row.update(of_class="capillary") for row in value["cases"] if row["of_class"] == "vein"],
     ),
+    "rows of one class without its name": (
+        RECORD,
+        lambda value: [row.pop("of_class") for row in value["cases"] if row["of_class"] == "artery"],
+    ),
     "classes of a case that overlap": (RECORD, _overlapping),
     "rows of one case with other voxels": (RECORD, _other_voxels),
     "a data set with the classes in another order": (

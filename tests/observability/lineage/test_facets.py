@@ -143,3 +143,15 @@ def test_provenance_leaves_out_what_does_not_apply() -> None:
     )
     assert set(made["minivess_provenance"]) == {"_producer", "_schemaURL", "seed", "openlineage_run"}
     validate_event(run_event("START", run, "x", NOW, facets=made))
+
+
+@pytest.mark.verifies("REQ-338")
+def test_an_evaluation_of_several_classes_carries_the_aggregates_of_each() -> None:
+    said = {"request": "r", "cases": 4, "aggregates": {"dice": INTERVAL}, "baseline_dice": 0.5}
+    figures = {"aggregates": {"dice": INTERVAL}, "baseline": INTERVAL, "ece": 0.1, "band_ece": 0.2}
+    made = facets_of("evaluation", {**said, "classes": {"artery": figures, "vein": figures}}, Context())
+    classes = made["minivess_evaluation"]["classes"]
+    assert {name: one["dice"]["mean"] for name, one in classes.items()} == dict.fromkeys(
+        ("artery", "vein"), INTERVAL["mean"]
+    )
+    assert "classes" not in facets_of("evaluation", said, Context())["minivess_evaluation"]

@@ -133,8 +133,8 @@ def _check_classes(files: Mapping[str, bytes], record: EvaluationRecord, task: S
 
     One class has no name in the rows, and may have another one in the data set.
     """
-    stated = _listed({row.of_class or "one" for row in record.cases})
-    _compare(EVALUATION, {"classes": stated}, {"classes": _listed(_named(task)) or "one"}, by=f"in {EXPORT}")
+    stated = _listed({row.of_class or "" for row in record.cases})
+    _compare(EVALUATION, {"classes": stated}, {"classes": _listed(_named(task))}, by=f"in {EXPORT}")
     manifest = record_of(files, MANIFEST, DatasetManifest)
     known = _several(task.classes)
     for case in manifest.cases:

@@ -102,6 +102,8 @@ class EvaluationRunFacet(Record):
     request: Slug
     cases: Annotated[int, Field(ge=0)]
     aggregates: dict[str, Aggregate]
+    classes: Annotated[dict[str, dict[str, Aggregate]], Field(exclude_if=lambda value: not value)] = Field(default={})
+    """The aggregates of each of several classes by its name; left out for one class."""
 
 
 class ApprovalRunFacet(Record):
@@ -212,7 +214,9 @@ _SAID: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "data.seal": lambda said: facet("minivess_datasetSeal", **{name: said[name] for name in ("files", "approvers")}),
     "training": lambda said: facet("minivess_training", **said),
     "evaluation": lambda said: facet(
-        "minivess_evaluation", **{name: said[name] for name in ("request", "cases", "aggregates")}
+        "minivess_evaluation",
+        **{name: said[name] for name in ("request", "cases", "aggregates")},
+        classes={name: figures["aggregates"] for name, figures in said.get("classes", {}).items()},
     ),
     "test-set.approve": lambda said: _approval(said["grant"]["envelope"]),
     "release.sign": lambda said: _approval(said["envelope"]),

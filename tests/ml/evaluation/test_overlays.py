@@ -6,19 +6,26 @@ import io
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
 from PIL import Image
 
-from minivess.ml.evaluation import figures, overlays
 from minivess.ml.evaluation.evaluate import CaseArrays, ClassReliability, Pictures
-from minivess.ml.evaluation.style import AGREED, BLUE, ORANGE, PURPLE
 from minivess.records.data.dataset import LabelClass
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan
+from tests.support.lazy_modules import lazily
+
+with lazily("minivess.ml.evaluation.figures", "minivess.ml.evaluation.overlays", "minivess.ml.evaluation.style"):
+    from minivess.ml.evaluation import figures, overlays, style
+
 
 pytestmark = [pytest.mark.verifies("REQ-338"), pytest.mark.verifies("SU-33")]
 
 CLASSES = (LabelClass(value=1, name="artery", colour="#d02020"), LabelClass(value=2, name="vein"))
+
+
+def rgb(colour: str) -> list[float]:
+    """The parts of `#rrggbb`, from 0 to 1."""
+    return [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
 
 
 def case(*, flat: bool) -> CaseArrays:
@@ -35,16 +42,16 @@ def case(*, flat: bool) -> CaseArrays:
 @pytest.mark.parametrize("flat", [True, False])
 def test_each_kind_of_difference_has_its_colour(flat: bool) -> None:
     picture = overlays._differences(case(flat=flat))
-    for row, colour in enumerate((AGREED, BLUE, ORANGE, PURPLE, "#FFFFFF")):
-        assert np.allclose(picture[row], to_rgb(colour)), row
+    for row, colour in enumerate((style.AGREED, style.BLUE, style.ORANGE, style.PURPLE, "#FFFFFF")):
+        assert np.allclose(picture[row], rgb(colour)), row
 
 
 @pytest.mark.parametrize("flat", [True, False])
 def test_each_class_has_its_colour(flat: bool) -> None:
     shown = case(flat=flat)
     picture = overlays._painted(shown, shown.prediction, 1 if flat else 2)
-    assert np.allclose(picture[0], to_rgb("#d02020"))
-    assert np.allclose(picture[2], to_rgb(overlays.colour_of(CLASSES, 1)))
+    assert np.allclose(picture[0], rgb("#d02020"))
+    assert np.allclose(picture[2], rgb(overlays.colour_of(CLASSES, 1)))
     assert np.allclose(picture[4], 1)
 
 

@@ -41,7 +41,7 @@ def case(*, flat: bool) -> CaseArrays:
 
 @pytest.mark.parametrize("flat", [True, False])
 def test_each_kind_of_difference_has_its_colour(flat: bool) -> None:
-    picture = overlays._differences(case(flat=flat))
+    picture = overlays.differences(case(flat=flat))
     for row, colour in enumerate((style.AGREED, style.BLUE, style.ORANGE, style.PURPLE, "#FFFFFF")):
         assert np.allclose(picture[row], rgb(colour)), row
 
@@ -49,7 +49,7 @@ def test_each_kind_of_difference_has_its_colour(flat: bool) -> None:
 @pytest.mark.parametrize("flat", [True, False])
 def test_each_class_has_its_colour(flat: bool) -> None:
     shown = case(flat=flat)
-    picture = overlays._painted(shown, shown.prediction, 1 if flat else 2)
+    picture = overlays.painted(shown, shown.prediction, 1 if flat else 2)
     assert np.allclose(picture[0], rgb("#d02020"))
     assert np.allclose(picture[2], rgb(overlays.colour_of(CLASSES, 1)))
     assert np.allclose(picture[4], 1)
@@ -57,7 +57,7 @@ def test_each_class_has_its_colour(flat: bool) -> None:
 
 def test_a_colour_picture_is_shown_in_its_colours() -> None:
     shown = case(flat=True)
-    assert np.allclose(overlays._image(shown), shown.image / 255)
+    assert np.allclose(overlays.image_of(shown), shown.image / 255)
 
 
 def test_figures_of_two_classes_name_each_with_its_figures() -> None:
@@ -70,13 +70,13 @@ def test_figures_of_two_classes_name_each_with_its_figures() -> None:
         rows, analysis_plan(), model=f"sha256:{'1' * 64}", data=f"sha256:{'1' * 64}", request="r"
     )
     pictures = Pictures(case(flat=True), case(flat=False), {name: ClassReliability() for name in ("artery", "vein")})
-    looks = figures._looks(record, pictures)
+    looks = figures.looks_of(record, pictures)
     assert [(one.name, one.colour) for one in looks] == [
         ("artery", "#d02020"),
         ("vein", overlays.colour_of(CLASSES, 1)),
     ]
-    assert figures._heading(looks[0], record.measures[0], record).startswith("artery 0.85")
-    assert figures._heading(looks[1], record.measures[3], record).endswith("1 of 2")
+    assert figures.heading(looks[0], record.measures[0], record).startswith("artery 0.85")
+    assert figures.heading(looks[1], record.measures[3], record).endswith("1 of 2")
     assert figures.measures_by_case(record, pictures).startswith(b"<?xml")
     assert figures.reliability(record, pictures).startswith(b"<?xml")
     assert Image.open(io.BytesIO(overlays.overlay(pictures))).size == (1650, 960)

@@ -57,7 +57,7 @@ def write_figures(
 @implements("REQ-338")
 def reliability(record: EvaluationRecord, pictures: Pictures) -> bytes:
     """Reliability diagrams over all voxels and in the band along the reference's border, a line for each class, SVG."""
-    looks = _looks(record, pictures)
+    looks = looks_of(record, pictures)
     named = next(iter(pictures.reliability)) if len(looks) == 1 else "the class"
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.4, 5.2))
@@ -87,7 +87,7 @@ def reliability(record: EvaluationRecord, pictures: Pictures) -> bytes:
 @implements("REQ-338")
 def measures_by_case(record: EvaluationRecord, pictures: Pictures) -> bytes:
     """Every measure of every case and class, worst Dice at the bottom, with means, intervals and the baseline's Dice, SVG."""
-    looks, rows = _looks(record, pictures), _rows(record)
+    looks, rows = looks_of(record, pictures), _rows(record)
     with mpl.rc_context(STYLE):
         top = 0.3 + _LINE * (1 + len(looks))
         height = top + 0.95 + 0.27 * len(rows) * (1 + 0.35 * (len(looks) - 1))
@@ -100,7 +100,7 @@ def measures_by_case(record: EvaluationRecord, pictures: Pictures) -> bytes:
         margins(figure, left=0.25 + names, right=0.15, top=top, bottom=bottom, wspace=0.18, hspace=0)
         for axis, measure in zip(axes, record.measures, strict=True):
             axis.set_title(
-                "\n".join([measure.short_heading(record.unit), *(_heading(one, measure, record) for one in looks)])
+                "\n".join([measure.short_heading(record.unit), *(heading(one, measure, record) for one in looks)])
             )
             for one in looks:
                 _measure_marks(axis, rows, measure, one)
@@ -131,7 +131,7 @@ class _ClassLook:
         """How far above the middle of its case."""
 
 
-def _looks(record: EvaluationRecord, pictures: Pictures) -> list[_ClassLook]:
+def looks_of(record: EvaluationRecord, pictures: Pictures) -> list[_ClassLook]:
     classes, several = pictures.best.classes, len(record.by_class) > 1
     return [
         _ClassLook(
@@ -174,7 +174,7 @@ def _counts(axis: Axes, bins: Reliability, look: _ClassLook) -> None:
 
 
 @implements("REQ-323")
-def _heading(look: _ClassLook, measure: Measure, record: EvaluationRecord) -> str:
+def heading(look: _ClassLook, measure: Measure, record: EvaluationRecord) -> str:
     """Mean and interval of a class, for the heading of a panel."""
     digits, cases = measure.digits_in(record.unit), len(record.tested)
     interval = look.figures.aggregates.get(measure.name)

@@ -65,10 +65,10 @@ def colour_of(classes: tuple[LabelClass, ...], number: int) -> str:
 def _row(axes: NDArray[Any], name: str, case: CaseArrays) -> None:
     deepest = max(int(_along_z(mask != 0).max()) for mask in (case.reference, case.prediction)) or 1
     panels = (
-        ("image", _image(case)),
-        ("reference", _painted(case, case.reference, deepest)),
-        ("prediction", _painted(case, case.prediction, deepest)),
-        ("differences", _differences(case)),
+        ("image", image_of(case)),
+        ("reference", painted(case, case.reference, deepest)),
+        ("prediction", painted(case, case.prediction, deepest)),
+        ("differences", differences(case)),
     )
     for axis, (title, picture) in zip(axes, panels, strict=True):
         axis.imshow(picture, aspect=case.spacing[-2] / case.spacing[-1], interpolation="nearest")
@@ -80,7 +80,7 @@ def _row(axes: NDArray[Any], name: str, case: CaseArrays) -> None:
     _scale_bar(axes[0], case)
 
 
-def _image(case: CaseArrays) -> NDArray[np.float64]:
+def image_of(case: CaseArrays) -> NDArray[np.float64]:
     """The image (y, x, 3) from 0 to 1: colours as they are, other channels by their maximum, stretched to percentiles."""
     image = np.asarray(case.image)
     channels = image.ndim > case.reference.ndim
@@ -98,7 +98,7 @@ def _image(case: CaseArrays) -> NDArray[np.float64]:
     return shown
 
 
-def _painted(case: CaseArrays, mask: NDArray[np.uint8], deepest: int) -> NDArray[np.float64]:
+def painted(case: CaseArrays, mask: NDArray[np.uint8], deepest: int) -> NDArray[np.float64]:
     """A mask (y, x, 3) on white: one class dark, each of several in its colour, the stronger the thicker.
 
     Args:
@@ -119,7 +119,7 @@ def _painted(case: CaseArrays, mask: NDArray[np.uint8], deepest: int) -> NDArray
     return np.clip(painted, 0, 1)
 
 
-def _differences(case: CaseArrays) -> NDArray[np.float64]:
+def differences(case: CaseArrays) -> NDArray[np.float64]:
     """A picture (y, x, 3): agreement in grey, wrong voxels in the colour of their kind, by their number."""
     reference, prediction = case.reference, case.prediction
     picture = np.ones((*reference.shape[-2:], 3))

@@ -1552,7 +1552,8 @@ def check_rows(cases):  # each case has one row of each class; its rows are of t
     counts, classes = ({one[place] for one in alike} for place in (0, 1))
     need(cases and len(pairs) == len(cases), "it has no case, or one twice")
     need(len(counts) == 1 and len(alike) == len(classes), "it has cases with other counts than the rest")
-    need(len(pairs) == len(held) * len(classes - {None} or {None}), "it has a case without a row of each class")
+    fits = len(pairs) == len(held) * len(classes) and classes in ({None}, classes - {None})
+    need(fits, "it has a case without a row of each class")
     for name, rows in held.items():
         for case in rows:
             check_case(case)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from minivess.records.base import Record
 from minivess.records.data.dataset import SpatialAxes, Unit
@@ -47,8 +46,8 @@ class ChannelBounds(Record):
 class IntendedUse(Record):
     """Bounds, both ends included, of what the model may be asked. Axes are (z, y, x) of volumes, (y, x) of pictures."""
 
-    spacing: tuple[Steps, Steps]
-    """Smallest and largest voxel size along each axis, in `unit`."""
+    spacing: Annotated[tuple[Steps, Steps], Field(validation_alias=AliasChoices("spacing", "spacing_um"))]
+    """Smallest and largest voxel size along each axis, in `unit`. Files of before call it `spacing_um`."""
     unit: Unit = "um"
     """Micrometres, or pixels where no physical size is known."""
     shape: tuple[Sizes, Sizes]
@@ -59,14 +58,6 @@ class IntendedUse(Record):
     """Smallest and largest, of the first channel."""
     further_channels: Annotated[tuple[ChannelBounds, ...], Field(max_length=63, exclude_if=_missing)] = ()
     """The channels after the first; left out of the JSON where there is one channel, as in files of before."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _present_name(cls, stated: Any) -> Any:
-        """Files of before call the spacing `spacing_um`, and state no unit."""
-        if not isinstance(stated, Mapping) or "spacing_um" not in stated or {"spacing", "unit"} & set(stated):
-            return stated
-        return {"spacing" if name == "spacing_um" else name: value for name, value in stated.items()}
 
     @model_validator(mode="after")
     def _ordered(self) -> IntendedUse:

@@ -14,7 +14,12 @@ from minivess.compliance.release.layout import check_graphs
 from minivess.compliance.verification.pack import judge_files
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import VerificationError
+from minivess.records.models.exports.export import ExportRecord
+from minivess.records.models.intended_use import ChannelBounds
+from minivess.records.models.preprocessing import Preprocessing
+from minivess.records.models.task import SegmentationTask
 from minivess.records.verdict import VerdictState
+from tests.support.builders.exports import USE, export_record
 from tests.support.builders.guarded_log import VERIFY
 from tests.support.builders.layout2_pack import small_pack
 
@@ -122,6 +127,18 @@ def test_both_refuse_a_record_that_does_not_hold(change: str) -> None:
 @pytest.mark.parametrize("extra", ["data/models/graphs/int8-0.onnx", GRAPH])
 def test_both_refuse_graphs_that_the_record_does_not_name(extra: str) -> None:
     assert all(EXPORT in said for said in _refused({**small_pack().files, extra: b"another"}))
+
+
+def test_the_record_of_a_model_of_several_channels_is_read_strictly() -> None:
+    channel = ChannelBounds(contrast_to_noise=(0, 1), bright_tail=(0, 1), difference=0.1)
+    record = export_record(
+        digest_bytes(b"graph"),
+        (8, 8, 8),
+        task=SegmentationTask(channels=2),
+        preprocessing=Preprocessing(channels=2, spacing=(2.0, 1.0, 1.0)),
+        intended_use=USE.model_copy(update={"further_channels": (channel,)}),
+    )
+    assert ExportRecord.model_validate_json(record.model_dump_json(), strict=True) == record
 
 
 def test_both_take_the_record_of_the_pack() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import Field, model_validator
 
 from minivess.records.base import Record
 from minivess.records.data.dataset import SpatialAxes, Unit
@@ -34,6 +35,12 @@ Contrasts = tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
 Shares = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
 
 
+def _tuples(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _tuples(one) for name, one in value.items()}
+    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
+
+
 class ChannelBounds(Record):
     """Bounds of a channel after the first."""
 
@@ -46,8 +53,8 @@ class ChannelBounds(Record):
 class IntendedUse(Record):
     """Bounds, both ends included, of what the model may be asked. Axes are (z, y, x) of volumes, (y, x) of pictures."""
 
-    spacing: Annotated[tuple[Steps, Steps], Field(validation_alias=AliasChoices("spacing", "spacing_um"))]
-    """Smallest and largest voxel size along each axis, in `unit`. Files of before call it `spacing_um`."""
+    spacing: tuple[Steps, Steps]
+    """Smallest and largest voxel size along each axis, in `unit`."""
     unit: Unit = "um"
     """Micrometres, or pixels where no physical size is known."""
     shape: tuple[Sizes, Sizes]
@@ -58,6 +65,18 @@ class IntendedUse(Record):
     """Smallest and largest, of the first channel."""
     further_channels: Annotated[tuple[ChannelBounds, ...], Field(max_length=63, exclude_if=_missing)] = ()
     """The channels after the first; left out of the JSON where there is one channel, as in files of before."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _present_name(cls, stated: Any) -> Any:
+        """Files of before call the spacing `spacing_um`, and state no unit.
+
+        What this returns is no JSON any more, in which a strict reading takes lists: they become tuples.
+        """
+        if not isinstance(stated, Mapping):
+            return stated
+        before = "spacing_um" in stated and not {"spacing", "unit"} & set(stated)
+        return _tuples({"spacing" if before and name == "spacing_um" else name: one for name, one in stated.items()})
 
     @model_validator(mode="after")
     def _ordered(self) -> IntendedUse:

@@ -1183,9 +1183,8 @@ class Standing:
             need(action in table["actions"], "action table %d does not have the action %s", table["number"], action)
             row = table["actions"][action]
             need(row["log"] in {"any", self.kind}, "%s does not belong into the log of a %s", action, self.kind)
-            excused = outcome == "refused" and actor["kind"] == "person"
             may = any(self.matches(word, actor, action, people) for word in row["by"])
-            need(excused or may, "%s may not append %s", actor["id"], action)
+            need((outcome == "refused" and actor["kind"] == "person") or may, "%s may not append %s", actor["id"], action)
             for check in row["checks"] if done else ():
                 getattr(self, "check_" + check)(body, payload, people)
         if done:
@@ -1514,43 +1513,50 @@ UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069
 """Characters that would change how a line reads."""
 
 CONTRACT = {  # what the record of an exported model must be, by the words for what it is not; `one` is its first graph
-    "it names no graph, output, backend or threshold": lambda export, model, one: model["graphs"]
+    "it names no graph, output, backend or threshold": lambda export, model, one, files: model["graphs"]
     and all(graph["outputs"] for graph in model["graphs"])
     and all(row["parity"]["cases"] for row in model["backends"])
     and model["backends"]
     and model["conformal"]["thresholds"],
-    "the first graph is another one": lambda export, model, one: (one["file"], one["digest"], one["preprocessing"])
+    "the first graph is another one": lambda export, model, one, files: (one["file"], one["digest"], one["preprocessing"])
     == ("model.onnx", export["onnx"], export.get("preprocessing", {"channels": 1, "axes": "zyx"})),
-    "the digest of a preprocessing is another one": lambda export, model, one: all(
+    "the digest of a preprocessing is another one": lambda export, model, one, files: all(
         graph["preprocessing_digest"] == sha256(json.dumps(
             ["minivess-preprocessing/1", graph["preprocessing"]], sort_keys=True, separators=(",", ":"), ensure_ascii=False
         ).encode("utf-8"))
         for graph in model["graphs"]
     ),
-    "the input is of another shape": lambda export, model, one: export["input_shape"]
+    "the input is of another shape": lambda export, model, one, files: export["input_shape"]
     == [1, export.get("task", {}).get("channels", 1), *one["patch"]],
-    "an output is there twice, or the first is not logits": lambda export, model, one: all(
+    "an output is there twice, or the first is not logits": lambda export, model, one, files: all(
         names[0] == "logits" and len(names) == len(set(names))
         for names in [[output["name"] for output in graph["outputs"]] for graph in model["graphs"]]
     ),
-    "two graphs have one file": lambda export, model, one: len({graph["file"] for graph in graphs_in(model)})
-    == len(graphs_in(model)),
-    "graphs of 8 bits do not fit the backend": lambda export, model, one: all(
+    "two graphs have one file": lambda export, model, one, files: all(
+        len(names) == len(set(names))
+        for names in [[row["file"] for graph in model["graphs"] for row in (graph, graph.get("quantised")) if row]]
+    ),
+    "the graphs of the pack are others": lambda export, model, one, files: {
+        "data/models/" + row["file"]: row["digest"]
+        for graph in model["graphs"] for row in (graph, graph.get("quantised")) if row
+    } == {
+        name: sha256(text) for name, text in files.items() if name.startswith("data/models/") and name.endswith(".onnx")
+    },
+    "graphs of 8 bits do not fit the backend": lambda export, model, one, files: all(
         ("quantised" in graph) == (model["backend"] == "onnxruntime int8") for graph in model["graphs"]
     ),
-    "several graphs are calibrated inside": lambda export, model, one: len(model["graphs"]) == 1
+    "several graphs are calibrated inside": lambda export, model, one, files: len(model["graphs"]) == 1
     or not model["calibrator"]["inside"],
-    "the backend is not certified": lambda export, model, one: model["backend"]
+    "the backend is not certified": lambda export, model, one, files: model["backend"]
     in {row["name"] for row in model["backends"] if row["certified"]},
-    "the conformal thresholds are not those of the classes": lambda export, model, one: set(model["conformal"]["thresholds"])
+    "the conformal thresholds are not those of the classes": lambda export, model, one, files: set(
+        model["conformal"]["thresholds"]
+    )
     == {row["name"] for row in export.get("task", {}).get("classes", [{"name": "foreground"}])},
-    "the decision rule does not fit the classes": lambda export, model, one: (model["decision"]["rule"] == "threshold")
+    "the decision rule does not fit the classes": lambda export, model, one, files: (model["decision"]["rule"] == "threshold")
     == (model["decision"]["threshold"] is not None)
     == (len(model["conformal"]["thresholds"]) == 1),
 }
-
-def graphs_in(model):  # the files that the record of an exported model names, with their digests
-    return [one for graph in model["graphs"] for one in (graph, graph.get("quantised")) if one]
 
 def run_records(artifacts):  # the digests of the run records among some artifacts
     return {item["digest"] for item in artifacts if item["name"].endswith("/run.json")}
@@ -1983,8 +1989,7 @@ class Release:
                 self.runs[body["index"] if body["started"] is None else body["started"]] = run
             elif (body["action"], body["outcome"]) == ("run.disposition", "completed"):
                 for begun, run in self.runs.items():
-                    here = body["payload"]["run"] in {begun, run["body"]["index"]}
-                    run["disposition"] = body if here else run["disposition"]
+                    run["disposition"] = body if body["payload"]["run"] in {begun, run["body"]["index"]} else run["disposition"]
         self.ended = [run for run in self.runs.values() if run["body"]["outcome"] in {"completed", "failed"}]
         need(used, "%s names no run of its members", self.entry("ensemble"))
         lost = used - set().union(*(run["made"] for run in self.ended))
@@ -2030,14 +2035,11 @@ class Release:
         self.check_model()
         return "%d files of layout 2, each bound by the last entry" % len(lines)
 
-    def check_model(self):  # the record of the exported model holds, and the pack has the graphs that it names
-        export, folder = self.json("models/export.json", "export"), "data/models/"
+    def check_model(self):  # the record of the exported model holds, and names the graphs of the pack
+        export = self.json("models/export.json", "export")
         model = export.get("model")
         for words, holds in CONTRACT.items() if model else ():
-            need(model["graphs"] and holds(export, model, model["graphs"][0]), folder + "export.json: " + words)
-        there = {name: sha256(text) for name, text in self.files.items() if name.startswith(folder) and name.endswith(".onnx")}
-        stated = {folder + one["file"]: one["digest"] for one in graphs_in(model)} if model else there
-        check_same(stated, there, folder + "export.json", "by the graphs of the pack")
+            need(model["graphs"] and holds(export, model, model["graphs"][0], self.files), "data/models/export.json: " + words)
 
     def check_figures(self):  # the figures of the evaluation follow from the counts of its cases
         said, plan = self.by["evaluation"]["payload"], self.by["criteria"]["payload"]["plan"]

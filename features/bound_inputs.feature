@@ -23,8 +23,8 @@ Feature: Commands use the files that the log names
       | a training case becomes a calibration case in the split            | data/split.json                       |
       | the manifest of the sealed part is written anew                    | data/sealed/manifest.json             |
       | the version of the data names another split                        | data/version.json                     |
-      | the threshold of the calibration is lowered                        | models/calibration.json               |
-      | the model is exchanged for another valid one                       | models/model.onnx                     |
+      | the conformal threshold of the export is lowered                   | models/export/export.json             |
+      | the model is exchanged for another valid one                       | models/export/model.onnx              |
 
   @REQ-180 @RC-65
   Scenario: A sealed case whose record was changed is not ingested again
@@ -82,7 +82,7 @@ Feature: Commands use the files that the log names
     Examples:
       | change                                   | file                                |
       | a measure in the evaluation is improved  | evidence/evaluation/evaluation.json |
-      | the difference in the export is lowered  | models/export.json                  |
+      | the difference in the export is lowered  | models/export/export.json           |
 
   @REQ-180
   Scenario: The table names every file that an evaluation reads
@@ -99,7 +99,7 @@ Feature: Commands use the files that the log names
 
     Examples:
       | change                                                              | file                      |
-      | the bounds of the intended use are widened                          | models/intended-use.json  |
+      | the bounds of the intended use are widened                          | models/export/export.json |
       | version 0.1.0 exported the model and two prepared cases are widened | case.json                 |
 
   @REQ-181 @RC-12

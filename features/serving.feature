@@ -167,9 +167,9 @@ Feature: Answers in use are recorded and within the intended use
 
   @REQ-049 @RC-04
   Scenario: A model without an entry is not served
-    Given a project whose calibration was changed after it was recorded
+    Given a project whose conformal threshold was changed after it was exported
     When the service is started
-    Then the service refuses to start and names the calibration
+    Then the service refuses to start and names the record of the export
 
   @REQ-029
   Scenario: Patient data from a client do not reach the log

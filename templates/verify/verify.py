@@ -490,6 +490,8 @@ TYPES = {
     "between-0-1": lambda value: need(type(value) in {int, float} and 0 < value < 1, "no number between 0 and 1"),
     "above-0-to-1": lambda value: need(type(value) in {int, float} and 0 < value <= 1, "no number above 0 up to 1"),
     "one-unit": lambda plan: need(one_unit(fit(plan, "plan", "the plan")), "a plan that states the unit of distances not once"),
+    "overlap-share": lambda value: need(type(value) in {int, float} and 0 <= value < 1, "no number from 0 to below 1"),
+    "thresholds": lambda value: [one is None or fit(one, "share", "a threshold") for one in fit(value, "object", "it").values()],
     "neighbours": lambda value: need(type(value) is int and value in {6, 18, 26}, "no number of neighbours of a voxel"),
     "counts": lambda row: need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin"),
     "int": int, "bool": bool, "object": dict, "list": list, "text": r"(?s:.*)", "short": r"(?s:.{1,200})",
@@ -506,8 +508,11 @@ TYPES = {
     "statistic": "mean|lower|upper", "attestation": "ATT-[0-9]{2,5}", "witnessing": "rfc3161|cosignature",
     "link": r"(?=.{1,120}\Z)[A-Z]+-[0-9]+ [a-z_]+ [A-Za-z0-9._-]+", "paragraph": r"(?s:.{1,4000})",
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
+    "graph-file": r"(?=.{1,80}\Z)(graphs/)?[a-z0-9][a-z0-9-]*\.onnx", "backend": "onnxruntime (fp32|int8)",
+    "output-name": "logits|member_logits|disagreement|embedding", "decision-rule": "threshold|argmax",
+    "blend": "gaussian, deviation an eighth of the patch",
     "statistics": "mean of (case|group)s", "training-data": "declared|refused|unknown", "safety-class": "[ABC]",
-    **{name: "minivess-" + name for name in ("attested/1", "entry/2", "trust/2", "evaluation/2")},
+    **{name: "minivess-" + name for name in ("attested/1", "entry/2", "trust/2", "evaluation/2", "model/1")},
 }
 # fmt: on
 
@@ -585,7 +590,17 @@ record: format=evaluation/2 model=digest data=digest request=short threshold=num
     looks~=1 classes?+=figures
 figures: aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number
 export: onnx=digest opset=int input_shape*=int max_abs_difference=number tolerance=number flipped_voxels=int
-    tested_patches=int seconds_torch=number seconds_onnx=number task?=object preprocessing?=object
+    tested_patches=int seconds_torch=number seconds_onnx=number task?=object preprocessing?=object model?=contract
+contract: format=model/1 graphs*=graph rule=short tiling=tiling calibrator=calibrator decision=decision conformal=conformal
+    intended_use=object licences=licences backend=backend backends*=measured
+graph: file=graph-file digest=digest quantised?=quantised network=short patch*=1 members=1 preprocessing=object
+    preprocessing_digest=digest outputs*=graph-output
+quantised: file=graph-file digest=digest; graph-output: name=output-name axes=short; tiling: overlap=overlap-share blending=blend
+calibrator: method=short parameter=positive inside=bool; decision: rule=decision-rule threshold~=share
+conformal: target_recall=between-0-1 thresholds=thresholds; licences: code=short weights=short data=short
+measured: name=backend certified=bool reason=short seconds=positive seconds_eager=positive speed=positive threads=1
+    parity=parity
+parity: cases*=text voxels=1 max_probability_difference=from-0 flipped_voxels=0 measures+=from-0
 sealed: split=digest files*=sealed-file wrapped_keys=object salt?=text sources?*=sealed-source root=digest
 sealed-file: case=slug kind=text commitment=digest sealed=digest size=0 session?=0
 sealed-source: case=slug kind=text digest=digest size=0
@@ -1168,9 +1183,8 @@ class Standing:
             need(action in table["actions"], "action table %d does not have the action %s", table["number"], action)
             row = table["actions"][action]
             need(row["log"] in {"any", self.kind}, "%s does not belong into the log of a %s", action, self.kind)
-            excused = outcome == "refused" and actor["kind"] == "person"
             may = any(self.matches(word, actor, action, people) for word in row["by"])
-            need(excused or may, "%s may not append %s", actor["id"], action)
+            need((outcome == "refused" and actor["kind"] == "person") or may, "%s may not append %s", actor["id"], action)
             for check in row["checks"] if done else ():
                 getattr(self, "check_" + check)(body, payload, people)
         if done:
@@ -1464,7 +1478,7 @@ class Standing:
 
 # ---------------------------------------------------------------- layout 2: what a release rests on, and its facts
 
-LAYOUT_2 = "sha256:37d964c88811cfdc561d07c7e33a30c290c1134da2b32a5693bb7341b6d546b4"
+LAYOUT_2 = "sha256:98ba78458c6fb2f7a5dbd231e47a27e8b8d232351805a65099f25243e989295b"
 """The digest of the published table of files, which lies beside this file in a pack (layout-2.json)."""
 # What an entry in each role is about: a file that it made, or a name from NAMED (`root`: what a seal says). Entries about the
 # same are alike. `reader<maker`: one entry rests on another; those of READS read its file.
@@ -1498,14 +1512,64 @@ EVENT_TYPES = {
 UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 """Characters that would change how a line reads."""
 
+CONTRACT = {  # what the record of an exported model must be, by the words for what it is not; `one` is its first graph
+    "it names no graph, output, backend or threshold": lambda export, model, one, files: model["graphs"]
+    and all(graph["outputs"] for graph in model["graphs"])
+    and all(row["parity"]["cases"] for row in model["backends"])
+    and model["backends"]
+    and model["conformal"]["thresholds"],
+    "the first graph is another one": lambda export, model, one, files: (one["file"], one["digest"], one["preprocessing"])
+    == ("model.onnx", export["onnx"], export.get("preprocessing", {"channels": 1, "axes": "zyx"})),
+    "the digest of a preprocessing is another one": lambda export, model, one, files: all(
+        graph["preprocessing_digest"] == sha256(json.dumps(
+            ["minivess-preprocessing/1", graph["preprocessing"]], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        ).encode("utf-8"))
+        for graph in model["graphs"]
+    ),
+    "the input is of another shape": lambda export, model, one, files: export["input_shape"]
+    == [1, export.get("task", {}).get("channels", 1), *one["patch"]],
+    "an output is there twice, or the first is not logits": lambda export, model, one, files: all(
+        names[0] == "logits" and len(names) == len(set(names))
+        for names in [[output["name"] for output in graph["outputs"]] for graph in model["graphs"]]
+    ),
+    "two graphs have one file": lambda export, model, one, files: all(
+        len(names) == len(set(names))
+        for names in [[row["file"] for graph in model["graphs"] for row in (graph, graph.get("quantised")) if row]]
+    ),
+    "the graphs of the pack are others": lambda export, model, one, files: {
+        "data/models/" + row["file"]: row["digest"]
+        for graph in model["graphs"] for row in (graph, graph.get("quantised")) if row
+    } == {
+        name: sha256(text) for name, text in files.items() if name.startswith("data/models/") and name.endswith(".onnx")
+    },
+    "graphs of 8 bits do not fit the backend": lambda export, model, one, files: all(
+        ("quantised" in graph) == (model["backend"] == "onnxruntime int8") for graph in model["graphs"]
+    ),
+    "several graphs are calibrated inside": lambda export, model, one, files: len(model["graphs"]) == 1
+    or not model["calibrator"]["inside"],
+    "the backend is not certified": lambda export, model, one, files: model["backend"]
+    in {row["name"] for row in model["backends"] if row["certified"]},
+    "the conformal thresholds are not those of the classes": lambda export, model, one, files: set(
+        model["conformal"]["thresholds"]
+    )
+    == {row["name"] for row in export.get("task", {}).get("classes", [{"name": "foreground"}])},
+    "the decision rule does not fit the classes": lambda export, model, one, files: (model["decision"]["rule"] == "threshold")
+    == (model["decision"]["threshold"] is not None)
+    == (len(model["conformal"]["thresholds"]) == 1),
+}
+
 def run_records(artifacts):  # the digests of the run records among some artifacts
     return {item["digest"] for item in artifacts if item["name"].endswith("/run.json")}
 
+def file_of(role, items, body):  # the file of a role among items; of a model its record, where the context names that
+    model = body["context"]["model"] if role == "export" else None
+    return model if model and model == named(items, "models/export.json") else named(items, SUBJECT[role])
+
 def about(role, body):  # what an entry in a role is about
     name, payload = SUBJECT[role], body["payload"]
-    if role == "seal":
-        return payload.get("root")
-    return named(body["outputs"], name) if "/" in name else NAMED[body["action"]][name](payload)
+    if "/" in name:
+        return file_of(role, body["outputs"], body)
+    return payload.get("root") if role == "seal" else NAMED[body["action"]][name](payload)
 
 def measure(name, counts):  # the value of a measure of one case; None: undefined
     if name.startswith("hd95"):
@@ -1876,14 +1940,13 @@ class Release:
         by.update(request=first["request", name], approval=first["grant", name])
         asked, at = by["request"]["payload"]["request"], by["request"]["index"]
         for role, model in (("evaluation", by["evaluation"]["context"]["model"]), ("request", asked["model"])):
-            told = "%s is of model %s, the release is of model %s"
-            need(model == self.model, told, self.entry(role), model, self.model)
+            need(model == self.model, "%s is of model %s, the release is of model %s", self.entry(role), model, self.model)
         check_same(asked["release"], version, self.entry("request") + ".release", "in the release")
         by["export"] = self.newest("export", self.model, by["evaluation"]["index"])
         for role, field in (("criteria", "plan"), ("policy", "policy"), ("seal", "data")):
             by[role] = self.newest(role, asked[field], at)
         for reader, maker in READS:
-            read, where = named(by[reader]["inputs"], SUBJECT[maker]), by[reader]["index"]
+            read, where = file_of(maker, by[reader]["inputs"], by[reader]), by[reader]["index"]
             by.setdefault(maker, self.newest(maker, read, where))
             told = "%s read %s %s, %s made %s"
             made = self.subject(maker)
@@ -1916,8 +1979,7 @@ class Release:
             check_same(stated, found, "chain." + name, "in the log")
         for run in self.ended:
             told = "the training run of entry %d is neither in the ensemble nor has a disposition"
-            fits = run["disposition"] or run["member"] or run["body"]["outcome"] == "failed"
-            need(fits, told, run["body"]["index"])
+            need(run["disposition"] or run["member"] or run["body"]["outcome"] == "failed", told, run["body"]["index"])
         return "release %s rests on %d entries that fit each other" % (version, len(chain_of(chain)))
 
     def follow_runs(self, used):  # every training run, by the entry that began it; one refused at once never began
@@ -1928,8 +1990,7 @@ class Release:
                 self.runs[body["index"] if body["started"] is None else body["started"]] = run
             elif (body["action"], body["outcome"]) == ("run.disposition", "completed"):
                 for begun, run in self.runs.items():
-                    here = body["payload"]["run"] in {begun, run["body"]["index"]}
-                    run["disposition"] = body if here else run["disposition"]
+                    run["disposition"] = body if body["payload"]["run"] in {begun, run["body"]["index"]} else run["disposition"]
         self.ended = [run for run in self.runs.values() if run["body"]["outcome"] in {"completed", "failed"}]
         need(used, "%s names no run of its members", self.entry("ensemble"))
         lost = used - set().union(*(run["made"] for run in self.ended))
@@ -1966,14 +2027,20 @@ class Release:
         missing = [row["file"] for row in table if row["count"] != "any" and row["file"] not in there]
         need(not missing, "data/%s is missing", ", data/".join(missing))
         for name, (_, index) in members.items():
-            told = "the run of entry %d is a member, and its file %s is missing"
-            need(not name.endswith("/run.json"), told, index, name)
+            need(not name.endswith("/run.json"), "the run of entry %d is a member, and its file %s is missing", index, name)
         for item in [one for one in self.by["evaluation"]["outputs"] if one["name"].startswith("evaluation/figures/")]:
             need("data/" + item["name"] in self.files, "data/%s is missing: %s made it", item["name"], self.entry("evaluation"))
         found = {"files": len(lines), "manifest": sha256("".join(lines).encode("utf-8"))}
         check_same({name: self.prepared[name] for name in found}, found, "the preparation", "by the files of the pack")
         check_same(self.prepared["sbom"], sha256(self.files[SBOM]), "the preparation.sbom", "by " + SBOM)
+        self.check_model()
         return "%d files of layout 2, each bound by the last entry" % len(lines)
+
+    def check_model(self):  # the record of the exported model holds, and names the graphs of the pack
+        export = self.json("models/export.json", "export")
+        model = export.get("model")
+        for words, holds in CONTRACT.items() if model else ():
+            need(model["graphs"] and holds(export, model, model["graphs"][0], self.files), "data/models/export.json: " + words)
 
     def check_figures(self):  # the figures of the evaluation follow from the counts of its cases
         said, plan = self.by["evaluation"]["payload"], self.by["criteria"]["payload"]["plan"]
@@ -2042,8 +2109,7 @@ class Release:
         items, plan = self.json("traceability/data/trace.json").get("items"), risks["plan"]
         traced = isinstance(items, list) and all(isinstance(one, dict) and isinstance(one.get("kind"), str) for one in items)
         need(traced, "data/traceability/data/trace.json is not a trace")
-        uppers = limits_of(plan)
-        levels = {risk["id"]: level_of(plan, uppers, risk["residual"]) for risk in risks["risks"]}
+        levels = {risk["id"]: level_of(plan, limits_of(plan), risk["residual"]) for risk in risks["risks"]}
         told = "data/release/risks.json has a risk or control twice, or a control that it does not list"
         controls = set(risks["controls"])
         whole = len(levels) == len(risks["risks"]) and len(controls) == len(risks["controls"])
@@ -2390,8 +2456,7 @@ class Pack:
             numbers[request["data"]] = numbers.get(request["data"], 0) + 1
             fixed = max(index("criteria", request["criteria"], asked), index("plan", request["plan"], asked))
             approval = phase("approval", look, index("result", name, len(self.bodies)))
-            told = "look %d (%s): %s; %s"
-            words.append(told % (numbers[request["data"]], name, phase("criteria", fixed, asked), approval))
+            words.append("look %d (%s): %s; %s" % (numbers[request["data"]], name, phase("criteria", fixed, asked), approval))
         return ". ".join(words) or "there was no look at the test set"
 
     def check_signatures(self):  # the release policy is met by distinct people who signed this very tag manifest
@@ -2431,8 +2496,7 @@ class Pack:
         counts = {name: [(one["role"], one["meaning"]) for one in rules] for name, rules in asked.items()}
         for rule in [rule for rules in counts.values() for rule in rules]:
             short = [name for name, rules in counts.items() if rules.count(rule) > signed.count(rule)]
-            told = "a signature is missing: %s by %s (required by %s)"
-            need(not short, told, rule[1], rule[0], ", ".join(short))
+            need(not short, "a signature is missing: %s by %s (required by %s)", rule[1], rule[0], ", ".join(short))
         every = {rule for rules in counts.values() for rule in rules}
         return sum(max(rules.count(rule) for rules in counts.values()) for rule in every)
 

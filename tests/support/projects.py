@@ -26,8 +26,18 @@ from minivess.ml.inference.intended_use import derive_envelope
 from minivess.records.artifact import Artifact
 from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
-from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, INTENDED_USE, MANIFEST, SPLIT, START
-from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
+from minivess.records.device.workspace_files import (
+    CALIBRATION,
+    ENSEMBLE,
+    EXPORT,
+    EXPORT_FOLDER,
+    MANIFEST,
+    ONNX,
+    SPLIT,
+    START,
+)
+from minivess.records.models.exports.export import ExportRecord
+from minivess.records.models.model import CalibrationRecord, RunRecord
 from minivess.records.models.start import StartRecord
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 from minivess.records.people.approval import UnsealGrant, UnsealRequest
@@ -42,6 +52,7 @@ from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, open_services
 from minivess.workflows.trace.pytest_runs import results_of, start_scenarios
+from tests.support.builders.exports import export_record
 from tests.support.pytest_settings import pytest_settings
 from tests.support.source_states import LOADED, commit_all
 
@@ -156,19 +167,11 @@ def export_toy_model(
 ) -> None:
     """Put a toy graph where the export would, and record it as exported; without `bounds` as version 0.1.0 did."""
     workspace = project.workspace
-    write_toy_graph(workspace.onnx, bias=bias)
-    made = ExportRecord(
-        onnx=digest_file(workspace.onnx),
-        opset=18,
-        input_shape=(1, 1, *PATCH),
-        max_abs_difference=0.0,
-        tolerance=1e-4,
-        flipped_voxels=0,
-        tested_patches=1,
-        seconds_torch=0.1,
-        seconds_onnx=0.1,
-        task=task,
-    )
+    folder = workspace.root / EXPORT_FOLDER if bounds else workspace.models
+    if not bounds:
+        shutil.rmtree(workspace.root / EXPORT_FOLDER, ignore_errors=True)
+    write_toy_graph(folder / "model.onnx", bias=bias)
+    graph = digest_file(folder / "model.onnx")
     with (
         project.services() as services,
         recorded(
@@ -179,21 +182,38 @@ def export_toy_model(
             context=services.context(),
         ) as record,
     ):
-        workspace_files.write_json(workspace, "models/export.json", made)
+        made = _toy_record(services, graph, task) if bounds else _toy_record_0_1_0(graph)
+        (folder / "export.json").write_text(made.model_dump_json(indent=2) + "\n", encoding="utf-8")
         for name in ("models/ensemble.json", "models/calibration.json"):
             if (workspace.root / name).is_file():
                 record.input(name, workspace.root / name)
-        record.context(model=made.onnx)
-        record.output("models/model.onnx", workspace.onnx)
-        record.output("models/export.json", workspace.models / "export.json")
-        if bounds:
-            held = BoundInputs.of(services)
-            known = held.cases(Part.TRAIN, Part.CALIBRATION)
-            workspace_files.write_json(
-                workspace, INTENDED_USE, derive_envelope((one.image, one.record.spacing) for one in known)
-            )
-            record.output(INTENDED_USE, workspace.root / INTENDED_USE)
+        written = record.output(EXPORT, folder / "export.json")
+        record.context(model=written.digest if bounds else graph)
+        record.output(ONNX, folder / "model.onnx")
         record.payload(opset=made.opset, max_abs_difference=made.max_abs_difference, tolerance=made.tolerance)
+
+
+def _toy_record(services: Services, graph: str, task: SegmentationTask) -> ExportRecord:
+    """With the bounds of the known cases and the conformal threshold of the calibration, where there is one."""
+    held = BoundInputs.of(services)
+    known = held.cases(Part.TRAIN, Part.CALIBRATION)
+    use = derive_envelope((one.image, one.record.spacing) for one in known)
+    threshold = held.calibration.threshold if held.knows(CALIBRATION) else None
+    return export_record(graph, PATCH, task=task, threshold=threshold, intended_use=use)
+
+
+def _toy_record_0_1_0(graph: str) -> ExportRecord:
+    return ExportRecord(
+        onnx=graph,
+        opset=18,
+        input_shape=(1, 1, *PATCH),
+        max_abs_difference=0.0,
+        tolerance=1e-4,
+        flipped_voxels=0,
+        tested_patches=1,
+        seconds_torch=0.1,
+        seconds_onnx=0.1,
+    )
 
 
 def _recorded(services: Services, *names: str) -> list[Artifact]:
@@ -204,7 +224,8 @@ def _recorded(services: Services, *names: str) -> list[Artifact]:
 
 def evaluate_toy_model(project: ProjectFolder) -> str:
     """Record an approved evaluation of the exported model, without a look at any case; returns the model's digest."""
-    model = digest_file(project.workspace.onnx)
+    model = workspace_files.model_of(project.workspace)
+    assert model is not None
     with project.services() as services:
         record_look(services, project.signers, model)
     return model

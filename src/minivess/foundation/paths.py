@@ -105,13 +105,19 @@ class Workspace:
 
     @property
     def models(self) -> Path:
-        """Members, ensemble, calibration, ONNX."""
+        """Members, ensemble, calibration, export."""
         return self.root / "models"
 
     @property
+    def export(self) -> Path:
+        """The folder of the exported model, which is evaluated, served and released; version 0.1.0 put it into `models`."""
+        made = self.models / "export"
+        return self.models if not made.is_dir() and (self.models / "model.onnx").is_file() else made
+
+    @property
     def onnx(self) -> Path:
-        """The graph that is evaluated, served and released."""
-        return self.models / "model.onnx"
+        """The first graph of the exported model."""
+        return self.export / "model.onnx"
 
     @property
     def evidence(self) -> Path:

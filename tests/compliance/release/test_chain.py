@@ -90,7 +90,7 @@ def test_the_chain_of_a_true_release_holds() -> None:
             lambda body: body["context"].update(model=OTHER),
             f"the evaluation of entry 25 is of model {OTHER}",
         ),
-        ("evaluation", artifact("inputs", "models/model.onnx"), "read models/model.onnx"),
+        ("evaluation", artifact("inputs", "models/export.json"), "read models/model.onnx"),
         (
             "export",
             artifact("inputs", "models/calibration.json"),

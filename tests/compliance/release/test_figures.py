@@ -70,7 +70,7 @@ def _set(*path: str | int, to: object) -> Change:
         (EVALUATION, _set("look", to=2), "look is 2, and 1 by the log"),
         (EVALUATION, _set("looks", to=1), "looks is 1, and 3 by the log"),
         (EVALUATION, _set("request", to="open-2"), "request is open-2, and open-1 by the log"),
-        (EVALUATION, _set("model", to=f"sha256:{'0' * 64}"), f"model is sha256:{'0' * 64}, and sha256:10fc"),
+        (EVALUATION, _set("model", to=f"sha256:{'0' * 64}"), f"model is sha256:{'0' * 64}, and sha256:2899"),
         (EVALUATION, _set("data", to=f"sha256:{'0' * 64}"), f"data is sha256:{'0' * 64}, and sha256:f0f6"),
         (EVALUATION, lambda value: value["cases"].pop(), f"cases is case-00, case-01, and case-00, case-01, case-02 in {SEALED}"),
         (EVALUATION, _set("cases", 1, "case", to="case-09"), "cases is case-00, case-02, case-09"),

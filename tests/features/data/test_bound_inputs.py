@@ -22,7 +22,7 @@ from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.findings import CasesRefusedError
 from minivess.records.data.seal import SealManifest
 from minivess.records.data.split import SplitManifest
-from minivess.records.device.workspace_files import FILES
+from minivess.records.device.workspace_files import FILES, file_of
 from minivess.records.log.entry import Outcome
 from minivess.records.models.intended_use import IntendedUse
 from minivess.workflows.data import ingestion, sealing, splits, splitting, validation
@@ -74,7 +74,7 @@ class Story:
 
     def edit(self, name: str, change: Callable[[dict[str, Any]], object]) -> None:
         """Change a JSON file, in place of the old one."""
-        path = self.root / name
+        path = self.root / (file_of(name).shown_in(self.root, name) if name.startswith("models/") else name)
         plain = json.loads(path.read_text(encoding="utf-8"))
         change(plain)
         path.unlink()
@@ -213,6 +213,11 @@ def _(story: Story) -> None:
     story.edit("models/calibration.json", lambda plain: plain.update(threshold=0.1))
 
 
+@given("the conformal threshold of the export is lowered")
+def _(story: Story) -> None:
+    story.edit("models/export.json", lambda plain: plain["model"]["conformal"].update(thresholds={"vessel": 0.1}))
+
+
 @given("the model is exchanged for another valid one")
 def _(story: Story) -> None:
     projects.write_toy_graph(story.project.workspace.onnx, bias=0.25)
@@ -267,12 +272,14 @@ def _(story: Story) -> None:
 
 @given("the bounds of the intended use are widened")
 def _(story: Story) -> None:
-    story.edit("models/intended-use.json", lambda plain: plain.update(spacing=[[0.01] * 3, [100.0] * 3]))
+    bounds = [[0.01] * 3, [100.0] * 3]
+    story.edit("models/export.json", lambda plain: plain["model"]["intended_use"].update(spacing=bounds))
 
 
 @given("version 0.1.0 exported the model and two prepared cases are widened")
 def _(story: Story) -> None:
     projects.export_toy_model(story.project, bounds=False)
+    projects.put_into_use(story.project)
     _widen(story)
 
 
@@ -397,9 +404,10 @@ def _(story: Story) -> None:
         "data/prepared/*/*",
         "data/sealed/manifest.json",
         "data/sealed/*.sealed",
-        "models/calibration.json",
+        "models/export.json",
         "models/model.onnx",
     }
+    assert Path("models/calibration.json") not in inputs
     others = {path.parts[0] for path in read - inputs if (story.root / path).is_file()}
     assert others <= {"minivess.yaml", "minivess.settings.toml", "keystore", "evidence"}
 
@@ -408,4 +416,6 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     assert story.error is None
     with story.project.services() as services:
-        assert story.bounds == BoundInputs.of(services).record("models/intended-use.json", IntendedUse)
+        contract = BoundInputs.of(services).export.model
+        assert contract is not None
+        assert story.bounds == contract.intended_use

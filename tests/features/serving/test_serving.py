@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -201,11 +202,13 @@ def _(story: Story) -> None:
     story.start()
 
 
-@given("a project whose calibration was changed after it was recorded")
+@given("a project whose conformal threshold was changed after it was exported")
 def _(story: Story) -> None:
     story.project = story.copy()
-    path = story.project.workspace.models / "calibration.json"
-    changed = path.read_text(encoding="utf-8").replace('"threshold": 0.3', '"threshold": 0.1')
+    path = story.project.workspace.export / "export.json"
+    before = path.read_text(encoding="utf-8")
+    changed = re.sub(r'("thresholds": \{\s*"[^"]+": )0\.3', r"\g<1>0.1", before)
+    assert changed != before
     path.unlink()
     path.write_text(changed, encoding="utf-8")
 
@@ -217,12 +220,12 @@ def _(story: Story) -> None:
 
 @then("the service refuses to start and names the model file")
 def _(story: Story) -> None:
-    assert "models/model.onnx" in story.refusal
+    assert "model.onnx" in story.refusal
 
 
-@then("the service refuses to start and names the calibration")
+@then("the service refuses to start and names the record of the export")
 def _(story: Story) -> None:
-    assert "calibration.json" in story.refusal
+    assert "models/export/export.json" in story.refusal
 
 
 @then("no entry of the log holds that name")

@@ -11,33 +11,43 @@ import pytest
 
 from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.errors import CouldNotCheckError, InputError, VerificationError
+from minivess.ml.inference.exported_model import ExportedModel
 from minivess.ml.inference.isolated import IsolatedPredictor
-from minivess.ml.inference.onnx_predictor import OnnxPredictor
-from minivess.records.models.segresnet import SegResNetSpec
 from tests.support import projects
+from tests.support.builders.exports import export_record
 
 pytestmark = pytest.mark.verifies("SU-30")
 
-SPEC = SegResNetSpec(filters=8, patch=projects.PATCH)
+
+def _write(folder: Path, graph: bytes | None = None) -> str:
+    """An export in a folder; returns the digest of the model."""
+    projects.write_toy_graph(folder / "model.onnx")
+    if graph is not None:
+        (folder / "model.onnx").write_bytes(graph)
+    record = export_record(digest_file(folder / "model.onnx"), projects.PATCH)
+    (folder / "export.json").write_text(record.model_dump_json(), encoding="utf-8")
+    return digest_file(folder / "export.json")
 
 
 @pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("models") / "model.onnx"
-    projects.write_toy_graph(path)
-    return path
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("export")
+    _write(made)
+    return made
 
 
 @pytest.mark.verifies("REQ-093")
-def test_it_answers_what_the_predictor_answers_and_sees_no_secret(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_answers_what_the_predictor_answers_and_sees_no_secret(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MINIVESS_PASSPHRASE_ADA", "the passphrase of Ada")
     volume = np.random.default_rng(0).normal(size=(20, 40, 40)).astype(np.float32)
     big_endian = volume.astype(">f4")
-    with IsolatedPredictor(graph, SPEC, digest=digest_file(graph)) as predictor:
+    with IsolatedPredictor(folder, digest=digest_file(folder / "export.json")) as predictor:
         answers = [predictor.predict(one) for one in (volume, big_endian, volume[::2])]
         environment = Path(f"/proc/{predictor._process.pid}/environ").read_bytes()
         limits = Path(f"/proc/{predictor._process.pid}/limits").read_text(encoding="utf-8")
-    direct = OnnxPredictor(graph, SPEC)
+    direct = ExportedModel.open(folder)
     for answer, one in zip(answers, (volume, volume, volume[::2]), strict=True):
         assert np.array_equal(answer, direct.predict(one))
     assert b"MINIVESS" not in environment
@@ -48,15 +58,14 @@ def test_it_answers_what_the_predictor_answers_and_sees_no_secret(graph: Path, m
 
 
 @pytest.mark.verifies("REQ-093")
-def test_errors_arrive_and_name_no_place(graph: Path, tmp_path: Path) -> None:
+def test_errors_arrive_and_name_no_place(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(VerificationError, match="as recorded"):
-        IsolatedPredictor(graph, SPEC, digest=digest_bytes(b"another graph"))
-    broken = tmp_path / "broken.onnx"
-    broken.write_bytes(b"no graph")
+        IsolatedPredictor(folder, digest=digest_bytes(b"another model"))
+    digest = _write(tmp_path, b"no graph")
     with pytest.raises(InputError) as caught:
-        IsolatedPredictor(broken, SPEC, digest=digest_file(broken))
+        IsolatedPredictor(tmp_path, digest=digest)
     assert str(tmp_path) not in caught.value.message
-    with IsolatedPredictor(graph, SPEC, digest=digest_file(graph)) as predictor:
+    with IsolatedPredictor(folder, digest=digest_file(folder / "export.json")) as predictor:
         with pytest.raises(InputError):
             predictor.predict(np.zeros((4, 4), np.float32))
         with pytest.raises(CouldNotCheckError, match="ended"):

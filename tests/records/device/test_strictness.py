@@ -24,7 +24,7 @@ from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, EvaluationRecord, Looks
 from minivess.records.evaluation.measures import MEASURES
 from minivess.records.evaluation.summaries import ClassFigures, Interval
-from minivess.records.models.model import ExportRecord
+from minivess.records.models.exports.export import ExportRecord
 from minivess.records.people.approval import Policy, PolicyRule
 from minivess.records.people.identity import Meaning
 from minivess.records.people.roles import Role

@@ -108,11 +108,17 @@ def bagged(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 @cache
-def small_pack(*, demo: bool = False, dirty: bool = False, task: SegmentationTask = ONE_CLASS_OF_VOLUMES) -> SmallPack:
+def small_pack(
+    *,
+    demo: bool = False,
+    dirty: bool = False,
+    task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
+    contract: bool = True,
+) -> SmallPack:
     """The pack, made once a process. Its files and its log are not to be changed; `bent` makes other ones."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    release = make_release(folder / "release", demo=demo, task=task)
+    release = make_release(folder / "release", demo=demo, task=task, contract=contract)
     if dirty:
         assert release.facts.source is not None
         release.facts = release.facts.model_copy(update={"source": uncommitted(release.facts.source)})

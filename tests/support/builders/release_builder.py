@@ -64,7 +64,8 @@ from minivess.records.items.items import Requirement
 from minivess.records.items.trace import RecordedResult, ResultReport
 from minivess.records.log.entry import Context, Details, Entry, Outcome
 from minivess.records.models.ensemble import EnsembleMember, EnsembleRecord
-from minivess.records.models.model import CalibrationRecord, ClassCalibration, ExportRecord, RunRecord, TrainingSpec
+from minivess.records.models.exports.export import ExportRecord
+from minivess.records.models.model import CalibrationRecord, ClassCalibration, RunRecord, TrainingSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.segresnet import SegResNetSpec
 from minivess.records.models.start import StartRecord
@@ -73,6 +74,7 @@ from minivess.records.people.approval import UnsealRequest
 from minivess.records.people.roles import Role
 from tests.support.builders import pack_builder as logs
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
+from tests.support.builders.exports import export_record
 from tests.support.builders.guarded_log import GuardedLog, grant
 from tests.support.source_states import DIFF, LOADED, PARTS, clean_state
 from tests.support.tiny_tree import FILES, write_tree
@@ -341,6 +343,7 @@ def make_release(
     demo: bool = False,
     start: StartRecord | None = None,
     task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
+    contract: bool = True,
 ) -> Release:
     """A release in which every gate holds.
 
@@ -351,6 +354,7 @@ def make_release(
         demo: whether people have demo keys.
         start: the weights that member 1 started from; default: those of its seed.
         task: channels, axes and classes of the cases and of the model.
+        contract: whether the record of the export is the model; without it the graph is, as in logs of before.
     """
     tree = source or write_source(folder / "source")
     workspace, team, log = Workspace(folder / "workspace"), people(demo=demo), ReleaseLog()
@@ -360,9 +364,9 @@ def make_release(
         log.enrol(manager, who)
     tested = [f"case-{n:02}" for n in range(cases)]
     _data(workspace, log, team, tested, task)
-    export = _models(workspace, log, developer, start, task)
+    export = _models(workspace, log, developer, start, task, contract=contract)
     _register(workspace, log, team, plan_for(task))
-    evaluation = _look(workspace, log, team, tested, task)
+    evaluation = _look(workspace, log, team, tested, task, contract=contract)
     report = _report(tree)
     log.append(developer, "risk.drill", {"noticed": 1, "unnoticed": 0, "tree": report.tree})
     facts = GateFacts(
@@ -488,7 +492,13 @@ def _data(workspace: Workspace, log: ReleaseLog, team: People, tested: Sequence[
 
 
 def _models(
-    workspace: Workspace, log: ReleaseLog, developer: Signer, start: StartRecord | None, task: SegmentationTask
+    workspace: Workspace,
+    log: ReleaseLog,
+    developer: Signer,
+    start: StartRecord | None,
+    task: SegmentationTask,
+    *,
+    contract: bool,
 ) -> ExportRecord:
     spec, training, split = SegResNetSpec(), TrainingSpec(), _artifact(log, "data.split", "data/split.json")
     runs = {seed: _train(workspace, log, developer, seed, start if seed else None) for seed in (0, 1)}
@@ -558,26 +568,18 @@ def _models(
         outputs=_put(workspace, {"models/calibration.json": calibration}),
     )
     onnx = bytes(range(256)) * 8
-    export = ExportRecord(
-        onnx=digest_bytes(onnx),
-        opset=18,
-        input_shape=(1, 1, 32, 64, 64),
-        max_abs_difference=3.1e-6,
-        tolerance=1e-4,
-        flipped_voxels=0,
-        tested_patches=4,
-        seconds_torch=1.2,
-        seconds_onnx=0.7,
-        task=task,
-        preprocessing=Preprocessing.of(task),
-    )
+    patch, preprocessing = (32, 64, 64)[-len(task.axes) :], Preprocessing.of(task)
+    export = export_record(digest_bytes(onnx), patch, task=task, preprocessing=preprocessing, threshold=0.312)
+    if not contract:
+        export = export.model_copy(update={"model": None})
+    outputs = _put(workspace, {"models/model.onnx": onnx, "models/export.json": export})
     log.append(
         developer,
         "model.export",
         {"opset": 18, "max_abs_difference": 3.1e-6, "tolerance": 1e-4},
         inputs=(combined, _artifact(log, "calibration", "models/calibration.json")),
-        outputs=_put(workspace, {"models/model.onnx": onnx, "models/export.json": export}),
-        context=Context(model=export.onnx),
+        outputs=outputs,
+        context=Context(model=outputs[1].digest if contract else export.onnx),
     )
     return export
 
@@ -682,17 +684,23 @@ def _counted_row(name: str, right: int, of_class: str | None, *, flat: bool) -> 
 
 
 def _look(
-    workspace: Workspace, log: ReleaseLog, team: People, tested: Sequence[str], task: SegmentationTask
+    workspace: Workspace,
+    log: ReleaseLog,
+    team: People,
+    tested: Sequence[str],
+    task: SegmentationTask,
+    *,
+    contract: bool,
 ) -> EvaluationRecord:
     """A request, its approval, and the evaluation by the requester."""
     plan = plan_for(task)
-    onnx = _artifact(log, "model.export", "models/model.onnx")
+    model = _artifact(log, "model.export", "models/export.json" if contract else "models/model.onnx")
     asked = UnsealRequest(
         id="open-1",
         requester=team.developer.identity.id,
         purpose="final evaluation",
         release=VERSION,
-        model=onnx.digest,
+        model=model.digest,
         calibration=_artifact(log, "calibration", "models/calibration.json").digest,
         configuration=digest_bytes(b"configuration"),
         plan=digest_of(plan),
@@ -709,7 +717,7 @@ def _look(
         team.reviewer, "test-set.approve", {"grant": grant(asked, team.reviewer)}, inputs=log.rest("test-set.request")
     )
     evaluation = counted_evaluation(
-        _counted(tested, task), plan, model=onnx.digest, data=asked.data, request=asked.id, looks=plan.looks.total
+        _counted(tested, task), plan, model=model.digest, data=asked.data, request=asked.id, looks=plan.looks.total
     )
     figure = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>\n'
     log.append(
@@ -728,13 +736,13 @@ def _look(
             **evaluation.model_dump(mode="json", include={"classes"}),
         },
         inputs=(
-            onnx,
+            model,
             Artifact(name=input_of(asked.id), digest=digest_of(asked)),
             Artifact(name="data/sealed", digest=asked.data),
             *log.rest("test-set.request", "test-set.approve"),
         ),
         outputs=_put(workspace, {"evaluation/evaluation.json": evaluation, "evaluation/figures/measures.svg": figure}),
-        context=Context(model=onnx.digest),
+        context=Context(model=model.digest),
     )
     return evaluation
 

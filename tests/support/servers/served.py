@@ -64,12 +64,6 @@ def prepare(project: ProjectFolder, *, threshold: float | None = 0.3) -> None:
             record.output(SEALED, digest_bytes(b"toy manifest"))
             terms = terms_of(services.project, held.manifest, split)
             record.payload(files=0, approvers=["rosa"], root=digest_bytes(b"toy data"), terms=terms)
-    export_toy_model(project)
-    put_into_use(project)
-    keystore = Keystore(project.workspace.keystore)
-    keystore.create(accounts.INFERENCE_IDENTITY, "Inference", IdentityKind.SERVICE, (Role.SERVICE,), PASSPHRASE)
-    signer = keystore.unlock(accounts.INFERENCE_IDENTITY, PASSPHRASE)
-    project.signers = {**project.signers, accounts.INFERENCE_IDENTITY: signer}
     calibration = CalibrationRecord(
         temperature=1.0,
         ece_before=0.02,
@@ -83,12 +77,18 @@ def prepare(project: ProjectFolder, *, threshold: float | None = 0.3) -> None:
         method="a scenario's own",
         note="",
     )
+    with project.services() as services, recorded(services, "calibration", ada, context=services.context()) as record:
+        workspace_files.write_json(project.workspace, "models/calibration.json", calibration)
+        record.output("models/calibration.json", project.workspace.models / "calibration.json")
+        record.payload(temperature=1.0, threshold=threshold, target_recall=0.9, cases=1)
+    export_toy_model(project)
+    put_into_use(project)
+    keystore = Keystore(project.workspace.keystore)
+    keystore.create(accounts.INFERENCE_IDENTITY, "Inference", IdentityKind.SERVICE, (Role.SERVICE,), PASSPHRASE)
+    signer = keystore.unlock(accounts.INFERENCE_IDENTITY, PASSPHRASE)
+    project.signers = {**project.signers, accounts.INFERENCE_IDENTITY: signer}
     with project.services() as services:
         accounts.enrol(services, project.signers["max"], accounts.INFERENCE_IDENTITY)
-        with recorded(services, "calibration", ada, context=services.context()) as record:
-            workspace_files.write_json(project.workspace, "models/calibration.json", calibration)
-            record.output("models/calibration.json", project.workspace.models / "calibration.json")
-            record.payload(temperature=1.0, threshold=threshold, target_recall=0.9, cases=1)
 
 
 @dataclass

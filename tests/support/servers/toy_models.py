@@ -80,8 +80,10 @@ def opened(service: served.Service, task: SegmentationTask, **served_as: object)
     spacing = SPACINGS[task]
     use = derive_envelope(((image(task, seed), spacing) for seed in range(3)), UNITS[task], task)
     model = ServedModel(
+        name="models/export.json",
         digest=predictor.digest,
         task=task,
+        stated_threshold=0.5,
         conformal_thresholds=(0.3,) * len(task.classes),
         intended_use=use,
         device="toy-device",

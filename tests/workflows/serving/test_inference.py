@@ -117,7 +117,7 @@ def test_every_request_is_one_entry_pinned_to_model_and_intended_use(project: Pr
         first, second = (entry.body for entry in service.entries())
         assert (first.outcome, second.outcome) == (Outcome.COMPLETED, Outcome.REFUSED)
         names = {item.name for item in first.inputs}
-        assert names == {"models/model.onnx", "service/intended-use", "requests/first"}
+        assert names == {"models/export.json", "service/intended-use", "requests/first"}
         assert first.actor == accounts.INFERENCE_IDENTITY
         assert (
             audit_logs.told(service.serving.services.log, second).payload["decision"].startswith("refused: spacing 99")

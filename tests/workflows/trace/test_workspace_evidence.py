@@ -88,7 +88,7 @@ def test_what_is_gone_shows_nothing(services: Services, file: str, gone: set[str
 
 
 def test_another_model_than_the_evaluated_one_shows_nothing(services: Services) -> None:
-    projects.write_toy_graph(services.workspace / "models" / "model.onnx", bias=9.0)
+    projects.write_toy_graph(services.workspace / "models" / "export" / "model.onnx", bias=9.0)
     assert in_workspace(services) == WORKSPACE - {"model-record", "export-parity", "evaluation"}
 
 

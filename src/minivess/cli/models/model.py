@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from minivess.cli.groups import Group
-from minivess.cli.rendering import emit_entry, emit_record, json_option
+from minivess.cli.rendering import emit, emit_entry, json_option
 from minivess.cli.session import actor_option, services_of, signer_of
+from minivess.foundation.paths import Workspace
 from minivess.records.people.roles import Role
 
 
@@ -39,11 +40,15 @@ def dispose(project: Path, *, actor: str | None, entry: int, verdict: str, reaso
 @json_option
 @click.pass_obj
 def export(project: Path, actor: str | None, as_json: bool) -> None:
-    """Write the calibrated ensemble as ONNX; compare it with PyTorch."""
+    """Write the calibrated ensemble as one folder, compare it with PyTorch on whole images, and print its certificate."""
     from minivess.workflows.models import export
+    from minivess.workflows.session.workspace_files import model_of
 
     with services_of(project) as services:
-        emit_record(export.export(services, signer_of(services, actor, Role.DEVELOPER)), as_json=as_json)
+        made = export.export(services, signer_of(services, actor, Role.DEVELOPER))
+        digest = model_of(Workspace(services.workspace))
+    text = "\n".join((f"model: {digest}", *made.certificate))
+    emit(text, {"digest": digest, **made.model_dump(mode="json")}, as_json=as_json)
 
 
 @model.command()

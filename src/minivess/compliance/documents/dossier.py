@@ -44,7 +44,8 @@ from minivess.records.device.workspace_files import (
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.trace import LogStory, ResultReport
 from minivess.records.items.trace_data import ClauseCoverage, TraceProject
-from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
+from minivess.records.models.exports.export import ExportRecord
+from minivess.records.models.model import CalibrationRecord, RunRecord
 
 EVIDENCE = "evidence"
 """The folder in `traceability/` with the files that results name."""
@@ -187,7 +188,7 @@ def _trace(inputs: PackInputs) -> TraceView:
 def _record[R: Record](workspace: Workspace, name: str, kind: type[R]) -> R:
     """Read one JSON record of the workspace, by its name in the table of files."""
     row = file_of(name)
-    place = row.place_of(name)
+    place = row.shown_in(workspace.root, name)
     path = workspace.root / place
     if not path.is_file():
         raise _missing(name)

@@ -257,7 +257,7 @@ def _results(inputs: PackInputs) -> dict[str, bytes]:
     workspace = inputs.workspace
     found = {
         "models/model.onnx": workspace.onnx,
-        "models/export.json": workspace.models / "export.json",
+        "models/export.json": workspace.export / "export.json",
         "models/calibration.json": workspace.models / "calibration.json",
         "models/ensemble.json": workspace.models / "ensemble.json",
         "datasets/manifest.json": workspace.data / "manifest.json",
@@ -270,6 +270,8 @@ def _results(inputs: PackInputs) -> dict[str, bytes]:
     }
     for record in inputs.chain.member_records:
         found[f"models/members/{Path(record).parent.name}.json"] = workspace.root / record
+    for graph in sorted((workspace.export / "graphs").glob("*.onnx")):
+        found[f"models/graphs/{graph.name}"] = graph
     for picture in sorted((workspace.evaluation / "figures").glob("*")):
         if picture.is_file() and picture.suffix in {".png", ".svg"}:
             found[f"evaluation/figures/{picture.name}"] = picture

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from minivess.compliance.release import chain_checks as checks
 from minivess.compliance.release.earlier_entries import (
-    FILES,
     EarlierEntries,
     LookEntries,
     TrainingRun,
     last,
     named,
     payload_of,
+    read_from,
     refer,
     run_records,
     subject_of,
@@ -63,7 +63,7 @@ class JudgedChain:
     looks: tuple[LookEntries, ...]
     """Every look of the log, in order."""
     model: str
-    """Digest of the exported graph."""
+    """Digest of the exported model."""
     request: UnsealRequest
     grant: UnsealGrant
     plan: AnalysisPlan
@@ -118,7 +118,7 @@ def propose_chain(entries: Sequence[Entry] | EarlierEntries, version: str) -> Re
     for link in checks.LINKS:
         reader = found.get(link.reader)
         if reader is not None and link.maker not in found:
-            read = named(reader.inputs, FILES[link.maker])
+            read = read_from(link.maker, reader)
             made = known.about(link.maker, read, before=reader.index)
             found |= _if_any(link.maker, made or known.newest(link.maker))
     _require(role for role in ReleaseChain.model_fields if role in ROLES and role not in found)

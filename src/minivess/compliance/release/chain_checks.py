@@ -13,8 +13,8 @@ from minivess.compliance.release.earlier_entries import (
     FILES,
     EarlierEntries,
     last,
-    named,
     payload_of,
+    read_from,
     run_records,
     subject_of,
 )
@@ -111,7 +111,7 @@ def check_model(bodies: Mapping[str, EntryBody], model: str | None) -> str:
         VerificationError: the export or the evaluation is of another model.
     """
     export, evaluation = bodies["export"], bodies["evaluation"]
-    exported = named(export.outputs, ONNX)
+    exported = subject_of("export", export)
     released = exported if model is None else model
     if released is None:
         raise VerificationError(f"the export of entry {export.index} names no {ONNX}")
@@ -131,7 +131,7 @@ def check_links(known: EarlierEntries, bodies: Mapping[str, EntryBody]) -> None:
     """
     for reader, maker in LINKS:
         one, other, file = bodies[reader], bodies[maker], FILES[maker]
-        read, made = named(one.inputs, file), subject_of(maker, other)
+        read, made = read_from(maker, one), subject_of(maker, other)
         if made is None or read != made:
             raise VerificationError(
                 f"the {reader} of entry {one.index} read {file} {read}, the {maker} of entry {other.index} made {made}"

@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.looks import LookHistory
 from minivess.foundation.errors import VerificationError
+from minivess.foundation.implements import implements
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
 from minivess.records.device.preparation import ROLES, EntryReference, LookAccount
 from minivess.records.device.registration import PolicyRegistered
-from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, MANIFEST, ONNX, SPLIT, VALIDATION
+from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, EXPORT, MANIFEST, ONNX, SPLIT, VALIDATION
 from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.log.payloads.data import DataSealed
 from minivess.records.log.payloads.looks import CriteriaRegistered, Evaluated, LookApproved, LookRequested
@@ -222,7 +223,31 @@ def subject_of(role: str, body: EntryBody) -> str | None:
         The digest of the file of `FILES` that it made; of a seal the root; of a registration the digest of the analysis plan
         or of the release policy; of a request and its approval the request's id. None where it names none.
     """
-    return named(body.outputs, FILES[role]) if role in FILES else _SUBJECTS[role](body)
+    return _named(role, body.outputs, body) if role in FILES else _SUBJECTS[role](body)
+
+
+def read_from(role: str, body: EntryBody) -> str | None:
+    """The digest of the file of `FILES` that an entry read from the entry in a role."""
+    return _named(role, body.inputs, body)
+
+
+def _named(role: str, artifacts: Iterable[Artifact], body: EntryBody) -> str | None:
+    return named_model(artifacts, body.context.model) if role == "export" else named(artifacts, FILES[role])
+
+
+@implements("REQ-341", "RC-143")
+def named_model(artifacts: Iterable[Artifact], model: str | None) -> str | None:
+    """The digest of the model among what an export made, or what an evaluation read.
+
+    The record of the export is the model where the context of the entry says so. In entries of before the graph is.
+
+    Args:
+        artifacts: outputs of the export, or inputs of the evaluation.
+        model: what the context of the entry names.
+    """
+    known = tuple(artifacts)
+    record = named(known, EXPORT)
+    return record if record is not None and record == model else named(known, ONNX)
 
 
 def _plan(body: EntryBody) -> str | None:

@@ -21,7 +21,8 @@ from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.recomputation import NOT_STATED, first_difference, parts_of, recomputed
 from minivess.records.evaluation.summaries import ClassFigures, Interval
 from minivess.records.log.payloads.looks import LookRequested
-from minivess.records.models.model import CalibrationRecord, ExportRecord, fewest_groups
+from minivess.records.models.exports.export import ExportRecord
+from minivess.records.models.model import CalibrationRecord, fewest_groups
 from minivess.records.models.task import SegmentationTask
 
 MANIFEST, SPLIT, SEALED = "data/datasets/manifest.json", "data/datasets/split.json", "data/datasets/sealed.json"

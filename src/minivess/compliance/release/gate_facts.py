@@ -34,7 +34,7 @@ from minivess.records.items.residual_risks import ResidualRisks
 from minivess.records.items.trace import ResultReport
 from minivess.records.log.entry import Entry
 from minivess.records.log.payloads.looks import CriteriaRegistered
-from minivess.records.models.model import ExportRecord
+from minivess.records.models.exports.export import ExportRecord
 from minivess.records.models.start import StartRecord
 
 EVALUATION, EXPORT = "data/evaluation/evaluation.json", "data/models/export.json"

@@ -15,12 +15,14 @@ from typing import Final, Literal, Self
 from pydantic import Field, model_validator
 
 from minivess.compliance.release.chain import JudgedChain
+from minivess.compliance.release.pack_files import record_of
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.packaged_tables import packaged_text
 from minivess.records.base import Record
 from minivess.records.device.preparation import LAYOUT, ROLES, ReleasePrepared
+from minivess.records.models.exports.export import ExportRecord
 
 DATA: Final = "data/"
 UNBOUND: Final = ("audit/", "lineage/")
@@ -29,6 +31,8 @@ SBOM: Final = "bom/sbom.cdx.json"
 """The bill of materials, which the preparation names by its digest."""
 FIGURES: Final = "evaluation/figures/"
 """The folder of the pictures of an evaluation: each that the entry names is in the pack."""
+EXPORT: Final = "models/export.json"
+"""The record of the exported model; the graphs that it names are in its folder."""
 _STAR = "*"
 
 
@@ -138,6 +142,7 @@ def check_files(files: Mapping[str, bytes], prepared: ReleasePrepared, chain: Ju
     if files[table] != layout_text(prepared.layout).encode("utf-8"):
         raise VerificationError(f"{table} is not the published table of layout {prepared.layout}")
     check_made(files, chain)
+    check_graphs(files)
     manifest = PayloadManifest.of(files)
     if (manifest.digest, manifest.files) != (prepared.manifest, prepared.files):
         raise VerificationError(
@@ -210,6 +215,25 @@ def check_made(files: Mapping[str, bytes], chain: JudgedChain) -> None:
             raise VerificationError(
                 f"the run of entry {members[left[0]][0]} is a member, and its file {left[0]} is missing"
             )
+
+
+@implements("REQ-341", "RC-143")
+def check_graphs(files: Mapping[str, bytes]) -> None:
+    """Compare the graphs of a pack with those that the record of its export names. Records of before name none.
+
+    Raises:
+        VerificationError: a graph is missing, is another one, or is not named; the record is malformed.
+    """
+    contract = record_of(files, DATA + EXPORT, ExportRecord).model
+    if contract is None:
+        return
+    folder = f"{DATA}{EXPORT.rpartition('/')[0]}/"
+    named = {folder + name: digest for name, digest in contract.files}
+    there = {name for name in files if name.startswith(folder) and name.endswith(".onnx")}
+    for name in sorted(named.keys() | there):
+        found = digest_bytes(files[name]) if name in files else None
+        if found != named.get(name):
+            raise VerificationError(f"{name} is {found}, and {DATA}{EXPORT} names {named.get(name)}")
 
 
 def _fits(pattern: str, name: str) -> bool:

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 class Calibrator(Protocol):
     """Corrects logits by one fitted parameter, which the record of a calibration holds as `temperature`."""
 
+    affine: bool
+    """Whether `apply` is a x + b for each output, so that blending before and after it are the same. Then the exported graph
+    does it patch by patch. Another calibrator is applied to blended images, in evaluation and service alike."""
+
     def fit(self, logits: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
         """The parameter for logits, their labels and how many voxels each represents (1 if None).
 

@@ -137,6 +137,8 @@ def _too_large(logits: NDArray[Any], inside: NDArray[np.bool_], weights: NDArray
 class TemperatureScaling:
     """The calibrator: the fitted parameter is the temperature."""
 
+    affine = True
+
     def fit(self, logits: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
         """See `fit_temperature`."""
         return fit_temperature(logits, labels, weights)

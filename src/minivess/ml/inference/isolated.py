@@ -1,11 +1,11 @@
 """Prediction in a process of its own, which is handed images and nothing else.
 
 The process has no data key, no passphrase and no label: it is started with a few harmless environment variables, gets the
-path of the exported graph and its digest, then one image after the other through a pipe, and answers probabilities. It
+folder of the exported model and its digest, then one image after the other through a pipe, and answers probabilities. It
 cannot write a byte to any file (RLIMIT_FSIZE is 0) and leaves no core dump. It runs as the same user, so that the
 operating system, not this module, keeps it from other processes' memory; `keep_memory_private` asks for that.
 
-    to the process:   {"graph", "digest", "model", "task", "preprocessing"}
+    to the process:   {"digest"}
                       then for each image {"shape", "dtype", "spacing"} and its bytes
     from the process: {"ready": true} then for each image {"shape"} and float32 bytes, or {"error", "message", "hint"}
 
@@ -27,11 +27,8 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError, RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.processes.piped import PipedProcess, fill, read_message, write_message
-from minivess.ml.inference.onnx_predictor import OnnxPredictor
+from minivess.ml.inference.exported_model import ExportedModel, read_export
 from minivess.ml.preprocessing.preprocessor import Preprocessor, Spacing
-from minivess.records.models.preprocessing import Preprocessing
-from minivess.records.models.specifications import ModelSpec, read_specification
-from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 _ERRORS: dict[str, type[MinivessError]] = {
     one.__name__: one for one in (InputError, RefusedError, VerificationError, CouldNotCheckError)
@@ -41,43 +38,23 @@ _PR_SET_DUMPABLE = 4
 
 @implements("REQ-093")
 class IsolatedPredictor:
-    """The exported graph in a process of its own.
+    """An exported model in a process of its own.
 
     Args:
-        graph: the `.onnx` file.
-        spec: the specification it was exported for.
-        digest: the digest the file must have.
-        task: channels, axes and classes it was exported for.
-        preprocessing: what images go through; by default they stay on their grid.
+        folder: of the export.
+        digest: the digest the model must have.
 
     Raises:
-        InputError, VerificationError: as `OnnxPredictor`.
+        InputError, VerificationError: as `ExportedModel.open`.
         CouldNotCheckError: the process does not start.
     """
 
-    def __init__(
-        self,
-        graph: Path,
-        spec: ModelSpec,
-        *,
-        digest: str,
-        task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
-        preprocessing: Preprocessing | None = None,
-    ) -> None:
-        self.digest = digest
-        self._outputs = task.outputs
-        applied = preprocessing or Preprocessing.of(task)
-        self._preprocessor = Preprocessor(applied)
-        self._process = PipedProcess("minivess.ml.inference.isolated", "prediction", folder=graph.parent)
+    def __init__(self, folder: Path, *, digest: str) -> None:
+        self.record, self.digest = read_export(folder, expected=digest)
+        self._preprocessor = Preprocessor(self.record.preprocessing)
+        self._process = PipedProcess("minivess.ml.inference.isolated", "prediction", folder=folder)
         try:
-            plan = {
-                "graph": graph.name,
-                "digest": digest,
-                "model": spec.model_dump(mode="json"),
-                "task": task.model_dump(mode="json"),
-                "preprocessing": applied.model_dump(mode="json"),
-            }
-            self._ask(plan)
+            self._ask({"digest": digest})
         except BaseException:
             self.close()
             raise
@@ -93,7 +70,7 @@ class IsolatedPredictor:
         known = None if spacing is None else list(spacing)
         answer = self._ask({"shape": plain.shape, "dtype": plain.dtype.str, "spacing": known}, _bytes(plain))
         shape = tuple(int(size) for size in answer["shape"])
-        if shape != (self._outputs, *self._preprocessor.grid(image)):
+        if shape != (self.record.task.outputs, *self._preprocessor.grid(image)):
             raise CouldNotCheckError("the prediction process answered another shape")
         answered = np.empty(shape, "<f4")
         self._process.receive(_bytes(answered))
@@ -134,20 +111,14 @@ def _bytes(array: NDArray[Any]) -> memoryview:
 
 
 def _serve(asked: IO[bytes], answers: IO[bytes]) -> None:
-    """What the process does: load the graph, then answer image after image until the pipe is closed."""
+    """What the process does: open the model, then answer image after image until the pipe is closed."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         plan = read_message(asked)
         if plan is None:
             return
-        predictor = OnnxPredictor(
-            Path(plan["graph"]),
-            read_specification(plan["model"]),
-            expected=plan["digest"],
-            task=SegmentationTask.model_validate(plan["task"]),
-            preprocessing=Preprocessing.model_validate(plan["preprocessing"]),
-        )
+        predictor = ExportedModel.open(Path(), expected=str(plan["digest"]))
         write_message(answers, {"ready": True})
         while (image := read_message(asked)) is not None:
             volume = np.empty(tuple(image["shape"]), str(image["dtype"]))

@@ -31,6 +31,12 @@ def tile_starts(size: int, patch: int, overlap: float = OVERLAP) -> tuple[int, .
     return tuple(round(position) for position in np.linspace(0, size - patch, count))
 
 
+def tiles_of(grid: Shape, patch: Shape, overlap: float = OVERLAP) -> int:
+    """How many tiles an image of `grid` has."""
+    sides = zip(grid, patch, strict=True)
+    return math.prod(len(tile_starts(max(size, side), side, overlap)) for size, side in sides)
+
+
 def gaussian_weight(patch: Shape) -> NDArray[np.float32]:
     """Weights of a tile's voxels: a Gaussian about its centre, at most 1 and never below 0.001."""
     weight = np.ones(patch, dtype=np.float64)

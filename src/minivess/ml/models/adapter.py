@@ -147,7 +147,7 @@ class ModelAdapter(ABC, Generic[Spec]):  # noqa: UP046  type parameters of class
         """The network as an ONNX graph from `patch` (1, channels, *patch) to `logits`, weights inside."""
         from minivess.ml.models.onnx_graph import onnx_graph
 
-        return onnx_graph(network, (1, task.channels, *spec.patch), output="logits")
+        return onnx_graph(network, (1, task.channels, *spec.patch), outputs=("logits",))
 
 
 def _expect_background(network: torch.nn.Module, task: SegmentationTask) -> None:

@@ -16,13 +16,13 @@ OPSET = 20
 """ONNX operator set of exported graphs."""
 
 
-def onnx_graph(module: torch.nn.Module, shape: Sequence[int], *, output: str) -> bytes:
-    """Export by PyTorch's dynamo exporter, weights inside, from the input `patch` to one output.
+def onnx_graph(module: torch.nn.Module, shape: Sequence[int], *, outputs: Sequence[str]) -> bytes:
+    """Export by PyTorch's dynamo exporter, weights inside, from the input `patch` to named outputs.
 
     Args:
-        module: takes and gives one tensor; it is moved to the CPU and put into evaluation mode.
+        module: takes one tensor and gives one, or a tuple of several; it is moved to the CPU and put into evaluation mode.
         shape: of the input, float32.
-        output: the name of the output.
+        outputs: the names of the outputs.
     """
     import torch
 
@@ -35,7 +35,7 @@ def onnx_graph(module: torch.nn.Module, shape: Sequence[int], *, output: str) ->
             verbose=False,
             opset_version=OPSET,
             input_names=["patch"],
-            output_names=[output],
+            output_names=list(outputs),
             external_data=False,
         )
     data: bytes = program.model_proto.SerializeToString()

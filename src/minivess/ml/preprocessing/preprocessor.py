@@ -61,6 +61,14 @@ class Preprocessor:
         """Logits (outputs, *grid of `apply`) on the grid of the image."""
         return resample(values, grid)
 
+    def target_grid(self, image: Image, spacing: Spacing = None) -> tuple[int, ...]:
+        """Sizes of what `apply` makes of an image, along its spatial axes.
+
+        Raises:
+            InputError: as `apply`.
+        """
+        return self._grid(self.grid(image), spacing)
+
     def grid(self, image: Image) -> tuple[int, ...]:
         """Sizes of an image along its spatial axes.
 

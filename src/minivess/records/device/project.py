@@ -14,6 +14,7 @@ from minivess.records.device.witnesses import WitnessPolicy
 from minivess.records.evaluation.evaluation import FAILURE_DICE, MOST_RESAMPLES, Criterion, Looks
 from minivess.records.evaluation.measures import measure_of
 from minivess.records.lengths import StatedLength
+from minivess.records.models.exports.choice import ExportChoice
 from minivess.records.models.model import TrainingSpec
 from minivess.records.models.preprocessing import PreprocessingChoice
 from minivess.records.models.specifications import DEFAULT, ModelSpec
@@ -85,6 +86,7 @@ class Project(Record):
     )
     training: TrainingSpec = TrainingSpec()
     calibration: Calibration = Calibration()
+    export: Annotated[ExportChoice, Field(exclude_if=lambda choice: choice == ExportChoice())] = ExportChoice()
     evaluation: Evaluation
     witnesses: WitnessPolicy | None = None
     """The witnesses that must cosign the log's checkpoints before a release."""

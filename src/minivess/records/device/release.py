@@ -12,7 +12,7 @@ from minivess.records.device.source_state import SourceState
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.residual_risks import ResidualRisks
 from minivess.records.items.trace import ResultReport
-from minivess.records.models.model import ExportRecord
+from minivess.records.models.exports.export import ExportRecord
 from minivess.records.models.start import StartRecord
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from minivess.foundation.errors import UsageError
@@ -79,6 +80,8 @@ class WorkspaceFile:
         path: where it is in the workspace, when that is not `name`.
         since: the first version whose entries name it, when that is not 0.1.0.
         tracked_by: who keeps it as an output of a DVC stage; empty: it is none.
+        folder: what is kept as a whole instead of the file; empty: the file.
+        former: where earlier versions put it, when that is another place.
     """
 
     name: str
@@ -89,6 +92,8 @@ class WorkspaceFile:
     path: str = ""
     since: str = ""
     tracked_by: TrackedBy = ""
+    folder: str = ""
+    former: str = ""
 
     @property
     def record(self) -> type[Record] | None:
@@ -103,7 +108,7 @@ class WorkspaceFile:
     @property
     def tracked_path(self) -> str:
         """What DVC calls it: the folder of several files, else the file."""
-        return self.place.partition("*")[0].rstrip("/")
+        return self.folder or self.place.partition("*")[0].rstrip("/")
 
     @property
     def step(self) -> Step:
@@ -121,8 +126,20 @@ class WorkspaceFile:
         return self.step.line
 
     def place_of(self, name: str) -> str:
-        """Where the file of that name is in the workspace; for rows of several files, `name` itself."""
-        return name if "*" in self.name else self.place
+        """Where the file of that name is in the workspace."""
+        if "*" not in self.name:
+            return self.place
+        if not self.path:
+            return name
+        before, _, after = self.name.partition("*")
+        return self.path.replace("*", name[len(before) : len(name) - len(after)], 1)
+
+    def shown_in(self, root: Path, name: str) -> str:
+        """Where the file of that name is in the workspace at `root`: its place, or where earlier versions put it, when it is
+        there alone."""
+        place = self.place_of(name)
+        there = self.former and not (root / place).is_file() and (root / self.former).is_file()
+        return self.former if there else place
 
     def matches(self, name: str) -> bool:
         """Whether this row is about a file of that name."""
@@ -140,6 +157,7 @@ START = "training/start"
 """How the entry of a training names the weights that it started from: an input that is no file of the workspace."""
 ENSEMBLE, CALIBRATION = "models/ensemble.json", "models/calibration.json"
 ONNX, EXPORT, INTENDED_USE = "models/model.onnx", "models/export.json", "models/intended-use.json"
+GRAPHS, EXPORT_FOLDER = "models/graphs/*", "models/export"
 CRITERIA, PLAN, EVALUATION = "evaluation/criteria.json", "evaluation/plan.json", "evaluation/evaluation.json"
 RESULTS = "evidence/verification/results.json"
 
@@ -251,9 +269,19 @@ FILES: tuple[WorkspaceFile, ...] = (
     _file(MEMBER_WEIGHTS, "train", "", "calibrate export", ENSEMBLE, since="0.2.0", tracked_by="dvc"),
     _file(ENSEMBLE, "ensemble", "models.ensemble:EnsembleRecord", "calibrate export", tracked_by="dvc"),
     _file(CALIBRATION, "calibrate", "models.model:CalibrationRecord", "export request evaluate serve release", tracked_by="dvc"),
-    _file(ONNX, "export", "", "request evaluate serve release", tracked_by="dvc"),
-    _file(EXPORT, "export", "models.model:ExportRecord", "request evaluate serve release", tracked_by="dvc"),
-    _file(INTENDED_USE, "export", "models.intended_use:IntendedUse", "serve", since="0.2.0"),
+    _file(
+        ONNX, "export", "", "request evaluate serve release",
+        path=f"{EXPORT_FOLDER}/model.onnx", former=ONNX, tracked_by="dvc", folder=EXPORT_FOLDER,
+    ),
+    _file(
+        EXPORT, "export", "models.exports.export:ExportRecord", "request evaluate serve release",
+        path=f"{EXPORT_FOLDER}/export.json", former=EXPORT, tracked_by="dvc", folder=EXPORT_FOLDER,
+    ),
+    _file(
+        GRAPHS, "export", "", "", EXPORT,
+        path=f"{EXPORT_FOLDER}/graphs/*", since="0.2.0", tracked_by="dvc", folder=EXPORT_FOLDER,
+    ),
+    _file(INTENDED_USE, "export", "models.intended_use:IntendedUse", "", since="0.2.0"),
     _file(CRITERIA, "criteria", "device.project:Evaluation", "", "", path="evidence/evaluation/criteria.json"),
     _file(PLAN, "criteria", "evaluation.evaluation:AnalysisPlan", "", "", path="evidence/evaluation/plan.json"),
     _file(

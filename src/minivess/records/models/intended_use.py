@@ -35,6 +35,12 @@ Contrasts = tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
 Shares = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
 
 
+def _tuples(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _tuples(one) for name, one in value.items()}
+    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
+
+
 class ChannelBounds(Record):
     """Bounds of a channel after the first."""
 
@@ -63,10 +69,14 @@ class IntendedUse(Record):
     @model_validator(mode="before")
     @classmethod
     def _present_name(cls, stated: Any) -> Any:
-        """Files of before call the spacing `spacing_um`, and state no unit."""
-        if not isinstance(stated, Mapping) or "spacing_um" not in stated or {"spacing", "unit"} & set(stated):
+        """Files of before call the spacing `spacing_um`, and state no unit.
+
+        What this returns is no JSON any more, in which a strict reading takes lists: they become tuples.
+        """
+        if not isinstance(stated, Mapping):
             return stated
-        return {"spacing" if name == "spacing_um" else name: value for name, value in stated.items()}
+        before = "spacing_um" in stated and not {"spacing", "unit"} & set(stated)
+        return _tuples({"spacing" if before and name == "spacing_um" else name: one for name, one in stated.items()})
 
     @model_validator(mode="after")
     def _ordered(self) -> IntendedUse:

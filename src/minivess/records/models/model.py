@@ -1,4 +1,4 @@
-"""What a network is, how it was trained, how it was calibrated and exported."""
+"""What a network is, how it was trained and calibrated."""
 
 from __future__ import annotations
 
@@ -119,19 +119,3 @@ class CalibrationRecord(Record):
 def fewest_groups(target_recall: float) -> int:
     """The fewest calibration groups with which recall can be controlled: the first n above 1 / (1 - target) - 1 (CRC)."""
     return math.floor(1 / (1 - target_recall) - 1 + 1e-9) + 1
-
-
-class ExportRecord(Record):
-    """An ONNX graph and how closely it repeats the PyTorch ensemble it came from."""
-
-    onnx: Digest
-    opset: int
-    input_shape: tuple[int, ...]
-    max_abs_difference: float
-    tolerance: float
-    flipped_voxels: int
-    tested_patches: int
-    seconds_torch: float
-    seconds_onnx: float
-    task: Task = ONE_CLASS_OF_VOLUMES
-    preprocessing: AppliedPreprocessing = AS_IT_IS

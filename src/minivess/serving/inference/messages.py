@@ -95,7 +95,7 @@ class Segmentation(Message):
     conformal_threshold: Annotated[
         Threshold, Field(description="Probability from which a voxel is in that mask; None for several classes.")
     ]
-    model: Annotated[Digest, Field(description="SHA-256 of the ONNX file that answered.")]
+    model: Annotated[Digest, Field(description="SHA-256 of the record of the exported model that answered.")]
     request: Annotated[str, Field(description="Name of this request in the log.", examples=["5f0c1f6e2f4b4c0f"])]
     receipt: Annotated[Receipt, Field(description="The log's signed entry for this answer with its inclusion proof.")]
 
@@ -175,7 +175,7 @@ class Model(Message):
     device: Annotated[str, Field(description="Name of the medical device software.", examples=["minivess-demo"])]
     version: Annotated[str, Field(description="Its version.", examples=["0.1.0"])]
     intended_use: Annotated[str, Field(description="The intended use in words.")]
-    digest: Annotated[Digest, Field(description="SHA-256 of the ONNX file, equal to the newest export in the log.")]
+    digest: Annotated[Digest, Field(description="SHA-256 of the record of the newest exported model in the log.")]
     axes: Annotated[
         str, Field(description="Spatial axes of an image; several channels are a further, last axis.", examples=["zyx"])
     ]
@@ -226,7 +226,7 @@ class Health(Message):
     """The service is up and its model is loaded."""
 
     status: Literal["ok"] = "ok"
-    model: Annotated[Digest, Field(description="SHA-256 of the ONNX file.")]
+    model: Annotated[Digest, Field(description="SHA-256 of the record of the exported model.")]
     task: Annotated[
         str,
         Field(

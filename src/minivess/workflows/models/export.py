@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import Any
-
-import numpy as np
+from collections.abc import Iterator
+from importlib.metadata import metadata
+from itertools import islice
 
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
+from minivess.ml.cases.prepared import LoadedCase
 from minivess.records.data.split import Part
-from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, EXPORT, INTENDED_USE, MANIFEST, ONNX, SPLIT
-from minivess.records.models.model import ExportRecord
-from minivess.workflows.models.cases import cases_of
+from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, EXPORT, EXPORT_FOLDER, MANIFEST, ONNX, SPLIT
+from minivess.records.models.ensemble import EnsembleRecord
+from minivess.records.models.exports.contract import Licences
+from minivess.records.models.exports.export import GRAPH, RECORD, ExportRecord
 from minivess.workflows.models.ensembles import load_ensemble
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
-from minivess.workflows.session.workspace_files import write_json
 
-Array = np.ndarray[Any, np.dtype[Any]]
+PARITY_CASES = 4
+"""Calibration cases that PyTorch and the exported model answer, whole."""
+TIMED_CASES = 4
+"""Training cases of which one patch each is timed, and gives the ranges of a graph of 8 bits."""
 
 
-PARITY_PATCHES = 4
-
-
-@implements("REQ-026", "REQ-181")
+@implements("REQ-026", "REQ-181", "REQ-341", "REQ-342")
 @follows("export")
 def export(services: Services, signer: Signer) -> ExportRecord:
-    """Write the calibrated ensemble as one ONNX graph; refused, and the file removed, when it differs from PyTorch.
+    """Write the calibrated ensemble as one folder; refused, and the folder emptied, when it differs from PyTorch.
 
     The bounds of the intended use are derived here, once, from the training and calibration cases.
     """
@@ -39,43 +39,48 @@ def export(services: Services, signer: Signer) -> ExportRecord:
     with refused_on_record(services, "model.export", signer):
         calibration, version = held.calibration, held.version
         predictor, _ = load_ensemble(services, held)
-    from minivess.ml.export.onnx import to_onnx
+    from minivess.ml.export.folder import ExportTerms, write_export
+    from minivess.ml.export.parity import ParityImage
     from minivess.ml.inference.intended_use import derive_envelope
 
-    spec = services.project.model
+    project = services.project
     inputs = [held.recorded(name) for name in (ENSEMBLE, CALIBRATION, MANIFEST, SPLIT)]
     with recorded(services, "model.export", signer, inputs=inputs, context=services.context(**version)) as record:
-        known = cases_of(held, Part.CALIBRATION)
-        patches = [
-            _centre(predictor.preprocessor.apply(case.image, case.record.physical_spacing), spec.patch)
-            for case in known[:PARITY_PATCHES]
-        ]
-        use = derive_envelope(
-            ((case.image, case.record.spacing) for case in chain(held.cases(Part.TRAIN), known)),
-            held.manifest.cases[0].unit,
-            predictor.task,
-        )
-        made = to_onnx(
+        fixed = held.record(ENSEMBLE, EnsembleRecord)
+        folder = workspace.root / EXPORT_FOLDER
+        cases = held.cases(Part.TRAIN, Part.CALIBRATION)
+        made = write_export(
             predictor,
-            calibration.temperature,
-            spec,
-            workspace.onnx,
-            patches=patches,
+            ExportTerms(
+                models=[fixed.model] * len(fixed.members),
+                calibration=calibration,
+                intended_use=derive_envelope(
+                    ((case.image, case.record.spacing) for case in cases),
+                    held.manifest.cases[0].unit,
+                    predictor.task,
+                ),
+                licences=Licences(
+                    code=metadata("minivess").get("License-Expression") or "as the file LICENSE says",
+                    weights=project.export.weights_licence,
+                    data=held.manifest.licence,
+                ),
+                choice=project.export,
+            ),
+            folder,
+            images=(
+                ParityImage(case.record.id, case.image, case.label, case.record.physical_spacing)
+                for case in _first(held, Part.CALIBRATION, PARITY_CASES)
+            ),
+            training=[(case.image, case.record.physical_spacing) for case in _first(held, Part.TRAIN, TIMED_CASES)],
         )
-        write_json(workspace, EXPORT, made)
-        write_json(workspace, INTENDED_USE, use)
-        record.context(model=made.onnx)
-        record.output(ONNX, workspace.onnx)
-        record.output(EXPORT, workspace.root / EXPORT)
-        record.output(INTENDED_USE, workspace.root / INTENDED_USE)
+        record.context(model=record.output(EXPORT, folder / RECORD).digest)
+        record.output(ONNX, folder / GRAPH)
+        for graph in sorted((folder / "graphs").glob("*.onnx")):
+            record.output(f"models/graphs/{graph.name}", graph)
         record.payload(opset=made.opset, max_abs_difference=made.max_abs_difference, tolerance=made.tolerance)
     return made
 
 
-def _centre(image: Array, patch: tuple[int, ...]) -> Array:
-    """The middle of an image (channels, *grid), padded with its edge where it is smaller than the patch."""
-    pads = [(0, 0), *((0, max(0, want - have)) for have, want in zip(image.shape[1:], patch, strict=True))]
-    padded = np.pad(image, pads, mode="edge")
-    starts = [(have - want) // 2 for have, want in zip(padded.shape[1:], patch, strict=True)]
-    middle = (slice(at, at + want) for at, want in zip(starts, patch, strict=True))
-    return np.ascontiguousarray(padded[(slice(None), *middle)])
+def _first(held: BoundInputs, part: Part, count: int) -> Iterator[LoadedCase]:
+    """The first cases of a part, one at a time in memory."""
+    return islice(held.cases(part), count)

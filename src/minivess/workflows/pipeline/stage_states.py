@@ -10,14 +10,14 @@ from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.device.project import Project
-from minivess.records.device.workspace_files import EVALUATION, STEPS, file_of
+from minivess.records.device.workspace_files import EVALUATION, FILES, STEPS, file_of
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.tolerance import tolerance_of
 from minivess.records.log.entry import Entry, Outcome
 from minivess.workflows.pipeline.stages import project_settings, stages_of
 from minivess.workflows.session.project_state import project_state
 from minivess.workflows.session.services import WorkspaceReader
-from minivess.workflows.session.workspace_files import manifest_of, read_json
+from minivess.workflows.session.workspace_files import manifest_of, model_of, read_json
 
 _PEOPLE = tuple(step.name for step in STEPS if step.stage is not None and step.stage.command)
 """The stages that need several people: DVC looks whether they were done, and does not do them."""
@@ -70,12 +70,18 @@ def take_over(root: Path, project: Project) -> list[str]:
             for entry in known_state.log.entries(actions={step.action}):
                 if entry.body.outcome is Outcome.COMPLETED and entry.body.context.configuration == digest_of(project):
                     made |= {output.name: output.digest for output in entry.body.outputs}
-            files = {root / name: digest for name, digest in made.items()}
+            files = {root / _place_of(root, name): digest for name, digest in made.items()}
             if not files or any(not path.is_file() or digest_file(path) != files[path] for path in files):
                 break
             record_stage(root, step.name)
             taken.append(step.name)
     return taken
+
+
+def _place_of(root: Path, name: str) -> str:
+    """Where a workspace has an output of an entry."""
+    row = next((row for row in FILES if row.matches(name)), None)
+    return name if row is None else row.shown_in(root, name)
 
 
 @implements("REQ-099")
@@ -119,7 +125,8 @@ def check_people(services: WorkspaceReader, stage: str) -> None:
 def _is_current(services: WorkspaceReader, entry: Entry) -> bool:
     workspace = Workspace(services.workspace)
     path = workspace.root / file_of(EVALUATION).place
-    if not path.is_file() or not workspace.onnx.is_file():
+    model = model_of(workspace)
+    if not path.is_file() or model is None:
         return False
     made = read_json(workspace, EVALUATION, EvaluationRecord)
     wanted = services.project.evaluation
@@ -127,6 +134,6 @@ def _is_current(services: WorkspaceReader, entry: Entry) -> bool:
     planned = tolerance_of(wanted.tolerance, cases), wanted.bootstrap
     return (
         digest_file(path) in {output.digest for output in entry.body.outputs}
-        and made.model == digest_file(workspace.onnx)
+        and made.model == model
         and (made.conventions.within, made.conventions.bootstrap) == planned
     )

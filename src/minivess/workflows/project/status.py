@@ -9,6 +9,7 @@ from pathlib import Path
 
 from minivess.compliance.identity.keystores.keyring import Keyring
 from minivess.compliance.identity.signature_rules import signatures_of_release
+from minivess.compliance.release.earlier_entries import subject_of
 from minivess.compliance.rules.looks import ACTIONS, LookHistory
 from minivess.foundation.clock import Clock, utc_now
 from minivess.foundation.errors import UsageError
@@ -17,7 +18,7 @@ from minivess.foundation.paths import Workspace
 from minivess.records.device.project import Project
 from minivess.records.device.registration import PolicyRegistered
 from minivess.records.device.status import LookCounts, ProjectStatus, State, StepStatus
-from minivess.records.device.workspace_files import FILES, ONNX, STEPS, Step, file_of
+from minivess.records.device.workspace_files import FILES, STEPS, Step, file_of
 from minivess.records.log.entry import EntryBody, Outcome
 from minivess.records.log.payloads.looks import CriteriaRegistered, LookApproved, LookRequested
 from minivess.records.people.roles import IdentityKind
@@ -136,7 +137,8 @@ class _Facts:
     @property
     def model(self) -> str | None:
         """Digest of the model that was exported last."""
-        return self.outputs.get("model.export", {}).get(ONNX)
+        made = self.newest.get("model.export")
+        return None if made is None else subject_of("export", made)
 
 
 _OF_VERSION = frozenset({"release.build", "release.sign"})
@@ -187,7 +189,7 @@ def _missing_files(facts: _Facts, step: Step, body: EntryBody) -> Iterator[str]:
             continue
         named = [name for name in facts.outputs[step.action] if row.matches(name)] or [row.name] * (not row.since)
         for name in named:
-            place = row.place_of(name)
+            place = row.shown_in(facts.workspace.root, name)
             if not any(facts.workspace.root.glob(place)):
                 yield f"{place} is not in the workspace"
 

@@ -13,7 +13,6 @@ from minivess.compliance.pack.pack import BuiltPack, PreparedPack, build_pack, p
 from minivess.compliance.proofs.checkpoint import parse_note
 from minivess.compliance.release.chain import PREPARED, JudgedChain
 from minivess.compliance.rules.log_facts import LogFacts
-from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import CouldNotCheckError, RefusedError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
@@ -28,6 +27,7 @@ from minivess.workflows.release.facts import ReleaseFacts
 from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
+from minivess.workflows.session.workspace_files import model_of
 from minivess.workflows.trace.clause_coverage import standards_of
 from minivess.workflows.trace.workspace_evidence import ProjectEvidence
 
@@ -54,8 +54,8 @@ def build(services: Services, signer: Signer, release: ReleaseFacts | None = Non
     out = workspace.release(device.version) / f"{device.name}-{device.version}-evidence.zip"
     check_new(device.version, (one.name for one in out.parent.parent.glob("*")), "release")
     with recorded(services, "release.build", signer) as record:
-        if workspace.onnx.is_file():
-            record.context(model=digest_file(workspace.onnx))
+        if (model := model_of(workspace)) is not None:
+            record.context(model=model)
         if out.exists():
             raise RefusedError(
                 f"release {device.version} was built already",

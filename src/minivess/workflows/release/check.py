@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from minivess.compliance.release.chain import JudgedChain, check_chain, propose_chain
 from minivess.compliance.release.gates import stopping
-from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import Reason, RefusedError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
@@ -19,6 +18,7 @@ from minivess.workflows.release.gates import judge_gates
 from minivess.workflows.release.signing import unannounced
 from minivess.workflows.sealed.registration import check_release_policy, policy_of
 from minivess.workflows.session.services import WorkspaceReader
+from minivess.workflows.session.workspace_files import model_of
 
 _AGAIN = "make the steps after that entry again; `minivess audit show` shows an entry"
 
@@ -109,8 +109,7 @@ def _chain(services: WorkspaceReader, known: ReleaseFacts) -> JudgedChain:
             requested under.
     """
     entries = known.earlier
-    version, onnx = services.project.device.version, Workspace(services.workspace).onnx
-    model = digest_file(onnx) if onnx.is_file() else None
+    version, model = services.project.device.version, model_of(Workspace(services.workspace))
     chain = check_chain(entries, propose_chain(entries, version), version, model)
     refuse_unknown(chain.references, services.log.standing.references.entries)
     if policy_of(services) != chain.policy:

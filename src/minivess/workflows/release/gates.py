@@ -13,7 +13,7 @@ from minivess.records.device.workspace_files import EVALUATION, EXPORT
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.items import Requirement
 from minivess.records.items.residual_risks import ResidualRisks
-from minivess.records.models.model import ExportRecord
+from minivess.records.models.exports.export import ExportRecord
 from minivess.workflows.release.facts import ReleaseFacts
 from minivess.workflows.sealed.registration import policy_of
 from minivess.workflows.session.services import WorkspaceReader

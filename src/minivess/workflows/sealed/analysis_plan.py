@@ -13,7 +13,7 @@ from minivess.records.artifact import Artifact
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.device.project import Project
 from minivess.records.device.registration import SealTerms
-from minivess.records.device.workspace_files import CALIBRATION, CRITERIA, ONNX, PLAN
+from minivess.records.device.workspace_files import CALIBRATION, CRITERIA, PLAN
 from minivess.records.evaluation.evaluation import (
     BOOTSTRAP_UNIT,
     INTERVALS,
@@ -112,7 +112,7 @@ def facts_of(services: Services, *, inputs: BoundInputs | None = None) -> Facts:
     check_terms(held.terms, project, held.manifest, held.split)
     refuse_seen_test_set(services, held)
     return Facts(
-        model=known[ONNX],
+        model=held.model.digest,
         calibration=known[CALIBRATION],
         configuration=configuration_digest(project),
         plan=digest_of(plan_of(project, held.manifest.cases, terms=held.terms, fixed=held.terms is not None)),

@@ -22,7 +22,7 @@ from minivess.ml.sealed.sealed_files import verify_sealed
 from minivess.records.artifact import Artifact
 from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
-from minivess.records.device.workspace_files import EVALUATION, ONNX
+from minivess.records.device.workspace_files import EVALUATION
 from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.evaluation import ClassThresholds, CriterionOutcome, EvaluationPlan, EvaluationRecord
 from minivess.records.log.payloads.looks import Evaluated
@@ -55,13 +55,13 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
         RefusedError: no approval for exactly this model, configuration, plan and data and this actor, or a changed sealed
             file; each refusal is an entry.
     """
-    workspace, project = Workspace(services.workspace), services.project
+    workspace = Workspace(services.workspace)
     attest_time(services)
     held, history = BoundInputs.of(services), services.log.standing.test_set
-    inputs = [held.recorded(ONNX)]
+    inputs = [held.model]
     if request_id in history.requests:
         inputs.append(Artifact(name=input_of(request_id), digest=digest_of(history.requests[request_id].request)))
-    circumstances = services.context(model=held.recorded(ONNX).digest)
+    circumstances = services.context(model=held.model.digest)
     with (
         ExitStack() as stack,
         recorded(services, "evaluation", signer, inputs=inputs, context=circumstances) as record,
@@ -78,18 +78,10 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
         groups, tuned = groups_of(held.manifest, held.split), list(cases_of(held, Part.CALIBRATION))
         by_group = plan.conventions.statistics == "mean of groups"
         units = [groups[case.record.id] for case in tuned] if by_group else None
-        task = held.export.task
+        task, conformal = held.export.task, held.conformal_thresholds
         baselines = tune_thresholds([(case.image, case.label) for case in tuned], units, task)
         del tuned
-        predictor = stack.enter_context(
-            IsolatedPredictor(
-                workspace.onnx,
-                project.model,
-                digest=facts.model,
-                task=task,
-                preprocessing=held.export.preprocessing,
-            )
-        )
+        predictor = stack.enter_context(IsolatedPredictor(held.export_folder(), digest=facts.model))
         keep_memory_private()
         custodian = grant.mode == "custodian"
         keys = custodian_keys(signer, manifest) if custodian else released_keys(services, signer, asked, grant)
@@ -107,7 +99,7 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
                 request=asked.id,
                 task=task,
                 thresholds=tuple(
-                    ClassThresholds(baseline=baseline, conformal=held.calibration.threshold_of(one.name))
+                    ClassThresholds(baseline=baseline, conformal=conformal[one.name])
                     for one, baseline in zip(task.classes, baselines, strict=True)
                 ),
                 look=look,

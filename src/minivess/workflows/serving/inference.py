@@ -19,12 +19,11 @@ from minivess.foundation.digests import digest_bytes, digest_json
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.ml.inference.answers import class_probabilities, mask_of
+from minivess.ml.inference.exported_model import ExportedModel
 from minivess.ml.inference.intended_use import Spacing, outside_reasons
-from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import Predictor
 from minivess.records.artifact import Artifact
 from minivess.records.data.dataset import LabelClass
-from minivess.records.device.workspace_files import ONNX
 from minivess.records.log.entry import Context, Entry
 from minivess.records.log.payloads.models import ClassShare, Inference
 from minivess.records.log.receipt import Receipt
@@ -98,8 +97,12 @@ class ServedModel:
         statement: the intended use in words.
     """
 
+    name: str
+    """How the log names what the digest is of: the record of the export."""
     digest: str
     task: SegmentationTask
+    stated_threshold: float
+    """What the record of the export states; 0.5 of several classes, where it has no effect."""
     conformal_thresholds: tuple[float | None, ...]
     intended_use: IntendedUse
     device: str
@@ -109,7 +112,7 @@ class ServedModel:
     @property
     def threshold(self) -> float | None:
         """The probability from which a voxel is in the mask that was evaluated; None for several classes: the argmax."""
-        return MASK_THRESHOLD if self.task.one_class else None
+        return self.stated_threshold if self.task.one_class else None
 
     @property
     def rule(self) -> Literal["threshold", "argmax"]:
@@ -143,7 +146,7 @@ class InferenceService:
         self._predictor = opened.predictor
         self._context = opened.context
         self._inputs = (
-            Artifact(name="models/model.onnx", digest=self.model.digest),
+            Artifact(name=self.model.name, digest=self.model.digest),
             Artifact(name="service/intended-use", digest=digest_json(self.model.intended_use.model_dump(mode="json"))),
         )
 
@@ -169,7 +172,7 @@ class InferenceService:
             return self.refuse(reasons, request_id, source=digest)
         with self._recorded(request_id, digest) as record:
             probabilities = self._predictor.predict(image, spacing)
-            mask = mask_of(probabilities, task, threshold=self.model.threshold or MASK_THRESHOLD)
+            mask = mask_of(probabilities, task, threshold=self.model.stated_threshold)
             answer = Answer("answered", (), mask, self._classes(mask, probabilities), None)
             self._record(record, request_id, answer, mask)
         return replace(answer, receipt=self._receipt(record))
@@ -296,23 +299,23 @@ def open_model(services: Services) -> OpenedModel:
         UsageError: a step before is missing.
     """
     inputs = BoundInputs.of(services)
-    export = inputs.export
-    predictor = OnnxPredictor(
-        inputs.read(ONNX), services.project.model, task=export.task, preprocessing=export.preprocessing
-    )
-    _check_use(services, predictor.digest)
-    device = services.project.device
+    opened = ExportedModel.open(inputs.export_folder(), expected=inputs.model.digest)
+    _check_use(services, opened.digest)
+    device, thresholds, contract = services.project.device, inputs.conformal_thresholds, opened.record.model
+    stated = None if contract is None else contract.decision.threshold
     model = ServedModel(
-        digest=predictor.digest,
-        task=export.task,
-        conformal_thresholds=tuple(inputs.calibration.threshold_of(one.name) for one in export.task.classes),
+        name=inputs.model.name,
+        digest=opened.digest,
+        task=opened.task,
+        stated_threshold=MASK_THRESHOLD if stated is None else stated,
+        conformal_thresholds=tuple(thresholds[one.name] for one in opened.task.classes),
         intended_use=inputs.intended_use,
         device=device.name,
         version=device.version,
         statement=device.intended_use,
     )
-    context = services.context(model=predictor.digest, device="cpu, ONNX Runtime", **inputs.version)
-    return OpenedModel(predictor, model, context)
+    context = services.context(model=opened.digest, device="cpu, ONNX Runtime", **inputs.version)
+    return OpenedModel(opened, model, context)
 
 
 def _check_use(services: Services, model: str) -> None:

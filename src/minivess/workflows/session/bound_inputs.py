@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -50,8 +51,9 @@ from minivess.records.device.workspace_files import (
 )
 from minivess.records.log.entry import Context, Entry, EntryBody, Outcome
 from minivess.records.log.payloads.data import DataSealed
+from minivess.records.models.exports.export import ExportRecord
 from minivess.records.models.intended_use import IntendedUse
-from minivess.records.models.model import CalibrationRecord, ExportRecord, RunRecord
+from minivess.records.models.model import CalibrationRecord, RunRecord
 from minivess.records.models.start import StartRecord
 from minivess.records.models.task import SegmentationTask
 from minivess.workflows.session.recording import recorded
@@ -142,7 +144,7 @@ class BoundInputs:
         """The bytes of a file that the log names."""
         row = file_of(name)
         self.recorded(name)
-        shown = row.place_of(name)
+        shown = row.shown_in(self._workspace.root, name)
         path = self._workspace.root / shown
         if not path.is_file():
             raise VerificationError(f"{shown} is missing", hint=f"restore it, or run `{row.command}` again")
@@ -156,7 +158,8 @@ class BoundInputs:
 
     def made[R: Record](self, name: str, kind: type[R]) -> R | None:
         """A JSON record, or None while it is not there or the log does not name it."""
-        there = self.knows(name) and (self._workspace.root / file_of(name).place_of(name)).is_file()
+        root = self._workspace.root
+        there = self.knows(name) and (root / file_of(name).shown_in(root, name)).is_file()
         return self.record(name, kind) if there else None
 
     @cached_property
@@ -278,17 +281,48 @@ class BoundInputs:
         return tuple(found)
 
     @cached_property
+    @implements("REQ-341")
+    def model(self) -> Artifact:
+        """What the log names the exported model by: the record of the export; before 0.2.0 the graph.
+
+        Raises:
+            UsageError: no completed entry exported a model.
+        """
+        graph = self.recorded(ONNX)
+        row = file_of(EXPORT)
+        made, stated = self._outputs[row.action].get(EXPORT), self._contexts[row.action].model
+        return Artifact(name=EXPORT, digest=made[0]) if made is not None and made[0] == stated else graph
+
+    @cached_property
     def export(self) -> ExportRecord:
         """The record of the export."""
         return self.record(EXPORT, ExportRecord)
 
+    @implements("REQ-341")
+    def export_folder(self) -> Path:
+        """The folder of the exported model. Its record is compared with the log; whoever opens it compares the graphs.
+
+        Exports of before, which no record describes as a whole, are compared file by file.
+        """
+        _ = self.export
+        return (self._workspace.root / file_of(EXPORT).shown_in(self._workspace.root, EXPORT)).parent
+
+    @property
+    def conformal_thresholds(self) -> dict[str, float | None]:
+        """The conformal threshold of each class, by its name: of the exported model; before 0.2.0 of the calibration."""
+        if self.export.model is not None:
+            return dict(self.export.model.conformal.thresholds)
+        return {one.name: self.calibration.threshold_of(one.name) for one in self.export.task.classes}
+
     @cached_property
-    @implements("REQ-181")
+    @implements("REQ-181", "REQ-341")
     def intended_use(self) -> IntendedUse:
         """Bounds of the intended use, as the export derived them.
 
         Exports of version 0.1.0 did not: then they are derived from the prepared cases, which are compared with the log.
         """
+        if self.export.model is not None:
+            return self.export.model.intended_use
         if self.knows(INTENDED_USE):
             return self.record(INTENDED_USE, IntendedUse)
         from minivess.ml.inference.intended_use import derive_envelope
@@ -344,7 +378,7 @@ def evaluation_inputs(services: WorkspaceReader, *, inputs: BoundInputs | None =
         InputError: a file is malformed.
     """
     held = BoundInputs.of(services) if inputs is None else inputs
-    _ = held.manifest, held.split, held.seal, held.version, held.calibration
+    _ = held.manifest, held.split, held.seal, held.version, held.conformal_thresholds
     held.read(ONNX)
     names = [row.name for row in FILES if "evaluate" in row.readers and row.compared_with == "output"]
     return tuple(held.recorded(name) for name in names)

@@ -15,6 +15,7 @@ from minivess.records.data.seal import SealManifest
 from minivess.records.data.split import SplitManifest
 from minivess.records.data.version import DataVersion
 from minivess.records.device.workspace_files import (
+    EXPORT,
     FILES,
     MANIFEST,
     SEALED,
@@ -25,6 +26,7 @@ from minivess.records.device.workspace_files import (
     file_of,
     first_missing,
 )
+from minivess.records.models.exports.export import ExportRecord
 
 SEAL_CONTEXT = b"minivess/test-set/data-key/1"
 """What a data key is wrapped for."""
@@ -36,7 +38,7 @@ def first_missing_step(workspace: Workspace, step: StepName) -> Step:
 
     def done(one: Step) -> bool:
         rows = [row for row in FILES if row.made_by == one.name and row.compared_with in {"output", "context"}]
-        return all(any(workspace.root.glob(row.place)) for row in rows if not row.since)
+        return all(any(workspace.root.glob(row.shown_in(workspace.root, row.name))) for row in rows if not row.since)
 
     return first_missing(step, done)
 
@@ -54,7 +56,7 @@ def read_json[R: Record](workspace: Workspace, name: str, kind: type[R]) -> R:
         InputError: it is not what it should be.
     """
     row = file_of(name)
-    place = row.place_of(name)
+    place = row.shown_in(workspace.root, name)
     path = workspace.root / place
     if not path.is_file():
         raise UsageError(f"{place} is not there yet", hint=first_missing_step(workspace, row.made_by).line)
@@ -81,6 +83,20 @@ def write_json(workspace: Workspace, name: str, value: Record) -> None:
 def manifest_of(workspace: Workspace) -> DatasetManifest:
     """The manifest of the ingested cases."""
     return read_json(workspace, MANIFEST, DatasetManifest)
+
+
+@implements("REQ-341")
+def model_of(workspace: Workspace) -> str | None:
+    """The digest of the exported model in a workspace, whatever the log says of it; None while there is none.
+
+    Raises:
+        InputError: its record is malformed.
+    """
+    if not workspace.onnx.is_file():
+        return None
+    path = workspace.root / file_of(EXPORT).shown_in(workspace.root, EXPORT)
+    record = read_json(workspace, EXPORT, ExportRecord) if path.is_file() else None
+    return digest_file(workspace.onnx if record is None or record.model is None else path)
 
 
 def split_of(workspace: Workspace) -> SplitManifest:

@@ -20,7 +20,8 @@ from minivess.records.data.validation import ValidationReport
 from minivess.records.device.project import Project
 from minivess.records.device.workspace_files import EVALUATION
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.models.model import CalibrationRecord, ExportRecord
+from minivess.records.models.exports.export import ExportRecord
+from minivess.records.models.model import CalibrationRecord
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.project_state import ProjectState
 
@@ -85,6 +86,11 @@ class ProjectEvidence:
     def onnx(self) -> str:
         """Digest of the exported graph."""
         return digest_file(self._state.workspace.onnx)
+
+    @property
+    def model(self) -> str:
+        """Digest of the exported model."""
+        return self.inputs.model.digest
 
     @property
     def export(self) -> ExportRecord:

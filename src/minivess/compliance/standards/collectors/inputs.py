@@ -16,7 +16,8 @@ from minivess.records.data.validation import ValidationReport
 from minivess.records.device.project import Project
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.trace import Signature
-from minivess.records.models.model import CalibrationRecord, ExportRecord
+from minivess.records.models.exports.export import ExportRecord
+from minivess.records.models.model import CalibrationRecord
 
 
 class WorkspaceEvidence(Protocol):
@@ -44,6 +45,10 @@ class WorkspaceEvidence(Protocol):
     @property
     def onnx(self) -> str:
         """Digest of the exported graph."""
+
+    @property
+    def model(self) -> str:
+        """Digest of the exported model, by which the log names it."""
 
     @property
     def export(self) -> ExportRecord:

@@ -58,7 +58,8 @@ def _registered(workspace: WorkspaceEvidence) -> bool:
 
 def _evaluated(workspace: WorkspaceEvidence) -> bool:
     made, looks = workspace.evaluation, workspace.log.history.looks()
-    return any(look.opening.request == made.request and look.met for look in looks) and made.model == workspace.onnx
+    of_model = made.model == workspace.model and workspace.export.onnx == workspace.onnx
+    return of_model and any(look.opening.request == made.request and look.met for look in looks)
 
 
 def _in_a_project(rule: Callable[[WorkspaceEvidence], bool]) -> Collector:

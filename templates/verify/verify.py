@@ -2058,8 +2058,7 @@ class Release:
         data = self.json("datasets/manifest.json")["cases"]
         known = classes_of(self.json("models/export.json", "export").get("task", {}))
         named = [one.partition(" ")[2] for one in known]
-        rows = {case.get("of_class") or "" for case in cases}
-        check_set(rows, named, RECORD + ": classes", "in data/models/export.json")
+        check_set({case.get("of_class") or "" for case in cases}, named, RECORD + ": classes", "in data/models/export.json")
         odd = [one["id"] for one in data if classes_of(one) != known]
         need(not odd, "data/datasets/manifest.json: case %s has other classes than the exported model", odd and odd[0])
         groups = groups_of(data, self.json("datasets/split.json").get("near", []))

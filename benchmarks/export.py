@@ -25,7 +25,7 @@ from minivess.ml.export.staged import StagedGraphs
 from minivess.ml.inference.predictor import EnsemblePredictor, NetworkPredictor
 from minivess.ml.models.registry import build_network
 from minivess.records.models.exports.contract import AppliedCalibrator
-from minivess.records.models.specifications import read_specification
+from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.task import SegmentationTask
 
 PATCHES = 4

@@ -22,7 +22,7 @@ import numpy as np
 from minivess.ml.planning.memory import training_memory
 from minivess.records.data.dataset import LabelClass
 from minivess.records.models.model import TrainingSpec
-from minivess.records.models.specifications import read_specification
+from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.task import SegmentationTask
 
 WITHIN = 0.25

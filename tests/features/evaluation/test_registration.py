@@ -27,8 +27,9 @@ from minivess.records.people.approval import UnsealRequest
 from minivess.workflows.data import sealing
 from minivess.workflows.release import build
 from minivess.workflows.sealed import analysis_plan, registration, requests
+from minivess.workflows.sealed.evaluation_inputs import evaluation_inputs, inputs_digest
 from minivess.workflows.sealed.registration import policy_of
-from minivess.workflows.session.bound_inputs import BoundInputs, evaluation_inputs, inputs_digest
+from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.services import Services
 from tests.support import projects
 from tests.support.lazy_modules import lazily

@@ -20,8 +20,8 @@ from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
 from minivess.records.data.dataset import CaseRecord, LabelClass
 from minivess.records.data.split import SplitManifest
 from minivess.records.models.model import CalibrationRecord
+from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.preprocessing import Preprocessing
-from minivess.records.models.segresnet import SegResNetSpec
 from minivess.records.models.task import SegmentationTask
 
 scenarios("any_case.feature")

@@ -19,7 +19,7 @@ from minivess.ml.uncertainty.conformal import ConformalThreshold, conformal_thre
 from minivess.ml.uncertainty.voxel_samples import VoxelSample, draw_voxels
 from minivess.records.data.split import SplitManifest
 from minivess.records.models.model import CalibrationRecord
-from minivess.records.models.segresnet import SegResNetSpec
+from minivess.records.models.networks.segresnet import SegResNetSpec
 
 scenarios("calibration.feature")
 

@@ -28,8 +28,8 @@ from minivess.ml.inference.tiling import sliding_window
 from minivess.records.models.exports.certificate import BackendMeasurement, WholeImageParity
 from minivess.records.models.exports.choice import FP32, INT8, BackendName
 from minivess.records.models.exports.contract import AppliedCalibrator
+from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.preprocessing import Preprocessing
-from minivess.records.models.segresnet import SegResNetSpec
 from tests.support.builders.exports import export_record
 from tests.support.lazy_modules import lazily
 

@@ -20,8 +20,8 @@ from minivess.ml.models.adapter import ModelAdapter
 from minivess.ml.models.registry import adapter_of, build_network
 from minivess.ml.training.runs import WEIGHTS, weights_of
 from minivess.records.data.dataset import LabelClass
-from minivess.records.models import specifications
-from minivess.records.models.network import NetworkSpec
+from minivess.records.models.networks import specifications
+from minivess.records.models.networks.network import NetworkSpec
 from minivess.records.models.task import SegmentationTask
 from tests.support.lazy_modules import lazily
 

@@ -13,9 +13,9 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.foundation.reading.yaml_edits import set_values
 from minivess.ml.planning.memory import training_memory
 from minivess.records.lengths import spacing_text
-from minivess.records.models.network import NetworkSpec
+from minivess.records.models.networks.network import NetworkSpec
+from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.plan import Plan, PlannedLine
-from minivess.records.models.specifications import read_specification
 from minivess.records.models.task import SegmentationTask
 from minivess.workflows.session.project_file import load_project
 from minivess.workflows.session.workspace_files import split_of

@@ -13,7 +13,7 @@ from minivess.ml.inference.predictor import EnsemblePredictor, PatchPredictor
 from minivess.ml.training.patches import Batch, PatchSampler, TrainingCase, cases_digest
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
 from minivess.records.models.model import RunRecord, TrainingSpec
-from minivess.records.models.segresnet import SegResNetSpec
+from minivess.records.models.networks.segresnet import SegResNetSpec
 
 scenarios("training.feature")
 

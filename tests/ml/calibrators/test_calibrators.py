@@ -12,7 +12,7 @@ from minivess.ml.calibrators.registry import CALIBRATORS
 from minivess.ml.calibrators.temperature import negative_log_likelihood
 from minivess.ml.inference.answers import to_logit, to_probability
 from minivess.ml.inference.predictor import CalibratedPredictor, PatchPredictor
-from minivess.records.models.segresnet import SegResNetSpec
+from minivess.records.models.networks.segresnet import SegResNetSpec
 from tests.support.lazy_modules import lazily
 
 with lazily("torch"):

@@ -14,7 +14,7 @@ from minivess.ml.ensembles.registry import RULES
 from minivess.ml.ensembles.rule import EnsembleRule
 from minivess.ml.inference.predictor import EnsemblePredictor, PatchPredictor
 from minivess.records.models.ensemble import MEAN, EnsembleMember, EnsembleRecord
-from minivess.records.models.segresnet import SegResNetSpec
+from minivess.records.models.networks.segresnet import SegResNetSpec
 from tests.support.lazy_modules import lazily
 
 with lazily("torch"):

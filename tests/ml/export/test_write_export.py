@@ -17,7 +17,7 @@ from minivess.ml.inference.predictor import CalibratedPredictor, EnsemblePredict
 from minivess.records.models.exports.choice import ExportChoice
 from minivess.records.models.exports.contract import Licences
 from minivess.records.models.model import CalibrationRecord
-from minivess.records.models.segresnet import SegResNetSpec
+from minivess.records.models.networks.segresnet import SegResNetSpec
 from tests.support.builders.exports import USE
 from tests.support.lazy_modules import lazily
 

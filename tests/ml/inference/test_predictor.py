@@ -19,8 +19,8 @@ from minivess.ml.inference.predictor import (
     PatchPredictor,
 )
 from minivess.ml.preprocessing.normalisation import normalise
-from minivess.records.models.segresnet import SegResNetSpec
-from minivess.records.models.specifications import ModelSpec
+from minivess.records.models.networks.segresnet import SegResNetSpec
+from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 pytestmark = pytest.mark.verifies("SU-30")

@@ -10,8 +10,8 @@ import pytest
 
 from minivess.foundation.errors import InputError
 from minivess.records.data.dataset import LabelClass
-from minivess.records.models.network import NetworkSpec
-from minivess.records.models.specifications import read_specification
+from minivess.records.models.networks.network import NetworkSpec
+from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.task import SegmentationTask
 from tests.support.lazy_modules import lazily
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError, UsageError, VerificationError
-from minivess.records.models.specifications import read_specification
+from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.task import SegmentationTask
 from tests.support.lazy_modules import lazily
 

@@ -6,7 +6,7 @@ import pytest
 
 from minivess.foundation.errors import UsageError
 from minivess.ml.models.registry import adapter_of
-from minivess.records.models.swinunetr import SwinUNETRSpec
+from minivess.records.models.networks.swinunetr import SwinUNETRSpec
 from minivess.records.models.task import SegmentationTask
 
 pytestmark = pytest.mark.verifies("REQ-320")

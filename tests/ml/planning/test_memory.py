@@ -22,10 +22,10 @@ from minivess.ml.planning.memory import (
 )
 from minivess.ml.training.patches import PatchSampler, TrainingCase
 from minivess.records.data.dataset import LabelClass
-from minivess.records.models.dynunet import DynUNetSpec
+from minivess.records.models.networks.dynunet import DynUNetSpec
+from minivess.records.models.networks.segresnet import SegResNetSpec
+from minivess.records.models.networks.swinunetr import SwinUNETRSpec
 from minivess.records.models.preprocessing import Preprocessing
-from minivess.records.models.segresnet import SegResNetSpec
-from minivess.records.models.swinunetr import SwinUNETRSpec
 from minivess.records.models.task import SegmentationTask
 
 pytestmark = pytest.mark.verifies("SU-145")

@@ -14,8 +14,8 @@ from minivess.ml.training.patches import PatchSampler, TrainingCase
 from minivess.ml.training.runs import RUN, WEIGHTS
 from minivess.records.data.dataset import LabelClass
 from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.networks.unet import UNetSpec
 from minivess.records.models.task import SegmentationTask
-from minivess.records.models.unet import UNetSpec
 from tests.support.lazy_modules import lazily
 
 with lazily(

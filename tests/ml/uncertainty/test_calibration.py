@@ -19,8 +19,8 @@ from minivess.ml.uncertainty.reliability import expected_calibration_error
 from minivess.records.data.dataset import LabelClass
 from minivess.records.data.split import SplitManifest
 from minivess.records.models.model import CalibrationRecord
+from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.preprocessing import Preprocessing
-from minivess.records.models.segresnet import SegResNetSpec
 from minivess.records.models.task import SegmentationTask
 
 pytestmark = pytest.mark.verifies("SU-32")

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from minivess.foundation.errors import InputError
 from minivess.foundation.reading.yaml_records import read_record
 from minivess.records.device.project import Project
-from minivess.records.models.dynunet import DynUNetSpec
 from minivess.records.models.model import RunRecord
-from minivess.records.models.network import EncoderDecoderSpec, NetworkSpec
-from minivess.records.models.segresnet import SegResNetSpec
-from minivess.records.models.specifications import read_specification
-from minivess.records.models.unet import UNetSpec
+from minivess.records.models.networks.dynunet import DynUNetSpec
+from minivess.records.models.networks.network import EncoderDecoderSpec, NetworkSpec
+from minivess.records.models.networks.segresnet import SegResNetSpec
+from minivess.records.models.networks.specifications import read_specification
+from minivess.records.models.networks.unet import UNetSpec
 from tests.support import earlier
 from tests.support.lazy_modules import lazily
 

@@ -11,8 +11,8 @@ import numpy as np
 from minivess.ml.inference.intended_use import derive_envelope
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.records.data.dataset import CodedTerm, LabelClass, Unit
+from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.preprocessing import Preprocessing
-from minivess.records.models.segresnet import SegResNetSpec
 from minivess.records.models.task import SegmentationTask
 from minivess.workflows.serving.inference import InferenceService, OpenedModel, ServedModel
 from tests.support.lazy_modules import lazily

@@ -17,11 +17,8 @@ from minivess.records.artifact import Artifact
 from minivess.records.device.workspace_files import FILES, INTENDED_USE
 from minivess.records.log.entry import Outcome
 from minivess.records.people.approval import UnsealRequest
-from minivess.workflows.session.bound_inputs import (
-    BoundInputs,
-    evaluation_inputs,
-    inputs_digest,
-)
+from minivess.workflows.sealed.evaluation_inputs import evaluation_inputs, inputs_digest
+from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.services import Services, open_services
 from tests.support import earlier
 

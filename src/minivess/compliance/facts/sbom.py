@@ -38,7 +38,7 @@ from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.measures import name_in
 from minivess.records.evaluation.summaries import Interval
 from minivess.records.items.platform_parts import PlatformPart
-from minivess.records.models.specifications import ModelSpec
+from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 _URL = re.compile(r"(?:https?://|urn:)(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=\[\]-]|%[0-9A-Fa-f]{2})+", re.ASCII)

@@ -32,7 +32,7 @@ from minivess.records.models.exports.contract import (
 from minivess.records.models.exports.export import GRAPH, RECORD, ExportRecord
 from minivess.records.models.intended_use import IntendedUse
 from minivess.records.models.model import MASK_THRESHOLD, CalibrationRecord
-from minivess.records.models.specifications import ModelSpec
+from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.task import SegmentationTask
 
 EAGER = "eager PyTorch"

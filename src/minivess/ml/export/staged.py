@@ -22,7 +22,7 @@ from minivess.ml.preprocessing.preprocessor import Spacing
 from minivess.records.models.exports.choice import BackendName
 from minivess.records.models.exports.contract import AppliedCalibrator, ExportedGraph, QuantisedGraph
 from minivess.records.models.exports.export import GRAPH
-from minivess.records.models.specifications import ModelSpec
+from minivess.records.models.networks.specifications import ModelSpec
 
 Raw = tuple[NDArray[np.generic], Spacing]
 """An image as prepared, with its spacing in micrometres."""

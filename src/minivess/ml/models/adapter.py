@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, get_args
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
 from minivess.records.data.dataset import Axes, Capabilities
-from minivess.records.models.network import PICTURE_PATCH, VOLUME_PATCH, NetworkSpec
+from minivess.records.models.networks.network import PICTURE_PATCH, VOLUME_PATCH, NetworkSpec
 from minivess.records.models.task import SegmentationTask
 
 if TYPE_CHECKING:

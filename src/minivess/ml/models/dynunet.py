@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minivess.ml.models.levels import LevelsAdapter, filters_of_levels
-from minivess.records.models.dynunet import DynUNetSpec
+from minivess.records.models.networks.dynunet import DynUNetSpec
 from minivess.records.models.task import SegmentationTask
 
 if TYPE_CHECKING:

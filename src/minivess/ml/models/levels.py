@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Generic, TypeVar
 
 from minivess.ml.models.adapter import ModelAdapter
-from minivess.records.models.network import EncoderDecoderSpec
+from minivess.records.models.networks.network import EncoderDecoderSpec
 
 LevelsSpec = TypeVar("LevelsSpec", bound=EncoderDecoderSpec)
 

@@ -18,8 +18,8 @@ from minivess.ml.models.resnet34_unet import ResNet34UNetAdapter
 from minivess.ml.models.segresnet import SegResNetAdapter
 from minivess.ml.models.swinunetr import SwinUNETRAdapter
 from minivess.ml.models.unet import UNetAdapter
-from minivess.records.models.network import NetworkSpec
-from minivess.records.models.specifications import foreign_adapter
+from minivess.records.models.networks.network import NetworkSpec
+from minivess.records.models.networks.specifications import foreign_adapter
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 if TYPE_CHECKING:

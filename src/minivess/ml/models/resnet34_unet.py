@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from minivess.ml.models.adapter import ModelAdapter
 from minivess.records.data.dataset import Capabilities
-from minivess.records.models.resnet34_unet import ResNet34UNetSpec
+from minivess.records.models.networks.resnet34_unet import ResNet34UNetSpec
 from minivess.records.models.task import SegmentationTask
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minivess.ml.models.levels import LevelsAdapter
-from minivess.records.models.segresnet import SegResNetSpec
+from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.task import SegmentationTask
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minivess.ml.models.adapter import ModelAdapter
-from minivess.records.models.swinunetr import SwinUNETRSpec
+from minivess.records.models.networks.swinunetr import SwinUNETRSpec
 from minivess.records.models.task import SegmentationTask
 
 if TYPE_CHECKING:

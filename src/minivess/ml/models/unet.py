@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minivess.ml.models.levels import LevelsAdapter, filters_of_levels
+from minivess.records.models.networks.unet import UNetSpec
 from minivess.records.models.task import SegmentationTask
-from minivess.records.models.unet import UNetSpec
 
 if TYPE_CHECKING:
     import torch

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from minivess.foundation.errors import CouldNotCheckError
 from minivess.foundation.implements import implements
-from minivess.records.models.network import EncoderDecoderSpec, NetworkSpec
+from minivess.records.models.networks.network import EncoderDecoderSpec, NetworkSpec
 from minivess.records.models.plan import MemoryAtHand
 from minivess.records.models.task import SegmentationTask
 

@@ -16,7 +16,7 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.models.levels import LevelsAdapter
 from minivess.ml.planning.memory import GPU_AIM, SHARE, memory_in_words, training_memory
-from minivess.records.models.network import EncoderDecoderSpec
+from minivess.records.models.networks.network import EncoderDecoderSpec
 from minivess.records.models.plan import MemoryAtHand, PlannedValue
 from minivess.records.models.task import SegmentationTask
 

@@ -18,7 +18,7 @@ from minivess.ml.planning.schedule import augmentation, normalisation, remarks, 
 from minivess.ml.planning.spacing import Target, target_spacing
 from minivess.records.lengths import in_micrometres
 from minivess.records.models.model import TrainingSpec
-from minivess.records.models.network import EncoderDecoderSpec, NetworkSpec
+from minivess.records.models.networks.network import EncoderDecoderSpec, NetworkSpec
 from minivess.records.models.plan import MemoryAtHand, Plan, PlannedLine, PlannedValue
 from minivess.records.models.preprocessing import PreprocessingChoice
 

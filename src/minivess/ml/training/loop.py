@@ -28,8 +28,8 @@ from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_diges
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
 from minivess.ml.training.starts import LoadedStart
 from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.preprocessing import Preprocessing
-from minivess.records.models.specifications import ModelSpec
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 from minivess.records.sinks import Progress, RunListener
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from minivess.records.base import Record
 from minivess.records.models.model import AppliedPreprocessing, Task
+from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.preprocessing import AS_IT_IS
-from minivess.records.models.specifications import ModelSpec
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES
 
 MEAN = "mean of the members' probabilities"

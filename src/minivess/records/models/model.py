@@ -10,8 +10,8 @@ from pydantic import Field
 from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
+from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.preprocessing import AS_IT_IS, Preprocessing
-from minivess.records.models.specifications import ModelSpec
 from minivess.records.models.start import SEED, Start, StartRecord
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 

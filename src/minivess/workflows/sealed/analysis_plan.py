@@ -33,8 +33,9 @@ from minivess.records.models.model import MASK_THRESHOLD
 from minivess.records.people.approval import Facts
 from minivess.workflows.data.seal_terms import check_terms
 from minivess.workflows.models.starts import refuse_seen_test_set
+from minivess.workflows.sealed.evaluation_inputs import evaluation_inputs, inputs_digest
 from minivess.workflows.sealed.registration import refuse_laxer, registrations_of
-from minivess.workflows.session.bound_inputs import BoundInputs, evaluation_inputs, inputs_digest
+from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from minivess.workflows.session.workspace_files import write_json

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from minivess.compliance.identity.signer import Signer
-from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.files import read_limited
@@ -360,33 +359,6 @@ def compare(row: WorkspaceFile, shown: str, found: str, recorded: tuple[str, int
             f"{found[:_SHOWN]}… instead of {expected[:_SHOWN]}…",
             hint=f"restore it, or run `{row.command}` again",
         )
-
-
-@implements("REQ-180")
-def evaluation_inputs(services: WorkspaceReader, *, inputs: BoundInputs | None = None) -> tuple[Artifact, ...]:
-    """Every file an evaluation reads, compared with the log; prepared and sealed cases are compared when they are read.
-
-    Call it inside `recorded`, so that a refusal is an entry.
-
-    Args:
-        services: the workspace.
-        inputs: the files, when the log was read already.
-
-    Raises:
-        UsageError: a step before is missing; the hint names its command.
-        VerificationError: a file is not the one the log names; the message names it.
-        InputError: a file is malformed.
-    """
-    held = BoundInputs.of(services) if inputs is None else inputs
-    _ = held.manifest, held.split, held.seal, held.version, held.conformal_thresholds
-    held.read(ONNX)
-    names = [row.name for row in FILES if "evaluate" in row.readers and row.compared_with == "output"]
-    return tuple(held.recorded(name) for name in names)
-
-
-def inputs_digest(inputs: Iterable[Artifact]) -> str:
-    """The digest a request names all inputs of an evaluation by: of the canonical JSON of their digests by name."""
-    return digest_of({one.name: one.digest for one in inputs})
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from minivess.records.base import Record, ShortText
 from minivess.records.models.exports.certificate import BackendMeasurement
 from minivess.records.models.exports.choice import INT8, BackendName
 from minivess.records.models.intended_use import IntendedUse
-from minivess.records.models.network import Patch
+from minivess.records.models.networks.network import Patch
 from minivess.records.models.preprocessing import Preprocessing
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from minivess.records.models.network import NetworkSpec
+from minivess.records.models.networks.network import NetworkSpec
 
 
 class SwinUNETRSpec(NetworkSpec):

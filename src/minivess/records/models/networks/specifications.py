@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 from pydantic import Field, PlainSerializer, SerializationInfo, TypeAdapter, ValidationError, WrapValidator
 
 from minivess.foundation.reading.json_records import first_error
-from minivess.records.models.dynunet import DynUNetSpec
-from minivess.records.models.network import NetworkSpec
-from minivess.records.models.resnet34_unet import ResNet34UNetSpec
-from minivess.records.models.segresnet import SegResNetSpec
-from minivess.records.models.swinunetr import SwinUNETRSpec
-from minivess.records.models.unet import UNetSpec
+from minivess.records.models.networks.dynunet import DynUNetSpec
+from minivess.records.models.networks.network import NetworkSpec
+from minivess.records.models.networks.resnet34_unet import ResNet34UNetSpec
+from minivess.records.models.networks.segresnet import SegResNetSpec
+from minivess.records.models.networks.swinunetr import SwinUNETRSpec
+from minivess.records.models.networks.unet import UNetSpec
 
 DEFAULT = SegResNetSpec()
 """What a project without a `model` gets."""

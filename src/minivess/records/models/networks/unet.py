@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
-from minivess.records.models.network import EncoderDecoderSpec
+from minivess.records.models.networks.network import EncoderDecoderSpec
 
 
 class UNetSpec(EncoderDecoderSpec):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from minivess.records.models.network import EncoderDecoderSpec
+from minivess.records.models.networks.network import EncoderDecoderSpec
 
 
 class SegResNetSpec(EncoderDecoderSpec):

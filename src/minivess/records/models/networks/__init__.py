@@ -1,0 +1,1 @@
+"""Specifications of networks: one record a family, and the union of them."""

@@ -254,7 +254,7 @@ class _DemoRun:
         case = workspace_files.split_of(self.workspace).part(Part.CALIBRATION)[0]
         image = self.workspace.prepared / case / "image.npy"
         cases = workspace_files.manifest_of(self.workspace).cases
-        spacing = next(one.spacing_in("um") for one in cases if one.id == case)
+        spacing = next(one.physical_spacing for one in cases if one.id == case)
         with _server(self.workspace.root, self.passphrases, log=self.workspace.evidence / "service.log") as address:
             answer = _post_volume(f"{address}/v1/segment", read_limited(image, limit=1 << 30), spacing)
         receipt = Receipt.model_validate(answer["receipt"])
@@ -335,15 +335,17 @@ def _is_up(url: str) -> bool:
         return False
 
 
-def _post_volume(url: str, volume: bytes, spacing_um: tuple[float, ...]) -> dict[str, Any]:
-    """POST one `.npy` volume as multipart form data (RFC 7578)."""
+def _post_volume(url: str, volume: bytes, spacing_um: tuple[float, ...] | None) -> dict[str, Any]:
+    """POST one `.npy` image as multipart form data (RFC 7578), with its spacing where a physical size is known."""
     boundary = secrets.token_hex(16)
-    spacing = f"{' x '.join(str(value) for value in spacing_um)} um"
     parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="spacing"\r\n\r\n{spacing}\r\n'.encode(),
         f'--{boundary}\r\nContent-Disposition: form-data; name="volume"; filename="volume.npy"\r\n'.encode(),
         b"Content-Type: application/octet-stream\r\n\r\n" + volume + f"\r\n--{boundary}--\r\n".encode(),
     ]
+    if spacing_um is not None:
+        spacing = f"{' x '.join(str(value) for value in spacing_um)} um"
+        field = f'--{boundary}\r\nContent-Disposition: form-data; name="spacing"\r\n\r\n{spacing}\r\n'
+        parts.insert(0, field.encode())
     request = urllib.request.Request(  # noqa: S310  always loopback http
         url, data=b"".join(parts), headers={"Content-Type": f"multipart/form-data; boundary={boundary}"}
     )

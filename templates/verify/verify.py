@@ -1223,7 +1223,7 @@ class Standing:
             outputs = {item["digest"] for item in body["outputs"]} | ({model} if model else set())
             for digest in outputs:
                 self.made.setdefault(digest, []).append(index)
-            self.steps[index] = (body["actor"], [item["digest"] for item in body["inputs"]])
+            self.steps[index] = (body["actor"], [item["digest"] for item in body["inputs"] + body["outputs"]])
             self.exported |= outputs if action == "model.export" else set()
         elif action == "evaluation":
             self.evaluated |= {model} if model else set()

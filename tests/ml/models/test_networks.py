@@ -70,7 +70,7 @@ def test_files_that_hold_no_named_tensors_are_refused(tmp_path: Path, content: s
         path.write_text("no weights", encoding="utf-8")
     elif content == "half":
         weights.save_weights(path, _state())
-        path.write_bytes(path.read_bytes()[:200])
+        path.write_bytes(path.read_bytes()[:-4])
     elif content == "object":
         torch.save({"a": _Surprise()}, path)
     elif content == "list":

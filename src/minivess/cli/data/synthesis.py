@@ -70,7 +70,7 @@ def _shape(row: Described) -> dict[str, Any]:
 def synthesise(
     out: Path, seed: int, count: int, kind: Any, *, projection: bool, as_json: bool, **settings: Any
 ) -> None:
-    """Make vessel volumes or pictures with known truth in the folder OUT.
+    """Make images of vessels with known truth in the folder OUT.
 
     Each case has an image, a mask of its classes and its vessel network. The network is written as SWC, with loops in
     comments, and as JSON, with loops, stenoses and leaks. synthesis.json contains the parameters, seeds and digests.

@@ -20,7 +20,7 @@ class Makers:
     made: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """By digest: the entries that made it."""
     steps: Mapping[int, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
-    """By index: who acted, and the digests of what was read."""
+    """By index: who acted, and the digests of what was read and made: who made one of the files too is a maker."""
     asked: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By digest of a model: who requested its evaluation."""
     exported: frozenset[str] = frozenset()
@@ -34,7 +34,7 @@ class Makers:
         made = dict(self.made)
         for digest in outputs:
             made[digest] = (*made.get(digest, ()), body.index)
-        steps = {**self.steps, body.index: (body.actor, tuple(one.digest for one in body.inputs))}
+        steps = {**self.steps, body.index: (body.actor, tuple(one.digest for one in (*body.inputs, *body.outputs)))}
         exported = self.exported | outputs if body.action == "model.export" else self.exported
         return Makers(made, steps, self.asked, frozenset(exported), self.evaluated)
 

@@ -40,7 +40,10 @@ def dispose(project: Path, *, actor: str | None, entry: int, verdict: str, reaso
 @json_option
 @click.pass_obj
 def export(project: Path, actor: str | None, as_json: bool) -> None:
-    """Write the calibrated ensemble as one folder, compare it with PyTorch on whole images, and print its certificate."""
+    """Export the calibrated ensemble, and compare it with PyTorch.
+
+    The export is one folder. The comparison is on whole images. The certificate is printed.
+    """
     from minivess.workflows.models import export
     from minivess.workflows.session.workspace_files import model_of
 

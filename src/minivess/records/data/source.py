@@ -13,7 +13,7 @@ from minivess.records.data.card import DataCardFacts
 from minivess.records.data.dataset import ClassFacts, LabelClass, SpatialAxes
 from minivess.records.data.validation import RuleChange
 from minivess.records.data.version import DataRemote
-from minivess.records.lengths import Length, StatedLength, StatedSpacing
+from minivess.records.lengths import Length, LengthUnit, StatedLength, StatedSpacing
 
 
 def _no_expression(error: re.error) -> str:
@@ -55,7 +55,7 @@ SubjectPattern = Annotated[str, StringConstraints(min_length=1, max_length=500),
 """A regular expression whose one group is the subject. It is searched in the image's name without suffix; with a `/` in
 it, in the image's path below `data.root`."""
 
-StatedUnit = Literal["mm", "um", "px"]
+StatedUnit = LengthUnit
 """The unit of headers that name none: millimetres, micrometres, or `px`: no physical size is known."""
 
 StatedClass = Annotated[

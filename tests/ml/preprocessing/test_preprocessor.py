@@ -146,3 +146,9 @@ def test_the_digest_sees_every_field() -> None:
         Preprocessing(spacing=(1, 1))
     with pytest.raises(ValueError, match="as many statistics"):
         Preprocessing(channels=2, foreground=(statistics,))
+
+
+def test_the_words_of_a_preprocessing_have_the_unit_that_people_read() -> None:
+    assert Preprocessing(spacing=(1500.0, 1000.0, 1000.0)).words.startswith("resampled to 1.5 × 1 × 1 mm; ")
+    assert Preprocessing(spacing=(2.0, 0.5, 0.5)).words.startswith("resampled to 2 × 0.5 × 0.5 µm; ")
+    assert Preprocessing().words == "the image's own grid; intensities clipped and standardised by each image"

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from minivess.foundation.digests import Digest, digest_json
 from minivess.records.base import Record
 from minivess.records.data.dataset import SpatialAxes
-from minivess.records.lengths import StatedSpacing
+from minivess.records.lengths import StatedSpacing, shown
 from minivess.records.models.task import SegmentationTask
 
 FORMAT = "minivess-preprocessing/1"
@@ -95,8 +95,7 @@ class Preprocessing(Record):
     @property
     def words(self) -> str:
         """The preprocessing for people, in one line."""
-        own = "the image's own grid"
-        grid = own if self.spacing is None else f"resampled to {' x '.join(f'{step:g}' for step in self.spacing)} µm"
+        grid = "the image's own grid" if self.spacing is None else f"resampled to {shown(self.spacing, 'um')}"
         scale = "the foreground of the training part" if self.foreground else "each image"
         return f"{grid}; intensities clipped and standardised by {scale}"
 

@@ -10,9 +10,9 @@ Feature: Pictures and volumes of any channels and classes
 
     Examples:
       | count | kind                                            | outputs |
-      | 2     | grey volumes with one class                     | 1       |
-      | 2     | colour pictures with the classes 3 cup, 8 disc  | 3       |
-      | 2     | volumes of other spacing with 1 artery, 2 vein  | 3       |
+      | 2.0   | grey volumes with one class                     | 1       |
+      | 2.0   | colour pictures with the classes 3 cup, 8 disc  | 3       |
+      | 2.0   | volumes of other spacing with 1 artery, 2 vein  | 3       |
 
   @REQ-336
   Scenario: The most probable class is the mask, with the values of the source
@@ -30,3 +30,15 @@ Feature: Pictures and volumes of any channels and classes
     When it is calibrated for a recall of 0.6
     Then the temperature is about 3
     And each class reaches a recall of 0.6 in its own conformal mask
+
+  @REQ-335 @RC-145
+  Scenario Outline: A structure stays in its place when a model resamples
+    Given a volume with a ball, and a model whose spacing is <times> times that of the volume
+    When a predictor that takes brightness for certainty is asked about it
+    Then the centre of the mask is within a fifth of a voxel of the centre of the ball
+
+    Examples:
+      | times |
+      | 2.0   |
+      | 0.5   |
+      | 1.6   |

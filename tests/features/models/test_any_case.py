@@ -183,3 +183,36 @@ def recalls(record: CalibrationRecord) -> None:
         ]
         assert np.mean(reached) >= 0.6
         assert found.achieved_recall is not None
+
+
+class Brightness(PatchPredictor):
+    """Takes the intensity for the logit."""
+
+    def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        return probabilities_of(4 * patches, axis=1)
+
+
+@given(
+    parsers.parse("a volume with a ball, and a model whose spacing is {times:f} times that of the volume"),
+    target_fixture="ball",
+)
+def ball(times: float) -> dict[str, Any]:
+    places = np.indices((24, 40, 44)) * np.array([2.0, 1.0, 1.0]).reshape(3, 1, 1, 1)
+    centre = np.array([21.0, 17.0, 23.0])
+    distance = np.sqrt(((places - centre.reshape(3, 1, 1, 1)) ** 2).sum(axis=0))
+    return {"image": np.clip(10 - distance, 0, 4), "centre": centre / [2, 1, 1], "times": times}
+
+
+@when("a predictor that takes brightness for certainty is asked about it", target_fixture="mask")
+def looked_at(ball: dict[str, Any]) -> NDArray[np.uint8]:
+    spacing = (2.0, 1.0, 1.0)
+    preprocessing = Preprocessing(spacing=tuple(ball["times"] * step for step in spacing))
+    predictor = Brightness(SegResNetSpec(patch=(8, 16, 16)), SegmentationTask(), preprocessing)
+    return mask_of(predictor.predict(ball["image"], spacing), SegmentationTask())
+
+
+@then("the centre of the mask is within a fifth of a voxel of the centre of the ball")
+def in_place(ball: dict[str, Any], mask: NDArray[np.uint8]) -> None:
+    assert mask.shape == ball["image"].shape
+    assert mask.any()
+    np.testing.assert_allclose(np.argwhere(mask).mean(axis=0), ball["centre"], atol=0.2)

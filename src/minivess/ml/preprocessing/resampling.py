@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minivess.foundation.errors import InputError
+from minivess.foundation.implements import implements
 
 LARGEST = 1 << 31
 """Voxels of a resampled channel."""
@@ -37,6 +38,7 @@ def grid_of(grid: Sequence[int], spacing: Sequence[float], target: Sequence[floa
     return sides
 
 
+@implements("RC-145")
 def resample(values: NDArray[np.float32], grid: Sequence[int]) -> NDArray[np.float32]:
     """Each of several channels on another grid, by linear interpolation.
 

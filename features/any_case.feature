@@ -10,9 +10,9 @@ Feature: Pictures and volumes of any channels and classes
 
     Examples:
       | count | kind                                            | outputs |
-      | 2.0   | grey volumes with one class                     | 1       |
-      | 2.0   | colour pictures with the classes 3 cup, 8 disc  | 3       |
-      | 2.0   | volumes of other spacing with 1 artery, 2 vein  | 3       |
+      | 2     | grey volumes with one class                     | 1       |
+      | 2     | colour pictures with the classes 3 cup, 8 disc  | 3       |
+      | 2     | volumes of other spacing with 1 artery, 2 vein  | 3       |
 
   @REQ-336
   Scenario: The most probable class is the mask, with the values of the source

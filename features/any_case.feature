@@ -1,7 +1,7 @@
 Feature: Pictures and volumes of any channels and classes
   What a network gets, and what its answer means, follow from the cases. One grey class in volumes is the simplest of them.
 
-  @REQ-335 @REQ-336
+  @REQ-335 @REQ-336 @RC-145
   Scenario Outline: Training, calibration and service see the same preprocessed image
     Given <count> cases of <kind> on disk
     When patches are drawn from them, and a predictor is asked about one of them

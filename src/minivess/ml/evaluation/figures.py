@@ -132,6 +132,7 @@ class _ClassLook:
 
 
 def looks_of(record: EvaluationRecord, pictures: Pictures) -> list[_ClassLook]:
+    """How each class is drawn, in order of value; one class alone has no name and is blue."""
     classes, several = pictures.best.classes, len(record.by_class) > 1
     return [
         _ClassLook(

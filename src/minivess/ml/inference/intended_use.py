@@ -170,7 +170,7 @@ def outside_reasons(envelope: IntendedUse, image: NDArray[Any], spacing: Spacing
         return (_UNITS[envelope.unit],)
     axes = envelope.axes
     try:
-        channels = Preprocessor(Preprocessing.of(_images_of(envelope))).channels(image)
+        channels = Preprocessor(Preprocessing(channels=envelope.channels, axes=axes)).channels(image)
     except InputError as error:
         return (error.message,)
     if len(spacing) != len(axes):
@@ -187,10 +187,6 @@ def outside_reasons(envelope: IntendedUse, image: NDArray[Any], spacing: Spacing
     if reasons:
         return tuple(reasons)
     return (*_signal_reasons(envelope, channels), *channel_reasons(envelope, channels))
-
-
-def _images_of(envelope: IntendedUse) -> SegmentationTask:
-    return SegmentationTask(channels=envelope.channels, axes=envelope.axes)
 
 
 def _signal_reasons(envelope: IntendedUse, channels: NDArray[Any]) -> Iterator[str]:

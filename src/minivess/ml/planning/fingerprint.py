@@ -18,7 +18,7 @@ from minivess.ml.cases.prepared import load_case
 from minivess.ml.planning.structures import CaseStructure, ClassShape, class_shapes, structure_of
 from minivess.ml.quality.survey import Survey
 from minivess.records.data.dataset import CaseRecord, Unit
-from minivess.records.models.task import SegmentationTask
+from minivess.records.models.task import SegmentationTask, task_of
 from minivess.records.sinks import Progress
 
 EXAMINED = 8
@@ -89,10 +89,7 @@ def fingerprint(surveyed: Survey, *, progress: Progress | None = None) -> DataFi
     if surveyed.faults:
         worst = surveyed.faults[0]
         raise InputError(f"case {worst.case}: {worst.message}", hint="minivess data validate")
-    try:
-        task = SegmentationTask.of(surveyed.manifest)
-    except ValueError as error:
-        raise UsageError(str(error), hint="ingest cases of one kind") from None
+    task = task_of(surveyed.manifest)
     units = {case.unit: case.id for case in reversed(records)}
     if len(units) > 1:
         raise UsageError(

@@ -91,8 +91,7 @@ def calibrate(
     whole: list[VoxelSample] = []
     near_border: list[list[VoxelSample]] = [[] for _ in task.classes]
     foreground: list[list[NDArray[Any] | None]] = [[] for _ in task.classes]
-    for case in cases:
-        identifier, image, label, spacing = CalibrationCase(*case)
+    for identifier, image, label, spacing in cases:
         if identifier not in split.calibration:
             raise RefusedError(
                 f"case {identifier!r} is not in the calibration part, so nothing may be fitted on it",

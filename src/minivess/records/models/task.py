@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from minivess.foundation.errors import UsageError
+from minivess.foundation.reading.json_records import first_error
 from minivess.records.base import Record
 from minivess.records.data.dataset import CaseRecord, DatasetManifest, LabelClass, SpatialAxes
 
@@ -73,6 +75,21 @@ class SegmentationTask(Record):
         *rest, last = (f"{one.value} {one.name}" for one in self.classes)
         named = f"classes {', '.join(rest)} and {last}" if rest else f"class {last}"
         return f"{channels}, axes {self.axes}, {named}"
+
+
+def task_of(manifest: DatasetManifest) -> SegmentationTask:
+    """The task of a data set.
+
+    Raises:
+        UsageError: there are no cases, two cases differ in channels, axes or classes, or a case has malformed classes.
+    """
+    hint = "ingest cases of one kind"
+    try:
+        return SegmentationTask.of(manifest)
+    except ValidationError as error:
+        raise UsageError(first_error(error), hint=hint) from None
+    except ValueError as error:
+        raise UsageError(str(error), hint=hint) from None
 
 
 ONE_CLASS_OF_VOLUMES = SegmentationTask()

@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from minivess.foundation.choices import choose
-from minivess.foundation.errors import Reason, RefusedError
+from minivess.foundation.errors import Reason, RefusedError, UsageError
 from minivess.foundation.implements import implements
-from minivess.foundation.reading.json_records import first_error
 from minivess.ml.calibrators.registry import CAPABILITIES as CALIBRATORS
 from minivess.ml.calibrators.registry import TEMPERATURE_SCALING
 from minivess.ml.inference.intended_use import SERVED
@@ -31,7 +28,7 @@ from minivess.records.device.project import Project
 from minivess.records.evaluation.measures import MEASURES
 from minivess.records.evaluation.tolerance import fits
 from minivess.records.models.model import fewest_groups
-from minivess.records.models.task import SegmentationTask
+from minivess.records.models.task import task_of
 
 _AXES: dict[Axes, str] = {
     "zyx": "grey volumes (zyx)",
@@ -149,11 +146,9 @@ def _of_kinds(manifest: DatasetManifest | None) -> Iterator[Found]:
     """A network is for cases of one kind: the same channels, spatial axes and classes, whose names differ."""
     if manifest is not None and manifest.cases:
         try:
-            SegmentationTask.of(manifest)
-        except ValidationError as error:
-            yield Found("capability-kinds", None, first_error(error))
-        except ValueError as error:
-            yield Found("capability-kinds", None, str(error))
+            task_of(manifest)
+        except UsageError as error:
+            yield Found("capability-kinds", None, error.message)
 
 
 def _of_preprocessing(case: CaseRecord, project: Project) -> Iterator[tuple[str, str]]:

@@ -54,7 +54,7 @@ from minivess.records.models.exports.export import ExportRecord
 from minivess.records.models.intended_use import IntendedUse
 from minivess.records.models.model import CalibrationRecord, RunRecord
 from minivess.records.models.start import StartRecord
-from minivess.records.models.task import SegmentationTask
+from minivess.records.models.task import SegmentationTask, task_of
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
 
@@ -176,10 +176,7 @@ class BoundInputs:
     @cached_property
     def task(self) -> SegmentationTask:
         """Channels, axes and classes of the ingested cases, which are the same in all of them."""
-        try:
-            return SegmentationTask.of(self.manifest)
-        except ValueError as error:
-            raise UsageError(str(error), hint="ingest cases of one kind") from None
+        return task_of(self.manifest)
 
     @cached_property
     def validation(self) -> ValidationReport:

@@ -13,7 +13,6 @@ FP32: BackendName = "onnxruntime fp32"
 INT8: BackendName = "onnxruntime int8"
 """How a graph is run: ONNX Runtime in single precision, or with weights and activations of 8 bits."""
 
-FURTHER_OUTPUTS = ("member_logits", "disagreement", "embedding")
 FurtherOutput = Literal["member_logits", "disagreement", "embedding"]
 """Outputs beside the logits.
 

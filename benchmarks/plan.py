@@ -21,9 +21,9 @@ import numpy as np
 
 from minivess.ml.planning.memory import training_memory
 from minivess.records.data.dataset import LabelClass
-from minivess.records.models.model import TrainingSpec
 from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.task import SegmentationTask
+from minivess.records.models.training import TrainingSpec
 
 WITHIN = 0.25
 

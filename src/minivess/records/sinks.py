@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
+
+from minivess.records.models.training_run import Beat
 
 
 class RunListener(Protocol):
     """Hears about a training run while it goes on. MLflow is one listener; tests use a list."""
 
-    def started(self, name: str, parameters: dict[str, str | int | float]) -> str:
-        """A run begins; returns its id in the sink."""
+    def started(self, name: str, parameters: dict[str, str | int | float], resumes: str | None = None) -> str:
+        """A run begins, or goes on after a break; returns its id in the sink.
 
-    def step(self, step: int, loss: float, learning_rate: float) -> None:
+        Args:
+            name: of the run.
+            parameters: what it is made with.
+            resumes: the id that an earlier part of this run has in the sink.
+        """
+
+    def beat(self, beat: Beat) -> None:
         """One optimiser step was made."""
+
+    def artifact(self, path: Path) -> None:
+        """The run has made a file that belongs to it."""
 
     def finished(self, metrics: dict[str, float]) -> None:
         """The run ended well."""

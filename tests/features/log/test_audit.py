@@ -19,6 +19,7 @@ from minivess.compliance.verification.log import verify_entries
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageError
 from minivess.records.log.entry import EntryBody
+from minivess.records.models.training_run import Beat
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from tests.support.builders import audit_logs
@@ -271,11 +272,13 @@ class Tracker:
     def __init__(self) -> None:
         self.runs: list[str] = []
 
-    def started(self, name: str, parameters: dict[str, str | int | float]) -> str:
+    def started(self, name: str, parameters: dict[str, str | int | float], resumes: str | None = None) -> str:
         self.runs.append(name)
         return f"run-{len(self.runs)}"
 
-    def step(self, step: int, loss: float, learning_rate: float) -> None: ...
+    def beat(self, beat: Beat) -> None: ...
+
+    def artifact(self, path: Path) -> None: ...
 
     def finished(self, metrics: dict[str, float]) -> None: ...
 

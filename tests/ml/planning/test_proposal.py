@@ -15,7 +15,6 @@ from minivess.ml.planning.proposal import STATED, Settings, propose
 from minivess.ml.planning.structures import ClassShape
 from minivess.records.data.dataset import LabelClass
 from minivess.records.device.project import Project
-from minivess.records.models.model import TrainingSpec
 from minivess.records.models.networks.dynunet import DynUNetSpec
 from minivess.records.models.networks.network import NetworkSpec
 from minivess.records.models.networks.segresnet import SegResNetSpec
@@ -23,6 +22,7 @@ from minivess.records.models.networks.swinunetr import SwinUNETRSpec
 from minivess.records.models.plan import Device, MemoryAtHand, Plan, PlannedLine
 from minivess.records.models.preprocessing import PreprocessingChoice
 from minivess.records.models.task import SegmentationTask
+from minivess.records.models.training import TrainingSpec
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
 

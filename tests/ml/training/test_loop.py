@@ -13,9 +13,11 @@ from minivess.ml.inference.predictor import NetworkPredictor
 from minivess.ml.training.patches import PatchSampler, TrainingCase
 from minivess.ml.training.runs import RUN, WEIGHTS
 from minivess.records.data.dataset import LabelClass
-from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.model import RunRecord
 from minivess.records.models.networks.unet import UNetSpec
 from minivess.records.models.task import SegmentationTask
+from minivess.records.models.training import TrainingSpec
+from minivess.records.models.training_run import Beat
 from tests.support.lazy_modules import lazily
 
 with lazily(
@@ -50,12 +52,15 @@ class Diary:
     def __init__(self) -> None:
         self.events: list[str] = []
 
-    def started(self, name: str, parameters: dict[str, str | int | float]) -> str:
+    def started(self, name: str, parameters: dict[str, str | int | float], resumes: str | None = None) -> str:
         self.events.append(f"started {name} seed {parameters['seed']}")
         return "run-1"
 
-    def step(self, step: int, loss: float, learning_rate: float) -> None:
-        self.events.append(f"step {step}")
+    def beat(self, beat: Beat) -> None:
+        self.events.append(f"step {beat.step}")
+
+    def artifact(self, path: Path) -> None:
+        self.events.append(f"kept {path.name}")
 
     def finished(self, metrics: dict[str, float]) -> None:
         self.events.append("finished")
@@ -101,9 +106,9 @@ def test_a_finished_member_is_not_trained_again_and_a_damaged_one_is(tmp_path: P
 @pytest.mark.verifies("REQ-048")
 def test_an_interrupted_training_leaves_no_finished_member(tmp_path: Path) -> None:
     class Interrupting(Diary):
-        def step(self, step: int, loss: float, learning_rate: float) -> None:
-            super().step(step, loss, learning_rate)
-            if step == 2:
+        def beat(self, beat: Beat) -> None:
+            super().beat(beat)
+            if beat.step == 2:
                 raise KeyboardInterrupt
 
     diary = Interrupting()

@@ -13,6 +13,7 @@ import pytest
 from minivess.foundation.errors import CouldNotCheckError, UsageError
 from minivess.observability.tracking.mlflow_listener import MlflowListener
 from minivess.records.data.version import TrainedOn
+from tests.support.beats import beat
 
 pytestmark = pytest.mark.verifies("SU-36")
 
@@ -27,10 +28,10 @@ def test_runs_are_tracked_on_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     good = listener.started("seed-0", {"steps": 150, "learning_rate": 0.004, "architecture": "segresnet"})
     for step in range(150):
-        listener.step(step, 1.0 / (step + 1), 0.004)
+        listener.beat(beat(step, 1.0 / (step + 1)))
     listener.finished({"final_loss": 0.01})
     bad = listener.started("seed-1", {"steps": 1})
-    listener.step(0, 1.0, 0.004)
+    listener.beat(beat(0))
     listener.failed()
     listener.failed()
 
@@ -100,4 +101,4 @@ def test_a_store_out_of_reach_is_said_in_one_line(tmp_path: Path) -> None:
 
 def test_a_step_needs_a_run() -> None:
     with pytest.raises(UsageError, match="no MLflow run"):
-        MlflowListener("sqlite:///none.db", experiment="toy").step(0, 1.0, 0.1)
+        MlflowListener("sqlite:///none.db", experiment="toy").beat(beat(0))

@@ -14,6 +14,7 @@ from minivess.foundation.errors import CouldNotCheckError
 from minivess.foundation.settings import load_settings
 from minivess.observability.tracking.mlflow_listener import MlflowListener
 from minivess.observability.tracking.mlflow_store import MlflowStore
+from tests.support.beats import beat
 from tests.support.processes import Ended, at_once
 
 pytestmark = [
@@ -53,7 +54,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Begun:
         os.chdir(folder.parent)
         listener = MlflowListener(uri, experiment="toy", artifacts=folder / "evidence" / "mlflow")
         listener.started(f"seed-{number}", {"steps": 1})
-        listener.step(0, 1.0, 0.1)
+        listener.beat(beat(0))
         listener.finished({"final_loss": 0.5})
         return ""
 

@@ -65,11 +65,12 @@ from minivess.records.items.trace import RecordedResult, ResultReport
 from minivess.records.log.entry import Context, Details, Entry, Outcome
 from minivess.records.models.ensemble import EnsembleMember, EnsembleRecord
 from minivess.records.models.exports.export import ExportRecord
-from minivess.records.models.model import CalibrationRecord, ClassCalibration, RunRecord, TrainingSpec
+from minivess.records.models.model import CalibrationRecord, ClassCalibration, RunRecord
 from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.start import StartRecord
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
+from minivess.records.models.training import TrainingSpec
 from minivess.records.people.approval import UnsealRequest
 from minivess.records.people.roles import Role
 from tests.support.builders import pack_builder as logs

@@ -17,10 +17,10 @@ from minivess.ml.planning.network_size import Images, NetworkSize, network_size
 from minivess.ml.planning.schedule import augmentation, normalisation, remarks, steps
 from minivess.ml.planning.spacing import Target, target_spacing
 from minivess.records.lengths import in_micrometres
-from minivess.records.models.model import TrainingSpec
 from minivess.records.models.networks.network import EncoderDecoderSpec, NetworkSpec
 from minivess.records.models.plan import MemoryAtHand, Plan, PlannedLine, PlannedValue
 from minivess.records.models.preprocessing import PreprocessingChoice
+from minivess.records.models.training import TrainingSpec
 
 STATED = "minivess.yaml states it"
 _SIZES = {"patch": "model.patch", "levels": "model.levels", "filters": "model.filters", "batch": "training.batch"}

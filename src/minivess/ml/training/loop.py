@@ -27,10 +27,12 @@ from minivess.ml.models.weights import save_weights
 from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
 from minivess.ml.training.starts import LoadedStart
-from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.model import RunRecord
 from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
+from minivess.records.models.training import TrainingSpec
+from minivess.records.models.training_run import Beat
 from minivess.records.sinks import Progress, RunListener
 
 
@@ -152,6 +154,7 @@ def fit(
 
     steps = training.steps
     losses: list[float] = []
+    begun = time.perf_counter()
     with _deterministic(seed):
         fabric = Fabric(accelerator="auto", devices=1)
         layout = memory_format(sampler.task)
@@ -177,7 +180,20 @@ def fit(
             schedule.step()
             losses.append(value)
             if listener is not None:
-                listener.step(step, value, rate)
+                listener.beat(
+                    Beat(
+                        member=seed,
+                        step=step,
+                        steps=steps,
+                        loss=value,
+                        learning_rate=rate,
+                        steps_per_second=step / max(time.perf_counter() - begun, 1e-9),
+                        seconds_left=(time.perf_counter() - begun) / step * (steps - step),
+                        device=str(fabric.device.type),
+                        memory=0,
+                        waited=0,
+                    )
+                )
             if progress is not None:
                 progress(f"training member {seed}", step, steps)
         device = _device_name(fabric.device)

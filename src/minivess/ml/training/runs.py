@@ -12,10 +12,11 @@ from minivess.foundation.digests import Digest
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import RECORD_LIMIT, read_json_record
-from minivess.records.models.model import RunRecord, TrainingSpec
+from minivess.records.models.model import RunRecord
 from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.preprocessing import AS_IT_IS, Preprocessing
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
+from minivess.records.models.training import TrainingSpec
 
 WEIGHTS, WEIGHTS_0_1_0 = "weights.safetensors", "weights.pt"
 RUN = "run.json"

@@ -15,6 +15,7 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.observability.tracking.mlflow_store import MlflowStore
 from minivess.records.data.version import TrainedOn
+from minivess.records.models.training_run import Beat
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
@@ -52,8 +53,8 @@ class MlflowListener:
         self._run: str | None = None
         self._metrics: list[Any] = []
 
-    def started(self, name: str, parameters: dict[str, str | int | float]) -> str:
-        """Begin a run and log its parameters; returns its MLflow run id.
+    def started(self, name: str, parameters: dict[str, str | int | float], resumes: str | None = None) -> str:
+        """Begin a run and log its parameters, or go on with one; returns its MLflow run id.
 
         Raises:
             CouldNotCheckError: the tracking store cannot be opened or written, or the experiment was deleted.
@@ -61,6 +62,10 @@ class MlflowListener:
         with self._store.asked("begin a run") as client:
             from mlflow.entities import Param
 
+            if resumes is not None and client.get_run(resumes).info.lifecycle_stage == "active":
+                client.update_run(resumes, status="RUNNING")
+                self._run, self._metrics = resumes, []
+                return resumes
             experiment = self._store.experiment(client, self._experiment)
             run = client.create_run(experiment, run_name=name, tags=self._tags)
             identifier = str(run.info.run_id)
@@ -70,17 +75,27 @@ class MlflowListener:
         self._run, self._metrics = identifier, []
         return identifier
 
-    def step(self, step: int, loss: float, learning_rate: float) -> None:
+    def beat(self, beat: Beat) -> None:
         """Log one optimiser step; steps are written in batches.
 
         Raises:
             CouldNotCheckError: the tracking store cannot be written.
             UsageError: no run was started.
         """
-        self._note(step, {"loss": loss, "learning_rate": learning_rate})
+        self._note(beat.step, {"loss": beat.loss, "learning_rate": beat.learning_rate})
         if len(self._metrics) >= _FLUSH_AT:
             with self._store.asked("log a step") as client:
                 self._flush(client)
+
+    def artifact(self, path: Path) -> None:
+        """Keep a file with the run.
+
+        Raises:
+            CouldNotCheckError: the tracking store cannot be written.
+            UsageError: no run was started.
+        """
+        with self._store.asked("keep a file") as client:
+            client.log_artifact(self._current(), str(path))
 
     def finished(self, metrics: dict[str, float]) -> None:
         """Log the final metrics and end the run as finished.

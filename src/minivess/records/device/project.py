@@ -15,9 +15,9 @@ from minivess.records.evaluation.evaluation import FAILURE_DICE, MOST_RESAMPLES,
 from minivess.records.evaluation.measures import measure_of
 from minivess.records.lengths import StatedLength
 from minivess.records.models.exports.choice import ExportChoice
-from minivess.records.models.model import TrainingSpec
 from minivess.records.models.networks.specifications import DEFAULT, ModelSpec
 from minivess.records.models.preprocessing import PreprocessingChoice
+from minivess.records.models.training import TrainingSpec
 
 
 class Device(Record):

@@ -12,8 +12,10 @@ from minivess.foundation.implements import implements
 from minivess.records.base import Record
 from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.preprocessing import AS_IT_IS, Preprocessing
-from minivess.records.models.start import SEED, Start, StartRecord
+from minivess.records.models.start import StartRecord
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
+from minivess.records.models.training import TrainingSpec
+from minivess.records.models.training_run import RunPart
 
 MASK_THRESHOLD = 0.5
 """Voxels with at least this calibrated probability are the mask: the one that is evaluated, released and served."""
@@ -24,21 +26,6 @@ Task = Annotated[SegmentationTask, Field(exclude_if=lambda task: task.usual)]
 
 AppliedPreprocessing = Annotated[Preprocessing, Field(exclude_if=lambda preprocessing: preprocessing.usual)]
 """A preprocessing; left out of the JSON where it is the one of version 0.1.0."""
-
-
-class TrainingSpec(Record):
-    """How members are trained. Bounded by steps, never by time, so that the same seed gives the same network."""
-
-    members: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1)
-    """One seed a member."""
-    steps: Annotated[int, Field(ge=1)] = 150
-    """Number of optimiser steps."""
-    batch: Annotated[int, Field(ge=1)] = 2
-    """Number of patches in a step."""
-    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
-    """Learning rate of the optimiser."""
-    start: Annotated[Start, Field(exclude_if=lambda start: start == SEED)] = "seed"
-    """What training starts from: `seed`, the digest of the weights of a run in the log, or a file of weights."""
 
 
 class RunRecord(Record):
@@ -61,6 +48,19 @@ class RunRecord(Record):
     """The weights that it started from; None: values that the seed drew."""
     cases: Annotated[tuple[Digest, ...], Field(exclude_if=lambda cases: not cases)] = ()
     """Digests of the images that it was trained on; empty in records of 0.1.0."""
+    procedure: Annotated[int, Field(ge=1, exclude_if=lambda procedure: procedure == 1)] = 1
+    """1: training of before 0.2.0 (`dice-cross-entropy`, AdamW, one cycle, flips and quarter turns, no validation), whatever
+    `training` says besides steps, batch and learning rate. 2: as `training` says."""
+    last: Annotated[Digest | None, Field(exclude_if=lambda last: last is None)] = None
+    """Digest of the weights after the last step, where those of the best validation are kept beside them."""
+    validation: Annotated[dict[str, float | None] | None, Field(exclude_if=lambda figures: figures is None)] = None
+    """Mean validation Dice of the kept weights, of each class by its name; None: there was no validation."""
+    parts: Annotated[tuple[RunPart, ...], Field(exclude_if=lambda parts: not parts)] = ()
+    """The parts of the run, in order: more than one where it was killed and went on."""
+    curves: Annotated[Digest | None, Field(exclude_if=lambda curves: curves is None)] = None
+    """Digest of `curves.json`."""
+    smoke: Annotated[bool, Field(exclude_if=lambda smoke: not smoke)] = False
+    """Whether this was a trial run on a few patches. It is never released."""
 
 
 def _missing(value: object) -> bool:

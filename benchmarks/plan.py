@@ -118,8 +118,9 @@ def _import() -> None:
 
 def _train(family: str, size: Size, sender: Any) -> None:
     from minivess.ml.models.registry import build_network
+    from minivess.ml.training.case_store import TrainingCase
     from minivess.ml.training.loop import fit
-    from minivess.ml.training.patches import PatchSampler, TrainingCase
+    from minivess.ml.training.patches import PatchSampler
 
     before, peak, done = _anonymous(), [0], threading.Event()
 

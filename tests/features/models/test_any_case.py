@@ -15,7 +15,8 @@ from minivess.ml.cases.prepared import LoadedCase
 from minivess.ml.inference.answers import mask_of, probabilities_of
 from minivess.ml.inference.predictor import PatchPredictor
 from minivess.ml.preprocessing.preprocessor import Spacing
-from minivess.ml.training.patches import PatchSampler, TrainingCase
+from minivess.ml.training.case_store import TrainingCase
+from minivess.ml.training.patches import PatchSampler
 from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
 from minivess.records.data.dataset import CaseRecord, LabelClass
 from minivess.records.data.split import SplitManifest

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.ml.inference.predictor import EnsemblePredictor, PatchPredictor
-from minivess.ml.training.patches import Batch, PatchSampler, TrainingCase, cases_digest
+from minivess.ml.training.case_store import TrainingCase, cases_digest
+from minivess.ml.training.patches import Batch, PatchSampler
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
 from minivess.records.models.model import RunRecord
 from minivess.records.models.networks.segresnet import SegResNetSpec

@@ -8,7 +8,8 @@ import pytest
 from minivess.foundation.errors import UsageError
 from minivess.ml.augmentation.patches import Augmentation
 from minivess.ml.augmentation.registry import AUGMENTATIONS
-from minivess.ml.training.patches import PatchSampler, TrainingCase
+from minivess.ml.training.case_store import TrainingCase
+from minivess.ml.training.patches import PatchSampler
 
 pytestmark = pytest.mark.verifies("SU-31")
 

@@ -20,7 +20,8 @@ from minivess.ml.planning.memory import (
     training_memory,
     weights,
 )
-from minivess.ml.training.patches import PatchSampler, TrainingCase
+from minivess.ml.training.case_store import TrainingCase
+from minivess.ml.training.patches import PatchSampler
 from minivess.records.data.dataset import LabelClass
 from minivess.records.models.networks.dynunet import DynUNetSpec
 from minivess.records.models.networks.segresnet import SegResNetSpec

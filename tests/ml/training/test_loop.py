@@ -10,7 +10,8 @@ import pytest
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.ml.inference.answers import mask_of
 from minivess.ml.inference.predictor import NetworkPredictor
-from minivess.ml.training.patches import PatchSampler, TrainingCase
+from minivess.ml.training.case_store import TrainingCase
+from minivess.ml.training.patches import PatchSampler
 from minivess.ml.training.runs import RUN, WEIGHTS
 from minivess.records.data.dataset import LabelClass
 from minivess.records.models.model import RunRecord

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from minivess.foundation.errors import InputError, UsageError
-from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
+from minivess.ml.training.case_store import TrainingCase, cases_digest
+from minivess.ml.training.patches import PatchSampler
 from minivess.records.data.dataset import LabelClass, SpatialAxes
 from minivess.records.models.task import SegmentationTask
 
@@ -57,7 +58,7 @@ def test_the_digest_of_cases_sees_values_types_shapes_and_order() -> None:
 def test_unusable_cases_are_refused() -> None:
     with pytest.raises(UsageError):
         PatchSampler([], (8, 8, 8), seed=0)
-    image, label, _ = _case()
+    image, label, *_ = _case()
     with pytest.raises(InputError, match="shape"):
         PatchSampler([TrainingCase(image, label[:-1])], (8, 8, 8), seed=0)
     with pytest.raises(InputError, match="foreground"):

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -49,10 +50,17 @@ class PipedProcess:
         name: names the process in errors.
         folder: its working folder; None: that of this process.
         variables: further environment variables.
+        files: numbers of open files that the process has too, under the same numbers.
     """
 
     def __init__(
-        self, module: str, name: str, *, folder: Path | None = None, variables: dict[str, str] | None = None
+        self,
+        module: str,
+        name: str,
+        *,
+        folder: Path | None = None,
+        variables: dict[str, str] | None = None,
+        files: Sequence[int] = (),
     ) -> None:
         environment = {key: os.environ[key] for key in _INHERITED if key in os.environ} | (variables or {})
         if "PYTHONPATH" in environment:
@@ -67,6 +75,7 @@ class PipedProcess:
             env=environment,
             cwd=folder,
             close_fds=True,
+            pass_fds=tuple(files),
             bufsize=0,
         )
         os.set_blocking(self._number(self._process.stdin), False)
@@ -85,9 +94,31 @@ class PipedProcess:
             ProcessEndedError: the process ended, or there was no answer within `seconds`.
         """
         end = None if seconds is None else time.monotonic() + seconds
+        self._say(message, body, end)
+        return self._answer(end)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message without bytes; `answer` waits for what the process answers. Several may be on their way.
+
+        Raises:
+            ProcessEndedError: the process ended.
+        """
+        self._say(message, b"", None)
+
+    def answer(self, *, seconds: float | None = None) -> dict[str, Any]:
+        """Wait for the answer to the oldest message that has none yet.
+
+        Raises:
+            ProcessEndedError: the process ended, or there was no answer within `seconds`.
+        """
+        return self._answer(None if seconds is None else time.monotonic() + seconds)
+
+    def _say(self, message: dict[str, Any], body: memoryview | bytes, end: float | None) -> None:
         line = json.dumps(message).encode("utf-8")
         self._send(memoryview(_LENGTH.pack(len(line)) + line), end)
         self._send(memoryview(body), end)
+
+    def _answer(self, end: float | None) -> dict[str, Any]:
         head = bytearray(_LENGTH.size)
         self._fill(memoryview(head), end)
         length = _LENGTH.unpack(head)[0]
@@ -119,6 +150,11 @@ class PipedProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does; for processes that keep nothing."""
+        self._process.kill()
+        self.close()
 
     def let_go(self) -> None:
         """Close this side of the pipes; the process ends when no other copy of them is open."""

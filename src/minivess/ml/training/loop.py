@@ -24,7 +24,8 @@ from minivess.ml.inference.predictor import memory_format
 from minivess.ml.losses.registry import DICE_CROSS_ENTROPY, LOSSES
 from minivess.ml.models.registry import build_network
 from minivess.ml.models.weights import save_weights
-from minivess.ml.training.patches import PatchSampler, TrainingCase, cases_digest
+from minivess.ml.training.case_store import TrainingCase, cases_digest
+from minivess.ml.training.patches import PatchSampler
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
 from minivess.ml.training.starts import LoadedStart
 from minivess.records.models.model import RunRecord

@@ -1,53 +1,127 @@
-"""Foreground-aware sampling of augmented training patches, drawn by a seed alone. NumPy only."""
+"""Foreground-aware drawing of augmented training patches: each a function of seed, step and place in the step.
+
+No generator lives from one step to the next, so that the number of processes that draw does not matter. NumPy only.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minivess.foundation.choices import choose
-from minivess.foundation.digests import Digest
-from minivess.foundation.errors import InputError, UsageError
+from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, UsageError
 from minivess.foundation.implements import implements
-from minivess.ml.augmentation.patches import Patches
-from minivess.ml.augmentation.registry import AUGMENTATIONS, FLIPS_AND_TURNS
-from minivess.ml.inference.answers import class_indices
-from minivess.ml.inference.tiling import pad_to
-from minivess.ml.preprocessing.preprocessor import Preprocessor, Spacing
-from minivess.records.models.preprocessing import Preprocessing
-from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
+from minivess.ml.augmentation.patches import Augmentation, Patches
+from minivess.ml.training.case_store import CaseStore, TrainingCase
 
-
-class TrainingCase(NamedTuple):
-    """A raw image with its mask."""
-
-    image: NDArray[np.generic]
-    """In the order (z, y, x) or (y, x), channels last where there are several; any real type."""
-    label: NDArray[np.generic]
-    """On the grid of the image, with the values of the classes."""
-    spacing: Spacing = None
-    """Micrometres along each spatial axis, where they are known."""
-
+if TYPE_CHECKING:
+    from minivess.records.models.preprocessing import Preprocessing
+    from minivess.records.models.task import SegmentationTask
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Images (n, channels, *patch), and masks (n, 1, *patch) of class indices."""
 
 FOREGROUND_SHARE = 2 / 3
 """Share of patches that hold a foreground voxel for certain; the others are drawn uniformly."""
 
+_STREAM = 0x7A7C4
+_MAPPED = 256
+"""Cases whose arrays stay mapped; a process may have 65,530 maps on Linux (`vm.max_map_count`)."""
 
-def cases_digest(cases: Sequence[TrainingCase]) -> Digest:
-    """Digest of images and masks: for each array a line of JSON `[dtype, shape]`, then its row-major elements."""
-    digest = hashlib.sha256(b"minivess-cases/1\n")
-    for case in cases:
-        for array in (case.image, case.label):
-            digest.update(json.dumps([array.dtype.str, list(array.shape)]).encode("ascii") + b"\n")
-            digest.update(np.ascontiguousarray(array).data)
-    return f"sha256:{digest.hexdigest()}"
+
+@implements("REQ-048", "REQ-336")
+class PatchSource:
+    """Draws batches of patches from stored cases.
+
+    A case is drawn uniformly, then with probability 2/3 a foreground voxel that the patch must hold, else any place. Of
+    several classes, each that the case has is as likely. The augmentations change each patch, in their order.
+
+    Args:
+        store: the cases.
+        seed: of the draws.
+        augmentation: what changes the patches.
+    """
+
+    def __init__(self, store: CaseStore, *, seed: int, augmentation: Sequence[Augmentation] = ()) -> None:
+        self.store, self.seed, self.augmentation = store, seed, tuple(augmentation)
+        self._arrays = lru_cache(maxsize=_MAPPED)(store.arrays)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled without the maps."""
+        return _source, (self.store, self.seed, self.augmentation)
+
+    def batch(self, step: int, first: int, size: int) -> Batch:
+        """Patches `first` to `first + size - 1` of a step, as float32.
+
+        Raises:
+            CouldNotCheckError: a case cannot be read, or the memory does not suffice.
+            RefusedError: an augmentation failed; the message names it and the case.
+        """
+        images, labels = self.empty(size)
+        self.draw(step, first, images, labels)
+        return images, labels.astype(np.float32)
+
+    def cases_of(self, step: int, first: int, size: int) -> tuple[str, ...]:
+        """Names of the cases of such a batch, one a patch."""
+        return tuple(self.store.cases[self._case(self._generator(step, first + place))].name for place in range(size))
+
+    def empty(self, size: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Room for a batch: images (n, channels, *patch), and masks (n, 1, *patch) of one byte a voxel."""
+        patch = self.store.patch
+        return np.empty((size, self.store.channels, *patch), np.float32), np.empty((size, 1, *patch), np.uint8)
+
+    def draw(self, step: int, first: int, images: NDArray[np.float32], labels: NDArray[np.uint8]) -> None:
+        """As `batch`, into arrays like those of `empty`."""
+        for place, (image, label) in enumerate(zip(images, labels, strict=True)):
+            self._draw(step, first + place, image, label[0])
+
+    def _draw(self, step: int, index: int, image: NDArray[np.float32], label: NDArray[np.uint8]) -> None:
+        rng = self._generator(step, index)
+        number = self._case(rng)
+        stored = self.store.cases[number]
+        arrays = self._arrays(number)
+        last = np.subtract(stored.grid, self.store.patch)
+        low, high = np.zeros_like(last), last
+        if rng.random() < FOREGROUND_SHARE and (classes := stored.classes):
+            begin, end = classes[int(rng.integers(len(classes)))] if len(classes) > 1 else classes[0]
+            voxel = np.array(np.unravel_index(int(arrays.places[int(rng.integers(begin, end))]), stored.grid))
+            low, high = np.maximum(0, voxel - np.array(self.store.patch) + 1), np.minimum(last, voxel)
+        start = rng.integers(low, high, endpoint=True)
+        place = tuple(slice(int(one), int(one) + side) for one, side in zip(start, self.store.patch, strict=True))
+        patches = (np.asarray(arrays.image[(slice(None), *place)]), np.asarray(arrays.label[place]))
+        for change in self.augmentation:
+            where = f"of step {step} from case {stored.name}"
+            try:
+                patches = change(rng, patches)
+            except MemoryError:
+                raise CouldNotCheckError(
+                    f"the memory does not suffice to augment a patch {where}", hint="lower training.batch or the patch"
+                ) from None
+            except Exception as error:  # a change from outside may raise anything
+                raise RefusedError(
+                    f"the augmentation {_name(change)} failed on a patch {where}: {type(error).__name__}: {error}",
+                    hint="name it in training.augmentation.without, or correct the case",
+                ) from error
+            if (patches[0].shape, patches[1].shape) != (image.shape, label.shape):
+                raise RefusedError(f"the augmentation {_name(change)} changed the shape of a patch {where}")
+        image[...], label[...] = patches
+
+    def _generator(self, step: int, index: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, _STREAM, step, index])
+
+    def _case(self, rng: np.random.Generator) -> int:
+        return int(rng.integers(len(self.store.cases)))
+
+
+def _source(store: CaseStore, seed: int, augmentation: tuple[Augmentation, ...]) -> PatchSource:
+    return PatchSource(store, seed=seed, augmentation=augmentation)
+
+
+def _name(change: Augmentation) -> str:
+    return str(getattr(change, "name", None) or getattr(change, "__qualname__", None) or type(change).__name__)
 
 
 @implements("REQ-048", "REQ-336")
@@ -76,10 +150,19 @@ class PatchSampler:
         patch: tuple[int, ...],
         *,
         seed: int,
-        task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
+        task: SegmentationTask | None = None,
         preprocessing: Preprocessing | None = None,
-        augmentations: Sequence[str] = FLIPS_AND_TURNS,
+        augmentations: Sequence[str] = ("flips", "quarter-turns"),
     ) -> None:
+        from minivess.foundation.choices import choose
+        from minivess.ml.augmentation.registry import AUGMENTATIONS
+        from minivess.ml.inference.answers import class_indices
+        from minivess.ml.inference.tiling import pad_to
+        from minivess.ml.preprocessing.preprocessor import Preprocessor
+        from minivess.records.models.preprocessing import Preprocessing
+        from minivess.records.models.task import ONE_CLASS_OF_VOLUMES
+
+        task = task or ONE_CLASS_OF_VOLUMES
         if not cases:
             raise UsageError("training needs cases", hint="the training part of the split is empty")
         self.task = task
@@ -90,7 +173,7 @@ class PatchSampler:
         self._labels: list[NDArray[np.uint8]] = []
         self._foreground: list[list[NDArray[np.intp]]] = []
         preprocessor = Preprocessor(preprocessing or Preprocessing.of(task))
-        for image, label, spacing in cases:
+        for image, label, spacing, _ in cases:
             if preprocessor.grid(image) != label.shape:
                 raise InputError(f"an image of shape {image.shape} has a mask of shape {label.shape}")
             padded, _ = pad_to(preprocessor.apply(image, spacing), patch)

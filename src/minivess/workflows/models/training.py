@@ -33,8 +33,8 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
         version = inputs.version
         loaded, task = cases_of(inputs, Part.TRAIN), inputs.task
         start = load_start(services, inputs)
+    from minivess.ml.training.case_store import TrainingCase, cases_digest
     from minivess.ml.training.loop import train_member
-    from minivess.ml.training.patches import TrainingCase, cases_digest
     from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
     from minivess.observability.tracking.mlflow_listener import MlflowListener
 

@@ -1,0 +1,328 @@
+"""Preprocessed training cases on the disk, mapped when patches are drawn from them.
+
+    <store>/<case>/<key>/image.npy    float32 (channels, *grid)
+                         label.npy    uint8 (*grid) of class indices, 0 is background
+                         places.npy   uint32 or uint64: flat positions of the voxels of class 1, then of class 2, …
+                         stored.json  digests of the three; written last
+
+The key is a digest of the raw case, its preprocessing, the classes and the padded size, so that members of an ensemble
+and later runs share a copy. Worker processes import this module: it imports NumPy alone, and the rest where it is needed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, InputError, MinivessError, UsageError
+
+if TYPE_CHECKING:
+    from minivess.ml.preprocessing.preprocessor import Spacing
+    from minivess.records.models.preprocessing import Preprocessing
+    from minivess.records.models.stored_case import StoredCaseRecord
+    from minivess.records.models.task import SegmentationTask
+    from minivess.records.sinks import Progress
+
+IMAGE, LABEL, PLACES, STORED = "image.npy", "label.npy", "places.npy", "stored.json"
+_BEGUN = ".begun-"
+"""Start of the name of a folder that is being written."""
+_MADE_AGAIN = "run `minivess train` again: it makes the copy again"
+
+
+class TrainingCase(NamedTuple):
+    """A raw image with its mask."""
+
+    image: NDArray[np.generic]
+    """In the order (z, y, x) or (y, x), channels last where there are several; any real type."""
+    label: NDArray[np.generic]
+    """On the grid of the image, with the values of the classes."""
+    spacing: Spacing = None
+    """Micrometres along each spatial axis, where they are known."""
+    name: str = ""
+    """For messages, and of the folder of its copy; by default its number."""
+
+
+class StoredCase(NamedTuple):
+    """A case of a store."""
+
+    name: str
+    folder: str
+    """In the store."""
+    grid: tuple[int, ...]
+    """Sizes along the spatial axes, none shorter than the patch."""
+    bounds: tuple[int, ...]
+    """Where the places of each class begin in `places.npy`, and where the last ones end."""
+
+    @property
+    def classes(self) -> tuple[tuple[int, int], ...]:
+        """Where the places of each class that the case has begin and end."""
+        return tuple((begin, end) for begin, end in zip(self.bounds, self.bounds[1:], strict=False) if begin < end)
+
+
+class StoredArrays(NamedTuple):
+    """The mapped arrays of a case, read-only."""
+
+    image: NDArray[np.float32]
+    label: NDArray[np.uint8]
+    places: NDArray[np.unsignedinteger[Any]]
+
+
+@dataclass(frozen=True)
+class CaseStore:
+    """Preprocessed cases in a folder. It can be pickled; the arrays stay on the disk.
+
+    Attributes:
+        folder: where they are.
+        digest: of the raw cases (`cases_digest`).
+        cases: the cases in order.
+        patch: size of a patch, to which smaller cases are padded.
+        channels: of the images.
+        voxels: of the background and of each class in all cases, without the padding.
+        hold: keeps other runs from removing the copies while it is there.
+    """
+
+    folder: Path
+    digest: str
+    cases: tuple[StoredCase, ...]
+    patch: tuple[int, ...]
+    channels: int
+    voxels: tuple[int, ...]
+    hold: _Hold | None = field(default=None, compare=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the hold, which belongs to one process."""
+        return {**self.__dict__, "hold": None}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the cases."""
+        return tuple(case.name for case in self.cases)
+
+    def arrays(self, number: int) -> StoredArrays:
+        """The arrays of a case, mapped.
+
+        Raises:
+            CouldNotCheckError: they cannot be read, or are not what was stored.
+        """
+        case = self.cases[number]
+        folder = self.folder / case.folder
+        try:
+            found = [np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in (IMAGE, LABEL, PLACES)]
+        except (OSError, ValueError) as error:
+            raise CouldNotCheckError(
+                f"the preprocessed copy of case {case.name} cannot be read: {error}", hint=_MADE_AGAIN
+            ) from None
+        image, label, places = found
+        sizes = (image.shape, label.shape, places.shape)
+        if sizes != ((self.channels, *case.grid), case.grid, (case.bounds[-1],)) or image.dtype != np.float32:
+            raise CouldNotCheckError(f"the preprocessed copy of case {case.name} was changed", hint=_MADE_AGAIN)
+        return StoredArrays(image, label, places)
+
+
+def cases_digest(cases: Iterable[TrainingCase]) -> str:
+    """Digest of images and masks: for each array a line of JSON `[dtype, shape]`, then its row-major elements."""
+    digest = hashlib.sha256(_HEAD)
+    for case in cases:
+        for piece in _pieces(case):
+            digest.update(piece)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def store_cases(
+    cases: Iterable[TrainingCase],
+    folder: Path,
+    *,
+    patch: tuple[int, ...],
+    task: SegmentationTask,
+    preprocessing: Preprocessing,
+    progress: Progress | None = None,
+) -> CaseStore:
+    """Preprocess cases into a folder, one after the other, and keep the copies that are there.
+
+    A copy is kept where its files have the digests that were recorded when it was made. One that a killed run began does
+    not count. Copies of other cases, or made in another way, are removed, unless another run uses the folder.
+
+    Args:
+        cases: read once; one is in memory at a time.
+        folder: of the store; nothing else belongs there.
+        patch: size of a patch.
+        task: channels, axes and classes.
+        preprocessing: what images go through.
+        progress: hears how many cases are done.
+
+    Raises:
+        UsageError: there are no cases.
+        InputError: a case is malformed, or none has foreground.
+        CannotWriteError: the disk is full or read-only.
+    """
+    how, total = _How(tuple(patch), task, preprocessing), hashlib.sha256(_HEAD)
+    stored: list[StoredCase] = []
+    voxels = np.zeros(len(task.classes) + 1, np.int64)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        hold = _Hold(folder)
+        for number, case in enumerate(cases):
+            name = case.name or f"case-{number}"
+            own = hashlib.sha256()
+            for piece in _pieces(case):
+                total.update(piece)
+                own.update(piece)
+            place, record = _stored(folder, case, name, own.hexdigest(), how)
+            stored.append(StoredCase(name, place, record.grid, record.bounds))
+            voxels += record.voxels
+            if progress is not None:
+                progress("preprocessing training cases", number + 1, 0)
+        if not stored:
+            raise UsageError("training needs cases", hint="the training part of the split is empty")
+        if not voxels[1:].any():
+            raise InputError("no training case has foreground", hint="check that the masks are not empty")
+        hold.remove_others(folder, {case.folder for case in stored})
+    except OSError as error:
+        raise CannotWriteError(
+            f"cannot write the preprocessed training cases into {folder}: {error.strerror or error}",
+            hint="free some space: the copies take 5 bytes a voxel, and 4 more a voxel of a class",
+        ) from error
+    return CaseStore(
+        folder=folder,
+        digest=f"sha256:{total.hexdigest()}",
+        cases=tuple(stored),
+        patch=how.patch,
+        channels=preprocessing.channels,
+        voxels=tuple(int(count) for count in voxels),
+        hold=hold,
+    )
+
+
+_HEAD = b"minivess-cases/1\n"
+
+
+def _pieces(case: TrainingCase) -> Iterable[bytes | memoryview]:
+    for array in (case.image, case.label):
+        yield json.dumps([array.dtype.str, list(array.shape)]).encode("ascii") + b"\n"
+        yield np.ascontiguousarray(array).data
+
+
+class _How(NamedTuple):
+    """How the copies of a store are made."""
+
+    patch: tuple[int, ...]
+    task: SegmentationTask
+    preprocessing: Preprocessing
+
+
+def _stored(folder: Path, case: TrainingCase, name: str, raw: str, how: _How) -> tuple[str, StoredCaseRecord]:
+    """The folder in the store and the record of the copy of a case, which is made where it is not there."""
+    from minivess.foundation.digests import digest_json
+    from minivess.ml.preprocessing.preprocessor import Preprocessor
+
+    if Path(name).name != name:
+        raise UsageError(f"{name!r} cannot be the name of a training case", hint="it would be that of a folder")
+    preprocessor = Preprocessor(how.preprocessing)
+    try:
+        if preprocessor.grid(case.image) != case.label.shape:
+            raise InputError(f"an image of shape {case.image.shape} has a mask of shape {case.label.shape}")
+        grid = preprocessor.target_grid(case.image, case.spacing)
+        key = {
+            "format": "minivess-stored-case/1",
+            "raw": raw,
+            "spacing": None if case.spacing is None else [float(step) for step in case.spacing],
+            "preprocessing": how.preprocessing.model_dump(mode="json"),
+            "classes": [one.value for one in how.task.classes],
+            "padded": [max(size, side) for size, side in zip(grid, how.patch, strict=True)],
+        }
+        place = f"{name}/{digest_json(key).partition(':')[2][:32]}"
+        record = _kept(folder / place) or _made(folder / place, case, how)
+    except InputError as error:
+        raise InputError(f"training case {name}: {error.found}", hint=error.hint) from None
+    return place, record
+
+
+def _kept(copy: Path) -> StoredCaseRecord | None:
+    """The record of a copy that is whole; None: there is none, or it was changed."""
+    from minivess.foundation.digests import digest_file
+    from minivess.foundation.reading.json_records import read_json_record
+    from minivess.records.models.stored_case import STORED_CASE_LIMIT, StoredCaseRecord
+
+    try:
+        record = read_json_record(copy / STORED, StoredCaseRecord, limit=STORED_CASE_LIMIT)
+        found = [digest_file(copy / name) for name in (IMAGE, LABEL, PLACES)]
+    except (MinivessError, OSError):
+        return None
+    return record if found == [record.image, record.label, record.places] else None
+
+
+def _made(copy: Path, case: TrainingCase, how: _How) -> StoredCaseRecord:
+    """Write a copy, beside its place and then all at once into it."""
+    from minivess.foundation.digests import digest_file
+    from minivess.ml.inference.answers import class_indices
+    from minivess.ml.inference.tiling import pad_to
+    from minivess.ml.preprocessing.preprocessor import Preprocessor
+    from minivess.records.models.stored_case import StoredCaseRecord
+
+    preprocessor = Preprocessor(how.preprocessing)
+    image, _ = pad_to(preprocessor.apply(case.image, case.spacing), how.patch)
+    plain = preprocessor.labels(class_indices(case.label, how.task), case.spacing)
+    label, _ = pad_to(plain, how.patch)
+    count = len(how.task.classes) + 1
+    smallest = np.uint32 if label.size < 1 << 32 else np.uint64
+    places = [np.flatnonzero(label == number).astype(smallest) for number in range(1, count)]
+    copy.parent.mkdir(exist_ok=True)
+    begun = Path(tempfile.mkdtemp(prefix=_BEGUN, dir=copy.parent))
+    try:
+        for name, array in ((IMAGE, image), (LABEL, label), (PLACES, np.concatenate(places))):
+            np.save(begun / name, np.ascontiguousarray(array), allow_pickle=False)
+        record = StoredCaseRecord(
+            image=digest_file(begun / IMAGE),
+            label=digest_file(begun / LABEL),
+            places=digest_file(begun / PLACES),
+            grid=label.shape,
+            voxels=tuple(int(voxels) for voxels in np.bincount(plain.reshape(-1), minlength=count)),
+            bounds=(0, *(int(end) for end in np.cumsum([one.size for one in places]))),
+        )
+        (begun / STORED).write_text(record.model_dump_json() + "\n", encoding="utf-8")
+        shutil.rmtree(copy, ignore_errors=True)
+        with suppress(FileExistsError):  # another run made the same copy meanwhile
+            begun.rename(copy)
+    finally:
+        shutil.rmtree(begun, ignore_errors=True)
+    return record
+
+
+class _Hold:
+    """A shared lock on a store (`flock`); the kernel lets go of it when the process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._end = weakref.finalize(self, os.close, self._number)
+        fcntl.flock(self._number, fcntl.LOCK_SH)
+
+    def remove_others(self, folder: Path, wanted: set[str]) -> None:
+        """Remove copies that are not wanted, unless another run holds the store."""
+        from minivess.foundation.files import exclusive
+
+        with exclusive(folder / "lock", "the preprocessed training cases"):  # one run at a time gives up its share
+            try:
+                fcntl.flock(self._number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for copy in [path for path in folder.glob("*/*") if path.is_dir()]:
+                    ours = copy.name.startswith(_BEGUN) or (copy / STORED).is_file()
+                    if ours and copy.relative_to(folder).as_posix() not in wanted:
+                        shutil.rmtree(copy)
+                        with suppress(OSError):
+                            copy.parent.rmdir()
+            except BlockingIOError:
+                return
+            finally:
+                fcntl.flock(self._number, fcntl.LOCK_SH)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ from minivess.ml.planning.memory import training_memory
 from minivess.records.data.dataset import LabelClass
 from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.task import SegmentationTask
-from minivess.records.models.training import TrainingSpec
+from minivess.records.models.training import Augmentation, TrainingSpec
 
 WITHIN = 0.25
 
@@ -113,14 +114,13 @@ def _import() -> None:
     import lightning_fabric  # noqa: F401
     import monai.networks.nets  # noqa: F401
 
-    import minivess.ml.training.loop  # noqa: F401
+    import minivess.ml.training.member  # noqa: F401
 
 
 def _train(family: str, size: Size, sender: Any) -> None:
-    from minivess.ml.models.registry import build_network
-    from minivess.ml.training.case_store import TrainingCase
-    from minivess.ml.training.loop import fit
-    from minivess.ml.training.patches import PatchSampler
+    from minivess.ml.sampling.case_store import TrainingCase, store_cases
+    from minivess.ml.training.member import train_member
+    from minivess.records.models.preprocessing import Preprocessing
 
     before, peak, done = _anonymous(), [0], threading.Event()
 
@@ -136,8 +136,11 @@ def _train(family: str, size: Size, sender: Any) -> None:
     label = np.zeros(size.patch, np.uint8)
     label[tuple(slice(2, 6) for _ in size.patch)] = 1
     case = TrainingCase(rng.random((*size.patch, *channels)).astype(np.float32), label)
-    sampler = PatchSampler([case], size.patch, seed=0, task=task)
-    fit(build_network(spec, task, seed=0), sampler, TrainingSpec(steps=2, batch=size.batch), seed=0)
+    preprocessing = Preprocessing.of(task)
+    with tempfile.TemporaryDirectory() as folder:
+        store = store_cases([case], Path(folder), patch=size.patch, task=task, preprocessing=preprocessing)
+        training = TrainingSpec(steps=2, batch=size.batch, augmentation=Augmentation(strength="flips"))
+        train_member(store, spec, training, seed=0, out=Path(folder) / "member", task=task, preprocessing=preprocessing)
     done.set()
     watcher.join()
     sender.send(peak[0] - before)

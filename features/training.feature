@@ -31,3 +31,75 @@ Feature: Training and combining members
     Given three members that answer 0.1, 0.2 and 0.9 for every voxel
     When the ensemble of them looks at a volume
     Then every voxel has probability 0.4
+
+  @REQ-368
+  Scenario Outline: The learning rate of a step follows from its number
+    Given a training of 100 steps with the schedule <schedule> and the highest rate 1
+    Then the rates of the steps 1, 51 and 100 are <rates>
+
+    Examples:
+      | schedule   | rates               |
+      | one-cycle  | 0.04, 0.79, 0.000004 |
+      | polynomial | 1, 0.536, 0.0158    |
+      | cosine     | 1, 0.5, 0.000247    |
+      | constant   | 1, 1, 1             |
+
+  @REQ-369
+  Scenario Outline: Another layout in memory is chosen when it is clearly faster
+    Given a step takes <usual> s with channels last, which is usual, and <other> s with contiguous channels
+    Then the layout is <chosen>
+
+    Examples:
+      | usual | other | chosen        |
+      | 1.00  | 0.95  | channels-last |
+      | 1.00  | 0.70  | contiguous    |
+      | 0.45  | 1.00  | channels-last |
+
+  @REQ-370 @RC-151
+  Scenario Outline: The newest whole checkpoint of a run is used
+    Given checkpoints of a run after the steps 40 and 50
+    When <what happens>
+    Then training goes on <from>
+
+    Examples:
+      | what happens                             | from              |
+      | nothing happens to them                  | after step 50     |
+      | the newest is cut short                  | after step 40     |
+      | a byte of the newest is changed          | after step 40     |
+      | the settings of the training are changed | at its first step |
+
+  @REQ-371 @RC-152
+  Scenario Outline: Whole groups of the training part are set aside for validation
+    Given a training part of <cases> cases of <animals> animals
+    When a share of 0.2 of its groups is set aside
+    Then <aside> are set aside, and no animal is on both sides
+
+    Examples:
+      | cases | animals | aside     |
+      | 20    | 10      | 2 animals |
+      | 12    | 5       | 1 animal  |
+      | 8     | 4       | 0 animals |
+
+  @REQ-371
+  Scenario: It is said aloud why there is no validation
+    Given a training part of 8 cases of 4 animals
+    When a share of 0.2 of its groups is set aside
+    Then it is said that "the training part has 4 independent groups, and a validation on a share of 0.2 needs 5"
+
+  @REQ-372
+  Scenario: Operations without a deterministic kernel are named
+    When training uses an operation without a deterministic kernel
+    Then the record names it
+
+  @REQ-373
+  Scenario Outline: A run does not go on elsewhere by itself
+    Given a run that began on a cpu with 2 threads and the layout contiguous
+    When it would go on with <what>
+    Then <answer>
+
+    Examples:
+      | what                  | answer                                    |
+      | the same              | it goes on                                |
+      | 1 threads             | it is refused, and the reason names both  |
+      | the layout other      | it is refused, and the reason names both  |
+      | another PyTorch       | it is refused, and the reason names both  |

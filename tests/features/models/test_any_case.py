@@ -15,8 +15,8 @@ from minivess.ml.cases.prepared import LoadedCase
 from minivess.ml.inference.answers import mask_of, probabilities_of
 from minivess.ml.inference.predictor import PatchPredictor
 from minivess.ml.preprocessing.preprocessor import Spacing
-from minivess.ml.training.case_store import TrainingCase
-from minivess.ml.training.patches import PatchSampler
+from minivess.ml.sampling.case_store import TrainingCase, store_cases
+from minivess.ml.sampling.patches import PatchSource
 from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
 from minivess.records.data.dataset import CaseRecord, LabelClass
 from minivess.records.data.split import SplitManifest
@@ -82,7 +82,7 @@ def cases(tmp_path: Path, count: str, kind: str) -> list[LoadedCase]:
 
 
 @when("patches are drawn from them, and a predictor is asked about one of them", target_fixture="facts")
-def asked(cases: list[LoadedCase]) -> dict[str, Any]:
+def asked(cases: list[LoadedCase], tmp_path: Path) -> dict[str, Any]:
     first = cases[0].record
     channels = first.shape[-1] if first.axes.endswith("c") else 1
     task = SegmentationTask(
@@ -91,17 +91,16 @@ def asked(cases: list[LoadedCase]) -> dict[str, Any]:
     resampled = first.spacing == (4.0, 0.5, 0.5)
     preprocessing = Preprocessing(channels=channels, axes=task.axes, spacing=(2.0, 1.0, 1.0) if resampled else None)
     patch = (16, 8, 8) if resampled else tuple(cases[0].label.shape)
-    sampler = PatchSampler(
+    store = store_cases(
         [TrainingCase(one.image, one.label, one.record.physical_spacing) for one in cases[:1]],
-        patch,
-        seed=0,
+        tmp_path / "store",
+        patch=patch,
         task=task,
         preprocessing=preprocessing,
-        augmentations=(),
     )
     predictor = Seeing(SegResNetSpec(patch=patch), task, preprocessing)
     answer = predictor.predict(cases[0].image, first.physical_spacing)
-    return {"drawn": sampler.batch(1)[0], "seen": predictor.seen, "answer": answer}
+    return {"drawn": PatchSource(store, seed=0).batch(1, 0, 1)[0], "seen": predictor.seen, "answer": answer}
 
 
 @then("the patches and the predictor saw the same numbers")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,31 @@ import pytest
 from numpy.typing import NDArray
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.foundation.errors import RefusedError
 from minivess.ml.inference.predictor import EnsemblePredictor, PatchPredictor
-from minivess.ml.training.case_store import TrainingCase, cases_digest
-from minivess.ml.training.patches import Batch, PatchSampler
+from minivess.ml.sampling.case_store import TrainingCase, cases_digest
+from minivess.ml.sampling.patches import Batch
+from minivess.ml.training import schedules
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
+from minivess.ml.training.validation import ValidationCases, validation_cases
 from minivess.records.models.model import RunRecord
 from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.training import TrainingSpec
+from minivess.records.models.training_run import Circumstances, RunPart
+from tests.support.lazy_modules import lazily
+from tests.support.patch_sources import source_of
+
+with lazily(
+    "torch",
+    "minivess.ml.training.checkpoints",
+    "minivess.ml.training.circumstances.memory_formats",
+    "minivess.ml.training.circumstances.repeatability",
+    "minivess.ml.training.member",
+):
+    import torch
+
+    from minivess.ml.training import checkpoints, member
+    from minivess.ml.training.circumstances import memory_formats, repeatability
 
 scenarios("training.feature")
 
@@ -52,9 +71,13 @@ def volumes() -> list[TrainingCase]:
     parsers.parse("{count:d} batches of patches are drawn with seed {seed:d}, and again with seed {again:d}"),
     target_fixture="draws",
 )
-def draw_twice(volumes: list[TrainingCase], count: int, seed: int, again: int) -> list[list[Batch]]:
-    samplers = [PatchSampler(volumes, SPEC.patch, seed=number) for number in (seed, again)]
-    return [[sampler.batch(2) for _ in range(count)] for sampler in samplers]
+def draw_twice(volumes: list[TrainingCase], tmp_path: Path, count: int, seed: int, again: int) -> list[list[Batch]]:
+    return [_draw(volumes, tmp_path, count, number) for number in (seed, again)]
+
+
+def _draw(volumes: list[TrainingCase], folder: Path, count: int, seed: int) -> list[Batch]:
+    source = source_of(volumes, SPEC.patch, folder / "store", seed=seed)
+    return [source.batch(step, 0, 2) for step in range(1, count + 1)]
 
 
 def _same(one: list[Batch], two: list[Batch]) -> bool:
@@ -69,9 +92,8 @@ def same_draws(draws: list[list[Batch]]) -> None:
 
 
 @when(parsers.parse("{count:d} batches of patches are drawn with seed {seed:d}"))
-def draw_once(volumes: list[TrainingCase], draws: list[list[Batch]], count: int, seed: int) -> None:
-    sampler = PatchSampler(volumes, SPEC.patch, seed=seed)
-    draws.append([sampler.batch(2) for _ in range(count)])
+def draw_once(volumes: list[TrainingCase], draws: list[list[Batch]], tmp_path: Path, count: int, seed: int) -> None:
+    draws.append(_draw(volumes, tmp_path, count, seed))
 
 
 @then("that draw holds other patches")
@@ -139,3 +161,151 @@ def look(members: list[PatchPredictor]) -> NDArray[np.float32]:
 def everywhere(answer: NDArray[np.float32], probability: float) -> None:
     assert answer.shape == (9, 20, 16)
     assert answer == pytest.approx(probability, abs=1e-6)
+
+
+@given(
+    parsers.parse("a training of {steps:d} steps with the schedule {schedule} and the highest rate {rate:g}"),
+    target_fixture="training",
+)
+def stated_training(steps: int, schedule: str, rate: float) -> TrainingSpec:
+    return TrainingSpec.model_validate({"steps": steps, "schedule": schedule, "learning_rate": rate})
+
+
+@then(parsers.parse("the rates of the steps 1, 51 and 100 are {rates}"))
+def rates_are(training: TrainingSpec, rates: str) -> None:
+    expected = [float(rate) for rate in rates.split(",")]
+    assert [schedules.learning_rate(training, step) for step in (1, 51, 100)] == pytest.approx(expected, rel=0.01)
+
+
+@given(
+    parsers.parse(
+        "a step takes {usual:g} s with channels last, which is usual, and {other:g} s with contiguous channels"
+    ),
+    target_fixture="seconds",
+)
+def measured(usual: float, other: float) -> dict[str, float]:
+    return {"channels-last": usual, "contiguous": other}
+
+
+@then(parsers.parse("the layout is {chosen}"))
+def layout_is(seconds: dict[str, float], chosen: str) -> None:
+    assert memory_formats.clearly_faster(seconds, "channels-last") == chosen
+
+
+RUNS = {"same": "sha256:" + "1" * 64, "changed": "sha256:" + "2" * 64}
+WHERE = Circumstances(device="cpu", threads=2, memory_format="contiguous", torch="2.13.0")
+
+
+@given(parsers.parse("checkpoints of a run after the steps {first:d} and {second:d}"), target_fixture="run")
+def two_checkpoints(tmp_path: Path, first: int, second: int) -> str:
+    for step in (first, second):
+        part = RunPart(first_step=1, last_step=step, where=WHERE, seconds=1)
+        state = checkpoints.CheckpointState(run=RUNS["same"], step=step, parts=(part,))
+        made = checkpoints.Checkpoint(state, {"weight": torch.full((9,), step)}, {}, (0.5,) * step)
+        checkpoints.save_checkpoint(tmp_path, made)
+    return RUNS["same"]
+
+
+@when("nothing happens to them")
+def nothing_happens() -> None:
+    pass
+
+
+@when("the newest is cut short")
+def cut_short(tmp_path: Path) -> None:
+    newest = tmp_path / checkpoints.CHECKPOINT
+    newest.write_bytes(newest.read_bytes()[:-10])
+
+
+@when("a byte of the newest is changed")
+def byte_changed(tmp_path: Path) -> None:
+    newest = tmp_path / checkpoints.CHECKPOINT
+    data = bytearray(newest.read_bytes())
+    data[-1] ^= 1
+    newest.write_bytes(data)
+
+
+@when("the settings of the training are changed", target_fixture="run")
+def settings_changed() -> str:
+    return RUNS["changed"]
+
+
+@then(parsers.parse("training goes on after step {step:d}"))
+def goes_on_after(tmp_path: Path, run: str, step: int) -> None:
+    found = checkpoints.load_checkpoint(tmp_path, run)
+    assert found is not None
+    assert found.state.step == step
+    assert found.network["weight"].tolist() == [step] * 9
+
+
+@then("training goes on at its first step")
+def first_step(tmp_path: Path, run: str) -> None:
+    assert checkpoints.load_checkpoint(tmp_path, run) is None
+
+
+@given(parsers.parse("a training part of {cases:d} cases of {animals:d} animals"), target_fixture="groups")
+def training_part(cases: int, animals: int) -> dict[str, str]:
+    return {f"case-{number}": f"animal-{number % animals}" for number in range(cases)}
+
+
+@when(parsers.parse("a share of {share:g} of its groups is set aside"), target_fixture="aside")
+def set_aside(groups: dict[str, str], share: float) -> ValidationCases:
+    return validation_cases(groups, share, seed=0)
+
+
+@then(parsers.re(r"(?P<count>\d+) animals? are set aside, and no animal is on both sides"))
+def animals_aside(groups: dict[str, str], aside: ValidationCases, count: str) -> None:
+    held = {groups[case] for case in aside.cases}
+    left = {animal for case, animal in groups.items() if case not in aside.cases}
+    assert len(held) == int(count)
+    assert not held & left
+
+
+@then(parsers.parse('it is said that "{why}"'))
+def said(aside: ValidationCases, why: str) -> None:
+    assert aside.note == why
+
+
+@when("training uses an operation without a deterministic kernel", target_fixture="named")
+def not_deterministic() -> set[str]:
+    named: set[str] = set()
+    with repeatability.repeatable(named):
+        torch.zeros(4).put_(torch.tensor([1]), torch.tensor([1.0]))
+    return named
+
+
+@then("the record names it")
+def named_operation(named: set[str]) -> None:
+    assert named == {"put_"}
+
+
+@given("a run that began on a cpu with 2 threads and the layout contiguous", target_fixture="began")
+def began() -> Circumstances:
+    return WHERE
+
+
+@when(parsers.parse("it would go on with {what}"), target_fixture="refusal")
+def would_go_on(began: Circumstances, what: str) -> RefusedError | None:
+    changes: dict[str, dict[str, object]] = {
+        "the same": {},
+        "1 threads": {"threads": 1},
+        "the layout other": {"memory_format": "channels-last"},
+        "another PyTorch": {"torch": "2.14.0"},
+    }
+    try:
+        member.refuse_elsewhere(began, began.model_copy(update=changes[what]))
+    except RefusedError as error:
+        return error
+    return None
+
+
+@then("it goes on")
+def it_goes_on(refusal: RefusedError | None) -> None:
+    assert refusal is None
+
+
+@then("it is refused, and the reason names both")
+def refused(refusal: RefusedError | None) -> None:
+    assert refusal is not None
+    assert re.search(r"began with (.+) (\S+), and would go on with \1 (?!\2)\S+:", refusal.message)
+    assert "--elsewhere" in (refusal.hint or "")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from minivess.foundation.errors import UsageError
 from minivess.ml.augmentation.patches import Augmentation
 from minivess.ml.augmentation.registry import AUGMENTATIONS
-from minivess.ml.training.case_store import TrainingCase
-from minivess.ml.training.patches import PatchSampler
+from minivess.ml.sampling.case_store import TrainingCase
+from tests.support.patch_sources import source_of
 
 pytestmark = pytest.mark.verifies("SU-31")
 
@@ -39,15 +40,11 @@ def test_the_same_generator_draws_the_same_change(change: Augmentation) -> None:
     np.testing.assert_array_equal(one, two)
 
 
-def test_a_sampler_applies_the_named_augmentations_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_applies_its_augmentations_and_no_others(tmp_path: Path) -> None:
     label = np.zeros((8, 8, 8), np.uint8)
     label[0, 0, 0] = 1
     cases = [TrainingCase(label * 5.0, label)]
-    _, plain = PatchSampler(cases, (8, 8, 8), seed=0, augmentations=()).batch(8)
+    _, plain = source_of(cases, (8, 8, 8), tmp_path, augmentation=()).batch(1, 0, 8)
     assert (plain[:, 0, 0, 0, 0] == 1).all()
-    monkeypatch.setitem(AUGMENTATIONS, "negative", lambda rng, patches: (patches[0], 1 - patches[1]))
-    _, negative = PatchSampler(cases, (8, 8, 8), seed=0, augmentations=["negative"]).batch(8)
-    np.testing.assert_array_equal(negative, 1 - plain)
-    with pytest.raises(UsageError, match="no augmentation 'flip'") as caught:
-        PatchSampler(cases, (8, 8, 8), seed=0, augmentations=["flip"])
-    assert caught.value.hint == "did you mean `flips`?"
+    inverted = source_of(cases, (8, 8, 8), tmp_path, augmentation=[lambda rng, patches: (patches[0], 1 - patches[1])])
+    np.testing.assert_array_equal(inverted.batch(1, 0, 8)[1], 1 - plain)

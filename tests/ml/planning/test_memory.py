@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import math
 import subprocess
 import sys
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +23,7 @@ from minivess.ml.planning.memory import (
     training_memory,
     weights,
 )
-from minivess.ml.training.case_store import TrainingCase
-from minivess.ml.training.patches import PatchSampler
+from minivess.ml.sampling.case_store import TrainingCase, store_cases
 from minivess.records.data.dataset import LabelClass
 from minivess.records.models.networks.dynunet import DynUNetSpec
 from minivess.records.models.networks.segresnet import SegResNetSpec
@@ -76,29 +78,33 @@ def test_what_was_not_measured_is_not_predicted() -> None:
     assert training_memory(SegResNetSpec(), VOLUMES, 1) is None
 
 
-@pytest.mark.parametrize(("classes", "channels"), [(1, 1), (2, 3)])
-def test_images_are_counted_as_training_holds_them(classes: int, channels: int) -> None:
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize(("classes", "channels", "step"), [(1, 1, 1.0), (2, 3, 1.0), (1, 1, 2.0), (1, 1, 0.7)])
+def test_an_image_is_counted_as_its_preprocessing_takes(
+    classes: int, channels: int, step: float, tmp_path: Path
+) -> None:
+    rng, shape = np.random.default_rng(0), (40, 100, 100)
     task = SegmentationTask(
         channels=channels, classes=tuple(LabelClass(value=n, name=str(n)) for n in range(1, classes + 1))
     )
-    shape = (12, 24, 24)
-    cases = [
-        TrainingCase(
-            rng.random((*shape, channels) if channels > 1 else shape, np.float32),
-            rng.integers(0, classes + 1, shape, np.uint8),
-            (1.0, 1.0, 1.0),
-        )
-        for _ in range(3)
-    ]
-    coarse = Preprocessing(channels=channels, spacing=(1.0, 2.0, 2.0))
-    sampler = PatchSampler(cases, (8, 8, 8), seed=0, task=task, preprocessing=coarse)
-    places = [one for case in sampler._foreground for one in case]
-    arrays = [*(case.image for case in cases), *(case.label for case in cases), *sampler._images, *sampler._labels]
-    held = sum(one.nbytes for one in [*arrays, *places])
-    voxels = 3 * 12 * 24 * 24
-    found = image_memory(voxels=voxels, resampled=voxels / 4, channels=channels, foreground=classes / (classes + 1))
-    assert found == pytest.approx(held, rel=0.05)
+    preprocessing = Preprocessing(channels=channels, spacing=(1.0, step, step))
+
+    def cases() -> Iterator[TrainingCase]:
+        image = np.empty((*shape, channels) if channels > 1 else shape, np.float32)
+        rng.random(out=image, dtype=np.float32)
+        label = np.zeros(shape, np.uint8)
+        for number in range(1, classes + 1):
+            label[number::4, ::3, ::3] = number
+        yield TrainingCase(image, label, (1.0, 1.0, 1.0))
+
+    peaks = []
+    for folder in ("first", "second"):  # the first time imports modules
+        tracemalloc.start()
+        store_cases(cases(), tmp_path / folder, patch=(8, 8, 8), task=task, preprocessing=preprocessing)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    voxels = math.prod(shape)
+    found = image_memory(voxels=voxels, resampled=voxels / step**2, channels=channels)
+    assert found == pytest.approx(peaks[-1], rel=0.25)
 
 
 def _machine(root: Path, files: dict[str, str]) -> Path:

@@ -25,8 +25,8 @@ from minivess.records.models.task import SegmentationTask
 
 NUMBER = 4
 """Bytes of a number."""
-PLACE = 8
-"""Bytes of the place of a foreground voxel."""
+_MASKS = 6
+"""Bytes of a voxel of the mask in its forms (measured)."""
 HELD = 4
 """How often each weight is held: itself, its gradient and two moments."""
 
@@ -90,18 +90,16 @@ def training_memory(spec: NetworkSpec, task: SegmentationTask, batch: int) -> in
     return kept.fixed + round(NUMBER * numbers)
 
 
-def image_memory(*, voxels: float, resampled: float, channels: int, foreground: float) -> int:
-    """Bytes of the images that training holds: all of them, as they are and as the network gets them, with their masks and the
-    places of foreground voxels.
+def image_memory(*, voxels: float, resampled: float, channels: int) -> int:
+    """Bytes that one image takes while training preprocesses it; later they are mapped from the disk.
 
     Args:
-        voxels: of all images.
+        voxels: of the image.
         resampled: the same at the target spacing.
-        channels: of an image.
-        foreground: share of the voxels in the mask.
+        channels: of the image.
     """
-    held = NUMBER * channels + 1  # the image and its mask
-    return round(voxels * held + resampled * (held + PLACE * foreground))
+    copies = NUMBER * channels * (voxels + 2 * max(voxels, resampled))
+    return round(copies + voxels + _MASKS * resampled)
 
 
 def weights(spec: EncoderDecoderSpec, task: SegmentationTask) -> int:

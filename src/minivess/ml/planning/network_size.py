@@ -110,7 +110,7 @@ class _Sizing:
             self._budget = min(self._budget, GPU_AIM)
         if self._budget <= 0:
             raise UsageError(
-                f"training holds all its images, which take {memory_in_words(images.memory)} of "
+                f"an image takes {memory_in_words(images.memory)} while it is preprocessed, of "
                 f"{memory_in_words(memory.size)} of memory",
                 hint="choose a coarser preprocessing.spacing, or train on another machine and state its memory with --memory",
             )

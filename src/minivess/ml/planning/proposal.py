@@ -181,10 +181,8 @@ def _words(data: DataFingerprint, part: str) -> str:
 
 
 def _image_memory(data: DataFingerprint, spacing: tuple[float, ...] | None) -> int:
-    resampled = data.voxels * data.share_at(spacing)
-    return image_memory(
-        voxels=data.voxels, resampled=resampled, channels=data.task.channels, foreground=data.foreground
-    )
+    voxels = data.voxels / data.cases
+    return image_memory(voxels=voxels, resampled=voxels * data.share_at(spacing), channels=data.task.channels)
 
 
 def _memory_remarks(spec: NetworkSpec, needed: int | None, held: int, memory: MemoryAtHand) -> tuple[str, ...]:

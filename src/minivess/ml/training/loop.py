@@ -1,229 +1,407 @@
-"""Train one ensemble member with Lightning Fabric: bounded by steps, repeatable by seed, whole or absent.
+"""The steps of a training run: from its first step, or on from a checkpoint to the very weights of a run without a break.
 
-A loss of `ml.losses` (Dice plus binary cross-entropy), AdamW with a one-cycle schedule (Smith & Topin 2017, arXiv
-1708.07120), channels last. A member without a whole earlier run (`runs.py`) is trained from its first step.
+Everything random is a function of (seed, step): patches, their changes, and what the network draws. So a step needs nothing
+of the steps before but the state in a checkpoint. Lightning Fabric carries devices, processes and precision.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 
-from minivess.foundation.choices import choose
-from minivess.foundation.digests import Digest
+from minivess.foundation.digests import Digest, digest_json
 from minivess.foundation.errors import RefusedError
-from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.ml.inference.predictor import memory_format
-from minivess.ml.losses.registry import DICE_CROSS_ENTROPY, LOSSES
-from minivess.ml.models.registry import build_network
-from minivess.ml.models.weights import save_weights
-from minivess.ml.training.case_store import TrainingCase, cases_digest
-from minivess.ml.training.patches import PatchSampler
-from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
-from minivess.ml.training.starts import LoadedStart
-from minivess.records.models.model import RunRecord
+from minivess.ml.augmentation.registry import AUGMENTATIONS, FLIPS_AND_TURNS
+from minivess.ml.losses.registry import LOSSES
+from minivess.ml.models.weight_files import State
+from minivess.ml.sampling.case_store import CaseStore
+from minivess.ml.sampling.feeding import Feed, Request
+from minivess.ml.sampling.patches import PatchSource
+from minivess.ml.training.checkpoints import Checkpoint, CheckpointState, save_checkpoint
+from minivess.ml.training.circumstances.interruption import Interruption
+from minivess.ml.training.circumstances.memory_formats import Layout
+from minivess.ml.training.circumstances.repeatability import repeatable
+from minivess.ml.training.optimisation import Average, optimiser_of, set_step
+from minivess.ml.training.runs import PROCEDURE
+from minivess.ml.training.validation import Validator
 from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.preprocessing import Preprocessing
-from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
+from minivess.records.models.task import SegmentationTask
 from minivess.records.models.training import TrainingSpec
-from minivess.records.models.training_run import Beat
-from minivess.records.sinks import Progress, RunListener
+from minivess.records.models.training_run import Beat, Circumstances, RunPart, TrainingCurves, ValidationPoint
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+_VALIDATIONS = 10
+_CHECKPOINT_S = 60.0
+_CHECKPOINT_SHARE = 100
+"""A checkpoint is written at most so often that this takes a hundredth of the time."""
+_MEMORY_S = 1.0
+
+Listen = Callable[[Beat], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run follows from, and where it leaves what it makes.
+
+    Attributes:
+        spec: the network.
+        task: channels, axes and classes.
+        preprocessing: what the images went through.
+        training: the section `training`.
+        seed: of the member.
+        store: the cases that are learned from.
+        folder: of the member.
+        validator: None: no validation.
+        note: why there is none.
+        start: the digest of the weights that it starts from; None: the seed draws them.
+        workers: processes that draw patches; 0: the one that trains.
+        checkpoint_every: steps from one checkpoint to the next; None: about a minute.
+        entry: of the log, that announced this part.
+        smoke: whether this is a trial run.
+        tracked: the id of the run in the sink.
+    """
+
+    spec: ModelSpec
+    task: SegmentationTask
+    preprocessing: Preprocessing
+    training: TrainingSpec
+    seed: int
+    store: CaseStore
+    folder: Path
+    validator: Validator | None = None
+    note: str | None = None
+    start: Digest | None = None
+    workers: int = 0
+    checkpoint_every: int | None = None
+    entry: int | None = None
+    smoke: bool = False
+    tracked: str | None = None
+
+    @cached_property
+    def run(self) -> Digest:
+        """Of all that the weights follow from: a checkpoint with another is of another run."""
+        records = (
+            self.spec,
+            self.task,
+            self.preprocessing,
+            self.training.model_copy(update={"members": (self.seed,)}),
+        )
+        validated = [] if self.validator is None else list(self.validator.names)
+        stated = [record.model_dump(mode="json") for record in records]
+        return digest_json([PROCEDURE, self.store.digest, validated, self.start, *stated])
 
 
 class Fitted(NamedTuple):
-    """What a fit leaves besides the changed network: the mean loss of the last tenth of its steps, and the device."""
+    """What a run leaves."""
 
-    final_loss: float
-    device: str
+    best: State
+    """Weights of the best validation on the CPU; of the last step where there was none."""
+    last: State
+    """Weights after the last step, on the CPU."""
+    curves: TrainingCurves
+    parts: tuple[RunPart, ...]
+
+    @property
+    def final_loss(self) -> float:
+        """The mean loss of the last tenth of the steps."""
+        tail = self.curves.losses[-max(1, len(self.curves.losses) // 10) :]
+        return math.fsum(tail) / len(tail)
 
 
-@implements("REQ-048")
-def train_member(
-    cases: Sequence[TrainingCase],
-    spec: ModelSpec,
-    training: TrainingSpec,
-    *,
-    seed: int,
-    out: Path,
-    task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
-    preprocessing: Preprocessing | None = None,
-    start: LoadedStart | None = None,
-    images: Sequence[Digest] = (),
-    listener: RunListener | None = None,
-    progress: Progress | None = None,
-) -> RunRecord:
-    """Train the member of one seed, or return the record of an earlier run of exactly this training.
+class Fit:
+    """A run in progress.
 
     Args:
-        cases: raw images and masks of the training part.
-        spec: the network.
-        training: steps, batch and learning rate; its other members do not matter.
-        seed: draws the initial weights and the patches. The same seed gives the same network on the same machine, with
-            the same number of PyTorch threads.
-        out: the member's folder.
-        task: channels, axes and classes.
-        preprocessing: what images go through; by default they stay on their grid.
-        start: the weights of `training.start`; None: the values that the seed draws.
-        images: digests of the images of the cases, for the record.
-        listener: called during the run, but not when an earlier run is returned.
-        progress: called after each step.
-
-    Raises:
-        UsageError: there are no cases, or the patch does not fit the network.
-        InputError: a case is malformed, none has foreground, or the weights to start from do not fit the network.
-        RefusedError: the loss became NaN or infinite.
-        CouldNotCheckError: the disk is full or out of reach.
+        job: what it follows from.
+        network: with the weights to start from.
+        fabric: devices, processes and precision; already launched.
+        layout: of batches in memory.
+        checkpoint: where the run goes on; None: at its first step.
     """
-    data, applied = cases_digest(cases), preprocessing or Preprocessing.of(task)
-    earlier = completed_run(out, spec, training, seed=seed, data=data, task=task, preprocessing=applied)
-    if earlier is not None:
-        return earlier
-    (out / RUN).unlink(missing_ok=True)
-    mlflow_run = None
-    if listener is not None:
-        mlflow_run = listener.started(
-            f"member-{seed}",
-            {
-                **_parameters(spec),
-                "seed": seed,
-                "steps": training.steps,
-                "batch": training.batch,
-                "learning_rate": training.learning_rate,
-                "cases": len(cases),
-            },
-        )
-    try:
-        begun = time.perf_counter()
-        network = build_network(spec, task, seed=seed)
-        started = None if start is None else start.give(network)
-        sampler = PatchSampler(cases, spec.patch, seed=seed, task=task, preprocessing=applied)
-        fitted = fit(network, sampler, training, seed=seed, listener=listener, progress=progress)
-        weights = save_weights(out / WEIGHTS, network.state_dict())
-        record = RunRecord(
-            seed=seed,
-            model=spec,
-            training=training,
-            data=data,
-            weights=weights,
-            steps=training.steps,
-            final_loss=fitted.final_loss,
-            device=fitted.device,
-            seconds=round(time.perf_counter() - begun, 3),
-            mlflow_run=mlflow_run,
-            task=task,
-            preprocessing=applied,
-            start=started,
-            cases=tuple(images),
-        )
-        write_text_atomic(out / RUN, record.model_dump_json(indent=2) + "\n")
-    except BaseException:
-        if listener is not None:
-            listener.failed()
-        raise
-    if listener is not None:
-        listener.finished({"final_loss": record.final_loss, "seconds": record.seconds})
-    return record
 
+    def __init__(
+        self,
+        job: Job,
+        network: torch.nn.Module,
+        fabric: Fabric,
+        layout: Layout,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self._job, self._fabric, self._layout = job, fabric, layout
+        self._loss = LOSSES[job.training.loss]
+        self._network = network
+        self._judged = copy.deepcopy(network) if job.validator is not None else None
+        network.to(memory_format=layout.format).train()
+        self._optimiser = optimiser_of(job.training, network.parameters())
+        self._module, self._stepping = fabric.setup(network, self._optimiser)
+        self._average = Average(network, job.training.average) if job.training.average else None
+        self._losses: list[float] = []
+        self._validations: list[ValidationPoint] = []
+        self._parts: tuple[RunPart, ...] = ()
+        self._best: State = {}
+        self._best_step: int | None = None
+        self._step = 0
+        if checkpoint is not None:
+            self._restore(checkpoint)
+        self._first, self._begun = self._step + 1, time.perf_counter()
+        self._saved, self._saving = time.perf_counter(), 0.0
+        self._memory, self._memory_at = 0, -math.inf
+        self._not_repeatable: set[str] = set()
 
-def fit(
-    network: torch.nn.Module,
-    sampler: PatchSampler,
-    training: TrainingSpec,
-    *,
-    seed: int,
-    loss: str = DICE_CROSS_ENTROPY,
-    listener: RunListener | None = None,
-    progress: Progress | None = None,
-) -> Fitted:
-    """Change a network's weights in `training.steps` optimiser steps, on a GPU if there is one.
+    @implements("REQ-048", "REQ-370")
+    def run(self, listen: Listen) -> Fitted:
+        """Make the steps that are left.
 
-    The network ends on the CPU, in evaluation mode. Lightning Fabric is imported here (it takes many seconds).
+        Args:
+            listen: called after each step.
 
-    Raises:
-        UsageError: `ml.losses` has no loss of that name.
-        RefusedError: the loss became NaN or infinite.
-    """
-    measure_loss = choose(LOSSES, loss, what="loss")
-    from lightning_fabric import Fabric
+        Raises:
+            RefusedError: the loss became NaN or infinite.
+            KeyboardInterrupt: the user or the system ended the run; a checkpoint was written first.
+        """
+        job = self._job
+        source = PatchSource(job.store, seed=job.seed, augmentation=[AUGMENTATIONS[name] for name in FLIPS_AND_TURNS])
+        with (
+            repeatable(self._not_repeatable),
+            Interruption() as interruption,
+            Feed(source, self._requests(), workers=job.workers) as feed,
+        ):
+            while self._step < job.training.steps and not self._stopped_early():
+                self._step += 1
+                rate = self._make_step(feed, source)
+                point = self._validate() if self._due() else None
+                listen(self._beat(rate, feed, point))
+                if self._should_save() or interruption.asked:
+                    self._save()
+                if interruption.asked:
+                    raise KeyboardInterrupt
+        return self._finished()
 
-    steps = training.steps
-    losses: list[float] = []
-    begun = time.perf_counter()
-    with _deterministic(seed):
-        fabric = Fabric(accelerator="auto", devices=1)
-        layout = memory_format(sampler.task)
-        network.to(memory_format=layout).train()
-        optimiser = torch.optim.AdamW(network.parameters(), lr=training.learning_rate)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, max_lr=training.learning_rate, total_steps=max(steps, 10)
-        )
-        module, optimiser = fabric.setup(network, optimiser)
-        for step in range(1, steps + 1):
-            images, labels = (torch.from_numpy(array).to(fabric.device) for array in sampler.batch(training.batch))
-            rate = float(schedule.get_last_lr()[0])
-            batch_loss = measure_loss(module(images.to(memory_format=layout)), labels)
-            value = float(batch_loss.detach())
-            if not math.isfinite(value):
-                raise RefusedError(
-                    f"training with seed {seed} diverged: the loss is {value} at step {step}",
-                    hint="lower training.learning_rate",
-                )
-            fabric.backward(batch_loss)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            schedule.step()
-            losses.append(value)
-            if listener is not None:
-                listener.beat(
-                    Beat(
-                        member=seed,
-                        step=step,
-                        steps=steps,
-                        loss=value,
-                        learning_rate=rate,
-                        steps_per_second=step / max(time.perf_counter() - begun, 1e-9),
-                        seconds_left=(time.perf_counter() - begun) / step * (steps - step),
-                        device=str(fabric.device.type),
-                        memory=0,
-                        waited=0,
+    def _requests(self) -> Iterator[Request]:
+        job, fabric = self._job, self._fabric
+        size = job.training.batch
+        for step in range(self._first, job.training.steps + 1):
+            for number in range(fabric.global_rank, job.training.accumulate, fabric.world_size):
+                yield Request(step, number * size, size)
+
+    def _make_step(self, feed: Feed, source: PatchSource) -> float:
+        """One optimiser step over all its batches; returns the learning rate."""
+        job, fabric, step = self._job, self._fabric, self._step
+        rate = set_step(self._optimiser, job.training, step)
+        torch.manual_seed(_step_seed(job.seed, step, fabric.global_rank))
+        own = range(fabric.global_rank, job.training.accumulate, fabric.world_size)
+        total = 0.0
+        for number in own:
+            images, labels = (torch.from_numpy(array).to(fabric.device, non_blocking=True) for array in next(feed))
+            with fabric.no_backward_sync(self._module, enabled=number != own[-1]):
+                loss = self._loss(self._module(images.to(memory_format=self._layout.format)), labels)
+                value = float(loss.detach())
+                if not math.isfinite(value):
+                    first = number * job.training.batch
+                    named = ", ".join(source.cases_of(step, first, job.training.batch))
+                    raise RefusedError(
+                        f"training with seed {job.seed} diverged: the loss is {value} at step {step}, of patches of {named}",
+                        hint="lower training.learning_rate, or look at the intensities of these cases",
                     )
-                )
-            if progress is not None:
-                progress(f"training member {seed}", step, steps)
-        device = _device_name(fabric.device)
-    network.to("cpu").eval()
-    last = losses[-max(1, steps // 10) :]
-    return Fitted(final_loss=math.fsum(last) / len(last), device=device)
+                fabric.backward(loss / len(own))
+            total += value / len(own)
+        if job.training.clip is not None:
+            fabric.clip_gradients(self._module, self._stepping, max_norm=job.training.clip, error_if_nonfinite=False)
+        self._stepping.step()
+        self._optimiser.zero_grad(set_to_none=True)
+        if self._average is not None:
+            self._average.update(step)
+        if fabric.world_size > 1:
+            gathered = fabric.all_reduce(torch.tensor(total, device=fabric.device), reduce_op="mean")
+            total = float(cast("torch.Tensor", gathered))
+        self._losses.append(total)
+        return rate
+
+    def _kept(self) -> State:
+        """The weights that are validated and kept: the moving average where there is one."""
+        return self._network.state_dict() if self._average is None else self._average.state
+
+    def _due(self) -> bool:
+        every = self._job.training.validation.every or max(1, self._job.training.steps // _VALIDATIONS)
+        return self._judged is not None and (self._step % every == 0 or self._step == self._job.training.steps)
+
+    def _validate(self) -> ValidationPoint | None:
+        validator, judged = self._job.validator, self._judged
+        if validator is None or judged is None:
+            return None
+        judged.load_state_dict(self._kept())
+        point = validator.judge(judged, self._step, device=str(self._fabric.device))
+        best = max((one.mean for one in self._validations if one.mean is not None), default=-math.inf)
+        self._validations.append(point)
+        if self._best_step is None or (point.mean is not None and point.mean > best):
+            self._best, self._best_step = _on_cpu(self._kept()), self._step
+        return point
+
+    def _stopped_early(self) -> bool:
+        patience = self._job.training.validation.patience
+        if patience is None or self._best_step is None:
+            return False
+        return sum(1 for one in self._validations if one.step > self._best_step) >= patience
+
+    def _should_save(self) -> bool:
+        if self._step == self._job.training.steps:
+            return False
+        if self._job.checkpoint_every is not None:
+            return self._step % self._job.checkpoint_every == 0
+        return time.perf_counter() - self._saved >= max(_CHECKPOINT_S, _CHECKPOINT_SHARE * self._saving)
+
+    def _save(self) -> None:
+        if self._fabric.global_rank:
+            return
+        begun = time.perf_counter()
+        numbers = {parameter: number for number, parameter in enumerate(_parameters(self._optimiser))}
+        save_checkpoint(
+            self._job.folder,
+            Checkpoint(
+                state=CheckpointState(
+                    run=self._job.run,
+                    step=self._step,
+                    parts=self._parts_so_far(),
+                    validations=tuple(self._validations),
+                    best_step=self._best_step,
+                    scaler={name: float(value) for name, value in self._fabric._precision.state_dict().items()},
+                    tracked=self._job.tracked,
+                ),
+                network=self._network.state_dict(),
+                optimiser={
+                    f"{numbers[parameter]}.{name}": torch.as_tensor(value)
+                    for parameter, values in self._optimiser.state.items()
+                    for name, value in values.items()
+                },
+                losses=tuple(self._losses),
+                average={} if self._average is None else self._average.state,
+                best=self._best,
+            ),
+        )
+        self._saved = time.perf_counter()
+        self._saving = self._saved - begun
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        state = checkpoint.state
+        self._network.load_state_dict(dict(checkpoint.network))
+        if self._average is not None:
+            for name, value in checkpoint.average.items():
+                self._average.state[name].copy_(value)
+        parameters = _parameters(self._optimiser)
+        values: dict[int, dict[str, torch.Tensor]] = {}
+        for name, value in checkpoint.optimiser.items():
+            number, _, field = name.partition(".")
+            like = parameters[int(number)]
+            # in the layout of the weights: other layouts take other paths through PyTorch, with other rounding
+            placed = torch.empty_like(like, dtype=value.dtype).copy_(value) if value.shape == like.shape else value
+            values.setdefault(int(number), {})[field] = placed
+        self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": values})
+        if state.scaler:
+            self._fabric._precision.load_state_dict(state.scaler)
+        self._losses, self._validations = list(checkpoint.losses), list(state.validations)
+        self._parts, self._step = state.parts, state.step
+        self._best, self._best_step = dict(checkpoint.best), state.best_step
+
+    def _circumstances(self) -> Circumstances:
+        return circumstances(self._fabric, self._layout.name, tuple(sorted(self._not_repeatable)))
+
+    def _parts_so_far(self) -> tuple[RunPart, ...]:
+        if self._step < self._first:
+            return self._parts
+        now = RunPart(
+            first_step=self._first,
+            last_step=self._step,
+            where=self._circumstances(),
+            seconds=round(time.perf_counter() - self._begun, 3),
+            entry=self._job.entry,
+        )
+        return (*self._parts, now)
+
+    def _beat(self, rate: float, feed: Feed, point: ValidationPoint | None) -> Beat:
+        now = time.perf_counter()
+        spent = max(now - self._begun, 1e-9)
+        made, steps = self._step - self._first + 1, self._job.training.steps
+        if now - self._memory_at >= _MEMORY_S:
+            self._memory, self._memory_at = memory_held(self._fabric.device), now
+        return Beat(
+            member=self._job.seed,
+            step=self._step,
+            steps=steps,
+            loss=self._losses[-1],
+            learning_rate=rate,
+            steps_per_second=made / spent,
+            seconds_left=spent / made * (steps - self._step),
+            device=device_name(self._fabric.device),
+            memory=self._memory,
+            waited=min(1.0, feed.waited / spent),
+            validation=point,
+        )
+
+    def _finished(self) -> Fitted:
+        last = _on_cpu(self._kept())
+        validator = self._job.validator
+        curves = TrainingCurves(
+            losses=tuple(self._losses),
+            validated_on=() if validator is None else validator.names,
+            validations=tuple(self._validations),
+            best_step=self._best_step,
+            stopped_early=self._step < self._job.training.steps,
+            note=self._job.note,
+        )
+        return Fitted(self._best or last, last, curves, self._parts_so_far())
 
 
-def _parameters(spec: ModelSpec) -> dict[str, int | float | str]:
-    """The fields of a specification as run parameters; sizes are joined by `x`."""
-    fields: dict[str, int | float | str | tuple[int, ...]] = spec.model_dump()
-    return {name: "x".join(map(str, value)) if isinstance(value, tuple) else value for name, value in fields.items()}
+def circumstances(fabric: Fabric, layout: str, not_repeatable: tuple[str, ...] = ()) -> Circumstances:
+    """Where this process trains."""
+    return Circumstances(
+        device=device_name(fabric.device),
+        processes=fabric.world_size,
+        threads=torch.get_num_threads(),
+        memory_format=layout,
+        torch=torch.__version__,
+        not_repeatable=not_repeatable,
+    )
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """The name of a GPU, else `cpu` or `mps`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device.type)
 
 
-@contextmanager
-def _deterministic(seed: int) -> Iterator[None]:
-    """Deterministic kernels and a seeded PyTorch, for a while; afterwards everything is as before."""
-    before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    benchmark = torch.backends.cudnn.benchmark
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.backends.cudnn.benchmark = False
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(before, warn_only=warned)
-            torch.backends.cudnn.benchmark = benchmark
+def memory_held(device: torch.device) -> int:
+    """Bytes that this process holds: on a GPU what PyTorch has there, else its anonymous memory (Linux; 0 elsewhere)."""
+    if device.type == "cuda":
+        return int(torch.cuda.memory_reserved(device))
+    try:
+        said = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0
+    found = next((line.split()[1] for line in said.splitlines() if line.startswith("RssAnon:")), "0")
+    return int(found) * 1024
+
+
+def _on_cpu(state: State) -> dict[str, torch.Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in state.items()}
+
+
+def _parameters(optimiser: torch.optim.Optimizer) -> list[torch.nn.Parameter]:
+    """The parameters in the order in which the optimiser counts them."""
+    return [one for group in optimiser.param_groups for one in group["params"]]
+
+
+def _step_seed(seed: int, step: int, rank: int) -> int:
+    """What PyTorch draws from in a step."""
+    return int.from_bytes(sha256(f"step {seed} {step} {rank}".encode()).digest()[:7])

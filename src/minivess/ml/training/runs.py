@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minivess.foundation.digests import Digest
+from minivess.foundation.digests import Digest, digest_file
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import RECORD_LIMIT, read_json_record
@@ -19,7 +19,10 @@ from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 from minivess.records.models.training import TrainingSpec
 
 WEIGHTS, WEIGHTS_0_1_0 = "weights.safetensors", "weights.pt"
+LAST, CURVES = "last.safetensors", "curves.json"
 RUN = "run.json"
+PROCEDURE = 2
+"""How training is done now; a member that was trained otherwise is not the one that is wanted."""
 
 
 def weights_of(folder: Path) -> Path:
@@ -38,6 +41,7 @@ def completed_run(
     data: Digest,
     task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
     preprocessing: Preprocessing = AS_IT_IS,
+    smoke: bool = False,
 ) -> RunRecord | None:
     """The record of a whole earlier run of exactly this training, or None when there is none.
 
@@ -48,7 +52,9 @@ def completed_run(
         record = read_json_record(out / RUN, RunRecord, limit=RECORD_LIMIT)
         wanted = training.model_copy(update={"members": record.training.members})
         made = (record.seed, record.model, record.training, record.data, record.task, record.preprocessing)
-        if made != (seed, spec, wanted, data, task, preprocessing):
+        if made != (seed, spec, wanted, data, task, preprocessing) or record.smoke != smoke:
+            return None
+        if record.procedure != PROCEDURE or not (out / CURVES).is_file() or digest_file(out / CURVES) != record.curves:
             return None
         weights = weights_of(out)
         if not weights.is_file():

@@ -73,7 +73,7 @@ class Plan(Record):
     """Peak memory of training by this plan, in bytes beyond the images and what the imported libraries take; None: not known
     for this family of networks, or for this batch."""
     images: Annotated[int, Field(ge=0)]
-    """Bytes of the images that training holds in the memory of the machine."""
+    """Bytes that an image takes in the memory of the machine while it is preprocessed."""
     lines: tuple[PlannedLine, ...]
     remarks: tuple[ShortText, ...] = ()
     """What the user may have to settle before."""

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from minivess.foundation.digests import Digest
 from minivess.records.base import Record, ShortText
 
 
@@ -21,6 +20,8 @@ class Circumstances(Record):
     """Threads of PyTorch in each process."""
     memory_format: ShortText
     """`channels-last` or `contiguous`."""
+    torch: ShortText
+    """The version of PyTorch."""
     not_repeatable: tuple[ShortText, ...] = ()
     """Operations without a deterministic kernel on this device, as PyTorch warned. With one, the run is not repeatable."""
 
@@ -33,6 +34,8 @@ class RunPart(Record):
     """The last step that counts: later ones, made before the process was killed, were made again."""
     where: Circumstances
     seconds: float
+    entry: int | None = None
+    """Index of the entry of the log that announced the part."""
 
 
 class CaseFigures(Record):
@@ -49,8 +52,8 @@ class ValidationPoint(Record):
     step: Annotated[int, Field(ge=0)]
     dice: dict[str, float | None]
     """Mean Dice over the cases, of each class by its name; None where no case has the class."""
-    mean: float
-    """The mean over the classes."""
+    mean: float | None
+    """The mean over the classes; None where no case has a class."""
     cases: tuple[CaseFigures, ...] = ()
 
 
@@ -67,15 +70,6 @@ class TrainingCurves(Record):
     stopped_early: bool = False
     note: ShortText | None = None
     """Why there was no validation."""
-
-
-class MemberWeights(Record):
-    """The weights that a run leaves."""
-
-    best: Digest
-    """Of the member: the best by validation, else the last."""
-    last: Digest
-    """After the last step."""
 
 
 class Beat(Record):

@@ -124,7 +124,7 @@ def memory_sentence(proposed: Plan) -> str:
     from minivess.ml.planning.memory import memory_in_words
 
     there = f"{memory_in_words(proposed.memory.size)} ({proposed.memory.source})"
-    images = f"images take {memory_in_words(proposed.images)}"
+    images = f"an image takes {memory_in_words(proposed.images)}"
     if proposed.memory.device == "gpu":
         images += " beside the GPU"
     if proposed.predicted is None:

@@ -2,50 +2,76 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_file
+from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.ml.preprocessing.preprocessor import fit_preprocessing
+from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
 from minivess.records.data.version import TrainedOn
 from minivess.records.device.workspace_files import SPLIT
 from minivess.records.log.entry import Outcome
 from minivess.records.models.model import RunRecord
-from minivess.workflows.models.cases import cases_of
 from minivess.workflows.models.starts import images_of, load_start, start_input
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 
+if TYPE_CHECKING:
+    from minivess.ml.training.validation import ValidationCases
 
-@implements("REQ-017")
+
+@implements("REQ-017", "REQ-180")
 @follows("train")
-def train(services: Services, signer: Signer) -> list[RunRecord]:
+def train(services: Services, signer: Signer, *, elsewhere: bool = False) -> list[RunRecord]:
     """Train every member; each is one recorded action, one MLflow run and one folder under models/members.
 
-    A member that was trained before in exactly this way, and whose training is in the log, is kept.
+    A member that was trained before in exactly this way, and whose training is in the log, is kept. One whose training was
+    killed goes on where it was.
+
+    Args:
+        services: the workspace.
+        signer: whoever trains.
+        elsewhere: whether a run may go on that began on another device or with another number of threads.
     """
     workspace, project = Workspace(services.workspace), services.project
     inputs = BoundInputs.of(services)
     with refused_on_record(services, "training", signer):
-        version = inputs.version
-        loaded, task = cases_of(inputs, Part.TRAIN), inputs.task
+        version, task = inputs.version, inputs.task
         start = load_start(services, inputs)
-    from minivess.ml.training.case_store import TrainingCase, cases_digest
-    from minivess.ml.training.loop import train_member
-    from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
+    from minivess.ml.sampling.case_store import store_cases
+    from minivess.ml.sampling.recorded_cases import RecordedCases
+    from minivess.ml.training.member import train_member
+    from minivess.ml.training.runs import CURVES, LAST, RUN, WEIGHTS, completed_run
+    from minivess.ml.training.validation import Validator
     from minivess.observability.tracking.mlflow_listener import MlflowListener
 
-    cases = [TrainingCase(case.image, case.label, case.record.physical_spacing) for case in loaded]
-    digest = cases_digest(cases)
-    preprocessing = fit_preprocessing(
-        project.preprocessing,
-        task,
-        ((case.image, case.label) for case in cases),
-        modality=loaded[0].record.modality if loaded else "",
+    held_out = _held_out(services, inputs)
+    part = inputs.split.part(Part.TRAIN)
+    learned, validated = (
+        RecordedCases(workspace.prepared, tuple(map(inputs.case_record, names)))
+        for names in ([name for name in part if name not in held_out.cases], held_out.cases)
     )
+    if not learned.records:
+        raise UsageError("training needs cases", hint="the training part of the split is empty")
+    with refused_on_record(services, "training", signer):
+        preprocessing = fit_preprocessing(
+            project.preprocessing,
+            task,
+            ((case.image, case.label) for case in learned()),
+            modality=learned.records[0].modality,
+        )
+        store = store_cases(
+            learned(), workspace.models / "cases", patch=project.model.patch, task=task, preprocessing=preprocessing
+        )
+    validator = None
+    if validated.records:
+        validator = Validator(validated, held_out.cases, project.model, task, preprocessing)
     recorded_outputs = {
         output.digest
         for entry in services.log.entries()
@@ -60,7 +86,7 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
             project.model,
             project.training,
             seed=seed,
-            data=digest,
+            data=store.digest,
             task=task,
             preprocessing=preprocessing,
         )
@@ -81,21 +107,34 @@ def train(services: Services, signer: Signer) -> list[RunRecord]:
                 data=TrainedOn(name=project.data.name, dvc=version["dvc"], split=version["data"]),
             )
             run = train_member(
-                cases,
+                store,
                 project.model,
                 project.training,
                 seed=seed,
                 out=folder,
                 task=task,
                 preprocessing=preprocessing,
+                validator=validator,
+                note=held_out.note,
                 start=start,
                 images=images_of(inputs, Part.TRAIN),
+                elsewhere=elsewhere,
+                entry=record.started,
                 listener=listener,
-                progress=services.progress,
             )
             record.context(model=run.weights, device=run.device, mlflow_run=run.mlflow_run)
-            record.output(f"models/members/seed-{seed}/{WEIGHTS}", folder / WEIGHTS)
-            record.output(f"models/members/seed-{seed}/run.json", folder / "run.json")
+            for name in (WEIGHTS, RUN, CURVES, *([] if run.last is None else [LAST])):
+                record.output(f"models/members/seed-{seed}/{name}", folder / name)
             record.payload(architecture=project.model.architecture, steps=run.steps, final_loss=run.final_loss)
         runs.append(run)
     return runs
+
+
+@implements("REQ-371")
+def _held_out(services: Services, inputs: BoundInputs) -> ValidationCases:
+    """The cases of the training part that are validated on, the same for each member."""
+    from minivess.ml.training.validation import validation_cases
+
+    groups = groups_of(inputs.manifest, inputs.split)
+    own = {name: groups[name] for name in inputs.split.part(Part.TRAIN)}
+    return validation_cases(own, services.project.training.validation.share, seed=inputs.split.seed)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import CouldNotCheckError, MinivessError, RefusedError
 from minivess.foundation.processes.piped import PipedProcess, ProcessEndedError, read_message, write_message
-from minivess.ml.training.patches import Batch, PatchSource
+from minivess.ml.sampling.patches import Batch, PatchSource
 
 PREFETCH = 512 << 20
 """Bytes of batches that workers keep ready, all together; one batch is always allowed."""
@@ -187,7 +187,7 @@ class _Worker:
         numbers = [slot.number for slot in self.slots]
         try:
             self.process = PipedProcess(
-                "minivess.ml.training.feeding",
+                "minivess.ml.sampling.feeding",
                 "patch",
                 variables={**_ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 files=[source, *numbers],

@@ -7,19 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minivess.foundation.errors import CouldNotCheckError, InputError, RefusedError, UsageError
+from minivess.foundation.errors import CouldNotCheckError, RefusedError
 from minivess.foundation.implements import implements
-from minivess.ml.augmentation.patches import Augmentation, Patches
-from minivess.ml.training.case_store import CaseStore, TrainingCase
-
-if TYPE_CHECKING:
-    from minivess.records.models.preprocessing import Preprocessing
-    from minivess.records.models.task import SegmentationTask
+from minivess.ml.augmentation.patches import Augmentation
+from minivess.ml.sampling.case_store import CaseStore
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Images (n, channels, *patch), and masks (n, 1, *patch) of class indices."""
@@ -122,89 +118,3 @@ def _source(store: CaseStore, seed: int, augmentation: tuple[Augmentation, ...])
 
 def _name(change: Augmentation) -> str:
     return str(getattr(change, "name", None) or getattr(change, "__qualname__", None) or type(change).__name__)
-
-
-@implements("REQ-048", "REQ-336")
-class PatchSampler:
-    """Draws batches of patches from preprocessed cases; the same seed draws the same batches.
-
-    A case is drawn uniformly, then with probability 2/3 a foreground voxel that the patch must hold, else any place. Of
-    several classes, each that the case has is as likely. The augmentations change each patch, in their order.
-
-    Args:
-        cases: raw images and masks.
-        patch: size of a patch.
-        seed: of the draws.
-        task: channels, axes and classes.
-        preprocessing: what images go through; by default they stay on their grid.
-        augmentations: names of `ml.augmentation`.
-
-    Raises:
-        UsageError: there are no cases, or there is no augmentation of a name.
-        InputError: image and mask differ in shape, or no case has foreground.
-    """
-
-    def __init__(
-        self,
-        cases: Sequence[TrainingCase],
-        patch: tuple[int, ...],
-        *,
-        seed: int,
-        task: SegmentationTask | None = None,
-        preprocessing: Preprocessing | None = None,
-        augmentations: Sequence[str] = ("flips", "quarter-turns"),
-    ) -> None:
-        from minivess.foundation.choices import choose
-        from minivess.ml.augmentation.registry import AUGMENTATIONS
-        from minivess.ml.inference.answers import class_indices
-        from minivess.ml.inference.tiling import pad_to
-        from minivess.ml.preprocessing.preprocessor import Preprocessor
-        from minivess.records.models.preprocessing import Preprocessing
-        from minivess.records.models.task import ONE_CLASS_OF_VOLUMES
-
-        task = task or ONE_CLASS_OF_VOLUMES
-        if not cases:
-            raise UsageError("training needs cases", hint="the training part of the split is empty")
-        self.task = task
-        self._patch = patch
-        self._augmentations = [choose(AUGMENTATIONS, name, what="augmentation") for name in augmentations]
-        self._rng = np.random.default_rng([seed, 0x7A7C4])
-        self._images: list[NDArray[np.float32]] = []
-        self._labels: list[NDArray[np.uint8]] = []
-        self._foreground: list[list[NDArray[np.intp]]] = []
-        preprocessor = Preprocessor(preprocessing or Preprocessing.of(task))
-        for image, label, spacing, _ in cases:
-            if preprocessor.grid(image) != label.shape:
-                raise InputError(f"an image of shape {image.shape} has a mask of shape {label.shape}")
-            padded, _ = pad_to(preprocessor.apply(image, spacing), patch)
-            mask, _ = pad_to(preprocessor.labels(class_indices(label, task), spacing), patch)
-            self._images.append(padded)
-            self._labels.append(mask)
-            found = (np.flatnonzero(mask == number) for number in range(1, len(task.classes) + 1))
-            self._foreground.append([places for places in found if places.size])
-        if not any(self._foreground):
-            raise InputError("no training case has foreground", hint="check that the masks are not empty")
-
-    def batch(self, size: int) -> Batch:
-        """The next `size` patches as float32: images (size, channels, *patch), and masks (size, 1, *patch) of indices."""
-        drawn = [self._draw() for _ in range(size)]
-        images = np.stack([image for image, _ in drawn])
-        labels = np.stack([label for _, label in drawn])[:, np.newaxis].astype(np.float32)
-        return images, labels
-
-    def _draw(self) -> Patches:
-        rng = self._rng
-        case = int(rng.integers(len(self._images)))
-        image, label, classes = self._images[case], self._labels[case], self._foreground[case]
-        last = np.subtract(label.shape, self._patch)
-        low, high = np.zeros_like(last), last
-        if rng.random() < FOREGROUND_SHARE and classes:
-            places = classes[0] if len(classes) == 1 else classes[int(rng.integers(len(classes)))]
-            voxel = np.array(np.unravel_index(places[int(rng.integers(places.size))], label.shape))
-            low, high = np.maximum(0, voxel - np.array(self._patch) + 1), np.minimum(last, voxel)
-        start = rng.integers(low, high, endpoint=True)
-        place = tuple(slice(int(begin), int(begin) + side) for begin, side in zip(start, self._patch, strict=True))
-        patches: Patches = (image[(slice(None), *place)], label[place])
-        for change in self._augmentations:
-            patches = change(rng, patches)
-        return np.ascontiguousarray(patches[0]), np.ascontiguousarray(patches[1])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from minivess.foundation.errors import InputError, UsageError
-from minivess.ml.training.case_store import TrainingCase, cases_digest
-from minivess.ml.training.patches import PatchSampler
+from minivess.ml.sampling.case_store import TrainingCase, cases_digest
 from minivess.records.data.dataset import LabelClass, SpatialAxes
 from minivess.records.models.task import SegmentationTask
+from tests.support.patch_sources import source_of
 
 pytestmark = pytest.mark.verifies("SU-31")
 
@@ -20,21 +22,21 @@ def _case(shape: tuple[int, int, int] = (10, 20, 20), *, seed: int = 0, share: f
 
 
 @pytest.mark.parametrize("patch", [(8, 16, 16), (8, 12, 16), (16, 32, 32)])
-def test_masks_follow_their_images_through_flips_turns_and_padding(patch: tuple[int, int, int]) -> None:
-    sampler = PatchSampler([_case(share=0.1), _case(seed=1, share=0.1)], patch, seed=0)
-    for _ in range(10):
-        images, labels = sampler.batch(3)
+def test_masks_follow_their_images_through_flips_turns_and_padding(patch: tuple[int, int, int], tmp_path: Path) -> None:
+    source = source_of([_case(share=0.1), _case(seed=1, share=0.1)], patch, tmp_path)
+    for step in range(1, 11):
+        images, labels = source.batch(step, 0, 3)
         assert images.shape == labels.shape == (3, 1, *patch)
         assert images.dtype == labels.dtype == np.float32
         assert set(np.unique(labels)) <= {0, 1}
         assert images[labels == 1].min() > images[labels == 0].max()
 
 
-def test_most_patches_hold_foreground_even_where_it_is_rare() -> None:
+def test_most_patches_hold_foreground_even_where_it_is_rare(tmp_path: Path) -> None:
     label = np.zeros((16, 64, 64), np.uint8)
     label[3, 5, 7] = 1
     images = label + np.random.default_rng(0).random(label.shape)
-    _, labels = PatchSampler([TrainingCase(images, label)], (8, 8, 8), seed=0).batch(200)
+    _, labels = source_of([TrainingCase(images, label)], (8, 8, 8), tmp_path).batch(1, 0, 200)
     assert 0.55 < np.mean(labels.reshape(200, -1).any(axis=1)) < 0.8
 
 
@@ -55,19 +57,21 @@ def test_the_digest_of_cases_sees_values_types_shapes_and_order() -> None:
     assert cases_digest([one, two]) == cases_digest([_case(), _case(seed=1)])
 
 
-def test_unusable_cases_are_refused() -> None:
+def test_unusable_cases_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        PatchSampler([], (8, 8, 8), seed=0)
+        source_of([], (8, 8, 8), tmp_path)
     image, label, *_ = _case()
     with pytest.raises(InputError, match="shape"):
-        PatchSampler([TrainingCase(image, label[:-1])], (8, 8, 8), seed=0)
+        source_of([TrainingCase(image, label[:-1])], (8, 8, 8), tmp_path)
     with pytest.raises(InputError, match="foreground"):
-        PatchSampler([TrainingCase(image, np.zeros_like(label))], (8, 8, 8), seed=0)
+        source_of([TrainingCase(image, np.zeros_like(label))], (8, 8, 8), tmp_path)
 
 
 @pytest.mark.verifies("REQ-336")
 @pytest.mark.parametrize("axes", ["yx", "zyx"])
-def test_classes_and_channels_stay_together_and_rare_classes_are_drawn_as_often(axes: SpatialAxes) -> None:
+def test_classes_and_channels_stay_together_and_rare_classes_are_drawn_as_often(
+    axes: SpatialAxes, tmp_path: Path
+) -> None:
     task = SegmentationTask(
         channels=2, axes=axes, classes=(LabelClass(value=4, name="common"), LabelClass(value=9, name="rare"))
     )
@@ -77,8 +81,8 @@ def test_classes_and_channels_stay_together_and_rare_classes_are_drawn_as_often(
     label[(1,) * len(shape)] = 9
     image = np.stack([label, 255 - label], axis=-1).astype(np.float32)
     patch = (8,) * len(shape)
-    sampler = PatchSampler([TrainingCase(image, label)], patch, seed=0, task=task)
-    images, labels = sampler.batch(150)
+    source = source_of([TrainingCase(image, label)], patch, tmp_path, task=task)
+    images, labels = source.batch(1, 0, 150)
     assert images.shape == (150, 2, *patch)
     assert labels.shape == (150, 1, *patch)
     assert set(np.unique(labels)) == {0, 1, 2}

@@ -1,0 +1,1 @@
+"""Training cases on the disk, and the patches that are drawn from them."""

@@ -1,0 +1,1 @@
+"""Where a run is made: devices, layouts in memory, kernels, interruptions."""

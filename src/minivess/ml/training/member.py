@@ -1,0 +1,221 @@
+"""One member: trained from its first step, on from a checkpoint, or already there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from minivess.foundation.digests import Digest, digest_file
+from minivess.foundation.errors import RefusedError
+from minivess.foundation.files import make_folder, write_text_atomic
+from minivess.foundation.implements import implements
+from minivess.ml.models.registry import build_network
+from minivess.ml.models.weights import save_weights, weights_digest
+from minivess.ml.sampling.case_store import CaseStore
+from minivess.ml.training.checkpoints import Checkpoint, load_checkpoint, remove_checkpoints
+from minivess.ml.training.circumstances.memory_formats import PROBE_FROM, faster_layout, layout_of, usual_layout
+from minivess.ml.training.loop import Fit, Fitted, Job, circumstances
+from minivess.ml.training.runs import CURVES, LAST, PROCEDURE, RUN, WEIGHTS, completed_run
+from minivess.ml.training.starts import LoadedStart
+from minivess.ml.training.validation import Validator
+from minivess.records.models.model import RunRecord
+from minivess.records.models.networks.specifications import ModelSpec
+from minivess.records.models.preprocessing import Preprocessing
+from minivess.records.models.start import StartRecord
+from minivess.records.models.task import SegmentationTask
+from minivess.records.models.training import TrainingSpec
+from minivess.records.models.training_run import Circumstances
+from minivess.records.sinks import RunListener
+
+
+@implements("REQ-048", "REQ-370", "REQ-371")
+def train_member(
+    store: CaseStore,
+    spec: ModelSpec,
+    training: TrainingSpec,
+    *,
+    seed: int,
+    out: Path,
+    task: SegmentationTask,
+    preprocessing: Preprocessing,
+    validator: Validator | None = None,
+    note: str | None = None,
+    start: LoadedStart | None = None,
+    images: Sequence[Digest] = (),
+    workers: int = 0,
+    checkpoint_every: int | None = None,
+    elsewhere: bool = False,
+    entry: int | None = None,
+    smoke: bool = False,
+    listener: RunListener | None = None,
+) -> RunRecord:
+    """Train the member of one seed, go on with a run that was killed, or return the record of a finished run.
+
+    Args:
+        store: the preprocessed cases to learn from.
+        spec: the network.
+        training: the section `training`; its other members do not matter.
+        seed: draws the initial weights, the patches and their changes.
+        out: the member's folder.
+        task: channels, axes and classes.
+        preprocessing: what the images of the store went through.
+        validator: judges the network from time to time, on cases that are not in the store.
+        note: why there is no validator.
+        start: the weights of `training.start`; None: the values that the seed draws.
+        images: digests of the images of the training part, for the record.
+        workers: processes that draw patches. Their number changes no weight.
+        checkpoint_every: steps from one checkpoint to the next; None: about a minute.
+        elsewhere: go on with a run that began on another device, with another number of threads or processes, in another
+            layout, or with another PyTorch. The weights then differ from those of a run without a break.
+        entry: index of the log's entry that announced the training.
+        smoke: whether this is a trial run that is never released.
+        listener: hears of the run; of a finished one it hears nothing.
+
+    Raises:
+        UsageError: the patch does not fit the network.
+        InputError: the weights to start from do not fit the network.
+        RefusedError: the loss became NaN or infinite, or the run began elsewhere.
+        CouldNotCheckError: the disk is full or out of reach.
+    """
+    earlier = completed_run(
+        out, spec, training, seed=seed, data=store.digest, task=task, preprocessing=preprocessing, smoke=smoke
+    )
+    if earlier is not None:
+        return earlier
+    (out / RUN).unlink(missing_ok=True)
+    make_folder(out)
+    job = Job(
+        spec=spec,
+        task=task,
+        preprocessing=preprocessing,
+        training=training,
+        seed=seed,
+        store=store,
+        folder=out,
+        validator=validator,
+        note=note,
+        start=None if start is None else weights_digest(start.state),
+        workers=workers,
+        checkpoint_every=checkpoint_every,
+        entry=entry,
+        smoke=smoke,
+    )
+    checkpoint = load_checkpoint(out, job.run)
+    if checkpoint is None:
+        remove_checkpoints(out)
+    network = build_network(spec, task, seed=seed)
+    started = None if start is None else start.give(network)
+    if listener is not None:
+        resumes = None if checkpoint is None else checkpoint.state.tracked
+        job = replace(job, tracked=listener.started(f"member-{seed}", _parameters(job), resumes))
+    try:
+        fitted = _fit(job, network, checkpoint, elsewhere=elsewhere, listener=listener)
+        record = _save(job, fitted, started, tuple(images))
+    except BaseException:
+        if listener is not None:
+            listener.failed()
+        raise
+    if listener is not None:
+        listener.artifact(out / CURVES)
+        figures = {f"dice of {name}": value for name, value in (record.validation or {}).items() if value is not None}
+        listener.finished({"final_loss": record.final_loss, "seconds": record.seconds, **figures})
+    remove_checkpoints(out)
+    return record
+
+
+def _fit(
+    job: Job, network: torch.nn.Module, checkpoint: Checkpoint | None, *, elsewhere: bool, listener: RunListener | None
+) -> Fitted:
+    """Lightning Fabric is imported here (it takes many seconds)."""
+    from lightning_fabric import Fabric
+
+    fabric = Fabric(accelerator="auto", devices=1)
+    layout = layout_of(_layout(job, network, fabric.device, checkpoint), job.task)
+    if checkpoint is not None and not elsewhere:
+        refuse_elsewhere(checkpoint.state.parts[-1].where, circumstances(fabric, layout.name))
+    fit = Fit(job, network, fabric, layout, checkpoint)
+    return fit.run(listener.beat if listener is not None else lambda beat: None)
+
+
+def _layout(job: Job, network: torch.nn.Module, device: torch.device, checkpoint: Checkpoint | None) -> str:
+    if job.training.memory_format != "auto":
+        return job.training.memory_format
+    if checkpoint is not None:
+        return checkpoint.state.parts[-1].where.memory_format
+    if job.training.steps < PROBE_FROM:
+        return usual_layout(job.task)
+    shape = (job.training.batch, job.task.channels, *job.spec.patch)
+    return faster_layout(network, job.task, shape, device, job.spec)
+
+
+@implements("REQ-373")
+def refuse_elsewhere(before: Circumstances, now: Circumstances) -> None:
+    """Refuse to go on where the weights would not be those of a run without a break."""
+    then, here = (one.model_dump(exclude={"not_repeatable"}) for one in (before, now))
+    for name, value in here.items():
+        if then[name] != value:
+            words = name.replace("_", " ")
+            raise RefusedError(
+                f"this run began with {words} {then[name]}, and would go on with {words} {value}: "
+                "the weights would be others than those of a run without a break",
+                hint="go on where it began, or allow it with `minivess train --elsewhere`; the record then says so",
+            )
+
+
+def _save(job: Job, fitted: Fitted, started: StartRecord | None, images: tuple[Digest, ...]) -> RunRecord:
+    """Write weights and curves, and after them the record."""
+    out, curves = job.folder, fitted.curves
+    weights, last = save_weights(out / WEIGHTS, fitted.best), None
+    (out / LAST).unlink(missing_ok=True)
+    if fitted.best is not fitted.last:
+        last = save_weights(out / LAST, fitted.last)
+    write_text_atomic(out / CURVES, curves.model_dump_json(indent=2) + "\n")
+    best = next((point.dice for point in curves.validations if point.step == curves.best_step), None)
+    record = RunRecord(
+        seed=job.seed,
+        model=job.spec,
+        training=job.training,
+        data=job.store.digest,
+        weights=weights,
+        steps=len(curves.losses),
+        final_loss=fitted.final_loss,
+        device=fitted.parts[-1].where.device,
+        seconds=round(sum(part.seconds for part in fitted.parts), 3),
+        mlflow_run=job.tracked,
+        task=job.task,
+        preprocessing=job.preprocessing,
+        start=started,
+        cases=images,
+        procedure=PROCEDURE,
+        last=last,
+        validation=best,
+        parts=fitted.parts,
+        curves=digest_file(out / CURVES),
+        smoke=job.smoke,
+    )
+    write_text_atomic(out / RUN, record.model_dump_json(indent=2) + "\n")
+    return record
+
+
+def _parameters(job: Job) -> dict[str, int | float | str]:
+    """What a run is made with, for the sink: each field by its name, sections joined by a dot."""
+    stated = {**job.spec.model_dump(mode="json"), **job.training.model_dump(mode="json", exclude={"members"})}
+    return {**_flat(stated), "seed": job.seed, "cases": len(job.store.names)}
+
+
+def _flat(fields: Mapping[str, object]) -> dict[str, int | float | str]:
+    made: dict[str, int | float | str] = {}
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            made |= {f"{name}.{inner}": one for inner, one in _flat(value).items()}
+        elif isinstance(value, int | float | str):
+            made[name] = value
+        elif isinstance(value, list) and all(isinstance(one, int) for one in value):
+            made[name] = "x".join(map(str, value)) or "none"
+        else:
+            made[name] = "none" if value is None else json.dumps(value)
+    return made

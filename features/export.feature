@@ -21,6 +21,19 @@ Feature: The exported model repeats the model that was trained
       | damaged bytes       | malformed  |
       | another patch shape | no graph   |
 
+  @REQ-289 @RC-137
+  Scenario Outline: A normalisation is exact where ONNX Runtime's own is not
+    Given a graph that normalises channels that are <kind>
+    When it is written for export
+    Then its answer is within 0.00001 of double precision, and was not before
+
+    Examples:
+      | kind                                   |
+      | nearly constant                        |
+      | nearly constant, in volumes            |
+      | nearly constant, in groups of channels |
+      | dark with few bright voxels            |
+
   @REQ-341 @RC-143
   Scenario Outline: What is changed in the folder is not opened
     Given the folder of an exported model

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.digests import digest_file
@@ -25,6 +25,7 @@ from minivess.ml.inference.isolated import IsolatedPredictor
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import PatchPredictor
 from minivess.ml.inference.tiling import sliding_window
+from minivess.ml.models.instance_norms import stable_instance_norms
 from minivess.records.models.exports.certificate import BackendMeasurement, WholeImageParity
 from minivess.records.models.exports.choice import FP32, INT8, BackendName
 from minivess.records.models.exports.contract import AppliedCalibrator
@@ -33,7 +34,8 @@ from minivess.records.models.preprocessing import Preprocessing
 from tests.support.builders.exports import export_record
 from tests.support.lazy_modules import lazily
 
-with lazily("scipy"):
+with lazily("scipy", "onnxruntime"):
+    import onnxruntime
     from scipy import ndimage
 
 scenarios("export.feature")
@@ -301,3 +303,74 @@ def uncertified(story: Story) -> None:
 def record_refused(story: Story) -> None:
     with pytest.raises(InputError, match="the backend onnxruntime fp32 is not certified"):
         ExportedModel.open(story.folder)
+
+
+def _nearly_constant(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.random.default_rng(0).normal(-2.5, 0.005, shape).astype(np.float32)
+
+
+def _few_bright(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Most of a channel is one value; a corner is far brighter."""
+    values = _nearly_constant(shape)
+    values[..., :6, :6] += np.random.default_rng(1).normal(2, 0.5, (*shape[:-2], 6, 6)).astype(np.float32)
+    return values
+
+
+CHANNELS = {
+    "nearly constant": _nearly_constant((1, 4, 64, 64)),
+    "nearly constant, in volumes": _nearly_constant((2, 3, 16, 32, 32)),
+    "nearly constant, in groups of channels": _nearly_constant((1, 2, 16384)),
+    "dark with few bright voxels": _few_bright((1, 4, 128, 128)),
+}
+SCALE, BIAS = np.float32([1.0, 0.5, 2.0, 1.5]), np.float32([0.0, 1.0, -1.0, 0.5])
+
+
+@dataclass
+class Normalising:
+    """A graph with an instance normalisation, its input, and its answers before and after it was written for export."""
+
+    values: NDArray[np.float32]
+    model: ModelProto
+    before: NDArray[np.float32]
+    after: NDArray[np.float32] | None = None
+
+    def ask(self) -> NDArray[np.float32]:
+        session = onnxruntime.InferenceSession(self.model.SerializeToString(), providers=["CPUExecutionProvider"])
+        answer: NDArray[np.float32] = session.run(None, {"values": self.values})[0]
+        return answer
+
+
+@given(parsers.parse("a graph that normalises channels that are {kind}"), target_fixture="normalising")
+def a_normalising_graph(kind: str) -> Normalising:
+    values = CHANNELS[kind]
+    channels = values.shape[1]
+    graph = helper.make_graph(
+        [helper.make_node("InstanceNormalization", ["values", "scale", "bias"], ["normalised"], epsilon=1e-5)],
+        "normalising",
+        [helper.make_tensor_value_info("values", TensorProto.FLOAT, values.shape)],
+        [helper.make_tensor_value_info("normalised", TensorProto.FLOAT, values.shape)],
+        [numpy_helper.from_array(SCALE[:channels], "scale"), numpy_helper.from_array(BIAS[:channels], "bias")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    made = Normalising(values, model, values)
+    made.before = made.ask()
+    return made
+
+
+@when("it is written for export")
+def written_for_export(normalising: Normalising) -> None:
+    stable_instance_norms(normalising.model)
+    checked_opset(normalising.model.SerializeToString())
+    normalising.after = normalising.ask()
+
+
+@then(parsers.parse("its answer is within {limit:f} of double precision, and was not before"))
+def within_double_precision(normalising: Normalising, limit: float) -> None:
+    values = normalising.values.astype(np.float64)
+    grid, each = tuple(range(2, values.ndim)), (1, -1, *[1] * (values.ndim - 2))
+    deviation = np.sqrt(values.var(grid, keepdims=True) + 1e-5)
+    exact = (values - values.mean(grid, keepdims=True)) / deviation
+    exact = exact * SCALE[: values.shape[1]].reshape(each) + BIAS[: values.shape[1]].reshape(each)
+    assert np.abs(normalising.before - exact).max() > limit
+    assert normalising.after is not None
+    assert np.abs(normalising.after - exact).max() < limit

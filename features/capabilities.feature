@@ -11,7 +11,7 @@ Feature: Capabilities
       | flaw                                   | rule                | message                                                                | effect       |
       | a case is flat                         | capability-kinds    | case a has 1 channel, axes zyx, class 1 foreground, and case b has 1 channel, axes yx | blocks |
       | a case is in colour                    | capability-kinds    | class 1 foreground, and case b has 3 channels, axes zyx                | blocks       |
-      | the model is for grey volumes          | capability-axes     | colour volumes (zyxc); segresnet takes grey volumes (zyx)              | blocks       |
+      | the model is for grey volumes          | capability-axes     | volumes of several channels (zyxc); segresnet takes grey volumes (zyx)              | blocks       |
       | the model needs a physical size        | capability-unit     | 6 cases: no physical size is known; segresnet needs a voxel size       | blocks       |
       | a case has two classes                 | capability-kinds    | class 1 foreground, and case b has 1 channel, axes zyx, classes 1 artery and 2 vein | blocks |
       | the model takes one class              | capability-classes  | 2 classes (1 artery, 2 vein); segresnet takes one class of value 1     | blocks       |

@@ -182,11 +182,31 @@ Feature: Reading
     When the file "v.img" is removed
     Then reading "v.hdr" is refused and names "v.img"
 
-  @REQ-288
-  Scenario: Channels are named and a fourth axis of time is refused
-    Given a NIfTI volume whose fourth axis has no unit of time
+  @REQ-288 @REQ-290
+  Scenario: Channels are named, and a fourth axis that may be time is refused
+    Given a NIfTI volume of 2 channels whose fourth axis is stated to be a vector
     When the volume is read
     Then it has 2 channels along its last axis
-    And a case of it is refused with the names of the channels and a way to save one
     When its fourth axis has the unit seconds
     Then reading it is refused with "2 steps in seconds" and a way to save one
+    When its fourth axis has neither a unit nor an intent
+    Then reading it is refused with "whether they are times or channels" and a way to save one
+
+  @REQ-290
+  Scenario Outline: Cases of several channels are checked and ingested
+    Given cases of 2 channels as <format>
+    When they are checked and ingested
+    Then each has axes zyxc with the channels in their order, and their names
+
+    Examples:
+      | format             |
+      | NIfTI              |
+      | a pair of NIfTI    |
+      | NRRD               |
+      | OME-TIFF           |
+
+  @REQ-290
+  Scenario: Channels in another order are refused
+    Given two cases of OME-TIFF whose channels have another order
+    When they are checked and ingested
+    Then a network for them is refused with "case a has the channels vessel, nucleus, and case b has nucleus, vessel"

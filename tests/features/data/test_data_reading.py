@@ -16,6 +16,10 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.errors import InputError, MinivessError, RefusedError
 from minivess.ml.cases.ingestion import ingest
+from minivess.ml.cases.prepared import load_case
+from minivess.ml.quality.case_measures import measure
+from minivess.ml.quality.duplicates.views import comparable
+from minivess.ml.quality.pages.case_pictures import thumbnail
 from minivess.ml.quality.rule_catalogue import RULES
 from minivess.ml.quality.validation import validate
 from minivess.ml.reading.case import read_case, read_image
@@ -25,6 +29,7 @@ from minivess.ml.reading.volume import Limits, Volume
 from minivess.records.data.dataset import LabelClass
 from minivess.records.data.source import CaseSource, Data
 from minivess.records.data.validation import RuleChange, Severity
+from minivess.records.models.task import SegmentationTask
 from tests.support.builders import specimens
 from tests.support.lazy_modules import lazily
 
@@ -631,14 +636,20 @@ def _half_refused(tmp_path: Path) -> None:
         read_image(tmp_path / "v.hdr")
 
 
-def _four_axes(folder: Path, unit: str | None) -> None:
+def _four_axes(folder: Path, unit: str | None, intent: str = "none") -> None:
     image = nibabel.Nifti1Image(np.stack([STACK.T, STACK.T + 1], axis=-1), np.eye(4))
     image.header.set_xyzt_units("mm", unit)
+    image.header.set_intent(intent)
     nibabel.save(image, folder / "v.nii")
 
 
-@given("a NIfTI volume whose fourth axis has no unit of time")
-def _without_unit(tmp_path: Path) -> None:
+@given("a NIfTI volume of 2 channels whose fourth axis is stated to be a vector")
+def _a_vector(tmp_path: Path) -> None:
+    _four_axes(tmp_path, None, "vector")
+
+
+@when("its fourth axis has neither a unit nor an intent")
+def _nothing_stated(tmp_path: Path) -> None:
     _four_axes(tmp_path, None)
 
 
@@ -653,14 +664,6 @@ def _two_channels(facts: dict) -> None:
     assert np.array_equal(facts["volume"].array, np.stack([STACK, STACK + 1], axis=-1))
 
 
-@then("a case of it is refused with the names of the channels and a way to save one")
-def _case_of_channels(tmp_path: Path) -> None:
-    np.save(tmp_path / "l.npy", np.ones(STACK.shape, np.uint8))
-    with pytest.raises(InputError, match="channel 1, channel 2") as caught:
-        read_case(CaseSource.model_validate({"id": "a", "subject": "s", "image": "v.nii", "label": "l.npy"}), tmp_path)
-    assert "slicer" in caught.value.hint
-
-
 @when("its fourth axis has the unit seconds")
 def _with_seconds(tmp_path: Path) -> None:
     _four_axes(tmp_path, "sec")
@@ -671,3 +674,74 @@ def _time_refused(tmp_path: Path, words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
         read_image(tmp_path / "v.nii")
     assert "slicer" in caught.value.hint
+
+
+TWO_CHANNELS = np.stack([STACK, STACK.max() - STACK], axis=-1)
+
+
+def _write_channels(path: Path, names: tuple[str, str]) -> None:
+    """A volume of two channels in the format of the suffix."""
+    if path.suffix in (".nii", ".img"):
+        made = nibabel.Nifti1Image if path.suffix == ".nii" else nibabel.Nifti1Pair
+        image = made(TWO_CHANNELS.transpose(2, 1, 0, 3)[:, :, :, None], np.eye(4))
+        image.header.set_xyzt_units("mm")
+        nibabel.save(image, path)
+    elif path.suffix == ".nrrd":
+        place = {"space": "left-posterior-superior", "space units": ["mm"] * 3, "kinds": ["list", *["domain"] * 3]}
+        directions = np.vstack([[np.nan] * 3, np.eye(3)])
+        nrrd.write(str(path), TWO_CHANNELS.transpose(3, 2, 1, 0), {**place, "space directions": directions})
+    else:
+        sizes = {f"PhysicalSize{axis}": 1.0 for axis in "XYZ"}
+        metadata = {"axes": "CZYX", "Channel": {"Name": list(names)}, **sizes}
+        stack = np.moveaxis(TWO_CHANNELS, -1, 0)
+        tifffile.imwrite(path, stack, ome=True, metadata=metadata, photometric="minisblack")
+
+
+SUFFIXES = {"NIfTI": "nii", "a pair of NIfTI": "img", "NRRD": "nrrd", "OME-TIFF": "ome.tif"}
+
+
+@given(parsers.re("cases of 2 channels as (?P<kind>.+)"))
+def _cases_of_channels(facts: dict, tmp_path: Path, kind: str) -> None:
+    _channel_cases(facts, tmp_path, SUFFIXES[kind], ("vessel", "nucleus"))
+
+
+@given("two cases of OME-TIFF whose channels have another order")
+def _channels_in_another_order(facts: dict, tmp_path: Path) -> None:
+    _channel_cases(facts, tmp_path, "ome.tif", ("nucleus", "vessel"))
+
+
+def _channel_cases(facts: dict, folder: Path, suffix: str, second: tuple[str, str]) -> None:
+    np.save(folder / "l.npy", (STACK.mean() < STACK).astype(np.uint8))
+    facts["sources"] = []
+    for name, names in (("a", ("vessel", "nucleus")), ("b", second)):
+        _write_channels(folder / f"{name}.{suffix}", names)
+        facts["sources"].append({"id": name, "subject": name, "image": f"{name}.{suffix}", "label": "l.npy"})
+
+
+@when("they are checked and ingested")
+def _checked_and_ingested(facts: dict, tmp_path: Path) -> None:
+    data = Data.model_validate(
+        {"name": "channels", "licence": "x", "source": "y", "root": str(tmp_path), "cases": facts["sources"]}
+    )
+    facts["manifest"] = ingest(data, tmp_path, tmp_path / "prepared")
+    facts["measures"] = [measure(load_case(tmp_path / "prepared", case.id)) for case in facts["manifest"].cases]
+
+
+@then("each has axes zyxc with the channels in their order, and their names")
+def _channels_ingested(facts: dict, tmp_path: Path) -> None:
+    task = SegmentationTask.of(facts["manifest"])
+    assert (task.channels, task.axes) == (2, "zyx")
+    for record in facts["manifest"].cases:
+        loaded = load_case(tmp_path / "prepared", record.id)
+        assert record.axes == "zyxc"
+        assert np.array_equal(loaded.image, TWO_CHANNELS)
+        ome = record.source_format == "OME-TIFF"
+        assert record.channels == (("vessel", "nucleus") if ome else ("channel 1", "channel 2"))
+        assert len(thumbnail(loaded)) > 100
+        assert comparable(loaded.image, record.axes).shape == STACK.shape
+
+
+@then(parsers.parse('a network for them is refused with "{words}"'))
+def _order_refused(facts: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        SegmentationTask.of(facts["manifest"])

@@ -153,6 +153,7 @@ def _stage(recipe: Recipe, case: Case, made_from: str, folder: Path) -> CaseReco
         source_dtype=case.source_dtype,
         label_values=case.label_values,
         classes=case.classes,
+        channels=tuple(name[:200] for name in case.channels),
         foreground_fraction=float(np.count_nonzero(case.label)) / case.label.size,
         reader_agreement=case.reader_agreement,
         identifiers=tuple(place[:200] for place in case.identifiers),

@@ -202,11 +202,11 @@ def measure(case: LoadedCase) -> Measures:
 
 
 def luma(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The luma of a colour image (…, 3 or more channels): 0.299 R + 0.587 G + 0.114 B; the mean of other channels.
+    """The luma of a colour image (…, 3 channels): 0.299 R + 0.587 G + 0.114 B; the mean of fewer or more channels.
 
     Written out, as a matrix product rounds differently on different processors.
     """
-    if image.shape[-1] < 3:
+    if image.shape[-1] != 3:
         return np.asarray(image.mean(axis=-1))
     return np.asarray(image[..., 0] * _LUMA[0] + image[..., 1] * _LUMA[1] + image[..., 2] * _LUMA[2])
 

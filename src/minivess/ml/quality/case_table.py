@@ -17,7 +17,7 @@ import numpy as np
 from minivess.foundation.implements import implements
 from minivess.foundation.names.ids import folded
 from minivess.ml.quality.rule_catalogue import RULES
-from minivess.records.data.dataset import CaseRecord
+from minivess.records.data.dataset import MOST_CHANNELS, CaseRecord
 from minivess.records.data.findings import Found
 from minivess.records.lengths import LengthUnit, shown
 
@@ -140,7 +140,7 @@ def schema() -> pa.DataFrameSchema:
         "size_z": column(int, size),
         "size_y": column(int, size, side),
         "size_x": column(int, size, side),
-        "channels": column(int, pa.Check.isin([1, 2, 3, 4], error="case-table")),
+        "channels": column(int, pa.Check.in_range(1, MOST_CHANNELS, error="case-table")),
         "spacing_z": column(float, nullable=True),
         "spacing_y": column(float),
         "spacing_x": column(float),

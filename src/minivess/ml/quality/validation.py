@@ -113,9 +113,12 @@ def lookalikes(
             yield Found(rule, second, message, others=(first,))
 
 
-def _images(surveyed: Survey) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+def _images(surveyed: Survey) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
+    from minivess.ml.quality.duplicates.views import comparable
+
     for case_id in surveyed.measures:
         try:
-            yield case_id, load_case(surveyed.folder, case_id).image
+            case = load_case(surveyed.folder, case_id)
+            yield case_id, comparable(case.image, case.record.axes)
         except (InputError, VerificationError):  # changed since it was measured: the next validation says so
             continue

@@ -32,7 +32,7 @@ from minivess.ml.reading.formats.tiff.reader import read_tiff
 from minivess.ml.reading.geometry import Affine, lay_on
 from minivess.ml.reading.masks import FOREGROUND, Mask, dice, normalise
 from minivess.ml.reading.volume import LIMITS, Facts, Limits, Spacing, Volume
-from minivess.records.data.dataset import Axes, Doubt, LabelClass, Unit
+from minivess.records.data.dataset import MOST_CHANNELS, Axes, Doubt, LabelClass, Unit
 from minivess.records.data.source import CaseSource, StatedUnit
 from minivess.records.lengths import in_micrometres
 
@@ -66,6 +66,7 @@ class Case:
         source_dtype: type of the voxels in the image's file.
         label_values: values met in the mask before it was normalised.
         classes: what the mask's values mean.
+        channels: names of the channels, where there are several that are no colours.
         reader_agreement: Dice with the second reader's mask, where there is one.
         identifiers: places in the sources that may say who is in it, accepted by the project.
         notes: what was changed.
@@ -83,6 +84,7 @@ class Case:
     affine: Affine | None = None
     facts: Facts = field(default_factory=Facts)
     classes: tuple[LabelClass, ...] = FOREGROUND
+    channels: tuple[str, ...] = ()
     reader_agreement: float | None = None
     identifiers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -236,6 +238,7 @@ def _read_case(
         affine=None if image.spacing is None else image.affine,
         facts=facts,
         classes=mask.classes,
+        channels=image.channels,
         reader_agreement=dice(mask.array, masks[1].array) if len(masks) > 1 else None,
         identifiers=tuple(dict.fromkeys([*identifiers, *(at for one in files[1:] for at in one.volume.identifiers)])),
         notes=tuple(dict.fromkeys([*notes, *mask.notes, *agreed.notes])),
@@ -243,22 +246,23 @@ def _read_case(
     )
 
 
-@implements("REQ-288")
+@implements("REQ-290")
 def _check_channels(one: CaseFile) -> None:
-    """Networks are trained on one channel, or on red, green and blue."""
-    channels = one.volume.channels
-    if not channels:
+    """An image has as many channels as a network can take; a mask has one value a voxel.
+
+    Raises:
+        InputError: the message names the channels.
+    """
+    channels, mask = one.volume.channels, one.role != "the image"
+    if len(channels) <= (1 if mask else MOST_CHANNELS):
         return
     named = ", ".join(channels[:_NAMED]) + (", …" if len(channels) > _NAMED else "")
-    axis = "first" if one.volume.format == "NRRD" else "last"
-    way = {"NIfTI-1": "nibabel: image.slicer[..., 0]", "NIfTI-2": "nibabel: image.slicer[..., 0]"}.get(
-        one.volume.format,
-        "ImageJ: Image > Color > Split Channels" if "TIFF" in one.volume.format else f"its {axis} axis",
-    )
+    most = "a mask has one" if mask else f"a case has at most {MOST_CHANNELS}"
     raise InputError(
-        f"{one.role} has {len(channels)} channels ({named}), and a case has one",
+        f"{one.role} has {len(channels)} channels ({named}), and {most}",
         path=one.path,
-        hint=f"save the channel to be segmented in a file of its own ({way})",
+        hint="save the mask as one value a voxel" if mask else "leave out channels that are not needed",
+        rule="mask-values" if mask else "limits",
     )
 
 

@@ -14,7 +14,10 @@ from minivess.records.base import Record, ShortText, Slug
 from minivess.records.lengths import MICROMETRES, UNIT_NAMES, LengthUnit
 
 Axes = Literal["zyx", "yx", "zyxc", "yxc"]
-"""The axes of an image array, in order; `c` is colour (red, green, blue)."""
+"""The axes of an image array, in order; `c` is colour (red, green, blue), or the channels that the record names."""
+
+MOST_CHANNELS = 64
+"""Of an image."""
 
 SpatialAxes = Literal["zyx", "yx"]
 """The spatial axes of an image, in the order of the arrays."""
@@ -130,6 +133,8 @@ class CaseRecord(Record):
     classes: tuple[LabelClass, ...] = (LabelClass(value=1, name="foreground"),)
     """What the mask's values mean; 0 is background."""
     foreground_fraction: Annotated[float, Field(ge=0, le=1)]
+    channels: Annotated[tuple[ShortText, ...], Field(max_length=MOST_CHANNELS, exclude_if=lambda names: not names)] = ()
+    """Names of the channels in their order, where there are several that are no colours; left out of the JSON otherwise."""
     reader_agreement: Annotated[float, Field(ge=0, le=1)] | None = None
     """Dice of the mask with a second reader's, where there is one."""
     identifiers: tuple[ShortText, ...] = ()
@@ -144,6 +149,8 @@ class CaseRecord(Record):
         spatial = len(self.axes.removesuffix("c"))
         if len(self.shape) != len(self.axes) or len(self.spacing) != spatial:
             raise ValueError(f"axes {self.axes} need {len(self.axes)} sizes and {spatial} spacings")
+        if self.channels and (len(self.axes) == spatial or len(self.channels) != self.shape[-1]):
+            raise ValueError("there are other channels than names of channels")
         return self
 
     @property

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from minivess.foundation.errors import UsageError
 from minivess.foundation.reading.json_records import first_error
 from minivess.records.base import Record
-from minivess.records.data.dataset import CaseRecord, DatasetManifest, LabelClass, SpatialAxes
+from minivess.records.data.dataset import MOST_CHANNELS, CaseRecord, DatasetManifest, LabelClass, SpatialAxes
 
 FOREGROUND = (LabelClass(value=1, name="foreground"),)
 
@@ -18,7 +18,7 @@ FOREGROUND = (LabelClass(value=1, name="foreground"),)
 class SegmentationTask(Record):
     """Channels in, exclusive classes out. The defaults are what version 0.1.0 could do: one channel, one class, volumes."""
 
-    channels: Annotated[int, Field(ge=1, le=64)] = 1
+    channels: Annotated[int, Field(ge=1, le=MOST_CHANNELS)] = 1
     """Channels of an image."""
     axes: SpatialAxes = "zyx"
     """The spatial axes, in the order of the arrays."""
@@ -39,7 +39,8 @@ class SegmentationTask(Record):
         """The task of a data set.
 
         Raises:
-            ValueError: there are no cases, or two cases differ in channels, axes or classes; the message names both cases.
+            ValueError: there are no cases, or two cases differ in channels, their names or order, axes or classes; the message
+                names both cases.
         """
         if not manifest.cases:
             raise ValueError("a data set without cases has no task")
@@ -50,6 +51,11 @@ class SegmentationTask(Record):
                 raise ValueError(
                     f"case {first.id} has {found.words}, and case {other.id} has {second.words}; "
                     "a network is for cases of one kind"
+                )
+            if other.channels != first.channels:
+                raise ValueError(
+                    f"case {first.id} has the channels {_named(first)}, and case {other.id} has {_named(other)}; "
+                    "a network knows channels by their order"
                 )
         return found
 
@@ -94,6 +100,11 @@ def task_of(manifest: DatasetManifest) -> SegmentationTask:
 
 ONE_CLASS_OF_VOLUMES = SegmentationTask()
 """The only task of version 0.1.0."""
+
+
+def _named(case: CaseRecord) -> str:
+    """Names of the channels of a case that has several."""
+    return ", ".join(case.channels) or "red, green, blue"
 
 
 def _task(case: CaseRecord) -> SegmentationTask:

@@ -33,8 +33,8 @@ from minivess.records.models.task import task_of
 _AXES: dict[Axes, str] = {
     "zyx": "grey volumes (zyx)",
     "yx": "grey flat images (yx)",
-    "zyxc": "colour volumes (zyxc)",
-    "yxc": "colour flat images (yxc)",
+    "zyxc": "volumes of several channels (zyxc)",
+    "yxc": "flat images of several channels (yxc)",
 }
 _ONE_BY_ONE = 2
 """Up to so many cases with the same fault are findings of their own; more are one finding about the set."""

@@ -15,6 +15,7 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.cases.prepared import load_case
 from minivess.ml.quality.duplicates.near_duplicates import find
+from minivess.ml.quality.duplicates.views import comparable
 from minivess.ml.reading.case import read_image
 from minivess.records.data.likeness import NearDuplicate
 from minivess.records.data.split import SplitManifest
@@ -50,9 +51,11 @@ def near_seen(
 
     def images() -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
         for name, case in ours.items():
-            yield name, load_case(prepared, case, verify=True).image
+            loaded = load_case(prepared, case, verify=True)
+            yield name, comparable(loaded.image, loaded.record.axes)
         for name, path in seen.items():
-            yield name, read_image(path).array
+            volume = read_image(path)
+            yield name, comparable(volume.array, volume.axes)
 
     found = []
     for pair in find(images(), progress=progress):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from minivess.foundation.errors import UsageError
 from minivess.ml.quality.duplicates.image_registration import COARSE, FINE, SIDE, Array, flatten, resample
+from minivess.records.data.dataset import Axes
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 _COLOURS = (3, 4)
@@ -42,6 +43,16 @@ class View:
     def from_the_side(self) -> bool:
         """Whether it is a projection of a volume along y or x. Few planes make these alike, whatever they show."""
         return self.of in _SIDES
+
+
+def comparable(image: npt.NDArray[np.generic], axes: Axes) -> npt.NDArray[np.generic]:
+    """An image that `views` takes: channels that are not three, as colours are, by their mean.
+
+    Args:
+        image: in the order of `axes`.
+        axes: its axes.
+    """
+    return image.mean(axis=-1, dtype=np.float32) if axes.endswith("c") and image.shape[-1] != 3 else image
 
 
 def views(image: npt.NDArray[np.generic]) -> tuple[View, ...]:

@@ -2,7 +2,7 @@
 
 A flat image is one panel. A volume is two: the plane where it matters, and the maximum projection along z with the
 outline of the mask's projection. Grey images are stretched from their 0.5th to their 99.5th percentile; colour stays as
-it is.
+it is. Channels that are not three are shown by their maximum.
 """
 
 from __future__ import annotations
@@ -47,13 +47,16 @@ def thumbnail(case: LoadedCase, size: int = 240, *, plane: int | None = None) ->
         raise UsageError(f"a picture of {size} pixels cannot be made", hint=f"16 to {_LARGEST}")
     record = case.record
     scale = (float(record.spacing[-2]), float(record.spacing[-1]))
+    image: npt.NDArray[np.float32] = case.image
+    if record.axes.endswith("c") and record.shape[-1] != 3:
+        image = image.max(axis=-1)
     if len(record.grid) == 2:
-        return _png([_panel(np.asarray(case.image), np.asarray(case.label), scale, size)])
+        return _png([_panel(np.asarray(image), np.asarray(case.label), scale, size)])
     index = fullest_plane(case.label) if plane is None else plane
     if not 0 <= index < record.grid[0]:
         raise UsageError(f"case {record.id} has no plane {index}")
-    flat = _panel(np.asarray(case.image[index]), np.asarray(case.label[index]), scale, size)
-    return _png([flat, _panel(case.image.max(axis=0), case.label.max(axis=0), scale, size)])
+    flat = _panel(np.asarray(image[index]), np.asarray(case.label[index]), scale, size)
+    return _png([flat, _panel(image.max(axis=0), case.label.max(axis=0), scale, size)])
 
 
 def fullest_plane(label: npt.NDArray[np.uint8]) -> int:

@@ -47,6 +47,9 @@ dimensions")."""
 _FOURTH = {8: "seconds", 16: "milliseconds", 24: "microseconds", 32: "hertz", 40: "ppm", 48: "radians a second"}
 """Units of the fourth axis, by bits 3 to 5 of `xyzt_units`."""
 _COLOURS = {3: "RGB24", 4: "RGBA32"}
+_CHANNELS = frozenset({1007, 2003, 2004})
+"""Intents of values that are channels: a vector, and colours (nifti1.h, NIFTI_INTENT_VECTOR, RGB_VECTOR, RGBA_VECTOR)."""
+_UNSTATED = 0
 _DICOM_EXTENSION = 2
 _MOST_EXTENSIONS = 64
 _APART = 0.25
@@ -198,7 +201,6 @@ def _read(head: IO[bytes], place: _Place, limits: Limits, *, paired: bool) -> Vo
             hint = "save one channel in a file of its own"
             raise InputError("channels of colours", path=path, hint=hint, rule="format-unsupported")
         axes, array = ("zyxc" if len(grid) == 3 else "yxc"), np.moveaxis(array, 0, -1)
-        notes = (*notes, f"its last axis was read as {channels} channels: it has no unit of time")
     if colours > 1:
         axes, array = ("zyxc" if len(grid) == 3 else "yxc"), array[..., :3]
         notes = (*notes, "the alpha channel was dropped") if colours == 4 else notes
@@ -221,13 +223,21 @@ def _read(head: IO[bytes], place: _Place, limits: Limits, *, paired: bool) -> Vo
 def _channels(header: Any, shape: tuple[int, ...], path: Path) -> tuple[tuple[int, ...], int]:
     """The spatial sizes, and the number of channels along the fourth or fifth axis; 0: there are none.
 
-    The fourth axis is time where the header states a unit of time (NIfTI-1, "xyzt_units"); the fifth holds the values of
-    a vector.
+    The fifth axis holds the values of a voxel, and `intent_code` states what they are (NIfTI-1, "Statistical parametric
+    intents" and "Intent codes for components"). The fourth is time (NIfTI-1, "dim"), unless the intent says otherwise.
 
     Raises:
-        InputError: the fourth axis is time or frequency.
+        InputError: the fourth axis is time or frequency, or may be; or the values are components of another quantity.
     """
+    intent = int(header["intent_code"])
     if len(shape) == 5 and shape[3] == 1:
+        if intent not in (*_CHANNELS, _UNSTATED):
+            raise contradiction(
+                "axes-order",
+                f"the {shape[4]} values of a voxel are of intent {_intent(intent)}, and no channels",
+                path,
+                "save an image; if these are channels, state the intent `vector` (nibabel: header.set_intent)",
+            )
         return shape[:3], shape[4]
     if len(shape) != 4:
         return shape, 0
@@ -237,9 +247,25 @@ def _channels(header: Any, shape: tuple[int, ...], path: Path) -> tuple[tuple[in
             "axes-order",
             f"its fourth axis has {shape[3]} steps in {unit}: it is no axis of space, and no channels",
             path,
-            "save one step in a file of its own (nibabel: image.slicer[..., 0]); if these are channels, state no unit of time",
+            "save one step in a file of its own (nibabel: image.slicer[..., 0]); if these are channels, state no unit of time "
+            "and the intent `vector`",
+        )
+    if intent not in _CHANNELS:
+        raise contradiction(
+            "axes-order",
+            f"its fourth axis has {shape[3]} steps, and the header does not state whether they are times or channels",
+            path,
+            "save one in a file of its own (nibabel: image.slicer[..., 0]); if these are channels, state the intent `vector` "
+            "(nibabel: header.set_intent)",
         )
     return shape[:3], shape[3]
+
+
+def _intent(code: int) -> str:
+    """An intent by its name where nibabel has one."""
+    from nibabel.nifti1 import intent_codes
+
+    return f"`{intent_codes.label[code]}`" if code in intent_codes.label else str(code)
 
 
 def _header(block: bytes, path: Path, *, paired: bool) -> Any:

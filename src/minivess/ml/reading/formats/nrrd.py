@@ -48,8 +48,10 @@ _WORLDS = {
 }
 """Signs that turn a world of NRRD into left-posterior-superior (NRRD format, "space")."""
 _COLOURS = {"rgb-color": 3, "3-color": 3, "rgba-color": 4, "4-color": 4}
-_CHANNELS = frozenset({"vector", "list", "2-vector", "3-vector", "4-vector"})
-"""Kinds of a first axis that holds the channels of each voxel."""
+_CHANNELS = frozenset({"vector", "list"})
+"""Kinds of a first axis that holds the channels of each voxel. Other kinds of vector are directions in space."""
+_GRADIENTS = "dwmri_"
+"""What facts about diffusion gradients begin with, by which Slicer marks a list of diffusion-weighted images."""
 _SPATIAL = frozenset({"domain", "space", "???", "none"})
 """Kinds of an axis along which neighbours in space are counted (NRRD format, "kinds")."""
 _TYPES = {
@@ -188,6 +190,16 @@ def _read(stream: IO[bytes], header: dict[str, Any], place: tuple[int, int], pat
             f"an axis of kind {strange[0][:20]!r} is no axis of space",
             path,
             "save one time in a file of its own, channels as a first axis of kind vector or list, and colours as rgb-color",
+        )
+    gradients = any(key.startswith(_GRADIENTS) for key in header)
+    if channels and ("measurement frame" in header or gradients):
+        raise contradiction(
+            "axes-order",
+            f"the {channels} values of a voxel are "
+            + ("of diffusion gradients" if gradients else "directions in a measurement frame")
+            + ", and no channels",
+            path,
+            "save an image; if these are channels, leave these fields out of the header",
         )
     values = sizes[0] if first else 1
     grid = check_shape(sizes[first:][::-1], path, limits, colours=values)

@@ -25,6 +25,8 @@ Feature: Capabilities
       | flat images are resampled along z      | capability-resampling | preprocessing.spacing has 3 lengths; the axes are y, x               | blocks       |
       | the patch cannot be halved             | capability-patch    | a patch of (30, 64, 64) does not fit segresnet                         | blocks       |
       | a criterion needs a mask that is empty | criterion-undefined | the mask is empty, and a criterion limits hd95                         | blocks not   |
+      | a criterion needs a class that a mask lacks | criterion-undefined | the mask has no vein, and a criterion limits hd95                | blocks not   |
+      | a criterion names a class that a mask lacks | criterion-undefined | the mask has no vein, and a criterion limits hd95 of vein        | blocks not   |
       | three subjects calibrate               | calibration-groups  | 3 subjects in the calibration part; a recall of 0.9 needs 10 groups    | blocks not   |
       | no calibration mask has foreground     | part-foreground     | no mask of the calibration part (1 case) has foreground                | blocks       |
       | no training mask has foreground        | part-foreground     | no mask of the training part (3 cases) has foreground                  | blocks       |
@@ -48,6 +50,12 @@ Feature: Capabilities
       | a case is in colour         |
       | no case has a physical size |
       | a case has two classes      |
+
+  @REQ-305
+  Scenario: A criterion of one class does not need the others
+    Given a set in which a criterion names a class that every mask has
+    When the cases are compared with what the product can take
+    Then no finding is about a criterion
 
   @REQ-305 @RC-133
   Scenario: Pictures are refused when they are ingested for a patch of volumes

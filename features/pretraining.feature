@@ -69,6 +69,13 @@ Feature: Weights that training starts from
       | the mask of a test case                      | is among the images of              | digest    |
       | a folder with a renamed copy of a test image | is the image of case                | digest    |
 
+  @REQ-331 @RC-139
+  Scenario: A training with weights that have seen the test part is refused on the record
+    Given a sealed project whose training starts from weights that were trained on the image of a test case
+    When a training is started
+    Then it is refused with "have seen the test part"
+    And the log has a refused training
+
   @REQ-331
   Scenario: Weights that have seen training cases alone are not refused
     Given a sealed project whose training starts from weights that were trained on the images of the training part

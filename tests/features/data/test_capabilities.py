@@ -79,16 +79,28 @@ def _resampled(project: Project) -> Project:
     return project.model_copy(update={"preprocessing": choice})
 
 
+def _limiting(criterion: Criterion) -> Callable[[Project], Project]:
+    return lambda project: project.model_copy(
+        update={"evaluation": project.evaluation.model_copy(update={"criteria": (criterion,)})}
+    )
+
+
+def _lacking_veins() -> list[CaseRecord]:
+    """The mask of one case has arteries alone."""
+    return [case(f"c{n}", classes=(ARTERY, VEIN), label_values=(0, 1, 2) if n else (0, 1)) for n in range(3)]
+
+
 PLANS: dict[str, Callable[[Project], Project]] = {
     "pictures in pixels are to be resampled": _resampled,
     "flat images are resampled along z": _resampled,
     "the patch cannot be halved": lambda project: project.model_copy(
         update={"model": project.model.model_copy(update={"patch": (30, 64, 64)})}
     ),
-    "a criterion needs a mask that is empty": lambda project: project.model_copy(
-        update={
-            "evaluation": project.evaluation.model_copy(update={"criteria": (Criterion(measure="hd95", at_most=5.0),)})
-        }
+    "a criterion needs a mask that is empty": _limiting(Criterion(measure="hd95", at_most=5.0)),
+    "a criterion needs a class that a mask lacks": _limiting(Criterion(measure="hd95", at_most=5.0)),
+    "a criterion names a class that a mask lacks": _limiting(Criterion(measure="hd95", of_class="vein", at_most=5.0)),
+    "a criterion names a class that every mask has": _limiting(
+        Criterion(measure="hd95", of_class="artery", at_most=5.0)
     ),
     "the tolerance is 2 px": lambda project: _with_tolerance(project, Length(2.0, "px")),
     "one case has no size and no tolerance is stated": lambda project: _with_tolerance(project, None),
@@ -104,6 +116,9 @@ MODELS = {
 }
 SETS: dict[str, Callable[[], list[CaseRecord]]] = {
     "the model is for flat images": lambda: [case(f"c{n}") for n in range(3)],
+    "a criterion needs a class that a mask lacks": _lacking_veins,
+    "a criterion names a class that a mask lacks": _lacking_veins,
+    "a criterion names a class that every mask has": _lacking_veins,
     "two classes have one name": lambda: [case(f"c{n}", classes=LESIONS) for n in range(3)],
     "pictures in pixels are to be resampled": lambda: [case(f"c{n}", unit="px") for n in range(3)],
     "flat images are resampled along z": lambda: [case(f"c{n}", **FLAWS["a case is flat"]) for n in range(3)],
@@ -186,6 +201,11 @@ def _pass(facts: dict) -> None:
 def _not_the_service(facts: dict) -> None:
     assert facts["found"]
     assert not [one for one in facts["found"] if "the service" in one.message]
+
+
+@then("no finding is about a criterion")
+def _no_criterion(facts: dict) -> None:
+    assert not [one for one in facts["found"] if one.rule == "criterion-undefined"]
 
 
 @given("a project of pictures with a patch of volumes")

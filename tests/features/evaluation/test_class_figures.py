@@ -19,7 +19,7 @@ from minivess.compliance.release.chain import JudgedChain, judge_chain
 from minivess.compliance.release.figures import check_figures
 from minivess.compliance.release.gates import judge as judge_gates
 from minivess.foundation.errors import InputError, VerificationError
-from minivess.ml.evaluation.baseline import threshold_mask, tune_thresholds
+from minivess.ml.evaluation.baseline import threshold_masks, tune_thresholds
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.inference.answers import mask_of
 from minivess.records.data.dataset import CaseRecord, LabelClass
@@ -373,4 +373,4 @@ def _(story: Story) -> None:
     assert [(one.channel, one.bright) for one in story.thresholds] == [(1, False), (2, True)]
     for one, value in zip(story.thresholds, (3, 8), strict=True):
         for name, image in story.images.items():
-            assert np.array_equal(threshold_mask(image, one, story.task), story.masks[name] == value)
+            assert np.array_equal(threshold_masks(image, [one], story.task)[0], story.masks[name] == value)

@@ -17,9 +17,9 @@ from minivess.foundation.errors import InputError, MinivessError
 from minivess.foundation.paths import release_policy
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.registry import count_measures
-from minivess.records.data.dataset import CaseRecord
+from minivess.records.data.dataset import CaseRecord, LabelClass
 from minivess.records.device.project import Project
-from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions
+from minivess.records.evaluation.evaluation import MASKS, AnalysisPlan, Conventions
 from minivess.records.lengths import (
     Length,
     LengthUnit,
@@ -140,6 +140,16 @@ def _plan(facts: dict) -> None:
         facts["plan"] = plan_of(Project.model_validate(project_with()), facts["cases"])
     except MinivessError as error:
         facts["error"] = error
+
+
+@pytest.mark.verifies("REQ-336")
+def test_a_plan_states_how_masks_of_the_classes_of_the_cases_are_made() -> None:
+    """Also where the project file declares no classes, as of a generated set."""
+    project, one = Project.model_validate(project_with()), case("a", "5 x 1 x 1 um")
+    assert not project.data.declared
+    two = one.model_copy(update={"classes": tuple(LabelClass(value=n, name=f"class {n}") for n in (1, 2))})
+    assert plan_of(project, [one]).mask == MASKS["one"]
+    assert plan_of(project, [two]).mask == MASKS["several"]
 
 
 @then(parsers.parse("its tolerance is {tolerance}"))

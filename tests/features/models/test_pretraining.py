@@ -19,12 +19,14 @@ from minivess.compliance.release.gates import judge
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import MinivessError
 from minivess.records.data.split import Part
+from minivess.records.log.entry import Outcome
 from minivess.records.device.release import GateFacts
 from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.models.model import RunRecord
 from minivess.records.models.start import ForeignWeights, PretrainingData, PretrainingSet, StartRecord
 from minivess.workflows.data import sealing
 from minivess.workflows.models import starts
+from minivess.workflows.models.training import train
 from minivess.workflows.sealed import requests
 from minivess.workflows.session import workspace_files
 from minivess.workflows.session.bound_inputs import BoundInputs
@@ -314,6 +316,22 @@ def _declared(facts: Facts, what: str, split_project: projects.ProjectFolder) ->
 def trained_on(sealed: Facts, what: str, split_project: projects.ProjectFolder) -> None:
     stated = {"name": "Other vessels"} | _declared(sealed, what, split_project)
     _file(sealed, trained_on=PretrainingData(status="declared", sets=(PretrainingSet(**stated),)))
+
+
+@when("a training is started")
+def training_started(sealed: Facts) -> None:
+    assert sealed.project is not None
+    assert sealed.services is not None
+    with pytest.raises(MinivessError) as caught:
+        train(sealed.services, sealed.project.signers["ada"])
+    sealed.error = caught.value
+
+
+@then("the log has a refused training")
+def refused_training(facts: Facts) -> None:
+    assert facts.services is not None
+    last = list(facts.services.log.entries())[-1].body
+    assert (last.action, last.outcome) == ("training", Outcome.REFUSED)
 
 
 @then(parsers.parse('it is refused with "{words}" and the rule "{rule}"'))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minivess.foundation.errors import InputError, UsageError
-from minivess.ml.evaluation.baseline import threshold_mask, tune_thresholds
+from minivess.ml.evaluation.baseline import threshold_masks, tune_thresholds
 from minivess.ml.measures.dice import dice
 from minivess.ml.preprocessing.normalisation import normalise
 from minivess.records.data.dataset import LabelClass
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.verifies("SU-33")
 def test_no_other_threshold_does_better(vessels: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> None:
     cases = [vessels(seed) for seed in (1, 2, 3)]
     (best,) = tune_thresholds(cases)
-    reached = np.mean([dice(threshold_mask(image, best), mask) for image, mask in cases])
+    reached = np.mean([dice(threshold_masks(image, [best])[0], mask) for image, mask in cases])
     for other in np.linspace(-2, 6, 60):
         rival = np.mean([dice(normalise(image) >= other, mask) for image, mask in cases])
         assert rival <= reached + 2e-3
@@ -36,8 +36,8 @@ def test_the_threshold_does_not_depend_on_the_intensity_unit(
     image, mask = vessels(5)
     (threshold,) = tune_thresholds([(image, mask)])
     (again,) = tune_thresholds([(image * 37 + 1000, mask)])
-    assert dice(threshold_mask(image, again), mask) == pytest.approx(
-        dice(threshold_mask(image, threshold), mask), abs=2e-3
+    assert dice(threshold_masks(image, [again])[0], mask) == pytest.approx(
+        dice(threshold_masks(image, [threshold])[0], mask), abs=2e-3
     )
 
 
@@ -59,10 +59,10 @@ def test_no_channel_and_no_side_does_better_for_any_class() -> None:
         rng = np.random.default_rng(seed)
         cases = [(rng.normal(size=(9, 9, 2)), rng.choice([0, 2, 5], size=(9, 9)).astype(np.uint8)) for _ in range(2)]
         for one, value in zip(tune_thresholds(cases, None, task), (2, 5), strict=True):
-            reached = np.mean([dice(threshold_mask(image, one, task), mask == value) for image, mask in cases])
+            reached = np.mean([dice(threshold_masks(image, [one], task)[0], mask == value) for image, mask in cases])
             for channel, bright, limit in itertools.product((0, 1), (True, False), np.linspace(-2.5, 2.5, 26)):
                 other = IntensityThreshold(threshold=limit, channel=channel, bright=bright)
-                rival = np.mean([dice(threshold_mask(image, other, task), mask == value) for image, mask in cases])
+                rival = np.mean([dice(threshold_masks(image, [other], task)[0], mask == value) for image, mask in cases])
                 assert rival <= reached + 1e-9
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minivess.foundation.errors import InputError, RefusedError, UsageError
-from minivess.ml.evaluation.baseline import threshold_mask
+from minivess.ml.evaluation.baseline import threshold_masks
 from minivess.ml.evaluation.evaluate import Pictures, evaluate
 from minivess.ml.measures.dice import dice
 from minivess.ml.measures.hd95 import hd95
@@ -76,7 +76,7 @@ def test_the_record_holds_each_case_and_the_aggregates(bench: Bench) -> None:
     assert (row.case, row.subject) == ("case-2", "mouse-1")
     assert row.dice == dice(predict(image)[0] >= 0.5, mask)
     assert row.values["hd95"] == hd95(predict(image)[0] >= 0.5, mask, (5.0, 1.0, 1.0))
-    assert row.baseline_dice == dice(threshold_mask(image, IntensityThreshold(threshold=1.0)), mask)
+    assert row.baseline_dice == dice(threshold_masks(image, [IntensityThreshold(threshold=1.0)])[0], mask)
     assert record.aggregates["dice"].mean == pytest.approx(np.mean([one.dice for one in record.cases]))
     gain = np.mean([one.dice - one.baseline_dice for one in record.cases])
     assert record.aggregates["dice_over_baseline"].mean == pytest.approx(gain)

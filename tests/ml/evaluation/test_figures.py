@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -51,3 +52,14 @@ def test_figures_are_the_same_bytes_twice(
     assert first[0].read_bytes().startswith(b"\x89PNG")
     for svg in first[1:]:
         assert ElementTree.fromstring(svg.read_bytes()).tag.endswith("svg")  # noqa: S314  our own bytes
+
+
+@pytest.mark.parametrize(("axes", "unit"), [(3, "voxels"), (2, "pixels")])
+def test_reliability_counts_the_pixels_of_pictures(
+    vessels: Vessels, case_record: Callable[[str, str], CaseRecord], axes: int, unit: str
+) -> None:
+    record, pictures = evaluated(vessels, case_record, blind=False)
+    best = dataclasses.replace(pictures.best, spacing=pictures.best.spacing[-axes:])
+    drawn = figures.reliability(record, dataclasses.replace(pictures, best=best)).decode("utf-8")
+    assert f"All {unit}" in drawn
+    assert f"Within 2 {unit} of the reference" in drawn

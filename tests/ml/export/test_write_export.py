@@ -164,7 +164,6 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
     [
         ("temperature scaling; crc", True, "temperature scaling", True),
         ("temperature scaling; crc", False, "temperature scaling", False),
-        ("a record of before", True, "temperature scaling", True),
     ],
 )
 @pytest.mark.verifies("REQ-343")
@@ -173,3 +172,9 @@ def test_the_calibrator_of_the_record_is_inside_where_one_graph_holds_it(
 ) -> None:
     found = calibrator_of(CALIBRATION.model_copy(update={"method": method}), inside=inside)
     assert (found.method, found.parameter, found.inside) == (named, 0.6, in_graph)
+
+
+@pytest.mark.verifies("REQ-343")
+def test_a_calibration_by_an_unknown_method_is_refused() -> None:
+    with pytest.raises(RefusedError, match="made with 'isotonic regression', which is no calibrator"):
+        calibrator_of(CALIBRATION.model_copy(update={"method": "isotonic regression; crc"}), inside=True)

@@ -77,12 +77,21 @@ def tune_thresholds(
 
 
 @implements("REQ-025", "REQ-340")
-def threshold_mask(image: Image, threshold: IntensityThreshold, task: SegmentationTask = ONE_CLASS_OF_VOLUMES) -> Mask:
-    """The baseline's mask (*grid) of a raw image: where its normalised channel reaches the threshold, from above or below."""
-    channel = normalise(Preprocessor(Preprocessing.of(task)).channels(image)[threshold.channel])
-    limit = np.float32(threshold.threshold)
-    mask: Mask = channel >= limit if threshold.bright else channel <= limit
-    return mask
+def threshold_masks(
+    image: Image, thresholds: Sequence[IntensityThreshold], task: SegmentationTask = ONE_CLASS_OF_VOLUMES
+) -> tuple[Mask, ...]:
+    """The baseline's masks (*grid) of a raw image: where the normalised channel reaches each threshold, from above or below.
+
+    A channel is normalised once, whatever the number of thresholds on it.
+    """
+    channels = Preprocessor(Preprocessing.of(task)).channels(image)
+    normalised = {number: normalise(channels[number]) for number in {one.channel for one in thresholds}}
+    return tuple(
+        normalised[one.channel] >= np.float32(one.threshold)
+        if one.bright
+        else normalised[one.channel] <= np.float32(one.threshold)
+        for one in thresholds
+    )
 
 
 def _scores(

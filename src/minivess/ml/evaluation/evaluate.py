@@ -7,7 +7,7 @@ so no prediction code can reach a label. Each class is counted against everythin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.implements import implements
-from minivess.ml.evaluation.baseline import threshold_mask
+from minivess.ml.evaluation.baseline import threshold_masks
 from minivess.ml.inference.answers import class_indices, class_probabilities, mask_of
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.dice import overlap
@@ -84,6 +84,8 @@ class _Case(NamedTuple):
     """Numbers of classes from 1, 0 for background."""
     reference: NDArray[np.uint8]
     """The same of the reference."""
+    baselines: Sequence[Mask]
+    """The mask of the intensity threshold of each class."""
 
 
 @implements("REQ-024", "REQ-025", "REQ-338")
@@ -130,7 +132,8 @@ def evaluate(
         probabilities = _predicted(predict, record, image, (task.outputs, *grid))
         reference = _reference(labels, record.id, grid, task)
         prediction = class_indices(mask_of(probabilities, task, threshold=plan.analysis.mask_threshold), task)
-        case = _Case(record, image, probabilities, prediction, reference)
+        baselines = threshold_masks(image, [one.baseline for one in plan.thresholds], task)
+        case = _Case(record, image, probabilities, prediction, reference, baselines)
         of_case = [_row(case, number, plan) for number in range(len(task.classes))]
         for one, (row, bins) in zip(task.classes, of_case, strict=True):
             rows.append(row)
@@ -165,7 +168,7 @@ def _row(case: _Case, number: int, plan: EvaluationPlan) -> tuple[CaseCounts, Cl
         subject=record.subject,
         group=plan.groups[record.id],
         counts=count_measures(pair, plan.analysis.conventions, {DICE, *plan.analysis.measures}),
-        baseline=overlap(threshold_mask(case.image, tuned.baseline, task), true),
+        baseline=overlap(case.baselines[number], true),
         conformal=_conformal(probabilities[true], tuned.conformal),
         bins=bins.everywhere.rows,
         border_bins=bins.band.rows,

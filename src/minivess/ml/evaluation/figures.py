@@ -58,12 +58,13 @@ def write_figures(
 def reliability(record: EvaluationRecord, pictures: Pictures) -> bytes:
     """Reliability diagrams over all voxels and in the band along the reference's border, a line for each class, SVG."""
     looks = looks_of(record, pictures)
+    voxels = "voxels" if len(pictures.best.spacing) == 3 else "pixels"
     named = next(iter(pictures.reliability)) if len(looks) == 1 else "the class"
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.4, 5.2))
         axes = figure.subplots(2, 2, height_ratios=(3.2, 1), sharex=True)
         margins(figure, left=0.8, right=0.15, top=0.6, bottom=0.5, wspace=0.2, hspace=0.12)
-        titles = ("All voxels", f"Within {BAND_VOXELS} voxels of the reference's border")
+        titles = (f"All {voxels}", f"Within {BAND_VOXELS} {voxels} of the reference's border")
         for column, (title, field, error) in enumerate(
             zip(titles, ("everywhere", "band"), ("ece", "band_ece"), strict=True)
         ):
@@ -80,7 +81,7 @@ def reliability(record: EvaluationRecord, pictures: Pictures) -> bytes:
             axes[1, column].set_ylim(bottom=0)
             axes[1, column].set_xlabel(f"predicted probability of {named}")
         axes[0, 0].set_ylabel(f"share that is {named} in the reference")
-        axes[1, 0].set_ylabel("voxels")
+        axes[1, 0].set_ylabel(voxels)
         return render(figure, "svg")
 
 

@@ -13,7 +13,7 @@ from minivess.foundation.errors import InputError, RefusedError
 from minivess.foundation.files import write_atomic, write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import json_text
-from minivess.ml.calibrators.registry import CALIBRATORS, TEMPERATURE_SCALING
+from minivess.ml.calibrators.registry import CALIBRATORS
 from minivess.ml.export.backends import BACKENDS, ROUNDS, TOLERANCE, Verdict, fastest, measured
 from minivess.ml.export.graphs import checked_opset, graphs_of, on_cpu
 from minivess.ml.export.parity import Compared, ParityImage, compare
@@ -156,11 +156,19 @@ def calibrator_of(calibration: CalibrationRecord, *, inside: bool) -> AppliedCal
     Args:
         calibration: its record; the method begins with the name of a calibrator.
         inside: whether one graph holds the whole ensemble; then an affine calibrator is in it.
+
+    Raises:
+        RefusedError: the method is no calibrator.
     """
-    name = calibration.method.partition(";")[0].strip()
-    method = name if name in CALIBRATORS else TEMPERATURE_SCALING
-    affine = CALIBRATORS[method].affine
-    return AppliedCalibrator(method=method, parameter=calibration.temperature, inside=inside and affine)
+    method = calibration.method.partition(";")[0].strip()
+    if method not in CALIBRATORS:
+        raise RefusedError(
+            f"the calibration was made with {method!r}, which is no calibrator: {', '.join(CALIBRATORS)}",
+            hint="minivess calibrate",
+        )
+    return AppliedCalibrator(
+        method=method, parameter=calibration.temperature, inside=inside and CALIBRATORS[method].affine
+    )
 
 
 def decision_of(task: SegmentationTask) -> Decision:

@@ -212,11 +212,23 @@ def _of_units(cases: Sequence[CaseRecord], project: Project) -> Iterator[Found]:
 
 
 def _of_criteria(case: CaseRecord, project: Project) -> Iterator[tuple[str, str]]:
-    if case.foreground_fraction > 0:
-        return
-    for name in dict.fromkeys(criterion.measure for criterion in project.evaluation.criteria):
-        if name in MEASURES and MEASURES[name].can_be_undefined:
-            yield "criterion-undefined", f"the mask is empty, and a criterion limits {name}"
+    """A criterion on a measure that has no value where a mask has no voxel of its class; without a class, of any."""
+    absent, sentences = _absent(case), list[str]()
+    for criterion in project.evaluation.criteria:
+        measure = MEASURES.get(criterion.measure)
+        lacking = [name for name in absent if criterion.of_class in (None, name)]
+        if measure is not None and measure.can_be_undefined and lacking:
+            what = "is empty" if len(case.classes) == 1 else f"has no {' and no '.join(lacking)}"
+            sentences.append(f"the mask {what}, and a criterion limits {criterion.named.rpartition(',')[0]}")
+    for sentence in dict.fromkeys(sentences):
+        yield "criterion-undefined", sentence
+
+
+def _absent(case: CaseRecord) -> list[str]:
+    """The classes of which the mask has no voxel. Masks of several classes are kept as they are, with their values."""
+    if len(case.classes) == 1:
+        return [] if case.foreground_fraction > 0 else [case.classes[0].name]
+    return [one.name for one in case.classes if one.value not in case.label_values]
 
 
 def _of_sizes(cases: Sequence[CaseRecord], project: Project) -> Iterator[Found]:

@@ -57,7 +57,8 @@ def plan_of(
 
     Args:
         project: the project.
-        cases: all cases of the data set. The tolerance follows from them where the project file states none.
+        cases: all cases of the data set. How the mask is made follows from their classes, and the tolerance from them where
+            the project file states none.
         terms: the terms of the seal, whose unit, statistics and skeleton the plan takes; None before the sealing.
         fixed: whether the seal fixes the total of looks; False for seals of version 0.1.0.
 
@@ -70,7 +71,7 @@ def plan_of(
         unit, statistics = terms.unit, terms.statistics
     by_group = statistics == "mean of groups"
     tolerance = tolerance_of(wanted.tolerance, cases)
-    several = len(project.data.declared) > 1
+    several = len(cases[0].classes if cases else project.data.declared) > 1
     return AnalysisPlan(
         mask=MASKS["several" if several else "one"],
         mask_threshold=MASK_THRESHOLD,

@@ -360,13 +360,13 @@ def compare(row: WorkspaceFile, shown: str, found: str, recorded: tuple[str, int
 
 @contextmanager
 def refused_on_record(services: Services, action: str, signer: Signer) -> Iterator[None]:
-    """Write a refused entry of `action` when an input in the block does not verify, and raise the error again.
+    """Write an entry of `action` when an input in the block does not verify or is refused, and raise the error again.
 
     For checks that come before the action itself is announced.
     """
     try:
         yield
-    except VerificationError:
+    except (VerificationError, RefusedError):
         with recorded(services, action, signer, instant=True):
             raise
 

@@ -52,7 +52,10 @@ def comparable(image: npt.NDArray[np.generic], axes: Axes) -> npt.NDArray[np.gen
         image: in the order of `axes`.
         axes: its axes.
     """
-    return image.mean(axis=-1, dtype=np.float32) if axes.endswith("c") and image.shape[-1] != 3 else image
+    if not axes.endswith("c") or image.shape[-1] == 3:
+        return image
+    made: Array = np.asarray(image, np.float32).mean(axis=-1)
+    return made
 
 
 def views(image: npt.NDArray[np.generic]) -> tuple[View, ...]:

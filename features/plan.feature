@@ -41,3 +41,11 @@ Feature: A plan for the network and its training
     And all other characters of the project file are as before
     When "minivess plan --write --memory 2GB" is run
     Then the project file is unchanged
+
+  @REQ-347 @REQ-354
+  Scenario: A planned strength of augmentation keeps the stated exceptions
+    Given a project whose cases are split
+    And its project file leaves out flips
+    When "minivess plan --write --memory 2GB" is run
+    Then the project file has the proposed values
+    And flips are still left out

@@ -39,6 +39,9 @@ _CASES = {
     "a field of an empty section": ("a:\nb: 1\n", {"a.d": "3"}, "a: {d: 3}\nb: 1\n"),
     "a section": ("a: 1", {"n.x": "1", "n.y": "[2, 3]"}, "a: 1\nn: {x: 1, y: [2, 3]}\n"),
     "a section before the end of the document": ("---\na: 1\n...\n", {"n.x": "1"}, "---\na: 1\nn: {x: 1}\n...\n"),
+    "a value of a value": ("a:\n  b: {c: 1, d: [x]} # z\n", {"a.b.c": "2"}, "a:\n  b: {c: 2, d: [x]} # z\n"),
+    "a further field of a value": ("a:\n  b:\n    d: [x]\n", {"a.b.c": "2"}, "a:\n  b:\n    d: [x]\n    c: 2\n"),
+    "a section in a section": ("a:\nb: 1\n", {"a.x.y": "2", "n.x.y": "3"}, "a: {x: {y: 2}}\nb: 1\nn: {x: {y: 3}}\n"),
     "lines of Windows": ("a: 1\r\n# z\r\nb: 2\r\n", {"c": "3"}, "a: 1\r\n# z\r\nb: 2\r\nc: 3\r\n"),
     "a byte order mark": ("\ufeffa: 1\n", {"a": "2"}, "\ufeffa: 2\n"),
 }

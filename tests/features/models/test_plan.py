@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from minivess.records.models.networks.network import NetworkSpec
 from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.plan import Plan, PlannedLine
 from minivess.records.models.task import SegmentationTask
+from minivess.records.models.training import Augmentation
 from minivess.workflows.session.project_file import load_project
 from minivess.workflows.session.workspace_files import split_of
 from tests.support.command_line import Finished, run_here
@@ -58,6 +60,18 @@ def split(split_project: ProjectFolder, tmp_path: Path) -> Planned:
     return Planned(split_project.copy_to(tmp_path / "project"))
 
 
+@given("its project file leaves out flips")
+def without_flips(planned: Planned) -> None:
+    file = planned.project.workspace.project_file
+    file.write_text(set_values(planned.text, {"training.augmentation": "{without: [flips]}"}), encoding="utf-8")
+
+
+@then("flips are still left out")
+def still_without(planned: Planned) -> None:
+    assert planned.line("training.augmentation.strength").state == "proposed"
+    assert load_project(planned.root).training.augmentation.without == ("flips",)
+
+
 @given("its project file states a patch of 16, 32 and 32 voxels")
 def states(planned: Planned) -> None:
     assert "patch: [16, 32, 32]" in planned.text
@@ -83,7 +97,7 @@ def readable(planned: Planned) -> None:
     places = {line.place for line in planned.plans[-1].lines}
     assert places >= {
         "preprocessing.spacing", "preprocessing.normalisation", "model.patch", "model.levels", "model.filters",
-        "training.batch", "training.steps", "augmentation", "dice", "cldice", "nsd",
+        "training.batch", "training.steps", "training.augmentation", "dice", "cldice", "nsd",
     }  # fmt: skip
 
 
@@ -161,8 +175,10 @@ def written(planned: Planned) -> None:
     project = load_project(planned.root)
     for line in planned.plans[-1].lines:
         if line.writes:
-            section, _, name = line.place.partition(".")
-            stated = getattr(getattr(project, section), name)
+            stated = attrgetter(line.place)(project)
+            if isinstance(stated, Augmentation):
+                stated = stated.strength
+            name = line.place.rpartition(".")[2]
             assert (spacing_text(stated) if isinstance(stated, tuple) and name == "spacing" else stated) == line.value
 
 

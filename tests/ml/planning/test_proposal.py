@@ -92,10 +92,38 @@ def test_normalisation_follows_from_the_modality(facts: dict[str, Any], value: s
     assert reason in found.reason
 
 
-@pytest.mark.parametrize(("subjects", "strength"), [(4, "strong"), (50, "medium"), (200, "light")])
-def test_few_subjects_need_strong_augmentation(subjects: int, strength: str) -> None:
-    found = line(planned(data(VESSEL, subjects=subjects)), "augmentation")
-    assert (found.value, found.state) == (strength, "advice")
+@pytest.mark.verifies("REQ-354")
+@pytest.mark.parametrize(
+    ("subjects", "contrast", "strength"),
+    [
+        (4, 0.0, "strong"), (19, 3.0, "strong"), (20, 0.0, "medium"), (99, 0.0, "medium"), (100, 0.0, "light"),
+        (100, 3.0, "medium"),
+    ],
+)  # fmt: skip
+def test_few_subjects_and_varied_contrast_need_more_augmentation(subjects: int, contrast: float, strength: str) -> None:
+    found = line(planned(data(VESSEL, subjects=subjects, contrast=contrast)), "training.augmentation")
+    assert (found.value, found.state) == (strength, "proposed")
+    assert found.reason.startswith(f"{subjects} subjects")
+
+
+@pytest.mark.verifies("REQ-354")
+def test_exceptions_of_augmentation_stay_beside_a_planned_strength() -> None:
+    few = data(VESSEL, subjects=4)
+    text = "training:\n  augmentation:\n    without: [flips]  # left and right\n"
+    said = TrainingSpec.model_validate({"augmentation": {"without": ["flips"]}})
+    found = line(
+        planned(few, training=said, stated=("training.augmentation.without",)), "training.augmentation.strength"
+    )
+    assert (found.value, found.state) == ("strong", "proposed")
+    assert set_values(text, {found.place: found.text}) == f"{text}    strength: strong\n"
+    kept = line(
+        planned(few, training=said, stated=("training.augmentation.strength",)), "training.augmentation.strength"
+    )
+    assert (kept.value, kept.state, kept.instead) == ("light", "kept", "strong")
+    replaced = line(
+        planned(few, training=said, replaced=("training.augmentation.strength",)), "training.augmentation.strength"
+    )
+    assert (replaced.value, replaced.state, replaced.instead) == ("strong", "proposed", "light")
 
 
 def test_steps_visit_each_voxel_within_bounds() -> None:

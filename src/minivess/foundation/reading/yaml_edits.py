@@ -25,7 +25,7 @@ def set_values(text: str, values: Mapping[str, str], *, shown: str = "text") -> 
 
     Args:
         text: one YAML document that is a mapping.
-        values: YAML of one line by place. A place is `field`, or `section.field`.
+        values: YAML of one line by place. A place is `field`, `section.field`, or deeper.
         shown: how errors call the text.
 
     Raises:
@@ -40,17 +40,18 @@ def set_values(text: str, values: Mapping[str, str], *, shown: str = "text") -> 
         body = _set(body, tuple(place.split(".")), value, shown)
     wanted: dict[str, Any] = dict(before)
     for place, value in values.items():
-        *sections, field = place.split(".")
-        inner = parse_yaml(value, shown=place)
-        if sections:
-            wanted[sections[0]] = {**(wanted.get(sections[0]) or {}), field: inner}
-        else:
-            wanted[field] = inner
+        wanted = _with(wanted, place.split("."), parse_yaml(value, shown=place))
     if parse_yaml(body, shown=shown) != wanted:
         raise InputError(
             f"`{', '.join(values)}` cannot be set without another change", path=shown, hint="set it by hand"
         )
     return mark + body
+
+
+def _with(fields: Mapping[str, Any], place: Sequence[str], value: object) -> dict[str, Any]:
+    """Fields with another value at a place."""
+    first, *rest = place
+    return {**fields, first: _with(fields.get(first) or {}, rest, value) if rest else value}
 
 
 def _set(text: str, place: Sequence[str], value: str, shown: str) -> str:
@@ -61,12 +62,15 @@ def _set(text: str, place: Sequence[str], value: str, shown: str) -> str:
     for depth, name in enumerate(place):
         if not isinstance(node, MappingNode):
             if isinstance(node, ScalarNode) and not node.value and depth:
-                return _replaced(text, node, f"{{{name}: {value}}}")
+                for inner in reversed(place[depth:]):
+                    value = f"{{{inner}: {value}}}"
+                return _replaced(text, node, value)
             raise InputError(f"`{'.'.join(place[:depth])}` is no mapping", path=shown, line=node.start_mark.line + 1)
         found = next((one for key, one in node.value if key.value == name), None)
         if found is None:
-            rest = place[depth + 1 :]
-            return _added(text, node, name, f"{{{rest[0]}: {value}}}" if rest else value)
+            for inner in reversed(place[depth + 1 :]):
+                value = f"{{{inner}: {value}}}"
+            return _added(text, node, name, value)
         node = found
     return _replaced(text, node, value)
 

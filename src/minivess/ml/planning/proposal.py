@@ -24,6 +24,7 @@ from minivess.records.models.training import TrainingSpec
 
 STATED = "minivess.yaml states it"
 _SIZES = {"patch": "model.patch", "levels": "model.levels", "filters": "model.filters", "batch": "training.batch"}
+_AUGMENTATION = "training.augmentation"
 _OF_SIZE = tuple(_SIZES.values())
 
 
@@ -49,9 +50,18 @@ class Settings:
         """The value in force: that of the file, or the default."""
         if place == "preprocessing.spacing":
             return Target(self.spacing, "").value
+        if place == self.augmentation:
+            return self.training.augmentation.strength
         section, _, name = place.partition(".")
         value: PlannedValue = getattr(getattr(self, section), name)
         return value
+
+    @property
+    def augmentation(self) -> str:
+        """The place of the strength of augmentation: beside its exceptions where the file states any."""
+        inner = f"{_AUGMENTATION}."
+        nested = any(place.startswith(inner) for place in (*self.stated, *self.replaced))
+        return f"{inner}strength" if nested else _AUGMENTATION
 
     @property
     def spacing(self) -> tuple[float, ...] | None:
@@ -136,6 +146,12 @@ def _values(
     made["training.steps"] = (
         (settings.training.steps, STATED) if held("training.steps") else (count.value, count.reason)
     )
+    strength = augmentation(data)
+    made[settings.augmentation] = (
+        (settings.training.augmentation.strength, STATED)
+        if held(settings.augmentation)
+        else (strength.value, strength.reason)
+    )
     return made, size
 
 
@@ -162,8 +178,7 @@ def _line(place: str, value: PlannedValue, reason: str, settings: Settings, alon
 
 
 def _advice(data: DataFingerprint) -> list[PlannedLine]:
-    strength = augmentation(data)
-    made = [PlannedLine(place="augmentation", value=strength.value, state="advice", reason=strength.reason)]
+    made: list[PlannedLine] = []
     several = len(data.task.classes) > 1
     for one in measure_advice(data):
         place = f"{one.measure} of {one.of_class}" if several else one.measure

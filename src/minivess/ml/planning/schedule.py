@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from minivess.foundation.implements import implements
 from minivess.ml.planning.fingerprint import DataFingerprint
 from minivess.ml.preprocessing.preprocessor import absolute_scale
 from minivess.records.models.plan import Device
@@ -34,8 +35,7 @@ def normalisation(data: DataFingerprint) -> Choice:
     if absolute_scale(data.modality):
         return Choice("foreground", f"{data.modality} has an absolute scale: one scale for all images")
     if data.contrast > VARIED:
-        apart = f"{data.contrast:.1f}" if data.contrast < 10 else "more than 10"
-        return Choice("per-case", f"no absolute scale: medians of cases differ by {apart} deviations")
+        return Choice("per-case", f"no absolute scale: {_apart(data)}")
     return Choice("per-case", "no absolute scale is known: each image gets its own")
 
 
@@ -60,18 +60,22 @@ def steps(data: DataFingerprint, *, voxels: float, seen: int, device: Device) ->
     return Choice(value, f"{visits:.0f} visits to each training voxel, over {data.cases} cases")
 
 
+@implements("REQ-354")
 def augmentation(data: DataFingerprint) -> Choice:
-    """How much training images should be changed. Training flips and turns; the project file has no field for more."""
+    """How much training patches are changed: the more, the fewer subjects there are; never lightly where contrast varies."""
     who = f"{data.subjects} subject{'' if data.subjects == 1 else 's'}"
     if data.subjects < FEW:
-        strength, more = "strong", "scale, elastic change, noise"
-    elif data.subjects < MANY:
-        strength, more = "medium", "scale, noise"
-    else:
-        strength, more = "light", ""
+        return Choice("strong", f"{who}: fewer than {FEW}")
+    if data.subjects < MANY:
+        return Choice("medium", f"{who}: fewer than {MANY}")
     if data.contrast > VARIED:
-        more = f"{more}, contrast" if more else "contrast"
-    return Choice(strength, f"{who}; besides flips and turns: {more or 'nothing'}")
+        return Choice("medium", f"{who}, and {_apart(data)}")
+    return Choice("light", f"{who}: {MANY} or more")
+
+
+def _apart(data: DataFingerprint) -> str:
+    apart = f"{data.contrast:.1f}" if data.contrast < 10 else "more than 10"
+    return f"medians of cases differ by {apart} deviations"
 
 
 def remarks(data: DataFingerprint) -> tuple[str, ...]:

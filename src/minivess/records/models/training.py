@@ -12,6 +12,12 @@ from minivess.records.models.start import SEED, Start
 Strength = Literal["none", "flips", "light", "medium", "strong"]
 """How much training images are changed at random. `flips`: flips and quarter turns alone."""
 
+ChangeName = Literal[
+    "rotation", "scale", "elastic", "flips", "quarter-turns", "blur", "bias-field", "noise", "low-resolution", "brightness",
+    "contrast", "gamma", "histogram-shift",
+]  # fmt: skip
+"""A random change of training patches, in the order in which they are applied."""
+
 Precision = Literal["fp32", "bf16", "fp16"]
 MemoryLayout = Literal["auto", "channels-last", "contiguous"]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -22,8 +28,8 @@ class Augmentation(Record):
 
     strength: Strength = "light"
     """How much."""
-    without: tuple[str, ...] = ()
-    """Names of changes that would be wrong for these images, for example `quarter-turns`."""
+    without: tuple[ChangeName, ...] = ()
+    """Changes that would be wrong for these images, for example `flips` where a class is the left one of two."""
 
     @model_validator(mode="before")
     @classmethod

@@ -72,14 +72,15 @@ def _cases(inputs: BoundInputs) -> tuple[DatasetManifest, str]:
 
 
 def _stated(workspace: Workspace) -> tuple[str, ...]:
-    """Places of the fields that the project file states."""
+    """Places of the fields that the project file states; of a field that is a mapping, of the fields in it."""
     said = load_yaml(workspace.project_file, shown=PROJECT_FILE)
-    return tuple(
-        f"{section}.{field}"
-        for section in SECTIONS
-        if isinstance(fields := said.get(section), YamlMap)
-        for field in fields
-    )
+    places: list[str] = []
+    for section in SECTIONS:
+        fields = said.get(section)
+        for field, value in fields.items() if isinstance(fields, YamlMap) else ():
+            place = f"{section}.{field}"
+            places += [f"{place}.{inner}" for inner in value] if isinstance(value, YamlMap) else [place]
+    return tuple(places)
 
 
 @implements("REQ-347")

@@ -1,0 +1,34 @@
+"""Print figures of training, measured in this run on this machine.
+
+    uv run python benchmarks/training.py augmentation    (CPU milliseconds a patch, by change and by strength)
+
+Each part is a module of this folder. Threads are pinned to one before NumPy is loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+
+PARTS = {
+    "augmentation": "training_augmentation",
+}
+"""The module of each part; its function `measure` prints the figures."""
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def main() -> None:
+    """Run the parts named, or all."""
+    parser = argparse.ArgumentParser(description="Measure training.")
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all when none is named")
+    chosen = parser.parse_args().parts or list(PARTS)
+    if strange := set(chosen) - set(PARTS):
+        parser.error(f"no part is called {min(strange)}")
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    for name in chosen:
+        importlib.import_module(PARTS[name]).measure()
+
+
+if __name__ == "__main__":
+    main()

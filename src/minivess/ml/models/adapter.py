@@ -11,13 +11,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NamedTuple, TypeVar, get_args
 
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
+from minivess.foundation.implements import implements
 from minivess.records.data.dataset import Axes, Capabilities
 from minivess.records.models.networks.network import PICTURE_PATCH, VOLUME_PATCH, NetworkSpec
 from minivess.records.models.task import SegmentationTask
+from minivess.records.models.training import TrainingSpec
 
 if TYPE_CHECKING:
     import torch
@@ -47,6 +49,23 @@ class SegmentationOutput:
         return self.logits.softmax(dim=1)
 
 
+TrainingOption = Literal["checkpointing", "deep_supervision"]
+"""Options of the section `training` that a family must support."""
+
+_UNSUPPORTED: Mapping[TrainingOption, str] = {
+    "checkpointing": "training.checkpointing: {} names no blocks whose activations can be computed again",
+    "deep_supervision": "training.deep_supervision: {} has no outputs at coarser levels",
+}
+
+
+class CoarserMap(NamedTuple):
+    """Features of a network at a coarser resolution than its answer."""
+
+    module: torch.nn.Module
+    """Whose output they are: (n, channels, *size)."""
+    channels: int
+
+
 class ModelAdapter(ABC, Generic[Spec]):  # noqa: UP046  type parameters of classes read poorly beside class variables
     """One family of networks. Adapters hold no state: a network is what `build` returns.
 
@@ -60,6 +79,9 @@ class ModelAdapter(ABC, Generic[Spec]):  # noqa: UP046  type parameters of class
     """The spatial axes the family is made for."""
     needs: ClassVar[tuple[str, ...]] = ()
     """Packages that must be installed besides those of `minivess[ml]`."""
+
+    supports: ClassVar[frozenset[TrainingOption]] = frozenset()
+    """The options of training that the family supports, by `recomputed_blocks` and `coarser_maps`."""
 
     @property
     def takes(self) -> Capabilities:
@@ -116,12 +138,32 @@ class ModelAdapter(ABC, Generic[Spec]):  # noqa: UP046  type parameters of class
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = self.network(spec, task)
-        _expect_background(network, task)
+        expect_background(network, task)
         return network
 
     def forward(self, network: torch.nn.Module, patches: torch.Tensor) -> SegmentationOutput:
         """Ask a network about patches (n, channels, *patch), already preprocessed."""
         return SegmentationOutput(logits=network(patches).float())
+
+    @implements("REQ-367")
+    def option_faults(self, training: TrainingSpec) -> tuple[str, ...]:
+        """A sentence about each option of training that the family does not support. Nothing heavy is imported."""
+        return tuple(
+            text.format(self.specification.model_fields["architecture"].default)
+            for option, text in _UNSUPPORTED.items()
+            if getattr(training, option) and option not in self.supports
+        )
+
+    def recomputed_blocks(self, network: torch.nn.Module) -> tuple[torch.nn.Module, ...]:
+        """The blocks, none inside another, of which training keeps the inputs alone with `training.checkpointing`.
+
+        No later module may change the input of a block in place.
+        """
+        return ()
+
+    def coarser_maps(self, network: torch.nn.Module) -> tuple[CoarserMap, ...]:
+        """What `training.deep_supervision` makes outputs of: at half the resolution, at a quarter, and so on."""
+        return ()
 
     def trainable_parameters(self, network: torch.nn.Module) -> int:
         """How many numbers training changes."""
@@ -150,7 +192,7 @@ class ModelAdapter(ABC, Generic[Spec]):  # noqa: UP046  type parameters of class
         return onnx_graph(network, (1, task.channels, *spec.patch), outputs=("logits",))
 
 
-def _expect_background(network: torch.nn.Module, task: SegmentationTask) -> None:
+def expect_background(network: torch.nn.Module, task: SegmentationTask) -> None:
     """Set the bias of the last convolution so that every voxel starts with the probability `PRIOR` of foreground.
 
     Without it, the first of few steps go into learning that vessels are rare (Lin et al. 2017, arXiv 1708.02002, 4.1).

@@ -19,6 +19,7 @@ class ResNet34UNetAdapter(ModelAdapter[ResNet34UNetSpec]):
     specification = ResNet34UNetSpec
     axes = ("yx",)
     takes = Capabilities(axes=("yx",), classes=1)
+    supports = frozenset({"checkpointing"})
     needs = ("segmentation_models_pytorch",)
 
     def divisor(self, spec: ResNet34UNetSpec) -> int:
@@ -42,3 +43,10 @@ class ResNet34UNetAdapter(ModelAdapter[ResNet34UNetSpec]):
             classes=task.outputs,
         )
         return made
+
+    def recomputed_blocks(self, network: torch.nn.Module) -> tuple[torch.nn.Module, ...]:
+        """The residual blocks of the encoder and the blocks of the decoder."""
+        from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
+        from segmentation_models_pytorch.encoders.resnet import BasicBlock
+
+        return tuple(one for one in network.modules() if isinstance(one, (BasicBlock, UnetDecoderBlock)))

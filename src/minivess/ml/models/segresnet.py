@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from minivess.ml.models.levels import LevelsAdapter
 from minivess.records.models.networks.segresnet import SegResNetSpec
@@ -10,12 +10,14 @@ from minivess.records.models.task import SegmentationTask
 
 if TYPE_CHECKING:
     import torch
+    from monai.networks.nets import SegResNet
 
 
 class SegResNetAdapter(LevelsAdapter[SegResNetSpec]):
     """MONAI's SegResNet."""
 
     specification = SegResNetSpec
+    supports = frozenset({"checkpointing"})
 
     def network(self, spec: SegResNetSpec, task: SegmentationTask) -> torch.nn.Module:
         """One residual block a level."""
@@ -31,6 +33,13 @@ class SegResNetAdapter(LevelsAdapter[SegResNetSpec]):
             blocks_up=(1,) * (spec.levels - 1),
         )
         return made
+
+    def recomputed_blocks(self, network: torch.nn.Module) -> tuple[torch.nn.Module, ...]:
+        """The residual blocks, and what leads to the answer."""
+        from monai.networks.blocks.segresnet_block import ResBlock
+
+        made = cast("SegResNet", network)
+        return (*(one for one in made.modules() if isinstance(one, ResBlock)), made.conv_final)
 
 
 def _groups(filters: int) -> int:

@@ -19,6 +19,7 @@ class SwinUNETRAdapter(ModelAdapter[SwinUNETRSpec]):
     """MONAI's SwinUNETR with four stages."""
 
     specification = SwinUNETRSpec
+    supports = frozenset({"checkpointing"})
 
     def divisor(self, spec: SwinUNETRSpec) -> int:
         """The embedding halves a patch once, and each stage once."""
@@ -49,3 +50,11 @@ class SwinUNETRAdapter(ModelAdapter[SwinUNETRSpec]):
             drop_rate=spec.dropout,
         )
         return made
+
+    def recomputed_blocks(self, network: torch.nn.Module) -> tuple[torch.nn.Module, ...]:
+        """The blocks of the transformer and of the decoder."""
+        from monai.networks.blocks import UnetrBasicBlock, UnetrUpBlock
+        from monai.networks.nets.swin_unetr import SwinTransformerBlock
+
+        kinds = (SwinTransformerBlock, UnetrBasicBlock, UnetrUpBlock)
+        return tuple(one for one in network.modules() if isinstance(one, kinds))

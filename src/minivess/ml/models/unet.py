@@ -16,6 +16,7 @@ class UNetAdapter(LevelsAdapter[UNetSpec]):
     """MONAI's U-Net."""
 
     specification = UNetSpec
+    supports = frozenset({"checkpointing"})
 
     def network(self, spec: UNetSpec, task: SegmentationTask) -> torch.nn.Module:
         """One convolution a level on each side."""
@@ -29,3 +30,9 @@ class UNetAdapter(LevelsAdapter[UNetSpec]):
             strides=(2,) * (spec.levels - 1),
         )
         return made
+
+    def recomputed_blocks(self, network: torch.nn.Module) -> tuple[torch.nn.Module, ...]:
+        """Each convolution with its normalisation and activation."""
+        from monai.networks.blocks import Convolution
+
+        return tuple(one for one in network.modules() if isinstance(one, Convolution))

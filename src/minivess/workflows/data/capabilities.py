@@ -71,7 +71,7 @@ def capability_findings(
             found.append(Found(rule, None, f"{len(names)} of {len(cases)} cases: {text} ({_some(names)})"))
         else:
             found.extend(Found(rule, name, text) for name in names)
-    found.extend((*_of_units(cases, project), *_of_patch(project, cases), *_of_kinds(manifest)))
+    found.extend((*_of_units(cases, project), *_of_patch(project, cases), *_of_training(project), *_of_kinds(manifest)))
     found.extend(_of_sizes(cases, project))
     if manifest is not None and split is not None:
         found.extend(_of_parts(project, manifest, split))
@@ -129,6 +129,13 @@ def _of_project(project: Project, parts: Sequence[_Part], *, known: bool) -> Ite
     tolerance = project.evaluation.tolerance
     if not known and tolerance is not None and project.data.unit == "px" and tolerance.unit != "px":
         yield Found("capability-tolerance", None, f"data.unit is px; evaluation.tolerance is {tolerance}")
+
+
+@implements("REQ-367")
+def _of_training(project: Project) -> Iterator[Found]:
+    """Options of training that the family of networks must support."""
+    for fault in adapter_of(project.model.architecture).option_faults(project.training):
+        yield Found("capability-training", None, fault)
 
 
 def _of_patch(project: Project, cases: Sequence[CaseRecord]) -> Iterator[Found]:

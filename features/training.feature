@@ -26,6 +26,43 @@ Feature: Training and combining members
       | a record of fewer steps            |
       | a record of other training volumes |
 
+  @REQ-356 @RC-148
+  Scenario Outline: A preprocessed copy that is not as it was made is made again
+    Given preprocessed copies of three training volumes
+    When the <file> of a copy is <harm>, and the next member is prepared
+    Then the member learns from the copies as they were first made
+
+    Examples:
+      | file   | harm    |
+      | image  | changed |
+      | mask   | changed |
+      | places | cut     |
+      | record | missing |
+
+  @REQ-356
+  Scenario: A killed preparation continues
+    Given preprocessed copies of three training volumes
+    When a preparation of the same volumes is killed in the third, and started again
+    Then it makes the third copy alone, and all copies are equal to those of an uninterrupted preparation
+
+  @REQ-356
+  Scenario: Copies of volumes that the run does not learn from are removed
+    Given preprocessed copies of three training volumes
+    When a member is prepared from the first two of them
+    Then there is no copy of the third
+
+  @REQ-357
+  Scenario: The number of worker processes changes no patch
+    Given preprocessed copies of three training volumes
+    When 6 steps are drawn without a worker process, and by 2 of them
+    Then both draws hold the same patches in the same order
+
+  @REQ-357
+  Scenario: A worker process that is killed is reported with its cases
+    Given preprocessed copies of three training volumes
+    When the worker process that draws step 4 is killed
+    Then the error names step 4, the cases of the step, and what to do
+
   @REQ-018
   Scenario: The ensemble answers with the mean of its members' probabilities
     Given three members that answer 0.1, 0.2 and 0.9 for every voxel

@@ -8,7 +8,7 @@ from pathlib import Path
 from minivess.ml.augmentation.patches import Augmentation
 from minivess.ml.augmentation.registry import AUGMENTATIONS, FLIPS_AND_TURNS
 from minivess.ml.sampling.case_store import TrainingCase, store_cases
-from minivess.ml.sampling.patches import PatchSource
+from minivess.ml.sampling.patches import Cut, PatchSource
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
@@ -26,4 +26,4 @@ def source_of(
 ) -> PatchSource:
     """Draws patches of the cases, which are stored in a folder."""
     store = store_cases(cases, folder, patch=patch, task=task, preprocessing=Preprocessing.of(task))
-    return PatchSource(store, seed=seed, augmentation=augmentation)
+    return PatchSource(store, seed=seed, augmentation=Cut(patch, tuple(augmentation)))

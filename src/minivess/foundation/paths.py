@@ -109,6 +109,11 @@ class Workspace:
         return self.root / "models"
 
     @property
+    def training_cases(self) -> Path:
+        """Preprocessed copies of the cases that members learn from; they can be made again."""
+        return self.models / "cases"
+
+    @property
     def export(self) -> Path:
         """The folder of the exported model, which is evaluated, served and released; version 0.1.0 put it into `models`."""
         made = self.models / "export"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +16,9 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.errors import RefusedError
 from minivess.ml.inference.predictor import EnsemblePredictor, PatchPredictor
-from minivess.ml.sampling.case_store import TrainingCase, cases_digest
-from minivess.ml.sampling.patches import Batch
+from minivess.ml.sampling.case_store import CaseStore, TrainingCase, cases_digest
+from minivess.ml.sampling.feeding import Feed, Request, WorkerError
+from minivess.ml.sampling.patches import Batch, PatchSource
 from minivess.ml.training import schedules
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
 from minivess.ml.training.validation import ValidationCases, validation_cases
@@ -21,7 +26,9 @@ from minivess.records.models.model import RunRecord
 from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.training import TrainingSpec
 from minivess.records.models.training_run import Circumstances, RunPart
+from tests.support.builders.training_cases import stored
 from tests.support.lazy_modules import lazily
+from tests.support.patch_cutters import flipped, killed
 from tests.support.patch_sources import source_of
 
 with lazily(
@@ -99,6 +106,110 @@ def draw_once(volumes: list[TrainingCase], draws: list[list[Batch]], tmp_path: P
 @then("that draw holds other patches")
 def other_draw(draws: list[list[Batch]]) -> None:
     assert not _same(draws[0], draws[2])
+
+
+@given("preprocessed copies of three training volumes", target_fixture="store")
+def preprocessed_copies(tmp_path: Path) -> CaseStore:
+    return replace(stored(_volumes(0), tmp_path / "cases"), hold=None)  # of a run that has ended
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.glob("*/*/*")}
+
+
+@when(
+    parsers.parse("the {file} of a copy is {harm}, and the next member is prepared"),
+    target_fixture="first_and_next",
+)
+def damaged_copy(store: CaseStore, file: str, harm: str) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    first = _files(store.folder)
+    names = {"image": "image.npy", "mask": "label.npy", "places": "places.npy", "record": "stored.json"}
+    path = store.folder / store.cases[1].folder / names[file]
+    data = path.read_bytes()
+    harmed = {"changed": data[:-1] + bytes([data[-1] ^ 1]), "cut": data[: len(data) // 2]}
+    if harm == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(harmed[harm])
+    stored(_volumes(0), store.folder)
+    return first, _files(store.folder)
+
+
+@then("the member learns from the copies as they were first made")
+def as_first_made(first_and_next: tuple[dict[str, bytes], dict[str, bytes]]) -> None:
+    first, found = first_and_next
+    assert found == first
+
+
+@when("a preparation of the same volumes is killed in the third, and started again", target_fixture="again")
+def killed_preparation(tmp_path: Path) -> tuple[Path, list[str]]:
+    folder, save, left = tmp_path / "killed", np.save, 3 * 2 + 1  # three arrays a volume
+
+    def dying(*arguments: Any, **more: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        save(*arguments, **more)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            np.save = dying
+            stored(_volumes(0), folder)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    before = {path: path.stat().st_ino for path in folder.glob("*/*/*") if not path.parent.name.startswith(".")}
+    stored(_volumes(0), folder)
+    return folder, [path.parent.parent.name for path in folder.glob("*/*/*") if before.get(path) != path.stat().st_ino]
+
+
+@then("it makes the third copy alone, and all copies are equal to those of an uninterrupted preparation")
+def third_alone(store: CaseStore, again: tuple[Path, list[str]]) -> None:
+    folder, made = again
+    assert set(made) == {store.names[2]}
+    assert _files(folder) == _files(store.folder)
+
+
+@when("a member is prepared from the first two of them", target_fixture="kept")
+def prepared_from_two(tmp_path: Path) -> CaseStore:
+    return stored(_volumes(0)[:2], tmp_path / "cases")
+
+
+@then("there is no copy of the third")
+def no_copy(kept: CaseStore) -> None:
+    assert sorted({name.partition("/")[0] for name in _files(kept.folder)}) == sorted(kept.names)
+
+
+@when(
+    parsers.parse("{count:d} steps are drawn without a worker process, and by {workers:d} of them"),
+    target_fixture="draws",
+)
+def drawn_by_workers(store: CaseStore, count: int, workers: int) -> list[list[Batch]]:
+    source = PatchSource(store, seed=3, augmentation=flipped)
+    draws = []
+    for number in (0, workers):
+        with Feed(source, (Request(step, 0, 2) for step in range(1, count + 1)), workers=number) as feed:
+            draws.append(list(feed))
+    return draws
+
+
+@when("the worker process that draws step 4 is killed", target_fixture="error")
+def killed_worker(store: CaseStore) -> tuple[WorkerError, tuple[str, ...]]:
+    source = PatchSource(store, seed=3, augmentation=killed)
+    with Feed(source, [Request(4, 0, 2)], workers=1) as feed, pytest.raises(WorkerError) as caught:
+        next(feed)
+    return caught.value, source.cases_of(4, 0, 2)
+
+
+@then("the error names step 4, the cases of the step, and what to do")
+def names_cases(error: tuple[WorkerError, tuple[str, ...]]) -> None:
+    found, cases = error
+    assert "SIGKILL at step 4" in found.message
+    assert all(name in found.message for name in cases)
+    assert "minivess train" in found.hint
 
 
 @given(parsers.parse("a member folder with {remains}"), target_fixture="folder")

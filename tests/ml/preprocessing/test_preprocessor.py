@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from minivess.foundation.errors import InputError
-from minivess.ml.preprocessing.normalisation import foreground_statistics, normalise, normalise_by
+from minivess.ml.preprocessing.normalisation import (
+    foreground_sample,
+    foreground_statistics,
+    normalise,
+    normalise_by,
+)
 from minivess.ml.preprocessing.preprocessor import Preprocessor, fit_preprocessing
 from minivess.ml.preprocessing.resampling import grid_of, resample, resample_labels
 from minivess.records.models.preprocessing import ForegroundStatistics, Preprocessing, PreprocessingChoice
@@ -123,10 +128,10 @@ def test_ct_is_scaled_by_the_foreground_of_the_training_part_and_other_images_by
 def test_statistics_weigh_cases_alike_and_refuse_one_intensity() -> None:
     large, small = np.full((50, 50), 10.0), np.full((4, 4), 20.0)
     large[0], small[0] = 11.0, 21.0
-    made = foreground_statistics([(large, np.ones_like(large)), (small, np.ones_like(small))])
+    made = foreground_statistics([foreground_sample(one, np.ones_like(one)) for one in (large, small)])
     assert made.lower == 10
     with pytest.raises(InputError, match="one intensity"):
-        foreground_statistics([(np.ones((4, 4)), np.ones((4, 4)))])
+        foreground_statistics([np.ones(16)])
     with pytest.raises(InputError, match="NaN"):
         normalise_by(np.full((4, 4), np.nan), made)
 

@@ -7,7 +7,7 @@ and of cameras has no absolute scale; with statistics of the training part where
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,21 +59,29 @@ def normalise_by(image: NDArray[np.generic], statistics: ForegroundStatistics) -
     return values
 
 
-def foreground_statistics(cases: Iterable[tuple[NDArray[np.generic], NDArray[np.generic]]]) -> ForegroundStatistics:
-    """Statistics of one channel in the foreground of cases, each with the same number of voxels where it has enough.
+def foreground_sample(image: NDArray[np.generic], mask: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Foreground voxels of one channel, evenly spaced: at most `SAMPLED`, so that each case counts as much.
 
     Args:
-        cases: pairs of an image and its mask, of one shape each; 0 is background.
+        image: intensities.
+        mask: of the same shape; 0 is background.
+    """
+    inside = np.asarray(image)[np.asarray(mask) != 0]
+    count = min(inside.size, SAMPLED)
+    drawn: NDArray[np.generic] = inside[np.arange(count) * inside.size // max(count, 1)]
+    return drawn
+
+
+def foreground_statistics(samples: Sequence[NDArray[np.generic]]) -> ForegroundStatistics:
+    """Statistics of one channel in the foreground of cases.
+
+    Args:
+        samples: what `foreground_sample` gives of each case.
 
     Raises:
         InputError: no case has foreground, a value is not finite, or all values are the same.
     """
-    drawn = []
-    for image, mask in cases:
-        inside = np.asarray(image)[np.asarray(mask) != 0].astype(np.float64)
-        count = min(inside.size, SAMPLED)
-        drawn.append(inside[np.arange(count) * inside.size // max(count, 1)])
-    values = np.concatenate(drawn) if drawn else np.zeros(0)
+    values = np.concatenate([one.astype(np.float64) for one in samples]) if samples else np.zeros(0)
     if not values.size:
         raise InputError("no training case has foreground", hint="check that the masks are not empty")
     if not np.isfinite(values).all():

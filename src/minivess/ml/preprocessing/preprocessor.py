@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
-from minivess.ml.preprocessing.normalisation import foreground_statistics, normalise, normalise_by
+from minivess.ml.preprocessing.normalisation import foreground_sample, foreground_statistics, normalise, normalise_by
 from minivess.ml.preprocessing.resampling import grid_of, resample, resample_labels
 from minivess.records.lengths import in_micrometres
 from minivess.records.models.preprocessing import Preprocessing, PreprocessingChoice
@@ -120,7 +120,7 @@ def fit_preprocessing(
     Args:
         choice: what the project file says.
         task: channels and axes.
-        cases: raw images and masks of the training part; read only where statistics are needed.
+        cases: raw images and masks of the training part; read only where statistics are needed, one at a time.
         modality: how the images were taken, for `auto`.
 
     Raises:
@@ -135,8 +135,9 @@ def fit_preprocessing(
     if choice.normalisation == "per-case" or (choice.normalisation == "auto" and not absolute_scale(modality)):
         return made
     plain = Preprocessor(made)
-    held = [(plain.channels(image), mask) for image, mask in cases]
-    statistics = tuple(
-        foreground_statistics((channels[number], mask) for channels, mask in held) for number in range(task.channels)
-    )
+    samples: list[list[NDArray[np.generic]]] = [[] for _ in range(task.channels)]
+    for image, mask in cases:
+        for channel, drawn in zip(plain.channels(image), samples, strict=True):
+            drawn.append(foreground_sample(channel, mask))
+    statistics = tuple(foreground_statistics(drawn) for drawn in samples)
     return made.model_copy(update={"foreground": statistics})

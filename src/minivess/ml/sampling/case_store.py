@@ -14,6 +14,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
+import mmap
 import os
 import shutil
 import tempfile
@@ -28,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, InputError, MinivessError, UsageError
+from minivess.foundation.implements import implements
 
 if TYPE_CHECKING:
     from minivess.ml.preprocessing.preprocessor import Spacing
@@ -120,16 +123,35 @@ class CaseStore:
         case = self.cases[number]
         folder = self.folder / case.folder
         try:
-            found = [np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in (IMAGE, LABEL, PLACES)]
+            return StoredArrays(
+                _mapped(folder / IMAGE, np.dtype(np.float32), (self.channels, *case.grid)),
+                _mapped(folder / LABEL, np.dtype(np.uint8), case.grid),
+                _mapped(folder / PLACES, _positions(math.prod(case.grid)), (case.bounds[-1],)),
+            )
         except (OSError, ValueError) as error:
             raise CouldNotCheckError(
                 f"the preprocessed copy of case {case.name} cannot be read: {error}", hint=_MADE_AGAIN
             ) from None
-        image, label, places = found
-        sizes = (image.shape, label.shape, places.shape)
-        if sizes != ((self.channels, *case.grid), case.grid, (case.bounds[-1],)) or image.dtype != np.float32:
-            raise CouldNotCheckError(f"the preprocessed copy of case {case.name} was changed", hint=_MADE_AGAIN)
-        return StoredArrays(image, label, places)
+
+
+def _positions(voxels: int) -> np.dtype[np.unsignedinteger[Any]]:
+    """The type of the places in an image of so many voxels."""
+    return np.dtype(np.uint32) if voxels < 1 << 32 else np.dtype(np.uint64)
+
+
+def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """An array of a `.npy` file (NumPy format 1.0) whose header need not be read; `np.load` takes ten times as long.
+
+    Raises:
+        OSError: it cannot be opened.
+        ValueError: it has another size.
+    """
+    with path.open("rb") as stream:
+        start = 10 + int.from_bytes(stream.read(10)[8:], "little")
+        found = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    if len(found) != start + math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{path.name} was changed")
+    return np.ndarray(shape, dtype, found, start)
 
 
 def cases_digest(cases: Iterable[TrainingCase]) -> str:
@@ -141,6 +163,7 @@ def cases_digest(cases: Iterable[TrainingCase]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
+@implements("REQ-356")
 def store_cases(
     cases: Iterable[TrainingCase],
     folder: Path,
@@ -168,28 +191,21 @@ def store_cases(
         InputError: a case is malformed, or none has foreground.
         CannotWriteError: the disk is full or read-only.
     """
-    how, total = _How(tuple(patch), task, preprocessing), hashlib.sha256(_HEAD)
-    stored: list[StoredCase] = []
-    voxels = np.zeros(len(task.classes) + 1, np.int64)
+    how = _How(tuple(patch), task, preprocessing)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         hold = _Hold(folder)
-        for number, case in enumerate(cases):
-            name = case.name or f"case-{number}"
-            own = hashlib.sha256()
-            for piece in _pieces(case):
-                total.update(piece)
-                own.update(piece)
-            place, record = _stored(folder, case, name, own.hexdigest(), how)
-            stored.append(StoredCase(name, place, record.grid, record.bounds))
-            voxels += record.voxels
+        writer = _Writer(folder, how)
+        for case in cases:
+            writer.add(case)
+            del case  # before the next one is read
             if progress is not None:
-                progress("preprocessing training cases", number + 1, 0)
-        if not stored:
+                progress("preprocessing training cases", len(writer.stored), 0)
+        if not writer.stored:
             raise UsageError("training needs cases", hint="the training part of the split is empty")
-        if not voxels[1:].any():
+        if not writer.voxels[1:].any():
             raise InputError("no training case has foreground", hint="check that the masks are not empty")
-        hold.remove_others(folder, {case.folder for case in stored})
+        hold.remove_others(folder, {case.folder for case in writer.stored})
     except OSError as error:
         raise CannotWriteError(
             f"cannot write the preprocessed training cases into {folder}: {error.strerror or error}",
@@ -197,11 +213,11 @@ def store_cases(
         ) from error
     return CaseStore(
         folder=folder,
-        digest=f"sha256:{total.hexdigest()}",
-        cases=tuple(stored),
+        digest=f"sha256:{writer.digest.hexdigest()}",
+        cases=tuple(writer.stored),
         patch=how.patch,
         channels=preprocessing.channels,
-        voxels=tuple(int(count) for count in voxels),
+        voxels=tuple(int(count) for count in writer.voxels),
         hold=hold,
     )
 
@@ -221,6 +237,32 @@ class _How(NamedTuple):
     patch: tuple[int, ...]
     task: SegmentationTask
     preprocessing: Preprocessing
+
+
+class _Writer:
+    """Stores one case after the other.
+
+    Args:
+        folder: of the store.
+        how: the copies are made.
+    """
+
+    def __init__(self, folder: Path, how: _How) -> None:
+        self._folder, self._how = folder, how
+        self.digest = hashlib.sha256(_HEAD)
+        self.stored: list[StoredCase] = []
+        self.voxels = np.zeros(len(how.task.classes) + 1, np.int64)
+
+    def add(self, case: TrainingCase) -> None:
+        """Store a case."""
+        name = case.name or f"case-{len(self.stored)}"
+        own = hashlib.sha256()
+        for piece in _pieces(case):
+            self.digest.update(piece)
+            own.update(piece)
+        place, record = _stored(self._folder, case, name, own.hexdigest(), self._how)
+        self.stored.append(StoredCase(name, place, record.grid, record.bounds))
+        self.voxels += record.voxels
 
 
 def _stored(folder: Path, case: TrainingCase, name: str, raw: str, how: _How) -> tuple[str, StoredCaseRecord]:
@@ -252,16 +294,23 @@ def _stored(folder: Path, case: TrainingCase, name: str, raw: str, how: _How) ->
 
 def _kept(copy: Path) -> StoredCaseRecord | None:
     """The record of a copy that is whole; None: there is none, or it was changed."""
-    from minivess.foundation.digests import digest_file
     from minivess.foundation.reading.json_records import read_json_record
     from minivess.records.models.stored_case import STORED_CASE_LIMIT, StoredCaseRecord
 
     try:
         record = read_json_record(copy / STORED, StoredCaseRecord, limit=STORED_CASE_LIMIT)
-        found = [digest_file(copy / name) for name in (IMAGE, LABEL, PLACES)]
+        return _unchanged(record, copy)
     except (MinivessError, OSError):
         return None
-    return record if found == [record.image, record.label, record.places] else None
+
+
+@implements("RC-148")
+def _unchanged(record: StoredCaseRecord, copy: Path) -> StoredCaseRecord | None:
+    """The record, where it and the files are as they were written."""
+    from minivess.foundation.digests import digest_file
+
+    found = [digest_file(copy / name) for name in (IMAGE, LABEL, PLACES)]
+    return record if record == record.rooted and found == [record.image, record.label, record.places] else None
 
 
 def _made(copy: Path, case: TrainingCase, how: _How) -> StoredCaseRecord:
@@ -277,8 +326,7 @@ def _made(copy: Path, case: TrainingCase, how: _How) -> StoredCaseRecord:
     plain = preprocessor.labels(class_indices(case.label, how.task), case.spacing)
     label, _ = pad_to(plain, how.patch)
     count = len(how.task.classes) + 1
-    smallest = np.uint32 if label.size < 1 << 32 else np.uint64
-    places = [np.flatnonzero(label == number).astype(smallest) for number in range(1, count)]
+    places = [np.flatnonzero(label == number).astype(_positions(label.size)) for number in range(1, count)]
     copy.parent.mkdir(exist_ok=True)
     begun = Path(tempfile.mkdtemp(prefix=_BEGUN, dir=copy.parent))
     try:
@@ -291,7 +339,7 @@ def _made(copy: Path, case: TrainingCase, how: _How) -> StoredCaseRecord:
             grid=label.shape,
             voxels=tuple(int(voxels) for voxels in np.bincount(plain.reshape(-1), minlength=count)),
             bounds=(0, *(int(end) for end in np.cumsum([one.size for one in places]))),
-        )
+        ).rooted
         (begun / STORED).write_text(record.model_dump_json() + "\n", encoding="utf-8")
         shutil.rmtree(copy, ignore_errors=True)
         with suppress(FileExistsError):  # another run made the same copy meanwhile
@@ -309,6 +357,7 @@ class _Hold:
         self._end = weakref.finalize(self, os.close, self._number)
         fcntl.flock(self._number, fcntl.LOCK_SH)
 
+    @implements("REQ-356")
     def remove_others(self, folder: Path, wanted: set[str]) -> None:
         """Remove copies that are not wanted, unless another run holds the store."""
         from minivess.foundation.files import exclusive

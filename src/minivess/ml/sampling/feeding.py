@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minivess.foundation.errors import CouldNotCheckError, MinivessError, RefusedError
+from minivess.foundation.implements import implements
 from minivess.foundation.processes.piped import PipedProcess, ProcessEndedError, read_message, write_message
 from minivess.ml.sampling.patches import Batch, PatchSource
 
@@ -64,6 +65,7 @@ class WorkerError(CouldNotCheckError):
         self.cases = cases
 
 
+@implements("REQ-357")
 class Feed:
     """Batches in the order of the requests; a context manager.
 
@@ -79,7 +81,7 @@ class Feed:
     def __init__(self, source: PatchSource, requests: Iterable[Request], *, workers: int) -> None:
         self._source, self._requests = source, iter(requests)
         self._wanted = workers
-        self._workers: list[_Worker] = []
+        self.workers: list[_Worker] = []
         self._free: deque[tuple[_Worker, int]] = deque()
         self._drawn: deque[tuple[Request, _Worker, int]] = deque()
         self.waited = 0.0
@@ -92,12 +94,12 @@ class Feed:
             fitting = max(1, PREFETCH // max(size, 1))
             slots = max(1, min(AHEAD, fitting // self._wanted))
             try:
-                self._workers = _start(self._source, min(self._wanted, fitting), slots)
+                self.workers = _start(self._source, min(self._wanted, fitting), slots)
             except OSError as error:
                 raise CouldNotCheckError(
                     f"worker processes cannot be started: {error.strerror or error}", hint="train with fewer workers"
                 ) from error
-            self._free.extend((worker, slot) for slot in range(slots) for worker in self._workers)
+            self._free.extend((worker, slot) for slot in range(slots) for worker in self.workers)
             if first is not None:
                 self._ask(first)
             self._fill()
@@ -107,9 +109,9 @@ class Feed:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End the workers."""
-        for worker in self._workers:
+        for worker in self.workers:
             worker.close()
-        self._workers.clear()
+        self.workers.clear()
         self._free.clear()
         self._drawn.clear()
 
@@ -125,7 +127,7 @@ class Feed:
         """
         begun = time.perf_counter()
         try:
-            if not self._workers:
+            if not self.workers:
                 return self._source.batch(*next(self._requests))
             if not self._drawn:
                 raise StopIteration
@@ -169,7 +171,7 @@ class Feed:
             how = f"was ended by {by}" if known else f"ended {by}"
         return WorkerError(
             f"the worker process that draws patches {how} at step {request.step}; cases {', '.join(cases)}",
-            hint="run `minivess train` again: it goes on. Where memory is short, lower training.batch or the workers",
+            hint="run `minivess train` again: it continues. Where memory is short, lower training.batch or the workers",
             cases=cases,
         )
 
@@ -275,20 +277,33 @@ def _serve(asked: IO[bytes], answers: IO[bytes]) -> None:
     plan = read_message(asked)
     if plan is None:
         return
-    with os.fdopen(int(plan["source"]), "rb") as stream:
-        stream.seek(0)
-        source: PatchSource = pickle.load(stream)  # noqa: S301  # the training process wrote it, into memory without a name
+    source: PatchSource | None = None
     slots = [_SharedMemory(int(number)) for number in plan["slots"]]
     while (request := read_message(asked)) is not None:
         answer: dict[str, Any] = {}
         try:
+            if source is None:
+                with os.fdopen(int(plan["source"]), "rb") as stream:
+                    stream.seek(0)
+                    source = pickle.load(stream)  # noqa: S301  # the training process wrote it, into memory without a name
             images, labels = _views(slots[int(request["slot"])], source, int(request["size"]))
             source.draw(int(request["step"]), int(request["first"]), images, labels)
         except MinivessError as error:
             answer = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+        except Exception as error:  # the training process reports it: this one has no terminal
+            message = f"patches of step {request['step']} cannot be drawn: {type(error).__name__}: {error}"
+            answer = {"error": "", "message": message, "hint": "train with 0 workers to see where it fails"}
         write_message(answers, answer)
 
 
+def _main() -> None:
+    """A worker. What an augmentation prints does not get between the answers."""
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers, suppress(BrokenPipeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        _serve(sys.stdin.buffer, answers)
+
+
 if __name__ == "__main__":
-    with suppress(BrokenPipeError):
-        _serve(sys.stdin.buffer, sys.stdout.buffer)
+    _main()

@@ -5,7 +5,8 @@ No generator lives from one step to the next, so that the number of processes th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -14,35 +15,63 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import CouldNotCheckError, RefusedError
 from minivess.foundation.implements import implements
-from minivess.ml.augmentation.patches import Augmentation
-from minivess.ml.sampling.case_store import CaseStore
+from minivess.ml.augmentation.patches import Augmentation, Patches
+from minivess.ml.sampling.case_store import CaseStore, StoredArrays
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Images (n, channels, *patch), and masks (n, 1, *patch) of class indices."""
+
+Cutter = Callable[[np.random.Generator, NDArray[np.float32], NDArray[np.uint8], Sequence[int]], Patches]
+"""Cuts a patch (channels, *patch) and its mask (*patch) out of a case (channels, *grid) and its mask (*grid), and changes
+them. It gets the first voxel of the patch along each axis. It is a function of what it gets and can be pickled."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Cuts a patch, and changes it by functions of the patch alone.
+
+    Attributes:
+        patch: its size.
+        changes: in their order.
+    """
+
+    patch: tuple[int, ...]
+    changes: tuple[Augmentation, ...] = ()
+
+    def __call__(
+        self, rng: np.random.Generator, image: NDArray[np.float32], label: NDArray[np.uint8], start: Sequence[int]
+    ) -> Patches:
+        """A patch and its mask; see `Cutter`."""
+        place = tuple(slice(one, one + side) for one, side in zip(start, self.patch, strict=True))
+        patches: Patches = (image[(slice(None), *place)], label[place])
+        for change in self.changes:
+            patches = change(rng, patches)
+        return patches
+
 
 FOREGROUND_SHARE = 2 / 3
 """Share of patches that hold a foreground voxel for certain; the others are drawn uniformly."""
 
 _STREAM = 0x7A7C4
-_MAPPED = 256
-"""Cases whose arrays stay mapped; a process may have 65,530 maps on Linux (`vm.max_map_count`)."""
+_MAPPED = 64
+"""Cases whose three arrays stay mapped. Python keeps a file open for each map, and a process may often have 1,024."""
 
 
-@implements("REQ-048", "REQ-336")
+@implements("REQ-048", "REQ-336", "REQ-357")
 class PatchSource:
     """Draws batches of patches from stored cases.
 
     A case is drawn uniformly, then with probability 2/3 a foreground voxel that the patch must hold, else any place. Of
-    several classes, each that the case has is as likely. The augmentations change each patch, in their order.
+    several classes, each that the case has is as likely.
 
     Args:
         store: the cases.
         seed: of the draws.
-        augmentation: what changes the patches.
+        augmentation: cuts the patch and changes it; None: cuts it alone.
     """
 
-    def __init__(self, store: CaseStore, *, seed: int, augmentation: Sequence[Augmentation] = ()) -> None:
-        self.store, self.seed, self.augmentation = store, seed, tuple(augmentation)
+    def __init__(self, store: CaseStore, *, seed: int, augmentation: Cutter | None = None) -> None:
+        self.store, self.seed, self.augmentation = store, seed, augmentation or Cut(store.patch)
         self._arrays = lru_cache(maxsize=_MAPPED)(store.arrays)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -86,24 +115,24 @@ class PatchSource:
             voxel = np.array(np.unravel_index(int(arrays.places[int(rng.integers(begin, end))]), stored.grid))
             low, high = np.maximum(0, voxel - np.array(self.store.patch) + 1), np.minimum(last, voxel)
         start = rng.integers(low, high, endpoint=True)
-        place = tuple(slice(int(one), int(one) + side) for one, side in zip(start, self.store.patch, strict=True))
-        patches = (np.asarray(arrays.image[(slice(None), *place)]), np.asarray(arrays.label[place]))
-        for change in self.augmentation:
-            where = f"of step {step} from case {stored.name}"
-            try:
-                patches = change(rng, patches)
-            except MemoryError:
-                raise CouldNotCheckError(
-                    f"the memory does not suffice to augment a patch {where}", hint="lower training.batch or the patch"
-                ) from None
-            except Exception as error:  # a change from outside may raise anything
-                raise RefusedError(
-                    f"the augmentation {_name(change)} failed on a patch {where}: {type(error).__name__}: {error}",
-                    hint="name it in training.augmentation.without, or correct the case",
-                ) from error
-            if (patches[0].shape, patches[1].shape) != (image.shape, label.shape):
-                raise RefusedError(f"the augmentation {_name(change)} changed the shape of a patch {where}")
-        image[...], label[...] = patches
+        image[...], label[...] = self._cut(rng, arrays, [int(one) for one in start], f"step {step}, case {stored.name}")
+
+    def _cut(self, rng: np.random.Generator, arrays: StoredArrays, start: Sequence[int], where: str) -> Patches:
+        patch = self.store.patch
+        try:
+            image, label = self.augmentation(rng, arrays.image, arrays.label, start)
+        except MemoryError:
+            raise CouldNotCheckError(
+                f"the memory does not suffice to augment a patch: {where}", hint="lower training.batch or model.patch"
+            ) from None
+        except Exception as error:  # a change from outside may raise anything
+            raise RefusedError(
+                f"augmentation failed: {where}: {type(error).__name__}: {error}",
+                hint="correct the case, or name the change in training.augmentation.without",
+            ) from error
+        if (image.shape, label.shape) != ((self.store.channels, *patch), patch):
+            raise RefusedError(f"augmentation changed the shape of a patch: {where}")
+        return image, label
 
     def _generator(self, step: int, index: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, _STREAM, step, index])
@@ -112,9 +141,5 @@ class PatchSource:
         return int(rng.integers(len(self.store.cases)))
 
 
-def _source(store: CaseStore, seed: int, augmentation: tuple[Augmentation, ...]) -> PatchSource:
+def _source(store: CaseStore, seed: int, augmentation: Cutter) -> PatchSource:
     return PatchSource(store, seed=seed, augmentation=augmentation)
-
-
-def _name(change: Augmentation) -> str:
-    return str(getattr(change, "name", None) or getattr(change, "__qualname__", None) or type(change).__name__)

@@ -29,6 +29,8 @@ class RecordedCases:
         Raises:
             VerificationError: a file is not the one that the log names.
         """
-        for record in self.records:
-            case = load_recorded(self.folder, record)
-            yield TrainingCase(case.image, case.label, record.physical_spacing, record.id)
+        return map(self._case, self.records)  # which keeps no case while the next one is read
+
+    def _case(self, record: CaseRecord) -> TrainingCase:
+        case = load_recorded(self.folder, record)
+        return TrainingCase(case.image, case.label, record.physical_spacing, record.id)

@@ -2,8 +2,9 @@
 
 What is found: byte-equal copies of the prepared arrays and of the source files, in every file under the places searched
 (the DVC cache, MLflow's folder and temporary folders of the workspace among them), plain, gzipped, or as a member of a
-zip (`.npz` is one) or tar archive. What cannot be found by digests: the same voxels in another file format, cut, rescaled
-or encrypted; other compressions (xz, bzip2, zstd); an archive in an archive; blocks of deleted files; places not searched.
+zip (`.npz` is one) or tar archive; and preprocessed copies where training keeps those of its cases. What cannot be found
+by digests: the same voxels in another file format, cut, rescaled or encrypted; other compressions (xz, bzip2, zstd); an
+archive in an archive; blocks of deleted files; places not searched.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from minivess.records.sinks import Progress
 _CHUNK = 1 << 20
 _MOST_UNPACKED = 64 << 30
 """Bytes of one compressed archive after which it is reported as not looked into."""
+_DERIVED = {"places.npy": LABEL}
+"""Files of a training copy that hold what a prepared array holds."""
 _UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, ValueError, NotImplementedError)
 
 
@@ -107,9 +110,10 @@ def search(
                     copies += [_renamed(one, path) for one in copies if _same(one.path, path)]
                 continue
             seen.add((state.st_dev, state.st_ino))
-            kind = prepared.get((path.parent.name, path.name)) if path.parent.parent.name == "prepared" else None
+            case = _case_folder(path)
+            kind = prepared.get((case, _DERIVED.get(path.name, path.name)))
             if kind is not None:
-                copies.append(Copy(path, path.parent.name, kind, source=False))
+                copies.append(Copy(path, case, kind, source=False))
             else:
                 copies += _look_into(path, state.st_size, wanted)
         except _UNREADABLE:
@@ -175,6 +179,15 @@ def _named_places(file: Path) -> list[str]:
     remotes = config.get("remote", {}).values()
     found = [config.get("cache", {}).get("dir"), *(one.get("url") for one in remotes if isinstance(one, dict))]
     return [text for text in found if isinstance(text, str)]
+
+
+@implements("REQ-356")
+def _case_folder(path: Path) -> str:
+    """The case whose file this is by its place: `prepared/<case>/…`, or `models/cases/<case>/<key>/…`; else nothing."""
+    case, above, place, top = ([one.name for one in path.parents] + [""] * 4)[:4]
+    if above == "prepared":
+        return case
+    return above if (top, place) == ("models", "cases") else ""
 
 
 def _wanted(manifest: SealManifest, dataset: DatasetManifest) -> _Wanted:

@@ -26,7 +26,7 @@ from minivess.ml.losses.registry import LOSSES
 from minivess.ml.models.weight_files import State
 from minivess.ml.sampling.case_store import CaseStore
 from minivess.ml.sampling.feeding import Feed, Request
-from minivess.ml.sampling.patches import PatchSource
+from minivess.ml.sampling.patches import Cut, PatchSource
 from minivess.ml.training.checkpoints import Checkpoint, CheckpointState, save_checkpoint
 from minivess.ml.training.circumstances.interruption import Interruption
 from minivess.ml.training.circumstances.memory_formats import Layout
@@ -173,7 +173,8 @@ class Fit:
             KeyboardInterrupt: the user or the system ended the run; a checkpoint was written first.
         """
         job = self._job
-        source = PatchSource(job.store, seed=job.seed, augmentation=[AUGMENTATIONS[name] for name in FLIPS_AND_TURNS])
+        changes = Cut(job.store.patch, tuple(AUGMENTATIONS[name] for name in FLIPS_AND_TURNS))
+        source = PatchSource(job.store, seed=job.seed, augmentation=changes)
         with (
             repeatable(self._not_repeatable),
             Interruption() as interruption,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from minivess.foundation.digests import Digest
+from minivess.foundation.digests import Digest, digest_json
 from minivess.records.base import Record, Side
 
 STORED_CASE_LIMIT = 1 << 16
@@ -28,3 +28,10 @@ class StoredCaseRecord(Record):
     """Voxels of the background and of each class, without the padding."""
     bounds: tuple[Annotated[int, Field(ge=0)], ...]
     """Where the places of each class begin in `places.npy`, and where the last ones end."""
+    root: Digest | None = None
+    """Of the other fields."""
+
+    @property
+    def rooted(self) -> StoredCaseRecord:
+        """The same record with its root."""
+        return self.model_copy(update={"root": digest_json(self.model_dump(mode="json", exclude={"root"}))})

@@ -67,7 +67,12 @@ def train(services: Services, signer: Signer, *, elsewhere: bool = False) -> lis
             modality=learned.records[0].modality,
         )
         store = store_cases(
-            learned(), workspace.models / "cases", patch=project.model.patch, task=task, preprocessing=preprocessing
+            learned(),
+            workspace.training_cases,
+            patch=project.model.patch,
+            task=task,
+            preprocessing=preprocessing,
+            progress=services.progress,
         )
     validator = None
     if validated.records:

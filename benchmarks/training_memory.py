@@ -1,0 +1,91 @@
+"""Peak anonymous memory of training at 10 and at 1,000 cases, and the time to the first step.
+
+Each figure is measured in a fresh process. Memory is `RssAnon` of that process and of its workers together, read every 10 ms
+from before the cases are preprocessed. Time is from the start of the process to the end of the first step; the cases are
+preprocessed before.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import training_cases as shared  # of this folder
+
+FEW, MANY, MOST = 10, 1000, 1.1
+SHAPE = (32, 64, 64)
+WORKERS = 2
+
+
+def measure() -> None:
+    """Print the ratio of the peaks."""
+    few, many = (_peak(count) for count in (FEW, MANY))
+    print(f"peak RssAnon at {FEW} cases: {few / 1e6:.0f} MB; at {MANY:,}: {many / 1e6:.0f} MB", flush=True)
+    print(f"ratio {many / few:.3f}, at most {MOST}", flush=True)
+
+
+def measure_first_step() -> None:
+    """Print the time to the first step, with and without worker processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        shared.store_of(Path(folder) / "cases", FEW, SHAPE)
+        for workers in (0, 1, WORKERS):
+            found = _run(folder, FEW, workers)
+            print(f"{workers} workers: {found}", flush=True)
+
+
+def _peak(count: int) -> int:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen([sys.executable, __file__, folder, str(count), str(WORKERS)]) as process,
+    ):
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, shared.anonymous_memory(process.pid))
+            time.sleep(0.01)
+        if process.returncode:
+            raise SystemExit(process.returncode)
+        return peak
+
+
+def _run(folder: str, count: int, workers: int) -> str:
+    begun = str(time.time())
+    command = [sys.executable, __file__, folder, str(count), str(workers), begun]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _train(folder: Path, count: int, workers: int, begun: float | None) -> None:
+    from minivess.ml.training.member import train_member
+    from minivess.records.models.training import TrainingSpec
+
+    imported = time.time()
+    store = shared.store_of(folder / "cases", count, SHAPE)
+    stored = time.time()
+    training = TrainingSpec.model_validate(
+        {"members": [0], "steps": 1 if begun else 20, "batch": shared.BATCH, "validation": {"share": 0}}
+    )
+    watch = shared.Stopwatch()
+    with tempfile.TemporaryDirectory() as out:
+        train_member(
+            store,
+            shared.SPEC,
+            training,
+            seed=0,
+            out=Path(out),
+            task=shared.TASK,
+            preprocessing=shared.PREPROCESSING,
+            workers=workers,
+            listener=watch,
+        )
+    if begun:
+        first = time.time() - time.perf_counter() + watch.times[0]
+        print(
+            f"{first - begun:.1f} s to the end of the first step: {imported - begun:.1f} s imports, {stored - imported:.1f} s to "
+            f"compare {count} copies, {first - stored:.1f} s network, workers and step; {time.process_time():.1f} CPU-s"
+        )
+
+
+if __name__ == "__main__":
+    _train(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]) if len(sys.argv) > 4 else None)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from minivess.ml.augmentation.flips import flip
 from minivess.ml.augmentation.patches import Augmentation
-from minivess.ml.augmentation.registry import AUGMENTATIONS, FLIPS_AND_TURNS
+from minivess.ml.augmentation.quarter_turns import quarter_turns
 from minivess.ml.sampling.case_store import TrainingCase, store_cases
 from minivess.ml.sampling.patches import Cut, PatchSource
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
-FLIPS: tuple[Augmentation, ...] = tuple(AUGMENTATIONS[name] for name in FLIPS_AND_TURNS)
+FLIPS = (flip, quarter_turns)
 
 
 def source_of(

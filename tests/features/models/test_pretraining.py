@@ -19,9 +19,9 @@ from minivess.compliance.release.gates import judge
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import MinivessError
 from minivess.records.data.split import Part
-from minivess.records.log.entry import Outcome
 from minivess.records.device.release import GateFacts
 from minivess.records.device.release_policy import ReleasePolicy
+from minivess.records.log.entry import Outcome
 from minivess.records.models.model import RunRecord
 from minivess.records.models.start import ForeignWeights, PretrainingData, PretrainingSet, StartRecord
 from minivess.workflows.data import sealing

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from minivess.ml.augmentation.patches import Augmentation
-from minivess.ml.augmentation.registry import AUGMENTATIONS
 from minivess.ml.sampling.case_store import TrainingCase
-from tests.support.patch_sources import source_of
+from tests.support.patch_sources import FLIPS, source_of
 
 pytestmark = pytest.mark.verifies("SU-31")
 
-rows = pytest.mark.parametrize("change", AUGMENTATIONS.values(), ids=AUGMENTATIONS)
+rows = pytest.mark.parametrize("change", FLIPS)
 
 
 @rows

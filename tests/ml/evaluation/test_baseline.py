@@ -62,7 +62,9 @@ def test_no_channel_and_no_side_does_better_for_any_class() -> None:
             reached = np.mean([dice(threshold_masks(image, [one], task)[0], mask == value) for image, mask in cases])
             for channel, bright, limit in itertools.product((0, 1), (True, False), np.linspace(-2.5, 2.5, 26)):
                 other = IntensityThreshold(threshold=limit, channel=channel, bright=bright)
-                rival = np.mean([dice(threshold_masks(image, [other], task)[0], mask == value) for image, mask in cases])
+                rival = np.mean(
+                    [dice(threshold_masks(image, [other], task)[0], mask == value) for image, mask in cases]
+                )
                 assert rival <= reached + 1e-9
 
 

@@ -18,7 +18,7 @@ from minivess.foundation.errors import RefusedError
 from minivess.ml.inference.answers import mask_of
 from minivess.ml.inference.predictor import NetworkPredictor
 from minivess.ml.sampling.case_store import TrainingCase, store_cases
-from minivess.ml.training.runs import CURVES, LAST, RUN, WEIGHTS
+from minivess.ml.training.runs import AUGMENTED, CURVES, LAST, RUN, WEIGHTS
 from minivess.records.data.dataset import LabelClass
 from minivess.records.models.model import RunRecord
 from minivess.records.models.networks.network import NetworkSpec
@@ -134,8 +134,8 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(
     assert again.weights == record.weights != other.weights
     assert (again.last, again.final_loss, again.validation) == (record.last, record.final_loss, record.validation)
     assert diary.events[0] == "started member-5 seed 5"
-    assert diary.events[1:-2] == [f"step {step}" for step in range(1, STEPS + 1)]
-    assert diary.events[-2:] == [f"kept {CURVES}", "finished"]
+    assert diary.events[1:-3] == [f"step {step}" for step in range(1, STEPS + 1)]
+    assert diary.events[-3:] == [f"kept {CURVES}", f"kept {AUGMENTED}", "finished"]
 
 
 @pytest.mark.verifies("REQ-371")

@@ -24,12 +24,6 @@ from minivess.ml.augmentation.strengths import NEVER, STRENGTHS, Draw
 from minivess.records.models import training
 from minivess.records.models.training import ChangeName
 
-AUGMENTATIONS: Mapping[str, Augmentation] = {"flips": flip, "quarter-turns": quarter_turns}
-"""Made at every strength but `none`. They move voxels and interpolate nothing."""
-
-FLIPS_AND_TURNS = ("flips", "quarter-turns")
-"""What the strength `flips` applies, in this order. The order is part of what a seed draws."""
-
 SPATIAL: tuple[ChangeName, ...] = ("rotation", "scale", "elastic")
 """Made together, in one resampling."""
 

@@ -94,6 +94,8 @@ class CaseStore:
         patch: size of a patch, to which smaller cases are padded.
         channels: of the images.
         voxels: of the background and of each class in all cases, without the padding.
+        spacing: micrometres along each axis, as the network gets the images; where they are not resampled, the median over the
+            cases. None: not known.
         hold: keeps other runs from removing the copies while it is there.
     """
 
@@ -103,6 +105,7 @@ class CaseStore:
     patch: tuple[int, ...]
     channels: int
     voxels: tuple[int, ...]
+    spacing: Spacing = None
     hold: _Hold | None = field(default=None, compare=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -220,6 +223,11 @@ def store_cases(
         voxels=tuple(int(count) for count in writer.voxels),
         hold=hold,
     )
+
+
+def _median(spacings: list[Spacing]) -> Spacing:
+    known = [one for one in spacings if one is not None]
+    return tuple(float(step) for step in np.median(known, axis=0)) if len(known) == len(spacings) else None
 
 
 _HEAD = b"minivess-cases/1\n"

@@ -21,12 +21,12 @@ import torch
 from minivess.foundation.digests import Digest, digest_json
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
-from minivess.ml.augmentation.registry import AUGMENTATIONS, FLIPS_AND_TURNS
+from minivess.ml.augmentation.registry import augmenter_of
 from minivess.ml.losses.registry import LOSSES
 from minivess.ml.models.weight_files import State
 from minivess.ml.sampling.case_store import CaseStore
 from minivess.ml.sampling.feeding import Feed, Request
-from minivess.ml.sampling.patches import Cut, PatchSource
+from minivess.ml.sampling.patches import PatchSource
 from minivess.ml.training.checkpoints import Checkpoint, CheckpointState, save_checkpoint
 from minivess.ml.training.circumstances.interruption import Interruption
 from minivess.ml.training.circumstances.memory_formats import Layout
@@ -89,6 +89,12 @@ class Job:
     entry: int | None = None
     smoke: bool = False
     tracked: str | None = None
+
+    @cached_property
+    def patches(self) -> PatchSource:
+        """What draws the patches."""
+        augmenter = augmenter_of(self.training.augmentation, self.store.patch, self.store.spacing)
+        return PatchSource(self.store, seed=self.seed, augmentation=augmenter)
 
     @cached_property
     def run(self) -> Digest:
@@ -173,8 +179,7 @@ class Fit:
             KeyboardInterrupt: the user or the system ended the run; a checkpoint was written first.
         """
         job = self._job
-        changes = Cut(job.store.patch, tuple(AUGMENTATIONS[name] for name in FLIPS_AND_TURNS))
-        source = PatchSource(job.store, seed=job.seed, augmentation=changes)
+        source = job.patches
         with (
             repeatable(self._not_repeatable),
             Interruption() as interruption,

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from minivess.foundation.digests import Digest, digest_file
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.files import make_folder, write_text_atomic
 from minivess.foundation.implements import implements
+from minivess.ml.augmentation.patches import Patches
+from minivess.ml.augmentation.picture import augmentation_picture
 from minivess.ml.models.registry import build_network
 from minivess.ml.models.weights import save_weights, weights_digest
 from minivess.ml.sampling.case_store import CaseStore
 from minivess.ml.training.checkpoints import Checkpoint, load_checkpoint, remove_checkpoints
 from minivess.ml.training.circumstances.memory_formats import PROBE_FROM, faster_layout, layout_of, usual_layout
 from minivess.ml.training.loop import Fit, Fitted, Job, circumstances
-from minivess.ml.training.runs import CURVES, LAST, PROCEDURE, RUN, WEIGHTS, completed_run
+from minivess.ml.training.runs import AUGMENTED, CURVES, LAST, PROCEDURE, RUN, WEIGHTS, completed_run
 from minivess.ml.training.starts import LoadedStart
 from minivess.ml.training.validation import Validator
 from minivess.records.models.model import RunRecord
@@ -119,12 +123,22 @@ def train_member(
         if listener is not None:
             listener.failed()
         raise
+    augmentation_picture(_shown(job), out / AUGMENTED)
     if listener is not None:
-        listener.artifact(out / CURVES)
+        for name in (CURVES, AUGMENTED):
+            listener.artifact(out / name)
         figures = {f"dice of {name}": value for name, value in (record.validation or {}).items() if value is not None}
         listener.finished({"final_loss": record.final_loss, "seconds": record.seconds, **figures})
     remove_checkpoints(out)
     return record
+
+
+def _shown(job: Job) -> Iterator[Patches]:
+    """Patches of the first steps, one after the other."""
+    for step in count(1):
+        images, labels = job.patches.batch(step, 0, job.training.batch)
+        for image, label in zip(images, labels, strict=True):
+            yield image, label[0].astype(np.uint8)
 
 
 def _fit(

@@ -54,7 +54,7 @@ def comparable(image: npt.NDArray[np.generic], axes: Axes) -> npt.NDArray[np.gen
     """
     if not axes.endswith("c") or image.shape[-1] == 3:
         return image
-    made: Array = np.asarray(image, np.float32).mean(axis=-1)
+    made: Array = np.asarray(image, np.float32).mean(axis=-1, dtype=np.float32)
     return made
 
 
